@@ -1,0 +1,79 @@
+"""Argument checks that name the argument: `check.positive(batch_size=0)`.
+
+Each takes exactly one keyword, returns its value, and raises `InputError`
+with the argument's name, what was got and what is expected.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+from manyhot.errors import InputError
+
+
+def _single(named: dict[str, Any]) -> tuple[str, Any]:
+    if len(named) != 1:
+        raise TypeError("a check takes exactly one named argument")
+    return next(iter(named.items()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def integer(*, low: int | None = None, high: int | None = None, **named: Any) -> int:
+    """An int in [low, high]; booleans and floats with a fraction are refused."""
+    name, value = _single(named)
+    span = f"from {low}" if low is not None else ""
+    span += f" to {high}" if high is not None else (" upwards" if low is not None else "")
+    expected = f"a whole number {span}".strip()
+    if not _is_number(value) or not math.isfinite(value) or value != int(value):
+        raise InputError(f"got {value!r}, expected {expected}", argument=name)
+    value = int(value)
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise InputError(f"got {value}, expected {expected}", argument=name)
+    return value
+
+
+def number(*, low: float = -math.inf, high: float = math.inf, **named: Any) -> float:
+    """A finite float in [low, high]."""
+    name, value = _single(named)
+    if not _is_number(value) or not math.isfinite(value) or not low <= value <= high:
+        raise InputError(f"got {value!r}, expected a number from {low:g} to {high:g}", argument=name)
+    return float(value)
+
+
+def positive(**named: Any) -> float:
+    """A finite float above zero."""
+    name, value = _single(named)
+    if not _is_number(value) or not math.isfinite(value) or value <= 0:
+        raise InputError(f"got {value!r}, expected a number above 0", argument=name)
+    return float(value)
+
+
+def boolean(**named: Any) -> bool:
+    """True or False, nothing that merely behaves like it."""
+    name, value = _single(named)
+    if not isinstance(value, bool):
+        raise InputError(f"got {value!r}, expected True or False", argument=name)
+    return value
+
+
+def one_of(choices: Iterable[Any], **named: Any) -> Any:
+    """One of the listed values; a near miss is answered with a suggestion."""
+    name, value = _single(named)
+    listed = list(choices)
+    if value not in listed:
+        hint = did_you_mean(str(value), [str(c) for c in listed])
+        raise InputError(f"got {value!r}, expected one of {', '.join(map(repr, listed))}{hint}", argument=name)
+    return value
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """A suggestion to append to an error, or nothing: "; did you mean 'sad'?"."""
+    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

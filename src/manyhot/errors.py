@@ -1,0 +1,69 @@
+"""What manyhot raises, and what a person reads when it does.
+
+Every error that a user can cause derives from `ManyhotError`, names the place
+(file, row, column or argument), says what was expected and what to do next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ManyhotError(Exception):
+    """Base of all errors that manyhot raises on purpose.
+
+    Attributes:
+        exit_code: What the command line exits with (1: it failed, 2: wrong input).
+    """
+
+    exit_code = 1
+
+
+class InputError(ManyhotError, ValueError):
+    """Something that was handed in cannot be used as it is.
+
+    Args:
+        message: What was got, what was expected, and what to do.
+        file: The file it was found in.
+        row: The row, counted from 1 as a person would, header not counted.
+        column: The column's name.
+        argument: The argument's name.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        argument: str | None = None,
+    ) -> None:
+        self.file = None if file is None else str(file)
+        self.row = row
+        self.column = column
+        self.argument = argument
+        places = [
+            self.file,
+            None if row is None else f"row {row}",
+            None if column is None else f"column {column!r}",
+            None if argument is None else f"argument {argument!r}",
+        ]
+        place = ", ".join(p for p in places if p is not None)
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+class BundleError(InputError):
+    """A file is not a bundle that this version can open safely."""
+
+
+class OutputError(ManyhotError, OSError):
+    """A result could not be written; what stood there before is untouched."""
+
+    exit_code = 2
+
+
+class TrainingError(ManyhotError, RuntimeError):
+    """Training could not produce a usable network."""

@@ -1,0 +1,146 @@
+"""Every setting, and the only home of its default.
+
+`Plan` is what changes the result, `Runtime` what changes only speed, memory or what is shown.
+A field's name is the same in Python, on the command line (`--batch-size`) and in JSON.
+This module must not know how any of it is carried out. Start reading at `Plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from manyhot import check
+from manyhot.errors import InputError
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+SCHEDULES = ("constant", "cosine", "linear")
+PRECISIONS = ("float32", "float64")
+LAYOUTS = ("auto", "together", "single")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What changes the result.
+
+    Args:
+        members: Networks trained; predictions are their mean. "auto" picks by the number of rows.
+        folds: Parts the rows are split into; each member is scored on the part it never saw. With fewer
+            members than folds there are as many folds as members; one member is scored on a held-out tenth.
+        epochs: Most passes over the training rows.
+        batch_size: Rows per optimizer step; "auto" picks by the number of rows.
+        optimizer: "adamw", "adam" or "sgd".
+        learning_rate: Step size at its highest.
+        schedule: How the learning rate moves: "constant", "cosine" or "linear" decay to zero over `epochs`.
+        weight_decay: Decoupled weight decay of "adamw", per step and learning rate.
+        momentum: Momentum of "sgd", 0 to below 1.
+        nesterov: Whether "sgd" uses Nesterov's momentum.
+        early_stopping: Whether a part of each member's rows decides when it stops; the best weights are kept.
+        patience: Epochs without a better stopping loss before a member stops.
+        stop_share: One in this many rows outside the held-out fold decides about stopping.
+        network: Name of the network builder.
+        hidden: Units of each hidden layer.
+        activation: Activation of the hidden layers, by its Keras name.
+        dropout: Share of hidden units dropped in training, 0 to below 1.
+        batch_norm: Whether hidden layers are batch-normalised.
+        prior_bias: Whether the output bias starts at each label's log odds in training.
+        loss: Name of the loss.
+        decide: How scores become decisions: "f1_macro" (a tuned threshold per label), "half" (0.5) or "top_k".
+        top_k: Labels answered per sample by `decide="top_k"`.
+        precision: "float32" or "float64".
+        seed: Start of everything random.
+
+    Raises:
+        InputError: A value out of its range, naming the field.
+    """
+
+    members: int | Literal["auto"] = "auto"
+    folds: int = 8
+    epochs: int = 100
+    batch_size: int | Literal["auto"] = "auto"
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    nesterov: bool = False
+    early_stopping: bool = True
+    patience: int = 8
+    stop_share: int = 8
+    network: str = "mlp"
+    hidden: tuple[int, ...] = (256, 256)
+    activation: str = "relu"
+    dropout: float = 0.0
+    batch_norm: bool = False
+    prior_bias: bool = True
+    loss: str = "binary_crossentropy"
+    decide: str = "f1_macro"
+    top_k: int = 3
+    precision: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.members != "auto":
+            check.integer(members=self.members, low=1, high=100_000)
+        if self.batch_size != "auto":
+            check.integer(batch_size=self.batch_size, low=1)
+        check.integer(folds=self.folds, low=2, high=10_000)
+        check.integer(epochs=self.epochs, low=1)
+        check.one_of(OPTIMIZERS, optimizer=self.optimizer)
+        check.positive(learning_rate=self.learning_rate)
+        check.one_of(SCHEDULES, schedule=self.schedule)
+        check.number(weight_decay=self.weight_decay, low=0.0)
+        check.number(momentum=self.momentum, low=0.0, high=0.999999)
+        check.integer(patience=self.patience, low=1)
+        check.integer(stop_share=self.stop_share, low=2)
+        check.number(dropout=self.dropout, low=0.0, high=0.99)
+        check.integer(top_k=self.top_k, low=1)
+        check.one_of(PRECISIONS, precision=self.precision)
+        check.integer(seed=self.seed, low=0, high=2**32 - 1)
+        for name in ("nesterov", "early_stopping", "batch_norm", "prior_bias"):
+            check.boolean(**{name: getattr(self, name)})
+        if not isinstance(self.hidden, (tuple, list)):
+            raise InputError(f"got {self.hidden!r}, expected layer sizes such as (256, 256)", argument="hidden")
+        object.__setattr__(self, "hidden", tuple(check.integer(hidden=units, low=1) for units in self.hidden))
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What changes only speed, memory or what is shown, never the result beyond float noise.
+
+    Args:
+        devices: Devices to spread the members over; "auto" takes all of the default kind.
+        layout: "together" (members as one leading axis), "single" (one after another) or "auto" (a rule on shapes).
+        predict_rows: Rows per prediction step.
+        compilation_cache: Whether compiled programs are kept in the user's cache folder for the next process.
+        quiet: Whether progress is kept to oneself.
+    """
+
+    devices: int | Literal["auto"] = "auto"
+    layout: str = "auto"
+    predict_rows: int = 1024
+    compilation_cache: bool = True
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.devices != "auto":
+            check.integer(devices=self.devices, low=1)
+        check.one_of(LAYOUTS, layout=self.layout)
+        check.integer(predict_rows=self.predict_rows, low=1)
+        check.boolean(compilation_cache=self.compilation_cache)
+        check.boolean(quiet=self.quiet)
+
+
+def to_dict(settings: Plan | Runtime) -> dict[str, Any]:
+    """The fields as plain JSON values."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+
+
+def plan_from_dict(values: Mapping[str, Any]) -> Plan:
+    """A plan from its JSON form; unknown names are refused with a suggestion."""
+    known = {f.name for f in fields(Plan)}
+    for name in values:
+        if name not in known:
+            raise InputError(f"there is no such setting{check.did_you_mean(name, known)}", argument=name)
+    return Plan(**values)

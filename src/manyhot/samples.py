@@ -1,0 +1,73 @@
+"""What a reader returns: rows with their ids, their columns and their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from manyhot.errors import InputError
+from manyhot.labels import LabelSpace, Targets
+
+ColumnKind = Literal["numeric", "boolean", "categorical", "id", "text", "image", "ignored"]
+
+COLUMN_KINDS: tuple[ColumnKind, ...] = ("numeric", "boolean", "categorical", "id", "text", "image", "ignored")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows as they came out of a file, before anything is fitted.
+
+    Args:
+        features: A polars frame (mixed columns), or a float CSR matrix (n, f) for sparse data.
+        feature_names: The f column names, in order; unique.
+        kinds: Column name -> kind, for every name in `feature_names`.
+        targets: What is known of the labels (n, l); None when the file carries no labels.
+        labels: The names that belong to the columns of `targets`; None exactly when `targets` is.
+        ids: One id per row as text; None when no id column was found (rows are then counted from 1).
+        source: Where it came from, for messages.
+        notes: Short sentences for the user: what was guessed, ignored or replaced.
+    """
+
+    features: pl.DataFrame | sp.csr_matrix
+    feature_names: Sequence[str]
+    kinds: Mapping[str, ColumnKind]
+    targets: Targets | None = None
+    labels: LabelSpace | None = None
+    ids: np.ndarray | None = None
+    source: str = ""
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        names = list(self.feature_names)
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) != len(names) else []
+        if twice:
+            raise InputError(f"column names must be unique, found more than once: {twice}", file=self.source or None)
+        if self.features.shape[1] != len(names):
+            raise InputError(f"{self.features.shape[1]} columns but {len(names)} names", file=self.source or None)
+        if (self.targets is None) != (self.labels is None):
+            raise InputError("targets and labels come together", file=self.source or None)
+        if self.targets is not None and self.targets.n_samples != self.n_samples:
+            raise InputError(
+                f"{self.n_samples} rows of features but {self.targets.n_samples} of targets", file=self.source or None
+            )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.features.shape[0])
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the features are one CSR matrix."""
+        return sp.issparse(self.features)
+
+    def ids_or_numbers(self) -> np.ndarray:
+        """One id per row, as text: the file's own, or the row's number counted from 1."""
+        if self.ids is not None:
+            return self.ids
+        return np.arange(1, self.n_samples + 1).astype(str)
