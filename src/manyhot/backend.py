@@ -1,0 +1,66 @@
+"""The one place where Keras and JAX come in, so that Keras always runs on JAX.
+
+Import `keras` and `jax` from here. Nothing of the user's settings is changed, except that a folder for
+compiled programs is named when JAX has none yet.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from manyhot.errors import ManyhotError
+
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "jax"
+
+import jax
+import keras
+
+__all__ = ["floating", "jax", "keep_compiled_programs", "keras", "precision"]
+
+if keras.backend.backend() != "jax":
+    raise ManyhotError(
+        f"Keras was imported before manyhot and runs on {keras.backend.backend()!r}; manyhot needs it on JAX. "
+        "Set the environment variable KERAS_BACKEND=jax, or import manyhot before Keras."
+    )
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Run the body in "float32" or "float64"; holds for the calling thread only."""
+    with jax.enable_x64(name == "float64"):
+        yield
+
+
+def floating(name: str) -> str:
+    """The Keras dtype of a precision; refuses what is not listed."""
+    return {"float32": "float32", "float64": "float64"}[name]
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept: MANYHOT_CACHE, else the user's cache folder."""
+    if os.environ.get("MANYHOT_CACHE"):
+        return Path(os.environ["MANYHOT_CACHE"]).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "manyhot" / "cache"
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/manyhot").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "manyhot"
+
+
+def keep_compiled_programs() -> None:
+    """Let JAX keep compiled programs for the next process, unless the user has already decided about that."""
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    folder = cache_folder() / "programs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a read-only home is no reason not to train
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,0 +1,19 @@
+"""The engine: many members of one network trained and scored as compiled programs."""
+
+from manyhot.engine.data import Data, Parts, bucket, lay_out
+from manyhot.engine.members import Networks, Progress, Trained, Watch, Weights, train
+from manyhot.engine.predict import Scorer
+
+__all__ = [
+    "Data",
+    "Networks",
+    "Parts",
+    "Progress",
+    "Scorer",
+    "Trained",
+    "Watch",
+    "Weights",
+    "bucket",
+    "lay_out",
+    "train",
+]

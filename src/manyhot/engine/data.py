@@ -1,0 +1,140 @@
+"""What a compiled program is given: rows padded to a few sizes, features dense or as padded non-zeros."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.backend import jax
+
+jnp = jax.numpy
+
+DENSE_ELEMENTS = 2**26
+"""Sparse features up to this many elements (256 MiB of float32) are laid out densely for training."""
+
+
+def bucket(count: int, smallest: int = 64) -> int:
+    """The next of four sizes an octave, so that nearly equal counts share one compiled program."""
+    if count <= smallest:
+        return smallest
+    step = 2 ** (math.floor(math.log2(count - 1)) - 2)
+    return math.ceil(count / step) * step
+
+
+class Nonzeros(NamedTuple):
+    """Rows of a sparse block, padded to the fullest row: columns and values, both (n, k).
+
+    Padding points one past the last column, where a write is dropped.
+    """
+
+    columns: Any
+    values: Any
+
+
+class Data(NamedTuple):
+    """All rows on the device; the leading axis n is padded to a bucket.
+
+    Attributes:
+        blocks: Named features: (n, f) arrays or `Nonzeros`.
+        values: uint8 (n, ..., l), 1 where a label holds.
+        known: uint8 like `values`, 0 where nobody looked; None when everything is known.
+        weights: float (n,), a row's weight.
+    """
+
+    blocks: dict[str, Any]
+    values: Any
+    known: Any
+    weights: Any
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which rows each member trains on, stops on and is scored on; indices, per member.
+
+    Args:
+        train: Rows the weights are fitted on, never empty.
+        stop: Rows that decide when to stop; empty when nothing stops early.
+        held: Rows the member never saw, kept for out-of-fold scores.
+    """
+
+    train: Sequence[np.ndarray]
+    stop: Sequence[np.ndarray]
+    held: Sequence[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+
+def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
+    """Zeros appended on the first axis up to n_rows."""
+    return np.pad(array, [(0, n_rows - len(array))] + [(0, 0)] * (array.ndim - 1))
+
+
+def pad_indices(parts: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Index lists of unequal length -> int32 (m, size) padded with 0, and their lengths int32 (m,)."""
+    padded = np.zeros((len(parts), size), dtype=np.int32)
+    for k, rows in enumerate(parts):
+        padded[k, : len(rows)] = rows
+    return padded, np.array([len(rows) for rows in parts], dtype=np.int32)
+
+
+def lay_out(
+    blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+    values: np.ndarray,
+    known: np.ndarray | None,
+    weights: np.ndarray,
+    dtype: str,
+    dense_elements: int = DENSE_ELEMENTS,
+) -> Data:
+    """Host arrays -> `Data` still on the host, padded to a bucket of rows.
+
+    Args:
+        blocks: Named features, (n, f) each.
+        values: bool (n, ..., l).
+        known: bool like `values`, or None.
+        weights: float (n,).
+        dtype: Float type of features and weights.
+        dense_elements: Largest sparse block that is laid out densely.
+    """
+    n_rows = bucket(len(values))
+    return Data(
+        {name: _lay_out_block(block, n_rows, dtype, dense_elements) for name, block in blocks.items()},
+        pad_rows(values.astype(np.uint8), n_rows),
+        None if known is None else pad_rows(known.astype(np.uint8), n_rows),
+        pad_rows(weights.astype(dtype), n_rows),
+    )
+
+
+def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, dense_elements: int) -> Any:
+    if not sp.issparse(block):
+        return pad_rows(np.asarray(block, dtype=dtype), n_rows)
+    if block.shape[0] * block.shape[1] <= dense_elements:
+        return pad_rows(block.toarray().astype(dtype), n_rows)
+    return nonzeros(block, n_rows, dtype)
+
+
+def nonzeros(block: sp.csr_matrix, n_rows: int, dtype: str) -> Nonzeros:
+    """A CSR block (n, f) -> its padded non-zeros; duplicates must have been summed."""
+    counts = np.diff(block.indptr)
+    width = bucket(int(counts.max(initial=1)), smallest=8)
+    columns = np.full((n_rows, width), block.shape[1], dtype=np.int32)
+    values = np.zeros((n_rows, width), dtype=dtype)
+    rows = np.repeat(np.arange(block.shape[0]), counts)
+    places = np.arange(block.indptr[-1]) - np.repeat(block.indptr[:-1], counts)
+    columns[rows, places] = block.indices
+    values[rows, places] = block.data
+    return Nonzeros(columns, values)
+
+
+def take_rows(block: Any, rows: jax.Array, n_features: int) -> jax.Array:
+    """Rows of a block as a dense array (b, f), inside a compiled program."""
+    if not isinstance(block, Nonzeros):
+        return block[rows]
+    columns, values = block.columns[rows], block.values[rows]
+    empty = jnp.zeros((rows.shape[0], n_features), values.dtype)
+    return empty.at[jnp.arange(rows.shape[0])[:, None], columns].set(values, mode="drop")

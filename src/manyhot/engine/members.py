@@ -1,0 +1,357 @@
+"""Trains all members: one compiled program for a chunk of them, chunks spread over devices and threads.
+
+It must not know what a fold or a label is: it is given row indices and arrays. How many members make a chunk is a
+rule on shapes, never a timing, so that one seed gives one result. Start reading at `train`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manyhot.backend import jax, keras, precision
+from manyhot.engine.data import Data, Parts, bucket, pad_indices
+from manyhot.engine.epochs import CURVE_EPOCHS, program
+from manyhot.engine.optimizers import make_optimizer, optimizer_key
+from manyhot.engine.programs import PROGRAMS
+from manyhot.engine.state import Dials, Rows, State
+from manyhot.engine.step import Recipe
+from manyhot.errors import InputError, TrainingError
+from manyhot.losses import LOSSES
+from manyhot.plan import Plan, Runtime
+
+STOP_ROWS = 1024
+"""Rows in a step of the stopping loss at most."""
+SMALL_STEP_FLOPS = 4e6
+"""On a CPU, members are trained together until a step of the chunk costs about this much."""
+CHUNK_BYTES = 2**31
+"""Weights, gradients and optimizer variables of one chunk at most."""
+CALL_SECONDS = 0.4
+"""How long one call of the program should take, so that progress moves; it changes nothing else."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """How the members' networks are made.
+
+    Args:
+        build: Member number -> Keras model with that member's initial weights; all of one structure.
+        key: Names the structure: equal keys mean equal programs.
+        shapes: Shape of one row of each named block of features.
+        n_members: How many there are.
+        row_mask: Name of the input that tells real rows from padding, if the networks take it.
+    """
+
+    build: Callable[[int], keras.Model]
+    key: Hashable
+    shapes: Mapping[str, tuple[int, ...]]
+    n_members: int
+    row_mask: str | None = None
+
+
+class Weights(NamedTuple):
+    """The members' weights on the host, each array with the leading axis m."""
+
+    trainable: list[np.ndarray]
+    fixed: list[np.ndarray]
+
+
+class Trained(NamedTuple):
+    """What training leaves.
+
+    Attributes:
+        weights: Each member's best (or last) weights.
+        best_epoch: int64 (m,), epochs trained when they were reached.
+        curves: float32 (m, epochs, 2), training and stopping loss per epoch, NaN after the end.
+    """
+
+    weights: Weights
+    best_epoch: np.ndarray
+    curves: np.ndarray
+
+
+class Progress(NamedTuple):
+    """How far training is.
+
+    Attributes:
+        done: Share of the work that is certain to be done, 0 to 1.
+        n_finished: Members finished.
+        n_members: Members in all.
+        loss: The latest stopping loss (training loss when nothing stops early).
+    """
+
+    done: float
+    n_finished: int
+    n_members: int
+    loss: float
+
+
+Watch = Callable[[Progress], None]
+
+
+def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: str, platform: str) -> int:
+    """How many members train together, from shapes alone.
+
+    A CPU is kept busy by one network of ordinary size, and members one after another stop one by one; tiny networks
+    go together because their steps cost more in calls than in sums. A GPU takes all that fit.
+    """
+    if layout == "single":
+        return 1
+    if layout == "together":
+        return n_members
+    fitting = max(1, int(CHUNK_BYTES // max(member_bytes, 1)))
+    if platform != "cpu":
+        return min(n_members, fitting)
+    wanted = max(1, int(SMALL_STEP_FLOPS // max(step_flops, 1)))
+    return max(1, min(wanted, fitting, math.ceil(n_members / 2)))
+
+
+def chosen_devices(runtime: Runtime) -> list[Any]:
+    """The devices that the members are spread over."""
+    devices = jax.local_devices()
+    if runtime.devices == "auto":
+        return devices
+    if runtime.devices > len(devices):
+        raise InputError(f"{runtime.devices} devices asked for, there are {len(devices)}", argument="devices")
+    return devices[: runtime.devices]
+
+
+def train(
+    networks: Networks,
+    data: Data,
+    parts: Parts,
+    plan: Plan,
+    runtime: Runtime,
+    batch_size: int,
+    start: Weights | None = None,
+    watch: Watch | None = None,
+) -> Trained:
+    """Train every member on its own rows.
+
+    Args:
+        networks: How the networks are made.
+        data: All rows, on the host.
+        parts: Which rows each member uses.
+        plan: Settings that change the result; `members`, `folds` and `decide` are not looked at.
+        runtime: Settings that change only speed.
+        batch_size: Rows in a step at most.
+        start: Weights to go on from instead of the networks' own.
+        watch: Called now and then, from any thread.
+
+    Returns:
+        The weights and curves of all members.
+
+    Raises:
+        TrainingError: A loss that is not finite.
+    """
+    with precision(plan.precision):
+        return _Training(networks, data, parts, plan, runtime, batch_size, start, watch).run()
+
+
+class _Training:
+    def __init__(
+        self,
+        networks: Networks,
+        data: Data,
+        parts: Parts,
+        plan: Plan,
+        runtime: Runtime,
+        batch_size: int,
+        start: Weights | None,
+        watch: Watch | None,
+    ) -> None:
+        self.networks, self.parts, self.plan, self.watch = networks, parts, plan, watch
+        self.models = {0: networks.build(0)}
+        self.start = start
+        optimizer = make_optimizer(plan)
+        optimizer.build(self.models[0].trainable_variables)
+        self.slots = [np.asarray(variable.value) for variable in optimizer.variables]
+        stop_size = bucket(max((len(rows) for rows in parts.stop), default=0))
+        self.recipe = Recipe(
+            self.models[0],
+            optimizer,
+            LOSSES[plan.loss],
+            batch_size,
+            min(stop_size, STOP_ROWS),
+            plan.early_stopping,
+            plan.schedule,
+            networks.shapes,
+            networks.row_mask,
+        )
+        self.n_steps = math.ceil(max(len(rows) for rows in parts.train) / batch_size)
+        self.train_rows, self.n_train = pad_indices(parts.train, bucket(max(len(rows) for rows in parts.train)))
+        self.stop_rows, self.n_stop = pad_indices(parts.stop, stop_size)
+        self.devices = chosen_devices(runtime)
+        n_weights = sum(math.prod(v.shape) for v in self.models[0].trainable_variables)
+        self.chunk = chunk_size(
+            len(parts), 6.0 * batch_size * n_weights, 24.0 * n_weights, runtime.layout, self.devices[0].platform
+        )
+        self.data = {device: jax.device_put(data, device) for device in self.devices}
+        self.weights: Weights | None = None
+        self.best_epoch = np.zeros(len(parts), dtype=np.int64)
+        self.curves = np.full((len(parts), plan.epochs, 2), np.nan, dtype=np.float32)
+        self.epochs_done = np.zeros(len(parts), dtype=np.int64)
+        self.is_finished = np.zeros(len(parts), dtype=bool)
+        self.lock = threading.Lock()
+        self.is_cancelled = threading.Event()
+
+    def run(self) -> Trained:
+        """All chunks, on all devices."""
+        chunks = [list(range(k, min(k + self.chunk, len(self.parts)))) for k in range(0, len(self.parts), self.chunk)]
+        free: SimpleQueue = SimpleQueue()
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        shares_cpu = len(self.devices) == 1 and self.devices[0].platform == "cpu"
+        workers = min(len(chunks), n_cores if shares_cpu else len(self.devices))
+        for k in range(max(workers, len(self.devices))):
+            free.put(self.devices[k % len(self.devices)])
+        states = [self._first_state(chunk) for chunk in chunks]
+
+        def work(k: int) -> None:
+            device = free.get()
+            try:
+                with precision(self.plan.precision):
+                    self._train_chunk(chunks[k], states[k], device)
+            finally:
+                states[k] = None
+                free.put(device)
+
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(work, k) for k in range(len(chunks))]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                self.is_cancelled.set()
+                for future in futures:
+                    future.cancel()
+        assert self.weights is not None
+        return Trained(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
+
+    def _first_state(self, chunk: list[int]) -> State:
+        """The stacked state of a chunk on the host; a short last chunk is filled up with its last member."""
+        members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
+        pairs = [self._first_weights(k) for k in members]
+        trainable = [np.stack(leaves) for leaves in zip(*(t for t, _ in pairs), strict=True)]
+        fixed = [np.stack(leaves) for leaves in zip(*(f for _, f in pairs), strict=True)]
+        if self.weights is None:
+            m = len(self.parts)
+            self.weights = Weights(
+                [np.zeros((m, *leaf.shape[1:]), leaf.dtype) for leaf in trainable],
+                [np.zeros((m, *leaf.shape[1:]), leaf.dtype) for leaf in fixed],
+            )
+        n, dtype = len(members), self.plan.precision
+        keys = [np.random.SeedSequence([self.plan.seed, 1, k]).generate_state(2, np.uint32) for k in members]
+        keeps_best = self.plan.early_stopping
+        return State(
+            trainable,
+            fixed,
+            [np.broadcast_to(slot, (n, *slot.shape)) for slot in self.slots],
+            list(trainable) if keeps_best else [],
+            list(fixed) if keeps_best else [],
+            np.full(n, np.inf, dtype),
+            np.zeros(n, np.int32),
+            np.zeros(n, np.int32),
+            np.zeros(n, bool),
+            np.stack(keys),
+        )
+
+    def _first_weights(self, member: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        if self.start is not None:
+            return [leaf[member] for leaf in self.start.trainable], [leaf[member] for leaf in self.start.fixed]
+        model = self.models.get(member) or self.networks.build(member)
+        return (
+            [np.asarray(variable.value) for variable in model.trainable_variables],
+            [np.asarray(variable.value) for variable in model.non_trainable_variables],
+        )
+
+    def _train_chunk(self, chunk: list[int], state: State, device: Any) -> None:
+        members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
+        rows = Rows(self.train_rows[members], self.n_train[members], self.stop_rows[members], self.n_stop[members])
+        state, rows = jax.device_put((jax.tree.map(np.array, state), rows), device)
+        compiled = PROGRAMS.compiled(
+            self._key(),
+            lambda: program(self.recipe, self.chunk),
+            (state, rows, self.data[device], self._dials(0, 1, device)),
+            donate=(0,),
+        )
+        epoch, span = 0, 2
+        while epoch < self.plan.epochs and not self.is_cancelled.is_set():
+            last = min(epoch + min(span, CURVE_EPOCHS), self.plan.epochs)
+            began = time.perf_counter()
+            state, curves, done = compiled(state, rows, self.data[device], self._dials(epoch, last, device))
+            done = int(done)
+            seconds = time.perf_counter() - began
+            self._record(chunk, np.asarray(curves)[:, : done - epoch], epoch)
+            span = max(1, int((last - epoch) * min(4.0, CALL_SECONDS / max(seconds, 1e-4))))
+            epoch = done
+            if bool(np.asarray(state.is_stopped).all()):
+                break
+        self._keep(chunk, state)
+
+    def _key(self) -> Hashable:
+        plan = self.plan
+        return (
+            "train",
+            self.networks.key,
+            optimizer_key(plan),
+            plan.loss,
+            self.recipe.batch_size,
+            self.recipe.stop_rows,
+            plan.early_stopping,
+            plan.schedule,
+            self.chunk,
+        )
+
+    def _dials(self, first: int, last: int, device: Any) -> Dials:
+        return jax.device_put(
+            Dials(
+                np.asarray(self.plan.learning_rate, self.plan.precision),
+                np.int32(self.n_steps),
+                np.int32(self.plan.epochs),
+                np.int32(first),
+                np.int32(last),
+                np.int32(self.plan.patience),
+            ),
+            device,
+        )
+
+    def _record(self, chunk: list[int], curves: np.ndarray, first: int) -> None:
+        with self.lock:
+            for k, curve in zip(chunk, curves, strict=False):
+                self.curves[k, first : first + len(curve)] = curve
+                self.epochs_done[k] = first + len(curve)
+            self._tell(
+                float(np.nanmean(curves[:, -1:, 1 if self.plan.early_stopping else 0])) if curves.size else np.nan
+            )
+
+    def _keep(self, chunk: list[int], state: State) -> None:
+        assert self.weights is not None
+        best = np.asarray(state.best_loss)[: len(chunk)]
+        if not np.isfinite(best).all():
+            raise TrainingError(
+                f"the loss of member {chunk[int(np.argmin(np.isfinite(best)))]} is not a finite number; "
+                "a lower learning_rate helps, or features without extreme values"
+            )
+        kept = (state.best_trainable, state.best_fixed) if self.plan.early_stopping else (state.trainable, state.fixed)
+        for arrays, leaves in zip(self.weights, kept, strict=True):
+            for array, leaf in zip(arrays, leaves, strict=True):
+                array[chunk] = np.asarray(leaf)[: len(chunk)]
+        with self.lock:
+            self.best_epoch[chunk] = np.asarray(state.best_epoch)[: len(chunk)]
+            self.is_finished[chunk] = True
+            self._tell(float(best.mean()))
+
+    def _tell(self, loss: float) -> None:
+        if self.watch is None:
+            return
+        share = np.where(self.is_finished, 1.0, self.epochs_done / self.plan.epochs)
+        self.watch(Progress(float(share.mean()), int(self.is_finished.sum()), len(self.parts), loss))

@@ -1,0 +1,106 @@
+"""Scores: the mean of the members' probabilities, in batches of one shape."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.backend import jax, precision
+from manyhot.engine.members import Networks, Weights, chosen_devices
+from manyhot.engine.programs import PROGRAMS
+from manyhot.plan import Runtime
+
+jnp = jax.numpy
+
+FEW_ROWS = 64
+"""Up to this many rows are scored in a batch of this size."""
+IN_FLIGHT = 3
+"""Batches under way at once, so that copying and computing overlap."""
+
+
+class Scorer:
+    """The members' weights on a device, ready to score rows.
+
+    Args:
+        networks: How the networks are made; member 0 gives the structure.
+        weights: The members' weights.
+        precision_name: "float32" or "float64".
+        runtime: Settings that change only speed.
+    """
+
+    def __init__(self, networks: Networks, weights: Weights, precision_name: str, runtime: Runtime) -> None:
+        self.networks, self.precision, self.runtime = networks, precision_name, runtime
+        self.n_members = networks.n_members
+        self.device = chosen_devices(runtime)[0]
+        with precision(precision_name):
+            self.network = networks.build(0)
+            self.weights = jax.device_put(Weights(list(weights.trainable), list(weights.fixed)), self.device)
+
+    def scores(
+        self, blocks: Mapping[str, np.ndarray | sp.csr_matrix], members: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """Mean probabilities of the members in [members[0], members[1]), all of them by default.
+
+        Args:
+            blocks: Named features (n, f), dense or CSR.
+            members: First and one past the last member.
+
+        Returns:
+            float (n, ..., l) of the plan's precision, in [0, 1].
+        """
+        low, high = members or (0, self.n_members)
+        n_rows = next(iter(blocks.values())).shape[0]
+        size = FEW_ROWS if n_rows <= FEW_ROWS else self.runtime.predict_rows
+        with precision(self.precision):
+            results: list[np.ndarray] = []
+            pending: deque[tuple[Any, int]] = deque()
+            for first in range(0, n_rows, size):
+                count = min(size, n_rows - first)
+                batch = {name: _batch(block, first, count, size, self.precision) for name, block in blocks.items()}
+                pending.append((self._start(batch, count, size, low, high), count))
+                if len(pending) > IN_FLIGHT:
+                    results.append(_finish(*pending.popleft()))
+            results.extend(_finish(*one) for one in pending)
+        if not results:
+            return np.zeros((0, *self.network.output_shape[1:]), dtype=self.precision)
+        return np.concatenate(results)
+
+    def _start(self, batch: dict[str, np.ndarray], count: int, size: int, low: int, high: int) -> Any:
+        if self.networks.row_mask is not None:
+            batch[self.networks.row_mask] = np.arange(size) < count
+        args = jax.device_put((batch, np.int32(low), np.int32(high)), self.device)
+        key: Hashable = ("score", self.networks.key)
+        return PROGRAMS.compiled(key, lambda: _mean_scores(self.network), (self.weights, *args))(self.weights, *args)
+
+
+def _mean_scores(network: Any) -> Callable:
+    def run(weights: Weights, inputs: dict[str, jax.Array], low: jax.Array, high: jax.Array) -> jax.Array:
+        def add(member: jax.Array, total: jax.Array) -> jax.Array:
+            trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
+            logits, _ = network.stateless_call(trainable, fixed, inputs, training=False)
+            return total + jax.nn.sigmoid(logits)
+
+        size = next(iter(inputs.values())).shape[0]
+        dtype = weights.trainable[0].dtype
+        total = jax.lax.fori_loop(low, high, add, jnp.zeros((size, *network.output_shape[1:]), dtype))
+        return total / (high - low).astype(dtype)
+
+    return run
+
+
+def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
+    part = block[first : first + count]
+    rows = part.toarray() if sp.issparse(part) else part
+    if count == size:
+        return np.ascontiguousarray(rows, dtype=dtype)
+    padded = np.zeros((size, *rows.shape[1:]), dtype=dtype)
+    padded[:count] = rows
+    return padded
+
+
+def _finish(scores: Any, count: int) -> np.ndarray:
+    return np.asarray(scores)[:count]

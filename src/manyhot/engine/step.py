@@ -1,0 +1,111 @@
+"""One pure update of one member, and the loss that it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manyhot.backend import jax, keras
+from manyhot.engine.data import Data, take_rows
+from manyhot.engine.state import Dials
+
+jnp = jax.numpy
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is fixed when a program is compiled.
+
+    Args:
+        network: Keras model from a dict of inputs to logits; only its pure functions are used.
+        optimizer: Keras optimizer, built for the network's trainable variables.
+        loss: Elementwise loss of (logits, targets).
+        batch_size: Rows in a step at most.
+        stop_rows: Rows in a step of the stopping loss.
+        stops_early: Whether the stopping loss decides.
+        schedule: "constant", "cosine" or "linear".
+        shapes: Shape of one row of each named block of features.
+        row_mask: Name of the input that tells real rows from padding, when the network takes it.
+    """
+
+    network: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    loss: Callable[[jax.Array, jax.Array], jax.Array]
+    batch_size: int
+    stop_rows: int
+    stops_early: bool
+    schedule: str
+    shapes: Mapping[str, tuple[int, ...]]
+    row_mask: str | None
+
+    def rate_slot(self) -> int:
+        """Where the learning rate stands among the optimizer's variables."""
+        rate = self.optimizer.learning_rate
+        return next(i for i, variable in enumerate(self.optimizer.variables) if variable is rate)
+
+
+def inputs_of(recipe: Recipe, data: Data, rows: jax.Array, mask: jax.Array) -> dict[str, jax.Array]:
+    """The network's inputs for some rows."""
+    inputs = {name: take_rows(data.blocks[name], rows, shape[-1]) for name, shape in recipe.shapes.items()}
+    if recipe.row_mask is not None:
+        inputs[recipe.row_mask] = mask
+    return inputs
+
+
+def loss_sums(recipe: Recipe, logits: jax.Array, data: Data, rows: jax.Array, mask: jax.Array) -> tuple[Any, Any]:
+    """The one reduce: (weighted sum of the losses, sum of the weights) over known entries of real rows."""
+    elements = recipe.loss(logits, data.values[rows].astype(logits.dtype))
+    weights = jnp.where(mask, data.weights[rows], 0).reshape(-1, *[1] * (elements.ndim - 1))
+    if data.known is None:
+        return (elements * weights).sum(), weights.sum() * (elements.size // elements.shape[0])
+    weights = weights * data.known[rows].astype(elements.dtype)
+    return (elements * weights).sum(), weights.sum()
+
+
+def safe_mean(total: jax.Array, weight: jax.Array) -> jax.Array:
+    """total / weight, and 0 where there is no weight."""
+    return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1), 0)
+
+
+def scheduled_rate(recipe: Recipe, dials: Dials, step: jax.Array) -> jax.Array:
+    """The learning rate of a step, counted from 0 over the whole of training."""
+    if recipe.schedule == "constant":
+        return dials.learning_rate
+    share = step / (dials.n_epochs * dials.n_steps).astype(dials.learning_rate.dtype)
+    if recipe.schedule == "linear":
+        return dials.learning_rate * (1 - share)
+    return dials.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * share))
+
+
+def update(
+    recipe: Recipe, weights: tuple[list, list, list], data: Data, batch: tuple[jax.Array, jax.Array], rate: jax.Array
+) -> tuple[tuple[list, list, list], tuple[jax.Array, jax.Array]]:
+    """One optimizer step.
+
+    Args:
+        recipe: The fixed part.
+        weights: (trainable, fixed, slots) of one member.
+        data: All rows.
+        batch: Row indices int32 (b,) and bool mask (b,).
+        rate: The step's learning rate.
+
+    Returns:
+        The new weights, and (loss sum, weight sum) of the batch before the step.
+    """
+    trainable, fixed, slots = weights
+    rows, mask = batch
+
+    def objective(trainable: list) -> tuple[jax.Array, tuple[list, jax.Array, jax.Array]]:
+        logits, new_fixed, penalties = recipe.network.stateless_call(
+            trainable, fixed, inputs_of(recipe, data, rows, mask), training=True, return_losses=True
+        )
+        total, weight = loss_sums(recipe, logits, data, rows, mask)
+        return safe_mean(total, weight) + sum(penalties), (new_fixed, total, weight)
+
+    gradients, (fixed, total, weight) = jax.grad(objective, has_aux=True)(trainable)
+    slots = list(slots)
+    slot = recipe.rate_slot()
+    slots[slot] = rate.astype(slots[slot].dtype)
+    trainable, slots = recipe.optimizer.stateless_apply(slots, gradients, trainable)
+    return (list(trainable), list(fixed), list(slots)), (total, weight)

@@ -1,0 +1,57 @@
+"""The multilayer network for tables: named inputs joined, hidden layers, one logit per label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from manyhot import check
+from manyhot.backend import keras
+from manyhot.errors import InputError
+from manyhot.networks.layers import Dropout, MaskRows
+from manyhot.networks.start import ROW_MASK, Start
+
+ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
+
+
+def build_mlp(
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+) -> keras.Model:
+    """A network of dense layers.
+
+    Args:
+        shapes: Shape of one row of each named input, `(features,)`.
+        n_labels: Number of logits.
+        settings: `hidden` (units per layer), `activation`, `dropout` (share), `batch_norm` (bool).
+        start: Where the weights begin.
+
+    Returns:
+        A model from a dict of inputs (b, f) to logits (b, n_labels). With batch norm it also takes `row_mask` (b,).
+    """
+    for name, shape in shapes.items():
+        if len(shape) != 1:
+            raise InputError(f"the network 'mlp' takes rows of features, got shape {shape} for {name!r}")
+    activation = check.one_of(ACTIVATIONS, activation=settings["activation"])
+    inputs = {name: keras.Input(shape, name=name, dtype=start.dtype) for name, shape in shapes.items()}
+    blocks = list(inputs.values())
+    x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
+    if settings["batch_norm"]:
+        inputs[ROW_MASK] = keras.Input((), name=ROW_MASK, dtype="bool")
+        x = MaskRows(dtype=start.dtype)([x, inputs[ROW_MASK]])
+    for units in settings["hidden"]:
+        x = keras.layers.Dense(
+            units, kernel_initializer=start.weights(), bias_initializer=start.zeros(), dtype=start.dtype
+        )(x)
+        if settings["batch_norm"]:
+            x = keras.layers.BatchNormalization(dtype=start.dtype)(x)
+        x = keras.layers.Activation(activation, dtype=start.dtype)(x)
+        if settings["dropout"] > 0:
+            x = Dropout(settings["dropout"], start.seed(), dtype=start.dtype)(x)
+    logits = keras.layers.Dense(
+        n_labels,
+        kernel_initializer=start.weights(gain=0.25),
+        bias_initializer=start.bias(),
+        dtype=start.dtype,
+        name="logits",
+    )(x)
+    return keras.Model(inputs, logits, name="mlp")

@@ -1,0 +1,67 @@
+"""Where a member's weights begin: drawn on the host from one seed, so that nothing is compiled for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from manyhot.backend import keras
+
+ROW_MASK = "row_mask"
+"""Name of the input (b,) bool that tells real rows from padding, for networks that mix rows (batch norm)."""
+
+
+class Start:
+    """Initial values for one member.
+
+    Args:
+        seed: Start of this member's draws.
+        output_bias: float (l,), what the output bias begins with; None for zeros.
+        dtype: "float32" or "float64".
+    """
+
+    def __init__(self, seed: int, output_bias: np.ndarray | None = None, dtype: str = "float32") -> None:
+        self.dtype = dtype
+        self.output_bias = output_bias
+        self._generator = np.random.default_rng([seed, 0x4D48])
+
+    def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
+        """Normal draws with variance gain / fan-in (He et al. 2015, arXiv 1502.01852, eq. 10; gain 2 for ReLU)."""
+        return _Drawn(self._generator, gain)
+
+    def zeros(self) -> keras.initializers.Initializer:
+        """Zeros."""
+        return _Given(None)
+
+    def bias(self) -> keras.initializers.Initializer:
+        """The output bias."""
+        return _Given(self.output_bias)
+
+    def seed(self) -> int:
+        """A seed for a layer that draws while training."""
+        return int(self._generator.integers(2**31 - 1))
+
+
+class _Drawn(keras.initializers.Initializer):
+    def __init__(self, generator: np.random.Generator, gain: float) -> None:
+        self.generator = generator
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
+        fan_in = math.prod(shape[:-1])
+        scale = math.sqrt(self.gain / max(fan_in, 1))
+        return (self.generator.standard_normal(tuple(shape), dtype=np.float32) * np.float32(scale)).astype(
+            keras.backend.standardize_dtype(dtype)
+        )
+
+
+class _Given(keras.initializers.Initializer):
+    def __init__(self, values: np.ndarray | None) -> None:
+        self.values = values
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
+        result = np.zeros(tuple(shape)) if self.values is None else np.broadcast_to(self.values, tuple(shape))
+        return result.astype(keras.backend.standardize_dtype(dtype))
