@@ -367,8 +367,9 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
     space = LabelSpace(tuple(order))
     position = {name: k for k, name in enumerate(names)}
     pairs = []
+    columns = list(frame.iter_columns())
     for name in order:
-        series = frame[frame.columns[position[name]]]
+        series = columns[position[name]]
         has_gap = bool(series.is_null().any())
         cells = np.asarray(series.to_list(), dtype=object) if has_gap else series.to_numpy()
         pairs.append(indicator(cells, name=name))

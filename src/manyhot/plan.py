@@ -7,8 +7,9 @@ This module must not know how any of it is carried out. Start reading at `Plan`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from manyhot import check
@@ -28,7 +29,7 @@ class Plan:
         members: Networks trained; predictions are their mean. "auto" picks by the number of rows.
         folds: Parts the rows are split into; each member is scored on the part it never saw. With fewer
             members than folds there are as many folds as members; one member is scored on a held-out tenth.
-        epochs: Most passes over the training rows.
+        epochs: Passes over the training rows, at most; "auto" picks by the number of rows.
         batch_size: Rows per optimizer step; "auto" picks by the number of rows.
         optimizer: "adamw", "adam" or "sgd".
         learning_rate: Step size at its highest.
@@ -57,21 +58,21 @@ class Plan:
 
     members: int | Literal["auto"] = "auto"
     folds: int = 8
-    epochs: int = 100
+    epochs: int | Literal["auto"] = "auto"
     batch_size: int | Literal["auto"] = "auto"
     optimizer: str = "adamw"
-    learning_rate: float = 1e-3
-    schedule: str = "constant"
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
     weight_decay: float = 1e-2
     momentum: float = 0.9
     nesterov: bool = False
-    early_stopping: bool = True
+    early_stopping: bool = False
     patience: int = 8
     stop_share: int = 8
     network: str = "mlp"
     hidden: tuple[int, ...] = (256, 256)
     activation: str = "relu"
-    dropout: float = 0.0
+    dropout: float = 0.3
     batch_norm: bool = False
     prior_bias: bool = True
     loss: str = "binary_crossentropy"
@@ -86,7 +87,8 @@ class Plan:
         if self.batch_size != "auto":
             check.integer(batch_size=self.batch_size, low=1)
         check.integer(folds=self.folds, low=2, high=10_000)
-        check.integer(epochs=self.epochs, low=1)
+        if self.epochs != "auto":
+            check.integer(epochs=self.epochs, low=1)
         check.one_of(OPTIMIZERS, optimizer=self.optimizer)
         check.positive(learning_rate=self.learning_rate)
         check.one_of(SCHEDULES, schedule=self.schedule)
@@ -130,6 +132,22 @@ class Runtime:
         check.integer(predict_rows=self.predict_rows, low=1)
         check.boolean(compilation_cache=self.compilation_cache)
         check.boolean(quiet=self.quiet)
+
+
+def resolved(plan: Plan, n_rows: int) -> Plan:
+    """The plan with every "auto" replaced for a number of (different) training rows.
+
+    The batch grows with the rows, so that an epoch has about 64 to 128 steps where the rows allow it; large data
+    take fewer members and, in the end, fewer epochs, because each of them has seen enough.
+    """
+    members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
+    if members == "auto":
+        members = 16 if n_rows <= 5_000 else 8
+    if batch_size == "auto":
+        batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), 1024))
+    if epochs == "auto":
+        epochs = max(4, min(20, round(20 * 50_000 / max(n_rows, 1))))
+    return replace(plan, members=members, batch_size=batch_size, epochs=epochs)
 
 
 def to_dict(settings: Plan | Runtime) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Encoder for a plain matrix of numbers, dense or CSR; sparse stays sparse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.encode.scale import Scale, fit_scale, fit_sparse_scale
+from manyhot.errors import InputError
+
+BLOCK = "features"
+
+
+class MatrixEncoder:
+    """Scales numbers robustly; columns that had missing values get a second column that says so.
+
+    Args:
+        names: Column names, f of them.
+    """
+
+    kind = "matrix"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+
+    def fit(self, features: np.ndarray | sp.csr_matrix, weights: np.ndarray | None = None) -> MatrixEncoder:
+        """Learn centres and scales.
+
+        Args:
+            features: (n, f), NaN for missing.
+            weights: float (n,), above 0; None for ones.
+
+        Returns:
+            Itself.
+        """
+        self._check_width(features)
+        weights = np.ones(features.shape[0]) if weights is None else np.asarray(weights, dtype=float)
+        self.is_sparse = sp.issparse(features)
+        if self.is_sparse:
+            self.scale = fit_sparse_scale(features, weights)
+            self.gaps = np.zeros(0, dtype=np.int64)
+        else:
+            features = np.asarray(features, dtype=float)
+            self.scale = fit_scale(features, weights)
+            self.gaps = np.flatnonzero(np.isnan(features).any(axis=0))
+        return self
+
+    def transform(self, features: np.ndarray | sp.csr_matrix) -> dict[str, np.ndarray | sp.csr_matrix]:
+        """One block, float32: dense (n, f + columns with gaps), or CSR (n, f)."""
+        self._check_width(features)
+        if self.is_sparse:
+            return {BLOCK: self.scale.apply_sparse(sp.csr_matrix(features))}
+        dense = np.asarray(features.toarray() if sp.issparse(features) else features, dtype=float)
+        scaled = self.scale.apply(dense)
+        if not self.gaps.size:
+            return {BLOCK: scaled}
+        return {BLOCK: np.concatenate([scaled, np.isnan(dense[:, self.gaps]).astype(np.float32)], axis=1)}
+
+    def widths(self) -> dict[str, int]:
+        """Columns of each block."""
+        return {BLOCK: len(self.names) + len(self.gaps)}
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The state as JSON values and arrays."""
+        spec = {"kind": self.kind, "names": list(self.names), "is_sparse": bool(self.is_sparse)}
+        return spec, {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MatrixEncoder:
+        """The encoder that `to_spec` described; the caller has checked types and sizes."""
+        encoder = cls(spec["names"])
+        encoder.is_sparse = spec["is_sparse"]
+        encoder.scale = Scale(arrays["center"], arrays["scale"])
+        encoder.gaps = arrays["gaps"]
+        return encoder
+
+    def _check_width(self, features: Any) -> None:
+        if features.shape[1] != len(self.names):
+            raise InputError(
+                f"X has {features.shape[1]} features, but {len(self.names)} features are expected", argument="X"
+            )

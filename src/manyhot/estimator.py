@@ -1,0 +1,354 @@
+"""`MultiLabelClassifier`: the scikit-learn face of the whole job.
+
+It turns whatever X and y a person has into features and targets, hands them to `train_model`, and gives the answers
+back under their names. How training works it does not know. Start reading at `MultiLabelClassifier.fit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from manyhot import persist
+from manyhot.backend import keep_compiled_programs
+from manyhot.encode import MatrixEncoder, TableEncoder
+from manyhot.errors import InputError
+from manyhot.intake import columns_by_name, frame_of, is_frame, row_weights, targets_of
+from manyhot.model import Model, continue_training, train_model
+from manyhot.plan import Plan, Runtime
+from manyhot.progress import watching
+from manyhot.read.kinds import inspect_kinds
+from manyhot.report import Report
+from manyhot.samples import Samples
+
+
+class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
+    """A network with one sigmoid per label, trained as many cross-fitted members at once.
+
+    Every field of `Plan` and `Runtime` is a parameter under its own name; see there for meaning and range.
+
+    Args:
+        labels: Names and order of the labels; None takes them from y.
+        kinds: Column name -> "numeric", "boolean", "categorical" or "ignored", where inspection guesses wrong.
+
+    Attributes:
+        labels_: tuple of l label names, in the order of all columns.
+        classes_: list of l arrays `[0, 1]`; after `fit` on one binary target (n,) its two classes.
+        n_features_in_: Number of columns of X.
+        feature_names_in_: Their names, when X was a frame.
+        report_: How good it is, from out-of-fold scores.
+        thresholds_: Label name -> threshold; empty for `decide="top_k"`.
+        model_: Everything that was learned.
+    """
+
+    def __init__(
+        self,
+        *,
+        labels: Sequence[str] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        members: int | str = Plan.members,
+        folds: int = Plan.folds,
+        epochs: int | str = Plan.epochs,
+        batch_size: int | str = Plan.batch_size,
+        optimizer: str = Plan.optimizer,
+        learning_rate: float = Plan.learning_rate,
+        schedule: str = Plan.schedule,
+        weight_decay: float = Plan.weight_decay,
+        momentum: float = Plan.momentum,
+        nesterov: bool = Plan.nesterov,
+        early_stopping: bool = Plan.early_stopping,
+        patience: int = Plan.patience,
+        stop_share: int = Plan.stop_share,
+        network: str = Plan.network,
+        hidden: Sequence[int] = Plan.hidden,
+        activation: str = Plan.activation,
+        dropout: float = Plan.dropout,
+        batch_norm: bool = Plan.batch_norm,
+        prior_bias: bool = Plan.prior_bias,
+        loss: str = Plan.loss,
+        decide: str = Plan.decide,
+        top_k: int = Plan.top_k,
+        precision: str = Plan.precision,
+        seed: int = Plan.seed,
+        devices: int | str = Runtime.devices,
+        layout: str = Runtime.layout,
+        predict_rows: int = Runtime.predict_rows,
+        compilation_cache: bool = Runtime.compilation_cache,
+        quiet: bool = Runtime.quiet,
+    ) -> None:
+        self.labels = labels
+        self.kinds = kinds
+        self.members = members
+        self.folds = folds
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.stop_share = stop_share
+        self.network = network
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.prior_bias = prior_bias
+        self.loss = loss
+        self.decide = decide
+        self.top_k = top_k
+        self.precision = precision
+        self.seed = seed
+        self.devices = devices
+        self.layout = layout
+        self.predict_rows = predict_rows
+        self.compilation_cache = compilation_cache
+        self.quiet = quiet
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
+        """Train on features and label sets.
+
+        Args:
+            X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
+            y: Targets: a multi-hot array (n, l), CSR, a frame of indicators, or a list of label sets. NaN, None and
+                `?` mean unknown. None when X is `Samples` with targets.
+            sample_weight: (n,), 0 or more; weight k does what the row k times does.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: What cannot be used, by row, column or argument.
+        """
+        plan, runtime = self._settings(Plan), self._settings(Runtime)
+        if runtime.compilation_cache:
+            keep_compiled_programs()
+        samples = X if isinstance(X, Samples) else None
+        y, names = self._given_targets(samples, y)
+        features, kinds = self._features(X, y, reset=True)
+        space, targets, classes = targets_of(y, names)
+        if targets.n_samples != features.shape[0]:
+            raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
+        encoder = TableEncoder(kinds) if kinds is not None else MatrixEncoder(self._column_names(features, samples))
+        weights = None if sample_weight is None else row_weights(sample_weight, targets.n_samples)
+        ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
+        with watching(runtime.quiet) as watch:
+            model = train_model(
+                features,
+                space,
+                targets,
+                encoder,
+                plan,
+                runtime,
+                sample_weight=weights,
+                ids=ids,
+                watch=watch,
+                notes=notes,
+            )
+        self._take(model, classes)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
+        """Train further: one pass of every member over the given rows; the first call is `fit`.
+
+        The report stays that of the first fit and is marked as stale, because every member has then seen every new
+        row. Thresholds stay as they are.
+
+        Args:
+            X: As for `fit`.
+            y: As for `fit`, with the same labels.
+            classes: Label names, when y does not carry them and `labels` is not set; ignored after the first call.
+            sample_weight: As for `fit`.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X, y, sample_weight)
+        samples = X if isinstance(X, Samples) else None
+        y, _ = self._given_targets(samples, y)
+        features, _ = self._features(X, y, reset=False)
+        names = None if isinstance(y, np.ndarray) or sp.issparse(y) else self.labels_
+        _, targets, _ = targets_of(y, names, self._binary_classes)
+        if targets.n_labels != len(self.labels_):
+            raise InputError(f"y has {targets.n_labels} labels, expected {len(self.labels_)}", argument="y")
+        weights = row_weights(sample_weight, targets.n_samples)
+        with watching(self.quiet) as watch:
+            continue_training(self.model_, features, targets, weights, 1, watch)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of every label.
+
+        Args:
+            X: As for `fit`, without targets.
+
+        Returns:
+            float32 or float64 (n, l) by `precision`, in [0, 1]; columns in the order of `labels_`. Only after
+            `fit` on one binary target (n,) it is (n, 2), no and yes, as scikit-learn has it.
+        """
+        check_is_fitted(self)
+        scores = self._scores(X)
+        return scores if self._binary_classes is None else np.concatenate([1 - scores, scores], axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Decisions: int64 (n, l), 1 where a label is answered; classes (n,) after `fit` on one binary target."""
+        check_is_fitted(self)
+        decisions = self.model_.decision.apply(self._scores(X)).astype(np.int64)
+        return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
+
+    def predict_labels(self, X: Any) -> list[set[str]]:
+        """Decisions as label sets, one per row."""
+        check_is_fitted(self)
+        return self.model_.labels.decode(self.model_.decision.apply(self._scores(X)))
+
+    def set_threshold(self, label: str, value: float) -> MultiLabelClassifier:
+        """Change one label's threshold, in [0, 1]; nothing is trained again."""
+        check_is_fitted(self)
+        thresholds = self.model_.decision.thresholds
+        if thresholds is None:
+            raise InputError("decisions by the highest scores have no thresholds", argument="label")
+        edited = thresholds.with_value(self.model_.labels, label, value)
+        self.model_.decision = self.model_.decision.with_thresholds(edited)
+        return self
+
+    def save(self, path: str | Path, evidence: bool = True) -> None:
+        """Write one file that predicts anywhere; see `manyhot.load`.
+
+        Args:
+            path: Where to; a file there is replaced only when the new one is complete.
+            evidence: Whether the out-of-fold scores, targets and training curves go along.
+        """
+        check_is_fitted(self)
+        classes = None if self._binary_classes is None else self._binary_classes.tolist()
+        facts = {"classes": classes, "params": self._saved_params()}
+        persist.save(self.model_, path, evidence=evidence, facts=facts)
+
+    @property
+    def report_(self) -> Report:
+        """How good the model is, from scores of rows that the scoring members never saw."""
+        check_is_fitted(self)
+        return Report(self.model_.report)
+
+    @property
+    def thresholds_(self) -> dict[str, float]:
+        """Label name -> threshold."""
+        check_is_fitted(self)
+        thresholds = self.model_.decision.thresholds
+        return {} if thresholds is None else thresholds.to_dict(self.model_.labels)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.two_d_labels = True
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.non_deterministic = False
+        return tags
+
+    def _scores(self, X: Any) -> np.ndarray:
+        features, _ = self._features(X, None, reset=False)
+        return self.model_.scores(features)
+
+    def _settings(self, kind: type) -> Any:
+        return kind(**{f.name: getattr(self, f.name) for f in fields(kind)})
+
+    def _saved_params(self) -> dict[str, Any]:
+        return {"labels": None if self.labels is None else list(self.labels)}
+
+    def _take(self, model: Model, classes: np.ndarray | None) -> None:
+        self.model_ = model
+        self.labels_ = model.labels.names
+        self._binary_classes = classes
+        self.classes_ = [np.array([0, 1])] * len(self.labels_) if classes is None else classes
+
+    def _given_targets(self, samples: Samples | None, y: Any) -> tuple[Any, Sequence[str] | None]:
+        if samples is not None and y is None:
+            if samples.targets is None or samples.labels is None:
+                raise InputError("these samples carry no labels", argument="y")
+            return samples.targets, samples.labels.names
+        if y is None:
+            raise InputError(
+                "requires y to be passed, but the target y is None; expected label sets or an array (n, l)",
+                argument="y",
+            )
+        return y, self.labels
+
+    def _features(self, X: Any, y: Any, reset: bool) -> tuple[Any, dict[str, str] | None]:
+        """X as the encoder takes it, and the kinds of its columns when it is a frame."""
+        if isinstance(X, Samples):
+            return self._features_of_samples(X, reset)
+        if is_frame(X):
+            validate_data(self, X=X, skip_check_array=True, reset=reset)
+            frame = frame_of(X)
+            if reset:
+                return frame, inspect_kinds(frame, self.kinds or {})
+            if isinstance(self.model_.encoder, TableEncoder):
+                return frame, None
+            return frame.to_numpy(), None
+        matrix = validate_data(
+            self,
+            X=X,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            ensure_all_finite="allow-nan",
+            reset=reset,
+        )
+        if sp.issparse(matrix):
+            matrix = sp.csr_matrix(matrix)
+            matrix.sum_duplicates()
+        if not reset and isinstance(self.model_.encoder, TableEncoder):
+            names = (
+                list(self.model_.encoder.kinds) if not hasattr(self, "feature_names_in_") else self.feature_names_in_
+            )
+            return pl.DataFrame(matrix, schema=[str(name) for name in names]), None
+        return matrix, None
+
+    def _features_of_samples(self, samples: Samples, reset: bool) -> tuple[Any, dict[str, str] | None]:
+        if reset:
+            self.n_features_in_ = len(samples.feature_names)
+            self.feature_names_in_ = np.asarray(samples.feature_names, dtype=object)
+            return samples.features, None if samples.is_sparse else {n: samples.kinds[n] for n in samples.feature_names}
+        if samples.is_sparse:
+            return samples.features, None
+        frame = samples.features
+        assert isinstance(frame, pl.DataFrame)
+        encoder = self.model_.encoder
+        return (
+            columns_by_name(frame, encoder.kinds)[0] if isinstance(encoder, TableEncoder) else frame.to_numpy()
+        ), None
+
+    def _column_names(self, features: Any, samples: Samples | None) -> list[str]:
+        if samples is not None:
+            return [str(name) for name in samples.feature_names]
+        return [f"x{j}" for j in range(features.shape[1])]
+
+
+def load(path: str | Path) -> MultiLabelClassifier:
+    """Open a file that `MultiLabelClassifier.save` or `manyhot train` wrote.
+
+    Args:
+        path: The bundle.
+
+    Raises:
+        BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
+    """
+    model, facts = persist.load(path)
+    settings = {f.name: getattr(model.plan, f.name) for f in fields(Plan)}
+    classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
+    classes = facts["classes"]
+    classifier._take(model, None if classes is None else np.asarray(classes))
+    names = list(model.encoder.kinds) if isinstance(model.encoder, TableEncoder) else list(model.encoder.names)
+    classifier.n_features_in_ = len(names)
+    return classifier

@@ -1,0 +1,158 @@
+"""What a person hands to the estimator, brought into the few forms that the rest takes.
+
+Frames of pandas, polars or Arrow become polars frames with a kind per column; anything else becomes one matrix of
+numbers. Targets of any form become `Targets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from manyhot.errors import InputError
+from manyhot.labels import LabelSpace, Targets, as_targets
+
+
+def is_frame(X: Any) -> bool:
+    """Whether X is a data frame of any kind."""
+    return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
+
+
+def frame_of(X: Any) -> pl.DataFrame:
+    """A polars frame with the same columns; NaN stays NaN, missing stays missing."""
+    if isinstance(X, pl.DataFrame):
+        return X
+    frame = nw.from_native(X, eager_only=True)
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) != len(names):
+        raise InputError("column names must be unique", argument="X")
+    return pl.DataFrame([_series(name, column) for name, column in zip(names, frame.iter_columns(), strict=True)])
+
+
+def _series(name: str, column: nw.Series) -> pl.Series:
+    is_missing = column.is_null().to_numpy()
+    if not is_missing.any() and (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+        return pl.Series(name, column.to_numpy())
+    if column.dtype.is_numeric():
+        numbers = [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
+        return pl.Series(name, numbers, dtype=pl.Float64, strict=False)
+    cells = [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
+    if all(cell is None or isinstance(cell, (bool, np.bool_)) for cell in cells):
+        return pl.Series(name, cells, dtype=pl.Boolean)
+    if all(cell is None or isinstance(cell, (int, float, np.number)) for cell in cells):
+        return pl.Series(name, cells, dtype=pl.Float64, strict=False)
+    return pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
+
+
+def targets_of(
+    y: Any, names: Sequence[str] | None, classes: np.ndarray | None = None
+) -> tuple[LabelSpace, Targets, np.ndarray | None]:
+    """Targets of any form -> label space, targets, and the two classes when y was one binary target.
+
+    Args:
+        y: What `labels.as_targets` takes, or one binary target (n,) as scikit-learn has it: an array or list of
+            numbers with at most two distinct values, or an array of text with two. The higher value is yes.
+        names: The labels and their order, or None.
+        classes: The two values of a binary target, when they are known already.
+
+    Raises:
+        InputError: What does not describe label sets or a binary target.
+    """
+    if isinstance(y, Targets):
+        return LabelSpace(tuple(names or (f"label_{j}" for j in range(y.n_labels)))), y, None
+    if hasattr(y, "__array__") and not hasattr(y, "dtype") and not is_frame(y):
+        y = np.asarray(y)
+    column = _binary_target(y)
+    if column is None:
+        return (*as_targets(y, names)[:2], None)
+    if classes is None:
+        classes = _two_classes(column)
+    wrong = np.flatnonzero(~np.isin(column, classes))
+    if wrong.size:
+        found = column[wrong[0]].item()
+        raise InputError(f"got {found!r}, expected one of {classes.tolist()}", row=int(wrong[0]) + 1, argument="y")
+    space = LabelSpace(tuple(names) if names is not None else (str(classes[1]),))
+    return space, Targets((column == classes[1])[:, None]), classes
+
+
+def _binary_target(y: Any) -> np.ndarray | None:
+    """y as one value per row (n,), or None when it is something else: label sets, indicators, gaps."""
+    if isinstance(y, (list, tuple)):
+        if not y or not all(isinstance(cell, (int, float, np.number)) for cell in y):
+            return None
+        return np.asarray(y)
+    if not hasattr(y, "dtype") or len(y.shape) != 1:
+        return None
+    column = np.asarray(y)
+    if column.dtype.kind == "O" and len(column):
+        if all(isinstance(cell, str) for cell in column):
+            column = column.astype(str)
+        elif all(isinstance(cell, (int, float, np.number)) for cell in column):
+            column = np.asarray(column.tolist())
+    return column if column.dtype.kind in "biufU" and len(column) else None
+
+
+def _two_classes(column: np.ndarray) -> np.ndarray:
+    advice = "give one label set per row, or an array (n, l) of 0 and 1"
+    if column.dtype.kind == "f":
+        if np.isnan(column).any():
+            raise InputError(f"Input y contains NaN in a binary target; {advice} where unknown is NaN", argument="y")
+        if not np.isfinite(column).all():
+            raise InputError("Input y contains infinity", argument="y")
+        if (column != np.rint(column)).any():
+            raise InputError(f"Unknown label type: continuous values, one per row; {advice}", argument="y")
+    classes = np.unique(column)
+    if len(classes) > 2 and column.dtype.kind == "U":
+        raise InputError(
+            f"got the text {column[0]!r} where a set of labels belongs; write [{str(column[0])!r}] for one label, "
+            "or split it first",
+            row=1,
+            argument="y",
+        )
+    if len(classes) > 2:
+        raise InputError(
+            "Only binary classification is supported. The type of the target is multiclass: "
+            f"{len(classes)} different values, one per row; {advice}",
+            argument="y",
+        )
+    if len(classes) < 2:
+        raise InputError(f"y has one class only, {classes.tolist()}, so there is nothing to learn", argument="y")
+    return classes
+
+
+def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Weights of rows, float64 (n,), ones when none are given.
+
+    Raises:
+        InputError: Another length, negative or infinite weights, or nothing but zeros.
+    """
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weights = np.array(sample_weight, dtype=float)
+    if weights.ndim == 0:
+        weights = np.full(n_rows, float(weights))
+    if weights.shape != (n_rows,):
+        raise InputError(
+            f"Sample weights must be 1D array or scalar: got shape {weights.shape}, expected ({n_rows},)",
+            argument="sample_weight",
+        )
+    wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if wrong.size:
+        raise InputError(
+            f"got {weights[wrong[0]]}, expected a finite weight of 0 or more",
+            row=int(wrong[0]) + 1,
+            argument="sample_weight",
+        )
+    if not weights.any():
+        raise InputError("Sample weights are all zero, so no row counts", argument="sample_weight")
+    return weights
+
+
+def columns_by_name(frame: pl.DataFrame, kinds: Mapping[str, str]) -> tuple[pl.DataFrame, list[str]]:
+    """The columns that training used, in its order, and the names of the others."""
+    wanted = [name for name in kinds if name in frame.columns]
+    return frame.select(wanted), [name for name in frame.columns if name not in kinds]
