@@ -1,0 +1,111 @@
+"""Where each positive stands among the known entries of its line: the kernel of every ranking measure.
+
+A line is a row (labels of one sample) or a column (samples of one label). Two sorts of plain values and one binary
+search for the positives alone are far cheaper than an argsort, and treat ties exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class RankedPositives:
+    """The p positives of some lines, by line and then from the lowest score upwards.
+
+    Args:
+        line: int64 (p,), the line each positive is in.
+        scores: float (p,), its score.
+        above: int64 (p,), known entries of the line with a strictly higher score.
+        reached: int64 (p,), known entries of the line with at least this score, itself included.
+        hits_above: int64 (p,), positives among `above`.
+        hits_reached: int64 (p,), positives among `reached`.
+        ascending: float (m, w), each line's known scores in ascending order behind one -inf per unknown entry.
+    """
+
+    line: np.ndarray
+    scores: np.ndarray
+    above: np.ndarray
+    reached: np.ndarray
+    hits_above: np.ndarray
+    hits_reached: np.ndarray
+    ascending: np.ndarray
+
+    def next_lower(self) -> np.ndarray:
+        """The highest known score below each positive's own, float64 (p,); -inf where there is none."""
+        position = self.ascending.shape[1] - self.reached - 1
+        lower = self.ascending[self.line, np.maximum(position, 0)].astype(np.float64)
+        return np.where(position >= 0, lower, -np.inf)
+
+    def tied(self) -> np.ndarray:
+        """Known entries of the line with exactly this score, itself included, int64 (p,)."""
+        return self.reached - self.above
+
+
+def rank_positives(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray) -> RankedPositives:
+    """Rank the positives of each line.
+
+    Args:
+        values: bool (m, w), the positives; False where unknown.
+        known: bool (m, w), or None when everything is known.
+        scores: Finite floats (m, w).
+
+    Returns:
+        The ranks. Time is m * w * log(w) for sorting, and log(w) for each distinct score of a positive.
+    """
+    width = values.shape[1]
+    ascending = np.sort(scores if known is None else np.where(known, scores, -np.inf), axis=1)
+    n_positives = values.sum(axis=1, dtype=np.int64)
+    only_positives = np.sort(np.where(values, scores, -np.inf), axis=1)
+    own = only_positives[np.arange(width) >= (width - n_positives)[:, None]]
+    line = np.repeat(np.arange(len(values)), n_positives)
+    end = np.repeat(np.cumsum(n_positives), n_positives)
+
+    is_new = np.ones(len(own), dtype=bool)
+    is_new[1:] = (line[1:] != line[:-1]) | (own[1:] != own[:-1])
+    first = np.flatnonzero(is_new)
+    size = np.diff(first, append=len(own))
+    below = _count_below(ascending, line[first], own[first])
+    through = _count_through(ascending, line[first], own[first], below)
+    return RankedPositives(
+        line=line,
+        scores=own,
+        above=np.repeat(width - through, size),
+        reached=np.repeat(width - below, size),
+        hits_above=end - np.repeat(first + size, size),
+        hits_reached=end - np.repeat(first, size),
+        ascending=ascending,
+    )
+
+
+def _count_below(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """Entries of the given lines that are strictly below their bound."""
+    return _search(ascending, line, bound, np.less)
+
+
+def _count_through(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Entries at or below the bound, which is known to occur; a second search only where it occurs twice."""
+    width = ascending.shape[1]
+    through = below + 1
+    again = np.flatnonzero(through < width)
+    again = again[ascending[line[again], through[again]] == bound[again]]
+    through[again] = _search(ascending, line[again], bound[again], np.less_equal)
+    return through
+
+
+def _search(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, holds: np.ufunc) -> np.ndarray:
+    """Binary search in many lines at once: the length of the leading part for which `holds(entry, bound)`."""
+    width = ascending.shape[1]
+    flat = ascending.reshape(-1)
+    offset = line * width - 1
+    count = np.zeros(len(line), dtype=np.int64)
+    step = 1 << (width.bit_length() - 1) if width else 0
+    while step:
+        further = count + step
+        inside = further <= width
+        entry = flat[offset + np.minimum(further, width)]
+        np.copyto(count, further, where=inside & holds(entry, bound))
+        step >>= 1
+    return count

@@ -1,0 +1,1 @@
+"""The same questions for every implementation of a contract."""

@@ -1,0 +1,1 @@
+"""Slow and plain truths for fast code."""
