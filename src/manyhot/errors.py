@@ -41,6 +41,7 @@ class InputError(ManyhotError, ValueError):
         column: str | None = None,
         argument: str | None = None,
     ) -> None:
+        self.message = message
         self.file = None if file is None else str(file)
         self.row = row
         self.column = column

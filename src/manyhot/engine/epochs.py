@@ -51,7 +51,7 @@ def program(recipe: Recipe, n_members: int) -> Callable:
         def body(carry: tuple) -> tuple:
             states, curves, epoch = carry
             states, losses = epoch_of_members(states, rows, data, dials, epoch)
-            curves = jax.lax.dynamic_update_slice(curves, losses[:, None], (0, epoch - dials.first_epoch, 0))
+            curves = curves.at[:, epoch - dials.first_epoch].set(losses)
             return states, curves, epoch + 1
 
         return jax.lax.while_loop(goes_on, body, (states, curves, dials.first_epoch))
@@ -92,9 +92,8 @@ def _epoch(
 
 def _shuffled(key: jax.Array, epoch: jax.Array, rows: Rows, batch_size: int) -> jax.Array:
     """The member's training rows in this epoch's order, then padding; the order does not depend on the padding."""
-    bits = jax.random.bits(
-        jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), epoch), rows.train.shape
-    )
+    epoch_key = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), epoch)
+    bits = jax.random.bits(epoch_key, rows.train.shape, "uint32")
     bits = jnp.where(jnp.arange(rows.train.shape[0]) < rows.n_train, bits, np.uint32(0xFFFFFFFF))
     _, order = jax.lax.sort((bits, rows.train), num_keys=1, is_stable=True)
     return jnp.concatenate([order, jnp.zeros(batch_size, order.dtype)])

@@ -329,9 +329,9 @@ class _Training:
             for k, curve in zip(chunk, curves, strict=False):
                 self.curves[k, first : first + len(curve)] = curve
                 self.epochs_done[k] = first + len(curve)
-            self._tell(
-                float(np.nanmean(curves[:, -1:, 1 if self.plan.early_stopping else 0])) if curves.size else np.nan
-            )
+            latest = curves[:, -1, 1 if self.plan.early_stopping else 0]
+            latest = latest[np.isfinite(latest)]
+            self._tell(float(latest.mean()) if latest.size else np.nan)
 
     def _keep(self, chunk: list[int], state: State) -> None:
         assert self.weights is not None

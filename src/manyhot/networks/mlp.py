@@ -8,7 +8,7 @@ from typing import Any
 from manyhot import check
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.layers import Dropout, MaskRows
+from manyhot.networks.layers import BatchNorm, Dropout
 from manyhot.networks.start import ROW_MASK, Start
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
@@ -37,13 +37,16 @@ def build_mlp(
     x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
     if settings["batch_norm"]:
         inputs[ROW_MASK] = keras.Input((), name=ROW_MASK, dtype="bool")
-        x = MaskRows(dtype=start.dtype)([x, inputs[ROW_MASK]])
     for units in settings["hidden"]:
         x = keras.layers.Dense(
-            units, kernel_initializer=start.weights(), bias_initializer=start.zeros(), dtype=start.dtype
+            units,
+            use_bias=not settings["batch_norm"],
+            kernel_initializer=start.weights(),
+            bias_initializer=start.zeros(),
+            dtype=start.dtype,
         )(x)
         if settings["batch_norm"]:
-            x = keras.layers.BatchNormalization(dtype=start.dtype)(x)
+            x = BatchNorm(dtype=start.dtype)([x, inputs[ROW_MASK]])
         x = keras.layers.Activation(activation, dtype=start.dtype)(x)
         if settings["dropout"] > 0:
             x = Dropout(settings["dropout"], start.seed(), dtype=start.dtype)(x)

@@ -1,0 +1,88 @@
+"""Reading: a file of any known format -> `Samples`.
+
+It knows nothing of training, of models or of the command line. A reader never guesses in silence: what it assumed
+stands in `Samples.notes`. Start reading at `read`; the formats are in formats.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from manyhot import check
+from manyhot.read.formats import FORMATS, Format, format_of
+from manyhot.read.kinds import inspect_kinds
+from manyhot.read.options import ReadOptions
+from manyhot.read.pieces import Pieces, first_piece
+from manyhot.read.source import locate
+from manyhot.read.table import samples_of
+from manyhot.samples import Samples
+
+__all__ = ["FORMATS", "Format", "ReadOptions", "inspect_kinds", "read", "read_chunks"]
+
+
+def read(path: str | Path, options: ReadOptions | None = None) -> Samples:
+    """A file -> its rows, with targets, features, kinds of columns and ids.
+
+    Args:
+        path: A file in one of the formats of `FORMATS`, plain or packed (`.gz`, `.zst`).
+        options: Where the labels are, and what else the file does not say itself.
+
+    Returns:
+        Samples of n rows: a frame or a CSR matrix, and targets (n, l) where there are labels.
+
+    Raises:
+        InputError: No such file, or something in it that cannot be used, with file, row and column.
+
+    Example:
+        >>> samples = read("songs.csv", ReadOptions(labels="mood_*"))  # doctest: +SKIP
+        >>> samples.labels.names  # doctest: +SKIP
+        ('mood_sad', 'mood_quiet')
+    """
+    options = options or ReadOptions()
+    source = locate(path)
+    return format_of(source, options).read(source, options)
+
+
+def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int = 65536) -> Iterator[Samples]:
+    """As `read`, a piece at a time, so that predicting for a large file does not need all of it in memory.
+
+    All pieces have the same kinds: those in `options.kinds` (a trained model's), and with none given those that
+    inspection finds in the first piece. With kinds given, all other columns but ids are left out.
+
+    Args:
+        path: As for `read`. CSV, TSV, Parquet, JSONL and Arrow are read in pieces; others as a whole, then cut.
+        options: As for `read`; label sets need `known_labels` or `label_order`, or else the first piece fixes them.
+        rows: Rows of a piece, 1 or more; the last may have fewer.
+
+    Yields:
+        Samples of at most `rows` rows, in the file's order.
+
+    Raises:
+        InputError: As for `read`; rows are counted from the file's start.
+    """
+    options = options or ReadOptions()
+    rows = check.integer(low=1, rows=rows)
+    source = locate(path)
+    row = format_of(source, options)
+    if row.chunks is None:
+        yield from _slices(row.read(source, options), rows)
+        return
+    piece: Pieces | None = None
+    for table in row.chunks(source, options, rows):
+        piece = piece or first_piece(table, source, options)
+        yield samples_of(piece.cut(table), source, piece.options)
+
+
+def _slices(samples: Samples, rows: int) -> Iterator[Samples]:
+    for start in range(0, samples.n_samples, rows):
+        piece = np.arange(start, min(start + rows, samples.n_samples))
+        yield replace(
+            samples,
+            features=samples.features[piece],
+            targets=None if samples.targets is None else samples.targets.take(piece),
+            ids=None if samples.ids is None else samples.ids[piece],
+        )

@@ -1,0 +1,101 @@
+"""The table of formats: one row for each, and which of them a file is.
+
+It knows the formats' functions and their suffixes, and decides by name, by suffix, or for `.txt` by the first line.
+Start reading at `FORMATS`; to add a format, add a file beside this one and a row here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from manyhot import check
+from manyhot.errors import InputError
+from manyhot.read.arff import read_arff
+from manyhot.read.arrow import chunks_of_arrow, read_arrow
+from manyhot.read.delimited import chunks_of_delimited, read_delimited
+from manyhot.read.jsonl import chunks_of_jsonl, read_jsonl
+from manyhot.read.libsvm import read_libsvm
+from manyhot.read.npz import read_npz
+from manyhot.read.options import ReadOptions
+from manyhot.read.parquet import chunks_of_parquet, read_parquet
+from manyhot.read.source import Source, what_is
+from manyhot.read.table import Table, samples_of
+from manyhot.read.xc import HEADER, read_xc
+from manyhot.samples import Samples
+
+Reader = Callable[[Source, ReadOptions], Samples]
+Chunker = Callable[[Source, ReadOptions, int], Iterator[Table]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row of the table of formats.
+
+    Args:
+        name: What `ReadOptions.format` calls it.
+        suffixes: How the names of such files end, before `.gz` or `.zst`.
+        read: The whole file -> Samples.
+        chunks: The file a piece at a time; None for formats that are read as a whole.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: Reader
+    chunks: Chunker | None = None
+
+
+def _of_table(load: Callable[[Source, ReadOptions], Table]) -> Reader:
+    return lambda source, options: samples_of(load(source, options), source, options)
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("csv", (".csv",), _of_table(read_delimited), chunks_of_delimited),
+    Format("tsv", (".tsv", ".tab"), _of_table(read_delimited), chunks_of_delimited),
+    Format("parquet", (".parquet", ".pq"), _of_table(read_parquet), chunks_of_parquet),
+    Format("jsonl", (".jsonl", ".ndjson"), _of_table(read_jsonl), chunks_of_jsonl),
+    Format("arrow", (".arrow", ".feather", ".ipc", ".arrows"), _of_table(read_arrow), chunks_of_arrow),
+    Format("arff", (".arff",), read_arff),
+    Format("libsvm", (".libsvm", ".svm", ".svmlight"), read_libsvm),
+    Format("xc", (".xc",), read_xc),
+    Format("npz", (".npz",), read_npz),
+)
+
+
+def format_of(source: Source, options: ReadOptions) -> Format:
+    """The format of a file: the one named in the options, that of its suffix, or what its first line shows.
+
+    Raises:
+        InputError: A name that is not in the table, or a file whose format cannot be told.
+    """
+    by_name = {row.name: row for row in FORMATS}
+    if options.format is not None:
+        return by_name[check.one_of(by_name, format=options.format)]
+    for row in FORMATS:
+        if source.suffix in row.suffixes:
+            return row
+    guess = _guessed(source) if source.suffix in (".txt", ".dat", "") else None
+    if guess is not None:
+        return by_name[guess]
+    known = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
+    suffixes = [suffix for row in FORMATS for suffix in row.suffixes]
+    raise InputError(
+        f"its format cannot be told from the suffix {source.suffix!r}{check.did_you_mean(source.suffix, suffixes)}; "
+        f"known are {known}; or name it with format= (--format), one of {', '.join(by_name)}",
+        file=source.path,
+    )
+
+
+def _guessed(source: Source) -> str | None:
+    head = source.head()
+    if what_is(head) is not None:
+        return None
+    first = head.decode("utf-8", errors="replace").split("\n", 1)[0].rstrip("\r")
+    if HEADER.match(first):
+        return "xc"
+    if re.match(r"^\S*(\s+\d+:\S+)+\s*$", first) or re.match(r"^\d+:\S+(\s+\d+:\S+)*\s*$", first):
+        return "libsvm"
+    if first.lower().lstrip().startswith("@relation"):
+        return "arff"
+    return "tsv" if "\t" in first else None

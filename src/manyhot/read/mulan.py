@@ -1,0 +1,79 @@
+"""The XML file that names the labels of a Mulan data set.
+
+Only names are taken from it, in the order in which they stand; a hierarchy of labels is flattened. The parser refuses
+a DOCTYPE, so no entity can be defined, and stops at 16 MiB.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.parsers import expat
+
+from manyhot.errors import InputError
+
+MOST_BYTES = 1 << 24
+
+
+def xml_beside(path: Path, stem: str) -> Path | None:
+    """The XML in the same folder whose stem is the longest beginning of the file's stem, case ignored.
+
+    Args:
+        path: The ARFF file.
+        stem: Its name without `.arff` and `.gz`.
+
+    Returns:
+        Its path, or None.
+    """
+    wanted = stem.lower()
+    found = [p for p in path.parent.iterdir() if p.suffix.lower() == ".xml" and wanted.startswith(p.stem.lower())]
+    return max(sorted(found), key=lambda p: len(p.stem), default=None)
+
+
+def label_names_of(path: str | Path) -> tuple[str, ...]:
+    """The label names in a Mulan XML file.
+
+    Raises:
+        InputError: No such file, no XML, another kind of XML, a DOCTYPE, or more than 16 MiB.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", file=path, argument="xml") from None
+    if len(content) > MOST_BYTES:
+        raise InputError(f"is larger than {MOST_BYTES >> 20} MiB, which is no list of labels", file=path)
+    names: list[str] = []
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        tag = tag.rsplit(":", 1)[-1]
+        if not depth and tag != "labels":
+            raise InputError(f"starts with <{tag}>, expected <labels> as Mulan writes it", file=path)
+        if depth and tag == "label":
+            if not attributes.get("name"):
+                raise InputError("has a <label> without a name", file=path, row=parser.CurrentLineNumber)
+            names.append(attributes["name"])
+        depth += 1
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def refuse(*_: object) -> None:
+        raise InputError("has a DOCTYPE, which is refused; a list of labels needs none", file=path)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise InputError(f"is no valid XML ({error})", file=path) from None
+    if not names:
+        raise InputError("names no labels", file=path)
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"names labels more than once: {', '.join(twice)}", file=path)
+    return tuple(names)

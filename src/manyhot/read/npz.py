@@ -1,0 +1,145 @@
+"""NumPy archives: `X` (or the parts of a CSR matrix) and `Y`, with optional names and ids; nothing pickled."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from manyhot.errors import InputError
+from manyhot.read.options import ReadOptions
+from manyhot.read.source import ZIP, Source, broken, placed, what_is
+from manyhot.read.sparse import SparseRows, sparse_samples
+from manyhot.read.table import Table, samples_of
+from manyhot.read.targets import Indicators, arrange, indicators_from_matrix
+from manyhot.samples import ColumnKind, Samples
+
+_PARTS = ("data", "indices", "indptr", "shape")
+_NAMES = ("labels", "feature_names", "ids")
+
+
+def read_npz(source: Source, options: ReadOptions) -> Samples:
+    """A NumPy archive.
+
+    Args:
+        source: Arrays `X` (n, f), or `data`, `indices`, `indptr` and `shape` of a CSR matrix; `Y` (n, l) of 0, 1 and
+            NaN; optional text arrays `labels`, `feature_names` and `ids`.
+        options: How to read it.
+
+    Returns:
+        Samples with a CSR matrix, or with a frame of numeric columns.
+
+    Raises:
+        InputError: It is no such archive, has pickled objects, lacks an array, or the shapes do not fit together.
+    """
+    source.refuse_zst("NPZ")
+    if what_is(source.head()) != ZIP:
+        raise InputError(f"is not NPZ but {what_is(source.head()) or 'plain text'}; rename it", file=source.path)
+    arrays = _arrays(source)
+    try:
+        features = _features(arrays)
+        names = _text(arrays, "feature_names", features.shape[1], "f")
+        indicators = _indicators(arrays, features.shape[0])
+        ids = np.asarray(_text(arrays, "ids", features.shape[0], "")) if "ids" in arrays else None
+    except InputError as error:
+        raise placed(error, source) from None
+    if sp.issparse(features):
+        return sparse_samples(SparseRows(features, names, indicators, ids), source, options)
+    return _dense(features, names, indicators, ids, source, options)
+
+
+def _arrays(source: Source) -> dict[str, np.ndarray]:
+    wanted = ("X", "Y", *_PARTS, *_NAMES)
+    try:
+        with np.load(io.BytesIO(source.content()), allow_pickle=False) as archive:
+            return {name: archive[name] for name in wanted if name in archive.files}
+    except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        if "pickle" in str(error):
+            raise InputError(
+                "holds Python objects, which are never loaded; save numbers and text (dtype=str) only", file=source.path
+            ) from None
+        raise broken(source, "NPZ", error) from None
+
+
+def _features(arrays: Mapping[str, np.ndarray]) -> np.ndarray | sp.csr_matrix:
+    if "X" in arrays:
+        X = arrays["X"]
+        if X.ndim != 2 or X.dtype.kind not in "biuf":
+            raise InputError(f"X has shape {X.shape} and type {X.dtype}, expected numbers of shape (n, f)")
+        return X.astype(np.float64)
+    missing = [name for name in _PARTS if name not in arrays]
+    if missing:
+        raise InputError(
+            f"has no array X, nor all of {', '.join(_PARTS)}; found {', '.join(arrays) or 'none of these'}"
+        )
+    if any(arrays[name].dtype.kind not in "biuf" for name in _PARTS) or arrays["shape"].shape != (2,):
+        raise InputError("the parts of the CSR matrix are no numbers, or shape is no pair")
+    try:
+        shape = (int(arrays["shape"][0]), int(arrays["shape"][1]))
+        matrix = sp.csr_matrix((arrays["data"].astype(np.float64), arrays["indices"], arrays["indptr"]), shape=shape)
+        matrix.check_format(full_check=True)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise InputError(f"the parts do not make a CSR matrix ({error})") from None
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _indicators(arrays: Mapping[str, np.ndarray], n_rows: int) -> Indicators | None:
+    if "Y" not in arrays:
+        return None
+    Y = arrays["Y"]
+    if Y.ndim != 2 or Y.shape[0] != n_rows or Y.dtype.kind not in "biuf":
+        raise InputError(f"Y has shape {Y.shape} and type {Y.dtype}, expected numbers of shape ({n_rows}, l)")
+    names = _text(arrays, "labels", Y.shape[1], "label_")
+    return indicators_from_matrix(Y.astype(np.float64), names)
+
+
+def _text(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: str) -> tuple[str, ...]:
+    if key not in arrays:
+        return tuple(f"{prefix}{j}" for j in range(count))
+    words = arrays[key]
+    if words.shape != (count,) or words.dtype.kind not in "Uiu":
+        raise InputError(f"{key} has shape {words.shape} and type {words.dtype}, expected text of shape ({count},)")
+    return tuple(str(word) for word in words)
+
+
+def _dense(
+    features: np.ndarray,
+    names: tuple[str, ...],
+    indicators: Indicators | None,
+    ids: np.ndarray | None,
+    source: Source,
+    options: ReadOptions,
+) -> Samples:
+    kinds: dict[str, ColumnKind] = dict.fromkeys(names, "numeric")
+    if len(kinds) < len(names):
+        raise InputError("feature_names must be unique", file=source.path)
+    frame = pl.DataFrame(features, schema=list(names), orient="row")
+    loose = ReadOptions(kinds=options.kinds, id_column=options.id_column, require_labels=False)
+    plain = samples_of(Table(frame, declared=kinds), source, loose)
+    notes, targets, space = tuple(plain.notes), None, None
+    if indicators is None and options.require_labels:
+        raise InputError("has no array Y, expected the targets (n, l)", file=source.path)
+    if indicators is not None:
+        try:
+            targets, space, more = arrange(indicators, options)
+        except InputError as error:
+            if options.require_labels:
+                raise placed(error, source) from None
+            more = (f"the labels in this file were not used: {error}",)
+        notes = (*notes, *more)
+    return Samples(
+        features=plain.features,
+        feature_names=plain.feature_names,
+        kinds=plain.kinds,
+        targets=targets,
+        labels=space,
+        ids=plain.ids if ids is None else ids,
+        source=plain.source,
+        notes=notes,
+    )

@@ -1,0 +1,83 @@
+"""What a reader needs to be told: where the labels are, and what else the file does not say itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from manyhot import check
+from manyhot.errors import InputError
+from manyhot.labels import UNKNOWN_LABELS, UnknownLabels
+from manyhot.samples import COLUMN_KINDS, ColumnKind
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a file; one object serves every format, which takes from it what concerns it.
+
+    Args:
+        labels: A glob over indicator columns (`label_*`), a list of them (`a,b,c`), or the one column that holds
+            label sets. None for formats that carry their labels, or when `known_labels` names the columns.
+        sep: What stands between two names in a column of label sets; None for JSON lists.
+        xml: The Mulan XML that names the labels of an ARFF file, when it does not lie beside it.
+        id_column: The column that names the rows; None lets inspection find one.
+        kinds: Column name -> kind, where inspection would guess wrong, or the kinds that training used.
+        format: Name of the format; None goes by the file's suffix.
+        known_labels: A trained model's labels in their order; targets then have exactly these columns.
+        label_order: Names and order of the labels of a set column in training; None sorts the names found.
+        feature_names: A trained model's features in their order, for sparse formats: the matrix then has exactly
+            these columns, zero where the file has none.
+        require_labels: False for prediction: it is then fine when there are no labels, or unreadable ones.
+        unknown_labels: What to do with labels beyond `known_labels` (or `label_order`).
+        header: Whether the first row of CSV or TSV holds the column names.
+        column_names: The names of a CSV or TSV file without header.
+
+    Raises:
+        InputError: A value out of its range, naming the argument.
+    """
+
+    labels: str | None = None
+    sep: str | None = None
+    xml: Path | None = None
+    id_column: str | None = None
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    format: str | None = None
+    known_labels: tuple[str, ...] | None = None
+    label_order: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
+    require_labels: bool = True
+    unknown_labels: UnknownLabels = "error"
+    header: bool = True
+    column_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check.one_of(UNKNOWN_LABELS, unknown_labels=self.unknown_labels)
+        check.boolean(header=self.header)
+        check.boolean(require_labels=self.require_labels)
+        for name, kind in self.kinds.items():
+            if kind not in COLUMN_KINDS:
+                hint = check.did_you_mean(str(kind), COLUMN_KINDS)
+                raise InputError(
+                    f"got {kind!r} for column {name!r}, expected one of {', '.join(COLUMN_KINDS)}{hint}",
+                    argument="kinds",
+                )
+        if self.sep == "":
+            raise InputError("got an empty text, expected what stands between two labels, such as '|'", argument="sep")
+        if self.labels is not None and not self.labels.strip():
+            raise InputError("got an empty text, expected a column name, a list or a glob", argument="labels")
+        for argument in ("known_labels", "label_order", "feature_names", "column_names"):
+            self._refuse_twins(argument)
+        if self.column_names is not None and self.header:
+            raise InputError("column names are for files without a header: say header=False", argument="column_names")
+
+    def _refuse_twins(self, argument: str) -> None:
+        names = getattr(self, argument)
+        if names is None:
+            return
+        if isinstance(names, str):
+            raise InputError(f"got the text {names!r}, expected a tuple of names", argument=argument)
+        seen: set[str] = set()
+        twins = [name for name in names if name in seen or seen.add(name)]
+        if twins:
+            raise InputError(f"{twins[0]!r} is named more than once", argument=argument)

@@ -1,0 +1,113 @@
+"""A frame of raw columns -> Samples: labels taken out, ids taken out, every column in the form of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from manyhot.check import did_you_mean
+from manyhot.errors import InputError
+from manyhot.read.columns import row_ids, settle
+from manyhot.read.kinds import inspect_columns, refuse_unknown
+from manyhot.read.options import ReadOptions
+from manyhot.read.source import Source, placed
+from manyhot.read.targets import take_labels
+from manyhot.samples import ColumnKind, Samples
+
+_DROPPED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a format found in a file, before anything is decided about its columns.
+
+    Args:
+        frame: All columns.
+        own_labels: The label columns that the file itself names.
+        declared: Kinds of feature columns that the file itself declares.
+        blank_is_empty: Whether an empty cell in a column of label sets is the empty set.
+        first_row: Rows of the file before the first of the frame.
+        notes: What the user should know.
+    """
+
+    frame: pl.DataFrame
+    own_labels: Sequence[str] | None = None
+    declared: Mapping[str, ColumnKind] = field(default_factory=dict)
+    blank_is_empty: bool = False
+    first_row: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
+    """Labels, ids and features of a table.
+
+    Args:
+        table: What the format found.
+        source: The file.
+        options: How to read it.
+
+    Returns:
+        Samples: `features` holds every column but labels, ids and nested ones; ignored columns stay in it under
+        their kind "ignored". `kinds` names every column but the labels.
+
+    Raises:
+        InputError: What cannot be used, with file, row and column.
+    """
+    try:
+        return _samples_of(table, source, options)
+    except InputError as error:
+        raise placed(error, source, first_row=table.first_row) from None
+
+
+def _samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
+    frame = table.frame
+    if not frame.width or not frame.height:
+        raise InputError("has column names but no rows" if frame.width else "has no columns")
+    labelled = take_labels(frame, options, table.own_labels, table.blank_is_empty)
+    features = frame.drop(labelled.columns)
+    given = {name: kind for name, kind in options.kinds.items() if name not in labelled.columns}
+    refuse_unknown(given, features.columns)
+    declared = {name: kind for name, kind in table.declared.items() if name in features.columns}
+    overrides = {**declared, **given}
+    if options.id_column is not None:
+        if options.id_column not in features.columns:
+            hint = did_you_mean(options.id_column, features.columns)
+            raise InputError(f"there is no column {options.id_column!r}{hint}", argument="id_column")
+        overrides[options.id_column] = "id"
+    inspection = inspect_columns(features, overrides)
+    ids, id_notes = _ids(features, inspection.kinds, options)
+    columns = [
+        settle(features[name], kind)
+        for name, kind in inspection.kinds.items()
+        if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
+    ]
+    return Samples(
+        features=pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height),
+        feature_names=tuple(column.name for column in columns),
+        kinds=inspection.kinds,
+        targets=labelled.targets,
+        labels=labelled.space,
+        ids=ids,
+        source=str(source.path),
+        notes=(*table.notes, *labelled.notes, *id_notes, *inspection.notes),
+    )
+
+
+def _ids(
+    features: pl.DataFrame, kinds: Mapping[str, ColumnKind], options: ReadOptions
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    named = [name for name, kind in kinds.items() if kind == "id"]
+    if not named:
+        return None, ()
+    chosen = options.id_column or next((name for name in named if name in options.kinds), named[0])
+    ids = row_ids(features[chosen])
+    notes = [] if options.id_column else [f"the rows are named by column {chosen!r}"]
+    others = [name for name in named if name != chosen]
+    if others:
+        notes.append(f"left out, they only name rows: {', '.join(others)}")
+    if len(np.unique(ids)) < len(ids):
+        notes.append(f"some ids in column {chosen!r} stand in several rows")
+    return ids, tuple(notes)

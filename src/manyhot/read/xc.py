@@ -1,0 +1,102 @@
+"""The text format of the extreme classification repository: `n f l`, then `l1,l2 f:v f:v` a line, counted from 0.
+
+`labels.txt` and `features.txt` beside the file (each plain or in gzip) name the columns in their order.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.errors import InputError
+from manyhot.read.options import ReadOptions
+from manyhot.read.source import Source, locate
+from manyhot.read.sparse import SparseRows, sparse_samples
+from manyhot.read.svm_rows import parse_rows
+from manyhot.read.targets import Indicators
+from manyhot.samples import Samples
+
+HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$")
+_MOST_ENTRIES = 1 << 34
+
+
+def read_xc(source: Source, options: ReadOptions) -> Samples:
+    """A file of the extreme classification repository.
+
+    Args:
+        source: The file.
+        options: How to read it.
+
+    Returns:
+        Samples with a CSR matrix; names from the files beside it, otherwise `label_0`, ... and `f0`, ...
+
+    Raises:
+        InputError: A header or a line that is not of that form, another number of rows than the header says, or an
+            index beyond it.
+    """
+    lines = source.text("XC").decode("utf-8").split("\n")
+    header = HEADER.match(lines[0])
+    if header is None:
+        raise InputError(
+            f"begins with {lines[0][:60]!r}, expected three whole numbers: rows, features, labels", file=source.path
+        )
+    n_rows, n_features, n_labels = (int(word) for word in header.groups())
+    body = [line.rstrip("\r") for line in lines[1:]]
+    while len(body) > n_rows and not body[-1].strip():
+        body.pop()
+    if len(body) != n_rows:
+        raise InputError(f"has {len(body)} rows, but its first line says {n_rows}", file=source.path)
+    if n_rows * n_labels > _MOST_ENTRIES:
+        raise InputError(
+            f"has {n_rows} rows and {n_labels} labels; more than {_MOST_ENTRIES} targets do not fit", file=source.path
+        )
+    rows = parse_rows(body, source)
+    if len(rows.indices) and rows.indices.max() >= n_features:
+        place = int(np.argmax(rows.indices >= n_features))
+        row = int(np.searchsorted(rows.indptr, place, side="right"))
+        raise InputError(
+            f"has the index {rows.indices[place]}, expected 0 to {n_features - 1}", file=source.path, row=row
+        )
+    matrix = sp.csr_matrix((rows.values, rows.indices, rows.indptr), shape=(n_rows, n_features))
+    matrix.sort_indices()
+    label_names = _names_beside(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
+    feature_names = _names_beside(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
+    values = _values(rows.labels, n_labels, source)
+    indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True) if n_labels else None
+    return sparse_samples(SparseRows(matrix, feature_names, indicators), source, options)
+
+
+def _values(labels: list[list[str]], n_labels: int, source: Source) -> np.ndarray:
+    values = np.zeros((len(labels), n_labels), dtype=bool)
+    for i, names in enumerate(labels):
+        for name in names:
+            j = int(name) if name.isdecimal() else -1
+            if not 0 <= j < n_labels:
+                raise InputError(
+                    f"has the label {name!r}, expected a whole number from 0 to {n_labels - 1}",
+                    file=source.path,
+                    row=i + 1,
+                )
+            values[i, j] = True
+    return values
+
+
+def _names_beside(source: Source, stem: str, count: int) -> tuple[str, ...] | None:
+    path = next((p for p in (source.path.parent / f"{stem}.txt{c}" for c in ("", ".gz")) if p.is_file()), None)
+    if path is None:
+        return None
+    beside = locate(path)
+    names = [line.strip() for line in beside.text("a list of names").decode("utf-8").splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    if len(names) != count:
+        raise InputError(f"has {len(names)} names, but {source.path.name} has {count} {stem}", file=path)
+    empty = next((i for i, name in enumerate(names) if not name), None)
+    if empty is not None:
+        raise InputError("is empty, expected a name", file=path, row=empty + 1)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"the name {twice!r} stands more than once", file=path)
+    return tuple(names)

@@ -1,0 +1,64 @@
+"""A small training job for the engine, from arrays alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manyhot import engine
+from manyhot.model import NetworkSpec, network_settings
+from manyhot.networks import Start
+from manyhot.plan import Plan, Runtime
+
+
+class Job:
+    """Six members on unequal parts of 150 rows."""
+
+    def __init__(self, seed: int = 0, n_rows: int = 150, n_features: int = 10, n_labels: int = 4, n_members: int = 6):
+        generator = np.random.default_rng(seed)
+        self.features = generator.normal(size=(n_rows, n_features))
+        mixing = generator.normal(size=(n_features, n_labels))
+        self.values = self.features @ mixing + generator.normal(size=(n_rows, n_labels)) > 0.5
+        self.known = None
+        self.weights = np.ones(n_rows)
+        sizes = [n_rows - 40 - 7 * k for k in range(n_members)]
+        orders = [generator.permutation(n_rows) for _ in range(n_members)]
+        self.parts = engine.Parts(
+            [order[:size] for order, size in zip(orders, sizes, strict=True)],
+            [order[size : size + 20] for order, size in zip(orders, sizes, strict=True)],
+            [order[size + 20 :] for order, size in zip(orders, sizes, strict=True)],
+        )
+
+    def only(self, *members: int) -> "Job":
+        """The same job with some of the members."""
+        other = Job.__new__(Job)
+        other.__dict__ = dict(self.__dict__)
+        other.parts = engine.Parts(*([part[k] for k in members] for part in vars(self.parts).values()))
+        return other
+
+    def networks(self, plan: Plan, first: int = 0) -> engine.Networks:
+        widths = {"features": self.features.shape[1]}
+        spec = NetworkSpec("mlp", network_settings(plan), widths, self.values.shape[1], plan.precision)
+        return spec.networks(len(self.parts), lambda k: Start(1000 * plan.seed + k + first, None, plan.precision))
+
+    def train(self, plan: Plan, layout: str = "auto", batch_size: int = 16, features: Any = None) -> engine.Trained:
+        block = self.features if features is None else features
+        data = engine.lay_out({"features": block}, self.values, self.known, self.weights, plan.precision)
+        return engine.train(self.networks(plan), data, self.parts, plan, Runtime(layout=layout), batch_size)
+
+    def scores(self, plan: Plan, trained: engine.Trained, members: tuple[int, int] | None = None) -> np.ndarray:
+        scorer = engine.Scorer(self.networks(plan), trained.weights, plan.precision, Runtime())
+        return scorer.scores({"features": self.features}, members)
+
+
+@pytest.fixture
+def job() -> Job:
+    """A fresh job."""
+    return Job()
+
+
+@pytest.fixture
+def make_job() -> Callable[..., Job]:
+    """Jobs of other sizes."""
+    return Job
