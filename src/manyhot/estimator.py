@@ -47,6 +47,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         feature_names_in_: Their names, when X was a frame.
         report_: How good it is, from out-of-fold scores.
         thresholds_: Label name -> threshold; empty for `decide="top_k"`.
+        reading_: How the training file was read, as plain JSON values; empty unless somebody sets it.
         model_: Everything that was learned.
     """
 
@@ -230,8 +231,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         classes = None if self._binary_classes is None else self._binary_classes.tolist()
-        facts = {"classes": classes, "params": self._saved_params()}
-        persist.save(self.model_, path, evidence=evidence, facts=facts)
+        facts = {"classes": classes, "reading": self.reading_}
+        persist.save(self.model_, path, facts, with_evidence=evidence)
 
     @property
     def report_(self) -> Report:
@@ -264,12 +265,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
     def _settings(self, kind: type) -> Any:
         return kind(**{f.name: getattr(self, f.name) for f in fields(kind)})
 
-    def _saved_params(self) -> dict[str, Any]:
-        return {"labels": None if self.labels is None else list(self.labels)}
-
     def _take(self, model: Model, classes: np.ndarray | None) -> None:
         self.model_ = model
         self.labels_ = model.labels.names
+        self.reading_: dict[str, Any] = {}
         self._binary_classes = classes
         self.classes_ = [np.array([0, 1])] * len(self.labels_) if classes is None else classes
 
@@ -349,6 +348,7 @@ def load(path: str | Path) -> MultiLabelClassifier:
     classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
     classes = facts["classes"]
     classifier._take(model, None if classes is None else np.asarray(classes))
+    classifier.reading_ = facts["reading"]
     names = list(model.encoder.kinds) if isinstance(model.encoder, TableEncoder) else list(model.encoder.names)
     classifier.n_features_in_ = len(names)
     return classifier

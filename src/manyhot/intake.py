@@ -15,6 +15,7 @@ import polars as pl
 
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets, as_targets
+from manyhot.read.kinds import typed
 
 
 def is_frame(X: Any) -> bool:
@@ -23,14 +24,16 @@ def is_frame(X: Any) -> bool:
 
 
 def frame_of(X: Any) -> pl.DataFrame:
-    """A polars frame with the same columns; NaN stays NaN, missing stays missing."""
+    """A polars frame with the same columns, each in the type its values have; missing stays missing."""
     if isinstance(X, pl.DataFrame):
-        return X
+        return X.select(typed(column) for column in X)
     frame = nw.from_native(X, eager_only=True)
     names = [str(name) for name in frame.columns]
     if len(set(names)) != len(names):
         raise InputError("column names must be unique", argument="X")
-    return pl.DataFrame([_series(name, column) for name, column in zip(names, frame.iter_columns(), strict=True)])
+    return pl.DataFrame(
+        [typed(_series(name, column)) for name, column in zip(names, frame.iter_columns(), strict=True)]
+    )
 
 
 def _series(name: str, column: nw.Series) -> pl.Series:
