@@ -90,18 +90,19 @@ class TableEncoder:
         """The state as JSON values and arrays."""
         spec = {
             "kind": self.kind,
-            "kinds": [[name, kind] for name, kind in self.kinds.items()],
-            "levels": self.levels,
-            "has_rest": [bool(rest) for rest in self.has_rest],
+            "columns": list(self.kinds),
+            "kinds": list(self.kinds.values()),
+            "categories": [{"levels": levels} for levels in self.levels],
+            "has_rest": [int(rest) for rest in self.has_rest],
         }
         return spec, {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TableEncoder:
         """The encoder that `to_spec` described; the caller has checked types and sizes."""
-        encoder = cls(dict(spec["kinds"]))
-        encoder.levels = [list(levels) for levels in spec["levels"]]
-        encoder.has_rest = list(spec["has_rest"])
+        encoder = cls(dict(zip(spec["columns"], spec["kinds"], strict=True)))
+        encoder.levels = [list(category["levels"]) for category in spec["categories"]]
+        encoder.has_rest = [bool(rest) for rest in spec["has_rest"]]
         encoder.scale = Scale(arrays["center"], arrays["scale"])
         encoder.gaps = arrays["gaps"]
         return encoder

@@ -58,3 +58,28 @@ def build_mlp(
         name="logits",
     )(x)
     return keras.Model(inputs, logits, name="mlp")
+
+
+def mlp_weight_shapes(
+    widths: Mapping[str, int], n_labels: int, settings: Mapping[str, Any]
+) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
+    """The shapes that `build_mlp` gives its weights, without building anything.
+
+    Returns:
+        Shapes of the trainable weights, and (shape, dtype) of the others in the model's order; dtype None is the
+        network's precision.
+    """
+    trainable: list[tuple[int, ...]] = []
+    fixed: list[tuple[tuple[int, ...], str | None]] = []
+    width = sum(widths.values())
+    for units in settings["hidden"]:
+        trainable.append((width, units))
+        if settings["batch_norm"]:
+            trainable += [(units,), (units,)]
+            fixed += [((units,), None), ((units,), None)]
+        else:
+            trainable.append((units,))
+        if settings["dropout"] > 0:
+            fixed.append(((2,), "uint32"))
+        width = units
+    return [*trainable, (width, n_labels), (n_labels,)], fixed

@@ -44,7 +44,7 @@ def words(column: pl.Series) -> pl.Series:
     if column.dtype.is_float():
         values = column.drop_nulls().drop_nans()
         column = column.fill_nan(None)
-        if len(values) and bool((values.round(0) == values).all()) and float(values.abs().max() or 0) < 2**53:
+        if len(values) and bool((values.round(0) == values).all()) and np.abs(values.to_numpy()).max() < 2**53:
             column = column.cast(pl.Int64)
     elif column.dtype.is_temporal():
         column = column.dt.to_string()

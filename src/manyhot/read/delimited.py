@@ -17,7 +17,7 @@ import polars as pl
 
 from manyhot.errors import InputError
 from manyhot.read.options import ReadOptions
-from manyhot.read.source import BLOCK_BYTES, Source, broken
+from manyhot.read.source import BLOCK_BYTES, Source
 from manyhot.read.table import Table
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -103,8 +103,7 @@ def cells_of(content: bytes, width: int, dialect: Dialect, source: Source, first
     names = [str(j) for j in range(width)]
     rows = _scan(content, width, dialect)
     if rows.is_odd:
-        cells = _careful_rows(content, width, dialect, source, first_row)
-        return pl.DataFrame(cells, schema=dict.fromkeys(names, pl.String), orient="row")
+        return _careful_cells(content, names, dialect, source, first_row)
     content = rows.without_blank(content)
     try:
         return pl.read_csv(
@@ -116,9 +115,8 @@ def cells_of(content: bytes, width: int, dialect: Dialect, source: Source, first
         )
     except pl.exceptions.NoDataError:
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-    except pl.exceptions.ComputeError as error:
-        _careful_rows(content, width, dialect, source, first_row)
-        raise broken(source, "CSV", error) from None
+    except pl.exceptions.ComputeError:
+        return _careful_cells(content, names, dialect, source, first_row)
 
 
 def refuse_twins(names: list[str], source: Source) -> None:
@@ -233,16 +231,14 @@ def _scan(content: bytes, width: int, dialect: Dialect) -> _Scan:
     return _Scan(is_odd, tuple(blank))
 
 
-def _careful_rows(
-    content: bytes, width: int, dialect: Dialect, source: Source, first_row: int
-) -> list[list[str | None]]:
+def _careful_cells(content: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int) -> pl.DataFrame:
     """Quotes inside unquoted cells deceive the fast count; this reading of the rows decides."""
     table: list[list[str | None]] = []
     try:
         for row in csv.reader(_text(content), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
-            if row and len(row) != width:
+            if row and len(row) != len(names):
                 raise InputError(
-                    f"has {len(row)} cells, expected {width} as in the other rows; "
+                    f"has {len(row)} cells, expected {len(names)} as in the other rows; "
                     f"quote cells that hold {dialect.delimiter!r}, and leave missing ones empty",
                     file=source.path,
                     row=len(table) + 1 + first_row,
@@ -251,7 +247,7 @@ def _careful_rows(
                 table.append([cell or None for cell in row])
     except csv.Error:
         raise _open_quote(dialect, source, len(table) + 1 + first_row) from None
-    return table
+    return pl.DataFrame(table, schema=dict.fromkeys(names, pl.String), orient="row")
 
 
 def _text(content: bytes) -> io.StringIO:

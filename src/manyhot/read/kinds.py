@@ -149,12 +149,12 @@ def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]
 
 
 def _kind_of_text(values: pl.Series, n_levels: int, is_distinct: bool) -> ColumnKind:
-    lengths = values.str.len_chars()
+    lengths = values.str.len_chars().to_numpy()
     has_blanks = bool(values.str.contains(r"\s").any())
-    if is_distinct and len(values) >= LEAST_IDS and not has_blanks and int(lengths.max() or 0) <= LONGEST_ID:
+    if is_distinct and len(values) >= LEAST_IDS and not has_blanks and lengths.max() <= LONGEST_ID:
         return "id"
     is_mostly_different = n_levels > len(values) / 2
-    if is_mostly_different and float(lengths.mean() or 0) >= LONG_TEXT:
+    if is_mostly_different and lengths.mean() >= LONG_TEXT:
         return "text"
     if n_levels <= FEW_LEVELS or (n_levels <= MOST_LEVELS and not is_mostly_different):
         return "categorical"

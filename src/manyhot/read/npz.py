@@ -42,15 +42,16 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
         raise InputError(f"is not NPZ but {what_is(source.head()) or 'plain text'}; rename it", file=source.path)
     arrays = _arrays(source)
     try:
-        features = _features(arrays)
-        names = _text(arrays, "feature_names", features.shape[1], "f")
-        indicators = _indicators(arrays, features.shape[0])
-        ids = np.asarray(_text(arrays, "ids", features.shape[0], "")) if "ids" in arrays else None
+        X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
+        n_rows, n_features = X.shape if isinstance(X, np.ndarray) else X.get_shape()
+        names = _text(arrays, "feature_names", n_features, "f")
+        indicators = _indicators(arrays, n_rows)
+        ids = np.asarray(_text(arrays, "ids", n_rows, "")) if "ids" in arrays else None
     except InputError as error:
         raise placed(error, source) from None
-    if sp.issparse(features):
-        return sparse_samples(SparseRows(features, names, indicators, ids), source, options)
-    return _dense(features, names, indicators, ids, source, options)
+    if isinstance(X, np.ndarray):
+        return _dense(X, names, indicators, ids, source, options)
+    return sparse_samples(SparseRows(X, names, indicators, ids), source, options)
 
 
 def _arrays(source: Source) -> dict[str, np.ndarray]:
@@ -66,12 +67,14 @@ def _arrays(source: Source) -> dict[str, np.ndarray]:
         raise broken(source, "NPZ", error) from None
 
 
-def _features(arrays: Mapping[str, np.ndarray]) -> np.ndarray | sp.csr_matrix:
-    if "X" in arrays:
-        X = arrays["X"]
-        if X.ndim != 2 or X.dtype.kind not in "biuf":
-            raise InputError(f"X has shape {X.shape} and type {X.dtype}, expected numbers of shape (n, f)")
-        return X.astype(np.float64)
+def _dense_features(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    X = arrays["X"]
+    if X.ndim != 2 or X.dtype.kind not in "biuf":
+        raise InputError(f"X has shape {X.shape} and type {X.dtype}, expected numbers of shape (n, f)")
+    return X.astype(np.float64)
+
+
+def _sparse_features(arrays: Mapping[str, np.ndarray]) -> sp.csr_matrix:
     missing = [name for name in _PARTS if name not in arrays]
     if missing:
         raise InputError(

@@ -52,7 +52,7 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
         InputError: No rows, no labels where they are required, an infinite value, or a kind that a number cannot have.
     """
     try:
-        if not rows.matrix.shape[0]:
+        if not rows.matrix.get_shape()[0]:
             raise InputError("has no rows")
         targets, space, notes = _targets(rows, options)
         _refuse_infinite(rows.matrix, rows.names)
@@ -91,7 +91,7 @@ def _refuse_infinite(matrix: sp.csr_matrix, names: Sequence[str]) -> None:
         place = int(infinite[0])
         row = int(np.searchsorted(matrix.indptr, place, side="right"))
         raise InputError(
-            f"got {matrix.data[place]:g}, expected a finite number", row=row, column=names[matrix.indices[place]]
+            f"got {matrix.data[place]:g}, expected a finite number", row=row, column=names[int(matrix.indices[place])]
         )
 
 
@@ -113,7 +113,7 @@ def _aligned(
     entries = matrix.tocoo()
     kept = new[entries.col] >= 0
     aligned = sp.csr_matrix(
-        (entries.data[kept], (entries.row[kept], new[entries.col[kept]])), shape=(matrix.shape[0], len(wanted))
+        (entries.data[kept], (entries.row[kept], new[entries.col[kept]])), shape=(matrix.get_shape()[0], len(wanted))
     )
     n_left = int((new < 0).sum())
     if options.feature_names is None or not n_left:

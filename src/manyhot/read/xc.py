@@ -36,7 +36,7 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         InputError: A header or a line that is not of that form, another number of rows than the header says, or an
             index beyond it.
     """
-    lines = source.text("XC").decode("utf-8").split("\n")
+    lines = source.text("XC").decode("utf-8").removesuffix("\n").split("\n")
     header = HEADER.match(lines[0])
     if header is None:
         raise InputError(

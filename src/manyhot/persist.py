@@ -1,0 +1,230 @@
+"""A model as a bundle and back: describe, audit, construct.
+
+Everything read from a file is checked for type, size and range before anything is built from it, and what is built
+comes from fixed tables (encoders, networks, decisions). The file format itself is `bundle`'s. Start reading at `load`.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot import bundle, decide, engine
+from manyhot.bundle import Reader
+from manyhot.encode import ENCODERS, Encoder, MatrixEncoder
+from manyhot.errors import BundleError, InputError
+from manyhot.labels import LabelSpace, Targets
+from manyhot.model import Evidence, Model, NetworkSpec
+from manyhot.networks import WEIGHT_SHAPES
+from manyhot.plan import PRECISIONS, plan_from_dict, to_dict
+from manyhot.samples import COLUMN_KINDS
+
+MOST_LAYERS = 1000
+MOST_UNITS = 10_000_000
+
+
+def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence: bool = True) -> None:
+    """Write a model into one file; a file there is replaced only when the new one is complete.
+
+    Args:
+        model: The model.
+        path: Where to.
+        facts: `classes` (the two values of a binary target, or None) and `reading` (how the file was read).
+        with_evidence: Whether out-of-fold scores, targets, ids and training curves go along.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    spec, encoder_arrays = model.encoder.to_spec()
+    evidence = model.evidence if with_evidence else None
+    document = {
+        "labels": list(model.labels.names),
+        "encoder": spec,
+        "network": {
+            "name": model.network.name,
+            "settings": dict(model.network.settings),
+            "widths": dict(model.network.widths),
+        },
+        "members": model.n_members,
+        "decision": model.decision.to_spec(),
+        "plan": to_dict(model.plan),
+        "report": model.report,
+        "classes": None if facts["classes"] is None else dict(zip(("no", "yes"), facts["classes"], strict=True)),
+        "reading": dict(facts["reading"]),
+        "versions": versions(),
+        "evidence": None if evidence is None else {"is_stale": evidence.is_stale},
+    }
+    arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
+    arrays |= {f"network/trainable.{k}": leaf for k, leaf in enumerate(model.weights.trainable)}
+    arrays |= {f"network/fixed.{k}": leaf for k, leaf in enumerate(model.weights.fixed)}
+    bundle.write(path, document, arrays | ({} if evidence is None else _evidence_arrays(evidence)))
+
+
+def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
+    """Read a model and the facts that were saved with it.
+
+    Raises:
+        BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
+    """
+    contents = bundle.read(path)
+    reader = Reader(contents.document, contents.arrays, path)
+    try:
+        model, facts = _construct(reader)
+    except BundleError:
+        raise
+    except InputError as error:
+        raise BundleError(f"{error}; the file does not describe a model", file=path) from None
+    reader.finish()
+    return model, facts
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    names = ("manyhot", "jax", "jaxlib", "keras", "numpy", "scikit-learn", "polars")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def _construct(reader: Reader) -> tuple[Model, dict[str, Any]]:
+    labels = LabelSpace(tuple(reader.list_of_text("labels", min_items=1, is_unique=True)))
+    plan = plan_from_dict(reader.mapping("plan"))
+    encoder = _encoder(reader)
+    network = _network(reader, encoder, len(labels), plan.precision)
+    weights = _weights(reader, network, reader.integer("members", 1, 100_000))
+    decision = decide.from_spec(reader.mapping("decision"))
+    n_decided = len(decision.thresholds) if decision.thresholds is not None else getattr(decision, "n_labels", None)
+    if n_decided != len(labels):
+        raise BundleError(f"decisions are for {n_decided} labels, but there are {len(labels)}")
+    report = reader.mapping("report")
+    evidence = None
+    if reader.has("evidence"):
+        evidence = _evidence(reader, len(labels), plan.precision)
+    classes = None
+    if reader.has("classes"):
+        classes = _classes(reader)
+    reader.mapping("versions", max_items=100)
+    facts = {"classes": classes, "reading": reader.mapping("reading", max_items=1000)}
+    return Model(labels, encoder, network, weights, decision, plan, report, evidence), facts
+
+
+def _encoder(reader: Reader) -> Encoder:
+    kind = reader.text("encoder.kind", choices=list(ENCODERS))
+    if kind == MatrixEncoder.kind:
+        spec: dict[str, Any] = {
+            "names": reader.list_of_text("encoder.names", is_unique=True),
+            "is_sparse": reader.boolean("encoder.is_sparse"),
+        }
+        width = len(spec["names"])
+    else:
+        spec, width = _table_spec(reader)
+    gaps = reader.array("encoder/gaps", dtype=np.int64, shape=(None,), low=0, high=max(width - 1, 0))
+    arrays = {
+        "center": reader.array("encoder/center", dtype=np.float64, shape=(width,)),
+        "scale": reader.array("encoder/scale", dtype=np.float64, shape=(width,), low=np.finfo(float).tiny),
+        "gaps": gaps,
+    }
+    if len(gaps) > width or (np.diff(gaps) <= 0).any():
+        raise BundleError("columns with gaps are not in order")
+    return ENCODERS[kind].from_spec(spec, arrays)
+
+
+def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
+    names = reader.list_of_text("encoder.columns", is_unique=True)
+    column_kinds = reader.list_of_text("encoder.kinds", min_items=len(names), max_items=len(names))
+    for kind in column_kinds:
+        if kind not in COLUMN_KINDS:
+            raise BundleError(f"there is no kind of column {kind[:100]!r}")
+    n_categories = column_kinds.count("categorical")
+    records = reader.records("encoder.categories", n_categories, min_items=n_categories)
+    levels = [record.list_of_text("levels", is_unique=True) for record in records]
+    rests = reader.list_of_integers("encoder.has_rest", 0, 1, min_items=n_categories, max_items=n_categories)
+    for listed in levels:
+        if listed != sorted(listed):
+            raise BundleError("levels of a column are not in order")
+    categories = [{"levels": listed} for listed in levels]
+    spec = {"columns": names, "kinds": column_kinds, "categories": categories, "has_rest": rests}
+    return spec, sum(kind in ("numeric", "boolean") for kind in column_kinds)
+
+
+def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) -> NetworkSpec:
+    name = reader.text("network.name", choices=list(WEIGHT_SHAPES))
+    settings = {
+        "hidden": reader.list_of_integers("network.settings.hidden", 1, MOST_UNITS, max_items=MOST_LAYERS),
+        "activation": reader.text("network.settings.activation"),
+        "dropout": reader.number("network.settings.dropout", 0, 0.99),
+        "batch_norm": reader.boolean("network.settings.batch_norm"),
+    }
+    widths = encoder.widths()
+    told = {block: reader.integer(f"network.widths.{block}", 0, MOST_UNITS) for block in widths}
+    if told != widths or precision not in PRECISIONS:
+        raise BundleError(f"the network takes {told} columns, but the encoder gives {widths}")
+    return NetworkSpec(name, settings, widths, n_labels, precision)
+
+
+def _weights(reader: Reader, network: NetworkSpec, n_members: int) -> engine.Weights:
+    """The arrays, each of exactly the shape that the described network has."""
+    trainable, fixed = WEIGHT_SHAPES[network.name](network.widths, network.n_labels, network.settings)
+    return engine.Weights(
+        [
+            reader.array(f"network/trainable.{k}", dtype=network.precision, shape=(n_members, *shape))
+            for k, shape in enumerate(trainable)
+        ],
+        [
+            reader.array(f"network/fixed.{k}", dtype=dtype or network.precision, shape=(n_members, *shape))
+            for k, (shape, dtype) in enumerate(fixed)
+        ],
+    )
+
+
+def _classes(reader: Reader) -> list[Any]:
+    values = reader.mapping("classes")
+    pair = [values.get("no"), values.get("yes")]
+    if len(values) != 2 or not all(isinstance(value, (str, int, float)) for value in pair):
+        raise BundleError("classes are two values, 'no' and 'yes'")
+    return pair
+
+
+def _evidence_arrays(evidence: Evidence) -> dict[str, np.ndarray]:
+    texts = [str(name).encode() for name in evidence.ids]
+    arrays = {
+        "scores": evidence.scores,
+        "values": evidence.targets.values,
+        "weights": evidence.weights,
+        "curves": evidence.curves,
+        "best_epoch": evidence.best_epoch,
+        "id_ends": np.cumsum([len(text) for text in texts], dtype=np.int64),
+        "id_bytes": np.frombuffer(b"".join(texts), dtype=np.uint8),
+    }
+    if evidence.targets.known is not None:
+        arrays["known"] = evidence.targets.known
+    return {f"evidence/{name}": array for name, array in arrays.items()}
+
+
+def _evidence(reader: Reader, n_labels: int, precision: str) -> Evidence:
+    record = reader.record("evidence")
+    is_stale = record.boolean("is_stale")
+    scores = reader.array("evidence/scores", dtype=precision, shape=(None, n_labels), low=0, high=1)
+    n = len(scores)
+    values = reader.array("evidence/values", dtype=bool, shape=(n, n_labels))
+    known = None
+    if "evidence/known" in reader.array_names("evidence/known"):
+        known = reader.array("evidence/known", dtype=bool, shape=(n, n_labels))
+    ends = reader.array("evidence/id_ends", dtype=np.int64, shape=(n,), low=0)
+    raw = reader.array("evidence/id_bytes", dtype=np.uint8, shape=(None,)).tobytes()
+    if (np.diff(ends) < 0).any() or (n and ends[-1] != len(raw)):
+        raise BundleError("row ids do not fit their places")
+    starts = [0, *ends[:-1].tolist()] if n else []
+    ids = [raw[start:end].decode("utf-8", "replace") for start, end in zip(starts, ends.tolist(), strict=True)]
+    return Evidence(
+        scores,
+        Targets(values, known),
+        np.asarray(ids, dtype=str),
+        reader.array("evidence/weights", dtype=np.float64, shape=(n,), low=0),
+        reader.array("evidence/curves", dtype=np.float32, shape=(None, None, 2), finite=False),
+        reader.array("evidence/best_epoch", dtype=np.int64, shape=(None,), low=0),
+        is_stale,
+    )

@@ -1,0 +1,79 @@
+"""Out-of-fold scores are honest: a simulation that would show it if a row's label came back when it is scored."""
+
+import numpy as np
+import pytest
+
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.labels import Targets
+from manyhot.metrics import measure
+
+MEASURES = ["roc_auc_macro", "f1_macro"]
+N_FEATURES, N_LABELS = 10, 4
+
+
+def draw(generator: np.random.Generator, mixing: np.ndarray, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    X = generator.normal(size=(n_rows, N_FEATURES))
+    return X, X @ mixing + generator.logistic(size=(n_rows, N_LABELS)) > 1
+
+
+def one_run(seed: int, signal: float, n_rows: int, **settings) -> tuple[list[float], list[float]]:
+    """What the report says and what 5,000 fresh rows say, for `MEASURES`."""
+    generator = np.random.default_rng(seed)
+    mixing = signal * generator.normal(size=(N_FEATURES, N_LABELS))
+    classifier = MultiLabelClassifier(seed=seed, quiet=True, **settings).fit(*draw(generator, mixing, n_rows))
+    X, Y = draw(generator, mixing, 5000)
+    scores = classifier.predict_proba(X)
+    fresh = measure(Targets(Y), scores, classifier.predict(X).astype(bool), names=MEASURES)
+    reported = classifier.report_.measures["own"]
+    return [reported[name]["value"] for name in MEASURES], [fresh[name].value for name in MEASURES]
+
+
+def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of (reported - fresh) for each measure, and the half width of its 95 % interval."""
+    pairs = np.array([one_run(seed, signal, n_rows, **settings) for seed in range(n_runs)])
+    differences = pairs[:, 0] - pairs[:, 1]
+    half = 1.96 * differences.std(axis=0, ddof=1) / np.sqrt(n_runs)
+    for name, mean, width, both in zip(MEASURES, differences.mean(axis=0), half, pairs.mean(axis=0).T, strict=True):
+        print(
+            f"signal {signal}, {n_rows} rows, {settings}: {name} reported {both[0]:.4f}, fresh {both[1]:.4f}, "
+            f"difference {mean:+.4f}, 95 % from {mean - width:+.4f} to {mean + width:+.4f}"
+        )
+    return differences.mean(axis=0), half
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"early_stopping": True, "epochs": 40, "patience": 4}, {"members": 1}],
+    ids=["default", "early_stopping", "one_member"],
+)
+def test_pure_noise_is_reported_as_noise(settings):
+    mean, half = simulate(60, 0.0, 200, hidden=(64,), **settings)
+    assert (mean - half <= 0.004).all()
+    assert half.max() < 0.025
+
+
+@pytest.mark.slow
+def test_the_reported_auc_is_that_of_fresh_data():
+    mean, half = simulate(20, 1.0, 400)
+    assert abs(mean[0]) < 0.02
+    assert half[0] < 0.02
+
+
+def test_a_leak_would_be_seen():
+    """The same simulation with the training rows scored by the members that saw them."""
+    generator = np.random.default_rng(0)
+    X, Y = draw(generator, np.zeros((N_FEATURES, N_LABELS)), 200)
+    classifier = MultiLabelClassifier(quiet=True, hidden=(64,)).fit(X, Y)
+    seen = measure(Targets(Y), classifier.predict_proba(X), None, names=["roc_auc_macro"])["roc_auc_macro"].value
+    assert seen - classifier.report_.measures["own"]["roc_auc_macro"]["value"] > 0.1
+
+
+def test_copies_of_a_row_sit_in_one_fold():
+    """Every row twice, labels pure noise: without merging, the copy in the training part would give the label away."""
+    generator = np.random.default_rng(1)
+    X, Y = draw(generator, np.zeros((N_FEATURES, N_LABELS)), 150)
+    twice = MultiLabelClassifier(quiet=True, hidden=(256,), epochs=60)
+    twice.fit(np.concatenate([X, X]), np.concatenate([Y, Y]))
+    assert twice.report_.measures["own"]["roc_auc_macro"]["value"] < 0.6
+    assert any("copies" in note for note in twice.report_.to_dict()["notes"])
