@@ -212,6 +212,17 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.model_.labels.decode(self.model_.decision.apply(self._scores(X)))
 
+    def features_of(self, samples: Samples) -> Any:
+        """The rows of a reader as `model_` takes them; columns are matched by name."""
+        return self._features(samples, None, reset=False)[0]
+
+    def summary(self) -> str:
+        """The layers of one member, as Keras shows them."""
+        check_is_fitted(self)
+        lines: list[str] = []
+        self.model_.network.networks(1).build(0).summary(line_length=88, print_fn=lambda text, **_: lines.append(text))
+        return "\n".join(lines)
+
     def set_threshold(self, label: str, value: float) -> MultiLabelClassifier:
         """Change one label's threshold, in [0, 1]; nothing is trained again."""
         check_is_fitted(self)

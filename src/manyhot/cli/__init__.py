@@ -1,0 +1,42 @@
+"""The console script: runs a command, turns what goes wrong into one line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from manyhot.cli.app import app
+from manyhot.errors import ManyhotError
+
+INTERRUPTED = 130
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run `manyhot` with the given arguments, by default those of the process, and exit.
+
+    Exit codes: 0 done, 1 it failed, 2 wrong usage or input, 130 interrupted.
+    """
+    try:
+        app(args=list(args) if args is not None else None, prog_name="manyhot")
+    except ManyhotError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _complain("interrupted; nothing was written")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # who reads our output has enough; nothing more can be said to them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # the last door: a person gets one line, a developer the rest
+        first_line = str(error).splitlines()[0] if str(error) else "no message"
+        _complain(f"something unforeseen: {type(error).__name__}: {first_line} (MANYHOT_DEBUG=1 shows where)")
+        sys.exit(1)
+
+
+def _complain(message: str) -> None:
+    if os.environ.get("MANYHOT_DEBUG"):
+        traceback.print_exc()
+    print(f"manyhot: {message}", file=sys.stderr)

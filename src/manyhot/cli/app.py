@@ -1,0 +1,152 @@
+"""The commands and their flags. Nothing heavy is imported here: `--help` must stay quick."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from manyhot.cli.flags import kinds_of, with_settings
+from manyhot.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Multi-label classification with neural networks: train, evaluate, predict, from one safe file.",
+    epilog="Begin with: manyhot demo",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Table = Annotated[Path, typer.Argument(help="CSV, TSV, Parquet, JSONL, Arrow, ARFF, libsvm, XC or npz; .gz, .zst too.")]
+Bundle = Annotated[Path, typer.Argument(help="A file that `manyhot train` wrote.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No notes and no progress on standard error.")]
+Unknown = Annotated[str, typer.Option(help="Labels that training did not have: error, ignore or report.")]
+Sep = Annotated[str | None, typer.Option(help="What stands between two labels in a column of label sets.")]
+Labels = Annotated[
+    str | None,
+    typer.Option(help="Indicator columns as a glob ('mood_*') or list (a,b,c), or the one column with label sets."),
+]
+Format = Annotated[str | None, typer.Option("--format", help="The file's format, where its name does not say it.")]
+IdColumn = Annotated[str | None, typer.Option(help="The column that names the rows.")]
+Columns = Annotated[str | None, typer.Option(help="Column names, with commas between, of a file without header.")]
+
+
+def _job(name: str, **options: Any) -> None:
+    """Run a command's work; its module, and with it JAX and Keras, is imported only now."""
+    importlib.import_module(f"manyhot.cli.jobs.{name}").run(**options)
+
+
+def _reading(
+    labels: str | None, sep: str | None, id_column: str | None, format: str | None, columns: str | None
+) -> dict:
+    names = None if columns is None else [name.strip() for name in columns.split(",")]
+    return {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "column_names": names}
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"manyhot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Multi-label classification with neural networks: train, evaluate, predict, from one safe file."""
+
+
+@app.command(epilog="Example: manyhot demo")
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files of the tour.")] = Path(
+        "manyhot-demo"
+    ),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The whole tour on real data that ships with scikit-learn; no network is needed."""
+    _job("demo", folder=output, as_json=json, quiet=quiet)
+
+
+def train(
+    file: Table,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the trained model goes, such as songs.manyhot.")
+    ],
+    settings: dict,
+    labels: Labels = None,
+    sep: Sep = None,
+    label_order: Annotated[
+        str | None, typer.Option(help="Labels in order, with commas between, of label sets.")
+    ] = None,
+    xml: Annotated[Path | None, typer.Option(help="Mulan XML that names the labels of an ARFF file.")] = None,
+    id_column: IdColumn = None,
+    kind: Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")] = None,
+    format: Format = None,
+    columns: Columns = None,
+    evidence: Annotated[bool, typer.Option(help="Keep out-of-fold scores and curves in the file.")] = True,
+    json: Json = False,
+) -> None:
+    """Train on a file and save one file that predicts anywhere."""
+    _job(
+        "train",
+        file=file,
+        output=output,
+        reading=_reading(labels, sep, id_column, format, columns),
+        label_order=label_order,
+        xml=xml,
+        kinds=kinds_of(kind),
+        settings=settings,
+        evidence=evidence,
+        as_json=json,
+    )
+
+
+app.command(epilog="Example: manyhot train songs.csv --labels 'mood_*' -o songs.manyhot")(with_settings(train))
+
+
+@app.command(epilog="Example: manyhot evaluate songs.manyhot new-songs.csv --json")
+def evaluate(
+    model: Bundle,
+    file: Table,
+    labels: Labels = None,
+    sep: Sep = None,
+    format: Format = None,
+    unknown_labels: Unknown = "error",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
+    told = {"labels": labels, "sep": sep, "format": format}
+    _job("evaluate", bundle=model, file=file, told=told, unknown_labels=unknown_labels, as_json=json, quiet=quiet)
+
+
+@app.command(epilog="Example: manyhot predict songs.manyhot new-songs.csv -o answers.csv")
+def predict(
+    model: Bundle,
+    file: Table,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="CSV, Parquet or JSONL by its suffix; none: CSV on standard output."),
+    ] = None,
+    label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
+    format: Format = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
+    _job(
+        "predict", bundle=model, file=file, output=output, label_sep=label_sep, format=format, as_json=json, quiet=quiet
+    )
+
+
+@app.command(epilog="Example: manyhot inspect songs.manyhot")
+def inspect(model: Bundle, json: Json = False) -> None:
+    """What is in a trained model: labels, thresholds, network, columns, settings, versions."""
+    _job("inspect", bundle=model, as_json=json)

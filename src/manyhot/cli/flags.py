@@ -1,0 +1,86 @@
+"""A flag for every field of `Plan` and `Runtime`, under its own name, with its own words and default.
+
+Nothing about a setting is written twice: names, defaults and help come from the dataclasses. Start reading at
+`with_settings`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
+from typing import Annotated, Any
+
+import typer
+
+from manyhot.check import did_you_mean
+from manyhot.errors import InputError
+from manyhot.plan import Plan, Runtime
+
+SETTINGS: dict[str, Field] = {f.name: f for kind in (Plan, Runtime) for f in fields(kind)}
+PLAIN = {"int": int, "float": float, "bool": bool}
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """What a dataclass's docstring says about each field."""
+    text = inspect.cleandoc(kind.__doc__ or "").split("Args:\n", 1)[1].split("\n\n", 1)[0]
+    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE)
+    return {name: " ".join(words.split()) for name, words in found}
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes `settings: dict` -> the same with one flag a field instead."""
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
+    words = meanings(Plan) | meanings(Runtime)
+
+    def run(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in SETTINGS}
+        command(**given, settings={name: setting(name, value) for name, value in chosen.items() if value is not None})
+
+    made = []
+    for name, field in SETTINGS.items():
+        plain = PLAIN.get(str(field.type))
+        shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
+        panel = "Settings that change the result" if name in Plan.__dataclass_fields__ else "Settings that do not"
+        option = typer.Option(help=words[name], show_default=shown, rich_help_panel=panel)
+        annotation = Annotated[(plain or str) | None, option]
+        made.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + made
+    signature = inspect.Signature(parameters)
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    vars(run)["__signature__"] = signature
+    return run
+
+
+def setting(name: str, value: Any) -> Any:
+    """A flag's value as the field wants it: "auto" or a number, or sizes with commas between.
+
+    Raises:
+        InputError: Text where a number belongs.
+    """
+    if not isinstance(value, str) or str(SETTINGS[name].type) == "str":
+        return value
+    if value == "auto":
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    is_list = str(SETTINGS[name].type).startswith("tuple")
+    if not all(re.fullmatch(r"-?\d+", part) for part in parts) or (not is_list and len(parts) != 1):
+        expected = (
+            "layer sizes such as 256,256" if is_list else f"a whole number or 'auto'{did_you_mean(value, ['auto'])}"
+        )
+        raise InputError(f"got {value!r}, expected {expected}", argument=f"--{name.replace('_', '-')}")
+    numbers = tuple(int(part) for part in parts)
+    return numbers if is_list else numbers[0]
+
+
+def kinds_of(pairs: list[str] | None) -> Mapping[str, str]:
+    """`NAME=KIND` texts -> mapping."""
+    kinds = {}
+    for pair in pairs or []:
+        name, equals, kind = pair.rpartition("=")
+        if not equals or not name:
+            raise InputError(f"got {pair!r}, expected NAME=KIND such as price=numeric", argument="--kind")
+        kinds[name] = kind
+    return kinds

@@ -1,0 +1,32 @@
+"""`manyhot evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manyhot.cli.jobs.opening import extra_columns, options_for
+from manyhot.cli.jobs.speech import answer, tell
+from manyhot.errors import InputError
+from manyhot.estimator import load
+from manyhot.read import read
+from manyhot.report import Facts, Report, build
+
+
+def run(bundle: Path, file: Path, told: Mapping[str, Any], unknown_labels: str, as_json: bool, quiet: bool) -> None:
+    """Read, score, measure at the model's own thresholds and at 0.5."""
+    classifier = load(bundle)
+    samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels))
+    tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
+    if samples.targets is None:
+        raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
+    model = classifier.model_
+    scores = model.scores(classifier.features_of(samples))
+    thresholds = None if model.decision.thresholds is None else model.decision.thresholds.values
+    facts = Facts(scores_from="new", members=model.n_members, notes=list(samples.notes))
+    values = build(
+        model.labels, samples.targets, scores, model.decision.apply(scores), scores >= 0.5, thresholds, facts
+    )
+    values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
+    answer(values, str(Report(values)), as_json)

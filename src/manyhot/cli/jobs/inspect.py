@@ -1,0 +1,78 @@
+"""`manyhot inspect`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from manyhot import bundle as container
+from manyhot.cli.jobs.speech import answer
+from manyhot.encode import TableEncoder
+from manyhot.estimator import load
+from manyhot.plan import to_dict
+
+
+def run(bundle: Path, as_json: bool) -> None:
+    """Open a model and say what it is."""
+    classifier = load(bundle)
+    model = classifier.model_
+    described = container.describe(bundle)
+    encoder = model.encoder
+    kinds = (
+        dict(Counter(encoder.kinds.values())) if isinstance(encoder, TableEncoder) else {"numeric": len(encoder.names)}
+    )
+    document: dict[str, Any] = {
+        "model": str(bundle),
+        "bytes": bundle.stat().st_size,
+        "labels": list(classifier.labels_),
+        "decision": model.decision.name,
+        "thresholds": classifier.thresholds_,
+        "members": model.n_members,
+        "network": {
+            "name": model.network.name,
+            "settings": dict(model.network.settings),
+            "weights_per_member": model.n_weights,
+            "layers": layers(classifier),
+        },
+        "columns": kinds,
+        "plan": to_dict(model.plan),
+        "report": {name: model.report["measures"]["own"][name]["value"] for name in ("f1_micro", "f1_macro", "lrap")},
+        "evidence": model.evidence is not None,
+        "versions": described["document"]["versions"],
+        "parts": described["parts"],
+    }
+    answer(document, as_text(document, classifier.summary()), as_json)
+
+
+def layers(classifier: Any) -> list[dict[str, Any]]:
+    """Each layer of a member: name, kind, output shape, weights."""
+    network = classifier.model_.network.networks(1).build(0)
+    return [
+        {
+            "name": layer.name,
+            "kind": type(layer).__name__,
+            "output": list(layer.output.shape[1:]),
+            "weights": layer.count_params(),
+        }
+        for layer in network.layers
+    ]
+
+
+def as_text(document: dict[str, Any], summary: str) -> str:
+    """The same for people."""
+    lines = [
+        f"{document['model']}: {document['bytes'] / 2**20:.1f} MiB, {document['members']} members of "
+        f"{document['network']['weights_per_member']:,} weights",
+        "columns: " + ", ".join(f"{count} {kind}" for kind, count in document["columns"].items()),
+        f"decision: {document['decision']}; out-of-fold: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in document["report"].items() if value is not None),
+        "",
+        "label".ljust(40) + "threshold",
+    ]
+    for name in document["labels"]:
+        threshold = document["thresholds"].get(name)
+        lines.append(f"{name[:39]:<40}" + ("-" if threshold is None else f"{threshold:.3f}"))
+    plan = ", ".join(f"{name}={value}" for name, value in document["plan"].items())
+    versions = ", ".join(f"{name} {value}" for name, value in document["versions"].items())
+    return "\n".join([*lines, "", summary, f"plan: {plan}", f"versions: {versions}"])

@@ -1,0 +1,39 @@
+"""Reading a file the way a trained model expects it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from manyhot.encode import MatrixEncoder
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.read import ReadOptions
+from manyhot.samples import ColumnKind, Samples
+
+
+def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **more: Any) -> ReadOptions:
+    """How to read a file for a model: as its training file was read, except for what is told now."""
+    reading = {**classifier.reading_, **{name: value for name, value in told.items() if value is not None}}
+    encoder = classifier.model_.encoder
+    names = reading.get("column_names")
+    is_matrix = isinstance(encoder, MatrixEncoder)
+    kinds: Mapping[str, ColumnKind] = {} if isinstance(encoder, MatrixEncoder) else encoder.kinds
+    return ReadOptions(
+        labels=reading.get("labels"),
+        sep=reading.get("sep"),
+        id_column=reading.get("id_column"),
+        format=told.get("format"),
+        header=names is None,
+        column_names=None if names is None else tuple(names),
+        kinds=kinds,
+        feature_names=tuple(encoder.names) if is_matrix else None,
+        known_labels=classifier.labels_,
+        **more,
+    )
+
+
+def extra_columns(classifier: MultiLabelClassifier, samples: Samples) -> list[str]:
+    """A note on columns that the model does not know."""
+    known = set(classifier.model_.encoder.names if samples.is_sparse else classifier.model_.encoder.kinds)
+    extra = [name for name in samples.feature_names if name not in known]
+    return [f"columns that training did not have are not used: {', '.join(extra[:8])}"] if extra else []

@@ -1,0 +1,72 @@
+"""`manyhot train`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manyhot.cli.jobs.speech import answer, tell
+from manyhot.errors import OutputError
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.read import ReadOptions, read
+from manyhot.samples import Samples
+
+
+def run(
+    file: Path,
+    output: Path,
+    reading: Mapping[str, Any],
+    label_order: str | None,
+    xml: Path | None,
+    kinds: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    evidence: bool,
+    as_json: bool,
+) -> None:
+    """Read, train, save, report."""
+    quiet = bool(settings.get("quiet"))
+    classifier = MultiLabelClassifier(**settings)
+    if not output.parent.is_dir():
+        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
+    names = reading["column_names"]
+    options = ReadOptions(
+        labels=reading["labels"],
+        sep=reading["sep"],
+        id_column=reading["id_column"],
+        format=reading["format"],
+        xml=xml,
+        kinds=kinds,
+        label_order=None if label_order is None else tuple(name.strip() for name in label_order.split(",")),
+        header=names is None,
+        column_names=None if names is None else tuple(names),
+    )
+    samples = read(file, options)
+    tell([f"{file}: {described(samples)}", *samples.notes], quiet)
+    began = time.perf_counter()
+    classifier.fit(samples)
+    seconds = time.perf_counter() - began
+    classifier.reading_ = {name: value for name, value in reading.items() if value is not None and name != "format"}
+    classifier.save(output, evidence=evidence)
+    report = classifier.report_
+    document = {
+        "model": str(output),
+        "bytes": output.stat().st_size,
+        "seconds": round(seconds, 3),
+        "labels": list(classifier.labels_),
+        "thresholds": classifier.thresholds_,
+        "report": report.to_dict(),
+    }
+    told = f"saved {output} ({output.stat().st_size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
+    answer(document, f"{report}\n\n{told}\nnext: manyhot predict {output} FILE -o answers.csv", as_json)
+
+
+def described(samples: Samples) -> str:
+    """Rows, labels and columns by kind, in one sentence."""
+    kinds = Counter(samples.kinds.values())
+    columns = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    n_labels = 0 if samples.labels is None else len(samples.labels)
+    shape = "sparse" if samples.is_sparse else "columns"
+    return f"{samples.n_samples} rows, {n_labels} labels, {len(samples.feature_names)} {shape} features ({columns})"

@@ -1,0 +1,115 @@
+"""Files that are replaced whole or not at all: a crash, a full disk or a kill leaves the old one or the new one.
+
+What is written does not matter here. Start at `replacing`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from manyhot.errors import OutputError
+
+_CHUNK_BYTES = 2**24
+_ADVICE = {
+    errno.ENOENT: "the folder does not exist; create it first",
+    errno.ENOTDIR: "what should be its folder is a file",
+    errno.EACCES: "you may not write there; choose another folder or change its permissions",
+    errno.EPERM: "you may not write there; choose another folder or change its permissions",
+    errno.EROFS: "this file system is read-only; choose another folder",
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "your disk quota is used up; free some space or choose another folder",
+    errno.EFBIG: "the file is larger than this system lets you write",
+    errno.ENAMETOOLONG: "the file name is too long",
+}
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[int]:
+    """A descriptor to write to; what was written takes the target's place only when all went well."""
+    folder = temporary = None
+    replaced = False
+    try:
+        old = _old_status(target)
+        folder = _folder(target.parent)
+        temporary = target.parent / f".{target.stem[:40]}.{secrets.token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, 0o666)  # less the umask, as for any new file
+        try:
+            yield descriptor
+            if old is not None:
+                _keep_permissions(descriptor, old)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)
+        replaced = True
+        if folder is not None:
+            _flush_folder(folder)
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+        fault = "was written, but may not survive a power failure" if replaced else "could not be written"
+        raise OutputError(f"{target} {fault}: {reason}") from error
+    finally:
+        if temporary is not None and not replaced:
+            with suppress(OSError):
+                os.unlink(temporary)
+        if folder is not None:
+            os.close(folder)
+
+
+def _old_status(target: Path) -> os.stat_result | None:
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(old.st_mode):
+        raise OutputError(f"{target} could not be written: it is a folder; give the name of a file in it")
+    if not stat.S_ISREG(old.st_mode):
+        raise OutputError(f"{target} could not be written: it is not a regular file")
+    if not os.access(target, os.W_OK):
+        raise OutputError(f"{target} could not be written: it is write-protected; choose another name")
+    return old
+
+
+def _folder(folder: Path) -> int | None:
+    """A descriptor to flush the folder by, where the system has such a thing and we may."""
+    if os.name == "nt":
+        return None
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return None
+
+
+def _flush_folder(folder: int) -> None:
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        # some network file systems cannot flush folders and say so like this
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def _keep_permissions(descriptor: int, old: os.stat_result) -> None:
+    if os.name == "nt":
+        return
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
+
+
+def put(descriptor: int, content: memoryview) -> None:
+    """Write all of it."""
+    done = 0
+    while done < len(content):
+        done += os.write(descriptor, content[done : done + _CHUNK_BYTES])
