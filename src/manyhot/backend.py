@@ -54,7 +54,7 @@ def cache_folder() -> Path:
 
 def keep_compiled_programs() -> None:
     """Let JAX keep compiled programs for the next process, unless the user has already decided about that."""
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.values.get("jax_compilation_cache_dir") is not None:
         return
     folder = cache_folder() / "programs"
     try:

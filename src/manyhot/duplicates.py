@@ -7,7 +7,7 @@ weight 2 should do what the row twice does. Merging settles both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -66,10 +66,11 @@ def _bits(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(padded).view(np.uint32)
 
 
-def _hash(part: np.ndarray | sp.csr_matrix, seed: list[int]) -> np.ndarray:
+def _hash(part: Any, seed: list[int]) -> np.ndarray:
     """uint64 (n,): the wrapping sum of mixed (column, value) pairs, whatever the order of the pairs."""
     generator = np.random.default_rng(seed)
-    coefficients = generator.integers(2**63, size=part.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    drawn = generator.integers(2**63, size=part.shape[1], dtype=np.uint64)
+    coefficients = np.asarray(drawn * np.uint64(2) + np.uint64(1))
     salt = np.uint64(generator.integers(2**63, dtype=np.uint64))
     if sp.issparse(part):
         mixed = _mixed(_words(part.data), coefficients[part.indices], salt)

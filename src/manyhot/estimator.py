@@ -295,7 +295,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
             )
         return y, self.labels
 
-    def _features(self, X: Any, y: Any, reset: bool) -> tuple[Any, dict[str, str] | None]:
+    def _features(self, X: Any, y: Any, reset: bool) -> tuple[Any, Mapping[str, str] | None]:
         """X as the encoder takes it, and the kinds of its columns when it is a frame."""
         if isinstance(X, Samples):
             return self._features_of_samples(X, reset)

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import polars as pl
-import scipy.sparse as sp
 
 from manyhot import decide, engine, report
 from manyhot.duplicates import Merged, merge_duplicates
@@ -25,7 +23,8 @@ from manyhot.networks import BUILDERS, ROW_MASK, Start
 from manyhot.plan import Plan, Runtime, resolved, to_dict
 from manyhot.splits import MemberRows, cross_fitting, stratified_folds
 
-Features = pl.DataFrame | np.ndarray | sp.csr_matrix
+Features = Any
+"""What an encoder takes: a polars frame, a matrix (n, f) or a CSR matrix."""
 
 
 @dataclass(frozen=True)

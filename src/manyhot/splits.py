@@ -32,7 +32,7 @@ def stratified_folds(targets: Targets, n_folds: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng([seed, 0x5F1D])
     n = targets.n_samples
     order = generator.permutation(n)
-    values = targets.values.reshape(n, -1, targets.n_labels).any(axis=1)[order]
+    values = np.asarray(targets.values.reshape(n, -1, targets.n_labels).any(axis=1))[order]
     rows_of = [np.flatnonzero(column) for column in values.T]
     labels_of = np.split(np.nonzero(values)[1], np.cumsum(values.sum(axis=1))[:-1]) if n else []
     left = values.sum(axis=0).astype(np.int64)

@@ -40,7 +40,9 @@ def test_shapes_and_cardinality(file, data_folder):
     n, f, n_labels, cardinality, n_unused, is_sparse = ARFF[file]
     assert samples.features.shape == (n, f)
     assert samples.targets.values.shape == (n, n_labels)
-    assert samples.targets.values.sum(axis=1).mean() == pytest.approx(cardinality, abs=6e-5 if cardinality > 2 else 6e-4)
+    assert samples.targets.values.sum(axis=1).mean() == pytest.approx(
+        cardinality, abs=6e-5 if cardinality > 2 else 6e-4
+    )
     assert int((samples.targets.support() == 0).sum()) == n_unused
     assert samples.is_sparse is is_sparse
     assert samples.targets.known is None
@@ -52,7 +54,10 @@ def test_shapes_and_cardinality(file, data_folder):
 
 def test_nominal_features_keep_their_kind(data_folder):
     birds = read(data_folder("birds") / "birds-train.arff.gz")
-    assert {n: k for n, k in birds.kinds.items() if k != "numeric"} == {"hasSegments": "boolean", "location": "categorical"}
+    assert {n: k for n, k in birds.kinds.items() if k != "numeric"} == {
+        "hasSegments": "boolean",
+        "location": "categorical",
+    }
     assert "Hammond's Flycatcher" in birds.labels.names
     assert int((~birds.targets.values.any(axis=1)).sum()) > 100
     flags = read(data_folder("flags") / "flags-train.arff")

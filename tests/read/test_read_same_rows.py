@@ -1,4 +1,4 @@
-"""The same rows from CSV with indicators, CSV with a delimited column, Parquet, JSONL and Arrow are the same Samples."""
+"""The same rows from CSV (indicators or label sets), Parquet, JSONL and Arrow are the same Samples."""
 
 import tempfile
 from pathlib import Path
@@ -12,8 +12,10 @@ from polars.testing import assert_frame_equal
 from manyhot.read import ReadOptions, read
 
 LABELS = ("quiet", "sad", "angry")
-WORD = st.text(alphabet="abcdeXYZ ,;\"'|\nüß", min_size=1, max_size=12).map(str.strip).filter(
-    lambda word: word and word not in ("?",)
+WORD = (
+    st.text(alphabet="abcdeXYZ ,;\"'|\nüß", min_size=1, max_size=12)
+    .map(str.strip)
+    .filter(lambda word: word and word not in ("?",))
 )
 NUMBER = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False, width=64), st.integers(-9, 9).map(float))
 ROW = st.fixed_dictionaries(

@@ -6,7 +6,8 @@ import hashlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -117,8 +118,8 @@ def _header(file: BinaryIO, n_bytes: int, limits: Limits) -> Header:
 def _array(file: BinaryIO, entry: Entry) -> tuple[np.ndarray, str]:
     array = np.empty(entry.shape, dtype=entry.dtype)
     content = array.reshape(-1).view(np.uint8)
-    _fill(file, memoryview(content))
-    checksum = hashlib.sha256(content).hexdigest()
+    _fill(file, content.data)
+    checksum = hashlib.sha256(content.data).hexdigest()
     if entry.code == "BOOL" and content.max(initial=0) > 1:
         raise BundleError(f"array {entry.name!r} is boolean but holds bytes other than 0 and 1: {ALTERED}")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -129,7 +130,7 @@ def _array(file: BinaryIO, entry: Entry) -> tuple[np.ndarray, str]:
 def _fill(file: BinaryIO, target: memoryview) -> None:
     done = 0
     while done < len(target):
-        n_read = file.readinto(target[done : done + _CHUNK_BYTES])
+        n_read = cast(BufferedIOBase, file).readinto(target[done : done + _CHUNK_BYTES])
         if not n_read:
             raise BundleError("became shorter while it was read; try again once nobody writes to it")
         done += n_read

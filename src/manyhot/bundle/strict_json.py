@@ -73,8 +73,8 @@ def _bound(raw: bytes, what: str, limits: Limits) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        keys = [key for key, _ in pairs]
+        twice = next(key for k, key in enumerate(keys) if key in keys[:k])
         raise BundleError(f"the JSON key {twice[:80]!r} stands twice in one object")
     return made
 

@@ -49,7 +49,7 @@ def write(
         put(descriptor, memoryview(head))
         for array in ordered:
             # made contiguous one at a time: at most one copy is alive
-            put(descriptor, memoryview(_bytes(array)))
+            put(descriptor, _bytes(array).data)
 
 
 def _path(path: str | os.PathLike[str]) -> str:
@@ -100,7 +100,7 @@ def _head(document: dict[str, Any], arrays: dict[str, np.ndarray], limits: Limit
     for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
         entry = Entry(name, _CODES[array.dtype.newbyteorder("<")], array.shape, start, start + array.nbytes)
         start = entry.stop
-        parts.setdefault(entry.part, []).append((entry, hashlib.sha256(_bytes(array)).hexdigest()))
+        parts.setdefault(entry.part, []).append((entry, hashlib.sha256(_bytes(array).data).hexdigest()))
         entries[name] = {"dtype": entry.code, "shape": list(entry.shape), "data_offsets": [entry.start, entry.stop]}
         ordered.append(array)
     listed = {

@@ -40,11 +40,11 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     made = []
     for name, field in SETTINGS.items():
-        plain = PLAIN.get(str(field.type))
+        plain: Any = PLAIN.get(str(field.type), str)
         shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
         panel = "Settings that change the result" if name in Plan.__dataclass_fields__ else "Settings that do not"
         option = typer.Option(help=words[name], show_default=shown, rich_help_panel=panel)
-        annotation = Annotated[(plain or str) | None, option]
+        annotation = Annotated[plain | None, option]
         made.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + made
     signature = inspect.Signature(parameters)

@@ -53,7 +53,7 @@ class MatrixEncoder:
         self._check_width(features)
         if self.is_sparse:
             return {BLOCK: self.scale.apply_sparse(sp.csr_matrix(features))}
-        dense = np.asarray(features.toarray() if sp.issparse(features) else features, dtype=float)
+        dense = np.asarray(sp.csr_matrix(features).toarray() if sp.issparse(features) else features, dtype=float)
         scaled = self.scale.apply(dense)
         if not self.gaps.size:
             return {BLOCK: scaled}

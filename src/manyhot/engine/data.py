@@ -114,7 +114,7 @@ def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, d
     if not sp.issparse(block):
         return pad_rows(np.asarray(block, dtype=dtype), n_rows)
     if block.shape[0] * block.shape[1] <= dense_elements:
-        return pad_rows(block.toarray().astype(dtype), n_rows)
+        return pad_rows(sp.csr_matrix(block).toarray().astype(dtype), n_rows)
     return nonzeros(block, n_rows, dtype)
 
 

@@ -141,7 +141,7 @@ def train(
         networks: How the networks are made.
         data: All rows, on the host.
         parts: Which rows each member uses.
-        plan: Settings that change the result; `members`, `folds` and `decide` are not looked at.
+        plan: Settings that change the result, `epochs` a number; `members`, `folds`, `decide` are not looked at.
         runtime: Settings that change only speed.
         batch_size: Rows in a step at most.
         start: Weights to go on from instead of the networks' own.
@@ -170,6 +170,7 @@ class _Training:
         watch: Watch | None,
     ) -> None:
         self.networks, self.parts, self.plan, self.watch = networks, parts, plan, watch
+        self.n_epochs = int(plan.epochs)
         self.models = {0: networks.build(0)}
         self.start = start
         optimizer = make_optimizer(plan)
@@ -198,7 +199,7 @@ class _Training:
         self.data = {device: jax.device_put(data, device) for device in self.devices}
         self.weights: Weights | None = None
         self.best_epoch = np.zeros(len(parts), dtype=np.int64)
-        self.curves = np.full((len(parts), plan.epochs, 2), np.nan, dtype=np.float32)
+        self.curves = np.full((len(parts), self.n_epochs, 2), np.nan, dtype=np.float32)
         self.epochs_done = np.zeros(len(parts), dtype=np.int64)
         self.is_finished = np.zeros(len(parts), dtype=bool)
         self.lock = threading.Lock()
@@ -213,15 +214,14 @@ class _Training:
         workers = min(len(chunks), n_cores if shares_cpu else len(self.devices))
         for k in range(max(workers, len(self.devices))):
             free.put(self.devices[k % len(self.devices)])
-        states = [self._first_state(chunk) for chunk in chunks]
+        states = {k: self._first_state(chunk) for k, chunk in enumerate(chunks)}
 
         def work(k: int) -> None:
             device = free.get()
             try:
                 with precision(self.plan.precision):
-                    self._train_chunk(chunks[k], states[k], device)
+                    self._train_chunk(chunks[k], states.pop(k), device)
             finally:
-                states[k] = None
                 free.put(device)
 
         with ThreadPoolExecutor(workers) as pool:
@@ -284,8 +284,8 @@ class _Training:
             donate=(0,),
         )
         epoch, span = 0, 2
-        while epoch < self.plan.epochs and not self.is_cancelled.is_set():
-            last = min(epoch + min(span, CURVE_EPOCHS), self.plan.epochs)
+        while epoch < self.n_epochs and not self.is_cancelled.is_set():
+            last = min(epoch + min(span, CURVE_EPOCHS), self.n_epochs)
             began = time.perf_counter()
             state, curves, done = compiled(state, rows, self.data[device], self._dials(epoch, last, device))
             done = int(done)
@@ -316,7 +316,7 @@ class _Training:
             Dials(
                 np.asarray(self.plan.learning_rate, self.plan.precision),
                 np.int32(self.n_steps),
-                np.int32(self.plan.epochs),
+                np.int32(self.n_epochs),
                 np.int32(first),
                 np.int32(last),
                 np.int32(self.plan.patience),
@@ -353,5 +353,5 @@ class _Training:
     def _tell(self, loss: float) -> None:
         if self.watch is None:
             return
-        share = np.where(self.is_finished, 1.0, self.epochs_done / self.plan.epochs)
+        share = np.where(self.is_finished, 1.0, self.epochs_done / self.n_epochs)
         self.watch(Progress(float(share.mean()), int(self.is_finished.sum()), len(self.parts), loss))

@@ -94,7 +94,7 @@ def _mean_scores(network: Any) -> Callable:
 
 def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
     part = block[first : first + count]
-    rows = part.toarray() if sp.issparse(part) else part
+    rows: np.ndarray = part.toarray() if isinstance(part, sp.csr_matrix) else part
     if count == size:
         return np.ascontiguousarray(rows, dtype=dtype)
     padded = np.zeros((size, *rows.shape[1:]), dtype=dtype)

@@ -33,7 +33,8 @@ def chunks_of_jsonl(source: Source, options: ReadOptions, rows: int) -> Iterator
     Columns that a chunk lacks are added as missing when an earlier chunk had them.
     """
     lines = (line for line in source.lines() if line.strip())
-    first_row, names = 0, []
+    first_row = 0
+    names: list[str] = []
     while block := b"".join(itertools.islice(lines, rows)):
         if not first_row:
             source.refuse_binary(block[:4096], "JSONL")

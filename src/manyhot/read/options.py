@@ -77,7 +77,6 @@ class ReadOptions:
             return
         if isinstance(names, str):
             raise InputError(f"got the text {names!r}, expected a tuple of names", argument=argument)
-        seen: set[str] = set()
-        twins = [name for name in names if name in seen or seen.add(name)]
+        twins = [] if len(set(names)) == len(names) else [name for k, name in enumerate(names) if name in names[:k]]
         if twins:
             raise InputError(f"{twins[0]!r} is named more than once", argument=argument)

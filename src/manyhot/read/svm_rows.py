@@ -43,7 +43,8 @@ def parse_rows(lines: Sequence[str], source: Source) -> SvmRows:
     Raises:
         InputError: A line that is not of that form, with its row.
     """
-    labels, rest = [], []
+    labels: list[list[str]] = []
+    rest: list[str] = []
     for line in lines:
         first, _, others = line.partition(" ") if " " in line else line.partition("\t")
         if ":" in first:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from sklearn.datasets import load_digits
 
+from manyhot.cli.jobs.opening import options_for
 from manyhot.cli.jobs.predict import answers, as_text
 from manyhot.cli.jobs.train import described
 from manyhot.estimator import MultiLabelClassifier, load
@@ -48,7 +49,7 @@ def run(folder: Path, as_json: bool, quiet: bool) -> None:
 
     classifier.save(model)
     loaded = load(model)
-    fresh = read(new, ReadOptions(labels="is *", known_labels=loaded.labels_, kinds=loaded.model_.encoder.kinds))
+    fresh = read(new, options_for(loaded, {}))
     table = answers(loaded, fresh, 0)
     with replacing(answered) as descriptor:
         put(descriptor, memoryview(as_text(table, ".csv", ";", with_header=True).encode()))

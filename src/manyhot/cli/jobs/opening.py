@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from manyhot.encode import MatrixEncoder
+from manyhot.encode import MatrixEncoder, TableEncoder
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.read import ReadOptions
-from manyhot.samples import ColumnKind, Samples
+from manyhot.read.kinds import as_kind
+from manyhot.samples import Samples
 
 
 def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **more: Any) -> ReadOptions:
@@ -16,8 +17,8 @@ def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **mor
     reading = {**classifier.reading_, **{name: value for name, value in told.items() if value is not None}}
     encoder = classifier.model_.encoder
     names = reading.get("column_names")
-    is_matrix = isinstance(encoder, MatrixEncoder)
-    kinds: Mapping[str, ColumnKind] = {} if isinstance(encoder, MatrixEncoder) else encoder.kinds
+    columns = encoder.kinds.items() if isinstance(encoder, TableEncoder) else ()
+    kinds = {name: as_kind(kind) for name, kind in columns}
     return ReadOptions(
         labels=reading.get("labels"),
         sep=reading.get("sep"),
@@ -25,8 +26,10 @@ def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **mor
         format=told.get("format"),
         header=names is None,
         column_names=None if names is None else tuple(names),
-        kinds=kinds,
-        feature_names=tuple(encoder.names) if is_matrix else None,
+        kinds={name: as_kind(kind) for name, kind in encoder.kinds.items()}
+        if isinstance(encoder, TableEncoder)
+        else {},
+        feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
         known_labels=classifier.labels_,
         **more,
     )
@@ -34,6 +37,7 @@ def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **mor
 
 def extra_columns(classifier: MultiLabelClassifier, samples: Samples) -> list[str]:
     """A note on columns that the model does not know."""
-    known = set(classifier.model_.encoder.names if samples.is_sparse else classifier.model_.encoder.kinds)
+    encoder = classifier.model_.encoder
+    known = set(encoder.names if isinstance(encoder, MatrixEncoder) else encoder.kinds)
     extra = [name for name in samples.feature_names if name not in known]
     return [f"columns that training did not have are not used: {', '.join(extra[:8])}"] if extra else []

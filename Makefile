@@ -1,0 +1,59 @@
+# The only list of commands; continuous integration calls the same targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check lint fast bench docs wheel constraints clean
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.core  ## the tour
+	$(BIN)/manyhot demo
+
+test: $(VENV)/.test  ## all tests; MANYHOT_DATA names the folder of real data sets
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## format, lint, types, import layers
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast: $(VENV)/.test  ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+check: lint fast  ## before every commit
+
+docs: $(VENV)/.test  ## the documents are true
+	$(BIN)/python -m pytest tests/contract/test_docs.py
+
+bench: $(VENV)/.test  ## speed and accuracy beside peers; needs MANYHOT_DATA
+	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/mulan.py
+
+wheel: $(VENV)/.dev  ## build, install into an empty environment, run the tour from another folder
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	build/wheel/bin/python -c "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'tensorflow')))"
+	mkdir -p build/elsewhere
+	cd build/elsewhere && ../wheel/bin/manyhot demo
+
+constraints: $(VENV)/.dev  ## write down the versions that were tested
+	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist
