@@ -7,7 +7,6 @@ at `as_targets`, the one door through which every form of Y enters.
 
 from __future__ import annotations
 
-import json
 import numbers
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -18,15 +17,12 @@ import narwhals as nw
 import numpy as np
 import scipy.sparse as sp
 
+from manyhot.cells import indicator, label_names
 from manyhot.check import did_you_mean, one_of
 from manyhot.errors import InputError
 
 UnknownLabels = Literal["error", "ignore", "report"]
 UNKNOWN_LABELS: tuple[UnknownLabels, ...] = ("error", "ignore", "report")
-
-_YES = {"1", "true", "yes", "1.0"}
-_NO = {"0", "false", "no", "0.0"}
-_UNKNOWN = {"?", "", "nan", "null", "none", "na"}
 
 
 @dataclass(frozen=True)
@@ -165,128 +161,6 @@ class LabelSpace:
             raise InputError(f"decisions have shape {rows.shape}, expected (n, {len(self.names)})")
         names = np.asarray(self.names, dtype=object)
         return [set(names[row]) for row in rows]
-
-
-def label_names(names: Any, *, row: int | None = None) -> list[str]:
-    """One label set as text, in its own order; whole numbers become their digits.
-
-    Raises:
-        InputError: A plain string (it would be split into characters), or something that is no collection of names.
-    """
-    if isinstance(names, (str, bytes)):
-        raise InputError(
-            f"got the text {names!r} where a set of labels belongs; write [{names!r}] for one label, "
-            "or split it first (sep='|' for a delimited column)",
-            row=row,
-        )
-    if not isinstance(names, Iterable):
-        raise InputError(f"got {names!r}, expected a set or list of label names", row=row)
-    result = []
-    for name in names:
-        if isinstance(name, str) and name:
-            result.append(name)
-        elif isinstance(name, numbers.Integral) and not isinstance(name, (bool, np.bool_)):
-            result.append(str(int(name)))
-        else:
-            raise InputError(f"got {name!r} inside a label set, expected non-empty text", row=row)
-    return result
-
-
-def sets_from_text(
-    cells: Iterable[Any], sep: str | None = None, *, column: str | None = None
-) -> list[list[str] | None]:
-    """Cells of one column -> label sets.
-
-    A cell is a delimited text (`sad|quiet`), a JSON list (`["sad", "quiet"]`), or already a list. An empty text
-    is the empty set; null and `?` mean that the whole set is unknown. Blanks around names are dropped.
-
-    Args:
-        cells: The cells.
-        sep: What stands between two names; None when every cell is a JSON list or a list.
-        column: The column's name, for messages.
-
-    Raises:
-        InputError: A text that is no JSON list although no separator was given, or a broken JSON list.
-    """
-    sets: list[list[str] | None] = []
-    for i, cell in enumerate(cells):
-        if cell is None or (isinstance(cell, float) and np.isnan(cell)):
-            sets.append(None)
-        elif isinstance(cell, str):
-            sets.append(_set_from_text(cell.strip(), sep, row=i + 1, column=column))
-        else:
-            sets.append(label_names(cell, row=i + 1))
-    return sets
-
-
-def _set_from_text(text: str, sep: str | None, *, row: int, column: str | None) -> list[str] | None:
-    if text == "?":
-        return None
-    if not text:
-        return []
-    if sep is not None:
-        return [name for name in (part.strip() for part in text.split(sep)) if name]
-    if not text.startswith("["):
-        raise InputError(
-            f"got the text {text!r} where a set of labels belongs; give the separator "
-            "(for example sep='|', or --sep '|') or write a JSON list",
-            row=row,
-            column=column,
-        )
-    try:
-        names = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{text!r} is no JSON list ({error.msg})", row=row, column=column) from None
-    return label_names(names, row=row)
-
-
-def indicator(column: Any, *, name: str | None = None, file: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """One indicator column -> (values, known), both bool (n,).
-
-    Accepts 0/1, true/false, yes/no as numbers, booleans or text; null, NaN and `?` mean unknown.
-
-    Raises:
-        InputError: Any other value, with its row.
-    """
-    array = np.asarray(column)
-    if array.dtype == np.bool_:
-        return array.copy(), np.ones(array.shape, dtype=bool)
-    if array.dtype.kind in "iuf":
-        known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, dtype=bool)
-        wrong = np.flatnonzero(known & (array != 0) & (array != 1))
-        if wrong.size:
-            raise InputError(
-                f"a target is {array[wrong[0]]!s}, expected 0, 1 or unknown (empty, NaN, ?)",
-                row=int(wrong[0]) + 1,
-                column=name,
-                file=file,
-            )
-        return known & (array == 1), known
-    values = np.zeros(array.shape, dtype=bool)
-    known = np.ones(array.shape, dtype=bool)
-    for i, cell in enumerate(array):
-        word = _word(cell)
-        if word in _UNKNOWN:
-            known[i] = False
-        elif word in _YES:
-            values[i] = True
-        elif word not in _NO:
-            raise InputError(
-                f"a target is {cell!r}, expected 0, 1, true, false or unknown (empty, NaN, ?)",
-                row=i + 1,
-                column=name,
-                file=file,
-            )
-    return values, known
-
-
-def _word(cell: Any) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, numbers.Real) and not isinstance(cell, (bool, np.bool_)):
-        value = float(cell)
-        return "nan" if np.isnan(value) else str(int(value)) if value == int(value) else repr(cell)
-    return str(cell).strip().lower()
 
 
 def as_targets(

@@ -63,7 +63,7 @@ def chunks_of_delimited(source: Source, options: ReadOptions, rows: int) -> Iter
     lines = source.lines()
     block, names, dialect = b"", None, None
     first_row = 0
-    for block in _blocks(lines, rows):
+    for block in _blocks(lines, rows, rows + options.header):
         if dialect is None:
             source.refuse_binary(block[:4096], "CSV")
             block = block.removeprefix(b"\xef\xbb\xbf")
@@ -170,10 +170,10 @@ def _end_of_first_row(content: bytes, dialect: Dialect) -> int:
             return stop
 
 
-def _blocks(lines: Iterator[bytes], rows: int) -> Iterator[bytes]:
-    """Whole rows: `rows` of them in a block, one more in the first; a row may span lines inside quotes."""
+def _blocks(lines: Iterator[bytes], rows: int, first: int) -> Iterator[bytes]:
+    """Whole rows: `first` of them, then always `rows`; a row may span lines inside quotes."""
     block: list[bytes] = []
-    n_rows, wanted, is_open = 0, rows + 1, False
+    n_rows, wanted, is_open = 0, first, False
     for line in lines:
         block.append(line)
         is_open ^= line.count(b'"') % 2 == 1

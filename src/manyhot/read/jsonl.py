@@ -61,14 +61,13 @@ def _frame(content: bytes, source: Source, first_row: int) -> pl.DataFrame:
 
 def _refuse_twins(content: bytes, source: Source, first_row: int) -> None:
     """polars keeps one of two equal keys in silence; the first rows are enough to see how the file is made."""
-    start = 0
-    for i in range(_ROWS_WITH_TWINS_CHECKED):
-        stop = content.find(b"\n", start)
-        line = content[start : stop if stop >= 0 else len(content)]
-        if line.strip():
-            _parse(line, source, first_row + i)
-        if stop < 0:
-            return
+    start = row = 0
+    while start < len(content) and row < _ROWS_WITH_TWINS_CHECKED:
+        found = content.find(b"\n", start)
+        stop = found if found >= 0 else len(content)
+        if content[start:stop].strip():
+            _parse(content[start:stop], source, first_row + row)
+            row += 1
         start = stop + 1
 
 

@@ -100,13 +100,14 @@ def typed(column: pl.Series) -> pl.Series:
     """A column in the type its values have: Float64, Boolean or String; dates and nested types as they are.
 
     Text whose every cell is a number (or missing: empty, ?, NA, nan, null) becomes Float64, text of true and false
-    Boolean; empty cells and `?` are missing. NaN is missing.
+    Boolean; empty cells and `?` are missing. NaN is missing. A column without any value is String.
     """
     dtype = column.dtype
-    if dtype == pl.Null:
-        return column.cast(pl.String)
+    if column.null_count() == len(column):
+        return pl.Series(column.name, [None] * len(column), dtype=pl.String)
     if dtype.is_numeric():
-        return column.cast(pl.Float64).fill_nan(None)
+        numbers = column.cast(pl.Float64).fill_nan(None)
+        return numbers if numbers.null_count() < len(numbers) else numbers.cast(pl.String)
     if dtype in (pl.Categorical, pl.Enum):
         column, dtype = column.cast(pl.String), pl.String()
     if dtype != pl.String:
@@ -135,10 +136,10 @@ def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]
         return "ignored", "dates and times (say what they are with kinds to use them)"
     n_levels = values.n_unique()
     is_distinct = n_levels == len(column)
-    if n_levels == 1 and len(column) > 1 and len(values) == len(column):
-        return "ignored", "the same value in every row"
     if _is_id_name(column.name) and len(values) == len(column) == raw.n_unique() and _may_be_ids(values):
         return "id", None
+    if n_levels == 1 and len(column) > 1 and len(values) == len(column):
+        return "ignored", "the same value in every row"
     if column.dtype == pl.Boolean:
         return "boolean", None
     if column.dtype == pl.Float64:

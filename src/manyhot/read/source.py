@@ -77,7 +77,7 @@ class Source:
             raise self._not_packed("gzip", error) from None
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
-        if not content.strip():
+        if not content or content.isspace():
             raise InputError("is empty: there is nothing to read", file=self.path)
         return content
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from manyhot.cells import sets_from_text
 from manyhot.check import did_you_mean
 from manyhot.errors import InputError
-from manyhot.labels import LabelSpace, Targets, sets_from_text
+from manyhot.labels import LabelSpace, Targets
 from manyhot.read.options import ReadOptions
 
 _YES = ["1", "true", "yes", "1.0"]

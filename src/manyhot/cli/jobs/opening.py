@@ -26,9 +26,7 @@ def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **mor
         format=told.get("format"),
         header=names is None,
         column_names=None if names is None else tuple(names),
-        kinds={name: as_kind(kind) for name, kind in encoder.kinds.items()}
-        if isinstance(encoder, TableEncoder)
-        else {},
+        kinds=kinds,
         feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
         known_labels=classifier.labels_,
         **more,

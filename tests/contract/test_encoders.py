@@ -1,0 +1,138 @@
+"""Every encoder through the same questions."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.sparse as sp
+
+from manyhot.encode import ENCODERS, MatrixEncoder, TableEncoder
+from manyhot.encode.scale import CLIP, weighted_quantiles
+
+N = 60
+
+
+def table(seed: int = 0) -> pl.DataFrame:
+    generator = np.random.default_rng(seed)
+    numbers = generator.normal(size=N) * 100
+    gaps = [
+        None if gap else float(v) for v, gap in zip(generator.normal(size=N), generator.random(N) < 0.2, strict=True)
+    ]
+    words = generator.choice(["red", "blue", "green"], size=N).tolist()
+    words[3], words[7] = None, "seen once"
+    return pl.DataFrame(
+        {"a": numbers, "b": gaps, "c": words, "d": generator.random(N) < 0.3, "e": np.ones(N), "text": ["x"] * N}
+    )
+
+
+KINDS = {"a": "numeric", "b": "numeric", "c": "categorical", "d": "boolean", "e": "numeric", "text": "text"}
+
+
+def dense(seed: int = 0) -> np.ndarray:
+    matrix = np.random.default_rng(seed).standard_cauchy(size=(N, 6))
+    matrix[:, 2], matrix[5, 3] = 7.0, np.nan
+    return matrix
+
+
+def sparse(seed: int = 0) -> sp.csr_matrix:
+    return sp.random(N, 20, density=0.2, format="csr", random_state=seed)
+
+
+CASES = {
+    "table": (lambda: TableEncoder(KINDS), table),
+    "dense": (lambda: MatrixEncoder(list("uvwxyz")), dense),
+    "sparse": (lambda: MatrixEncoder([f"f{j}" for j in range(20)]), sparse),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+def as_dense(blocks: dict) -> dict:
+    return {name: block.toarray() if sp.issparse(block) else block for name, block in blocks.items()}
+
+
+def test_every_encoder_is_asked():
+    assert {type(make()).kind for make, _ in CASES.values()} == set(ENCODERS)
+
+
+def test_blocks_are_finite_float32_of_the_announced_width(case):
+    make, rows = case
+    encoder = make().fit(rows())
+    blocks = encoder.transform(rows(1))
+    assert {name: block.shape for name, block in blocks.items()} == {n: (N, w) for n, w in encoder.widths().items()}
+    for block in as_dense(blocks).values():
+        assert block.dtype == np.float32
+        assert np.isfinite(block).all()
+        assert np.abs(block).max() <= CLIP
+
+
+def test_a_described_encoder_does_the_same(case):
+    make, rows = case
+    encoder = make().fit(rows())
+    spec, arrays = encoder.to_spec()
+    again = type(encoder).from_spec(json.loads(json.dumps(spec)), arrays)
+    for name, block in as_dense(encoder.transform(rows(1))).items():
+        np.testing.assert_array_equal(as_dense(again.transform(rows(1)))[name], block)
+
+
+def test_rows_are_encoded_one_by_one(case):
+    make, rows = case
+    encoder, X = make().fit(rows()), rows(1)
+    whole, part = as_dense(encoder.transform(X)), as_dense(encoder.transform(X[10:20]))
+    for name in whole:
+        np.testing.assert_array_equal(whole[name][10:20], part[name])
+
+
+def test_a_row_of_weight_k_counts_like_k_rows(case):
+    make, rows = case
+    times = np.random.default_rng(2).integers(1, 4, size=N)
+    X = rows()
+    weighted = make().fit(X, times.astype(float))
+    repeated = make().fit(X[np.repeat(np.arange(N), times)])
+    for name, block in as_dense(weighted.transform(X)).items():
+        np.testing.assert_array_equal(as_dense(repeated.transform(X))[name], block)
+
+
+def test_sparse_zeros_stay_zeros():
+    X = sparse()
+    block = MatrixEncoder([f"f{j}" for j in range(20)]).fit(X).transform(X)["features"]
+    assert sp.issparse(block)
+    np.testing.assert_array_equal(block.toarray() != 0, X.toarray() != 0)
+
+
+def test_missing_numbers_are_the_centre_and_say_so():
+    encoder = MatrixEncoder(list("uvwxyz")).fit(dense())
+    row = encoder.transform(dense()[5:6])["features"]
+    assert row.shape == (1, 7)
+    assert row[0, 3] == 0
+    assert row[0, 6] == 1
+    assert encoder.transform(dense()[6:7])["features"][0, 6] == 0
+
+
+def test_outliers_are_bounded_and_order_is_kept():
+    X = np.r_[np.linspace(-1, 1, 50), 1e9, -1e9][:, None]
+    z = MatrixEncoder(["x"]).fit(X).transform(X)["features"][:, 0]
+    assert np.abs(z).max() <= CLIP
+    assert (np.diff(z[np.argsort(X[:, 0])]) >= 0).all()
+    assert z[:50].std() > 0.5
+
+
+def test_rare_and_unseen_levels_share_a_column():
+    encoder = TableEncoder(KINDS).fit(table())
+    assert encoder.levels == [["blue", "green", "red"]]
+    frame = table().with_columns(pl.lit("never seen").alias("c"))
+    block = encoder.transform(frame)["features"]
+    np.testing.assert_array_equal(block[:, -4:], [[0, 0, 0, 1]] * N)
+
+
+def test_weighted_quantiles_are_those_of_repeated_values():
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        values, times = generator.normal(size=9).round(1), generator.integers(1, 5, size=9)
+        shares = (0.1, 0.25, 0.5, 0.75, 1.0)
+        expected = np.quantile(np.repeat(values, times), shares, method="inverted_cdf")
+        np.testing.assert_array_equal(weighted_quantiles(values, times.astype(float), shares), expected)
