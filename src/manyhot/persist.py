@@ -22,6 +22,7 @@ from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Evidence, Model, NetworkSpec
 from manyhot.networks import WEIGHT_SHAPES
 from manyhot.plan import PRECISIONS, plan_from_dict, to_dict
+from manyhot.report import to_text
 from manyhot.samples import COLUMN_KINDS
 
 MOST_LAYERS = 1000
@@ -75,9 +76,9 @@ def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
     reader = Reader(contents.document, contents.arrays, path)
     try:
         model, facts = _construct(reader)
-    except BundleError:
-        raise
     except InputError as error:
+        if isinstance(error, BundleError) and error.file is not None:
+            raise
         raise BundleError(f"{error}; the file does not describe a model", file=path) from None
     reader.finish()
     return model, facts
@@ -99,7 +100,7 @@ def _construct(reader: Reader) -> tuple[Model, dict[str, Any]]:
     n_decided = len(decision.thresholds) if decision.thresholds is not None else getattr(decision, "n_labels", None)
     if n_decided != len(labels):
         raise BundleError(f"decisions are for {n_decided} labels, but there are {len(labels)}")
-    report = reader.mapping("report")
+    report = _report(reader)
     evidence = None
     if reader.has("evidence"):
         evidence = _evidence(reader, len(labels), plan.precision)
@@ -109,6 +110,18 @@ def _construct(reader: Reader) -> tuple[Model, dict[str, Any]]:
     reader.mapping("versions", max_items=100)
     facts = {"classes": classes, "reading": reader.mapping("reading", max_items=1000)}
     return Model(labels, encoder, network, weights, decision, plan, report, evidence), facts
+
+
+def _report(reader: Reader) -> dict[str, Any]:
+    """The report, refused when it cannot be shown: it has no part in predicting, but people and commands read it."""
+    values = reader.mapping("report")
+    try:
+        to_text(values)
+        for kind in ("own", "half"):
+            float(values["measures"][kind]["f1_micro"]["n_labels"])
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise BundleError("the report in the file is not one that manyhot wrote") from None
+    return values
 
 
 def _encoder(reader: Reader) -> Encoder:

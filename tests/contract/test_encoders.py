@@ -114,7 +114,7 @@ def test_missing_numbers_are_the_centre_and_say_so():
 
 
 def test_outliers_are_bounded_and_order_is_kept():
-    X = np.r_[np.linspace(-1, 1, 50), 1e9, -1e9][:, None]
+    X = np.r_[np.linspace(-1, 1, 50), 1e9, -1e9, 1e300, -1e300][:, None]
     z = MatrixEncoder(["x"]).fit(X).transform(X)["features"][:, 0]
     assert np.abs(z).max() <= CLIP
     assert (np.diff(z[np.argsort(X[:, 0])]) >= 0).all()

@@ -20,6 +20,7 @@ BAD = {
     "only a header": ("a.csv", "a,y\n", Y, "no rows", None, None),
     "utf-16": ("a.csv", "a,y\n1,0\n".encode("utf-16"), Y, "UTF-16", None, None),
     "latin-1": ("a.csv", "a,y\n1,0\né,1\n".encode("latin-1"), Y, "not UTF-8: line 3 holds the byte 0xe9", None, None),
+    "gz under a plain name": ("a.csv", gzip.compress(b"a,y\n1,0\n"), Y, "let its name end in .gz", None, None),
     "gz that is none": ("a.csv.gz", "a,y\n1,0\n", Y, "plain text, not gzip", None, None),
     "zst that is none": ("a.csv.zst", "a,y\n1,0\n", Y, "plain text, not Zstandard", None, None),
     "cut gz": ("a.csv.gz", gzip.compress(os.urandom(9999))[:5000], Y, "damaged or cut short", None, None),

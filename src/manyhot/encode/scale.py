@@ -14,6 +14,8 @@ CLIP = 3.0
 """Where the smooth clip bends; values end inside (-CLIP, CLIP)."""
 NORMAL_IQR = 1.3489795003921634
 """Interquartile range of the standard normal distribution."""
+FARTHEST = 1e9
+"""Beyond this the clip is flat in float32; it keeps squares from overflowing."""
 CHUNK_ROWS = 65536
 
 
@@ -32,14 +34,14 @@ class Scale:
         """
         result = np.empty(values.shape, dtype=np.float32)
         for first in range(0, len(values), CHUNK_ROWS):
-            z = (values[first : first + CHUNK_ROWS] - self.center) / self.scale
+            z = np.clip((values[first : first + CHUNK_ROWS] - self.center) / self.scale, -FARTHEST, FARTHEST)
             z /= np.sqrt(1 + np.square(z / CLIP))
-            result[first : first + CHUNK_ROWS] = np.nan_to_num(z, copy=False, nan=0.0, posinf=CLIP, neginf=-CLIP)
+            result[first : first + CHUNK_ROWS] = np.nan_to_num(z, copy=False, nan=0.0)
         return result
 
     def apply_sparse(self, values: sp.csr_matrix) -> sp.csr_matrix:
         """Like `apply` for a CSR matrix whose centres are 0: zeros stay zeros, missing entries become zeros."""
-        z = values.data / self.scale[values.indices]
+        z = np.clip(values.data / self.scale[values.indices], -FARTHEST, FARTHEST)
         z = np.nan_to_num(z / np.sqrt(1 + np.square(z / CLIP)), nan=0.0).astype(np.float32)
         scaled = sp.csr_matrix((z, values.indices, values.indptr), shape=values.shape)
         scaled.eliminate_zeros()

@@ -1,4 +1,8 @@
-"""The header of an ARFF file: its attributes, in order, and where the rows begin."""
+"""The header of an ARFF file: its attributes, in order, and where the rows begin.
+
+It knows nothing of the rows, and of labels only what MEKA writes into the relation's name. Start reading at
+`parse_header`.
+"""
 
 from __future__ import annotations
 

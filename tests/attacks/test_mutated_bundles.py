@@ -1,0 +1,95 @@
+"""Damaged bundles are refused or load as valid ones; nothing is executed, and nothing takes long."""
+
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from manyhot.errors import BundleError
+from manyhot.estimator import MultiLabelClassifier, load
+
+from .mutations import mutants
+
+WATCHED = {"exec", "compile", "import", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect"}
+SEEN: list[str] = []
+WATCHING = [False]
+
+
+def watch(event: str, details: tuple) -> None:
+    if not WATCHING[0]:
+        return
+    writes = event == "open" and isinstance(details[1], str) and set(details[1]) & set("wax+")
+    if event in WATCHED or writes:
+        SEEN.append(f"{event} {details!r}"[:300])
+
+
+@pytest.fixture(scope="module")
+def seed_files(tmp_path_factory):
+    """Two small real bundles: numbers with batch norm and dropout, and a table with categories."""
+    import polars as pl
+
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(40, 3))
+    Y = (X[:, :2] + generator.normal(size=(40, 2)) > 0).astype(int)
+    frame = pl.DataFrame({"a": X[:, 0], "c": np.where(X[:, 1] > 0, "red", "blue")})
+    folder = tmp_path_factory.mktemp("bundles")
+    small = {"members": 2, "epochs": 1, "hidden": (4,), "quiet": True}
+    MultiLabelClassifier(batch_norm=True, **small).fit(X, Y).save(folder / "matrix.manyhot")
+    MultiLabelClassifier(dropout=0.0, **small).fit(frame, np.where(generator.random(Y.shape) < 0.2, np.nan, Y)).save(
+        folder / "table.manyhot"
+    )
+    return [folder / "matrix.manyhot", folder / "table.manyhot"]
+
+
+@pytest.mark.parametrize("n", [600, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_damaged_bundles(seed_files, tmp_path, n):
+    for file in seed_files:
+        str(load(file).report_)
+    sys.addaudithook(watch)
+    path = tmp_path / "mutant.manyhot"
+    outcomes: Counter = Counter()
+    slowest = 0.0
+    for k, file in enumerate(seed_files):
+        for kind, content in mutants(file, n // 2, seed=k):
+            path.write_bytes(content)
+            SEEN.clear()
+            began = time.perf_counter()
+            WATCHING[0] = True
+            try:
+                classifier = load(path)
+            except BundleError as error:
+                outcome, told = "refused", str(error)
+            else:
+                outcome = "valid"
+                assert len(classifier.labels_) == classifier.model_.network.n_labels
+                told = f"{path} {classifier.report_}"
+            finally:
+                WATCHING[0] = False
+            slowest = max(slowest, time.perf_counter() - began)
+            assert not SEEN, (kind, SEEN)
+            assert str(path) in told
+            outcomes[kind, outcome] += 1
+    print(dict(outcomes), f"slowest {slowest:.3f} s")
+    assert slowest < 2
+    assert sum(outcomes.values()) == n
+    assert sum(count for (_, outcome), count in outcomes.items() if outcome == "refused") > n / 2
+    assert any(outcome == "valid" for _, outcome in outcomes)
+
+
+def test_a_damaged_bundle_that_loads_also_predicts(seed_files, tmp_path):
+    """Among the first mutants that load, scores are probabilities: nothing half-checked came through."""
+    X = np.random.default_rng(1).normal(size=(5, 3))
+    path, n_loaded = tmp_path / "mutant.manyhot", 0
+    for kind, content in mutants(seed_files[0], 400, seed=5):
+        path.write_bytes(content)
+        try:
+            classifier = load(path)
+        except BundleError:
+            continue
+        if kind in ("in_data", "in_document") and n_loaded < 12:
+            n_loaded += 1
+            scores = classifier.predict_proba(X[:, : classifier.n_features_in_])
+            assert ((scores >= 0) & (scores <= 1)).all()
+    assert n_loaded == 12
