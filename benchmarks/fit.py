@@ -110,7 +110,8 @@ def main() -> None:
                 "warm_ratio": ratios[1],
             }
             print(
-                f"{data}: forest {forest:.2f} s, cold {cold:.2f} s ({ratios[0]:.2f} x), warm {warm:.2f} s ({ratios[1]:.2f} x)",
+                f"{data}: forest {forest:.2f} s, cold {cold:.2f} s ({ratios[0]:.2f} x), "
+                f"warm {warm:.2f} s ({ratios[1]:.2f} x)",
                 flush=True,
             )
         wide = write_wide(folder)
