@@ -11,6 +11,7 @@ import math
 import os
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -191,7 +192,7 @@ class Reader:
             BundleError: It is missing or otherwise.
         """
         if name not in self._arrays:
-            hint = check.did_you_mean(name, self._arrays)
+            hint = check.did_you_mean(name, islice(self._arrays, 1000))  # not all: a file may name many
             self._fail(f"the array {name!r} is missing{hint}")
         array = self._arrays[name]
         self._arrays_taken.add(name)

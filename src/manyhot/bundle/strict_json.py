@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,8 +74,8 @@ def _bound(raw: bytes, what: str, limits: Limits) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for k, key in enumerate(keys) if key in keys[:k])
+        # counted in one pass: comparing each key with those before it would let a file cost hours
+        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
         raise BundleError(f"the JSON key {twice[:80]!r} stands twice in one object")
     return made
 
