@@ -219,3 +219,16 @@ def test_one_member_holds_out_a_tenth(rows):
 def test_fewer_rows_than_folds():
     with pytest.raises(InputError, match="folds"):
         fitted(np.arange(10.0).reshape(5, 2), np.array([[0, 1], [1, 0], [0, 1], [1, 0], [1, 1]]))
+
+
+def test_a_hopeless_rare_label_is_not_answered_everywhere():
+    """Pure noise, one positive in fifty: the exact optimum of F1 answers many rows for nothing."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(300, 4))
+    Y = np.column_stack([X[:, 0] > 0, generator.random((300, 6)) < 0.02]).astype(int)
+    answered = {
+        least: fitted(X, Y, members=8, least_f1=least).predict(generator.normal(size=(2000, 4)))[:, 1:].mean()
+        for least in (0.0, 0.1)
+    }
+    assert answered[0.1] < 0.05
+    assert answered[0.0] > 2 * answered[0.1]

@@ -346,18 +346,21 @@ class TopK(Decision):
 DECISIONS: dict[str, type[Decision]] = {"f1_macro": F1Macro, "half": Half, "top_k": TopK}
 
 
-def build(name: str, top_k: int) -> Decision:
+def build(name: str, top_k: int, least_f1: float = 0.0) -> Decision:
     """An unfitted decision by its name in the plan.
 
     Args:
         name: One of `DECISIONS`.
         top_k: Labels per row, for "top_k"; the others do not look at it.
+        least_f1: For "f1_macro", see there; the others do not look at it.
 
     Raises:
         InputError: Another name (with a suggestion), or a k below 1.
     """
     check.one_of(DECISIONS, decide=name)
-    return TopK(top_k) if name == "top_k" else DECISIONS[name]()
+    if name == "top_k":
+        return TopK(top_k)
+    return F1Macro(least_f1) if name == "f1_macro" else DECISIONS[name]()
 
 
 def from_spec(spec: Mapping[str, Any]) -> Decision:

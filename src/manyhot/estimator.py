@@ -78,6 +78,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         loss: str = Plan.loss,
         decide: str = Plan.decide,
         top_k: int = Plan.top_k,
+        least_f1: float = Plan.least_f1,
         precision: str = Plan.precision,
         seed: int = Plan.seed,
         devices: int | str = Runtime.devices,
@@ -110,6 +111,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         self.loss = loss
         self.decide = decide
         self.top_k = top_k
+        self.least_f1 = least_f1
         self.precision = precision
         self.seed = seed
         self.devices = devices
@@ -360,6 +362,9 @@ def load(path: str | Path) -> MultiLabelClassifier:
     classes = facts["classes"]
     classifier._take(model, None if classes is None else np.asarray(classes))
     classifier.reading_ = facts["reading"]
-    names = list(model.encoder.kinds) if isinstance(model.encoder, TableEncoder) else list(model.encoder.names)
-    classifier.n_features_in_ = len(names)
+    if isinstance(model.encoder, TableEncoder):
+        classifier.feature_names_in_ = np.asarray(list(model.encoder.kinds), dtype=object)
+        classifier.n_features_in_ = len(model.encoder.kinds)
+    else:
+        classifier.n_features_in_ = len(model.encoder.names)
     return classifier

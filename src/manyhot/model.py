@@ -259,7 +259,7 @@ def continue_training(
 def _decide(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) -> decide.Decision:
     """The plan's decision fitted on scores, each row counted some times."""
     counted = np.repeat(np.arange(len(scores)), times)
-    return decide.build(plan.decide, plan.top_k).fit(scores[counted], rows.take(counted))
+    return decide.build(plan.decide, plan.top_k, plan.least_f1).fit(scores[counted], rows.take(counted))
 
 
 def _honest_decisions(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) -> np.ndarray:

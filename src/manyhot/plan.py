@@ -49,6 +49,8 @@ class Plan:
         loss: Name of the loss.
         decide: How scores become decisions: "f1_macro" (a tuned threshold per label), "half" (0.5) or "top_k".
         top_k: Labels answered per sample by `decide="top_k"`.
+        least_f1: A label whose best F1 stays below this is answered only at scores at least as high as any seen;
+            0 for the exact optimum always. Without it a hopeless rare label is answered nearly everywhere.
         precision: "float32" or "float64".
         seed: Start of everything random.
 
@@ -78,6 +80,7 @@ class Plan:
     loss: str = "binary_crossentropy"
     decide: str = "f1_macro"
     top_k: int = 3
+    least_f1: float = 0.1
     precision: str = "float32"
     seed: int = 0
 
@@ -98,6 +101,7 @@ class Plan:
         check.integer(stop_share=self.stop_share, low=2)
         check.number(dropout=self.dropout, low=0.0, high=0.99)
         check.integer(top_k=self.top_k, low=1)
+        check.number(least_f1=self.least_f1, low=0.0, high=1.0)
         check.one_of(PRECISIONS, precision=self.precision)
         check.integer(seed=self.seed, low=0, high=2**32 - 1)
         for name in ("nesterov", "early_stopping", "batch_norm", "prior_bias"):

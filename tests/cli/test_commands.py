@@ -158,7 +158,7 @@ def test_the_tour_and_the_commands_it_shows(manyhot, tmp_path):
     assert len(done.document["answers"]) == 5
     for command in done.document["next"]:
         words = re.findall(r"'[^']*'|\S+", command)
-        assert words[0] == "manyhot"
+        assert words[0].endswith("manyhot")
         done = manyhot(*(word.strip("'") for word in words[1:]))
         assert done.code == 0, (command, done.err)
 

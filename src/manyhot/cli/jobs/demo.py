@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -71,12 +74,14 @@ def run(folder: Path, as_json: bool, quiet: bool) -> None:
 
 
 def next_commands(folder: Path) -> list[str]:
-    """Commands that work as they stand."""
+    """Commands that work as they stand, also where the program is in an environment that is not active."""
+    beside = Path(sys.executable).parent / "manyhot"
+    program = "manyhot" if shutil.which("manyhot") or not beside.exists() else os.path.relpath(beside)
     return [
-        f"manyhot inspect {folder / 'digits.manyhot'}",
-        f"manyhot evaluate {folder / 'digits.manyhot'} {folder / 'new-digits.csv'}",
-        f"manyhot predict {folder / 'digits.manyhot'} {folder / 'new-digits.csv'} -o {folder / 'more-answers.jsonl'}",
-        f"manyhot train {folder / 'digits.csv'} --labels 'is *' -o {folder / 'again.manyhot'} --members 8",
+        f"{program} inspect {folder / 'digits.manyhot'}",
+        f"{program} evaluate {folder / 'digits.manyhot'} {folder / 'new-digits.csv'}",
+        f"{program} predict {folder / 'digits.manyhot'} {folder / 'new-digits.csv'} -o {folder / 'more-answers.jsonl'}",
+        f"{program} train {folder / 'digits.csv'} --labels 'is *' -o {folder / 'again.manyhot'} --members 8",
     ]
 
 
