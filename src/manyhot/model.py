@@ -23,6 +23,8 @@ from manyhot.networks import BUILDERS, ROW_MASK, Start
 from manyhot.plan import Plan, Runtime, resolved, to_dict
 from manyhot.splits import MemberRows, cross_fitting, stratified_folds
 
+THRESHOLD_FOLDS = 2
+"""Parts for the report's thresholds; many parts with a threshold each hedge against a bad one, which flatters."""
 Features = Any
 """What an encoder takes: a polars frame, a matrix (n, f) or a CSR matrix."""
 
@@ -263,13 +265,12 @@ def _decide(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) ->
 
 
 def _honest_decisions(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) -> np.ndarray:
-    """Decisions for the report, bool (n, l): each row at thresholds that were fitted on the other folds' rows."""
-    n_folds = min(plan.folds, len(scores))
-    if n_folds < 2:
+    """Decisions for the report, bool (n, l): each row at thresholds that were fitted on the other half of the rows."""
+    if len(scores) < THRESHOLD_FOLDS:
         return _decide(plan, scores, rows, times).apply(scores)
     own = np.zeros(scores.shape, dtype=bool)
-    folds = stratified_folds(rows, n_folds, plan.seed)
-    for fold in range(n_folds):
+    folds = stratified_folds(rows, THRESHOLD_FOLDS, plan.seed)
+    for fold in range(THRESHOLD_FOLDS):
         here = folds == fold
         others = np.flatnonzero(~here)
         own[here] = _decide(plan, scores[others], rows.take(others), times[others]).apply(scores[here])
