@@ -107,7 +107,9 @@ class Plan:
         for name in ("nesterov", "early_stopping", "batch_norm", "prior_bias"):
             check.boolean(**{name: getattr(self, name)})
         if not isinstance(self.hidden, (tuple, list)):
-            raise InputError(f"got {self.hidden!r}, expected layer sizes such as (256, 256)", argument="hidden")
+            raise InputError(
+                f"got {check.shown(self.hidden)}, expected layer sizes such as (256, 256)", argument="hidden"
+            )
         object.__setattr__(self, "hidden", tuple(check.integer(hidden=units, low=1) for units in self.hidden))
 
 
@@ -164,5 +166,5 @@ def plan_from_dict(values: Mapping[str, Any]) -> Plan:
     known = {f.name for f in fields(Plan)}
     for name in values:
         if name not in known:
-            raise InputError(f"there is no such setting{check.did_you_mean(name, known)}", argument=name)
+            raise InputError(f"there is no such setting{check.did_you_mean(name, known)}", argument=name[:100])
     return Plan(**values)

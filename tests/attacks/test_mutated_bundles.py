@@ -1,5 +1,6 @@
 """Damaged bundles are refused or load as valid ones; nothing is executed, and nothing takes long."""
 
+import json
 import sys
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ import pytest
 from manyhot.errors import BundleError
 from manyhot.estimator import MultiLabelClassifier, load
 
-from .mutations import mutants
+from .mutations import joined, mutants, parts_of
 
 WATCHED = {"exec", "compile", "import", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect"}
 SEEN: list[str] = []
@@ -93,3 +94,34 @@ def test_a_damaged_bundle_that_loads_also_predicts(seed_files, tmp_path):
             scores = classifier.predict_proba(X[:, : classifier.n_features_in_])
             assert ((scores >= 0) & (scores <= 1)).all()
     assert n_loaded == 12
+
+
+@pytest.mark.parametrize("length", [3_000, 200_000])
+def test_texts_without_end_take_no_time(seed_files, tmp_path, length):
+    header, data = parts_of(seed_files[0].read_bytes())
+    sealed = json.loads(header["__metadata__"]["manyhot"])
+    report = sealed["document"]["report"]
+    report["notes"] = ["x" * length, "y " * length]
+    report["labels"][0]["label"] = "z" * length
+    report["scores"]["remarks"] = ["\u001b[2J" * length]
+    header["__metadata__"]["manyhot"] = json.dumps(sealed)
+    path = tmp_path / "long.manyhot"
+    path.write_bytes(joined(header, data))
+    began = time.perf_counter()
+    text = str(load(path).report_)
+    assert time.perf_counter() - began < 2
+    assert "\u001b" not in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_messages_stay_short(seed_files, tmp_path):
+    for place in (("plan", "optimizer"), ("decision", "name"), ("network", "name"), ("plan", "x" * 5000)):
+        header, data = parts_of(seed_files[0].read_bytes())
+        sealed = json.loads(header["__metadata__"]["manyhot"])
+        sealed["document"][place[0]][place[1]] = "q" * 100_000
+        header["__metadata__"]["manyhot"] = json.dumps(sealed)
+        path = tmp_path / "long.manyhot"
+        path.write_bytes(joined(header, data))
+        with pytest.raises(BundleError) as caught:
+            load(path)
+        assert len(str(caught.value)) < 1500

@@ -13,6 +13,7 @@ from typing import Any
 from manyhot.metrics import MEASURES
 
 WIDTH = 100
+MOST_LETTERS = 4000
 NAME_WIDTH = 28
 LABELS_SHOWN = 30
 
@@ -161,9 +162,9 @@ def _bullets(sentences: Iterable[str]) -> str:
 
 
 def _wrapped(text: str, first: str = "", later: str = "") -> str:
-    """Lines of at most `WIDTH` columns; a word that is longer than a line is cut."""
+    """Lines of at most `WIDTH` columns; a word that is longer than a line is cut, and so is a text without end."""
     lines, line = [], first
-    for word in text.split():
+    for word in _shown(" ".join(text[:MOST_LETTERS].split())).split():
         while _columns(later + word) > WIDTH:
             head = _fitted(word, WIDTH - _columns(later), mark="")
             if line not in (first, later):
@@ -188,9 +189,12 @@ def _columns(text: str) -> int:
 
 
 def _fitted(text: str, width: int, mark: str = "\N{HORIZONTAL ELLIPSIS}") -> str:
-    if _columns(text) <= width:
-        return text
-    kept = text
-    while kept and _columns(kept + mark) > width:
-        kept = kept[:-1]
-    return kept + mark
+    room, kept = width - _columns(mark), 0
+    for place, letter in enumerate(text):
+        width -= _columns(letter)
+        room -= _columns(letter)
+        if room >= 0:
+            kept = place + 1
+        if width < 0:
+            return text[:kept] + mark
+    return text
