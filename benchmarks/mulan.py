@@ -63,7 +63,8 @@ def main() -> None:
             text = f"{cell} {row[cell]:.4f}"
             if rivals:
                 method = best_of(rivals, key=rivals.get)
-                is_better = row[cell] != rivals[method] and best_of(row[cell], rivals[method]) == row[cell]
+                mine = round(row[cell], 4)  # as the peers' are
+                is_better = mine != rivals[method] and best_of(mine, rivals[method]) == mine
                 wins += is_better
                 row[f"{cell}_best_peer"] = [method, rivals[method], bool(is_better)]
                 text += f" ({method} {rivals[method]:.4f}{', better' if is_better else ''})"
