@@ -232,3 +232,19 @@ def test_a_hopeless_rare_label_is_not_answered_everywhere():
     }
     assert answered[0.1] < 0.05
     assert answered[0.0] > 2 * answered[0.1]
+
+
+def test_one_binary_target_is_answered_as_scikit_learn_does(rows):
+    X, Y = rows
+    for classes in (np.array([0, 1]), np.array([-1, 1]), np.array(["no", "yes"])):
+        y = classes[Y[:, 0]]
+        classifier = fitted(X, y)
+        scores = classifier.predict_proba(X)
+        assert scores.shape == (90, 2)
+        np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_array_equal(classifier.predict(X), classes[scores.argmax(axis=1)])
+        np.testing.assert_array_equal(classifier.classes_, classes)
+    with pytest.raises(InputError, match="Only binary"):
+        fitted(X, np.arange(90) % 3)
+    with pytest.raises(InputError, match="got the text 'sad'"):
+        fitted(X, np.array(["sad", "quiet", "fast"] * 30))

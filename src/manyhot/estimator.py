@@ -7,7 +7,7 @@ back under their names. How training works it does not know. Start reading at `M
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         Args:
             X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
             y: Targets: a multi-hot array (n, l), CSR, a frame of indicators, or a list of label sets. NaN, None and
-                `?` mean unknown. None when X is `Samples` with targets.
+                `?` mean unknown. None when X is `Samples` with targets. One binary target (n,) is taken as
+                scikit-learn has it: two classes, decided at 0.5.
             sample_weight: (n,), 0 or more; weight k does what the row k times does.
 
         Returns:
@@ -142,6 +143,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         y, names = self._given_targets(samples, y)
         features, kinds = self._features(X, y, reset=True)
         space, targets, classes = targets_of(y, names)
+        if classes is not None:
+            plan = replace(plan, decide="half")  # scikit-learn's contract: the class of the higher probability
         if targets.n_samples != features.shape[0]:
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
         encoder = TableEncoder(kinds) if kinds is not None else MatrixEncoder(self._column_names(features, samples))

@@ -111,7 +111,7 @@ def _two_classes(column: np.ndarray) -> np.ndarray:
     classes = np.unique(column)
     if len(classes) > 2 and column.dtype.kind == "U":
         raise InputError(
-            f"got the text {column[0]!r} where a set of labels belongs; write [{str(column[0])!r}] for one label, "
+            f"got the text {str(column[0])!r} where a set of labels belongs; write [{str(column[0])!r}] for one label, "
             "or split it first",
             row=1,
             argument="y",
