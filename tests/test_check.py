@@ -47,7 +47,18 @@ def test_auto_follows_the_rows(n_rows, batch_size):
     assert plan.batch_size == batch_size
     assert 4 <= plan.epochs <= 20
     assert plan.members in (8, 16)
-    assert resolved(Plan(batch_size=7, members=3, epochs=9), n_rows) == Plan(batch_size=7, members=3, epochs=9)
+    told = {"batch_size": 7, "members": 3, "epochs": 9, "optimizer": "sgd", "prior_bias": False, "encode": "none"}
+    assert resolved(Plan(**told), n_rows) == Plan(**told)
+
+
+def test_auto_follows_the_network():
+    ours, own, compiled = (
+        resolved(Plan(network=network), 100, has_optimizer)
+        for network, has_optimizer in (("mlp", False), ("own", False), ("own", True))
+    )
+    assert (ours.optimizer, ours.prior_bias, ours.encode) == ("adamw", True, "standard")
+    assert (own.optimizer, own.prior_bias, own.encode) == ("adamw", False, "none")
+    assert compiled.optimizer == "own"
 
 
 def test_a_check_takes_one_name():

@@ -20,15 +20,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from manyhot import persist
 from manyhot.backend import keep_compiled_programs
-from manyhot.encode import MatrixEncoder, TableEncoder
+from manyhot.encode import MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.errors import InputError
-from manyhot.intake import columns_by_name, frame_of, is_frame, row_weights, targets_of
+from manyhot.intake import arrays_of, columns_by_name, frame_of, given_targets, is_frame, row_weights, targets_of
 from manyhot.model import Model, continue_training, train_model
-from manyhot.plan import Plan, Runtime
+from manyhot.plan import OWN, Plan, Runtime
 from manyhot.progress import watching
 from manyhot.read.kinds import inspect_kinds
 from manyhot.report import Report
-from manyhot.samples import Samples
+from manyhot.samples import Arrays, Samples
+from manyhot.taken import Taken
 
 
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
@@ -39,6 +40,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
     Args:
         labels: Names and order of the labels; None takes them from y.
         kinds: Column name -> "numeric", "boolean", "categorical" or "ignored", where inspection guesses wrong.
+        network: Name of a network builder; or your own Keras model (Sequential, functional, or subclassed with a
+            config; compiled or not), or a function `(input_shape, n_labels) -> keras.Model`. The model is cloned,
+            never changed; a compiled one brings its optimizer. It is trained as its own `fit` would train it, in full
+            batches without early stopping, on numbers as they are; a last sigmoid is taken into the loss.
 
     Attributes:
         labels_: tuple of l label names, in the order of all columns.
@@ -69,13 +74,16 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         early_stopping: bool = Plan.early_stopping,
         patience: int = Plan.patience,
         stop_share: int = Plan.stop_share,
-        network: str = Plan.network,
+        network: Any = Plan.network,
         hidden: Sequence[int] = Plan.hidden,
         activation: str = Plan.activation,
         dropout: float = Plan.dropout,
         batch_norm: bool = Plan.batch_norm,
-        prior_bias: bool = Plan.prior_bias,
+        prior_bias: bool | str = Plan.prior_bias,
+        encode: str = Plan.encode,
         loss: str = Plan.loss,
+        head: str = Plan.head,
+        allow_softmax: bool = Plan.allow_softmax,
         decide: str = Plan.decide,
         top_k: int = Plan.top_k,
         least_f1: float = Plan.least_f1,
@@ -108,7 +116,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.prior_bias = prior_bias
+        self.encode = encode
         self.loss = loss
+        self.head = head
+        self.allow_softmax = allow_softmax
         self.decide = decide
         self.top_k = top_k
         self.least_f1 = least_f1
@@ -125,6 +136,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
+                For a network of your own also an array (n, ...), or a dict or list of arrays, one per input.
             y: Targets: a multi-hot array (n, l), CSR, a frame of indicators, or a list of label sets. NaN, None and
                 `?` mean unknown. None when X is `Samples` with targets. One binary target (n,) is taken as
                 scikit-learn has it: two classes, decided at 0.5.
@@ -136,35 +148,49 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             InputError: What cannot be used, by row, column or argument.
         """
+        taken = self.taken(X, y)
+        weights = None if sample_weight is None else row_weights(sample_weight, taken.targets.n_samples)
+        with watching(self.quiet) as watch:
+            model = train_model(
+                taken.features,
+                taken.labels,
+                taken.targets,
+                taken.encoder(),
+                taken.plan,
+                taken.runtime,
+                network=self.network,
+                sample_weight=weights,
+                ids=taken.ids,
+                watch=watch,
+                notes=taken.notes,
+            )
+        self._take(model, taken.classes)
+        return self
+
+    def taken(self, X: Any, y: Any = None) -> Taken:
+        """X, y and the settings as training takes them; sets `n_features_in_` and `feature_names_in_`.
+
+        Args:
+            X: As for `fit`.
+            y: As for `fit`.
+
+        Raises:
+            InputError: What cannot be used, by row, column or argument.
+        """
         plan, runtime = self._settings(Plan), self._settings(Runtime)
         if runtime.compilation_cache:
             keep_compiled_programs()
         samples = X if isinstance(X, Samples) else None
-        y, names = self._given_targets(samples, y)
+        y, names = given_targets(samples, y, self.labels)
         features, kinds = self._features(X, y, reset=True)
         space, targets, classes = targets_of(y, names)
         if classes is not None:
             plan = replace(plan, decide="half")  # scikit-learn's contract: the class of the higher probability
         if targets.n_samples != features.shape[0]:
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
-        encoder = TableEncoder(kinds) if kinds is not None else MatrixEncoder(self._column_names(features, samples))
-        weights = None if sample_weight is None else row_weights(sample_weight, targets.n_samples)
+        columns = () if kinds is not None or isinstance(features, Arrays) else self._column_names(features, samples)
         ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
-        with watching(runtime.quiet) as watch:
-            model = train_model(
-                features,
-                space,
-                targets,
-                encoder,
-                plan,
-                runtime,
-                sample_weight=weights,
-                ids=ids,
-                watch=watch,
-                notes=notes,
-            )
-        self._take(model, classes)
-        return self
+        return Taken(features, kinds, columns, space, targets, classes, plan, runtime, ids, notes)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train further: one pass of every member over the given rows; the first call is `fit`.
@@ -181,7 +207,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         if not hasattr(self, "model_"):
             return self.fit(X, y, sample_weight)
         samples = X if isinstance(X, Samples) else None
-        y, _ = self._given_targets(samples, y)
+        y, _ = given_targets(samples, y, self.labels)
         features, _ = self._features(X, y, reset=False)
         names = None if isinstance(y, np.ndarray) or sp.issparse(y) else self.labels_
         _, targets, _ = targets_of(y, names, self._binary_classes)
@@ -279,7 +305,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         return self.model_.scores(features)
 
     def _settings(self, kind: type) -> Any:
-        return kind(**{f.name: getattr(self, f.name) for f in fields(kind)})
+        values = {f.name: getattr(self, f.name) for f in fields(kind)}
+        if kind is Plan and not isinstance(self.network, str):
+            values["network"] = OWN
+        return kind(**values)
 
     def _take(self, model: Model, classes: np.ndarray | None) -> None:
         self.model_ = model
@@ -288,30 +317,23 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         self._binary_classes = classes
         self.classes_ = [np.array([0, 1])] * len(self.labels_) if classes is None else classes
 
-    def _given_targets(self, samples: Samples | None, y: Any) -> tuple[Any, Sequence[str] | None]:
-        if samples is not None and y is None:
-            if samples.targets is None or samples.labels is None:
-                raise InputError("these samples carry no labels", argument="y")
-            return samples.targets, samples.labels.names
-        if y is None:
-            raise InputError(
-                "requires y to be passed, but the target y is None; expected label sets or an array (n, l)",
-                argument="y",
-            )
-        return y, self.labels
-
     def _features(self, X: Any, y: Any, reset: bool) -> tuple[Any, Mapping[str, str] | None]:
         """X as the encoder takes it, and the kinds of its columns when it is a frame."""
         if isinstance(X, Samples):
             return self._features_of_samples(X, reset)
+        arrays = arrays_of(X)
+        if arrays is not None:
+            if reset:
+                self.n_features_in_ = arrays.shape[1]
+            return arrays, None
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=reset)
             frame = frame_of(X)
             if reset:
                 return frame, inspect_kinds(frame, self.kinds or {})
-            if isinstance(self.model_.encoder, TableEncoder):
-                return frame, None
-            return frame.to_numpy(), None
+            if isinstance(self.model_.encoder, MatrixEncoder):
+                return frame.to_numpy(), None
+            return frame, None
         matrix = validate_data(
             self,
             X=X,
@@ -341,7 +363,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         assert isinstance(frame, pl.DataFrame)
         encoder = self.model_.encoder
         return (
-            columns_by_name(frame, encoder.kinds)[0] if isinstance(encoder, TableEncoder) else frame.to_numpy()
+            frame.to_numpy() if isinstance(encoder, MatrixEncoder) else columns_by_name(frame, encoder.names)[0]
         ), None
 
     def _column_names(self, features: Any, samples: Samples | None) -> list[str]:
@@ -350,24 +372,29 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         return [f"x{j}" for j in range(features.shape[1])]
 
 
-def load(path: str | Path) -> MultiLabelClassifier:
+def load(path: str | Path, custom_objects: Mapping[str, Any] | None = None) -> MultiLabelClassifier:
     """Open a file that `MultiLabelClassifier.save` or `manyhot train` wrote.
 
     Args:
         path: The bundle.
+        custom_objects: Name -> class of your own layers and models that a Keras model of yours needs; a file that
+            needs any is refused without them.
 
     Raises:
         BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
     """
-    model, facts = persist.load(path)
+    model, facts = persist.load(path, custom_objects or {})
     settings = {f.name: getattr(model.plan, f.name) for f in fields(Plan)}
     classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
     classes = facts["classes"]
     classifier._take(model, None if classes is None else np.asarray(classes))
     classifier.reading_ = facts["reading"]
-    if isinstance(model.encoder, TableEncoder):
-        classifier.feature_names_in_ = np.asarray(list(model.encoder.kinds), dtype=object)
-        classifier.n_features_in_ = len(model.encoder.kinds)
-    else:
-        classifier.n_features_in_ = len(model.encoder.names)
+    encoder = model.encoder
+    if isinstance(encoder, TableEncoder):
+        classifier.feature_names_in_ = np.asarray(encoder.names, dtype=object)
+    is_arrays = isinstance(encoder, PlainEncoder) and not encoder.names
+    sizes = [int(np.prod(shape)) for shape in encoder.shapes().values()]
+    classifier.n_features_in_ = sum(sizes) if is_arrays else len(encoder.names)
+    if model.network.own is not None:
+        classifier.network = model.network.own
     return classifier

@@ -6,16 +6,18 @@ numbers. Targets of any form become `Targets`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets, as_targets
 from manyhot.read.kinds import typed
+from manyhot.samples import Arrays, Samples
 
 
 def is_frame(X: Any) -> bool:
@@ -127,6 +129,19 @@ def _two_classes(column: np.ndarray) -> np.ndarray:
     return classes
 
 
+def given_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
+    """y, or the targets that samples carry, and the names of the labels where they are known."""
+    if samples is not None and y is None:
+        if samples.targets is None or samples.labels is None:
+            raise InputError("these samples carry no labels", argument="y")
+        return samples.targets, samples.labels.names
+    if y is None:
+        raise InputError(
+            "requires y to be passed, but the target y is None; expected label sets or an array (n, l)", argument="y"
+        )
+    return y, labels
+
+
 def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     """Weights of rows, float64 (n,), ones when none are given.
 
@@ -155,7 +170,23 @@ def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     return weights
 
 
-def columns_by_name(frame: pl.DataFrame, kinds: Mapping[str, str]) -> tuple[pl.DataFrame, list[str]]:
+def columns_by_name(frame: pl.DataFrame, names: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
     """The columns that training used, in its order, and the names of the others."""
-    wanted = [name for name in kinds if name in frame.columns]
-    return frame.select(wanted), [name for name in frame.columns if name not in kinds]
+    wanted = [name for name in names if name in frame.columns]
+    return frame.select(wanted), [name for name in frame.columns if name not in names]
+
+
+def arrays_of(X: Any) -> Arrays | None:
+    """Named arrays, when X is a dict or list of arrays or one array with more than two axes; else None.
+
+    Arrays of a list are called input_0, input_1, ... in their order.
+    """
+    if isinstance(X, Arrays):
+        return X
+    if isinstance(X, Mapping) and not sp.issparse(X):
+        return Arrays(X)
+    if isinstance(X, (list, tuple)) and X and all(isinstance(part, np.ndarray) and part.ndim > 1 for part in X):
+        return Arrays({f"input_{k}": part for k, part in enumerate(X)})
+    if isinstance(X, np.ndarray) and X.ndim > 2:
+        return Arrays({"features": X})
+    return None

@@ -1,6 +1,7 @@
 """Losses: `(logits, targets) -> elementwise`, everything else (mask, weights, reduce) happens once in the engine.
 
-A new loss is one function here, one row in `LOSSES`, one entry in tests/contract/test_losses.py.
+A new loss is one function here, one row in `LOSSES` (its name and the output function it goes with), one entry in
+tests/contract/test_losses.py.
 """
 
 from __future__ import annotations
@@ -27,4 +28,39 @@ def binary_crossentropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     return jnp.maximum(logits, 0) - logits * targets + jnp.log1p(jnp.exp(-jnp.abs(logits)))
 
 
-LOSSES: dict[str, Loss] = {"binary_crossentropy": binary_crossentropy}
+def softmax_binary_crossentropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Binary cross-entropy of each label's share of one softmax; for comparison, see `compare_heads`.
+
+    Args:
+        logits: float (..., l).
+        targets: Same shape, float in [0, 1].
+
+    Returns:
+        Same shape, >= 0: `-t log p - (1 - t) log(1 - p)`, p = softmax(z), where 1 - p is at least 1e-7 as in Keras.
+    """
+    log_p = jax.nn.log_softmax(logits)
+    return -targets * log_p - (1 - targets) * jnp.log(jnp.maximum(-jnp.expm1(log_p), 1e-7))
+
+
+def categorical_crossentropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Cross-entropy of one softmax over all labels, right where exactly one label holds in every row.
+
+    Args:
+        logits: float (..., l).
+        targets: Same shape, float in [0, 1].
+
+    Returns:
+        Same shape, >= 0: `-l t log softmax(z)`, so that the mean over all entries is Keras' loss, the mean over rows.
+    """
+    return -logits.shape[-1] * targets * jax.nn.log_softmax(logits)
+
+
+LOSSES: dict[tuple[str, str], Loss] = {
+    ("binary_crossentropy", "sigmoid"): binary_crossentropy,
+    ("binary_crossentropy", "softmax"): softmax_binary_crossentropy,
+    ("categorical_crossentropy", "softmax"): categorical_crossentropy,
+}
+"""(Name of the loss, name of the output function) -> the loss as a function of logits."""
+
+OUTPUTS: dict[str, Callable[[jax.Array], jax.Array]] = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax}
+"""Name of the output function -> logits (..., l) to scores (..., l)."""

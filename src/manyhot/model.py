@@ -8,56 +8,21 @@ features came from, and how a person talks to it, belong to the estimator and th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from manyhot import decide, engine, report
-from manyhot.duplicates import Merged, merge_duplicates
 from manyhot.encode import Encoder
 from manyhot.errors import InputError
+from manyhot.fits import Features, Fit, NetworkSpec, is_exclusive, out_of_fold, prepare, train_fits
 from manyhot.labels import LabelSpace, Targets
-from manyhot.networks import BUILDERS, ROW_MASK, Start
-from manyhot.plan import Plan, Runtime, resolved, to_dict
-from manyhot.splits import MemberRows, cross_fitting, stratified_folds
+from manyhot.plan import Plan, Runtime, to_dict
+from manyhot.splits import stratified_folds
 
 THRESHOLD_FOLDS = 2
 """Parts for the report's thresholds; many parts with a threshold each hedge against a bad one, which flatters."""
-Features = Any
-"""What an encoder takes: a polars frame, a matrix (n, f) or a CSR matrix."""
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """What a network looks like, without its weights.
-
-    Args:
-        name: A row of `networks.BUILDERS`.
-        settings: Named settings of the builder, JSON values.
-        widths: Columns of each named input.
-        n_labels: Number of logits.
-        precision: "float32" or "float64".
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    widths: Mapping[str, int]
-    n_labels: int
-    precision: str
-
-    def networks(self, n_members: int, start: Callable[[int], Start] | None = None) -> engine.Networks:
-        """The members' networks; without `start` only their structure matters."""
-        shapes = {name: (width,) for name, width in self.widths.items()}
-
-        def build(member: int) -> Any:
-            begin = start(member) if start else Start(0, None, self.precision)
-            return BUILDERS[self.name](shapes, self.n_labels, self.settings, begin)
-
-        settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
-        key = (self.name, settings, tuple(sorted(self.widths.items())), self.n_labels, self.precision)
-        return engine.Networks(build, key, shapes, n_members, ROW_MASK if self.settings["batch_norm"] else None)
 
 
 @dataclass(frozen=True)
@@ -133,7 +98,7 @@ class Model:
         """The members on their device; made once."""
         if self._scorer is None:
             networks = self.network.networks(self.n_members)
-            self._scorer = engine.Scorer(networks, self.weights, self.plan.precision, self.runtime)
+            self._scorer = engine.Scorer(networks, self.weights, self.plan.precision, self.runtime, self.plan.head)
         return self._scorer
 
     def use_weights(self, weights: engine.Weights) -> None:
@@ -149,6 +114,7 @@ def train_model(
     encoder: Encoder,
     plan: Plan,
     runtime: Runtime,
+    network: Any = None,
     sample_weight: np.ndarray | None = None,
     ids: np.ndarray | None = None,
     watch: engine.Watch | None = None,
@@ -163,6 +129,7 @@ def train_model(
         encoder: Not yet fitted.
         plan: Settings that change the result.
         runtime: Settings that do not.
+        network: Keras model, or function (input shape, n_labels) -> Keras model, when `plan.network` is "own".
         sample_weight: float (n,), >= 0; a row of weight 0 is as good as absent.
         ids: One id per row as text.
         watch: Called with the progress now and then.
@@ -181,58 +148,41 @@ def train_model(
     if not is_used.all():
         features, targets = features[np.flatnonzero(is_used)], targets.take(is_used)
         ids, weights = ids[is_used], weights[is_used]
-    _check_learnable(targets, labels, plan.folds)
-    blocks = encoder.fit(features, weights).transform(features)
-    merged = merge_duplicates(blocks, targets, weights)
-    rows = targets.take(merged.rows)
-    blocks = {name: block[merged.rows] for name, block in blocks.items()}
-    plan = resolved(plan, rows.n_samples)
-    stop_share = plan.stop_share if plan.early_stopping else None
-    members = cross_fitting(rows, int(plan.members), min(plan.folds, rows.n_samples), stop_share, plan.seed)
-    network = NetworkSpec(plan.network, network_settings(plan), encoder.widths(), len(labels), plan.precision)
-    networks = network.networks(len(members), lambda k: _start(plan, rows, members[k], merged.weights, k))
-    data = engine.lay_out(blocks, rows.values, rows.known, merged.weights, plan.precision)
-    parts = engine.Parts(*(list(part) for part in zip(*members, strict=True)))
-    trained = engine.train(networks, data, parts, plan, runtime, int(plan.batch_size), watch=watch)
-    model = Model(labels, encoder, network, trained.weights, decide.build("half", plan.top_k), plan, {}, None, runtime)
-    scores, n_scorers = _out_of_fold(model, blocks, members, rows.n_samples)
+    check_learnable(targets, labels, plan.folds)
+    fit = prepare(features, targets, encoder, plan, network, weights)
+    plan, rows = fit.plan, fit.base.targets.take(fit.rows)
+    _, trained = train_fits([fit], runtime, watch)
+    undecided = decide.build("half", plan.top_k)
+    model = Model(labels, encoder, fit.network, trained.weights, undecided, plan, {}, None, runtime)
+    scores, n_scorers = out_of_fold(model.scorer(), fit)
     scored = np.flatnonzero(n_scorers > 0)
-    times = _times(merged.weights[scored])
-    model.decision = _decide(plan, scores[scored], rows.take(scored), times)
+    times = counted(fit.base.weights[fit.rows][scored])
+    model.decision = fitted_decision(plan, scores[scored], rows.take(scored), times)
     own = np.zeros(scores.shape, dtype=bool)
     own[scored] = _honest_decisions(plan, scores[scored], rows.take(scored), times)
-    kept = n_scorers[merged.place] > 0
+    kept = n_scorers[fit.place] > 0
     model.evidence = Evidence(
-        scores[merged.place][kept],
+        scores[fit.place][kept],
         targets.take(kept),
         ids[kept],
         weights[kept],
         trained.curves,
         trained.best_epoch,
     )
+    n_members = len(fit.members)
     facts = report.Facts(
-        scores_from="held_out" if len(members) == 1 else "out_of_fold",
+        scores_from="held_out" if n_members == 1 else "out_of_fold",
         n_rows=n,
-        members=len(members),
-        folds=1 if len(members) == 1 else min(plan.folds, len(members), rows.n_samples),
+        members=n_members,
+        folds=1 if n_members == 1 else min(plan.folds, n_members, rows.n_samples),
         members_per_score=float(n_scorers[scored].mean()),
         constant_labels=[labels.names[j] for j in targets.constant_labels()],
-        notes=[*notes, *_remarks(n, weights, merged)],
+        notes=[*notes, *_remarks(n, fit, targets)],
         plan=to_dict(plan),
         training=_training(trained),
     )
-    model.report = _report(model, own[merged.place][kept], facts)
+    model.report = _report(model, own[fit.place][kept], facts)
     return model
-
-
-def network_settings(plan: Plan) -> dict[str, Any]:
-    """What a network builder may ask of the plan."""
-    return {
-        "hidden": list(plan.hidden),
-        "activation": plan.activation,
-        "dropout": plan.dropout,
-        "batch_norm": plan.batch_norm,
-    }
 
 
 def continue_training(
@@ -244,8 +194,7 @@ def continue_training(
     """
     blocks = model.encoder.transform(features)
     rows = np.flatnonzero(weights > 0)
-    settings = to_dict(model.plan) | {"epochs": n_epochs, "schedule": "constant", "early_stopping": False}
-    plan = Plan(**settings)
+    plan = replace(model.plan, epochs=n_epochs, schedule="constant", early_stopping=False)
     networks = model.network.networks(model.n_members)
     data = engine.lay_out(blocks, targets.values, targets.known, weights, plan.precision)
     nothing = np.zeros(0, dtype=np.int64)
@@ -258,7 +207,7 @@ def continue_training(
     model.report = {**model.report, "is_stale": True}
 
 
-def _decide(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) -> decide.Decision:
+def fitted_decision(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) -> decide.Decision:
     """The plan's decision fitted on scores, each row counted some times."""
     counted = np.repeat(np.arange(len(scores)), times)
     return decide.build(plan.decide, plan.top_k, plan.least_f1).fit(scores[counted], rows.take(counted))
@@ -267,24 +216,30 @@ def _decide(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) ->
 def _honest_decisions(plan: Plan, scores: np.ndarray, rows: Targets, times: np.ndarray) -> np.ndarray:
     """Decisions for the report, bool (n, l): each row at thresholds that were fitted on the other half of the rows."""
     if len(scores) < THRESHOLD_FOLDS:
-        return _decide(plan, scores, rows, times).apply(scores)
+        return fitted_decision(plan, scores, rows, times).apply(scores)
     own = np.zeros(scores.shape, dtype=bool)
     folds = stratified_folds(rows, THRESHOLD_FOLDS, plan.seed)
     for fold in range(THRESHOLD_FOLDS):
         here = folds == fold
         others = np.flatnonzero(~here)
-        own[here] = _decide(plan, scores[others], rows.take(others), times[others]).apply(scores[here])
+        own[here] = fitted_decision(plan, scores[others], rows.take(others), times[others]).apply(scores[here])
     return own
 
 
-def _remarks(n_rows: int, weights: np.ndarray, merged: Merged) -> list[str]:
+def _remarks(n_rows: int, fit: Fit, targets: Targets) -> list[str]:
     remarks = []
-    if len(weights) < n_rows:
-        remarks.append(f"{n_rows - len(weights)} rows of weight 0 were left out.")
-    if len(merged.rows) < len(weights):
+    n_used = len(fit.place)
+    if n_used < n_rows:
+        remarks.append(f"{n_rows - n_used} rows of weight 0 were left out.")
+    if len(fit.rows) < n_used:
         remarks.append(
-            f"{len(weights) - len(merged.rows)} of {len(weights)} rows are exact copies of another row with the same "
+            f"{n_used - len(fit.rows)} of {n_used} rows are exact copies of another row with the same "
             "labels; copies count, but always sit in one fold."
+        )
+    if is_exclusive(targets) and fit.plan.head == "sigmoid":
+        remarks.append(
+            "Exactly one label in every row: these labels exclude each other, and softmax (head='softmax', "
+            "loss='categorical_crossentropy') suits them better than one sigmoid per label."
         )
     return remarks
 
@@ -305,7 +260,7 @@ def _report(model: Model, own: np.ndarray, facts: report.Facts) -> dict[str, Any
     return report.build(model.labels, evidence.targets, evidence.scores, own, evidence.scores >= 0.5, thresholds, facts)
 
 
-def _times(weights: np.ndarray) -> np.ndarray:
+def counted(weights: np.ndarray) -> np.ndarray:
     """How often each row counts for thresholds: whole weights as they are, others in tenths of their mean."""
     whole = np.rint(weights)
     if np.array_equal(whole, weights) and whole.sum() <= 100 * len(whole):
@@ -313,7 +268,8 @@ def _times(weights: np.ndarray) -> np.ndarray:
     return np.maximum(1, np.rint(10 * weights / weights.mean())).astype(np.int64)
 
 
-def _check_learnable(targets: Targets, labels: LabelSpace, n_folds: int) -> None:
+def check_learnable(targets: Targets, labels: LabelSpace, n_folds: int) -> None:
+    """Refuse targets without a label that varies, and fewer rows than folds."""
     if len(targets.constant_labels()) == len(labels):
         each = "each is" if len(labels) > 1 else "it is"
         raise InputError(
@@ -326,31 +282,3 @@ def _check_learnable(targets: Targets, labels: LabelSpace, n_folds: int) -> None
             f"n_samples={targets.n_samples} rows are fewer than {n_folds} folds; give more rows, or fewer folds "
             "(folds=2 is the least)"
         )
-
-
-def _start(plan: Plan, rows: Targets, member: MemberRows, weights: np.ndarray, k: int) -> Start:
-    """Where member k begins: its own seed, and the log odds of each label among its training rows."""
-    seed = int(np.random.SeedSequence([plan.seed, 0, k]).generate_state(1)[0])
-    if not plan.prior_bias:
-        return Start(seed, None, plan.precision)
-    values, known = rows.values[member.train], rows.known_mask()[member.train]
-    by_row = weights[member.train].reshape(-1, *[1] * (values.ndim - 1))
-    axes = tuple(range(values.ndim - 1))
-    positives, total = (values * by_row).sum(axis=axes), (known * by_row).sum(axis=axes)
-    share = (positives + 0.5) / (total + 1.0)
-    return Start(seed, np.log(share / (1 - share)), plan.precision)
-
-
-def _out_of_fold(
-    model: Model, blocks: Mapping[str, Any], members: list[MemberRows], n_rows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of each row by the members that never saw it, and how many those are."""
-    scorer = model.scorer()
-    total = np.zeros((n_rows, model.network.n_labels), dtype=np.float64)
-    count = np.zeros(n_rows, dtype=np.int64)
-    for k, member in enumerate(members):
-        held = {name: block[member.held] for name, block in blocks.items()}
-        total[member.held] += scorer.scores(held, (k, k + 1))
-        count[member.held] += 1
-    mean = total / np.maximum(count, 1)[:, None]
-    return mean.astype(model.plan.precision), count

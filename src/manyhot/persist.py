@@ -16,12 +16,13 @@ import numpy as np
 
 from manyhot import bundle, decide, engine
 from manyhot.bundle import Reader
-from manyhot.encode import ENCODERS, Encoder, MatrixEncoder
+from manyhot.encode import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
 from manyhot.errors import BundleError, InputError
+from manyhot.fits import NetworkSpec
 from manyhot.labels import LabelSpace, Targets
-from manyhot.model import Evidence, Model, NetworkSpec
-from manyhot.networks import WEIGHT_SHAPES
-from manyhot.plan import PRECISIONS, plan_from_dict, to_dict
+from manyhot.model import Evidence, Model
+from manyhot.networks import WEIGHT_SHAPES, OwnNetwork, audit
+from manyhot.plan import LOSSES, OWN, PRECISIONS, plan_from_dict, to_dict
 from manyhot.report import to_text
 from manyhot.samples import COLUMN_KINDS
 
@@ -46,11 +47,7 @@ def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence
     document = {
         "labels": list(model.labels.names),
         "encoder": spec,
-        "network": {
-            "name": model.network.name,
-            "settings": dict(model.network.settings),
-            "widths": dict(model.network.widths),
-        },
+        "network": _network_document(model.network),
         "members": model.n_members,
         "decision": model.decision.to_spec(),
         "plan": to_dict(model.plan),
@@ -66,8 +63,12 @@ def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence
     bundle.write(path, document, arrays | ({} if evidence is None else _evidence_arrays(evidence)))
 
 
-def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
+def load(path: str | Path, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
     """Read a model and the facts that were saved with it.
+
+    Args:
+        path: The bundle.
+        custom_objects: Name -> class of the user's own that a Keras model in the file may name.
 
     Raises:
         BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
@@ -75,7 +76,8 @@ def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
     contents = bundle.read(path)
     reader = Reader(contents.document, contents.arrays, path)
     try:
-        model, facts = _construct(reader)
+        n_elements = sum(array.size for name, array in contents.arrays.items() if name.startswith("network/"))
+        model, facts = _construct(reader, custom_objects, n_elements)
     except InputError as error:
         if isinstance(error, BundleError) and error.file is not None:
             raise
@@ -90,12 +92,17 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
-def _construct(reader: Reader) -> tuple[Model, dict[str, Any]]:
+def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: int) -> tuple[Model, dict[str, Any]]:
     labels = LabelSpace(tuple(reader.list_of_text("labels", min_items=1, is_unique=True)))
     plan = plan_from_dict(reader.mapping("plan"))
     encoder = _encoder(reader)
-    network = _network(reader, encoder, len(labels), plan.precision)
-    weights = _weights(reader, network, reader.integer("members", 1, 100_000))
+    n_members = reader.integer("members", 1, 100_000)
+    if plan.network == OWN:
+        network = _own_network(reader, encoder, len(labels), plan.precision, custom_objects)
+        weights = _own_weights(reader, network, n_members, n_elements // n_members)
+    else:
+        network = _network(reader, encoder, len(labels), plan.precision)
+        weights = _weights(reader, network, n_members)
     decision = decide.from_spec(reader.mapping("decision"))
     n_decided = len(decision.thresholds) if decision.thresholds is not None else getattr(decision, "n_labels", None)
     if n_decided != len(labels):
@@ -132,6 +139,8 @@ def _encoder(reader: Reader) -> Encoder:
             "is_sparse": reader.boolean("encoder.is_sparse"),
         }
         width = len(spec["names"])
+    elif kind == PlainEncoder.kind:
+        return PlainEncoder.from_spec(_plain_spec(reader), {})
     else:
         spec, width = _table_spec(reader)
     gaps = reader.array("encoder/gaps", dtype=np.int64, shape=(None,), low=0, high=max(width - 1, 0))
@@ -143,6 +152,79 @@ def _encoder(reader: Reader) -> Encoder:
     if len(gaps) > width or (np.diff(gaps) <= 0).any():
         raise BundleError("columns with gaps are not in order")
     return ENCODERS[kind].from_spec(spec, arrays)
+
+
+def _plain_spec(reader: Reader) -> dict[str, Any]:
+    columns = reader.list_of_text("encoder.columns", is_unique=True)
+    blocks = [
+        {
+            "name": record.text("name"),
+            "shape": record.list_of_integers("shape", 0, MOST_UNITS, max_items=8),
+        }
+        for record in reader.records("encoder.blocks", 1000, min_items=1)
+    ]
+    if columns and (len(blocks) != 1 or blocks[0]["shape"] != [len(columns)]):
+        raise BundleError(f"there are {len(columns)} columns, but rows of shape {blocks[0]['shape']}")
+    return {"columns": columns, "blocks": blocks}
+
+
+def _network_document(network: NetworkSpec) -> dict[str, Any]:
+    if network.own is None:
+        widths = {name: shape[0] for name, shape in network.shapes.items()}
+        return {"name": network.name, "settings": dict(network.settings), "widths": widths}
+    own = network.own
+    return {
+        "name": network.name,
+        "config": own.config,
+        "inputs": [{"name": name, "shape": list(shape)} for name, shape in own.inputs],
+        "takes": own.takes,
+        "head": own.head,
+        "output": own.output,
+        "optimizer": own.optimizer,
+        "loss": own.loss,
+    }
+
+
+def _own_network(
+    reader: Reader,
+    encoder: Encoder,
+    n_labels: int,
+    precision: str,
+    custom_objects: Mapping[str, Any],
+) -> NetworkSpec:
+    """A Keras model of the user's: its description is checked against the list before anything of it is built."""
+    reader.text("network.name", choices=[OWN])
+    inputs = tuple(
+        (record.text("name"), tuple(record.list_of_integers("shape", 0, MOST_UNITS, max_items=8)))
+        for record in reader.records("network.inputs", 1000, min_items=1)
+    )
+    if dict(inputs) != encoder.shapes():
+        raise BundleError(f"the network takes {dict(inputs)}, but the encoder gives {encoder.shapes()}")
+    own = OwnNetwork(
+        config=reader.mapping("network.config"),
+        inputs=inputs,
+        takes=reader.text("network.takes", choices=["tensor", "list", "dict"]),
+        n_labels=n_labels,
+        head=reader.integer("network.head", -1, MOST_LAYERS),
+        output=reader.text("network.output", choices=["sigmoid", "softmax", "linear"]),
+        optimizer=reader.mapping("network.optimizer") if reader.has("network.optimizer") else None,
+        loss=reader.text("network.loss", choices=list(LOSSES)) if reader.has("network.loss") else None,
+        custom=dict(custom_objects),
+    )
+    audit(own.optimizer, {})
+    return NetworkSpec(OWN, {}, encoder.shapes(), n_labels, precision, own)
+
+
+def _own_weights(reader: Reader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
+    assert network.own is not None
+    trainable, fixed = (
+        [
+            reader.array(f"network/{kind}.{k}", dtype=dtype, shape=(n_members, *shape))
+            for k, (shape, dtype) in enumerate(listed)
+        ]
+        for kind, listed in network.own.audited_shapes(network.precision, n_elements).items()
+    )
+    return engine.Weights(trainable, fixed)
 
 
 def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
@@ -171,16 +253,16 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
         "dropout": reader.number("network.settings.dropout", 0, 0.99),
         "batch_norm": reader.boolean("network.settings.batch_norm"),
     }
-    widths = encoder.widths()
+    widths = {block: shape[0] for block, shape in encoder.shapes().items()}
     told = {block: reader.integer(f"network.widths.{block}", 0, MOST_UNITS) for block in widths}
     if told != widths or precision not in PRECISIONS:
         raise BundleError(f"the network takes {told} columns, but the encoder gives {widths}")
-    return NetworkSpec(name, settings, widths, n_labels, precision)
+    return NetworkSpec(name, settings, encoder.shapes(), n_labels, precision)
 
 
 def _weights(reader: Reader, network: NetworkSpec, n_members: int) -> engine.Weights:
     """The arrays, each of exactly the shape that the described network has."""
-    trainable, fixed = WEIGHT_SHAPES[network.name](network.widths, network.n_labels, network.settings)
+    trainable, fixed = WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
     return engine.Weights(
         [
             reader.array(f"network/trainable.{k}", dtype=network.precision, shape=(n_members, *shape))

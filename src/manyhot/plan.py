@@ -15,8 +15,13 @@ from typing import Any, Literal
 from manyhot import check
 from manyhot.errors import InputError
 
-OPTIMIZERS = ("adamw", "adam", "sgd")
+OPTIMIZERS = ("auto", "adamw", "adam", "sgd", "own")
 SCHEDULES = ("constant", "cosine", "linear")
+LOSSES = ("binary_crossentropy", "categorical_crossentropy")
+HEADS = ("sigmoid", "softmax")
+ENCODERS = ("auto", "standard", "none")
+OWN = "own"
+"""Name of the network that is a Keras model of the user's."""
 PRECISIONS = ("float32", "float64")
 LAYOUTS = ("auto", "together", "single")
 
@@ -31,7 +36,8 @@ class Plan:
             members than folds there are as many folds as members; one member is scored on a held-out tenth.
         epochs: Passes over the training rows, at most; "auto" picks by the number of rows.
         batch_size: Rows per optimizer step; "auto" picks by the number of rows.
-        optimizer: "adamw", "adam" or "sgd".
+        optimizer: "adamw", "adam", "sgd" or "own" (that of a compiled Keras model, with its learning rate and its
+            schedule); "auto" takes "own" where there is one, else "adamw".
         learning_rate: Step size at its highest.
         schedule: How the learning rate moves: "constant", "cosine" or "linear" decay to zero over `epochs`.
         weight_decay: Decoupled weight decay of "adamw", per step and learning rate.
@@ -40,13 +46,18 @@ class Plan:
         early_stopping: Whether a part of each member's rows decides when it stops; the best weights are kept.
         patience: Epochs without a better stopping loss before a member stops.
         stop_share: One in this many rows outside the held-out fold decides about stopping.
-        network: Name of the network builder.
+        network: Name of the network builder; "own" for a Keras model of your own.
         hidden: Units of each hidden layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Share of hidden units dropped in training, 0 to below 1.
         batch_norm: Whether hidden layers are batch-normalised.
-        prior_bias: Whether the output bias starts at each label's log odds in training.
-        loss: Name of the loss.
+        prior_bias: Whether the output bias starts at each label's log odds in training; "auto" does so except in a
+            Keras model of your own.
+        encode: "standard" (numbers scaled, gaps filled, categories one-hot), "none" (numbers as they are), or "auto":
+            "none" for a Keras model of your own, else "standard".
+        loss: "binary_crossentropy", or "categorical_crossentropy" with `head="softmax"`.
+        head: What turns logits into probabilities: "sigmoid", or "softmax", which suits exclusive labels only.
+        allow_softmax: Whether softmax may be used although samples carry several labels, for comparison.
         decide: How scores become decisions: "f1_macro" (a tuned threshold per label), "half" (0.5) or "top_k".
         top_k: Labels answered per sample by `decide="top_k"`.
         least_f1: A label whose best F1 stays below this is answered only at scores at least as high as any seen;
@@ -62,7 +73,7 @@ class Plan:
     folds: int = 8
     epochs: int | Literal["auto"] = "auto"
     batch_size: int | Literal["auto"] = "auto"
-    optimizer: str = "adamw"
+    optimizer: str = "auto"
     learning_rate: float = 2e-3
     schedule: str = "cosine"
     weight_decay: float = 1e-2
@@ -76,8 +87,11 @@ class Plan:
     activation: str = "relu"
     dropout: float = 0.3
     batch_norm: bool = False
-    prior_bias: bool = True
+    prior_bias: bool | Literal["auto"] = "auto"
+    encode: str = "auto"
     loss: str = "binary_crossentropy"
+    head: str = "sigmoid"
+    allow_softmax: bool = False
     decide: str = "f1_macro"
     top_k: int = 3
     least_f1: float = 0.1
@@ -104,8 +118,18 @@ class Plan:
         check.number(least_f1=self.least_f1, low=0.0, high=1.0)
         check.one_of(PRECISIONS, precision=self.precision)
         check.integer(seed=self.seed, low=0, high=2**32 - 1)
-        for name in ("nesterov", "early_stopping", "batch_norm", "prior_bias"):
+        for name in ("nesterov", "early_stopping", "batch_norm", "allow_softmax"):
             check.boolean(**{name: getattr(self, name)})
+        if self.prior_bias != "auto":
+            check.boolean(prior_bias=self.prior_bias)
+        check.one_of(ENCODERS, encode=self.encode)
+        check.one_of(LOSSES, loss=self.loss)
+        check.one_of(HEADS, head=self.head)
+        if self.loss == "categorical_crossentropy" and self.head == "sigmoid":
+            raise InputError(
+                "categorical_crossentropy belongs to head='softmax'; sigmoids take binary_crossentropy",
+                argument="loss",
+            )
         if not isinstance(self.hidden, (tuple, list)):
             raise InputError(
                 f"got {check.shown(self.hidden)}, expected layer sizes such as (256, 256)", argument="hidden"
@@ -140,11 +164,16 @@ class Runtime:
         check.boolean(quiet=self.quiet)
 
 
-def resolved(plan: Plan, n_rows: int) -> Plan:
+def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False) -> Plan:
     """The plan with every "auto" replaced for a number of (different) training rows.
 
     The batch grows with the rows, so that an epoch has about 64 to 128 steps where the rows allow it; large data
     take fewer members and, in the end, fewer epochs, because each of them has seen enough.
+
+    Args:
+        plan: The plan.
+        n_rows: Different training rows.
+        has_optimizer: Whether the network is a compiled Keras model with an optimizer of its own.
     """
     members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
     if members == "auto":
@@ -153,7 +182,19 @@ def resolved(plan: Plan, n_rows: int) -> Plan:
         batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), 1024))
     if epochs == "auto":
         epochs = max(4, min(20, round(20 * 50_000 / max(n_rows, 1))))
-    return replace(plan, members=members, batch_size=batch_size, epochs=epochs)
+    is_own = plan.network == OWN
+    optimizer = ("own" if has_optimizer else "adamw") if plan.optimizer == "auto" else plan.optimizer
+    prior_bias = not is_own if plan.prior_bias == "auto" else plan.prior_bias
+    encode = ("none" if is_own else "standard") if plan.encode == "auto" else plan.encode
+    return replace(
+        plan,
+        members=members,
+        batch_size=batch_size,
+        epochs=epochs,
+        optimizer=optimizer,
+        prior_bias=prior_bias,
+        encode=encode,
+    )
 
 
 def to_dict(settings: Plan | Runtime) -> dict[str, Any]:

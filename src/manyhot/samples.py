@@ -71,3 +71,29 @@ class Samples:
         if self.ids is not None:
             return self.ids
         return np.arange(1, self.n_samples + 1).astype(str)
+
+
+class Arrays:
+    """Several named arrays with one row per sample, or one array with more than two axes.
+
+    Args:
+        blocks: Name -> numbers (n, ...).
+    """
+
+    def __init__(self, blocks: Mapping[str, np.ndarray]) -> None:
+        self.blocks = {str(name): np.asarray(block) for name, block in blocks.items()}
+        counts = {name: len(block) for name, block in self.blocks.items() if block.ndim}
+        if len(counts) < len(self.blocks) or len(set(counts.values())) != 1:
+            raise InputError(f"the arrays have unequal numbers of rows: {counts}", argument="X")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and numbers in a row over all arrays."""
+        n = len(next(iter(self.blocks.values())))
+        return n, sum(int(np.prod(block.shape[1:])) for block in self.blocks.values())
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> Arrays:
+        return Arrays({name: block[rows] for name, block in self.blocks.items()})

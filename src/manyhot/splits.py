@@ -1,73 +1,133 @@
 """Folds that keep every label's frequency, also where some targets are unknown.
 
-Iterative stratification: the label with the fewest rows left is handed out first, each of its rows to the fold that
-lacks it most. Nothing here knows about networks or measures. Start reading at `stratified_folds`.
+Here is what turns targets into folds and folds into the rows of each member; how rows are spread is in `stratify`.
+Nothing here knows about networks or measures. Start reading at `stratified_folds`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from manyhot.errors import InputError
-from manyhot.labels import Targets
+from manyhot.labels import Targets, as_targets
+from manyhot.stratify import stratified_parts
 
 
-def stratified_folds(targets: Targets, n_folds: int, seed: int) -> np.ndarray:
-    """A fold for every row, such that each label's positives are spread evenly.
+class LabelRows(NamedTuple):
+    """What is known of the labels of n rows, kept sparse.
+
+    Attributes:
+        positives: bool CSR (n, l).
+        unknown: bool CSR (n, l); None when everything is known.
+        names: The labels, l of them.
+    """
+
+    positives: sp.csr_matrix
+    unknown: sp.csr_matrix | None
+    names: Sequence[str]
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.positives.shape[0])
+
+    def parts(self, shares: Sequence[float], seed: int, groups: np.ndarray | None) -> np.ndarray:
+        """A part for every row, int32 (n,); `stratify.stratified_parts` tells the rest."""
+        return stratified_parts(self.positives, shares, seed, groups, _rarer_marks(self.unknown))
+
+
+def label_rows(y: Any) -> LabelRows:
+    """Any form of targets -> sparse rows.
 
     Args:
-        targets: Targets (n, l); unknown entries count for no label.
+        y: Whatever `labels.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and NaN (unknown), which is never
+            made dense, or `Targets` (n, ..., l). A row with further axes carries a label where any of its places
+            does; the label is unknown where all of them are.
+
+    Raises:
+        InputError: None, or what does not describe label sets.
+    """
+    if y is None:
+        raise InputError("got None, expected targets: rows are spread by their labels", argument="y")
+    if sp.issparse(y):
+        return _read_sparse(y)
+    if isinstance(y, Targets):
+        return LabelRows(*_sparse(y), [f"label_{j}" for j in range(y.n_labels)])
+    space, targets, _ = as_targets(y)
+    return LabelRows(*_sparse(targets), space.names)
+
+
+def _read_sparse(y: Any) -> LabelRows:
+    table = sp.csr_matrix(y)
+    if table.shape[1] == 0:
+        raise InputError("there is no column, expected at least one label", argument="y")
+    if not table.has_canonical_format:
+        table = table.copy()
+        table.sum_duplicates()
+    is_unknown = np.isnan(table.data) if table.data.dtype.kind == "f" else np.zeros(table.nnz, dtype=bool)
+    wrong = np.flatnonzero(~is_unknown & (table.data != 0) & (table.data != 1))
+    if len(wrong):
+        row = int(np.searchsorted(table.indptr, wrong[0], side="right"))
+        column = f"label_{table.indices[wrong[0]]}"
+        message = f"a target is {table.data[wrong[0]]!s}, expected 0, 1 or unknown (NaN)"
+        raise InputError(message, row=row, column=column, argument="y")
+
+    def marked(mask: np.ndarray) -> sp.csr_matrix:
+        result = sp.csr_matrix((mask, table.indices, table.indptr), shape=table.shape, copy=True)
+        result.eliminate_zeros()
+        return result
+
+    names = [f"label_{j}" for j in range(table.shape[1])]
+    return LabelRows(marked(~is_unknown & (table.data == 1)), marked(is_unknown) if is_unknown.any() else None, names)
+
+
+def _sparse(targets: Targets) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
+    places = tuple(range(1, targets.values.ndim - 1))
+    values = targets.values.any(axis=places)
+    known = None if targets.known is None else targets.known.any(axis=places)
+    return sp.csr_matrix(values), None if known is None or known.all() else sp.csr_matrix(~known)
+
+
+def _rarer_marks(unknown: sp.csr_matrix | None) -> sp.csr_matrix | None:
+    """Of each column its unknown entries, or its known ones where those are fewer; both spread the known evenly."""
+    if unknown is None:
+        return None
+    columns = unknown.tocsc()
+    is_known = np.diff(columns.indptr) * 2 > unknown.shape[0]
+    if not is_known.any():
+        return unknown
+    kept = columns[:, ~is_known]
+    flipped = sp.csc_matrix(~columns[:, is_known].toarray().astype(bool))
+    return sp.hstack([kept, flipped], format="csr")
+
+
+def stratified_folds(targets: Targets, n_folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """A fold for every row, such that each label's positives are spread evenly.
+
+    Unknown entries count for no label. Where there are any, each label's unknown rows (its known ones, if those are
+    fewer) are spread as well, with a tenth of the weight of a label.
+
+    Args:
+        targets: Targets (n, ..., l); a row with further axes carries a label where any of its places does.
         n_folds: Number of folds, 2 or more.
-        seed: Start of the draws that settle ties and the order of rows.
+        seed: Start of the draws that settle ties and the order of rows, 0 or more.
+        groups: (n,) without gaps; rows of one group share a fold. None: every row for itself.
 
     Returns:
-        int32 (n,), folds 0 to n_folds - 1. Sizes differ by little more than the labels demand.
+        int32 (n,), folds 0 to n_folds - 1. Without groups the sizes differ by one at most. The same seed and the
+        same rows in the same order give the same folds.
+
+    Raises:
+        InputError: Groups of another length or with missing values.
 
     Source:
-        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011), algorithm 1. Here a tie between folds goes to the fold with
-        the most room, then to a drawn one; rows without any positive fill the folds up at the end.
+        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratify.stratified_parts` says where it departs.
     """
-    generator = np.random.default_rng([seed, 0x5F1D])
-    n = targets.n_samples
-    order = generator.permutation(n)
-    values = np.asarray(targets.values.reshape(n, -1, targets.n_labels).any(axis=1))[order]
-    rows_of = [np.flatnonzero(column) for column in values.T]
-    labels_of = np.split(np.nonzero(values)[1], np.cumsum(values.sum(axis=1))[:-1]) if n else []
-    left = values.sum(axis=0).astype(np.int64)
-    wanted = np.repeat(left[:, None] / n_folds, n_folds, axis=1)
-    room = np.full(n_folds, n / n_folds)
-    preference = generator.random(n_folds) * 1e-6
-    folds = np.full(n, -1, dtype=np.int32)
-    open_labels = left > 0
-    while open_labels.any():
-        candidates = np.flatnonzero(open_labels)
-        label = candidates[np.argmin(left[candidates])]
-        for row in rows_of[label]:
-            if folds[row] >= 0:
-                continue
-            fold = _neediest(wanted[label], room, preference)
-            folds[row] = fold
-            wanted[labels_of[row], fold] -= 1
-            left[labels_of[row]] -= 1
-            room[fold] -= 1
-            preference = np.roll(preference, 1)
-        open_labels = left > 0
-    for row in np.flatnonzero(folds < 0):
-        fold = int(np.argmax(room + preference))
-        folds[row] = fold
-        room[fold] -= 1
-        preference = np.roll(preference, 1)
-    result = np.empty(n, dtype=np.int32)
-    result[order] = folds
-    return result
-
-
-def _neediest(wanted: np.ndarray, room: np.ndarray, preference: np.ndarray) -> int:
-    most = wanted.max()
-    tied = np.flatnonzero(wanted >= most - 1e-9)
-    return int(tied[0]) if tied.size == 1 else int(tied[np.argmax(room[tied] + preference[tied])])
+    return label_rows(targets).parts([1 / n_folds] * n_folds, seed, groups)
 
 
 class MemberRows(NamedTuple):
@@ -85,7 +145,12 @@ class MemberRows(NamedTuple):
 
 
 def cross_fitting(
-    targets: Targets, n_members: int, n_folds: int, stop_share: int | None, seed: int
+    targets: Targets,
+    n_members: int,
+    n_folds: int,
+    stop_share: int | None,
+    seed: int,
+    groups: np.ndarray | None = None,
 ) -> list[MemberRows]:
     """The rows of each member, so that nothing a member has learned from comes back when it is scored.
 
@@ -98,6 +163,7 @@ def cross_fitting(
         n_folds: 2 or more.
         stop_share: One in this many of the rows outside the fold decides about stopping; None for no such rows.
         seed: Start of all draws.
+        groups: (n,), rows of one group share a fold; None: every row for itself.
 
     Raises:
         InputError: Fewer rows than folds.
@@ -115,9 +181,9 @@ def cross_fitting(
     for k in range(n_members):
         repeat, fold = divmod(k, n_parts)
         if fold == 0:
-            folds = stratified_folds(targets, n_parts, _seed(seed, repeat, 0))
+            folds = stratified_folds(targets, n_parts, derived_seed(seed, repeat, 0), groups)
             if stop_share is not None:
-                slices = stratified_folds(targets, stop_share, _seed(seed, repeat, 1))
+                slices = stratified_folds(targets, stop_share, derived_seed(seed, repeat, 1), groups)
         held = folds == fold
         stops = np.zeros(n, dtype=bool)
         if stop_share is not None:
@@ -131,5 +197,6 @@ def cross_fitting(
     return members
 
 
-def _seed(*parts: int) -> int:
+def derived_seed(*parts: int) -> int:
+    """One seed out of several whole numbers from 0, such that different numbers give unrelated draws."""
     return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-from manyhot.encode import ENCODERS, MatrixEncoder, TableEncoder
+from manyhot.encode import ENCODERS, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encode.scale import CLIP, weighted_quantiles
+from manyhot.samples import Arrays
 
 N = 60
 
@@ -39,9 +40,16 @@ def sparse(seed: int = 0) -> sp.csr_matrix:
     return sp.random(N, 20, density=0.2, format="csr", random_state=seed)
 
 
+def arrays(seed: int = 0) -> Arrays:
+    generator = np.random.default_rng(seed)
+    return Arrays({"left": generator.normal(size=(N, 3)), "right": generator.random((N, 4, 4, 2))})
+
+
 CASES = {
     "table": (lambda: TableEncoder(KINDS), table),
     "dense": (lambda: MatrixEncoder(list("uvwxyz")), dense),
+    "plain": (lambda: PlainEncoder([f"f{j}" for j in range(20)]), sparse),
+    "arrays": (PlainEncoder, arrays),
     "sparse": (lambda: MatrixEncoder([f"f{j}" for j in range(20)]), sparse),
 }
 
@@ -63,7 +71,9 @@ def test_blocks_are_finite_float32_of_the_announced_width(case):
     make, rows = case
     encoder = make().fit(rows())
     blocks = encoder.transform(rows(1))
-    assert {name: block.shape for name, block in blocks.items()} == {n: (N, w) for n, w in encoder.widths().items()}
+    assert {name: block.shape for name, block in blocks.items()} == {
+        n: (N, *shape) for n, shape in encoder.shapes().items()
+    }
     for block in as_dense(blocks).values():
         assert block.dtype == np.float32
         assert np.isfinite(block).all()

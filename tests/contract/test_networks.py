@@ -7,13 +7,13 @@ import pytest
 
 from manyhot.backend import precision
 from manyhot.errors import InputError
-from manyhot.networks import BUILDERS, ROW_MASK, WEIGHT_SHAPES, Start
+from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start
 
 SETTINGS = [
     {"hidden": hidden, "activation": "relu", "dropout": dropout, "batch_norm": batch_norm}
     for hidden, dropout, batch_norm in product([(), (8,), (8, 5)], [0.0, 0.3], [False, True])
 ]
-WIDTHS = {"features": 6}
+SHAPES = {"features": (6,)}
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -24,13 +24,11 @@ def test_a_network_returns_logits_of_the_asked_type(name, settings, dtype):
         model = BUILDERS[name]({"features": (6,)}, 3, settings, Start(1, np.array([1.0, 2.0, 3.0]), dtype))
         trainable, fixed = ([v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables))
         inputs = {"features": np.zeros((4, 6), dtype)}
-        if settings["batch_norm"]:
-            inputs[ROW_MASK] = np.array([True, True, False, False])
         logits, _ = model.stateless_call(trainable, fixed, inputs, training=False)
     assert logits.shape == (4, 3)
     assert str(logits.dtype) == dtype
     np.testing.assert_allclose(np.asarray(logits)[0], [1, 2, 3], atol=1e-6)
-    shapes, others = WEIGHT_SHAPES[name](WIDTHS, 3, settings)
+    shapes, others = WEIGHT_SHAPES[name](SHAPES, 3, settings)
     assert [tuple(leaf.shape) for leaf in trainable] == shapes
     assert [(tuple(leaf.shape), str(leaf.dtype)) for leaf in fixed] == [(s, t or dtype) for s, t in others]
 

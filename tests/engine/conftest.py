@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from manyhot import engine
-from manyhot.model import NetworkSpec, network_settings
+from manyhot.fits import NetworkSpec, network_settings
 from manyhot.networks import Start
 from manyhot.plan import Plan, Runtime
 
@@ -38,8 +38,8 @@ class Job:
         return other
 
     def networks(self, plan: Plan, first: int = 0) -> engine.Networks:
-        widths = {"features": self.features.shape[1]}
-        spec = NetworkSpec("mlp", network_settings(plan), widths, self.values.shape[1], plan.precision)
+        shapes = {"features": (self.features.shape[1],)}
+        spec = NetworkSpec("mlp", network_settings(plan), shapes, self.values.shape[1], plan.precision)
         return spec.networks(len(self.parts), lambda k: Start(1000 * plan.seed + k + first, None, plan.precision))
 
     def train(self, plan: Plan, layout: str = "auto", batch_size: int = 16, features: Any = None) -> engine.Trained:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from manyhot.cli.flags import kinds_of, with_settings
+from manyhot.plan import Plan
 from manyhot.version import __version__
 
 app = typer.Typer(
@@ -34,17 +35,19 @@ Format = Annotated[str | None, typer.Option("--format", help="The file's format,
 IdColumn = Annotated[str | None, typer.Option(help="The column that names the rows.")]
 Columns = Annotated[str | None, typer.Option(help="Column names, with commas between, of a file without header.")]
 
+LabelOrder = Annotated[str | None, typer.Option(help="Labels in order, with commas between, of label sets.")]
+Xml = Annotated[Path | None, typer.Option(help="Mulan XML that names the labels of an ARFF file.")]
+Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
+
 
 def _job(name: str, **options: Any) -> None:
     """Run a command's work; its module, and with it JAX and Keras, is imported only now."""
     importlib.import_module(f"manyhot.cli.jobs.{name}").run(**options)
 
 
-def _reading(
-    labels: str | None, sep: str | None, id_column: str | None, format: str | None, columns: str | None
-) -> dict:
+def _reading(columns: str | None = None, kind: list[str] | None = None, **flags: Any) -> dict[str, Any]:
     names = None if columns is None else [name.strip() for name in columns.split(",")]
-    return {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "column_names": names}
+    return {**flags, "column_names": names, "kinds": kinds_of(kind)}
 
 
 def _version(is_asked: bool) -> None:
@@ -82,12 +85,10 @@ def train(
     settings: dict,
     labels: Labels = None,
     sep: Sep = None,
-    label_order: Annotated[
-        str | None, typer.Option(help="Labels in order, with commas between, of label sets.")
-    ] = None,
-    xml: Annotated[Path | None, typer.Option(help="Mulan XML that names the labels of an ARFF file.")] = None,
+    label_order: LabelOrder = None,
+    xml: Xml = None,
     id_column: IdColumn = None,
-    kind: Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")] = None,
+    kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
     evidence: Annotated[bool, typer.Option(help="Keep out-of-fold scores and curves in the file.")] = True,
@@ -98,10 +99,16 @@ def train(
         "train",
         file=file,
         output=output,
-        reading=_reading(labels, sep, id_column, format, columns),
-        label_order=label_order,
-        xml=xml,
-        kinds=kinds_of(kind),
+        reading=_reading(
+            columns,
+            kind,
+            labels=labels,
+            sep=sep,
+            id_column=id_column,
+            format=format,
+            label_order=label_order,
+            xml=xml,
+        ),
         settings=settings,
         evidence=evidence,
         as_json=json,
@@ -144,6 +151,27 @@ def predict(
     _job(
         "predict", bundle=model, file=file, output=output, label_sep=label_sep, format=format, as_json=json, quiet=quiet
     )
+
+
+@app.command(epilog="Example: manyhot doctor songs.csv --labels 'mood_*'")
+def doctor(
+    file: Table,
+    labels: Labels = None,
+    sep: Sep = None,
+    label_order: LabelOrder = None,
+    xml: Xml = None,
+    id_column: IdColumn = None,
+    kind: Kind = None,
+    format: Format = None,
+    columns: Columns = None,
+    folds: Annotated[int, typer.Option(help="Folds that training will use; rarer labels are told.")] = Plan.folds,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what is odd about the labels of a file, before training."""
+    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml}
+    reading = _reading(columns, kind, label_order=label_order, **flags)
+    _job("doctor", file=file, reading=reading, folds=folds, as_json=json, quiet=quiet)
 
 
 @app.command(epilog="Example: manyhot inspect songs.manyhot")

@@ -64,6 +64,10 @@ def setting(name: str, value: Any) -> Any:
         return value
     if value == "auto":
         return value
+    if str(SETTINGS[name].type).startswith("bool"):
+        if value.lower() not in ("true", "false"):
+            raise InputError(f"got {value!r}, expected true, false or auto", argument=f"--{name.replace('_', '-')}")
+        return value.lower() == "true"
     parts = [part.strip() for part in value.split(",") if part.strip()]
     is_list = str(SETTINGS[name].type).startswith("tuple")
     if not all(re.fullmatch(r"-?\d+", part) for part in parts) or (not is_list and len(parts) != 1):

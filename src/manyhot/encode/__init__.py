@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from manyhot.encode.matrix import MatrixEncoder
+from manyhot.encode.plain import PlainEncoder
 from manyhot.encode.table import TableEncoder
 
-__all__ = ["ENCODERS", "Encoder", "MatrixEncoder", "TableEncoder"]
+__all__ = ["ENCODERS", "Encoder", "MatrixEncoder", "PlainEncoder", "TableEncoder"]
 
-Encoder = MatrixEncoder | TableEncoder
+Encoder = MatrixEncoder | TableEncoder | PlainEncoder
 
-ENCODERS: dict[str, type[Encoder]] = {MatrixEncoder.kind: MatrixEncoder, TableEncoder.kind: TableEncoder}
+ENCODERS: dict[str, type[Encoder]] = {
+    MatrixEncoder.kind: MatrixEncoder,
+    TableEncoder.kind: TableEncoder,
+    PlainEncoder.kind: PlainEncoder,
+}

@@ -59,9 +59,9 @@ class MatrixEncoder:
             return {BLOCK: scaled}
         return {BLOCK: np.concatenate([scaled, np.isnan(dense[:, self.gaps]).astype(np.float32)], axis=1)}
 
-    def widths(self) -> dict[str, int]:
-        """Columns of each block."""
-        return {BLOCK: len(self.names) + len(self.gaps)}
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one row of each block."""
+        return {BLOCK: (len(self.names) + len(self.gaps),)}
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The state as JSON values and arrays."""

@@ -42,6 +42,11 @@ class TableEncoder:
                 "say what a column is with kinds={'NAME': 'numeric'} (--kind NAME=numeric)"
             )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, in the order of `kinds`."""
+        return tuple(self.kinds)
+
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
         """Learn centres, scales and levels.
 
@@ -81,10 +86,10 @@ class TableEncoder:
             parts.append(_one_hot(_as_text(features[name]), levels, has_rest))
         return {BLOCK: np.concatenate(parts, axis=1)}
 
-    def widths(self) -> dict[str, int]:
-        """Columns of each block."""
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one row of each block."""
         n_levels = sum(len(levels) + rest for levels, rest in zip(self.levels, self.has_rest, strict=True))
-        return {BLOCK: len(self.numbers) + len(self.gaps) + n_levels}
+        return {BLOCK: (len(self.numbers) + len(self.gaps) + n_levels,)}
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The state as JSON values and arrays."""

@@ -1,7 +1,7 @@
 """The compiled program: epochs of steps for a chunk of members, early stopping, best weights.
 
 It knows rows, weights and losses, nothing of folds, labels or devices. An epoch shuffles each member's own rows,
-spreads them evenly over the steps (padding and a mask make every step one shape), and then asks the stopping rows.
+deals them out to the steps (padding and a mask make every step one shape), and then asks the stopping rows.
 Start reading at `program`.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from manyhot.backend import jax
 from manyhot.engine.data import Data
 from manyhot.engine.state import Dials, Rows, State
-from manyhot.engine.step import Recipe, inputs_of, loss_sums, safe_mean, scheduled_rate, update
+from manyhot.engine.step import Recipe, call_network, loss_sums, safe_mean, scheduled_rate, update
 
 jnp = jax.numpy
 
@@ -64,15 +64,28 @@ def _epoch(
 ) -> tuple[State, jax.Array]:
     """One epoch of one member -> (its state, its (training loss, stopping loss))."""
     order = _shuffled(state.key, epoch, rows, recipe.batch_size)
-    short, n_longer = rows.n_train // dials.n_steps, rows.n_train % dials.n_steps
+    share, n_longer = rows.n_train // dials.n_steps, rows.n_train % dials.n_steps
 
     def one_step(step: jax.Array, carry: tuple) -> tuple:
         weights, total, weight = carry
-        start = step * short + jnp.minimum(step, n_longer)
-        mask = jnp.arange(recipe.batch_size) < short + (step < n_longer)
+        if recipe.full_batches:
+            start, count = step * recipe.batch_size, rows.n_train - step * recipe.batch_size
+        else:
+            start, count = step * share + jnp.minimum(step, n_longer), share + (step < n_longer)
+        mask = jnp.arange(recipe.batch_size) < count
         batch = jax.lax.dynamic_slice(order, (start,), (recipe.batch_size,))
         rate = scheduled_rate(recipe, dials, epoch * dials.n_steps + step)
-        weights, (step_total, step_weight) = update(recipe, weights, data, (batch, mask), rate)
+
+        def move(weights: tuple) -> tuple:
+            return update(recipe, weights, data, (batch, mask), rate)
+
+        def stay(weights: tuple) -> tuple:
+            return weights, (zero, zero)
+
+        if recipe.is_ragged:
+            weights, (step_total, step_weight) = jax.lax.cond(count > 0, move, stay, weights)
+        else:
+            weights, (step_total, step_weight) = move(weights)
         return weights, total + step_total, weight + step_weight
 
     zero = jnp.zeros((), data.weights.dtype)
@@ -107,8 +120,7 @@ def _stopping_loss(recipe: Recipe, state: State, rows: Rows, data: Data) -> jax.
         total, weight = carry
         batch = jax.lax.dynamic_slice(padded, (step * size,), (size,))
         mask = step * size + jnp.arange(size) < rows.n_stop
-        inputs = inputs_of(recipe, data, batch, mask)
-        logits, _ = recipe.network.stateless_call(state.trainable, state.fixed, inputs, training=False)
+        logits, _, _ = call_network(recipe, (state.trainable, state.fixed), data, (batch, mask), training=False)
         step_total, step_weight = loss_sums(recipe, logits, data, batch, mask)
         return total + step_total, weight + step_weight
 

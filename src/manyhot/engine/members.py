@@ -48,14 +48,18 @@ class Networks:
         key: Names the structure: equal keys mean equal programs.
         shapes: Shape of one row of each named block of features.
         n_members: How many there are.
-        row_mask: Name of the input that tells real rows from padding, if the networks take it.
+        optimizer: Makes the networks' own optimizer, for `plan.optimizer` "own"; named by `key` too.
+        full_batches: Whether they are trained in full batches, as Keras' `fit` does, instead of even ones.
+        first: Number of the first member; shuffles depend on a member's number.
     """
 
     build: Callable[[int], keras.Model]
     key: Hashable
     shapes: Mapping[str, tuple[int, ...]]
     n_members: int
-    row_mask: str | None = None
+    optimizer: Callable[[], keras.optimizers.Optimizer] | None = None
+    full_batches: bool = False
+    first: int = 0
 
 
 class Weights(NamedTuple):
@@ -173,29 +177,29 @@ class _Training:
         self.n_epochs = int(plan.epochs)
         self.models = {0: networks.build(0)}
         self.start = start
-        optimizer = make_optimizer(plan)
+        optimizer = make_optimizer(plan, networks.optimizer)
         optimizer.build(self.models[0].trainable_variables)
         self.slots = [np.asarray(variable.value) for variable in optimizer.variables]
         stop_size = bucket(max((len(rows) for rows in parts.stop), default=0))
+        steps = {math.ceil(len(rows) / batch_size) for rows in parts.train}
         self.recipe = Recipe(
             self.models[0],
             optimizer,
-            LOSSES[plan.loss],
+            LOSSES[plan.loss, plan.head],
             batch_size,
             min(stop_size, STOP_ROWS),
             plan.early_stopping,
             plan.schedule,
             networks.shapes,
-            networks.row_mask,
+            moves_rate=plan.optimizer != "own",
+            full_batches=networks.full_batches,
+            is_ragged=networks.full_batches and len(steps) > 1,
         )
-        self.n_steps = math.ceil(max(len(rows) for rows in parts.train) / batch_size)
+        self.n_steps = max(steps)
         self.train_rows, self.n_train = pad_indices(parts.train, bucket(max(len(rows) for rows in parts.train)))
         self.stop_rows, self.n_stop = pad_indices(parts.stop, stop_size)
         self.devices = chosen_devices(runtime)
-        n_weights = sum(math.prod(v.shape) for v in self.models[0].trainable_variables)
-        self.chunk = chunk_size(
-            len(parts), 6.0 * batch_size * n_weights, 24.0 * n_weights, runtime.layout, self.devices[0].platform
-        )
+        self.chunk = self._chunk_size(runtime.layout)
         self.data = {device: jax.device_put(data, device) for device in self.devices}
         self.weights: Weights | None = None
         self.best_epoch = np.zeros(len(parts), dtype=np.int64)
@@ -204,6 +208,15 @@ class _Training:
         self.is_finished = np.zeros(len(parts), dtype=bool)
         self.lock = threading.Lock()
         self.is_cancelled = threading.Event()
+
+    def _chunk_size(self, layout: str) -> int:
+        shapes = [variable.shape for variable in self.models[0].trainable_variables]
+        n_weights = sum(map(math.prod, shapes))
+        platform = self.devices[0].platform
+        if layout == "auto" and platform == "cpu" and any(len(shape) > 2 for shape in shapes):
+            return 1  # convolutions over members become grouped ones, which are slow on a CPU
+        flops = 6.0 * self.recipe.batch_size * n_weights
+        return chunk_size(len(self.parts), flops, 24.0 * n_weights, layout, platform)
 
     def run(self) -> Trained:
         """All chunks, on all devices."""
@@ -248,8 +261,8 @@ class _Training:
                 [np.zeros((m, *leaf.shape[1:]), leaf.dtype) for leaf in trainable],
                 [np.zeros((m, *leaf.shape[1:]), leaf.dtype) for leaf in fixed],
             )
-        n, dtype = len(members), self.plan.precision
-        keys = [np.random.SeedSequence([self.plan.seed, 1, k]).generate_state(2, np.uint32) for k in members]
+        n, dtype, first = len(members), self.plan.precision, self.networks.first
+        keys = [np.random.SeedSequence([self.plan.seed, 1, first + k]).generate_state(2, np.uint32) for k in members]
         keeps_best = self.plan.early_stopping
         return State(
             trainable,
@@ -303,11 +316,12 @@ class _Training:
             "train",
             self.networks.key,
             optimizer_key(plan),
-            plan.loss,
+            (plan.loss, plan.head),
             self.recipe.batch_size,
             self.recipe.stop_rows,
             plan.early_stopping,
-            plan.schedule,
+            plan.schedule if self.recipe.moves_rate else None,
+            (self.recipe.full_batches, self.recipe.is_ragged),
             self.chunk,
         )
 

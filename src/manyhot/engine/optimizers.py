@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from manyhot.backend import keras
 from manyhot.plan import Plan
 
 
-def make_optimizer(plan: Plan) -> keras.optimizers.Optimizer:
-    """A fresh optimizer: AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), Adam or SGD. Biases are not decayed."""
+def make_optimizer(
+    plan: Plan, own: Callable[[], keras.optimizers.Optimizer] | None = None
+) -> keras.optimizers.Optimizer:
+    """A fresh optimizer.
+
+    AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101; biases are not decayed), Adam, SGD, or the networks' own.
+    """
+    if plan.optimizer == "own":
+        assert own is not None
+        return own()
     rate = plan.learning_rate
     if plan.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=plan.momentum, nesterov=plan.nesterov)

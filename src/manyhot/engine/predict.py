@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 from manyhot.backend import jax, precision
 from manyhot.engine.members import Networks, Weights, chosen_devices
 from manyhot.engine.programs import PROGRAMS
+from manyhot.losses import OUTPUTS
 from manyhot.plan import Runtime
 
 jnp = jax.numpy
@@ -30,10 +32,13 @@ class Scorer:
         weights: The members' weights.
         precision_name: "float32" or "float64".
         runtime: Settings that change only speed.
+        output: Name of the output function, of `losses.OUTPUTS`.
     """
 
-    def __init__(self, networks: Networks, weights: Weights, precision_name: str, runtime: Runtime) -> None:
-        self.networks, self.precision, self.runtime = networks, precision_name, runtime
+    def __init__(
+        self, networks: Networks, weights: Weights, precision_name: str, runtime: Runtime, output: str = "sigmoid"
+    ) -> None:
+        self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
         self.n_members = networks.n_members
         self.device = chosen_devices(runtime)[0]
         with precision(precision_name):
@@ -61,7 +66,7 @@ class Scorer:
             for first in range(0, n_rows, size):
                 count = min(size, n_rows - first)
                 batch = {name: _batch(block, first, count, size, self.precision) for name, block in blocks.items()}
-                pending.append((self._start(batch, count, size, low, high), count))
+                pending.append((self._start(batch, low, high), count))
                 if len(pending) > IN_FLIGHT:
                     results.append(_finish(*pending.popleft()))
             results.extend(_finish(*one) for one in pending)
@@ -69,20 +74,19 @@ class Scorer:
             return np.zeros((0, *self.network.output_shape[1:]), dtype=self.precision)
         return np.concatenate(results)
 
-    def _start(self, batch: dict[str, np.ndarray], count: int, size: int, low: int, high: int) -> Any:
-        if self.networks.row_mask is not None:
-            batch[self.networks.row_mask] = np.arange(size) < count
+    def _start(self, batch: dict[str, np.ndarray], low: int, high: int) -> Any:
         args = jax.device_put((batch, np.int32(low), np.int32(high)), self.device)
-        key: Hashable = ("score", self.networks.key)
-        return PROGRAMS.compiled(key, lambda: _mean_scores(self.network), (self.weights, *args))(self.weights, *args)
+        key: Hashable = ("score", self.networks.key, self.output)
+        build = partial(_mean_scores, self.network, OUTPUTS[self.output])
+        return PROGRAMS.compiled(key, build, (self.weights, *args))(self.weights, *args)
 
 
-def _mean_scores(network: Any) -> Callable:
+def _mean_scores(network: Any, output: Callable) -> Callable:
     def run(weights: Weights, inputs: dict[str, jax.Array], low: jax.Array, high: jax.Array) -> jax.Array:
         def add(member: jax.Array, total: jax.Array) -> jax.Array:
             trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
             logits, _ = network.stateless_call(trainable, fixed, inputs, training=False)
-            return total + jax.nn.sigmoid(logits)
+            return total + output(logits)
 
         size = next(iter(inputs.values())).shape[0]
         dtype = weights.trainable[0].dtype

@@ -9,6 +9,7 @@ from typing import Any
 from manyhot.backend import jax, keras
 from manyhot.engine.data import Data, take_rows
 from manyhot.engine.state import Dials
+from manyhot.networks import real_rows
 
 jnp = jax.numpy
 
@@ -26,7 +27,9 @@ class Recipe:
         stops_early: Whether the stopping loss decides.
         schedule: "constant", "cosine" or "linear".
         shapes: Shape of one row of each named block of features.
-        row_mask: Name of the input that tells real rows from padding, when the network takes it.
+        moves_rate: Whether the learning rate follows `schedule`; otherwise the optimizer keeps its own.
+        full_batches: Whether batches are full but for the last, as in Keras' `fit`, instead of even.
+        is_ragged: Whether some members have fewer steps in an epoch than others.
     """
 
     network: keras.Model
@@ -37,7 +40,9 @@ class Recipe:
     stops_early: bool
     schedule: str
     shapes: Mapping[str, tuple[int, ...]]
-    row_mask: str | None
+    moves_rate: bool = True
+    full_batches: bool = False
+    is_ragged: bool = False
 
     def rate_slot(self) -> int:
         """Where the learning rate stands among the optimizer's variables."""
@@ -45,12 +50,18 @@ class Recipe:
         return next(i for i, variable in enumerate(self.optimizer.variables) if variable is rate)
 
 
-def inputs_of(recipe: Recipe, data: Data, rows: jax.Array, mask: jax.Array) -> dict[str, jax.Array]:
-    """The network's inputs for some rows."""
+def call_network(
+    recipe: Recipe,
+    weights: tuple[list, list],
+    data: Data,
+    batch: tuple[jax.Array, jax.Array],
+    training: bool,
+) -> tuple[jax.Array, list, list]:
+    """The network on some rows -> (logits, its other weights afterwards, penalties)."""
+    rows, mask = batch
     inputs = {name: take_rows(data.blocks[name], rows, shape[-1]) for name, shape in recipe.shapes.items()}
-    if recipe.row_mask is not None:
-        inputs[recipe.row_mask] = mask
-    return inputs
+    with real_rows(mask):
+        return recipe.network.stateless_call(*weights, inputs, training=training, return_losses=True)
 
 
 def loss_sums(recipe: Recipe, logits: jax.Array, data: Data, rows: jax.Array, mask: jax.Array) -> tuple[Any, Any]:
@@ -97,15 +108,14 @@ def update(
     rows, mask = batch
 
     def objective(trainable: list) -> tuple[jax.Array, tuple[list, jax.Array, jax.Array]]:
-        logits, new_fixed, penalties = recipe.network.stateless_call(
-            trainable, fixed, inputs_of(recipe, data, rows, mask), training=True, return_losses=True
-        )
+        logits, new_fixed, penalties = call_network(recipe, (trainable, fixed), data, batch, training=True)
         total, weight = loss_sums(recipe, logits, data, rows, mask)
         return safe_mean(total, weight) + sum(penalties), (new_fixed, total, weight)
 
     gradients, (fixed, total, weight) = jax.grad(objective, has_aux=True)(trainable)
     slots = list(slots)
-    slot = recipe.rate_slot()
-    slots[slot] = rate.astype(slots[slot].dtype)
+    if recipe.moves_rate:
+        slot = recipe.rate_slot()
+        slots[slot] = rate.astype(slots[slot].dtype)
     trainable, slots = recipe.optimizer.stateless_apply(slots, gradients, trainable)
     return (list(trainable), list(fixed), list(slots)), (total, weight)

@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from manyhot.backend import keras
+from manyhot.networks.allowed import audit
+from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, mlp_weight_shapes
-from manyhot.networks.start import ROW_MASK, Start
+from manyhot.networks.own import OwnNetwork, describe
+from manyhot.networks.start import Start
 
-__all__ = ["BUILDERS", "ROW_MASK", "WEIGHT_SHAPES", "Builder", "Start"]
+__all__ = ["BUILDERS", "WEIGHT_SHAPES", "Builder", "OwnNetwork", "Start", "audit", "describe", "real_rows"]
 
 Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]
 

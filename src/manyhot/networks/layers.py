@@ -2,67 +2,80 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
-
-import numpy as np
 
 from manyhot.backend import jax, keras
 
 jnp = jax.numpy
 
+_REAL_ROWS: ContextVar[Any] = ContextVar("real_rows", default=None)
 
-class BatchNorm(keras.layers.Layer):
-    """Batch normalisation that leaves padded rows out and keeps its input's precision.
 
-    Keras' own layer computes in float32 on JAX whatever its type, and takes a mask only along with the tensor.
-    Called with `[x, row_mask]`: x (b, f), row_mask (b,) bool, True for real rows.
+@contextmanager
+def real_rows(mask: Any) -> Iterator[None]:
+    """While a network is called in the body: which rows of the batch are real, bool (b,); the others are padding."""
+    token = _REAL_ROWS.set(mask)
+    try:
+        yield
+    finally:
+        _REAL_ROWS.reset(token)
 
-    Args:
-        momentum: How much of the moving mean and variance stays at each step.
-        epsilon: Added to the variance.
+
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' batch normalisation that leaves padded rows out and keeps its input's precision.
+
+    Keras' own layer computes in float32 on JAX whatever its type, and takes a mask only along with the tensor. This
+    one asks `real_rows` which rows of the batch count. Arguments, weights and their order are those of Keras.
 
     Source:
-        Ioffe and Szegedy (2015), arXiv 1502.03167, algorithms 1 and 2.
+        Ioffe and Szegedy (2015), arXiv 1502.03167, algorithms 1 and 2; moving averages as in Keras (biased variance).
     """
 
-    def __init__(self, momentum: float = 0.95, epsilon: float = 1e-3, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.momentum = momentum
-        self.epsilon = epsilon
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalised by the batch's real rows while training, by the moving statistics otherwise.
 
-    def build(self, input_shape: Any) -> None:
-        """Scale, shift, moving mean and variance, one of each a feature."""
-        width = (input_shape[0][-1],)
-        self.gamma = self.add_weight(shape=width, initializer=_ones, name="gamma")
-        self.beta = self.add_weight(shape=width, initializer=_zeros, name="beta")
-        self.mean = self.add_weight(shape=width, initializer=_zeros, name="mean", trainable=False)
-        self.variance = self.add_weight(shape=width, initializer=_ones, name="variance", trainable=False)
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Normalised by the batch's real rows while training, by the moving statistics otherwise."""
-        x, row_mask = inputs
-        mean, variance = self.mean.value, self.variance.value
-        if training:
-            weights = row_mask.astype(x.dtype)[:, None]
-            count = jnp.maximum(weights.sum(), 1)
-            mean = (x * weights).sum(axis=0) / count
-            variance = (jnp.square(x - mean) * weights).sum(axis=0) / count
-            self.mean.assign(self.momentum * self.mean.value + (1 - self.momentum) * mean)
-            self.variance.assign(self.momentum * self.variance.value + (1 - self.momentum) * variance)
-        scale = self.gamma.value * jax.lax.rsqrt(variance + self.epsilon)
-        return (x - mean) * scale + self.beta.value
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The first input's shape."""
-        return input_shape[0]
-
-
-def _ones(shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
-    return np.ones(shape, keras.backend.standardize_dtype(dtype))
+        Args:
+            inputs: float (b, ...).
+            training: Whether this is a training step.
+            mask: Not looked at; rows count or not as a whole.
+        """
+        inputs = jnp.asarray(inputs)
+        if inputs.dtype.itemsize < 4:
+            inputs = inputs.astype("float32")
+        axis = self.axis % inputs.ndim
+        others = tuple(k for k in range(inputs.ndim) if k != axis)
+        shape = [1] * inputs.ndim
+        shape[axis] = inputs.shape[axis]
+        mean, variance = self.moving_mean.value, self.moving_variance.value
+        if training and self.trainable:
+            rows = _REAL_ROWS.get()
+            mean, variance = _moments(inputs, rows, others)
+            momentum = jnp.asarray(self.momentum, inputs.dtype)
+            self.moving_mean.assign(momentum * self.moving_mean.value + (1 - momentum) * mean)
+            self.moving_variance.assign(momentum * self.moving_variance.value + (1 - momentum) * variance)
+        scale = jax.lax.rsqrt(variance + jnp.asarray(self.epsilon, variance.dtype))
+        if self.scale:
+            scale = scale * self.gamma.value
+        result = (inputs - mean.reshape(shape)) * scale.reshape(shape)
+        if self.center:
+            result = result + self.beta.value.reshape(shape)
+        return result.astype(self.compute_dtype)
 
 
-def _zeros(shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
-    return np.zeros(shape, keras.backend.standardize_dtype(dtype))
+def _moments(x: Any, rows: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
+    """Mean and (biased) variance over axes that include the rows; rows is bool (b,), None for all."""
+    if rows is None:
+        return x.mean(axis=axes), x.var(axis=axes)
+    weights = rows.astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+    inner = math.prod(x.shape[k] for k in axes if k != 0)
+    count = jnp.maximum(weights.sum(), 1) * inner
+    mean = (x * weights).sum(axis=axes, keepdims=True) / count
+    variance = (jnp.square(x - mean) * weights).sum(axis=axes) / count
+    return mean.reshape(-1), variance
 
 
 class Dropout(keras.layers.Layer):

@@ -8,8 +8,8 @@ from typing import Any
 from manyhot import check
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.layers import BatchNorm, Dropout
-from manyhot.networks.start import ROW_MASK, Start
+from manyhot.networks.layers import BatchNormalization, Dropout
+from manyhot.networks.start import Start
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
 
@@ -26,7 +26,7 @@ def build_mlp(
         start: Where the weights begin.
 
     Returns:
-        A model from a dict of inputs (b, f) to logits (b, n_labels). With batch norm it also takes `row_mask` (b,).
+        A model from a dict of inputs (b, f) to logits (b, n_labels).
     """
     for name, shape in shapes.items():
         if len(shape) != 1:
@@ -35,8 +35,6 @@ def build_mlp(
     inputs = {name: keras.Input(shape, name=name, dtype=start.dtype) for name, shape in shapes.items()}
     blocks = list(inputs.values())
     x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
-    if settings["batch_norm"]:
-        inputs[ROW_MASK] = keras.Input((), name=ROW_MASK, dtype="bool")
     for units in settings["hidden"]:
         x = keras.layers.Dense(
             units,
@@ -46,7 +44,7 @@ def build_mlp(
             dtype=start.dtype,
         )(x)
         if settings["batch_norm"]:
-            x = BatchNorm(dtype=start.dtype)([x, inputs[ROW_MASK]])
+            x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
         x = keras.layers.Activation(activation, dtype=start.dtype)(x)
         if settings["dropout"] > 0:
             x = Dropout(settings["dropout"], start.seed(), dtype=start.dtype)(x)
@@ -61,7 +59,7 @@ def build_mlp(
 
 
 def mlp_weight_shapes(
-    widths: Mapping[str, int], n_labels: int, settings: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
 ) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
     """The shapes that `build_mlp` gives its weights, without building anything.
 
@@ -71,7 +69,7 @@ def mlp_weight_shapes(
     """
     trainable: list[tuple[int, ...]] = []
     fixed: list[tuple[tuple[int, ...], str | None]] = []
-    width = sum(widths.values())
+    width = sum(shape[0] for shape in shapes.values())
     for units in settings["hidden"]:
         trainable.append((width, units))
         if settings["batch_norm"]:

@@ -10,9 +10,6 @@ import numpy as np
 
 from manyhot.backend import keras
 
-ROW_MASK = "row_mask"
-"""Name of the input (b,) bool that tells real rows from padding, for networks that mix rows (batch norm)."""
-
 
 class Start:
     """Initial values for one member.

@@ -17,8 +17,7 @@ def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **mor
     reading = {**classifier.reading_, **{name: value for name, value in told.items() if value is not None}}
     encoder = classifier.model_.encoder
     names = reading.get("column_names")
-    columns = encoder.kinds.items() if isinstance(encoder, TableEncoder) else ()
-    kinds = {name: as_kind(kind) for name, kind in columns}
+    kinds = {name: as_kind(kind) for name, kind in encoder.kinds.items()} if isinstance(encoder, TableEncoder) else {}
     return ReadOptions(
         labels=reading.get("labels"),
         sep=reading.get("sep"),
@@ -36,6 +35,6 @@ def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **mor
 def extra_columns(classifier: MultiLabelClassifier, samples: Samples) -> list[str]:
     """A note on columns that the model does not know."""
     encoder = classifier.model_.encoder
-    known = set(encoder.names if isinstance(encoder, MatrixEncoder) else encoder.kinds)
+    known = set(encoder.names)
     extra = [name for name in samples.feature_names if name not in known]
     return [f"columns that training did not have are not used: {', '.join(extra[:8])}"] if extra else []

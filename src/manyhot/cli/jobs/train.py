@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs.reading import kept, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import OutputError
 from manyhot.estimator import MultiLabelClassifier
-from manyhot.read import ReadOptions, read
+from manyhot.read import read
 from manyhot.samples import Samples
 
 
@@ -19,9 +20,6 @@ def run(
     file: Path,
     output: Path,
     reading: Mapping[str, Any],
-    label_order: str | None,
-    xml: Path | None,
-    kinds: Mapping[str, Any],
     settings: Mapping[str, Any],
     evidence: bool,
     as_json: bool,
@@ -31,24 +29,12 @@ def run(
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
-    names = reading["column_names"]
-    options = ReadOptions(
-        labels=reading["labels"],
-        sep=reading["sep"],
-        id_column=reading["id_column"],
-        format=reading["format"],
-        xml=xml,
-        kinds=kinds,
-        label_order=None if label_order is None else tuple(name.strip() for name in label_order.split(",")),
-        header=names is None,
-        column_names=None if names is None else tuple(names),
-    )
-    samples = read(file, options)
+    samples = read(file, options_of(reading))
     tell([f"{file}: {described(samples)}", *samples.notes], quiet)
     began = time.perf_counter()
     classifier.fit(samples)
     seconds = time.perf_counter() - began
-    classifier.reading_ = {name: value for name, value in reading.items() if value is not None and name != "format"}
+    classifier.reading_ = kept(reading)
     classifier.save(output, evidence=evidence)
     report = classifier.report_
     document = {

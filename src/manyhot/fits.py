@@ -1,0 +1,362 @@
+"""Fits: cross-fitted ensembles prepared on the host and trained together as one job of the engine.
+
+A fit is one ensemble: its rows, encoded, and which of them each member uses. One fit makes a model; the thirty fits of
+a repeated cross-validation are trained by the same call, side by side where memory allows. What the scores are then
+used for is not known here. Start reading at `prepare`, then `train_fits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot import engine
+from manyhot.duplicates import merge_duplicates
+from manyhot.encode import Encoder
+from manyhot.errors import InputError
+from manyhot.labels import Targets
+from manyhot.networks import BUILDERS, OwnNetwork, Start, describe
+from manyhot.plan import OWN, Plan, Runtime, resolved
+from manyhot.splits import MemberRows, cross_fitting
+
+Features = Any
+"""What an encoder takes: a polars frame, a matrix (n, f), a CSR matrix or named arrays."""
+SOFTMAX_TRAP = (
+    "softmax and categorical cross-entropy make the labels compete for one unit of probability: raising one label "
+    "lowers all others, so a label's probability does not stand alone, and no threshold works when samples carry one "
+    "label or ten. Here {n_many} of {n} samples carry several labels and {n_none} carry none. The mend is two words: "
+    "activation='sigmoid', loss='binary_crossentropy' (allow_softmax=True trains it as asked, for comparison)"
+)
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network looks like, without its weights.
+
+    Args:
+        name: A row of `networks.BUILDERS`, or "own".
+        settings: Named settings of the builder, JSON values; empty for "own".
+        shapes: Shape of one row of each named input.
+        n_labels: Number of logits.
+        precision: "float32" or "float64".
+        own: The description of a Keras model of the user's.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    n_labels: int
+    precision: str
+    own: OwnNetwork | None = None
+
+    def networks(self, n_members: int, start: Callable[[int], Start] | None = None, first: int = 0) -> engine.Networks:
+        """The members' networks; without `start` only their structure matters."""
+
+        def build(member: int) -> Any:
+            begin = start(member) if start else Start(0, None, self.precision)
+            if self.own is not None:
+                return self.own.build(begin)
+            return BUILDERS[self.name](self.shapes, self.n_labels, self.settings, begin)
+
+        if self.own is not None:
+            optimizer = None if self.own.optimizer is None else self.own.make_optimizer
+            key: Any = (OWN, self.own.key(), self.precision)
+            return engine.Networks(build, key, self.shapes, n_members, optimizer, True, first)
+        settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
+        key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.precision)
+        return engine.Networks(build, key, self.shapes, n_members, first=first)
+
+
+@dataclass(frozen=True)
+class Base:
+    """Encoded rows that one or several fits draw from.
+
+    Args:
+        blocks: Named features (n, ...), dense or CSR.
+        targets: Their targets.
+        weights: float (n,).
+    """
+
+    blocks: Mapping[str, Any]
+    targets: Targets
+    weights: np.ndarray
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the rows take on the device."""
+        sizes = [4 * int(np.prod(block.shape)) for block in self.blocks.values()]
+        return sum(sizes) + self.targets.values.size * (1 if self.targets.known is None else 2)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One cross-fitted ensemble, ready to be trained.
+
+    Args:
+        encoder: Fitted encoder.
+        base: The encoded rows.
+        rows: int64 (u,), the rows of `base` that are this fit's, in their canonical order.
+        place: int64 (n,), for each original row of this fit its place in `rows`.
+        members: Which rows of `base` each member uses.
+        plan: The plan with nothing left to choose.
+        network: What the members look like.
+    """
+
+    encoder: Encoder
+    base: Base
+    rows: np.ndarray
+    place: np.ndarray
+    members: list[MemberRows]
+    plan: Plan
+    network: NetworkSpec
+
+    def start(self, member: int, number: int) -> Start:
+        """Where a member begins: its own seed, and the log odds of each label among its training rows."""
+        plan, rows = self.plan, self.members[member].train
+        seed = int(np.random.SeedSequence([plan.seed, 0, number]).generate_state(1)[0])
+        if not plan.prior_bias:
+            return Start(seed, None, plan.precision)
+        targets, weights = self.base.targets.take(rows), self.base.weights[rows]
+        by_row = weights.reshape(-1, *[1] * (targets.values.ndim - 1))
+        axes = tuple(range(targets.values.ndim - 1))
+        positives = (targets.values * by_row).sum(axis=axes)
+        total = (targets.known_mask() * by_row).sum(axis=axes)
+        share = (positives + 0.5) / (total + 1.0)
+        return Start(seed, np.log(share / (1 - share)), plan.precision)
+
+
+def prepare(
+    features: Features,
+    targets: Targets,
+    encoder: Encoder,
+    plan: Plan,
+    network: Any = None,
+    weights: np.ndarray | None = None,
+    trains_on_all: bool = False,
+) -> Fit:
+    """Encode, settle equal rows, choose the rows of each member.
+
+    Args:
+        features: What the encoder takes, n rows.
+        targets: Targets (n, l).
+        encoder: Not yet fitted.
+        plan: Settings that change the result.
+        network: Keras model, or function (input shape, n_labels) -> Keras model, or `OwnNetwork`, for "own".
+        weights: float (n,), above 0; None for ones.
+        trains_on_all: Whether every member trains on all rows and is scored on none.
+
+    Raises:
+        InputError: Too few rows, a network that does not fit, or softmax for samples with several labels.
+    """
+    weights = np.ones(targets.n_samples) if weights is None else weights
+    blocks = encoder.fit(features, weights).transform(features)
+    own = own_network(network, encoder.shapes(), targets.n_labels) if plan.network == OWN else None
+    plan = with_own(plan, own)
+    check_output(plan, targets)
+    merged = merge_duplicates(blocks, targets, weights)
+    if own is None:
+        rows = merged.rows
+        blocks = {name: block[rows] for name, block in blocks.items()}
+        base = Base(blocks, targets.take(rows), merged.weights)
+        place, groups, rows = merged.place, None, np.arange(len(rows))
+    else:
+        # as the model's own fit would: each copy is a row; in one order whatever the order of the rows was
+        base = Base(blocks, targets, weights)
+        rows = np.argsort(merged.place, kind="stable")
+        place, groups = np.argsort(rows), merged.place[rows]
+    return Fit(
+        encoder,
+        base,
+        rows,
+        place,
+        _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all),
+        resolved(plan, len(rows), own is not None and own.optimizer is not None),
+        NetworkSpec(plan.network, network_settings(plan), encoder.shapes(), targets.n_labels, plan.precision, own),
+    )
+
+
+def part_of(fit: Fit, chosen: np.ndarray, trains_on_all: bool) -> Fit:
+    """A fit on some of another fit's original rows, sharing its encoded rows; for encoders that learn nothing.
+
+    Args:
+        fit: A fit whose base holds every original row at its own place.
+        chosen: int64, original rows.
+        trains_on_all: As for `prepare`.
+    """
+    is_chosen = np.zeros(len(fit.place), dtype=bool)
+    is_chosen[chosen] = True
+    rows = fit.rows[is_chosen[fit.rows]]
+    place_of = np.full(len(fit.place), -1)
+    place_of[rows] = np.arange(len(rows))
+    groups = _copies(fit, rows)
+    members = _members_of(fit.base.targets.take(rows), rows, fit.plan, groups, trains_on_all)
+    return replace(fit, rows=rows, place=place_of[chosen], members=members)
+
+
+def _copies(fit: Fit, rows: np.ndarray) -> np.ndarray:
+    merged = merge_duplicates(
+        {name: block[rows] for name, block in fit.base.blocks.items()}, fit.base.targets.take(rows), np.ones(len(rows))
+    )
+    return merged.place
+
+
+def _members_of(
+    targets: Targets, rows: np.ndarray, plan: Plan, groups: np.ndarray | None, trains_on_all: bool
+) -> list[MemberRows]:
+    """The members' rows, as rows of the base."""
+    n_members = int(resolved(plan, len(rows)).members)
+    if trains_on_all:
+        nothing = np.zeros(0, dtype=np.int64)
+        return [MemberRows(rows, nothing, nothing)] * n_members
+    stop_share = plan.stop_share if plan.early_stopping else None
+    n_units = len(rows) if groups is None else len(np.unique(groups))
+    members = cross_fitting(targets, n_members, min(plan.folds, n_units), stop_share, plan.seed, groups)
+    return [MemberRows(*(rows[part] for part in member)) for member in members]
+
+
+def own_network(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> OwnNetwork:
+    """The description of a Keras model, or of what a function makes for these shapes."""
+    if isinstance(network, OwnNetwork):
+        return network
+    if callable(network) and not hasattr(network, "get_config"):
+        shape: Any = next(iter(shapes.values())) if len(shapes) == 1 else dict(shapes)
+        network = network(shape, n_labels)
+    if not hasattr(network, "stateless_call"):
+        raise InputError(
+            f"got {type(network).__name__}, expected the name of a network, a Keras model or a function "
+            "(input_shape, n_labels) -> keras.Model",
+            argument="network",
+        )
+    return describe(network, shapes, n_labels)
+
+
+def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
+    """The plan with what a Keras model says about its output and its loss."""
+    if own is None:
+        if plan.optimizer == OWN:
+            raise InputError("there is no compiled Keras model whose optimizer could be taken", argument="optimizer")
+        return plan
+    if plan.optimizer == OWN and own.optimizer is None:
+        raise InputError("the Keras model is not compiled, so it has no optimizer", argument="optimizer")
+    takes_own = own.optimizer is not None and plan.optimizer in ("auto", OWN)
+    taken = ("learning_rate", "schedule", "weight_decay", "momentum", "nesterov") if takes_own else ()
+    for name in ("hidden", "activation", "dropout", "batch_norm", *taken):
+        if getattr(plan, name) != getattr(Plan, name):
+            place = "the compiled model's optimizer" if name in taken else "your own Keras model"
+            hint = "; say optimizer='adamw' (or 'adam', 'sgd') to choose another" if name in taken else ""
+            raise InputError(f"has no effect beside {place}, which settles it{hint}", argument=name)
+    if own.output == "softmax" or own.loss == "categorical_crossentropy":
+        loss = own.loss or "categorical_crossentropy"
+        if own.output == "sigmoid":
+            loss = "categorical_crossentropy"
+        plan = replace(plan, head="softmax", loss=loss)
+    return plan
+
+
+def check_output(plan: Plan, targets: Targets) -> None:
+    """Refuse softmax for samples that carry several labels or none, unless it is asked for by name.
+
+    Raises:
+        InputError: With the reason and the mend.
+    """
+    if plan.head != "softmax" or plan.allow_softmax or is_exclusive(targets):
+        return
+    sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
+    n_many, n_none = int((sizes > 1).sum()), int((sizes == 0).sum())
+    raise InputError(SOFTMAX_TRAP.format(n=len(sizes), n_many=n_many, n_none=n_none), argument="head")
+
+
+def is_exclusive(targets: Targets) -> bool:
+    """Whether every sample carries exactly one label, as far as anybody looked."""
+    sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
+    return targets.n_labels > 1 and targets.known is None and bool((sizes == 1).all())
+
+
+def network_settings(plan: Plan) -> dict[str, Any]:
+    """What a network builder may ask of the plan."""
+    if plan.network == OWN:
+        return {}
+    return {
+        "hidden": list(plan.hidden),
+        "activation": plan.activation,
+        "dropout": plan.dropout,
+        "batch_norm": plan.batch_norm,
+    }
+
+
+def train_fits(
+    fits: Sequence[Fit], runtime: Runtime, watch: engine.Watch | None = None, first: int = 0
+) -> tuple[engine.Networks, engine.Trained]:
+    """Train the members of all fits as one job; their networks and plans are alike.
+
+    Args:
+        fits: The fits; member i of fit k is number `first` plus what came before.
+        runtime: Settings that change only speed.
+        watch: Called with the progress now and then.
+        first: Number of the first member.
+
+    Returns:
+        The networks, and what training left, members in the order of the fits.
+    """
+    plan, spec = fits[0].plan, fits[0].network
+    bases: dict[int, tuple[Base, int]] = {}
+    n_rows = 0
+    for fit in fits:
+        if id(fit.base) not in bases:
+            bases[id(fit.base)] = (fit.base, n_rows)
+            n_rows += len(fit.base.weights)
+    owners = [(fit, k) for fit in fits for k in range(len(fit.members))]
+    parts = engine.Parts(
+        *(
+            [fit.members[k][part] + bases[id(fit.base)][1] for fit, k in owners]
+            for part in range(len(MemberRows._fields))
+        )
+    )
+    networks = spec.networks(len(owners), lambda n: owners[n][0].start(owners[n][1], first + n), first)
+    data = _laid_out([base for base, _ in bases.values()], plan.precision)
+    return networks, engine.train(networks, data, parts, plan, runtime, int(plan.batch_size), watch=watch)
+
+
+def _laid_out(bases: list[Base], precision: str) -> engine.Data:
+    if len(bases) == 1:
+        base = bases[0]
+        return engine.lay_out(base.blocks, base.targets.values, base.targets.known, base.weights, precision)
+    has_unknown = any(base.targets.known is not None for base in bases)
+    known = np.concatenate([base.targets.known_mask() for base in bases]) if has_unknown else None
+    return engine.lay_out(
+        {name: _stacked([base.blocks[name] for base in bases]) for name in bases[0].blocks},
+        np.concatenate([base.targets.values for base in bases]),
+        known,
+        np.concatenate([base.weights for base in bases]),
+        precision,
+    )
+
+
+def _stacked(blocks: list[Any]) -> Any:
+    return sp.vstack(blocks, format="csr") if sp.issparse(blocks[0]) else np.concatenate(blocks)
+
+
+def out_of_fold(scorer: engine.Scorer, fit: Fit, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of each of a fit's rows by the members that never saw it, and how many those are.
+
+    Args:
+        scorer: The members of this fit, and perhaps others.
+        fit: The fit.
+        first: Where its members begin in the scorer.
+
+    Returns:
+        float (u, l) in the order of `fit.rows`, 0 where nobody scored; int64 (u,).
+    """
+    n_base = len(fit.base.weights)
+    total = np.zeros((n_base, fit.network.n_labels))
+    count = np.zeros(n_base, dtype=np.int64)
+    for k, member in enumerate(fit.members):
+        held = {name: block[member.held] for name, block in fit.base.blocks.items()}
+        total[member.held] += scorer.scores(held, (first + k, first + k + 1))
+        count[member.held] += 1
+    mean = total[fit.rows] / np.maximum(count[fit.rows], 1)[:, None]
+    return mean.astype(fit.plan.precision), count[fit.rows]

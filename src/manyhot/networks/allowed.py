@@ -1,0 +1,216 @@
+"""Which parts of a Keras model a saved file may name: an explicit list, checked before anything is built.
+
+Keras rebuilds objects by importing what a description names, so a description from a file is walked first, and
+everything in it must be on the list or be a class that the caller handed over. It must not import what it checks.
+Start reading at `audit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from manyhot.errors import InputError
+
+LAYERS = frozenset(
+    [
+        "Activation",
+        "ActivityRegularization",
+        "Add",
+        "AdditiveAttention",
+        "AlphaDropout",
+        "Attention",
+        "Average",
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "AveragePooling3D",
+        "BatchNormalization",
+        "Bidirectional",
+        "Concatenate",
+        "Conv1D",
+        "Conv1DTranspose",
+        "Conv2D",
+        "Conv2DTranspose",
+        "Conv3D",
+        "Conv3DTranspose",
+        "Cropping1D",
+        "Cropping2D",
+        "Cropping3D",
+        "Dense",
+        "DepthwiseConv1D",
+        "DepthwiseConv2D",
+        "Dot",
+        "Dropout",
+        "ELU",
+        "EinsumDense",
+        "Embedding",
+        "Flatten",
+        "GRU",
+        "GaussianDropout",
+        "GaussianNoise",
+        "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
+        "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling3D",
+        "GroupNormalization",
+        "GroupQueryAttention",
+        "Identity",
+        "InputLayer",
+        "LSTM",
+        "LayerNormalization",
+        "LeakyReLU",
+        "Masking",
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "MaxPooling3D",
+        "Maximum",
+        "Minimum",
+        "MultiHeadAttention",
+        "Multiply",
+        "Normalization",
+        "PReLU",
+        "Permute",
+        "RMSNormalization",
+        "ReLU",
+        "RepeatVector",
+        "Rescaling",
+        "Reshape",
+        "SeparableConv1D",
+        "SeparableConv2D",
+        "SimpleRNN",
+        "Softmax",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "Subtract",
+        "TimeDistributed",
+        "UnitNormalization",
+        "UpSampling1D",
+        "UpSampling2D",
+        "UpSampling3D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+        "ZeroPadding3D",
+    ]
+)
+PARTS: dict[str, frozenset[str]] = {
+    "keras": frozenset({"Sequential", "Functional", "DTypePolicy"}),
+    "keras.src.models.functional": frozenset({"Functional"}),
+    "keras.layers": LAYERS,
+    "keras.initializers": frozenset(
+        [
+            "Constant",
+            "GlorotNormal",
+            "GlorotUniform",
+            "HeNormal",
+            "HeUniform",
+            "Identity",
+            "IdentityInitializer",
+            "LecunNormal",
+            "LecunUniform",
+            "Ones",
+            "Orthogonal",
+            "OrthogonalInitializer",
+            "RandomNormal",
+            "RandomUniform",
+            "TruncatedNormal",
+            "VarianceScaling",
+            "Zeros",
+        ]
+    ),
+    "keras.regularizers": frozenset({"L1", "L2", "L1L2", "OrthogonalRegularizer"}),
+    "keras.constraints": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
+    "keras.optimizers": frozenset(
+        [
+            "SGD",
+            "RMSprop",
+            "Adam",
+            "AdamW",
+            "Adadelta",
+            "Adagrad",
+            "Adamax",
+            "Adafactor",
+            "Nadam",
+            "Ftrl",
+            "Lion",
+            "Lamb",
+            "Muon",
+        ]
+    ),
+    "keras.optimizers.schedules": frozenset(
+        [
+            "CosineDecay",
+            "CosineDecayRestarts",
+            "ExponentialDecay",
+            "InverseTimeDecay",
+            "PiecewiseConstantDecay",
+            "PolynomialDecay",
+        ]
+    ),
+}
+"""Module as a description names it -> names that may stand there."""
+TENSOR = "__keras_tensor__"
+MOST_NODES = 200_000
+MOST_DEPTH = 60
+LARGEST_NUMBER = 10_000_000
+
+
+def audit(config: Any, custom: Mapping[str, Any]) -> None:
+    """Refuse a description that names anything outside the list.
+
+    Args:
+        config: What `keras.saving.serialize_keras_object` gave, as JSON values.
+        custom: Name -> class or function of the user's own that may be named besides.
+
+    Raises:
+        InputError: A part that is not listed, or sizes beyond reason.
+    """
+    for named in _named_parts(config):
+        module, name, registered = named.get("module"), named["class_name"], named.get("registered_name")
+        if name == TENSOR and module is None and registered is None:
+            continue
+        if name == "function":
+            name, module, registered = named.get("config"), None, named.get("config")
+        if _is_listed(module, name, registered):
+            continue
+        if isinstance(name, str) and (name in custom or registered in custom):
+            continue
+        wanted = str(registered or name)[:100]
+        raise InputError(
+            f"the network needs {wanted!r}, which is no built-in layer of the list; load it with "
+            f"custom_objects={{{wanted!r}: YourClass}} if you know and trust it"
+        )
+
+
+def custom_names(config: Any) -> list[str]:
+    """The registered names of parts that are not on the list, in the order they appear."""
+    found: dict[str, None] = {}
+    for named in _named_parts(config):
+        module, name = named.get("module"), named["class_name"]
+        if not _is_listed(module, name, named.get("registered_name")) and name != TENSOR:
+            found[str(named["config"] if name == "function" else named.get("registered_name") or name)] = None
+    return list(found)
+
+
+def _is_listed(module: object, name: object, registered: object) -> bool:
+    return module in PARTS and name in PARTS[module] and registered in (None, name)
+
+
+def _named_parts(config: Any) -> Iterator[dict[str, Any]]:
+    """Every object with a class name in a description, and the limits on its size."""
+    waiting, seen = [(config, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if seen > MOST_NODES or depth > MOST_DEPTH:
+            raise InputError("the description of the network is larger or deeper than any network needs")
+        if isinstance(value, Mapping):
+            if "class_name" in value:
+                yield dict(value)
+            waiting.extend((inner, depth + 1) for inner in value.values())
+        elif isinstance(value, (list, tuple)):
+            waiting.extend((inner, depth + 1) for inner in value)
+        elif isinstance(value, int) and abs(value) > max(LARGEST_NUMBER, 2**32):
+            raise InputError(f"the description of the network holds the number {value}")

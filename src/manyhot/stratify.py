@@ -1,0 +1,349 @@
+"""Rows into parts of given shares, such that every label is spread over the parts as evenly as they are sized.
+
+It sees a sparse matrix of positives and nothing of label names, unknown entries, folds or estimators; `splits` and
+`splitters` make those out of it. A greedy pass places the rarest label's rows first, and swaps between parts then even
+out what it left. Start reading at `stratified_parts`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.errors import InputError
+
+# What the swaps may cost. More passes give more even parts, in proportion to the time that they take.
+MAX_PASSES = 5
+MAX_MISSES = 1  # fruitless tries in a row before the next two parts are looked at
+MAX_PARTS_TO_SWAP = 100
+N_REPAIRS = 4
+REACH = 4  # units of each side that are tried with each other while a label lacks somewhere
+# How much things count, where one positive of a label counts 1 / (positives of the label).
+REPAIR_WEIGHT = 10.0
+OTHERS_WEIGHT = 0.1
+SIZE_WEIGHT = 10.0
+
+
+def stratified_parts(
+    positives: sp.csr_matrix,
+    shares: Sequence[float],
+    seed: int,
+    groups: np.ndarray | None = None,
+    others: sp.csr_matrix | None = None,
+) -> np.ndarray:
+    """A part for every row, such that each label's positives are spread as the shares say.
+
+    The result depends on the seed, the order of the rows and the order of the columns alone: the same input gives the
+    same parts in every process. What the groups are called does not matter. Nothing is made dense.
+
+    Args:
+        positives: scipy CSR (n, l), bool or uint8; stored entries other than zero are positives.
+        shares: The share of the rows of each part, above 0 and 1 in sum. Ten folds are ten times 0.1.
+        seed: Start of all draws, 0 or more.
+        groups: (n,) of comparable values without gaps, or None. Rows of one group stay together.
+        others: CSR (n, m) of further marks to spread, or None. They weigh a tenth of a label and never decide where a
+            positive goes first; `splits` hands in which entries are known.
+
+    Returns:
+        int32 (n,), parts 0 to len(shares) - 1. Without groups every part has its share of the rows, rounded up or
+        down. No part is empty where there are at least as many rows (or groups) as parts. A label with at least as
+        many positives as there are parts aims at one or more in every part.
+
+    Raises:
+        InputError: Shares that are not above 0 or do not sum to 1; groups of another length or with gaps.
+
+    Source:
+        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011), algorithm 1, for the greedy pass. Here a part that is full
+        takes no more rows, groups go biggest count first, and swaps follow which lower the sum over labels and parts
+        of (positives - wanted)^2 / positives of the label. Labels that a part still lacks then weigh more, and the
+        swaps start again. More than 100 parts are left as the greedy pass made them.
+    """
+    positives = _counted(positives)
+    n = positives.shape[0]
+    share = np.asarray(shares, dtype=np.float64)
+    if share.ndim != 1 or not len(share) or not (share > 0).all() or abs(share.sum() - 1) > 1e-9:
+        raise InputError("shares are numbers above 0 that sum to 1", argument="shares")
+    if n == 0:
+        return np.zeros(0, dtype=np.int32)
+    generator = np.random.default_rng([seed, 0x5F1D])
+    codes = np.arange(n) if groups is None else group_codes(groups, n)
+    order = generator.permutation(int(codes.max()) + 1)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    codes = place[codes]
+    gather = sp.csr_matrix((np.ones(n, np.int64), (codes, np.arange(n))), shape=(len(order), n))
+    units = (gather @ positives).tocsr()
+    units.sort_indices()
+    sizes = np.bincount(codes, minlength=len(order))
+    wanted = _wanted(np.asarray(units.sum(axis=0)).ravel(), share)
+    room = _rounded(n, share, generator)
+    parts = _greedy(units, sizes, wanted, room, generator)
+    columns, weights, aims = [units], [_weights(units)], [wanted]
+    if others is not None and others.nnz:
+        marks = (gather @ _counted(others)).tocsr()
+        columns.append(marks)
+        weights.append(OTHERS_WEIGHT * _weights(marks))
+        aims.append(np.asarray(marks.sum(axis=0)).reshape(-1, 1) * share)
+    if groups is not None:
+        columns.append(sp.csr_matrix(sizes[:, None]))
+        weights.append(np.array([SIZE_WEIGHT / n]))
+        aims.append(room[None, :].astype(np.float64))
+    table = sp.hstack(columns, format="csr").astype(np.float64)
+    _repair(table, units, parts, np.concatenate(aims), np.concatenate(weights), groups is not None, generator)
+    _fill_empty(parts, sizes, len(share))
+    return parts[codes].astype(np.int32)
+
+
+def group_codes(groups: Any, n: int) -> np.ndarray:
+    """Groups -> int64 (n,), numbered in the order in which they first appear.
+
+    Args:
+        groups: (n,) of any values that can be compared for equality.
+        n: The number of rows.
+
+    Raises:
+        InputError: Another length, or a value that is missing (None, NaN, NaT).
+    """
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        raise InputError(f"got shape {values.shape}, expected one group for each of {n} rows", argument="groups")
+    codes: dict[Any, int] = {}
+    result = np.empty(n, dtype=np.int64)
+    for row, value in enumerate(values.tolist() if values.dtype.kind not in "mM" else values):
+        same = value == value
+        if value is None or not isinstance(same, (bool, np.bool_)) or not same:
+            raise InputError("the group is missing, expected one for every row", row=row + 1, argument="groups")
+        result[row] = codes.setdefault(value, len(codes))
+    return result
+
+
+def _counted(table: Any) -> sp.csr_matrix:
+    result = sp.csr_matrix(table != 0).astype(np.int64)
+    result.sum_duplicates()
+    return result
+
+
+def _wanted(totals: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Positives that each part should get (l, k): by share, yet one or more where there are enough of them."""
+    wanted = totals[:, None] * shares
+    is_small = (wanted < 1) & (totals >= len(shares))[:, None]
+    rest = np.where(is_small, 0, wanted - 1)
+    missing = np.where(is_small, 1 - wanted, 0).sum(axis=1, keepdims=True)
+    sums = rest.clip(0).sum(axis=1, keepdims=True)
+    taken = np.divide(rest.clip(0) * missing, sums, out=np.zeros_like(wanted), where=sums > 0)
+    return np.where(is_small, 1.0, wanted - taken)
+
+
+def _rounded(n: int, shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Whole numbers of rows that sum to n, each its share rounded up or down; equal claims are drawn."""
+    exact = n * shares
+    sizes = np.floor(exact + 1e-9).astype(np.int64)
+    claims = np.round(exact - sizes, 9) + generator.random(len(shares)) * 1e-9
+    sizes[np.argsort(-claims)[: n - int(sizes.sum())]] += 1
+    return sizes
+
+
+def _weights(units: sp.csr_matrix) -> np.ndarray:
+    return 1.0 / np.maximum(np.asarray(units.sum(axis=0), dtype=np.float64).ravel(), 1)
+
+
+def _greedy(
+    units: sp.csr_matrix, sizes: np.ndarray, wanted: np.ndarray, room: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """The rarest label's units first, each to the part that lacks the label most; plain lists are fastest here."""
+    n_units = units.shape[0]
+    starts, labels, counts = units.indptr.tolist(), units.indices.tolist(), units.data.tolist()
+    columns = units.tocsc()
+    needs, left, spaces = wanted.tolist(), np.diff(columns.indptr).tolist(), room.astype(np.float64)
+    spaces = (spaces + generator.random(len(spaces)) * 1e-6).tolist()
+    size_of = sizes.tolist()
+    open_parts = [part for part, space in enumerate(spaces) if space >= 1]
+    parts = [-1] * n_units
+
+    def place(unit: int, need: list[float]) -> None:
+        nonlocal open_parts
+        if len(open_parts) == len(spaces):
+            part = max(zip(need, spaces, open_parts, strict=True))[2]
+        else:
+            part = max([(need[part], spaces[part], part) for part in open_parts])[2]
+        parts[unit] = part
+        spaces[part] -= size_of[unit]
+        if spaces[part] < 0.5:
+            open_parts = [other for other in open_parts if other != part] or list(range(len(spaces)))
+
+    heap = [(count, label) for label, count in enumerate(left) if count]
+    heapq.heapify(heap)
+    while heap:
+        count, label = heapq.heappop(heap)
+        if count != left[label] or not count:
+            continue
+        begin, end = columns.indptr[label], columns.indptr[label + 1]
+        by_count = np.argsort(-columns.data[begin:end], kind="stable")
+        touched = set()
+        for unit in columns.indices[begin:end][by_count].tolist():
+            if parts[unit] >= 0:
+                continue
+            place(unit, needs[label])
+            part = parts[unit]
+            span = slice(starts[unit], starts[unit + 1])
+            touched.update(labels[span])
+            for other, held in zip(labels[span], counts[span], strict=True):
+                needs[other][part] -= held
+                left[other] -= 1
+        for other in touched:
+            heapq.heappush(heap, (left[other], other))
+    for unit in np.argsort(-sizes, kind="stable").tolist():
+        if parts[unit] < 0:
+            place(unit, spaces)
+    return np.array(parts, dtype=np.int64)
+
+
+def _repair(
+    table: sp.csr_matrix,
+    units: sp.csr_matrix,
+    parts: np.ndarray,
+    wanted: np.ndarray,
+    weights: np.ndarray,
+    may_move: bool,
+    generator: np.random.Generator,
+) -> None:
+    """Even out; as long as a part lacks a label that could be everywhere, give that label more weight and repeat."""
+    n_parts = wanted.shape[1]
+    if not 1 < n_parts <= MAX_PARTS_TO_SWAP:
+        return
+    is_enough = units.getnnz(axis=0) >= n_parts
+    fewest, best = -1, parts
+    for attempt in range(1 + N_REPAIRS):
+        _even_out(table, parts, wanted, weights, may_move, attempt > 0, generator)
+        lacking = is_enough & ((_members(parts, n_parts) @ units).toarray() == 0)
+        if attempt == 0 or lacking.sum() < fewest:
+            fewest, best = int(lacking.sum()), parts.copy()
+        if fewest == 0:
+            break
+        weights[np.flatnonzero(lacking.any(axis=0))] *= REPAIR_WEIGHT
+    parts[:] = best
+
+
+def _fill_empty(parts: np.ndarray, sizes: np.ndarray, n_parts: int) -> None:
+    """No part stays empty while another holds two units; the smallest such unit fills it."""
+    n_units = np.bincount(parts, minlength=n_parts)
+    for part in np.flatnonzero(n_units == 0):
+        spare = np.flatnonzero(n_units[parts] > 1)
+        if len(spare):
+            unit = spare[np.argmin(sizes[spare])]
+            n_units[parts[unit]] -= 1
+            n_units[part] += 1
+            parts[unit] = part
+
+
+def _members(parts: np.ndarray, n_parts: int) -> sp.csr_matrix:
+    return sp.csr_matrix((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=(n_parts, len(parts)))
+
+
+def _even_out(
+    units: sp.csr_matrix,
+    parts: np.ndarray,
+    wanted: np.ndarray,
+    weights: np.ndarray,
+    may_move: bool,
+    is_thorough: bool,
+    generator: np.random.Generator,
+) -> None:
+    """Swap units between parts (and move single ones, if they may) while that lowers the weighted squared excess.
+
+    With x the excess of each column in each part, taking d out of part a into part b changes the sum by
+    2 w d (x_b - x_a + d). All units are judged at once with one sparse product; the promising pairs are then judged
+    again one by one, because each swap changes the excess. `parts` is changed in place.
+    """
+    n_parts = wanted.shape[1]
+    own = units.power(2) @ (2 * weights)
+    scale = (2 * weights).tolist()
+    entries = _Entries(units)
+    for _ in range(MAX_PASSES):
+        excess = (_members(parts, n_parts) @ units).toarray() - wanted.T
+        pull = units @ (2 * weights[:, None] * excess.T)
+        lists = excess.tolist()
+        n_changes = 0
+        best = []
+        for part in range(n_parts):
+            rows = np.flatnonzero(parts == part)
+            change = pull[rows].T + (own[rows] - pull[rows, part])
+            best.append(rows[np.argsort(change, axis=1, kind="stable")].astype(np.int32))
+        for pair in generator.permutation(n_parts * (n_parts - 1) // 2).tolist():
+            b = (1 + math.isqrt(1 + 8 * pair)) // 2
+            a = pair - b * (b - 1) // 2
+            out, back = best[a][b].tolist(), best[b][a].tolist()
+            tries = product(out[:REACH], back[:REACH]) if is_thorough else zip(out, back, strict=False)
+            most = REACH**2 if is_thorough else MAX_MISSES
+            n_changes += _swap(entries, parts, (a, b), tries, most, lists, scale, may_move)
+        if n_changes <= 1e-5 * len(parts):
+            return
+
+
+def _swap(
+    entries: _Entries,
+    parts: np.ndarray,
+    pair: tuple[int, int],
+    tries: Iterable[tuple[int, int]],
+    most_misses: int,
+    excess: list[list[float]],
+    scale: list[float],
+    may_move: bool,
+) -> int:
+    """Go down both lists of candidates, best first, until a row of misses; the number of changes made."""
+    a, b = pair
+    in_a, in_b = excess[a], excess[b]
+    misses = n_changes = 0
+    for i, j in tries:
+        if parts[i] != a or parts[j] != b:
+            continue
+        out = entries[i]
+        back = entries[j]
+        both = dict(out)
+        for column, count in back.items():
+            both[column] = both.get(column, 0.0) - count
+        moved: tuple[int, ...] = (i, j)
+        difference, change = both, _change(both, in_a, in_b, scale)
+        if may_move:
+            for alone, unit in ((out, i), ({column: -count for column, count in back.items()}, j)):
+                other = _change(alone, in_a, in_b, scale)
+                if other < change:
+                    difference, change, moved = alone, other, (unit,)
+        if change >= -1e-9:
+            misses += 1
+            if misses > most_misses:
+                break
+            continue
+        misses = 0
+        n_changes += 1
+        for column, d in difference.items():
+            in_a[column] -= d
+            in_b[column] += d
+        for unit in moved:
+            parts[unit] = b if parts[unit] == a else a
+    return n_changes
+
+
+def _change(difference: dict[int, float], in_a: list[float], in_b: list[float], scale: list[float]) -> float:
+    """By how much the sum of squares changes when the difference goes from a to b; below 0 is better."""
+    return sum([scale[c] * d * (in_b[c] - in_a[c] + d) for c, d in difference.items() if d])
+
+
+class _Entries(dict[int, dict[int, float]]):
+    """The stored entries of a unit, {column: count}, kept once they have been looked up."""
+
+    def __init__(self, units: sp.csr_matrix) -> None:
+        super().__init__()
+        self.units = units
+
+    def __missing__(self, unit: int) -> dict[int, float]:
+        span = slice(self.units.indptr[unit], self.units.indptr[unit + 1])
+        found = dict(zip(self.units.indices[span].tolist(), self.units.data[span].tolist(), strict=True))
+        self[unit] = found
+        return found
