@@ -37,7 +37,7 @@ class LabelRows(NamedTuple):
 
     def parts(self, shares: Sequence[float], seed: int, groups: np.ndarray | None) -> np.ndarray:
         """A part for every row, int32 (n,); `stratify.stratified_parts` tells the rest."""
-        return stratified_parts(self.positives, shares, seed, groups, _rarer_marks(self.unknown))
+        return stratified_parts(self.positives, shares, seed, groups, self.unknown)
 
 
 def label_rows(y: Any) -> LabelRows:
@@ -92,24 +92,11 @@ def _sparse(targets: Targets) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
     return sp.csr_matrix(values), None if known is None or known.all() else sp.csr_matrix(~known)
 
 
-def _rarer_marks(unknown: sp.csr_matrix | None) -> sp.csr_matrix | None:
-    """Of each column its unknown entries, or its known ones where those are fewer; both spread the known evenly."""
-    if unknown is None:
-        return None
-    columns = unknown.tocsc()
-    is_known = np.diff(columns.indptr) * 2 > unknown.shape[0]
-    if not is_known.any():
-        return unknown
-    kept = columns[:, ~is_known]
-    flipped = sp.csc_matrix(~columns[:, is_known].toarray().astype(bool))
-    return sp.hstack([kept, flipped], format="csr")
-
-
 def stratified_folds(targets: Targets, n_folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """A fold for every row, such that each label's positives are spread evenly.
 
-    Unknown entries count for no label. Where there are any, each label's unknown rows (its known ones, if those are
-    fewer) are spread as well, with a tenth of the weight of a label.
+    Unknown entries count for no label. Where there are any, each label's unknown rows are spread as well, with a
+    tenth of the weight of a label, so that each fold has its share of what is known.
 
     Args:
         targets: Targets (n, ..., l); a row with further axes carries a label where any of its places does.

@@ -48,7 +48,7 @@ def stratified_parts(
         seed: Start of all draws, 0 or more.
         groups: (n,) of comparable values without gaps, or None. Rows of one group stay together.
         others: CSR (n, m) of further marks to spread, or None. They weigh a tenth of a label and never decide where a
-            positive goes first; `splits` hands in which entries are known.
+            positive goes first; `splits` hands in the unknown entries.
 
     Returns:
         int32 (n,), parts 0 to len(shares) - 1. Without groups every part has its share of the rows, rounded up or
