@@ -7,7 +7,7 @@ import pytest
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.backend import jax, keras
-from manyhot.errors import BundleError, InputError
+from manyhot.errors import BundleError, InputError, TrainingError
 from manyhot.networks import describe
 
 L = keras.layers
@@ -337,3 +337,37 @@ def test_a_description_is_json_and_survives_it():
     assert json.loads(json.dumps(own.config)) == own.config
     assert own.output == "sigmoid"
     assert own.optimizer["class_name"] == "Nadam"
+
+
+class OneByOne(L.Layer):
+    """Works alone, but not under vmap."""
+
+    def call(self, inputs):
+        same = jax.ShapeDtypeStruct(inputs.shape, inputs.dtype)
+        return inputs + 0 * jax.pure_callback(lambda x: np.asarray(x), same, jax.lax.stop_gradient(inputs))
+
+
+class Untraceable(L.Layer):
+    """Looks at values, which a compiled program does not have."""
+
+    def call(self, inputs):
+        return inputs if isinstance(inputs, keras.KerasTensor) or float(inputs[0, 0]) < 0 else -inputs
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+
+def test_a_layer_that_cannot_go_side_by_side_is_named_and_trained_one_after_another(rows):
+    X, Y = rows
+    model = keras.Sequential([L.Input((6,)), L.Dense(4, activation="relu"), OneByOne(), L.Dense(3)])
+    clf = MultiLabelClassifier(network=model, members=4, epochs=2, batch_size=64, layout="together", quiet=True)
+    with pytest.warns(UserWarning, match=r"'OneByOne'.*one after another"):
+        clf.fit(X, Y)
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
+def test_a_layer_that_cannot_be_compiled_is_named(rows):
+    X, Y = rows
+    model = keras.Sequential([L.Input((6,)), L.Dense(4), Untraceable(), L.Dense(3)])
+    with pytest.raises(TrainingError, match=r"'Untraceable'.*keras\.ops"):
+        MultiLabelClassifier(network=model, members=2, epochs=1, batch_size=64, quiet=True).fit(X, Y)

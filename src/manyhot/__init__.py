@@ -1,22 +1,51 @@
 """Multi-label classification with neural networks: honest, fast, one safe file.
 
-`MultiLabelClassifier` trains and predicts, `load` opens what it saved. Both are imported on first use, so that
+`MultiLabelClassifier` trains and predicts, `load` opens what it saved, `cross_validate` says how good it is, `examine`
+what is odd about the labels. All are imported on first use, so that
 `import manyhot` stays quick.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from manyhot.version import __version__
 
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "jax"  # so that a later `import keras`, the user's or ours, runs on JAX
+
 if TYPE_CHECKING:
+    from manyhot.crossval import compare_heads, cross_validate
     from manyhot.estimator import MultiLabelClassifier, load
+    from manyhot.splitters import MultiLabelKFold, MultiLabelShuffleSplit, RepeatedMultiLabelKFold, split_report
 
-__all__ = ["MultiLabelClassifier", "__version__", "load"]
+_HOMES = {
+    "MultiLabelClassifier": "manyhot.estimator",
+    "MultiLabelKFold": "manyhot.splitters",
+    "MultiLabelShuffleSplit": "manyhot.splitters",
+    "RepeatedMultiLabelKFold": "manyhot.splitters",
+    "compare_heads": "manyhot.crossval",
+    "cross_validate": "manyhot.crossval",
+    "examine": "manyhot.doctor",
+    "load": "manyhot.estimator",
+    "split_report": "manyhot.splitters",
+}
 
-_HOMES = {"MultiLabelClassifier": "manyhot.estimator", "load": "manyhot.estimator"}
+__all__ = [
+    "MultiLabelClassifier",
+    "MultiLabelKFold",
+    "MultiLabelShuffleSplit",
+    "RepeatedMultiLabelKFold",
+    "__version__",
+    "compare_heads",
+    "cross_validate",
+    "examine",
+    "load",
+    "split_report",
+]
 
 
 def __getattr__(name: str) -> Any:

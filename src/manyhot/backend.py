@@ -12,13 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from manyhot.errors import ManyhotError
-
-if "keras" not in sys.modules:
-    os.environ["KERAS_BACKEND"] = "jax"
-
 import jax
-import keras
+import keras  # on JAX: the package's first line of work says so
+
+from manyhot.errors import ManyhotError
 
 __all__ = ["floating", "jax", "keep_compiled_programs", "keras", "precision"]
 

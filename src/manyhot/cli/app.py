@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from manyhot.cli.flags import kinds_of, with_settings
+from manyhot.cli.flags import kinds_of, settings_of, with_settings
 from manyhot.plan import Plan
 from manyhot.version import __version__
 
@@ -37,6 +37,10 @@ Columns = Annotated[str | None, typer.Option(help="Column names, with commas bet
 
 LabelOrder = Annotated[str | None, typer.Option(help="Labels in order, with commas between, of label sets.")]
 Xml = Annotated[Path | None, typer.Option(help="Mulan XML that names the labels of an ARFF file.")]
+Picture = Annotated[Path | None, typer.Option(help="Draw it too: a name that ends in .svg, .png or .html.")]
+Against = Annotated[
+    list[str] | None, typer.Option(help="NAME=VALUE to compare with on the same folds; may be repeated.")
+]
 Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
 
 
@@ -165,13 +169,83 @@ def doctor(
     format: Format = None,
     columns: Columns = None,
     folds: Annotated[int, typer.Option(help="Folds that training will use; rarer labels are told.")] = Plan.folds,
+    picture: Picture = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Say what is odd about the labels of a file, before training."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml}
     reading = _reading(columns, kind, label_order=label_order, **flags)
-    _job("doctor", file=file, reading=reading, folds=folds, as_json=json, quiet=quiet)
+    _job("doctor", file=file, reading=reading, folds=folds, picture=picture, as_json=json, quiet=quiet)
+
+
+def cv(
+    file: Table,
+    settings: dict,
+    labels: Labels = None,
+    sep: Sep = None,
+    folds: Annotated[int, typer.Option(help="Parts of each repeat, 2 or more.")] = 10,
+    repeats: Annotated[int, typer.Option(help="How often, each time with other folds.")] = 3,
+    groups: Annotated[str | None, typer.Option(help="Column whose rows of one value are tested together.")] = None,
+    stratify: Annotated[bool, typer.Option(help="Keep the labels' frequencies in every fold.")] = True,
+    measures: Annotated[str | None, typer.Option(help="Measures, with commas between; none: all.")] = None,
+    against: Against = None,
+    picture: Picture = None,
+    label_order: LabelOrder = None,
+    xml: Xml = None,
+    id_column: IdColumn = None,
+    kind: Kind = None,
+    format: Format = None,
+    columns: Columns = None,
+    json: Json = False,
+) -> None:
+    """Repeated cross-validation: thresholds and all fitted on the training rows of each fold, tested on the rest."""
+    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml}
+    _job(
+        "cv",
+        file=file,
+        reading=_reading(columns, kind, label_order=label_order, **flags),
+        folds=folds,
+        repeats=repeats,
+        stratify=stratify,
+        groups=groups,
+        measures=None if measures is None else [name.strip() for name in measures.split(",")],
+        against=settings_of(against, "--against"),
+        picture=picture,
+        settings=settings,
+        as_json=json,
+    )
+
+
+app.command(epilog="Example: manyhot cv songs.csv --labels 'mood_*' --folds 10 --repeats 3")(with_settings(cv))
+
+
+def compare_heads(
+    file: Table,
+    settings: dict,
+    labels: Labels = None,
+    sep: Sep = None,
+    folds: Annotated[int, typer.Option(help="Parts of each repeat, 2 or more.")] = 5,
+    repeats: Annotated[int, typer.Option(help="How often, each time with other folds.")] = 1,
+    picture: Picture = None,
+    label_order: LabelOrder = None,
+    xml: Xml = None,
+    id_column: IdColumn = None,
+    kind: Kind = None,
+    format: Format = None,
+    columns: Columns = None,
+    json: Json = False,
+) -> None:
+    """One network with softmax and with sigmoids on the same folds: what each accuracy says, and what it hides."""
+    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml}
+    reading = _reading(columns, kind, label_order=label_order, **flags)
+    told = {"folds": folds, "repeats": repeats, "picture": picture, "settings": settings}
+    _job("compare_heads", file=file, reading=reading, as_json=json, **told)
+
+
+app.command("compare-heads", epilog="Example: manyhot compare-heads songs.csv --labels 'mood_*' --picture heads.svg")(
+    with_settings(compare_heads)
+)
 
 
 @app.command(epilog="Example: manyhot inspect songs.manyhot")

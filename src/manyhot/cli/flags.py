@@ -30,16 +30,21 @@ def meanings(kind: type) -> dict[str, str]:
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes `settings: dict` -> the same with one flag a field instead."""
+    """A command that takes `settings: dict` -> the same with one flag a field instead.
+
+    A field whose name the command uses for something of its own has no flag there.
+    """
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
+    taken = {p.name for p in own}
+    offered = {name: field for name, field in SETTINGS.items() if name not in taken}
     words = meanings(Plan) | meanings(Runtime)
 
     def run(**given: Any) -> None:
-        chosen = {name: given.pop(name) for name in SETTINGS}
+        chosen = {name: given.pop(name) for name in offered}
         command(**given, settings={name: setting(name, value) for name, value in chosen.items() if value is not None})
 
     made = []
-    for name, field in SETTINGS.items():
+    for name, field in offered.items():
         plain: Any = PLAIN.get(str(field.type), str)
         shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
         panel = "Settings that change the result" if name in Plan.__dataclass_fields__ else "Settings that do not"
@@ -77,6 +82,28 @@ def setting(name: str, value: Any) -> Any:
         raise InputError(f"got {value!r}, expected {expected}", argument=f"--{name.replace('_', '-')}")
     numbers = tuple(int(part) for part in parts)
     return numbers if is_list else numbers[0]
+
+
+def settings_of(pairs: list[str] | None, flag: str) -> dict[str, Any]:
+    """`NAME=VALUE` texts -> settings by name.
+
+    Raises:
+        InputError: A text without "=", a setting that does not exist, or a value that is none.
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in SETTINGS:
+            hint = did_you_mean(name, SETTINGS)
+            raise InputError(f"got {pair!r}, expected NAME=VALUE such as members=1{hint}", argument=flag)
+        kind = str(SETTINGS[name].type)
+        try:
+            plain = {"int": int, "float": float}.get(kind, str)(text.strip())
+        except ValueError:
+            raise InputError(f"got {pair!r}, expected a number after {name}=", argument=flag) from None
+        settings[name] = setting(name, plain)
+    return settings
 
 
 def kinds_of(pairs: list[str] | None) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """The engine: many members of one network trained and scored as compiled programs."""
 
 from manyhot.engine.data import Data, Parts, bucket, lay_out
-from manyhot.engine.members import Networks, Progress, Trained, Watch, Weights, train
+from manyhot.engine.members import Networks, Progress, Trained, Watch, Weights, member_bytes, train
 from manyhot.engine.predict import Scorer
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Weights",
     "bucket",
     "lay_out",
+    "member_bytes",
     "train",
 ]

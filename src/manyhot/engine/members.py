@@ -25,6 +25,7 @@ from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.programs import PROGRAMS
 from manyhot.engine.state import Dials, Rows, State
 from manyhot.engine.step import Recipe
+from manyhot.engine.together import check_together
 from manyhot.errors import InputError, TrainingError
 from manyhot.losses import LOSSES
 from manyhot.plan import Plan, Runtime
@@ -117,6 +118,18 @@ def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: s
         return min(n_members, fitting)
     wanted = max(1, int(SMALL_STEP_FLOPS // max(step_flops, 1)))
     return max(1, min(wanted, fitting, math.ceil(n_members / 2)))
+
+
+def member_bytes(networks: Networks, dtype: str) -> float:
+    """Weights of one member and what an optimizer keeps beside them, in bytes.
+
+    Args:
+        networks: How the networks are made.
+        dtype: "float32" or "float64".
+    """
+    with precision(dtype):
+        shapes = [variable.shape for variable in networks.build(0).trainable_variables]
+    return 3.0 * np.dtype(dtype).itemsize * sum(map(math.prod, shapes))
 
 
 def chosen_devices(runtime: Runtime) -> list[Any]:
@@ -216,7 +229,8 @@ class _Training:
         if layout == "auto" and platform == "cpu" and any(len(shape) > 2 for shape in shapes):
             return 1  # convolutions over members become grouped ones, which are slow on a CPU
         flops = 6.0 * self.recipe.batch_size * n_weights
-        return chunk_size(len(self.parts), flops, 24.0 * n_weights, layout, platform)
+        size = chunk_size(len(self.parts), flops, 24.0 * n_weights, layout, platform)
+        return check_together(self.recipe, size, self.plan.precision) if self.networks.full_batches else size
 
     def run(self) -> Trained:
         """All chunks, on all devices."""

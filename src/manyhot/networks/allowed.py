@@ -194,6 +194,15 @@ def custom_names(config: Any) -> list[str]:
     return list(found)
 
 
+def _named(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with a class name, all of whose names are text."""
+    is_function = value["class_name"] == "function"
+    for field in ("module", "class_name", "registered_name", *(["config"] if is_function else [])):
+        if not isinstance(value.get(field), (str, type(None))):
+            raise InputError(f"the description of the network has no text as {field!r}")
+    return dict(value)
+
+
 def _is_listed(module: object, name: object, registered: object) -> bool:
     return module in PARTS and name in PARTS[module] and registered in (None, name)
 
@@ -208,7 +217,7 @@ def _named_parts(config: Any) -> Iterator[dict[str, Any]]:
             raise InputError("the description of the network is larger or deeper than any network needs")
         if isinstance(value, Mapping):
             if "class_name" in value:
-                yield dict(value)
+                yield _named(value)
             waiting.extend((inner, depth + 1) for inner in value.values())
         elif isinstance(value, (list, tuple)):
             waiting.extend((inner, depth + 1) for inner in value)

@@ -136,6 +136,7 @@ class Member:
         self.non_trainable_variables = model.non_trainable_variables
         self.output_shape = (None, n_labels)
         self.summary = model.summary
+        self.layers = flat_layers(model)
 
     def stateless_call(
         self,

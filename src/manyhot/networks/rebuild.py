@@ -121,7 +121,14 @@ def give_shape(model: keras.Model, inputs: Inputs, takes: str) -> int:
     else:
         dtype = keras.config.dtype_policy().name
         tensors = [keras.Input(shape, name=name, dtype=dtype) for name, shape in inputs]
-        outputs = [model(arranged(tensors, [name for name, _ in inputs], takes))]
+        try:
+            outputs = [model(arranged(tensors, [name for name, _ in inputs], takes))]
+        except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError) as error:
+            raise InputError(
+                f"the model {type(model).__name__!r} cannot be called on rows of shape {dict(inputs)} "
+                f"({first_line(error)})",
+                argument="network",
+            ) from None
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
         found = [tuple(output.shape) for output in outputs]
         raise InputError(f"the model gives {found}, expected one output (rows, labels)", argument="network")

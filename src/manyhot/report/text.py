@@ -86,7 +86,7 @@ def _decision_table(report: Mapping[str, Any]) -> str:
         for name in own
         if MEASURES[name].needs == "decisions"
     ]
-    return _table(["decisions", "better", "own thresholds", "at 0.5", "baseline", "labels", "rows"], rows)
+    return table(["decisions", "better", "own thresholds", "at 0.5", "baseline", "labels", "rows"], rows)
 
 
 def _score_table(report: Mapping[str, Any]) -> str:
@@ -104,7 +104,7 @@ def _score_table(report: Mapping[str, Any]) -> str:
     ]
     for name, score in report["probabilities"].items():
         rows.append([name, "lower", _number(score["value"]), _number(score["baseline"]), *_cover(score)])
-    return _table(["scores", "better", "value", "baseline", "labels", "rows"], rows)
+    return table(["scores", "better", "value", "baseline", "labels", "rows"], rows)
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]], shown: int) -> str:
@@ -113,12 +113,12 @@ def _label_table(labels: Sequence[Mapping[str, Any]], shown: int) -> str:
         [_fitted(_shown(row["label"]), NAME_WIDTH), *(_number(row[name]) for name in _LABEL_COLUMNS)]
         for row in ranked[:shown]
     ]
-    table = _table(["label", *_LABEL_COLUMNS.values()], rows)
+    lines = table(["label", *_LABEL_COLUMNS.values()], rows)
     left = len(ranked) - shown
     if left <= 0:
-        return table
+        return lines
     more, most = _counted(left, "more label"), _counted(ranked[shown]["support"], "positive")
-    return f"{table}\n... and {more}, each with {most} or fewer."
+    return f"{lines}\n... and {more}, each with {most} or fewer."
 
 
 def _counted(count: int, noun: str) -> str:
@@ -143,7 +143,7 @@ def _number(value: float | int | None) -> str:
     return f"{value:.3f}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Aligned columns: the first to the left, numbers to the right."""
     widths = [max(_columns(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     lines = []

@@ -9,6 +9,7 @@ from typing import Any
 from manyhot.cli.jobs.reading import options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.doctor import examine
+from manyhot.pictures import check_picture, labels, save
 from manyhot.read import read
 
 
@@ -16,11 +17,17 @@ def run(
     file: Path,
     reading: Mapping[str, Any],
     folds: int,
+    picture: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Read, examine, tell; nothing is trained, and neither JAX nor Keras is loaded."""
+    check_picture(picture)
     samples = read(file, options_of(reading))
     tell(samples.notes, quiet)
     diagnosis = examine(samples, folds=folds)
-    answer({"file": str(file), **diagnosis.to_dict()}, f"{file}\n{diagnosis}", as_json)
+    document, text = diagnosis.to_dict(), f"{file}\n{diagnosis}"
+    if picture is not None:
+        save(labels(document["facts"]), picture)
+        text += f"\n\nsaved {picture}"
+    answer({"file": str(file), **document}, text, as_json)

@@ -52,11 +52,19 @@ def layers(classifier: Any) -> list[dict[str, Any]]:
         {
             "name": layer.name,
             "kind": type(layer).__name__,
-            "output": list(layer.output.shape[1:]),
+            "output": _output_of(layer),
             "weights": layer.count_params(),
         }
         for layer in network.layers
     ]
+
+
+def _output_of(layer: Any) -> list[int | None] | None:
+    """Shape of one row of a layer's output; None where a model of the user's own does not tell."""
+    try:
+        return list(layer.output.shape[1:])
+    except AttributeError:
+        return None
 
 
 def as_text(document: dict[str, Any], summary: str) -> str:

@@ -1,0 +1,35 @@
+"""`manyhot compare-heads`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manyhot.cli.jobs.reading import options_of
+from manyhot.cli.jobs.speech import answer, tell
+from manyhot.cli.jobs.train import described
+from manyhot.crossval import compare_heads
+from manyhot.pictures import check_picture
+from manyhot.read import read
+
+
+def run(
+    file: Path,
+    reading: Mapping[str, Any],
+    folds: int,
+    repeats: int,
+    picture: Path | None,
+    settings: Mapping[str, Any],
+    as_json: bool,
+) -> None:
+    """Read, train one network under three output functions, tell, draw."""
+    check_picture(picture)
+    samples = read(file, options_of(reading))
+    tell([f"{file}: {described(samples)}", *samples.notes], bool(settings.get("quiet")))
+    heads = compare_heads(None, samples, folds=folds, repeats=repeats, **settings)
+    text = str(heads)
+    if picture is not None:
+        heads.plot(picture)
+        text += f"\n\nsaved {picture}"
+    answer({"file": str(file), **heads.to_dict()}, text, as_json)
