@@ -26,8 +26,8 @@ test: $(VENV)/.test  ## all tests; MANYHOT_DATA names the folder of real data se
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## format, lint, types, import layers
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

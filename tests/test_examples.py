@@ -1,0 +1,56 @@
+"""The example scripts, at small sizes: what a person's first use does and prints."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
+
+
+def answer_of(script: str, *words: str) -> dict:
+    """The JSON object in the last line that a script prints."""
+    command = [sys.executable, str(ROOT / "examples" / script), *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_example_is_in_the_list_and_here():
+    scripts = {path.name for path in (ROOT / "examples").glob("*.py")}
+    listed = (ROOT / "examples" / "README.md").read_text()
+    here = Path(__file__).read_text()
+    for name in scripts:
+        assert f"`{name}`" in listed
+        assert f'"{name}"' in here
+
+
+def test_synthetic_cv():
+    """The full size: thirty folds take a second or two."""
+    answer = answer_of("synthetic_cv.py", "--data", str(DATA))
+    assert answer["folds"] == 30
+    assert 0.80 < answer["subset_accuracy"] < 0.83
+    assert 0.01 < answer["std"] < 0.06
+    assert answer["low"] < answer["subset_accuracy"] < answer["high"]
+    assert len(answer["probabilities"]) == 3
+
+
+def test_wide_network():
+    answer = answer_of("wide_network.py", "--rows", "1500", "--hidden", "60,20", "--batch-size", "50")
+    assert answer["tuned"]["f1_macro"] > answer["half"]["f1_macro"]
+    assert answer["tuned"]["lrap"] > 0.5
+
+
+def test_softmax_or_sigmoid():
+    answer = answer_of("softmax_or_sigmoid.py", "--rows", "240")
+    second, third = answer["by_hand"][1], answer["by_hand"][2]
+    assert second["sigmoid"][1] == pytest.approx(0.9933, abs=1e-4)
+    assert second["softmax"][1] == pytest.approx(0.4974, abs=1e-4)
+    assert third["sigmoid"][1] == second["sigmoid"][1]
+    assert third["softmax"][1] > second["softmax"][1]
+    np.testing.assert_allclose([sum(example["softmax"]) for example in answer["by_hand"]], 1)
+    assert set(answer["trained"]["set_sizes"]) >= {"1", "2"}
