@@ -336,10 +336,10 @@ def test_the_command_tells_and_gives_json(tmp_path, capsys):
     reading = {"labels": "mood_*", "sep": None, "id_column": "song", "format": None, "column_names": None}
     reading |= {"label_order": None, "xml": None, "kinds": {}}
     told = {"file": tmp_path / "songs.csv", "reading": reading}
-    run(**told, folds=8, as_json=True, quiet=True)
+    run(**told, folds=8, picture=None, as_json=True, quiet=True)
     document = json.loads(capsys.readouterr().out)
     assert [finding["kind"] for finding in document["findings"]] == ["rare"]
-    run(**told, folds=3, as_json=False, quiet=True)
+    run(**told, folds=3, picture=None, as_json=False, quiet=True)
     assert "Nothing odd was found." in capsys.readouterr().out
 
 

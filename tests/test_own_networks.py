@@ -38,8 +38,7 @@ class Subclassed(keras.Model):
 
 def sequential():
     model = keras.Sequential()
-    model.add(L.Input((6,)))
-    model.add(L.Dense(20, kernel_initializer="he_uniform", activation="relu"))
+    model.add(L.Dense(20, input_dim=6, kernel_initializer="he_uniform", activation="relu"))
     model.add(L.Dense(3, activation="sigmoid"))
     model.compile(loss="binary_crossentropy", optimizer="adam")
     return model

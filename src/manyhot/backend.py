@@ -49,11 +49,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "manyhot"
 
 
-def keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs for the next process, unless the user has already decided about that."""
-    if jax.config.values.get("jax_compilation_cache_dir") is not None:
+def keep_compiled_programs(is_wanted: bool = True) -> None:
+    """Let JAX keep compiled programs for the next process, unless the user has already decided about that.
+
+    Args:
+        is_wanted: False stops keeping them, where this function has begun it.
+    """
+    folder, kept = cache_folder() / "programs", jax.config.values.get("jax_compilation_cache_dir")
+    if not is_wanted and kept == str(folder):
+        jax.config.update("jax_compilation_cache_dir", None)
+    if not is_wanted or kept is not None:
         return
-    folder = cache_folder() / "programs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -61,3 +67,6 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+keep_compiled_programs()  # from here on, so that a Keras model built before the first fit is quick too

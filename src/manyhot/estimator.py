@@ -178,8 +178,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
             InputError: What cannot be used, by row, column or argument.
         """
         plan, runtime = self._settings(Plan), self._settings(Runtime)
-        if runtime.compilation_cache:
-            keep_compiled_programs()
+        keep_compiled_programs(runtime.compilation_cache)
         samples = X if isinstance(X, Samples) else None
         y, names = given_targets(samples, y, self.labels)
         features, kinds = self._features(X, y, reset=True)

@@ -6,6 +6,7 @@ cross-entropy. Start reading at `compare_heads`.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,7 +87,7 @@ class Heads:
             table(header, rows),
             "Labels answered minus labels carried, at 0.5, by the number carried:\n" + table(header, sizes),
             "One sample's probabilities:\n" + table(header_of_sample, [*sample, ["sum", *sums, ""]]),
-            values["advice"],
+            textwrap.fill(values["advice"], 100),
         ]
         return "\n\n".join(parts)
 

@@ -214,7 +214,11 @@ class _Training:
         self.devices = chosen_devices(runtime)
         self.chunk = self._chunk_size(runtime.layout)
         self.data = {device: jax.device_put(data, device) for device in self.devices}
-        self.weights: Weights | None = None
+        m, model = len(parts), self.models[0]
+        self.weights = Weights(
+            [np.zeros((m, *v.shape), str(v.dtype)) for v in model.trainable_variables],
+            [np.zeros((m, *v.shape), str(v.dtype)) for v in model.non_trainable_variables],
+        )
         self.best_epoch = np.zeros(len(parts), dtype=np.int64)
         self.curves = np.full((len(parts), self.n_epochs, 2), np.nan, dtype=np.float32)
         self.epochs_done = np.zeros(len(parts), dtype=np.int64)
@@ -241,13 +245,12 @@ class _Training:
         workers = min(len(chunks), n_cores if shares_cpu else len(self.devices))
         for k in range(max(workers, len(self.devices))):
             free.put(self.devices[k % len(self.devices)])
-        states = {k: self._first_state(chunk) for k, chunk in enumerate(chunks)}
 
         def work(k: int) -> None:
             device = free.get()
             try:
                 with precision(self.plan.precision):
-                    self._train_chunk(chunks[k], states.pop(k), device)
+                    self._train_chunk(chunks[k], self._first_state(chunks[k]), device)
             finally:
                 free.put(device)
 
@@ -260,7 +263,6 @@ class _Training:
                 self.is_cancelled.set()
                 for future in futures:
                     future.cancel()
-        assert self.weights is not None
         return Trained(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
 
     def _first_state(self, chunk: list[int]) -> State:
@@ -269,12 +271,6 @@ class _Training:
         pairs = [self._first_weights(k) for k in members]
         trainable = [np.stack(leaves) for leaves in zip(*(t for t, _ in pairs), strict=True)]
         fixed = [np.stack(leaves) for leaves in zip(*(f for _, f in pairs), strict=True)]
-        if self.weights is None:
-            m = len(self.parts)
-            self.weights = Weights(
-                [np.zeros((m, *leaf.shape[1:]), leaf.dtype) for leaf in trainable],
-                [np.zeros((m, *leaf.shape[1:]), leaf.dtype) for leaf in fixed],
-            )
         n, dtype, first = len(members), self.plan.precision, self.networks.first
         keys = [np.random.SeedSequence([self.plan.seed, 1, first + k]).generate_state(2, np.uint32) for k in members]
         keeps_best = self.plan.early_stopping
@@ -362,7 +358,6 @@ class _Training:
             self._tell(float(latest.mean()) if latest.size else np.nan)
 
     def _keep(self, chunk: list[int], state: State) -> None:
-        assert self.weights is not None
         best = np.asarray(state.best_loss)[: len(chunk)]
         if not np.isfinite(best).all():
             raise TrainingError(

@@ -81,6 +81,9 @@ def next_commands(folder: Path) -> list[str]:
         f"{program} inspect {folder / 'digits.manyhot'}",
         f"{program} evaluate {folder / 'digits.manyhot'} {folder / 'new-digits.csv'}",
         f"{program} predict {folder / 'digits.manyhot'} {folder / 'new-digits.csv'} -o {folder / 'more-answers.jsonl'}",
+        f"{program} doctor {folder / 'digits.csv'} --labels 'is *' --picture {folder / 'labels.html'}",
+        f"{program} cv {folder / 'digits.csv'} --labels 'is *' --folds 5 --repeats 1 --members 4",
+        f"{program} compare-heads {folder / 'digits.csv'} --labels 'is *' --picture {folder / 'heads.html'}",
         f"{program} train {folder / 'digits.csv'} --labels 'is *' -o {folder / 'again.manyhot'} --members 8",
     ]
 
