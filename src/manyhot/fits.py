@@ -65,7 +65,7 @@ class NetworkSpec:
         if self.own is not None:
             optimizer = None if self.own.optimizer is None else self.own.make_optimizer
             key: Any = (OWN, self.own.key(), self.precision)
-            return engine.Networks(build, key, self.shapes, n_members, optimizer, True, first)
+            return engine.Networks(build, key, self.shapes, n_members, optimizer, True, first, not self.own.custom)
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.precision)
         return engine.Networks(build, key, self.shapes, n_members, first=first)

@@ -21,6 +21,9 @@ jnp = jax.numpy
 CURVE_EPOCHS = 256
 """Epochs one call can record; longer training takes several calls."""
 
+PLACES = 2**16
+"""Up to this many rows are shuffled by draws of 16 bits beside 16 bits of place; equal draws keep their order."""
+
 
 def program(recipe: Recipe, n_members: int) -> Callable:
     """The function that is compiled once for a chunk of n_members.
@@ -106,9 +109,16 @@ def _epoch(
 def _shuffled(key: jax.Array, epoch: jax.Array, rows: Rows, batch_size: int) -> jax.Array:
     """The member's training rows in this epoch's order, then padding; the order does not depend on the padding."""
     epoch_key = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), epoch)
-    bits = jax.random.bits(epoch_key, rows.train.shape, "uint32")
-    bits = jnp.where(jnp.arange(rows.train.shape[0]) < rows.n_train, bits, np.uint32(0xFFFFFFFF))
-    _, order = jax.lax.sort((bits, rows.train), num_keys=1, is_stable=True)
+    size = rows.train.shape[0]
+    bits = jax.random.bits(epoch_key, (size,), "uint32")
+    bits = jnp.where(jnp.arange(size) < rows.n_train, bits, np.uint32(0xFFFFFFFF))
+    if size <= PLACES:
+        # draw and place in one number: sorting single numbers takes a quarter of the time of sorting pairs
+        places = jnp.arange(size, dtype="uint32")
+        drawn = jnp.sort((bits & np.uint32(~(PLACES - 1) & 0xFFFFFFFF)) | places, stable=False)
+        order = rows.train[(drawn & np.uint32(PLACES - 1)).astype("int32")]
+    else:
+        _, order = jax.lax.sort((bits, rows.train), num_keys=1, is_stable=True)
     return jnp.concatenate([order, jnp.zeros(batch_size, order.dtype)])
 
 

@@ -52,6 +52,7 @@ class Networks:
         optimizer: Makes the networks' own optimizer, for `plan.optimizer` "own"; named by `key` too.
         full_batches: Whether they are trained in full batches, as Keras' `fit` does, instead of even ones.
         first: Number of the first member; shuffles depend on a member's number.
+        is_checked: Whether every layer is known to work side by side.
     """
 
     build: Callable[[int], keras.Model]
@@ -61,6 +62,7 @@ class Networks:
     optimizer: Callable[[], keras.optimizers.Optimizer] | None = None
     full_batches: bool = False
     first: int = 0
+    is_checked: bool = True
 
 
 class Weights(NamedTuple):
@@ -234,7 +236,7 @@ class _Training:
             return 1  # convolutions over members become grouped ones, which are slow on a CPU
         flops = 6.0 * self.recipe.batch_size * n_weights
         size = chunk_size(len(self.parts), flops, 24.0 * n_weights, layout, platform)
-        return check_together(self.recipe, size, self.plan.precision) if self.networks.full_batches else size
+        return size if self.networks.is_checked else check_together(self.recipe, size, self.plan.precision)
 
     def run(self) -> Trained:
         """All chunks, on all devices."""

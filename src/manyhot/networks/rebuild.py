@@ -89,7 +89,11 @@ def rebuilt(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str) ->
     """A fresh model of a description, its parts of the given type; call it inside `drawing_from`."""
     typed = _in_type(config, dtype) if dtype != "float32" else json.loads(json.dumps(config))
     try:
-        return keras.saving.deserialize_keras_object(typed, custom_objects=dict(custom), safe_mode=True)
+        if typed.get("class_name") == "Sequential" and typed.get("module") == "keras":
+            # all layers at once: from_config would build the model anew after each of them
+            layers = [_part(layer, custom) for layer in typed["config"]["layers"]]
+            return keras.Sequential(layers, name=typed["config"]["name"])
+        return _part(typed, custom)
     except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
         raise InputError(
             f"the model {config.get('class_name')!r} cannot be rebuilt from its config ({first_line(error)})",
@@ -105,6 +109,10 @@ def _in_type(value: Any, dtype: str) -> Any:
             for name, inner in value.items()
         }
     return [_in_type(inner, dtype) for inner in value] if isinstance(value, list) else value
+
+
+def _part(config: Mapping[str, Any], custom: Mapping[str, Any]) -> Any:
+    return keras.saving.deserialize_keras_object(config, custom_objects=dict(custom), safe_mode=True)
 
 
 def arranged(tensors: list[Any], names: list[str], takes: str) -> Any:
