@@ -171,7 +171,7 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     start = own.build(Start(5)).model.get_weights()
     model.set_weights(start)
     key = np.random.SeedSequence([0, 1, 0]).generate_state(2, np.uint32)
-    padded = np.concatenate([np.arange(230), np.zeros(256 - 230)]).astype(np.int32)
+    padded = jax.numpy.asarray(np.concatenate([np.arange(230), np.zeros(256 - 230)]).astype(np.int32))
     for epoch in range(3):
         order = np.asarray(_shuffled(jax.numpy.asarray(key), epoch, Rows(padded, np.int32(230), None, None), 0))[:230]
         for first in range(0, 230, 64):
@@ -370,3 +370,20 @@ def test_a_layer_that_cannot_be_compiled_is_named(rows):
     model = keras.Sequential([L.Input((6,)), L.Dense(4), Untraceable(), L.Dense(3)])
     with pytest.raises(TrainingError, match=r"'Untraceable'.*keras\.ops"):
         MultiLabelClassifier(network=model, members=2, epochs=1, batch_size=64, quiet=True).fit(X, Y)
+
+
+def test_it_trains_further(rows):
+    X, Y = rows
+    clf = MultiLabelClassifier(network=batch_norm(), members=2, epochs=2, batch_size=32, quiet=True).fit(X, Y)
+    before = clf.predict_proba(X)
+    after = clf.partial_fit(X, Y).predict_proba(X)
+    assert 1e-4 < np.abs(after - before).max() < 0.5
+
+
+def test_it_survives_pickling(rows):
+    import pickle
+
+    X, Y = rows
+    clf = MultiLabelClassifier(network=sequential(), members=2, epochs=1, batch_size=32, quiet=True).fit(X, Y)
+    again = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))

@@ -6,10 +6,11 @@ Usage: KERAS_BACKEND=jax python manyhot_cv.py FOLDER [--folds 30]
 import argparse
 from pathlib import Path
 
-import keras
 import task
 
 from manyhot import cross_validate
+
+import keras  # after manyhot, which puts it on JAX  # isort: skip
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from manyhot.collector import paused
 from manyhot.version import __version__
 
 if "keras" not in sys.modules:
@@ -51,7 +52,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'manyhot' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    with paused():
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

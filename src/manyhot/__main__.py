@@ -1,5 +1,16 @@
-"""`python -m manyhot` is `manyhot`."""
+"""`python -m manyhot` is `manyhot`: a process of our own."""
+
+import atexit
 
 from manyhot.cli import main
+from manyhot.collector import let_go
 
-main()
+
+def run() -> None:
+    """Run `manyhot` with the words of this process, and end it."""
+    atexit.register(let_go)
+    main()
+
+
+if __name__ == "__main__":
+    run()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from manyhot.cli.flags import kinds_of, settings_of, with_settings
+from manyhot.collector import paused
 from manyhot.plan import Plan
 from manyhot.version import __version__
 
@@ -46,7 +47,9 @@ Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may
 
 def _job(name: str, **options: Any) -> None:
     """Run a command's work; its module, and with it JAX and Keras, is imported only now."""
-    importlib.import_module(f"manyhot.cli.jobs.{name}").run(**options)
+    with paused():
+        job = importlib.import_module(f"manyhot.cli.jobs.{name}")
+    job.run(**options)
 
 
 def _reading(columns: str | None = None, kind: list[str] | None = None, **flags: Any) -> dict[str, Any]:

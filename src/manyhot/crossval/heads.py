@@ -110,8 +110,11 @@ def compare_heads(
     Returns:
         The three results side by side.
     """
-    settings = {"members": MEMBERS, "decide": Plan.decide, "prior_bias": False, **plan}
-    classifier = as_classifier(MultiLabelClassifier() if estimator is None else estimator, settings)
+    if isinstance(estimator, MultiLabelClassifier):
+        classifier = as_classifier(estimator, plan)
+    else:
+        ours = MultiLabelClassifier() if estimator is None else estimator
+        classifier = as_classifier(ours, {"members": MEMBERS, "decide": Plan.decide, "prior_bias": False, **plan})
     taken = classifier.taken(X, y)
     if taken.plan.network == OWN:
         shapes = taken.encoder().fit(taken.features).shapes()

@@ -29,6 +29,16 @@ SURE = 0.95
 """From this probability on the comparison names a better side."""
 
 
+OWN_HEADING = {
+    "f1_macro": "At the thresholds that each fold tuned inside its training rows",
+    "half": "At 0.5",
+    "top_k": "With the labels of the highest scores answered",
+}
+LABEL_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP", "roc_auc": "AUC"}
+WITH_SPREAD = ("f1", "average_precision", "roc_auc")
+LABELS_SHOWN, NAME_WIDTH = 20, 24
+
+
 class FoldScores(NamedTuple):
     """One fold's test rows.
 
@@ -203,18 +213,28 @@ class CrossValidation:
         chart = spread({"": self.to_dict()}, at)
         return save(chart, path) if path is not None else chart
 
+    def _labels_text(self) -> str:
+        """Mean (and deviation) of each label over the folds, the most frequent labels first."""
+        order = np.argsort(-self.label_scores["support"].sum(axis=0), kind="stable")
+        rows = [_row_of_label(self, int(j)) for j in order[:LABELS_SHOWN]]
+        text = table(["label", "support", *LABEL_COLUMNS.values()], rows)
+        more = len(order) - len(rows)
+        return f"{text}\n... and {more} rarer labels" if more else text
+
     def __str__(self) -> str:
         document = self.to_dict()
         low, high = document["test_rows"]
         tested = f"{low}" if low == high else f"{low} to {high}"
+        repeats = f"{document['repeats']} repeat{'s' * (document['repeats'] > 1)}"
         parts = [
-            f"{document['fits']} fits ({document['repeats']} repeats) on {document['rows']} rows, {tested} tested in "
-            f"each; {document['seconds']:.1f} s",
-            "At the thresholds that each fold tuned inside its training rows" + _rows(document, "own"),
+            f"{document['fits']} fits ({repeats}) on {document['rows']} rows, {tested} tested in each; "
+            f"{document['seconds']:.1f} s",
+            OWN_HEADING[self.facts["plan"]["decide"]] + _rows(document, "own"),
         ]
         at_half = {name for name in self.scores["half"] if MEASURES[name].needs == "decisions"}
         if self.facts["plan"]["decide"] != "half" and at_half:
             parts.append("At 0.5" + _rows(document, "half", at_half))
+        parts.append(self._labels_text())
         unscored = int((self.n_unscored > 0).sum())
         if unscored:
             most = self.labels[int(self.n_unscored.argmax())]
@@ -223,6 +243,17 @@ class CrossValidation:
                 f"{int(self.n_unscored.max())} of {self.n_fits} folds."
             )
         return "\n\n".join(parts)
+
+
+def _row_of_label(result: CrossValidation, j: int) -> list[str]:
+    name = result.labels[j]
+    cells = [f"{_mean(result.label_scores['support'][:, j]) * result.n_fits / len(result.is_tested):.0f}"]
+    for column in LABEL_COLUMNS:
+        values = result.label_scores[column][:, j]
+        values = values[np.isfinite(values)]
+        spread = f" ({values.std():.3f})" if values.size and column in WITH_SPREAD else ""
+        cells.append(f"{values.mean():.3f}{spread}" if values.size else "-")
+    return [name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}\N{HORIZONTAL ELLIPSIS}", *cells]
 
 
 def _rows(document: Mapping[str, Any], at: str, only: set[str] | None = None) -> str:

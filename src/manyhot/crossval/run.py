@@ -94,7 +94,8 @@ def cross_validate(
             results.append(_scored(taken, chosen[number], fit, scorer, begin, names))
             begin += len(fit.members)
             _tell(results[-1], len(results), len(chosen), taken.runtime)
-    facts = {"plan": to_dict(fits[0].plan), "seconds": time.perf_counter() - began, "stratify": bool(stratify)}
+    is_stratified = None if splits is not None else stratify
+    facts = {"plan": to_dict(fits[0].plan), "seconds": time.perf_counter() - began, "stratify": is_stratified}
     return gathered(taken.labels, taken.targets, chosen, results, facts)
 
 
