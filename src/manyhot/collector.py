@@ -1,4 +1,7 @@
-"""Python's garbage collector, kept out of the way of large imports: a fifth of their time is its walks over modules."""
+"""Python's garbage collector, kept out of the way of what makes many objects at once: imports, tracing, cloning.
+
+With JAX and Keras loaded one full collection walks over a million objects, which takes a sixth of a second.
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyhot.backend import jax, keras, precision
+from manyhot.collector import paused
 from manyhot.engine.data import Data, Parts, bucket, pad_indices
 from manyhot.engine.epochs import CURVE_EPOCHS, program
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
@@ -270,7 +271,8 @@ class _Training:
     def _first_state(self, chunk: list[int]) -> State:
         """The stacked state of a chunk on the host; a short last chunk is filled up with its last member."""
         members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
-        pairs = [self._first_weights(k) for k in members]
+        with paused():
+            pairs = [self._first_weights(k) for k in members]
         trainable = [np.stack(leaves) for leaves in zip(*(t for t, _ in pairs), strict=True)]
         fixed = [np.stack(leaves) for leaves in zip(*(f for _, f in pairs), strict=True)]
         n, dtype, first = len(members), self.plan.precision, self.networks.first

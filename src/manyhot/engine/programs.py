@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from manyhot.backend import jax
+from manyhot.collector import paused
 
 KEPT = 64
 """Programs kept; the one used longest ago goes first."""
@@ -28,7 +29,8 @@ class Programs:
         full_key = (key, shapes, str(tree))
         with self._lock:
             if full_key not in self._programs:
-                self._programs[full_key] = jax.jit(build(), donate_argnums=donate).lower(*args).compile()
+                with paused():
+                    self._programs[full_key] = jax.jit(build(), donate_argnums=donate).lower(*args).compile()
                 while len(self._programs) > self._kept:
                     self._programs.popitem(last=False)
             self._programs.move_to_end(full_key)
