@@ -292,6 +292,10 @@ def test_other_losses_and_idle_settings_are_refused(rows):
         MultiLabelClassifier(network=sequential(), hidden=(3,), **settings).fit(X, Y)
     with pytest.raises(InputError, match="expected the name of a network, a Keras model or a function"):
         MultiLabelClassifier(network=7, **settings).fit(X, Y)
+    with pytest.raises(InputError, match="hand it over in Python"):
+        MultiLabelClassifier(network="own", **settings).fit(X, Y)
+    with pytest.raises(InputError, match="did you mean 'mlp'"):
+        MultiLabelClassifier(network="mlpp", **settings).fit(X, Y)
     with pytest.raises(InputError, match="encode='standard'"):
         MultiLabelClassifier(network=sequential(), **settings).fit(np.where(X > 2, np.nan, X), Y)
 

@@ -222,6 +222,11 @@ def own_network(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: i
     """The description of a Keras model, or of what a function makes for these shapes."""
     if isinstance(network, OwnNetwork):
         return network
+    if network is None or isinstance(network, str):
+        raise InputError(
+            "'own' stands for a Keras model of yours; hand it over in Python: MultiLabelClassifier(network=model)",
+            argument="network",
+        )
     if callable(network) and not hasattr(network, "get_config"):
         shape: Any = next(iter(shapes.values())) if len(shapes) == 1 else dict(shapes)
         network = network(shape, n_labels)

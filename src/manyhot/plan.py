@@ -22,6 +22,7 @@ HEADS = ("sigmoid", "softmax")
 ENCODERS = ("auto", "standard", "none")
 OWN = "own"
 """Name of the network that is a Keras model of the user's."""
+NETWORKS = ("mlp", OWN)
 PRECISIONS = ("float32", "float64")
 LAYOUTS = ("auto", "together", "single")
 
@@ -122,6 +123,7 @@ class Plan:
             check.boolean(**{name: getattr(self, name)})
         if self.prior_bias != "auto":
             check.boolean(prior_bias=self.prior_bias)
+        check.one_of(NETWORKS, network=self.network)
         check.one_of(ENCODERS, encode=self.encode)
         check.one_of(LOSSES, loss=self.loss)
         check.one_of(HEADS, head=self.head)

@@ -5,8 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 
+from manyhot import plan
 from manyhot.backend import precision
 from manyhot.errors import InputError
+from manyhot.losses import LOSSES, OUTPUTS
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start
 
 SETTINGS = [
@@ -43,6 +45,12 @@ def test_a_start_is_reproducible_and_members_differ(name):
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_the_plan_knows_every_network_loss_and_head():
+    assert set(plan.NETWORKS) == {*BUILDERS, plan.OWN}
+    assert set(plan.LOSSES) == {loss for loss, _ in LOSSES}
+    assert set(plan.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
 
 
 def test_a_wrong_activation_is_named():

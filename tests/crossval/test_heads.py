@@ -84,6 +84,11 @@ def test_a_model_of_ones_own_loses_its_last_activation(digits):
     assert sums[2] != pytest.approx(1, abs=1e-2)
 
 
+def test_what_it_compares_cannot_be_set(digits):
+    with pytest.raises(InputError, match=r"'head'.*tries out itself"):
+        compare_heads(None, *digits, head="softmax")
+
+
 def test_exclusive_labels_are_said_to_be_right_for_softmax(digits):
     X, Y = digits
     heads = compare_heads(None, X, Y[:, :10], folds=2, members=2, epochs=2, hidden=(16,), quiet=True)

@@ -247,7 +247,7 @@ def compare_heads(
 
 
 app.command("compare-heads", epilog="Example: manyhot compare-heads songs.csv --labels 'mood_*' --picture heads.svg")(
-    with_settings(compare_heads)
+    with_settings(compare_heads, without=("head", "loss", "allow_softmax"))
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
 from typing import Annotated, Any
 
@@ -29,13 +29,17 @@ def meanings(kind: type) -> dict[str, str]:
     return {name: " ".join(words.split()) for name, words in found}
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+def with_settings(command: Callable[..., None], without: Collection[str] = ()) -> Callable[..., None]:
     """A command that takes `settings: dict` -> the same with one flag a field instead.
 
     A field whose name the command uses for something of its own has no flag there.
+
+    Args:
+        command: The command.
+        without: Further fields that have no flag.
     """
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
-    taken = {p.name for p in own}
+    taken = {p.name for p in own} | set(without)
     offered = {name: field for name, field in SETTINGS.items() if name not in taken}
     words = meanings(Plan) | meanings(Runtime)
 

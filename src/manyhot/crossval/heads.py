@@ -16,6 +16,7 @@ import numpy as np
 
 from manyhot.crossval.result import CrossValidation
 from manyhot.crossval.run import as_classifier, cross_validate
+from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.fits import is_exclusive, own_network
 from manyhot.labels import Targets
@@ -105,11 +106,17 @@ def compare_heads(
         folds: Parts of each repeat, 2 or more.
         repeats: 1 or more.
         groups: As for `cross_validate`.
-        plan: Fields of `Plan` and `Runtime` by name; `head`, `loss` and `allow_softmax` are set here.
+        plan: Fields of `Plan` and `Runtime` by name; `head`, `loss` and `allow_softmax` are not among them.
 
     Returns:
         The three results side by side.
+
+    Raises:
+        InputError: What cannot be used, by argument.
     """
+    settled = {"head", "loss", "allow_softmax"} & set(plan)
+    if settled:
+        raise InputError("is what the comparison tries out itself; leave it away", argument=min(settled))
     if isinstance(estimator, MultiLabelClassifier):
         classifier = as_classifier(estimator, plan)
     else:
