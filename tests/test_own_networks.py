@@ -391,3 +391,26 @@ def test_it_survives_pickling(rows):
     clf = MultiLabelClassifier(network=sequential(), members=2, epochs=1, batch_size=32, quiet=True).fit(X, Y)
     again = pickle.loads(pickle.dumps(clf))
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
+def test_frozen_and_adapted_layers_keep_their_weights(rows, tmp_path):
+    X, Y = rows
+    scale = L.Normalization()
+    scale.adapt(3 * X + 7)
+    model = keras.Sequential([L.Input((6,)), scale, L.Dense(5), L.Dense(3, activation="sigmoid")])
+    model.layers[1].trainable = False
+    model.compile(loss="binary_crossentropy", optimizer="adam")
+    frozen = [np.array(weight) for weight in model.layers[1].get_weights()]
+    clf = MultiLabelClassifier(network=model, members=2, epochs=5, batch_size=32, quiet=True).fit(3 * X + 7, Y)
+    assert [leaf.shape[1:] for leaf in clf.model_.weights.trainable] == [(5, 3), (3,)]
+    for member in range(2):
+        for kept in frozen:
+            assert any(np.array_equal(leaf[member], kept) for leaf in clf.model_.weights.fixed)
+    last = [np.asarray(leaf[0], np.float64) for leaf in clf.model_.weights.trainable]
+    hidden = (3 * X + 7 - np.asarray(scale.mean)) / np.sqrt(np.asarray(scale.variance)) @ frozen[0] + frozen[1]
+    by_hand = 1 / (1 + np.exp(-(hidden @ last[0] + last[1])))
+    one = clf.model_.scorer().scores({"features": (3 * X + 7).astype(np.float32)}, (0, 1))
+    np.testing.assert_allclose(one, by_hand, atol=1e-4)
+    clf.save(tmp_path / "frozen.manyhot")
+    scores = load(tmp_path / "frozen.manyhot").predict_proba(3 * X + 7)
+    np.testing.assert_array_equal(scores, clf.predict_proba(3 * X + 7))

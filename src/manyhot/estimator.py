@@ -43,7 +43,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):
         network: Name of a network builder; or your own Keras model (Sequential, functional, or subclassed with a
             config; compiled or not), or a function `(input_shape, n_labels) -> keras.Model`. The model is cloned,
             never changed; a compiled one brings its optimizer. It is trained as its own `fit` would train it, in full
-            batches without early stopping, on numbers as they are; a last sigmoid is taken into the loss.
+            batches without early stopping, on numbers as they are; a last sigmoid is taken into the loss. Weights are
+            drawn anew for each member, but layers that do not learn (frozen, adapted) keep theirs.
 
     Attributes:
         labels_: tuple of l label names, in the order of all columns.

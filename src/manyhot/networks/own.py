@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from manyhot.backend import floating, keras, precision
 from manyhot.errors import InputError
 from manyhot.networks.allowed import audit
@@ -27,6 +29,7 @@ from manyhot.networks.rebuild import (
     first_line,
     flat_layers,
     give_shape,
+    kept_weights,
     rebuilt,
     with_blanks,
 )
@@ -47,6 +50,7 @@ class OwnNetwork:
         optimizer: The compiled model's optimizer as JSON values, or None.
         loss: Name of the loss it was compiled with, or None.
         custom: Name -> class of the user's own that the description names.
+        kept: Place (in `flat_layers`) of a layer that does not learn -> its weights, which every member begins with.
     """
 
     config: Mapping[str, Any]
@@ -58,6 +62,7 @@ class OwnNetwork:
     optimizer: Mapping[str, Any] | None = None
     loss: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[int, list[np.ndarray]] = field(default_factory=dict)
 
     def build(self, start: Start) -> Member:
         """A member's network with its own initial weights, from inputs by name to logits."""
@@ -72,6 +77,8 @@ class OwnNetwork:
         for layer in layers:
             if type(layer) is keras.layers.BatchNormalization:
                 layer.__class__ = BatchNormalization
+        for place, weights in self.kept.items():
+            layers[place].set_weights(weights)
         if start.output_bias is not None:
             _output_bias(model, self.n_labels).assign(start.output_bias)
         return Member(model, [name for name, _ in self.inputs], self.takes, self.n_labels)
@@ -177,7 +184,8 @@ def describe(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels
     check_layers(clone)
     head, output = end_of(clone, inputs, takes)
     optimizer, loss = compilation_of(model)
-    return OwnNetwork(config, inputs, takes, n_labels, head, output, optimizer, loss, custom)
+    kept = kept_weights(model)
+    return OwnNetwork(config, inputs, takes, n_labels, head, output, optimizer, loss, custom, kept)
 
 
 def _inputs_of(

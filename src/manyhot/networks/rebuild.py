@@ -31,11 +31,42 @@ def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return found
 
 
+def kept_weights(model: keras.Model) -> dict[int, list[np.ndarray]]:
+    """Weights of frozen layers, by place in `flat_layers`; those of adapted ones are in the description."""
+    return {
+        place: [np.asarray(weight) for weight in layer.get_weights()]
+        for place, layer in enumerate(flat_layers(model))
+        if layer.weights and not layer.trainable_weights and not isinstance(layer, keras.layers.Normalization)
+    }
+
+
+def _with_statistics(config: Any, model: keras.Model) -> Any:
+    """A description in which adapted Normalization layers say their statistics, which Keras keeps beside it."""
+    adapted = {
+        layer.name: {
+            "mean": np.asarray(layer.adapt_mean).tolist(),
+            "variance": np.asarray(layer.adapt_variance).tolist(),
+        }
+        for layer in flat_layers(model)
+        if isinstance(layer, keras.layers.Normalization) and layer.built and layer.input_mean is None
+    }
+
+    def told(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            inner = {name: told(part) for name, part in value.items()}
+            if value.get("class_name") == "Normalization" and value["config"].get("name") in adapted:
+                inner["config"] = {**inner["config"], **adapted[value["config"]["name"]]}
+            return inner
+        return [told(part) for part in value] if isinstance(value, list) else value
+
+    return told(config) if adapted else config
+
+
 def config_of(model: keras.Model) -> dict[str, Any]:
     """The description of a model without its compilation, as JSON values."""
     try:
         config = keras.saving.serialize_keras_object(model)
-        return json.loads(json.dumps(_without_compilation(config)))
+        return _with_statistics(json.loads(json.dumps(_without_compilation(config))), model)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise InputError(
             f"the model {type(model).__name__!r} cannot be cloned ({first_line(error)}); give it get_config and "
