@@ -245,3 +245,15 @@ def test_a_pandas_style_estimator_is_left_as_it_is(rows):
     cross_validate(clf, X, Y, folds=3, repeats=1, seed=4)
     assert clf.seed == 0
     assert not hasattr(clf, "model_")
+
+
+def test_folds_with_one_step_less_are_left_alone_by_the_others(rows):
+    """112 rows make 7 batches of 16, 113 make 8; more epochs than one call records."""
+    X, Y = rows
+    everything = np.arange(150)
+    splits = [(everything[:112], everything[112:]), (everything[37:], everything[:37])]
+    told = {"epochs": 260, "batch_size": 16, "precision": "float64", "quiet": True}
+    together = cross_validate(network(L.BatchNormalization()), X, Y, splits=splits, layout="together", **told)
+    alone = cross_validate(network(L.BatchNormalization()), X, Y, splits=splits[:1], **told)
+    test = splits[0][1]
+    np.testing.assert_allclose(together.oof_scores[0][test], alone.oof_scores[0][test], atol=1e-8)
