@@ -68,6 +68,8 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 def _hash(part: Any, seed: list[int]) -> np.ndarray:
     """uint64 (n,): the wrapping sum of mixed (column, value) pairs, whatever the order of the pairs."""
+    if not sp.issparse(part):
+        part = part.reshape(len(part), -1)
     generator = np.random.default_rng(seed)
     drawn = generator.integers(2**63, size=part.shape[1], dtype=np.uint64)
     coefficients = np.asarray(drawn * np.uint64(2) + np.uint64(1))

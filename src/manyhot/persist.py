@@ -179,6 +179,7 @@ def _network_document(network: NetworkSpec) -> dict[str, Any]:
         "inputs": [{"name": name, "shape": list(shape)} for name, shape in own.inputs],
         "takes": own.takes,
         "head": own.head,
+        "frozen": list(own.frozen),
         "output": own.output,
         "optimizer": own.optimizer,
         "loss": own.loss,
@@ -210,6 +211,7 @@ def _own_network(
         optimizer=reader.mapping("network.optimizer") if reader.has("network.optimizer") else None,
         loss=reader.text("network.loss", choices=list(LOSSES)) if reader.has("network.loss") else None,
         custom=dict(custom_objects),
+        frozen=tuple(reader.list_of_integers("network.frozen", 0, MOST_LAYERS, max_items=MOST_LAYERS)),
     )
     audit(own.optimizer, {})
     return NetworkSpec(OWN, {}, encoder.shapes(), n_labels, precision, own)

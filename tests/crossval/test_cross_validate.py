@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.model_selection import KFold, RepeatedKFold
+from sklearn.model_selection import KFold, RepeatedKFold, StratifiedKFold
 
 from manyhot import MultiLabelClassifier, MultiLabelKFold, cross_validate
 from manyhot.backend import keras
@@ -221,6 +221,9 @@ WRONG = [
     ({"splits": [([0, 1], [1, 2])]}, "trains on rows that it tests"),
     ({"splits": [([0, 1], [999])]}, "numbers from 0 to 149"),
     ({"splits": [([0.5], [1])]}, "no pair of row numbers"),
+    ({"splits": [([0, 0, 1], [2])]}, "named more than once"),
+    ({"splits": [(np.ones(3, bool), [1])]}, "no pair of row numbers"),
+    ({"splits": StratifiedKFold(3)}, "the splitter refuses"),
     ({"splits": []}, "there is no split"),
     ({"splits": 5}, "expected pairs"),
 ]
@@ -257,3 +260,31 @@ def test_folds_with_one_step_less_are_left_alone_by_the_others(rows):
     alone = cross_validate(network(L.BatchNormalization()), X, Y, splits=splits[:1], **told)
     test = splits[0][1]
     np.testing.assert_allclose(together.oof_scores[0][test], alone.oof_scores[0][test], atol=1e-8)
+
+
+def test_a_schedule_by_name_follows_a_folds_own_steps(rows):
+    X, Y = rows
+    told = {
+        "epochs": 7,
+        "batch_size": 16,
+        "optimizer": "adam",
+        "schedule": "cosine",
+        "quiet": True,
+        "layout": "together",
+    }
+    longer = [(np.arange(113), np.arange(113, 120)), (np.arange(30, 142), np.arange(142, 150))]
+    equal = [(np.arange(112), np.arange(113, 120)), longer[1]]
+    scores = [
+        cross_validate(network(), X, Y, splits=splits, precision="float64", **told).oof_scores[0][142:]
+        for splits in (longer, equal)
+    ]
+    np.testing.assert_allclose(*scores, atol=1e-9)
+
+
+def test_masks_are_row_numbers(rows):
+    X, Y = rows
+    mask = np.arange(150) < 100
+    told = {"epochs": 1, "batch_size": 32, "quiet": True}
+    by_mask = cross_validate(network(), X, Y, splits=[(mask, ~mask)], **told)
+    by_number = cross_validate(network(), X, Y, splits=[(np.flatnonzero(mask), np.flatnonzero(~mask))], **told)
+    np.testing.assert_array_equal(by_mask.oof_scores, by_number.oof_scores)

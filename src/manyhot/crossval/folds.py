@@ -76,17 +76,22 @@ def given_splits(splits: Any, targets: Targets, groups: Any) -> list[Split]:
     """
     n = targets.n_samples
     if hasattr(splits, "split"):
-        splits = splits.split(np.zeros((n, 1)), targets.values, groups)
+        try:
+            splits = list(splits.split(np.zeros((n, 1)), targets.values, groups))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the splitter refuses these targets or groups: {error}", argument="splits") from None
     if not isinstance(splits, Iterable):
         raise InputError("expected pairs (train, test) or a splitter with `split`", argument="splits")
     found: list[Split] = []
     tested = np.zeros((0, n), dtype=bool)
     for number, pair in enumerate(splits):
         try:
-            train, test = (np.asarray(rows).astype(np.int64, casting="safe") for rows in pair)
+            train, test = (_row_numbers(rows, n) for rows in pair)
         except (TypeError, ValueError):
             raise InputError(f"split {number + 1} is no pair of row numbers (train, test)", argument="splits") from None
         for side, rows in (("train", train), ("test", test)):
+            if len(np.unique(rows)) < rows.size:
+                raise InputError(f"split {number + 1}: a {side} row is named more than once", argument="splits")
             if rows.ndim != 1 or not len(rows) or rows.min() < 0 or rows.max() >= n:
                 message = f"split {number + 1}: {side} rows must be numbers from 0 to {n - 1}, at least one"
                 raise InputError(message, argument="splits")
@@ -101,3 +106,13 @@ def given_splits(splits: Any, targets: Targets, groups: Any) -> list[Split]:
     if not found:
         raise InputError("there is no split", argument="splits")
     return found
+
+
+def _row_numbers(rows: Any, n: int) -> np.ndarray:
+    """Numbers as they are, a mask (n,) as the numbers of its rows."""
+    given = np.asarray(rows)
+    if given.dtype == np.bool_:
+        if given.shape != (n,):
+            raise ValueError("a mask of another length")
+        return np.flatnonzero(given)
+    return given.astype(np.int64, casting="safe")

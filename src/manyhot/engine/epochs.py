@@ -69,6 +69,10 @@ def _epoch(
     order = _shuffled(state.key, epoch, rows, recipe.batch_size)
     share, n_longer = rows.n_train // dials.n_steps, rows.n_train % dials.n_steps
 
+    n_steps = dials.n_steps
+    if recipe.is_ragged:
+        n_steps = (rows.n_train + recipe.batch_size - 1) // recipe.batch_size
+
     def one_step(step: jax.Array, carry: tuple) -> tuple:
         weights, total, weight = carry
         if recipe.full_batches:
@@ -77,7 +81,7 @@ def _epoch(
             start, count = step * share + jnp.minimum(step, n_longer), share + (step < n_longer)
         mask = jnp.arange(recipe.batch_size) < count
         batch = jax.lax.dynamic_slice(order, (start,), (recipe.batch_size,))
-        rate = scheduled_rate(recipe, dials, epoch * dials.n_steps + step)
+        rate = scheduled_rate(recipe, dials, epoch * n_steps + step, n_steps)
 
         def move(weights: tuple) -> tuple:
             return update(recipe, weights, data, (batch, mask), rate)

@@ -79,11 +79,11 @@ def safe_mean(total: jax.Array, weight: jax.Array) -> jax.Array:
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1), 0)
 
 
-def scheduled_rate(recipe: Recipe, dials: Dials, step: jax.Array) -> jax.Array:
-    """The learning rate of a step, counted from 0 over the whole of training."""
+def scheduled_rate(recipe: Recipe, dials: Dials, step: jax.Array, n_steps: jax.Array) -> jax.Array:
+    """The learning rate of a step, counted from 0 over the whole of training; n_steps is a member's in an epoch."""
     if recipe.schedule == "constant":
         return dials.learning_rate
-    share = step / (dials.n_epochs * dials.n_steps).astype(dials.learning_rate.dtype)
+    share = step / (dials.n_epochs * n_steps).astype(dials.learning_rate.dtype)
     if recipe.schedule == "linear":
         return dials.learning_rate * (1 - share)
     return dials.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * share))

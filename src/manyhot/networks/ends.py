@@ -105,15 +105,53 @@ def compilation_of(model: keras.Model) -> tuple[dict[str, Any] | None, str | Non
     optimizer = model.optimizer
     if getattr(optimizer, "use_ema", False):
         raise InputError("the optimizer uses use_ema, which is not supported; leave it out", argument="network")
+    name = type(optimizer).__name__
     try:
         config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
         audit(config, {})
-    except (TypeError, ValueError, InputError) as error:
+    except InputError:
         raise InputError(
-            f"the optimizer {type(optimizer).__name__!r} cannot be taken over ({first_line(error)})",
+            f"the optimizer {name!r}, or its schedule, is none of Keras' own that can be taken over; say "
+            "optimizer='adamw' (or 'adam', 'sgd') to choose another",
             argument="network",
         ) from None
+    except (TypeError, ValueError) as error:
+        message = f"the optimizer {name!r} cannot be taken over ({first_line(error)})"
+        raise InputError(message, argument="network") from None
+    if _loss_weights(model) is not None:
+        raise InputError("the model is compiled with loss_weights, which is not supported", argument="network")
     return config, _loss_name(model.loss)
+
+
+def _loss_weights(model: keras.Model) -> Any:
+    try:
+        return (model.get_compile_config() or {}).get("loss_weights")
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+
+
+def check_loss(model: keras.Model, output: str) -> None:
+    """Refuse a loss that expects something else than the model ends in.
+
+    Args:
+        model: The user's model.
+        output: What it ends in: "sigmoid", "softmax" or "linear".
+
+    Raises:
+        InputError: Probabilities taken as logits, or the reverse.
+    """
+    if not model.compiled or model.loss is None:
+        return
+    is_object = isinstance(model.loss, keras.losses.Loss)
+    from_logits = bool(model.loss.get_config().get("from_logits", False)) if is_object else False
+    if from_logits and output != "linear":
+        raise InputError(f"the model ends in {output}, but its loss has from_logits=True", argument="network")
+    if not from_logits and output == "linear":
+        raise InputError(
+            "the model gives logits, but its loss takes probabilities; end it with activation='sigmoid', or say "
+            "from_logits=True",
+            argument="network",
+        )
 
 
 def _loss_name(loss: Any) -> str:
@@ -124,8 +162,17 @@ def _loss_name(loss: Any) -> str:
         raise InputError(f"the model is compiled with the loss {loss!r}, expected one loss", argument="network")
     name = str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", ""))
     squashed = name.replace("_", "").lower()
-    if isinstance(loss, keras.losses.Loss) and loss.get_config().get("label_smoothing", 0):
-        raise InputError("the model is compiled with label_smoothing, which is not supported", argument="network")
+    if isinstance(loss, keras.losses.Loss):
+        told = loss.get_config()
+        for field, usual in (("label_smoothing", (0, 0.0)), ("reduction", ("sum_over_batch_size", "mean"))):
+            if told.get(field, usual[0]) not in usual:
+                raise InputError(
+                    f"the model's loss has {field}={told[field]!r}, which is not supported", argument="network"
+                )
+    elif not isinstance(loss, str) and not str(getattr(loss, "__module__", "")).startswith("keras."):
+        raise InputError(
+            f"the model is compiled with a loss of your own, {name!r}, which is not supported", argument="network"
+        )
     known = {
         "binarycrossentropy": "binary_crossentropy",
         "categoricalcrossentropy": "categorical_crossentropy",

@@ -17,7 +17,8 @@ import numpy as np
 from manyhot.backend import floating, keras, precision
 from manyhot.errors import InputError
 from manyhot.networks.allowed import audit
-from manyhot.networks.ends import check_layers, compilation_of, end_of
+from manyhot.networks.ends import check_layers, check_loss, compilation_of, end_of
+from manyhot.networks.fidelity import check_same, check_usual, frozen_places, takes_training
 from manyhot.networks.layers import BatchNormalization
 from manyhot.networks.rebuild import (
     BLANK,
@@ -50,6 +51,7 @@ class OwnNetwork:
         optimizer: The compiled model's optimizer as JSON values, or None.
         loss: Name of the loss it was compiled with, or None.
         custom: Name -> class of the user's own that the description names.
+        frozen: Places (in `flat_layers`) of layers that do not learn.
         kept: Place (in `flat_layers`) of a layer that does not learn -> its weights, which every member begins with.
     """
 
@@ -62,6 +64,7 @@ class OwnNetwork:
     optimizer: Mapping[str, Any] | None = None
     loss: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
+    frozen: tuple[int, ...] = ()
     kept: Mapping[int, list[np.ndarray]] = field(default_factory=dict)
 
     def build(self, start: Start) -> Member:
@@ -70,10 +73,12 @@ class OwnNetwork:
             model = rebuilt(self.config, self.custom, start.dtype)
             width = give_shape(model, self.inputs, self.takes)
         layers = flat_layers(model)
-        if width != self.n_labels or self.head >= len(layers):
+        if width != self.n_labels or max((self.head, *self.frozen)) >= len(layers):
             raise InputError(f"the network gives {width} outputs, expected {self.n_labels}")
         if self.head >= 0:
             layers[self.head].activation = keras.activations.linear
+        for place in self.frozen:
+            layers[place].trainable = False
         for layer in layers:
             if type(layer) is keras.layers.BatchNormalization:
                 layer.__class__ = BatchNormalization
@@ -104,10 +109,11 @@ class OwnNetwork:
 
         blank = OwnNetwork(
             with_blanks(self.config), self.inputs, self.takes, self.n_labels, self.head, self.output, None, None,
-            {**self.custom, BLANK: Bounded},
+            {**self.custom, BLANK: Bounded}, self.frozen,
         )  # fmt: skip
         try:
-            with precision(dtype):
+            # wrappers such as Bidirectional describe and rebuild their layer again, and then name it by its class
+            with precision(dtype), keras.saving.custom_object_scope({"Bounded": Bounded}):
                 member = blank.build(Start(0, None, dtype))
         except Exception as error:  # whatever a strange description makes Keras say
             raise InputError(f"the network in the file does not come about ({first_line(error)})") from None
@@ -144,6 +150,7 @@ class Member:
         self.output_shape = (None, n_labels)
         self.summary = model.summary
         self.layers = flat_layers(model)
+        self.takes_training = takes_training(model)
 
     def stateless_call(
         self,
@@ -155,9 +162,8 @@ class Member:
     ) -> Any:
         """As a Keras model's: (logits, other weights afterwards), and with `return_losses` the penalties."""
         given = arranged([inputs[name] for name in self.names], self.names, self.takes)
-        logits, *rest = self.model.stateless_call(
-            trainable, fixed, given, training=training, return_losses=return_losses
-        )
+        told = {"training": training} if self.takes_training else {}
+        logits, *rest = self.model.stateless_call(trainable, fixed, given, return_losses=return_losses, **told)
         return (logits.astype(next(iter(inputs.values())).dtype), *rest)
 
 
@@ -173,6 +179,8 @@ def describe(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels
         InputError: A model that cannot be rebuilt, whose inputs or outputs do not fit, or that uses what cannot be
             trained with padded batches.
     """
+    check_usual(model)
+    frozen = frozen_places(model)
     config = config_of(model)
     custom = custom_of(model, config)
     inputs, takes = _inputs_of(model, shapes)
@@ -181,11 +189,15 @@ def describe(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels
         width = give_shape(clone, inputs, takes)
     if width != n_labels:
         raise InputError(f"the model gives {width} outputs, expected {n_labels}, one per label", argument="network")
+    for place in frozen:
+        flat_layers(clone)[place].trainable = False
+    check_same(model, clone)
     check_layers(clone)
     head, output = end_of(clone, inputs, takes)
     optimizer, loss = compilation_of(model)
+    check_loss(model, output)
     kept = kept_weights(model)
-    return OwnNetwork(config, inputs, takes, n_labels, head, output, optimizer, loss, custom, kept)
+    return OwnNetwork(config, inputs, takes, n_labels, head, output, optimizer, loss, custom, frozen, kept)
 
 
 def _inputs_of(
@@ -213,7 +225,9 @@ def _inputs_of(
     for (name, shape), (_, wanted) in zip(ordered.items(), declared, strict=True):
         if not _fits(shape, wanted):
             raise InputError(f"the model takes rows of shape {wanted} for {name!r}, X has {shape}", argument="X")
-    takes = "dict" if isinstance(model.input, dict) and set(names) == set(shapes) else "list"
+    if isinstance(model.input, dict) and set(names) != set(shapes):
+        raise InputError(f"the model takes a dict with {names}; give X as a dict with these names", argument="X")
+    takes = "dict" if isinstance(model.input, dict) else "list"
     return tuple(ordered.items()), takes
 
 
