@@ -127,9 +127,9 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     """One member from the same start, without shuffling to tell apart: full batches in one order, Keras' own steps."""
     X, Y = rows
     from manyhot import engine
-    from manyhot.fits import NetworkSpec
     from manyhot.networks import Start
     from manyhot.plan import Plan, Runtime
+    from manyhot.specs import NetworkSpec
 
     rate = keras.optimizers.schedules.InverseTimeDecay(0.05, decay_steps=1, decay_rate=1e-2)
     model = keras.Sequential([L.Input((6,)), L.Dense(8, activation="relu"), L.Dense(3, activation="sigmoid")])
@@ -154,9 +154,9 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     from manyhot import engine
     from manyhot.engine.epochs import _shuffled
     from manyhot.engine.state import Rows
-    from manyhot.fits import NetworkSpec
     from manyhot.networks import Start
     from manyhot.plan import Plan, Runtime
+    from manyhot.specs import NetworkSpec
 
     def build():
         model = keras.Sequential(

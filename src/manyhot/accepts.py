@@ -38,9 +38,10 @@ class Accepts:
             return arrays, None
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=reset)
-            frame = frame_of(X)
             if reset:
+                frame = frame_of(X, [name for name, kind in (self.kinds or {}).items() if kind == "text"])
                 return frame, inspect_kinds(frame, self.kinds or {})
+            frame = frame_of(X, getattr(self.model_.encoder, "text_columns", ()))
             if isinstance(self.model_.encoder, MatrixEncoder):
                 return frame.to_numpy(), None
             return frame, None

@@ -18,10 +18,11 @@ from manyhot.decider import unfitted_decider
 from manyhot.deciding import fresh_evidence
 from manyhot.duplicates import fingerprints, merge_duplicates
 from manyhot.errors import InputError
-from manyhot.fits import Base, Features, Fit, NetworkSpec, label_weights_of, train_fits
+from manyhot.fits import Base, Features, Fit, label_weights_of, train_fits
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Given, Model, check_learnable, finished
 from manyhot.plan import OWN, Plan
+from manyhot.specs import NetworkSpec
 from manyhot.splits import MemberRows
 from manyhot.trap import check_output
 
@@ -174,7 +175,9 @@ def _grown_weights(model: Model, network: NetworkSpec, fit: Fit) -> engine.Weigh
     trainable: list[list[np.ndarray]] = []
     with precision(network.precision):
         for k in range(model.n_members):
-            fresh = [np.array(variable.value) for variable in networks.build(k).trainable_variables]
+            assert networks.begin_tables is not None
+            drawn = [variable.value for variable in networks.build(k).trainable_variables]
+            fresh = [np.array(leaf) for leaf in (*networks.begin_tables(k).values(), *drawn)]
             for leaf, old in zip(fresh, model.weights.trainable, strict=True):
                 leaf[..., : old.shape[-1]] = old[k]
             trainable.append(fresh)

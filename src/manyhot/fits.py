@@ -7,7 +7,7 @@ used for is not known here. Start reading at `prepare`, then `train_fits`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,51 +19,14 @@ from manyhot.duplicates import fingerprints, merge_duplicates
 from manyhot.encode import Encoder
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
-from manyhot.networks import BUILDERS, OwnNetwork, Start, describe
-from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan, Runtime, resolved
+from manyhot.networks import Start
+from manyhot.plan import OWN, Plan, Runtime, resolved
+from manyhot.specs import NetworkSpec, network_settings, own_network, with_own
 from manyhot.splits import MemberRows, cross_fitting
 from manyhot.trap import check_output
 
 Features = Any
 """What an encoder takes: a polars frame, a matrix (n, f), a CSR matrix or named arrays."""
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """What a network looks like, without its weights.
-
-    Args:
-        name: A row of `networks.BUILDERS`, or "own".
-        settings: Named settings of the builder, JSON values; empty for "own".
-        shapes: Shape of one row of each named input.
-        n_labels: Number of logits.
-        precision: "float32" or "float64".
-        own: The description of a Keras model of the user's.
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    shapes: Mapping[str, tuple[int, ...]]
-    n_labels: int
-    precision: str
-    own: OwnNetwork | None = None
-
-    def networks(self, n_members: int, start: Callable[[int], Start] | None = None, first: int = 0) -> engine.Networks:
-        """The members' networks; without `start` only their structure matters."""
-
-        def build(member: int) -> Any:
-            begin = start(member) if start else Start(0, None, self.precision)
-            if self.own is not None:
-                return self.own.build(begin)
-            return BUILDERS[self.name](self.shapes, self.n_labels, self.settings, begin)
-
-        if self.own is not None:
-            optimizer = None if self.own.optimizer is None else self.own.make_optimizer
-            key: Any = (OWN, self.own.key(), self.precision)
-            return engine.Networks(build, key, self.shapes, n_members, optimizer, True, first, not self.own.custom)
-        settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
-        key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.precision)
-        return engine.Networks(build, key, self.shapes, n_members, first=first)
 
 
 @dataclass(frozen=True)
@@ -85,7 +48,8 @@ class Base:
     @property
     def n_bytes(self) -> int:
         """Memory that the rows take on the device."""
-        sizes = [4 * int(np.prod(block.shape)) for block in self.blocks.values()]
+        blocks = self.blocks.values()
+        sizes = [8 * block.nnz if sp.issparse(block) else 4 * int(np.prod(block.shape)) for block in blocks]
         return sum(sizes) + self.targets.values.size * (1 if self.targets.known is None else 2)
 
 
@@ -170,15 +134,11 @@ def prepare(
         base = Base(blocks, targets, weights, label_weights)
         rows = np.argsort(merged.place, kind="stable")
         place, groups = np.argsort(rows), merged.place[rows]
-    return Fit(
-        encoder,
-        base,
-        rows,
-        place,
-        _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all),
-        resolved(plan, len(rows), own is not None and own.optimizer is not None),
-        NetworkSpec(plan.network, network_settings(plan), encoder.shapes(), targets.n_labels, plan.precision, own),
-    )
+    settings = network_settings(plan, encoder.sparse)
+    spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision, own)
+    plan = resolved(plan, len(rows), own is not None and own.optimizer is not None, spec.n_table)
+    members = _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all)
+    return Fit(encoder, base, rows, place, members, plan, spec)
 
 
 def part_of(fit: Fit, chosen: np.ndarray, trains_on_all: bool) -> Fit:
@@ -209,8 +169,8 @@ def _copies(fit: Fit, rows: np.ndarray) -> np.ndarray:
 def _members_of(
     targets: Targets, rows: np.ndarray, plan: Plan, groups: np.ndarray | None, trains_on_all: bool
 ) -> list[MemberRows]:
-    """The members' rows, as rows of the base."""
-    n_members = int(resolved(plan, len(rows)).members)
+    """The members' rows, as rows of the base; the plan has no "auto" left."""
+    n_members = int(plan.members)
     if trains_on_all:
         nothing = np.zeros(0, dtype=np.int64)
         return [MemberRows(rows, nothing, nothing)] * n_members
@@ -237,70 +197,6 @@ def label_weights_of(plan: Plan, labels: LabelSpace | None) -> np.ndarray | None
             argument="label_weights",
         )
     return weights
-
-
-def own_network(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> OwnNetwork:
-    """The description of a Keras model, or of what a function makes for these shapes."""
-    if isinstance(network, OwnNetwork):
-        return network
-    if network is None or isinstance(network, str):
-        raise InputError(
-            "'own' stands for a Keras model of yours; hand it over in Python: MultiLabelClassifier(network=model)",
-            argument="network",
-        )
-    if callable(network) and not hasattr(network, "get_config"):
-        shape: Any = next(iter(shapes.values())) if len(shapes) == 1 else dict(shapes)
-        network = network(shape, n_labels)
-    if not hasattr(network, "stateless_call"):
-        raise InputError(
-            f"got {type(network).__name__}, expected the name of a network, a Keras model or a function "
-            "(input_shape, n_labels) -> keras.Model",
-            argument="network",
-        )
-    return describe(network, shapes, n_labels)
-
-
-def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
-    """The plan with what a Keras model says about its output and its loss.
-
-    Raises:
-        InputError: Settings that the model has settled already, or a loss that does not go with its softmax.
-    """
-    if own is None:
-        if plan.optimizer == OWN:
-            raise InputError("there is no compiled Keras model whose optimizer could be taken", argument="optimizer")
-        return plan
-    if plan.optimizer == OWN and own.optimizer is None:
-        raise InputError("the Keras model is not compiled, so it has no optimizer", argument="optimizer")
-    takes_own = own.optimizer is not None and plan.optimizer in ("auto", OWN)
-    taken = ("learning_rate", "schedule", "weight_decay", "momentum", "nesterov") if takes_own else ()
-    for name in ("hidden", "activation", "dropout", "batch_norm", *taken):
-        if getattr(plan, name) != getattr(Plan, name):
-            place = "the compiled model's optimizer" if name in taken else "your own Keras model"
-            hint = "; say optimizer='adamw' (or 'adam', 'sgd') to choose another" if name in taken else ""
-            raise InputError(f"has no effect beside {place}, which settles it{hint}", argument=name)
-    loss = own.loss if plan.loss == "auto" else plan.loss
-    if own.output != "softmax" and loss != "categorical_crossentropy":
-        return plan
-    if plan.loss not in SOFTMAX_LOSSES:
-        raise InputError(
-            f"{plan.loss} takes one sigmoid per label, but the Keras model ends in a softmax; end it in "
-            "activation='sigmoid', or leave the loss away",
-            argument="loss",
-        )
-    return replace(plan, head="softmax", loss=loss or "categorical_crossentropy")
-
-
-def network_settings(plan: Plan) -> dict[str, Any]:
-    """What a network builder may ask of the plan."""
-    if plan.network == OWN:
-        return {}
-    return {
-        "hidden": list(plan.hidden),
-        "activation": plan.activation,
-        "dropout": plan.dropout,
-        "batch_norm": plan.batch_norm,
-    }
 
 
 def train_fits(
@@ -337,15 +233,15 @@ def train_fits(
         )
     )
     networks = spec.networks(len(owners), lambda n: owners[n][0].start(owners[n][1], first + n), first)
-    data = _laid_out([base for base, _ in bases.values()], plan.precision)
+    data = _laid_out([base for base, _ in bases.values()], plan.precision, networks.tables)
     return networks, engine.train(networks, data, parts, plan, runtime, int(plan.batch_size), start, watch)
 
 
-def _laid_out(bases: list[Base], precision: str) -> engine.Data:
+def _laid_out(bases: list[Base], precision: str, tables: Collection[str]) -> engine.Data:
     if len(bases) == 1:
         base = bases[0]
-        known = base.targets.known
-        return engine.lay_out(base.blocks, base.targets.values, known, base.weights, precision, base.label_weights)
+        given = (base.blocks, base.targets.values, base.targets.known, base.weights)
+        return engine.lay_out(*given, precision, base.label_weights, tables=tables)
     targets = Targets.joined([base.targets for base in bases])
     return engine.lay_out(
         {name: _stacked([base.blocks[name] for base in bases]) for name in bases[0].blocks},
@@ -354,6 +250,7 @@ def _laid_out(bases: list[Base], precision: str) -> engine.Data:
         np.concatenate([base.weights for base in bases]),
         precision,
         bases[0].label_weights,
+        tables=tables,
     )
 
 

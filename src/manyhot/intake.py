@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets, as_targets
+from manyhot.read.columns import words
 from manyhot.read.kinds import typed
 from manyhot.samples import Arrays, Samples
 
@@ -25,16 +26,25 @@ def is_frame(X: Any) -> bool:
     return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
 
 
-def frame_of(X: Any) -> pl.DataFrame:
-    """A polars frame with the same columns, each in the type its values have; missing stays missing."""
+def frame_of(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
+    """A polars frame with the same columns, each in the type its values have; missing stays missing.
+
+    Args:
+        X: A data frame of any kind.
+        texts: Columns whose cells are text whatever they look like: "007" is no 7.
+    """
+
+    def settled(column: pl.Series) -> pl.Series:
+        return words(column) if column.name in texts else typed(column)
+
     if isinstance(X, pl.DataFrame):
-        return X.select(typed(column) for column in X)
+        return X.select(settled(column) for column in X)
     frame = nw.from_native(X, eager_only=True)
     names = [str(name) for name in frame.columns]
     if len(set(names)) != len(names):
         raise InputError("column names must be unique", argument="X")
     return pl.DataFrame(
-        [typed(_series(name, column)) for name, column in zip(names, frame.iter_columns(), strict=True)]
+        [settled(_series(name, column)) for name, column in zip(names, frame.iter_columns(), strict=True)]
     )
 
 

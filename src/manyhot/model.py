@@ -19,9 +19,10 @@ from manyhot.decider import Decider, Settled, fit_decider, honest_answers, settl
 from manyhot.duplicates import fingerprints
 from manyhot.encode import Encoder
 from manyhot.errors import InputError
-from manyhot.fits import Features, Fit, NetworkSpec, label_weights_of, out_of_fold, prepare, seen_rows, train_fits
+from manyhot.fits import Features, Fit, label_weights_of, out_of_fold, prepare, seen_rows, train_fits
 from manyhot.labels import LabelSpace, Targets
 from manyhot.plan import Plan, Runtime, to_dict
+from manyhot.specs import NetworkSpec
 from manyhot.trap import is_exclusive
 
 
@@ -272,7 +273,8 @@ def continue_training(
     plan = replace(model.plan, epochs=n_epochs, schedule="constant", early_stopping=False)
     networks = model.network.networks(model.n_members)
     by_label = label_weights_of(plan, model.labels)
-    data = engine.lay_out(blocks, targets.values, targets.known, weights, plan.precision, by_label)
+    given = (blocks, targets.values, targets.known, weights, plan.precision, by_label)
+    data = engine.lay_out(*given, tables=networks.tables)
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.Parts([rows] * model.n_members, [nothing] * model.n_members, [nothing] * model.n_members)
     batch_size = int(plan.batch_size)

@@ -20,7 +20,6 @@ from manyhot.calibrate import Calibration
 from manyhot.decider import Decider
 from manyhot.encode import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
 from manyhot.errors import BundleError, InputError
-from manyhot.fits import NetworkSpec
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Evidence, Model, Remembered
 from manyhot.networks import WEIGHT_SHAPES, OwnNetwork, audit
@@ -29,6 +28,7 @@ from manyhot.report import to_text
 from manyhot.risk import Guarantee
 from manyhot.rules import Rules
 from manyhot.samples import COLUMN_KINDS
+from manyhot.specs import NetworkSpec
 
 MOST_LAYERS = 1000
 MOST_UNITS = 10_000_000
@@ -170,6 +170,7 @@ def _encoder(reader: Reader) -> Encoder:
         spec: dict[str, Any] = {
             "names": reader.list_of_text("encoder.names", is_unique=True),
             "is_sparse": reader.boolean("encoder.is_sparse"),
+            "length": reader.number("encoder.length", 1e-37, 1e37),
         }
         width = len(spec["names"])
     elif kind == PlainEncoder.kind:
@@ -182,6 +183,8 @@ def _encoder(reader: Reader) -> Encoder:
         "scale": reader.array("encoder/scale", dtype=np.float64, shape=(width,), low=np.finfo(float).tiny),
         "gaps": gaps,
     }
+    texts = reader.array_names("encoder/text.") if "text" in spec else []
+    arrays |= {name.removeprefix("encoder/"): reader.any_array(name) for name in texts}
     if len(gaps) > width or (np.diff(gaps) <= 0).any():
         raise BundleError("columns with gaps are not in order")
     return ENCODERS[kind].from_spec(spec, arrays)
@@ -277,6 +280,17 @@ def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
             raise BundleError("levels of a column are not in order")
     categories = [{"levels": listed} for listed in levels]
     spec = {"columns": names, "kinds": column_kinds, "categories": categories, "has_rest": rests}
+    if reader.has("encoder.text"):
+        n_texts = column_kinds.count("text")
+        spec["text"] = [
+            {
+                "kind": record.text("kind", choices=["ngrams"]),
+                "max_words": record.integer("max_words", 0, MOST_UNITS),
+                "max_characters": record.integer("max_characters", 0, MOST_UNITS),
+                "hashed": record.boolean("hashed"),
+            }
+            for record in reader.records("encoder.text", n_texts, min_items=n_texts)
+        ]
     return spec, sum(kind in ("numeric", "boolean") for kind in column_kinds)
 
 
@@ -288,6 +302,9 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
         "dropout": reader.number("network.settings.dropout", 0, 0.99),
         "batch_norm": reader.boolean("network.settings.batch_norm"),
     }
+    settings["tables"] = reader.list_of_text("network.settings.tables", is_unique=True)
+    if settings["tables"] != sorted(encoder.sparse):
+        raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
     widths = {block: shape[0] for block, shape in encoder.shapes().items()}
     told = {block: reader.integer(f"network.widths.{block}", 0, MOST_UNITS) for block in widths}
     if told != widths or precision not in PRECISIONS:
@@ -298,6 +315,7 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
 def _weights(reader: Reader, network: NetworkSpec, n_members: int) -> engine.Weights:
     """The arrays, each of exactly the shape that the described network has."""
     trainable, fixed = WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
+    trainable = [*network.tables().values(), *trainable]
     return engine.Weights(
         [
             reader.array(f"network/trainable.{k}", dtype=network.precision, shape=(n_members, *shape))

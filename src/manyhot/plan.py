@@ -39,6 +39,8 @@ DECISIONS = (
 )
 ENCODERS = ("auto", "standard", "none")
 OWN = "own"
+MOST_TABLE_NUMBERS = 2**28
+"""Numbers in the tables of all members together, where the number of members is "auto": 1 GiB in float32."""
 """Name of the network that is a Keras model of the user's."""
 NETWORKS = ("mlp", OWN)
 PRECISIONS = ("float32", "float64")
@@ -287,7 +289,7 @@ class Runtime:
         check.boolean(quiet=self.quiet)
 
 
-def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False) -> Plan:
+def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int = 0) -> Plan:
     """The plan with every "auto" replaced for a number of (different) training rows.
 
     The batch grows with the rows, so that an epoch has about 64 to 128 steps where the rows allow it; large data
@@ -297,14 +299,19 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False) -> Plan:
         plan: The plan.
         n_rows: Different training rows.
         has_optimizer: Whether the network is a compiled Keras model with an optimizer of its own.
+        n_table: Numbers in the tables of one member, where there are sparse features; they learn in fewer epochs, and
+            large ones leave room for fewer members.
     """
     members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
     if members == "auto":
-        members = 16 if n_rows <= 5_000 else 8
+        members = min(16 if n_rows <= 5_000 else 8, max(1, MOST_TABLE_NUMBERS // max(n_table, 1)))
     if batch_size == "auto":
         batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), 1024))
     if epochs == "auto":
-        epochs = max(4, min(20, round(20 * 50_000 / max(n_rows, 1))))
+        if n_table:
+            epochs = max(2, min(40, round(800 / math.sqrt(max(n_rows, 1)))))
+        else:
+            epochs = max(4, min(20, round(20 * 50_000 / max(n_rows, 1))))
     is_own = plan.network == OWN
     optimizer = ("own" if has_optimizer else "adamw") if plan.optimizer == "auto" else plan.optimizer
     prior_bias = not is_own if plan.prior_bias == "auto" else plan.prior_bias

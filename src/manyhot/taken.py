@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from manyhot.encode import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
+from manyhot.encode.ngrams import MAX_CHARACTERS, MAX_WORDS
+from manyhot.encode.table import USED_KINDS
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
-from manyhot.plan import Plan, Runtime, resolved
+from manyhot.plan import OWN, Plan, Runtime, resolved
 from manyhot.samples import Arrays
 
 
@@ -51,5 +54,15 @@ class Taken(NamedTuple):
         if self.kinds is None:
             return PlainEncoder(self.columns) if is_plain else MatrixEncoder(self.columns)
         if is_plain:
-            return PlainEncoder([n for n, kind in self.kinds.items() if kind in ("numeric", "boolean", "categorical")])
+            return PlainEncoder([name for name, kind in self.kinds.items() if kind in USED_KINDS])
         return TableEncoder(self.kinds)
+
+    def n_table(self) -> int:
+        """Numbers in the tables of one member at most; 0 where nothing is sparse."""
+        if self.plan.network == OWN:
+            return 0
+        if self.kinds is not None:
+            width = list(self.kinds.values()).count("text") * (MAX_WORDS + MAX_CHARACTERS)
+        else:
+            width = self.features.shape[1] if sp.issparse(self.features) else 0
+        return width * (self.plan.hidden[0] if self.plan.hidden else len(self.labels))

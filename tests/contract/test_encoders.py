@@ -45,8 +45,18 @@ def arrays(seed: int = 0) -> Arrays:
     return Arrays({"left": generator.normal(size=(N, 3)), "right": generator.random((N, 4, 4, 2))})
 
 
+def texts(seed: int = 0) -> pl.DataFrame:
+    generator = np.random.default_rng(seed)
+    words = np.array(["red", "blue", "über", "😀", "猫", "once"])
+    title, body = ([" ".join(generator.choice(words, size=k)) for k in generator.integers(0, 9, N)] for _ in range(2))
+    return pl.DataFrame({"x": generator.normal(size=N), "title": title, "body": [None, *body[1:]]})
+
+
 CASES = {
     "table": (lambda: TableEncoder(KINDS), table),
+    "texts": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}), texts),
+    "one text": (lambda: TableEncoder({"title": "text"}, {"max_characters": 300}), texts),
+    "hashed text": (lambda: TableEncoder({"title": "text"}, {"max_words": 50, "hashed": True}), texts),
     "dense": (lambda: MatrixEncoder(list("uvwxyz")), dense),
     "plain": (lambda: PlainEncoder([f"f{j}" for j in range(20)]), sparse),
     "arrays": (PlainEncoder, arrays),
@@ -78,6 +88,18 @@ def test_blocks_are_finite_float32_of_the_announced_width(case):
         assert block.dtype == np.float32
         assert np.isfinite(block).all()
         assert np.abs(block).max() <= CLIP
+
+
+def test_sparse_blocks_are_named(case):
+    make, rows = case
+    encoder = make().fit(rows())
+    blocks = encoder.transform(rows(1))
+    assert encoder.sparse <= set(blocks)
+    for name in encoder.sparse:
+        assert sp.issparse(blocks[name])
+        assert blocks[name].format == "csr"
+    if isinstance(encoder, TableEncoder):
+        assert encoder.sparse == {name for name, block in blocks.items() if sp.issparse(block)}
 
 
 def test_a_described_encoder_does_the_same(case):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from manyhot import engine
-from manyhot.fits import NetworkSpec, network_settings
 from manyhot.networks import Start
 from manyhot.plan import Plan, Runtime
+from manyhot.specs import NetworkSpec, network_settings
 
 
 class Job:

@@ -1,10 +1,17 @@
 """How often one fit compiles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
+from manyhot import engine
 from manyhot.backend import jax
 from manyhot.estimator import MultiLabelClassifier
+from manyhot.networks import Start
+from manyhot.plan import Plan, Runtime
+from manyhot.specs import NetworkSpec, network_settings
 
 
 @pytest.fixture
@@ -51,3 +58,34 @@ def test_predictions_of_many_sizes_share_two_programs(compiles):
     for n in (1, 2, 30, 64, 65, 100, 128, 129, 250):
         assert classifier.predict_proba(X[:n]).shape == (n, 3)
     assert len(compiles) == 0
+
+
+def test_sparse_batches_of_any_number_of_non_zeros_share_one_program(compiles):
+    """More than 1,000 batches, from empty rows to rows of hundreds: nothing compiles after the first epoch."""
+    generator = np.random.default_rng(0)
+    counts = np.minimum(generator.zipf(1.4, 1100 * 4), 400) - 1
+    columns = generator.integers(0, 3000, counts.sum())
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    X = sp.csr_matrix((np.ones(len(columns)), columns, starts), (len(counts), 3000))
+    X.sum_duplicates()
+    Y = generator.random((len(counts), 2)) < 0.5
+    after_first_epoch = []
+
+    def watch(progress: engine.Progress) -> None:
+        after_first_epoch.append(len(compiles))
+
+    plan = Plan(epochs=2, hidden=(4,), precision="float32")
+    spec = NetworkSpec("mlp", network_settings(plan, ["x"]), {"x": (3000,)}, 2, "float32")
+    networks = spec.networks(1, lambda member: Start(member))
+    data = engine.lay_out({"x": X}, Y, None, np.ones(len(Y)), "float32", tables=["x"])
+    nothing = np.zeros(0, dtype=np.int64)
+    parts = engine.Parts([np.arange(len(Y))], [nothing], [nothing])
+    batches = np.add.reduceat(counts, np.arange(0, len(counts), 4))
+    assert len(batches) == 1100
+    assert len(set(batches.tolist())) > 50
+    engine.train(networks, data, parts, plan, Runtime(), 4, watch=watch)
+    assert 1 <= len(compiles) <= 25
+    before = len(compiles)
+    engine.train(networks, data, parts, replace(plan, epochs=3, seed=5), Runtime(), 4)
+    assert len(compiles) == before
+    assert set(after_first_epoch) == {before}

@@ -29,6 +29,6 @@ def test_training_on_padded_nonzeros_equals_training_on_dense_rows(job, monkeypa
     plan = Plan(precision="float64", epochs=4, hidden=(16,))
     job.features = np.where(np.abs(job.features) > 1, job.features, 0)
     dense = job.scores(plan, job.train(plan))
-    monkeypatch.setattr("manyhot.engine.data.lay_out.__defaults__", (None, 0))
+    monkeypatch.setattr("manyhot.engine.data.lay_out.__defaults__", (None, 0, ()))
     sparse = job.scores(plan, job.train(plan, features=sp.csr_matrix(job.features)))
     np.testing.assert_allclose(dense, sparse, atol=1e-9)

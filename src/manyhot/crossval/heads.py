@@ -18,12 +18,12 @@ from manyhot.crossval.result import CrossValidation
 from manyhot.crossval.run import as_classifier, cross_validate
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
-from manyhot.fits import own_network
 from manyhot.labels import Targets
 from manyhot.pictures import heads, save
 from manyhot.plan import OWN, Plan
 from manyhot.report.build import plain
 from manyhot.report.text import table
+from manyhot.specs import own_network
 from manyhot.trap import is_exclusive
 
 HEADS = {

@@ -87,7 +87,7 @@ def cross_validate(
         chosen = repeated_folds(taken.targets, folds, repeats, stratify, groups, taken.plan.seed)
     else:
         chosen = given_splits(splits, taken.targets, groups)
-    plan_for_all = _for_all_folds(taken.plan, min(len(split.train) for split in chosen))
+    plan_for_all = _for_all_folds(taken.plan, min(len(split.train) for split in chosen), taken.n_table())
     results: list[FoldScores] = []
     for fit_numbers, fits in _grouped(taken, classifier.network, plan_for_all, chosen):
         with watching(taken.runtime.quiet, f"{len(results)}/{len(chosen)} folds scored, training") as watch:
@@ -125,9 +125,9 @@ def as_classifier(estimator: Any, plan: dict[str, Any]) -> MultiLabelClassifier:
     return MultiLabelClassifier(**{"network": estimator, "members": 1, "decide": "half", **plan})
 
 
-def _for_all_folds(plan: Plan, n_rows: int) -> Plan:
+def _for_all_folds(plan: Plan, n_rows: int, n_table: int) -> Plan:
     """The plan with numbers that hold for every fold alike."""
-    known = resolved(plan, n_rows)
+    known = resolved(plan, n_rows, n_table=n_table)
     needs_nothing = not is_tuned(plan) and not LOSS_KINDS[plan.loss_used].is_shift_free
     calibrate = "none" if needs_nothing and plan.members == 1 and known.calibrate == "auto" else known.calibrate
     return replace(plan, members=known.members, epochs=known.epochs, batch_size=known.batch_size, calibrate=calibrate)

@@ -17,6 +17,8 @@ BLOCK = "features"
 class MatrixEncoder:
     """Scales numbers robustly; columns that had missing values get a second column that says so.
 
+    Rows of a CSR matrix have a length of about 1 (root mean square) and no second columns; missing is 0 there.
+
     Args:
         names: Column names, f of them.
     """
@@ -25,6 +27,11 @@ class MatrixEncoder:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
+
+    @property
+    def sparse(self) -> frozenset[str]:
+        """The blocks that are CSR."""
+        return frozenset({BLOCK} if self.is_sparse else ())
 
     def fit(self, features: np.ndarray | sp.csr_matrix, weights: np.ndarray | None = None) -> MatrixEncoder:
         """Learn centres and scales.
@@ -39,8 +46,10 @@ class MatrixEncoder:
         self._check_width(features)
         weights = np.ones(features.shape[0]) if weights is None else np.asarray(weights, dtype=float)
         self.is_sparse = sp.issparse(features)
+        self.length = 1.0
         if self.is_sparse:
             self.scale = fit_sparse_scale(features, weights)
+            self.length = _usual_length(self.scale.apply_sparse(sp.csr_matrix(features)), weights)
             self.gaps = np.zeros(0, dtype=np.int64)
         else:
             features = np.asarray(features, dtype=float)
@@ -52,7 +61,9 @@ class MatrixEncoder:
         """One block, float32: dense (n, f + columns with gaps), or CSR (n, f)."""
         self._check_width(features)
         if self.is_sparse:
-            return {BLOCK: self.scale.apply_sparse(sp.csr_matrix(features))}
+            scaled = self.scale.apply_sparse(sp.csr_matrix(features))
+            scaled.data /= np.float32(self.length)
+            return {BLOCK: scaled}
         dense = np.asarray(sp.csr_matrix(features).toarray() if sp.issparse(features) else features, dtype=float)
         scaled = self.scale.apply(dense)
         if not self.gaps.size:
@@ -65,14 +76,14 @@ class MatrixEncoder:
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The state as JSON values and arrays."""
-        spec = {"kind": self.kind, "names": list(self.names), "is_sparse": bool(self.is_sparse)}
+        spec = {"kind": self.kind, "names": list(self.names), "is_sparse": bool(self.is_sparse), "length": self.length}
         return spec, {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MatrixEncoder:
         """The encoder that `to_spec` described; the caller has checked types and sizes."""
         encoder = cls(spec["names"])
-        encoder.is_sparse = spec["is_sparse"]
+        encoder.is_sparse, encoder.length = spec["is_sparse"], spec["length"]
         encoder.scale = Scale(arrays["center"], arrays["scale"])
         encoder.gaps = arrays["gaps"]
         return encoder
@@ -82,3 +93,10 @@ class MatrixEncoder:
             raise InputError(
                 f"X has {features.shape[1]} features, but {len(self.names)} features are expected", argument="X"
             )
+
+
+def _usual_length(rows: sp.csr_matrix, weights: np.ndarray) -> float:
+    """Root mean square of the rows' lengths, whatever the order of the rows; 1 when all are empty."""
+    squares = np.asarray(rows.multiply(rows).sum(axis=1), dtype=float).ravel()
+    total = np.sort(squares * weights).sum() / np.sort(weights).sum()
+    return float(np.sqrt(total)) if total > 0 else 1.0

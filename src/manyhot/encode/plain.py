@@ -32,6 +32,11 @@ class PlainEncoder:
         """The columns."""
         return self.columns
 
+    @property
+    def sparse(self) -> frozenset[str]:
+        """The blocks that are always CSR: none."""
+        return frozenset()
+
     def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
         """Remember the shapes of the rows.
 

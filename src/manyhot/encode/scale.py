@@ -80,16 +80,18 @@ def fit_sparse_scale(values: sp.csr_matrix, weights: np.ndarray) -> Scale:
         values: CSR (n, f), NaN for missing.
         weights: float (n,), above 0.
     """
-    n_features = values.shape[1]
-    scale = np.ones(n_features)
-    by_column = values.tocsc()
-    for j in np.flatnonzero(np.diff(by_column.indptr)):
-        span = slice(by_column.indptr[j], by_column.indptr[j + 1])
-        sizes, rows = np.abs(by_column.data[span]), by_column.indices[span]
-        is_used = sizes > 0
-        if is_used.any():
-            scale[j] = weighted_quantiles(sizes[is_used], weights[rows[is_used]], (0.5,))[0] / 2
-    return Scale(np.zeros(n_features), scale)
+    is_used = np.abs(values.data) > 0
+    columns, sizes = values.indices[is_used], np.abs(values.data[is_used]).astype(float)
+    shares = np.repeat(weights, np.diff(values.indptr))[is_used]
+    order = np.lexsort((sizes, columns))
+    columns, sizes, reached = columns[order], sizes[order], np.cumsum(shares[order])
+    starts = np.flatnonzero(np.diff(columns, prepend=-1))
+    before = np.concatenate([[0.0], reached])[starts]
+    totals = np.concatenate([before[1:], reached[-1:]]) - before
+    scale = np.ones(values.shape[1])
+    middle = np.maximum(np.searchsorted(reached, before + totals / 2, side="left"), starts)
+    scale[columns[starts]] = sizes[middle] / 2
+    return Scale(np.zeros(values.shape[1]), scale)
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Encoder for a table with a kind per column: numbers scaled, booleans as numbers, categories one column a level."""
+"""Encoder for a table with a kind per column: numbers, booleans and categories in a dense block, texts in a sparse one.
+
+Numbers are scaled, booleans are numbers, a category has one column a level, a text many columns of words. What a column
+is was settled before; nothing here sees a label. Start reading at `TableEncoder`.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,20 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
-from manyhot.check import did_you_mean
+from manyhot.check import did_you_mean, one_of
+from manyhot.encode.ngrams import NgramEncoder
 from manyhot.encode.scale import Scale, fit_scale
 from manyhot.errors import InputError
 
 BLOCK = "features"
+TEXT_BLOCK = "text"
 MOST_LEVELS = 1000
 """Levels of one categorical column that get a column of their own; the rarer ones share one."""
 LEAST_ROWS = 2
 """Rows a level needs for a column of its own."""
-USED_KINDS = ("numeric", "boolean", "categorical")
+USED_KINDS = ("numeric", "boolean", "categorical", "text")
 
 
 class TableEncoder:
@@ -28,15 +35,23 @@ class TableEncoder:
 
     Args:
         kinds: Column name -> kind, in the order in which the columns are encoded.
+        text_settings: Settings of `NgramEncoder` by name, for every text column; None for its defaults.
+
+    Raises:
+        InputError: No column that can be used, or a setting that does not exist or is out of its range.
     """
 
     kind = "table"
 
-    def __init__(self, kinds: Mapping[str, str]) -> None:
+    def __init__(self, kinds: Mapping[str, str], text_settings: Mapping[str, Any] | None = None) -> None:
         self.kinds = dict(kinds)
         self.numbers = [name for name, kind in self.kinds.items() if kind in ("numeric", "boolean")]
         self.categories = [name for name, kind in self.kinds.items() if kind == "categorical"]
-        if not self.numbers and not self.categories:
+        self.text_columns = [name for name, kind in self.kinds.items() if kind == "text"]
+        for setting in text_settings or {}:
+            one_of(("max_words", "max_characters", "hashed"), text_settings=setting)
+        self.texts = [NgramEncoder(**(text_settings or {})) for _ in self.text_columns]
+        if not self.numbers and not self.categories and not self.text_columns:
             raise InputError(
                 f"no column can be used: {len(self.kinds)} columns, none of kind {', '.join(USED_KINDS)}; "
                 "say what a column is with kinds={'NAME': 'numeric'} (--kind NAME=numeric)"
@@ -47,8 +62,13 @@ class TableEncoder:
         """The columns, in the order of `kinds`."""
         return tuple(self.kinds)
 
+    @property
+    def sparse(self) -> frozenset[str]:
+        """The blocks that are CSR."""
+        return frozenset({TEXT_BLOCK} if self.text_columns else ())
+
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
-        """Learn centres, scales and levels.
+        """Learn centres, scales, levels and terms.
 
         Args:
             features: The frame; more columns than `kinds` names are allowed.
@@ -56,6 +76,9 @@ class TableEncoder:
 
         Returns:
             Itself.
+
+        Raises:
+            InputError: A cell that is no number in a column of numbers, or a text column without any text.
         """
         weights = np.ones(len(features)) if weights is None else np.asarray(weights, dtype=float)
         numbers = self._numbers(features)
@@ -72,45 +95,86 @@ class TableEncoder:
             chosen = chosen[np.argsort(-counts[chosen], kind="stable")][:MOST_LEVELS]
             self.levels.append(sorted(str(level) for level in found[chosen]))
             self.has_rest.append(len(chosen) < len(found))
+        for name, encoder in zip(self.text_columns, self.texts, strict=True):
+            encoder.fit(_cells(features[name]), weights)
         return self
 
-    def transform(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
-        """One block: float32 (n, width)."""
-        missing = [name for name in self.numbers + self.categories if name not in features.columns]
+    def transform(self, features: pl.DataFrame) -> dict[str, np.ndarray | sp.csr_matrix]:
+        """Blocks: "features", float32 (n, f), where there are other columns than texts; "text", CSR float32 (n, v).
+
+        Raises:
+            InputError: A column that is missing, or a cell that is no number in a column of numbers.
+        """
+        needed = self.numbers + self.categories + self.text_columns
+        missing = [name for name in needed if name not in features.columns]
         if missing:
             hints = "".join(did_you_mean(name, features.columns) for name in missing[:1])
             raise InputError(f"columns that training had are missing: {', '.join(missing)}{hints}")
-        numbers = self._numbers(features)
-        parts = [self.scale.apply(numbers), np.isnan(numbers[:, self.gaps]).astype(np.float32)]
-        for name, levels, has_rest in zip(self.categories, self.levels, self.has_rest, strict=True):
-            parts.append(_one_hot(_as_text(features[name]), levels, has_rest))
-        return {BLOCK: np.concatenate(parts, axis=1)}
+        blocks: dict[str, np.ndarray | sp.csr_matrix] = {}
+        if self.numbers or self.categories:
+            blocks[BLOCK] = self._dense(features)
+        if self.text_columns:
+            columns = zip(self.text_columns, self.texts, strict=True)
+            rows = [encoder.transform(_cells(features[name])) for name, encoder in columns]
+            blocks[TEXT_BLOCK] = sp.hstack(rows, format="csr", dtype=np.float32)
+        return blocks
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""
         n_levels = sum(len(levels) + rest for levels, rest in zip(self.levels, self.has_rest, strict=True))
-        return {BLOCK: (len(self.numbers) + len(self.gaps) + n_levels,)}
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.numbers or self.categories:
+            shapes[BLOCK] = (len(self.numbers) + len(self.gaps) + n_levels,)
+        if self.text_columns:
+            shapes[TEXT_BLOCK] = (sum(encoder.width for encoder in self.texts),)
+        return shapes
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays."""
-        spec = {
+        """The state as JSON values and arrays; "text" is there where text columns are, their arrays are "text.<k>."."""
+        spec: dict[str, Any] = {
             "kind": self.kind,
             "columns": list(self.kinds),
             "kinds": list(self.kinds.values()),
             "categories": [{"levels": levels} for levels in self.levels],
             "has_rest": [int(rest) for rest in self.has_rest],
         }
-        return spec, {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
+        arrays = {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
+        described = [encoder.to_spec() for encoder in self.texts]
+        for k, (_, text_arrays) in enumerate(described):
+            arrays |= {f"text.{k}.{name}": array for name, array in text_arrays.items()}
+        if described:
+            spec["text"] = [text_spec for text_spec, _ in described]
+        return spec, arrays
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TableEncoder:
-        """The encoder that `to_spec` described; the caller has checked types and sizes."""
-        encoder = cls(dict(zip(spec["columns"], spec["kinds"], strict=True)))
+        """The encoder that `to_spec` described.
+
+        Args:
+            spec: JSON values; the caller has checked types and sizes, but for "text", which is checked here. Text
+                columns without it, as written before texts were encoded, are left out.
+            arrays: The arrays; the caller has checked them, but for those of texts ("text."), which are checked here.
+
+        Raises:
+            InputError: Texts that `to_spec` would not have written.
+        """
+        kinds = dict(zip(spec["columns"], spec["kinds"], strict=True))
+        if "text" not in spec:
+            kinds = {name: "ignored" if kind == "text" else kind for name, kind in kinds.items()}
+        encoder = cls(kinds)
+        encoder.texts = _texts(spec.get("text", []), arrays, len(encoder.text_columns))
         encoder.levels = [list(category["levels"]) for category in spec["categories"]]
         encoder.has_rest = [bool(rest) for rest in spec["has_rest"]]
         encoder.scale = Scale(arrays["center"], arrays["scale"])
         encoder.gaps = arrays["gaps"]
         return encoder
+
+    def _dense(self, features: pl.DataFrame) -> np.ndarray:
+        numbers = self._numbers(features)
+        parts = [self.scale.apply(numbers), np.isnan(numbers[:, self.gaps]).astype(np.float32)]
+        for name, levels, has_rest in zip(self.categories, self.levels, self.has_rest, strict=True):
+            parts.append(_one_hot(_as_text(features[name]), levels, has_rest))
+        return np.concatenate(parts, axis=1)
 
     def _numbers(self, features: pl.DataFrame) -> np.ndarray:
         result = np.full((len(features), len(self.numbers)), np.nan)
@@ -134,13 +198,32 @@ def _as_numbers(column: pl.Series) -> np.ndarray:
     return numbers
 
 
-def _as_text(column: pl.Series) -> np.ndarray:
-    """Levels as text, missing ones as the empty text; 1 and 1.0 are one level."""
+def _texts(specs: Any, arrays: Mapping[str, np.ndarray], n_columns: int) -> list[NgramEncoder]:
+    if not isinstance(specs, list) or len(specs) != n_columns:
+        raise InputError(f"{n_columns} columns of text are described by a list of as many objects")
+    encoders = []
+    for k, spec in enumerate(specs):
+        prefix = f"text.{k}."
+        own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        encoders.append(NgramEncoder.from_spec(spec, own))
+    n_known = sum(len(encoder.to_spec()[1]) for encoder in encoders)
+    if n_known != sum(name.startswith("text.") for name in arrays):
+        raise InputError(f"there are arrays of more than {n_columns} columns of text")
+    return encoders
+
+
+def _cells(column: pl.Series) -> pl.Series:
+    """Cells as text; 1 and 1.0 are one text."""
     if column.dtype.is_float():
         whole = column.round(0)
         if bool(((whole == column) | column.is_null() | column.is_nan()).all()):
             column = column.fill_nan(None).cast(pl.Int64)
-    return column.cast(pl.String).fill_null("").to_numpy().astype(str)
+    return column.cast(pl.String)
+
+
+def _as_text(column: pl.Series) -> np.ndarray:
+    """Levels as text, missing ones as the empty text."""
+    return _cells(column).fill_null("").to_numpy().astype(str)
 
 
 def _one_hot(cells: np.ndarray, levels: list[str], has_rest: bool) -> np.ndarray:

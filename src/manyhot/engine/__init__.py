@@ -2,7 +2,8 @@
 
 from manyhot.engine.counts import balanced_weights
 from manyhot.engine.data import Data, Parts, bucket, lay_out
-from manyhot.engine.members import Networks, Progress, Trained, Watch, Weights, member_bytes, train
+from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, member_bytes
+from manyhot.engine.members import train
 from manyhot.engine.predict import Scorer
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,11 +36,25 @@ class Nonzeros(NamedTuple):
     values: Any
 
 
+class Flat(NamedTuple):
+    """All non-zeros of a block, row by row.
+
+    Attributes:
+        columns: int32 (z,), padded.
+        values: float (z,), padded with 0.
+        starts: int32 (n + 1,), where each row begins; padding rows are empty.
+    """
+
+    columns: Any
+    values: Any
+    starts: Any
+
+
 class Data(NamedTuple):
     """All rows on the device; the leading axis n is padded to a bucket.
 
     Attributes:
-        blocks: Named features: (n, f) arrays or `Nonzeros`.
+        blocks: Named features: (n, f) arrays, `Nonzeros`, or `Flat` where there is a table.
         values: uint8 (n, ..., l), 1 where a label holds.
         known: uint8 like `values`, 0 where nobody looked; None when everything is known.
         weights: float (n,), a row's weight.
@@ -93,6 +107,7 @@ def lay_out(
     dtype: str,
     label_weights: np.ndarray | None = None,
     dense_elements: int = DENSE_ELEMENTS,
+    tables: Collection[str] = (),
 ) -> Data:
     """Host arrays -> `Data` still on the host, padded to a bucket of rows.
 
@@ -104,10 +119,14 @@ def lay_out(
         dtype: Float type of features and weights.
         label_weights: float (l,), a label's weight; None for ones.
         dense_elements: Largest sparse block that is laid out densely.
+        tables: Names of CSR blocks that have a table of weights, and stay sparse.
     """
     n_rows = bucket(len(values))
     return Data(
-        {name: _lay_out_block(block, n_rows, dtype, dense_elements) for name, block in blocks.items()},
+        {
+            name: flat(block, n_rows, dtype) if name in tables else _lay_out_block(block, n_rows, dtype, dense_elements)
+            for name, block in blocks.items()
+        },
         pad_rows(values.astype(np.uint8), n_rows),
         None if known is None else pad_rows(known.astype(np.uint8), n_rows),
         pad_rows(weights.astype(dtype), n_rows),
@@ -121,6 +140,18 @@ def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, d
     if block.shape[0] * block.shape[1] <= dense_elements:
         return pad_rows(sp.csr_matrix(block).toarray().astype(dtype), n_rows)
     return nonzeros(block, n_rows, dtype)
+
+
+def flat(block: sp.csr_matrix, n_rows: int, dtype: str) -> Flat:
+    """A CSR block (n, f) on the host, padded to n_rows rows; duplicates must have been summed."""
+    size = bucket(max(block.nnz, 1))
+    starts = np.full(n_rows + 1, block.nnz, dtype=np.int32)
+    starts[: block.shape[0] + 1] = block.indptr
+    return Flat(
+        np.pad(block.indices.astype(np.int32), (0, size - block.nnz)),
+        np.pad(block.data.astype(dtype), (0, size - block.nnz)),
+        starts,
+    )
 
 
 def nonzeros(block: sp.csr_matrix, n_rows: int, dtype: str) -> Nonzeros:

@@ -14,7 +14,15 @@ import numpy as np
 from manyhot.backend import jax
 from manyhot.engine.data import Data
 from manyhot.engine.state import Dials, Rows, State
-from manyhot.engine.step import Recipe, call_network, loss_sums, safe_mean, scheduled_rate, update
+from manyhot.engine.step import (
+    Recipe,
+    bags_of,
+    call_network,
+    loss_sums,
+    safe_mean,
+    scheduled_rate,
+    update,
+)
 
 jnp = jax.numpy
 
@@ -96,10 +104,10 @@ def _epoch(
         return weights, total + step_total, weight + step_weight
 
     zero = jnp.zeros((), data.weights.dtype)
-    carry = ((state.trainable, state.fixed, state.slots), zero, zero)
-    (trainable, fixed, slots), total, weight = jax.lax.fori_loop(0, dials.n_steps, one_step, carry)
+    carry = ((state.trainable, state.fixed, state.slots, state.tables), zero, zero)
+    (trainable, fixed, slots, tables), total, weight = jax.lax.fori_loop(0, dials.n_steps, one_step, carry)
     train_loss = safe_mean(total, weight)
-    state = state._replace(trainable=trainable, fixed=fixed, slots=slots)
+    state = state._replace(trainable=trainable, fixed=fixed, slots=slots, tables=tables)
     if not recipe.stops_early:
         is_broken = ~jnp.isfinite(train_loss)
         return state._replace(best_loss=train_loss, best_epoch=epoch + 1, is_stopped=is_broken), jnp.stack(
@@ -134,7 +142,8 @@ def _stopping_loss(recipe: Recipe, state: State, rows: Rows, data: Data, dials: 
         total, weight = carry
         chosen = jax.lax.dynamic_slice(padded, (step * size,), (size,))
         batch = (chosen, step * size + jnp.arange(size) < rows.n_stop)
-        logits, _, _ = call_network(recipe, (state.trainable, state.fixed), data, batch, training=False)
+        bags = bags_of(recipe, state.tables, data, batch, is_stopping=True)
+        logits, _, _ = call_network(recipe, (state.trainable, state.fixed), data, batch, bags, training=False)
         step_total, step_weight = loss_sums(recipe, logits, data, batch, rows.labels, dials)
         return total + step_total, weight + step_weight
 
@@ -153,6 +162,9 @@ def _keep_best(state: State, stop_loss: jax.Array, epoch: jax.Array, dials: Dial
     return state._replace(
         best_trainable=better(state.trainable, state.best_trainable),
         best_fixed=better(state.fixed, state.best_fixed),
+        best_tables={
+            name: jnp.where(is_better, state.tables[name].weights, best) for name, best in state.best_tables.items()
+        },
         best_loss=jnp.where(is_better, stop_loss, state.best_loss),
         best_epoch=jnp.where(is_better, epoch + 1, state.best_epoch),
         waited=waited,

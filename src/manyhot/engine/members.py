@@ -10,23 +10,24 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from manyhot.backend import jax, keras, precision
+from manyhot.backend import jax, precision
 from manyhot.collector import paused
 from manyhot.engine.counts import label_facts
 from manyhot.engine.data import Data, Parts, bucket, pad_indices
+from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, chunk_size
 from manyhot.engine.epochs import CURVE_EPOCHS, program
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.programs import PROGRAMS
 from manyhot.engine.state import Dials, LabelFacts, Rows, State
 from manyhot.engine.step import Recipe
+from manyhot.engine.tables import begun, most_entries
 from manyhot.engine.together import check_together
 from manyhot.errors import InputError, TrainingError
 from manyhot.hyperparameters import LOSS_KINDS, loss_settings
@@ -35,106 +36,8 @@ from manyhot.plan import Plan, Runtime
 
 STOP_ROWS = 1024
 """Rows in a step of the stopping loss at most."""
-SMALL_STEP_FLOPS = 4e6
-"""On a CPU, members are trained together until a step of the chunk costs about this much."""
-CHUNK_BYTES = 2**31
-"""Weights, gradients and optimizer variables of one chunk at most."""
 CALL_SECONDS = 0.4
 """How long one call of the program should take, so that progress moves; it changes nothing else."""
-
-
-@dataclass(frozen=True)
-class Networks:
-    """How the members' networks are made.
-
-    Args:
-        build: Member number -> Keras model with that member's initial weights; all of one structure.
-        key: Names the structure: equal keys mean equal programs.
-        shapes: Shape of one row of each named block of features.
-        n_members: How many there are.
-        optimizer: Makes the networks' own optimizer, for `plan.optimizer` "own"; named by `key` too.
-        full_batches: Whether they are trained in full batches, as Keras' `fit` does, instead of even ones.
-        first: Number of the first member; shuffles depend on a member's number.
-        is_checked: Whether every layer is known to work side by side.
-    """
-
-    build: Callable[[int], keras.Model]
-    key: Hashable
-    shapes: Mapping[str, tuple[int, ...]]
-    n_members: int
-    optimizer: Callable[[], keras.optimizers.Optimizer] | None = None
-    full_batches: bool = False
-    first: int = 0
-    is_checked: bool = True
-
-
-class Weights(NamedTuple):
-    """The members' weights on the host, each array with the leading axis m."""
-
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
-
-
-class Trained(NamedTuple):
-    """What training leaves.
-
-    Attributes:
-        weights: Each member's best (or last) weights.
-        best_epoch: int64 (m,), epochs trained when they were reached.
-        curves: float32 (m, epochs, 2), training and stopping loss per epoch, NaN after the end.
-    """
-
-    weights: Weights
-    best_epoch: np.ndarray
-    curves: np.ndarray
-
-
-class Progress(NamedTuple):
-    """How far training is.
-
-    Attributes:
-        done: Share of the work that is certain to be done, 0 to 1.
-        n_finished: Members finished.
-        n_members: Members in all.
-        loss: The latest stopping loss (training loss when nothing stops early).
-    """
-
-    done: float
-    n_finished: int
-    n_members: int
-    loss: float
-
-
-Watch = Callable[[Progress], None]
-
-
-def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: str, platform: str) -> int:
-    """How many members train together, from shapes alone.
-
-    A CPU is kept busy by one network of ordinary size, and members one after another stop one by one; tiny networks
-    go together because their steps cost more in calls than in sums. A GPU takes all that fit.
-    """
-    if layout == "single":
-        return 1
-    if layout == "together":
-        return n_members
-    fitting = max(1, int(CHUNK_BYTES // max(member_bytes, 1)))
-    if platform != "cpu":
-        return min(n_members, fitting)
-    wanted = max(1, int(SMALL_STEP_FLOPS // max(step_flops, 1)))
-    return max(1, min(wanted, fitting, math.ceil(n_members / 2)))
-
-
-def member_bytes(networks: Networks, dtype: str) -> float:
-    """Weights of one member and what an optimizer keeps beside them, in bytes.
-
-    Args:
-        networks: How the networks are made.
-        dtype: "float32" or "float64".
-    """
-    with precision(dtype):
-        shapes = [variable.shape for variable in networks.build(0).trainable_variables]
-    return 3.0 * np.dtype(dtype).itemsize * sum(map(math.prod, shapes))
 
 
 def chosen_devices(runtime: Runtime) -> list[Any]:
@@ -192,6 +95,7 @@ class _Training:
         watch: Watch | None,
     ) -> None:
         self.networks, self.parts, self.plan, self.watch = networks, parts, plan, watch
+        self.devices = chosen_devices(runtime)
         self.n_epochs = int(plan.epochs)
         self.models = {0: networks.build(0)}
         self.start = start
@@ -212,18 +116,22 @@ class _Training:
             moves_rate=plan.optimizer != "own",
             full_batches=networks.full_batches,
             is_ragged=networks.full_batches and len(steps) > 1,
+            tables={name: self._gathered(data.blocks[name], batch_size) for name in networks.tables},
+            is_adagrad=plan.optimizer != "sgd",
         )
         self.n_steps = max(steps)
         self.train_rows, self.n_train = pad_indices(parts.train, bucket(max(len(rows) for rows in parts.train)))
         self.stop_rows, self.n_stop = pad_indices(parts.stop, stop_size)
         is_counted = LOSS_KINDS[plan.loss_used].is_counted
         self.labels = label_facts(data, parts, is_counted, plan.label_weights == "balanced")
-        self.devices = chosen_devices(runtime)
         self.chunk = self._chunk_size(runtime.layout)
         self.data = {device: jax.device_put(data, device) for device in self.devices}
         m, model = len(parts), self.models[0]
         self.weights = Weights(
-            [np.zeros((m, *v.shape), str(v.dtype)) for v in model.trainable_variables],
+            [
+                *(np.zeros((m, *shape), plan.precision) for shape in networks.tables.values()),
+                *(np.zeros((m, *v.shape), str(v.dtype)) for v in model.trainable_variables),
+            ],
             [np.zeros((m, *v.shape), str(v.dtype)) for v in model.non_trainable_variables],
         )
         self.best_epoch = np.zeros(len(parts), dtype=np.int64)
@@ -233,14 +141,23 @@ class _Training:
         self.lock = threading.Lock()
         self.is_cancelled = threading.Event()
 
+    def _gathered(self, block: Any, batch_size: int) -> tuple[int, int]:
+        """Most non-zeros of a training and of a stopping batch; 0 where loops go over them."""
+        if self.devices[0].platform == "cpu":
+            return 0, 0
+        return most_entries(block, batch_size), most_entries(block, STOP_ROWS)
+
     def _chunk_size(self, layout: str) -> int:
         shapes = [variable.shape for variable in self.models[0].trainable_variables]
         n_weights = sum(map(math.prod, shapes))
+        n_tables = sum(map(math.prod, self.networks.tables.values()))
         platform = self.devices[0].platform
         if layout == "auto" and platform == "cpu" and any(len(shape) > 2 for shape in shapes):
             return 1  # convolutions over members become grouped ones, which are slow on a CPU
         flops = 6.0 * self.recipe.batch_size * n_weights
-        size = chunk_size(len(self.parts), flops, 24.0 * n_weights, layout, platform)
+        size = chunk_size(len(self.parts), flops, 24.0 * (n_weights + n_tables), layout, platform)
+        if layout == "auto" and platform == "cpu" and n_tables:
+            return 1  # rows of many tables scattered at once are slow on a CPU
         return size if self.networks.is_checked else check_together(self.recipe, size, self.plan.precision)
 
     def run(self) -> Trained:
@@ -277,7 +194,9 @@ class _Training:
         members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
         with paused():
             pairs = [self._first_weights(k) for k in members]
-        trainable = [np.stack(leaves) for leaves in zip(*(t for t, _ in pairs), strict=True)]
+        stacked = [np.stack(leaves) for leaves in zip(*(t for t, _ in pairs), strict=True)]
+        n_tables = len(self.networks.tables)
+        tables, trainable = stacked[:n_tables], stacked[n_tables:]
         fixed = [np.stack(leaves) for leaves in zip(*(f for _, f in pairs), strict=True)]
         n, dtype, first = len(members), self.plan.precision, self.networks.first
         keys = [np.random.SeedSequence([self.plan.seed, 1, first + k]).generate_state(2, np.uint32) for k in members]
@@ -293,14 +212,17 @@ class _Training:
             np.zeros(n, np.int32),
             np.zeros(n, bool),
             np.stack(keys),
+            {name: begun(table) for name, table in zip(self.networks.tables, tables, strict=True)},
+            dict(zip(self.networks.tables, tables, strict=True)) if keeps_best else {},
         )
 
     def _first_weights(self, member: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
         if self.start is not None:
             return [leaf[member] for leaf in self.start.trainable], [leaf[member] for leaf in self.start.fixed]
         model = self.models.get(member) or self.networks.build(member)
+        tables = self.networks.begin_tables(member) if self.networks.begin_tables is not None else {}
         return (
-            [np.asarray(variable.value) for variable in model.trainable_variables],
+            [*tables.values(), *(np.asarray(variable.value) for variable in model.trainable_variables)],
             [np.asarray(variable.value) for variable in model.non_trainable_variables],
         )
 
@@ -342,6 +264,7 @@ class _Training:
             plan.early_stopping,
             plan.schedule if self.recipe.moves_rate else None,
             (self.recipe.full_batches, self.recipe.is_ragged),
+            (tuple(self.recipe.tables.items()), self.recipe.is_adagrad),
             self.chunk,
         )
 
@@ -377,7 +300,10 @@ class _Training:
                 f"the loss of member {chunk[int(np.argmin(np.isfinite(best)))]} is not a finite number; "
                 "a lower learning_rate helps, or features without extreme values"
             )
-        kept = (state.best_trainable, state.best_fixed) if self.plan.early_stopping else (state.trainable, state.fixed)
+        if self.plan.early_stopping:
+            kept = ([*state.best_tables.values(), *state.best_trainable], state.best_fixed)
+        else:
+            kept = ([*(table.weights for table in state.tables.values()), *state.trainable], state.fixed)
         for arrays, leaves in zip(self.weights, kept, strict=True):
             for array, leaf in zip(arrays, leaves, strict=True):
                 array[chunk] = np.asarray(leaf)[: len(chunk)]

@@ -11,8 +11,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax, precision
-from manyhot.engine.members import Networks, Weights, chosen_devices
+from manyhot.engine.ensemble import Networks, Weights
+from manyhot.engine.members import chosen_devices
 from manyhot.engine.programs import PROGRAMS
+from manyhot.engine.tables import Batch, bag, most_entries, whole
 from manyhot.losses import OUTPUTS
 from manyhot.plan import Runtime
 
@@ -65,8 +67,13 @@ class Scorer:
             pending: deque[tuple[Any, int]] = deque()
             for first in range(0, n_rows, size):
                 count = min(size, n_rows - first)
-                batch = {name: _batch(block, first, count, size, self.precision) for name, block in blocks.items()}
-                pending.append((self._start(batch, low, high), count))
+                batch = {
+                    name: whole(sp.csr_matrix(block[first : first + count]), size, self.precision)
+                    if name in self.networks.tables
+                    else _batch(block, first, count, size, self.precision)
+                    for name, block in blocks.items()
+                }
+                pending.append((self._start(batch, low, high, size), count))
                 if len(pending) > IN_FLIGHT:
                     results.append(_finish(*pending.popleft()))
             results.extend(_finish(*one) for one in pending)
@@ -74,21 +81,25 @@ class Scorer:
             return np.zeros((0, *self.network.output_shape[1:]), dtype=self.precision)
         return np.concatenate(results)
 
-    def _start(self, batch: dict[str, np.ndarray], low: int, high: int) -> Any:
+    def _start(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
+        gathered = {name: self._gathered(batch[name], size) for name in self.networks.tables}
         args = jax.device_put((batch, np.int32(low), np.int32(high)), self.device)
-        key: Hashable = ("score", self.networks.key, self.output)
-        build = partial(_mean_scores, self.network, OUTPUTS[self.output])
+        key: Hashable = ("score", self.networks.key, self.output, size, tuple(gathered.items()))
+        build = partial(_mean_scores, self.network, OUTPUTS[self.output], gathered, size)
         return PROGRAMS.compiled(key, build, (self.weights, *args))(self.weights, *args)
 
+    def _gathered(self, batch: Batch, size: int) -> int:
+        return 0 if self.device.platform == "cpu" else most_entries(batch.block, size)
 
-def _mean_scores(network: Any, output: Callable) -> Callable:
-    def run(weights: Weights, inputs: dict[str, jax.Array], low: jax.Array, high: jax.Array) -> jax.Array:
+
+def _mean_scores(network: Any, output: Callable, gathered: Mapping[str, int], size: int) -> Callable:
+    def run(weights: Weights, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
         def add(member: jax.Array, total: jax.Array) -> jax.Array:
             trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
-            logits, _ = network.stateless_call(trainable, fixed, inputs, training=False)
+            bags = {name: bag(trainable[k], inputs[name], most) for k, (name, most) in enumerate(gathered.items())}
+            logits, _ = network.stateless_call(trainable[len(gathered) :], fixed, {**inputs, **bags}, training=False)
             return total + output(logits)
 
-        size = next(iter(inputs.values())).shape[0]
         dtype = weights.trainable[0].dtype
         total = jax.lax.fori_loop(low, high, add, jnp.zeros((size, *network.output_shape[1:]), dtype))
         return total / (high - low).astype(dtype)

@@ -19,6 +19,8 @@ class State(NamedTuple):
         waited: Epochs since.
         is_stopped: Whether this member has run out of patience.
         key: uint32 (2,), start of this member's shuffles.
+        tables: Name of a wide sparse block -> its `Table`.
+        best_tables: Its weights at the lowest stopping loss; empty when nothing stops early.
     """
 
     trainable: list[Any]
@@ -31,6 +33,8 @@ class State(NamedTuple):
     waited: Any
     is_stopped: Any
     key: Any
+    tables: dict[str, Any]
+    best_tables: dict[str, Any]
 
 
 class LabelFacts(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from manyhot.backend import jax, keras
 from manyhot.engine.data import Data, take_rows
 from manyhot.engine.state import Dials, LabelFacts
+from manyhot.engine.tables import Batch, Table, bag, moved
 from manyhot.losses import Loss, LossFacts
 from manyhot.networks import real_rows
 
@@ -31,6 +32,9 @@ class Recipe:
         moves_rate: Whether the learning rate follows `schedule`; otherwise the optimizer keeps its own.
         full_batches: Whether batches are full but for the last, as in Keras' `fit`, instead of even.
         is_ragged: Whether some members have fewer steps in an epoch than others.
+        tables: Name of a block with a table -> the most non-zeros of a training and of a stopping batch where they are
+            gathered, 0 where loops go over them.
+        is_adagrad: Whether tables move by AdaGrad's steps; otherwise by plain gradient descent.
     """
 
     network: keras.Model
@@ -44,6 +48,8 @@ class Recipe:
     moves_rate: bool = True
     full_batches: bool = False
     is_ragged: bool = False
+    tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    is_adagrad: bool = True
 
     def rate_slot(self) -> int:
         """Where the learning rate stands among the optimizer's variables."""
@@ -51,16 +57,32 @@ class Recipe:
         return next(i for i, variable in enumerate(self.optimizer.variables) if variable is rate)
 
 
+def bags_of(
+    recipe: Recipe,
+    tables: Mapping[str, Table],
+    data: Data,
+    batch: tuple[jax.Array, jax.Array],
+    is_stopping: bool = False,
+) -> dict[str, jax.Array]:
+    """What the tables make of a batch: name -> float (b, u)."""
+    return {
+        name: bag(table.weights, Batch(data.blocks[name], *batch), recipe.tables[name][is_stopping])
+        for name, table in tables.items()
+    }
+
+
 def call_network(
     recipe: Recipe,
     weights: tuple[list, list],
     data: Data,
     batch: tuple[jax.Array, jax.Array],
+    bags: Mapping[str, jax.Array],
     training: bool,
 ) -> tuple[jax.Array, list, list]:
     """The network on some rows -> (logits, its other weights afterwards, penalties)."""
     rows, mask = batch
-    inputs = {name: take_rows(data.blocks[name], rows, shape[-1]) for name, shape in recipe.shapes.items()}
+    dense = {name: shape for name, shape in recipe.shapes.items() if name not in recipe.tables}
+    inputs = {name: take_rows(data.blocks[name], rows, shape[-1]) for name, shape in dense.items()} | dict(bags)
     with real_rows(mask):
         return recipe.network.stateless_call(*weights, inputs, training=training, return_losses=True)
 
@@ -104,18 +126,18 @@ def scheduled_rate(recipe: Recipe, dials: Dials, step: jax.Array, n_steps: jax.A
 
 def update(
     recipe: Recipe,
-    weights: tuple[list, list, list],
+    weights: tuple[list, list, list, dict[str, Table]],
     data: Data,
     batch: tuple[jax.Array, jax.Array],
     labels: LabelFacts,
     dials: Dials,
     rate: jax.Array,
-) -> tuple[tuple[list, list, list], tuple[jax.Array, jax.Array]]:
+) -> tuple[tuple[list, list, list, dict[str, Table]], tuple[jax.Array, jax.Array]]:
     """One optimizer step.
 
     Args:
         recipe: The fixed part.
-        weights: (trainable, fixed, slots) of one member.
+        weights: (trainable, fixed, slots, tables) of one member.
         data: All rows.
         batch: Row indices int32 (b,) and bool mask (b,).
         labels: What the member knows of the labels.
@@ -125,17 +147,24 @@ def update(
     Returns:
         The new weights, and (loss sum, weight sum) of the batch before the step.
     """
-    trainable, fixed, slots = weights
+    trainable, fixed, slots, tables = weights
+    bags = bags_of(recipe, tables, data, batch)
 
-    def objective(trainable: list) -> tuple[jax.Array, tuple[list, jax.Array, jax.Array]]:
-        logits, new_fixed, penalties = call_network(recipe, (trainable, fixed), data, batch, training=True)
+    def objective(trainable: list, bags: dict) -> tuple[jax.Array, tuple[list, jax.Array, jax.Array]]:
+        logits, new_fixed, penalties = call_network(recipe, (trainable, fixed), data, batch, bags, training=True)
         total, weight = loss_sums(recipe, logits, data, batch, labels, dials)
         return safe_mean(total, weight) + sum(penalties), (new_fixed, total, weight)
 
-    gradients, (fixed, total, weight) = jax.grad(objective, has_aux=True)(trainable)
+    (gradients, pulls), (fixed, total, weight) = jax.grad(objective, argnums=(0, 1), has_aux=True)(trainable, bags)
     slots = list(slots)
     if recipe.moves_rate:
         slot = recipe.rate_slot()
         slots[slot] = rate.astype(slots[slot].dtype)
     trainable, slots = recipe.optimizer.stateless_apply(slots, gradients, trainable)
-    return (list(trainable), list(fixed), list(slots)), (total, weight)
+    tables = {
+        name: moved(
+            table, Batch(data.blocks[name], *batch), pulls[name], rate, recipe.is_adagrad, recipe.tables[name][0]
+        )
+        for name, table in tables.items()
+    }
+    return (list(trainable), list(fixed), list(slots), tables), (total, weight)

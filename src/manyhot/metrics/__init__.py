@@ -18,6 +18,10 @@ The policy, the same in every measure:
 - Beside each value stands its baseline, what an answer that does not look at the features gets on the same targets:
   each label's prevalence as its score; as its decision prevalence >= 0.5, and for F1 and Jaccard, whose thresholds may
   be tuned, the best such limit (see answers.py).
+
+With very many labels, targets are sparse and answers a short list for each row: `measure_top` (topk.py). It departs in
+two points, to be comparable with published numbers: rows without a known positive count 0 unless it is told to leave
+them out, and a list has no ties.
 """
 
 from manyhot.metrics.answers import (
@@ -45,11 +49,14 @@ from manyhot.metrics.ranking import (
 )
 from manyhot.metrics.score import Score
 from manyhot.metrics.table import MEASURES, Measure, measure
+from manyhot.metrics.topk import label_propensities, measure_top
+from manyhot.metrics.toplabels import Top, merge_top, top_k
 
 __all__ = [
     "MEASURES",
     "Measure",
     "Score",
+    "Top",
     "brier",
     "coverage_error",
     "ece",
@@ -61,11 +68,14 @@ __all__ = [
     "f1_samples",
     "hamming_loss",
     "jaccard_samples",
+    "label_propensities",
     "log_loss",
     "lrap",
     "map",
     "measure",
     "measure_labels",
+    "measure_top",
+    "merge_top",
     "ndcg_at_k",
     "one_error",
     "precision_at_k",
@@ -73,4 +83,5 @@ __all__ = [
     "reliability",
     "roc_auc_macro",
     "subset_accuracy",
+    "top_k",
 ]

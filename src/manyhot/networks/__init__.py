@@ -11,11 +11,21 @@ from typing import Any
 from manyhot.backend import keras
 from manyhot.networks.allowed import audit
 from manyhot.networks.layers import real_rows
-from manyhot.networks.mlp import build_mlp, mlp_weight_shapes
+from manyhot.networks.mlp import build_mlp, first_units, mlp_weight_shapes
 from manyhot.networks.own import OwnNetwork, describe
 from manyhot.networks.start import Start
 
-__all__ = ["BUILDERS", "WEIGHT_SHAPES", "Builder", "OwnNetwork", "Start", "audit", "describe", "real_rows"]
+__all__ = [
+    "BUILDERS",
+    "WEIGHT_SHAPES",
+    "Builder",
+    "OwnNetwork",
+    "Start",
+    "audit",
+    "describe",
+    "first_units",
+    "real_rows",
+]
 
 Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]
 

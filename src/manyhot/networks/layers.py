@@ -106,3 +106,27 @@ class Dropout(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""
         return input_shape
+
+
+class Bias(keras.layers.Layer):
+    """A number added to each unit.
+
+    Args:
+        initializer: What the numbers begin with.
+    """
+
+    def __init__(self, initializer: Any, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.initializer = initializer
+
+    def build(self, input_shape: Any) -> None:
+        """One number a unit."""
+        self.bias = self.add_weight(shape=(input_shape[-1],), initializer=self.initializer, name="bias")
+
+    def call(self, inputs: Any) -> Any:
+        """The input with the numbers added."""
+        return inputs + self.bias
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape

@@ -8,7 +8,7 @@ from typing import Any
 from manyhot import check
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.layers import BatchNormalization, Dropout
+from manyhot.networks.layers import BatchNormalization, Bias, Dropout
 from manyhot.networks.start import Start
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
@@ -22,7 +22,8 @@ def build_mlp(
     Args:
         shapes: Shape of one row of each named input, `(features,)`.
         n_labels: Number of logits.
-        settings: `hidden` (units per layer), `activation`, `dropout` (share), `batch_norm` (bool).
+        settings: `hidden` (units per layer), `activation`, `dropout` (share), `batch_norm` (bool), `tables` (names of
+            wide sparse inputs, of which the network takes the sum of table rows (first layer's units,) instead).
         start: Where the weights begin.
 
     Returns:
@@ -32,30 +33,53 @@ def build_mlp(
         if len(shape) != 1:
             raise InputError(f"the network 'mlp' takes rows of features, got shape {shape} for {name!r}")
     activation = check.one_of(ACTIVATIONS, activation=settings["activation"])
-    inputs = {name: keras.Input(shape, name=name, dtype=start.dtype) for name, shape in shapes.items()}
-    blocks = list(inputs.values())
-    x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
-    for units in settings["hidden"]:
-        x = keras.layers.Dense(
-            units,
-            use_bias=not settings["batch_norm"],
-            kernel_initializer=start.weights(),
-            bias_initializer=start.zeros(),
-            dtype=start.dtype,
-        )(x)
+    tables, units_of_tables = settings.get("tables", ()), first_units(n_labels, settings)
+    taken = {name: (units_of_tables,) if name in tables else shape for name, shape in shapes.items()}
+    inputs = {name: keras.Input(shape, name=name, dtype=start.dtype) for name, shape in taken.items()}
+    bags = [inputs[name] for name in tables]
+    blocks = [one for name, one in inputs.items() if name not in tables]
+    x = None
+    if blocks:
+        x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
+    for k, units in enumerate(settings["hidden"]):
+        if x is not None:
+            x = keras.layers.Dense(
+                units,
+                use_bias=not settings["batch_norm"],
+                kernel_initializer=start.weights(),
+                bias_initializer=start.zeros(),
+                dtype=start.dtype,
+            )(x)
+        if k == 0 and bags:
+            x = _added(x, bags, start, None if settings["batch_norm"] else start.zeros())
         if settings["batch_norm"]:
             x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
         x = keras.layers.Activation(activation, dtype=start.dtype)(x)
         if settings["dropout"] > 0:
             x = Dropout(settings["dropout"], start.seed(), dtype=start.dtype)(x)
-    logits = keras.layers.Dense(
-        n_labels,
-        kernel_initializer=start.weights(gain=0.25),
-        bias_initializer=start.bias(),
-        dtype=start.dtype,
-        name="logits",
-    )(x)
+    if x is not None:
+        x = keras.layers.Dense(
+            n_labels,
+            kernel_initializer=start.weights(gain=0.25),
+            bias_initializer=start.bias(),
+            dtype=start.dtype,
+            name="logits",
+        )(x)
+    logits = x if settings["hidden"] or not bags else _added(x, bags, start, start.bias())
     return keras.Model(inputs, logits, name="mlp")
+
+
+def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
+    """Units of the first layer, which is what tables of wide sparse inputs add to."""
+    return settings["hidden"][0] if settings["hidden"] else n_labels
+
+
+def _added(x: Any, bags: list[Any], start: Start, bias: Any) -> Any:
+    """The first layer's sum over dense and table inputs; without dense ones it gets its bias here."""
+    if x is not None:
+        return keras.layers.Add(dtype=start.dtype)([x, *bags])
+    total = bags[0] if len(bags) == 1 else keras.layers.Add(dtype=start.dtype)(bags)
+    return total if bias is None else Bias(bias, dtype=start.dtype)(total)
 
 
 def mlp_weight_shapes(
@@ -69,9 +93,11 @@ def mlp_weight_shapes(
     """
     trainable: list[tuple[int, ...]] = []
     fixed: list[tuple[tuple[int, ...], str | None]] = []
-    width = sum(shape[0] for shape in shapes.values())
-    for units in settings["hidden"]:
-        trainable.append((width, units))
+    dense = [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
+    width = sum(dense)
+    for k, units in enumerate(settings["hidden"]):
+        if k or dense:
+            trainable.append((width, units))
         if settings["batch_norm"]:
             trainable += [(units,), (units,)]
             fixed += [((units,), None), ((units,), None)]
@@ -80,4 +106,5 @@ def mlp_weight_shapes(
         if settings["dropout"] > 0:
             fixed.append(((2,), "uint32"))
         width = units
-    return [*trainable, (width, n_labels), (n_labels,)], fixed
+    last = [(width, n_labels)] if settings["hidden"] or dense else []
+    return [*trainable, *last, (n_labels,)], fixed

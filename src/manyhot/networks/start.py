@@ -23,11 +23,23 @@ class Start:
     def __init__(self, seed: int, output_bias: np.ndarray | None = None, dtype: str = "float32") -> None:
         self.dtype = dtype
         self.output_bias = output_bias
+        self.seed_of_draws = seed
         self._generator = np.random.default_rng([seed, 0x4D48])
 
     def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
         """Normal draws with variance gain / fan-in (He et al. 2015, arXiv 1502.01852, eq. 10; gain 2 for ReLU)."""
         return _Drawn(self._generator, gain)
+
+    def beside(self) -> Start:
+        """The same member's draws for something else than its network, unrelated to those."""
+        other = Start(self.seed_of_draws, None, self.dtype)
+        other._generator = np.random.default_rng([self.seed_of_draws, 0x5442])
+        return other
+
+    def table(self, shape: tuple[int, int]) -> np.ndarray:
+        """Weights of a table (f, u) whose rows meet inputs of about unit length: normal, variance 1 / u."""
+        drawn = self._generator.standard_normal(shape, dtype=np.float32) / np.float32(math.sqrt(shape[1]))
+        return drawn.astype(self.dtype)
 
     def zeros(self) -> keras.initializers.Initializer:
         """Zeros."""

@@ -1,0 +1,29 @@
+"""manyhot on sparse rows: one member, trained by the engine that every fit uses; the first run compiles."""
+
+import time
+
+import numpy as np
+from sparse_common import arguments, rows, tell
+
+from manyhot import engine
+from manyhot.networks import Start
+from manyhot.plan import Plan, Runtime
+from manyhot.specs import NetworkSpec, network_settings
+
+options = arguments()
+X, Y = rows(options.folder, "train")
+plan = Plan(
+    hidden=(options.units,), dropout=0.0, epochs=options.epochs, learning_rate=options.rate, schedule="constant"
+)
+spec = NetworkSpec("mlp", network_settings(plan, ["rows"]), {"rows": (X.shape[1],)}, Y.shape[1], "float32")
+networks = spec.networks(1, lambda member: Start(member))
+nothing = np.zeros(0, dtype=np.int64)
+parts = engine.Parts([np.arange(len(Y))], [nothing], [nothing])
+data = engine.lay_out({"rows": X}, Y, None, np.ones(len(Y)), "float32", tables=["rows"])
+for _ in range(2):
+    began = time.perf_counter()
+    trained = engine.train(networks, data, parts, plan, Runtime(quiet=True), options.batch)
+    seconds = time.perf_counter() - began
+X_test, Y_test = rows(options.folder, "test")
+scores = engine.Scorer(networks, trained.weights, "float32", Runtime()).scores({"rows": X_test})
+tell(seconds, len(Y), options.epochs, scores, Y_test)

@@ -1,0 +1,103 @@
+"""Places of a large sparse matrix of yes/no, checked, and fast to ask whether a label of a row is among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.errors import InputError
+
+
+@dataclass(frozen=True)
+class Places:
+    """The entries of a matrix (n, l) that are set.
+
+    Args:
+        keys: int64 (p,), row * l + label of each, ascending and each once.
+        starts: int64 (n + 1,), where the keys of each row begin, and the end.
+        width: l.
+    """
+
+    keys: np.ndarray
+    starts: np.ndarray
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and labels."""
+        return len(self.starts) - 1, self.width
+
+    def per_row(self) -> np.ndarray:
+        """Entries of each row, int64 (n,)."""
+        return np.diff(self.starts)
+
+    def per_label(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Entries of each label, int64 (l,), in the rows of a bool mask (n,), or in all."""
+        keys = self.keys if rows is None else self.keys[np.repeat(rows, self.per_row())]
+        return np.bincount(keys % max(self.width, 1), minlength=self.width)
+
+    def of(self, part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Some rows: line within the part, label, and place within the line of each entry, int64 (q,) each."""
+        begin = self.starts[part.start]
+        lines, labels = np.divmod(self.keys[begin : self.starts[part.stop]], max(self.width, 1))
+        return lines - part.start, labels, begin + np.arange(len(lines)) - self.starts[lines]
+
+    def has(self, part: slice, labels: np.ndarray) -> np.ndarray:
+        """Whether labels of some rows are set, bool (m, k); False for -1.
+
+        Args:
+            part: m rows.
+            labels: Whole numbers (m, k), each from -1 to l - 1.
+        """
+        own = self.keys[self.starts[part.start] : self.starts[part.stop]]
+        wanted = np.arange(part.start, part.stop, dtype=np.int64)[:, None] * self.width + labels
+        return _contains(own, wanted) & (labels >= 0)
+
+    def without(self, other: Places) -> Places:
+        """The entries that are not among those of the other (of the same shape)."""
+        kept = ~_contains(other.keys, self.keys)
+        counts = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+        return Places(self.keys[kept], counts[self.starts], self.width)
+
+
+def places(matrix: Any, name: str) -> Places:
+    """The places of a matrix of 0 and 1.
+
+    Args:
+        matrix: scipy sparse (n, l) of bool or numbers 0 and 1, or a dense array of bool or whole numbers 0 and 1.
+            An entry stored twice in CSR counts once.
+        name: The argument it is, for errors.
+
+    Returns:
+        The places; memory is a multiple of their number, never of n * l.
+
+    Raises:
+        InputError: Another shape or kind, or a value that is neither 0 nor 1.
+    """
+    is_sparse = sp.issparse(matrix)
+    array: Any = matrix if is_sparse else np.asarray(matrix)
+    if array.ndim != 2:
+        raise InputError(f"got shape {array.shape}, expected (n, l)", argument=name)
+    if array.dtype.kind not in ("biuf" if is_sparse else "biu"):
+        kinds = "bool or numbers" if is_sparse else "bool or whole numbers (make others sparse first)"
+        raise InputError(f"got {array.dtype} values, expected {kinds}", argument=name)
+    found = array.tocsr() if is_sparse else sp.csr_matrix(array)
+    if not ((found.data == 0) | (found.data == 1)).all():
+        raise InputError("got a value that is neither 0 nor 1", argument=name)
+    n, width = found.shape
+    rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(found.indptr))
+    keys = (rows * width + found.indices)[found.data != 0]
+    if not (keys[1:] > keys[:-1]).all():  # labels out of order, or one of them twice
+        keys = np.unique(keys)
+    return Places(keys, np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * width), width)
+
+
+def _contains(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Whether each of the wanted is among the ascending keys, bool in the shape of wanted."""
+    if not len(keys):
+        return np.zeros(wanted.shape, dtype=bool)
+    found: np.ndarray = keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
+    return found

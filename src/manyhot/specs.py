@@ -1,0 +1,141 @@
+"""What a network looks like, without its weights, and what a Keras model of the user's settles of the plan.
+
+Start reading at `NetworkSpec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from manyhot import engine
+from manyhot.errors import InputError
+from manyhot.networks import BUILDERS, OwnNetwork, Start, describe, first_units
+from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network looks like, without its weights.
+
+    Args:
+        name: A row of `networks.BUILDERS`, or "own".
+        settings: Named settings of the builder, JSON values; empty for "own".
+        shapes: Shape of one row of each named input.
+        n_labels: Number of logits.
+        precision: "float32" or "float64".
+        own: The description of a Keras model of the user's.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    n_labels: int
+    precision: str
+    own: OwnNetwork | None = None
+
+    def networks(self, n_members: int, start: Callable[[int], Start] | None = None, first: int = 0) -> engine.Networks:
+        """The members' networks; without `start` only their structure matters."""
+
+        def build(member: int) -> Any:
+            begin = start(member) if start else Start(0, None, self.precision)
+            if self.own is not None:
+                return self.own.build(begin)
+            return BUILDERS[self.name](self.shapes, self.n_labels, self.settings, begin)
+
+        if self.own is not None:
+            optimizer = None if self.own.optimizer is None else self.own.make_optimizer
+            key: Any = (OWN, self.own.key(), self.precision)
+            return engine.Networks(build, key, self.shapes, n_members, optimizer, True, first, not self.own.custom)
+        settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
+        key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.precision)
+        tables = self.tables()
+
+        def begin(member: int) -> dict[str, np.ndarray]:
+            drawn = start(member).beside() if start else Start(0, None, self.precision)
+            return {name: drawn.table(shape) for name, shape in tables.items()}
+
+        return engine.Networks(build, key, self.shapes, n_members, first=first, tables=tables, begin_tables=begin)
+
+    @property
+    def n_table(self) -> int:
+        """Numbers in the tables of one member."""
+        return sum(width * units for width, units in self.tables().values())
+
+    def tables(self) -> dict[str, tuple[int, int]]:
+        """Name of a wide sparse block -> shape of its table."""
+        units = first_units(self.n_labels, self.settings) if self.settings.get("tables") else 0
+        return {name: (self.shapes[name][0], units) for name in self.settings.get("tables", [])}
+
+
+def own_network(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> OwnNetwork:
+    """The description of a Keras model, or of what a function makes for these shapes."""
+    if isinstance(network, OwnNetwork):
+        return network
+    if network is None or isinstance(network, str):
+        raise InputError(
+            "'own' stands for a Keras model of yours; hand it over in Python: MultiLabelClassifier(network=model)",
+            argument="network",
+        )
+    if callable(network) and not hasattr(network, "get_config"):
+        shape: Any = next(iter(shapes.values())) if len(shapes) == 1 else dict(shapes)
+        network = network(shape, n_labels)
+    if not hasattr(network, "stateless_call"):
+        raise InputError(
+            f"got {type(network).__name__}, expected the name of a network, a Keras model or a function "
+            "(input_shape, n_labels) -> keras.Model",
+            argument="network",
+        )
+    return describe(network, shapes, n_labels)
+
+
+def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
+    """The plan with what a Keras model says about its output and its loss.
+
+    Raises:
+        InputError: Settings that the model has settled already, or a loss that does not go with its softmax.
+    """
+    if own is None:
+        if plan.optimizer == OWN:
+            raise InputError("there is no compiled Keras model whose optimizer could be taken", argument="optimizer")
+        return plan
+    if plan.optimizer == OWN and own.optimizer is None:
+        raise InputError("the Keras model is not compiled, so it has no optimizer", argument="optimizer")
+    takes_own = own.optimizer is not None and plan.optimizer in ("auto", OWN)
+    taken = ("learning_rate", "schedule", "weight_decay", "momentum", "nesterov") if takes_own else ()
+    for name in ("hidden", "activation", "dropout", "batch_norm", *taken):
+        if getattr(plan, name) != getattr(Plan, name):
+            place = "the compiled model's optimizer" if name in taken else "your own Keras model"
+            hint = "; say optimizer='adamw' (or 'adam', 'sgd') to choose another" if name in taken else ""
+            raise InputError(f"has no effect beside {place}, which settles it{hint}", argument=name)
+    loss = own.loss if plan.loss == "auto" else plan.loss
+    if own.output != "softmax" and loss != "categorical_crossentropy":
+        return plan
+    if plan.loss not in SOFTMAX_LOSSES:
+        raise InputError(
+            f"{plan.loss} takes one sigmoid per label, but the Keras model ends in a softmax; end it in "
+            "activation='sigmoid', or leave the loss away",
+            argument="loss",
+        )
+    return replace(plan, head="softmax", loss=loss or "categorical_crossentropy")
+
+
+def network_settings(plan: Plan, tables: Collection[str] = ()) -> dict[str, Any]:
+    """What a network builder may ask of the plan.
+
+    Args:
+        plan: The plan.
+        tables: Names of the blocks that are wide and sparse.
+    """
+    if plan.network == OWN:
+        return {}
+    return {
+        "hidden": list(plan.hidden),
+        "activation": plan.activation,
+        "dropout": plan.dropout,
+        "batch_norm": plan.batch_norm,
+        "tables": sorted(tables),
+    }

@@ -1,0 +1,113 @@
+"""Sparse rows from CSR to answers: never laid out densely, compiled once, and as good as they should be."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.metrics import roc_auc_score
+
+from manyhot import MultiLabelClassifier, load
+from manyhot.read import ReadOptions, read
+
+HUGE = """
+import json, resource, sys
+import numpy as np, scipy.sparse as sp
+from manyhot import MultiLabelClassifier
+n, f, k = map(int, sys.argv[1:])
+generator = np.random.default_rng(0)
+Y = generator.random((n, 5)) < 0.3
+topic = np.where(Y.any(axis=1), (Y * generator.random((n, 5))).argmax(axis=1), generator.integers(0, 5, n))
+columns = generator.integers(0, f, (n, k), dtype=np.int32)
+columns[:, ::4] = topic[:, None] * (f // 5) + columns[:, ::4] % (f // 5)
+columns.sort(axis=1)
+X = sp.csr_matrix((np.ones(n * k, np.float32), columns.ravel(), np.arange(0, n * k + 1, k)), (n, f))
+X.sum_duplicates()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+classifier = MultiLabelClassifier().fit(X[:-2000], Y[:-2000])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+scores = classifier.predict_proba(X[-2000:])
+from sklearn.metrics import roc_auc_score
+print(json.dumps({"gib": peak / 2**20, "auc": roc_auc_score(Y[-2000:], scores)}))
+"""
+
+
+def rows(n: int, width: int, per_row: int, seed: int = 0) -> tuple[sp.csr_matrix, np.ndarray]:
+    """Rows of about per_row non-zeros, and labels that a tenth of the columns speak for."""
+    generator = np.random.default_rng(seed)
+    counts = generator.poisson(per_row, n)
+    columns = generator.integers(0, width, counts.sum())
+    X = sp.csr_matrix((np.ones(counts.sum()), columns, np.concatenate([[0], np.cumsum(counts)])), (n, width))
+    X.sum_duplicates()
+    found = np.stack([X[:, j * width // 10 : (j + 1) * width // 10].sum(axis=1).A1 for j in range(3)], axis=1)
+    return X, found > np.median(found, axis=0)
+
+
+@pytest.mark.slow
+def test_a_matrix_too_large_to_be_dense_trains():
+    """200,000 x 1,000,000 with 100 values a row: 745 GiB if it were dense."""
+    done = subprocess.run([sys.executable, "-c", HUGE, "200000", "1000000", "100"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    print(told)
+    assert told["gib"] < 6
+    assert told["auc"] > 0.6
+
+
+@pytest.mark.parametrize("name", ["slashdot", "medical", "tmc2007", "delicious", "corel5k"])
+@pytest.mark.slow
+def test_real_sets_train_as_csr_and_stay_sparse(name, data_folder, monkeypatch):
+    X, Y = real_set(name, data_folder(name))
+    lay_out = sp.csr_matrix.toarray
+
+    def refuse(self, *given, **settings):
+        assert self.shape[1] != X.shape[1], "features were laid out densely"
+        return lay_out(self, *given, **settings)
+
+    monkeypatch.setattr(sp.csr_matrix, "toarray", refuse)
+    classifier = MultiLabelClassifier(members=2, hidden=(64,), decide="half").fit(X, Y)
+    assert classifier.model_.encoder.sparse == {"features"}
+    assert classifier.report_.to_dict()["measures"]["half"]["roc_auc_macro"]["value"] > 0.6
+
+
+def real_set(name: str, folder) -> tuple[sp.csr_matrix, np.ndarray]:
+    if name == "slashdot":
+        samples = read(folder / "slashdot.txt.gz", ReadOptions(format="xc"))
+    else:
+        samples = read(next(path for path in sorted(folder.glob("*.arff*")) if "train" in path.name))
+    features = samples.features if sp.issparse(samples.features) else samples.features.to_numpy().astype(float)
+    return sp.csr_matrix(features), samples.targets.values[:, samples.targets.values.any(axis=0)]
+
+
+def test_saved_sparse_models_score_the_same_and_sparse_rows_in_any_form(tmp_path):
+    X, Y = rows(300, 500, 20)
+    classifier = MultiLabelClassifier(members=2, epochs=8, hidden=(16,)).fit(X, Y)
+    classifier.save(tmp_path / "sparse.manyhot")
+    scores = classifier.predict_proba(X)
+    np.testing.assert_array_equal(load(tmp_path / "sparse.manyhot").predict_proba(X), scores)
+    shuffled = X.tocoo().tocsc()
+    np.testing.assert_array_equal(classifier.predict_proba(shuffled), scores)
+    assert roc_auc_score(Y, scores) > 0.9
+
+
+def test_a_row_counts_the_same_twice_or_with_weight_two():
+    X, Y = rows(120, 60, 10)
+    chosen = np.arange(120) % 3 == 0
+    twice = MultiLabelClassifier(members=2, epochs=3, hidden=(8,))
+    weighted = MultiLabelClassifier(members=2, epochs=3, hidden=(8,))
+    twice.fit(sp.vstack([X, X[chosen]]).tocsr(), np.concatenate([Y, Y[chosen]]))
+    weighted.fit(X, Y, sample_weight=1.0 + chosen)
+    np.testing.assert_allclose(twice.predict_proba(X), weighted.predict_proba(X), atol=2e-5)
+
+
+def test_peak_memory_of_sparse_prediction_follows_the_non_zeros():
+    X, Y = rows(2000, 50, 5)
+    wide = sp.csr_matrix((X.data, X.indices * 20_000, X.indptr), (2000, 1_000_000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    classifier = MultiLabelClassifier(members=1, epochs=2, hidden=(8,)).fit(wide, Y)
+    classifier.predict_proba(wide)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
+    assert grown < 1.0, f"{grown:.2f} GiB; one dense block of predictions alone would have 7.5"
