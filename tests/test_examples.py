@@ -54,3 +54,19 @@ def test_softmax_or_sigmoid():
     assert third["softmax"][1] > second["softmax"][1]
     np.testing.assert_allclose([sum(example["softmax"]) for example in answer["by_hand"]], 1)
     assert set(answer["trained"]["set_sizes"]) >= {"1", "2"}
+
+
+def test_emotions_in_comments(data_folder):
+    """A part of the rows; benchmarks/text.py has the whole."""
+    answer = answer_of("emotions_in_comments.py", "--data", str(data_folder("goemotions")), "--rows", "4000")
+    assert answer["rows"] == 4000
+    assert answer["f1_micro"] > 0.4
+    assert answer["f1_macro"] > 0.2
+
+
+def test_paper_topics(data_folder):
+    file = data_folder("arxiv1000") / "arxiv_data.csv.gz"
+    answer = answer_of("paper_topics.py", "--data", str(file), "--hidden", "64,32", "--members", "2")
+    assert answer["f1_micro"] > 0.6
+    assert answer["lrap"] > 0.7
+    assert answer["element_accuracy_of_no_answers"] > 0.8

@@ -304,7 +304,8 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int 
     """
     members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
     if members == "auto":
-        members = min(16 if n_rows <= 5_000 else 8, max(1, MOST_TABLE_NUMBERS // max(n_table, 1)))
+        members = 16 if n_rows <= 5_000 and not n_table else 8
+        members = min(members, max(1, MOST_TABLE_NUMBERS // max(n_table, 1)))
     if batch_size == "auto":
         batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), 1024))
     if epochs == "auto":
