@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +36,38 @@ print(json.dumps({"gib": peak / 2**20, "auc": roc_auc_score(Y[-2000:], scores)})
 """
 
 
+STATED = """
+import json, sys
+from contextlib import contextmanager
+import numpy as np, scipy.sparse as sp
+import manyhot.estimator
+from manyhot import MultiLabelClassifier
+
+said, generator = [], np.random.default_rng(0)
+
+@contextmanager
+def watching(quiet, what="training"):
+    yield lambda news: said.append(news)
+
+def memory(what):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) / 2**20 for line in lines if line.startswith(what))
+
+def fit(n, f, members):
+    columns = np.sort(generator.integers(0, f, (n, 20), dtype=np.int32), axis=1)
+    X = sp.csr_matrix((np.ones(n * 20, np.float32), columns.ravel(), np.arange(0, n * 20 + 1, 20)), (n, f))
+    X.sum_duplicates()
+    before = memory("VmRSS")
+    MultiLabelClassifier(members=members, epochs=1).fit(X, generator.random((n, 3)) < 0.4)
+    return memory("VmHWM") - before
+
+manyhot.estimator.watching = watching
+fit(200, 300, int(sys.argv[1]))
+grown = fit(20_000, 300_000, int(sys.argv[1]))
+print(json.dumps({"stated": said[-1].n_bytes / 2**30, "grown": grown, "first": said[0].done}))
+"""
+
+
 def rows(n: int, width: int, per_row: int, seed: int = 0) -> tuple[sp.csr_matrix, np.ndarray]:
     """Rows of about per_row non-zeros, and labels that a tenth of the columns speak for."""
     generator = np.random.default_rng(seed)
@@ -55,6 +88,19 @@ def test_a_matrix_too_large_to_be_dense_trains():
     print(told)
     assert told["gib"] < 6
     assert told["auc"] > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("members", [1, 4])
+def test_memory_is_stated_before_training_and_kept(members):
+    done = subprocess.run([sys.executable, "-c", STATED, str(members)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    print(told)
+    assert told["first"] == 0
+    assert told["grown"] <= told["stated"] + 0.1
+    assert told["stated"] <= 3 * told["grown"]
 
 
 @pytest.mark.parametrize("name", ["slashdot", "medical", "tmc2007", "delicious", "corel5k"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -40,6 +41,9 @@ def watching(quiet: bool, what: str = "training") -> Iterator[Watch | None]:
 
         def watch(news: Progress) -> None:
             with lock:
+                if math.isnan(news.loss):
+                    bar.update(task, description=f"{what}, needs about {news.n_bytes / 2**30:.1f} GiB")
+                    return
                 members = f"{news.n_finished}/{news.n_members} members"
                 bar.update(task, completed=news.done, members=members, loss=f"loss {news.loss:.4f}")
 

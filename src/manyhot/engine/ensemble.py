@@ -77,13 +77,15 @@ class Progress(NamedTuple):
         done: Share of the work that is certain to be done, 0 to 1.
         n_finished: Members finished.
         n_members: Members in all.
-        loss: The latest stopping loss (training loss when nothing stops early).
+        loss: The latest stopping loss (training loss when nothing stops early); NaN before the first.
+        n_bytes: Memory that the job takes beside the rows it was given, estimated before it begins.
     """
 
     done: float
     n_finished: int
     n_members: int
     loss: float
+    n_bytes: int
 
 
 Watch = Callable[[Progress], None]

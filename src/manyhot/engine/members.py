@@ -178,6 +178,8 @@ class _Training:
             finally:
                 free.put(device)
 
+        self.n_bytes = self._estimated_bytes(workers)
+        self._tell(math.nan)
         with ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(work, k) for k in range(len(chunks))]
             try:
@@ -188,6 +190,16 @@ class _Training:
                 for future in futures:
                     future.cancel()
         return Trained(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
+
+    def _estimated_bytes(self, workers: int) -> int:
+        """The rows as laid out, all members' weights, and what each member in training carries, twice: it is made on
+        the host and moves on a device; a tenth more for everything else."""
+        rows = sum(leaf.nbytes for leaf in jax.tree.leaves(next(iter(self.data.values()))))
+        kept = sum(leaf.nbytes for leaves in self.weights for leaf in leaves)
+        weights, slots = kept / len(self.parts), sum(slot.nbytes for slot in self.slots)
+        carried = weights * (2 if self.plan.early_stopping else 1) + slots
+        scoring = kept  # a copy on the device, when training is over
+        return int(1.1 * (2 * rows + kept + weights + max(2 * workers * self.chunk * carried, scoring)))
 
     def _first_state(self, chunk: list[int]) -> State:
         """The stacked state of a chunk on the host; a short last chunk is filled up with its last member."""
@@ -316,4 +328,4 @@ class _Training:
         if self.watch is None:
             return
         share = np.where(self.is_finished, 1.0, self.epochs_done / self.n_epochs)
-        self.watch(Progress(float(share.mean()), int(self.is_finished.sum()), len(self.parts), loss))
+        self.watch(Progress(float(share.mean()), int(self.is_finished.sum()), len(self.parts), loss, self.n_bytes))
