@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot.encode import TableEncoder
-from manyhot.encode.ngrams import _ANALYSIS, FEW_ROWS, NgramEncoder, _counts, _normal, _row_counts
+from manyhot.encode.ngrams import _ANALYSIS, FEW_ROWS, NgramEncoder, _counts, _row_counts
+from manyhot.encode.words import normal
 from manyhot.errors import InputError
 
 TEXTS = [
@@ -156,13 +157,13 @@ def test_characters_are_those_of_scikit_learn(hashed):
         if hashed
         else CountVectorizer(vocabulary=[name.partition(": ")[2] for name in encoder.names], **settings)
     )
-    normal = [_normal(row) for row in rows]
-    counts = _counts("characters", encoder._vectorizers["characters"], normal)
+    plain = [normal(row) for row in rows]
+    counts = _counts("characters", encoder._vectorizers["characters"], plain)
     assert counts.has_sorted_indices
-    np.testing.assert_array_equal(counts.toarray(), whole.transform(normal).toarray())
+    np.testing.assert_array_equal(counts.toarray(), whole.transform(plain).toarray())
     if not hashed:
-        found = _row_counts("characters", normal, np.ones(len(rows)))
-        n_rows = (whole.transform(normal) > 0).sum(axis=0).A1
+        found = _row_counts("characters", plain, np.ones(len(rows)))
+        n_rows = (whole.transform(plain) > 0).sum(axis=0).A1
         assert [found[name.partition(": ")[2]] for name in encoder.names] == n_rows.tolist()
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from manyhot import deciding
+from manyhot import deciding, explaining
 from manyhot.audit import Suspicions, suspicious_labels
 from manyhot.decide import Thresholds
 from manyhot.errors import InputError
+from manyhot.explaining import Explanation
 from manyhot.intake import targets_in_order
 from manyhot.model import Model
 from manyhot.risk import Guarantee
@@ -133,6 +134,32 @@ class Decides:
         scores = self.model_.scores(features)
         rates = (miss_rate, false_discovery_rate)
         return deciding.promise(self.model_, scores, targets, *rates, confidence, per_label, simultaneous)
+
+    def explain(
+        self, X: Any, labels: Sequence[str] | None = None, top: int = explaining.TOP
+    ) -> list[dict[str, Explanation]]:
+        """What in each row speaks for and against its labels.
+
+        Explained is the mean over the members of the raw logit. Without hidden layers (`hidden=()`) the contributions
+        of everything in a row and a constant sum to it; otherwise a contribution is gradient times input, which ranks
+        what mattered and sums to nothing in particular. Words of a text get what their pairs and runs of characters
+        contribute. It tells what the network went by, not what causes a label.
+
+        Args:
+            X: As for `predict`.
+            labels: The labels to explain in every row; None for those that the row is answered with, or the one with
+                the highest score where there is none.
+            top: Most reasons for and most against, each, 1 or more.
+
+        Returns:
+            For each row: label -> `Explanation`, which has `for_`, `against`, `to_dict()` and a text form.
+
+        Raises:
+            InputError: An unknown label, `top` below 1, or a model of arrays, whose numbers have no names.
+        """
+        check_is_fitted(self)
+        features, _ = self._features(X, None, reset=False)
+        return list(explaining.explained(self.model_, features, self.model_.scores(features), labels, top))
 
     def suspicious_labels(self, limit: int | None = None, label: str | None = None) -> Suspicions:
         """Training targets that look wrong, by the out-of-fold scores, the most suspicious first.

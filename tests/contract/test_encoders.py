@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from manyhot.encode import ENCODERS, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encode.scale import CLIP, weighted_quantiles
+from manyhot.errors import InputError
 from manyhot.samples import Arrays
 
 N = 60
@@ -117,6 +118,27 @@ def test_rows_are_encoded_one_by_one(case):
     whole, part = as_dense(encoder.transform(X)), as_dense(encoder.transform(X[10:20]))
     for name in whole:
         np.testing.assert_array_equal(whole[name][10:20], part[name])
+
+
+def test_every_input_has_a_source(case):
+    make, rows = case
+    encoder, X = make().fit(rows()), rows(1)
+    blocks = encoder.transform(X)
+    if not encoder.names:
+        with pytest.raises(InputError, match="no names"):
+            encoder.sources(X, blocks)
+        return
+    there = list(encoder.sources(X, blocks))
+    assert len(there) == N
+    for row, sources in enumerate(there):
+        assert len(sources.what) == len(sources.column)
+        assert set(sources.column) <= set(encoder.names)
+        assert set(sources.shares) == set(blocks)
+        for name, share in sources.shares.items():
+            block = blocks[name]
+            width = block.indptr[row + 1] - block.indptr[row] if sp.issparse(block) else block.shape[1]
+            assert share.shape == (len(sources.what), width)
+            np.testing.assert_allclose(share.sum(axis=0), np.ones((1, width)), atol=1e-12)
 
 
 def test_a_row_of_weight_k_counts_like_k_rows(case):

@@ -144,7 +144,10 @@ def evaluate(
     _job("evaluate", bundle=model, file=file, told=told, unknown_labels=unknown_labels, as_json=json, quiet=quiet)
 
 
-@app.command(epilog="Example: manyhot predict songs.manyhot new-songs.csv -o answers.csv")
+@app.command(
+    epilog="Example: manyhot predict songs.manyhot new-songs.csv -o answers.csv; "
+    "or, with reasons: manyhot predict tickets.manyhot new.csv --why -o answers.jsonl"
+)
 def predict(
     model: Bundle,
     file: Table,
@@ -153,14 +156,20 @@ def predict(
         typer.Option("--output", "-o", help="CSV, Parquet or JSONL by its suffix; none: CSV on standard output."),
     ] = None,
     label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
+    why: Annotated[
+        bool, typer.Option("--why", help="Also what spoke for (+) and against (-) each answer, in a column why.")
+    ] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(help="With --why: reasons for and reasons against each label, at most.", show_default="10"),
+    ] = None,
     format: Format = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
-    _job(
-        "predict", bundle=model, file=file, output=output, label_sep=label_sep, format=format, as_json=json, quiet=quiet
-    )
+    told = {"label_sep": label_sep, "why": why, "top": top, "format": format}
+    _job("predict", bundle=model, file=file, output=output, as_json=json, quiet=quiet, **told)
 
 
 @app.command(epilog="Example: manyhot doctor songs.csv --labels 'mood_*'")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from manyhot.encode.scale import Scale, fit_scale, fit_sparse_scale
+from manyhot.encode.sources import Sources, columns_as_sources
 from manyhot.errors import InputError
 
 BLOCK = "features"
@@ -69,6 +70,15 @@ class MatrixEncoder:
         if not self.gaps.size:
             return {BLOCK: scaled}
         return {BLOCK: np.concatenate([scaled, np.isnan(dense[:, self.gaps]).astype(np.float32)], axis=1)}
+
+    def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
+        """What the inputs of each row come from: the columns by name.
+
+        Args:
+            features: Not looked at.
+            blocks: What `transform` made of them.
+        """
+        return columns_as_sources(BLOCK, blocks[BLOCK], self.names, self.gaps)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""

@@ -7,8 +7,6 @@ reading at `NgramEncoder`.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +17,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
+from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot import check
+from manyhot.encode.shares import WordShares, word_shares
+from manyhot.encode.words import RUNS, WORD, normal
 from manyhot.errors import InputError
 
 Texts = pl.Series | Sequence[str | None] | np.ndarray
@@ -37,22 +38,11 @@ FEW_ROWS = 50
 """Below this many rows a term seen in one of them has a column too."""
 CACHED_WORDS = 100_000
 
-_MARKS = "".join(chr(code) for code in range(0x300, 0x2000) if unicodedata.category(chr(code)).startswith("M"))
-"""Accents and vowel signs that no composed letter stands for; without them words of many scripts fall to pieces."""
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
-)
-"""Thai, Lao, Burmese, Khmer, kana and Han: written without blanks, so that each of their characters is a word."""
-_WORD = rf"[{_UNSPACED}][{_MARKS}]*|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{_MARKS}])*|[^\w\s]"
 _ANALYSIS: dict[str, dict[str, Any]] = {
-    "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": _WORD},
-    "characters": {"analyzer": "char_wb", "ngram_range": (3, 4)},
+    "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": WORD},
+    "characters": {"analyzer": "char_wb", "ngram_range": RUNS},
 }
 _SHOWN = {"words": "word", "characters": "characters"}
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-"""Characters without a width: joiners, directions of writing, forms of emoji."""
-_BLANK = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of characters that no encoding can write."""
 
 
 class NgramEncoder:
@@ -149,6 +139,30 @@ class NgramEncoder:
             parts.append(counts.astype(np.float32))
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
+    def shares(self, text: str | None) -> WordShares:
+        """Which words stand behind each column that a text has, so that what a column did can be told of its words.
+
+        Args:
+            text: One text; None for missing.
+
+        Returns:
+            The distinct words w of the text, and for each of the c columns that `transform` gives it the words' shares:
+            a pair of words is shared evenly, a run of characters by how many of them stand in each word, and a column
+            that occurs several times evenly among its occurrences. Hashed terms are looked up by their hash.
+
+        Example:
+            >>> encoder = NgramEncoder(max_characters=0).fit(["so good", "good dog"])
+            >>> found = encoder.shares("So good")
+            >>> [encoder.names[k] for k in found.columns], found.words, found.shares.toarray().tolist()
+            (['word: good', 'word: so', 'word: so good'], ('so', 'good'), [[0.0, 1.0, 0.5], [1.0, 0.0, 0.5]])
+        """
+        starts = np.cumsum([0, *(len(self._idf[part]) for part in self._parts)]).tolist()
+        lookups = {
+            part: (lambda terms, part=part, start=start: self._places(part, terms, start))
+            for part, start in zip(self._parts, starts, strict=False)
+        }
+        return word_shares(_normal_rows([text])[0], lookups)
+
     @property
     def width(self) -> int:
         """Columns of a row, v."""
@@ -221,6 +235,14 @@ class NgramEncoder:
     def _prepare(self) -> None:
         self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
 
+    def _places(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
+        """The column of each term, int64; -1 where it has none."""
+        if self.hashed and terms:
+            hasher = FeatureHasher(self.sizes[part], input_type="string", alternate_sign=False)
+            return start + hasher.transform([term] for term in terms).indices.astype(np.int64)
+        known = self._vectorizers[part].vocabulary if terms else {}
+        return np.array([start + known[term] if term in known else -1 for term in terms], dtype=np.int64)
+
     def _vectorizer(self, part: str) -> Any:
         if self.hashed:
             settings = {"n_features": self.sizes[part], "alternate_sign": False, "norm": None}
@@ -241,12 +263,7 @@ def _normal_rows(texts: Texts) -> list[str]:
                 row=place + 1,
                 column=_name_of(texts),
             )
-    return [_normal(row) if row else "" for row in rows]
-
-
-def _normal(text: str) -> str:
-    plain = _BLANK.sub(" ", _UNSEEN.sub("", text))
-    return unicodedata.normalize("NFKC", plain).lower()
+    return [normal(row) if row else "" for row in rows]
 
 
 def _name_of(texts: Texts) -> str | None:

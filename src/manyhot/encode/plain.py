@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from manyhot.encode.sources import Sources, columns_as_sources
 from manyhot.errors import InputError
 from manyhot.samples import Arrays
 
@@ -57,6 +58,24 @@ class PlainEncoder:
         if found != self._shapes:
             raise InputError(f"X has rows of shape {found}, expected {self._shapes}", argument="X")
         return blocks
+
+    def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
+        """What the inputs of each row come from: the columns by name.
+
+        Args:
+            features: Not looked at.
+            blocks: What `transform` made of them.
+
+        Raises:
+            InputError: Named arrays, whose numbers have no names.
+        """
+        if not self.columns:
+            raise InputError(
+                "this model takes arrays (images, sequences), whose single numbers have no names to give as reasons; "
+                "only rows of named columns and texts can be explained",
+                argument="X",
+            )
+        return columns_as_sources(BLOCK, blocks[BLOCK], self.columns)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""

@@ -6,7 +6,7 @@ is was settled before; nothing here sees a label. Start reading at `TableEncoder
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from manyhot.check import did_you_mean, one_of
 from manyhot.encode.ngrams import NgramEncoder
 from manyhot.encode.scale import Scale, fit_scale
+from manyhot.encode.sources import Sources, grouped
 from manyhot.errors import InputError
 
 BLOCK = "features"
@@ -118,6 +119,38 @@ class TableEncoder:
             rows = [encoder.transform(_cells(features[name])) for name, encoder in columns]
             blocks[TEXT_BLOCK] = sp.hstack(rows, format="csr", dtype=np.float32)
         return blocks
+
+    def sources(self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
+        """What the inputs of each row come from: numbers by name, categories with their level, words of texts.
+
+        Args:
+            features: The frame, n rows.
+            blocks: What `transform` made of them.
+
+        Yields:
+            The sources of each row in turn; the words of a text after all other columns.
+        """
+        names = self.numbers + self.categories
+        missing = np.isnan(self._numbers(features)) if self.numbers else np.zeros((len(features), 0), dtype=bool)
+        levels = [_as_text(features[name]) for name in self.categories]
+        cells = [_cells(features[name]).to_list() for name in self.text_columns]
+        own = [len(levels) + rest for levels, rest in zip(self.levels, self.has_rest, strict=True)]
+        of_levels = np.repeat(np.arange(len(own)) + len(self.numbers), own)
+        owners = np.concatenate([np.arange(len(self.numbers)), self.gaps, of_levels])
+        for row in range(len(features)):
+            what = [f"{name} = missing" if gap else name for name, gap in zip(self.numbers, missing[row], strict=True)]
+            what += [f"{name} = {of[row] or 'missing'}" for name, of in zip(self.categories, levels, strict=True)]
+            texts = {name: column[row] for name, column in zip(self.text_columns, cells, strict=True)}
+            found = [encoder.shares(text) for encoder, text in zip(self.texts, texts.values(), strict=True)]
+            column = [*names, *(name for name, one in zip(texts, found, strict=True) for _ in one.words)]
+            n_words, shares = sum(len(one.words) for one in found), {}
+            if names:
+                shares[BLOCK] = grouped(owners, len(names) + n_words)
+            if found:
+                above = sp.csr_matrix((len(names), sum(len(one.columns) for one in found)))
+                shares[TEXT_BLOCK] = sp.vstack([above, sp.block_diag([one.shares for one in found])], format="csr")
+            what += [word for one in found for word in one.words]
+            yield Sources(what, column, shares, {name: text for name, text in texts.items() if text})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""

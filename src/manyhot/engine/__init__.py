@@ -1,5 +1,6 @@
 """The engine: many members of one network trained and scored as compiled programs."""
 
+from manyhot.engine.attribution import PAIRS, Contributions, constants, contributions
 from manyhot.engine.counts import balanced_weights
 from manyhot.engine.data import Data, Parts, bucket, lay_out
 from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, member_bytes
@@ -7,6 +8,8 @@ from manyhot.engine.members import train
 from manyhot.engine.predict import Scorer
 
 __all__ = [
+    "PAIRS",
+    "Contributions",
     "Data",
     "Networks",
     "Parts",
@@ -17,6 +20,8 @@ __all__ = [
     "Weights",
     "balanced_weights",
     "bucket",
+    "constants",
+    "contributions",
     "lay_out",
     "member_bytes",
     "train",

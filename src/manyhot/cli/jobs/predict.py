@@ -13,6 +13,7 @@ import polars as pl
 
 from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.speech import tell
+from manyhot.cli.jobs.why import READABLE, WHY, AskedReasons, asked_reasons, lines_with_reasons, readable
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier, load
 from manyhot.read import read_chunks
@@ -21,6 +22,8 @@ from manyhot.samples import Samples
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 ROWS = 65536
+EXPLAINED_ROWS = 4096
+"""Rows of a piece when every row comes with its reasons, which take more room than its answers."""
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a text for a formula."""
 
@@ -28,10 +31,20 @@ Writer = Callable[[pl.DataFrame], None]
 
 
 def run(
-    bundle: Path, file: Path, output: Path | None, label_sep: str, format: str | None, as_json: bool, quiet: bool
+    bundle: Path,
+    file: Path,
+    output: Path | None,
+    label_sep: str,
+    format: str | None,
+    as_json: bool,
+    quiet: bool,
+    why: bool = False,
+    top: int | None = None,
 ) -> None:
-    """Score every row and write the answers."""
+    """Score every row and write the answers, with the reasons where they are asked for."""
     suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
+    asked = asked_reasons(why, top, suffix, is_screen=output is None and not as_json and sys.stdout.isatty())
+    suffix = suffix if asked is None else asked.suffix
     classifier = load(bundle)
     clash = next((name for name in classifier.labels_ if label_sep in name), None)
     if suffix == ".csv" and clash is not None:
@@ -42,10 +55,10 @@ def run(
     options = options_for(classifier, {"format": format}, require_labels=False, unknown_labels="ignore")
     n_rows = 0
     with writing(output, suffix, label_sep) as write:
-        for samples in read_chunks(file, options, ROWS):
+        for samples in read_chunks(file, options, ROWS if asked is None else EXPLAINED_ROWS):
             if n_rows == 0:
                 tell(extra_columns(classifier, samples), quiet)
-            write(answers(classifier, samples, n_rows))
+            write(answers(classifier, samples, n_rows, asked))
             n_rows += samples.n_samples
     if output is not None:
         print(json.dumps({"output": str(output), "rows": n_rows}) if as_json else f"{n_rows} rows answered in {output}")
@@ -59,9 +72,12 @@ def suffix_of(output: Path) -> str:
     return suffix
 
 
-def answers(classifier: MultiLabelClassifier, samples: Samples, n_before: int) -> pl.DataFrame:
-    """One row a sample: id, labels (a list), and the probability of each label."""
-    scores = classifier.model_.scores(classifier.features_of(samples))
+def answers(
+    classifier: MultiLabelClassifier, samples: Samples, n_before: int, asked: AskedReasons | None = None
+) -> pl.DataFrame:
+    """One row a sample: id, labels (a list), the probability of each label, and the reasons that were asked for."""
+    features = classifier.features_of(samples)
+    scores = classifier.model_.scores(features)
     labels = classifier.model_.labels
     decisions = classifier.model_.decider.answers(scores)
     names = np.asarray(labels.names, dtype=object)
@@ -73,6 +89,8 @@ def answers(classifier: MultiLabelClassifier, samples: Samples, n_before: int) -
         "labels": pl.Series("labels", [names[row].tolist() for row in decisions], dtype=pl.List(pl.String)),
     }
     columns |= {f"p_{name}": pl.Series(f"p_{name}", scores[:, j]) for j, name in enumerate(labels.names)}
+    if asked is not None:
+        columns[WHY] = asked.column(classifier.model_, features, scores)
     return pl.DataFrame(columns)
 
 
@@ -108,12 +126,15 @@ def writing(output: Path | None, suffix: str, label_sep: str) -> Iterator[Writer
 
 
 def as_text(frame: pl.DataFrame, suffix: str, label_sep: str, with_header: bool) -> str:
-    """The answers as CSV or JSON lines."""
+    """The answers as CSV or JSON lines, or for a person to read."""
     if suffix == ".jsonl":
-        return frame.write_ndjson()
+        return lines_with_reasons(frame)
+    if suffix == READABLE:
+        return readable(frame, label_sep)
     safe = frame.with_columns(
         frame["id"].map_elements(harmless, return_dtype=pl.String),
         frame["labels"].list.join(label_sep).map_elements(harmless, return_dtype=pl.String),
+        *(frame[name].map_elements(harmless, return_dtype=pl.String) for name in frame.columns if name == WHY),
     )
     safe.columns = [harmless(name) for name in safe.columns]
     return safe.write_csv(include_header=with_header)

@@ -1,0 +1,59 @@
+"""What a person would call each input of a row: columns, levels and words, and their shares of the blocks' inputs.
+
+Start reading at `Sources`; tables make theirs in `table.py`, words come from `shares.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+
+class Sources(NamedTuple):
+    """The s things of one row that its inputs come from.
+
+    Attributes:
+        what: What each is called: a column, "column = level", "column = missing", or a word.
+        column: The column that each belongs to.
+        shares: Block -> CSR float64 (s, c): what share of each input is whose. c counts all columns of a dense block,
+            the entries of the row, in their order, of a CSR block.
+        texts: Column of text -> the row's text, where words were found.
+    """
+
+    what: Sequence[str]
+    column: Sequence[str]
+    shares: Mapping[str, sp.csr_matrix]
+    texts: Mapping[str, str]
+
+
+def grouped(owners: Sequence[int] | np.ndarray, n_sources: int) -> sp.csr_matrix:
+    """Shares (n_sources, c) of c inputs that belong to one source each."""
+    owners = np.asarray(owners, dtype=np.int64)
+    return sp.csr_matrix((np.ones(len(owners)), (owners, np.arange(len(owners)))), shape=(n_sources, len(owners)))
+
+
+def columns_as_sources(
+    name: str, block: np.ndarray | sp.csr_matrix, names: Sequence[str], gaps: Sequence[int] | np.ndarray = ()
+) -> Iterator[Sources]:
+    """The sources of each row of a single block whose columns have names.
+
+    Args:
+        name: The block's name.
+        block: Dense (n, f + g) or CSR (n, f).
+        names: Names of its first f columns.
+        gaps: int (g,), the columns that have a second column, 1 where they are missing.
+    """
+    if not isinstance(block, np.ndarray):
+        for row in range(block.shape[0]):
+            there = [names[column] for column in block.indices[block.indptr[row] : block.indptr[row + 1]]]
+            yield Sources(there, there, {name: sp.identity(len(there), format="csr")}, {})
+        return
+    width, shares = len(names), grouped([*range(len(names)), *gaps], len(names))
+    for row in block:
+        what = list(names)
+        for gap, is_missing in zip(gaps, row[width:], strict=True):
+            what[gap] += " = missing" if is_missing else ""
+        yield Sources(what, names, {name: shares}, {})
