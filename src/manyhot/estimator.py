@@ -24,6 +24,7 @@ from manyhot.decides import Decides
 from manyhot.encode import PlainEncoder, TableEncoder
 from manyhot.errors import InputError
 from manyhot.extend import add_labels, extension
+from manyhot.files import Files
 from manyhot.intake import given_targets, row_weights, targets_in_order, targets_of
 from manyhot.model import Model, continue_training, train_model
 from manyhot.plan import OWN, Plan, Runtime
@@ -33,7 +34,7 @@ from manyhot.samples import Arrays, Samples
 from manyhot.taken import Taken
 
 
-class MultiLabelClassifier(Accepts, Decides, ClassifierMixin, BaseEstimator):
+class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimator):
     """A network with one sigmoid per label, trained as many cross-fitted members at once.
 
     Every field of `Plan` and `Runtime` is a parameter under its own name; see there for meaning and range.

@@ -60,6 +60,11 @@ def extension(model: Model, features: Features, space: LabelSpace, targets: Targ
     if not new:
         raise InputError("every label is known already; give the column of a new one, under its name", argument="y")
     rows = fresh_evidence(model, "add labels").rows
+    if model.report.get("training", {}).get("streamed_rows"):
+        raise InputError(
+            "the model was trained from a stream and does not know its rows of training again, so no score could be "
+            "honest; train anew with the new labels"
+        )
     blocks = model.encoder.transform(features)
     place = _places(rows.fingerprints, fingerprints(blocks))
     labels = LabelSpace((*model.labels.names, *new))

@@ -7,7 +7,7 @@ used for is not known here. Start reading at `prepare`, then `train_fits`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,19 +77,35 @@ class Fit:
 
     def start(self, member: int, number: int) -> Start:
         """Where a member begins: its own seed, and the log odds of each label among its training rows."""
-        plan, rows = self.plan, self.members[member].train
-        seed = int(np.random.SeedSequence([plan.seed, 0, number]).generate_state(1)[0])
-        if not plan.prior_bias:
-            return Start(seed, None, plan.precision)
-        targets, weights = self.base.targets.take(rows), self.base.weights[rows]
-        by_row = weights.reshape(-1, *[1] * (targets.values.ndim - 1))
-        axes = tuple(range(targets.values.ndim - 1))
-        positives = (targets.values * by_row).sum(axis=axes)
-        total = (targets.known_mask() * by_row).sum(axis=axes)
-        odds = (positives + 0.5) / (total - positives + 0.5)
-        if plan.label_weights == "balanced":
-            odds *= engine.balanced_weights(positives, total)
-        return Start(seed, np.log(odds), plan.precision)
+        rows = self.members[member].train
+        return start_of(
+            self.plan, number, lambda: weighted_counts(self.base.targets.take(rows), self.base.weights[rows])
+        )
+
+
+def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted counts of positives and of known entries of each label, float64 (l,) both."""
+    by_row = weights.reshape(-1, *[1] * (targets.values.ndim - 1))
+    axes = tuple(range(targets.values.ndim - 1))
+    return (targets.values * by_row).sum(axis=axes), (targets.known_mask() * by_row).sum(axis=axes)
+
+
+def start_of(plan: Plan, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Start:
+    """Where a member begins.
+
+    Args:
+        plan: The plan with nothing left to choose.
+        number: The member's number, which is its seed.
+        counts: Weighted counts of positives and of known entries of each label among its training rows.
+    """
+    seed = int(np.random.SeedSequence([plan.seed, 0, number]).generate_state(1)[0])
+    if not plan.prior_bias:
+        return Start(seed, None, plan.precision)
+    positives, total = counts()
+    odds = (positives + 0.5) / (total - positives + 0.5)
+    if plan.label_weights == "balanced":
+        odds *= engine.balanced_weights(positives, total)
+    return Start(seed, np.log(odds), plan.precision)
 
 
 def prepare(
@@ -154,12 +170,13 @@ def part_of(fit: Fit, chosen: np.ndarray, trains_on_all: bool) -> Fit:
     rows = fit.rows[is_chosen[fit.rows]]
     place_of = np.full(len(fit.place), -1)
     place_of[rows] = np.arange(len(rows))
-    groups = _copies(fit, rows)
+    groups = copies(fit, rows)
     members = _members_of(fit.base.targets.take(rows), rows, fit.plan, groups, trains_on_all)
     return replace(fit, rows=rows, place=place_of[chosen], members=members)
 
 
-def _copies(fit: Fit, rows: np.ndarray) -> np.ndarray:
+def copies(fit: Fit, rows: np.ndarray) -> np.ndarray:
+    """For each of some rows of the base, the number of the group of equal rows that it is in."""
     merged = merge_duplicates(
         {name: block[rows] for name, block in fit.base.blocks.items()}, fit.base.targets.take(rows), np.ones(len(rows))
     )

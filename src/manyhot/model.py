@@ -215,6 +215,8 @@ class Given:
         ids: Their ids as text (n,).
         n_rows: Rows handed in, those of weight 0 among them.
         notes: Sentences about the data for the report.
+        n_streamed: Further rows that all members were trained on, and that are not kept.
+        constant: Indices of the labels that never vary; None to look at `targets`.
     """
 
     targets: Targets
@@ -222,6 +224,8 @@ class Given:
     ids: np.ndarray
     n_rows: int
     notes: tuple[str, ...] = ()
+    n_streamed: int = 0
+    constant: np.ndarray | None = None
 
 
 def finished(fit: Fit, trained: engine.Trained, undecided: Decider, runtime: Runtime, given: Given) -> Model:
@@ -246,16 +250,18 @@ def finished(fit: Fit, trained: engine.Trained, undecided: Decider, runtime: Run
     rows_given = Remembered(given.targets, given.ids, given.weights, *seen_rows(fit))
     model.evidence = Evidence(scores[fit.place][kept], rows_given, trained.curves, trained.best_epoch)
     n_members = len(fit.members)
+    is_held_out = n_members == 1 or given.n_streamed > 0
+    constant = given.targets.constant_labels() if given.constant is None else given.constant
     facts = report.Facts(
-        scores_from="held_out" if n_members == 1 else "out_of_fold",
+        scores_from="held_out" if is_held_out else "out_of_fold",
         n_rows=given.n_rows,
         members=n_members,
-        folds=1 if n_members == 1 else min(plan.folds, n_members, rows.n_samples),
+        folds=1 if is_held_out else min(plan.folds, n_members, rows.n_samples),
         members_per_score=float(n_scorers[scored].mean()),
-        constant_labels=[labels.names[j] for j in given.targets.constant_labels()],
-        notes=[*given.notes, *_remarks(given.n_rows, fit, given.targets)],
+        constant_labels=[labels.names[j] for j in constant],
+        notes=[*given.notes, *_remarks(given, fit)],
         plan=to_dict(plan),
-        training=_training(trained),
+        training=_training(trained) | ({"streamed_rows": given.n_streamed} if given.n_streamed else {}),
     )
     model.report = measured_report(model, calibrated[fit.place][kept], own[fit.place][kept], facts)
     return model
@@ -295,11 +301,11 @@ def joined(first: Remembered, second: Remembered) -> Remembered:
     return Remembered(targets, *(np.concatenate([getattr(one, name) for one in (first, second)]) for name in names))
 
 
-def _remarks(n_rows: int, fit: Fit, targets: Targets) -> list[str]:
+def _remarks(given: Given, fit: Fit) -> list[str]:
     remarks = []
-    n_used = len(fit.place)
-    if n_used < n_rows:
-        remarks.append(f"{n_rows - n_used} rows of weight 0 were left out.")
+    n_used, n_left = len(fit.place), given.n_rows - given.n_streamed - len(fit.place)
+    if n_left > 0:
+        remarks.append(f"{n_left} rows of weight 0 were left out.")
     if len(fit.rows) < n_used:
         remarks.append(
             f"{n_used - len(fit.rows)} of {n_used} rows are exact copies of another row with the same "
@@ -312,7 +318,7 @@ def _remarks(n_rows: int, fit: Fit, targets: Targets) -> list[str]:
             "counts as no, so precision, F1 and the like are lower bounds, and a calibrated probability would be that "
             "of being recorded."
         )
-    if is_exclusive(targets) and fit.plan.head == "sigmoid":
+    if is_exclusive(given.targets) and fit.plan.head == "sigmoid":
         remarks.append(
             "Exactly one label in every row: these labels exclude each other, and softmax (head='softmax', "
             "loss='categorical_crossentropy') suits them better than one sigmoid per label."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -13,6 +13,29 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainin
 from rich.progress import Progress as Bar
 
 from manyhot.engine import Progress, Watch
+
+
+@contextmanager
+def reporting(quiet: bool) -> Iterator[Callable[[str, float | None], None] | None]:
+    """A bar for what is no training, and what to call with the word before it and the share done; None as below.
+
+    Args:
+        quiet: Whether to show nothing; without a terminal nothing is shown either.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    with Bar(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console(), transient=True
+    ) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda what, share: bar.update(
+            task, description=what, total=None if share is None else 1.0, completed=share
+        )
+
+
+def _console() -> Console:
+    return Console(stderr=True)
 
 
 @contextmanager
@@ -36,7 +59,7 @@ def watching(quiet: bool, what: str = "training") -> Iterator[Watch | None]:
         TimeRemainingColumn(),
     )
     lock = threading.Lock()
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=_console(), transient=True) as bar:
         task = bar.add_task(what, total=1.0, members="", loss="compiling")
 
         def watch(news: Progress) -> None:

@@ -138,6 +138,7 @@ def cross_fitting(
     stop_share: int | None,
     seed: int,
     groups: np.ndarray | None = None,
+    n_parts: int | None = None,
 ) -> list[MemberRows]:
     """The rows of each member, so that nothing a member has learned from comes back when it is scored.
 
@@ -152,12 +153,14 @@ def cross_fitting(
         stop_share: One in this many of the rows outside the fold decides about stopping; None for no such rows.
         seed: Start of all draws.
         groups: (n,), rows of one group share a fold; None: every row for itself.
+        n_parts: In how many parts the rows are split; None for the rule above.
 
     Raises:
         InputError: Fewer rows than folds.
     """
     n = targets.n_samples
-    n_parts = parts_for_one(n) if n_members == 1 else min(n_folds, n_members)
+    if n_parts is None:
+        n_parts = parts_for_one(n) if n_members == 1 else min(n_folds, n_members)
     if n < n_parts:
         raise InputError(
             f"n_samples={n}: {n} different rows are fewer than {n_parts} folds; more rows are needed, or fewer folds "

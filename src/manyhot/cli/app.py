@@ -101,6 +101,16 @@ def train(
     kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Train piece by piece, for files larger than memory; none: where the file needs more than there is.",
+        ),
+    ] = None,
+    stream_folder: Annotated[
+        Path | None, typer.Option(help="Where a stream keeps encoded rows meanwhile; none: beside the output.")
+    ] = None,
     evidence: Annotated[bool, typer.Option(help="Keep out-of-fold scores and curves in the file.")] = True,
     json: Json = False,
 ) -> None:
@@ -120,6 +130,8 @@ def train(
             xml=xml,
         ),
         settings=settings,
+        stream=stream,
+        stream_folder=stream_folder,
         evidence=evidence,
         as_json=json,
     )

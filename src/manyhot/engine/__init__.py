@@ -6,6 +6,7 @@ from manyhot.engine.data import Data, Parts, bucket, lay_out
 from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, member_bytes
 from manyhot.engine.members import train
 from manyhot.engine.predict import Scorer
+from manyhot.engine.stream import Window, Windows, train_windows
 
 __all__ = [
     "PAIRS",
@@ -18,6 +19,8 @@ __all__ = [
     "Trained",
     "Watch",
     "Weights",
+    "Window",
+    "Windows",
     "balanced_weights",
     "bucket",
     "constants",
@@ -25,4 +28,5 @@ __all__ = [
     "lay_out",
     "member_bytes",
     "train",
+    "train_windows",
 ]

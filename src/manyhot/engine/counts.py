@@ -29,8 +29,13 @@ def label_facts(data: Data, parts: Parts, is_counted: bool, is_balanced: bool) -
     if is_counted or is_balanced:
         for k, rows in enumerate(parts.train):
             positives[k], known[k] = _counted(data, rows)
+    return facts_of(positives, known, is_balanced)
+
+
+def facts_of(positives: np.ndarray, known: np.ndarray, is_balanced: bool) -> LabelFacts:
+    """Counts (m, l) -> facts in their type; `label_facts` says the rest."""
     positive_weights = balanced_weights(positives, known) if is_balanced else np.ones_like(positives)
-    return LabelFacts(positives, known, positive_weights.astype(dtype))
+    return LabelFacts(positives, known, positive_weights.astype(positives.dtype))
 
 
 def balanced_weights(positives: np.ndarray, known: np.ndarray) -> np.ndarray:

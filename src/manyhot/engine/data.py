@@ -108,6 +108,9 @@ def lay_out(
     label_weights: np.ndarray | None = None,
     dense_elements: int = DENSE_ELEMENTS,
     tables: Collection[str] = (),
+    *,
+    n_rows: int | None = None,
+    n_entries: Mapping[str, int] | None = None,
 ) -> Data:
     """Host arrays -> `Data` still on the host, padded to a bucket of rows.
 
@@ -120,11 +123,16 @@ def lay_out(
         label_weights: float (l,), a label's weight; None for ones.
         dense_elements: Largest sparse block that is laid out densely.
         tables: Names of CSR blocks that have a table of weights, and stay sparse.
+        n_rows: Rows to pad to; None for the next bucket.
+        n_entries: Name of such a block -> non-zeros to pad to, where the next bucket is not wanted.
     """
-    n_rows = bucket(len(values))
+    n_rows = bucket(len(values)) if n_rows is None else n_rows
+    n_entries = n_entries or {}
     return Data(
         {
-            name: flat(block, n_rows, dtype) if name in tables else _lay_out_block(block, n_rows, dtype, dense_elements)
+            name: flat(block, n_rows, dtype, n_entries.get(name))
+            if name in tables
+            else _lay_out_block(block, n_rows, dtype, dense_elements)
             for name, block in blocks.items()
         },
         pad_rows(values.astype(np.uint8), n_rows),
@@ -142,9 +150,9 @@ def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, d
     return nonzeros(block, n_rows, dtype)
 
 
-def flat(block: sp.csr_matrix, n_rows: int, dtype: str) -> Flat:
-    """A CSR block (n, f) on the host, padded to n_rows rows; duplicates must have been summed."""
-    size = bucket(max(block.nnz, 1))
+def flat(block: sp.csr_matrix, n_rows: int, dtype: str, size: int | None = None) -> Flat:
+    """A CSR block (n, f) on the host, padded to n_rows rows and `size` non-zeros; duplicates must have been summed."""
+    size = bucket(max(block.nnz, 1)) if size is None else size
     starts = np.full(n_rows + 1, block.nnz, dtype=np.int32)
     starts[: block.shape[0] + 1] = block.indptr
     return Flat(

@@ -79,10 +79,12 @@ def train(
         TrainingError: A loss that is not finite.
     """
     with precision(plan.precision):
-        return _Training(networks, data, parts, plan, runtime, batch_size, start, watch).run()
+        return Training(networks, data, parts, plan, runtime, batch_size, start, watch).run()
 
 
-class _Training:
+class Training:
+    """One job of `train`: what it is given, and what its chunks have left so far."""
+
     def __init__(
         self,
         networks: Networks,
@@ -116,7 +118,7 @@ class _Training:
             moves_rate=plan.optimizer != "own",
             full_batches=networks.full_batches,
             is_ragged=networks.full_batches and len(steps) > 1,
-            tables={name: self._gathered(data.blocks[name], batch_size) for name in networks.tables},
+            tables={name: self._gathered(name, data.blocks[name], batch_size) for name in networks.tables},
             is_adagrad=plan.optimizer != "sgd",
         )
         self.n_steps = max(steps)
@@ -141,7 +143,7 @@ class _Training:
         self.lock = threading.Lock()
         self.is_cancelled = threading.Event()
 
-    def _gathered(self, block: Any, batch_size: int) -> tuple[int, int]:
+    def _gathered(self, name: str, block: Any, batch_size: int) -> tuple[int, int]:
         """Most non-zeros of a training and of a stopping batch; 0 where loops go over them."""
         if self.devices[0].platform == "cpu":
             return 0, 0
@@ -162,11 +164,8 @@ class _Training:
 
     def run(self) -> Trained:
         """All chunks, on all devices."""
-        chunks = [list(range(k, min(k + self.chunk, len(self.parts)))) for k in range(0, len(self.parts), self.chunk)]
-        free: SimpleQueue = SimpleQueue()
-        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        shares_cpu = len(self.devices) == 1 and self.devices[0].platform == "cpu"
-        workers = min(len(chunks), n_cores if shares_cpu else len(self.devices))
+        chunks, free = self._chunks(), SimpleQueue[Any]()
+        workers = self._n_workers(len(chunks))
         for k in range(max(workers, len(self.devices))):
             free.put(self.devices[k % len(self.devices)])
 
@@ -178,8 +177,7 @@ class _Training:
             finally:
                 free.put(device)
 
-        self.n_bytes = self._estimated_bytes(workers)
-        self._tell(math.nan)
+        self._tell_size(workers)
         with ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(work, k) for k in range(len(chunks))]
             try:
@@ -191,15 +189,25 @@ class _Training:
                     future.cancel()
         return Trained(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
 
-    def _estimated_bytes(self, workers: int) -> int:
-        """The rows as laid out, all members' weights, and what each member in training carries, twice: it is made on
-        the host and moves on a device; a tenth more for everything else."""
+    def _tell_size(self, n_running: int) -> None:
+        """Say before training what it needs: the rows as laid out, all members' weights, and what each of n_running
+        chunks carries, twice: it is made on the host and moves on a device; a tenth more for everything else."""
         rows = sum(leaf.nbytes for leaf in jax.tree.leaves(next(iter(self.data.values()))))
         kept = sum(leaf.nbytes for leaves in self.weights for leaf in leaves)
         weights, slots = kept / len(self.parts), sum(slot.nbytes for slot in self.slots)
         carried = weights * (2 if self.plan.early_stopping else 1) + slots
         scoring = kept  # a copy on the device, when training is over
-        return int(1.1 * (2 * rows + kept + weights + max(2 * workers * self.chunk * carried, scoring)))
+        self.n_bytes = int(1.1 * (2 * rows + kept + weights + max(2 * n_running * self.chunk * carried, scoring)))
+        self._tell(math.nan)
+
+    def _chunks(self) -> list[list[int]]:
+        return [list(range(k, min(k + self.chunk, len(self.parts)))) for k in range(0, len(self.parts), self.chunk)]
+
+    def _n_workers(self, n_chunks: int) -> int:
+        """How many chunks are trained at a time."""
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        shares_cpu = len(self.devices) == 1 and self.devices[0].platform == "cpu"
+        return min(n_chunks, n_cores if shares_cpu else len(self.devices))
 
     def _first_state(self, chunk: list[int]) -> State:
         """The stacked state of a chunk on the host; a short last chunk is filled up with its last member."""
@@ -238,18 +246,21 @@ class _Training:
             [np.asarray(variable.value) for variable in model.non_trainable_variables],
         )
 
-    def _train_chunk(self, chunk: list[int], state: State, device: Any) -> None:
+    def _begin(self, chunk: list[int], state: State, device: Any) -> tuple[State, Rows]:
+        """A chunk's first state and its rows on the device."""
         members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
         labels = LabelFacts(*(array[members] for array in self.labels))
         train, stop = (self.train_rows[members], self.n_train[members]), (self.stop_rows[members], self.n_stop[members])
         rows = Rows(*train, *stop, labels)
-        state, rows = jax.device_put((jax.tree.map(np.array, state), rows), device)
-        compiled = PROGRAMS.compiled(
-            self._key(),
-            lambda: program(self.recipe, self.chunk),
-            (state, rows, self.data[device], self._dials(0, 1, device)),
-            donate=(0,),
-        )
+        return jax.device_put((jax.tree.map(np.array, state), rows), device)
+
+    def _compiled(self, state: State, rows: Rows, device: Any) -> Any:
+        arguments = (state, rows, self.data[device], self._dials(0, 1, device))
+        return PROGRAMS.compiled(self._key(), lambda: program(self.recipe, self.chunk), arguments, donate=(0,))
+
+    def _train_chunk(self, chunk: list[int], state: State, device: Any) -> None:
+        state, rows = self._begin(chunk, state, device)
+        compiled = self._compiled(state, rows, device)
         epoch, span = 0, 2
         while epoch < self.n_epochs and not self.is_cancelled.is_set():
             last = min(epoch + min(span, CURVE_EPOCHS), self.n_epochs)

@@ -15,21 +15,36 @@ import numpy as np
 from manyhot import check
 from manyhot.read.formats import FORMATS, Format, format_of
 from manyhot.read.kinds import inspect_kinds
+from manyhot.read.memory import is_larger_than_memory, refuse_larger_than_memory
 from manyhot.read.options import ReadOptions
 from manyhot.read.pieces import Pieces, first_piece
+from manyhot.read.sample import PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
 from manyhot.read.source import locate
 from manyhot.read.table import samples_of
 from manyhot.samples import Samples
 
-__all__ = ["FORMATS", "Format", "ReadOptions", "inspect_kinds", "read", "read_chunks"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "ReadOptions",
+    "Survey",
+    "Surveyed",
+    "inspect_kinds",
+    "read",
+    "read_chunks",
+    "streams_by_itself",
+    "survey",
+]
 
 
-def read(path: str | Path, options: ReadOptions | None = None) -> Samples:
+def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | None = None) -> Samples:
     """A file -> its rows, with targets, features, kinds of columns and ids.
 
     Args:
         path: A file in one of the formats of `FORMATS`, plain or packed (`.gz`, `.zst`).
         options: Where the labels are, and what else the file does not say itself.
+        needed_by: What needs all rows at once, as the beginning of a sentence; a file that can never be held in the
+            memory that there is is refused then.
 
     Returns:
         Samples of n rows: a frame or a CSR matrix, and targets (n, l) where there are labels.
@@ -44,10 +59,12 @@ def read(path: str | Path, options: ReadOptions | None = None) -> Samples:
     """
     options = options or ReadOptions()
     source = locate(path)
+    if needed_by is not None:
+        refuse_larger_than_memory(source, needed_by)
     return format_of(source, options).read(source, options)
 
 
-def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int = 65536) -> Iterator[Samples]:
+def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int | None = None) -> Iterator[Samples]:
     """As `read`, a piece at a time, so that predicting for a large file does not need all of it in memory.
 
     All pieces have the same kinds: those in `options.kinds` (a trained model's), and with none given those that
@@ -56,7 +73,7 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
     Args:
         path: As for `read`. CSV, TSV, Parquet, JSONL and Arrow are read in pieces; others as a whole, then cut.
         options: As for `read`; label sets need `known_labels` or `label_order`, or else the first piece fixes them.
-        rows: Rows of a piece, 1 or more; the last may have fewer.
+        rows: Rows of a piece, 1 or more; the last may have fewer. None: as many as take little memory, at most 65,536.
 
     Yields:
         Samples of at most `rows` rows, in the file's order.
@@ -65,9 +82,11 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
         InputError: As for `read`; rows are counted from the file's start.
     """
     options = options or ReadOptions()
-    rows = check.integer(low=1, rows=rows)
     source = locate(path)
     row = format_of(source, options)
+    if rows is None:
+        rows = piece_rows(source, options) if can_stream(source, options) else PIECE_ROWS[1]
+    rows = check.integer(low=1, rows=rows)
     if row.chunks is None:
         yield from _slices(row.read(source, options), rows)
         return
@@ -75,6 +94,12 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
     for table in row.chunks(source, options, rows):
         piece = piece or first_piece(table, source, options)
         yield samples_of(piece.cut(table), source, piece.options)
+
+
+def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> bool:
+    """Whether a file needs more memory than there is when it is read as a whole, and can be read in pieces."""
+    source = locate(path)
+    return can_stream(source, options or ReadOptions()) and is_larger_than_memory(source)
 
 
 def _slices(samples: Samples, rows: int) -> Iterator[Samples]:

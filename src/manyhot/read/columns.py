@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from manyhot.errors import InputError
-from manyhot.read.kinds import typed
+from manyhot.read.kinds import is_finite, typed
 from manyhot.samples import ColumnKind
 
 
@@ -101,7 +101,10 @@ def _numbers(column: pl.Series, kind: ColumnKind, file: str | None, first_row: i
         values = values.to_physical()
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
         raise InputError(f"holds nested values ({values.dtype}), expected numbers", file=file, column=column.name)
-    values = values.cast(pl.Float64).fill_nan(None)
+    values = values.cast(pl.Float64)
+    if is_finite(values):
+        return values
+    values = values.fill_nan(None)
     refuse_infinite(values, file=file, first_row=first_row)
     return values
 

@@ -177,7 +177,7 @@ def _blocks(lines: Iterator[bytes], rows: int, first: int) -> Iterator[bytes]:
     for line in lines:
         block.append(line)
         is_open ^= line.count(b'"') % 2 == 1
-        n_rows += not is_open and bool(line.strip())
+        n_rows += not is_open and not line.isspace()
         if n_rows == wanted and not is_open:
             yield b"".join(block)
             block, n_rows, wanted = [], 0, rows

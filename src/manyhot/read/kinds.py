@@ -6,6 +6,7 @@ form, so that the same rows from different formats become the same frame. Start 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,12 +107,15 @@ def typed(column: pl.Series) -> pl.Series:
     if column.null_count() == len(column):
         return pl.Series(column.name, [None] * len(column), dtype=pl.String)
     if dtype.is_numeric():
-        numbers = column.cast(pl.Float64).fill_nan(None)
+        numbers = without_nan(column.cast(pl.Float64))
         return numbers if numbers.null_count() < len(numbers) else numbers.cast(pl.String)
     if dtype in (pl.Categorical, pl.Enum):
         column, dtype = column.cast(pl.String), pl.String()
     if dtype != pl.String:
         return column
+    numbers = column.cast(pl.Float64, strict=False)
+    if numbers.null_count() == column.null_count():
+        return without_nan(numbers)  # as below, where every cell is a plain number
     words = column.str.strip_chars()
     lower = words.str.to_lowercase()
     candidates = words.set(lower.is_in(_NUMBER_GAPS).fill_null(True), None)
@@ -123,6 +127,16 @@ def typed(column: pl.Series) -> pl.Series:
     if lower.drop_nulls().is_in(["true", "false"]).all() and words.null_count() < len(words):
         return lower == "true"
     return words
+
+
+def is_finite(numbers: pl.Series) -> bool:
+    """Whether a look at the sum of float numbers shows that none is NaN or infinite; False may be wrong."""
+    return math.isfinite(numbers.sum() or 0.0)
+
+
+def without_nan(numbers: pl.Series) -> pl.Series:
+    """Float numbers with null for NaN."""
+    return numbers if is_finite(numbers) else numbers.fill_nan(None)
 
 
 def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]:

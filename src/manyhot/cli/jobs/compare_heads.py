@@ -25,7 +25,7 @@ def run(
 ) -> None:
     """Read, train one network under three output functions, tell, draw."""
     check_picture(picture)
-    samples = read(file, options_of(reading))
+    samples = read(file, options_of(reading), needed_by="a comparison")
     tell([f"{file}: {described(samples)}", *samples.notes], bool(settings.get("quiet")))
     heads = compare_heads(None, samples, folds=folds, repeats=repeats, **settings)
     text = str(heads)

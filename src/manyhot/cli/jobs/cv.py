@@ -57,10 +57,10 @@ def run(
 def read_grouped(file: Path, reading: Mapping[str, Any], groups: str | None) -> tuple[Samples, list[Any] | None]:
     """The rows, and the values of the column that groups them, which then is no feature."""
     if groups is None:
-        return read(file, options_of(reading)), None
+        return read(file, options_of(reading), needed_by="cross-validation"), None
     kinds = {**reading["kinds"], groups: "ignored"}
     try:
-        samples = read(file, options_of({**reading, "kinds": kinds}))
+        samples = read(file, options_of({**reading, "kinds": kinds}), needed_by="cross-validation")
     except InputError as error:
         if error.argument != "kinds" or groups not in str(error):
             raise

@@ -17,7 +17,7 @@ from manyhot.report import Facts, Report, build
 def run(bundle: Path, file: Path, told: Mapping[str, Any], unknown_labels: str, as_json: bool, quiet: bool) -> None:
     """Read, score, measure at the model's own thresholds and at 0.5."""
     classifier = load(bundle)
-    samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels))
+    samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)

@@ -25,7 +25,7 @@ def run(
 ) -> None:
     """Read the rows, choose the thresholds, save, and say what is promised."""
     classifier = load(bundle)
-    samples = read(file, options_for(classifier, told))
+    samples = read(file, options_for(classifier, told), needed_by="a guarantee")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError(

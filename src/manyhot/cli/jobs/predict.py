@@ -21,7 +21,6 @@ from manyhot.replacing import put, replacing
 from manyhot.samples import Samples
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-ROWS = 65536
 EXPLAINED_ROWS = 4096
 """Rows of a piece when every row comes with its reasons, which take more room than its answers."""
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
@@ -55,7 +54,7 @@ def run(
     options = options_for(classifier, {"format": format}, require_labels=False, unknown_labels="ignore")
     n_rows = 0
     with writing(output, suffix, label_sep) as write:
-        for samples in read_chunks(file, options, ROWS if asked is None else EXPLAINED_ROWS):
+        for samples in read_chunks(file, options, None if asked is None else EXPLAINED_ROWS):
             if n_rows == 0:
                 tell(extra_columns(classifier, samples), quiet)
             write(answers(classifier, samples, n_rows, asked))

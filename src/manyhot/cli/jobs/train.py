@@ -12,7 +12,7 @@ from manyhot.cli.jobs.reading import kept, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import OutputError
 from manyhot.estimator import MultiLabelClassifier
-from manyhot.read import read
+from manyhot.read import read, streams_by_itself
 from manyhot.samples import Samples
 
 
@@ -21,6 +21,8 @@ def run(
     output: Path,
     reading: Mapping[str, Any],
     settings: Mapping[str, Any],
+    stream: bool | None,
+    stream_folder: Path | None,
     evidence: bool,
     as_json: bool,
 ) -> None:
@@ -29,10 +31,18 @@ def run(
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
-    samples = read(file, options_of(reading))
-    tell([f"{file}: {described(samples)}", *samples.notes], quiet)
-    began = time.perf_counter()
-    classifier.fit(samples)
+    options = options_of(reading)
+    is_stream = streams_by_itself(file, options) if stream is None else stream
+    if is_stream:
+        words = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
+        tell([f"{file}: read piece by piece{words}"], quiet)
+        began = time.perf_counter()
+        classifier.fit_file(file, options, stream=True, stream_folder=stream_folder or output.parent)
+    else:
+        samples = read(file, options)
+        tell([f"{file}: {described(samples)}", *samples.notes], quiet)
+        began = time.perf_counter()
+        classifier.fit(samples)
     seconds = time.perf_counter() - began
     classifier.reading_ = kept(reading)
     classifier.save(output, evidence=evidence)

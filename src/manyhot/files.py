@@ -1,0 +1,88 @@
+"""Training straight from a file, as a whole or piece by piece: the part of `MultiLabelClassifier` that knows files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot.model import Model
+from manyhot.plan import Plan
+from manyhot.progress import reporting, watching
+from manyhot.read import ReadOptions, read, streams_by_itself, survey
+from manyhot.shards import Shards
+from manyhot.stream import StreamJob, prepare_stream, train_stream, write_rows
+from manyhot.taken import Taken
+
+Tell = Callable[[str, float | None], None]
+
+
+class Files:
+    """`fit_file`, on top of what fits samples."""
+
+    network: Any
+    quiet: bool
+    fit: Callable[..., Any]
+    taken: Callable[..., Taken]
+    _settings: Callable[[type], Any]
+    _take: Callable[[Model, np.ndarray | None, Mapping[str, Any] | None], None]
+
+    def fit_file(
+        self,
+        path: str | Path,
+        reading: ReadOptions | None = None,
+        *,
+        stream: bool | None = None,
+        stream_folder: str | Path | None = None,
+        window_bytes: int | None = None,
+    ) -> Any:
+        """Train on a file, which may be larger than memory.
+
+        A stream is read twice, piece by piece. A random sample of its rows (up to 200,000) settles kinds of columns,
+        labels, scales and terms; a part of it is set aside for thresholds, calibration and the report. All other rows
+        are encoded, kept on disk meanwhile, and trained on window by window, by one member unless `members` says more.
+
+        Args:
+            path: CSV, TSV, JSONL, Parquet or Arrow, and whatever `read` takes where it is not streamed.
+            reading: Where the labels are, and what else the file does not say itself.
+            stream: Whether the file is streamed; None does so where it needs more memory than there is.
+            stream_folder: Where encoded rows are kept while training; None for the folder for temporary files.
+            window_bytes: Encoded rows of a window at most; several windows are in memory at a time. None for 64 MiB.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: What cannot be used, by file, row and column; a file that changed meanwhile; too little room
+                on the disk; a format that cannot be streamed.
+        """
+        if stream is None:
+            stream = streams_by_itself(path, reading)
+        if not stream:
+            return self.fit(read(path, reading))
+        folder = Path(tempfile.gettempdir() if stream_folder is None else stream_folder)
+        with reporting(self.quiet) as tell:
+            job, classes = self._stream_job(path, reading, tell)
+        with Shards(folder) as shards:
+            with reporting(self.quiet) as tell:
+                rows = write_rows(job, shards, tell)
+            with watching(self.quiet) as watch:
+                model = train_stream(job, shards, rows, window_bytes, watch)
+        self._take(model, classes, None)
+        return self
+
+    def _stream_job(
+        self, path: str | Path, reading: ReadOptions | None, tell: Tell | None
+    ) -> tuple[StreamJob, np.ndarray | None]:
+        """The job; the sample that it was made from is let go."""
+
+        def count(n_rows: int) -> None:
+            if tell is not None:
+                tell(f"reading: {n_rows} rows", None)
+
+        found = survey(path, reading, self._settings(Plan).seed, tell=count)
+        taken = self.taken(found.samples)
+        return prepare_stream(found, taken, self.network), taken.classes
