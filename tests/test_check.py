@@ -59,6 +59,7 @@ def test_auto_follows_the_rows(n_rows, batch_size):
     assert plan.members in (8, 16)
     told = {"batch_size": 7, "members": 3, "epochs": 9, "optimizer": "sgd", "prior_bias": False, "encode": "none"}
     told |= {"loss": "focal", "loss_settings": {"gamma": 1.0, "balance": 0.5}, "calibrate": "platt"}
+    told |= {"text_settings": {"max_words": 7, "max_characters": 0, "hashed": False}}
     assert resolved(Plan(**told), n_rows) == Plan(**told)
 
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.backend import keras
-from manyhot.encode import MatrixEncoder, TableEncoder
+from manyhot.encode import MatrixEncoder
 from manyhot.errors import InputError
 from manyhot.explaining import Explanation, Reason
 
@@ -42,11 +42,10 @@ def tickets() -> tuple[pl.DataFrame, list[set[str]]]:
 
 def fitted(kind: str) -> tuple[MultiLabelClassifier, pl.DataFrame, list[set[str]]]:
     X, Y = tickets()
-    clf = MultiLabelClassifier(hidden=() if kind == "linear" else (16,), kinds={"body": "text"}, **SMALL)
     sizes = {"max_words": 2**14, "max_characters": 2**14, "hashed": kind == "hashed"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("manyhot.taken.TableEncoder", lambda kinds: TableEncoder(kinds, sizes))
-        return clf.fit(X, Y), X, Y
+    hidden = () if kind == "linear" else (16,)
+    clf = MultiLabelClassifier(hidden=hidden, kinds={"body": "text"}, text_settings=sizes, **SMALL)
+    return clf.fit(X, Y), X, Y
 
 
 @pytest.fixture(scope="module", params=["linear", "hidden", "hashed"])
@@ -258,3 +257,31 @@ def test_softmax_and_one_binary_target():
     assert np.mean(found) > 0.9
     clf = MultiLabelClassifier(hidden=(), **SMALL).fit(X, (X[:, 1] > 0).astype(int))
     assert all(set(told) == set(clf.labels_) for told in clf.explain(X[:4]))
+
+
+def lengths(texts: list[str]) -> np.ndarray:
+    """Two numbers a text: its letters, and how many of them are "e"."""
+    return np.array([[len(text), text.count("e")] for text in texts], dtype=float)
+
+
+def test_texts_through_a_function_are_one_reason_by_the_name_of_their_column():
+    generator = np.random.default_rng(0)
+    texts = ["e" * count + "x" * 5 for count in generator.integers(0, 9, 80)]
+    frame = pl.DataFrame({"note": texts, "size": generator.normal(size=80)})
+    Y = np.array([[text.count("e") > 4, len(text) > 12] for text in texts])
+    settings = {"kinds": {"note": "text"}, "text": lengths, "text_settings": {"cache": False}}
+    classifier = MultiLabelClassifier(members=2, hidden=(), epochs=4, **settings).fit(frame, Y)
+    [told] = classifier.explain(frame.head(1), labels=["label_0"])
+    reasons = told["label_0"].for_ + told["label_0"].against
+    assert {reason.what for reason in reasons} <= {"note", "size"}
+    assert "note" in {reason.what for reason in reasons}
+    total = told["label_0"].constant + sum(reason.contribution for reason in reasons)
+    assert total == pytest.approx(told["label_0"].logit, abs=1e-5)
+
+
+def test_learned_vectors_of_words_are_refused_by_name():
+    frame = pl.DataFrame({"note": [f"so good a day number {k}" for k in range(60)]})
+    Y = np.array([[1, 0], [0, 1]] * 30)
+    classifier = MultiLabelClassifier(kinds={"note": "text"}, text="embeddings", members=1, epochs=1).fit(frame, Y)
+    with pytest.raises(InputError, match="text='ngrams'"):
+        classifier.explain(frame.head(1))

@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot.encode import TableEncoder
 from manyhot.encode.ngrams import _ANALYSIS, FEW_ROWS, NgramEncoder, _counts, _row_counts
-from manyhot.encode.words import normal
+from manyhot.encode.tokens import normal
 from manyhot.errors import InputError
 
 TEXTS = [
@@ -454,7 +454,7 @@ def test_a_text_column_without_text_and_one_that_is_gone_are_named():
 
 
 def test_settings_reach_every_text_column_and_a_typo_is_answered():
-    encoder = TableEncoder(MIXED, {"max_words": 5, "max_characters": 0}).fit(mixed())
+    encoder = TableEncoder(MIXED, text_settings={"max_words": 5, "max_characters": 0}).fit(mixed())
     assert encoder.shapes()["text"] == (10,)
     with pytest.raises(InputError, match="did you mean 'max_words'"):
-        TableEncoder(MIXED, {"max_word": 5})
+        TableEncoder(MIXED, text_settings={"max_word": 5})

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyhot.encode.ngrams import NgramEncoder
-from manyhot.encode.words import WORD, normal, places
+from manyhot.encode.tokens import WORD, normal, places
 
 TEXTS = [
     "The cat sat on the mat, the cat slept.",

@@ -20,7 +20,8 @@ if "keras" not in sys.modules:
 
 if TYPE_CHECKING:
     from manyhot.crossval import compare_heads, cross_validate
-    from manyhot.estimator import MultiLabelClassifier, load
+    from manyhot.estimator import MultiLabelClassifier
+    from manyhot.loading import load
     from manyhot.splitters import MultiLabelKFold, MultiLabelShuffleSplit, RepeatedMultiLabelKFold, split_report
 
 _HOMES = {
@@ -31,7 +32,7 @@ _HOMES = {
     "compare_heads": "manyhot.crossval",
     "cross_validate": "manyhot.crossval",
     "examine": "manyhot.doctor",
-    "load": "manyhot.estimator",
+    "load": "manyhot.loading",
     "split_report": "manyhot.splitters",
 }
 

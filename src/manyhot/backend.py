@@ -6,16 +6,14 @@ compiled programs is named when JAX has none yet.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import jax
 import keras  # on JAX: the package's first line of work says so
 
 from manyhot.errors import ManyhotError
+from manyhot.folders import cache_folder
 
 __all__ = ["floating", "jax", "keep_compiled_programs", "keras", "precision"]
 
@@ -36,17 +34,6 @@ def precision(name: str) -> Iterator[None]:
 def floating(name: str) -> str:
     """The Keras dtype of a precision; refuses what is not listed."""
     return {"float32": "float32", "float64": "float64"}[name]
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept: MANYHOT_CACHE, else the user's cache folder."""
-    if os.environ.get("MANYHOT_CACHE"):
-        return Path(os.environ["MANYHOT_CACHE"]).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "manyhot" / "cache"
-    if sys.platform == "darwin":
-        return Path("~/Library/Caches/manyhot").expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "manyhot"
 
 
 def keep_compiled_programs(is_wanted: bool = True) -> None:

@@ -21,17 +21,18 @@ from manyhot import check, persist
 from manyhot.accepts import Accepts
 from manyhot.backend import keep_compiled_programs
 from manyhot.decides import Decides
-from manyhot.encode import PlainEncoder, TableEncoder
 from manyhot.errors import InputError
 from manyhot.extend import add_labels, extension
 from manyhot.files import Files
 from manyhot.intake import given_targets, row_weights, targets_in_order, targets_of
 from manyhot.model import Model, continue_training, train_model
 from manyhot.plan import OWN, Plan, Runtime
+from manyhot.pretrained import preset_function
 from manyhot.progress import watching
 from manyhot.report import Report
 from manyhot.samples import Arrays, Samples
-from manyhot.taken import Taken
+from manyhot.taken import Taken, text_function
+from manyhot.text_kinds import OWN_TEXT
 
 
 class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimator):
@@ -47,6 +48,9 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
             never changed; a compiled one brings its optimizer. It is trained as its own `fit` would train it, in full
             batches without early stopping, on numbers as they are; a last sigmoid is taken into the loss. Weights are
             drawn anew for each member, but layers that do not learn (frozen, adapted) keep theirs.
+        text: Name of a way from texts to numbers; or a function `(texts) -> array (n, d)` of finite numbers, called
+            with lists of different texts (a missing one is empty). Its answers are kept on disk by the content of the
+            texts; a saved file does not hold it: `load(path, text=function)`.
 
     Attributes:
         labels_: tuple of l label names, in the order of all columns.
@@ -84,6 +88,8 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         batch_norm: bool = Plan.batch_norm,
         prior_bias: bool | str = Plan.prior_bias,
         encode: str = Plan.encode,
+        text: Any = Plan.text,
+        text_settings: Mapping[str, Any] | None = Plan.text_settings,
         loss: str = Plan.loss,
         loss_settings: Mapping[str, float] | None = Plan.loss_settings,
         label_smoothing: float = Plan.label_smoothing,
@@ -130,6 +136,8 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         self.batch_norm = batch_norm
         self.prior_bias = prior_bias
         self.encode = encode
+        self.text = text
+        self.text_settings = text_settings
         self.loss = loss
         self.loss_settings = loss_settings
         self.label_smoothing = label_smoothing
@@ -214,7 +222,8 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
         columns = () if kinds is not None or isinstance(features, Arrays) else self._column_names(features, samples)
         ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
-        return Taken(features, kinds, columns, space, targets, classes, plan, runtime, ids, notes)
+        function = text_function(plan, self.text, kinds, preset_function)
+        return Taken(features, kinds, columns, space, targets, classes, plan, runtime, ids, notes, function)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train further: one pass of every member over the given rows; the first call is `fit`.
@@ -349,6 +358,8 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         values = {f.name: getattr(self, f.name) for f in fields(kind)}
         if kind is Plan and not isinstance(self.network, str):
             values["network"] = OWN
+        if kind is Plan and not isinstance(self.text, str):
+            values["text"] = OWN_TEXT
         return kind(**values)
 
     def _take(self, model: Model, classes: np.ndarray | None, reading: Mapping[str, Any] | None = None) -> None:
@@ -357,30 +368,3 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         self.reading_: dict[str, Any] = dict(reading or {})
         self._binary_classes = classes
         self.classes_ = [np.array([0, 1])] * len(self.labels_) if classes is None else classes
-
-
-def load(path: str | Path, custom_objects: Mapping[str, Any] | None = None) -> MultiLabelClassifier:
-    """Open a file that `MultiLabelClassifier.save` or `manyhot train` wrote.
-
-    Args:
-        path: The bundle.
-        custom_objects: Name -> class of your own layers and models that a Keras model of yours needs; a file that
-            needs any is refused without them.
-
-    Raises:
-        BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
-    """
-    model, facts = persist.load(path, custom_objects or {})
-    settings = {f.name: getattr(model.plan, f.name) for f in fields(Plan)}
-    classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
-    classes = facts["classes"]
-    classifier._take(model, None if classes is None else np.asarray(classes), facts["reading"])
-    encoder = model.encoder
-    if isinstance(encoder, TableEncoder):
-        classifier.feature_names_in_ = np.asarray(encoder.names, dtype=object)
-    is_arrays = isinstance(encoder, PlainEncoder) and not encoder.names
-    sizes = [int(np.prod(shape)) for shape in encoder.shapes().values()]
-    classifier.n_features_in_ = sum(sizes) if is_arrays else len(encoder.names)
-    if model.network.own is not None:
-        classifier.network = model.network.own
-    return classifier

@@ -15,7 +15,7 @@ import numpy as np
 from manyhot import check, engine
 from manyhot.check import did_you_mean
 from manyhot.encode.sources import Sources
-from manyhot.encode.words import places
+from manyhot.encode.tokens import places
 from manyhot.errors import InputError
 from manyhot.fits import Features
 from manyhot.model import Model

@@ -21,7 +21,7 @@ from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.networks import Start
 from manyhot.plan import OWN, Plan, Runtime, resolved
-from manyhot.specs import NetworkSpec, network_settings, own_network, with_own
+from manyhot.specs import NetworkSpec, network_settings, own_network, with_network, with_own
 from manyhot.splits import MemberRows, cross_fitting
 from manyhot.trap import check_output
 
@@ -136,7 +136,7 @@ def prepare(
     weights = np.ones(targets.n_samples) if weights is None else weights
     blocks = encoder.fit(features, weights).transform(features)
     own = own_network(network, encoder.shapes(), targets.n_labels) if plan.network == OWN else None
-    plan = with_own(plan, own)
+    plan = with_network(with_own(plan, own), encoder.vocabularies)
     check_output(plan, targets)
     label_weights = label_weights_of(plan, labels)
     merged = merge_duplicates(blocks, targets, weights)
@@ -150,7 +150,7 @@ def prepare(
         base = Base(blocks, targets, weights, label_weights)
         rows = np.argsort(merged.place, kind="stable")
         place, groups = np.argsort(rows), merged.place[rows]
-    settings = network_settings(plan, encoder.sparse)
+    settings = network_settings(plan, encoder.sparse, encoder.vocabularies)
     spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision, own)
     plan = resolved(plan, len(rows), own is not None and own.optimizer is not None, spec.n_table)
     members = _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all)

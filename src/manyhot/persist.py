@@ -18,7 +18,8 @@ from manyhot import bundle, decide, engine
 from manyhot.bundle import Reader
 from manyhot.calibrate import Calibration
 from manyhot.decider import Decider
-from manyhot.encode import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
+from manyhot.encode import Encoder
+from manyhot.encoder_record import MOST_UNITS, read_encoder
 from manyhot.errors import BundleError, InputError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Evidence, Model, Remembered
@@ -27,11 +28,10 @@ from manyhot.plan import LOSSES, OWN, PRECISIONS, plan_from_dict, to_dict
 from manyhot.report import to_text
 from manyhot.risk import Guarantee
 from manyhot.rules import Rules
-from manyhot.samples import COLUMN_KINDS
 from manyhot.specs import NetworkSpec
+from manyhot.text_kinds import POOLS
 
 MOST_LAYERS = 1000
-MOST_UNITS = 10_000_000
 
 
 def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence: bool = True) -> None:
@@ -101,7 +101,7 @@ def versions() -> dict[str, str]:
 def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: int) -> tuple[Model, dict[str, Any]]:
     labels = LabelSpace(tuple(reader.list_of_text("labels", min_items=1, is_unique=True)))
     plan = plan_from_dict(reader.mapping("plan"))
-    encoder = _encoder(reader)
+    encoder = read_encoder(reader)
     n_members = reader.integer("members", 1, 100_000)
     if plan.network == OWN:
         network = _own_network(reader, encoder, len(labels), plan.precision, custom_objects)
@@ -162,46 +162,6 @@ def _report(reader: Reader) -> dict[str, Any]:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise BundleError("the report in the file is not one that manyhot wrote") from None
     return values
-
-
-def _encoder(reader: Reader) -> Encoder:
-    kind = reader.text("encoder.kind", choices=list(ENCODERS))
-    if kind == MatrixEncoder.kind:
-        spec: dict[str, Any] = {
-            "names": reader.list_of_text("encoder.names", is_unique=True),
-            "is_sparse": reader.boolean("encoder.is_sparse"),
-            "length": reader.number("encoder.length", 1e-37, 1e37),
-        }
-        width = len(spec["names"])
-    elif kind == PlainEncoder.kind:
-        return PlainEncoder.from_spec(_plain_spec(reader), {})
-    else:
-        spec, width = _table_spec(reader)
-    gaps = reader.array("encoder/gaps", dtype=np.int64, shape=(None,), low=0, high=max(width - 1, 0))
-    arrays = {
-        "center": reader.array("encoder/center", dtype=np.float64, shape=(width,)),
-        "scale": reader.array("encoder/scale", dtype=np.float64, shape=(width,), low=np.finfo(float).tiny),
-        "gaps": gaps,
-    }
-    texts = reader.array_names("encoder/text.") if "text" in spec else []
-    arrays |= {name.removeprefix("encoder/"): reader.any_array(name) for name in texts}
-    if len(gaps) > width or (np.diff(gaps) <= 0).any():
-        raise BundleError("columns with gaps are not in order")
-    return ENCODERS[kind].from_spec(spec, arrays)
-
-
-def _plain_spec(reader: Reader) -> dict[str, Any]:
-    columns = reader.list_of_text("encoder.columns", is_unique=True)
-    blocks = [
-        {
-            "name": record.text("name"),
-            "shape": record.list_of_integers("shape", 0, MOST_UNITS, max_items=8),
-        }
-        for record in reader.records("encoder.blocks", 1000, min_items=1)
-    ]
-    if columns and (len(blocks) != 1 or blocks[0]["shape"] != [len(columns)]):
-        raise BundleError(f"there are {len(columns)} columns, but rows of shape {blocks[0]['shape']}")
-    return {"columns": columns, "blocks": blocks}
 
 
 def _network_document(network: NetworkSpec) -> dict[str, Any]:
@@ -265,35 +225,6 @@ def _own_weights(reader: Reader, network: NetworkSpec, n_members: int, n_element
     return engine.Weights(trainable, fixed)
 
 
-def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
-    names = reader.list_of_text("encoder.columns", is_unique=True)
-    column_kinds = reader.list_of_text("encoder.kinds", min_items=len(names), max_items=len(names))
-    for kind in column_kinds:
-        if kind not in COLUMN_KINDS:
-            raise BundleError(f"there is no kind of column {kind[:100]!r}")
-    n_categories = column_kinds.count("categorical")
-    records = reader.records("encoder.categories", n_categories, min_items=n_categories)
-    levels = [record.list_of_text("levels", is_unique=True) for record in records]
-    rests = reader.list_of_integers("encoder.has_rest", 0, 1, min_items=n_categories, max_items=n_categories)
-    for listed in levels:
-        if listed != sorted(listed):
-            raise BundleError("levels of a column are not in order")
-    categories = [{"levels": listed} for listed in levels]
-    spec = {"columns": names, "kinds": column_kinds, "categories": categories, "has_rest": rests}
-    if reader.has("encoder.text"):
-        n_texts = column_kinds.count("text")
-        spec["text"] = [
-            {
-                "kind": record.text("kind", choices=["ngrams"]),
-                "max_words": record.integer("max_words", 0, MOST_UNITS),
-                "max_characters": record.integer("max_characters", 0, MOST_UNITS),
-                "hashed": record.boolean("hashed"),
-            }
-            for record in reader.records("encoder.text", n_texts, min_items=n_texts)
-        ]
-    return spec, sum(kind in ("numeric", "boolean") for kind in column_kinds)
-
-
 def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) -> NetworkSpec:
     name = reader.text("network.name", choices=list(WEIGHT_SHAPES))
     settings = {
@@ -303,6 +234,8 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
         "batch_norm": reader.boolean("network.settings.batch_norm"),
     }
     settings["tables"] = reader.list_of_text("network.settings.tables", is_unique=True)
+    if name == "words":
+        settings |= _word_settings(reader, encoder)
     if settings["tables"] != sorted(encoder.sparse):
         raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
     widths = {block: shape[0] for block, shape in encoder.shapes().items()}
@@ -310,6 +243,15 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
     if told != widths or precision not in PRECISIONS:
         raise BundleError(f"the network takes {told} columns, but the encoder gives {widths}")
     return NetworkSpec(name, settings, encoder.shapes(), n_labels, precision)
+
+
+def _word_settings(reader: Reader, encoder: Encoder) -> dict[str, Any]:
+    known = encoder.vocabularies
+    told = {block: reader.integer(f"network.settings.vocabularies.{block}", 1, 2**31) for block in known}
+    if told != known or not known:
+        raise BundleError(f"the network knows {told} words, but the encoder gives {known}")
+    units = reader.integer("network.settings.units", 1, MOST_UNITS)
+    return {"vocabularies": told, "units": units, "pool": reader.text("network.settings.pool", choices=POOLS)}
 
 
 def _weights(reader: Reader, network: NetworkSpec, n_members: int) -> engine.Weights:

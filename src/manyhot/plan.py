@@ -16,6 +16,7 @@ from manyhot import check
 from manyhot.errors import InputError
 from manyhot.hyperparameters import LOSS_KINDS, loss_settings
 from manyhot.notation import checked_groups, checked_implications
+from manyhot.text_kinds import NGRAMS, TEXT_KINDS, text_settings
 
 OPTIMIZERS = ("auto", "adamw", "adam", "sgd", "own")
 SCHEDULES = ("constant", "cosine", "linear")
@@ -39,10 +40,10 @@ DECISIONS = (
 )
 ENCODERS = ("auto", "standard", "none")
 OWN = "own"
+"""Name of the network that is a Keras model of the user's."""
 MOST_TABLE_NUMBERS = 2**28
 """Numbers in the tables of all members together, where the number of members is "auto": 1 GiB in float32."""
-"""Name of the network that is a Keras model of the user's."""
-NETWORKS = ("mlp", OWN)
+NETWORKS = ("auto", "mlp", "words", OWN)
 PRECISIONS = ("float32", "float64")
 LAYOUTS = ("auto", "together", "single")
 
@@ -68,7 +69,8 @@ class Plan:
         early_stopping: Whether a part of each member's rows decides when it stops; the best weights are kept.
         patience: Epochs without a better stopping loss before a member stops.
         stop_share: One in this many rows outside the held-out fold decides about stopping.
-        network: Name of the network builder; "own" for a Keras model of your own.
+        network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "own" (a
+            Keras model of your own), or "auto": whichever of the first two suits the features.
         hidden: Units of each hidden layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Share of hidden units dropped in training, 0 to below 1.
@@ -77,6 +79,12 @@ class Plan:
             Keras model of your own.
         encode: "standard" (numbers scaled, gaps filled, categories one-hot), "none" (numbers as they are), or "auto":
             "none" for a Keras model of your own, else "standard".
+        text: How columns of text become numbers: "ngrams" (words, pairs of words and pieces of words), "static" (the
+            mean of fixed vectors, from Model2Vec files), "embeddings" (a vector for each word, learned by the
+            network), "pretrained" (a transformer of keras-hub's, as it is), or "own" for a function of yours.
+        text_settings: Settings of `text` by name, such as {"max_words": 20000}; None for its defaults. "ngrams" has
+            max_words, max_characters and hashed, "static" model, "embeddings" max_words, buckets,
+            max_tokens, units and pool, "pretrained" preset, max_tokens and cache, "own" name and cache.
         loss: "binary_crossentropy", "focal", "asymmetric", "class_balanced", "distribution_balanced", "two_way",
             "zlpr", "hill", "entropy_maximization", "weak_negatives", or "categorical_crossentropy" with
             `head="softmax"`; "auto" takes "binary_crossentropy", and "hill" with `positive_only`.
@@ -123,13 +131,15 @@ class Plan:
     early_stopping: bool = False
     patience: int = 8
     stop_share: int = 8
-    network: str = "mlp"
+    network: str = "auto"
     hidden: tuple[int, ...] = (256, 256)
     activation: str = "relu"
     dropout: float = 0.3
     batch_norm: bool = False
     prior_bias: bool | Literal["auto"] = "auto"
     encode: str = "auto"
+    text: str = NGRAMS
+    text_settings: Mapping[str, Any] | None = None
     loss: str = "auto"
     loss_settings: Mapping[str, float] | None = None
     label_smoothing: float = 0.0
@@ -166,6 +176,7 @@ class Plan:
             dropout=check.number(dropout=self.dropout, low=0.0, high=0.99),
             prior_bias=_unless_auto(check.boolean, prior_bias=self.prior_bias),
             encode=check.one_of(ENCODERS, encode=self.encode),
+            text=check.one_of(TEXT_KINDS, text=self.text),
             loss=check.one_of(LOSSES, loss=self.loss),
             label_smoothing=check.number(label_smoothing=self.label_smoothing, low=0.0, high=0.99),
             head=check.one_of(HEADS, head=self.head),
@@ -183,6 +194,9 @@ class Plan:
             self._keep(most_labels=check.integer(most_labels=self.most_labels, low=max(1, self.least_labels)))
         for name in ("nesterov", "early_stopping", "batch_norm", "allow_softmax", "positive_only"):
             check.boolean(**{name: getattr(self, name)})
+        if self.text_settings is not None:
+            settings = text_settings(self.text, self.text_settings)
+            self._keep(text_settings={str(name): settings[name] for name in self.text_settings})
         if self.decide_settings is not None:
             if not isinstance(self.decide_settings, Mapping):
                 raise InputError(
@@ -299,8 +313,8 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int 
         plan: The plan.
         n_rows: Different training rows.
         has_optimizer: Whether the network is a compiled Keras model with an optimizer of its own.
-        n_table: Numbers in the tables of one member, where there are sparse features; they learn in fewer epochs, and
-            large ones leave room for fewer members.
+        n_table: Numbers in the tables of one member, where there are sparse features or vectors of words; they learn in
+            fewer epochs, and large ones leave room for fewer members.
     """
     members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
     if members == "auto":
@@ -328,6 +342,7 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int 
         optimizer=optimizer,
         prior_bias=prior_bias,
         encode=encode,
+        text_settings=text_settings(plan.text, plan.text_settings),
         loss=plan.loss_used,
         loss_settings=loss_settings(plan.loss_used, plan.loss_settings or {}),
         calibrate=calibrate,

@@ -15,6 +15,7 @@ from manyhot import engine
 from manyhot.errors import InputError
 from manyhot.networks import BUILDERS, OwnNetwork, Start, describe, first_units
 from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan
+from manyhot.text_kinds import TEXT_KINDS, text_settings
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class NetworkSpec:
 
     @property
     def n_table(self) -> int:
-        """Numbers in the tables of one member."""
-        return sum(width * units for width, units in self.tables().values())
+        """Numbers in the tables of one member, and in the vectors of its words."""
+        words = sum(self.settings.get("vocabularies", {}).values()) * self.settings.get("units", 0)
+        return words + sum(width * units for width, units in self.tables().values())
 
     def tables(self) -> dict[str, tuple[int, int]]:
         """Name of a wide sparse block -> shape of its table."""
@@ -123,16 +125,46 @@ def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
     return replace(plan, head="softmax", loss=loss or "categorical_crossentropy")
 
 
-def network_settings(plan: Plan, tables: Collection[str] = ()) -> dict[str, Any]:
-    """What a network builder may ask of the plan.
+def with_network(plan: Plan, vocabularies: Mapping[str, int]) -> Plan:
+    """The plan with a network that suits the features.
 
     Args:
         plan: The plan.
+        vocabularies: Name of a block of numbers of words -> how many different numbers there are.
+
+    Raises:
+        InputError: A network that does not take such features.
+    """
+    if plan.network == "auto":
+        return replace(plan, network="words" if vocabularies else "mlp")
+    if plan.network != "words" and vocabularies:
+        raise InputError(
+            f"the network {plan.network!r} takes no numbers of words; say text='ngrams' or leave the network away",
+            argument="network",
+        )
+    if plan.network == "words" and not vocabularies:
+        raise InputError(
+            "the network 'words' is for columns of text with text='embeddings', and there are none", argument="network"
+        )
+    return plan
+
+
+def network_settings(
+    plan: Plan, tables: Collection[str] = (), vocabularies: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """What a network builder may ask of the plan.
+
+    Args:
+        plan: The plan, its network not "auto".
         tables: Names of the blocks that are wide and sparse.
+        vocabularies: Name of a block of numbers of words -> how many different numbers there are.
     """
     if plan.network == OWN:
         return {}
+    told = {} if not vocabularies else text_settings(plan.text, plan.text_settings)
+    of_words = {name: told[name] for name in TEXT_KINDS[plan.text].of_network} if vocabularies else {}
     return {
+        **({"vocabularies": dict(vocabularies), **of_words} if vocabularies else {}),
         "hidden": list(plan.hidden),
         "activation": plan.activation,
         "dropout": plan.dropout,

@@ -102,6 +102,8 @@ def prepare_stream(survey: Survey, taken: Taken, network: Any = None) -> StreamJ
             "a Keras model of your own takes no text from a stream; leave the text columns out, or train in memory",
             argument="network",
         )
+    if sample.encoder.vocabularies:
+        raise InputError("vectors of words are not learned from a stream; take text='ngrams'", argument="text")
     n_rows = len(sample.rows) if survey.is_whole else survey.file.n_rows
     counted = resolved(asked, n_rows, n_table=sample.network.n_table)
     plan = replace(sample.plan, batch_size=counted.batch_size, epochs=counted.epochs)

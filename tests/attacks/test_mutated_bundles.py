@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from manyhot.errors import BundleError
-from manyhot.estimator import MultiLabelClassifier, load
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.loading import load
 
 from .mutations import joined, mutants, parts_of
 

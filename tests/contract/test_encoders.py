@@ -53,11 +53,23 @@ def texts(seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({"x": generator.normal(size=N), "title": title, "body": [None, *body[1:]]})
 
 
+def letters(texts: list[str]) -> np.ndarray:
+    return np.array([[len(text), text.count("e"), len(set(text))] for text in texts], dtype=float)
+
+
+def by_function() -> TableEncoder:
+    encoder = TableEncoder({"x": "numeric", "title": "text", "body": "text"}, "own", {"cache": False})
+    encoder.texts.attach(letters)
+    return encoder
+
+
 CASES = {
+    "text by a function": (by_function, texts),
     "table": (lambda: TableEncoder(KINDS), table),
     "texts": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}), texts),
-    "one text": (lambda: TableEncoder({"title": "text"}, {"max_characters": 300}), texts),
-    "hashed text": (lambda: TableEncoder({"title": "text"}, {"max_words": 50, "hashed": True}), texts),
+    "one text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_characters": 300}), texts),
+    "hashed text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_words": 50, "hashed": True}), texts),
+    "words": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}, "embeddings"), texts),
     "dense": (lambda: MatrixEncoder(list("uvwxyz")), dense),
     "plain": (lambda: PlainEncoder([f"f{j}" for j in range(20)]), sparse),
     "arrays": (PlainEncoder, arrays),
@@ -85,7 +97,11 @@ def test_blocks_are_finite_float32_of_the_announced_width(case):
     assert {name: block.shape for name, block in blocks.items()} == {
         n: (N, *shape) for n, shape in encoder.shapes().items()
     }
-    for block in as_dense(blocks).values():
+    for name, block in as_dense(blocks).items():
+        if name in encoder.vocabularies:
+            assert block.dtype == np.int32
+            assert 0 <= block.min() <= block.max() < encoder.vocabularies[name]
+            continue
         assert block.dtype == np.float32
         assert np.isfinite(block).all()
         assert np.abs(block).max() <= CLIP
@@ -108,6 +124,8 @@ def test_a_described_encoder_does_the_same(case):
     encoder = make().fit(rows())
     spec, arrays = encoder.to_spec()
     again = type(encoder).from_spec(json.loads(json.dumps(spec)), arrays)
+    if make is by_function:
+        again.texts.attach(letters)
     for name, block in as_dense(encoder.transform(rows(1))).items():
         np.testing.assert_array_equal(as_dense(again.transform(rows(1)))[name], block)
 
@@ -126,6 +144,10 @@ def test_every_input_has_a_source(case):
     blocks = encoder.transform(X)
     if not encoder.names:
         with pytest.raises(InputError, match="no names"):
+            encoder.sources(X, blocks)
+        return
+    if encoder.vocabularies:
+        with pytest.raises(InputError, match="learned vectors"):
             encoder.sources(X, blocks)
         return
     there = list(encoder.sources(X, blocks))

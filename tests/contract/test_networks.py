@@ -10,36 +10,43 @@ from manyhot.backend import precision
 from manyhot.errors import InputError
 from manyhot.losses import LOSSES, OUTPUTS
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start
+from manyhot.text_kinds import POOLS
 
 SETTINGS = [
     {"hidden": hidden, "activation": "relu", "dropout": dropout, "batch_norm": batch_norm}
     for hidden, dropout, batch_norm in product([(), (8,), (8, 5)], [0.0, 0.3], [False, True])
 ]
-SHAPES = {"features": (6,)}
+SHAPES = {"mlp": {"features": (6,)}, "words": {"features": (6,), "words": (5,)}}
+MORE = {"mlp": [{}], "words": [{"vocabularies": {"words": 11}, "units": 4, "pool": pool} for pool in POOLS]}
+CASES = [(name, {**settings, **more}) for name in BUILDERS for settings in SETTINGS for more in MORE[name]]
 
 
-@pytest.mark.parametrize("name", BUILDERS)
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def inputs_of(name: str, n: int, dtype: str, words: int = 0) -> dict:
+    kinds = {"features": dtype, "words": "int32"}
+    return {block: np.full((n, *shape), words, kinds[block]) for block, shape in SHAPES[name].items()}
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_network_returns_logits_of_the_asked_type(name, settings, dtype):
     with precision(dtype):
-        model = BUILDERS[name]({"features": (6,)}, 3, settings, Start(1, np.array([1.0, 2.0, 3.0]), dtype))
+        model = BUILDERS[name](SHAPES[name], 3, settings, Start(1, np.array([1.0, 2.0, 3.0]), dtype))
         trainable, fixed = ([v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables))
-        inputs = {"features": np.zeros((4, 6), dtype)}
+        inputs = inputs_of(name, 4, dtype)
         logits, _ = model.stateless_call(trainable, fixed, inputs, training=False)
     assert logits.shape == (4, 3)
     assert str(logits.dtype) == dtype
     np.testing.assert_allclose(np.asarray(logits)[0], [1, 2, 3], atol=1e-6)
-    shapes, others = WEIGHT_SHAPES[name](SHAPES, 3, settings)
+    shapes, others = WEIGHT_SHAPES[name](SHAPES[name], 3, settings)
     assert [tuple(leaf.shape) for leaf in trainable] == shapes
     assert [(tuple(leaf.shape), str(leaf.dtype)) for leaf in fixed] == [(s, t or dtype) for s, t in others]
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_start_is_reproducible_and_members_differ(name):
-    settings = SETTINGS[-1]
+    settings = {**SETTINGS[-1], **MORE[name][0]}
     first, again, other = (
-        [np.asarray(v.value) for v in BUILDERS[name]({"features": (6,)}, 3, settings, Start(seed)).trainable_variables]
+        [np.asarray(v.value) for v in BUILDERS[name](SHAPES[name], 3, settings, Start(seed)).trainable_variables]
         for seed in (1, 1, 2)
     )
     for a, b in zip(first, again, strict=True):
@@ -48,7 +55,7 @@ def test_a_start_is_reproducible_and_members_differ(name):
 
 
 def test_the_plan_knows_every_network_loss_and_head():
-    assert set(plan.NETWORKS) == {*BUILDERS, plan.OWN}
+    assert set(plan.NETWORKS) == {"auto", *BUILDERS, plan.OWN}
     assert set(plan.LOSSES) - {"auto"} == {loss for loss, _ in LOSSES}
     assert set(plan.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
 

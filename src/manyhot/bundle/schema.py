@@ -146,6 +146,14 @@ class Reader:
             self._refuse(path, value, f"a JSON object of at most {max_items:,} keys")
         return dict(value)
 
+    def mappings(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[dict[str, Any]]:
+        """A list of whole JSON objects, unchecked: the caller vouches for what is in them."""
+        values = self._list(path, min_items, max_items)
+        for position, value in enumerate(values):
+            if not isinstance(value, dict):
+                self._refuse(f"{path}[{position}]", value, "a JSON object")
+        return [dict(value) for value in values]
+
     def record(self, path: str) -> Reader:
         """A reader of the JSON object at `path`; this reader's `finish` covers it too."""
         value = self._take(path)
@@ -155,10 +163,7 @@ class Reader:
 
     def records(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[Reader]:
         """A reader for each JSON object of a list (layers, encoders)."""
-        values = self._list(path, min_items, max_items)
-        for position, value in enumerate(values):
-            if not isinstance(value, dict):
-                self._refuse(f"{path}[{position}]", value, "a JSON object")
+        values = self.mappings(path, max_items, min_items=min_items)
         return [self._nested(value, f"{path}[{position}]") for position, value in enumerate(values)]
 
     def array_names(self, prefix: str = "") -> list[str]:

@@ -45,6 +45,7 @@ Changed = Annotated[
 Against = Annotated[
     list[str] | None, typer.Option(help="NAME=VALUE to compare with on the same folds; may be repeated.")
 ]
+Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that makes numbers of texts.")]
 Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
 
 
@@ -148,12 +149,14 @@ def evaluate(
     sep: Sep = None,
     format: Format = None,
     unknown_labels: Unknown = "error",
+    text: Text = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
     told = {"labels": labels, "sep": sep, "format": format}
-    _job("evaluate", bundle=model, file=file, told=told, unknown_labels=unknown_labels, as_json=json, quiet=quiet)
+    known = {"told": told, "unknown_labels": unknown_labels, "text": text}
+    _job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
 
 @app.command(
@@ -176,12 +179,13 @@ def predict(
         typer.Option(help="With --why: reasons for and reasons against each label, at most.", show_default="10"),
     ] = None,
     format: Format = None,
+    text: Text = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
-    told = {"label_sep": label_sep, "why": why, "top": top, "format": format}
-    _job("predict", bundle=model, file=file, output=output, as_json=json, quiet=quiet, **told)
+    told = {"output": output, "label_sep": label_sep, "why": why, "top": top, "format": format, "text": text}
+    _job("predict", bundle=model, file=file, **told, as_json=json, quiet=quiet)
 
 
 @app.command(epilog="Example: manyhot doctor songs.csv --labels 'mood_*'")

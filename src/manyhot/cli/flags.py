@@ -97,7 +97,7 @@ def setting(name: str, value: Any) -> Any:
 
 
 def pairs_of(text: str, flag: str) -> dict[str, Any]:
-    """`NAME=VALUE,NAME=VALUE`, or a JSON object -> mapping; values are numbers where they can be.
+    """`NAME=VALUE,NAME=VALUE`, or a JSON object -> mapping; values are numbers, true or false where they can be.
 
     Raises:
         InputError: Text of another form.
@@ -113,11 +113,13 @@ def pairs_of(text: str, flag: str) -> dict[str, Any]:
         name, equals, value = pair.rpartition("=")
         if not equals or not name.strip():
             raise InputError(f"got {pair!r}, expected NAME=VALUE such as gamma=2", argument=flag)
-        mapping[name.strip()] = _number(value.strip())
+        mapping[name.strip()] = _plain(value.strip())
     return mapping
 
 
-def _number(text: str) -> Any:
+def _plain(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     try:
         return int(text)
     except ValueError:

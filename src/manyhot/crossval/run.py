@@ -165,7 +165,7 @@ def _grouped(taken: Taken, network: Any, plan: Plan, splits: list[Split]) -> Ite
             sizes.append(fit.network.shapes)
             member_bytes = engine.member_bytes(fit.network.networks(1), plan.precision)
         own = len(fit.members) * member_bytes + (0 if shared is not None else fit.base.n_bytes)
-        is_alike = not waiting or waiting[0].network.shapes == fit.network.shapes
+        is_alike = not waiting or _structure(waiting[0]) == _structure(fit)
         if waiting and (held + own > GROUP_BYTES or not is_alike):
             yield numbers, waiting
             waiting, numbers, held = [], [], 0.0
@@ -173,6 +173,10 @@ def _grouped(taken: Taken, network: Any, plan: Plan, splits: list[Split]) -> Ite
         numbers.append(number)
         held += own
     yield numbers, waiting
+
+
+def _structure(fit: Fit) -> tuple[Any, Any]:
+    return fit.network.shapes, fit.network.settings
 
 
 def _scored(

@@ -34,6 +34,11 @@ class MatrixEncoder:
         """The blocks that are CSR."""
         return frozenset({BLOCK} if self.is_sparse else ())
 
+    @property
+    def vocabularies(self) -> dict[str, int]:
+        """The blocks of numbers of words: none."""
+        return {}
+
     def fit(self, features: np.ndarray | sp.csr_matrix, weights: np.ndarray | None = None) -> MatrixEncoder:
         """Learn centres and scales.
 

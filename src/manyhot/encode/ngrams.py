@@ -15,23 +15,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import polars as pl
 import scipy.sparse as sp
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot import check
+from manyhot.encode.rows import Texts, rows_of, with_text
 from manyhot.encode.shares import WordShares, word_shares
-from manyhot.encode.words import RUNS, WORD, normal
+from manyhot.encode.tokens import RUNS, WORD, normal
 from manyhot.errors import InputError
+from manyhot.text_kinds import MOST_COLUMNS, NGRAMS, text_settings
 
-Texts = pl.Series | Sequence[str | None] | np.ndarray
-
-MAX_WORDS = 10_000
-"""Words and pairs of words that get a column each."""
-MAX_CHARACTERS = 5_000
-"""Pieces of words that get a column each."""
-MOST_COLUMNS = 10_000_000
+_DEFAULTS = text_settings(NGRAMS, None)
 LEAST_ROWS = 2
 """Rows a term needs for a column of its own."""
 FEW_ROWS = 50
@@ -71,9 +66,16 @@ class NgramEncoder:
         ((2, 5), 1)
     """
 
-    kind = "ngrams"
+    kind = NGRAMS
+    block = "text"
+    shared: frozenset[str] = frozenset()
 
-    def __init__(self, max_words: int = MAX_WORDS, max_characters: int = MAX_CHARACTERS, hashed: bool = False) -> None:
+    def __init__(
+        self,
+        max_words: int = _DEFAULTS["max_words"],
+        max_characters: int = _DEFAULTS["max_characters"],
+        hashed: bool = _DEFAULTS["hashed"],
+    ) -> None:
         self.sizes = {
             "words": check.integer(max_words=max_words, low=0, high=MOST_COLUMNS),
             "characters": check.integer(max_characters=max_characters, low=0, high=MOST_COLUMNS),
@@ -96,14 +98,9 @@ class NgramEncoder:
         Raises:
             InputError: Something other than text, or not a single term in all rows.
         """
-        rows = _normal_rows(texts)
+        rows = with_text(normal_rows(texts), texts)
         weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=float)
         n = np.sort(weights).sum()
-        if not any(row.strip() for row in rows):
-            raise InputError(
-                "there is no text in any row; leave the column out with kinds={'NAME': 'ignored'}",
-                column=_name_of(texts),
-            )
         self._idf: dict[str, np.ndarray] = {}
         self._terms: dict[str, list[str]] = {}
         order = np.argsort(weights, kind="stable")
@@ -112,7 +109,7 @@ class NgramEncoder:
                 counted = _counts(part, self._vectorizer(part), rows)[order].tocoo()
                 n_rows = np.bincount(counted.col, weights=weights[order][counted.row], minlength=self.sizes[part])
             else:
-                self._terms[part], n_rows = _frequent(_row_counts(part, rows, weights), n, self.sizes[part])
+                self._terms[part], n_rows = frequent(_row_counts(part, rows, weights), n, self.sizes[part])
             self._idf[part] = (1 + np.log((1 + n) / (1 + n_rows))).astype(np.float32)
         self._prepare()
         return self
@@ -126,7 +123,7 @@ class NgramEncoder:
         Raises:
             InputError: Something other than text.
         """
-        rows = _normal_rows(texts)
+        rows = normal_rows(texts)
         if not rows:
             return sp.csr_matrix((0, self.width), dtype=np.float32)
         parts = []
@@ -161,7 +158,7 @@ class NgramEncoder:
             part: (lambda terms, part=part, start=start: self._places(part, terms, start))
             for part, start in zip(self._parts, starts, strict=False)
         }
-        return word_shares(_normal_rows([text])[0], lookups)
+        return word_shares(normal_rows([text])[0], lookups)
 
     @property
     def width(self) -> int:
@@ -223,7 +220,7 @@ class NgramEncoder:
             if len(idf) > size or (encoder.hashed and len(idf) != size):
                 raise InputError(f"there are {len(idf)} weights of {part}, expected {size}")
             if not encoder.hashed:
-                terms = _checked_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
+                terms = checked_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
                 if len(terms) != len(idf):
                     raise InputError(f"there are {len(terms)} {part} and {len(idf)} weights for them")
                 encoder._terms[part] = terms
@@ -251,23 +248,9 @@ class NgramEncoder:
         return CountVectorizer(lowercase=False, vocabulary=places, **_ANALYSIS[part])
 
 
-def _normal_rows(texts: Texts) -> list[str]:
+def normal_rows(texts: Texts) -> list[str]:
     """Texts in the one form that terms are looked for in; missing ones are empty."""
-    if isinstance(texts, str):
-        raise InputError("got one text, expected a list of them; write [text]")
-    rows = texts.tolist() if isinstance(texts, np.ndarray) else list(texts)
-    for place, row in enumerate(rows):
-        if row is not None and not isinstance(row, str):
-            raise InputError(
-                f"got {check.shown(row)}, expected text, or None where it is missing",
-                row=place + 1,
-                column=_name_of(texts),
-            )
-    return [normal(row) if row else "" for row in rows]
-
-
-def _name_of(texts: Texts) -> str | None:
-    return (texts.name or None) if isinstance(texts, pl.Series) else None
+    return [normal(row) if row else "" for row in rows_of(texts)]
 
 
 def _row_counts(part: str, rows: Sequence[str], weights: np.ndarray) -> dict[str, float]:
@@ -308,7 +291,7 @@ def _counts(part: str, vectorizer: Any, rows: Sequence[str]) -> sp.csr_matrix:
     return counts
 
 
-def _frequent(counts: Mapping[str, float], n_rows: float, most: int) -> tuple[list[str], np.ndarray]:
+def frequent(counts: Mapping[str, float], n_rows: float, most: int) -> tuple[list[str], np.ndarray]:
     """The terms in most rows, sorted, and their counts float64; of equally frequent ones the first by code point."""
     least = LEAST_ROWS if n_rows >= FEW_ROWS else 0
     often = [term for term, count in counts.items() if count >= least] or list(counts)
@@ -322,7 +305,7 @@ def _checked_idf(idf: np.ndarray, part: str) -> np.ndarray:
     return idf
 
 
-def _checked_terms(ends: np.ndarray, written: np.ndarray, part: str) -> list[str]:
+def checked_terms(ends: np.ndarray, written: np.ndarray, part: str) -> list[str]:
     """Terms out of their bytes; ends rise, so none is empty, and terms rise, so none is there twice."""
     if ends.dtype != np.int64 or ends.ndim != 1 or written.dtype != np.uint8 or written.ndim != 1:
         raise InputError(f"the terms of {part} are not bytes (uint8) and their ends (int64)")

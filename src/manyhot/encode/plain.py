@@ -38,6 +38,11 @@ class PlainEncoder:
         """The blocks that are always CSR: none."""
         return frozenset()
 
+    @property
+    def vocabularies(self) -> dict[str, int]:
+        """The blocks of numbers of words: none."""
+        return {}
+
     def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
         """Remember the shapes of the rows.
 

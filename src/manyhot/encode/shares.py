@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.encode.words import RUNS, WORD
+from manyhot.encode.tokens import RUNS, WORD
 
 Portions = dict[int, float]
 """Number of a word -> its portion of one occurrence of a term, 1 in all."""

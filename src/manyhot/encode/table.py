@@ -1,26 +1,27 @@
-"""Encoder for a table with a kind per column: numbers, booleans and categories in a dense block, texts in a sparse one.
+"""Encoder for a table with a kind per column: numbers, booleans and categories in a dense block, texts as their kind.
 
-Numbers are scaled, booleans are numbers, a category has one column a level, a text many columns of words. What a column
-is was settled before; nothing here sees a label. Start reading at `TableEncoder`.
+Numbers are scaled, booleans are numbers, a category has one column a level; what a text becomes is `texts.py`'s. What a
+column is was settled before; nothing here sees a label. Start reading at `TableEncoder`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot.check import did_you_mean, one_of
-from manyhot.encode.ngrams import NgramEncoder
+from manyhot.check import did_you_mean
 from manyhot.encode.scale import Scale, fit_scale
+from manyhot.encode.shares import WordShares
 from manyhot.encode.sources import Sources, grouped
+from manyhot.encode.texts import TEXT_BLOCK, TextColumns
 from manyhot.errors import InputError
+from manyhot.text_kinds import NGRAMS
 
 BLOCK = "features"
-TEXT_BLOCK = "text"
 MOST_LEVELS = 1000
 """Levels of one categorical column that get a column of their own; the rarer ones share one."""
 LEAST_ROWS = 2
@@ -36,7 +37,8 @@ class TableEncoder:
 
     Args:
         kinds: Column name -> kind, in the order in which the columns are encoded.
-        text_settings: Settings of `NgramEncoder` by name, for every text column; None for its defaults.
+        text: How texts become numbers, a key of `text_kinds.TEXT_KINDS`.
+        text_settings: Settings of that by name, for every text column; None for its defaults.
 
     Raises:
         InputError: No column that can be used, or a setting that does not exist or is out of its range.
@@ -44,14 +46,14 @@ class TableEncoder:
 
     kind = "table"
 
-    def __init__(self, kinds: Mapping[str, str], text_settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, kinds: Mapping[str, str], text: str = NGRAMS, text_settings: Mapping[str, Any] | None = None
+    ) -> None:
         self.kinds = dict(kinds)
         self.numbers = [name for name, kind in self.kinds.items() if kind in ("numeric", "boolean")]
         self.categories = [name for name, kind in self.kinds.items() if kind == "categorical"]
         self.text_columns = [name for name, kind in self.kinds.items() if kind == "text"]
-        for setting in text_settings or {}:
-            one_of(("max_words", "max_characters", "hashed"), text_settings=setting)
-        self.texts = [NgramEncoder(**(text_settings or {})) for _ in self.text_columns]
+        self.texts = TextColumns(len(self.text_columns), text, text_settings)
         if not self.numbers and not self.categories and not self.text_columns:
             raise InputError(
                 f"no column can be used: {len(self.kinds)} columns, none of kind {', '.join(USED_KINDS)}; "
@@ -66,7 +68,12 @@ class TableEncoder:
     @property
     def sparse(self) -> frozenset[str]:
         """The blocks that are CSR."""
-        return frozenset({TEXT_BLOCK} if self.text_columns else ())
+        return frozenset({TEXT_BLOCK} if self.text_columns and self.texts.block == TEXT_BLOCK else ())
+
+    @property
+    def vocabularies(self) -> dict[str, int]:
+        """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
+        return self.texts.vocabularies if self.text_columns else {}
 
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
         """Learn centres, scales, levels and terms.
@@ -96,12 +103,14 @@ class TableEncoder:
             chosen = chosen[np.argsort(-counts[chosen], kind="stable")][:MOST_LEVELS]
             self.levels.append(sorted(str(level) for level in found[chosen]))
             self.has_rest.append(len(chosen) < len(found))
-        for name, encoder in zip(self.text_columns, self.texts, strict=True):
-            encoder.fit(_cells(features[name]), weights)
+        self.texts.fit([_cells(features[name]) for name in self.text_columns], weights)
         return self
 
     def transform(self, features: pl.DataFrame) -> dict[str, np.ndarray | sp.csr_matrix]:
-        """Blocks: "features", float32 (n, f), where there are other columns than texts; "text", CSR float32 (n, v).
+        """Blocks: "features", float32 (n, f), where there are other columns than texts, and that of the texts.
+
+        The block of the texts is "text", CSR float32 (n, v), or "words", int32 (n, length), or, where they become a few
+        numbers, "features" again.
 
         Raises:
             InputError: A column that is missing, or a cell that is no number in a column of numbers.
@@ -111,46 +120,67 @@ class TableEncoder:
         if missing:
             hints = "".join(did_you_mean(name, features.columns) for name in missing[:1])
             raise InputError(f"columns that training had are missing: {', '.join(missing)}{hints}")
-        blocks: dict[str, np.ndarray | sp.csr_matrix] = {}
+        blocks: dict[str, Any] = {}
         if self.numbers or self.categories:
             blocks[BLOCK] = self._dense(features)
         if self.text_columns:
-            columns = zip(self.text_columns, self.texts, strict=True)
-            rows = [encoder.transform(_cells(features[name])) for name, encoder in columns]
-            blocks[TEXT_BLOCK] = sp.hstack(rows, format="csr", dtype=np.float32)
+            rows = self.texts.transform([_cells(features[name]) for name in self.text_columns])
+            beside = blocks.get(self.texts.block)
+            blocks[self.texts.block] = rows if beside is None else np.concatenate([beside, rows], axis=1)
         return blocks
 
     def sources(self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
-        """What the inputs of each row come from: numbers by name, categories with their level, words of texts.
+        """What the inputs of each row come from: numbers by name, categories with their level, words of n-grams, other
+        texts as a whole.
 
         Args:
             features: The frame, n rows.
             blocks: What `transform` made of them.
 
-        Yields:
-            The sources of each row in turn; the words of a text after all other columns.
+        Returns:
+            The sources of each row in turn; texts after all other columns.
+
+        Raises:
+            InputError: Texts whose words have vectors that the network learns, which have no gradient to follow.
         """
+        if self.texts.vocabularies:
+            raise InputError(
+                "words with learned vectors cannot be given as reasons; train with text='ngrams' to have them",
+                argument="X",
+            )
+        return self._sources(features)
+
+    def _sources(self, features: pl.DataFrame) -> Iterator[Sources]:
         names = self.numbers + self.categories
         missing = np.isnan(self._numbers(features)) if self.numbers else np.zeros((len(features), 0), dtype=bool)
         levels = [_as_text(features[name]) for name in self.categories]
         cells = [_cells(features[name]).to_list() for name in self.text_columns]
-        own = [len(levels) + rest for levels, rest in zip(self.levels, self.has_rest, strict=True)]
-        of_levels = np.repeat(np.arange(len(own)) + len(self.numbers), own)
-        owners = np.concatenate([np.arange(len(self.numbers)), self.gaps, of_levels])
         for row in range(len(features)):
             what = [f"{name} = missing" if gap else name for name, gap in zip(self.numbers, missing[row], strict=True)]
             what += [f"{name} = {of[row] or 'missing'}" for name, of in zip(self.categories, levels, strict=True)]
-            texts = {name: column[row] for name, column in zip(self.text_columns, cells, strict=True)}
-            found = [encoder.shares(text) for encoder, text in zip(self.texts, texts.values(), strict=True)]
-            column = [*names, *(name for name, one in zip(texts, found, strict=True) for _ in one.words)]
-            n_words, shares = sum(len(one.words) for one in found), {}
-            if names:
-                shares[BLOCK] = grouped(owners, len(names) + n_words)
-            if found:
-                above = sp.csr_matrix((len(names), sum(len(one.columns) for one in found)))
-                shares[TEXT_BLOCK] = sp.vstack([above, sp.block_diag([one.shares for one in found])], format="csr")
-            what += [word for one in found for word in one.words]
-            yield Sources(what, column, shares, {name: text for name, text in texts.items() if text})
+            found = self.texts.shares([column[row] for column in cells])
+            owners = [name for name, one in zip(self.text_columns, found, strict=True) for _ in one.words]
+            what += [word or name for name, one in zip(self.text_columns, found, strict=True) for word in one.words]
+            texts = {
+                name: column[row]
+                for name, column, one in zip(self.text_columns, cells, found, strict=True)
+                if column[row] and all(one.words)
+            }
+            yield Sources(what, [*names, *owners], self._shares(found), texts)
+
+    def _shares(self, found: Sequence[WordShares]) -> dict[str, sp.csr_matrix]:
+        """Which source each input of a row belongs to, in the blocks that `transform` makes."""
+        n_own, n_texts = len(self.numbers) + len(self.categories), sum(len(one.words) for one in found)
+        levels = [len(levels) + rest for levels, rest in zip(self.levels, self.has_rest, strict=True)]
+        of_levels = np.repeat(np.arange(len(levels)) + len(self.numbers), levels)
+        owners = np.concatenate([np.arange(len(self.numbers)), self.gaps, of_levels])
+        shares = {BLOCK: grouped(owners, n_own + n_texts)} if n_own else {}
+        if found:
+            above = sp.csr_matrix((n_own, sum(one.shares.shape[1] for one in found)))
+            below = sp.vstack([above, sp.block_diag([one.shares for one in found])], format="csr")
+            beside = shares.get(self.texts.block)
+            shares[self.texts.block] = below if beside is None else sp.hstack([beside, below], format="csr")
+        return shares
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""
@@ -159,7 +189,8 @@ class TableEncoder:
         if self.numbers or self.categories:
             shapes[BLOCK] = (len(self.numbers) + len(self.gaps) + n_levels,)
         if self.text_columns:
-            shapes[TEXT_BLOCK] = (sum(encoder.width for encoder in self.texts),)
+            beside = shapes.get(self.texts.block, (0,))[0]
+            shapes[self.texts.block] = (beside + self.texts.width,)
         return shapes
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -172,11 +203,9 @@ class TableEncoder:
             "has_rest": [int(rest) for rest in self.has_rest],
         }
         arrays = {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
-        described = [encoder.to_spec() for encoder in self.texts]
-        for k, (_, text_arrays) in enumerate(described):
-            arrays |= {f"text.{k}.{name}": array for name, array in text_arrays.items()}
-        if described:
-            spec["text"] = [text_spec for text_spec, _ in described]
+        if self.text_columns:
+            spec["text"], text_arrays = self.texts.to_spec()
+            arrays |= {f"text.{name}": array for name, array in text_arrays.items()}
         return spec, arrays
 
     @classmethod
@@ -195,7 +224,8 @@ class TableEncoder:
         if "text" not in spec:
             kinds = {name: "ignored" if kind == "text" else kind for name, kind in kinds.items()}
         encoder = cls(kinds)
-        encoder.texts = _texts(spec.get("text", []), arrays, len(encoder.text_columns))
+        texts = {name.removeprefix("text."): array for name, array in arrays.items() if name.startswith("text.")}
+        encoder.texts = TextColumns.from_spec(spec.get("text", []), texts, len(encoder.text_columns))
         encoder.levels = [list(category["levels"]) for category in spec["categories"]]
         encoder.has_rest = [bool(rest) for rest in spec["has_rest"]]
         encoder.scale = Scale(arrays["center"], arrays["scale"])
@@ -229,20 +259,6 @@ def _as_numbers(column: pl.Series) -> np.ndarray:
     if infinite.size:
         raise InputError("got infinity, expected a finite number", row=int(infinite[0]) + 1, column=column.name)
     return numbers
-
-
-def _texts(specs: Any, arrays: Mapping[str, np.ndarray], n_columns: int) -> list[NgramEncoder]:
-    if not isinstance(specs, list) or len(specs) != n_columns:
-        raise InputError(f"{n_columns} columns of text are described by a list of as many objects")
-    encoders = []
-    for k, spec in enumerate(specs):
-        prefix = f"text.{k}."
-        own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-        encoders.append(NgramEncoder.from_spec(spec, own))
-    n_known = sum(len(encoder.to_spec()[1]) for encoder in encoders)
-    if n_known != sum(name.startswith("text.") for name in arrays):
-        raise InputError(f"there are arrays of more than {n_columns} columns of text")
-    return encoders
 
 
 def _cells(column: pl.Series) -> pl.Series:

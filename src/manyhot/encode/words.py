@@ -1,80 +1,155 @@
-"""The words of a text: the one form that letters are brought to, and where a word begins and ends.
+"""Encoder for one column of text whose words the network learns vectors for: each text a row of numbers of words.
 
-Nothing here counts or weighs anything. Start reading at `normal`, then `places`.
+It learns which words there are and how long a row is; a word it has not learned shares a number with others, by a fixed
+hash. The vectors are the network's, `networks/words.py`. Start reading at `WordEncoder`.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Collection
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
 
-RUNS = (3, 4)
-"""Lengths of runs of characters, the shortest and the longest."""
-_MARKS = "".join(chr(code) for code in range(0x300, 0x2000) if unicodedata.category(chr(code)).startswith("M"))
-"""Accents and vowel signs that no composed letter stands for; without them words of many scripts fall to pieces."""
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
-)
-"""Thai, Lao, Burmese, Khmer, kana and Han: written without blanks, so that each of their characters is a word."""
-WORD = rf"[{_UNSPACED}][{_MARKS}]*|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{_MARKS}])*|[^\w\s]"
-"""What a word is, as a regular expression; every character that is no blank belongs to one word."""
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-"""Characters without a width: joiners, directions of writing, forms of emoji."""
-_BLANK = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of characters that no encoding can write."""
+import numpy as np
 
-_CLUSTER = re.compile(rf"(?s:.)(?:[{_MARKS}]|{_UNSEEN.pattern})*")
-"""A character and what belongs to it."""
+from manyhot import check
+from manyhot.encode.ngrams import checked_terms, frequent, normal_rows
+from manyhot.encode.rows import Texts, with_text
+from manyhot.encode.scale import weighted_quantiles
+from manyhot.encode.tokens import WORD
+from manyhot.errors import InputError
+from manyhot.text_kinds import EMBEDDINGS, TEXT_KINDS
 
-
-def normal(text: str) -> str:
-    """A text without case, in one composed form, without what has no width, and with blanks for control characters."""
-    plain = _BLANK.sub(" ", _UNSEEN.sub("", text))
-    return unicodedata.normalize("NFKC", plain).lower()
+LENGTHS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""Lengths that rows may have, so that few programs are compiled."""
+USUAL_SHARE = 0.99
+"""Share of the texts of training that are not cut, where `max_tokens` allows it."""
+_SETTINGS = TEXT_KINDS[EMBEDDINGS].settings
+_WORD = re.compile(WORD)
 
 
-def places(text: str, wanted: Collection[str], most: int) -> dict[str, list[tuple[int, int]]]:
-    """Where words stand in a text as it was written.
+class WordEncoder:
+    """Makes each text a row of numbers of words: 0 for padding, one for each learned word, and shared ones for others.
+
+    Words are those of `NgramEncoder`: without their case, marks and emoji words of their own. A row is as long as
+    the shortest of `LENGTHS` in which 99 of 100 texts of training have room; what is beyond is cut.
 
     Args:
-        text: The text.
-        wanted: Words in their normal form.
-        most: Places of one word at most, the first ones.
+        max_words: Words with a number of their own, those in most rows; the others are seen in one row alone, or rarer.
+        buckets: Numbers that other words share.
+        max_tokens: Longest row.
 
-    Returns:
-        Word -> (start, end), counted in characters (code points), in the text's order. Where the normal form has
-        another length than what was written, so that letters cannot be counted off, the place is that of the whole
-        piece between blanks.
+    Raises:
+        InputError: A setting out of its range.
     """
-    found: dict[str, list[tuple[int, int]]] = {word: [] for word in wanted}
-    known: dict[str, list[tuple[str, int, int]]] = {}
-    for piece in re.finditer(r"\S+", text):
-        written, start = piece.group(), piece.start()
-        if written not in known:
-            known[written] = [one for one in _words_of(written) if one[0] in found]
-        for word, first, last in known[written]:
-            if len(found[word]) < most:
-                found[word].append((start + first, start + last))
-    return found
 
+    kind = EMBEDDINGS
+    block = "words"
+    shared: frozenset[str] = frozenset()
 
-def _words_of(written: str) -> list[tuple[str, int, int]]:
-    """The words of a piece without blanks, each with its place there."""
-    plain = normal(written)
-    matches = [(match.group(), match.start(), match.end()) for match in re.finditer(WORD, plain)]
-    starts: list[int] = []
-    for cluster in _CLUSTER.finditer(written):
-        letters = len(normal(cluster.group()))
-        starts += [cluster.start()] * letters
-    if len(starts) != len(plain):
-        return [(word, 0, len(written)) for word, _, _ in matches]
-    starts.append(len(written))
-    return [(word, starts[first], _after(starts, last)) for word, first, last in matches]
+    def __init__(self, max_words: int, buckets: int, max_tokens: int) -> None:
+        self.max_words = int(_SETTINGS["max_words"].checked("max_words", max_words))
+        self.buckets = int(_SETTINGS["buckets"].checked("buckets", buckets))
+        self.max_tokens = int(_SETTINGS["max_tokens"].checked("max_tokens", max_tokens))
 
+    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> WordEncoder:
+        """Learn which words there are, and how long a row is.
 
-def _after(starts: list[int], last: int) -> int:
-    """Where the character after `last - 1` begins; several that came of one written character end together."""
-    while last < len(starts) - 1 and starts[last] == starts[last - 1]:
-        last += 1
-    return starts[last]
+        Args:
+            texts: n texts; None for missing.
+            weights: float (n,), above 0: a row of weight k counts like k rows. None for ones.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: Something other than text, or not a single word in all rows.
+        """
+        rows = with_text(normal_rows(texts), texts)
+        weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=float)
+        counts: Counter[str] = Counter()
+        lengths = np.zeros(len(rows))
+        for place in np.argsort(weights, kind="stable").tolist():
+            words = _WORD.findall(rows[place])
+            lengths[place] = len(words)
+            for word in set(words):
+                counts[word] += float(weights[place])  # type: ignore[assignment]
+        self._words, _ = frequent(counts, np.sort(weights).sum(), self.max_words)
+        usual = float(weighted_quantiles(lengths, weights, (USUAL_SHARE,))[0])
+        wanted = min(max(usual, 1), self.max_tokens)
+        self._length = next(length for length in LENGTHS if length >= wanted)
+        self._prepare()
+        return self
+
+    def transform(self, texts: Texts) -> np.ndarray:
+        """Texts -> int32 (n, length), from 0 below `n_numbers`; a text without words is all 0.
+
+        Raises:
+            InputError: Something other than text.
+        """
+        rows = normal_rows(texts)
+        result = np.zeros((len(rows), self._length), dtype=np.int32)
+        for place, row in enumerate(rows):
+            words = (found.group() for found in islice(_WORD.finditer(row), self._length))
+            numbers = [self._numbers.get(word) or self._other(word) for word in words]
+            result[place, : len(numbers)] = numbers
+        return result
+
+    @property
+    def width(self) -> int:
+        """Length of a row."""
+        return self._length
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers that a row may hold, 0 among them."""
+        return 1 + len(self._words) + self.buckets
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The state as JSON values and arrays: words as UTF-8 bytes uint8 with their ends int64."""
+        spec = {
+            "kind": self.kind,
+            "max_words": self.max_words,
+            "buckets": self.buckets,
+            "max_tokens": self.max_tokens,
+            "length": self._length,
+        }
+        written = [word.encode() for word in self._words]
+        ends = np.cumsum([len(word) for word in written], dtype=np.int64)
+        return spec, {"ends": ends, "bytes": np.frombuffer(b"".join(written), dtype=np.uint8)}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WordEncoder:
+        """The encoder that `to_spec` described, whose rows are the same.
+
+        Args:
+            spec: JSON values, checked here as if they were hostile.
+            arrays: The arrays, checked likewise; there may be no others.
+
+        Raises:
+            InputError: Anything that `to_spec` would not have written.
+        """
+        names = {"max_words", "buckets", "max_tokens", "length"}
+        if set(spec) != {"kind", *names} or set(arrays) != {"ends", "bytes"}:
+            raise InputError(f"words are described otherwise than by {check.shown(spec)}")
+        for name in names:
+            if type(spec[name]) is not int:
+                raise InputError(f"got {check.shown(spec[name])}, expected a whole number", argument=name)
+        encoder = cls(spec["max_words"], spec["buckets"], spec["max_tokens"])
+        if spec["length"] not in LENGTHS:
+            raise InputError(f"got {spec['length']}, expected one of {LENGTHS}", argument="length")
+        encoder._length = spec["length"]
+        encoder._words = checked_terms(arrays["ends"], arrays["bytes"], "words")
+        if len(encoder._words) > encoder.max_words:
+            raise InputError(f"there are {len(encoder._words)} words, expected {encoder.max_words} at most")
+        encoder._prepare()
+        return encoder
+
+    def _prepare(self) -> None:
+        self._numbers = {word: number for number, word in enumerate(self._words, 1)}
+
+    def _other(self, word: str) -> int:
+        return 1 + len(self._words) + zlib.crc32(word.encode()) % self.buckets

@@ -54,7 +54,8 @@ class Data(NamedTuple):
     """All rows on the device; the leading axis n is padded to a bucket.
 
     Attributes:
-        blocks: Named features: (n, f) arrays, `Nonzeros`, or `Flat` where there is a table.
+        blocks: Named features: (n, f) arrays of floats, or int32 where numbers stand for words, `Nonzeros`, or `Flat`
+            where there is a table.
         values: uint8 (n, ..., l), 1 where a label holds.
         known: uint8 like `values`, 0 where nobody looked; None when everything is known.
         weights: float (n,), a row's weight.
@@ -144,10 +145,15 @@ def lay_out(
 
 def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, dense_elements: int) -> Any:
     if not sp.issparse(block):
-        return pad_rows(np.asarray(block, dtype=dtype), n_rows)
+        return pad_rows(np.asarray(block, dtype=number_type(block, dtype)), n_rows)
     if block.shape[0] * block.shape[1] <= dense_elements:
         return pad_rows(sp.csr_matrix(block).toarray().astype(dtype), n_rows)
     return nonzeros(block, n_rows, dtype)
+
+
+def number_type(block: np.ndarray, dtype: str) -> Any:
+    """What a dense block's numbers are on the device: int32 where they stand for words, else the given float."""
+    return np.int32 if block.dtype.kind == "i" else dtype
 
 
 def flat(block: sp.csr_matrix, n_rows: int, dtype: str, size: int | None = None) -> Flat:

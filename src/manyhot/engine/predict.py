@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax, precision
+from manyhot.engine.data import number_type
 from manyhot.engine.ensemble import Networks, Weights
 from manyhot.engine.members import chosen_devices
 from manyhot.engine.programs import PROGRAMS
@@ -110,9 +111,10 @@ def _mean_scores(network: Any, output: Callable, gathered: Mapping[str, int], si
 def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
     part = block[first : first + count]
     rows: np.ndarray = part.toarray() if isinstance(part, sp.csr_matrix) else part
+    kind = number_type(rows, dtype)
     if count == size:
-        return np.ascontiguousarray(rows, dtype=dtype)
-    padded = np.zeros((size, *rows.shape[1:]), dtype=dtype)
+        return np.ascontiguousarray(rows, dtype=kind)
+    padded = np.zeros((size, *rows.shape[1:]), dtype=kind)
     padded[:count] = rows
     return padded
 

@@ -14,6 +14,7 @@ from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, first_units, mlp_weight_shapes
 from manyhot.networks.own import OwnNetwork, describe
 from manyhot.networks.start import Start
+from manyhot.networks.words import build_words, words_weight_shapes
 
 __all__ = [
     "BUILDERS",
@@ -29,6 +30,6 @@ __all__ = [
 
 Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]
 
-BUILDERS: dict[str, Builder] = {"mlp": build_mlp}
+BUILDERS: dict[str, Builder] = {"mlp": build_mlp, "words": build_words}
 
-WEIGHT_SHAPES = {"mlp": mlp_weight_shapes}
+WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "words": words_weight_shapes}

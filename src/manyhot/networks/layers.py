@@ -98,10 +98,13 @@ class Dropout(keras.layers.Layer):
         """Units dropped and scaled while training, the input unchanged otherwise."""
         if not training or self.dropped_of_256 == 0:
             return inputs
+        scale = 256 / (256 - self.dropped_of_256)
+        return jnp.where(self.kept(inputs.shape), inputs * jnp.asarray(scale, inputs.dtype), 0)
+
+    def kept(self, shape: Any) -> Any:
+        """A draw: bool, True where something stays."""
         key = jax.random.wrap_key_data(self.draws.next(), impl="threefry2x32")
-        bits = jax.random.bits(key, inputs.shape, "uint8")
-        kept = 256 / (256 - self.dropped_of_256)
-        return jnp.where(bits >= self.dropped_of_256, inputs * jnp.asarray(kept, inputs.dtype), 0)
+        return jax.random.bits(key, shape, "uint8") >= self.dropped_of_256
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

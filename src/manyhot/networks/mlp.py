@@ -32,7 +32,6 @@ def build_mlp(
     for name, shape in shapes.items():
         if len(shape) != 1:
             raise InputError(f"the network 'mlp' takes rows of features, got shape {shape} for {name!r}")
-    activation = check.one_of(ACTIVATIONS, activation=settings["activation"])
     tables, units_of_tables = settings.get("tables", ()), first_units(n_labels, settings)
     taken = {name: (units_of_tables,) if name in tables else shape for name, shape in shapes.items()}
     inputs = {name: keras.Input(shape, name=name, dtype=start.dtype) for name, shape in taken.items()}
@@ -41,6 +40,26 @@ def build_mlp(
     x = None
     if blocks:
         x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
+    x = hidden_layers(x, bags, settings, start)
+    if x is not None:
+        x = logit_layer(x, n_labels, start)
+    logits = x if settings["hidden"] or not bags else _added(x, bags, start, start.bias())
+    return keras.Model(inputs, logits, name="mlp")
+
+
+def hidden_layers(x: Any, bags: list[Any], settings: Mapping[str, Any], start: Start) -> Any:
+    """The hidden layers that `settings` ask for.
+
+    Args:
+        x: Dense inputs (b, f), None for none.
+        bags: Sums of table rows (b, units of the first layer), which are added to the first layer.
+        settings: As for `build_mlp`.
+        start: Where the weights begin.
+
+    Returns:
+        (b, units of the last layer), or x where there is no hidden layer.
+    """
+    activation = check.one_of(ACTIVATIONS, activation=settings["activation"])
     for k, units in enumerate(settings["hidden"]):
         if x is not None:
             x = keras.layers.Dense(
@@ -57,16 +76,18 @@ def build_mlp(
         x = keras.layers.Activation(activation, dtype=start.dtype)(x)
         if settings["dropout"] > 0:
             x = Dropout(settings["dropout"], start.seed(), dtype=start.dtype)(x)
-    if x is not None:
-        x = keras.layers.Dense(
-            n_labels,
-            kernel_initializer=start.weights(gain=0.25),
-            bias_initializer=start.bias(),
-            dtype=start.dtype,
-            name="logits",
-        )(x)
-    logits = x if settings["hidden"] or not bags else _added(x, bags, start, start.bias())
-    return keras.Model(inputs, logits, name="mlp")
+    return x
+
+
+def logit_layer(x: Any, n_labels: int, start: Start) -> Any:
+    """The last layer: (b, f) -> logits (b, l), which begin at the output bias."""
+    return keras.layers.Dense(
+        n_labels,
+        kernel_initializer=start.weights(gain=0.25),
+        bias_initializer=start.bias(),
+        dtype=start.dtype,
+        name="logits",
+    )(x)
 
 
 def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
@@ -91,13 +112,22 @@ def mlp_weight_shapes(
         Shapes of the trainable weights, and (shape, dtype) of the others in the model's order; dtype None is the
         network's precision.
     """
+    dense = [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
+    trainable, fixed = hidden_shapes(sum(dense), settings)
+    if not dense and settings["hidden"]:
+        trainable = trainable[1:]
+    last = [(settings["hidden"][-1] if settings["hidden"] else sum(dense), n_labels)]
+    return [*trainable, *(last if settings["hidden"] or dense else []), (n_labels,)], fixed
+
+
+def hidden_shapes(
+    width: int, settings: Mapping[str, Any]
+) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
+    """The shapes of the weights of `hidden_layers` on inputs of some width; as `mlp_weight_shapes`."""
     trainable: list[tuple[int, ...]] = []
     fixed: list[tuple[tuple[int, ...], str | None]] = []
-    dense = [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
-    width = sum(dense)
-    for k, units in enumerate(settings["hidden"]):
-        if k or dense:
-            trainable.append((width, units))
+    for units in settings["hidden"]:
+        trainable.append((width, units))
         if settings["batch_norm"]:
             trainable += [(units,), (units,)]
             fixed += [((units,), None), ((units,), None)]
@@ -106,5 +136,4 @@ def mlp_weight_shapes(
         if settings["dropout"] > 0:
             fixed.append(((2,), "uint32"))
         width = units
-    last = [(width, n_labels)] if settings["hidden"] or dense else []
-    return [*trainable, *last, (n_labels,)], fixed
+    return trainable, fixed

@@ -30,6 +30,10 @@ class Start:
         """Normal draws with variance gain / fan-in (He et al. 2015, arXiv 1502.01852, eq. 10; gain 2 for ReLU)."""
         return _Drawn(self._generator, gain)
 
+    def embeddings(self, stretch: float) -> keras.initializers.Initializer:
+        """Normal draws for vectors (v, u) of words, of deviation 1/2 once they are stretched."""
+        return _Drawn(self._generator, 0.25 / stretch**2, fan_in=1)
+
     def beside(self) -> Start:
         """The same member's draws for something else than its network, unrelated to those."""
         other = Start(self.seed_of_draws, None, self.dtype)
@@ -55,12 +59,13 @@ class Start:
 
 
 class _Drawn(keras.initializers.Initializer):
-    def __init__(self, generator: np.random.Generator, gain: float) -> None:
+    def __init__(self, generator: np.random.Generator, gain: float, fan_in: int | None = None) -> None:
         self.generator = generator
         self.gain = gain
+        self.fan_in = fan_in
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
-        fan_in = math.prod(shape[:-1])
+        fan_in = math.prod(shape[:-1]) if self.fan_in is None else self.fan_in
         scale = math.sqrt(self.gain / max(fan_in, 1))
         return (self.generator.standard_normal(tuple(shape), dtype=np.float32) * np.float32(scale)).astype(
             keras.backend.standardize_dtype(dtype)

@@ -12,7 +12,7 @@ from manyhot.audit import Suspicions, suspicious_labels
 from manyhot.cli.jobs.predict import harmless, suffix_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import InputError
-from manyhot.estimator import load
+from manyhot.loading import load
 from manyhot.model import Evidence, Model
 from manyhot.replacing import put, replacing
 

@@ -16,7 +16,8 @@ from sklearn.datasets import load_digits
 from manyhot.cli.jobs.opening import options_for
 from manyhot.cli.jobs.predict import answers, as_text
 from manyhot.cli.jobs.train import described
-from manyhot.estimator import MultiLabelClassifier, load
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.loading import load
 from manyhot.read import ReadOptions, read
 from manyhot.replacing import put, replacing
 from manyhot.report import to_text

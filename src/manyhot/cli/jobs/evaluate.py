@@ -9,14 +9,22 @@ from typing import Any
 from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import InputError
-from manyhot.estimator import load
+from manyhot.loading import load
 from manyhot.read import read
 from manyhot.report import Facts, Report, build
 
 
-def run(bundle: Path, file: Path, told: Mapping[str, Any], unknown_labels: str, as_json: bool, quiet: bool) -> None:
+def run(
+    bundle: Path,
+    file: Path,
+    told: Mapping[str, Any],
+    unknown_labels: str,
+    as_json: bool,
+    quiet: bool,
+    text: Path | None = None,
+) -> None:
     """Read, score, measure at the model's own thresholds and at 0.5."""
-    classifier = load(bundle)
+    classifier = load(bundle, text=None if text is None else str(text))
     samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:

@@ -10,7 +10,7 @@ from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.thresholds import as_text, described
 from manyhot.errors import InputError
-from manyhot.estimator import load
+from manyhot.loading import load
 from manyhot.read import read
 
 

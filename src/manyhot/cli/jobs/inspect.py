@@ -13,7 +13,7 @@ from manyhot.cli.jobs.speech import answer
 from manyhot.decider import honest_scores
 from manyhot.deciding import fresh_evidence
 from manyhot.encode import TableEncoder
-from manyhot.estimator import load
+from manyhot.loading import load
 from manyhot.metrics import reliability as measured
 from manyhot.model import Model
 from manyhot.pictures import check_picture, reliability, save

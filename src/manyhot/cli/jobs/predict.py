@@ -15,7 +15,8 @@ from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.speech import tell
 from manyhot.cli.jobs.why import READABLE, WHY, AskedReasons, asked_reasons, lines_with_reasons, readable
 from manyhot.errors import InputError
-from manyhot.estimator import MultiLabelClassifier, load
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.loading import load
 from manyhot.read import read_chunks
 from manyhot.replacing import put, replacing
 from manyhot.samples import Samples
@@ -39,12 +40,13 @@ def run(
     quiet: bool,
     why: bool = False,
     top: int | None = None,
+    text: Path | None = None,
 ) -> None:
     """Score every row and write the answers, with the reasons where they are asked for."""
     suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     asked = asked_reasons(why, top, suffix, is_screen=output is None and not as_json and sys.stdout.isatty())
     suffix = suffix if asked is None else asked.suffix
-    classifier = load(bundle)
+    classifier = load(bundle, text=None if text is None else str(text))
     clash = next((name for name in classifier.labels_ if label_sep in name), None)
     if suffix == ".csv" and clash is not None:
         raise InputError(

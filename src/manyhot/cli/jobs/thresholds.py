@@ -8,7 +8,8 @@ from typing import Any
 
 from manyhot.cli.jobs.speech import answer
 from manyhot.errors import InputError
-from manyhot.estimator import MultiLabelClassifier, load
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.loading import load
 
 
 def run(

@@ -1,0 +1,80 @@
+"""The words of a text: the one form that letters are brought to, and where a word begins and ends.
+
+Nothing here counts or weighs anything. Start reading at `normal`, then `places`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+RUNS = (3, 4)
+"""Lengths of runs of characters, the shortest and the longest."""
+_MARKS = "".join(chr(code) for code in range(0x300, 0x2000) if unicodedata.category(chr(code)).startswith("M"))
+"""Accents and vowel signs that no composed letter stands for; without them words of many scripts fall to pieces."""
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Han: written without blanks, so that each of their characters is a word."""
+WORD = rf"[{_UNSPACED}][{_MARKS}]*|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{_MARKS}])*|[^\w\s]"
+"""What a word is, as a regular expression; every character that is no blank belongs to one word."""
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+"""Characters without a width: joiners, directions of writing, forms of emoji."""
+_BLANK = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of characters that no encoding can write."""
+
+_CLUSTER = re.compile(rf"(?s:.)(?:[{_MARKS}]|{_UNSEEN.pattern})*")
+"""A character and what belongs to it."""
+
+
+def normal(text: str) -> str:
+    """A text without case, in one composed form, without what has no width, and with blanks for control characters."""
+    plain = _BLANK.sub(" ", _UNSEEN.sub("", text))
+    return unicodedata.normalize("NFKC", plain).lower()
+
+
+def places(text: str, wanted: Collection[str], most: int) -> dict[str, list[tuple[int, int]]]:
+    """Where words stand in a text as it was written.
+
+    Args:
+        text: The text.
+        wanted: Words in their normal form.
+        most: Places of one word at most, the first ones.
+
+    Returns:
+        Word -> (start, end), counted in characters (code points), in the text's order. Where the normal form has
+        another length than what was written, so that letters cannot be counted off, the place is that of the whole
+        piece between blanks.
+    """
+    found: dict[str, list[tuple[int, int]]] = {word: [] for word in wanted}
+    known: dict[str, list[tuple[str, int, int]]] = {}
+    for piece in re.finditer(r"\S+", text):
+        written, start = piece.group(), piece.start()
+        if written not in known:
+            known[written] = [one for one in _words_of(written) if one[0] in found]
+        for word, first, last in known[written]:
+            if len(found[word]) < most:
+                found[word].append((start + first, start + last))
+    return found
+
+
+def _words_of(written: str) -> list[tuple[str, int, int]]:
+    """The words of a piece without blanks, each with its place there."""
+    plain = normal(written)
+    matches = [(match.group(), match.start(), match.end()) for match in re.finditer(WORD, plain)]
+    starts: list[int] = []
+    for cluster in _CLUSTER.finditer(written):
+        letters = len(normal(cluster.group()))
+        starts += [cluster.start()] * letters
+    if len(starts) != len(plain):
+        return [(word, 0, len(written)) for word, _, _ in matches]
+    starts.append(len(written))
+    return [(word, starts[first], _after(starts, last)) for word, first, last in matches]
+
+
+def _after(starts: list[int], last: int) -> int:
+    """Where the character after `last - 1` begins; several that came of one written character end together."""
+    while last < len(starts) - 1 and starts[last] == starts[last - 1]:
+        last += 1
+    return starts[last]

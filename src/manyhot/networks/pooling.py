@@ -1,0 +1,76 @@
+"""Layers that make one row of the vectors of a text's words; number 0 is padding and counts nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from manyhot.backend import jax, keras
+from manyhot.networks.layers import Dropout
+
+jnp = jax.numpy
+
+
+class WordDropout(Dropout):
+    """Makes whole words padding while training, each with the same chance.
+
+    Args:
+        rate: Share of words, 0 to below 1.
+        seed: Start of the draws.
+    """
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Numbers of words int32 (b, length), some of them 0 while training."""
+        if not training or self.dropped_of_256 == 0:
+            return inputs
+        return jnp.where(self.kept(inputs.shape), inputs, 0)
+
+
+class WordMean(keras.layers.Layer):
+    """The sum of the words' vectors over the root of their number, so that its size depends little on the length."""
+
+    def call(self, inputs: Any) -> Any:
+        """Vectors (b, length, u) and numbers int32 (b, length) -> (b, u); zeros where there is no word."""
+        vectors, words = inputs
+        is_word = (words > 0).astype(vectors.dtype)
+        total = jnp.einsum("blu,bl->bu", vectors, is_word)
+        return total * jax.lax.rsqrt(jnp.maximum(is_word.sum(axis=1), 1))[:, None]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(b, u)."""
+        return (input_shape[0][0], input_shape[0][2])
+
+
+class LabelAttention(keras.layers.Layer):
+    """A logit for each label from the words that its own query finds: the weighed mean of the words' answers.
+
+    Args:
+        n_labels: Labels, l.
+        queries: What the queries (u, l) begin with.
+        answers: What the answers (u, l) begin with.
+    """
+
+    def __init__(self, n_labels: int, queries: Any, answers: Any, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.n_labels = n_labels
+        self.initializers = {"queries": queries, "answers": answers}
+
+    def build(self, input_shape: Any) -> None:
+        """Two matrices (u, l)."""
+        shape = (input_shape[0][-1], self.n_labels)
+        self.queries, self.answers = (
+            self.add_weight(shape=shape, initializer=one, name=name) for name, one in self.initializers.items()
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Vectors (b, length, u) and numbers int32 (b, length) -> (b, l); zeros where there is no word."""
+        vectors, words = inputs
+        is_word = (words > 0)[:, :, None]
+        found = jnp.where(is_word, vectors @ self.queries.value, -jnp.inf)
+        highest = jax.lax.stop_gradient(jnp.where(is_word.any(axis=1), found.max(axis=1), 0))
+        weights = jnp.exp(found - highest[:, None])
+        total = jnp.maximum(weights.sum(axis=1), jnp.finfo(vectors.dtype).tiny)
+        return (weights * (vectors @ self.answers.value)).sum(axis=1) / total
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(b, l)."""
+        return (input_shape[0][0], self.n_labels)
