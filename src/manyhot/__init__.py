@@ -1,8 +1,8 @@
 """Multi-label classification with neural networks: honest, fast, one safe file.
 
-`MultiLabelClassifier` trains and predicts, `load` opens what it saved, `cross_validate` says how good it is, `examine`
-what is odd about the labels. All are imported on first use, so that
-`import manyhot` stays quick.
+`MultiLabelClassifier` trains and predicts, `ManyLabelClassifier` does so with very many labels, `load` opens what they
+saved, `cross_validate` says how good it is, `examine` what is odd about the labels. All are imported on first use, so
+that `import manyhot` stays quick.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from manyhot.crossval import compare_heads, cross_validate
     from manyhot.estimator import MultiLabelClassifier
     from manyhot.loading import load
+    from manyhot.many import ManyLabelClassifier
     from manyhot.splitters import MultiLabelKFold, MultiLabelShuffleSplit, RepeatedMultiLabelKFold, split_report
 
 _HOMES = {
+    "ManyLabelClassifier": "manyhot.many",
     "MultiLabelClassifier": "manyhot.estimator",
     "MultiLabelKFold": "manyhot.splitters",
     "MultiLabelShuffleSplit": "manyhot.splitters",
@@ -37,6 +39,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ManyLabelClassifier",
     "MultiLabelClassifier",
     "MultiLabelKFold",
     "MultiLabelShuffleSplit",

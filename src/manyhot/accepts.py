@@ -1,4 +1,4 @@
-"""X in any form -> what the encoder takes: the part of `MultiLabelClassifier` that looks at features."""
+"""X in any form -> what the encoder takes: the part of a classifier that looks at features."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from sklearn.utils.validation import validate_data
 
 from manyhot.encode import MatrixEncoder, TableEncoder
 from manyhot.intake import arrays_of, columns_by_name, frame_of, is_frame
-from manyhot.model import Model
 from manyhot.read.kinds import inspect_kinds
 from manyhot.samples import Samples
 
 
 class Accepts:
-    """Frames, matrices, arrays and `Samples` as the model's encoder takes them."""
+    """Frames, matrices, arrays and `Samples` as the model's encoder takes them; `model_` has an `encoder`."""
 
-    model_: Model
+    model_: Any
     kinds: Mapping[str, str] | None
 
     def features_of(self, samples: Samples) -> Any:

@@ -63,6 +63,8 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         model_: Everything that was learned.
     """
 
+    model_: Model
+
     def __init__(
         self,
         *,

@@ -142,6 +142,8 @@ def _two_classes(column: np.ndarray) -> np.ndarray:
 def given_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
     """y, or the targets that samples carry, and the names of the labels where they are known."""
     if samples is not None and y is None:
+        if samples.listed is not None:
+            raise InputError("these samples list very many labels; ManyLabelClassifier takes them", argument="y")
         if samples.targets is None or samples.labels is None:
             raise InputError("these samples carry no labels", argument="y")
         return samples.targets, samples.labels.names

@@ -23,6 +23,8 @@ from manyhot.errors import InputError
 
 UnknownLabels = Literal["error", "ignore", "report"]
 UNKNOWN_LABELS: tuple[UnknownLabels, ...] = ("error", "ignore", "report")
+MOST_TARGETS = 2_000_000_000
+"""Rows times labels that `Targets` are made for: a byte each, and as many again where some are unknown."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class LabelSpace:
         """
         one_of(UNKNOWN_LABELS, unknown_labels=unknown_labels)
         sets = list(label_sets)
+        check_size(len(sets), len(self.names))
         column = {name: j for j, name in enumerate(self.names)}
         values = np.zeros((len(sets), len(self.names)), dtype=bool)
         known = np.ones_like(values)
@@ -192,6 +195,7 @@ def as_targets(
     if labels is not None:
         labels = LabelSpace(tuple(labels)).names
     if sp.issparse(Y):
+        check_size(*Y.shape[:2])
         return (*_from_array(Y.toarray(), labels), {})
     frame = nw.from_native(Y, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
@@ -223,6 +227,20 @@ def as_targets(
     space = LabelSpace(tuple(labels))
     targets, unseen = space.encode(sets, unknown_labels)
     return space, targets, unseen
+
+
+def check_size(n_rows: int, n_labels: int) -> None:
+    """Refuse what would not fit into memory as an array of rows by labels.
+
+    Raises:
+        InputError: More than `MOST_TARGETS` entries.
+    """
+    if n_rows * n_labels > MOST_TARGETS:
+        raise InputError(
+            f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ManyLabelClassifier "
+            "(manyhot train --many) keeps targets sparse and answers with the best labels of a row",
+            argument="y",
+        )
 
 
 def _is_missing(cell: Any) -> bool:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from manyhot import persist
+from manyhot import bundle, persist
 from manyhot.encode import PlainEncoder, TableEncoder
 from manyhot.encode.function import Features, PretrainedEncoder, TextFunction
 from manyhot.encode.texts import TextColumns
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
+from manyhot.many import ManyLabelClassifier
+from manyhot.many.store import is_many
 from manyhot.plan import Plan
 from manyhot.pretrained import preset_function
 from manyhot.text_kinds import without_places
@@ -22,8 +24,8 @@ from manyhot.text_kinds import without_places
 
 def load(
     path: str | Path, custom_objects: Mapping[str, Any] | None = None, text: TextFunction | str | None = None
-) -> MultiLabelClassifier:
-    """Open a file that `MultiLabelClassifier.save` or `manyhot train` wrote.
+) -> MultiLabelClassifier | ManyLabelClassifier:
+    """Open a file that `save` of a classifier or `manyhot train` wrote; the classifier is of the class that wrote it.
 
     Args:
         path: The bundle.
@@ -37,7 +39,12 @@ def load(
         BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
         InputError: A function that makes other numbers than the one of training, or one for a model that takes none.
     """
-    model, facts = persist.load(path, custom_objects or {})
+    contents = bundle.read(path)
+    if is_many(contents):
+        if text is not None:
+            raise InputError("models of very many labels take no function", argument="text")
+        return ManyLabelClassifier.from_contents(contents, path)
+    model, facts = persist.construct(contents, path, custom_objects or {})
     settings = {f.name: getattr(model.plan, f.name) for f in fields(Plan)}
     settings["text_settings"] = without_places(model.plan.text, model.plan.text_settings)
     classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)

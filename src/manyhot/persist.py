@@ -1,7 +1,8 @@
 """A model as a bundle and back: describe, audit, construct.
 
 Everything read from a file is checked for type, size and range before anything is built from it, and what is built
-comes from fixed tables (encoders, networks, decisions). The file format itself is `bundle`'s. Start reading at `load`.
+comes from fixed tables (encoders, networks, decisions). The file format itself is `bundle`'s. Start reading at
+`construct`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from manyhot import bundle, decide, engine
-from manyhot.bundle import Reader
+from manyhot.bundle import Contents, Reader
 from manyhot.calibrate import Calibration
 from manyhot.decider import Decider
 from manyhot.encode import Encoder
@@ -69,17 +70,17 @@ def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence
     bundle.write(path, document, arrays | ({} if evidence is None else _evidence_arrays(evidence)))
 
 
-def load(path: str | Path, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
-    """Read a model and the facts that were saved with it.
+def construct(contents: Contents, path: str | Path, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
+    """The model in a bundle and the facts that were saved with it.
 
     Args:
-        path: The bundle.
+        contents: What the bundle holds.
+        path: The bundle, for the errors.
         custom_objects: Name -> class of the user's own that a Keras model in the file may name.
 
     Raises:
-        BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
+        BundleError: The bundle does not describe a model.
     """
-    contents = bundle.read(path)
     reader = Reader(contents.document, contents.arrays, path)
     try:
         n_elements = sum(array.size for name, array in contents.arrays.items() if name.startswith("network/"))

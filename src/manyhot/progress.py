@@ -64,7 +64,7 @@ def watching(quiet: bool, what: str = "training") -> Iterator[Watch | None]:
 
         def watch(news: Progress) -> None:
             with lock:
-                if math.isnan(news.loss):
+                if math.isnan(news.loss) and news.n_bytes:
                     bar.update(task, description=f"{what}, needs about {news.n_bytes / 2**30:.1f} GiB")
                     return
                 members = f"{news.n_finished}/{news.n_members} members"

@@ -27,10 +27,12 @@ class Samples:
         feature_names: The f column names, in order; unique.
         kinds: Column name -> kind, for every name in `feature_names`.
         targets: What is known of the labels (n, l); None when the file carries no labels.
-        labels: The names that belong to the columns of `targets`; None exactly when `targets` is.
+        labels: The names that belong to the columns of `targets` or `listed`; None exactly when both are.
         ids: One id per row as text; None when no id column was found (rows are then counted from 1).
         source: Where it came from, for messages.
         notes: Short sentences for the user: what was guessed, ignored or replaced.
+        listed: In place of `targets`, the labels that hold as CSR bool (n, l), where all are known and there are very
+            many of them.
     """
 
     features: pl.DataFrame | sp.csr_matrix
@@ -41,6 +43,7 @@ class Samples:
     ids: np.ndarray | None = None
     source: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
+    listed: sp.csr_matrix | None = None
 
     def __post_init__(self) -> None:
         names = list(self.feature_names)
@@ -49,7 +52,7 @@ class Samples:
             raise InputError(f"column names must be unique, found more than once: {twice}", file=self.source or None)
         if self.features.shape[1] != len(names):
             raise InputError(f"{self.features.shape[1]} columns but {len(names)} names", file=self.source or None)
-        if (self.targets is None) != (self.labels is None):
+        if (self.targets is None and self.listed is None) != (self.labels is None):
             raise InputError("targets and labels come together", file=self.source or None)
         if self.targets is not None and self.targets.n_samples != self.n_samples:
             raise InputError(

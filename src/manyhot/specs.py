@@ -13,7 +13,7 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.errors import InputError
-from manyhot.networks import BUILDERS, OwnNetwork, Start, describe, first_units
+from manyhot.networks import BUILDERS, OwnNetwork, Start, build_trunk, describe, first_units, trunk_weight_shapes
 from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan
 from manyhot.text_kinds import TEXT_KINDS, text_settings
 
@@ -54,11 +54,7 @@ class NetworkSpec:
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.precision)
         tables = self.tables()
-
-        def begin(member: int) -> dict[str, np.ndarray]:
-            drawn = start(member).beside() if start else Start(0, None, self.precision)
-            return {name: drawn.table(shape) for name, shape in tables.items()}
-
+        begin = _drawn_tables(tables, start or (lambda member: Start(0, None, self.precision)))
         return engine.Networks(build, key, self.shapes, n_members, first=first, tables=tables, begin_tables=begin)
 
     @property
@@ -71,6 +67,56 @@ class NetworkSpec:
         """Name of a wide sparse block -> shape of its table."""
         units = first_units(self.n_labels, self.settings) if self.settings.get("tables") else 0
         return {name: (self.shapes[name][0], units) for name in self.settings.get("tables", [])}
+
+
+@dataclass(frozen=True)
+class TrunkSpec:
+    """What the hidden layers of a network over very many labels look like, without their weights.
+
+    Args:
+        settings: Named settings of `networks.build_trunk`, JSON values.
+        shapes: Shape of one row of each named input.
+        precision: "float32" or "float64".
+    """
+
+    settings: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    precision: str
+
+    def networks(self, start: Start | None = None) -> engine.Networks:
+        """One network; without `start` only its structure matters."""
+        begin = start or Start(0, None, self.precision)
+        settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
+        key = ("trunk", settings, tuple(sorted(self.shapes.items())), self.precision)
+        return engine.Networks(
+            lambda member: build_trunk(self.shapes, self.settings, begin),
+            key,
+            self.shapes,
+            1,
+            tables=self.tables(),
+            begin_tables=_drawn_tables(self.tables(), lambda member: begin),
+        )
+
+    def tables(self) -> dict[str, tuple[int, int]]:
+        """Name of a wide sparse block -> shape of its table."""
+        return {name: (self.shapes[name][0], self.settings["hidden"][0]) for name in self.settings["tables"]}
+
+    def weight_shapes(self) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
+        """Shapes of what learns, tables first, and (shape, dtype) of the rest; dtype None is the precision."""
+        trainable, fixed = trunk_weight_shapes(self.shapes, self.settings)
+        return [*self.tables().values(), *trainable], fixed
+
+
+def _drawn_tables(
+    tables: Mapping[str, tuple[int, int]], start: Callable[[int], Start]
+) -> Callable[[int], dict[str, np.ndarray]]:
+    """Member number -> what its tables begin with."""
+
+    def begin(member: int) -> dict[str, np.ndarray]:
+        drawn = start(member).beside()
+        return {name: drawn.table(shape) for name, shape in tables.items()}
+
+    return begin
 
 
 def own_network(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> OwnNetwork:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyhot.estimator import load
+from manyhot.loading import load
 
 from .conftest import NAMES, songs
 

@@ -113,6 +113,9 @@ def train(
         Path | None, typer.Option(help="Where a stream keeps encoded rows meanwhile; none: beside the output.")
     ] = None,
     evidence: Annotated[bool, typer.Option(help="Keep out-of-fold scores and curves in the file.")] = True,
+    many: Annotated[
+        bool, typer.Option("--many", help="For thousands of labels: sparse targets, the best labels of a row.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train on a file and save one file that predicts anywhere."""
@@ -134,6 +137,7 @@ def train(
         stream=stream,
         stream_folder=stream_folder,
         evidence=evidence,
+        is_many=many,
         as_json=json,
     )
 
@@ -176,7 +180,10 @@ def predict(
     ] = False,
     top: Annotated[
         int | None,
-        typer.Option(help="With --why: reasons for and reasons against each label, at most.", show_default="10"),
+        typer.Option(
+            help="With --why: reasons for and reasons against each label, at most; none: 10. For a model of "
+            "`train --many`: labels a row; none: 5."
+        ),
     ] = None,
     format: Format = None,
     text: Text = None,

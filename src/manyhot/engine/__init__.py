@@ -4,18 +4,22 @@ from manyhot.engine.attribution import PAIRS, Contributions, constants, contribu
 from manyhot.engine.counts import balanced_weights
 from manyhot.engine.data import Data, Parts, bucket, lay_out
 from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, member_bytes
+from manyhot.engine.many import ManyWeights, train_many
 from manyhot.engine.members import train
 from manyhot.engine.predict import Scorer
 from manyhot.engine.stream import Window, Windows, train_windows
+from manyhot.engine.top import TopScorer
 
 __all__ = [
     "PAIRS",
     "Contributions",
     "Data",
+    "ManyWeights",
     "Networks",
     "Parts",
     "Progress",
     "Scorer",
+    "TopScorer",
     "Trained",
     "Watch",
     "Weights",
@@ -28,5 +32,6 @@ __all__ = [
     "lay_out",
     "member_bytes",
     "train",
+    "train_many",
     "train_windows",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
 from typing import Any
 
@@ -68,12 +68,7 @@ class Scorer:
             pending: deque[tuple[Any, int]] = deque()
             for first in range(0, n_rows, size):
                 count = min(size, n_rows - first)
-                batch = {
-                    name: whole(sp.csr_matrix(block[first : first + count]), size, self.precision)
-                    if name in self.networks.tables
-                    else _batch(block, first, count, size, self.precision)
-                    for name, block in blocks.items()
-                }
+                batch = batch_of(blocks, (first, count), size, self.networks.tables, self.precision)
                 pending.append((self._start(batch, low, high, size), count))
                 if len(pending) > IN_FLIGHT:
                     results.append(_finish(*pending.popleft()))
@@ -106,6 +101,31 @@ def _mean_scores(network: Any, output: Callable, gathered: Mapping[str, int], si
         return total / (high - low).astype(dtype)
 
     return run
+
+
+def batch_of(
+    blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+    rows: tuple[int, int],
+    size: int,
+    tables: Collection[str],
+    dtype: str,
+) -> dict[str, Any]:
+    """Some rows as a scoring program takes them, padded to one size.
+
+    Args:
+        blocks: Named features (n, f), dense or CSR.
+        rows: The first, and how many.
+        size: Rows with the padding.
+        tables: Names of the blocks that have a table.
+        dtype: "float32" or "float64".
+    """
+    first, count = rows
+    return {
+        name: whole(sp.csr_matrix(block[first : first + count]), size, dtype)
+        if name in tables
+        else _batch(block, first, count, size, dtype)
+        for name, block in blocks.items()
+    }
 
 
 def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:

@@ -156,15 +156,38 @@ def update(
         return safe_mean(total, weight) + sum(penalties), (new_fixed, total, weight)
 
     (gradients, pulls), (fixed, total, weight) = jax.grad(objective, argnums=(0, 1), has_aux=True)(trainable, bags)
+    weights = apply_gradients(recipe, (trainable, fixed, slots, tables), (gradients, pulls), data, batch, rate)
+    return weights, (total, weight)
+
+
+def apply_gradients(
+    recipe: Recipe,
+    weights: tuple[list, list, list, dict[str, Table]],
+    gradients: tuple[list, dict[str, jax.Array]],
+    data: Data,
+    batch: tuple[jax.Array, jax.Array],
+    rate: jax.Array,
+) -> tuple[list, list, list, dict[str, Table]]:
+    """The weights after the optimizer's step.
+
+    Args:
+        recipe: The fixed part.
+        weights: (trainable, fixed, slots, tables) of one member.
+        gradients: Of the trainable weights, and of each table's bags (b, u).
+        data: All rows.
+        batch: Row indices int32 (b,) and bool mask (b,).
+        rate: The step's learning rate.
+    """
+    trainable, fixed, slots, tables = weights
     slots = list(slots)
     if recipe.moves_rate:
         slot = recipe.rate_slot()
         slots[slot] = rate.astype(slots[slot].dtype)
-    trainable, slots = recipe.optimizer.stateless_apply(slots, gradients, trainable)
+    trainable, slots = recipe.optimizer.stateless_apply(slots, gradients[0], trainable)
     tables = {
         name: moved(
-            table, Batch(data.blocks[name], *batch), pulls[name], rate, recipe.is_adagrad, recipe.tables[name][0]
+            table, Batch(data.blocks[name], *batch), gradients[1][name], rate, recipe.is_adagrad, recipe.tables[name][0]
         )
         for name, table in tables.items()
     }
-    return (list(trainable), list(fixed), list(slots), tables), (total, weight)
+    return list(trainable), list(fixed), list(slots), tables

@@ -11,7 +11,7 @@ from typing import Any
 from manyhot.backend import keras
 from manyhot.networks.allowed import audit
 from manyhot.networks.layers import real_rows
-from manyhot.networks.mlp import build_mlp, first_units, mlp_weight_shapes
+from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
 from manyhot.networks.own import OwnNetwork, describe
 from manyhot.networks.start import Start
 from manyhot.networks.words import build_words, words_weight_shapes
@@ -23,9 +23,11 @@ __all__ = [
     "OwnNetwork",
     "Start",
     "audit",
+    "build_trunk",
     "describe",
     "first_units",
     "real_rows",
+    "trunk_weight_shapes",
 ]
 
 Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]

@@ -29,10 +29,38 @@ def build_mlp(
     Returns:
         A model from a dict of inputs (b, f) to logits (b, n_labels).
     """
+    inputs, x, bags = _trunk(shapes, first_units(n_labels, settings), settings, start)
+    if x is not None:
+        x = logit_layer(x, n_labels, start)
+    logits = x if settings["hidden"] or not bags else _added(x, bags, start, start.bias())
+    return keras.Model(inputs, logits, name="mlp")
+
+
+def build_trunk(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any], start: Start) -> keras.Model:
+    """The same network without its last layer, for more labels than one array of logits could hold.
+
+    Args:
+        shapes: Shape of one row of each named input, `(features,)`.
+        settings: As for `build_mlp`; `hidden` has a layer at least.
+        start: Where the weights begin.
+
+    Returns:
+        A model from a dict of inputs (b, f) to the last hidden values (b, units).
+    """
+    if not settings["hidden"]:
+        raise InputError("got no layer, expected layer sizes such as (512,)", argument="hidden")
+    inputs, x, _ = _trunk(shapes, settings["hidden"][0], settings, start)
+    return keras.Model(inputs, x, name="trunk")
+
+
+def _trunk(
+    shapes: Mapping[str, tuple[int, ...]], units_of_tables: int, settings: Mapping[str, Any], start: Start
+) -> tuple[dict[str, Any], Any, list[Any]]:
+    """The inputs, the last hidden values (None where there is no layer and nothing dense), and the table inputs."""
     for name, shape in shapes.items():
         if len(shape) != 1:
             raise InputError(f"the network 'mlp' takes rows of features, got shape {shape} for {name!r}")
-    tables, units_of_tables = settings.get("tables", ()), first_units(n_labels, settings)
+    tables = settings.get("tables", ())
     taken = {name: (units_of_tables,) if name in tables else shape for name, shape in shapes.items()}
     inputs = {name: keras.Input(shape, name=name, dtype=start.dtype) for name, shape in taken.items()}
     bags = [inputs[name] for name in tables]
@@ -40,11 +68,7 @@ def build_mlp(
     x = None
     if blocks:
         x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
-    x = hidden_layers(x, bags, settings, start)
-    if x is not None:
-        x = logit_layer(x, n_labels, start)
-    logits = x if settings["hidden"] or not bags else _added(x, bags, start, start.bias())
-    return keras.Model(inputs, logits, name="mlp")
+    return inputs, hidden_layers(x, bags, settings, start), bags
 
 
 def hidden_layers(x: Any, bags: list[Any], settings: Mapping[str, Any], start: Start) -> Any:
@@ -112,12 +136,23 @@ def mlp_weight_shapes(
         Shapes of the trainable weights, and (shape, dtype) of the others in the model's order; dtype None is the
         network's precision.
     """
-    dense = [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
-    trainable, fixed = hidden_shapes(sum(dense), settings)
-    if not dense and settings["hidden"]:
-        trainable = trainable[1:]
+    trainable, fixed = trunk_weight_shapes(shapes, settings)
+    dense = _dense_widths(shapes, settings)
     last = [(settings["hidden"][-1] if settings["hidden"] else sum(dense), n_labels)]
     return [*trainable, *(last if settings["hidden"] or dense else []), (n_labels,)], fixed
+
+
+def trunk_weight_shapes(
+    shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]
+) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
+    """The shapes that `build_trunk` gives its weights, as `mlp_weight_shapes` tells them."""
+    dense = _dense_widths(shapes, settings)
+    trainable, fixed = hidden_shapes(sum(dense), settings)
+    return trainable[0 if dense or not settings["hidden"] else 1 :], fixed
+
+
+def _dense_widths(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]) -> list[int]:
+    return [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
 
 
 def hidden_shapes(

@@ -110,4 +110,5 @@ def _slices(samples: Samples, rows: int) -> Iterator[Samples]:
             features=samples.features[piece],
             targets=None if samples.targets is None else samples.targets.take(piece),
             ids=None if samples.ids is None else samples.ids[piece],
+            listed=None if samples.listed is None else samples.listed[piece],
         )

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.errors import InputError
+from manyhot.read.listed import LabelSets, check_dense
 from manyhot.read.options import ReadOptions
 from manyhot.read.source import Source
 from manyhot.read.sparse import SparseRows, sparse_samples
@@ -42,7 +43,7 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     return sparse_samples(SparseRows(matrix, names, indicators), source, options)
 
 
-def _indicators(rows: SvmRows, options: ReadOptions, source: Source) -> Indicators | None:
+def _indicators(rows: SvmRows, options: ReadOptions, source: Source) -> Indicators | LabelSets | None:
     found = sorted({_plain(name) for names in rows.labels for name in names}, key=_by_size)
     names = found
     if options.label_order is not None:
@@ -52,6 +53,9 @@ def _indicators(rows: SvmRows, options: ReadOptions, source: Source) -> Indicato
         names = list(options.label_order)
     if not names:
         return None
+    if options.sparse_targets:
+        return LabelSets([[_plain(name) for name in own] for own in rows.labels], tuple(names))
+    check_dense(len(rows.labels), len(names), source)
     place = {name: j for j, name in enumerate(names)}
     values = np.zeros((len(rows.labels), len(names)), dtype=bool)
     for i, own in enumerate(rows.labels):

@@ -32,6 +32,7 @@ class ReadOptions:
         unknown_labels: What to do with labels beyond `known_labels` (or `label_order`).
         header: Whether the first row of CSV or TSV holds the column names.
         column_names: The names of a CSV or TSV file without header.
+        sparse_targets: Whether label sets (a column of them, libsvm, XC) become `Samples.listed`, for very many labels.
 
     Raises:
         InputError: A value out of its range, naming the argument.
@@ -50,10 +51,12 @@ class ReadOptions:
     unknown_labels: UnknownLabels = "error"
     header: bool = True
     column_names: tuple[str, ...] | None = None
+    sparse_targets: bool = False
 
     def __post_init__(self) -> None:
         check.one_of(UNKNOWN_LABELS, unknown_labels=self.unknown_labels)
         check.boolean(header=self.header)
+        check.boolean(sparse_targets=self.sparse_targets)
         check.boolean(require_labels=self.require_labels)
         for name, kind in self.kinds.items():
             if kind not in COLUMN_KINDS:

@@ -12,6 +12,7 @@ from manyhot.check import did_you_mean
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.read.kinds import refuse_unknown
+from manyhot.read.listed import LabelSets, arrange_sets
 from manyhot.read.options import ReadOptions
 from manyhot.read.source import Source, placed
 from manyhot.read.targets import Indicators, arrange
@@ -25,14 +26,14 @@ class SparseRows:
     Args:
         matrix: float64 CSR (n, f).
         names: f feature names.
-        indicators: Targets as read; None when the file has none.
+        indicators: Targets as read, label sets with `sparse_targets`; None when the file has none.
         ids: One id per row, or None.
         notes: What the user should know.
     """
 
     matrix: sp.csr_matrix
     names: Sequence[str]
-    indicators: Indicators | None
+    indicators: Indicators | LabelSets | None
     ids: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
@@ -64,20 +65,25 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
         features=matrix,
         feature_names=tuple(names),
         kinds=kinds,
-        targets=targets,
+        targets=targets if isinstance(targets, Targets) else None,
         labels=space,
         ids=rows.ids,
         source=str(source.path),
         notes=(*rows.notes, *notes, *feature_notes),
+        listed=None if isinstance(targets, Targets) else targets,
     )
 
 
-def _targets(rows: SparseRows, options: ReadOptions) -> tuple[Targets | None, LabelSpace | None, tuple[str, ...]]:
+def _targets(
+    rows: SparseRows, options: ReadOptions
+) -> tuple[Targets | sp.csr_matrix | None, LabelSpace | None, tuple[str, ...]]:
     if rows.indicators is None or not rows.indicators.names:
         if options.require_labels:
             raise InputError("no row carries any label, so there is nothing to learn or to compare with")
         return None, None, ()
     try:
+        if isinstance(rows.indicators, LabelSets):
+            return arrange_sets(rows.indicators, options)
         return arrange(rows.indicators, options)
     except InputError as error:
         if options.require_labels:

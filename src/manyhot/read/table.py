@@ -10,6 +10,7 @@ import polars as pl
 
 from manyhot.check import did_you_mean
 from manyhot.errors import InputError
+from manyhot.labels import Targets
 from manyhot.read.columns import row_ids, settle
 from manyhot.read.kinds import inspect_columns, refuse_unknown
 from manyhot.read.options import ReadOptions
@@ -88,11 +89,12 @@ def _samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
         features=pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height),
         feature_names=tuple(column.name for column in columns),
         kinds=inspection.kinds,
-        targets=labelled.targets,
+        targets=labelled.targets if isinstance(labelled.targets, Targets) else None,
         labels=labelled.space,
         ids=ids,
         source=str(source.path),
         notes=(*table.notes, *labelled.notes, *id_notes, *inspection.notes),
+        listed=None if isinstance(labelled.targets, Targets) else labelled.targets,
     )
 
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from manyhot.cells import sets_from_text
 from manyhot.check import did_you_mean
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
+from manyhot.read.listed import LabelSets, arrange_sets
 from manyhot.read.options import ReadOptions
 
 _YES = ["1", "true", "yes", "1.0"]
@@ -32,13 +34,13 @@ class Labelled:
     """What was found of the labels.
 
     Args:
-        targets: (n, l), or None.
+        targets: (n, l), or None; CSR with `sparse_targets` where the labels are sets.
         space: Names of the l labels, or None.
         columns: The columns of the frame that are no features because they belong to the labels.
         notes: What the user should know.
     """
 
-    targets: Targets | None
+    targets: Targets | sp.csr_matrix | None
     space: LabelSpace | None
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -245,7 +247,7 @@ def _holds_sets(frame: pl.DataFrame, columns: Sequence[str], options: ReadOption
 
 def _from_sets(
     column: pl.Series, options: ReadOptions, blank_is_empty: bool
-) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
+) -> tuple[Targets | sp.csr_matrix, LabelSpace, tuple[str, ...]]:
     if not column.dtype.is_nested():
         column = column.cast(pl.String)
         column = column.fill_null("") if blank_is_empty else column
@@ -258,12 +260,22 @@ def _from_sets(
         names = order or sorted({name for found in sets if found is not None for name in found})
         if not names:
             raise InputError("no row carries any label, so there is nothing to learn")
+        if options.sparse_targets:
+            return arrange_sets(LabelSets(_all_known(sets), tuple(names)), options)
         space = LabelSpace(tuple(names))
         targets, unseen = space.encode(sets, options.unknown_labels)
     except InputError as error:
         raise InputError(error.message, row=error.row, column=column.name) from None
     notes = tuple(_unseen_note(name, count) for name, count in sorted(unseen.items()))
     return targets, space, notes
+
+
+def _all_known(sets: Sequence[list[str] | None]) -> list[list[str]]:
+    known = [names for names in sets if names is not None]
+    if len(known) < len(sets):
+        row = next(i for i, names in enumerate(sets) if names is None) + 1
+        raise InputError("the labels are unknown; with very many labels all must be known", row=row)
+    return known
 
 
 def _from_literal(cell: object) -> object:

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.errors import InputError
+from manyhot.read.listed import LabelSets, check_dense
 from manyhot.read.options import ReadOptions
 from manyhot.read.source import Source, locate
 from manyhot.read.sparse import SparseRows, sparse_samples
@@ -19,7 +20,6 @@ from manyhot.read.targets import Indicators
 from manyhot.samples import Samples
 
 HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$")
-_MOST_ENTRIES = 1 << 34
 
 
 def read_xc(source: Source, options: ReadOptions) -> Samples:
@@ -48,10 +48,8 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         body.pop()
     if len(body) != n_rows:
         raise InputError(f"has {len(body)} rows, but its first line says {n_rows}", file=source.path)
-    if n_rows * n_labels > _MOST_ENTRIES:
-        raise InputError(
-            f"has {n_rows} rows and {n_labels} labels; more than {_MOST_ENTRIES} targets do not fit", file=source.path
-        )
+    if not options.sparse_targets:
+        check_dense(n_rows, n_labels, source)
     rows = parse_rows(body, source)
     if len(rows.indices) and rows.indices.max() >= n_features:
         place = int(np.argmax(rows.indices >= n_features))
@@ -63,24 +61,32 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
     matrix.sort_indices()
     label_names = _names_beside(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
     feature_names = _names_beside(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
-    values = _values(rows.labels, n_labels, source)
-    indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True) if n_labels else None
+    found = _columns(rows.labels, n_labels, source)
+    indicators: Indicators | LabelSets | None = None
+    if options.sparse_targets and n_labels:
+        indicators = LabelSets([[label_names[j] for j in columns] for columns in found], label_names)
+    elif n_labels:
+        values = np.zeros((n_rows, n_labels), dtype=bool)
+        for i, columns in enumerate(found):
+            values[i, columns] = True
+        indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True)
     return sparse_samples(SparseRows(matrix, feature_names, indicators), source, options)
 
 
-def _values(labels: list[list[str]], n_labels: int, source: Source) -> np.ndarray:
-    values = np.zeros((len(labels), n_labels), dtype=bool)
+def _columns(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:
+    """The labels of each row as whole numbers below n_labels."""
+    found = []
     for i, names in enumerate(labels):
-        for name in names:
-            j = int(name) if name.isdecimal() else -1
-            if not 0 <= j < n_labels:
-                raise InputError(
-                    f"has the label {name!r}, expected a whole number from 0 to {n_labels - 1}",
-                    file=source.path,
-                    row=i + 1,
-                )
-            values[i, j] = True
-    return values
+        columns = [int(name) if name.isdecimal() else -1 for name in names]
+        wrong = next((name for name, j in zip(names, columns, strict=True) if not 0 <= j < n_labels), None)
+        if wrong is not None:
+            raise InputError(
+                f"has the label {wrong!r}, expected a whole number from 0 to {n_labels - 1}",
+                file=source.path,
+                row=i + 1,
+            )
+        found.append(columns)
+    return found
 
 
 def _names_beside(source: Source, stem: str, count: int) -> tuple[str, ...] | None:

@@ -9,10 +9,10 @@ import polars as pl
 
 from manyhot import check
 from manyhot.audit import Suspicions, suspicious_labels
-from manyhot.cli.jobs.predict import harmless, suffix_of
+from manyhot.cli.jobs.opening import opened
 from manyhot.cli.jobs.speech import answer, tell
+from manyhot.cli.jobs.writing import harmless, suffix_of
 from manyhot.errors import InputError
-from manyhot.loading import load
 from manyhot.model import Evidence, Model
 from manyhot.replacing import put, replacing
 
@@ -27,7 +27,7 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
     check.integer(limit=limit, low=1)
     if output is not None:
         suffix_of(output)
-    model = load(bundle).model_
+    model = opened(bundle).model_
     evidence = evidence_of(model, bundle)
     found = suspicious_labels(evidence.scores, evidence.targets, evidence.ids, model.labels, label=label)
     notes = notes_on(found, model, evidence, label)

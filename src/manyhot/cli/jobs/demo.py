@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 from sklearn.datasets import load_digits
 
-from manyhot.cli.jobs.opening import options_for
-from manyhot.cli.jobs.predict import answers, as_text
+from manyhot.cli.jobs.opening import opened, options_for
+from manyhot.cli.jobs.predict import answers
 from manyhot.cli.jobs.train import described
+from manyhot.cli.jobs.writing import as_text
 from manyhot.estimator import MultiLabelClassifier
-from manyhot.loading import load
 from manyhot.read import ReadOptions, read
 from manyhot.replacing import put, replacing
 from manyhot.report import to_text
@@ -52,7 +52,7 @@ def run(folder: Path, as_json: bool, quiet: bool) -> None:
     say(to_text(classifier.report_.to_dict()))
 
     classifier.save(model)
-    loaded = load(model)
+    loaded = opened(model)
     fresh = read(new, options_for(loaded, {}))
     table = answers(loaded, fresh, 0)
     with replacing(answered) as descriptor:

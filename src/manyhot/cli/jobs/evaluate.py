@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs import many
 from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import InputError
 from manyhot.loading import load
+from manyhot.many import ManyLabelClassifier
 from manyhot.read import read
 from manyhot.report import Facts, Report, build
 
@@ -25,6 +27,9 @@ def run(
 ) -> None:
     """Read, score, measure at the model's own thresholds and at 0.5."""
     classifier = load(bundle, text=None if text is None else str(text))
+    if isinstance(classifier, ManyLabelClassifier):
+        many.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
+        return
     samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:

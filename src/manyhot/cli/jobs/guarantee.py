@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.opening import extra_columns, options_for
+from manyhot.cli.jobs.opening import extra_columns, opened, options_for
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.thresholds import as_text, described
 from manyhot.errors import InputError
-from manyhot.loading import load
 from manyhot.read import read
 
 
@@ -24,7 +23,7 @@ def run(
     quiet: bool,
 ) -> None:
     """Read the rows, choose the thresholds, save, and say what is promised."""
-    classifier = load(bundle)
+    classifier = opened(bundle)
     samples = read(file, options_for(classifier, told), needed_by="a guarantee")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:

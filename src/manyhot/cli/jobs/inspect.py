@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from manyhot import bundle as container
+from manyhot.cli.jobs.opening import opened
 from manyhot.cli.jobs.speech import answer
 from manyhot.decider import honest_scores
 from manyhot.deciding import fresh_evidence
 from manyhot.encode import TableEncoder
-from manyhot.loading import load
 from manyhot.metrics import reliability as measured
 from manyhot.model import Model
 from manyhot.pictures import check_picture, reliability, save
@@ -27,7 +27,7 @@ def run(bundle: Path, picture: Path | None, as_json: bool) -> None:
     """Open a model and say what it is; draw its reliability, if asked."""
     if picture is not None:
         check_picture(picture)
-    classifier = load(bundle)
+    classifier = opened(bundle)
     if picture is not None:
         save(reliability(reliability_panels(classifier.model_)), picture)
     model = classifier.model_

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from manyhot.encode import MatrixEncoder, TableEncoder
+from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
+from manyhot.loading import load
+from manyhot.many import ManyLabelClassifier
 from manyhot.read import ReadOptions
 from manyhot.read.kinds import as_kind
 from manyhot.samples import Samples
 
 
-def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **more: Any) -> ReadOptions:
+def opened(bundle: Path) -> MultiLabelClassifier:
+    """The classifier in a file, for commands that a model of very many labels has nothing for.
+
+    Raises:
+        BundleError: As for `manyhot.load`.
+        InputError: A model of very many labels.
+    """
+    classifier = load(bundle)
+    if isinstance(classifier, ManyLabelClassifier):
+        raise InputError(
+            "holds a model of very many labels, which this command does not take; `manyhot predict` and "
+            "`manyhot evaluate` do",
+            file=bundle,
+        )
+    return classifier
+
+
+def options_for(
+    classifier: MultiLabelClassifier | ManyLabelClassifier, told: Mapping[str, Any], **more: Any
+) -> ReadOptions:
     """How to read a file for a model: as its training file was read, except for what is told now."""
     reading = {**classifier.reading_, **{name: value for name, value in told.items() if value is not None}}
     encoder = classifier.model_.encoder
@@ -32,7 +55,7 @@ def options_for(classifier: MultiLabelClassifier, told: Mapping[str, Any], **mor
     )
 
 
-def extra_columns(classifier: MultiLabelClassifier, samples: Samples) -> list[str]:
+def extra_columns(classifier: MultiLabelClassifier | ManyLabelClassifier, samples: Samples) -> list[str]:
     """A note on columns that the model does not know."""
     encoder = classifier.model_.encoder
     known = set(encoder.names)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs.opening import opened
 from manyhot.cli.jobs.speech import answer
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
-from manyhot.loading import load
 
 
 def run(
@@ -22,7 +22,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Change what is asked for, save it in one go, and show what is in force now."""
-    classifier = load(bundle)
+    classifier = opened(bundle)
     if settings and measure is None:
         raise InputError("settings belong to a measure; name it with --for", argument="--with")
     if measure is not None:

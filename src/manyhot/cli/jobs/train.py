@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs import many
 from manyhot.cli.jobs.reading import kept, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import OutputError
@@ -24,9 +25,13 @@ def run(
     stream: bool | None,
     stream_folder: Path | None,
     evidence: bool,
+    is_many: bool,
     as_json: bool,
 ) -> None:
     """Read, train, save, report."""
+    if is_many:
+        many.train(file, output, reading, settings, as_json)
+        return
     quiet = bool(settings.get("quiet"))
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():

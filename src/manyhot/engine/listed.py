@@ -1,0 +1,56 @@
+"""Targets as lists of labels, for so many labels that one array of rows by labels does not fit."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+NOBODY = -1
+"""Fills up a row's list."""
+SMALLEST_LIST = 8
+"""Places in a row's list at least."""
+
+
+class ListedTargets(NamedTuple):
+    """Targets of the rows of one step; within a row's list no label comes twice (`padded_positives` sees to it).
+
+    A place below 0 or from the number of labels on is padding.
+
+    Attributes:
+        positives: int32 (b, p), the labels that hold.
+        weights: float (b,), the rows' weights, 0 for rows that only fill up the step.
+        unknown: int32 (b, q), the labels that nobody looked at, which leave the loss whether listed as positive or
+            not; None when everything is known.
+    """
+
+    positives: Any
+    weights: Any
+    unknown: Any = None
+
+
+def padded_positives(indptr: np.ndarray, indices: np.ndarray, smallest: int = SMALLEST_LIST) -> np.ndarray:
+    """Rows of a CSR matrix -> padded lists, on the host.
+
+    Args:
+        indptr: int (b + 1,), where each row's labels begin and end in `indices`.
+        indices: int (n,), labels; one that comes twice in a row is kept once.
+        smallest: Places at least, a power of two.
+
+    Returns:
+        int32 (b, p), ascending in each row and filled up with `NOBODY`; p is the next power of two, so that steps
+        of nearly equal rows share one compiled program.
+    """
+    starts = np.asarray(indptr, dtype=np.int64)
+    labels = np.asarray(indices, dtype=np.int64)[starts[0] : starts[-1]]
+    rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    order = np.lexsort((labels, rows))
+    rows, labels = rows[order], labels[order]
+    is_first = np.ones(len(rows), dtype=bool)
+    is_first[1:] = (rows[1:] != rows[:-1]) | (labels[1:] != labels[:-1])
+    rows, labels = rows[is_first], labels[is_first]
+    counts = np.bincount(rows, minlength=len(starts) - 1)
+    width = max(smallest, 1 << (int(counts.max(initial=1)) - 1).bit_length())
+    padded = np.full((len(counts), width), NOBODY, dtype=np.int32)
+    padded[rows, np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)] = labels
+    return padded
