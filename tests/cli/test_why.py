@@ -127,4 +127,4 @@ def test_wrong_numbers_of_reasons(manyhot, tickets):
 def test_help_says_how_and_how_many(manyhot):
     out = manyhot("predict", "--help").out
     assert "--why -o answers.jsonl" in " ".join(out.split())
-    assert re.search(rf"default: \({TOP}\)", out)
+    assert re.search(rf"most; none:\s+{TOP}\b", out)

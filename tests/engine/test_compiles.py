@@ -72,7 +72,8 @@ def test_sparse_batches_of_any_number_of_non_zeros_share_one_program(compiles):
     after_first_epoch = []
 
     def watch(progress: engine.Progress) -> None:
-        after_first_epoch.append(len(compiles))
+        if np.isfinite(progress.loss):  # the first news comes before anything is compiled
+            after_first_epoch.append(len(compiles))
 
     plan = Plan(epochs=2, hidden=(4,), precision="float32")
     spec = NetworkSpec("mlp", network_settings(plan, ["x"]), {"x": (3000,)}, 2, "float32")
