@@ -17,7 +17,7 @@ import numpy as np
 from manyhot import check
 from manyhot.encode.kept import Kept
 from manyhot.encode.rows import Texts, rows_of, rows_to_learn
-from manyhot.encode.scale import Scale, fit_scale
+from manyhot.encode.scale import Scale, fit_scale, row_weights
 from manyhot.errors import InputError
 from manyhot.folders import cache_folder
 from manyhot.text_kinds import OWN_TEXT, PRETRAINED
@@ -173,7 +173,7 @@ class FunctionEncoder:
             InputError: Not a single text, or a function that gives something else than finite numbers (k, d).
         """
         rows = self._rows(rows_to_learn(texts))
-        self.scale = fit_scale(rows, np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=float))
+        self.scale = fit_scale(rows, row_weights(weights, len(rows)))
         return self
 
     def transform(self, texts: Texts) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.encode.scale import Scale, fit_scale, fit_sparse_scale
+from manyhot.encode.scale import Scale, fit_scale, fit_sparse_scale, row_weights
 from manyhot.encode.sources import Sources, columns_as_sources
 from manyhot.errors import InputError
 
@@ -50,7 +50,7 @@ class MatrixEncoder:
             Itself.
         """
         self._check_width(features)
-        weights = np.ones(features.shape[0]) if weights is None else np.asarray(weights, dtype=float)
+        weights = row_weights(weights, features.shape[0])
         self.is_sparse = sp.issparse(features)
         self.length = 1.0
         if self.is_sparse:

@@ -21,11 +21,13 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot import check
 from manyhot.encode.rows import Texts, rows_of, with_text
+from manyhot.encode.scale import row_weights
 from manyhot.encode.shares import WordShares, word_shares
 from manyhot.encode.tokens import RUNS, WORD, normal
 from manyhot.errors import InputError
-from manyhot.text_kinds import MOST_COLUMNS, NGRAMS, text_settings
+from manyhot.text_kinds import NGRAMS, TEXT_KINDS, text_settings
 
+_SETTINGS = TEXT_KINDS[NGRAMS].settings
 _DEFAULTS = text_settings(NGRAMS, None)
 LEAST_ROWS = 2
 """Rows a term needs for a column of its own."""
@@ -77,10 +79,10 @@ class NgramEncoder:
         hashed: bool = _DEFAULTS["hashed"],
     ) -> None:
         self.sizes = {
-            "words": check.integer(max_words=max_words, low=0, high=MOST_COLUMNS),
-            "characters": check.integer(max_characters=max_characters, low=0, high=MOST_COLUMNS),
+            "words": int(_SETTINGS["max_words"].checked("max_words", max_words)),
+            "characters": int(_SETTINGS["max_characters"].checked("max_characters", max_characters)),
         }
-        self.hashed = check.boolean(hashed=hashed)
+        self.hashed = bool(_SETTINGS["hashed"].checked("hashed", hashed))
         self._parts = [part for part, size in self.sizes.items() if size]
         if not self._parts:
             raise InputError("max_words and max_characters are both 0, expected one of them above 0")
@@ -99,7 +101,7 @@ class NgramEncoder:
             InputError: Something other than text, or not a single term in all rows.
         """
         rows = with_text(normal_rows(texts), texts)
-        weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=float)
+        weights = row_weights(weights, len(rows))
         n = np.sort(weights).sum()
         self._idf: dict[str, np.ndarray] = {}
         self._terms: dict[str, list[str]] = {}

@@ -94,6 +94,11 @@ def fit_sparse_scale(values: sp.csr_matrix, weights: np.ndarray) -> Scale:
     return Scale(np.zeros(values.shape[1]), scale)
 
 
+def row_weights(weights: np.ndarray | None, n_rows: int) -> np.ndarray:
+    """Weights of rows, float64 (n_rows,); ones when there are none."""
+    return np.ones(n_rows) if weights is None else np.asarray(weights, dtype=float)
+
+
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:
     """The smallest value below or at which lies at least each share of the weight, float64 (len(shares),)."""
     order = np.argsort(values, kind="stable")

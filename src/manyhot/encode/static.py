@@ -18,7 +18,7 @@ import numpy as np
 from manyhot import check
 from manyhot.encode.function import checked_scale
 from manyhot.encode.rows import Texts, rows_of, rows_to_learn
-from manyhot.encode.scale import fit_scale
+from manyhot.encode.scale import fit_scale, row_weights
 from manyhot.errors import InputError
 from manyhot.text_kinds import STATIC
 
@@ -71,7 +71,7 @@ class StaticEncoder:
         self._arrays, self._normalize, self._max_tokens = _read(self.model)
         self._prepare()
         means = self._means(rows)
-        self.scale = fit_scale(means, np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=float))
+        self.scale = fit_scale(means, row_weights(weights, len(rows)))
         return self
 
     def transform(self, texts: Texts) -> np.ndarray:

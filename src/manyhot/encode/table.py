@@ -14,7 +14,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.check import did_you_mean
-from manyhot.encode.scale import Scale, fit_scale
+from manyhot.encode.scale import Scale, fit_scale, row_weights
 from manyhot.encode.shares import WordShares
 from manyhot.encode.sources import Sources, grouped
 from manyhot.encode.texts import TEXT_BLOCK, TextColumns
@@ -88,7 +88,7 @@ class TableEncoder:
         Raises:
             InputError: A cell that is no number in a column of numbers, or a text column without any text.
         """
-        weights = np.ones(len(features)) if weights is None else np.asarray(weights, dtype=float)
+        weights = row_weights(weights, len(features))
         numbers = self._numbers(features)
         self.scale = fit_scale(numbers, weights)
         self.gaps = np.flatnonzero(np.isnan(numbers).any(axis=0))

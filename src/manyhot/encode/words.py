@@ -18,7 +18,7 @@ import numpy as np
 from manyhot import check
 from manyhot.encode.ngrams import checked_terms, frequent, normal_rows
 from manyhot.encode.rows import Texts, with_text
-from manyhot.encode.scale import weighted_quantiles
+from manyhot.encode.scale import row_weights, weighted_quantiles
 from manyhot.encode.tokens import WORD
 from manyhot.errors import InputError
 from manyhot.text_kinds import EMBEDDINGS, TEXT_KINDS
@@ -69,7 +69,7 @@ class WordEncoder:
             InputError: Something other than text, or not a single word in all rows.
         """
         rows = with_text(normal_rows(texts), texts)
-        weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=float)
+        weights = row_weights(weights, len(rows))
         counts: Counter[str] = Counter()
         lengths = np.zeros(len(rows))
         for place in np.argsort(weights, kind="stable").tolist():

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from manyhot.cli.jobs.answering import answer_rows, ids_of
 from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.reading import kept, options_of
 from manyhot.cli.jobs.speech import answer, tell
-from manyhot.cli.jobs.writing import suffix_of, writing
+from manyhot.cli.jobs.writing import suffix_of
 from manyhot.errors import InputError, OutputError
 from manyhot.many import ManyLabelClassifier
 from manyhot.many.plan import SHARED
-from manyhot.read import read, read_chunks
+from manyhot.read import read
 from manyhot.samples import Samples
 
 ROWS = 65536
@@ -81,15 +82,8 @@ def predict(
     options = options_for(
         classifier, {"format": told["format"]}, require_labels=False, unknown_labels="ignore", sparse_targets=True
     )
-    n_rows = 0
-    with writing(output, suffix, told["label_sep"]) as write:
-        for samples in read_chunks(file, options, ROWS):
-            if n_rows == 0:
-                tell(extra_columns(classifier, samples), quiet)
-            write(_answers(classifier, samples, n_rows, k))
-            n_rows += samples.n_samples
-    if output is not None:
-        print(json.dumps({"output": str(output), "rows": n_rows}) if as_json else f"{n_rows} rows answered in {output}")
+    answers = partial(_answers, classifier, k)
+    answer_rows(classifier, file, options, answers, output, suffix, told["label_sep"], ROWS, as_json, quiet)
 
 
 def evaluate(
@@ -110,15 +104,13 @@ def evaluate(
     answer({**report.to_dict(), "file": str(file)}, str(report), as_json)
 
 
-def _answers(classifier: ManyLabelClassifier, samples: Samples, n_before: int, k: int) -> pl.DataFrame:
+def _answers(classifier: ManyLabelClassifier, k: int, samples: Samples, n_before: int) -> pl.DataFrame:
     """One row a sample: id, the best labels (a list, best first) and their scores (a list)."""
     top = classifier.predict_top(samples, k)
-    ids = samples.ids
-    numbers = [str(n) for n in range(n_before + 1, n_before + 1 + samples.n_samples)]
     names = [[classifier.labels_[j] for j in row] for row in top.labels.tolist()]
     return pl.DataFrame(
         {
-            "id": pl.Series("id", numbers if ids is None else ids.tolist(), dtype=pl.String),
+            "id": ids_of(samples, n_before),
             "labels": pl.Series("labels", names, dtype=pl.List(pl.String)),
             "scores": pl.Series("scores", top.scores.tolist(), dtype=pl.List(pl.Float32)),
         }

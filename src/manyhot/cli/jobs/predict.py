@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from manyhot.cli.jobs import many
-from manyhot.cli.jobs.opening import extra_columns, options_for
-from manyhot.cli.jobs.speech import tell
+from manyhot.cli.jobs.answering import answer_rows, ids_of
+from manyhot.cli.jobs.opening import options_for
 from manyhot.cli.jobs.why import WHY, AskedReasons, asked_reasons
-from manyhot.cli.jobs.writing import suffix_of, writing
+from manyhot.cli.jobs.writing import suffix_of
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
-from manyhot.read import read_chunks
 from manyhot.samples import Samples
 
 EXPLAINED_ROWS = 4096
@@ -54,15 +53,9 @@ def run(
             argument="--label-sep",
         )
     options = options_for(classifier, {"format": format}, require_labels=False, unknown_labels="ignore")
-    n_rows = 0
-    with writing(output, suffix, label_sep) as write:
-        for samples in read_chunks(file, options, None if asked is None else EXPLAINED_ROWS):
-            if n_rows == 0:
-                tell(extra_columns(classifier, samples), quiet)
-            write(answers(classifier, samples, n_rows, asked))
-            n_rows += samples.n_samples
-    if output is not None:
-        print(json.dumps({"output": str(output), "rows": n_rows}) if as_json else f"{n_rows} rows answered in {output}")
+    rows = None if asked is None else EXPLAINED_ROWS
+    of_piece = partial(answers, classifier, asked=asked)
+    answer_rows(classifier, file, options, of_piece, output, suffix, label_sep, rows, as_json, quiet)
 
 
 def answers(
@@ -74,11 +67,8 @@ def answers(
     labels = classifier.model_.labels
     decisions = classifier.model_.decider.answers(scores)
     names = np.asarray(labels.names, dtype=object)
-    ids = samples.ids
-    if ids is None:
-        ids = np.arange(n_before + 1, n_before + 1 + samples.n_samples).astype(str)
     columns = {
-        "id": pl.Series("id", ids.tolist(), dtype=pl.String),
+        "id": ids_of(samples, n_before),
         "labels": pl.Series("labels", [names[row].tolist() for row in decisions], dtype=pl.List(pl.String)),
     }
     columns |= {f"p_{name}": pl.Series(f"p_{name}", scores[:, j]) for j, name in enumerate(labels.names)}

@@ -1,0 +1,61 @@
+"""A file's rows answered a piece at a time, whatever a model answers with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from manyhot.cli.jobs.opening import extra_columns
+from manyhot.cli.jobs.speech import tell
+from manyhot.cli.jobs.writing import writing
+from manyhot.estimator import MultiLabelClassifier
+from manyhot.many import ManyLabelClassifier
+from manyhot.read import ReadOptions, read_chunks
+from manyhot.samples import Samples
+
+
+def answer_rows(
+    classifier: MultiLabelClassifier | ManyLabelClassifier,
+    file: Path,
+    options: ReadOptions,
+    answers: Callable[[Samples, int], pl.DataFrame],
+    output: Path | None,
+    suffix: str,
+    label_sep: str,
+    rows: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Read, answer and write piece by piece, and say how many rows that were.
+
+    Args:
+        classifier: The model.
+        file: The rows.
+        options: How they are read.
+        answers: (a piece, rows before it) -> its answers.
+        output: Where to; None for standard output.
+        suffix: What is written, as for `writing`.
+        label_sep: What stands between two labels.
+        rows: Rows of a piece, as for `read_chunks`.
+        as_json: Whether the end is told as JSON.
+        quiet: Whether notes are kept to oneself.
+    """
+    n_rows = 0
+    with writing(output, suffix, label_sep) as write:
+        for samples in read_chunks(file, options, rows):
+            if n_rows == 0:
+                tell(extra_columns(classifier, samples), quiet)
+            write(answers(samples, n_rows))
+            n_rows += samples.n_samples
+    if output is not None:
+        print(json.dumps({"output": str(output), "rows": n_rows}) if as_json else f"{n_rows} rows answered in {output}")
+
+
+def ids_of(samples: Samples, n_before: int) -> pl.Series:
+    """The rows' ids; their numbers in the file, from 1, where they have none."""
+    if samples.ids is not None:
+        return pl.Series("id", samples.ids.tolist(), dtype=pl.String)
+    return pl.Series("id", [str(n) for n in range(n_before + 1, n_before + 1 + samples.n_samples)], dtype=pl.String)
