@@ -11,9 +11,13 @@ import scipy.sparse as sp
 from sklearn.utils.validation import validate_data
 
 from manyhot.encode import MatrixEncoder, TableEncoder
-from manyhot.intake import arrays_of, columns_by_name, frame_of, is_frame
+from manyhot.intake import arrays_of, columns_by_name, frame_of, image_frame, is_frame
+from manyhot.plan import OWN
 from manyhot.read.kinds import inspect_kinds
-from manyhot.samples import Samples
+from manyhot.samples import Arrays, Samples
+
+IMAGE_COLUMN = "image"
+"""Name of the column that an array of images becomes."""
 
 
 class Accepts:
@@ -21,6 +25,7 @@ class Accepts:
 
     model_: Any
     kinds: Mapping[str, str] | None
+    network: Any
 
     def features_of(self, samples: Samples) -> Any:
         """The rows of a reader as `model_` takes them; columns are matched by name."""
@@ -31,6 +36,12 @@ class Accepts:
         if isinstance(X, Samples):
             return self._features_of_samples(X, reset)
         arrays = arrays_of(X)
+        if arrays is not None and self._are_images(arrays, reset):
+            (images,) = arrays.blocks.values()
+            if reset:
+                self.n_features_in_ = 1
+                return image_frame(images, IMAGE_COLUMN), {IMAGE_COLUMN: "image"}
+            return image_frame(images, self.model_.encoder.image_columns[0]), None
         if arrays is not None:
             if reset:
                 self.n_features_in_ = arrays.shape[1]
@@ -61,6 +72,12 @@ class Accepts:
             )
             return pl.DataFrame(matrix, schema=[str(name) for name in names]), None
         return matrix, None
+
+    def _are_images(self, arrays: Arrays, reset: bool) -> bool:
+        """Whether one array of several axes goes to a network of ours, which takes such arrays as images."""
+        if reset:
+            return self.network != OWN and isinstance(self.network, str) and len(arrays.blocks) == 1
+        return bool(getattr(self.model_.encoder, "image_columns", ()))
 
     def _features_of_samples(self, samples: Samples, reset: bool) -> tuple[Any, dict[str, str] | None]:
         if reset:

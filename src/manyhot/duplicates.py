@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from manyhot.labels import Targets
 
-CHUNK_ROWS = 65536
+CHUNK_NUMBERS = 2**25
 
 
 class Merged(NamedTuple):
@@ -35,7 +35,7 @@ def merge_duplicates(blocks: Mapping[str, np.ndarray | sp.csr_matrix], targets: 
     """Merge rows whose features and targets are equal bit for bit.
 
     Args:
-        blocks: Named features, float32 (n, f) or CSR.
+        blocks: Named features, numbers (n, ...) or CSR.
         targets: Targets (n, ..., l).
         weights: float64 (n,).
 
@@ -92,9 +92,10 @@ def _hash(part: Any, seed: list[int]) -> np.ndarray:
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
         return sums[part.indptr[1:]] - sums[part.indptr[:-1]]
     result = np.empty(part.shape[0], dtype=np.uint64)
-    for start in range(0, len(result), CHUNK_ROWS):
-        words = _words(part[start : start + CHUNK_ROWS])
-        result[start : start + CHUNK_ROWS] = _mixed(words, coefficients, salt).sum(axis=1, dtype=np.uint64)
+    n_rows = max(1, CHUNK_NUMBERS // max(part.shape[1], 1))
+    for start in range(0, len(result), n_rows):
+        words = _words(part[start : start + n_rows])
+        result[start : start + n_rows] = _mixed(words, coefficients, salt).sum(axis=1, dtype=np.uint64)
     return result
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from manyhot.bundle import Reader
 from manyhot.encode import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
 from manyhot.errors import BundleError
+from manyhot.image_kinds import FITS, MOST_EDGE
 from manyhot.samples import COLUMN_KINDS
 
 MOST_UNITS = 10_000_000
@@ -78,4 +79,16 @@ def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
     if reader.has("encoder.text"):
         n_texts = column_kinds.count("text")
         spec["text"] = reader.mappings("encoder.text", n_texts, min_items=n_texts)  # checked by the encoders of texts
+    if reader.has("encoder.images"):
+        n_images = column_kinds.count("image")
+        spec["images"] = [_image_spec(one) for one in reader.records("encoder.images", n_images, min_items=n_images)]
     return spec, sum(kind in ("numeric", "boolean") for kind in column_kinds)
+
+
+def _image_spec(record: Reader) -> dict[str, Any]:
+    shape = record.list_of_integers("shape", 1, MOST_EDGE, min_items=3, max_items=3)
+    numbers = {
+        name: record.list_of_numbers(name, low, 1.0, min_items=shape[2], max_items=shape[2])
+        for name, low in (("mean", 0.0), ("deviation", 1e-6))
+    }
+    return {"shape": shape, **numbers, "fit": record.text("fit", choices=FITS)}

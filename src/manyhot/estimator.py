@@ -92,6 +92,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         encode: str = Plan.encode,
         text: Any = Plan.text,
         text_settings: Mapping[str, Any] | None = Plan.text_settings,
+        image_settings: Mapping[str, Any] | None = Plan.image_settings,
         loss: str = Plan.loss,
         loss_settings: Mapping[str, float] | None = Plan.loss_settings,
         label_smoothing: float = Plan.label_smoothing,
@@ -140,6 +141,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         self.encode = encode
         self.text = text
         self.text_settings = text_settings
+        self.image_settings = image_settings
         self.loss = loss
         self.loss_settings = loss_settings
         self.label_smoothing = label_smoothing
@@ -169,6 +171,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
 
         Args:
             X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
+                Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255, or of floats from 0 to 1.
                 For a network of your own also an array (n, ...), or a dict or list of arrays, one per input.
             y: Targets: a multi-hot array (n, l), CSR, a frame of indicators, or a list of label sets. NaN, None and
                 `?` mean unknown. None when X is `Samples` with targets. One binary target (n,) is taken as

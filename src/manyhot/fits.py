@@ -49,7 +49,10 @@ class Base:
     def n_bytes(self) -> int:
         """Memory that the rows take on the device."""
         blocks = self.blocks.values()
-        sizes = [8 * block.nnz if sp.issparse(block) else 4 * int(np.prod(block.shape)) for block in blocks]
+        sizes = [
+            8 * block.nnz if sp.issparse(block) else (1 if block.dtype == np.uint8 else 4) * int(np.prod(block.shape))
+            for block in blocks
+        ]
         return sum(sizes) + self.targets.values.size * (1 if self.targets.known is None else 2)
 
 
@@ -136,7 +139,7 @@ def prepare(
     weights = np.ones(targets.n_samples) if weights is None else weights
     blocks = encoder.fit(features, weights).transform(features)
     own = own_network(network, encoder.shapes(), targets.n_labels) if plan.network == OWN else None
-    plan = with_network(with_own(plan, own), encoder.vocabularies)
+    plan = with_network(with_own(plan, own), encoder.vocabularies, encoder.images)
     check_output(plan, targets)
     label_weights = label_weights_of(plan, labels)
     merged = merge_duplicates(blocks, targets, weights)
@@ -150,7 +153,7 @@ def prepare(
         base = Base(blocks, targets, weights, label_weights)
         rows = np.argsort(merged.place, kind="stable")
         place, groups = np.argsort(rows), merged.place[rows]
-    settings = network_settings(plan, encoder.sparse, encoder.vocabularies)
+    settings = network_settings(plan, encoder.sparse, encoder.vocabularies, encoder.images)
     spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision, own)
     plan = resolved(plan, len(rows), own is not None and own.optimizer is not None, spec.n_table)
     members = _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all)

@@ -232,3 +232,32 @@ def arrays_of(X: Any) -> Arrays | None:
     if isinstance(X, np.ndarray) and X.ndim > 2:
         return Arrays({"features": X})
     return None
+
+
+def image_frame(images: np.ndarray, name: str) -> pl.DataFrame:
+    """One column of images from an array.
+
+    Args:
+        images: (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255, or of floats from 0 to 1, which become those.
+        name: What the column is called.
+
+    Raises:
+        InputError: Another shape, or numbers outside these ranges.
+    """
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+        raise InputError(
+            f"got an array of shape {images.shape}, expected images (n, h, w) or (n, h, w, c) with 1 or 3 channels; "
+            "other arrays need a Keras model of your own (network=model)",
+            argument="X",
+        )
+    if images.dtype != np.uint8:
+        kind = images.dtype.kind
+        low, high = (images.min(), images.max()) if images.size and kind in "biuf" else (-1, -1)
+        if kind not in "biuf" or not (low >= 0 and high <= (1 if kind == "f" else 255)):
+            raise InputError(
+                f"got images of {images.dtype} from {low} to {high}, expected whole numbers from 0 to 255 or floats "
+                "from 0 to 1",
+                argument="X",
+            )
+        images = np.rint(images * 255).astype(np.uint8) if kind == "f" else images.astype(np.uint8)
+    return pl.DataFrame([pl.Series(name, np.ascontiguousarray(images))])

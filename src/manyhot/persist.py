@@ -15,22 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from manyhot import bundle, decide, engine
+from manyhot import bundle, decide
 from manyhot.bundle import Contents, Reader
 from manyhot.calibrate import Calibration
 from manyhot.decider import Decider
-from manyhot.encode import Encoder
-from manyhot.encoder_record import MOST_UNITS, read_encoder
+from manyhot.encoder_record import read_encoder
 from manyhot.errors import BundleError, InputError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Evidence, Model, Remembered
-from manyhot.networks import WEIGHT_SHAPES, OwnNetwork, audit
-from manyhot.plan import LOSSES, OWN, PRECISIONS, plan_from_dict, to_dict
+from manyhot.network_record import network_document, read_network
+from manyhot.plan import plan_from_dict, to_dict
 from manyhot.report import to_text
 from manyhot.risk import Guarantee
 from manyhot.rules import Rules
-from manyhot.specs import NetworkSpec
-from manyhot.text_kinds import POOLS
 
 MOST_LAYERS = 1000
 
@@ -53,7 +50,7 @@ def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence
     document = {
         "labels": list(model.labels.names),
         "encoder": spec,
-        "network": _network_document(model.network),
+        "network": network_document(model.network),
         "members": model.n_members,
         "decider": decider_document,
         "plan": to_dict(model.plan),
@@ -104,12 +101,8 @@ def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: in
     plan = plan_from_dict(reader.mapping("plan"))
     encoder = read_encoder(reader)
     n_members = reader.integer("members", 1, 100_000)
-    if plan.network == OWN:
-        network = _own_network(reader, encoder, len(labels), plan.precision, custom_objects)
-        weights = _own_weights(reader, network, n_members, n_elements // n_members)
-    else:
-        network = _network(reader, encoder, len(labels), plan.precision)
-        weights = _weights(reader, network, n_members)
+    of_plan = (plan.network, plan.precision)
+    network, weights = read_network(reader, encoder, len(labels), of_plan, n_members, custom_objects, n_elements)
     decider = _decider(reader, labels)
     report = _report(reader)
     evidence = None
@@ -163,112 +156,6 @@ def _report(reader: Reader) -> dict[str, Any]:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise BundleError("the report in the file is not one that manyhot wrote") from None
     return values
-
-
-def _network_document(network: NetworkSpec) -> dict[str, Any]:
-    if network.own is None:
-        widths = {name: shape[0] for name, shape in network.shapes.items()}
-        return {"name": network.name, "settings": dict(network.settings), "widths": widths}
-    own = network.own
-    return {
-        "name": network.name,
-        "config": own.config,
-        "inputs": [{"name": name, "shape": list(shape)} for name, shape in own.inputs],
-        "takes": own.takes,
-        "head": own.head,
-        "frozen": list(own.frozen),
-        "output": own.output,
-        "optimizer": own.optimizer,
-        "loss": own.loss,
-    }
-
-
-def _own_network(
-    reader: Reader,
-    encoder: Encoder,
-    n_labels: int,
-    precision: str,
-    custom_objects: Mapping[str, Any],
-) -> NetworkSpec:
-    """A Keras model of the user's: its description is checked against the list before anything of it is built."""
-    reader.text("network.name", choices=[OWN])
-    inputs = tuple(
-        (record.text("name"), tuple(record.list_of_integers("shape", 0, MOST_UNITS, max_items=8)))
-        for record in reader.records("network.inputs", 1000, min_items=1)
-    )
-    if dict(inputs) != encoder.shapes():
-        raise BundleError(f"the network takes {dict(inputs)}, but the encoder gives {encoder.shapes()}")
-    own = OwnNetwork(
-        config=reader.mapping("network.config"),
-        inputs=inputs,
-        takes=reader.text("network.takes", choices=["tensor", "list", "dict"]),
-        n_labels=n_labels,
-        head=reader.integer("network.head", -1, MOST_LAYERS),
-        output=reader.text("network.output", choices=["sigmoid", "softmax", "linear"]),
-        optimizer=reader.mapping("network.optimizer") if reader.has("network.optimizer") else None,
-        loss=reader.text("network.loss", choices=list(LOSSES)) if reader.has("network.loss") else None,
-        custom=dict(custom_objects),
-        frozen=tuple(reader.list_of_integers("network.frozen", 0, MOST_LAYERS, max_items=MOST_LAYERS)),
-    )
-    audit(own.optimizer, {})
-    return NetworkSpec(OWN, {}, encoder.shapes(), n_labels, precision, own)
-
-
-def _own_weights(reader: Reader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
-    assert network.own is not None
-    trainable, fixed = (
-        [
-            reader.array(f"network/{kind}.{k}", dtype=dtype, shape=(n_members, *shape))
-            for k, (shape, dtype) in enumerate(listed)
-        ]
-        for kind, listed in network.own.audited_shapes(network.precision, n_elements).items()
-    )
-    return engine.Weights(trainable, fixed)
-
-
-def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) -> NetworkSpec:
-    name = reader.text("network.name", choices=list(WEIGHT_SHAPES))
-    settings = {
-        "hidden": reader.list_of_integers("network.settings.hidden", 1, MOST_UNITS, max_items=MOST_LAYERS),
-        "activation": reader.text("network.settings.activation"),
-        "dropout": reader.number("network.settings.dropout", 0, 0.99),
-        "batch_norm": reader.boolean("network.settings.batch_norm"),
-    }
-    settings["tables"] = reader.list_of_text("network.settings.tables", is_unique=True)
-    if name == "words":
-        settings |= _word_settings(reader, encoder)
-    if settings["tables"] != sorted(encoder.sparse):
-        raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
-    widths = {block: shape[0] for block, shape in encoder.shapes().items()}
-    told = {block: reader.integer(f"network.widths.{block}", 0, MOST_UNITS) for block in widths}
-    if told != widths or precision not in PRECISIONS:
-        raise BundleError(f"the network takes {told} columns, but the encoder gives {widths}")
-    return NetworkSpec(name, settings, encoder.shapes(), n_labels, precision)
-
-
-def _word_settings(reader: Reader, encoder: Encoder) -> dict[str, Any]:
-    known = encoder.vocabularies
-    told = {block: reader.integer(f"network.settings.vocabularies.{block}", 1, 2**31) for block in known}
-    if told != known or not known:
-        raise BundleError(f"the network knows {told} words, but the encoder gives {known}")
-    units = reader.integer("network.settings.units", 1, MOST_UNITS)
-    return {"vocabularies": told, "units": units, "pool": reader.text("network.settings.pool", choices=POOLS)}
-
-
-def _weights(reader: Reader, network: NetworkSpec, n_members: int) -> engine.Weights:
-    """The arrays, each of exactly the shape that the described network has."""
-    trainable, fixed = WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
-    trainable = [*network.tables().values(), *trainable]
-    return engine.Weights(
-        [
-            reader.array(f"network/trainable.{k}", dtype=network.precision, shape=(n_members, *shape))
-            for k, shape in enumerate(trainable)
-        ],
-        [
-            reader.array(f"network/fixed.{k}", dtype=dtype or network.precision, shape=(n_members, *shape))
-            for k, (shape, dtype) in enumerate(fixed)
-        ],
-    )
 
 
 def _classes(reader: Reader) -> list[Any]:

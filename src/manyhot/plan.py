@@ -15,6 +15,7 @@ from typing import Any, Literal
 from manyhot import check
 from manyhot.errors import InputError
 from manyhot.hyperparameters import LOSS_KINDS, loss_settings
+from manyhot.image_kinds import IMAGE_NETWORKS, image_settings
 from manyhot.notation import checked_groups, checked_implications
 from manyhot.text_kinds import NGRAMS, TEXT_KINDS, text_settings
 
@@ -43,7 +44,7 @@ OWN = "own"
 """Name of the network that is a Keras model of the user's."""
 MOST_TABLE_NUMBERS = 2**28
 """Numbers in the tables of all members together, where the number of members is "auto": 1 GiB in float32."""
-NETWORKS = ("auto", "mlp", "words", OWN)
+NETWORKS = ("auto", "mlp", "words", *IMAGE_NETWORKS, OWN)
 PRECISIONS = ("float32", "float64")
 LAYOUTS = ("auto", "together", "single")
 
@@ -69,8 +70,9 @@ class Plan:
         early_stopping: Whether a part of each member's rows decides when it stops; the best weights are kept.
         patience: Epochs without a better stopping loss before a member stops.
         stop_share: One in this many rows outside the held-out fold decides about stopping.
-        network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "own" (a
-            Keras model of your own), or "auto": whichever of the first two suits the features.
+        network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "cnn" or
+            "resnet" (plain or residual convolutions, for images), "own" (a Keras model of your own), or "auto":
+            whichever of "mlp", "words" and "resnet" suits the features.
         hidden: Units of each hidden layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Share of hidden units dropped in training, 0 to below 1.
@@ -85,6 +87,9 @@ class Plan:
         text_settings: Settings of `text` by name, such as {"max_words": 20000}; None for its defaults. "ngrams" has
             max_words, max_characters and hashed, "static" model, "embeddings" max_words, buckets,
             max_tokens, units and pool, "pretrained" preset, max_tokens and cache, "own" name and cache.
+        image_settings: Settings for images by name, such as {"size": 128, "augment": "flip+shift"}; None for the
+            defaults: size, channels and fit (how images are brought to one size), filters, blocks, kernel and pool (of
+            the networks "cnn" and "resnet"), augment and strength (how they are varied in training).
         loss: "binary_crossentropy", "focal", "asymmetric", "class_balanced", "distribution_balanced", "two_way",
             "zlpr", "hill", "entropy_maximization", "weak_negatives", or "categorical_crossentropy" with
             `head="softmax"`; "auto" takes "binary_crossentropy", and "hill" with `positive_only`.
@@ -140,6 +145,7 @@ class Plan:
     encode: str = "auto"
     text: str = NGRAMS
     text_settings: Mapping[str, Any] | None = None
+    image_settings: Mapping[str, Any] | None = None
     loss: str = "auto"
     loss_settings: Mapping[str, float] | None = None
     label_smoothing: float = 0.0
@@ -197,6 +203,9 @@ class Plan:
         if self.text_settings is not None:
             settings = text_settings(self.text, self.text_settings)
             self._keep(text_settings={str(name): settings[name] for name in self.text_settings})
+        if self.image_settings is not None:
+            settings = image_settings(self.image_settings)
+            self._keep(image_settings={str(name): settings[name] for name in self.image_settings})
         if self.decide_settings is not None:
             if not isinstance(self.decide_settings, Mapping):
                 raise InputError(
@@ -343,6 +352,7 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int 
         prior_bias=prior_bias,
         encode=encode,
         text_settings=text_settings(plan.text, plan.text_settings),
+        image_settings=image_settings(plan.image_settings),
         loss=plan.loss_used,
         loss_settings=loss_settings(plan.loss_used, plan.loss_settings or {}),
         calibrate=calibrate,

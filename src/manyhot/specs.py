@@ -13,6 +13,7 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.errors import InputError
+from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, image_settings
 from manyhot.networks import BUILDERS, OwnNetwork, Start, build_trunk, describe, first_units, trunk_weight_shapes
 from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan
 from manyhot.text_kinds import TEXT_KINDS, text_settings
@@ -171,18 +172,28 @@ def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
     return replace(plan, head="softmax", loss=loss or "categorical_crossentropy")
 
 
-def with_network(plan: Plan, vocabularies: Mapping[str, int]) -> Plan:
+def with_network(plan: Plan, vocabularies: Mapping[str, int], images: Collection[str] = ()) -> Plan:
     """The plan with a network that suits the features.
 
     Args:
         plan: The plan.
         vocabularies: Name of a block of numbers of words -> how many different numbers there are.
+        images: Names of the blocks of images.
 
     Raises:
         InputError: A network that does not take such features.
     """
+    if images and vocabularies:
+        raise InputError("images beside learned vectors of words are not supported; say text='ngrams'", argument="text")
     if plan.network == "auto":
-        return replace(plan, network="words" if vocabularies else "mlp")
+        return replace(plan, network="resnet" if images else "words" if vocabularies else "mlp")
+    if plan.network in IMAGE_NETWORKS and not images:
+        raise InputError(f"the network {plan.network!r} is for images, and there are none", argument="network")
+    if images and plan.network not in (*IMAGE_NETWORKS, OWN):
+        raise InputError(
+            f"the network {plan.network!r} takes no images; say one of {', '.join(IMAGE_NETWORKS)}, or leave it away",
+            argument="network",
+        )
     if plan.network != "words" and vocabularies:
         raise InputError(
             f"the network {plan.network!r} takes no numbers of words; say text='ngrams' or leave the network away",
@@ -196,7 +207,10 @@ def with_network(plan: Plan, vocabularies: Mapping[str, int]) -> Plan:
 
 
 def network_settings(
-    plan: Plan, tables: Collection[str] = (), vocabularies: Mapping[str, int] | None = None
+    plan: Plan,
+    tables: Collection[str] = (),
+    vocabularies: Mapping[str, int] | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a network builder may ask of the plan.
 
@@ -204,16 +218,33 @@ def network_settings(
         plan: The plan, its network not "auto".
         tables: Names of the blocks that are wide and sparse.
         vocabularies: Name of a block of numbers of words -> how many different numbers there are.
+        images: Name of a block of images -> mean and deviation of each channel.
     """
     if plan.network == OWN:
         return {}
+    of_images = _image_settings(plan, images) if images else {}
     told = {} if not vocabularies else text_settings(plan.text, plan.text_settings)
     of_words = {name: told[name] for name in TEXT_KINDS[plan.text].of_network} if vocabularies else {}
     return {
         **({"vocabularies": dict(vocabularies), **of_words} if vocabularies else {}),
+        **of_images,
         "hidden": list(plan.hidden),
         "activation": plan.activation,
         "dropout": plan.dropout,
         "batch_norm": plan.batch_norm,
         "tables": sorted(tables),
     }
+
+
+FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256]}
+
+
+def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:
+    """What a network on images is told; nothing is left to choose."""
+    told = image_settings(plan.image_settings)
+    settings = {name: told[name] for name in NETWORK_SETTINGS}
+    if settings["filters"] == "auto":
+        settings["filters"] = FILTERS[plan.network]
+    if settings["pool"] == "auto":
+        settings["pool"] = "flatten" if plan.network == "cnn" else "average"
+    return {"images": {name: dict(told) for name, told in images.items()}, **settings}

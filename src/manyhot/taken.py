@@ -53,13 +53,15 @@ class Taken(NamedTuple):
         is_plain = resolved(self.plan, self.targets.n_samples).encode == "none"
         if isinstance(self.features, Arrays):
             if not is_plain:
-                raise InputError("arrays with more than rows and columns need encode='none'", argument="encode")
+                raise InputError(
+                    "arrays with more than rows and columns need encode='none', or to be images", argument="encode"
+                )
             return PlainEncoder()
         if self.kinds is None:
             return PlainEncoder(self.columns) if is_plain else MatrixEncoder(self.columns)
         if is_plain:
             return PlainEncoder([name for name, kind in self.kinds.items() if kind in USED_KINDS])
-        encoder = TableEncoder(self.kinds, self.plan.text, self.plan.text_settings)
+        encoder = TableEncoder(self.kinds, self.plan.text, self.plan.text_settings, self.plan.image_settings)
         if self.function is not None:
             encoder.texts.attach(self.function)
         return encoder

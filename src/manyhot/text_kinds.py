@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manyhot import check
-from manyhot.errors import InputError
+from manyhot.ranges import Choice, Setting, Switch, Whole, Words, filled
 
 NGRAMS = "ngrams"
 OWN_TEXT = "own"
@@ -21,87 +21,6 @@ EMBEDDINGS = "embeddings"
 PRETRAINED = "pretrained"
 MOST_COLUMNS = 10_000_000
 POOLS = ("attention", "mean")
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A whole number.
-
-    Args:
-        default: Its value where nothing is said.
-        low: The lowest allowed.
-        high: The highest allowed.
-        meaning: What it does, in one line.
-    """
-
-    default: int
-    low: int
-    high: int
-    meaning: str
-
-    def checked(self, name: str, value: Any) -> int:
-        """The value as an int in range."""
-        return check.integer(low=self.low, high=self.high, **{name: value})
-
-
-@dataclass(frozen=True)
-class Switch:
-    """True or False.
-
-    Args:
-        default: Its value where nothing is said.
-        meaning: What it does, in one line.
-    """
-
-    default: bool
-    meaning: str
-
-    def checked(self, name: str, value: Any) -> bool:
-        """The value as a bool."""
-        return check.boolean(**{name: value})
-
-
-@dataclass(frozen=True)
-class Words:
-    """Some text.
-
-    Args:
-        default: What it is where nothing is said.
-        meaning: What it does, in one line.
-        is_place: Whether it says where something is that is opened; a saved file may not say that.
-    """
-
-    default: str
-    meaning: str
-    is_place: bool = False
-
-    def checked(self, name: str, value: Any) -> str:
-        """The value as text."""
-        if not isinstance(value, str):
-            raise InputError(f"got {check.shown(value)}, expected text", argument=name)
-        return value
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of some words.
-
-    Args:
-        default: What it is where nothing is said.
-        choices: The words.
-        meaning: What it does, in one line.
-    """
-
-    default: str
-    choices: tuple[str, ...]
-    meaning: str
-
-    def checked(self, name: str, value: Any) -> str:
-        """The value, one of the words."""
-        return str(check.one_of(self.choices, **{name: value}))
-
-
-Setting = Whole | Switch | Words | Choice
 
 
 @dataclass(frozen=True)
@@ -179,18 +98,7 @@ def text_settings(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
         InputError: No such kind or setting, or a value out of its range.
     """
     settings = TEXT_KINDS[check.one_of(TEXT_KINDS, text=kind)].all_settings
-    given = {} if given is None else given
-    if not isinstance(given, Mapping):
-        raise InputError(
-            f"got {check.shown(given)}, expected names with values, such as {{'max_words': 20000}}",
-            argument="text_settings",
-        )
-    for name in given:
-        if name not in settings:
-            has = f"it has {', '.join(settings)}" if settings else "it has none"
-            hint = check.did_you_mean(str(name), settings)
-            raise InputError(f"text={kind!r} has no setting {check.shown(name)}, {has}{hint}", argument="text_settings")
-    return {name: _checked(name, given.get(name, setting.default), setting) for name, setting in settings.items()}
+    return filled(settings, given, "text_settings", f"text={kind!r}", "{'max_words': 20000}")
 
 
 def without_places(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -211,10 +119,3 @@ def table_numbers(kind: str, given: Mapping[str, Any] | None, first_units: int) 
     if kind == NGRAMS:
         return (settings["max_words"] + settings["max_characters"]) * first_units
     return (settings["max_words"] + settings["buckets"]) * settings["units"] if kind == EMBEDDINGS else 0
-
-
-def _checked(name: str, value: Any, setting: Setting) -> Any:
-    try:
-        return setting.checked(name, value)
-    except InputError as wrong:
-        raise InputError(f"{name}: {wrong.message}", argument="text_settings") from None

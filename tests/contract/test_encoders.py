@@ -53,6 +53,12 @@ def texts(seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({"x": generator.normal(size=N), "title": title, "body": [None, *body[1:]]})
 
 
+def images(seed: int = 0) -> pl.DataFrame:
+    generator = np.random.default_rng(seed)
+    grey, colour = (generator.integers(0, 256, (N, *shape), dtype=np.uint8) for shape in ((5, 4), (6, 6, 3)))
+    return pl.DataFrame([pl.Series("x", generator.normal(size=N)), pl.Series("front", grey), pl.Series("back", colour)])
+
+
 def letters(texts: list[str]) -> np.ndarray:
     return np.array([[len(text), text.count("e"), len(set(text))] for text in texts], dtype=float)
 
@@ -68,6 +74,7 @@ CASES = {
     "table": (lambda: TableEncoder(KINDS), table),
     "texts": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}), texts),
     "one text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_characters": 300}), texts),
+    "images": (lambda: TableEncoder({"x": "numeric", "front": "image", "back": "image"}), images),
     "hashed text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_words": 50, "hashed": True}), texts),
     "words": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}, "embeddings"), texts),
     "dense": (lambda: MatrixEncoder(list("uvwxyz")), dense),
@@ -101,6 +108,9 @@ def test_blocks_are_finite_float32_of_the_announced_width(case):
         if name in encoder.vocabularies:
             assert block.dtype == np.int32
             assert 0 <= block.min() <= block.max() < encoder.vocabularies[name]
+            continue
+        if name in encoder.images:
+            assert block.dtype == np.uint8
             continue
         assert block.dtype == np.float32
         assert np.isfinite(block).all()
@@ -146,8 +156,8 @@ def test_every_input_has_a_source(case):
         with pytest.raises(InputError, match="no names"):
             encoder.sources(X, blocks)
         return
-    if encoder.vocabularies:
-        with pytest.raises(InputError, match="learned vectors"):
+    if encoder.vocabularies or encoder.images:
+        with pytest.raises(InputError, match=r"learned vectors|single pixels"):
             encoder.sources(X, blocks)
         return
     there = list(encoder.sources(X, blocks))

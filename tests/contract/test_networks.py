@@ -1,5 +1,6 @@
 """Every network builder through the same questions."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -9,20 +10,41 @@ from manyhot import calibrate, decide, plan
 from manyhot.backend import precision
 from manyhot.errors import InputError
 from manyhot.losses import LOSSES, OUTPUTS
-from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start
+from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start, built_shapes
 from manyhot.text_kinds import POOLS
 
 SETTINGS = [
     {"hidden": hidden, "activation": "relu", "dropout": dropout, "batch_norm": batch_norm}
     for hidden, dropout, batch_norm in product([(), (8,), (8, 5)], [0.0, 0.3], [False, True])
 ]
-SHAPES = {"mlp": {"features": (6,)}, "words": {"features": (6,), "words": (5,)}}
-MORE = {"mlp": [{}], "words": [{"vocabularies": {"words": 11}, "units": 4, "pool": pool} for pool in POOLS]}
+IMAGES = {"features": (6,), "image": (9, 8, 3)}
+SHAPES = {
+    "mlp": {"features": (6,)},
+    "words": {"features": (6,), "words": (5,)},
+    "cnn": IMAGES,
+    "resnet": IMAGES,
+}
+OF_IMAGES = [
+    {
+        "images": {"image": {"mean": [0.0, 0.0, 0.0], "deviation": [0.2, 0.1, 0.3]}},
+        "filters": filters,
+        "blocks": blocks,
+        "kernel": 3,
+        "pool": pool,
+    }
+    for filters, blocks, pool in (([4], 1, "flatten"), ([3, 5], 2, "average"))
+]
+MORE = {
+    "mlp": [{}],
+    "words": [{"vocabularies": {"words": 11}, "units": 4, "pool": pool} for pool in POOLS],
+    "cnn": OF_IMAGES,
+    "resnet": OF_IMAGES,
+}
 CASES = [(name, {**settings, **more}) for name in BUILDERS for settings in SETTINGS for more in MORE[name]]
 
 
 def inputs_of(name: str, n: int, dtype: str, words: int = 0) -> dict:
-    kinds = {"features": dtype, "words": "int32"}
+    kinds = {"features": dtype, "words": "int32", "image": "uint8"}
     return {block: np.full((n, *shape), words, kinds[block]) for block, shape in SHAPES[name].items()}
 
 
@@ -37,7 +59,14 @@ def test_a_network_returns_logits_of_the_asked_type(name, settings, dtype):
     assert logits.shape == (4, 3)
     assert str(logits.dtype) == dtype
     np.testing.assert_allclose(np.asarray(logits)[0], [1, 2, 3], atol=1e-6)
-    shapes, others = WEIGHT_SHAPES[name](SHAPES[name], 3, settings)
+    if name in WEIGHT_SHAPES:
+        shapes, others = WEIGHT_SHAPES[name](SHAPES[name], 3, settings)
+    else:
+        build = partial(BUILDERS[name], SHAPES[name], 3, settings)
+        n_weights = sum(leaf.size for leaf in (*trainable, *fixed))
+        shapes, others = built_shapes(build, n_weights, dtype)
+        with pytest.raises(InputError, match="more weights than the file holds"):
+            built_shapes(build, n_weights // 2, dtype)
     assert [tuple(leaf.shape) for leaf in trainable] == shapes
     assert [(tuple(leaf.shape), str(leaf.dtype)) for leaf in fixed] == [(s, t or dtype) for s, t in others]
 

@@ -39,6 +39,11 @@ class MatrixEncoder:
         """The blocks of numbers of words: none."""
         return {}
 
+    @property
+    def images(self) -> dict[str, dict[str, list[float]]]:
+        """The blocks of images: none."""
+        return {}
+
     def fit(self, features: np.ndarray | sp.csr_matrix, weights: np.ndarray | None = None) -> MatrixEncoder:
         """Learn centres and scales.
 

@@ -43,6 +43,11 @@ class PlainEncoder:
         """The blocks of numbers of words: none."""
         return {}
 
+    @property
+    def images(self) -> dict[str, dict[str, list[float]]]:
+        """The blocks of images: none."""
+        return {}
+
     def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
         """Remember the shapes of the rows.
 

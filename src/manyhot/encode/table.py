@@ -14,11 +14,13 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.check import did_you_mean
+from manyhot.encode.images import ImageEncoder
 from manyhot.encode.scale import Scale, fit_scale, row_weights
 from manyhot.encode.shares import WordShares
 from manyhot.encode.sources import Sources, grouped
 from manyhot.encode.texts import TEXT_BLOCK, TextColumns
 from manyhot.errors import InputError
+from manyhot.image_kinds import ENCODER_SETTINGS
 from manyhot.text_kinds import NGRAMS
 
 BLOCK = "features"
@@ -26,7 +28,8 @@ MOST_LEVELS = 1000
 """Levels of one categorical column that get a column of their own; the rarer ones share one."""
 LEAST_ROWS = 2
 """Rows a level needs for a column of its own."""
-USED_KINDS = ("numeric", "boolean", "categorical", "text")
+IMAGE_BLOCK = "image"
+USED_KINDS = ("numeric", "boolean", "categorical", "text", "image")
 
 
 class TableEncoder:
@@ -39,6 +42,7 @@ class TableEncoder:
         kinds: Column name -> kind, in the order in which the columns are encoded.
         text: How texts become numbers, a key of `text_kinds.TEXT_KINDS`.
         text_settings: Settings of that by name, for every text column; None for its defaults.
+        image_settings: Settings of `ImageEncoder` by name, for every column of images; None for its defaults.
 
     Raises:
         InputError: No column that can be used, or a setting that does not exist or is out of its range.
@@ -47,14 +51,22 @@ class TableEncoder:
     kind = "table"
 
     def __init__(
-        self, kinds: Mapping[str, str], text: str = NGRAMS, text_settings: Mapping[str, Any] | None = None
+        self,
+        kinds: Mapping[str, str],
+        text: str = NGRAMS,
+        text_settings: Mapping[str, Any] | None = None,
+        image_settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.kinds = dict(kinds)
         self.numbers = [name for name, kind in self.kinds.items() if kind in ("numeric", "boolean")]
         self.categories = [name for name, kind in self.kinds.items() if kind == "categorical"]
         self.text_columns = [name for name, kind in self.kinds.items() if kind == "text"]
+        self.image_columns = [name for name, kind in self.kinds.items() if kind == "image"]
+        told = image_settings or {}
+        settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
+        self.image_encoders = [ImageEncoder(**settings) for _ in self.image_columns]
         self.texts = TextColumns(len(self.text_columns), text, text_settings)
-        if not self.numbers and not self.categories and not self.text_columns:
+        if not (self.numbers or self.categories or self.text_columns or self.image_columns):
             raise InputError(
                 f"no column can be used: {len(self.kinds)} columns, none of kind {', '.join(USED_KINDS)}; "
                 "say what a column is with kinds={'NAME': 'numeric'} (--kind NAME=numeric)"
@@ -74,6 +86,15 @@ class TableEncoder:
     def vocabularies(self) -> dict[str, int]:
         """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
         return self.texts.vocabularies if self.text_columns else {}
+
+    @property
+    def images(self) -> dict[str, dict[str, list[float]]]:
+        """Name of a block of images -> mean and deviation of each channel, where 1 is white."""
+        found = zip(self._image_blocks(), self.image_encoders, strict=True)
+        return {name: {"mean": one.mean, "deviation": one.deviation} for name, one in found}
+
+    def _image_blocks(self) -> list[str]:
+        return [f"{IMAGE_BLOCK}_{k}" if k else IMAGE_BLOCK for k in range(len(self.image_columns))]
 
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
         """Learn centres, scales, levels and terms.
@@ -104,18 +125,20 @@ class TableEncoder:
             self.levels.append(sorted(str(level) for level in found[chosen]))
             self.has_rest.append(len(chosen) < len(found))
         self.texts.fit([_cells(features[name]) for name in self.text_columns], weights)
+        for name, one in zip(self.image_columns, self.image_encoders, strict=True):
+            one.fit(features[name])
         return self
 
     def transform(self, features: pl.DataFrame) -> dict[str, np.ndarray | sp.csr_matrix]:
         """Blocks: "features", float32 (n, f), where there are other columns than texts, and that of the texts.
 
         The block of the texts is "text", CSR float32 (n, v), or "words", int32 (n, length), or, where they become a few
-        numbers, "features" again.
+        numbers, "features" again. Images are uint8 (n, h, w, c), in "image", "image_1" and so on.
 
         Raises:
             InputError: A column that is missing, or a cell that is no number in a column of numbers.
         """
-        needed = self.numbers + self.categories + self.text_columns
+        needed = self.numbers + self.categories + self.text_columns + self.image_columns
         missing = [name for name in needed if name not in features.columns]
         if missing:
             hints = "".join(did_you_mean(name, features.columns) for name in missing[:1])
@@ -127,6 +150,8 @@ class TableEncoder:
             rows = self.texts.transform([_cells(features[name]) for name in self.text_columns])
             beside = blocks.get(self.texts.block)
             blocks[self.texts.block] = rows if beside is None else np.concatenate([beside, rows], axis=1)
+        for block, name, one in zip(self._image_blocks(), self.image_columns, self.image_encoders, strict=True):
+            blocks[block] = one.transform(features[name])
         return blocks
 
     def sources(self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
@@ -143,6 +168,8 @@ class TableEncoder:
         Raises:
             InputError: Texts whose words have vectors that the network learns, which have no gradient to follow.
         """
+        if self.image_columns:
+            raise InputError("single pixels have no names to give as reasons", argument="X")
         if self.texts.vocabularies:
             raise InputError(
                 "words with learned vectors cannot be given as reasons; train with text='ngrams' to have them",
@@ -191,6 +218,8 @@ class TableEncoder:
         if self.text_columns:
             beside = shapes.get(self.texts.block, (0,))[0]
             shapes[self.texts.block] = (beside + self.texts.width,)
+        for block, one in zip(self._image_blocks(), self.image_encoders, strict=True):
+            shapes[block] = one.shape
         return shapes
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -206,6 +235,8 @@ class TableEncoder:
         if self.text_columns:
             spec["text"], text_arrays = self.texts.to_spec()
             arrays |= {f"text.{name}": array for name, array in text_arrays.items()}
+        if self.image_columns:
+            spec["images"] = [one.to_spec() for one in self.image_encoders]
         return spec, arrays
 
     @classmethod
@@ -223,9 +254,12 @@ class TableEncoder:
         kinds = dict(zip(spec["columns"], spec["kinds"], strict=True))
         if "text" not in spec:
             kinds = {name: "ignored" if kind == "text" else kind for name, kind in kinds.items()}
+        if "images" not in spec:
+            kinds = {name: "ignored" if kind == "image" else kind for name, kind in kinds.items()}
         encoder = cls(kinds)
         texts = {name.removeprefix("text."): array for name, array in arrays.items() if name.startswith("text.")}
         encoder.texts = TextColumns.from_spec(spec.get("text", []), texts, len(encoder.text_columns))
+        encoder.image_encoders = [ImageEncoder.from_spec(one) for one in spec.get("images", [])]
         encoder.levels = [list(category["levels"]) for category in spec["categories"]]
         encoder.has_rest = [bool(rest) for rest in spec["has_rest"]]
         encoder.scale = Scale(arrays["center"], arrays["scale"])

@@ -54,8 +54,8 @@ class Data(NamedTuple):
     """All rows on the device; the leading axis n is padded to a bucket.
 
     Attributes:
-        blocks: Named features: (n, f) arrays of floats, or int32 where numbers stand for words, `Nonzeros`, or `Flat`
-            where there is a table.
+        blocks: Named features: (n, ...) arrays of floats, int32 where numbers stand for words, uint8 for images;
+            `Nonzeros`, or `Flat` where there is a table.
         values: uint8 (n, ..., l), 1 where a label holds.
         known: uint8 like `values`, 0 where nobody looked; None when everything is known.
         weights: float (n,), a row's weight.
@@ -152,7 +152,9 @@ def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, d
 
 
 def number_type(block: np.ndarray, dtype: str) -> Any:
-    """What a dense block's numbers are on the device: int32 where they stand for words, else the given float."""
+    """What a dense block's numbers are on the device: int32 for words, uint8 for images, else the given float."""
+    if block.dtype == np.uint8:
+        return np.uint8
     return np.int32 if block.dtype.kind == "i" else dtype
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.networks.allowed import audit
+from manyhot.networks.cnn import build_cnn, build_resnet
 from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
 from manyhot.networks.own import OwnNetwork, describe
+from manyhot.networks.shapes import built_shapes
 from manyhot.networks.start import Start
 from manyhot.networks.words import build_words, words_weight_shapes
 
@@ -24,6 +26,7 @@ __all__ = [
     "Start",
     "audit",
     "build_trunk",
+    "built_shapes",
     "describe",
     "first_units",
     "real_rows",
@@ -32,6 +35,7 @@ __all__ = [
 
 Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]
 
-BUILDERS: dict[str, Builder] = {"mlp": build_mlp, "words": build_words}
+BUILDERS: dict[str, Builder] = {"mlp": build_mlp, "words": build_words, "cnn": build_cnn, "resnet": build_resnet}
 
 WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "words": words_weight_shapes}
+"""Name of a builder -> the shapes of its weights without building anything; those of the others by `built_shapes`."""

@@ -133,3 +133,31 @@ class Bias(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""
         return input_shape
+
+
+class Pixels(keras.layers.Layer):
+    """Images of whole numbers from 0 to 255 -> floats around 0.
+
+    Args:
+        mean: Mean of each channel, where 1 is white.
+        deviation: Deviation of each channel, where 1 is white.
+    """
+
+    def __init__(self, mean: list[float], deviation: list[float], **rest: Any) -> None:
+        super().__init__(**rest)
+        self.mean, self.deviation = list(mean), list(deviation)
+        self.autocast = False
+
+    def call(self, inputs: Any) -> Any:
+        """uint8 (b, h, w, c), or floats in the same range, -> floats of the layer's type."""
+        dtype = self.compute_dtype
+        scaled = inputs.astype(dtype) * jnp.asarray([1 / (255 * one) for one in self.deviation], dtype)
+        return scaled - jnp.asarray([m / d for m, d in zip(self.mean, self.deviation, strict=True)], dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of the images."""
+        return input_shape
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Shape and type of what `call` returns."""
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)

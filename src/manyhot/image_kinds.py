@@ -1,0 +1,53 @@
+"""What images can be told: how they are brought to one size, what the network on them looks like, how they are varied.
+
+The Plan, the command line's help, the encoder and the networks read it, so it must not know how any of it is carried
+out. Start reading at `IMAGE_SETTINGS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from manyhot.ranges import Choice, Listed, Number, Setting, Sizes, Whole, filled
+
+IMAGE_NETWORKS = ("cnn", "resnet")
+"""Networks that take images."""
+FITS = ("pad", "stretch", "crop")
+CHANNELS = ("auto", "grey", "colour")
+POOLS = ("auto", "flatten", "average")
+AUGMENTATIONS = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom", "colour", "erase", "mixup")
+MOST_EDGE = 4096
+
+ENCODER_SETTINGS: dict[str, Setting] = {
+    "size": Sizes("auto", 4, MOST_EDGE, (1, 2), "height and width that images are brought to, such as 128 or 96x64"),
+    "channels": Choice("auto", CHANNELS, "grey, colour, or what the images of training are"),
+    "fit": Choice("pad", FITS, "how an image of another shape is brought to that size"),
+}
+"""Settings of the encoder: how an image becomes an array."""
+
+NETWORK_SETTINGS: dict[str, Setting] = {
+    "filters": Sizes("auto", 1, 4096, tuple(range(1, 9)), "filters of each stage, such as 32x64x128"),
+    "blocks": Whole(1, 1, 64, "convolutions (or residual blocks) of each stage"),
+    "kernel": Whole(3, 1, 15, "edge of a filter in pixels"),
+    "pool": Choice("auto", POOLS, "how the last stage becomes one row: all its numbers, or each filter's mean"),
+}
+"""Settings of the networks that are trained from nothing."""
+
+TRAINING_SETTINGS: dict[str, Setting] = {
+    "augment": Listed("auto", AUGMENTATIONS, "how images are varied in training; none for not at all"),
+    "strength": Number(1.0, 0.0, 4.0, "how far they are varied; 1 is usual"),
+}
+"""Settings of training."""
+
+IMAGE_SETTINGS: dict[str, Setting] = {**ENCODER_SETTINGS, **NETWORK_SETTINGS, **TRAINING_SETTINGS}
+"""All settings by name."""
+
+
+def image_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """All settings: what was given, and the defaults for the rest.
+
+    Raises:
+        InputError: No such setting, or a value out of its range.
+    """
+    return filled(IMAGE_SETTINGS, given, "image_settings", "image_settings", "{'size': 128}")
