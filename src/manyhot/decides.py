@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
@@ -22,6 +22,7 @@ class Decides:
     """Thresholds, rules, promises and suspicions of a fitted classifier."""
 
     model_: Model
+    refuse_pixels: Callable[[str], None]
 
     @property
     def thresholds_(self) -> dict[str, float]:
@@ -126,6 +127,7 @@ class Decides:
                 or rules in force.
         """
         check_is_fitted(self)
+        self.refuse_pixels("promises are made for rows that are drawn one by one, which pixels of an image are not")
         targets = targets_in_order(X, y, self.model_.labels, getattr(self, "_binary_classes", None))
         features, _ = self._features(X, None, reset=False)
         if features.shape[0] != targets.n_samples:
@@ -158,6 +160,7 @@ class Decides:
             InputError: An unknown label, `top` below 1, or a model of arrays, whose numbers have no names.
         """
         check_is_fitted(self)
+        self.refuse_pixels("only models of rows are explained")
         features, _ = self._features(X, None, reset=False)
         return list(explaining.explained(self.model_, features, self.model_.scores(features), labels, top))
 
@@ -172,6 +175,7 @@ class Decides:
             InputError: A model without out-of-fold scores.
         """
         check_is_fitted(self)
+        self.refuse_pixels("only labels of rows are audited")
         evidence = deciding.fresh_evidence(self.model_, "find suspicious labels")
         return suspicious_labels(evidence.scores, evidence.targets, evidence.ids, self.model_.labels, limit, label)
 

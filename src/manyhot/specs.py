@@ -13,7 +13,7 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.errors import InputError
-from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, image_settings
+from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, PIXEL_NETWORKS, image_settings
 from manyhot.networks import BUILDERS, OwnNetwork, Start, build_trunk, describe, first_units, trunk_weight_shapes
 from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan
 from manyhot.text_kinds import TEXT_KINDS, text_settings
@@ -187,6 +187,11 @@ def with_network(plan: Plan, vocabularies: Mapping[str, int], images: Collection
         raise InputError("images beside learned vectors of words are not supported; say text='ngrams'", argument="text")
     if plan.network == "auto":
         return replace(plan, network="resnet" if images else "words" if vocabularies else "mlp")
+    if plan.network in PIXEL_NETWORKS:
+        raise InputError(
+            f"the network {plan.network!r} gives every pixel its labels: it takes images, and targets (n, h, w, l)",
+            argument="network",
+        )
     if plan.network in IMAGE_NETWORKS and not images:
         raise InputError(f"the network {plan.network!r} is for images, and there are none", argument="network")
     if images and plan.network not in (*IMAGE_NETWORKS, OWN):
@@ -236,15 +241,16 @@ def network_settings(
     }
 
 
-FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256]}
+FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256], "unet": [16, 32, 64, 128]}
 
 
 def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:
     """What a network on images is told; nothing is left to choose."""
     told = image_settings(plan.image_settings)
-    settings = {name: told[name] for name in NETWORK_SETTINGS}
+    is_pixels = plan.network in PIXEL_NETWORKS
+    settings = {name: told[name] for name in (*NETWORK_SETTINGS, "patch") if name != ("pool" if is_pixels else "patch")}
     if settings["filters"] == "auto":
         settings["filters"] = FILTERS[plan.network]
-    if settings["pool"] == "auto":
+    if settings.get("pool") == "auto":
         settings["pool"] = "flatten" if plan.network == "cnn" else "average"
     return {"images": {name: dict(told) for name, told in images.items()}, **settings}

@@ -46,6 +46,9 @@ Against = Annotated[
     list[str] | None, typer.Option(help="NAME=VALUE to compare with on the same folds; may be repeated.")
 ]
 Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that makes numbers of texts.")]
+Legend = Annotated[
+    Path | None, typer.Option(help='JSON that says what numbers in masks mean: {"0": ["sky"], "11": null}.')
+]
 Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
 
 
@@ -102,6 +105,7 @@ def train(
     kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
+    legend: Legend = None,
     stream: Annotated[
         bool | None,
         typer.Option(
@@ -132,6 +136,7 @@ def train(
             format=format,
             label_order=label_order,
             xml=xml,
+            legend=legend,
         ),
         settings=settings,
         stream=stream,
@@ -152,13 +157,14 @@ def evaluate(
     labels: Labels = None,
     sep: Sep = None,
     format: Format = None,
+    legend: Legend = None,
     unknown_labels: Unknown = "error",
     text: Text = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
-    told = {"labels": labels, "sep": sep, "format": format}
+    told = {"labels": labels, "sep": sep, "format": format, "legend": legend}
     known = {"told": told, "unknown_labels": unknown_labels, "text": text}
     _job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
@@ -172,7 +178,11 @@ def predict(
     file: Table,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="CSV, Parquet or JSONL by its suffix; none: CSV on standard output."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder.",
+        ),
     ] = None,
     label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
     why: Annotated[

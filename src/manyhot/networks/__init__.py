@@ -16,6 +16,7 @@ from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight
 from manyhot.networks.own import OwnNetwork, describe
 from manyhot.networks.shapes import built_shapes
 from manyhot.networks.start import Start
+from manyhot.networks.unet import build_unet, edge_factor
 from manyhot.networks.words import build_words, words_weight_shapes
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "build_trunk",
     "built_shapes",
     "describe",
+    "edge_factor",
     "first_units",
     "real_rows",
     "trunk_weight_shapes",
@@ -35,7 +37,13 @@ __all__ = [
 
 Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]
 
-BUILDERS: dict[str, Builder] = {"mlp": build_mlp, "words": build_words, "cnn": build_cnn, "resnet": build_resnet}
+BUILDERS: dict[str, Builder] = {
+    "mlp": build_mlp,
+    "words": build_words,
+    "cnn": build_cnn,
+    "resnet": build_resnet,
+    "unet": build_unet,
+}
 
 WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "words": words_weight_shapes}
 """Name of a builder -> the shapes of its weights without building anything; those of the others by `built_shapes`."""

@@ -8,10 +8,13 @@ from typing import Any
 
 from manyhot.cli.jobs import many
 from manyhot.cli.jobs.opening import extra_columns, options_for
+from manyhot.cli.jobs.reading import legend_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import InputError
+from manyhot.labels import Targets
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
+from manyhot.pixel_model import PixelModel, pixel_report
 from manyhot.read import read
 from manyhot.report import Facts, Report, build
 
@@ -30,11 +33,19 @@ def run(
     if isinstance(classifier, ManyLabelClassifier):
         many.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
         return
+    told = {**told, "legend": legend_of(told["legend"])}
     samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
     model = classifier.model_
+    if isinstance(model, PixelModel):
+        pictures, targets = classifier.features_of(samples), classifier.pixel_targets(samples)
+        values = pixel_report(model, pictures, targets, samples.notes)
+        values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
+        answer(values, str(Report(values)), as_json)
+        return
+    assert isinstance(samples.targets, Targets)
     raw = model.raw_scores(classifier.features_of(samples))
     scores = model.decider.scores(raw)
     thresholds = model.decider.thresholds

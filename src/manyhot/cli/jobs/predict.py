@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from manyhot.cli.jobs import many
+from manyhot.cli.jobs import many, pixels
 from manyhot.cli.jobs.answering import answer_rows, ids_of
 from manyhot.cli.jobs.opening import options_for
 from manyhot.cli.jobs.why import WHY, AskedReasons, asked_reasons
@@ -18,6 +18,7 @@ from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
+from manyhot.pixel_model import PixelModel
 from manyhot.samples import Samples
 
 EXPLAINED_ROWS = 4096
@@ -37,8 +38,13 @@ def run(
     text: Path | None = None,
 ) -> None:
     """Score every row and write the answers, with the reasons where they are asked for."""
-    suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     classifier = load(bundle, text=None if text is None else str(text))
+    if isinstance(classifier.model_, PixelModel):
+        if why:
+            raise InputError("reasons are not given for labels of pixels", argument="--why")
+        pixels.predict(classifier, file, output, {"format": format}, as_json)
+        return
+    suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     if isinstance(classifier, ManyLabelClassifier):
         if why:
             raise InputError("reasons are not given for models of very many labels", argument="--why")
