@@ -69,7 +69,7 @@ def take_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions
             else:
                 images.append(_numbered(paths[0], meanings))
         except InputError as error:
-            raise InputError(error.message, row=row + 1, column=error.column or columns[0], file=error.file) from None
+            raise InputError(error.message, row=row + 1, column=error.column or columns[0]) from None
         files.append(next(str(path) for path in paths if path is not None))
     return Labelled(PixelTargets(tuple(images), tuple(files)), LabelSpace(names), tuple(columns))
 
@@ -105,9 +105,8 @@ def _one_each(paths: Sequence[Path | None], columns: Sequence[str], names: Seque
     for name, path in zip(columns, paths, strict=True):
         if path is not None and masks[name].shape != shape:
             raise InputError(
-                f"has {masks[name].shape[0]} x {masks[name].shape[1]} pixels, but another mask of this row "
+                f"the mask {str(path)!r} has {masks[name].shape[0]} x {masks[name].shape[1]} pixels, but another mask of this row "
                 f"{shape[0]} x {shape[1]}",
-                file=path,
                 column=name,
             )
     nothing = np.zeros(shape, dtype=bool)
@@ -143,8 +142,8 @@ def _numbered(path: Path | None, meanings: tuple[np.ndarray, np.ndarray, np.ndar
     pixels, mode = _opened(path)
     if mode not in NUMBERED:
         raise InputError(
-            f"is an image of colours ({mode}), expected one number a pixel: grey of 8 or 16 bits, or a palette",
-            file=path,
+            f"the mask {str(path)!r} is an image of colours ({mode}), expected one number a pixel: grey of 8 or 16 bits, "
+            "or a palette"
         )
     pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
     has, known, values = meanings
@@ -152,9 +151,8 @@ def _numbered(path: Path | None, meanings: tuple[np.ndarray, np.ndarray, np.ndar
     wrong = [int(value) for value in there if not 0 <= value < len(has) or not has[value]]
     if wrong:
         raise InputError(
-            f"holds the value {wrong[0]}, which the legend does not name; give it labels, [] for none, or null for "
-            "unknown",
-            file=path,
+            f"the mask {str(path)!r} holds the value {wrong[0]}, which the legend does not name; give it labels, [] for "
+            "none, or null for unknown"
         )
     return Targets(values[pixels], None if known[there].all() else known[pixels][..., None] & np.ones_like(values[0]))
 
@@ -164,11 +162,11 @@ def _opened(path: Path) -> tuple[np.ndarray, str]:
     try:
         with Image.open(path) as file:
             if file.format in LOSSY:
-                raise InputError("is a JPEG, which changes numbers when it is written; save masks as PNG", file=path)
+                raise InputError(f"the mask {str(path)!r} is a JPEG, which changes numbers; save masks as PNG")
             return np.asarray(file), file.mode
     except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
+        raise InputError(f"the mask {str(path)!r} is not there") from None
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"is no image that can be read ({type(error).__name__})", file=path) from None
+        raise InputError(f"the mask {str(path)!r} is no image that can be read ({type(error).__name__})") from None

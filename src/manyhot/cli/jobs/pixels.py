@@ -66,8 +66,8 @@ def predict(
     _write(output / ANSWERS, frame.write_csv().encode())
     document = {"output": str(output), "rows": len(names), "labels": list(model.labels.names)}
     told_words = (
-        f"{len(names)} images answered in {output}: a mask IMAGE/LABEL.png for each label (255 where it holds), and the "
-        f"share of pixels in {ANSWERS}"
+        f"{len(names)} images answered in {output}: a mask IMAGE/LABEL.png for each label (255 where it holds), and "
+        f"the share of pixels in {ANSWERS}"
     )
     print(json.dumps(document) if as_json else told_words)
 
