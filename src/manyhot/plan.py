@@ -291,6 +291,7 @@ class Runtime:
         layout: "together" (members as one leading axis), "single" (one after another) or "auto" (a rule on shapes).
         predict_rows: Rows per prediction step.
         compilation_cache: Whether compiled programs are kept in the user's cache folder for the next process.
+        fast_layers: Whether pooling and convolution are done by layers of our own where Keras' are slow (on a CPU).
         quiet: Whether progress is kept to oneself.
     """
 
@@ -298,6 +299,7 @@ class Runtime:
     layout: str = "auto"
     predict_rows: int = 1024
     compilation_cache: bool = True
+    fast_layers: bool = True
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -309,6 +311,7 @@ class Runtime:
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         check.boolean(compilation_cache=self.compilation_cache)
+        check.boolean(fast_layers=self.fast_layers)
         check.boolean(quiet=self.quiet)
 
 

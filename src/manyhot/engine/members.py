@@ -106,6 +106,7 @@ class Training:
         start: Weights | None,
         watch: Watch | None,
     ) -> None:
+        networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.parts, self.plan, self.watch = networks, parts, plan, watch
         self.devices = chosen_devices(runtime)
         self.n_epochs = int(plan.epochs)
