@@ -47,8 +47,9 @@ def build_cnn(
 def build_resnet(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
 ) -> keras.Model:
-    """Stages of residual blocks with batch normalisation; each but the first halves height and width, as large images are
-    before them.
+    """Stages of residual blocks with batch normalisation; each but the first halves height and width.
+
+    Large images are halved before them too, until 32 pixels are left on an edge, or twice at most.
 
     Args:
         shapes: As for `build_cnn`.
