@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from manyhot.cli.jobs import many
 from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.speech import answer, tell
+from manyhot.encode.images import bad_words
 from manyhot.errors import InputError
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
@@ -35,7 +39,14 @@ def run(
     if samples.targets is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
     model = classifier.model_
-    raw = model.raw_scores(classifier.features_of(samples))
+    classifier.on_bad_image = told["on_bad_image"]
+    raw, bad = classifier.scored(classifier.features_of(samples), is_calibrated=False, samples=samples)
+    targets = samples.targets
+    if bad:
+        left_out = bad_words(bad, "left out", samples)
+        tell([left_out], quiet)
+        is_good = ~np.isnan(raw).any(axis=1)
+        raw, targets, samples = raw[is_good], targets.take(is_good), replace(samples, notes=(*samples.notes, left_out))
     scores = model.decider.scores(raw)
     thresholds = model.decider.thresholds
     facts = Facts(
@@ -45,8 +56,6 @@ def run(
         raw_scores=None if model.decider.calibration.is_identity else raw,
         answering=model.decider.described(),
     )
-    values = build(
-        model.labels, samples.targets, scores, model.decider.answers(scores), scores >= 0.5, thresholds, facts
-    )
+    values = build(model.labels, targets, scores, model.decider.answers(scores), scores >= 0.5, thresholds, facts)
     values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
     answer(values, str(Report(values)), as_json)
