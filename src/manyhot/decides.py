@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from manyhot import deciding, explaining
 from manyhot.audit import Suspicions, suspicious_labels
 from manyhot.decide import Thresholds
+from manyhot.encode import TableEncoder
+from manyhot.encode.images import Bad, bad_words, refuse_bad
 from manyhot.errors import InputError
 from manyhot.explaining import Explanation
 from manyhot.intake import targets_in_order
 from manyhot.model import Model
+from manyhot.pixel_model import PixelModel, check_no_skips
 from manyhot.risk import Guarantee
 from manyhot.rules import Rules
+from manyhot.samples import Samples
+
+IMAGE_ROWS = 1024
+"""Rows whose images are decoded at a time when they are answered."""
 
 
 class Decides:
@@ -23,6 +32,7 @@ class Decides:
 
     model_: Model
     refuse_pixels: Callable[[str], None]
+    on_bad_image: str
 
     @property
     def thresholds_(self) -> dict[str, float]:
@@ -181,3 +191,53 @@ class Decides:
 
     def _features(self, X: Any, y: Any, reset: bool) -> Any:
         raise NotImplementedError
+
+    def _scores(self, X: Any, is_calibrated: bool = True) -> np.ndarray:
+        features, _ = self._features(X, None, reset=False)
+        scores, bad = self.scored(features, is_calibrated, X if isinstance(X, Samples) else None)
+        if bad:
+            warnings.warn(bad_words(bad, "not answered"), UserWarning, stacklevel=3)
+        return scores
+
+    def _answers(self, X: Any) -> np.ndarray:
+        """Decisions, int64 (n, l), none in rows whose scores are NaN; of pixels (n, h, w, l), or a list."""
+        scores = self._scores(X)
+        if isinstance(self.model_, PixelModel):
+            return self.model_.answers(scores)
+        is_bad = np.isnan(scores).any(axis=1)
+        answers = self.model_.decider.answers(np.where(is_bad[:, None], 0, scores)) & ~is_bad[:, None]
+        return np.asarray(answers, dtype=np.int64)
+
+    def scored(self, features: Any, is_calibrated: bool, samples: Samples | None = None) -> tuple[np.ndarray, Bad]:
+        """Scores (n, l) of what `_features` made, NaN in rows whose images cannot be used, and what those are.
+
+        Images are decoded a piece of the rows at a time, so that memory is bounded.
+
+        Args:
+            features: n rows.
+            is_calibrated: Whether the scores are calibrated.
+            samples: Where the rows came from, for messages.
+
+        Raises:
+            InputError: An image that cannot be used, unless such rows are skipped.
+        """
+        scores_of = self.model_.scores if is_calibrated else self.model_.raw_scores
+        encoder = self.model_.encoder
+        if isinstance(self.model_, PixelModel):
+            check_no_skips(self.on_bad_image)
+        if isinstance(self.model_, PixelModel) or not (
+            isinstance(encoder, TableEncoder) and encoder.image_columns and len(features)
+        ):
+            return scores_of(features), {}
+        parts, bad = [], Bad()
+        for start in range(0, len(features), IMAGE_ROWS):
+            frame, faults = encoder.opened(features[start : start + IMAGE_ROWS])
+            bad |= {start + row: fault for row, fault in faults.items()}
+            try:
+                if self.on_bad_image == "error":
+                    refuse_bad(bad)
+            except InputError as error:
+                raise (error if samples is None else samples.placed(error)) from None
+            parts.append(scores_of(frame))
+            parts[-1][list(faults)] = np.nan
+        return np.concatenate(parts), bad

@@ -33,7 +33,7 @@ from manyhot.pretrained import preset_function
 from manyhot.progress import watching
 from manyhot.report import Report
 from manyhot.samples import Arrays, Samples
-from manyhot.taken import Taken, text_function
+from manyhot.taken import Taken, decode_images, text_function
 from manyhot.text_kinds import OWN_TEXT
 
 
@@ -117,7 +117,9 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
         layout: str = Runtime.layout,
         predict_rows: int = Runtime.predict_rows,
         compilation_cache: bool = Runtime.compilation_cache,
+        fast_layers: bool = Runtime.fast_layers,
         quiet: bool = Runtime.quiet,
+        on_bad_image: str = Runtime.on_bad_image,
     ) -> None:
         self.labels = labels
         self.kinds = kinds
@@ -166,7 +168,9 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
         self.layout = layout
         self.predict_rows = predict_rows
         self.compilation_cache = compilation_cache
+        self.fast_layers = fast_layers
         self.quiet = quiet
+        self.on_bad_image = on_bad_image
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train on features and label sets.
@@ -192,7 +196,8 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
             self._take(self._pixel_model(X, y, sample_weight), None)
             return self
         taken = self.taken(X, y)
-        weights = None if sample_weight is None else row_weights(sample_weight, taken.targets.n_samples)
+        given = taken.of_rows(sample_weight, "sample_weight")
+        weights = None if given is None else row_weights(given, taken.targets.n_samples)
         with watching(self.quiet) as watch:
             model = train_model(
                 taken.features,
@@ -234,10 +239,17 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
             )  # scikit-learn's contract: the class of the higher probability
         if targets.n_samples != features.shape[0]:
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
+        try:
+            features, is_kept, left_out = decode_images(features, kinds, plan, runtime.on_bad_image)
+        except InputError as error:
+            raise (error if samples is None else samples.placed(error)) from None
         columns = () if kinds is not None or isinstance(features, Arrays) else self._column_names(features, samples)
         ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
+        if is_kept is not None:
+            targets, ids, notes = targets.take(is_kept), None if ids is None else ids[is_kept], (*notes, *left_out)
         function = text_function(plan, self.text, kinds, preset_function)
-        return Taken(features, kinds, columns, space, targets, classes, plan, runtime, ids, notes, function)
+        told = (classes, plan, runtime, ids, notes, function, is_kept)
+        return Taken(features, kinds, columns, space, targets, *told)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train further: one pass of every member over the given rows; the first call is `fit`.
@@ -313,8 +325,9 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
 
         Returns:
             float32 or float64 (n, l) by `precision`, in [0, 1]; columns in the order of `labels_`. Only after
-            `fit` on one binary target (n,) it is (n, 2), no and yes, as scikit-learn has it. For labels of pixels it
-            is (n, h, w, l), or a list of (h, w, l) where images have different sizes.
+            `fit` on one binary target (n,) it is (n, 2), no and yes, as scikit-learn has it. NaN in rows whose
+            image cannot be used, with `on_bad_image="skip"`. For labels of pixels it is (n, h, w, l), or a list of
+            (h, w, l) where images have different sizes.
         """
         check_is_fitted(self)
         scores = self._scores(X, calibrated)
@@ -323,14 +336,14 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
     def predict(self, X: Any) -> np.ndarray:
         """Decisions: int64 like the probabilities, 1 where a label holds; classes (n,) after one binary target (n,)."""
         check_is_fitted(self)
-        decisions = self.model_.answers(self._scores(X))
+        decisions = self._answers(X)
         return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
 
     def predict_labels(self, X: Any) -> list[set[str]]:
         """Decisions as label sets, one per row."""
         check_is_fitted(self)
         self.refuse_pixels("only models of rows answer with label sets")
-        return self.model_.labels.decode(self.model_.decider.answers(self._scores(X)))
+        return self.model_.labels.decode(self._answers(X))
 
     def summary(self) -> str:
         """The layers of one member, as Keras shows them."""
@@ -367,10 +380,6 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
         tags.input_tags.allow_nan = True
         tags.non_deterministic = False
         return tags
-
-    def _scores(self, X: Any, is_calibrated: bool = True) -> np.ndarray:
-        features, _ = self._features(X, None, reset=False)
-        return self.model_.scores(features) if is_calibrated else self.model_.raw_scores(features)
 
     def _settings(self, kind: type) -> Any:
         values = {f.name: getattr(self, f.name) for f in fields(kind)}

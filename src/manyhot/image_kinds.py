@@ -19,6 +19,8 @@ FITS = ("pad", "stretch", "crop")
 CHANNELS = ("auto", "grey", "colour")
 POOLS = ("auto", "flatten", "average")
 AUGMENTATIONS = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom", "colour", "erase", "mixup")
+ON_BAD_IMAGE = ("error", "skip")
+"""What becomes of a row whose image cannot be used."""
 MOST_EDGE = 4096
 
 ENCODER_SETTINGS: dict[str, Setting] = {

@@ -13,7 +13,9 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
+from PIL import Image
 
+from manyhot.encode.picture import BadImageError, packed
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets, as_targets
 from manyhot.read.columns import words
@@ -35,10 +37,13 @@ def frame_of(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
     """
 
     def settled(column: pl.Series) -> pl.Series:
+        if isinstance(column.dtype, pl.Struct) and column.dtype.to_schema().get("bytes") == pl.Binary:
+            return column.struct.field("bytes").alias(column.name)
         return words(column) if column.name in texts else typed(column)
 
     if isinstance(X, pl.DataFrame):
-        return X.select(settled(column) for column in X)
+        columns = [image_cells(one.name, one.to_list()) if one.dtype == pl.Object else one for one in X]
+        return pl.DataFrame([settled(column) for column in columns])
     frame = nw.from_native(X, eager_only=True)
     names = [str(name) for name in frame.columns]
     if len(set(names)) != len(names):
@@ -56,6 +61,8 @@ def _series(name: str, column: nw.Series) -> pl.Series:
         numbers = [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
         return pl.Series(name, numbers, dtype=pl.Float64, strict=False)
     cells = [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
+    if any(isinstance(cell, (bytes, np.ndarray, Image.Image)) for cell in cells):
+        return image_cells(name, cells)
     if all(cell is None or isinstance(cell, (bool, np.bool_)) for cell in cells):
         return pl.Series(name, cells, dtype=pl.Boolean)
     if all(cell is None or isinstance(cell, (int, float, np.number)) for cell in cells):
@@ -232,6 +239,33 @@ def arrays_of(X: Any) -> Arrays | None:
     if isinstance(X, np.ndarray) and X.ndim > 2:
         return Arrays({"features": X})
     return None
+
+
+def image_cells(name: str, cells: Sequence[Any]) -> pl.Series:
+    """Images as one column: arrays where all are arrays of one shape, else the contents of files.
+
+    Args:
+        name: What the column is called.
+        cells: Bytes, arrays uint8 (h, w) or (h, w, c), images of Pillow's, paths, or None.
+
+    Raises:
+        InputError: A cell that is none of these, or that cannot be read.
+    """
+    shapes = {cell.shape if isinstance(cell, np.ndarray) and cell.dtype == np.uint8 else () for cell in cells}
+    if len(shapes) == 1 and len(next(iter(shapes))) in (2, 3):
+        return image_frame(np.stack(list(cells)), name)[name]
+    contents: list[bytes | None] = []
+    for row, cell in enumerate(cells, 1):
+        try:
+            if isinstance(cell, (np.ndarray, Image.Image)):
+                contents.append(packed(cell))
+            elif cell is None or isinstance(cell, bytes):
+                contents.append(cell)
+            else:
+                raise BadImageError(f"is {type(cell).__name__}, beside bytes, arrays or images of Pillow's")
+        except BadImageError as error:
+            raise InputError(f"the image {error}", row=row, column=name) from None
+    return pl.Series(name, contents, dtype=pl.Binary)
 
 
 def image_frame(images: np.ndarray, name: str) -> pl.DataFrame:

@@ -152,10 +152,6 @@ class Model:
             self._scorer = engine.Scorer(networks, self.weights, self.plan.precision, self.runtime, self.plan.head)
         return self._scorer
 
-    def answers(self, scores: np.ndarray) -> np.ndarray:
-        """Calibrated scores -> int64 of the same shape, 1 where a label is answered."""
-        return self.decider.answers(scores).astype(np.int64)
-
     def amended(self, values: dict[str, Any], own: np.ndarray) -> dict[str, Any]:
         """A report on the evidence, with what another kind of model has to add; own is bool (n, l), the answers."""
         return values

@@ -8,7 +8,7 @@ from typing import Any
 from manyhot.backend import keep_compiled_programs
 from manyhot.errors import InputError
 from manyhot.intake import given_targets, row_weights
-from manyhot.pixel_model import PixelModel, train_pixels
+from manyhot.pixel_model import PixelModel, check_no_skips, train_pixels
 from manyhot.pixel_targets import PixelTargets, as_pixel_targets, is_pixel_targets
 from manyhot.pixels import pictures_of
 from manyhot.plan import OWN, Plan, Runtime
@@ -25,6 +25,7 @@ class PerPixel:
     network: Any
     labels: Any
     quiet: bool
+    on_bad_image: str
     _settings: Callable[[type], Any]
 
     def _gives_pixels(self, X: Any, y: Any) -> bool:
@@ -36,6 +37,7 @@ class PerPixel:
         plan, runtime = self._settings(Plan), self._settings(Runtime)
         if plan.network == OWN:
             raise InputError("a Keras model of your own gives no labels of pixels; say 'unet'", argument="network")
+        check_no_skips(self.on_bad_image)
         keep_compiled_programs(runtime.compilation_cache)
         samples = X if isinstance(X, Samples) else None
         y, names = given_targets(samples, y, self.labels)

@@ -29,7 +29,7 @@ from manyhot.pixels.sample import drawn_targets
 from manyhot.pixels.tiles import check_size
 from manyhot.plan import Plan, Runtime, resolved, to_dict
 from manyhot.report.pixels import pixel_section, without_counts
-from manyhot.specs import NetworkSpec, network_settings, with_own
+from manyhot.specs import NetworkSpec, network_settings, with_own, with_variation
 from manyhot.splits import MemberRows, cross_fitting
 from manyhot.trap import check_output
 
@@ -125,6 +125,12 @@ class PixelModel(Model):
         return {**values, "pixels": without_counts(values["pixels"])} if "pixels" in values else values
 
 
+def check_no_skips(on_bad_image: str) -> None:
+    """Refuse to go on without images that cannot be used: their masks would be left over."""
+    if on_bad_image != "error":
+        raise InputError("images whose pixels have labels must all be there", argument="on_bad_image")
+
+
 def _together(images: list[np.ndarray]) -> Any:
     is_one_size = len({one.shape for one in images}) == 1
     return np.stack(images) if is_one_size else images
@@ -194,7 +200,7 @@ def prepare_pixels(
     n_measured = max(1, STATISTICS_BYTES // int(np.prod(tiles.images.shape[1:])))
     spread = np.unique(np.linspace(0, len(tiles.images) - 1, min(n_measured, len(tiles.images))).astype(int))
     encoder.fit(image_frame(tiles.images[spread], pictures.name))
-    plan = _resolved(plan, len(tiles.images), tile)
+    plan = _resolved(with_variation(plan, encoder.images), len(tiles.images), tile)
     settings = network_settings(plan, encoder.sparse, encoder.vocabularies, encoder.images)
     spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision)
     members = _members(targets, tiles, plan)

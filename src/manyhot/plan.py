@@ -15,7 +15,7 @@ from typing import Any, Literal
 from manyhot import check
 from manyhot.errors import InputError
 from manyhot.hyperparameters import LOSS_KINDS, loss_settings
-from manyhot.image_kinds import IMAGE_NETWORKS, PIXEL_NETWORKS, image_settings
+from manyhot.image_kinds import IMAGE_NETWORKS, ON_BAD_IMAGE, PIXEL_NETWORKS, image_settings
 from manyhot.notation import checked_groups, checked_implications
 from manyhot.text_kinds import NGRAMS, TEXT_KINDS, text_settings
 
@@ -292,24 +292,31 @@ class Runtime:
         layout: "together" (members as one leading axis), "single" (one after another) or "auto" (a rule on shapes).
         predict_rows: Rows per prediction step.
         compilation_cache: Whether compiled programs are kept in the user's cache folder for the next process.
+        fast_layers: Whether pooling and convolution are done by layers of our own where Keras' are slow (on a CPU).
         quiet: Whether progress is kept to oneself.
+        on_bad_image: "error" stops at an image that cannot be used; "skip" trains without such rows, and answers them
+            with nothing.
     """
 
     devices: int | Literal["auto"] = "auto"
     layout: str = "auto"
     predict_rows: int = 1024
     compilation_cache: bool = True
+    fast_layers: bool = True
     quiet: bool = False
+    on_bad_image: str = "error"
 
     def __post_init__(self) -> None:
         plain = {
             "devices": _unless_auto(check.integer, devices=self.devices, low=1),
             "layout": check.one_of(LAYOUTS, layout=self.layout),
             "predict_rows": check.integer(predict_rows=self.predict_rows, low=1),
+            "on_bad_image": check.one_of(ON_BAD_IMAGE, on_bad_image=self.on_bad_image),
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         check.boolean(compilation_cache=self.compilation_cache)
+        check.boolean(fast_layers=self.fast_layers)
         check.boolean(quiet=self.quiet)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,7 @@ class Samples:
         notes: Short sentences for the user: what was guessed, ignored or replaced.
         listed: In place of `targets`, the labels that hold as CSR bool (n, l), where all are known and there are very
             many of them.
+        rows: int64 (n,), the number of each row in its file, from 1; None where they are 1 to n.
     """
 
     features: pl.DataFrame | sp.csr_matrix
@@ -46,6 +47,7 @@ class Samples:
     source: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
     listed: sp.csr_matrix | None = None
+    rows: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         names = list(self.feature_names)
@@ -70,6 +72,20 @@ class Samples:
     def is_sparse(self) -> bool:
         """Whether the features are one CSR matrix."""
         return sp.issparse(self.features)
+
+    def with_targets(self, targets: Targets, labels: LabelSpace, notes: Sequence[str] = ()) -> Samples:
+        """The same rows with targets."""
+        return replace(self, targets=targets, labels=labels, notes=(*self.notes, *notes))
+
+    def placed(self, error: InputError) -> InputError:
+        """An error about one of these rows, with the file and the row's number in it."""
+        row = error.row if error.row is None or self.rows is None else int(self.rows[error.row - 1])
+        where = {"file": error.file or self.source or None, "column": error.column, "argument": error.argument}
+        return InputError(error.message, row=row, **where)
+
+    def row_numbers(self) -> np.ndarray:
+        """The number of each row in its file, from 1."""
+        return np.arange(1, self.n_samples + 1) if self.rows is None else self.rows
 
     def ids_or_numbers(self) -> np.ndarray:
         """One id per row, as text: the file's own, or the row's number counted from 1."""

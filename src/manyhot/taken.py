@@ -11,8 +11,10 @@ import scipy.sparse as sp
 
 from manyhot.encode import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encode.function import Features, TextFunction
+from manyhot.encode.images import ImageEncoder, bad_words, open_images, refuse_bad
 from manyhot.encode.table import USED_KINDS
 from manyhot.errors import InputError
+from manyhot.image_kinds import ENCODER_SETTINGS
 from manyhot.labels import LabelSpace, Targets
 from manyhot.plan import OWN, Plan, Runtime, resolved
 from manyhot.samples import Arrays
@@ -34,6 +36,7 @@ class Taken(NamedTuple):
         ids: One id per row as text, or None.
         notes: What the reader had to say.
         function: What makes numbers of texts, where the plan says "own".
+        is_kept: bool (m,), which of the rows that were handed over these are; None where they are all.
     """
 
     features: Any
@@ -47,6 +50,15 @@ class Taken(NamedTuple):
     ids: np.ndarray | None
     notes: tuple[str, ...]
     function: Features | None = None
+    is_kept: np.ndarray | None = None
+
+    def of_rows(self, values: Any, argument: str) -> Any:
+        """Of an array with one value for each row that was handed over, those of the rows that are left."""
+        if values is None or self.is_kept is None:
+            return values
+        if len(values) != len(self.is_kept):
+            raise InputError(f"got {len(values)} values for {len(self.is_kept)} rows", argument=argument)
+        return np.asarray(values)[self.is_kept]
 
     def encoder(self) -> Encoder:
         """A fresh encoder for these features, not yet fitted."""
@@ -75,6 +87,48 @@ class Taken(NamedTuple):
             n_texts = list(self.kinds.values()).count("text")
             return n_texts * table_numbers(self.plan.text, self.plan.text_settings, first_units)
         return self.features.shape[1] * first_units if sp.issparse(self.features) else 0
+
+
+class Decoded(NamedTuple):
+    """Features with their images decoded.
+
+    Attributes:
+        features: The rows that are left, m of n.
+        is_kept: bool (n,), which those are; None where they are all.
+        notes: What is to be told of the others.
+    """
+
+    features: Any
+    is_kept: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def decode_images(features: Any, kinds: Mapping[str, str] | None, plan: Plan, on_bad_image: str) -> Decoded:
+    """Images of training decoded once, before folds and encoders take their rows.
+
+    Args:
+        features: What the encoder takes, n rows.
+        kinds: Column name -> kind, when the features are a frame.
+        plan: The plan.
+        on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
+
+    Raises:
+        InputError: An image that cannot be used, unless such rows are left out; no image that can be.
+    """
+    names = [name for name, kind in (kinds or {}).items() if kind == "image"]
+    if not names or resolved(plan, 1).encode == "none":
+        return Decoded(features)
+    told = plan.image_settings or {}
+    settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
+    encoders = {name: ImageEncoder(**settings).settle(features[name]) for name in names}
+    frame, bad = open_images(features, encoders)
+    if on_bad_image == "error":
+        refuse_bad(bad)
+    if not bad:
+        return Decoded(frame)
+    is_kept = np.ones(len(frame), dtype=bool)
+    is_kept[list(bad)] = False
+    return Decoded(frame.filter(is_kept), is_kept, (bad_words(bad, "left out"),))
 
 
 def text_function(

@@ -22,7 +22,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Table = Annotated[Path, typer.Argument(help="CSV, TSV, Parquet, JSONL, Arrow, ARFF, libsvm, XC or npz; .gz, .zst too.")]
+Table = Annotated[
+    Path,
+    typer.Argument(
+        help="CSV, TSV, Parquet, JSONL, Arrow, ARFF, libsvm, XC, npz or idx; .gz, .zst too; a folder of images."
+    ),
+]
 Bundle = Annotated[Path, typer.Argument(help="A file that `manyhot train` wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No notes and no progress on standard error.")]
@@ -49,6 +54,8 @@ Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transf
 Legend = Annotated[
     Path | None, typer.Option(help='JSON that says what numbers in masks mean: {"0": ["sky"], "11": null}.')
 ]
+Images = Annotated[Path | None, typer.Option(help="Folder in which the images lie that the file names.")]
+OnBadImage = Annotated[str, typer.Option(help="A row whose image cannot be used: error, or skip to go on without it.")]
 Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
 
 
@@ -106,6 +113,7 @@ def train(
     format: Format = None,
     columns: Columns = None,
     legend: Legend = None,
+    images: Images = None,
     stream: Annotated[
         bool | None,
         typer.Option(
@@ -123,21 +131,12 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on a file and save one file that predicts anywhere."""
+    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
     _job(
         "train",
         file=file,
         output=output,
-        reading=_reading(
-            columns,
-            kind,
-            labels=labels,
-            sep=sep,
-            id_column=id_column,
-            format=format,
-            label_order=label_order,
-            xml=xml,
-            legend=legend,
-        ),
+        reading=_reading(columns, kind, label_order=label_order, legend=legend, **flags),
         settings=settings,
         stream=stream,
         stream_folder=stream_folder,
@@ -158,13 +157,16 @@ def evaluate(
     sep: Sep = None,
     format: Format = None,
     legend: Legend = None,
+    images: Images = None,
+    on_bad_image: OnBadImage = "error",
     unknown_labels: Unknown = "error",
     text: Text = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
-    told = {"labels": labels, "sep": sep, "format": format, "legend": legend}
+    told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
+    told["legend"] = legend
     known = {"told": told, "unknown_labels": unknown_labels, "text": text}
     _job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
@@ -196,13 +198,16 @@ def predict(
         ),
     ] = None,
     format: Format = None,
+    images: Images = None,
+    on_bad_image: OnBadImage = "error",
     text: Text = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
-    told = {"output": output, "label_sep": label_sep, "why": why, "top": top, "format": format, "text": text}
-    _job("predict", bundle=model, file=file, **told, as_json=json, quiet=quiet)
+    told = {"output": output, "label_sep": label_sep, "why": why, "top": top, "text": text}
+    reading = {"format": format, "images": images, "on_bad_image": on_bad_image}
+    _job("predict", bundle=model, file=file, reading=reading, **told, as_json=json, quiet=quiet)
 
 
 @app.command(epilog="Example: manyhot doctor songs.csv --labels 'mood_*'")
@@ -216,13 +221,14 @@ def doctor(
     kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
+    images: Images = None,
     folds: Annotated[int, typer.Option(help="Folds that training will use; rarer labels are told.")] = Plan.folds,
     picture: Picture = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Say what is odd about the labels of a file, before training."""
-    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml}
+    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
     reading = _reading(columns, kind, label_order=label_order, **flags)
     _job("doctor", file=file, reading=reading, folds=folds, picture=picture, as_json=json, quiet=quiet)
 
@@ -245,10 +251,11 @@ def cv(
     kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
+    images: Images = None,
     json: Json = False,
 ) -> None:
     """Repeated cross-validation: thresholds and all fitted on the training rows of each fold, tested on the rest."""
-    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml}
+    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
     _job(
         "cv",
         file=file,
@@ -282,10 +289,11 @@ def compare_heads(
     kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
+    images: Images = None,
     json: Json = False,
 ) -> None:
     """One network with softmax and with sigmoids on the same folds: what each accuracy says, and what it hides."""
-    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml}
+    flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
     reading = _reading(columns, kind, label_order=label_order, **flags)
     told = {"folds": folds, "repeats": repeats, "picture": picture, "settings": settings}
     _job("compare_heads", file=file, reading=reading, as_json=json, **told)
@@ -349,6 +357,7 @@ def guarantee(
     labels: Labels = None,
     sep: Sep = None,
     format: Format = None,
+    images: Images = None,
     output: Changed = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -361,7 +370,7 @@ def guarantee(
         "per_label": per_label,
         "simultaneous": simultaneous,
     }
-    told = {"labels": labels, "sep": sep, "format": format}
+    told = {"labels": labels, "sep": sep, "format": format, "images": images}
     _job("guarantee", bundle=model, file=file, output=output, told=told, promise=promise, as_json=json, quiet=quiet)
 
 

@@ -83,7 +83,10 @@ def cross_validate(
     taken = classifier.taken(X, y)
     check_learnable(taken.targets, taken.labels, 2)
     unfitted_decider(taken.plan, taken.labels)  # settings and rules that do not suit are told before any training
+    if taken.is_kept is not None and splits is not None:
+        raise InputError("rows were left out for their images, so splits by number do not fit; mend them first")
     if splits is None:
+        groups = taken.of_rows(groups, "groups")
         chosen = repeated_folds(taken.targets, folds, repeats, stratify, groups, taken.plan.seed)
     else:
         chosen = given_splits(splits, taken.targets, groups)

@@ -14,7 +14,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.check import did_you_mean
-from manyhot.encode.images import ImageEncoder
+from manyhot.encode.images import Bad, ImageEncoder, open_images
 from manyhot.encode.scale import Scale, fit_scale, row_weights
 from manyhot.encode.shares import WordShares
 from manyhot.encode.sources import Sources, grouped
@@ -92,6 +92,11 @@ class TableEncoder:
         """Name of a block of images -> mean and deviation of each channel, where 1 is white."""
         found = zip(self._image_blocks(), self.image_encoders, strict=True)
         return {name: {"mean": one.mean, "deviation": one.deviation} for name, one in found}
+
+    def opened(self, features: pl.DataFrame) -> tuple[pl.DataFrame, Bad]:
+        """The frame with its images decoded, for `transform`, and the rows whose images cannot be used."""
+        pairs = zip(self.image_columns, self.image_encoders, strict=True)
+        return open_images(features, {name: one for name, one in pairs if name in features.columns})
 
     def _image_blocks(self) -> list[str]:
         return [f"{IMAGE_BLOCK}_{k}" if k else IMAGE_BLOCK for k in range(len(self.image_columns))]

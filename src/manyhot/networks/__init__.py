@@ -11,6 +11,7 @@ from typing import Any
 from manyhot.backend import keras
 from manyhot.networks.allowed import audit
 from manyhot.networks.cnn import build_cnn, build_resnet
+from manyhot.networks.fast import choose_layers
 from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
 from manyhot.networks.own import OwnNetwork, describe
@@ -28,6 +29,7 @@ __all__ = [
     "audit",
     "build_trunk",
     "built_shapes",
+    "choose_layers",
     "describe",
     "edge_factor",
     "first_units",

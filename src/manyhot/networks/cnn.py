@@ -6,6 +6,7 @@ layers follow. Start reading at `build_cnn`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from manyhot.networks.start import Start
 
 LEAST_EDGE = 4
 """Pixels on an edge from which a stage halves it."""
+
+STEM_EDGE = 32
+"""Pixels on the shorter edge, about, at which the residual stages begin; four times more at most."""
 
 Stages = Callable[[Any, Mapping[str, Any], Start], Any]
 
@@ -43,7 +47,9 @@ def build_cnn(
 def build_resnet(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
 ) -> keras.Model:
-    """Stages of residual blocks with batch normalisation; each stage but the first halves height and width.
+    """Stages of residual blocks with batch normalisation; each but the first halves height and width.
+
+    Large images are halved before them too, until 32 pixels are left on an edge, or twice at most.
 
     Args:
         shapes: As for `build_cnn`.
@@ -106,7 +112,7 @@ def _residual_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
         x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
         return keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
 
-    x = _convolution(settings["filters"][0], settings["kernel"], start)(x)
+    x = _stem(x, settings, start)
     for stage, filters in enumerate(settings["filters"]):
         for block in range(settings["blocks"]):
             stride = 2 if stage and not block and min(x.shape[1:3]) >= LEAST_EDGE else 1
@@ -117,6 +123,20 @@ def _residual_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
             inner = _convolution(filters, settings["kernel"], start)(active(inner))
             x = keras.layers.Add(dtype=start.dtype)([x, inner])
     return active(x)
+
+
+def _stem(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+    """The first convolutions of a residual network, which halve a large image until its shorter edge is small."""
+    filters, edge = settings["filters"][0], min(x.shape[1:3])
+    n_halvings = max(0, min(2, round(math.log2(edge / STEM_EDGE))))
+    if not n_halvings:
+        return _convolution(filters, settings["kernel"], start)(x)
+    for k in reversed(range(n_halvings)):
+        x = _convolution(max(filters // 2**k, 8), settings["kernel"], start, stride=2)(x)
+        if k:
+            x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
+            x = keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
+    return x
 
 
 def _convolution(filters: int, kernel: int, start: Start, stride: int = 1, has_bias: bool = False) -> Any:

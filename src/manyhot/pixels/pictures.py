@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import polars as pl
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from manyhot.encode.picture import BadImageError, Budget, header_of, pixels_of, quiet
 from manyhot.errors import InputError
 from manyhot.intake import is_frame, whole_numbers
 from manyhot.samples import Samples
@@ -110,27 +108,27 @@ def digest(image: np.ndarray) -> bytes:
 def _channels_of(cell: Any) -> int:
     if isinstance(cell, np.ndarray):
         return int(cell.shape[2]) if cell.ndim == 3 else 1
-    with _opened(cell) as file:
-        return 1 if file.mode in ("1", "L", "I", "I;16", "F", "LA") else 3
+    return 1 if _told(lambda: header_of(cell), cell).is_grey else 3
 
 
 def _image_of(cell: Any) -> np.ndarray:
     if isinstance(cell, np.ndarray):
         images = whole_numbers(cell[None])
         return images[0] if images.ndim == 4 else images[0][..., None]
-    with _opened(cell) as file:
-        turned = ImageOps.exif_transpose(file)
-        is_grey = turned.mode in ("1", "L", "LA")
-        return np.asarray(turned.convert("L" if is_grey else "RGB")).reshape(turned.height, turned.width, -1)
+
+    def decoded() -> np.ndarray:
+        found = header_of(cell)
+        with quiet():
+            return pixels_of(cell, (found.height, found.width, 1 if found.is_grey else 3), "stretch", Budget())
+
+    return _told(decoded, cell)
 
 
-def _opened(cell: Any) -> Image.Image:
-    if not isinstance(cell, (str, Path, bytes)):
+def _told(look: Callable[[], Any], cell: Any) -> Any:
+    """What a look at a file says; what is wrong with it as `InputError`."""
+    if cell is not None and not isinstance(cell, (str, bytes)):
         raise InputError(f"got {type(cell).__name__}, expected an image as an array, a file's path or its content")
-    file = None if isinstance(cell, bytes) else cell
     try:
-        return Image.open(io.BytesIO(cell) if isinstance(cell, bytes) else cell)
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=file) from None
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f"is no image that can be read ({type(error).__name__})", file=file) from None
+        return look()
+    except BadImageError as error:
+        raise InputError(f"{f'{cell!r} ' if isinstance(cell, str) else 'the image '}{error}") from None

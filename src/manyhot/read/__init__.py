@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from manyhot import check
+from manyhot.read.folder import located
 from manyhot.read.formats import FORMATS, Format, format_of
 from manyhot.read.kinds import inspect_kinds
 from manyhot.read.memory import is_larger_than_memory, refuse_larger_than_memory
 from manyhot.read.options import ReadOptions
 from manyhot.read.pieces import Pieces, first_piece
-from manyhot.read.sample import PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
-from manyhot.read.source import locate
+from manyhot.read.sample import IMAGE_PIECE_ROWS, PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
 from manyhot.read.table import samples_of
 from manyhot.samples import Samples
 
@@ -41,7 +41,8 @@ def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | 
     """A file -> its rows, with targets, features, kinds of columns and ids.
 
     Args:
-        path: A file in one of the formats of `FORMATS`, plain or packed (`.gz`, `.zst`).
+        path: A file in one of the formats of `FORMATS`, plain or packed (`.gz`, `.zst`); or a folder of images with one
+            file of labels in it or beside it.
         options: Where the labels are, and what else the file does not say itself.
         needed_by: What needs all rows at once, as the beginning of a sentence; a file that can never be held in the
             memory that there is is refused then.
@@ -57,8 +58,7 @@ def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | 
         >>> samples.labels.names  # doctest: +SKIP
         ('mood_sad', 'mood_quiet')
     """
-    options = options or ReadOptions()
-    source = locate(path)
+    source, options = located(path, options or ReadOptions())
     if needed_by is not None:
         refuse_larger_than_memory(source, needed_by)
     return format_of(source, options).read(source, options)
@@ -81,14 +81,15 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
     Raises:
         InputError: As for `read`; rows are counted from the file's start.
     """
-    options = options or ReadOptions()
-    source = locate(path)
+    source, options = located(path, options or ReadOptions())
     row = format_of(source, options)
     if rows is None:
         rows = piece_rows(source, options) if can_stream(source, options) else PIECE_ROWS[1]
     rows = check.integer(low=1, rows=rows)
     if row.chunks is None:
-        yield from _slices(row.read(source, options), rows)
+        samples = row.read(source, options)
+        most = IMAGE_PIECE_ROWS if "image" in samples.kinds.values() else rows
+        yield from _slices(samples, min(rows, most))
         return
     piece: Pieces | None = None
     for table in row.chunks(source, options, rows):
@@ -98,8 +99,8 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
 
 def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> bool:
     """Whether a file needs more memory than there is when it is read as a whole, and can be read in pieces."""
-    source = locate(path)
-    return can_stream(source, options or ReadOptions()) and is_larger_than_memory(source)
+    source, options = located(path, options or ReadOptions())
+    return can_stream(source, options) and is_larger_than_memory(source)
 
 
 def _slices(samples: Samples, rows: int) -> Iterator[Samples]:
@@ -111,4 +112,5 @@ def _slices(samples: Samples, rows: int) -> Iterator[Samples]:
             targets=None if samples.targets is None else samples.targets.take(piece),
             ids=None if samples.ids is None else samples.ids[piece],
             listed=None if samples.listed is None else samples.listed[piece],
+            rows=None if not start and samples.rows is None else samples.row_numbers()[piece],
         )

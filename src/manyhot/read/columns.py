@@ -24,8 +24,9 @@ def settle(column: pl.Series, kind: ColumnKind, *, file: str | None = None, firs
         first_row: Rows of the file before the column's first, for messages.
 
     Returns:
-        Float64 for numeric, Boolean for boolean, String for categorical, text, image and dates; an ignored column in
-        the type of its values, so that a model that knows more about it can still use it.
+        Float64 for numeric, Boolean for boolean, String for categorical, text and dates; an image is String (a path),
+        Binary (a file's content) or Array (pixels); an ignored column in the type of its values, so that a model that
+        knows more about it can still use it.
 
     Raises:
         InputError: A value that is not of that kind, or infinity, with its row.
@@ -36,7 +37,9 @@ def settle(column: pl.Series, kind: ColumnKind, *, file: str | None = None, firs
     if kind == "ignored":
         values = typed(column)
         return values.dt.to_string() if values.dtype.is_temporal() else values
-    return words(column)
+    if kind == "image" and isinstance(column.dtype, pl.Struct):  # as datasets on hubs have them: bytes and path
+        return column.struct.field("bytes").alias(column.name)
+    return column if kind == "image" and column.dtype in (pl.Binary, pl.Array) else words(column)
 
 
 def words(column: pl.Series) -> pl.Series:

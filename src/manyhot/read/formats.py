@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from manyhot import check
 from manyhot.errors import InputError
 from manyhot.read.arff import read_arff
 from manyhot.read.arrow import chunks_of_arrow, read_arrow
 from manyhot.read.delimited import chunks_of_delimited, read_delimited
+from manyhot.read.folder import (
+    FOLDER,
+    chunks_of_folder,
+    listing_of,
+    read_folder,
+    refuse_none,
+    rows_without,
+    with_images,
+)
+from manyhot.read.idx import STARTS, read_idx
 from manyhot.read.jsonl import chunks_of_jsonl, read_jsonl
 from manyhot.read.libsvm import read_libsvm
 from manyhot.read.npz import read_npz
@@ -26,6 +36,7 @@ from manyhot.read.xc import HEADER, read_xc
 from manyhot.samples import Samples
 
 Reader = Callable[[Source, ReadOptions], Samples]
+IDX_NAME = re.compile(r"idx\d-ubyte")
 Chunker = Callable[[Source, ReadOptions, int], Iterator[Table]]
 
 
@@ -47,19 +58,50 @@ class Format:
 
 
 def _of_table(load: Callable[[Source, ReadOptions], Table]) -> Reader:
-    return lambda source, options: samples_of(load(source, options), source, options)
+    def read(source: Source, options: ReadOptions) -> Samples:
+        table = load(source, options)
+        if options.images is not None and table.frame.height and table.frame.width:
+            listing = listing_of(options.images)
+            found = with_images(table, source, options, listing)
+            if not found.frame.height:
+                raise refuse_none(table, source, options, listing)
+            table = replace(found, notes=(*found.notes, *rows_without(found, listing)))
+        return samples_of(table, source, options)
+
+    return read
+
+
+def _in_pieces(chunks: Chunker) -> Chunker:
+    """Pieces with the rows alone whose images are in the folder that the options name."""
+
+    def pieces(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+        if options.images is None:
+            yield from chunks(source, options, rows)
+            return
+        listing, is_any, table = listing_of(options.images), False, None
+        for table in chunks(source, options, rows):
+            found = with_images(table, source, options, listing)
+            if found.frame.height:
+                is_any = True
+                yield found
+        if table is not None and not is_any:
+            raise refuse_none(table, source, options, listing)
+
+    return pieces
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("csv", (".csv",), _of_table(read_delimited), chunks_of_delimited),
-    Format("tsv", (".tsv", ".tab"), _of_table(read_delimited), chunks_of_delimited),
-    Format("parquet", (".parquet", ".pq"), _of_table(read_parquet), chunks_of_parquet),
-    Format("jsonl", (".jsonl", ".ndjson"), _of_table(read_jsonl), chunks_of_jsonl),
-    Format("arrow", (".arrow", ".feather", ".ipc", ".arrows"), _of_table(read_arrow), chunks_of_arrow),
+    Format("csv", (".csv",), _of_table(read_delimited), _in_pieces(chunks_of_delimited)),
+    Format("tsv", (".tsv", ".tab"), _of_table(read_delimited), _in_pieces(chunks_of_delimited)),
+    Format("parquet", (".parquet", ".pq"), _of_table(read_parquet), _in_pieces(chunks_of_parquet)),
+    Format("jsonl", (".jsonl", ".ndjson"), _of_table(read_jsonl), _in_pieces(chunks_of_jsonl)),
+    Format("arrow", (".arrow", ".feather", ".ipc", ".arrows"), _of_table(read_arrow), _in_pieces(chunks_of_arrow)),
     Format("arff", (".arff",), read_arff),
     Format("libsvm", (".libsvm", ".svm", ".svmlight"), read_libsvm),
     Format("xc", (".xc",), read_xc),
     Format("npz", (".npz",), read_npz),
+    Format("idx", (".idx", ".idx3-ubyte", ".idx4-ubyte"), read_idx),
+    Format(FOLDER, (), _of_table(read_folder), chunks_of_folder),
 )
 
 
@@ -70,12 +112,14 @@ def format_of(source: Source, options: ReadOptions) -> Format:
         InputError: A name that is not in the table, or a file whose format cannot be told.
     """
     by_name = {row.name: row for row in FORMATS}
+    if source.path.is_dir():
+        return by_name[FOLDER]
     if options.format is not None:
         return by_name[check.one_of(by_name, format=options.format)]
     for row in FORMATS:
         if source.suffix in row.suffixes:
             return row
-    guess = _guessed(source) if source.suffix in (".txt", ".dat", "") else None
+    guess = _guessed(source) if source.suffix in (".txt", ".dat", "") or IDX_NAME.search(source.path.name) else None
     if guess is not None:
         return by_name[guess]
     known = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
@@ -89,6 +133,8 @@ def format_of(source: Source, options: ReadOptions) -> Format:
 
 def _guessed(source: Source) -> str | None:
     head = source.head()
+    if head.startswith(STARTS):
+        return "idx"
     if what_is(head) is not None:
         return None
     first = head.decode("utf-8", errors="replace").split("\n", 1)[0].rstrip("\r")

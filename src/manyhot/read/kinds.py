@@ -28,7 +28,8 @@ LEAST_IDS = 20
 
 _ID_NAME = re.compile(r"(^|[_\s.\-])(id|uuid|guid|key|index|idx)$", re.IGNORECASE)
 _CAMEL_ID = re.compile(r"[a-z]I[dD]$")
-_IMAGE = r"(?i)\.(png|jpe?g|bmp|gif|tiff?|webp)$"
+IMAGE_NAME = r"(?i)\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|p[bgp]m)$"
+_IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6", b"RIFF")
 _DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _GAPS = ["", "?"]
 _NUMBER_GAPS = ["", "?", "na", "n/a", "nan", "null", "none", "-"]
@@ -142,7 +143,7 @@ def without_nan(numbers: pl.Series) -> pl.Series:
 def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]:
     """The kind of a typed column, and why it is left out, if it is; ids are compared raw, where no digit is lost."""
     if column.dtype in _NESTED:
-        return "ignored", "lists and other nested values"
+        return ("image", None) if _are_images(column) else ("ignored", "lists and other nested values")
     values = column.drop_nulls()
     if not len(values):
         return "ignored", "empty in every row"
@@ -158,7 +159,7 @@ def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]
         return "boolean", None
     if column.dtype == pl.Float64:
         return ("boolean" if values.is_in([0.0, 1.0]).all() else "numeric"), None
-    if values.str.contains(_IMAGE).all():
+    if values.str.contains(IMAGE_NAME).all():
         return "image", None
     return _kind_of_text(values, n_levels, is_distinct), None
 
@@ -174,6 +175,25 @@ def _kind_of_text(values: pl.Series, n_levels: int, is_distinct: bool) -> Column
     if n_levels <= FEW_LEVELS or (n_levels <= MOST_LEVELS and not is_mostly_different):
         return "categorical"
     return "text"
+
+
+def _are_images(column: pl.Series) -> bool:
+    """Whether nested values are pixels, contents of image files, or these beside their paths."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.Array):
+        edges = dtype.shape
+        is_picture = len(edges) == 2 or (len(edges) == 3 and edges[2] in (1, 3))
+        return is_picture and column.dtype == pl.Array(pl.UInt8, edges)
+    if isinstance(dtype, pl.Struct):
+        fields = {field.name: field.dtype for field in dtype.fields}
+        return fields.get("bytes") == pl.Binary and _are_images(column.struct.field("bytes"))
+    if dtype != pl.Binary:
+        return False
+    values = column.drop_nulls()
+    is_start = [values.bin.starts_with(start) for start in _IMAGE_STARTS]
+    return bool(len(values)) and bool(
+        pl.DataFrame({str(k): one for k, one in enumerate(is_start)}).select(pl.any_horizontal(pl.all()))[:, 0].all()
+    )
 
 
 def _is_id_name(name: str) -> bool:

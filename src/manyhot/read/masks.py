@@ -105,8 +105,8 @@ def _one_each(paths: Sequence[Path | None], columns: Sequence[str], names: Seque
     for name, path in zip(columns, paths, strict=True):
         if path is not None and masks[name].shape != shape:
             raise InputError(
-                f"the mask {str(path)!r} has {masks[name].shape[0]} x {masks[name].shape[1]} pixels, but another mask of this row "
-                f"{shape[0]} x {shape[1]}",
+                f"the mask {str(path)!r} has {masks[name].shape[0]} x {masks[name].shape[1]} pixels, but another of "
+                f"this row {shape[0]} x {shape[1]}",
                 column=name,
             )
     nothing = np.zeros(shape, dtype=bool)
@@ -142,8 +142,8 @@ def _numbered(path: Path | None, meanings: tuple[np.ndarray, np.ndarray, np.ndar
     pixels, mode = _opened(path)
     if mode not in NUMBERED:
         raise InputError(
-            f"the mask {str(path)!r} is an image of colours ({mode}), expected one number a pixel: grey of 8 or 16 bits, "
-            "or a palette"
+            f"the mask {str(path)!r} is an image of colours ({mode}), expected one number a pixel: grey of 8 or 16 "
+            "bits, or a palette"
         )
     pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
     has, known, values = meanings
@@ -151,8 +151,8 @@ def _numbered(path: Path | None, meanings: tuple[np.ndarray, np.ndarray, np.ndar
     wrong = [int(value) for value in there if not 0 <= value < len(has) or not has[value]]
     if wrong:
         raise InputError(
-            f"the mask {str(path)!r} holds the value {wrong[0]}, which the legend does not name; give it labels, [] for "
-            "none, or null for unknown"
+            f"the mask {str(path)!r} holds the value {wrong[0]}, which the legend does not name; give it labels, [] "
+            "for none, or null for unknown"
         )
     return Targets(values[pixels], None if known[there].all() else known[pixels][..., None] & np.ones_like(values[0]))
 

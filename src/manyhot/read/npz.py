@@ -6,18 +6,20 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
 from manyhot.errors import InputError
+from manyhot.read.folder import IMAGE_COLUMN
 from manyhot.read.options import ReadOptions
 from manyhot.read.source import ZIP, Source, broken, placed, what_is
 from manyhot.read.sparse import SparseRows, sparse_samples
-from manyhot.read.table import Table, samples_of
+from manyhot.read.table import Table, samples_of, without_labels
 from manyhot.read.targets import Indicators, arrange, indicators_from_matrix
-from manyhot.samples import ColumnKind, Samples
+from manyhot.samples import Samples
 
 _PARTS = ("data", "indices", "indptr", "shape")
 _NAMES = ("labels", "feature_names", "ids")
@@ -27,12 +29,12 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
     """A NumPy archive.
 
     Args:
-        source: Arrays `X` (n, f), or `data`, `indices`, `indptr` and `shape` of a CSR matrix; `Y` (n, l) of 0, 1 and
-            NaN; optional text arrays `labels`, `feature_names` and `ids`.
+        source: Arrays `X` (n, f), or images uint8 (n, h, w) or (n, h, w, c), or `data`, `indices`, `indptr` and `shape`
+            of a CSR matrix; `Y` (n, l) of 0, 1 and NaN; optional text arrays `labels`, `feature_names` and `ids`.
         options: How to read it.
 
     Returns:
-        Samples with a CSR matrix, or with a frame of numeric columns.
+        Samples with a CSR matrix, or with a frame of numeric columns or of one column of images.
 
     Raises:
         InputError: It is no such archive, has pickled objects, lacks an array, or the shapes do not fit together.
@@ -43,15 +45,20 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
     arrays = _arrays(source)
     try:
         X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
-        n_rows, n_features = X.shape if isinstance(X, np.ndarray) else X.get_shape()
+        n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape
         names = _text(arrays, "feature_names", n_features, "f")
         indicators = _indicators(arrays, n_rows)
         ids = np.asarray(_text(arrays, "ids", n_rows, "")) if "ids" in arrays else None
     except InputError as error:
         raise placed(error, source) from None
-    if isinstance(X, np.ndarray):
-        return _dense(X, names, indicators, ids, source, options)
-    return sparse_samples(SparseRows(X, names, indicators, ids), source, options)
+    if sp.issparse(X):
+        return sparse_samples(SparseRows(X, names, indicators, ids), source, options)
+    if isinstance(X, pl.DataFrame):
+        return _dense(Table(X, declared={IMAGE_COLUMN: "image"}), indicators, ids, source, options)
+    if len(set(names)) < len(names):
+        raise InputError("feature_names must be unique", file=source.path)
+    table = Table(pl.DataFrame(X, schema=list(names), orient="row"), declared=dict.fromkeys(names, "numeric"))
+    return _dense(table, indicators, ids, source, options)
 
 
 def _arrays(source: Source) -> dict[str, np.ndarray]:
@@ -67,10 +74,16 @@ def _arrays(source: Source) -> dict[str, np.ndarray]:
         raise broken(source, "NPZ", error) from None
 
 
-def _dense_features(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+def _dense_features(arrays: Mapping[str, np.ndarray]) -> Any:
     X = arrays["X"]
+    if X.ndim == 3 or (X.ndim == 4 and X.shape[3] in (1, 3)):
+        if X.dtype != np.uint8:
+            raise InputError(f"X has shape {X.shape} and type {X.dtype}; images are whole numbers of type uint8")
+        return pl.DataFrame([pl.Series(IMAGE_COLUMN, np.ascontiguousarray(X))])
     if X.ndim != 2 or X.dtype.kind not in "biuf":
-        raise InputError(f"X has shape {X.shape} and type {X.dtype}, expected numbers of shape (n, f)")
+        raise InputError(
+            f"X has shape {X.shape} and type {X.dtype}, expected numbers of shape (n, f), or images uint8 (n, h, w)"
+        )
     return X.astype(np.float64)
 
 
@@ -112,19 +125,13 @@ def _text(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: str) -
 
 
 def _dense(
-    features: np.ndarray,
-    names: tuple[str, ...],
+    table: Table,
     indicators: Indicators | None,
     ids: np.ndarray | None,
     source: Source,
     options: ReadOptions,
 ) -> Samples:
-    kinds: dict[str, ColumnKind] = dict.fromkeys(names, "numeric")
-    if len(kinds) < len(names):
-        raise InputError("feature_names must be unique", file=source.path)
-    frame = pl.DataFrame(features, schema=list(names), orient="row")
-    loose = ReadOptions(kinds=options.kinds, id_column=options.id_column, require_labels=False)
-    plain = samples_of(Table(frame, declared=kinds), source, loose)
+    plain = samples_of(table, source, without_labels(options))
     notes, targets, space = tuple(plain.notes), None, None
     if indicators is None and options.require_labels:
         raise InputError("has no array Y, expected the targets (n, l)", file=source.path)

@@ -9,6 +9,7 @@ from typing import Any
 
 from manyhot import check
 from manyhot.errors import InputError
+from manyhot.image_kinds import ON_BAD_IMAGE
 from manyhot.labels import UNKNOWN_LABELS, UnknownLabels
 from manyhot.samples import COLUMN_KINDS, ColumnKind
 
@@ -36,6 +37,9 @@ class ReadOptions:
         unknown_labels: What to do with labels beyond `known_labels` (or `label_order`).
         header: Whether the first row of CSV or TSV holds the column names.
         column_names: The names of a CSV or TSV file without header.
+        images: A folder in whose depths the images are looked up that a column of the table names, with or without
+            folders and suffix; rows without an image there are left out. None: paths are relative to the table's file.
+        on_bad_image: "error" refuses paths of images that are not there, "skip" leaves them to whoever decodes.
         sparse_targets: Whether label sets (a column of them, libsvm, XC) become `Samples.listed`, for very many labels.
         legend: What the numbers of a mask mean, where each pixel of an image has labels: number as text -> its labels,
             [] for none of them, None for unknown.
@@ -59,9 +63,12 @@ class ReadOptions:
     column_names: tuple[str, ...] | None = None
     sparse_targets: bool = False
     legend: Mapping[str, Sequence[str] | None] | None = None
+    images: Path | None = None
+    on_bad_image: str = "error"
 
     def __post_init__(self) -> None:
         check.one_of(UNKNOWN_LABELS, unknown_labels=self.unknown_labels)
+        check.one_of(ON_BAD_IMAGE, on_bad_image=self.on_bad_image)
         check.boolean(header=self.header)
         check.boolean(sparse_targets=self.sparse_targets)
         check.boolean(require_labels=self.require_labels)

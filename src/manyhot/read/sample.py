@@ -16,11 +16,12 @@ import numpy as np
 import polars as pl
 
 from manyhot.errors import InputError
+from manyhot.read.folder import located
 from manyhot.read.formats import Chunker, format_of
-from manyhot.read.kinds import typed
+from manyhot.read.kinds import inspect_kinds, typed
 from manyhot.read.options import ReadOptions
 from manyhot.read.pieces import Pieces
-from manyhot.read.source import Source, broken, locate
+from manyhot.read.source import Source, broken
 from manyhot.read.table import Table, samples_of
 from manyhot.samples import ColumnKind, Samples
 
@@ -30,6 +31,8 @@ SAMPLE_BYTES = 2**27
 PIECE_BYTES = 2**25
 """Cells of a piece as they were read, at most."""
 PIECE_ROWS = (64, 65536)
+IMAGE_PIECE_ROWS = 1024
+"""Rows of a piece with images, which take more room once they are decoded, at most."""
 PROBED_ROWS = 500
 
 Tell = Callable[[int], None]
@@ -116,8 +119,7 @@ def survey(
     Raises:
         InputError: As for `read`, or a format that cannot be read in pieces.
     """
-    options = options or ReadOptions()
-    source = locate(path)
+    source, options = located(path, options or ReadOptions())
     chunker, stamp = _chunker(source, options), _stamp(source)
     n_piece = piece_rows(source, options)
     reservoir = Reservoir(seed, max_rows, max_bytes)
@@ -255,6 +257,8 @@ def piece_rows(source: Source, options: ReadOptions) -> int:
     """Rows of a piece that takes little memory, as the first rows are."""
     frame = next(_chunker(source, options)(source, options, PROBED_ROWS)).frame
     low, high = PIECE_ROWS
+    if "image" in ({**inspect_kinds(frame), **options.kinds} if frame.height else options.kinds).values():
+        high = IMAGE_PIECE_ROWS
     return min(max(int(PIECE_BYTES * frame.height / max(frame.estimated_size(), 1)), low), high)
 
 

@@ -13,6 +13,7 @@ from manyhot.errors import InputError
 from manyhot.labels import Targets
 from manyhot.pixel_targets import PixelTargets
 from manyhot.read.columns import row_ids, settle
+from manyhot.read.image_paths import found_at, ids_of_images, is_path
 from manyhot.read.kinds import inspect_columns, refuse_unknown
 from manyhot.read.masks import mask_columns, take_masks
 from manyhot.read.options import ReadOptions
@@ -34,6 +35,7 @@ class Table:
         blank_is_empty: Whether an empty cell in a column of label sets is the empty set.
         first_row: Rows of the file before the first of the frame.
         notes: What the user should know.
+        rows: Number of each row in the file, from 1, where some were left out; None for all.
     """
 
     frame: pl.DataFrame
@@ -42,6 +44,14 @@ class Table:
     blank_is_empty: bool = False
     first_row: int = 0
     notes: tuple[str, ...] = ()
+    rows: np.ndarray | None = None
+
+    @property
+    def row_numbers(self) -> np.ndarray | None:
+        """Number of each row in the file, from 1; None where they are 1 to n."""
+        if self.rows is None and self.first_row:
+            return np.arange(self.first_row + 1, self.first_row + 1 + self.frame.height)
+        return self.rows
 
 
 def samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
@@ -62,6 +72,10 @@ def samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
     try:
         return _samples_of(table, source, options)
     except InputError as error:
+        if error.row is not None and table.rows is not None:
+            row = int(table.rows[error.row - 1])
+            error = InputError(error.message, row=row, column=error.column, argument=error.argument)
+            raise placed(error, source) from None
         raise placed(error, source, first_row=table.first_row) from None
 
 
@@ -91,6 +105,10 @@ def _samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
         for name, kind in inspection.kinds.items()
         if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
     ]
+    base = source.path.absolute().parent
+    columns = [found_at(column, base, options) if is_path(column, inspection.kinds) else column for column in columns]
+    if ids is None:
+        ids = ids_of_images(columns, inspection.kinds, options.images or base, table.row_numbers)
     return Samples(
         features=pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height),
         feature_names=tuple(column.name for column in columns),
@@ -101,7 +119,13 @@ def _samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
         source=str(source.path),
         notes=(*table.notes, *labelled.notes, *id_notes, *inspection.notes),
         listed=None if isinstance(labelled.targets, (Targets, PixelTargets)) else labelled.targets,
+        rows=table.row_numbers,
     )
+
+
+def without_labels(options: ReadOptions) -> ReadOptions:
+    """The options that concern columns alone, for a format that takes its labels from elsewhere."""
+    return ReadOptions(kinds=options.kinds, id_column=options.id_column, require_labels=False)
 
 
 def _ids(

@@ -48,6 +48,8 @@ def answer_rows(
         for samples in read_chunks(file, options, rows):
             if n_rows == 0:
                 tell(extra_columns(classifier, samples), quiet)
+            if options.images is not None:
+                tell(samples.notes, quiet)
             write(answers(samples, n_rows))
             n_rows += samples.n_samples
     if output is not None:

@@ -35,7 +35,7 @@ def run(
     quiet = bool(settings.get("quiet"))
     check_picture(picture)
     classifier = MultiLabelClassifier(**settings)
-    samples, by_group = read_grouped(file, reading, groups)
+    samples, by_group = read_grouped(file, reading, groups, classifier.on_bad_image)
     tell([f"{file}: {described(samples)}", *samples.notes], quiet)
     told: dict[str, Any] = {"folds": folds, "repeats": repeats, "stratify": stratify, "measures": measures}
     result = cross_validate(classifier, samples, groups=by_group, **told)
@@ -54,13 +54,16 @@ def run(
     answer(document, text, as_json)
 
 
-def read_grouped(file: Path, reading: Mapping[str, Any], groups: str | None) -> tuple[Samples, list[Any] | None]:
+def read_grouped(
+    file: Path, reading: Mapping[str, Any], groups: str | None, on_bad_image: str = "error"
+) -> tuple[Samples, list[Any] | None]:
     """The rows, and the values of the column that groups them, which then is no feature."""
     if groups is None:
-        return read(file, options_of(reading), needed_by="cross-validation"), None
+        return read(file, options_of(reading, on_bad_image=on_bad_image), needed_by="cross-validation"), None
     kinds = {**reading["kinds"], groups: "ignored"}
     try:
-        samples = read(file, options_of({**reading, "kinds": kinds}), needed_by="cross-validation")
+        options = options_of({**reading, "kinds": kinds}, on_bad_image=on_bad_image)
+        samples = read(file, options, needed_by="cross-validation")
     except InputError as error:
         if error.argument != "kinds" or groups not in str(error):
             raise

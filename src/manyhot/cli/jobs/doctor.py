@@ -23,7 +23,7 @@ def run(
 ) -> None:
     """Read, examine, tell; nothing is trained, and neither JAX nor Keras is loaded."""
     check_picture(picture)
-    samples = read(file, options_of(reading), needed_by="an examination")
+    samples = read(file, options_of(reading, on_bad_image="skip"), needed_by="an examination")
     tell(samples.notes, quiet)
     diagnosis = examine(samples, folds=folds)
     document, text = diagnosis.to_dict(), f"{file}\n{diagnosis}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from manyhot.cli.jobs import many
 from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.reading import legend_of
 from manyhot.cli.jobs.speech import answer, tell
+from manyhot.encode.images import bad_words
 from manyhot.errors import InputError
 from manyhot.labels import Targets
 from manyhot.loading import load
@@ -39,14 +43,20 @@ def run(
     if samples.targets is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
     model = classifier.model_
+    classifier.on_bad_image = told["on_bad_image"]
     if isinstance(model, PixelModel):
-        pictures, targets = classifier.features_of(samples), classifier.pixel_targets(samples)
-        values = pixel_report(model, pictures, targets, samples.notes)
+        values = pixel_report(model, classifier.features_of(samples), classifier.pixel_targets(samples), samples.notes)
         values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
         answer(values, str(Report(values)), as_json)
         return
-    assert isinstance(samples.targets, Targets)
-    raw = model.raw_scores(classifier.features_of(samples))
+    raw, bad = classifier.scored(classifier.features_of(samples), is_calibrated=False, samples=samples)
+    targets = samples.targets
+    assert isinstance(targets, Targets)
+    if bad:
+        left_out = bad_words(bad, "left out", samples)
+        tell([left_out], quiet)
+        is_good = ~np.isnan(raw).any(axis=1)
+        raw, targets, samples = raw[is_good], targets.take(is_good), replace(samples, notes=(*samples.notes, left_out))
     scores = model.decider.scores(raw)
     thresholds = model.decider.thresholds
     facts = Facts(
@@ -56,8 +66,6 @@ def run(
         raw_scores=None if model.decider.calibration.is_identity else raw,
         answering=model.decider.described(),
     )
-    values = build(
-        model.labels, samples.targets, scores, model.decider.answers(scores), scores >= 0.5, thresholds, facts
-    )
+    values = build(model.labels, targets, scores, model.decider.answers(scores), scores >= 0.5, thresholds, facts)
     values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
     answer(values, str(Report(values)), as_json)

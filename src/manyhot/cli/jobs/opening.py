@@ -46,6 +46,8 @@ def options_for(
         sep=reading.get("sep"),
         id_column=reading.get("id_column"),
         format=told.get("format"),
+        images=told.get("images"),
+        on_bad_image=told.get("on_bad_image", "error"),
         header=names is None,
         column_names=None if names is None else tuple(names),
         kinds=kinds,

@@ -25,6 +25,8 @@ from manyhot.samples import Samples
 
 ANSWERS = "answers.csv"
 YES = 255
+SUFFIX = r"(?i)\.(png|jpe?g|bmp|gif|tiff?|webp)$"
+"""How names of images end, which folders named after them do without."""
 ROWS = 256
 """Images of a piece."""
 
@@ -75,7 +77,7 @@ def predict(
 def names_of(samples: Samples, pictures: Pictures, n_before: int) -> list[str]:
     """What the images are called: their ids, else the names of their files, else their numbers from 1."""
     if samples.ids is not None:
-        return [str(name) for name in samples.ids]
+        return [re.sub(SUFFIX, "", str(name)) for name in samples.ids]
     return [Path(cell).stem if isinstance(cell, str) else str(k) for k, cell in enumerate(pictures.cells, n_before + 1)]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,8 +14,10 @@ import polars as pl
 from manyhot.cli.jobs import many, pixels
 from manyhot.cli.jobs.answering import answer_rows, ids_of
 from manyhot.cli.jobs.opening import options_for
+from manyhot.cli.jobs.speech import tell
 from manyhot.cli.jobs.why import WHY, AskedReasons, asked_reasons
 from manyhot.cli.jobs.writing import suffix_of
+from manyhot.encode.images import bad_words
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.loading import load
@@ -30,7 +34,7 @@ def run(
     file: Path,
     output: Path | None,
     label_sep: str,
-    format: str | None,
+    reading: Mapping[str, Any],
     as_json: bool,
     quiet: bool,
     why: bool = False,
@@ -42,13 +46,16 @@ def run(
     if isinstance(classifier.model_, PixelModel):
         if why:
             raise InputError("reasons are not given for labels of pixels", argument="--why")
-        pixels.predict(classifier, file, output, {"format": format}, as_json)
+        classifier.on_bad_image = reading["on_bad_image"]
+        pixels.predict(classifier, file, output, reading, as_json)
         return
     suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     if isinstance(classifier, ManyLabelClassifier):
         if why:
             raise InputError("reasons are not given for models of very many labels", argument="--why")
-        many.predict(classifier, file, output, {"format": format, "label_sep": label_sep}, top, as_json, quiet)
+        many.predict(
+            classifier, file, output, {"format": reading["format"], "label_sep": label_sep}, top, as_json, quiet
+        )
         return
     asked = asked_reasons(why, top, suffix, is_screen=output is None and not as_json and sys.stdout.isatty())
     suffix = suffix if asked is None else asked.suffix
@@ -58,26 +65,36 @@ def run(
             f"got {label_sep!r}, which is part of the label {clash!r}; choose another text, or write .jsonl",
             argument="--label-sep",
         )
-    options = options_for(classifier, {"format": format}, require_labels=False, unknown_labels="ignore")
+    options = options_for(classifier, reading, require_labels=False, unknown_labels="ignore")
     rows = None if asked is None else EXPLAINED_ROWS
-    of_piece = partial(answers, classifier, asked=asked)
+    classifier.on_bad_image = reading["on_bad_image"]
+    of_piece = partial(answers, classifier, asked=asked, quiet=quiet)
     answer_rows(classifier, file, options, of_piece, output, suffix, label_sep, rows, as_json, quiet)
 
 
 def answers(
-    classifier: MultiLabelClassifier, samples: Samples, n_before: int, asked: AskedReasons | None = None
+    classifier: MultiLabelClassifier,
+    samples: Samples,
+    n_before: int,
+    asked: AskedReasons | None = None,
+    quiet: bool = False,
 ) -> pl.DataFrame:
-    """One row a sample: id, labels (a list), the probability of each label, and the reasons that were asked for."""
+    """One row a sample: id, labels (a list), the probability of each label, and the reasons that were asked for.
+
+    Labels and probabilities are null where the image cannot be used, if such rows are skipped.
+    """
     features = classifier.features_of(samples)
-    scores = classifier.model_.scores(features)
+    scores, bad = classifier.scored(features, is_calibrated=True, samples=samples)
+    if bad:
+        tell([bad_words(bad, "not answered", samples)], quiet)
     labels = classifier.model_.labels
-    decisions = classifier.model_.decider.answers(scores)
+    decisions = classifier.model_.decider.answers(np.nan_to_num(scores) if bad else scores)
     names = np.asarray(labels.names, dtype=object)
-    columns = {
-        "id": ids_of(samples, n_before),
-        "labels": pl.Series("labels", [names[row].tolist() for row in decisions], dtype=pl.List(pl.String)),
+    listed = [None if k in bad else names[row].tolist() for k, row in enumerate(decisions)]
+    columns = {"id": ids_of(samples, n_before), "labels": pl.Series("labels", listed, dtype=pl.List(pl.String))}
+    columns |= {
+        f"p_{name}": pl.Series(f"p_{name}", scores[:, j], nan_to_null=True) for j, name in enumerate(labels.names)
     }
-    columns |= {f"p_{name}": pl.Series(f"p_{name}", scores[:, j]) for j, name in enumerate(labels.names)}
     if asked is not None:
         columns[WHY] = asked.column(classifier.model_, features, scores)
     return pl.DataFrame(columns)

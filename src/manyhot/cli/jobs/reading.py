@@ -16,7 +16,7 @@ def options_of(reading: Mapping[str, Any], **more: Any) -> ReadOptions:
 
     Args:
         reading: The flags by name: `labels`, `sep`, `id_column`, `format`, `column_names`, `label_order` (names with
-            commas between), `xml`, `kinds`.
+            commas between), `xml`, `images`, `kinds`.
         more: Options that no flag gives.
     """
     names, order = reading["column_names"], reading["label_order"]
@@ -27,6 +27,7 @@ def options_of(reading: Mapping[str, Any], **more: Any) -> ReadOptions:
         format=reading["format"],
         legend=reading.get("legend"),
         xml=reading["xml"],
+        images=reading.get("images"),
         kinds=reading["kinds"],
         label_order=None if order is None else tuple(name.strip() for name in order.split(",")),
         header=names is None,

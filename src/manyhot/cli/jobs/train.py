@@ -37,7 +37,7 @@ def run(
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
-    options = options_of(reading)
+    options = options_of(reading, on_bad_image=classifier.on_bad_image)
     is_stream = streams_by_itself(file, options) if stream is None else stream
     if is_stream:
         words = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"

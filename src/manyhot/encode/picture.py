@@ -1,0 +1,285 @@
+"""One image, wherever it lies -> pixels of a given shape, or words on why it cannot be used.
+
+It knows Pillow and nothing of columns, rows or settings. What a header claims is checked before anything is decoded, so
+that no file can ask for more memory than `MOST_PIXELS` take. Start reading at `pixels_of`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, TiffImagePlugin, WebPImagePlugin
+
+MOST_PIXELS = 40_000_000
+"""Pixels of an image at most."""
+_MORE = (TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile)  # known to Pillow once they are imported
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", *(kind.format for kind in _MORE))
+"""What is read; Pillow has more, which start other programs or are rarely met."""
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+ORIENTATION = 0x0112
+DRAFT_TIMES = 2
+"""A JPEG is decoded at a fraction of its size where that is at least so many times what is wanted."""
+REDUCING_GAP = 3.0
+PROBED_EDGE = 64
+
+Cell = str | bytes | np.ndarray | None
+"""A path, the content of a file, pixels (h, w) or (h, w, c), or nothing."""
+
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises on files that are damaged or made by hand."""
+
+
+class BadImageError(Exception):
+    """Why an image cannot be used, in words that follow its name."""
+
+
+class Header(NamedTuple):
+    """What an image says of itself.
+
+    Attributes:
+        height: In pixels, as it is shown.
+        width: In pixels, as it is shown.
+        is_grey: Whether its kind has no colours.
+    """
+
+    height: int
+    width: int
+    is_grey: bool
+
+
+class Budget:
+    """So many pixels are being decoded at a time at most, whatever the number of threads; one image always is.
+
+    Args:
+        most: Pixels.
+    """
+
+    def __init__(self, most: int = MOST_PIXELS) -> None:
+        self._most, self._used = most, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def held(self, pixels: int) -> Iterator[None]:
+        """Wait until there is room for some pixels, and hold it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._used or self._used + pixels <= self._most)
+            self._used += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= pixels
+                self._changed.notify_all()
+
+
+def header_of(cell: Cell) -> Header:
+    """Size and kind, without decoding.
+
+    Raises:
+        BadImageError: It cannot be used.
+    """
+    if isinstance(cell, np.ndarray):
+        return Header(cell.shape[0], cell.shape[1], cell.ndim == 2 or cell.shape[2] == 1)
+    with _opened(cell) as image:
+        width, height = image.size
+        is_turned = image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in (
+            5,
+            6,
+            7,
+            8,
+        )  # PNG would be decoded
+        return Header(*((width, height) if is_turned else (height, width)), image.mode in GREY_MODES)
+
+
+def is_grey(cell: Cell) -> bool:
+    """Whether no pixel has a colour, as a look at a smaller version shows.
+
+    Raises:
+        BadImageError: It cannot be used.
+    """
+    found = header_of(cell)
+    if found.is_grey:
+        return True
+    edges = (min(PROBED_EDGE, found.height), min(PROBED_EDGE, found.width))
+    pixels = pixels_of(cell, (*edges, 3), "stretch", Budget())
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def pixels_of(cell: Cell, shape: tuple[int, int, int], fit: str, budget: Budget) -> np.ndarray:
+    """The first frame as it is shown: turned as its EXIF data say, what is transparent on white.
+
+    Args:
+        cell: The image.
+        shape: Height, width and channels (1 or 3).
+        fit: "pad" (whole, the rest in its mean colour), "stretch" or "crop" (its middle).
+        budget: What bounds the memory of several threads.
+
+    Returns:
+        uint8 of that shape.
+
+    Raises:
+        BadImageError: It cannot be used.
+    """
+    with _opened(cell) as image:
+        if image.format in ("JPEG", "MPO"):
+            edge = DRAFT_TIMES * max(shape[:2])
+            image.draft(None, (edge, edge))
+        with budget.held(image.width * image.height):
+            content = _resized(_plain(image), shape[:2], fit)
+    if content.mode in ("LA", "RGBA"):
+        white = Image.new("RGBA", content.size, "white")
+        white.alpha_composite(content.convert("RGBA"))
+        content = white.convert("RGB")
+    pixels = np.asarray(content.convert("L" if shape[2] == 1 else "RGB")).reshape(content.height, content.width, -1)
+    if pixels.shape == shape:
+        return pixels
+    canvas = np.empty(shape, dtype=np.uint8)
+    canvas[:] = np.rint(pixels.mean(axis=(0, 1)))
+    top, left = (shape[0] - content.height) // 2, (shape[1] - content.width) // 2
+    canvas[top : top + content.height, left : left + content.width] = pixels
+    return canvas
+
+
+def packed(image: Image.Image | np.ndarray) -> bytes:
+    """An image of Pillow's, or pixels uint8 (h, w) or (h, w, 1, 3 or 4), as the content of a PNG file.
+
+    Raises:
+        BadImageError: It cannot be used.
+    """
+    try:
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+                raise BadImageError(f"is an array {image.shape} of {image.dtype}, expected uint8 (h, w) or (h, w, 3)")
+            image = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
+        buffer = io.BytesIO()
+        _plain(image.copy()).save(buffer, "PNG", compress_level=1)
+    except _BROKEN as error:
+        raise BadImageError(_words(error)) from None
+    return buffer.getvalue()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow's warnings kept to themselves: what is wrong with an image is told here, with its name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
+def _opened(cell: Cell) -> Iterator[Image.Image]:
+    """The image with its header read and within the limit; whatever breaks inside is told as `BadImageError`."""
+    if cell is None:
+        raise BadImageError("is missing")
+    if cell == b"":
+        raise BadImageError("is empty")
+    if isinstance(cell, str) and re.match(r"(?i)(https?|s3|gs|ftp)://", cell):
+        raise BadImageError("is a web address; download the images first")
+    try:
+        if isinstance(cell, np.ndarray):
+            yield Image.fromarray(cell[..., 0] if cell.ndim == 3 and cell.shape[2] == 1 else cell)
+            return
+        with Image.open(io.BytesIO(cell) if isinstance(cell, bytes) else cell, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise BadImageError(_too_large(image.width * image.height, f"{image.width} x {image.height}, "))
+            yield image
+    except Image.DecompressionBombError as error:
+        found = re.search(r"\((\d+) pixels\)", str(error))
+        raise BadImageError(_too_large(int(found[1]) if found else MOST_PIXELS)) from None
+    except Image.UnidentifiedImageError:
+        raise BadImageError(_what_else(cell)) from None
+    except FileNotFoundError:
+        raise BadImageError("does not exist") from None
+    except _BROKEN as error:
+        raise BadImageError(_words(error)) from None
+
+
+def _too_large(pixels: int, edges: str = "") -> str:
+    return f"says it has {edges}{pixels / 1e6:.0f} megapixels, more than the {MOST_PIXELS / 1e6:.0f} that are decoded"
+
+
+def _what_else(cell: Cell) -> str:
+    """What a file is that is no image."""
+    if isinstance(cell, bytes):
+        head = cell[:64]
+    else:
+        with open(str(cell), "rb") as file:
+            head = file.read(64)
+    if not head:
+        return "is empty (0 bytes)"
+    is_text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
+    return f"is {'text' if is_text else 'something else'} and no image of a kind that is read ({', '.join(FORMATS)})"
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be opened ({error.strerror})"
+    return f"is damaged or cut short ({str(error).splitlines()[0][:120] if str(error) else type(error).__name__})"
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Decoded and turned, in one of the modes L, LA, RGB and RGBA; may change what is handed over."""
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode in DEEP_MODES:
+        image = _high_byte(image)
+    elif image.mode == "F":
+        raise BadImageError("holds fractions, whose range nobody knows; save it with 8 or 16 bits a channel")
+    elif image.mode in ("LA", "La"):
+        image = image.convert("LA")
+    elif image.mode in ("RGBA", "RGBa", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return image
+
+
+def _high_byte(image: Image.Image) -> Image.Image:
+    """16 bits a channel as 8."""
+    pixels = np.asarray(image)
+    if image.mode == "I" and (pixels.min() < 0 or pixels.max() > 65535):
+        raise BadImageError("holds 32-bit numbers, whose range nobody knows; save it with 8 or 16 bits a channel")
+    return Image.fromarray((pixels >> 8).astype(np.uint8))
+
+
+def _resized(image: Image.Image, edges: tuple[int, int], fit: str) -> Image.Image:
+    """As large as the edges allow; of just this size but for "pad"."""
+    height, width = edges
+    if image.size == (width, height):
+        return image
+    by_edge = (width / image.width, height / image.height)
+    box: tuple[float, float, float, float] | None = None
+    if fit == "pad":
+        scale = min(by_edge)
+        width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    elif fit == "crop":
+        scale = max(by_edge)
+        half = (image.width - width / scale) / 2, (image.height - height / scale) / 2
+        box = (max(half[0], 0.0), max(half[1], 0.0), image.width - max(half[0], 0.0), image.height - max(half[1], 0.0))
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=REDUCING_GAP)
