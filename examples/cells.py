@@ -69,7 +69,7 @@ def main() -> None:
         members=told.members,
         epochs=told.epochs if told.epochs == "auto" else int(told.epochs),
         batch_size=told.batch_size if told.batch_size == "auto" else int(told.batch_size),
-        image_settings={"filters": told.filters},
+        image_settings={"filters": told.filters, "augment": "flip+flip_vertical+quarter_turns"},
         seed=told.seed,
         quiet=told.json,
     ).fit(X[:n_train], Y[:n_train])

@@ -70,3 +70,13 @@ def test_paper_topics(data_folder):
     assert answer["f1_micro"] > 0.6
     assert answer["lrap"] > 0.7
     assert answer["element_accuracy_of_no_answers"] > 0.8
+
+
+def test_cells(data_folder):
+    """A few images and epochs; the whole takes minutes."""
+    folder = data_folder("nuclei_dsb2018")
+    small = ["--images", "30", "--members", "1", "--epochs", "6", "--batch-size", "2", "--filters", "8x16x32"]
+    answer = answer_of("cells.py", "--data", str(folder), *small)
+    assert set(answer["test"]) == {"nucleus", "boundary", "touching"}
+    assert answer["test"]["nucleus"]["dice"] > 0.4
+    assert answer["several"] > 0
