@@ -253,7 +253,7 @@ def _with_variation(plan: Plan, images: Mapping[str, Mapping[str, Any]]) -> Plan
     return replace(plan, image_settings=told)
 
 
-FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256]}
+FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256], "convnext": [32, 64, 128, 256]}
 
 
 def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:
