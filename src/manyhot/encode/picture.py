@@ -105,12 +105,9 @@ def header_of(cell: Cell) -> Header:
         return Header(cell.shape[0], cell.shape[1], cell.ndim == 2 or cell.shape[2] == 1)
     with _opened(cell) as image:
         width, height = image.size
-        is_turned = image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in (
-            5,
-            6,
-            7,
-            8,
-        )  # PNG would be decoded
+        # TIFF is turned by Pillow itself; asked for EXIF data that it does not hold in front, PNG would be decoded
+        is_told = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        is_turned = is_told and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
         return Header(*((width, height) if is_turned else (height, width)), image.mode in GREY_MODES)
 
 
@@ -195,7 +192,7 @@ def _opened(cell: Cell) -> Iterator[Image.Image]:
     """The image with its header read and within the limit; whatever breaks inside is told as `BadImageError`."""
     if cell is None:
         raise BadImageError("is missing")
-    if cell == b"":
+    if isinstance(cell, bytes) and not cell:
         raise BadImageError("is empty")
     if isinstance(cell, str) and re.match(r"(?i)(https?|s3|gs|ftp)://", cell):
         raise BadImageError("is a web address; download the images first")
