@@ -61,7 +61,7 @@ def test_absolute_paths_stay(table, tmp_path):
 def test_a_path_that_is_not_there_is_named_with_its_row(table, tmp_path):
     (tmp_path / table["photo"][4]).unlink()
     path = write(table, tmp_path / "t.csv")
-    with pytest.raises(InputError, match="'photos/a/im004.png' does not exist") as caught:
+    with pytest.raises(InputError, match=r"'photos/a/im004\.png' does not exist") as caught:
         read(path, ReadOptions(labels=LABELS))
     assert (caught.value.file, caught.value.row, caught.value.column) == (str(path), 5, "photo")
     with pytest.raises(InputError) as caught:
@@ -149,7 +149,7 @@ def test_rows_and_images_without_each_other(table, tmp_path):
 def test_a_column_of_an_error_keeps_its_row_when_rows_were_left_out(table, tmp_path):
     frame = table.with_columns(x=pl.Series([1.0] * 20 + [float("inf")] + [2.0] * 19))
     (tmp_path / table["photo"][0]).unlink()
-    with pytest.raises(InputError, match="infinity|inf") as caught:
+    with pytest.raises(InputError, match=r"got inf") as caught:
         read(write(frame, tmp_path / "t.csv"), ReadOptions(labels=LABELS, images=tmp_path))
     assert caught.value.row == 21
 
@@ -171,7 +171,7 @@ def test_a_folder_brings_its_file_of_labels(table, tmp_path):
         samples = read(folder, ReadOptions(labels=LABELS))
         assert (samples.n_samples, samples.source) == (N, str(path))
     write(table, tmp_path / "other.tsv")
-    with pytest.raises(InputError, match="'other.tsv', 't.csv'"):
+    with pytest.raises(InputError, match=r"'other\.tsv', 't\.csv'"):
         read(tmp_path, ReadOptions(labels=LABELS))
     with pytest.raises(InputError, match="without a file of labels"):
         read(tmp_path / "photos/a", ReadOptions(labels=LABELS))

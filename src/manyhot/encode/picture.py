@@ -35,6 +35,7 @@ PROBED_EDGE = 64
 Cell = str | bytes | np.ndarray | None
 """A path, the content of a file, pixels (h, w) or (h, w, c), or nothing."""
 
+_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _BROKEN = (
     OSError,
     SyntaxError,
@@ -228,6 +229,8 @@ def _what_else(cell: Cell) -> str:
             head = file.read(64)
     if not head:
         return "is empty (0 bytes)"
+    if head.startswith(_STARTS):
+        return "is damaged or cut short within its header"
     is_text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
     return f"is {'text' if is_text else 'something else'} and no image of a kind that is read ({', '.join(FORMATS)})"
 
