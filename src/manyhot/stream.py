@@ -225,13 +225,12 @@ def train_stream(
     )
     windows = supply.windows(networks.tables)
     trained = engine.train_windows(networks, windows, plan, job.runtime, int(plan.batch_size), watch)
-    notes = (*job.given.notes, *_story(job, windows.n_windows), *rows.notes)
+    n_rows = job.file.n_rows - len(rows.bad)
+    notes = (*job.given.notes, *_story(job, windows.n_windows, n_rows), *rows.notes)
     held = weighted_counts(job.given.targets, job.given.weights)
     positives, known = rows.positives + held[0], rows.known + held[1]
     constant = np.flatnonzero((positives == 0) | (positives == known))
-    given = replace(
-        job.given, notes=notes, n_streamed=shards.n_rows + len(job.aside) - len(job.given.ids), constant=constant
-    )
+    given = replace(job.given, notes=notes, n_rows=n_rows, n_streamed=n_rows - len(job.given.ids), constant=constant)
     return finished(job.fit, trained, job.undecided, job.runtime, given)
 
 
@@ -286,9 +285,9 @@ def _n_windows(shards: Shards, job: StreamJob, window_bytes: int) -> int:
     return max(1, min(wanted, shards.n_rows // 64))
 
 
-def _story(job: StreamJob, n_windows: int) -> Iterator[str]:
+def _story(job: StreamJob, n_windows: int, n_rows: int) -> Iterator[str]:
     """What a reader of the report should know of a training from a stream."""
-    n_rows, n_held = job.file.n_rows, len(job.given.ids)
+    n_held = len(job.given.ids)
     yield (
         f"Trained from a stream of {n_rows} rows in {n_windows} window{'s' if n_windows > 1 else ''}. {n_held} rows, "
         "drawn at random and never trained on, are what scores, thresholds and this report rest on."
