@@ -115,6 +115,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         layout: str = Runtime.layout,
         predict_rows: int = Runtime.predict_rows,
         compilation_cache: bool = Runtime.compilation_cache,
+        fast_layers: bool = Runtime.fast_layers,
         quiet: bool = Runtime.quiet,
         on_bad_image: str = Runtime.on_bad_image,
     ) -> None:
@@ -165,6 +166,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         self.layout = layout
         self.predict_rows = predict_rows
         self.compilation_cache = compilation_cache
+        self.fast_layers = fast_layers
         self.quiet = quiet
         self.on_bad_image = on_bad_image
 

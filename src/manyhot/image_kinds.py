@@ -11,7 +11,7 @@ from typing import Any
 
 from manyhot.ranges import Choice, Listed, Number, Setting, Sizes, Whole, filled
 
-IMAGE_NETWORKS = ("cnn", "resnet")
+IMAGE_NETWORKS = ("cnn", "resnet", "convnext")
 """Networks that take images."""
 FITS = ("pad", "stretch", "crop")
 CHANNELS = ("auto", "grey", "colour")

@@ -70,9 +70,9 @@ class Plan:
         early_stopping: Whether a part of each member's rows decides when it stops; the best weights are kept.
         patience: Epochs without a better stopping loss before a member stops.
         stop_share: One in this many rows outside the held-out fold decides about stopping.
-        network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "cnn" or
-            "resnet" (plain or residual convolutions, for images), "own" (a Keras model of your own), or "auto":
-            whichever of "mlp", "words" and "resnet" suits the features.
+        network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "cnn",
+            "resnet" or "convnext" (plain, residual or depthwise convolutions, for images), "own" (a Keras model of your
+            own), or "auto": whichever of "mlp", "words" and "resnet" suits the features.
         hidden: Units of each hidden layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Share of hidden units dropped in training, 0 to below 1.
@@ -89,7 +89,7 @@ class Plan:
             max_tokens, units and pool, "pretrained" preset, max_tokens and cache, "own" name and cache.
         image_settings: Settings for images by name, such as {"size": 128, "augment": "flip+shift"}; None for the
             defaults: size, channels and fit (how images are brought to one size), filters, blocks, kernel and pool (of
-            the networks "cnn" and "resnet"), augment and strength (how they are varied in training).
+            the networks for images), augment and strength (how they are varied in training).
         loss: "binary_crossentropy", "focal", "asymmetric", "class_balanced", "distribution_balanced", "two_way",
             "zlpr", "hill", "entropy_maximization", "weak_negatives", or "categorical_crossentropy" with
             `head="softmax"`; "auto" takes "binary_crossentropy", and "hill" with `positive_only`.
@@ -291,6 +291,7 @@ class Runtime:
         layout: "together" (members as one leading axis), "single" (one after another) or "auto" (a rule on shapes).
         predict_rows: Rows per prediction step.
         compilation_cache: Whether compiled programs are kept in the user's cache folder for the next process.
+        fast_layers: Whether pooling and convolution are done by layers of our own where Keras' are slow (on a CPU).
         quiet: Whether progress is kept to oneself.
         on_bad_image: "error" stops at an image that cannot be used; "skip" trains without such rows, and answers them
             with nothing.
@@ -300,6 +301,7 @@ class Runtime:
     layout: str = "auto"
     predict_rows: int = 1024
     compilation_cache: bool = True
+    fast_layers: bool = True
     quiet: bool = False
     on_bad_image: str = "error"
 
@@ -313,6 +315,7 @@ class Runtime:
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         check.boolean(compilation_cache=self.compilation_cache)
+        check.boolean(fast_layers=self.fast_layers)
         check.boolean(quiet=self.quiet)
 
 

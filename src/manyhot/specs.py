@@ -172,13 +172,15 @@ def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
     return replace(plan, head="softmax", loss=loss or "categorical_crossentropy")
 
 
-def with_network(plan: Plan, vocabularies: Mapping[str, int], images: Collection[str] = ()) -> Plan:
+def with_network(
+    plan: Plan, vocabularies: Mapping[str, int], images: Mapping[str, Mapping[str, Any]] | None = None
+) -> Plan:
     """The plan with a network that suits the features.
 
     Args:
         plan: The plan.
         vocabularies: Name of a block of numbers of words -> how many different numbers there are.
-        images: Names of the blocks of images.
+        images: Name of a block of images -> mean and deviation of each channel.
 
     Raises:
         InputError: A network that does not take such features.
@@ -186,8 +188,10 @@ def with_network(plan: Plan, vocabularies: Mapping[str, int], images: Collection
     if images and vocabularies:
         raise InputError("images beside learned vectors of words are not supported; say text='ngrams'", argument="text")
     if plan.network == "auto":
-        return replace(plan, network="resnet" if images else "words" if vocabularies else "mlp")
-    if plan.network in IMAGE_NETWORKS and not images:
+        plan = replace(plan, network="resnet" if images else "words" if vocabularies else "mlp")
+    if images and plan.network in IMAGE_NETWORKS:
+        return _with_variation(plan, images)
+    if plan.network in IMAGE_NETWORKS:
         raise InputError(f"the network {plan.network!r} is for images, and there are none", argument="network")
     if images and plan.network not in (*IMAGE_NETWORKS, OWN):
         raise InputError(
@@ -236,7 +240,20 @@ def network_settings(
     }
 
 
-FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256]}
+GREY_VARIATION, COLOUR_VARIATION = ("shift", "rotate", "zoom"), ("flip", "shift", "zoom", "colour")
+"""What "auto" does to images: grey ones are often signs or letters, which must not be mirrored."""
+
+
+def _with_variation(plan: Plan, images: Mapping[str, Mapping[str, Any]]) -> Plan:
+    """The plan with what is done to images in training."""
+    told = image_settings(plan.image_settings)
+    if told["augment"] == "auto":
+        is_grey = all(len(one["mean"]) == 1 for one in images.values())
+        told["augment"] = list(GREY_VARIATION if is_grey else COLOUR_VARIATION)
+    return replace(plan, image_settings=told)
+
+
+FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256], "convnext": [32, 64, 128, 256]}
 
 
 def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:

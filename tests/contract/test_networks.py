@@ -23,6 +23,7 @@ SHAPES = {
     "words": {"features": (6,), "words": (5,)},
     "cnn": IMAGES,
     "resnet": IMAGES,
+    "convnext": IMAGES,
 }
 OF_IMAGES = [
     {
@@ -39,6 +40,7 @@ MORE = {
     "words": [{"vocabularies": {"words": 11}, "units": 4, "pool": pool} for pool in POOLS],
     "cnn": OF_IMAGES,
     "resnet": OF_IMAGES,
+    "convnext": OF_IMAGES,
 }
 CASES = [(name, {**settings, **more}) for name in BUILDERS for settings in SETTINGS for more in MORE[name]]
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from manyhot.backend import keras, precision
+from manyhot.networks import choose_layers
 
 SMALL_STEP_FLOPS = 4e6
 """On a CPU, members are trained together until a step of the chunk costs about this much."""
@@ -47,6 +48,11 @@ class Networks:
     is_checked: bool = True
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     begin_tables: Callable[[int], dict[str, np.ndarray]] | None = None
+
+    def with_layers(self, is_fast: bool) -> Networks:
+        """The same networks with our quick layers for Keras', or with Keras' own; the key tells them apart."""
+        build = self.build
+        return replace(self, build=lambda member: choose_layers(build(member), is_fast), key=(self.key, is_fast))
 
 
 class Weights(NamedTuple):

@@ -21,6 +21,7 @@ from manyhot.engine.step import (
     loss_sums,
     safe_mean,
     scheduled_rate,
+    taken,
     update,
 )
 
@@ -81,6 +82,12 @@ def _epoch(
     if recipe.is_ragged:
         n_steps = (rows.n_train + recipe.batch_size - 1) // recipe.batch_size
 
+    def key_of(step: jax.Array) -> jax.Array | None:
+        if recipe.variation is None:
+            return None
+        key = jax.random.wrap_key_data(state.key, impl="threefry2x32")
+        return jax.random.fold_in(jax.random.fold_in(key, epoch), step + 1)
+
     def one_step(step: jax.Array, carry: tuple) -> tuple:
         weights, total, weight = carry
         if recipe.full_batches:
@@ -92,7 +99,7 @@ def _epoch(
         rate = scheduled_rate(recipe, dials, epoch * n_steps + step, n_steps)
 
         def move(weights: tuple) -> tuple:
-            return update(recipe, weights, data, (batch, mask), rows.labels, dials, rate)
+            return update(recipe, weights, data, (batch, mask), rows.labels, dials, rate, key_of(step))
 
         def stay(weights: tuple) -> tuple:
             return weights, (zero, zero)
@@ -143,8 +150,10 @@ def _stopping_loss(recipe: Recipe, state: State, rows: Rows, data: Data, dials: 
         chosen = jax.lax.dynamic_slice(padded, (step * size,), (size,))
         batch = (chosen, step * size + jnp.arange(size) < rows.n_stop)
         bags = bags_of(recipe, state.tables, data, batch, is_stopping=True)
-        logits, _, _ = call_network(recipe, (state.trainable, state.fixed), data, batch, bags, training=False)
-        step_total, step_weight = loss_sums(recipe, logits, data, batch, rows.labels, dials)
+        there = taken(recipe, data, batch)
+        inputs = {**there.inputs, **bags}
+        logits, _, _ = call_network(recipe, (state.trainable, state.fixed), inputs, batch[1], training=False)
+        step_total, step_weight = loss_sums(recipe, logits, there, data, batch, rows.labels, dials)
         return total + step_total, weight + step_weight
 
     zero = jnp.zeros((), data.weights.dtype)

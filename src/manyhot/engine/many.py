@@ -24,7 +24,7 @@ from manyhot.engine.listed import NOBODY, SMALLEST_LIST, ListedTargets
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.programs import PROGRAMS
 from manyhot.engine.state import Dials
-from manyhot.engine.step import Recipe, apply_gradients, bags_of, call_network, scheduled_rate
+from manyhot.engine.step import Recipe, apply_gradients, bags_of, call_network, inputs_of, scheduled_rate
 from manyhot.engine.tables import begun, most_entries
 from manyhot.engine.wide import CHUNK, loss_and_update, padded_size
 from manyhot.errors import TrainingError
@@ -319,7 +319,8 @@ def _one_step(
     bags = bags_of(recipe, state.tables, data, batch)
 
     def trunk(trainable: list, bags: dict) -> tuple[jax.Array, list]:
-        hidden, fixed, _ = call_network(recipe, (trainable, state.fixed), data, batch, bags, training=True)
+        inputs = {**inputs_of(recipe, data, batch[0]), **bags}
+        hidden, fixed, _ = call_network(recipe, (trainable, state.fixed), inputs, batch[1], training=True)
         return hidden, fixed
 
     hidden, pull, fixed = jax.vjp(trunk, state.trainable, bags, has_aux=True)

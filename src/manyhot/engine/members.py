@@ -19,6 +19,7 @@ import numpy as np
 
 from manyhot.backend import jax, precision
 from manyhot.collector import paused
+from manyhot.engine.augment import Variation
 from manyhot.engine.counts import label_facts
 from manyhot.engine.data import Data, Parts, bucket, pad_indices
 from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, chunk_size
@@ -31,6 +32,7 @@ from manyhot.engine.tables import begun, most_entries
 from manyhot.engine.together import check_together
 from manyhot.errors import InputError, TrainingError
 from manyhot.hyperparameters import LOSS_KINDS, loss_settings
+from manyhot.image_kinds import image_settings
 from manyhot.losses import LOSSES
 from manyhot.plan import Plan, Runtime
 
@@ -48,6 +50,14 @@ def chosen_devices(runtime: Runtime) -> list[Any]:
     if runtime.devices > len(devices):
         raise InputError(f"{runtime.devices} devices asked for, there are {len(devices)}", argument="devices")
     return devices[: runtime.devices]
+
+
+def variation_of(plan: Plan) -> Variation | None:
+    """How images are varied in training; None for not at all."""
+    told = image_settings(plan.image_settings)
+    if told["augment"] == "auto" or not told["augment"]:
+        return None
+    return Variation(tuple(told["augment"]), told["strength"])
 
 
 def train(
@@ -96,6 +106,7 @@ class Training:
         start: Weights | None,
         watch: Watch | None,
     ) -> None:
+        networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.parts, self.plan, self.watch = networks, parts, plan, watch
         self.devices = chosen_devices(runtime)
         self.n_epochs = int(plan.epochs)
@@ -104,6 +115,7 @@ class Training:
         optimizer = make_optimizer(plan, networks.optimizer)
         optimizer.build(self.models[0].trainable_variables)
         self.slots = [np.asarray(variable.value) for variable in optimizer.variables]
+        images = tuple(name for name, block in data.blocks.items() if getattr(block, "dtype", None) == np.uint8)
         stop_size = bucket(max((len(rows) for rows in parts.stop), default=0))
         steps = {math.ceil(len(rows) / batch_size) for rows in parts.train}
         self.recipe = Recipe(
@@ -120,6 +132,8 @@ class Training:
             is_ragged=networks.full_batches and len(steps) > 1,
             tables={name: self._gathered(name, data.blocks[name], batch_size) for name in networks.tables},
             is_adagrad=plan.optimizer != "sgd",
+            variation=variation_of(plan) if images else None,
+            images=images,
         )
         self.n_steps = max(steps)
         self.train_rows, self.n_train = pad_indices(parts.train, bucket(max(len(rows) for rows in parts.train)))
@@ -288,6 +302,7 @@ class Training:
             plan.schedule if self.recipe.moves_rate else None,
             (self.recipe.full_batches, self.recipe.is_ragged),
             (tuple(self.recipe.tables.items()), self.recipe.is_adagrad),
+            self.recipe.variation,
             self.chunk,
         )
 

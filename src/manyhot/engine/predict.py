@@ -41,6 +41,7 @@ class Scorer:
     def __init__(
         self, networks: Networks, weights: Weights, precision_name: str, runtime: Runtime, output: str = "sigmoid"
     ) -> None:
+        networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
         self.n_members = networks.n_members
         self.device = chosen_devices(runtime)[0]

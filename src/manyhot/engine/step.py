@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from manyhot.backend import jax, keras
+from manyhot.engine.augment import Variation, varied
 from manyhot.engine.data import Data, take_rows
 from manyhot.engine.state import Dials, LabelFacts
 from manyhot.engine.tables import Batch, Table, bag, moved
@@ -35,6 +36,8 @@ class Recipe:
         tables: Name of a block with a table -> the most non-zeros of a training and of a stopping batch where they are
             gathered, 0 where loops go over them.
         is_adagrad: Whether tables move by AdaGrad's steps; otherwise by plain gradient descent.
+        variation: How images are varied in training; None for not at all.
+        images: Names of the blocks of images.
     """
 
     network: keras.Model
@@ -50,6 +53,8 @@ class Recipe:
     is_ragged: bool = False
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     is_adagrad: bool = True
+    variation: Variation | None = None
+    images: tuple[str, ...] = ()
 
     def rate_slot(self) -> int:
         """Where the learning rate stands among the optimizer's variables."""
@@ -71,25 +76,62 @@ def bags_of(
     }
 
 
+class Taken(NamedTuple):
+    """The rows of a batch.
+
+    Attributes:
+        inputs: Name of a block without a table -> (b, ...).
+        targets: float (b, ..., l).
+        known: bool like targets, or None where everything is known.
+    """
+
+    inputs: dict[str, jax.Array]
+    targets: jax.Array
+    known: jax.Array | None
+
+
+def taken(recipe: Recipe, data: Data, batch: tuple[jax.Array, jax.Array], key: jax.Array | None = None) -> Taken:
+    """The rows of a batch as they are, or, with a key, their images varied.
+
+    Args:
+        recipe: The fixed part.
+        data: All rows.
+        batch: Row indices int32 (b,) and bool mask (b,).
+        key: Where the draws begin.
+    """
+    rows, is_real = batch
+    inputs = inputs_of(recipe, data, rows)
+    targets = data.values[rows].astype(data.weights.dtype)
+    known = None if data.known is None else data.known[rows] > 0
+    if key is None or recipe.variation is None:
+        return Taken(inputs, targets, known)
+    images = {name: inputs[name] for name in recipe.images}
+    changed = varied(key, images, targets, known, is_real, recipe.variation)
+    return Taken({**inputs, **changed.images}, changed.targets, changed.known)
+
+
+def inputs_of(recipe: Recipe, data: Data, rows: jax.Array) -> dict[str, jax.Array]:
+    """Some rows of the blocks without a table, (b, ...) each."""
+    dense = {name: shape for name, shape in recipe.shapes.items() if name not in recipe.tables}
+    return {name: take_rows(data.blocks[name], rows, shape[-1]) for name, shape in dense.items()}
+
+
 def call_network(
     recipe: Recipe,
     weights: tuple[list, list],
-    data: Data,
-    batch: tuple[jax.Array, jax.Array],
-    bags: Mapping[str, jax.Array],
+    inputs: Mapping[str, jax.Array],
+    is_real: jax.Array,
     training: bool,
 ) -> tuple[jax.Array, list, list]:
     """The network on some rows -> (logits, its other weights afterwards, penalties)."""
-    rows, mask = batch
-    dense = {name: shape for name, shape in recipe.shapes.items() if name not in recipe.tables}
-    inputs = {name: take_rows(data.blocks[name], rows, shape[-1]) for name, shape in dense.items()} | dict(bags)
-    with real_rows(mask):
-        return recipe.network.stateless_call(*weights, inputs, training=training, return_losses=True)
+    with real_rows(is_real):
+        return recipe.network.stateless_call(*weights, dict(inputs), training=training, return_losses=True)
 
 
 def loss_sums(
     recipe: Recipe,
     logits: jax.Array,
+    there: Taken,
     data: Data,
     batch: tuple[jax.Array, jax.Array],
     labels: LabelFacts,
@@ -97,11 +139,11 @@ def loss_sums(
 ) -> tuple[Any, Any]:
     """The one reduce: (weighted sum of the losses, sum of the weights) over known entries of real rows."""
     rows, is_real = batch
-    targets = data.values[rows].astype(logits.dtype)
+    targets = there.targets.astype(logits.dtype)
     by_row = [-1, *[1] * (logits.ndim - 1)]
     mask = jnp.broadcast_to(is_real.reshape(by_row), logits.shape)
-    if data.known is not None:
-        mask = mask & (data.known[rows] > 0)
+    if there.known is not None:
+        mask = mask & there.known
     smoothed = targets * (1 - dials.label_smoothing) + dials.label_smoothing / 2
     elements = recipe.loss(logits, smoothed, mask, LossFacts(dials.loss_settings, labels.positives, labels.known))
     weights = data.weights[rows].reshape(by_row) * data.label_weights
@@ -132,6 +174,7 @@ def update(
     labels: LabelFacts,
     dials: Dials,
     rate: jax.Array,
+    key: jax.Array | None = None,
 ) -> tuple[tuple[list, list, list, dict[str, Table]], tuple[jax.Array, jax.Array]]:
     """One optimizer step.
 
@@ -143,16 +186,19 @@ def update(
         labels: What the member knows of the labels.
         dials: Hyperparameters of the loss.
         rate: The step's learning rate.
+        key: Where the draws of varied images begin.
 
     Returns:
         The new weights, and (loss sum, weight sum) of the batch before the step.
     """
     trainable, fixed, slots, tables = weights
     bags = bags_of(recipe, tables, data, batch)
+    there = taken(recipe, data, batch, key)
 
     def objective(trainable: list, bags: dict) -> tuple[jax.Array, tuple[list, jax.Array, jax.Array]]:
-        logits, new_fixed, penalties = call_network(recipe, (trainable, fixed), data, batch, bags, training=True)
-        total, weight = loss_sums(recipe, logits, data, batch, labels, dials)
+        inputs = {**there.inputs, **bags}
+        logits, new_fixed, penalties = call_network(recipe, (trainable, fixed), inputs, batch[1], training=True)
+        total, weight = loss_sums(recipe, logits, there, data, batch, labels, dials)
         return safe_mean(total, weight) + sum(penalties), (new_fixed, total, weight)
 
     (gradients, pulls), (fixed, total, weight) = jax.grad(objective, argnums=(0, 1), has_aux=True)(trainable, bags)

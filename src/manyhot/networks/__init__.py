@@ -10,7 +10,8 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.networks.allowed import audit
-from manyhot.networks.cnn import build_cnn, build_resnet
+from manyhot.networks.cnn import build_cnn, build_convnext, build_resnet
+from manyhot.networks.fast import choose_layers
 from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
 from manyhot.networks.own import OwnNetwork, describe
@@ -27,6 +28,7 @@ __all__ = [
     "audit",
     "build_trunk",
     "built_shapes",
+    "choose_layers",
     "describe",
     "first_units",
     "real_rows",
@@ -35,7 +37,13 @@ __all__ = [
 
 Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]
 
-BUILDERS: dict[str, Builder] = {"mlp": build_mlp, "words": build_words, "cnn": build_cnn, "resnet": build_resnet}
+BUILDERS: dict[str, Builder] = {
+    "mlp": build_mlp,
+    "words": build_words,
+    "cnn": build_cnn,
+    "resnet": build_resnet,
+    "convnext": build_convnext,
+}
 
 WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "words": words_weight_shapes}
 """Name of a builder -> the shapes of its weights without building anything; those of the others by `built_shapes`."""

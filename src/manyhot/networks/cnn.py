@@ -6,6 +6,7 @@ layers follow. Start reading at `build_cnn`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from manyhot.networks.start import Start
 
 LEAST_EDGE = 4
 """Pixels on an edge from which a stage halves it."""
+
+STEM_EDGE = 32
+"""Pixels on the shorter edge, about, at which the residual stages begin; four times more at most."""
 
 Stages = Callable[[Any, Mapping[str, Any], Start], Any]
 
@@ -43,7 +47,9 @@ def build_cnn(
 def build_resnet(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
 ) -> keras.Model:
-    """Stages of residual blocks with batch normalisation; each stage but the first halves height and width.
+    """Stages of residual blocks with batch normalisation; each but the first halves height and width.
+
+    Large images are halved before them too, until 32 pixels are left on an edge, or twice at most.
 
     Args:
         shapes: As for `build_cnn`.
@@ -55,6 +61,24 @@ def build_resnet(
         He, Zhang, Ren, Sun (2016), arXiv 1603.05027: normalisation and activation before each convolution.
     """
     return _build(_residual_stages, "resnet", shapes, n_labels, settings, start)
+
+
+def build_convnext(
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+) -> keras.Model:
+    """Stages of blocks with one filter a channel, two dense layers a pixel and layer normalisation.
+
+    Args:
+        shapes: As for `build_cnn`.
+        n_labels: Number of logits.
+        settings: As for `build_cnn`; `kernel` is the edge of a channel's filter, `blocks` counts blocks of a stage.
+        start: Where the weights begin.
+
+    Source:
+        Liu, Mao, Wu, Feichtenhofer, Darrell, Xie (2022), arXiv 2201.03545, without stochastic depth; images
+        are cut into patches that leave 32 to 64 of them on an edge.
+    """
+    return _build(_convnext_stages, "convnext", shapes, n_labels, settings, start)
 
 
 def _build(
@@ -106,7 +130,7 @@ def _residual_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
         x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
         return keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
 
-    x = _convolution(settings["filters"][0], settings["kernel"], start)(x)
+    x = _stem(x, settings, start)
     for stage, filters in enumerate(settings["filters"]):
         for block in range(settings["blocks"]):
             stride = 2 if stage and not block and min(x.shape[1:3]) >= LEAST_EDGE else 1
@@ -117,6 +141,49 @@ def _residual_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
             inner = _convolution(filters, settings["kernel"], start)(active(inner))
             x = keras.layers.Add(dtype=start.dtype)([x, inner])
     return active(x)
+
+
+def _convnext_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+    def normal(x: Any) -> Any:
+        return keras.layers.LayerNormalization(epsilon=1e-6, dtype=start.dtype)(x)
+
+    def dense(units: int, x: Any, gain: float = 2.0) -> Any:
+        initial = {"kernel_initializer": start.weights(gain), "bias_initializer": start.zeros()}
+        return keras.layers.Dense(units, dtype=start.dtype, **initial)(x)
+
+    patch = max(1, min(4, 2 ** round(math.log2(min(x.shape[1:3]) / STEM_EDGE))))
+    x = normal(_convolution(settings["filters"][0], patch, start, patch, has_bias=True)(x))
+    for stage, filters in enumerate(settings["filters"]):
+        if stage:
+            stride = 2 if min(x.shape[1:3]) >= LEAST_EDGE else 1
+            x = _convolution(filters, stride, start, stride, has_bias=True)(normal(x))
+        for _ in range(settings["blocks"]):
+            inner = keras.layers.DepthwiseConv2D(
+                settings["kernel"],
+                padding="same",
+                depthwise_initializer=start.weights(),
+                bias_initializer=start.zeros(),
+                dtype=start.dtype,
+            )(x)
+            inner = dense(4 * filters, normal(inner))
+            inner = keras.layers.Activation("gelu", dtype=start.dtype)(inner)
+            # a small last layer in place of a scale of its own: each block begins near the identity
+            x = keras.layers.Add(dtype=start.dtype)([x, dense(filters, inner, gain=0.01)])
+    return normal(x)
+
+
+def _stem(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+    """The first convolutions of a residual network, which halve a large image until its shorter edge is small."""
+    filters, edge = settings["filters"][0], min(x.shape[1:3])
+    n_halvings = max(0, min(2, round(math.log2(edge / STEM_EDGE))))
+    if not n_halvings:
+        return _convolution(filters, settings["kernel"], start)(x)
+    for k in reversed(range(n_halvings)):
+        x = _convolution(max(filters // 2**k, 8), settings["kernel"], start, stride=2)(x)
+        if k:
+            x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
+            x = keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
+    return x
 
 
 def _convolution(filters: int, kernel: int, start: Start, stride: int = 1, has_bias: bool = False) -> Any:

@@ -1,0 +1,314 @@
+"""Convolution and pooling over images (b, h, w, c) as sums over the places of a window.
+
+A place of a window is a strided slice of the image (`views`); what goes back to the image is the sum of the places'
+parts, each put where its slice was taken (`spread`). It must not know layers, nor when it is the better way: `fast.py`
+says that. Start reading at `Window`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial, reduce
+from operator import add
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manyhot.backend import jax
+
+jnp, lax = jax.numpy, jax.lax
+
+CHUNKS = 16
+"""Into how many parts a long sum over pixels is laid side by side, so that it is done in vectors."""
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+
+
+class Window(NamedTuple):
+    """How a window goes over an image; hashable, so that it can steer what is compiled.
+
+    Attributes:
+        image: Rows and columns of the image.
+        size: Places of the window, down and across.
+        strides: Steps of the window.
+        dilation: Distance of neighbouring places.
+        pads: Before and after, down and across.
+    """
+
+    image: tuple[int, int]
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    dilation: tuple[int, int]
+    pads: tuple[tuple[int, int], tuple[int, int]]
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """Rows and columns of the image with its pads."""
+        return self.image[0] + sum(self.pads[0]), self.image[1] + sum(self.pads[1])
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Rows and columns of the result; 0 or less where the window does not fit."""
+        spans = [(k - 1) * d for k, d in zip(self.size, self.dilation, strict=True)]
+        down, across = ((n - span - 1) // s + 1 for n, span, s in zip(self.padded, spans, self.strides, strict=True))
+        return down, across
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """The places, row by row."""
+        return [(i, j) for i in range(self.size[0]) for j in range(self.size[1])]
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a pixel can be in two windows."""
+        return any(d * (k - 1) + 1 > s for k, d, s in zip(self.size, self.dilation, self.strides, strict=True))
+
+
+def window_over(
+    image: tuple[int, int],
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str,
+    dilation: tuple[int, int] = (1, 1),
+) -> Window:
+    """The window of a layer with padding "valid" or "same"."""
+    spread_out = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
+    (top, bottom), (left, right) = lax.padtype_to_pads(image, spread_out, strides, padding.upper())
+    return Window(image, size, strides, dilation, ((int(top), int(bottom)), (int(left), int(right))))
+
+
+def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
+    """What each place of the window sees: (b, h, w, c) -> one (b, *steps, c) a place; pads hold `fill`."""
+    if any(map(any, window.pads)):
+        x = lax.pad(x, jnp.asarray(fill, x.dtype), ((0, 0, 0), *((a, b, 0) for a, b in window.pads), (0, 0, 0)))
+    (down, across), strides = window.steps, window.strides
+    found = []
+    for i, j in window.places:
+        top, left = i * window.dilation[0], j * window.dilation[1]
+        end = (x.shape[0], top + (down - 1) * strides[0] + 1, left + (across - 1) * strides[1] + 1, x.shape[3])
+        found.append(lax.slice(x, (0, top, left, 0), end, (1, *strides, 1)))
+    return found
+
+
+def spread(parts: list[jax.Array], window: Window) -> jax.Array:
+    """The sum of the parts (b, *steps, c), one a place, each put back where its view came from: (b, h, w, c).
+
+    Pixels that are alike modulo the strides are summed together, so that nothing is written with gaps.
+    """
+    (down, across), (s, t) = window.steps, window.strides
+    height, width = (-(-n // stride) for n, stride in zip(window.padded, window.strides, strict=True))
+    zero = jnp.zeros((), parts[0].dtype)
+    sums: dict[tuple[int, int], Any] = {}
+    for (i, j), part in zip(window.places, parts, strict=True):
+        (u, a), (v, e) = divmod(i * window.dilation[0], s), divmod(j * window.dilation[1], t)
+        pads = ((0, 0, 0), (u, height - u - down, 0), (v, width - v - across, 0), (0, 0, 0))
+        moved = lax.pad(part, zero, pads)
+        sums[a, e] = sums[a, e] + moved if (a, e) in sums else moved
+    if s == t == 1:
+        result = sums[0, 0]
+    else:
+        b, c = parts[0].shape[0], parts[0].shape[3]
+        nothing = jnp.zeros((b, height, width, c), parts[0].dtype)
+        lines = [jnp.stack([sums.get((a, e), nothing) for e in range(t)], axis=3) for a in range(s)]
+        result = jnp.stack(lines, axis=2).reshape(b, height * s, width * t, c)
+    (top, _), (left, _) = window.pads
+    return result[:, top : top + window.image[0], left : left + window.image[1]]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def max_pool(x: jax.Array, window: Window) -> jax.Array:
+    """The largest number of each window; a gradient goes to the first place that holds it, as in Keras.
+
+    Args:
+        x: (b, h, w, c).
+        window: At most 256 places.
+    """
+    return _largest(x, window)[0]
+
+
+def _largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
+    """The largest of each window and, as uint8, the first place that holds it."""
+    best, *others = views(x, window, -math.inf)
+    where = jnp.zeros(best.shape, "uint8")
+    for k, view in enumerate(others, start=1):
+        where = jnp.where(view > best, np.uint8(k), where)
+        best = jnp.maximum(best, view)
+    return best, where
+
+
+def _pooled(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
+    return _largest(x, window)
+
+
+def _unpooled(window: Window, where: jax.Array, pull: jax.Array) -> tuple[jax.Array]:
+    zero = jnp.zeros((), pull.dtype)
+    return (spread([jnp.where(where == np.uint8(k), pull, zero) for k in range(len(window.places))], window),)
+
+
+max_pool.defvjp(_pooled, _unpooled)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def average_pool(x: jax.Array, window: Window) -> jax.Array:
+    """The mean of each window over the pixels of the image, (b, h, w, c) -> (b, *steps, c)."""
+    return reduce(add, views(x, window)) / _counts(window, x.dtype)
+
+
+def _counts(window: Window, dtype: Any) -> np.ndarray:
+    """Pixels of the image in each window, (1, *steps, 1)."""
+    ones = np.pad(np.ones(window.image, dtype), window.pads)
+    (down, across), (s, t) = window.steps, window.strides
+    counts = sum(ones[i : i + (down - 1) * s + 1 : s, j : j + (across - 1) * t + 1 : t] for i, j in window.places)
+    return np.asarray(counts, dtype)[None, :, :, None]
+
+
+def _averaged(x: jax.Array, window: Window) -> tuple[jax.Array, None]:
+    return average_pool(x, window), None
+
+
+def _unaveraged(window: Window, _: None, pull: jax.Array) -> tuple[jax.Array]:
+    share = pull / _counts(window, pull.dtype)
+    return (spread([share] * len(window.places), window),)
+
+
+average_pool.defvjp(_averaged, _unaveraged)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def depthwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    """A filter of its own for each channel.
+
+    Args:
+        x: (b, h, w, c).
+        kernel: (kh, kw, c, m), m filters a channel.
+        window: The kernel's.
+
+    Returns:
+        (b, *steps, c * m).
+    """
+    seen = views(x, window)
+    sums = reduce(add, [view[..., None] * kernel[i, j] for view, (i, j) in zip(seen, window.places, strict=True)])
+    return sums.reshape(*sums.shape[:3], -1)
+
+
+def _depthwise(x: jax.Array, kernel: jax.Array, window: Window) -> tuple[jax.Array, tuple]:
+    return depthwise(x, kernel, window), (x, kernel)
+
+
+def _undepthwise(window: Window, kept: tuple, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = kept
+    pull = pull.reshape(*pull.shape[:3], *kernel.shape[2:])
+    back = spread([(pull * kernel[i, j]).sum(-1) for i, j in window.places], window)
+    sums = [_sum_of_pixels(view[..., None] * pull) for view in views(x, window)]
+    return back, jnp.stack(sums).reshape(kernel.shape)
+
+
+depthwise.defvjp(_depthwise, _undepthwise)
+
+
+def _sum_of_pixels(x: jax.Array) -> jax.Array:
+    """(b, h, w, c, m) -> (c, m)."""
+    n = math.gcd(CHUNKS, x.shape[0] * x.shape[1])
+    laid = x.reshape(n, -1, *x.shape[2:])
+    half = reduce(add, [laid[k] for k in range(n)])
+    # kept apart, else both sums become one plain one again
+    return lax.optimization_barrier(half).sum((0, 1))
+
+
+class Ways(NamedTuple):
+    """Which of a convolution's three products are matrix products over patches instead of XLA's convolution.
+
+    Attributes:
+        forward: The result.
+        of_kernel: The kernel's gradient.
+        of_image: The image's gradient.
+    """
+
+    forward: bool
+    of_kernel: bool
+    of_image: bool
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def convolution(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> jax.Array:
+    """A convolution without groups.
+
+    XLA's convolution is quick on a CPU where its dimensions lie as in `DIMENSIONS`. It sees to that itself, but not
+    inside a loop, where the gradients' convolutions fall back to plain loops, 10 to 40 times slower; so they are laid
+    out here.
+
+    Args:
+        x: (b, h, w, c).
+        kernel: (kh, kw, c, f).
+        window: The kernel's.
+        ways: How each product is done.
+
+    Returns:
+        (b, *steps, f).
+    """
+    if not ways.forward:
+        return lax.conv_general_dilated(
+            x, kernel, window.strides, window.pads, rhs_dilation=window.dilation, dimension_numbers=DIMENSIONS
+        )
+    patches = jnp.concatenate(views(x, window), axis=-1)
+    result = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
+    return result.reshape(*patches.shape[:3], -1)
+
+
+def _convolved(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> tuple[jax.Array, tuple]:
+    return convolution(x, kernel, window, ways), (x, kernel)
+
+
+def _unconvolved(window: Window, ways: Ways, kept: tuple, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = kept
+    of_kernel = _kernel_by_patches if ways.of_kernel else _kernel_by_convolution
+    of_image = _image_by_patches if ways.of_image else _image_by_convolution
+    return of_image(kernel, pull, window), of_kernel(x, pull, window)
+
+
+def _kernel_by_patches(x: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+    by_pixel = pull.reshape(-1, pull.shape[-1])
+    # pixels last, so that the product reads both sides as they lie
+    lines = jnp.moveaxis(jnp.stack(views(x, window)), -1, 1).reshape(-1, len(by_pixel))
+    return (lines @ by_pixel).reshape(*window.size, x.shape[-1], -1)
+
+
+def _kernel_by_convolution(x: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+    """The images' channels in the part of the batch, the batch in that of the channels."""
+    pads = []
+    for n, k, m, s, d, (low, _) in zip(
+        window.image, window.size, window.steps, window.strides, window.dilation, window.pads, strict=True
+    ):
+        pads.append((low, (m - 1) * s + 1 + (k - 1) * d - n - low))
+    turned, filters = x.transpose(3, 1, 2, 0), pull.transpose(1, 2, 0, 3)
+    result = lax.conv_general_dilated(
+        turned, filters, window.dilation, pads, rhs_dilation=window.strides, dimension_numbers=DIMENSIONS
+    )
+    return result.transpose(1, 2, 0, 3)
+
+
+def _image_by_patches(kernel: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+    products = pull.reshape(-1, pull.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1]).T
+    parts = products.reshape(*pull.shape[:3], -1, kernel.shape[2])
+    return spread([parts[..., k, :] for k in range(len(window.places))], window)
+
+
+def _image_by_convolution(kernel: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+    """The kernel turned around, over a result with gaps where the window made steps."""
+    pads = []
+    for n, k, m, s, d, (low, _) in zip(
+        window.image, window.size, window.steps, window.strides, window.dilation, window.pads, strict=True
+    ):
+        before = (k - 1) * d - low
+        pads.append((before, n - (m - 1) * s - 1 - before + (k - 1) * d))
+    return lax.conv_general_dilated(
+        pull,
+        kernel[::-1, ::-1].transpose(0, 1, 3, 2),
+        (1, 1),
+        pads,
+        lhs_dilation=window.strides,
+        rhs_dilation=window.dilation,
+        dimension_numbers=DIMENSIONS,
+    )
+
+
+convolution.defvjp(_convolved, _unconvolved)
