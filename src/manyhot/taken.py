@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,6 +104,28 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+def image_bytes(features: Any, kinds: Mapping[str, str], plan: Plan) -> int:
+    """Bytes of the decoded images of a row, as these rows are.
+
+    Args:
+        features: A frame of the first rows.
+        kinds: Column name -> kind.
+        plan: The plan.
+
+    Raises:
+        InputError: None of the images can be used.
+    """
+    found = _image_encoders(features, kinds, plan)
+    return sum(math.prod(encoder.shape) for encoder in found.values())
+
+
+def _image_encoders(features: Any, kinds: Mapping[str, str], plan: Plan) -> dict[str, ImageEncoder]:
+    told = plan.image_settings or {}
+    settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
+    names = [name for name, kind in kinds.items() if kind == "image"]
+    return {name: ImageEncoder(**settings).settle(features[name]) for name in names}
+
+
 def decode_images(features: Any, kinds: Mapping[str, str] | None, plan: Plan, on_bad_image: str) -> Decoded:
     """Images of training decoded once, before folds and encoders take their rows.
 
@@ -115,13 +138,9 @@ def decode_images(features: Any, kinds: Mapping[str, str] | None, plan: Plan, on
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
     """
-    names = [name for name, kind in (kinds or {}).items() if kind == "image"]
-    if not names or resolved(plan, 1).encode == "none":
+    if kinds is None or "image" not in kinds.values() or resolved(plan, 1).encode == "none":
         return Decoded(features)
-    told = plan.image_settings or {}
-    settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
-    encoders = {name: ImageEncoder(**settings).settle(features[name]) for name in names}
-    frame, bad = open_images(features, encoders)
+    frame, bad = open_images(features, _image_encoders(features, kinds, plan))
     if on_bad_image == "error":
         refuse_bad(bad)
     if not bad:
