@@ -8,7 +8,9 @@ from typing import Any
 
 from manyhot.cli.jobs import many
 from manyhot.cli.jobs.opening import extra_columns, options_for
+from manyhot.cli.jobs.picturing import mistakes_folder, refuse_pictures
 from manyhot.cli.jobs.speech import answer, tell
+from manyhot.draws import picture_mistakes
 from manyhot.errors import InputError
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
@@ -24,18 +26,22 @@ def run(
     as_json: bool,
     quiet: bool,
     text: Path | None = None,
+    pictures: Path | None = None,
 ) -> None:
-    """Read, score, measure at the model's own thresholds and at 0.5."""
+    """Read, score, measure at the model's own thresholds and at 0.5; draw the worst mistakes where asked for."""
     classifier = load(bundle, text=None if text is None else str(text))
     if isinstance(classifier, ManyLabelClassifier):
+        refuse_pictures(pictures)
         many.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
         return
+    folder = None if pictures is None else mistakes_folder(classifier.model_, pictures)
     samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
     model = classifier.model_
-    raw = model.raw_scores(classifier.features_of(samples))
+    features = classifier.features_of(samples)
+    raw = model.raw_scores(features)
     scores = model.decider.scores(raw)
     thresholds = model.decider.thresholds
     facts = Facts(
@@ -49,4 +55,8 @@ def run(
         model.labels, samples.targets, scores, model.decider.answers(scores), scores >= 0.5, thresholds, facts
     )
     values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
+    if folder is not None:
+        files = picture_mistakes(model, features, samples.targets, scores, samples.ids_or_numbers().tolist(), folder)
+        values["pictures"] = {name: str(path) for name, path in files.items()}
+        tell([f"pictures of the worst mistakes of {len(files)} of {len(model.labels)} labels are in {folder}"], quiet)
     answer(values, str(Report(values)), as_json)
