@@ -71,7 +71,7 @@ def picture_answers(
         for name, one in ({} if reasons is None else reasons[k]).items():
             maps[model.labels.index(name)] = [(of[k], one.maps[column]) for column, of in seen]
         told = (model.labels.names, scores[k], answers[k], model.decider.thresholds, maps)
-        path = folder / gallery.file_name(first + k, ids[k])
+        path = folder / gallery.file_name(first + k, "" if ids[k] == str(first + k) else ids[k])
         gallery.draw_answered(gallery.Answered(str(ids[k]), images, *told)).save(path)
         paths.append(path)
     return paths

@@ -96,20 +96,27 @@ def _gradients(
     at: np.ndarray,
     share: np.ndarray,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Mean logits float64 (k,) of points of the way, and the weighed sum of their gradients, (h, w, c) by block."""
-    n_tables = len(scorer.networks.tables)
+    """Mean logits float64 (k,) of points of the way, and the weighed sum of their gradients, (h, w, c) by block.
+
+    Members are called one after another: on a CPU, convolutions in a loop of the program are many times slower.
+    """
+    tables = frozenset(scorer.networks.tables)
+    weights = scorer.weights.trainable[len(tables) :], scorer.weights.fixed
     with precision(scorer.precision), jax.default_matmul_precision("highest"):
-        weights = scorer.weights.trainable[n_tables:], scorer.weights.fixed
         given = jax.device_put((inputs, starts, label, at, share), scorer.device)
+        members = [jax.device_put(np.int32(member), scorer.device) for member in range(scorer.n_members)]
+        args = [(*weights, member, *given) for member in members]
         key = ("saliency", scorer.networks.key, len(at), tuple(starts))
-        tables = frozenset(scorer.networks.tables)
-        program = PROGRAMS.compiled(key, lambda: _followed(scorer.network, tables, tuple(starts)), (*weights, *given))
-        logits, gradients = program(*weights, *given)
-    return np.asarray(logits, np.float64), {name: np.asarray(one)[0] for name, one in gradients.items()}
+        program = PROGRAMS.compiled(key, lambda: _followed(scorer.network, tables, tuple(starts)), args[0])
+        found = [program(*one) for one in args]
+    logits = np.mean([np.asarray(one, np.float64) for one, _ in found], axis=0)
+    return logits, {
+        name: np.mean([np.asarray(one[name][0], np.float64) for _, one in found], axis=0) for name in starts
+    }
 
 
 def _followed(network: Any, tables: frozenset[str], images: tuple[str, ...]) -> Callable:
-    """(trainable, fixed, inputs, starts, label, at, share) -> logits (k,) and gradients (1, h, w, c) by block.
+    """(trainable, fixed, member, inputs, starts, label, at, share) -> logits (k,), gradients (1, h, w, c) by block.
 
     The network is entered behind the layers that scale pixels: its own inputs are whole numbers, which have no slope.
     """
@@ -117,36 +124,34 @@ def _followed(network: Any, tables: frozenset[str], images: tuple[str, ...]) -> 
     inside = {name: one.output.name for name, one in layers.items()}
     beside = {name: one for name, one in network.input.items() if name not in layers}
     entered = keras.Model({**beside, **{inside[name]: one.output for name, one in layers.items()}}, network.output)
-    order = {id(variable): k for k, variable in enumerate(network.trainable_variables)}
-    fixed_order = {id(variable): k for k, variable in enumerate(network.non_trainable_variables)}
-    places = [order[id(variable)] for variable in entered.trainable_variables]
-    fixed_places = [fixed_order[id(variable)] for variable in entered.non_trainable_variables]
+    places = _places(entered.trainable_variables, network.trainable_variables)
+    fixed_places = _places(entered.non_trainable_variables, network.non_trainable_variables)
 
-    def run(trainable: Any, fixed: Any, inputs: Any, starts: Any, label: Any, at: Any, share: Any) -> Any:
+    def run(
+        trainable: Any, fixed: Any, member: Any, inputs: Any, starts: Any, label: Any, at: Any, share: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        own = [trainable[k][member] for k in places], [fixed[k][member] for k in fixed_places]
         way = {name: starts[name] + at[:, None, None, None] * (inputs[name] - starts[name]) for name in images}
-        rest = {name: block for name, block in inputs.items() if name not in images and name not in tables}
-        sums = {name: block for name, block in inputs.items() if name in tables}
+        rest = {name: block for name, block in inputs.items() if name not in images}
+        rest = {name: block[member] if name in tables else block for name, block in rest.items()}
+        rest = {name: jnp.repeat(block, len(at), axis=0) for name, block in rest.items()}
 
-        def asked(shift: dict[str, Any], own: Any) -> Any:
-            trained, kept, bags = own
+        def asked(shift: dict[str, Any]) -> tuple[Any, Any]:
             points = {inside[name]: layers[name].call(way[name] + shift[name]) for name in images}
-            points |= {name: jnp.repeat(block, len(at), axis=0) for name, block in {**rest, **bags}.items()}
-            ordered = [trained[k] for k in places], [kept[k] for k in fixed_places]
-            logits, _ = entered.stateless_call(*ordered, points, training=False)
-            chosen = logits[:, label]
-            return (chosen * share).sum(), chosen
-
-        def add(total: Any, own: Any) -> Any:
-            (_, logits), found = jax.value_and_grad(asked, has_aux=True)(nowhere, own)
-            return jax.tree.map(jnp.add, total, (logits, found)), None
+            logits, _ = entered.stateless_call(*own, {**rest, **points}, training=False)
+            return (logits[:, label] * share).sum(), logits[:, label]
 
         nowhere = {name: jnp.zeros_like(inputs[name]) for name in images}
-        nothing = (jnp.zeros_like(at), nowhere)
-        total, _ = jax.lax.scan(add, nothing, (trainable, fixed, sums))
-        n_members = len(jax.tree.leaves(trainable)[0])
-        return jax.tree.map(lambda leaf: leaf / n_members, total)
+        (_, logits), found = jax.value_and_grad(asked, has_aux=True)(nowhere)
+        return logits, found
 
     return run
+
+
+def _places(variables: Sequence[Any], known: Sequence[Any]) -> list[int]:
+    """Where some variables stand among known ones."""
+    order = {id(variable): k for k, variable in enumerate(known)}
+    return [order[id(variable)] for variable in variables]
 
 
 def _scaling(network: Any, name: str) -> Pixels:
