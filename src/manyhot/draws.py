@@ -60,13 +60,15 @@ def picture_answers(
         reasons: What `explained` tells of each row, to be drawn over its images; None for no such maps.
 
     Returns:
-        The files, one for each row.
+        The files, one for each row; a row without scores has none.
     """
     answers = model.decider.answers(scores)
     shown = _shown(model, features, None, LONGEST_EDGE)
     seen = [] if reasons is None else _seen(model, features)
     paths = []
     for k, images in enumerate(zip(*shown, strict=True)):
+        if not np.isfinite(scores[k]).all():
+            continue
         maps = {}
         for name, one in ({} if reasons is None else reasons[k]).items():
             maps[model.labels.index(name)] = [(of[k], one.maps[column]) for column, of in seen]
