@@ -44,9 +44,7 @@ def rows(monkeypatch, tmp_path):
 def test_the_first_rows_are_drawn_and_all_are_answered(manyhot, model, rows, tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.cli.jobs.predict.PIECE", 4)
     folder = tmp_path / "seen"
-    done = manyhot(
-        "predict", model, rows, "-o", tmp_path / "answers.csv", "--pictures", folder, "--pictures-limit", 6
-    )
+    done = manyhot("predict", model, rows, "-o", tmp_path / "answers.csv", "--pictures", folder, "--pictures-limit", 6)
     assert done.code == 0, done.err
     assert sorted(path.name for path in folder.iterdir()) == [f"0000{k + 1}-img_{k}_png.png" for k in range(6)]
     assert f"pictures of the first 6 of {N} rows are in {folder}; --pictures-limit says how many" in done.err
@@ -84,7 +82,10 @@ def test_mistakes_are_drawn_label_by_label(manyhot, model, rows, tmp_path):
     done = manyhot("evaluate", model, rows, "--pictures", folder, "--json")
     assert done.code == 0, done.err
     assert sorted(path.name for path in folder.iterdir()) == ["001-first.png", "002-second.png"]
-    assert done.document["pictures"] == {"first": str(folder / "001-first.png"), "second": str(folder / "002-second.png")}
+    assert done.document["pictures"] == {
+        "first": str(folder / "001-first.png"),
+        "second": str(folder / "002-second.png"),
+    }
     assert f"pictures of the worst mistakes of 2 of 2 labels are in {folder}" in done.err
 
 

@@ -100,6 +100,8 @@ def test_a_pixel_that_is_plain_adds_nothing_and_one_that_counts_is_found():
 
 def test_a_network_that_does_not_scale_pixels_by_our_layer_is_refused():
     image = keras.Input((4, 4, 3), name="image", dtype="uint8")
-    network = keras.Model({"image": image}, keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Rescaling(1)(image))))
+    network = keras.Model(
+        {"image": image}, keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Rescaling(1)(image)))
+    )
     with pytest.raises(InputError, match="way of its own"):
         saliency._followed(network, frozenset(), ("image",))
