@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image
-from test_saliency import SETTINGS, spots
 
+from image_spots import SETTINGS, spots
 from manyhot import MultiLabelClassifier, draws
 from manyhot.errors import InputError, OutputError
 from manyhot.gallery import Answered, Mistakes

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from test_saliency import SETTINGS, spots
 
+from image_spots import SETTINGS, spots
 from manyhot import MultiLabelClassifier
 from manyhot.labels import LabelSpace, Targets
 from manyhot.samples import Samples
@@ -28,7 +28,7 @@ def rows(monkeypatch, tmp_path):
     X, Y = spots(N, seed=1)
     names = np.array([f"img/{k}.png" for k in range(N)])
     given = pl.DataFrame([pl.Series("image", X)]), ["image"], {"image": "image"}
-    samples = Samples(*given, Targets(1 - Y), LabelSpace(("first", "second")), ids=names)
+    samples = Samples(*given, Targets(Y == 0), LabelSpace(("first", "second")), ids=names)
 
     def pieces(file, options, n):
         for first in range(0, N, n or N):
@@ -102,7 +102,7 @@ def test_pictures_are_for_images(manyhot, bundle, table, tmp_path, command):
 def test_wrong_folders_and_limits(manyhot, model, rows, tmp_path):
     (tmp_path / "file").touch()
     done = manyhot("predict", model, rows, "--pictures", tmp_path / "file")
-    assert done.code == 1
+    assert done.code == 2
     assert "is a file; give a folder" in done.err
     done = manyhot("predict", model, rows, "--pictures", tmp_path / "seen", "--pictures-limit", 0)
     assert done.code == 2
