@@ -8,6 +8,7 @@ from image_spots import SETTINGS, spots
 from manyhot import MultiLabelClassifier, draws
 from manyhot.errors import InputError, OutputError
 from manyhot.gallery import Answered, Mistakes
+from manyhot.labels import Targets
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,24 @@ def test_each_label_has_a_sheet_of_its_worst_mistakes(trained, tmp_path, sheets)
         row = int(one.title) - 1
         assert one.score == pytest.approx(scores[row, 0])
         np.testing.assert_array_equal(one.image[..., 0], X[row])
+
+
+def test_rows_without_scores_are_left_out(trained, tmp_path, sheets):
+    clf, X, _ = trained
+    model, features = clf.model_, clf._features(X[:4], None, reset=False)[0]
+    scores = clf.predict_proba(X[:4])
+    scores[1] = np.nan
+    reasons = list(draws.explained(model, features, scores))
+    assert [bool(told) for told in reasons] == [True, False, True, True]
+    paths = draws.picture_answers(model, features, scores, ["a", "b", "c", "d"], tmp_path, 5, reasons)
+    assert [path.name for path in paths] == ["00005-a.png", "00007-c.png", "00008-d.png"]
+    for k, given in zip([0, 2, 3], sheets, strict=True):
+        np.testing.assert_array_equal(given.images[0][..., 0], X[k])
+        np.testing.assert_array_equal(next(iter(given.maps.values()))[0][0][..., 0], X[k])
+    sheets.clear()
+    draws.picture_mistakes(model, features, Targets(clf.predict(X[:4]) == 0), scores, ["a", "b", "c", "d"], tmp_path)
+    assert sheets[0].n_known == 3
+    assert "b" not in {one.title for one in (*sheets[0].wrongly, *sheets[0].missed)}
 
 
 def test_labels_without_mistakes_have_no_sheet(trained, tmp_path):

@@ -62,16 +62,15 @@ def picture_answers(
     Returns:
         The files, one for each row; a row without scores has none.
     """
-    answers = model.decider.answers(scores)
-    shown = _shown(model, features, None, LONGEST_EDGE)
-    seen = [] if reasons is None else _seen(model, features)
+    rows = np.flatnonzero(np.isfinite(scores).all(axis=1)).tolist()
+    answers = model.decider.answers(np.nan_to_num(scores))
+    shown = _shown(model, features, rows, LONGEST_EDGE)
+    seen = [] if reasons is None else _seen(model, features[rows])
     paths = []
-    for k, images in enumerate(zip(*shown, strict=True)):
-        if not np.isfinite(scores[k]).all():
-            continue
+    for place, (k, *images) in enumerate(zip(rows, *shown, strict=True)):
         maps = {}
         for name, one in ({} if reasons is None else reasons[k]).items():
-            maps[model.labels.index(name)] = [(of[k], one.maps[column]) for column, of in seen]
+            maps[model.labels.index(name)] = [(of[place], one.maps[column]) for column, of in seen]
         told = (model.labels.names, scores[k], answers[k], model.decider.thresholds, maps)
         path = folder / gallery.file_name(first + k, "" if ids[k] == str(first + k) else ids[k])
         gallery.draw_answered(gallery.Answered(str(ids[k]), images, *told)).save(path)
@@ -88,15 +87,15 @@ def picture_mistakes(
         model: A model that looks at images.
         features: What its encoder takes, n rows.
         targets: Their targets; what is unknown is no mistake.
-        scores: Calibrated scores (n, l).
+        scores: Calibrated scores (n, l); a row without scores is no mistake.
         ids: What the rows are called.
         folder: Where to.
 
     Returns:
         Label -> file.
     """
-    answers, thresholds = model.decider.answers(scores), model.decider.thresholds
-    known = np.ones(scores.shape, dtype=bool) if targets.known is None else np.asarray(targets.known)
+    answers, thresholds = model.decider.answers(np.nan_to_num(scores)), model.decider.thresholds
+    known = np.isfinite(scores) & (True if targets.known is None else np.asarray(targets.known))
     holds = np.asarray(targets.values) > 0
     paths = {}
     for j, name in enumerate(model.labels.names):

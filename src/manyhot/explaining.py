@@ -135,7 +135,7 @@ def explained(
     """
     top = check.integer(top=top, low=1)
     chosen = None if labels is None else _columns(model, labels)
-    answers = model.decider.answers(scores)
+    answers = model.decider.answers(np.nan_to_num(scores))
     asked = [_asked(own, row, chosen) for own, row in zip(answers, scores, strict=True)]
     return (_seen if has_images(model) else _explained)(model, features, scores, answers, asked, top)
 
@@ -184,7 +184,9 @@ def _seen(
 
 
 def _asked(answers: np.ndarray, scores: np.ndarray, chosen: np.ndarray | None) -> np.ndarray:
-    """The columns of the labels to explain in a row."""
+    """The columns of the labels to explain in a row; none in a row without scores."""
+    if not np.isfinite(scores).all():
+        return np.zeros(0, dtype=np.int64)
     if chosen is not None:
         return chosen
     return np.flatnonzero(answers) if answers.any() else np.array([int(scores.argmax())])

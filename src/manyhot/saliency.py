@@ -51,12 +51,13 @@ def mapped(model: Model, features: Features, asked: Sequence[np.ndarray]) -> Ite
     Args:
         model: A model that looks at images.
         features: What its encoder takes, n rows.
-        asked: For each row the columns of the labels.
+        asked: For each row the columns of the labels; a row without any is not looked at.
     """
     encoder = model.encoder
     assert isinstance(encoder, TableEncoder)
-    blocks = encoder.transform(features)
-    rows = np.repeat(np.arange(len(asked)), [len(columns) for columns in asked])
+    counts = np.array([len(columns) for columns in asked], dtype=np.int64)
+    blocks = encoder.transform(features[np.flatnonzero(counts)])
+    rows = np.repeat(np.arange(np.count_nonzero(counts)), counts[counts > 0])
     labels = np.concatenate([np.zeros(0, dtype=np.int64), *asked])
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
     plain = {name: [255 * mean for mean in told["mean"]] for name, told in encoder.images.items()}

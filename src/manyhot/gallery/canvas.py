@@ -20,6 +20,8 @@ from manyhot.replacing import put, replacing
 FONT = "Liberation Sans, sans-serif"
 DENSITY = 2
 """Pixels of the file for one unit of the sheet."""
+LEAST_SQUARE = 4
+"""Pixels of the file from which a pixel of an image is a square that one sees; below it is smoothed."""
 INK, SOFT, LINE, BLUE, GREY = "#1f1f1f", "#5c5c5c", "#d4d4d4", "#2b62a6", "#a9b0b8"
 ELLIPSIS = "…"
 _BY_WIDTH = {
@@ -121,14 +123,13 @@ class Canvas:
         self.parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{size / 4.5:.2f}"/>')
 
     def image(self, x: float, y: float, image: np.ndarray, width: float, height: float) -> None:
-        """An image uint8 (h, w, 3), its pixels kept as squares where it is made larger, within a thin frame."""
-        is_larger = width * DENSITY >= image.shape[1]
-        if not is_larger:
+        """An image uint8 (h, w, 3) in a thin frame, its pixels kept as squares where `fitted` enlarged it so."""
+        factor = width * DENSITY / image.shape[1]
+        if factor != int(factor):
             image = resized(image, round(width * DENSITY), round(height * DENSITY))
-        style = "optimizeSpeed" if is_larger else "optimizeQuality"
         place = f'x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" preserveAspectRatio="none"'
         data = base64.b64encode(_png(image)).decode()
-        self.parts.append(f'<image {place} image-rendering="{style}" href="data:image/png;base64,{data}"/>')
+        self.parts.append(f'<image {place} image-rendering="optimizeSpeed" href="data:image/png;base64,{data}"/>')
         self.parts.append(
             f'<rect x="{x - 0.5:.2f}" y="{y - 0.5:.2f}" width="{width + 1:.2f}" height="{height + 1:.2f}" '
             f'fill="none" stroke="{LINE}"/>'
@@ -154,9 +155,8 @@ def fitted(shape: tuple[int, ...], box: float) -> tuple[float, float]:
 
     A small one is enlarged by a whole number of the file's pixels, so that all its pixels are squares of one size.
     """
-    longest = max(shape[:2])
-    factor = box * DENSITY / longest
-    factor = int(factor) if factor >= 2 else factor
+    factor = box * DENSITY / max(shape[:2])
+    factor = int(factor) if factor >= LEAST_SQUARE else factor
     return shape[1] * factor / DENSITY, max(1 / DENSITY, shape[0] * factor / DENSITY)
 
 
