@@ -21,6 +21,7 @@ from manyhot import check, persist
 from manyhot.accepts import Accepts
 from manyhot.backend import keep_compiled_programs
 from manyhot.decides import Decides
+from manyhot.draws import Draws
 from manyhot.errors import InputError
 from manyhot.extend import add_labels, extension
 from manyhot.files import Files
@@ -35,7 +36,7 @@ from manyhot.taken import Taken, decode_images, text_function
 from manyhot.text_kinds import OWN_TEXT
 
 
-class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimator):
+class MultiLabelClassifier(Accepts, Decides, Draws, Files, ClassifierMixin, BaseEstimator):
     """A network with one sigmoid per label, trained as many cross-fitted members at once.
 
     Every field of `Plan` and `Runtime` is a parameter under its own name; see there for meaning and range.

@@ -156,12 +156,13 @@ def evaluate(
     on_bad_image: OnBadImage = "error",
     unknown_labels: Unknown = "error",
     text: Text = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for sheets of each label's worst images.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
     told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
-    known = {"told": told, "unknown_labels": unknown_labels, "text": text}
+    known = {"told": told, "unknown_labels": unknown_labels, "text": text, "pictures": pictures}
     _job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
 
@@ -187,6 +188,10 @@ def predict(
             "`train --many`: labels a row; none: 5."
         ),
     ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each image beside its answers; with --why, where.")
+    ] = None,
+    pictures_limit: Annotated[int | None, typer.Option(help="Rows that are drawn, the first; none: 100.")] = None,
     format: Format = None,
     images: Images = None,
     on_bad_image: OnBadImage = "error",
@@ -196,6 +201,7 @@ def predict(
 ) -> None:
     """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
     told = {"output": output, "label_sep": label_sep, "why": why, "top": top, "text": text}
+    told |= {"pictures": pictures, "pictures_limit": pictures_limit}
     reading = {"format": format, "images": images, "on_bad_image": on_bad_image}
     _job("predict", bundle=model, file=file, reading=reading, **told, as_json=json, quiet=quiet)
 
