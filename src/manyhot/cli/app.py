@@ -51,6 +51,9 @@ Against = Annotated[
     list[str] | None, typer.Option(help="NAME=VALUE to compare with on the same folds; may be repeated.")
 ]
 Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that makes numbers of texts.")]
+Legend = Annotated[
+    Path | None, typer.Option(help='JSON that says what numbers in masks mean: {"0": ["sky"], "11": null}.')
+]
 Images = Annotated[Path | None, typer.Option(help="Folder in which the images lie that the file names.")]
 OnBadImage = Annotated[str, typer.Option(help="A row whose image cannot be used: error, or skip to go on without it.")]
 Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
@@ -109,6 +112,7 @@ def train(
     kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
+    legend: Legend = None,
     images: Images = None,
     stream: Annotated[
         bool | None,
@@ -132,7 +136,7 @@ def train(
         "train",
         file=file,
         output=output,
-        reading=_reading(columns, kind, label_order=label_order, **flags),
+        reading=_reading(columns, kind, label_order=label_order, legend=legend, **flags),
         settings=settings,
         stream=stream,
         stream_folder=stream_folder,
@@ -152,6 +156,7 @@ def evaluate(
     labels: Labels = None,
     sep: Sep = None,
     format: Format = None,
+    legend: Legend = None,
     images: Images = None,
     on_bad_image: OnBadImage = "error",
     unknown_labels: Unknown = "error",
@@ -162,6 +167,7 @@ def evaluate(
 ) -> None:
     """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
     told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
+    told["legend"] = legend
     known = {"told": told, "unknown_labels": unknown_labels, "text": text, "pictures": pictures}
     _job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
@@ -175,7 +181,11 @@ def predict(
     file: Table,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="CSV, Parquet or JSONL by its suffix; none: CSV on standard output."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder.",
+        ),
     ] = None,
     label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
     why: Annotated[

@@ -12,12 +12,15 @@ import numpy as np
 from manyhot.cli.jobs import many
 from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.picturing import mistakes_folder, refuse_pictures
+from manyhot.cli.jobs.reading import legend_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.draws import picture_mistakes
 from manyhot.encode.images import bad_words
 from manyhot.errors import InputError
+from manyhot.labels import Targets
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
+from manyhot.pixel_model import PixelModel, pixel_report
 from manyhot.read import read
 from manyhot.report import Facts, Report, build
 
@@ -38,6 +41,7 @@ def run(
         refuse_pictures(pictures)
         many.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
         return
+    told = {**told, "legend": legend_of(told["legend"])}
     folder = None if pictures is None else mistakes_folder(classifier.model_, pictures)
     samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
@@ -45,9 +49,15 @@ def run(
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
     model = classifier.model_
     classifier.on_bad_image = told["on_bad_image"]
+    if isinstance(model, PixelModel):
+        values = pixel_report(model, classifier.features_of(samples), classifier.pixel_targets(samples), samples.notes)
+        values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
+        answer(values, str(Report(values)), as_json)
+        return
     features = classifier.features_of(samples)
     raw, bad = classifier.scored(features, is_calibrated=False, samples=samples)
     targets, ids = samples.targets, samples.ids_or_numbers()
+    assert isinstance(targets, Targets)
     if bad:
         left_out = bad_words(bad, "left out", samples)
         tell([left_out], quiet)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.cli.jobs import many
+from manyhot.cli.jobs import many, pixels
 from manyhot.cli.jobs.answering import answer_rows, ids_of
 from manyhot.cli.jobs.opening import options_for
 from manyhot.cli.jobs.picturing import PIECE, AskedPictures, asked_pictures, refuse_pictures
@@ -25,6 +25,7 @@ from manyhot.estimator import MultiLabelClassifier
 from manyhot.explaining import explained
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
+from manyhot.pixel_model import PixelModel
 from manyhot.samples import Samples
 
 EXPLAINED_ROWS = 4096
@@ -46,8 +47,14 @@ def run(
     pictures_limit: int | None = None,
 ) -> None:
     """Score every row and write the answers, with reasons and pictures where they are asked for."""
-    suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     classifier = load(bundle, text=None if text is None else str(text))
+    if isinstance(classifier.model_, PixelModel):
+        if why:
+            raise InputError("reasons are not given for labels of pixels", argument="--why")
+        classifier.on_bad_image = reading["on_bad_image"]
+        pixels.predict(classifier, file, output, reading, as_json)
+        return
+    suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     if isinstance(classifier, ManyLabelClassifier):
         if why:
             raise InputError("reasons are not given for models of very many labels", argument="--why")
