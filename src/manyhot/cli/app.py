@@ -199,7 +199,8 @@ def predict(
         ),
     ] = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="Folder for a picture of each image beside its answers; with --why, where.")
+        Path | None,
+        typer.Option(help="Folder for pictures: images beside their answers, with --why what spoke for them."),
     ] = None,
     pictures_limit: Annotated[int | None, typer.Option(help="Rows that are drawn, the first; none: 100.")] = None,
     format: Format = None,
