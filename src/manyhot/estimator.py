@@ -175,7 +175,8 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
 
         Args:
             X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
-                Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255, or of floats from 0 to 1.
+                Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255, or of floats from 0 to 1,
+                or a column of a frame: paths, contents of files, arrays or images of Pillow's.
                 For a network of your own also an array (n, ...), or a dict or list of arrays, one per input.
             y: Targets: a multi-hot array (n, l), CSR, a frame of indicators, or a list of label sets. NaN, None and
                 `?` mean unknown. None when X is `Samples` with targets. One binary target (n,) is taken as
