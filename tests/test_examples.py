@@ -91,3 +91,13 @@ def test_movie_posters():
     answer = answer_of("movie_posters.py", "--drawn", "160", "--epochs", "12", "--members", "1")
     assert answer["genres"] == ["comedy", "drama", "romance", "sci-fi", "thriller"]
     assert answer["f1_micro"] > 0.6
+
+
+def test_cells(data_folder):
+    """A few images and epochs; the whole takes minutes."""
+    folder = data_folder("nuclei_dsb2018")
+    small = ["--images", "30", "--members", "1", "--epochs", "6", "--batch-size", "2", "--filters", "8x16x32"]
+    answer = answer_of("cells.py", "--data", str(folder), *small)
+    assert set(answer["test"]) == {"nucleus", "boundary", "touching"}
+    assert answer["test"]["nucleus"]["dice"] > 0.4
+    assert answer["several"] > 0

@@ -12,6 +12,8 @@ from sklearn.utils.validation import validate_data
 
 from manyhot.encode import MatrixEncoder, TableEncoder
 from manyhot.intake import arrays_of, columns_by_name, frame_of, image_frame, is_frame
+from manyhot.pixel_model import PixelModel
+from manyhot.pixels import pictures_of
 from manyhot.plan import OWN
 from manyhot.read.kinds import inspect_kinds
 from manyhot.samples import Arrays, Samples
@@ -33,6 +35,8 @@ class Accepts:
 
     def _features(self, X: Any, y: Any, reset: bool) -> tuple[Any, Mapping[str, str] | None]:
         """X as the encoder takes it, and the kinds of its columns when it is a frame."""
+        if not reset and isinstance(self.model_, PixelModel):
+            return pictures_of(X, self.model_.channels), None
         if isinstance(X, Samples):
             return self._features_of_samples(X, reset)
         arrays = arrays_of(X)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from manyhot.errors import InputError
 from manyhot.explaining import Explanation
 from manyhot.intake import targets_in_order
 from manyhot.model import Model
+from manyhot.pixel_model import PixelModel, check_no_skips
 from manyhot.risk import Guarantee
 from manyhot.rules import Rules
 from manyhot.samples import Samples
@@ -30,6 +31,7 @@ class Decides:
     """Thresholds, rules, promises and suspicions of a fitted classifier."""
 
     model_: Model
+    refuse_pixels: Callable[[str], None]
     on_bad_image: str
 
     @property
@@ -135,6 +137,7 @@ class Decides:
                 or rules in force.
         """
         check_is_fitted(self)
+        self.refuse_pixels("promises are made for rows that are drawn one by one, which pixels of an image are not")
         targets = targets_in_order(X, y, self.model_.labels, getattr(self, "_binary_classes", None))
         features, _ = self._features(X, None, reset=False)
         if features.shape[0] != targets.n_samples:
@@ -152,7 +155,9 @@ class Decides:
         Explained is the mean over the members of the raw logit. Without hidden layers (`hidden=()`) the contributions
         of everything in a row and a constant sum to it; otherwise a contribution is gradient times input, which ranks
         what mattered and sums to nothing in particular. Words of a text get what their pairs and runs of characters
-        contribute. It tells what the network went by, not what causes a label.
+        contribute. A model that looks at images is explained by its images: what each pixel adds to the logit of this
+        row with images of one colour, in `maps`, summed over nine parts for `for_` and `against`. It tells what the
+        network went by, not what causes a label.
 
         Args:
             X: As for `predict`.
@@ -167,6 +172,7 @@ class Decides:
             InputError: An unknown label, `top` below 1, or a model of arrays, whose numbers have no names.
         """
         check_is_fitted(self)
+        self.refuse_pixels("only models of rows are explained")
         features, _ = self._features(X, None, reset=False)
         return list(explaining.explained(self.model_, features, self.model_.scores(features), labels, top))
 
@@ -181,6 +187,7 @@ class Decides:
             InputError: A model without out-of-fold scores.
         """
         check_is_fitted(self)
+        self.refuse_pixels("only labels of rows are audited")
         evidence = deciding.fresh_evidence(self.model_, "find suspicious labels")
         return suspicious_labels(evidence.scores, evidence.targets, evidence.ids, self.model_.labels, limit, label)
 
@@ -195,10 +202,13 @@ class Decides:
         return scores
 
     def _answers(self, X: Any) -> np.ndarray:
-        """Decisions, bool (n, l); none in rows whose scores are NaN."""
+        """Decisions, int64 (n, l), none in rows whose scores are NaN; of pixels (n, h, w, l), or a list."""
         scores = self._scores(X)
+        if isinstance(self.model_, PixelModel):
+            return self.model_.answers(scores)
         is_bad = np.isnan(scores).any(axis=1)
-        return np.asarray(self.model_.decider.answers(np.where(is_bad[:, None], 0, scores)) & ~is_bad[:, None])
+        answers = self.model_.decider.answers(np.where(is_bad[:, None], 0, scores)) & ~is_bad[:, None]
+        return np.asarray(answers, dtype=np.int64)
 
     def scored(self, features: Any, is_calibrated: bool, samples: Samples | None = None) -> tuple[np.ndarray, Bad]:
         """Scores (n, l) of what `_features` made, NaN in rows whose images cannot be used, and what those are.
@@ -215,7 +225,11 @@ class Decides:
         """
         scores_of = self.model_.scores if is_calibrated else self.model_.raw_scores
         encoder = self.model_.encoder
-        if not (isinstance(encoder, TableEncoder) and encoder.image_columns and len(features)):
+        if isinstance(self.model_, PixelModel):
+            check_no_skips(self.on_bad_image)
+        if isinstance(self.model_, PixelModel) or not (
+            isinstance(encoder, TableEncoder) and encoder.image_columns and len(features)
+        ):
             return scores_of(features), {}
         parts, bad = [], Bad()
         for start in range(0, len(features), IMAGE_ROWS):

@@ -201,7 +201,7 @@ def take(model: Model, decider: Decider, plan: Plan) -> None:
     model.decider, model.plan = decider, plan
     evidence = model.evidence
     if evidence is None or evidence.is_stale:
-        model.report = without_answers(model.report, decider, plan)
+        model.report = model.unmeasured(without_answers(model.report, decider, plan))
         return
     is_given = decider.is_given or decider.guarantee is not None
     if is_given:

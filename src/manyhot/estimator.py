@@ -21,11 +21,14 @@ from manyhot import check, persist
 from manyhot.accepts import Accepts
 from manyhot.backend import keep_compiled_programs
 from manyhot.decides import Decides
+from manyhot.draws import Draws
 from manyhot.errors import InputError
 from manyhot.extend import add_labels, extension
 from manyhot.files import Files
 from manyhot.intake import given_targets, row_weights, targets_in_order, targets_of
 from manyhot.model import Model, continue_training, train_model
+from manyhot.per_pixel import PerPixel
+from manyhot.pixel_targets import is_pixel_targets
 from manyhot.plan import OWN, Plan, Runtime
 from manyhot.pretrained import preset_function
 from manyhot.progress import watching
@@ -35,7 +38,7 @@ from manyhot.taken import Taken, decode_images, text_function
 from manyhot.text_kinds import OWN_TEXT
 
 
-class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimator):
+class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierMixin, BaseEstimator):
     """A network with one sigmoid per label, trained as many cross-fitted members at once.
 
     Every field of `Plan` and `Runtime` is a parameter under its own name; see there for meaning and range.
@@ -175,12 +178,14 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
 
         Args:
             X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
-                Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255, or of floats from 0 to 1,
-                or a column of a frame: paths, contents of files, arrays or images of Pillow's.
+                Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255 or floats from 0 to 1, or a
+                column of a frame: paths, contents of files, arrays or images of Pillow's. For labels of pixels also
+                one array for each image, of any size.
                 For a network of your own also an array (n, ...), or a dict or list of arrays, one per input.
             y: Targets: a multi-hot array (n, l), CSR, a frame of indicators, or a list of label sets. NaN, None and
-                `?` mean unknown. None when X is `Samples` with targets. One binary target (n,) is taken as
-                scikit-learn has it: two classes, decided at 0.5.
+                `?` mean unknown. None when X is `Samples` with targets. For labels of every pixel an array
+                (n, h, w, l), or one (h, w, l) for each image. One binary target (n,) is taken as scikit-learn has it:
+                two classes, decided at 0.5.
             sample_weight: (n,), 0 or more; weight k does what the row k times does.
 
         Returns:
@@ -189,6 +194,9 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         Raises:
             InputError: What cannot be used, by row, column or argument.
         """
+        if self._gives_pixels(X, y):
+            self._take(self._pixel_model(X, y, sample_weight), None)
+            return self
         taken = self.taken(X, y)
         given = taken.of_rows(sample_weight, "sample_weight")
         weights = None if given is None else row_weights(given, taken.targets.n_samples)
@@ -223,6 +231,8 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         keep_compiled_programs(runtime.compilation_cache)
         samples = X if isinstance(X, Samples) else None
         y, names = given_targets(samples, y, self.labels)
+        if is_pixel_targets(y):
+            raise InputError("labels of pixels are for `fit` alone", argument="y")
         features, kinds = self._features(X, y, reset=True)
         space, targets, classes = targets_of(y, names)
         if classes is not None:
@@ -231,10 +241,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
             )  # scikit-learn's contract: the class of the higher probability
         if targets.n_samples != features.shape[0]:
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
-        try:
-            features, is_kept, left_out = decode_images(features, kinds, plan, runtime.on_bad_image)
-        except InputError as error:
-            raise (error if samples is None else samples.placed(error)) from None
+        features, is_kept, left_out = decode_images(features, kinds, plan, runtime.on_bad_image, samples)
         columns = () if kinds is not None or isinstance(features, Arrays) else self._column_names(features, samples)
         ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
         if is_kept is not None:
@@ -257,6 +264,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         """
         if not hasattr(self, "model_"):
             return self.fit(X, y, sample_weight)
+        self.refuse_pixels("only models of rows can be trained further")
         features, _ = self._features(X, y, reset=False)
         targets = targets_in_order(X, y, self.model_.labels, self._binary_classes)
         weights = row_weights(sample_weight, targets.n_samples)
@@ -286,6 +294,7 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
             InputError: No label is new, a model without out-of-fold scores, or a Keras model of your own.
         """
         check_is_fitted(self)
+        self.refuse_pixels("only models of rows can learn further labels")
         samples = X if isinstance(X, Samples) else None
         y, names = given_targets(samples, y, labels)
         is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and y.dtype.kind in "biuf")
@@ -316,21 +325,23 @@ class MultiLabelClassifier(Accepts, Decides, Files, ClassifierMixin, BaseEstimat
         Returns:
             float32 or float64 (n, l) by `precision`, in [0, 1]; columns in the order of `labels_`. Only after
             `fit` on one binary target (n,) it is (n, 2), no and yes, as scikit-learn has it. NaN in rows whose
-            image cannot be used, with `on_bad_image="skip"`.
+            image cannot be used, with `on_bad_image="skip"`. For labels of pixels it is (n, h, w, l), or a list of
+            (h, w, l) where images have different sizes.
         """
         check_is_fitted(self)
         scores = self._scores(X, calibrated)
         return scores if self._binary_classes is None else np.concatenate([1 - scores, scores], axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Decisions: int64 (n, l), 1 where a label is answered; classes (n,) after `fit` on one binary target."""
+        """Decisions: int64 like the probabilities, 1 where a label holds; classes (n,) after one binary target (n,)."""
         check_is_fitted(self)
-        decisions = self._answers(X).astype(np.int64)
+        decisions = self._answers(X)
         return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
 
     def predict_labels(self, X: Any) -> list[set[str]]:
         """Decisions as label sets, one per row."""
         check_is_fitted(self)
+        self.refuse_pixels("only models of rows answer with label sets")
         return self.model_.labels.decode(self._answers(X))
 
     def summary(self) -> str:

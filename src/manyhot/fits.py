@@ -88,9 +88,13 @@ class Fit:
 
 def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted counts of positives and of known entries of each label, float64 (l,) both."""
-    by_row = weights.reshape(-1, *[1] * (targets.values.ndim - 1))
-    axes = tuple(range(targets.values.ndim - 1))
-    return (targets.values * by_row).sum(axis=axes), (targets.known_mask() * by_row).sum(axis=axes)
+    places = tuple(range(1, targets.values.ndim - 1))
+
+    def counted(entries: np.ndarray) -> np.ndarray:
+        in_row = entries.sum(axis=places) if places else entries
+        return (in_row * weights[:, None]).sum(axis=0)
+
+    return counted(targets.values), counted(targets.known_mask())
 
 
 def start_of(plan: Plan, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Start:

@@ -13,6 +13,8 @@ from manyhot.ranges import Choice, Listed, Number, Setting, Sizes, Whole, filled
 
 IMAGE_NETWORKS = ("cnn", "resnet", "convnext")
 """Networks that take images."""
+PIXEL_NETWORKS = ("unet",)
+"""Networks that take images and give every pixel its labels."""
 FITS = ("pad", "stretch", "crop")
 CHANNELS = ("auto", "grey", "colour")
 POOLS = ("auto", "flatten", "average")
@@ -36,13 +38,25 @@ NETWORK_SETTINGS: dict[str, Setting] = {
 }
 """Settings of the networks that are trained from nothing."""
 
+PIXEL_SETTINGS: dict[str, Setting] = {
+    "patch": Whole(2, 1, 8, "edge of the squares of pixels that the network for pixels sees as one place"),
+    "tile": Whole(256, 16, MOST_EDGE, "for pixels: edge of the tiles that larger images are cut into"),
+    "overlap": Number(0.25, 0.0, 0.9, "for pixels: share of a tile's edge that the next tile answers too"),
+}
+"""Settings of the network that labels pixels, and of the tiles that it sees."""
+
 TRAINING_SETTINGS: dict[str, Setting] = {
     "augment": Listed("auto", AUGMENTATIONS, "how images are varied in training; none for not at all"),
     "strength": Number(1.0, 0.0, 4.0, "how far they are varied; 1 is usual"),
 }
 """Settings of training."""
 
-IMAGE_SETTINGS: dict[str, Setting] = {**ENCODER_SETTINGS, **NETWORK_SETTINGS, **TRAINING_SETTINGS}
+IMAGE_SETTINGS: dict[str, Setting] = {
+    **ENCODER_SETTINGS,
+    **NETWORK_SETTINGS,
+    **PIXEL_SETTINGS,
+    **TRAINING_SETTINGS,
+}
 """All settings by name."""
 
 

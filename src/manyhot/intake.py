@@ -278,6 +278,11 @@ def image_frame(images: np.ndarray, name: str) -> pl.DataFrame:
     Raises:
         InputError: Another shape, or numbers outside these ranges.
     """
+    return pl.DataFrame([pl.Series(name, np.ascontiguousarray(whole_numbers(images)))])
+
+
+def whole_numbers(images: np.ndarray) -> np.ndarray:
+    """Images (n, h, w) or (n, h, w, c) as uint8; as `image_frame` tells."""
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         raise InputError(
             f"got an array of shape {images.shape}, expected images (n, h, w) or (n, h, w, c) with 1 or 3 channels; "
@@ -294,4 +299,4 @@ def image_frame(images: np.ndarray, name: str) -> pl.DataFrame:
                 argument="X",
             )
         images = np.rint(images * 255).astype(np.uint8) if kind == "f" else images.astype(np.uint8)
-    return pl.DataFrame([pl.Series(name, np.ascontiguousarray(images))])
+    return images

@@ -21,6 +21,7 @@ from manyhot.encode import Encoder
 from manyhot.errors import InputError
 from manyhot.fits import Features, Fit, label_weights_of, out_of_fold, prepare, seen_rows, train_fits
 from manyhot.labels import LabelSpace, Targets
+from manyhot.pixel_targets import PixelTargets
 from manyhot.plan import Plan, Runtime, to_dict
 from manyhot.specs import NetworkSpec
 from manyhot.trap import is_exclusive
@@ -151,6 +152,14 @@ class Model:
             self._scorer = engine.Scorer(networks, self.weights, self.plan.precision, self.runtime, self.plan.head)
         return self._scorer
 
+    def amended(self, values: dict[str, Any], own: np.ndarray) -> dict[str, Any]:
+        """A report on the evidence, with what another kind of model has to add; own is bool (n, l), the answers."""
+        return values
+
+    def unmeasured(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A report whose answers cannot be measured again, without what another kind of model says of them."""
+        return values
+
     def use_weights(self, weights: engine.Weights) -> None:
         """Replace what the members have learned."""
         self.weights = weights
@@ -261,7 +270,7 @@ def finished(fit: Fit, trained: engine.Trained, undecided: Decider, runtime: Run
         constant_labels=[labels.names[j] for j in constant],
         notes=[*given.notes, *_remarks(given, fit)],
         plan=to_dict(plan),
-        training=_training(trained) | ({"streamed_rows": given.n_streamed} if given.n_streamed else {}),
+        training=training_summary(trained) | ({"streamed_rows": given.n_streamed} if given.n_streamed else {}),
     )
     model.report = measured_report(model, calibrated[fit.place][kept], own[fit.place][kept], facts)
     return model
@@ -326,7 +335,8 @@ def _remarks(given: Given, fit: Fit) -> list[str]:
     return remarks
 
 
-def _training(trained: engine.Trained) -> dict[str, Any]:
+def training_summary(trained: engine.Trained) -> dict[str, Any]:
+    """What a report says of the training curves."""
     last = [curve[np.isfinite(curve[:, 0])][-1] for curve in trained.curves]
     return {
         "best_epoch": trained.best_epoch.tolist(),
@@ -349,10 +359,11 @@ def measured_report(model: Model, scores: np.ndarray, own: np.ndarray, facts: re
     decider = model.decider
     raw = None if decider.calibration.is_identity else evidence.scores
     facts = replace(facts, raw_scores=raw, answering=decider.described())
-    return report.build(model.labels, evidence.targets, scores, own, scores >= 0.5, decider.thresholds, facts)
+    values = report.build(model.labels, evidence.targets, scores, own, scores >= 0.5, decider.thresholds, facts)
+    return model.amended(values, own)
 
 
-def check_learnable(targets: Targets, labels: LabelSpace, n_folds: int) -> None:
+def check_learnable(targets: Targets | PixelTargets, labels: LabelSpace, n_folds: int) -> None:
     """Refuse targets without a label that varies, and fewer rows than folds."""
     if len(targets.constant_labels()) == len(labels):
         each = "each is" if len(labels) > 1 else "it is"

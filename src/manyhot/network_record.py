@@ -14,7 +14,7 @@ from manyhot.bundle import Reader
 from manyhot.encode import Encoder
 from manyhot.encoder_record import MOST_UNITS
 from manyhot.errors import BundleError
-from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, POOLS
+from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, PIXEL_NETWORKS, PIXEL_SETTINGS, POOLS
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, OwnNetwork, audit, built_shapes
 from manyhot.plan import LOSSES, OWN, PRECISIONS
 from manyhot.ranges import Sizes, Whole
@@ -130,10 +130,10 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
     settings["tables"] = reader.list_of_text("network.settings.tables", is_unique=True)
     if name == "words":
         settings |= _word_settings(reader, encoder)
-    if (name in IMAGE_NETWORKS) != bool(encoder.images):
+    if (name in (*IMAGE_NETWORKS, *PIXEL_NETWORKS)) != bool(encoder.images):
         raise BundleError(f"the network {name!r} does not fit {len(encoder.images)} columns of images")
     if encoder.images:
-        settings |= _image_settings(reader, encoder)
+        settings |= _image_settings(reader, encoder, name in PIXEL_NETWORKS)
     if settings["tables"] != sorted(encoder.sparse):
         raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
     widths = {block: shape[0] for block, shape in encoder.shapes().items() if len(shape) == 1}
@@ -152,8 +152,9 @@ def _word_settings(reader: Reader, encoder: Encoder) -> dict[str, Any]:
     return {"vocabularies": told, "units": units, "pool": reader.text("network.settings.pool", choices=WORD_POOLS)}
 
 
-def _image_settings(reader: Reader, encoder: Encoder) -> dict[str, Any]:
-    blocks = NETWORK_SETTINGS["blocks"], NETWORK_SETTINGS["kernel"]
+def _image_settings(reader: Reader, encoder: Encoder, is_pixels: bool) -> dict[str, Any]:
+    names = ("blocks", "kernel", "patch") if is_pixels else ("blocks", "kernel")
+    ranges = {**NETWORK_SETTINGS, **PIXEL_SETTINGS}
     filters = NETWORK_SETTINGS["filters"]
     assert isinstance(filters, Sizes)
     listed = reader.list_of_integers(
@@ -161,9 +162,11 @@ def _image_settings(reader: Reader, encoder: Encoder) -> dict[str, Any]:
     )
     numbers = {
         name: reader.integer(f"network.settings.{name}", one.low, one.high)
-        for name, one in zip(("blocks", "kernel"), blocks, strict=True)
+        for name, one in ((name, ranges[name]) for name in names)
         if isinstance(one, Whole)
     }
+    if is_pixels:
+        return {"images": encoder.images, "filters": listed, **numbers}
     pool = reader.text("network.settings.pool", choices=POOLS[1:])
     return {"images": encoder.images, "filters": listed, **numbers, "pool": pool}
 

@@ -21,9 +21,11 @@ from manyhot.calibrate import Calibration
 from manyhot.decider import Decider
 from manyhot.encoder_record import read_encoder
 from manyhot.errors import BundleError, InputError
+from manyhot.image_kinds import PIXEL_NETWORKS
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Evidence, Model, Remembered
 from manyhot.network_record import network_document, read_network
+from manyhot.pixel_model import PixelModel
 from manyhot.plan import plan_from_dict, to_dict
 from manyhot.report import to_text
 from manyhot.risk import Guarantee
@@ -113,7 +115,8 @@ def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: in
         classes = _classes(reader)
     reader.mapping("versions", max_items=100)
     facts = {"classes": classes, "reading": reader.mapping("reading", max_items=1000)}
-    return Model(labels, encoder, network, weights, decider, plan, report, evidence), facts
+    kind = PixelModel if network.name in PIXEL_NETWORKS else Model
+    return kind(labels, encoder, network, weights, decider, plan, report, evidence), facts
 
 
 def _decider_document(decider: Decider) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from manyhot import check
 from manyhot.errors import InputError
 from manyhot.hyperparameters import LOSS_KINDS, loss_settings
-from manyhot.image_kinds import IMAGE_NETWORKS, ON_BAD_IMAGE, image_settings
+from manyhot.image_kinds import IMAGE_NETWORKS, ON_BAD_IMAGE, PIXEL_NETWORKS, image_settings
 from manyhot.notation import checked_groups, checked_implications
 from manyhot.text_kinds import NGRAMS, TEXT_KINDS, text_settings
 
@@ -44,7 +44,7 @@ OWN = "own"
 """Name of the network that is a Keras model of the user's."""
 MOST_TABLE_NUMBERS = 2**28
 """Numbers in the tables of all members together, where the number of members is "auto": 1 GiB in float32."""
-NETWORKS = ("auto", "mlp", "words", *IMAGE_NETWORKS, OWN)
+NETWORKS = ("auto", "mlp", "words", *IMAGE_NETWORKS, *PIXEL_NETWORKS, OWN)
 PRECISIONS = ("float32", "float64")
 LAYOUTS = ("auto", "together", "single")
 
@@ -71,8 +71,9 @@ class Plan:
         patience: Epochs without a better stopping loss before a member stops.
         stop_share: One in this many rows outside the held-out fold decides about stopping.
         network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "cnn",
-            "resnet" or "convnext" (plain, residual or depthwise convolutions, for images), "own" (a Keras model of your
-            own), or "auto": whichever of "mlp", "words" and "resnet" suits the features.
+            "resnet" or "convnext" (plain, residual or depthwise convolutions, for images), "unet" (for labels of every
+            pixel), "own" (a Keras model of your own), or "auto": whichever of "mlp", "words", "resnet" and "unet" suits
+            features and targets.
         hidden: Units of each hidden layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Share of hidden units dropped in training, 0 to below 1.
@@ -89,7 +90,8 @@ class Plan:
             max_tokens, units and pool, "pretrained" preset, max_tokens and cache, "own" name and cache.
         image_settings: Settings for images by name, such as {"size": 128, "augment": "flip+shift"}; None for the
             defaults: size, channels and fit (how images are brought to one size), filters, blocks, kernel and pool (of
-            the networks for images), augment and strength (how they are varied in training).
+            the networks; pool not of "unet"), patch, tile and overlap (of labels of pixels), augment and strength (how
+            they are varied in training).
         loss: "binary_crossentropy", "focal", "asymmetric", "class_balanced", "distribution_balanced", "two_way",
             "zlpr", "hill", "entropy_maximization", "weak_negatives", or "categorical_crossentropy" with
             `head="softmax"`; "auto" takes "binary_crossentropy", and "hill" with `positive_only`.

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
+from manyhot.pixel_targets import PixelTargets
 
 ColumnKind = Literal["numeric", "boolean", "categorical", "id", "text", "image", "ignored"]
 
@@ -26,7 +27,8 @@ class Samples:
         features: A polars frame (mixed columns), or a float CSR matrix (n, f) for sparse data.
         feature_names: The f column names, in order; unique.
         kinds: Column name -> kind, for every name in `feature_names`.
-        targets: What is known of the labels (n, l); None when the file carries no labels.
+        targets: What is known of the labels (n, l), or of those of every pixel of n images; None when the file carries
+            none.
         labels: The names that belong to the columns of `targets` or `listed`; None exactly when both are.
         ids: One id per row as text; None when no id column was found (rows are then counted from 1).
         source: Where it came from, for messages.
@@ -39,7 +41,7 @@ class Samples:
     features: pl.DataFrame | sp.csr_matrix
     feature_names: Sequence[str]
     kinds: Mapping[str, ColumnKind]
-    targets: Targets | None = None
+    targets: Targets | PixelTargets | None = None
     labels: LabelSpace | None = None
     ids: np.ndarray | None = None
     source: str = ""

@@ -13,7 +13,7 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.errors import InputError
-from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, image_settings
+from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, PIXEL_NETWORKS, image_settings
 from manyhot.networks import BUILDERS, OwnNetwork, Start, build_trunk, describe, first_units, trunk_weight_shapes
 from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan
 from manyhot.text_kinds import TEXT_KINDS, text_settings
@@ -189,8 +189,13 @@ def with_network(
         raise InputError("images beside learned vectors of words are not supported; say text='ngrams'", argument="text")
     if plan.network == "auto":
         plan = replace(plan, network="resnet" if images else "words" if vocabularies else "mlp")
+    if plan.network in PIXEL_NETWORKS:
+        raise InputError(
+            f"the network {plan.network!r} gives every pixel its labels: it takes images, and targets (n, h, w, l)",
+            argument="network",
+        )
     if images and plan.network in IMAGE_NETWORKS:
-        return _with_variation(plan, images)
+        return with_variation(plan, images)
     if plan.network in IMAGE_NETWORKS:
         raise InputError(f"the network {plan.network!r} is for images, and there are none", argument="network")
     if images and plan.network not in (*IMAGE_NETWORKS, OWN):
@@ -244,7 +249,7 @@ GREY_VARIATION, COLOUR_VARIATION = ("shift", "rotate", "zoom"), ("flip", "shift"
 """What "auto" does to images: grey ones are often signs or letters, which must not be mirrored."""
 
 
-def _with_variation(plan: Plan, images: Mapping[str, Mapping[str, Any]]) -> Plan:
+def with_variation(plan: Plan, images: Mapping[str, Mapping[str, Any]]) -> Plan:
     """The plan with what is done to images in training."""
     told = image_settings(plan.image_settings)
     if told["augment"] == "auto":
@@ -253,15 +258,21 @@ def _with_variation(plan: Plan, images: Mapping[str, Mapping[str, Any]]) -> Plan
     return replace(plan, image_settings=told)
 
 
-FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256], "convnext": [32, 64, 128, 256]}
+FILTERS = {
+    "cnn": [32, 64, 128, 256],
+    "resnet": [32, 64, 128, 256],
+    "convnext": [32, 64, 128, 256],
+    "unet": [16, 32, 64, 128],
+}
 
 
 def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:
     """What a network on images is told; nothing is left to choose."""
     told = image_settings(plan.image_settings)
-    settings = {name: told[name] for name in NETWORK_SETTINGS}
+    is_pixels = plan.network in PIXEL_NETWORKS
+    settings = {name: told[name] for name in (*NETWORK_SETTINGS, "patch") if name != ("pool" if is_pixels else "patch")}
     if settings["filters"] == "auto":
         settings["filters"] = FILTERS[plan.network]
-    if settings["pool"] == "auto":
+    if settings.get("pool") == "auto":
         settings["pool"] = "flatten" if plan.network == "cnn" else "average"
     return {"images": {name: dict(told) for name, told in images.items()}, **settings}

@@ -163,7 +163,7 @@ def write_rows(job: StreamJob, shards: Shards, tell: Tell | None = None) -> Writ
     seen = Written(np.zeros(n_labels), np.zeros(n_labels))
     first = 0
     for samples in job.file.pieces():
-        assert samples.targets is not None
+        assert isinstance(samples.targets, Targets)
         numbers = np.arange(first, first + samples.n_samples)
         stays = np.flatnonzero(~np.isin(numbers, job.aside, assume_unique=True))
         first += samples.n_samples

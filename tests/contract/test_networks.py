@@ -9,6 +9,7 @@ import pytest
 from manyhot import calibrate, decide, plan
 from manyhot.backend import precision
 from manyhot.errors import InputError
+from manyhot.image_kinds import PIXEL_NETWORKS
 from manyhot.losses import LOSSES, OUTPUTS
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start, built_shapes
 from manyhot.text_kinds import POOLS
@@ -24,6 +25,7 @@ SHAPES = {
     "cnn": IMAGES,
     "resnet": IMAGES,
     "convnext": IMAGES,
+    "unet": {"image": (16, 24, 3)},
 }
 OF_IMAGES = [
     {
@@ -41,6 +43,10 @@ MORE = {
     "cnn": OF_IMAGES,
     "resnet": OF_IMAGES,
     "convnext": OF_IMAGES,
+    "unet": [
+        {"images": OF_IMAGES[0]["images"], "filters": filters, "blocks": blocks, "kernel": 3, "patch": patch}
+        for filters, blocks, patch in (([4], 1, 1), ([3, 5, 4], 2, 2))
+    ],
 }
 CASES = [(name, {**settings, **more}) for name in BUILDERS for settings in SETTINGS for more in MORE[name]]
 
@@ -58,9 +64,10 @@ def test_a_network_returns_logits_of_the_asked_type(name, settings, dtype):
         trainable, fixed = ([v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables))
         inputs = inputs_of(name, 4, dtype)
         logits, _ = model.stateless_call(trainable, fixed, inputs, training=False)
-    assert logits.shape == (4, 3)
+    places = SHAPES[name]["image"][:2] if name in PIXEL_NETWORKS else ()
+    assert logits.shape == (4, *places, 3)
     assert str(logits.dtype) == dtype
-    np.testing.assert_allclose(np.asarray(logits)[0], [1, 2, 3], atol=1e-6)
+    np.testing.assert_allclose(np.asarray(logits)[0], np.broadcast_to([1, 2, 3], (*places, 3)), atol=1e-6)
     if name in WEIGHT_SHAPES:
         shapes, others = WEIGHT_SHAPES[name](SHAPES[name], 3, settings)
     else:

@@ -51,6 +51,9 @@ Against = Annotated[
     list[str] | None, typer.Option(help="NAME=VALUE to compare with on the same folds; may be repeated.")
 ]
 Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that makes numbers of texts.")]
+Legend = Annotated[
+    Path | None, typer.Option(help='JSON that says what numbers in masks mean: {"0": ["sky"], "11": null}.')
+]
 Images = Annotated[Path | None, typer.Option(help="Folder in which the images lie that the file names.")]
 OnBadImage = Annotated[str, typer.Option(help="A row whose image cannot be used: error, or skip to go on without it.")]
 Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
@@ -109,6 +112,7 @@ def train(
     kind: Kind = None,
     format: Format = None,
     columns: Columns = None,
+    legend: Legend = None,
     images: Images = None,
     stream: Annotated[
         bool | None,
@@ -132,7 +136,7 @@ def train(
         "train",
         file=file,
         output=output,
-        reading=_reading(columns, kind, label_order=label_order, **flags),
+        reading=_reading(columns, kind, label_order=label_order, legend=legend, **flags),
         settings=settings,
         stream=stream,
         stream_folder=stream_folder,
@@ -152,16 +156,19 @@ def evaluate(
     labels: Labels = None,
     sep: Sep = None,
     format: Format = None,
+    legend: Legend = None,
     images: Images = None,
     on_bad_image: OnBadImage = "error",
     unknown_labels: Unknown = "error",
     text: Text = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for sheets of each label's worst images.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
     told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
-    known = {"told": told, "unknown_labels": unknown_labels, "text": text}
+    told["legend"] = legend
+    known = {"told": told, "unknown_labels": unknown_labels, "text": text, "pictures": pictures}
     _job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
 
@@ -174,7 +181,7 @@ def predict(
     file: Table,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="CSV, Parquet or JSONL by its suffix; none: CSV on standard output."),
+        typer.Option("--output", "-o", help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder."),
     ] = None,
     label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
     why: Annotated[
@@ -187,6 +194,11 @@ def predict(
             "`train --many`: labels a row; none: 5."
         ),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Folder for pictures: images beside their answers, with --why what spoke for them."),
+    ] = None,
+    pictures_limit: Annotated[int | None, typer.Option(help="Rows that are drawn, the first; none: 100.")] = None,
     format: Format = None,
     images: Images = None,
     on_bad_image: OnBadImage = "error",
@@ -196,6 +208,7 @@ def predict(
 ) -> None:
     """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
     told = {"output": output, "label_sep": label_sep, "why": why, "top": top, "text": text}
+    told |= {"pictures": pictures, "pictures_limit": pictures_limit}
     reading = {"format": format, "images": images, "on_bad_image": on_bad_image}
     _job("predict", bundle=model, file=file, reading=reading, **told, as_json=json, quiet=quiet)
 

@@ -21,6 +21,7 @@ from manyhot.doctor.single import constant_labels, one_label_per_row, rare_label
 from manyhot.errors import InputError
 from manyhot.intake import frame_of, is_frame, targets_of
 from manyhot.labels import LabelSpace, Targets
+from manyhot.pixel_targets import PixelTargets
 from manyhot.plan import Plan
 from manyhot.read.kinds import inspect_kinds
 from manyhot.samples import Samples
@@ -107,12 +108,14 @@ def _from_samples(samples: Samples, y: Any) -> _Rows:
         raise InputError("Samples carry their own targets; leave y out", argument="y")
     if samples.targets is None or samples.labels is None:
         raise InputError("there are no labels to examine; say where they are", file=samples.source or None)
-    ids = samples.ids_or_numbers()
+    ids, targets = samples.ids_or_numbers(), samples.targets
+    if isinstance(targets, PixelTargets):
+        targets = targets.of_images()
     if samples.is_sparse:
         names = list(samples.feature_names)
-        return _Rows(samples.labels, samples.targets, ids, sp.csr_matrix(samples.features), names)
+        return _Rows(samples.labels, targets, ids, sp.csr_matrix(samples.features), names)
     assert isinstance(samples.features, pl.DataFrame)
-    return _Rows(samples.labels, samples.targets, ids, **_from_frame(samples.features, samples.kinds))
+    return _Rows(samples.labels, targets, ids, **_from_frame(samples.features, samples.kinds))
 
 
 def _from_arrays(X: Any, y: Any) -> _Rows:

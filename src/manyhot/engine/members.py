@@ -123,7 +123,7 @@ class Training:
             optimizer,
             LOSSES[plan.loss_used, plan.head],
             batch_size,
-            min(stop_size, STOP_ROWS),
+            min(stop_size, STOP_ROWS if len(self.models[0].output_shape) == 2 else batch_size),
             plan.early_stopping,
             plan.schedule,
             networks.shapes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
@@ -23,6 +24,8 @@ jnp = jax.numpy
 
 FEW_ROWS = 64
 """Up to this many rows are scored in a batch of this size."""
+BATCH_PIXELS = 2**19
+"""Pixels of a batch, where pixels are scored."""
 IN_FLIGHT = 3
 """Batches under way at once, so that copying and computing overlap."""
 
@@ -63,7 +66,7 @@ class Scorer:
         """
         low, high = members or (0, self.n_members)
         n_rows = next(iter(blocks.values())).shape[0]
-        size = FEW_ROWS if n_rows <= FEW_ROWS else self.runtime.predict_rows
+        size = self._batch_rows(n_rows)
         with precision(self.precision):
             results: list[np.ndarray] = []
             pending: deque[tuple[Any, int]] = deque()
@@ -77,6 +80,11 @@ class Scorer:
         if not results:
             return np.zeros((0, *self.network.output_shape[1:]), dtype=self.precision)
         return np.concatenate(results)
+
+    def _batch_rows(self, n_rows: int) -> int:
+        n_pixels = math.prod(self.network.output_shape[1:-1])
+        size = FEW_ROWS if n_rows <= FEW_ROWS else self.runtime.predict_rows
+        return size if n_pixels == 1 else min(size, max(1, BATCH_PIXELS // n_pixels))
 
     def _start(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
         gathered = {name: self._gathered(batch[name], size) for name in self.networks.tables}

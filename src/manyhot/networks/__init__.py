@@ -17,6 +17,7 @@ from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight
 from manyhot.networks.own import OwnNetwork, describe
 from manyhot.networks.shapes import built_shapes
 from manyhot.networks.start import Start
+from manyhot.networks.unet import build_unet, edge_factor
 from manyhot.networks.words import build_words, words_weight_shapes
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "built_shapes",
     "choose_layers",
     "describe",
+    "edge_factor",
     "first_units",
     "real_rows",
     "trunk_weight_shapes",
@@ -43,6 +45,7 @@ BUILDERS: dict[str, Builder] = {
     "cnn": build_cnn,
     "resnet": build_resnet,
     "convnext": build_convnext,
+    "unet": build_unet,
 }
 
 WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "words": words_weight_shapes}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from manyhot import check
 from manyhot.errors import InputError
 from manyhot.image_kinds import ON_BAD_IMAGE
 from manyhot.labels import UNKNOWN_LABELS, UnknownLabels
 from manyhot.samples import COLUMN_KINDS, ColumnKind
+
+MOST_VALUE = 65535
+"""The highest number that a mask holds."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class ReadOptions:
             folders and suffix; rows without an image there are left out. None: paths are relative to the table's file.
         on_bad_image: "error" refuses paths of images that are not there, "skip" leaves them to whoever decodes.
         sparse_targets: Whether label sets (a column of them, libsvm, XC) become `Samples.listed`, for very many labels.
+        legend: What the numbers of a mask mean, where each pixel of an image has labels: number as text -> its labels,
+            [] for none of them, None for unknown.
 
     Raises:
         InputError: A value out of its range, naming the argument.
@@ -56,6 +62,7 @@ class ReadOptions:
     header: bool = True
     column_names: tuple[str, ...] | None = None
     sparse_targets: bool = False
+    legend: Mapping[str, Sequence[str] | None] | None = None
     images: Path | None = None
     on_bad_image: str = "error"
 
@@ -78,6 +85,8 @@ class ReadOptions:
             raise InputError("got an empty text, expected a column name, a list or a glob", argument="labels")
         for argument in ("known_labels", "label_order", "feature_names", "column_names"):
             self._refuse_twins(argument)
+        if self.legend is not None:
+            object.__setattr__(self, "legend", _checked_legend(self.legend))
         if self.column_names is not None and self.header:
             raise InputError("column names are for files without a header: say header=False", argument="column_names")
 
@@ -90,3 +99,28 @@ class ReadOptions:
         twins = [] if len(set(names)) == len(names) else [name for k, name in enumerate(names) if name in names[:k]]
         if twins:
             raise InputError(f"{twins[0]!r} is named more than once", argument=argument)
+
+
+def _checked_legend(legend: Any) -> dict[str, list[str] | None]:
+    """Numbers as text -> lists of labels, or None.
+
+    Raises:
+        InputError: Anything else.
+    """
+    if not isinstance(legend, Mapping) or not legend:
+        raise InputError(
+            'expected numbers with their labels, such as {"0": ["sky"], "8": ["car", "vehicle"], "11": null}',
+            argument="legend",
+        )
+    checked: dict[str, list[str] | None] = {}
+    for number, named in legend.items():
+        if not str(number).isdecimal() or int(number) > MOST_VALUE:
+            raise InputError(f"got {check.shown(number)}, expected a number from 0 to {MOST_VALUE}", argument="legend")
+        named = [named] if isinstance(named, str) else named
+        is_list = isinstance(named, (list, tuple)) and all(isinstance(name, str) and name for name in named)
+        if named is not None and not is_list:
+            raise InputError(
+                f"{number}: got {check.shown(named)}, expected a list of labels, or null for unknown", argument="legend"
+            )
+        checked[str(int(number))] = None if named is None else list(dict.fromkeys(named))
+    return checked

@@ -11,9 +11,11 @@ import polars as pl
 from manyhot.check import did_you_mean
 from manyhot.errors import InputError
 from manyhot.labels import Targets
+from manyhot.pixel_targets import PixelTargets
 from manyhot.read.columns import row_ids, settle
 from manyhot.read.image_paths import found_at, ids_of_images, is_path
 from manyhot.read.kinds import inspect_columns, refuse_unknown
+from manyhot.read.masks import mask_columns, take_masks
 from manyhot.read.options import ReadOptions
 from manyhot.read.source import Source, placed
 from manyhot.read.targets import take_labels
@@ -81,7 +83,11 @@ def _samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
     frame = table.frame
     if not frame.width or not frame.height:
         raise InputError("has column names but no rows" if frame.width else "has no columns")
-    labelled = take_labels(frame, options, table.own_labels, table.blank_is_empty)
+    masks = mask_columns(frame, options, table.own_labels)
+    if masks:
+        labelled = take_masks(frame, masks, options, source.path.parent)
+    else:
+        labelled = take_labels(frame, options, table.own_labels, table.blank_is_empty)
     features = frame.drop(labelled.columns)
     given = {name: kind for name, kind in options.kinds.items() if name not in labelled.columns}
     refuse_unknown(given, features.columns)
@@ -107,12 +113,12 @@ def _samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
         features=pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height),
         feature_names=tuple(column.name for column in columns),
         kinds=inspection.kinds,
-        targets=labelled.targets if isinstance(labelled.targets, Targets) else None,
+        targets=labelled.targets if isinstance(labelled.targets, (Targets, PixelTargets)) else None,
         labels=labelled.space,
         ids=ids,
         source=str(source.path),
         notes=(*table.notes, *labelled.notes, *id_notes, *inspection.notes),
-        listed=None if isinstance(labelled.targets, Targets) else labelled.targets,
+        listed=None if isinstance(labelled.targets, (Targets, PixelTargets)) else labelled.targets,
         rows=table.row_numbers,
     )
 

@@ -20,6 +20,7 @@ from manyhot.cells import sets_from_text
 from manyhot.check import did_you_mean
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
+from manyhot.pixel_targets import PixelTargets
 from manyhot.read.listed import LabelSets, arrange_sets
 from manyhot.read.options import ReadOptions
 
@@ -40,7 +41,7 @@ class Labelled:
         notes: What the user should know.
     """
 
-    targets: Targets | sp.csr_matrix | None
+    targets: Targets | PixelTargets | sp.csr_matrix | None
     space: LabelSpace | None
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

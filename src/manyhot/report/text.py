@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from manyhot.metrics import MEASURES
+from manyhot.report.pixels import source_of
 
 WIDTH = 100
 MOST_LETTERS = 4000
@@ -46,6 +47,8 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
         _answering(report),
         _label_table(report["labels"], labels_shown),
     ]
+    if "pixels" in report:
+        parts.append(_pixel_table(report["pixels"], labels_shown))
     if report["diagnosis"]:
         parts.append("What stands out\n" + _bullets(finding["text"] for finding in report["diagnosis"]))
     if report["notes"]:
@@ -141,6 +144,17 @@ def _label_table(labels: Sequence[Mapping[str, Any]], shown: int) -> str:
         return lines
     more, most = _counted(left, "more label"), _counted(ranked[shown]["support"], "positive")
     return f"{lines}\n... and {more}, each with {most} or fewer."
+
+
+def _pixel_table(section: Mapping[str, Any], shown: int) -> str:
+    columns = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "average_precision": "AP"}
+    ranked = sorted(section["labels"], key=lambda row: -row["support"])
+    rows = [
+        [_fitted(_shown(row["label"]), NAME_WIDTH), str(row["support"]), *(_number(row[name]) for name in columns)]
+        for row in ranked[:shown]
+    ]
+    rows.append(["mean", "", _number(section["mean_iou"]), _number(section["mean_dice"]), "", "", ""])
+    return f"{_wrapped(source_of(section))}\n" + table(["pixels", "support", *columns.values()], rows)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -27,7 +27,9 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
     check.integer(limit=limit, low=1)
     if output is not None:
         suffix_of(output)
-    model = opened(bundle).model_
+    classifier = opened(bundle)
+    classifier.refuse_pixels("only labels of rows are audited")
+    model = classifier.model_
     evidence = evidence_of(model, bundle)
     found = suspicious_labels(evidence.scores, evidence.targets, evidence.ids, model.labels, label=label)
     notes = notes_on(found, model, evidence, label)

@@ -53,6 +53,7 @@ def options_for(
         kinds=kinds,
         feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
         known_labels=classifier.labels_,
+        legend=reading.get("legend"),
         **more,
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from manyhot.errors import InputError
 from manyhot.read import ReadOptions
 
 
@@ -22,6 +25,7 @@ def options_of(reading: Mapping[str, Any], **more: Any) -> ReadOptions:
         sep=reading["sep"],
         id_column=reading["id_column"],
         format=reading["format"],
+        legend=reading.get("legend"),
         xml=reading["xml"],
         images=reading.get("images"),
         kinds=reading["kinds"],
@@ -34,5 +38,24 @@ def options_of(reading: Mapping[str, Any], **more: Any) -> ReadOptions:
 
 def kept(reading: Mapping[str, Any]) -> dict[str, Any]:
     """What a trained model keeps of it, to read the next file alike."""
-    names = ("labels", "sep", "id_column", "column_names")
-    return {name: reading[name] for name in names if reading[name] is not None}
+    names = ("labels", "sep", "id_column", "column_names", "legend")
+    return {name: reading[name] for name in names if reading.get(name) is not None}
+
+
+def legend_of(file: Path | None) -> dict[str, Any] | None:
+    """A legend out of a JSON file.
+
+    Raises:
+        InputError: No such file, or no JSON object.
+    """
+    if file is None:
+        return None
+    try:
+        legend = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=file) from None
+    except ValueError as error:
+        raise InputError(f"is no JSON: {error}", file=file) from None
+    if not isinstance(legend, dict):
+        raise InputError('expected {"0": ["sky"], "8": ["car", "vehicle"], "11": null}', file=file)
+    return legend

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs import many
-from manyhot.cli.jobs.reading import kept, options_of
+from manyhot.cli.jobs.reading import kept, legend_of, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import OutputError
 from manyhot.estimator import MultiLabelClassifier
@@ -33,6 +33,7 @@ def run(
         many.train(file, output, reading, settings, as_json)
         return
     quiet = bool(settings.get("quiet"))
+    reading = {**reading, "legend": legend_of(reading["legend"])}
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
