@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from manyhot import MultiLabelClassifier, load
+from manyhot import ManyLabelClassifier, MultiLabelClassifier, load
 from manyhot.errors import InputError
 from manyhot.image_kinds import IMAGE_SETTINGS, image_settings
 from picture_files import moods
@@ -158,3 +158,9 @@ def test_settings_of_images_hold_for_files(files, tmp_path):
     assert model.model_.network.shapes == {"image": (6, 9, 1)}
     model.save(tmp_path / "m.manyhot")
     np.testing.assert_array_equal(load(tmp_path / "m.manyhot").predict_proba(paths), model.predict_proba(paths))
+
+
+def test_very_many_labels_take_no_images(files):
+    paths, _, _ = files
+    with pytest.raises(InputError, match="--kind photo=ignored"):
+        ManyLabelClassifier().fit(paths, [{"a"} if k % 2 else {"b"} for k in range(len(paths))])

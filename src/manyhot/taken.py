@@ -18,7 +18,7 @@ from manyhot.errors import InputError
 from manyhot.image_kinds import ENCODER_SETTINGS
 from manyhot.labels import LabelSpace, Targets
 from manyhot.plan import OWN, Plan, Runtime, resolved
-from manyhot.samples import Arrays
+from manyhot.samples import Arrays, Samples
 from manyhot.text_kinds import OWN_TEXT, PRETRAINED, table_numbers, text_settings
 
 
@@ -126,7 +126,9 @@ def _image_encoders(features: Any, kinds: Mapping[str, str], plan: Plan) -> dict
     return {name: ImageEncoder(**settings).settle(features[name]) for name in names}
 
 
-def decode_images(features: Any, kinds: Mapping[str, str] | None, plan: Plan, on_bad_image: str) -> Decoded:
+def decode_images(
+    features: Any, kinds: Mapping[str, str] | None, plan: Plan, on_bad_image: str, samples: Samples | None = None
+) -> Decoded:
     """Images of training decoded once, before folds and encoders take their rows.
 
     Args:
@@ -134,20 +136,24 @@ def decode_images(features: Any, kinds: Mapping[str, str] | None, plan: Plan, on
         kinds: Column name -> kind, when the features are a frame.
         plan: The plan.
         on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
+        samples: Where the rows came from, for messages.
 
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
     """
     if kinds is None or "image" not in kinds.values() or resolved(plan, 1).encode == "none":
         return Decoded(features)
-    frame, bad = open_images(features, _image_encoders(features, kinds, plan))
-    if on_bad_image == "error":
-        refuse_bad(bad)
+    try:
+        frame, bad = open_images(features, _image_encoders(features, kinds, plan))
+        if on_bad_image == "error":
+            refuse_bad(bad)
+    except InputError as error:
+        raise (error if samples is None else samples.placed(error)) from None
     if not bad:
         return Decoded(frame)
     is_kept = np.ones(len(frame), dtype=bool)
     is_kept[list(bad)] = False
-    return Decoded(frame.filter(is_kept), is_kept, (bad_words(bad, "left out"),))
+    return Decoded(frame.filter(is_kept), is_kept, (bad_words(bad, "left out", samples),))
 
 
 def text_function(

@@ -181,11 +181,7 @@ def predict(
     file: Table,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder.",
-        ),
+        typer.Option("--output", "-o", help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder."),
     ] = None,
     label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
     why: Annotated[
