@@ -3,7 +3,7 @@
 Usage: python benchmarks/pixels.py [--sets nuclei,camvid] [--members 1] [--epochs auto] [--height 180]
            [--out results/pixels.json]; MANYHOT_DATA names the folder of data sets.
 Nuclei are those of examples/cells.py: the first four fifths by name against the rest. CamVid is trained on its train
-part, at a reduced size, and measured on its test part at that size; beside its eleven classes, which exclude each
+part, at a reduced size, and measured on its test part at that size. Beside its eleven classes, which exclude each
 other, stand classes of classes, so that a pixel carries two labels. Pixels without a class are unknown.
 """
 
