@@ -7,6 +7,7 @@ import pytest
 
 from manyhot import check
 from manyhot.errors import InputError
+from manyhot.image_kinds import image_settings
 from manyhot.plan import Plan, Runtime, plan_from_dict, resolved, to_dict
 
 
@@ -60,6 +61,7 @@ def test_auto_follows_the_rows(n_rows, batch_size):
     told = {"batch_size": 7, "members": 3, "epochs": 9, "optimizer": "sgd", "prior_bias": False, "encode": "none"}
     told |= {"loss": "focal", "loss_settings": {"gamma": 1.0, "balance": 0.5}, "calibrate": "platt"}
     told |= {"text_settings": {"max_words": 7, "max_characters": 0, "hashed": False}}
+    told |= {"image_settings": image_settings(None)}
     assert resolved(Plan(**told), n_rows) == Plan(**told)
 
 

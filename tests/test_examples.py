@@ -72,6 +72,27 @@ def test_paper_topics(data_folder):
     assert answer["element_accuracy_of_no_answers"] > 0.8
 
 
+def test_digits_and_more(data_folder):
+    words = ("--rows", "1200", "--epochs", "3", "--heads", "300")
+    answer = answer_of("digits_and_more.py", "--data", str(data_folder("mnist")), *words)
+    assert answer["same_elsewhere"] is True
+    assert answer["element_accuracy"] > 0.93
+    assert 0 < answer["subset_accuracy"] < 1
+    assert answer["loss"] < 0.2
+
+
+def test_land_use(data_folder):
+    words = ("--size", "32", "--members", "1", "--epochs", "2")
+    answer = answer_of("land_use.py", "--data", str(data_folder("ucmerced_multilabel")), *words)
+    assert answer["map"] > 0.3
+
+
+def test_movie_posters():
+    answer = answer_of("movie_posters.py", "--drawn", "160", "--epochs", "12", "--members", "1")
+    assert answer["genres"] == ["comedy", "drama", "romance", "sci-fi", "thriller"]
+    assert answer["f1_micro"] > 0.6
+
+
 def test_cells(data_folder):
     """A few images and epochs; the whole takes minutes."""
     folder = data_folder("nuclei_dsb2018")

@@ -1,12 +1,18 @@
 """Images as features: training, saving, and what is refused."""
 
+from copy import copy
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
+from PIL import Image
 
-from manyhot import MultiLabelClassifier, load
+from manyhot import ManyLabelClassifier, MultiLabelClassifier, load
 from manyhot.errors import InputError
 from manyhot.image_kinds import IMAGE_SETTINGS, image_settings
+from picture_files import moods
 
 SMALL = {"members": 2, "epochs": 3, "quiet": True, "hidden": (16,), "image_settings": {"filters": [6, 8]}}
 
@@ -21,7 +27,7 @@ def squares(n: int = 160, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, Y.astype(int)
 
 
-@pytest.mark.parametrize("network", ["cnn", "resnet", "auto"])
+@pytest.mark.parametrize("network", ["cnn", "resnet", "convnext", "auto"])
 def test_images_are_learned_saved_and_answered_alike(network, tmp_path):
     X, Y = squares(400)
     model = MultiLabelClassifier(**{**SMALL, "epochs": 20}, network=network, batch_size=16).fit(X, Y)
@@ -86,3 +92,75 @@ def test_settings_have_their_forms():
     assert (told["size"], told["filters"], told["augment"]) == ([64, 48], [32], ["flip", "shift"])
     assert set(told) == set(IMAGE_SETTINGS)
     assert image_settings(None)["augment"] == "auto"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A table of 40 photos in a folder, and a model of them."""
+    folder = tmp_path_factory.mktemp("photos")
+    table = moods(folder)
+    Y = table.select("sad", "fast").to_numpy()
+    paths = table.select(pl.col("photo").map_elements(lambda p: str(folder / p), return_dtype=pl.String))
+    return paths, Y, MultiLabelClassifier(**SMALL).fit(paths, Y)
+
+
+def test_frames_hold_images_in_many_forms(files, tmp_path, monkeypatch):
+    paths, Y, model = files
+    expected = model.predict_proba(paths)
+    names = paths["photo"].to_list()
+    opened = [Image.open(name) for name in names]
+    arrays = np.stack([np.asarray(one) for one in opened])
+    monkeypatch.chdir(Path(names[0]).parent.parent)
+    forms = {
+        "relative": pl.DataFrame({"photo": [str(Path(name).relative_to(Path.cwd())) for name in names]}),
+        "bytes": pl.DataFrame({"photo": [Path(name).read_bytes() for name in names]}),
+        "arrays": pl.DataFrame([pl.Series("photo", arrays)]),
+        "objects": pl.DataFrame({"photo": pl.Series(opened, dtype=pl.Object)}),
+        "pandas paths": pd.DataFrame({"photo": names}),
+        "pandas images": pd.DataFrame({"photo": opened}),
+        "pandas arrays": pd.DataFrame({"photo": list(arrays)}),
+        "pandas bytes": pd.DataFrame({"photo": [Path(name).read_bytes() for name in names]}),
+        "array": arrays,
+    }
+    for name, form in forms.items():
+        np.testing.assert_array_equal(model.predict_proba(form), expected, err_msg=name)
+    again = MultiLabelClassifier(**SMALL).fit(forms["pandas images"], Y)
+    np.testing.assert_array_equal(again.predict_proba(paths), expected)
+
+
+def test_bad_images_are_skipped_or_refused(files):
+    paths, Y, model = files
+    names = paths["photo"].to_list()
+    broken = pl.DataFrame({"photo": [names[0], names[0] + ".not.png", *names[2:]]})
+    with pytest.raises(InputError, match="does not exist") as caught:
+        model.predict(broken)
+    assert (caught.value.row, caught.value.column) == (2, "photo")
+    model = copy(model).set_params(on_bad_image="skip")
+    with pytest.warns(UserWarning, match="1 row was not answered"):
+        scores = model.predict_proba(broken)
+    assert np.isnan(scores[1]).all()
+    np.testing.assert_array_equal(np.delete(scores, 1, 0), np.delete(model.predict_proba(paths), 1, 0))
+    with pytest.warns(UserWarning, match="not answered"):
+        assert model.predict_labels(broken)[1] == set()
+    weights = np.arange(1, len(Y) + 1)
+    told = {**SMALL, "on_bad_image": "skip"}
+    skipped = MultiLabelClassifier(**told).fit(broken, Y, sample_weight=weights)
+    kept = np.arange(len(Y)) != 1
+    without = MultiLabelClassifier(**SMALL).fit(paths.filter(kept), Y[kept], sample_weight=weights[kept])
+    np.testing.assert_array_equal(skipped.predict_proba(paths), without.predict_proba(paths))
+    assert "1 row was left out" in " ".join(skipped.report_.to_dict()["notes"])
+
+
+def test_settings_of_images_hold_for_files(files, tmp_path):
+    paths, Y, _ = files
+    told = {**SMALL, "image_settings": {"filters": [4], "size": "6x9", "channels": "grey", "fit": "crop"}}
+    model = MultiLabelClassifier(**told).fit(paths, Y)
+    assert model.model_.network.shapes == {"image": (6, 9, 1)}
+    model.save(tmp_path / "m.manyhot")
+    np.testing.assert_array_equal(load(tmp_path / "m.manyhot").predict_proba(paths), model.predict_proba(paths))
+
+
+def test_very_many_labels_take_no_images(files):
+    paths, _, _ = files
+    with pytest.raises(InputError, match="--kind photo=ignored"):
+        ManyLabelClassifier().fit(paths, [{"a"} if k % 2 else {"b"} for k in range(len(paths))])

@@ -155,7 +155,9 @@ class Decides:
         Explained is the mean over the members of the raw logit. Without hidden layers (`hidden=()`) the contributions
         of everything in a row and a constant sum to it; otherwise a contribution is gradient times input, which ranks
         what mattered and sums to nothing in particular. Words of a text get what their pairs and runs of characters
-        contribute. It tells what the network went by, not what causes a label.
+        contribute. A model that looks at images is explained by its images: what each pixel adds to the logit of this
+        row with images of one colour, in `maps`, summed over nine parts for `for_` and `against`. It tells what the
+        network went by, not what causes a label.
 
         Args:
             X: As for `predict`.

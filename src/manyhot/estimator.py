@@ -21,6 +21,7 @@ from manyhot import check, persist
 from manyhot.accepts import Accepts
 from manyhot.backend import keep_compiled_programs
 from manyhot.decides import Decides
+from manyhot.draws import Draws
 from manyhot.errors import InputError
 from manyhot.extend import add_labels, extension
 from manyhot.files import Files
@@ -37,7 +38,7 @@ from manyhot.taken import Taken, decode_images, text_function
 from manyhot.text_kinds import OWN_TEXT
 
 
-class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, BaseEstimator):
+class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierMixin, BaseEstimator):
     """A network with one sigmoid per label, trained as many cross-fitted members at once.
 
     Every field of `Plan` and `Runtime` is a parameter under its own name; see there for meaning and range.
@@ -177,8 +178,9 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
 
         Args:
             X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
-                Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255, or of floats from 0 to 1.
-                For labels of pixels also one array for each image, of any size.
+                Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255 or floats from 0 to 1, or a
+                column of a frame: paths, contents of files, arrays or images of Pillow's. For labels of pixels also
+                one array for each image, of any size.
                 For a network of your own also an array (n, ...), or a dict or list of arrays, one per input.
             y: Targets: a multi-hot array (n, l), CSR, a frame of indicators, or a list of label sets. NaN, None and
                 `?` mean unknown. None when X is `Samples` with targets. For labels of every pixel an array
@@ -239,10 +241,7 @@ class MultiLabelClassifier(Accepts, Decides, PerPixel, Files, ClassifierMixin, B
             )  # scikit-learn's contract: the class of the higher probability
         if targets.n_samples != features.shape[0]:
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
-        try:
-            features, is_kept, left_out = decode_images(features, kinds, plan, runtime.on_bad_image)
-        except InputError as error:
-            raise (error if samples is None else samples.placed(error)) from None
+        features, is_kept, left_out = decode_images(features, kinds, plan, runtime.on_bad_image, samples)
         columns = () if kinds is not None or isinstance(features, Arrays) else self._column_names(features, samples)
         ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
         if is_kept is not None:

@@ -6,8 +6,8 @@ and the command line are not known. Start reading at `explained`, then `Explanat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from manyhot.encode.tokens import places
 from manyhot.errors import InputError
 from manyhot.fits import Features
 from manyhot.model import Model
+from manyhot.saliency import coarse, has_images, mapped, part_sums
 
 ROWS = 256
 """Rows that are encoded at once."""
@@ -33,7 +34,8 @@ class Reason:
     """One thing in a row that speaks for or against a label.
 
     Args:
-        what: A column, "column = level", "column = missing", or a word of a text, without case.
+        what: A column, "column = level", "column = missing", a word of a text, without case, or a part of an image,
+            such as "top left".
         column: The column it belongs to.
         contribution: What it adds to the logit; above 0 for the label, below against it.
         places: (start, end) of the word in the row's text, in characters (code points), the first 100; else empty.
@@ -62,12 +64,14 @@ class Explanation:
             calibration. With softmax only differences between labels count: what speaks for all labels alike changes
             no score.
         constant: That mean for a row whose inputs are all 0: typical numbers (plain zeros with `encode="none"`), no
-            known level, no known word.
+            known level, no known word. With images: for this row with images of one colour, the mean of training.
         unexplained: Logit less the constant and the contributions of everything in the row, listed here or not. 0 but
             for rounding without hidden layers (`hidden=()`); with them contributions are slopes, and this is how far
-            they miss the sum.
+            they miss the sum. With images: how far a sum of steps misses the integral.
         for_: The strongest reasons for the label, strongest first.
         against: The strongest reasons against it, strongest first.
+        maps: Column of images -> float64 (h, w), what each pixel adds to the logit, in the size that the network gets;
+            above 0 for the label, below against it. Empty without images.
     """
 
     label: str
@@ -78,12 +82,14 @@ class Explanation:
     unexplained: float
     for_: tuple[Reason, ...]
     against: tuple[Reason, ...]
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values, `for_` under "for"; the label is left to the caller."""
+        """As JSON values, `for_` under "for", maps as sums over a coarse grid; the label is left to the caller."""
         numbers = ("score", "is_answered", "logit", "constant", "unexplained")
         told = {name: getattr(self, name) for name in numbers}
-        return told | {"for": [one.to_dict() for one in self.for_], "against": [one.to_dict() for one in self.against]}
+        told |= {"for": [one.to_dict() for one in self.for_], "against": [one.to_dict() for one in self.against]}
+        return told | {"maps": coarse(self.maps)} if self.maps else told
 
     def brief(self) -> str:
         """One line without numbers: "refund: +money +back -hello"."""
@@ -110,7 +116,8 @@ def explained(
     """What speaks for and against labels, row by row.
 
     Exact for networks without hidden layers, gradient times input otherwise; see `engine.contributions` and
-    docs/decisions/0023-explanations.md. Rows are encoded `ROWS` at a time.
+    docs/decisions/0023-explanations.md. A model that looks at images is explained by its images alone, the rest of the
+    row held as it is, with integrated gradients; see `engine.pixel_contributions`. Rows are encoded `ROWS` at a time.
 
     Args:
         model: The model.
@@ -128,7 +135,9 @@ def explained(
     """
     top = check.integer(top=top, low=1)
     chosen = None if labels is None else _columns(model, labels)
-    return _explained(model, features, scores, chosen, top)
+    answers = model.decider.answers(np.nan_to_num(scores))
+    asked = [_asked(own, row, chosen) for own, row in zip(answers, scores, strict=True)]
+    return (_seen if has_images(model) else _explained)(model, features, scores, answers, asked, top)
 
 
 def _columns(model: Model, labels: Sequence[str]) -> np.ndarray:
@@ -141,15 +150,13 @@ def _columns(model: Model, labels: Sequence[str]) -> np.ndarray:
 
 
 def _explained(
-    model: Model, features: Features, scores: np.ndarray, chosen: np.ndarray | None, top: int
+    model: Model, features: Features, scores: np.ndarray, answers: np.ndarray, asked: Sequence[np.ndarray], top: int
 ) -> Iterator[dict[str, Explanation]]:
-    answers = model.decider.answers(scores)
     constants = _Constants(model)
     for first in range(0, len(scores), ROWS):
         part = slice(first, min(first + ROWS, len(scores)))
-        asked = [_asked(answers[row], scores[row], chosen) for row in range(part.start, part.stop)]
-        pieces = _contributions(model, features[part], asked)
-        for row, (columns, found) in enumerate(zip(asked, pieces, strict=True), start=first):
+        pieces = _contributions(model, features[part], asked[part])
+        for row, (columns, found) in enumerate(zip(asked[part], pieces, strict=True), start=first):
             told = {}
             for column, (logit, sources, amounts) in zip(columns.tolist(), found, strict=True):
                 name, constant = model.labels.names[column], constants.of(column)
@@ -159,8 +166,27 @@ def _explained(
             yield told
 
 
+def _seen(
+    model: Model, features: Features, scores: np.ndarray, answers: np.ndarray, asked: Sequence[np.ndarray], top: int
+) -> Iterator[dict[str, Explanation]]:
+    """The same for a model that looks at images: its reasons are parts of the images."""
+    for first in range(0, len(scores), ROWS):
+        part = slice(first, min(first + ROWS, len(scores)))
+        rows = mapped(model, features[part], asked[part])
+        for row, (columns, found) in enumerate(zip(asked[part], rows, strict=True), start=first):
+            told = {}
+            for column, one in zip(columns.tolist(), found, strict=True):
+                name = model.labels.names[column]
+                facts = (float(scores[row, column]), bool(answers[row, column]), one.logit, one.constant)
+                rest = one.logit - one.constant - sum(float(pixels.sum()) for pixels in one.maps.values())
+                told[name] = Explanation(name, *facts, rest, *_strongest_parts(one.maps, top), one.maps)
+            yield told
+
+
 def _asked(answers: np.ndarray, scores: np.ndarray, chosen: np.ndarray | None) -> np.ndarray:
-    """The columns of the labels to explain in a row."""
+    """The columns of the labels to explain in a row; none in a row without scores."""
+    if not np.isfinite(scores).all():
+        return np.zeros(0, dtype=np.int64)
     if chosen is not None:
         return chosen
     return np.flatnonzero(answers) if answers.any() else np.array([int(scores.argmax())])
@@ -221,3 +247,11 @@ def _strongest(sources: Sources, amounts: np.ndarray, top: int) -> tuple[tuple[R
         return Reason(what, column, float(amounts[k]), tuple(there.get(column, {}).get(what, ())))
 
     return tuple(map(reason, best)), tuple(map(reason, worst))
+
+
+def _strongest_parts(maps: Mapping[str, np.ndarray], top: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """The parts of images that speak most for and most against."""
+    reasons = [Reason(what, column, value) for column, one in maps.items() for what, value in part_sums(one).items()]
+    reasons.sort(key=lambda one: -one.contribution)
+    best, worst = reasons[:top], reasons[::-1][:top]
+    return tuple(one for one in best if one.contribution > 0), tuple(one for one in worst if one.contribution < 0)

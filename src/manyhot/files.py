@@ -12,10 +12,19 @@ import numpy as np
 from manyhot.model import Model
 from manyhot.plan import Plan
 from manyhot.progress import reporting, watching
-from manyhot.read import ReadOptions, read, streams_by_itself, survey
+from manyhot.read import ReadOptions, first_rows, read, rows_in, streams_by_itself, survey
+from manyhot.read.memory import available_memory
+from manyhot.read.sample import SAMPLE_ROWS
 from manyhot.shards import Shards
 from manyhot.stream import StreamJob, prepare_stream, train_stream, write_rows
-from manyhot.taken import Taken
+from manyhot.taken import Taken, image_bytes
+
+IMAGE_PROBED_ROWS = 100
+IMAGE_TIMES = 4
+"""How many times the size of its decoded images a training in memory needs."""
+IMAGE_SAMPLE_BYTES = 2**28
+LEAST_IMAGES = 1000
+"""The sample of a stream has so many rows, or as many as have that many bytes of decoded images."""
 
 Tell = Callable[[str, float | None], None]
 
@@ -60,7 +69,7 @@ class Files:
                 on the disk; a format that cannot be streamed.
         """
         if stream is None:
-            stream = streams_by_itself(path, reading)
+            stream = self.streams(path, reading)
         if not stream:
             return self.fit(read(path, reading))
         folder = Path(tempfile.gettempdir() if stream_folder is None else stream_folder)
@@ -74,6 +83,23 @@ class Files:
         self._take(model, classes, None)
         return self
 
+    def streams(self, path: str | Path, reading: ReadOptions | None = None) -> bool:
+        """Whether a file needs more memory than there is when it is read, and its images decoded, as a whole."""
+        if streams_by_itself(path, reading):
+            return True
+        available, per_row = available_memory(), self._image_bytes(path, reading)
+        if available is None or not per_row:
+            return False
+        most = available // (IMAGE_TIMES * per_row)
+        return rows_in(path, reading, most + 1) > most
+
+    def _image_bytes(self, path: str | Path, reading: ReadOptions | None) -> int:
+        """What the images of a row take once they are decoded, as the first rows are; 0 without images."""
+        first = first_rows(path, reading, IMAGE_PROBED_ROWS)
+        if first is None or "image" not in first.kinds.values():
+            return 0
+        return image_bytes(first.features, first.kinds, self._settings(Plan))
+
     def _stream_job(
         self, path: str | Path, reading: ReadOptions | None, tell: Tell | None
     ) -> tuple[StreamJob, np.ndarray | None]:
@@ -83,6 +109,13 @@ class Files:
             if tell is not None:
                 tell(f"reading: {n_rows} rows", None)
 
-        found = survey(path, reading, self._settings(Plan).seed, tell=count)
+        per_row = self._image_bytes(path, reading)
+        max_rows = min(SAMPLE_ROWS, max(LEAST_IMAGES, IMAGE_SAMPLE_BYTES // per_row)) if per_row else SAMPLE_ROWS
+        found = survey(path, reading, self._settings(Plan).seed, max_rows, tell=count)
         taken = self.taken(found.samples)
+        if taken.is_kept is not None:  # what is left out is told when all rows are written
+            found, taken = (
+                found._replace(rows=found.rows[taken.is_kept]),
+                taken._replace(notes=tuple(found.samples.notes)),
+            )
         return prepare_stream(found, taken, self.network), taken.classes

@@ -11,7 +11,7 @@ from typing import Any
 
 from manyhot.ranges import Choice, Listed, Number, Setting, Sizes, Whole, filled
 
-IMAGE_NETWORKS = ("cnn", "resnet")
+IMAGE_NETWORKS = ("cnn", "resnet", "convnext")
 """Networks that take images."""
 PIXEL_NETWORKS = ("unet",)
 """Networks that take images and give every pixel its labels."""

@@ -70,9 +70,10 @@ class Plan:
         early_stopping: Whether a part of each member's rows decides when it stops; the best weights are kept.
         patience: Epochs without a better stopping loss before a member stops.
         stop_share: One in this many rows outside the held-out fold decides about stopping.
-        network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "cnn" or
-            "resnet" (plain or residual convolutions, for images), "unet" (for labels of every pixel), "own" (a Keras
-            model of your own), or "auto": whichever of "mlp", "words", "resnet" and "unet" suits features and targets.
+        network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "cnn",
+            "resnet" or "convnext" (plain, residual or depthwise convolutions, for images), "unet" (for labels of every
+            pixel), "own" (a Keras model of your own), or "auto": whichever of "mlp", "words", "resnet" and "unet" suits
+            features and targets.
         hidden: Units of each hidden layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Share of hidden units dropped in training, 0 to below 1.

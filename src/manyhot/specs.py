@@ -258,7 +258,12 @@ def with_variation(plan: Plan, images: Mapping[str, Mapping[str, Any]]) -> Plan:
     return replace(plan, image_settings=told)
 
 
-FILTERS = {"cnn": [32, 64, 128, 256], "resnet": [32, 64, 128, 256], "unet": [16, 32, 64, 128]}
+FILTERS = {
+    "cnn": [32, 64, 128, 256],
+    "resnet": [32, 64, 128, 256],
+    "convnext": [32, 64, 128, 256],
+    "unet": [16, 32, 64, 128],
+}
 
 
 def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,12 +19,15 @@ import scipy.sparse as sp
 
 from manyhot import engine
 from manyhot.decider import Decider, unfitted_decider
+from manyhot.encode import TableEncoder
+from manyhot.encode.images import Bad, bad_words, refuse_bad
 from manyhot.errors import InputError
 from manyhot.fits import Base, Fit, copies, prepare, start_of, weighted_counts
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Given, Model, check_learnable, finished
 from manyhot.plan import Plan, Runtime, resolved
 from manyhot.read import Survey, Surveyed
+from manyhot.samples import Samples
 from manyhot.shards import Deal, Encoded, Shards, joined, refuse_full_disk, row_bytes
 from manyhot.splits import MemberRows, cross_fitting, parts_for_one
 from manyhot.taken import Taken
@@ -134,11 +137,13 @@ class Written:
         positives: float64 (l,), positives of each label.
         known: float64 (l,), known entries of each label.
         notes: What the reader had to say.
+        bad: Rows that were left out, because their images cannot be used.
     """
 
     positives: np.ndarray
     known: np.ndarray
     notes: list[str] = field(default_factory=list)
+    bad: Bad = field(default_factory=dict)
 
 
 def write_rows(job: StreamJob, shards: Shards, tell: Tell | None = None) -> Written:
@@ -163,14 +168,34 @@ def write_rows(job: StreamJob, shards: Shards, tell: Tell | None = None) -> Writ
         stays = np.flatnonzero(~np.isin(numbers, job.aside, assume_unique=True))
         first += samples.n_samples
         seen.notes += [note for note in samples.notes if note not in seen.notes and len(seen.notes) < MOST_NOTES]
+        features, stays = _with_images(job, samples, stays, seen)
         targets = samples.targets.take(stays)
         positives, known = weighted_counts(targets, np.ones(len(stays)))
         seen.positives += positives
         seen.known += known
-        shards.append(Encoded(job.fit.encoder.transform(samples.features[stays]), targets))
+        shards.append(Encoded(job.fit.encoder.transform(features), targets))
         if tell is not None:
             tell("encoding", first / n_rows)
+    if seen.bad:
+        seen.notes.append(bad_words(seen.bad, "left out"))
     return seen
+
+
+def _with_images(job: StreamJob, samples: Samples, stays: np.ndarray, seen: Written) -> tuple[Any, np.ndarray]:
+    """Some rows of a piece with their images decoded, and their places in it, without those that cannot be used."""
+    features, encoder = samples.features[stays], job.fit.encoder
+    if not (isinstance(encoder, TableEncoder) and encoder.image_columns):
+        return features, stays
+    features, bad = encoder.opened(features)
+    bad = {int(stays[row]): fault for row, fault in bad.items()}
+    try:
+        if job.runtime.on_bad_image == "error":
+            refuse_bad(bad)
+    except InputError as error:
+        raise samples.placed(error) from None
+    seen.bad |= {int(samples.row_numbers()[row]) - 1: fault for row, fault in bad.items()}
+    is_good = ~np.isin(stays, list(bad))
+    return features.filter(is_good), stays[is_good]
 
 
 def train_stream(
@@ -200,11 +225,12 @@ def train_stream(
     )
     windows = supply.windows(networks.tables)
     trained = engine.train_windows(networks, windows, plan, job.runtime, int(plan.batch_size), watch)
-    notes = (*job.given.notes, *_story(job, windows.n_windows), *rows.notes)
+    n_rows = job.file.n_rows - len(rows.bad)
+    notes = (*job.given.notes, *_story(job, windows.n_windows, n_rows), *rows.notes)
     held = weighted_counts(job.given.targets, job.given.weights)
     positives, known = rows.positives + held[0], rows.known + held[1]
     constant = np.flatnonzero((positives == 0) | (positives == known))
-    given = replace(job.given, notes=notes, n_streamed=job.file.n_rows - len(job.given.ids), constant=constant)
+    given = replace(job.given, notes=notes, n_rows=n_rows, n_streamed=n_rows - len(job.given.ids), constant=constant)
     return finished(job.fit, trained, job.undecided, job.runtime, given)
 
 
@@ -259,9 +285,9 @@ def _n_windows(shards: Shards, job: StreamJob, window_bytes: int) -> int:
     return max(1, min(wanted, shards.n_rows // 64))
 
 
-def _story(job: StreamJob, n_windows: int) -> Iterator[str]:
+def _story(job: StreamJob, n_windows: int, n_rows: int) -> Iterator[str]:
     """What a reader of the report should know of a training from a stream."""
-    n_rows, n_held = job.file.n_rows, len(job.given.ids)
+    n_held = len(job.given.ids)
     yield (
         f"Trained from a stream of {n_rows} rows in {n_windows} window{'s' if n_windows > 1 else ''}. {n_held} rows, "
         "drawn at random and never trained on, are what scores, thresholds and this report rest on."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from manyhot.errors import InputError
 from manyhot.image_kinds import ENCODER_SETTINGS
 from manyhot.labels import LabelSpace, Targets
 from manyhot.plan import OWN, Plan, Runtime, resolved
-from manyhot.samples import Arrays
+from manyhot.samples import Arrays, Samples
 from manyhot.text_kinds import OWN_TEXT, PRETRAINED, table_numbers, text_settings
 
 
@@ -103,7 +104,31 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def decode_images(features: Any, kinds: Mapping[str, str] | None, plan: Plan, on_bad_image: str) -> Decoded:
+def image_bytes(features: Any, kinds: Mapping[str, str], plan: Plan) -> int:
+    """Bytes of the decoded images of a row, as these rows are.
+
+    Args:
+        features: A frame of the first rows.
+        kinds: Column name -> kind.
+        plan: The plan.
+
+    Raises:
+        InputError: None of the images can be used.
+    """
+    found = _image_encoders(features, kinds, plan)
+    return sum(math.prod(encoder.shape) for encoder in found.values())
+
+
+def _image_encoders(features: Any, kinds: Mapping[str, str], plan: Plan) -> dict[str, ImageEncoder]:
+    told = plan.image_settings or {}
+    settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
+    names = [name for name, kind in kinds.items() if kind == "image"]
+    return {name: ImageEncoder(**settings).settle(features[name]) for name in names}
+
+
+def decode_images(
+    features: Any, kinds: Mapping[str, str] | None, plan: Plan, on_bad_image: str, samples: Samples | None = None
+) -> Decoded:
     """Images of training decoded once, before folds and encoders take their rows.
 
     Args:
@@ -111,24 +136,24 @@ def decode_images(features: Any, kinds: Mapping[str, str] | None, plan: Plan, on
         kinds: Column name -> kind, when the features are a frame.
         plan: The plan.
         on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
+        samples: Where the rows came from, for messages.
 
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
     """
-    names = [name for name, kind in (kinds or {}).items() if kind == "image"]
-    if not names or resolved(plan, 1).encode == "none":
+    if kinds is None or "image" not in kinds.values() or resolved(plan, 1).encode == "none":
         return Decoded(features)
-    told = plan.image_settings or {}
-    settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
-    encoders = {name: ImageEncoder(**settings).settle(features[name]) for name in names}
-    frame, bad = open_images(features, encoders)
-    if on_bad_image == "error":
-        refuse_bad(bad)
+    try:
+        frame, bad = open_images(features, _image_encoders(features, kinds, plan))
+        if on_bad_image == "error":
+            refuse_bad(bad)
+    except InputError as error:
+        raise (error if samples is None else samples.placed(error)) from None
     if not bad:
         return Decoded(frame)
     is_kept = np.ones(len(frame), dtype=bool)
     is_kept[list(bad)] = False
-    return Decoded(frame.filter(is_kept), is_kept, (bad_words(bad, "left out"),))
+    return Decoded(frame.filter(is_kept), is_kept, (bad_words(bad, "left out", samples),))
 
 
 def text_function(

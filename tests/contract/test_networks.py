@@ -24,6 +24,7 @@ SHAPES = {
     "words": {"features": (6,), "words": (5,)},
     "cnn": IMAGES,
     "resnet": IMAGES,
+    "convnext": IMAGES,
     "unet": {"image": (16, 24, 3)},
 }
 OF_IMAGES = [
@@ -41,6 +42,7 @@ MORE = {
     "words": [{"vocabularies": {"words": 11}, "units": 4, "pool": pool} for pool in POOLS],
     "cnn": OF_IMAGES,
     "resnet": OF_IMAGES,
+    "convnext": OF_IMAGES,
     "unet": [
         {"images": OF_IMAGES[0]["images"], "filters": filters, "blocks": blocks, "kernel": 3, "patch": patch}
         for filters, blocks, patch in (([4], 1, 1), ([3, 5, 4], 2, 2))

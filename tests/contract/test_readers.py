@@ -60,7 +60,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object], ReadOptions]] = {
 
 
 PICTURES = ("idx", "folder")
-"""Formats of images alone, which cannot hold these values: tests/read/test_images.py asks them the same."""
+"""Formats of images alone, which cannot hold these values: tests/read/test_read_images.py asks them the same."""
 
 
 @pytest.fixture(params=sorted(WRITERS))

@@ -161,13 +161,14 @@ def evaluate(
     on_bad_image: OnBadImage = "error",
     unknown_labels: Unknown = "error",
     text: Text = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for sheets of each label's worst images.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
     told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
     told["legend"] = legend
-    known = {"told": told, "unknown_labels": unknown_labels, "text": text}
+    known = {"told": told, "unknown_labels": unknown_labels, "text": text, "pictures": pictures}
     _job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
 
@@ -180,11 +181,7 @@ def predict(
     file: Table,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder.",
-        ),
+        typer.Option("--output", "-o", help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder."),
     ] = None,
     label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
     why: Annotated[
@@ -197,6 +194,11 @@ def predict(
             "`train --many`: labels a row; none: 5."
         ),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Folder for pictures: images beside their answers, with --why what spoke for them."),
+    ] = None,
+    pictures_limit: Annotated[int | None, typer.Option(help="Rows that are drawn, the first; none: 100.")] = None,
     format: Format = None,
     images: Images = None,
     on_bad_image: OnBadImage = "error",
@@ -206,6 +208,7 @@ def predict(
 ) -> None:
     """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
     told = {"output": output, "label_sep": label_sep, "why": why, "top": top, "text": text}
+    told |= {"pictures": pictures, "pictures_limit": pictures_limit}
     reading = {"format": format, "images": images, "on_bad_image": on_bad_image}
     _job("predict", bundle=model, file=file, reading=reading, **told, as_json=json, quiet=quiet)
 

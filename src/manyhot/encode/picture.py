@@ -35,6 +35,7 @@ PROBED_EDGE = 64
 Cell = str | bytes | np.ndarray | None
 """A path, the content of a file, pixels (h, w) or (h, w, c), or nothing."""
 
+_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _BROKEN = (
     OSError,
     SyntaxError,
@@ -105,12 +106,9 @@ def header_of(cell: Cell) -> Header:
         return Header(cell.shape[0], cell.shape[1], cell.ndim == 2 or cell.shape[2] == 1)
     with _opened(cell) as image:
         width, height = image.size
-        is_turned = image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in (
-            5,
-            6,
-            7,
-            8,
-        )  # PNG would be decoded
+        # TIFF is turned by Pillow itself; asked for EXIF data that it does not hold in front, PNG would be decoded
+        is_told = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        is_turned = is_told and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
         return Header(*((width, height) if is_turned else (height, width)), image.mode in GREY_MODES)
 
 
@@ -195,7 +193,7 @@ def _opened(cell: Cell) -> Iterator[Image.Image]:
     """The image with its header read and within the limit; whatever breaks inside is told as `BadImageError`."""
     if cell is None:
         raise BadImageError("is missing")
-    if cell == b"":
+    if isinstance(cell, bytes) and not cell:
         raise BadImageError("is empty")
     if isinstance(cell, str) and re.match(r"(?i)(https?|s3|gs|ftp)://", cell):
         raise BadImageError("is a web address; download the images first")
@@ -231,6 +229,8 @@ def _what_else(cell: Cell) -> str:
             head = file.read(64)
     if not head:
         return "is empty (0 bytes)"
+    if head.startswith(_STARTS):
+        return "is damaged or cut short within its header"
     is_text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
     return f"is {'text' if is_text else 'something else'} and no image of a kind that is read ({', '.join(FORMATS)})"
 

@@ -7,6 +7,7 @@ from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights,
 from manyhot.engine.many import ManyWeights, train_many
 from manyhot.engine.members import train
 from manyhot.engine.predict import Scorer
+from manyhot.engine.saliency import PixelContributions, pixel_contributions
 from manyhot.engine.stream import Window, Windows, train_windows
 from manyhot.engine.top import TopScorer
 
@@ -17,6 +18,7 @@ __all__ = [
     "ManyWeights",
     "Networks",
     "Parts",
+    "PixelContributions",
     "Progress",
     "Scorer",
     "TopScorer",
@@ -31,6 +33,7 @@ __all__ = [
     "contributions",
     "lay_out",
     "member_bytes",
+    "pixel_contributions",
     "train",
     "train_many",
     "train_windows",

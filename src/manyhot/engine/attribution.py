@@ -70,7 +70,8 @@ def contributions(
     by_name = dict(zip(scorer.networks.tables, tables, strict=True))
     for first in range(0, len(rows), PAIRS):
         batch = np.asarray(rows[first : first + PAIRS])
-        logits, gradients = _gradients(scorer, _inputs(scorer, by_name, blocks, batch), labels[first : first + PAIRS])
+        given = inputs_of(scorer, by_name, blocks, batch, PAIRS)
+        logits, gradients = _gradients(scorer, given, labels[first : first + PAIRS])
         for low, high in _same(batch, blocks):
             found = {
                 name: _times_input(block, int(batch[low]), gradients[name][..., low:high, :], by_name.get(name))
@@ -101,21 +102,29 @@ def constants(scorer: Scorer, labels: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _inputs(
-    scorer: Scorer, tables: Mapping[str, np.ndarray], blocks: Blocks, batch: np.ndarray
+def inputs_of(
+    scorer: Scorer, tables: Mapping[str, np.ndarray], blocks: Blocks, batch: np.ndarray, size: int
 ) -> dict[str, np.ndarray]:
-    """Inputs of the networks, padded to `PAIRS` rows: (b, f), and (m, b, u) sums of table rows."""
+    """Some rows as inputs of the networks, padded to `size` rows: (b, ...), and (m, b, u) sums of table rows.
+
+    Args:
+        scorer: The members.
+        tables: Name of a block -> its table (m, f, u).
+        blocks: Named features.
+        batch: int, which rows; they may be named more than once.
+        size: Rows with the padding.
+    """
     inputs: dict[str, np.ndarray] = {}
     distinct, place = np.unique(batch, return_inverse=True)
     for name, block in blocks.items():
         part = block[distinct]
         if name in tables:
             sums = np.stack([sp.csr_matrix(part) @ table for table in tables[name]])
-            inputs[name] = np.zeros((len(sums), PAIRS, sums.shape[2]), scorer.precision)
+            inputs[name] = np.zeros((len(sums), size, sums.shape[2]), scorer.precision)
             inputs[name][:, : len(batch)] = sums[:, place]
         else:
             dense = part.toarray() if sp.issparse(part) else part
-            inputs[name] = np.zeros((PAIRS, *dense.shape[1:]), scorer.precision)
+            inputs[name] = np.zeros((size, *dense.shape[1:]), np.int32 if dense.dtype.kind == "i" else scorer.precision)
             inputs[name][: len(batch)] = dense[place]
     return inputs
 

@@ -110,6 +110,13 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
         features, kinds = self._features(X, y, reset=True)
         if isinstance(features, Arrays):
             raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
+        photos = [name for name, kind in (kinds or {}).items() if kind == "image"]
+        if photos:
+            raise InputError(
+                f"images are not taken with very many labels; leave them out with kinds={{{photos[0]!r}: 'ignored'}} "
+                f"(--kind {photos[0]}=ignored)",
+                argument="X",
+            )
         labels, targets = many_targets(y, names)
         _check_rows(features, targets)
         encoder: Encoder

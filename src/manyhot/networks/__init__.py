@@ -10,7 +10,7 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.networks.allowed import audit
-from manyhot.networks.cnn import build_cnn, build_resnet
+from manyhot.networks.cnn import build_cnn, build_convnext, build_resnet
 from manyhot.networks.fast import choose_layers
 from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
@@ -44,6 +44,7 @@ BUILDERS: dict[str, Builder] = {
     "words": build_words,
     "cnn": build_cnn,
     "resnet": build_resnet,
+    "convnext": build_convnext,
     "unet": build_unet,
 }
 

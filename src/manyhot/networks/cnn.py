@@ -63,6 +63,24 @@ def build_resnet(
     return _build(_residual_stages, "resnet", shapes, n_labels, settings, start)
 
 
+def build_convnext(
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+) -> keras.Model:
+    """Stages of blocks with one filter a channel, two dense layers a pixel and layer normalisation.
+
+    Args:
+        shapes: As for `build_cnn`.
+        n_labels: Number of logits.
+        settings: As for `build_cnn`; `kernel` is the edge of a channel's filter, `blocks` counts blocks of a stage.
+        start: Where the weights begin.
+
+    Source:
+        Liu, Mao, Wu, Feichtenhofer, Darrell, Xie (2022), arXiv 2201.03545, without stochastic depth; images
+        are cut into patches that leave 32 to 64 of them on an edge.
+    """
+    return _build(_convnext_stages, "convnext", shapes, n_labels, settings, start)
+
+
 def _build(
     stages: Stages,
     name: str,
@@ -123,6 +141,35 @@ def _residual_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
             inner = _convolution(filters, settings["kernel"], start)(active(inner))
             x = keras.layers.Add(dtype=start.dtype)([x, inner])
     return active(x)
+
+
+def _convnext_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+    def normal(x: Any) -> Any:
+        return keras.layers.LayerNormalization(epsilon=1e-6, dtype=start.dtype)(x)
+
+    def dense(units: int, x: Any, gain: float = 2.0) -> Any:
+        initial = {"kernel_initializer": start.weights(gain), "bias_initializer": start.zeros()}
+        return keras.layers.Dense(units, dtype=start.dtype, **initial)(x)
+
+    patch = max(1, min(4, 2 ** round(math.log2(min(x.shape[1:3]) / STEM_EDGE))))
+    x = normal(_convolution(settings["filters"][0], patch, start, patch, has_bias=True)(x))
+    for stage, filters in enumerate(settings["filters"]):
+        if stage:
+            stride = 2 if min(x.shape[1:3]) >= LEAST_EDGE else 1
+            x = _convolution(filters, stride, start, stride, has_bias=True)(normal(x))
+        for _ in range(settings["blocks"]):
+            inner = keras.layers.DepthwiseConv2D(
+                settings["kernel"],
+                padding="same",
+                depthwise_initializer=start.weights(),
+                bias_initializer=start.zeros(),
+                dtype=start.dtype,
+            )(x)
+            inner = dense(4 * filters, normal(inner))
+            inner = keras.layers.Activation("gelu", dtype=start.dtype)(inner)
+            # a small last layer in place of a scale of its own: each block begins near the identity
+            x = keras.layers.Add(dtype=start.dtype)([x, dense(filters, inner, gain=0.01)])
+    return normal(x)
 
 
 def _stem(x: Any, settings: Mapping[str, Any], start: Start) -> Any:

@@ -58,6 +58,11 @@ class Window(NamedTuple):
         return [(i, j) for i in range(self.size[0]) for j in range(self.size[1])]
 
     @property
+    def tiles(self) -> bool:
+        """Whether windows lie side by side without a gap."""
+        return self.size == self.strides and self.dilation == (1, 1)
+
+    @property
     def overlaps(self) -> bool:
         """Whether a pixel can be in two windows."""
         return any(d * (k - 1) + 1 > s for k, d, s in zip(self.size, self.dilation, self.strides, strict=True))
@@ -110,8 +115,15 @@ def spread(parts: list[jax.Array], window: Window) -> jax.Array:
         nothing = jnp.zeros((b, height, width, c), parts[0].dtype)
         lines = [jnp.stack([sums.get((a, e), nothing) for e in range(t)], axis=3) for a in range(s)]
         result = jnp.stack(lines, axis=2).reshape(b, height * s, width * t, c)
-    (top, _), (left, _) = window.pads
-    return result[:, top : top + window.image[0], left : left + window.image[1]]
+    return _fitted(result, window)
+
+
+def _fitted(x: jax.Array, window: Window) -> jax.Array:
+    """The padded image from its top left corner on -> the image; zeros where nothing was given."""
+    pads = [
+        (-low, n + low - given, 0) for given, n, (low, _) in zip(x.shape[1:3], window.image, window.pads, strict=True)
+    ]
+    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -136,11 +148,18 @@ def _largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
 
 
 def _pooled(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
-    return _largest(x, window)
+    best, where = _largest(x, window)
+    # written down, else the way back looks for the places once more, each of them in all of its window
+    return best, lax.optimization_barrier(where)
 
 
 def _unpooled(window: Window, where: jax.Array, pull: jax.Array) -> tuple[jax.Array]:
     zero = jnp.zeros((), pull.dtype)
+    if window.tiles:
+        (b, down, across, c), (s, t) = pull.shape, window.size
+        place = np.arange(s * t, dtype=np.uint8).reshape(1, 1, s, 1, t, 1)
+        tiles = jnp.where(where[:, :, None, :, None] == place, pull[:, :, None, :, None], zero)
+        return (_fitted(tiles.reshape(b, down * s, across * t, c), window),)
     return (spread([jnp.where(where == np.uint8(k), pull, zero) for k in range(len(window.places))], window),)
 
 

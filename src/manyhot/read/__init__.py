@@ -29,9 +29,11 @@ __all__ = [
     "ReadOptions",
     "Survey",
     "Surveyed",
+    "first_rows",
     "inspect_kinds",
     "read",
     "read_chunks",
+    "rows_in",
     "streams_by_itself",
     "survey",
 ]
@@ -101,6 +103,24 @@ def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> b
     """Whether a file needs more memory than there is when it is read as a whole, and can be read in pieces."""
     source, options = located(path, options or ReadOptions())
     return can_stream(source, options) and is_larger_than_memory(source)
+
+
+def first_rows(path: str | Path, options: ReadOptions | None, rows: int) -> Samples | None:
+    """The first rows of a file that can be read in pieces; None for another."""
+    source, told = located(path, options or ReadOptions())
+    return next(read_chunks(path, options, rows), None) if can_stream(source, told) else None
+
+
+def rows_in(path: str | Path, options: ReadOptions | None, most: int) -> int:
+    """How many rows a file has that can be read in pieces, counted no further than that; 0 for another."""
+    source, options = located(path, options or ReadOptions())
+    chunks = format_of(source, options).chunks
+    n_rows = 0
+    for table in chunks(source, options, piece_rows(source, options)) if chunks and can_stream(source, options) else ():
+        n_rows += table.frame.height
+        if n_rows >= most:
+            break
+    return n_rows
 
 
 def _slices(samples: Samples, rows: int) -> Iterator[Samples]:

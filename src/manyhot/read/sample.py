@@ -123,9 +123,13 @@ def survey(
     chunker, stamp = _chunker(source, options), _stamp(source)
     n_piece = piece_rows(source, options)
     reservoir = Reservoir(seed, max_rows, max_bytes)
+    numbers: list[np.ndarray] = []
     n_rows = 0
     for table in chunker(source, options, n_piece):
         reservoir.add(table.frame, n_rows)
+        if options.images is not None:
+            first = table.first_row + 1
+            numbers.append(np.arange(first, first + table.frame.height) if table.rows is None else table.rows)
         n_rows += table.frame.height
         if tell is not None:
             tell(n_rows)
@@ -134,11 +138,9 @@ def survey(
         frame, rows = reservoir.drawn()
     except pl.exceptions.PolarsError as error:  # a column that holds lists here and text there
         raise broken(source, "one table", error) from None
-    drawn = replace(table, frame=frame, first_row=0)
-    try:
-        samples, like = _learned(drawn, source, options, len(rows) == n_rows)
-    except InputError as error:
-        raise _in_file(error, rows) from None
+    in_file = np.concatenate(numbers)[rows] if numbers else rows + 1
+    drawn = replace(table, frame=frame, first_row=0, rows=in_file)
+    samples, like = _learned(drawn, source, options, len(rows) == n_rows)
     return Survey(Surveyed(source, n_rows, like, n_piece, stamp), samples, rows)
 
 
@@ -260,12 +262,6 @@ def piece_rows(source: Source, options: ReadOptions) -> int:
     if "image" in ({**inspect_kinds(frame), **options.kinds} if frame.height else options.kinds).values():
         high = IMAGE_PIECE_ROWS
     return min(max(int(PIECE_BYTES * frame.height / max(frame.estimated_size(), 1)), low), high)
-
-
-def _in_file(error: InputError, rows: np.ndarray) -> InputError:
-    """An error about a row of the sample, with the row's number in the file."""
-    row = None if error.row is None else int(rows[error.row - 1]) + 1
-    return InputError(error.message, file=error.file, row=row, column=error.column, argument=error.argument)
 
 
 def _stamp(source: Source) -> tuple[int, int]:

@@ -105,7 +105,7 @@ def _samples_of(table: Table, source: Source, options: ReadOptions) -> Samples:
         for name, kind in inspection.kinds.items()
         if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
     ]
-    base = source.path.absolute().parent
+    base = source.path.absolute() if source.path.is_dir() else source.path.absolute().parent
     columns = [found_at(column, base, options) if is_path(column, inspection.kinds) else column for column in columns]
     if ids is None:
         ids = ids_of_images(columns, inspection.kinds, options.images or base, table.row_numbers)

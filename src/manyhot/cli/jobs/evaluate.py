@@ -11,8 +11,10 @@ import numpy as np
 
 from manyhot.cli.jobs import many
 from manyhot.cli.jobs.opening import extra_columns, options_for
+from manyhot.cli.jobs.picturing import mistakes_folder, refuse_pictures
 from manyhot.cli.jobs.reading import legend_of
 from manyhot.cli.jobs.speech import answer, tell
+from manyhot.draws import picture_mistakes
 from manyhot.encode.images import bad_words
 from manyhot.errors import InputError
 from manyhot.labels import Targets
@@ -31,13 +33,16 @@ def run(
     as_json: bool,
     quiet: bool,
     text: Path | None = None,
+    pictures: Path | None = None,
 ) -> None:
-    """Read, score, measure at the model's own thresholds and at 0.5."""
+    """Read, score, measure at the model's own thresholds and at 0.5; draw the worst mistakes where asked for."""
     classifier = load(bundle, text=None if text is None else str(text))
     if isinstance(classifier, ManyLabelClassifier):
+        refuse_pictures(pictures)
         many.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
         return
     told = {**told, "legend": legend_of(told["legend"])}
+    folder = None if pictures is None else mistakes_folder(classifier.model_, pictures)
     samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:
@@ -49,14 +54,16 @@ def run(
         values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
         answer(values, str(Report(values)), as_json)
         return
-    raw, bad = classifier.scored(classifier.features_of(samples), is_calibrated=False, samples=samples)
-    targets = samples.targets
+    features = classifier.features_of(samples)
+    raw, bad = classifier.scored(features, is_calibrated=False, samples=samples)
+    targets, ids = samples.targets, samples.ids_or_numbers()
     assert isinstance(targets, Targets)
     if bad:
         left_out = bad_words(bad, "left out", samples)
         tell([left_out], quiet)
         is_good = ~np.isnan(raw).any(axis=1)
         raw, targets, samples = raw[is_good], targets.take(is_good), replace(samples, notes=(*samples.notes, left_out))
+        features, ids = features[np.flatnonzero(is_good)], ids[is_good]
     scores = model.decider.scores(raw)
     thresholds = model.decider.thresholds
     facts = Facts(
@@ -68,4 +75,8 @@ def run(
     )
     values = build(model.labels, targets, scores, model.decider.answers(scores), scores >= 0.5, thresholds, facts)
     values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
+    if folder is not None:
+        files = picture_mistakes(model, features, targets, scores, ids.tolist(), folder)
+        values["pictures"] = {name: str(path) for name, path in files.items()}
+        tell([f"pictures of the worst mistakes of {len(files)} of {len(model.labels)} labels are in {folder}"], quiet)
     answer(values, str(Report(values)), as_json)

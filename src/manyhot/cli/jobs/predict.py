@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import polars as pl
 from manyhot.cli.jobs import many, pixels
 from manyhot.cli.jobs.answering import answer_rows, ids_of
 from manyhot.cli.jobs.opening import options_for
+from manyhot.cli.jobs.picturing import PIECE, AskedPictures, asked_pictures, refuse_pictures
 from manyhot.cli.jobs.speech import tell
 from manyhot.cli.jobs.why import WHY, AskedReasons, asked_reasons
 from manyhot.cli.jobs.writing import suffix_of
 from manyhot.encode.images import bad_words
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
+from manyhot.explaining import explained
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
 from manyhot.pixel_model import PixelModel
@@ -40,8 +43,10 @@ def run(
     why: bool = False,
     top: int | None = None,
     text: Path | None = None,
+    pictures: Path | None = None,
+    pictures_limit: int | None = None,
 ) -> None:
-    """Score every row and write the answers, with the reasons where they are asked for."""
+    """Score every row and write the answers, with reasons and pictures where they are asked for."""
     classifier = load(bundle, text=None if text is None else str(text))
     if isinstance(classifier.model_, PixelModel):
         if why:
@@ -53,6 +58,7 @@ def run(
     if isinstance(classifier, ManyLabelClassifier):
         if why:
             raise InputError("reasons are not given for models of very many labels", argument="--why")
+        refuse_pictures(pictures)
         many.predict(
             classifier, file, output, {"format": reading["format"], "label_sep": label_sep}, top, as_json, quiet
         )
@@ -65,11 +71,14 @@ def run(
             f"got {label_sep!r}, which is part of the label {clash!r}; choose another text, or write .jsonl",
             argument="--label-sep",
         )
+    drawn = asked_pictures(classifier.model_, pictures, pictures_limit)
     options = options_for(classifier, reading, require_labels=False, unknown_labels="ignore")
-    rows = None if asked is None else EXPLAINED_ROWS
+    rows = PIECE if drawn is not None else None if asked is None else EXPLAINED_ROWS
     classifier.on_bad_image = reading["on_bad_image"]
-    of_piece = partial(answers, classifier, asked=asked, quiet=quiet)
+    of_piece = partial(answers, classifier, asked=asked, drawn=drawn, quiet=quiet)
     answer_rows(classifier, file, options, of_piece, output, suffix, label_sep, rows, as_json, quiet)
+    if drawn is not None:
+        tell([drawn.note()], quiet)
 
 
 def answers(
@@ -77,6 +86,7 @@ def answers(
     samples: Samples,
     n_before: int,
     asked: AskedReasons | None = None,
+    drawn: AskedPictures | None = None,
     quiet: bool = False,
 ) -> pl.DataFrame:
     """One row a sample: id, labels (a list), the probability of each label, and the reasons that were asked for.
@@ -95,6 +105,11 @@ def answers(
     columns |= {
         f"p_{name}": pl.Series(f"p_{name}", scores[:, j], nan_to_null=True) for j, name in enumerate(labels.names)
     }
+    first = None
     if asked is not None:
-        columns[WHY] = asked.column(classifier.model_, features, scores)
+        rows = explained(classifier.model_, features, scores, top=asked.top)
+        first = [] if drawn is None else list(islice(rows, drawn.n_left))
+        columns[WHY] = asked.column(chain(first, rows))
+    if drawn is not None:
+        drawn.draw(classifier.model_, features, scores, columns["id"].to_list(), first)
     return pl.DataFrame(columns)

@@ -13,7 +13,7 @@ from manyhot.cli.jobs.reading import kept, legend_of, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import OutputError
 from manyhot.estimator import MultiLabelClassifier
-from manyhot.read import read, streams_by_itself
+from manyhot.read import read
 from manyhot.samples import Samples
 
 
@@ -38,7 +38,7 @@ def run(
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
     options = options_of(reading, on_bad_image=classifier.on_bad_image)
-    is_stream = streams_by_itself(file, options) if stream is None else stream
+    is_stream = classifier.streams(file, options) if stream is None else stream
     if is_stream:
         words = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
         tell([f"{file}: read piece by piece{words}"], quiet)

@@ -6,17 +6,15 @@ Start reading at `asked_reasons`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from manyhot import check
 from manyhot.doctor.text import shown
 from manyhot.errors import InputError
-from manyhot.explaining import TOP, Explanation, explained
-from manyhot.fits import Features
-from manyhot.model import Model
+from manyhot.explaining import TOP, Explanation
 
 WHY = "why"
 """The column of the reasons."""
@@ -36,15 +34,12 @@ class AskedReasons:
     top: int
     suffix: str
 
-    def column(self, model: Model, features: Features, scores: np.ndarray) -> pl.Series:
+    def column(self, rows: Iterable[dict[str, Explanation]]) -> pl.Series:
         """The reasons of each row as one text: JSON for JSON lines, else as a person reads them.
 
         Args:
-            model: The model.
-            features: What its encoder takes, n rows.
-            scores: Its calibrated scores (n, l).
+            rows: What `explained` tells of each row.
         """
-        rows = explained(model, features, scores, top=self.top)
         return pl.Series(WHY, [self._written(row) for row in rows], dtype=pl.String)
 
     def _written(self, row: dict[str, Explanation]) -> str:

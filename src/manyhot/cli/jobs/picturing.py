@@ -1,0 +1,93 @@
+"""The pictures of `manyhot predict --pictures` and `manyhot evaluate --pictures`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from manyhot import check
+from manyhot.draws import LIMIT, check_has_images, picture_answers
+from manyhot.errors import InputError
+from manyhot.explaining import Explanation
+from manyhot.gallery import check_folder
+from manyhot.model import Model
+
+FLAG = "--pictures"
+PIECE = 256
+"""Rows of a piece when rows come with pictures."""
+
+
+@dataclass
+class AskedPictures:
+    """Pictures of the first rows, drawn piece by piece.
+
+    Args:
+        folder: Where to.
+        limit: Rows that are drawn.
+        n_drawn: Rows that were drawn.
+        n_rows: Rows that were seen.
+    """
+
+    folder: Path
+    limit: int
+    n_drawn: int = 0
+    n_rows: int = 0
+
+    @property
+    def n_left(self) -> int:
+        """Rows that may still be drawn."""
+        return self.limit - self.n_drawn
+
+    def draw(
+        self,
+        model: Model,
+        features: pl.DataFrame,
+        scores: np.ndarray,
+        ids: Sequence[str],
+        reasons: Sequence[Mapping[str, Explanation]] | None,
+    ) -> None:
+        """Draw the rows of a piece, as long as there are some left to draw."""
+        n = min(self.n_left, len(scores))
+        if n > 0:
+            picture_answers(model, features[:n], scores[:n], ids[:n], self.folder, self.n_rows + 1, reasons)
+        self.n_drawn += n
+        self.n_rows += len(scores)
+
+    def note(self) -> str:
+        """Where the pictures are."""
+        if self.n_drawn == self.n_rows:
+            return f"pictures of the {self.n_rows} rows are in {self.folder}"
+        first = f"pictures of the first {self.n_drawn} of {self.n_rows} rows are in {self.folder}"
+        return f"{first}; --pictures-limit says how many"
+
+
+def asked_pictures(model: Model, folder: Path | None, limit: int | None) -> AskedPictures | None:
+    """What `--pictures` and `--pictures-limit` ask for; None for no pictures.
+
+    Raises:
+        InputError: A model that looks at no images, a limit below 1 or without `--pictures`.
+        OutputError: A folder that cannot be written to.
+    """
+    if folder is None:
+        if limit is not None:
+            raise InputError("says how many rows --pictures draws; add --pictures", argument="--pictures-limit")
+        return None
+    check_has_images(model, FLAG)
+    n = check.integer(low=1, **{"--pictures-limit": LIMIT if limit is None else limit})
+    return AskedPictures(check_folder(folder), n)
+
+
+def mistakes_folder(model: Model, folder: Path) -> Path:
+    """The folder of `evaluate --pictures`; raises as `asked_pictures` does."""
+    check_has_images(model, FLAG)
+    return check_folder(folder)
+
+
+def refuse_pictures(folder: Path | None) -> None:
+    """Raises `InputError` where pictures are asked of a model of very many labels."""
+    if folder is not None:
+        raise InputError("pictures are for images, and a model of very many labels looks at none", argument=FLAG)

@@ -1,0 +1,39 @@
+"""The folder that pictures go to, and what their files are called."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from manyhot.errors import OutputError
+
+MOST_BYTES = 80
+"""Of a file's name, before its number and suffix."""
+
+
+def check_folder(folder: str | Path) -> Path:
+    """A folder to write to, made where it is not there.
+
+    Raises:
+        OutputError: A file of that name, or a folder that cannot be made or written to.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{folder} is a file; give a folder for the pictures") from None
+    except OSError as error:
+        raise OutputError(f"the folder {folder} could not be made: {error.strerror or error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"you may not write to {folder}; choose another folder or change its permissions")
+    return folder
+
+
+def file_name(number: int, name: str, n_digits: int = 5) -> str:
+    """A file's name that every system takes: a number, and what can be kept of a name: letters, digits, - and _."""
+    kept = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", name)).strip("_")
+    while len(kept.encode()) > MOST_BYTES:
+        kept = kept[:-1]
+    return f"{number:0{n_digits}d}{'-' if kept else ''}{kept}.png"

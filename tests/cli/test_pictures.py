@@ -1,0 +1,112 @@
+"""`manyhot predict --pictures` and `manyhot evaluate --pictures`."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from image_spots import SETTINGS, spots
+from manyhot import MultiLabelClassifier
+from manyhot.labels import LabelSpace, Targets
+from manyhot.samples import Samples
+
+N = 30
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "spots.manyhot"
+    X, Y = spots(80)
+    MultiLabelClassifier(labels=["first", "second"], epochs=4, **SETTINGS).fit(X, Y).save(path)
+    return path
+
+
+@pytest.fixture
+def rows(monkeypatch, tmp_path):
+    """A file of images, read without its pixels being written anywhere."""
+    X, Y = spots(N, seed=1)
+    names = np.array([f"img/{k}.png" for k in range(N)])
+    given = pl.DataFrame([pl.Series("image", X)]), ["image"], {"image": "image"}
+    samples = Samples(*given, Targets(Y == 0), LabelSpace(("first", "second")), ids=names)
+
+    def pieces(file, options, n):
+        for first in range(0, N, n or N):
+            part = slice(first, min(first + (n or N), N))
+            yield Samples(samples.features[part], ["image"], {"image": "image"}, ids=names[part])
+
+    monkeypatch.setattr("manyhot.cli.jobs.answering.read_chunks", pieces)
+    monkeypatch.setattr("manyhot.cli.jobs.evaluate.read", lambda *_, **__: samples)
+    (tmp_path / "rows.parquet").touch()
+    return tmp_path / "rows.parquet"
+
+
+def test_the_first_rows_are_drawn_and_all_are_answered(manyhot, model, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("manyhot.cli.jobs.predict.PIECE", 4)
+    folder = tmp_path / "seen"
+    done = manyhot("predict", model, rows, "-o", tmp_path / "answers.csv", "--pictures", folder, "--pictures-limit", 6)
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in folder.iterdir()) == [f"0000{k + 1}-img_{k}_png.png" for k in range(6)]
+    assert f"pictures of the first 6 of {N} rows are in {folder}; --pictures-limit says how many" in done.err
+    assert len(pl.read_csv(tmp_path / "answers.csv")) == N
+    quiet = manyhot("predict", model, rows, "--quiet", "--pictures", folder, "--pictures-limit", 1)
+    assert quiet.err == ""
+    assert len(quiet.out.splitlines()) == N + 1
+
+
+def test_reasons_are_told_and_drawn(manyhot, model, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("manyhot.cli.jobs.predict.PIECE", 20)
+    drawn = []
+    monkeypatch.setattr(
+        "manyhot.cli.jobs.picturing.picture_answers", lambda *told: drawn.append((told[3], told[5], told[6]))
+    )
+    words = ["--why", "--pictures", tmp_path / "seen", "--pictures-limit", 23, "--json", "--quiet"]
+    done = manyhot("predict", model, rows, *words)
+    assert done.code == 0, done.err
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert [len(ids) for ids, _, _ in drawn] == [20, 3]
+    assert [first for _, first, _ in drawn] == [1, 21]
+    reasons = [one for _, _, of in drawn for one in of]
+    assert len(told) == N
+    for row, one in zip(told, reasons, strict=False):
+        assert list(row["why"]) == list(one)
+        for label, why in row["why"].items():
+            assert np.shape(why["maps"]["image"]["grid"]) == (8, 8)
+            assert np.sum(why["maps"]["image"]["grid"]) == pytest.approx(one[label].maps["image"].sum())
+    text = manyhot("predict", model, rows, "--why", "--quiet").out
+    assert any(f"{sign}top left" in text for sign in "+-")
+
+
+def test_mistakes_are_drawn_label_by_label(manyhot, model, rows, tmp_path):
+    folder = tmp_path / "wrong"
+    done = manyhot("evaluate", model, rows, "--pictures", folder, "--json")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in folder.iterdir()) == ["001-first.png", "002-second.png"]
+    assert done.document["pictures"] == {
+        "first": str(folder / "001-first.png"),
+        "second": str(folder / "002-second.png"),
+    }
+    assert f"pictures of the worst mistakes of 2 of 2 labels are in {folder}" in done.err
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_pictures_are_for_images(manyhot, bundle, table, tmp_path, command):
+    done = manyhot(command, bundle, table, "--pictures", tmp_path / "seen")
+    assert done.code == 2
+    assert "--pictures" in done.err
+    assert "pictures are for images, and this model looks at none" in done.err
+    assert done.out == ""
+    assert not (tmp_path / "seen").exists()
+
+
+def test_wrong_folders_and_limits(manyhot, model, rows, tmp_path):
+    (tmp_path / "file").touch()
+    done = manyhot("predict", model, rows, "--pictures", tmp_path / "file")
+    assert done.code == 2
+    assert "is a file; give a folder" in done.err
+    done = manyhot("predict", model, rows, "--pictures", tmp_path / "seen", "--pictures-limit", 0)
+    assert done.code == 2
+    assert "from 1 upwards" in done.err
+    done = manyhot("predict", model, rows, "--pictures-limit", 3)
+    assert done.code == 2
+    assert "add --pictures" in done.err
