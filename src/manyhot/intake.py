@@ -15,7 +15,7 @@ import polars as pl
 import scipy.sparse as sp
 from PIL import Image
 
-from manyhot.encode.picture import BadImageError, packed
+from manyhot.decoding import BadImageError, packed
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets, as_targets
 from manyhot.read.columns import words

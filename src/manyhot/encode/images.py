@@ -1,7 +1,7 @@
 """Images of one column -> arrays of one size, as whole numbers from 0 to 255, and what they look like on the whole.
 
 A column holds paths, contents of files, or arrays. Networks get whole numbers as they are and scale them themselves
-(`images` says by how much), so that a thousand images take a quarter of the memory. One image is `picture.py`'s; here
+(`images` says by how much), so that a thousand images take a quarter of the memory. One image is `decoding.py`'s; here
 are threads, sizes and rows. Start reading at `ImageEncoder`, then `decoded`.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot.encode.picture import BadImageError, Budget, Cell, Header, header_of, is_grey, pixels_of, quiet
+from manyhot.decoding import BadImageError, Budget, Cell, Header, header_of, is_grey, pixels_of, quiet
 from manyhot.errors import InputError
 from manyhot.image_kinds import ENCODER_SETTINGS, MOST_EDGE
 from manyhot.samples import Samples

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from manyhot.encode.picture import BadImageError, Budget, header_of, pixels_of, quiet
+from manyhot.decoding import BadImageError, Budget, header_of, pixels_of, quiet
 from manyhot.errors import InputError
 from manyhot.intake import is_frame, whole_numbers
 from manyhot.samples import Samples
