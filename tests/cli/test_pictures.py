@@ -8,6 +8,7 @@ import pytest
 
 from image_spots import SETTINGS, spots
 from manyhot import MultiLabelClassifier
+from manyhot.cli.jobs.picturing import AskedPictures
 from manyhot.labels import LabelSpace, Targets
 from manyhot.samples import Samples
 
@@ -110,3 +111,10 @@ def test_wrong_folders_and_limits(manyhot, model, rows, tmp_path):
     done = manyhot("predict", model, rows, "--pictures-limit", 3)
     assert done.code == 2
     assert "add --pictures" in done.err
+
+
+def test_the_note_counts_pictures_that_were_written(tmp_path):
+    asked = AskedPictures(tmp_path, 5, n_drawn=4, n_rows=4, n_files=3)
+    assert asked.note() == f"3 pictures are in {tmp_path}; rows whose image cannot be used have none"
+    assert "of the 4 rows" in AskedPictures(tmp_path, 5, n_drawn=4, n_rows=4, n_files=4).note()
+    assert "the first 5 of 9 rows" in AskedPictures(tmp_path, 5, n_drawn=5, n_rows=9, n_files=5).note()

@@ -28,14 +28,16 @@ class AskedPictures:
     Args:
         folder: Where to.
         limit: Rows that are drawn.
-        n_drawn: Rows that were drawn.
+        n_drawn: Rows that were to be drawn.
         n_rows: Rows that were seen.
+        n_files: Pictures that were written; a row whose image cannot be used has none.
     """
 
     folder: Path
     limit: int
     n_drawn: int = 0
     n_rows: int = 0
+    n_files: int = 0
 
     @property
     def n_left(self) -> int:
@@ -53,12 +55,15 @@ class AskedPictures:
         """Draw the rows of a piece, as long as there are some left to draw."""
         n = min(self.n_left, len(scores))
         if n > 0:
-            picture_answers(model, features[:n], scores[:n], ids[:n], self.folder, self.n_rows + 1, reasons)
+            told = (features[:n], scores[:n], ids[:n], self.folder, self.n_rows + 1, reasons)
+            self.n_files += len(picture_answers(model, *told))
         self.n_drawn += n
         self.n_rows += len(scores)
 
     def note(self) -> str:
         """Where the pictures are."""
+        if self.n_files < self.n_drawn:
+            return f"{self.n_files} pictures are in {self.folder}; rows whose image cannot be used have none"
         if self.n_drawn == self.n_rows:
             return f"pictures of the {self.n_rows} rows are in {self.folder}"
         first = f"pictures of the first {self.n_drawn} of {self.n_rows} rows are in {self.folder}"
