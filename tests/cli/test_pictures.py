@@ -58,9 +58,12 @@ def test_the_first_rows_are_drawn_and_all_are_answered(manyhot, model, rows, tmp
 def test_reasons_are_told_and_drawn(manyhot, model, rows, tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.cli.jobs.predict.PIECE", 20)
     drawn = []
-    monkeypatch.setattr(
-        "manyhot.cli.jobs.picturing.picture_answers", lambda *told: drawn.append((told[3], told[5], told[6]))
-    )
+
+    def draw(*told):
+        drawn.append((told[3], told[5], told[6]))
+        return told[3]
+
+    monkeypatch.setattr("manyhot.cli.jobs.picturing.picture_answers", draw)
     words = ["--why", "--pictures", tmp_path / "seen", "--pictures-limit", 23, "--json", "--quiet"]
     done = manyhot("predict", model, rows, *words)
     assert done.code == 0, done.err
