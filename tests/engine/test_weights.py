@@ -7,7 +7,7 @@ from test_compiles import compiles, problem  # noqa: F401 (a fixture)
 from manyhot import engine
 from manyhot.engine.counts import MOST_POSITIVE_WEIGHT, balanced_weights, label_facts
 from manyhot.engine.state import Dials, LabelFacts
-from manyhot.engine.step import Recipe, loss_sums
+from manyhot.engine.step import Recipe, loss_sums, taken
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.losses import LOSSES
 
@@ -39,7 +39,8 @@ def test_the_reduce_weighs_rows_labels_and_positives_over_known_entries():
     facts = LabelFacts(ones, ones, positive_weights)
     dials = Dials(None, None, None, None, None, None, {}, np.float32(0.2))
     padded = np.concatenate([logits, np.full((3, width), 1e4, np.float32)])
-    found = loss_sums(recipe, padded, data, (rows, np.arange(n + 3) < n), facts, dials)
+    batch = (rows, np.arange(n + 3) < n)
+    found = loss_sums(recipe, padded, taken(recipe, data, batch), data, batch, facts, dials)
     expected = plain_sums(logits, values, known, weights, label_weights, positive_weights, 0.2)
     np.testing.assert_allclose([float(x) for x in found], expected, rtol=1e-5)
 
