@@ -27,7 +27,7 @@ class Accepts:
 
     model_: Any
     kinds: Mapping[str, str] | None
-    network: Any
+    network: Any = OWN  # who has no choice of networks takes no arrays of images
 
     def features_of(self, samples: Samples) -> Any:
         """The rows of a reader as `model_` takes them; columns are matched by name."""
