@@ -2,6 +2,7 @@
 
 import images_common as common
 import keras
+import numpy as np
 
 options = common.arguments()
 X, Y = common.rows(options.folder, "train", options.rows)
@@ -27,7 +28,7 @@ model.fit(X, Y, batch_size=common.BATCH, epochs=1, verbose=0)
 model.set_weights(first)
 for variable in model.optimizer.variables:
     if variable is not model.optimizer.learning_rate:
-        variable.assign(keras.ops.zeros_like(variable))
+        variable.assign(np.zeros(variable.shape, variable.dtype))
 clock = common.Clock()
 model.fit(X, Y, batch_size=common.BATCH, epochs=options.epochs, verbose=0)
 seconds = clock.read()

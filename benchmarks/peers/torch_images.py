@@ -20,6 +20,8 @@ def fresh() -> tuple:
         torch.nn.ReLU(),
         torch.nn.Linear(common.UNITS, common.LABELS),
     ).to(memory_format=layout)
+    for parameter in network.parameters():  # as Keras begins
+        (torch.nn.init.xavier_uniform_ if parameter.ndim > 1 else torch.nn.init.zeros_)(parameter)
     return network, torch.optim.Adam(network.parameters(), lr=common.RATE, fused=True)
 
 
