@@ -190,7 +190,9 @@ def test_a_streamed_model_is_saved_and_says_what_it_cannot_do(songs, tmp_path):
 
 def few_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of 100 rows from now on."""
-    monkeypatch.setattr("manyhot.files.survey", lambda *given, **more: survey(*given, max_rows=100, **more))
+    monkeypatch.setattr(
+        "manyhot.files.survey", lambda path, reading, seed, max_rows, tell: survey(path, reading, seed, 100, tell=tell)
+    )
 
 
 def test_label_sets_beyond_the_sample_are_left_out_and_noted(tmp_path, monkeypatch):
