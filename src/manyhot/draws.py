@@ -6,7 +6,7 @@ of a classifier that people call, `picture_answers` and `picture_mistakes` are f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from manyhot.explaining import Explanation, explained
 from manyhot.intake import targets_in_order
 from manyhot.labels import Targets
 from manyhot.model import Model
+from manyhot.pixel_model import PixelModel
+from manyhot.pixels import Pictures, save_overlay
 from manyhot.saliency import has_images
 from manyhot.samples import Samples
 
@@ -76,6 +78,28 @@ def picture_answers(
         gallery.draw_answered(gallery.Answered(str(ids[k]), images, *told)).save(path)
         paths.append(path)
     return paths
+
+
+def picture_pixels(
+    model: PixelModel, pictures: Pictures, names: Sequence[str], folder: Path, first: int = 1
+) -> Iterator[tuple[np.ndarray, Path]]:
+    """A picture of each image with the labels of its pixels over it, as their answers are made.
+
+    Args:
+        model: A model that gives every pixel its labels.
+        pictures: The images.
+        names: What they are called.
+        folder: Where to.
+        first: The first image's number.
+
+    Yields:
+        The answers, bool (h, w, l), and the file.
+    """
+    for k, scores in enumerate(model.each(pictures)):
+        answers = model.decided(scores)
+        path = folder / gallery.file_name(first + k, "" if names[k] == str(first + k) else names[k])
+        save_overlay(path, pictures[k], answers, model.labels.names)
+        yield answers, path
 
 
 def picture_mistakes(
@@ -135,11 +159,13 @@ class Draws:
     """Pictures of a fitted classifier of images."""
 
     model_: Model
+    refuse_pixels: Callable[[str], None]
 
     def draw_answers(
         self, X: Any, folder: str | Path, *, why: bool = False, limit: int = LIMIT, ids: Sequence[str] | None = None
     ) -> list[Path]:
-        """A picture of each row: its image beside its labels' probabilities and thresholds.
+        """A picture of each row: its image beside its labels' probabilities and thresholds; or, of a model that gives
+        every pixel its labels, the image with its answers over it.
 
         Args:
             X: As for `predict`, with images.
@@ -152,14 +178,20 @@ class Draws:
             The files, one for each row.
 
         Raises:
-            InputError: A model that looks at no images.
+            InputError: A model that looks at no images, or reasons of labels of pixels.
             OutputError: A folder that cannot be written to.
         """
         check_is_fitted(self)
         check_has_images(self.model_)
         n = check.integer(limit=limit, low=1)
-        features = self._features(X, None, reset=False)[0][:n]
-        names = _names(X, ids, features.shape[0])
+        features = self._features(X, None, reset=False)[0]
+        names = _names(X, ids, min(n, features.shape[0]))
+        if isinstance(self.model_, PixelModel):
+            if why:
+                raise InputError("reasons are not given for labels of pixels", argument="why")
+            images = features.take(np.arange(len(names)))
+            return [path for _, path in picture_pixels(self.model_, images, names, gallery.check_folder(folder))]
+        features = features[:n]
         folder = gallery.check_folder(folder)
         scores = self.model_.scores(features)
         reasons = list(explained(self.model_, features, scores)) if check.boolean(why=why) else None
@@ -183,6 +215,7 @@ class Draws:
             OutputError: A folder that cannot be written to.
         """
         check_is_fitted(self)
+        self.refuse_pixels("sheets of mistakes are for models that give a whole image its labels")
         check_has_images(self.model_)
         targets = targets_in_order(X, y, self.model_.labels, getattr(self, "_binary_classes", None))
         features = self._features(X, None, reset=False)[0]

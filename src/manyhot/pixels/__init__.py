@@ -1,6 +1,6 @@
 """Labels of every pixel: pictures, tiles, samples of pixels, tallies; start reading at README.md."""
 
-from manyhot.pixels.overlay import overlay
+from manyhot.pixels.overlay import overlay, save_overlay
 from manyhot.pixels.pictures import Pictures, pictures_of
 from manyhot.pixels.sample import PIXELS_DRAWN, Drawn, draw
 from manyhot.pixels.tally import Tally
@@ -17,5 +17,6 @@ __all__ = [
     "draw",
     "overlay",
     "pictures_of",
+    "save_overlay",
     "tile_shape",
 ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import colorsys
+import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from manyhot.replacing import put, replacing
 
 TINT = 0.35
 """How much of a label's colour is seen inside."""
@@ -14,6 +18,8 @@ LINE = 16
 """Height of a line of the legend in pixels."""
 GAP = 8
 GOLDEN = 0.618
+LEAST_WIDTH = 256
+"""Pixels that a picture is wide, if whole pixels of the image can be made as large."""
 
 
 def colours(count: int) -> np.ndarray:
@@ -43,6 +49,16 @@ def overlay(image: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> np.
     picture = np.rint(drawn).astype(np.uint8)
     there = [j for j in range(len(names)) if answers[..., j].any()]
     return np.concatenate([picture, _legend(picture.shape[1], [names[j] for j in there], tones[there])])
+
+
+def save_overlay(path: Path, image: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> None:
+    """Write `overlay` as PNG, whole or not at all; small images are enlarged so that the legend can be read."""
+    times = max(1, LEAST_WIDTH // image.shape[1])
+    image, answers = (array.repeat(times, axis=0).repeat(times, axis=1) for array in (image, answers))
+    content = io.BytesIO()
+    Image.fromarray(overlay(image, answers, names)).save(content, "PNG")
+    with replacing(path) as descriptor:
+        put(descriptor, content.getbuffer())
 
 
 def outline(mask: np.ndarray) -> np.ndarray:

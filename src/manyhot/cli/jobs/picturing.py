@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,13 @@ import numpy as np
 import polars as pl
 
 from manyhot import check
-from manyhot.draws import LIMIT, check_has_images, picture_answers
+from manyhot.draws import LIMIT, check_has_images, picture_answers, picture_pixels
 from manyhot.errors import InputError
 from manyhot.explaining import Explanation
 from manyhot.gallery import check_folder
 from manyhot.model import Model
+from manyhot.pixel_model import PixelModel
+from manyhot.pixels import Pictures
 
 FLAG = "--pictures"
 PIECE = 256
@@ -60,6 +62,17 @@ class AskedPictures:
         self.n_drawn += n
         self.n_rows += len(scores)
 
+    def over(self, model: PixelModel, pictures: Pictures, names: Sequence[str]) -> Iterator[np.ndarray]:
+        """The answers of images whose pixels have labels, bool (h, w, l) each, and pictures of those left to draw."""
+        n = min(self.n_left, len(pictures))
+        first, rest = pictures.take(np.arange(n)), pictures.take(np.arange(n, len(pictures)))
+        for answers, _ in picture_pixels(model, first, names, self.folder, self.n_rows + 1):
+            self.n_files += 1
+            yield answers
+        self.n_drawn += n
+        self.n_rows += len(pictures)
+        yield from map(model.decided, model.each(rest))
+
     def note(self) -> str:
         """Where the pictures are."""
         if self.n_files < self.n_drawn:
@@ -87,7 +100,13 @@ def asked_pictures(model: Model, folder: Path | None, limit: int | None) -> Aske
 
 
 def mistakes_folder(model: Model, folder: Path) -> Path:
-    """The folder of `evaluate --pictures`; raises as `asked_pictures` does."""
+    """The folder of `evaluate --pictures`; raises as `asked_pictures` does, and for labels of pixels."""
+    if isinstance(model, PixelModel):
+        raise InputError(
+            "sheets of mistakes are for models that give a whole image its labels; predict --pictures shows this one's "
+            "answers",
+            argument=FLAG,
+        )
     check_has_images(model, FLAG)
     return check_folder(folder)
 

@@ -14,6 +14,7 @@ import polars as pl
 from PIL import Image
 
 from manyhot.cli.jobs.opening import options_for
+from manyhot.cli.jobs.picturing import AskedPictures
 from manyhot.cli.jobs.writing import harmless
 from manyhot.errors import InputError, OutputError
 from manyhot.estimator import MultiLabelClassifier
@@ -32,9 +33,15 @@ ROWS = 256
 
 
 def predict(
-    classifier: MultiLabelClassifier, file: Path, output: Path | None, told: Mapping[str, Any], as_json: bool
+    classifier: MultiLabelClassifier,
+    file: Path,
+    output: Path | None,
+    told: Mapping[str, Any],
+    as_json: bool,
+    drawn: AskedPictures | None = None,
 ) -> None:
-    """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/answers.csv.
+    """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/answers.csv; draw the first images
+    with their answers over them, where that is asked for.
 
     Raises:
         InputError: No folder to write to.
@@ -55,8 +62,8 @@ def predict(
     for samples in read_chunks(file, options, ROWS):
         pictures = classifier.features_of(samples)
         here = names_of(samples, pictures, len(names))
-        for folder, scores in zip(file_names(here, taken), model.each(pictures), strict=True):
-            answers = model.decided(scores)
+        answered = map(model.decided, model.each(pictures)) if drawn is None else drawn.over(model, pictures, here)
+        for folder, answers in zip(file_names(here, taken), answered, strict=True):
             for j, label in enumerate(labels):
                 write_mask(output / folder / f"{label}.png", answers[..., j])
             names.append(folder)

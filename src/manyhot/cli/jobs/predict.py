@@ -52,7 +52,10 @@ def run(
         if why:
             raise InputError("reasons are not given for labels of pixels", argument="--why")
         classifier.on_bad_image = reading["on_bad_image"]
-        pixels.predict(classifier, file, output, reading, as_json)
+        drawn = asked_pictures(classifier.model_, pictures, pictures_limit)
+        pixels.predict(classifier, file, output, reading, as_json, drawn)
+        if drawn is not None:
+            tell([drawn.note()], quiet)
         return
     suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     if isinstance(classifier, ManyLabelClassifier):
