@@ -1,0 +1,46 @@
+"""Large weights are moved where they lie."""
+
+import re
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+from test_compiles import problem
+
+from manyhot.backend import jax
+from manyhot.engine import step
+from manyhot.engine.programs import PROGRAMS, Programs
+from manyhot.estimator import MultiLabelClassifier
+
+WIDTH = 512  # as many numbers as LARGE between two layers of this width
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="copies are avoided on a CPU")
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_step_copies_no_large_weight_and_gives_the_same_numbers(monkeypatch, optimizer):
+    texts: list[str] = []
+    compiled = Programs.compiled
+
+    def kept(self, *given, **more):
+        program = compiled(self, *given, **more)
+        texts.append(program.as_text())
+        return program
+
+    monkeypatch.setattr(Programs, "compiled", kept)
+
+    def trained(large: int) -> tuple[int, np.ndarray]:
+        monkeypatch.setattr(step, "LARGE", large)
+        monkeypatch.setattr(PROGRAMS, "_programs", OrderedDict())
+        texts.clear()
+        settings = {"hidden": (WIDTH, WIDTH), "members": 1, "epochs": 2, "compilation_cache": False}
+        model = MultiLabelClassifier(optimizer=optimizer, quiet=True, **settings)
+        scores = model.fit(*problem(250)).predict_proba(problem(250)[0], calibrated=False)
+        copies = [re.findall(rf"f32\[{WIDTH},{WIDTH}\]\S* copy\(%get-tuple", text) for text in texts if "while" in text]
+        return sum(map(len, copies)), scores
+
+    assert WIDTH * WIDTH >= step.LARGE
+    copies, scores = trained(step.LARGE)
+    before, expected = trained(2**40)
+    print(f"copies of a large weight in a step: {before} without waiting, {copies} with it")
+    assert (before > 0, copies) == (True, 0)
+    np.testing.assert_array_equal(scores, expected)
