@@ -1,6 +1,9 @@
 """Pictures of a fitted classifier: which rows and labels get one, and what is refused."""
 
+import copy
+
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -138,3 +141,23 @@ def test_what_is_asked_wrongly_is_answered(trained, tmp_path):
     with pytest.raises(InputError, match="pictures are for images"):
         table.draw_mistakes(numbers, numbers[:, :2] > 0, tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_rows_that_are_left_out_have_no_picture(trained, tmp_path, sheets):
+    clf, X, Y = trained
+    paths = []
+    for k in range(4):
+        paths.append(str(tmp_path / f"{k}.png"))
+        Image.fromarray(X[k].squeeze()).save(paths[-1])
+    (tmp_path / "1.png").write_text("no image")
+    frame = pl.DataFrame({clf.model_.encoder.image_columns[0]: paths})
+    with pytest.raises(InputError, match="no image|cannot be"):
+        clf.draw_answers(frame, tmp_path / "seen")
+    clf = copy.copy(clf).set_params(on_bad_image="skip")
+    names = [path.name for path in clf.draw_answers(frame, tmp_path / "seen")]
+    assert names == ["00001.png", "00003.png", "00004.png"]
+    sheets.clear()
+    clf.draw_mistakes(frame, 1 - Y[:4], tmp_path / "seen")
+    assert {one.title for sheet in sheets for kind in (sheet.wrongly, sheet.missed) for one in kind} <= {"1", "3", "4"}
+    assert sheets

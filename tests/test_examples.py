@@ -79,6 +79,7 @@ def test_digits_and_more(data_folder):
     assert answer["element_accuracy"] > 0.93
     assert 0 < answer["subset_accuracy"] < 1
     assert answer["loss"] < 0.2
+    assert answer["pictures"] == ["heads.svg", "image-9.png"]
 
 
 def test_land_use(data_folder):

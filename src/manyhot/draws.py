@@ -160,6 +160,7 @@ class Draws:
 
     model_: Model
     refuse_pixels: Callable[[str], None]
+    scored: Callable[..., tuple[np.ndarray, Any]]
 
     def draw_answers(
         self, X: Any, folder: str | Path, *, why: bool = False, limit: int = LIMIT, ids: Sequence[str] | None = None
@@ -175,10 +176,10 @@ class Draws:
             ids: What the rows are called; None for their numbers from 1.
 
         Returns:
-            The files, one for each row.
+            The files, one for each row; rows that `on_bad_image="skip"` leaves out have none.
 
         Raises:
-            InputError: A model that looks at no images, or reasons of labels of pixels.
+            InputError: A model that looks at no images, an image that cannot be used, or reasons of labels of pixels.
             OutputError: A folder that cannot be written to.
         """
         check_is_fitted(self)
@@ -193,7 +194,7 @@ class Draws:
             return [path for _, path in picture_pixels(self.model_, images, names, gallery.check_folder(folder))]
         features = features[:n]
         folder = gallery.check_folder(folder)
-        scores = self.model_.scores(features)
+        scores = self.scored(features, is_calibrated=True)[0]
         reasons = list(explained(self.model_, features, scores)) if check.boolean(why=why) else None
         return picture_answers(self.model_, features, scores, names, folder, reasons=reasons)
 
@@ -222,7 +223,7 @@ class Draws:
         if features.shape[0] != targets.n_samples:
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
         names = _names(X, ids, features.shape[0])
-        scores = self.model_.scores(features)
+        scores = self.scored(features, is_calibrated=True)[0]
         return picture_mistakes(self.model_, features, targets, scores, names, gallery.check_folder(folder))
 
     def _features(self, X: Any, y: Any, reset: bool) -> Any:
