@@ -25,6 +25,7 @@ from manyhot.cli.options import (
     Text,
     Unknown,
 )
+from manyhot.notation import LABEL_SEP
 
 
 @app.command(epilog="Example: manyhot evaluate songs.manyhot new-songs.csv --json")
@@ -61,7 +62,7 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder."),
     ] = None,
-    label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
+    label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = LABEL_SEP,
     why: Annotated[
         bool, typer.Option("--why", help="Also what spoke for (+) and against (-) each answer, in a column why.")
     ] = False,
