@@ -63,7 +63,7 @@ def _bound(raw: bytes, what: str, limits: Limits) -> None:
     brackets = skeleton.translate(None, _NOT_A_BRACKET)
     n_values = skeleton.count(b",") + len(brackets) + 1
     if n_values > 2 * limits.max_values:
-        raise BundleError(f"{what} holds more than {limits.max_values:,} values, which no bundle needs")
+        raise BundleError(f"{what} holds more than the {limits.max_values:,} values that are allowed")
     signs = np.frombuffer(brackets, dtype=np.uint8)
     steps = np.where((signs == ord("[")) | (signs == ord("{")), 1, -1).astype(np.int32)
     deepest = int(np.cumsum(steps, dtype=np.int32).max(initial=0))

@@ -39,18 +39,19 @@ class Buckets:
 
     Args:
         rows: Rows of a batch, ascending; what has more is scored in batches of the last.
+        least_entries: Non-zeros of the smallest batch of sparse rows.
     """
 
     rows: tuple[int, ...]
+    least_entries: int = LEAST_ENTRIES
 
     def size(self, n_rows: int) -> int:
         """Rows with the padding."""
         return next((size for size in self.rows if size >= n_rows), self.rows[-1])
 
-    @staticmethod
-    def entries(count: int) -> int:
-        """Non-zeros with the padding, a power of 4: loops over them end with the real ones, so padding costs little."""
-        size = LEAST_ENTRIES
+    def entries(self, count: int) -> int:
+        """Non-zeros with the padding, four times as many each time: loops end with the real ones, so it costs little."""
+        size = self.least_entries
         while size < count:
             size *= 4
         return size
