@@ -183,7 +183,7 @@ def inspect(model: Bundle, picture: Picture = None, json: Json = False) -> None:
 
 
 @app.command(
-    epilog="Example: manyhot serve songs.manyhot --port 8000; or several: manyhot serve a=first.manyhot b.manyhot"
+    epilog="Example: manyhot serve songs.manyhot --port 8000; or several: manyhot serve a=1.manyhot b=2.manyhot"
 )
 def serve(
     bundles: Annotated[
@@ -195,7 +195,7 @@ def serve(
     port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 8000,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="File with the token that requests must bear; none: that in MANYHOT_TOKEN, if any."),
+        typer.Option(help="File with the token that requests must bear; none: MANYHOT_TOKEN, if set."),
     ] = None,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A further name that requests may call the service by; may be repeated.")

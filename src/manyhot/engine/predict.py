@@ -50,7 +50,7 @@ class Buckets:
         return next((size for size in self.rows if size >= n_rows), self.rows[-1])
 
     def entries(self, count: int) -> int:
-        """Non-zeros with the padding, four times as many each time: loops end with the real ones, so it costs little."""
+        """Non-zeros with the padding, in steps of four times; loops end with the real ones, so it costs little."""
         size = self.least_entries
         while size < count:
             size *= 4

@@ -23,7 +23,7 @@ from manyhot.serve.gate import Gate
 from manyhot.serve.openapi import description
 from manyhot.serve.pages import page_routes
 from manyhot.serve.predicting import predict as answer
-from manyhot.serve.problems import RETRY_SECONDS, RequestError
+from manyhot.serve.problems import RETRY_SECONDS, HttpError
 from manyhot.serve.service import Service
 from manyhot.serve.told import told_of
 
@@ -135,7 +135,7 @@ class Endpoints:
         """The body as it comes in, counted.
 
         Raises:
-            RequestError: It is longer than is taken, or does not arrive in time.
+            HttpError: It is longer than is taken, or does not arrive in time.
         """
         limits = self.service.limits
         told = request.headers.get("content-length", "0")
@@ -151,12 +151,10 @@ class Endpoints:
                     yield piece
         except TimeoutError:
             message = f"{n_bytes} bytes came within {limits.body_seconds:g} seconds, and not the last one"
-            raise RequestError(408, message, argument="body") from None
+            raise HttpError(408, message, argument="body") from None
 
-    def _too_long(self, got: str) -> RequestError:
-        return RequestError(
-            413, f"{got}, at most {self.service.limits.max_body_bytes} bytes are taken", argument="body"
-        )
+    def _too_long(self, got: str) -> HttpError:
+        return HttpError(413, f"{got}, at most {self.service.limits.max_body_bytes} bytes are taken", argument="body")
 
 
 def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -167,5 +165,5 @@ def _json(document: Any, status: int = 200, headers: dict[str, str] | None = Non
 async def _told_by_router(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "there is nothing at this address; /openapi.json says what there is", 405: "another method is needed"}
-    problem = RequestError(error.status_code, words.get(error.status_code, error.detail), headers=error.headers)
+    problem = HttpError(error.status_code, words.get(error.status_code, error.detail), headers=error.headers)
     return Response(problem.content(), problem.status, problem.headers, "application/json")

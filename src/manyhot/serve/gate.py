@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manyhot.serve.counters import SECONDS
-from manyhot.serve.problems import RequestError
+from manyhot.serve.problems import HttpError
 from manyhot.serve.service import Service
 
 logger = logging.getLogger("manyhot.serve")
@@ -69,7 +69,7 @@ class Gate:
             try:
                 self._check(scope)
                 await self.app(scope, passage.receive, passage.send)
-            except RequestError as problem:
+            except HttpError as problem:
                 response = Response(problem.content(), problem.status, problem.headers, "application/json")
                 await response(scope, passage.receive, passage.send)
         except ClientDisconnect:
@@ -79,7 +79,7 @@ class Gate:
             place = traceback.extract_tb(error.__traceback__)[-1]
             logger.error("something unforeseen: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
             if not passage.is_started:
-                told = RequestError(500, "something unforeseen went wrong; the service's log says where")
+                told = HttpError(500, "something unforeseen went wrong; the service's log says where")
                 await Response(told.content(), 500, None, "application/json")(scope, receive, passage.send)
         finally:
             self._note(passage)
@@ -90,13 +90,13 @@ class Gate:
             host = headers[b"host"].decode("latin-1").lower()
             name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
             if name not in self.hosts:
-                raise RequestError(421, "this name is not one of the service's; say --allow-host", argument="Host")
+                raise HttpError(421, "this name is not one of the service's; say --allow-host", argument="Host")
         path = scope["path"]
         if self._digest is None or path in OPEN or path.startswith("/static/"):
             return
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
         if not hmac.compare_digest(_digest(given.strip()), self._digest) or kind.lower() != b"bearer":
-            raise RequestError(
+            raise HttpError(
                 401,
                 "expected the header Authorization: Bearer TOKEN",
                 argument="Authorization",

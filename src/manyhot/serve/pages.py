@@ -1,7 +1,7 @@
 """The page at `/`: files of the package, held in memory, each under its own name.
 
-A file in `static/` is served as `/static/NAME`, and `index.html` as `/`. The gate's headers let a page load nothing from
-elsewhere, and no script or style that stands in the HTML itself.
+A file in `static/` is served as `/static/NAME`, and `index.html` as `/`. The gate's headers let a page load nothing
+from elsewhere, and no script or style that stands in the HTML itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from manyhot.serve.problems import RequestError
+from manyhot.serve.problems import HttpError
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -34,7 +34,7 @@ def page_routes() -> list[Route]:
     async def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
         if name not in files:
-            raise RequestError(404, f"there is no file {name[:200]!r}", argument="path")
+            raise HttpError(404, f"there is no file {name[:200]!r}", argument="path")
         return Response(files[name], media_type=_type(name))
 
     return [Route("/", page, methods=["GET"]), Route("/static/{name}", page, methods=["GET"])]

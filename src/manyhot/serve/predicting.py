@@ -25,7 +25,7 @@ from manyhot.explaining import Explanation
 from manyhot.notation import LABEL_SEP
 from manyhot.serve.limits import Limits
 from manyhot.serve.multipart import parts_of
-from manyhot.serve.problems import RequestError, problem_of, unready
+from manyhot.serve.problems import HttpError, problem_of, unready
 from manyhot.serve.served import Asked, Served
 from manyhot.serve.service import Service
 
@@ -73,11 +73,11 @@ async def predict(service: Service, served: Served, body: bytes, content_type: s
         query: The parameters of the address.
 
     Raises:
-        RequestError: What cannot be answered.
+        HttpError: What cannot be answered.
     """
     media = content_type.partition(";")[0].strip().lower()
     if media not in (JSON, FORM, *TABLES):
-        raise RequestError(
+        raise HttpError(
             415, f"got {shown(media)}, expected {JSON}, {FORM} or {', '.join(TABLES)}", argument="Content-Type"
         )
     batches = service.batches_of(served)
@@ -130,7 +130,7 @@ class _Large:
             try:
                 scored.append(self._scored(served.rows.blocks(piece)))
                 reasons += served.explain(piece, asked) if asked.why else []
-            except RequestError as problem:
+            except HttpError as problem:
                 raise problem.moved(first) from None
             except InputError as error:
                 raise problem_of(error).moved(first) from None
@@ -172,32 +172,30 @@ def _parsed(text: bytes, what: str, limits: Limits) -> Any:
     try:
         return strict_json.parse(text, what, bounds)
     except InputError as error:
-        raise RequestError(400, error.message, argument=what) from None
+        raise HttpError(400, error.message, argument=what) from None
 
 
 def _read_json(served: Served, body: bytes, query: Mapping[str, str]) -> tuple[list[Any], Asked]:
     if query:
-        raise RequestError(422, f"unknown: {shown(next(iter(query)))}; JSON says all in its body", argument="query")
+        raise HttpError(422, f"unknown: {shown(next(iter(query)))}; JSON says all in its body", argument="query")
     return _rows_and_asked(served, _parsed(body, "body", served.limits))
 
 
 def _rows_and_asked(served: Served, document: Any) -> tuple[list[Any], Asked]:
     if type(document) is not dict:
-        raise RequestError(422, f'got {shown(document)}, expected an object such as {{"rows": [...]}}', argument="body")
+        raise HttpError(422, f'got {shown(document)}, expected an object such as {{"rows": [...]}}', argument="body")
     for name in document:
         if name != "rows" and name not in ASKED:
             hint = did_you_mean(name, ("rows", *ASKED))
-            raise RequestError(
-                422, f"unknown: {shown(name)}; known are rows, {', '.join(ASKED)}{hint}", argument="body"
-            )
+            raise HttpError(422, f"unknown: {shown(name)}; known are rows, {', '.join(ASKED)}{hint}", argument="body")
     rows = document.get("rows")
     if type(rows) is not list or not rows:
         got = "nothing" if rows is None else shown(rows)
-        raise RequestError(422, f"got {got}, expected a list of one row or more", argument="rows")
+        raise HttpError(422, f"got {got}, expected a list of one row or more", argument="rows")
     asked = served.asked(document)
     most = served.limits.max_why_rows if asked.why else served.limits.max_rows
     if len(rows) > most:
-        raise RequestError(
+        raise HttpError(
             413, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows"
         )
     return rows, asked
@@ -209,7 +207,7 @@ def _told(query: Mapping[str, str], limits: Limits, without: str) -> dict[str, A
     told = {}
     for name, text in query.items():
         if name not in known:
-            raise RequestError(422, f"unknown: {shown(name)}; known are {', '.join(known)}", argument="query")
+            raise HttpError(422, f"unknown: {shown(name)}; known are {', '.join(known)}", argument="query")
         told[name] = _parsed(text.encode("utf-8", errors="replace"), name, limits)
     return told
 
@@ -222,23 +220,23 @@ def _form(served: Served, body: bytes, content_type: str) -> dict[str, Any]:
         if part.is_file or part.name not in ("rows", *ASKED):
             files.setdefault(part.name, []).append(part.content)
         elif part.name in document:
-            raise RequestError(422, "stands twice in the form", argument=part.name)
+            raise HttpError(422, "stands twice in the form", argument=part.name)
         else:
             document[part.name] = _parsed(part.content, part.name, served.limits)
     known = [column["name"] for column in served.columns if column["kind"] == "image"]
     for name in files:
         if name not in known:
             what = f"the model's images are {known}" if known else "the model takes no images"
-            raise RequestError(
+            raise HttpError(
                 422, f"there is a file {shown(name)}, but {what}{did_you_mean(name, known)}", argument="body"
             )
     n_rows = max((len(one) for one in files.values()), default=0)
     rows = document.setdefault("rows", [{} for _ in range(n_rows)])
     if files and (type(rows) is not list or not all(type(row) is dict for row in rows)):
-        raise RequestError(422, "expected a list of objects", argument="rows")
+        raise HttpError(422, "expected a list of objects", argument="rows")
     for name, contents in files.items():
         if len(contents) != len(rows):
-            raise RequestError(422, f"{len(contents)} files for {len(rows)} rows", column=name)
+            raise HttpError(422, f"{len(contents)} files for {len(rows)} rows", column=name)
         for row, content in zip(rows, contents, strict=True):
             row[name] = content
     return document

@@ -12,7 +12,7 @@ RETRY_SECONDS = 1
 """What `Retry-After` says to who comes while there is no room."""
 
 
-class RequestError(Exception):
+class HttpError(Exception):
     """Why a request is not answered.
 
     Args:
@@ -39,7 +39,7 @@ class RequestError(Exception):
         self.places: dict[str, int | str | None] = {"row": row, "column": column, "argument": argument}
         self.headers = dict(headers or {})
 
-    def moved(self, rows: int) -> RequestError:
+    def moved(self, rows: int) -> HttpError:
         """The same, of a row so many rows further on."""
         row = self.places["row"]
         self.places["row"] = row + rows if isinstance(row, int) else None
@@ -55,16 +55,16 @@ class RequestError(Exception):
         return json.dumps(self.document(), ensure_ascii=False).encode("utf-8", errors="replace")
 
 
-def problem_of(error: InputError, status: int = 422) -> RequestError:
+def problem_of(error: InputError, status: int = 422) -> HttpError:
     """What an error of the library is as an answer; no file is named, because there was none."""
-    return RequestError(status, error.message, row=error.row, column=error.column, argument=error.argument)
+    return HttpError(status, error.message, row=error.row, column=error.column, argument=error.argument)
 
 
-def busy(message: str) -> RequestError:
+def busy(message: str) -> HttpError:
     """No room now."""
-    return RequestError(429, message, headers={"Retry-After": str(RETRY_SECONDS)})
+    return HttpError(429, message, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
-def unready(message: str) -> RequestError:
+def unready(message: str) -> HttpError:
     """Not ready yet, or no more."""
-    return RequestError(503, message, headers={"Retry-After": str(RETRY_SECONDS)})
+    return HttpError(503, message, headers={"Retry-After": str(RETRY_SECONDS)})

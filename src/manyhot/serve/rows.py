@@ -24,10 +24,10 @@ from manyhot.encode import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.read.columns import words
 from manyhot.samples import Arrays
 from manyhot.serve.limits import Limits
-from manyhot.serve.problems import RequestError
+from manyhot.serve.problems import HttpError
 
-NUMBERS = frozenset({float, int, type(None)})
-ENTRIES = frozenset({float, int})
+NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
+ENTRIES: frozenset[type] = frozenset({float, int})
 MARK = "?"
 """A cell that says that nobody knows."""
 
@@ -69,7 +69,7 @@ class TableRows:
         """What the network takes, n rows.
 
         Raises:
-            RequestError: Something in a row that cannot be used, with its row and column.
+            HttpError: Something in a row that cannot be used, with its row and column.
             InputError: An image that cannot be used.
         """
         return self.encoder.transform_cells(*self._cells(rows))
@@ -89,7 +89,7 @@ class TableRows:
 
     def unused(self, rows: Sequence[Any]) -> list[str]:
         """Some of the columns in the rows that the model does not use."""
-        found = next((row for row in rows if len(row) > len(self.used)), {})
+        found: dict[str, Any] = next((row for row in rows if len(row) > len(self.used)), {})
         return list(islice((name for name in found if name not in self.used), 8))
 
     def _cells(self, rows: Sequence[Any]) -> Cells:
@@ -154,7 +154,7 @@ class MatrixRows:
         self.places = {name: j for j, name in enumerate(self.used)} if self.is_sparse else {}
 
     def blocks(self, rows: Sequence[Any]) -> Blocks:
-        """What the network takes, n rows; `RequestError` and `InputError` as for `TableRows`."""
+        """What the network takes, n rows; `HttpError` and `InputError` as for `TableRows`."""
         return self.encoder.transform(self.features(rows))
 
     def features(self, rows: Sequence[Any]) -> np.ndarray | sp.csr_matrix:
@@ -187,11 +187,11 @@ class MatrixRows:
 
     def _listed(self, row: Any, i: int) -> list[Any]:
         if type(row) is not list:
-            raise RequestError(
+            raise HttpError(
                 422, f"got {shown(row)}, expected an object or a list of numbers", row=i + 1, argument="rows"
             )
         if len(row) != len(self.used):
-            raise RequestError(422, f"has {len(row)} numbers, expected {len(self.used)}", row=i + 1, argument="rows")
+            raise HttpError(422, f"has {len(row)} numbers, expected {len(self.used)}", row=i + 1, argument="rows")
         return row
 
     def _sparse(self, rows: Sequence[Any]) -> sp.csr_matrix:
@@ -215,7 +215,7 @@ class MatrixRows:
     def _place(self, name: str, i: int) -> int:
         if name not in self.places:
             hint = did_you_mean(name, islice(self.used, 10_000))
-            raise RequestError(422, f"the model has no column {shown(name)}{hint}", row=i + 1, column=name[:200])
+            raise HttpError(422, f"the model has no column {shown(name)}{hint}", row=i + 1, column=name[:200])
         return self.places[name]
 
 
@@ -234,7 +234,7 @@ class ArrayRows:
         self.encoder, self.limits, self.shapes = encoder, limits, encoder.shapes()
 
     def blocks(self, rows: Sequence[Any]) -> Blocks:
-        """What the network takes, n rows; `RequestError` as for `TableRows`."""
+        """What the network takes, n rows; `HttpError` as for `TableRows`."""
         return self.encoder.transform(self.features(rows))
 
     def features(self, rows: Sequence[Any]) -> Arrays:
@@ -250,17 +250,17 @@ class ArrayRows:
     def _array(self, row: Any, name: str, i: int) -> np.ndarray:
         is_named = type(row) is dict
         if is_named and set(row) != set(self.shapes):
-            raise RequestError(422, f"has the inputs {sorted(row)[:8]}, expected {sorted(self.shapes)}", row=i + 1)
+            raise HttpError(422, f"has the inputs {sorted(row)[:8]}, expected {sorted(self.shapes)}", row=i + 1)
         if not is_named and len(self.shapes) > 1:
-            raise RequestError(422, f"got {shown(row)}, expected an object with {sorted(self.shapes)}", row=i + 1)
+            raise HttpError(422, f"got {shown(row)}, expected an object with {sorted(self.shapes)}", row=i + 1)
         shape = self.shapes[name]
         try:
             found = np.asarray(row[name] if is_named else row)
         except ValueError:
-            raise RequestError(422, f"its lists have unequal lengths, expected shape {shape}", row=i + 1) from None
+            raise HttpError(422, f"its lists have unequal lengths, expected shape {shape}", row=i + 1) from None
         if found.dtype.kind not in "iuf" or found.shape != shape:
             got = f"shape {found.shape}" if found.dtype.kind in "iuf" else "something other than numbers"
-            raise RequestError(422, f"got {got}, expected numbers of shape {shape}", row=i + 1, column=name)
+            raise HttpError(422, f"got {got}, expected numbers of shape {shape}", row=i + 1, column=name)
         return found
 
 
@@ -279,26 +279,26 @@ def rows_for(encoder: Encoder, limits: Limits) -> Rows:
 def _check_width(row: Mapping[str, Any], used: Sequence[str], limits: Limits, i: int) -> None:
     most = 2 * len(used) + limits.max_columns
     if len(row) > most:
-        raise RequestError(413, f"has {len(row)} columns, at most {most} are taken", row=i + 1, argument="rows")
+        raise HttpError(413, f"has {len(row)} columns, at most {most} are taken", row=i + 1, argument="rows")
 
 
-def _missing(rows: Sequence[Mapping[str, Any]], used: Sequence[str], first: int = 0) -> RequestError:
+def _missing(rows: Sequence[Mapping[str, Any]], used: Sequence[str], first: int = 0) -> HttpError:
     """What to say of the first row that lacks a column."""
     for i, row in enumerate(rows, first):
         name = next((name for name in used if name not in row), None)
         if name is not None:
             hint = did_you_mean(name, [other for other in islice(row, 1000) if other not in used])
-            return RequestError(422, f"is not there; say null where it is missing{hint}", row=i + 1, column=name)
+            return HttpError(422, f"is not there; say null where it is missing{hint}", row=i + 1, column=name)
     raise AssertionError("no column is missing")
 
 
-def _no_object(row: Any, i: int) -> RequestError:
-    return RequestError(422, f"got {shown(row)}, expected an object with a cell a column", row=i + 1, argument="rows")
+def _no_object(row: Any, i: int) -> HttpError:
+    return HttpError(422, f"got {shown(row)}, expected an object with a cell a column", row=i + 1, argument="rows")
 
 
-def _no_number(cells: Sequence[Any], names: Sequence[str], i: int, allowed: frozenset[type] = NUMBERS) -> RequestError:
+def _no_number(cells: Sequence[Any], names: Sequence[str], i: int, allowed: frozenset[type] = NUMBERS) -> HttpError:
     name, cell = next((n, c) for n, c in zip(names, cells, strict=True) if type(c) not in allowed)
-    return RequestError(422, f"got {shown(cell)}, expected a number{_or_null(cell)}", row=i + 1, column=name)
+    return HttpError(422, f"got {shown(cell)}, expected a number{_or_null(cell)}", row=i + 1, column=name)
 
 
 def _or_null(cell: Any) -> str:
@@ -310,7 +310,7 @@ def _yes_no(cell: Any, name: str, i: int) -> float | None:
         return None
     if isinstance(cell, (bool, int, float)) and cell in (0, 1):
         return float(cell)
-    raise RequestError(422, f"got {shown(cell)}, expected true, false, 1, 0 or null", row=i + 1, column=name)
+    raise HttpError(422, f"got {shown(cell)}, expected true, false, 1, 0 or null", row=i + 1, column=name)
 
 
 def _text(cell: Any, name: str, i: int) -> str | None:
@@ -325,7 +325,7 @@ def _text(cell: Any, name: str, i: int) -> str | None:
         return "true" if cell else "false"
     if type(cell) in (int, float) and math.isfinite(cell):
         return words(pl.Series([float(cell)], dtype=pl.Float64))[0]
-    raise RequestError(422, f"got {shown(cell)}, expected text, a number, true, false or null", row=i + 1, column=name)
+    raise HttpError(422, f"got {shown(cell)}, expected text, a number, true, false or null", row=i + 1, column=name)
 
 
 def _image(cell: Any, name: str, i: int, limits: Limits) -> bytes:
@@ -336,19 +336,19 @@ def _image(cell: Any, name: str, i: int, limits: Limits) -> bytes:
         try:
             cell = base64.b64decode(cell, validate=True)
         except (binascii.Error, ValueError):
-            raise RequestError(
+            raise HttpError(
                 422, "is no base64; expected the content of an image file", row=i + 1, column=name
             ) from None
     if not isinstance(cell, bytes):
-        raise RequestError(422, f"got {shown(cell)}, expected an image file as base64", row=i + 1, column=name)
+        raise HttpError(422, f"got {shown(cell)}, expected an image file as base64", row=i + 1, column=name)
     try:
         with quiet():
             found = header_of(cell)
     except BadImageError as error:
-        raise RequestError(422, f"the image ({len(cell)} bytes) {error}", row=i + 1, column=name) from None
+        raise HttpError(422, f"the image ({len(cell)} bytes) {error}", row=i + 1, column=name) from None
     if found.height * found.width > limits.max_pixels:
         pixels = found.height * found.width
-        raise RequestError(
+        raise HttpError(
             413, f"the image has {pixels} pixels, at most {limits.max_pixels} are taken", row=i + 1, column=name
         )
     return cell

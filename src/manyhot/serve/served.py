@@ -32,7 +32,7 @@ from manyhot.samples import Samples
 from manyhot.serve.batches import Batches, Blocks
 from manyhot.serve.describing import columns_of, example_of
 from manyhot.serve.limits import Limits
-from manyhot.serve.problems import RequestError, problem_of
+from manyhot.serve.problems import HttpError, problem_of
 from manyhot.serve.rows import rows_for
 
 BUCKETS = (1, 8, 64, 256)
@@ -125,25 +125,25 @@ class Served:
             told: `thresholds`, `top` and `why`, those that are told.
 
         Raises:
-            RequestError: A value that cannot be used.
+            HttpError: A value that cannot be used.
         """
         thresholds, top, why = told.get("thresholds"), told.get("top"), told.get("why", False)
         decider = self.model.decider
         if thresholds is not None:
             if type(thresholds) is not dict:
-                raise RequestError(
+                raise HttpError(
                     422, f"got {shown(thresholds)}, expected an object of label: threshold", argument="thresholds"
                 )
             try:
                 decider = with_thresholds(decider, thresholds)
             except InputError as error:
-                raise RequestError(422, error.message, argument="thresholds") from None
+                raise HttpError(422, error.message, argument="thresholds") from None
         if top is not None and (type(top) is not int or not top >= 1):
-            raise RequestError(422, f"got {shown(top)}, expected a whole number from 1 upwards", argument="top")
+            raise HttpError(422, f"got {shown(top)}, expected a whole number from 1 upwards", argument="top")
         if type(why) is not bool:
-            raise RequestError(422, f"got {shown(why)}, expected true or false", argument="why")
+            raise HttpError(422, f"got {shown(why)}, expected true or false", argument="why")
         if why and self.batches is not None and not self.can_explain:
-            raise RequestError(422, "this model gives no reasons", argument="why")
+            raise HttpError(422, "this model gives no reasons", argument="why")
         return Asked(decider, top, why)
 
     def answers(self, asked: Asked, scores: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -168,11 +168,11 @@ class Served:
         """The rows of an uploaded table, a piece at a time, each with what the encoder takes.
 
         Raises:
-            RequestError: What cannot be used, with its row and column.
+            HttpError: What cannot be used, with its row and column.
         """
         encoder = self.model.encoder
         if isinstance(encoder, TableEncoder) and encoder.image_columns:
-            raise RequestError(415, "a table carries no images; send JSON with base64, or a form", argument="body")
+            raise HttpError(415, "a table carries no images; send JSON with base64, or a form", argument="body")
         self._check_first_line(content)
         options = options_for(self.classifier, {}, require_labels=False, unknown_labels="ignore")
         n_rows = 0
@@ -181,7 +181,7 @@ class Served:
                 n_rows += samples.n_samples
                 most = self.limits.max_why_rows if asked.why else self.limits.max_rows
                 if n_rows > most:
-                    raise RequestError(413, f"has more than {most} rows", argument="body")
+                    raise HttpError(413, f"has more than {most} rows", argument="body")
                 yield samples, self.classifier.features_of(samples)
         except InputError as error:
             raise problem_of(error) from None
@@ -191,7 +191,7 @@ class Served:
         n_columns = 1 + max(first.count(mark) for mark in (b",", b";", b"\t", b"|"))
         most = 2 * len(self.columns) + self.limits.max_columns
         if n_columns > most:
-            raise RequestError(413, f"has {n_columns} columns, at most {most} are taken", argument="body")
+            raise HttpError(413, f"has {n_columns} columns, at most {most} are taken", argument="body")
 
 
 def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None) -> list[Served]:

@@ -16,7 +16,7 @@ from manyhot.check import did_you_mean
 from manyhot.serve.batches import Batches
 from manyhot.serve.counters import ROWS, Counters
 from manyhot.serve.limits import Limits
-from manyhot.serve.problems import RequestError, busy, unready
+from manyhot.serve.problems import HttpError, busy, unready
 from manyhot.serve.served import Served
 
 THREADS = 2
@@ -64,21 +64,19 @@ class Service:
         """The model of that name, or the first.
 
         Raises:
-            RequestError: There is none.
+            HttpError: There is none.
         """
         if name is None:
             return self.first
         if name not in self.models:
-            raise RequestError(
-                404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name"
-            )
+            raise HttpError(404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name")
         return self.models[name]
 
     def batches_of(self, served: Served) -> Batches:
         """A model's queue.
 
         Raises:
-            RequestError: Not everything is compiled yet, or the service is about to end.
+            HttpError: Not everything is compiled yet, or the service is about to end.
         """
         if not self.is_ready or served.batches is None:
             raise unready(self.state())
@@ -96,7 +94,7 @@ class Service:
         """Count bytes that are held from now on.
 
         Raises:
-            RequestError: There is no room for them.
+            HttpError: There is no room for them.
         """
         if self.n_held_bytes + n_bytes > self.limits.max_held_bytes:
             raise busy("too many bytes of other requests are held; come back")
@@ -111,7 +109,7 @@ class Service:
         """A request is being answered meanwhile.
 
         Raises:
-            RequestError: Too many are.
+            HttpError: Too many are.
         """
         if self.n_active >= self.limits.max_waiting:
             raise busy(f"{self.n_active} requests are being answered, which is the most; come back")
