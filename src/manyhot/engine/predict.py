@@ -75,6 +75,9 @@ class Scorer:
         self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
         self.n_members = networks.n_members
         self.device = chosen_devices(runtime)[0]
+        # what is on the host already needs no other way to the first processor than into the program
+        self._is_first = self.device.platform == "cpu" and self.device == jax.local_devices()[0]
+        self._programs: dict[Hashable, Any] = {}  # by what can differ for one scorer, which is quickly looked up
         with precision(precision_name):
             self.network = networks.build(0)
             self.weights = jax.device_put(Weights(list(weights.trainable), list(weights.fixed)), self.device)
@@ -118,11 +121,17 @@ class Scorer:
         return size if n_pixels == 1 else min(size, max(1, BATCH_PIXELS // n_pixels))
 
     def _start(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
-        gathered = {name: self._gathered(batch[name], size) for name in self.networks.tables}
-        args = jax.device_put((batch, np.int32(low), np.int32(high)), self.device)
-        key: Hashable = ("score", self.networks.key, self.output, size, tuple(gathered.items()))
-        build = partial(_mean_scores, self.network, OUTPUTS[self.output], gathered, size)
-        return PROGRAMS.compiled(key, build, (self.weights, *args))(self.weights, *args)
+        gathered = tuple((name, self._gathered(batch[name], size)) for name in self.networks.tables)
+        args: tuple[Any, ...] = (batch, np.int32(low), np.int32(high))
+        key = (size, gathered, tuple(_shape(name, part) for name, part in batch.items()))
+        program = self._programs.get(key)
+        if program is None or not self._is_first:
+            args = jax.device_put(args, self.device)
+        if program is None:
+            shared: Hashable = ("score", self.networks.key, self.output, size, gathered)
+            build = partial(_mean_scores, self.network, OUTPUTS[self.output], dict(gathered), size)
+            program = self._programs[key] = PROGRAMS.compiled(shared, build, (self.weights, *args))
+        return program(self.weights, *args)
 
     def _gathered(self, batch: Batch, size: int) -> int:
         return 0 if self.device.platform == "cpu" else most_entries(batch.block, size)
@@ -183,6 +192,10 @@ def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int,
     padded = np.zeros((size, *rows.shape[1:]), dtype=kind)
     padded[:count] = rows
     return padded
+
+
+def _shape(name: str, part: np.ndarray | Batch) -> Hashable:
+    return (name, len(part.block.columns)) if isinstance(part, Batch) else (name, part.shape, part.dtype.char)
 
 
 def _finish(scores: Any, count: int) -> np.ndarray:
