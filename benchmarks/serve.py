@@ -129,13 +129,17 @@ def main() -> None:
                 process.wait()
     for clients, found in (("64 clients", runs), ("1 client", alone)):
         result[clients] = {
-            name: {key: round(statistics.median(run[key] for run in many_runs), 2) for key in many_runs[0] if "p" in key}
+            name: {
+                key: round(statistics.median(run[key] for run in many_runs), 2) for key in many_runs[0] if "p" in key
+            }
             for name, many_runs in found.items()
         }
         pairs = zip(found["manyhot"], found["keras"], strict=True)
         ratios = [a["requests_per_second"] / b["requests_per_second"] for a, b in pairs]
         result[clients]["ratio"] = round(statistics.median(ratios), 2)
-        result[clients]["statuses"] = sorted({status for some in found.values() for run in some for status in run["statuses"]})
+        result[clients]["statuses"] = sorted(
+            {status for some in found.values() for run in some for status in run["statuses"]}
+        )
     result["settings"] = {"seconds": told.seconds, "repeats": told.repeats, "load": os.getloadavg()[0]}
     print(json.dumps(result, indent=1))
     if told.out:

@@ -52,9 +52,9 @@ async def load(port, bodies, n_clients, seconds):
     requests = [f"{head}{len(body.encode())}\r\n\r\n{body}".encode() for body in bodies]
     loop, times, statuses, waiting = asyncio.get_running_loop(), [], {}, []
     began = time.perf_counter()
-    for k in range(n_clients):
+    ends = began + seconds
+    for first in range(n_clients):
         done = loop.create_future()
-        ends, first = began + seconds, k * 7
         await loop.create_connection(
             lambda first=first, done=done: Client(requests, first, ends, times, statuses, done), "127.0.0.1", port
         )

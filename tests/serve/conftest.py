@@ -20,8 +20,8 @@ from manyhot import MultiLabelClassifier
 from manyhot.read import ReadOptions, read
 from manyhot.serve.app import application
 from manyhot.serve.limits import Limits
-from manyhot.serve.server import Server, listening, server_config
 from manyhot.serve.served import opened
+from manyhot.serve.server import Server, listening, server_config
 from manyhot.serve.service import Service
 
 SMALL = {"members": 2, "folds": 2, "epochs": 3, "hidden": (8,), "quiet": True}

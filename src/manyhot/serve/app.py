@@ -1,4 +1,4 @@
-"""The service as an ASGI application: a route for each endpoint, and bodies read within limits.
+"""The service as an ASGI application: a route for each address, behind one gate.
 
 What the answers are is made elsewhere; here is only what HTTP asks. Start reading at `application`.
 """
@@ -18,11 +18,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from manyhot.serve.bodies import Predict
 from manyhot.serve.counters import CONTENT_TYPE
 from manyhot.serve.gate import Gate
 from manyhot.serve.openapi import description
 from manyhot.serve.pages import page_routes
-from manyhot.serve.predicting import predict as answer
 from manyhot.serve.problems import RETRY_SECONDS, HttpError
 from manyhot.serve.service import Service
 from manyhot.serve.told import told_of
@@ -62,7 +62,8 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
     ]
     app = Starlette(routes=routes, lifespan=life, exception_handlers={HTTPException: _told_by_router})
     app.router.redirect_slashes = False
-    return Gate(app, service, token, hosts)
+    direct = {f"/models/{name}/predict": Predict(service, served) for name, served in service.models.items()}
+    return Gate(app, service, {"/predict": Predict(service, service.first), **direct}, token, hosts)
 
 
 class Endpoints:
@@ -77,26 +78,10 @@ class Endpoints:
         self.service, self.has_token = service, has_token
 
     async def predict(self, request: Request) -> Response:
-        """Rows in, labels and probabilities out."""
-        service = self.service
-        served = service.model(request.path_params.get("name"))
-        service.batches_of(served)
-        n_held = 0
-        try:
-            pieces: list[bytes] = []
-            async for piece in self._pieces(request):
-                service.hold(len(piece))
-                n_held += len(piece)
-                pieces.append(piece)
-            body = b"".join(pieces)
-            pieces.clear()
-            content_type = request.headers.get("content-type", "")
-            with service.active():
-                told = await answer(service, served, body, content_type, request.query_params)
-        finally:
-            service.release(n_held)
-        service.counters.count("manyhot_rows_total", told.n_rows, model=served.name)
-        return Response(told.content, headers={"content-type": told.media_type})
+        """Only for names of models that there are not; what is there never comes to the router."""
+        name = request.path_params.get("name")
+        self.service.model(name)
+        raise HttpError(404, f"there is no model {str(name)[:200]!r}", argument="name")
 
     async def labels(self, request: Request) -> Response:
         """The labels and their thresholds."""
@@ -131,31 +116,6 @@ class Endpoints:
         """The description of all this."""
         return _json(description(list(self.service.models.values()), self.has_token))
 
-    async def _pieces(self, request: Request) -> AsyncIterator[bytes]:
-        """The body as it comes in, counted.
-
-        Raises:
-            HttpError: It is longer than is taken, or does not arrive in time.
-        """
-        limits = self.service.limits
-        told = request.headers.get("content-length", "0")
-        if told.isdecimal() and int(told[:20]) > limits.max_body_bytes:
-            raise self._too_long(f"says it has {told[:20]} bytes")
-        n_bytes = 0
-        try:
-            async with asyncio.timeout(limits.body_seconds):
-                async for piece in request.stream():
-                    n_bytes += len(piece)
-                    if n_bytes > limits.max_body_bytes:
-                        raise self._too_long("is longer")
-                    yield piece
-        except TimeoutError:
-            message = f"{n_bytes} bytes came within {limits.body_seconds:g} seconds, and not the last one"
-            raise HttpError(408, message, argument="body") from None
-
-    def _too_long(self, got: str) -> HttpError:
-        return HttpError(413, f"{got}, at most {self.service.limits.max_body_bytes} bytes are taken", argument="body")
-
 
 def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", errors="replace")
@@ -165,5 +125,5 @@ def _json(document: Any, status: int = 200, headers: dict[str, str] | None = Non
 async def _told_by_router(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "there is nothing at this address; /openapi.json says what there is", 405: "another method is needed"}
-    problem = HttpError(error.status_code, words.get(error.status_code, error.detail), headers=error.headers)
-    return Response(problem.content(), problem.status, problem.headers, "application/json")
+    told = HttpError(error.status_code, words.get(error.status_code, error.detail), headers=error.headers)
+    return Response(told.content(), told.status, told.headers, "application/json")

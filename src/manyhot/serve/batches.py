@@ -1,20 +1,20 @@
-"""Requests on their way to the engine: whatever waits is scored together, by one thread, in batches of a few sizes.
+"""Requests on their way to the engine: whatever waits is scored together, in batches of a few sizes.
 
 It knows named arrays and what scores them, nothing of HTTP, JSON or labels. While a batch is computed the next one
 gathers by itself; only where the last one had several requests does the thread wait for as many again, a fraction of a
-millisecond. Start reading at `Batches.run`.
+millisecond. Batches that cost less than waking a thread are not given to it: see `Batches.is_quick`. Start reading at
+`Batches.run`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,21 +27,27 @@ PATIENCE_SECONDS = 0.0003
 """How long a batch waits for more requests, where the last one had more."""
 
 
-@dataclass(eq=False)
-class Job:
+Found = tuple[np.ndarray, ...]
+Future = asyncio.Future[Found] | concurrent.futures.Future[Found]
+
+
+class Job(NamedTuple):
     """Rows that wait for their scores.
 
-    Args:
+    Attributes:
         blocks: Named features (n, ...).
         n_rows: n.
-        done: Takes the arrays, or what went wrong.
-        is_wanted: Whether anybody still waits for it.
+        future: Takes the arrays, or what went wrong.
+        loop: The event loop that the future belongs to; None for one of a thread.
     """
 
     blocks: Blocks
     n_rows: int
-    done: Callable[[Any], None]
-    is_wanted: Callable[[], bool]
+    future: Future
+    loop: asyncio.AbstractEventLoop | None
+
+
+Result = tuple[Job, Found | Exception]
 
 
 class Batches:
@@ -51,44 +57,43 @@ class Batches:
         score: What is done with a batch; called in the thread alone.
         most_rows: Rows of a batch; a job may have no more.
         note: Called with the rows of each batch.
+
+    Attributes:
+        is_quick: Whether a batch is computed in about the time that it takes to wake a thread: what `ask` takes is then
+            scored on the event loop itself, all that came in one turn of it together.
     """
 
-    def __init__(
-        self,
-        score: Score,
-        most_rows: int,
-        note: Callable[[int], None] = lambda n_rows: None,
-    ) -> None:
+    def __init__(self, score: Score, most_rows: int, note: Callable[[int], None] = lambda n_rows: None) -> None:
         self.score, self.most_rows, self.note = score, most_rows, note
+        self.is_quick = False
+        self._arrived: deque[Job] = deque()
         self._n_last = 1
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
-        self._is_open = True
+        self._is_open, self._is_idle = True, False
         self._thread = threading.Thread(target=self.run, name="manyhot batches", daemon=True)
         self._thread.start()
 
-    async def ask(self, blocks: Blocks, n_rows: int) -> tuple[np.ndarray, ...]:
-        """The scores of some rows, from the thread of an event loop.
+    def ask(self, blocks: Blocks, n_rows: int) -> asyncio.Future[Found]:
+        """The scores of some rows, to be awaited in an event loop.
 
         Args:
             blocks: Named features (n, ...).
             n_rows: n, at most `most_rows`.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[tuple[np.ndarray, ...]] = loop.create_future()
+        future: asyncio.Future[Found] = loop.create_future()
+        job = Job(blocks, n_rows, future, loop)
+        if not self.is_quick:
+            self._put(job)
+            return future
+        self._check(n_rows)
+        if not self._arrived:
+            loop.call_soon(self._flush)  # behind every request whose bytes came with this one's
+        self._arrived.append(job)
+        return future
 
-        def settle(result: Any) -> None:
-            if not future.done():
-                (future.set_exception if isinstance(result, Exception) else future.set_result)(result)
-
-        def done(result: Any) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(settle, result)
-
-        self._put(Job(blocks, n_rows, done, lambda: not future.cancelled()))
-        return await future
-
-    def ask_from_thread(self, blocks: Blocks, n_rows: int, timeout: float) -> tuple[np.ndarray, ...]:
+    def ask_from_thread(self, blocks: Blocks, n_rows: int, timeout: float) -> Found:
         """The same from any other thread.
 
         Args:
@@ -99,18 +104,13 @@ class Batches:
         Raises:
             TimeoutError: The time is over.
         """
-        future: Future[tuple[np.ndarray, ...]] = Future()
-
-        def done(result: Any) -> None:
-            (future.set_exception if isinstance(result, Exception) else future.set_result)(result)
-
-        job = Job(blocks, n_rows, done, lambda: is_wanted)
-        is_wanted = True
-        self._put(job)
+        future: concurrent.futures.Future[Found] = concurrent.futures.Future()
+        self._put(Job(blocks, n_rows, future, None))
         try:
             return future.result(timeout)
-        finally:
-            is_wanted = False
+        except TimeoutError:
+            future.cancel()
+            raise
 
     @property
     def n_waiting(self) -> int:
@@ -127,59 +127,69 @@ class Batches:
     def run(self) -> None:
         """Work until closed and empty."""
         while jobs := self._take():
-            try:
-                found = self._scored(jobs)
-            except Exception as error:  # whoever asked is told; the thread lives on
-                if len(jobs) == 1:
-                    jobs[0].done(error)
-                for job in jobs if len(jobs) > 1 else ():
-                    self._one(job)
-                continue
-            for job, arrays in zip(jobs, found, strict=True):
-                job.done(arrays)
+            _tell(self._results(jobs))
 
-    def _one(self, job: Job) -> None:
+    def _results(self, jobs: list[Job]) -> list[Result]:
+        """Each job with its arrays, or with what went wrong: whoever asked is told, and the work goes on."""
+        self.note(sum(job.n_rows for job in jobs))
+        try:
+            return list(zip(jobs, self._scored(jobs), strict=True))
+        except Exception as error:
+            return [(job, error if len(jobs) == 1 else self._alone(job)) for job in jobs]
+
+    def _alone(self, job: Job) -> Found | Exception:
         """A job by itself, so that no request fails for what came along with it."""
         try:
-            job.done(self.score(job.blocks))
+            return self.score(job.blocks)
         except Exception as error:
-            job.done(error)
+            return error
+
+    def _check(self, n_rows: int) -> None:
+        if n_rows > self.most_rows:
+            raise ValueError(f"{n_rows} rows, at most {self.most_rows} fit a batch")
+
+    def _flush(self) -> None:
+        """Score what came in one turn of the event loop."""
+        while jobs := self._cut(self._arrived):
+            _settle(self._results(jobs))
 
     def _put(self, job: Job) -> None:
-        if job.n_rows > self.most_rows:
-            raise ValueError(f"{job.n_rows} rows, at most {self.most_rows} fit a batch")
+        self._check(job.n_rows)
         with self._changed:
             self._waiting.append(job)
-            self._changed.notify()
+            if self._is_idle:
+                self._changed.notify()
 
     def _take(self) -> list[Job]:
         """What is scored next; empty once all is done."""
-        with self._changed:
-            while True:
+        while True:
+            with self._changed:
+                self._is_idle = True
                 self._changed.wait_for(lambda: self._waiting or not self._is_open)
-                if not self._waiting:
-                    return []
-                self._gather()
-                jobs, n_rows = [], 0
-                while self._waiting and n_rows + self._waiting[0].n_rows <= self.most_rows:
-                    job = self._waiting.popleft()
-                    if job.is_wanted():
-                        jobs.append(job)
-                        n_rows += job.n_rows
-                if jobs:
-                    self._n_last = len(jobs)
-                    self.note(n_rows)
-                    return jobs
+                self._is_idle = False
+                n_waiting = len(self._waiting)
+            if not n_waiting:
+                return []
+            if n_waiting < self._n_last:
+                time.sleep(PATIENCE_SECONDS)
+            with self._changed:
+                jobs = self._cut(self._waiting)
+            if jobs:
+                self._n_last = len(jobs)
+                return jobs
 
-    def _gather(self) -> None:
-        """Wait a little for as many requests as came last time."""
-        ends = time.perf_counter() + PATIENCE_SECONDS
-        while self._is_open and len(self._waiting) < self._n_last:
-            left = ends - time.perf_counter()
-            if left <= 0 or not self._changed.wait(left):
-                return
+    def _cut(self, waiting: deque[Job]) -> list[Job]:
+        """The first jobs that somebody still waits for, as many as fit a batch."""
+        jobs: list[Job] = []
+        n_rows = 0
+        while waiting and n_rows + waiting[0].n_rows <= self.most_rows:
+            job = waiting.popleft()
+            if not job.future.cancelled():
+                jobs.append(job)
+                n_rows += job.n_rows
+        return jobs
 
-    def _scored(self, jobs: list[Job]) -> list[tuple[np.ndarray, ...]]:
+    def _scored(self, jobs: list[Job]) -> list[Found]:
         if len(jobs) == 1:
             return [self.score(jobs[0].blocks)]
         arrays = self.score({name: _joined([job.blocks[name] for job in jobs]) for name in jobs[0].blocks})
@@ -194,3 +204,26 @@ def _joined(parts: list[np.ndarray | sp.csr_matrix]) -> np.ndarray | sp.csr_matr
     if any(sp.issparse(part) for part in parts):
         return sp.vstack(parts, format="csr")
     return np.concatenate(parts)
+
+
+def _tell(results: list[Result]) -> None:
+    """Hand results to who waits: with one call for all that wait in one loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Result]] = {}
+    for job, result in results:
+        if job.loop is not None:
+            by_loop.setdefault(job.loop, []).append((job, result))
+        elif not job.future.cancelled():
+            _settle([(job, result)])
+    for loop, some in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, some)
+
+
+def _settle(results: list[Result]) -> None:
+    for job, result in results:
+        if job.future.done():
+            continue
+        if isinstance(result, Exception):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)

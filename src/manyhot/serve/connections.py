@@ -9,20 +9,23 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from manyhot.serve.problems import RETRY_SECONDS, unready
 from manyhot.serve.service import Service
 
+MOST_HEAD_BYTES = 65_536
 
-def guarded(service: Service) -> type[H11Protocol]:
+
+def guarded(service: Service) -> type[HttpToolsProtocol]:
     """uvicorn's protocol with the limits of a service."""
     limits = service.limits
 
-    class Guarded(H11Protocol):
+    class Guarded(HttpToolsProtocol):
         """One connection."""
 
         head_timer: asyncio.TimerHandle | None = None
+        n_head_bytes = 0
         write_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
@@ -44,6 +47,9 @@ def guarded(service: Service) -> type[H11Protocol]:
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             self._await_head()
+            self.n_head_bytes = self.n_head_bytes + len(data) if self.head_timer is not None else 0
+            if self.n_head_bytes > MOST_HEAD_BYTES:
+                self.transport.abort()
 
         def pause_writing(self) -> None:
             super().pause_writing()

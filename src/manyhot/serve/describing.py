@@ -16,6 +16,7 @@ from manyhot.encode import Encoder, MatrixEncoder, TableEncoder
 
 FEW_NAMES = 100
 """A matrix with more columns than this has its example as a list."""
+ANY_CELL = {"type": ["string", "number", "boolean", "null"], "minimum": -(2**53) + 1, "maximum": 2**53 - 1}
 EXAMPLE_TEXT = "a few words"
 
 Json = dict[str, Any]
@@ -104,9 +105,9 @@ def _cell_schema(column: Json) -> Json:
     if column["kind"] == "boolean":
         return {"enum": [True, False, 0, 1, None]}
     if column["kind"] == "categorical":
-        return {"type": ["string", "number", "boolean", "null"], "examples": column["levels"][:5]}
+        return {**ANY_CELL, "examples": column["levels"][:5]}
     if column["kind"] == "text":
-        return {"type": ["string", "number", "boolean", "null"]}
+        return ANY_CELL
     return {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
 
 

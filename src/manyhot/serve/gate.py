@@ -12,7 +12,7 @@ import hmac
 import logging
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -50,12 +50,20 @@ class Gate:
     Args:
         app: The application.
         service: The service.
+        direct: Addresses whose POST goes past the application's router.
         token: What `Authorization: Bearer` has to say; None for nothing.
         hosts: Names that the header `Host` may say; empty for any.
     """
 
-    def __init__(self, app: ASGIApp, service: Service, token: str | None, hosts: Collection[str]) -> None:
-        self.app, self.service = app, service
+    def __init__(
+        self,
+        app: ASGIApp,
+        service: Service,
+        direct: Mapping[str, ASGIApp],
+        token: str | None,
+        hosts: Collection[str],
+    ) -> None:
+        self.app, self.service, self.direct = app, service, direct
         self.hosts = frozenset(host.lower() for host in hosts)
         self._digest = None if token is None else _digest(token.encode())
 
@@ -68,7 +76,10 @@ class Gate:
         try:
             try:
                 self._check(scope)
-                await self.app(scope, passage.receive, passage.send)
+                app = self.direct.get(scope["path"], self.app) if scope["method"] == "POST" else self.app
+                if app is not self.app:
+                    scope["endpoint"] = app
+                await app(scope, passage.receive, passage.send)
             except HttpError as problem:
                 response = Response(problem.content(), problem.status, problem.headers, "application/json")
                 await response(scope, passage.receive, passage.send)

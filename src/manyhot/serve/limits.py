@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
-from manyhot import check
+from manyhot import bundle, check
 from manyhot.decoding import MOST_PIXELS
 
 
@@ -44,6 +45,11 @@ class Limits:
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     answer_seconds: float = 30.0
+
+    @cached_property
+    def of_json(self) -> bundle.Limits:
+        """What concerns one JSON text."""
+        return bundle.Limits(max_depth=self.max_depth, max_values=self.max_values)
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot import bundle
 from manyhot.answers import WHY, answer_frame, as_csv, ids_of, refuse_separator
 from manyhot.bundle import strict_json
 from manyhot.check import did_you_mean, shown
@@ -83,13 +82,14 @@ async def predict(service: Service, served: Served, body: bytes, content_type: s
     batches = service.batches_of(served)
     ends = time.monotonic() + service.limits.answer_seconds
     try:
+        if media == JSON and len(body) <= QUICK_BYTES and served.rows.is_quick:
+            rows, asked = _read_json(served, body, query)
+            if len(rows) <= QUICK_ROWS and not asked.why:
+                found = batches.ask(served.rows.blocks(rows), len(rows))
+                if not batches.is_quick:
+                    await asyncio.wait_for(found, service.limits.answer_seconds)
+                return _as_json(served, asked, rows, [Scored(*await found)], None)
         async with asyncio.timeout(service.limits.answer_seconds):
-            if media == JSON and len(body) <= QUICK_BYTES and served.rows.is_quick:
-                rows, asked = _read_json(served, body, query)
-                if len(rows) <= QUICK_ROWS and not asked.why:
-                    blocks = served.rows.blocks(rows)
-                    scored = Scored(*await batches.ask(blocks, len(rows)))
-                    return _as_json(served, asked, rows, [scored], None)
             large = _Large(service, served, media, ends)
             return await asyncio.get_running_loop().run_in_executor(
                 service.pool, large.answer, body, content_type, query
@@ -168,9 +168,8 @@ def _pieces(blocks: Mapping[str, Any], n_rows: int, most: int) -> Iterator[dict[
 
 
 def _parsed(text: bytes, what: str, limits: Limits) -> Any:
-    bounds = bundle.Limits(max_depth=limits.max_depth, max_values=limits.max_values)
     try:
-        return strict_json.parse(text, what, bounds)
+        return strict_json.parse(text, what, limits.of_json, is_finite=False)
     except InputError as error:
         raise HttpError(400, error.message, argument=what) from None
 

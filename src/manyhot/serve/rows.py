@@ -28,6 +28,8 @@ from manyhot.serve.problems import HttpError
 
 NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
 ENTRIES: frozenset[type] = frozenset({float, int})
+MOST_WHOLE = 2**53
+"""Whole numbers below are exact in 64 bits of a float, as a reader has them."""
 MARK = "?"
 """A cell that says that nobody knows."""
 
@@ -133,8 +135,8 @@ class TableRows:
                 cells[j] = _yes_no(cells[j], names[j], i)
             if not NUMBERS.issuperset(map(type, cells)):
                 raise _no_number(cells, names, i)
-            found[i] = cells
-        return found
+            _fill(found, i, cells, names)
+        return _finite(found, names)
 
 
 class MatrixRows:
@@ -163,8 +165,8 @@ class MatrixRows:
             return self._sparse(rows)
         found = np.empty((len(rows), len(self.used)))
         for i, row in enumerate(rows):
-            found[i] = self._dense(row, i)
-        return found
+            _fill(found, i, self._dense(row, i), self.used)
+        return _finite(found, self.used)
 
     def unused(self, rows: Sequence[Any]) -> list[str]:
         """Some of the columns in the rows that the model does not use."""
@@ -207,8 +209,11 @@ class MatrixRows:
             if not ENTRIES.issuperset(map(type, there.values())):
                 raise _no_number(list(there.values()), [self.used[j] for j in there], i, ENTRIES)
             places = sorted(there)
+            cells = np.empty((1, len(places)))
+            named = [self.used[j] for j in places]
+            _fill(cells, 0, [there[j] for j in places], named, i)
             columns += places
-            values += [float(there[j]) for j in places]
+            values += _finite(cells, named, i)[0].tolist()
             ends.append(len(columns))
         return sp.csr_matrix((np.asarray(values, dtype=float), columns, ends), shape=(len(rows), len(self.used)))
 
@@ -301,6 +306,27 @@ def _no_number(cells: Sequence[Any], names: Sequence[str], i: int, allowed: froz
     return HttpError(422, f"got {shown(cell)}, expected a number{_or_null(cell)}", row=i + 1, column=name)
 
 
+def _fill(found: np.ndarray, place: int, cells: Sequence[Any], names: Sequence[str], row: int | None = None) -> None:
+    """One row of cells as numbers; null as NaN."""
+    try:
+        found[place] = cells
+    except OverflowError:
+        name = next(name for name, cell in zip(names, cells, strict=True) if type(cell) is int and abs(cell) > 2**1023)
+        raise _too_large(place if row is None else row, name) from None
+
+
+def _finite(found: np.ndarray, names: Sequence[str], row: int | None = None) -> np.ndarray:
+    """The numbers, refused where one of them is infinite, as 1e999 is."""
+    if np.isinf(found).any():
+        i, j = np.argwhere(np.isinf(found))[0].tolist()
+        raise _too_large(i if row is None else row, names[j])
+    return found
+
+
+def _too_large(i: int, name: str) -> HttpError:
+    return HttpError(422, "got a number beyond what 64 bits hold, expected a finite one", row=i + 1, column=name)
+
+
 def _or_null(cell: Any) -> str:
     return "" if cell is None else ", or null where it is missing"
 
@@ -323,8 +349,10 @@ def _text(cell: Any, name: str, i: int) -> str | None:
         return None
     if type(cell) is bool:
         return "true" if cell else "false"
-    if type(cell) in (int, float) and math.isfinite(cell):
-        return words(pl.Series([float(cell)], dtype=pl.Float64))[0]
+    if type(cell) is int and abs(cell) < MOST_WHOLE:
+        return str(cell)
+    if type(cell) is float and math.isfinite(cell):
+        return words(pl.Series([cell], dtype=pl.Float64))[0]
     raise HttpError(422, f"got {shown(cell)}, expected text, a number, true, false or null", row=i + 1, column=name)
 
 

@@ -30,7 +30,6 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
 TOKEN_VARIABLE = "MANYHOT_TOKEN"
 """The environment variable that holds the token."""
 LEAST_TOKEN = 16
-MOST_HEAD_BYTES = 65_536
 KEEP_ALIVE_SECONDS = 30
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits: batches and answers alternate often."""
@@ -129,7 +128,7 @@ def server_config(service: Service, app: Any, host: str, port: int) -> uvicorn.C
         port=port,
         http=guarded(service),
         ws="none",
-        loop="asyncio",
+        loop="auto",  # uvloop where there is one
         lifespan="on",
         access_log=False,
         log_config=None,
@@ -137,7 +136,6 @@ def server_config(service: Service, app: Any, host: str, port: int) -> uvicorn.C
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(limits.body_seconds + limits.answer_seconds),
-        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
         backlog=1024,
         proxy_headers=False,
     )

@@ -23,7 +23,7 @@ def run(
     quiet: bool,
 ) -> None:
     """Open the bundles, and serve them."""
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+    if not all(map(find_spec, ("httptools", "starlette", "uvicorn"))):
         raise ManyhotError("the service is an extra; install it with: pip install 'manyhot[serve]'")
     from manyhot.serve.limits import Limits
     from manyhot.serve.server import serve, token_of
