@@ -36,7 +36,8 @@ class Scale:
         for first in range(0, len(values), CHUNK_ROWS):
             z = np.clip((values[first : first + CHUNK_ROWS] - self.center) / self.scale, -FARTHEST, FARTHEST)
             z /= np.sqrt(1 + np.square(z / CLIP))
-            result[first : first + CHUNK_ROWS] = np.nan_to_num(z, copy=False, nan=0.0)
+            z[np.isnan(z)] = 0.0
+            result[first : first + CHUNK_ROWS] = z
         return result
 
     def apply_sparse(self, values: sp.csr_matrix) -> sp.csr_matrix:

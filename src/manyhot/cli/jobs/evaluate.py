@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from manyhot.cli.jobs import many
-from manyhot.cli.jobs.opening import extra_columns, options_for
 from manyhot.cli.jobs.picturing import mistakes_folder, refuse_pictures
 from manyhot.cli.jobs.reading import legend_of
 from manyhot.cli.jobs.speech import answer, tell
@@ -22,6 +21,7 @@ from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
 from manyhot.pixel_model import PixelModel, pixel_report
 from manyhot.read import read
+from manyhot.reading import extra_columns, options_for
 from manyhot.report import Facts, Report, build
 
 
