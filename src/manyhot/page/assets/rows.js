@@ -1,0 +1,48 @@
+// Rows that the model is most wrong on, and entries that look wrongly recorded.
+
+function labelSet(page, indices) {
+  if (!indices.length) return el("span", { class: "faint" }, "none");
+  const shown = indices.slice(0, 12).map((j) => [name(page.labels.label[j]), " "]);
+  return el("span", { class: "set" }, shown, indices.length > 12 ? `and ${indices.length - 12} more` : null);
+}
+
+// What a row is, as far as the page knows.
+function rowContent(row) {
+  const parts = [];
+  if (row.image) parts.push(el("img", { src: `data:image/jpeg;base64,${row.image}`, alt: `Row ${row.id}`, loading: "lazy" }));
+  if (row.text) parts.push(el("blockquote", { dir: "auto" }, row.text));
+  if (row.cells) parts.push(el("p", { class: "cells" }, row.cells.map(([column, value]) => [el("span", {}, el("bdi", { class: "faint" }, column), " ", el("bdi", {}, value)), " "])));
+  return parts;
+}
+
+function rowCard(page, index, label, score, more = []) {
+  const row = page.rowOf.get(index);
+  return el("li", { class: "card" },
+    rowContent(row),
+    el("p", {}, el("b", {}, "Row ", name(row.id)), ", ", name(page.labels.label[label]), ` ${number(score)}`),
+    more,
+    el("p", { class: "sets" }, el("span", { class: "faint" }, "recorded: "), labelSet(page, row.recorded), el("br"), el("span", { class: "faint" }, "answered: "), labelSet(page, row.answered), row.unknown ? [el("br"), el("span", { class: "faint" }, `unknown: ${counted(row.unknown, "label")}`)] : null),
+  );
+}
+
+function showRows(page) {
+  const { mistakes, suspicious, audit_note, has_contents } = page.rows;
+  const view = document.getElementById("rows-view");
+  if (!has_contents) view.append(el("p", { class: "lead" }, "Rows are named here as the file named them, or by their number. Given a file, manyhot report MODEL FILE shows them as themselves where they are texts, images or tables."));
+  const list = (title, entries, count) => {
+    const words = count > entries.length ? `${whole(count)} in all; here the ${entries.length} worst.` : `${whole(count)} in all.`;
+    const cards = entries.map((entry) => rowCard(page, entry.row, entry.label, entry.score));
+    return el("div", {}, el("h3", {}, title), el("p", {}, words), el("ul", { class: "cards" }, cards));
+  };
+  view.append(
+    el("div", { class: "columns" },
+      list("Answered with the highest probabilities, but not recorded", mistakes.wrongly, mistakes.n_wrongly),
+      list("Recorded, but with the lowest probabilities", mistakes.missed, mistakes.n_missed)),
+    el("h3", {}, "Labels that look wrongly recorded"),
+    el("p", {}, audit_note),
+  );
+  if (suspicious.length) {
+    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, entry.score, [el("p", {}, `${fixed(100 * entry.suspicion, 0)} % wrong: ${entry.reason}`)]));
+    view.append(el("ul", { class: "cards wide" }, cards));
+  }
+}
