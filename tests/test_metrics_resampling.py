@@ -21,6 +21,7 @@ def made(n=60, n_labels=6, seed=0, share_known=0.8):
     generator = np.random.default_rng(seed)
     values = generator.random((n, n_labels)) < np.linspace(0.05, 0.7, n_labels)
     values[:, 1], values[:5] = False, False
+    values[:, 0] = np.arange(n) == 7  # lost in every third draw
     scores = np.round(generator.random((n, n_labels)) * 0.7 + 0.3 * values, 1).astype(np.float32)  # with ties
     known = None if share_known == 1 else generator.random((n, n_labels)) < share_known
     return Targets(values, known), scores
@@ -33,17 +34,23 @@ def test_a_draw_says_what_the_measures_say_of_the_rows_as_often_as_they_were_dra
     times = draw(len(scores), 4, seed=3)
     found = answer_statistics(decided(targets, decisions), times) | score_statistics(scored(targets, scores), times, 3)
     label_f1 = found.pop("label_f1")
-    for column in range(4):
+    space = LabelSpace(tuple("abcdef"))
+    of_all = measure_labels(space, targets, scores, decisions)
+    for column in range(5):
         rows = np.repeat(np.arange(len(scores)), times[:, column].astype(int))
+        assert len(rows) == len(scores)
         drawn = targets.take(rows)
         expected = {name: score.value for name, score in measure(drawn, scores[rows], decisions[rows], 3).items()}
         expected |= {"brier": brier(drawn, scores[rows]).value, "log_loss": log_loss(drawn, scores[rows]).value}
+        of_labels = measure_labels(space, drawn, scores[rows], decisions[rows])
+        for name, of in (("f1_macro", "f1"), ("map", "average_precision"), ("roc_auc_macro", "roc_auc")):
+            of_labels[of] = np.where(np.isnan(of_labels[of]), of_all[of], of_labels[of])  # lost in this draw
+            expected[name] = np.nanmean(of_labels[of])
+        expected["f1_macro_all"] = np.nan_to_num(of_labels["f1"]).mean()
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_allclose(found[name][column], value, rtol=1e-9, err_msg=name)
-        space = LabelSpace(tuple("abcdef"))
-        of_labels = measure_labels(space, drawn, scores[rows], decisions[rows])["f1"]
-        np.testing.assert_allclose(label_f1[column], of_labels)
+        np.testing.assert_allclose(label_f1[column], of_labels["f1"])
 
 
 def test_intervals_are_reproducible_and_hold_the_measured_values():

@@ -24,6 +24,8 @@ MOST_DRAWS, LEAST_DRAWS = 400, 60
 WORK = 2_000_000_000
 """Draws times rows times labels that are aimed at; larger data get fewer draws, down to `LEAST_DRAWS`."""
 LEVEL = 0.95
+UNBOUNDED = ("coverage_error", "log_loss")
+"""Measures that may be above 1."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def intervals(
         seed: What the draws come from; the same rows and the same seed give the same intervals.
 
     Returns:
-        The intervals, from the percentiles 2.5 and 97.5 of the draws. Calibration errors are means of distances, which
+        The intervals: the percentiles 2.5 and 97.5 of the draws, moved by what the mean of the draws is off the
+        measured value, since a row that is drawn twice flatters the order of few positives. With a handful of positives
+        they are still too narrow, most for rankings. Calibration errors are means of distances, which
         chance alone makes larger, in the rows as in every draw of them. Theirs reach as far to both sides as the bins
         of 95 % of the draws differ in all from those of the rows, within 0 and 1: the true error differs by less, since
         distances do (the triangle inequality).
@@ -93,22 +97,23 @@ def intervals(
     bounds: dict[str, Interval] = {}
     if decisions is not None:
         by_decision = answer_statistics(decided(targets, decisions), times)
-        f1 = _percentiles(by_decision.pop("label_f1"))
+        f1 = _ends(by_decision.pop("label_f1"))
         found |= by_decision
     if scores is not None:
         entries = scored(targets, scores)
         found |= score_statistics(entries, times, check.integer(k=k, low=1))
         bounds["ece"] = Interval(*pooled_ece(entries, times).tolist())
         ece = ece_of_labels(entries, times)
-    bounds |= {name: Interval(*_percentiles(values[:, None])[0].tolist()) for name, values in found.items()}
-    return Intervals(times.shape[1], bounds, f1, ece)
+    for name, values in found.items():
+        bounds[name] = Interval(*_ends(values[:, None], np.inf if name in UNBOUNDED else 1.0)[0].tolist())
+    return Intervals(times.shape[1] - 1, bounds, f1, ece)
 
 
 def draw(n_rows: int, n_draws: int, seed: int) -> np.ndarray:
-    """How often each row is drawn, float32 (n, draws) of whole numbers."""
+    """How often each row is drawn, float32 (n, 1 + draws) of whole numbers; the first column has each row once."""
     generator = np.random.default_rng(seed)
-    times = np.empty((n_rows, n_draws), dtype=np.float32)
-    for column in range(n_draws):
+    times = np.ones((n_rows, 1 + n_draws), dtype=np.float32)
+    for column in range(1, 1 + n_draws):
         times[:, column] = np.bincount(generator.integers(0, n_rows, n_rows), minlength=n_rows)
     return times
 
@@ -118,10 +123,11 @@ def answer_statistics(entries: Entries, times: np.ndarray) -> dict[str, np.ndarr
 
     Args:
         entries: Targets beside decisions (n, l).
-        times: float32 (n, draws), how often each row counts.
+        times: float32 (n, draws), how often each row counts; in the first column once.
 
     Returns:
-        Measure -> float64 (draws,), the value on the rows as often as they were drawn, and `label_f1`, (draws, l).
+        Measure -> float64 (draws,), the value on the rows as often as they were drawn, and `label_f1`, (draws, l). A
+        label that is lost in a draw keeps the value that it has on all rows, so that means are over the same labels.
     """
     per_row = np.zeros((entries.shape[0], 7))
     for part in blocks(*entries.shape):
@@ -157,8 +163,10 @@ def answer_statistics(entries: Entries, times: np.ndarray) -> dict[str, np.ndarr
     }
     hits, answered, positives, n_known = _label_sums(entries, times)
     of_labels = _ratio(2 * hits, answered + positives, 0.0)
-    found["f1_macro"], found["f1_macro_all"] = _mean(of_labels, positives > 0), _mean(of_labels, n_known > 0)
-    return found | {"label_f1": np.where(positives > 0, of_labels, np.nan)}
+    of_labels = _kept(np.where(positives > 0, of_labels, np.nan))
+    found["f1_macro"] = _mean(of_labels, np.broadcast_to(positives[0] > 0, of_labels.shape))
+    found["f1_macro_all"] = _mean(np.nan_to_num(of_labels), np.broadcast_to(n_known[0] > 0, of_labels.shape))
+    return found | {"label_f1": of_labels}
 
 
 def score_statistics(entries: Entries, times: np.ndarray, k: int) -> dict[str, np.ndarray]:
@@ -166,11 +174,12 @@ def score_statistics(entries: Entries, times: np.ndarray, k: int) -> dict[str, n
 
     Args:
         entries: Targets beside scores (n, l).
-        times: float32 (n, draws), how often each row counts.
+        times: float32 (n, draws), how often each row counts; in the first column once.
         k: Places looked at.
 
     Returns:
-        Measure -> float64 (draws,), the value on the rows as often as they were drawn.
+        Measure -> float64 (draws,), the value on the rows as often as they were drawn; lost labels as in
+        `answer_statistics`.
     """
     margin = float(np.finfo(entries.answers.dtype).eps)
     per_row = np.zeros((entries.shape[0], 4 + len(ROW_MEASURES)))
@@ -201,6 +210,11 @@ def _ratio(top: np.ndarray, bottom: np.ndarray, otherwise: float = np.nan) -> np
 def _mean(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The mean of the chosen ones along the last axis; NaN where none is."""
     return _ratio(np.where(chosen, values, 0.0).sum(axis=-1), chosen.sum(axis=-1).astype(float))
+
+
+def _kept(drawn: np.ndarray) -> np.ndarray:
+    """Values by draw (draws, ...), where what a draw lacks is as in the first, which has all rows."""
+    return np.where(np.isnan(drawn), drawn[:1], drawn)
 
 
 def _sums(per_row: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -261,7 +275,7 @@ def _ranking_of_labels(entries: Entries, times: np.ndarray) -> tuple[np.ndarray,
     totals = np.zeros((4, times.shape[1]))
     for label in _labels(entries):
         if label.values.any():
-            precision, area = _ranking_of_label(label, times)
+            precision, area = map(_kept, _ranking_of_label(label, times))
             totals += np.stack([np.nan_to_num(precision), ~np.isnan(precision), np.nan_to_num(area), ~np.isnan(area)])
     return _ratio(totals[0], totals[1]), _ratio(totals[2], totals[3])
 
@@ -304,7 +318,7 @@ def ece_of_labels(entries: Entries, times: np.ndarray) -> np.ndarray:
             away = (label.scores.astype(np.float64) - label.values)[order]
             drawn = _by_part(label.rows[order], edges, times, away).T
             n_drawn = times[label.rows].sum(axis=0, dtype=np.float64)
-            ends[j] = _around(np.add.reduceat(away, edges[:-1]) / len(order), drawn, n_drawn)
+            ends[j] = _around(drawn, n_drawn)
     return ends
 
 
@@ -323,29 +337,33 @@ def pooled_ece(entries: Entries, times: np.ndarray) -> np.ndarray:
         away = np.where(known, given.astype(np.float64) - values, 0.0)
         per_row[part, :-1] = np.bincount(place.ravel(), away.ravel(), len(values) * n_bins).reshape(-1, n_bins)
         per_row[part, -1] = known.sum(axis=1)
-    drawn, whole = _sums(per_row, times), per_row.sum(axis=0)
-    return _around(whole[:-1] / whole[-1], drawn[:, :-1], drawn[:, -1])
+    drawn = _sums(per_row, times)
+    return _around(drawn[:, :-1], drawn[:, -1])
 
 
-def _around(distances: np.ndarray, drawn: np.ndarray, n_drawn: np.ndarray) -> np.ndarray:
+def _around(drawn: np.ndarray, n_drawn: np.ndarray) -> np.ndarray:
     """Where the sum of absolute distances of the bins may lie.
 
     Args:
-        distances: float64 (bins,), mean score less share of each bin, times the bin's share of the entries.
-        drawn: float64 (draws, bins), sums of score less value of each draw.
+        drawn: float64 (draws, bins), sums of score less value of each draw, all rows first.
         n_drawn: float64 (draws,), entries of each draw.
     """
-    noise = np.abs(_ratio(drawn, np.broadcast_to(n_drawn[:, None], drawn.shape), 0.0) - distances).sum(axis=1)
-    measured, reach = np.abs(distances).sum(), np.quantile(noise, LEVEL)
+    distances = _ratio(drawn, np.broadcast_to(n_drawn[:, None], drawn.shape), 0.0)
+    noise = np.abs(distances[1:] - distances[0]).sum(axis=1)
+    measured, reach = np.abs(distances[0]).sum(), np.quantile(noise, LEVEL)
     return np.clip([measured - reach, measured + reach], 0.0, 1.0)
 
 
-def _percentiles(drawn: np.ndarray) -> np.ndarray:
-    """Draws (draws, c) -> ends of the intervals (c, 2); NaN where half of the draws or more have no value."""
+def _ends(drawn: np.ndarray, top: float = 1.0) -> np.ndarray:
+    """Ends of intervals, float64 (c, 2), within 0 and top; NaN where all rows have no value.
+
+    Args:
+        drawn: float64 (1 + draws, c), all rows first.
+        top: The highest value there is.
+    """
     ends = np.full((drawn.shape[1], 2), np.nan)
-    for column in range(drawn.shape[1]):
-        values = drawn[:, column]
-        values = values[~np.isnan(values)]
-        if 2 * len(values) > len(drawn):
-            ends[column] = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return ends
+    for column, values in enumerate(drawn.T):
+        others = values[1:][~np.isnan(values[1:])]
+        if not np.isnan(values[0]) and len(others):
+            ends[column] = np.quantile(others, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) + (values[0] - others.mean())
+    return np.clip(ends, 0.0, top)

@@ -18,6 +18,7 @@ SECTIONS = {
     "making": "How it was made",
 }
 FINDINGS_SHOWN = 30
+HEADLINES = ("f1_macro", "f1_micro", "map", "subset_accuracy")
 _SEVERITIES = {"error": "Almost surely wrong", "warning": "Look at it", "note": "Good to know"}
 
 
@@ -69,7 +70,7 @@ def _header(page: Mapping[str, Any]) -> str:
 <p class="kicker">manyhot report</p>
 <h1><bdi>{escaped(page["title"])}</bdi></h1>
 <p class="lead">{about}, {of}.</p>
-<div class="bar">
+<div class="strip">
 <nav aria-label="Sections"><ul>{links}</ul></nav>
 <fieldset class="themes"><legend>Theme</legend>{themes}</fieldset>
 </div>
@@ -92,7 +93,21 @@ def _listed(sentences: Iterable[str]) -> str:
 def _stands_out(page: Mapping[str, Any]) -> str:
     report = page["report"]
     remarks = [*report["scores"]["remarks"], *(finding["text"] for finding in report["diagnosis"])]
-    return f'<div class="outstanding"><h2>First of all</h2><ul>{_listed(remarks)}</ul></div>'
+    figures = {figure["name"]: figure for figure in page["measures"]}
+    headlines = "".join(_headline(figures[name]) for name in HEADLINES)
+    return (
+        f'<div class="outstanding"><h2>First of all</h2><dl class="facts">{headlines}</dl>'
+        f"<ul>{_listed(remarks)}</ul></div>"
+    )
+
+
+def _headline(figure: Mapping[str, Any]) -> str:
+    own = figure["own"]
+    ends = "" if own["low"] is None else f"[{number(own['low'])}, {number(own['high'])}], "
+    return (
+        f"<div><dt>{escaped(figure['title'])}</dt><dd>{number(own['value'])}<small>{ends}"
+        f"baseline {number(figure['baseline'])}</small></dd></div>"
+    )
 
 
 def _data(page: Mapping[str, Any]) -> str:
@@ -165,10 +180,10 @@ def _measures(title: str, figures: Sequence[Mapping[str, Any]], at: tuple[str, .
     for figure in figures:
         better = "higher is better" if figure["higher_is_better"] else "lower is better"
         cells = "".join(f'<td class="figure" data-head="{heads[name]}">{_value(figure[name])}</td>' for name in at)
-        name, title = escaped(figure["name"]), escaped(figure["title"])
+        name, called = escaped(figure["name"]), escaped(figure["title"])
         cover = f"{number(figure['n_labels'])} labels<br>{number(figure['n_samples'])} rows"
         rows.append(
-            f'<tr id="measure-{name}"><th scope="row"><span class="title">{title}</span> '
+            f'<tr id="measure-{name}"><th scope="row"><span class="title">{called}</span> '
             f'<span class="faint">{better}</span><br><span class="words">{escaped(figure["meaning"])} '
             f"<em>It misleads:</em> {escaped(figure['misleads'])}</span></th>"
             f'<td class="plot">{_bar(figure, at)}</td>{cells}'
@@ -197,17 +212,17 @@ def _bar(figure: Mapping[str, Any], at: tuple[str, ...]) -> str:
     ends = [value for one in shown for value in one.values() if value is not None] + [figure["baseline"] or 0.0]
     if not shown or max(ends) > 1:
         return ""
-    marks = ['<line class="axis" x1="4" x2="156" y1="15" y2="15"/>']
+    marks = ['<line class="axis" x1="6" x2="194" y1="15" y2="15"/>']
     if figure["baseline"] is not None:
-        x = 4 + 152 * figure["baseline"]
-        marks.append(f'<path class="baseline" d="M{x:.1f} 4V26"/>')
+        x = 6 + 188 * figure["baseline"]
+        marks.append(f'<path class="baseline" d="M{x:.1f} 3V27"/>')
     for place, (name, one) in enumerate((name, figure[name]) for name in at if figure[name]["value"] is not None):
-        y = 15 if len(at) == 1 else 10 + 10 * place
+        y = 15 if len(at) == 1 else 9 + 12 * place
         if one["low"] is not None:
-            low, high = 4 + 152 * one["low"], 4 + 152 * one["high"]
+            low, high = 6 + 188 * one["low"], 6 + 188 * one["high"]
             marks.append(f'<line class="interval {name}" x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}"/>')
-        marks.append(f'<circle class="point {name}" cx="{4 + 152 * one["value"]:.1f}" cy="{y}" r="3.5"/>')
-    return f'<svg viewBox="0 0 160 30" width="160" height="30" aria-hidden="true">{"".join(marks)}</svg>'
+        marks.append(f'<circle class="point {name}" cx="{6 + 188 * one["value"]:.1f}" cy="{y}" r="2.5"/>')
+    return f'<svg viewBox="0 0 200 30" width="200" height="30" aria-hidden="true">{"".join(marks)}</svg>'
 
 
 def _making(page: Mapping[str, Any]) -> str:

@@ -124,7 +124,7 @@ class LabelPanel {
       at.root.append(svg("text", { class: "inside", x: at.right, y: side > 0 ? at.top + 8 : at.bottom - 4, "text-anchor": "end" }, words));
     }
     this.line(at);
-    return figure("Rows by their probability", at.root, legend(["positives", "with the label (up)"], ["negatives", "without (down); areas by the square root"]));
+    return figure("Rows by their probability", at.root, legend(["positives", "with the label (up)"], ["negatives", "without (down)"]));
   }
 
   reliability() {
@@ -138,7 +138,7 @@ class LabelPanel {
       dot.append(svg("title", {}, `${counted(count, "row")}: mean probability ${number(score)}, ${number(share)} carry it [${number(low)}, ${number(high)}]`));
       at.root.append(dot);
     }
-    return figure("Share that carries it (up) by probability", at.root, legend(["recall", "bins of equally many rows, with 95 % intervals"], ["baseline", "probabilities that are frequencies"]));
+    return figure("Share that carries it (up) by probability", at.root, legend(["recall", "equally many rows each, 95 % intervals"], ["baseline", "probabilities that are frequencies"]));
   }
 
   mistakes() {

@@ -1,5 +1,7 @@
 // Rows that the model is most wrong on, and entries that look wrongly recorded.
 
+const SHOWN = 6;
+
 function labelSet(page, indices) {
   if (!indices.length) return el("span", { class: "faint" }, "none");
   const shown = indices.slice(0, 12).map((j) => [name(page.labels.label[j]), " "]);
@@ -25,6 +27,14 @@ function rowCard(page, index, label, score, more = []) {
   );
 }
 
+// The first cards, and the others when they are asked for.
+function cardList(cards, kind = "cards") {
+  const [first, others] = [cards.slice(0, SHOWN), cards.slice(SHOWN)];
+  const list = el("ul", { class: kind }, first);
+  if (!others.length) return list;
+  return [list, el("details", {}, el("summary", {}, `${others.length} more`), el("ul", { class: kind }, others))];
+}
+
 function showRows(page) {
   const { mistakes, suspicious, audit_note, has_contents } = page.rows;
   const view = document.getElementById("rows-view");
@@ -32,7 +42,7 @@ function showRows(page) {
   const list = (title, entries, count) => {
     const words = count > entries.length ? `${whole(count)} in all; here the ${entries.length} worst.` : `${whole(count)} in all.`;
     const cards = entries.map((entry) => rowCard(page, entry.row, entry.label, entry.score));
-    return el("div", {}, el("h3", {}, title), el("p", {}, words), el("ul", { class: "cards" }, cards));
+    return el("div", {}, el("h3", {}, title), el("p", {}, words), cardList(cards));
   };
   view.append(
     el("div", { class: "columns" },
@@ -43,6 +53,6 @@ function showRows(page) {
   );
   if (suspicious.length) {
     const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, entry.score, [el("p", {}, `${fixed(100 * entry.suspicion, 0)} % wrong: ${entry.reason}`)]));
-    view.append(el("ul", { class: "cards wide" }, cards));
+    view.append(...[cardList(cards)].flat());
   }
 }

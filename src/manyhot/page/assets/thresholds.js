@@ -54,6 +54,13 @@ class Thresholds {
     return { ...counts, ...rates(counts.hits, counts.answered, this.support[j]) };
   }
 
+  // The threshold that all labels have, or null.
+  shared() {
+    const first = this.value(0);
+    for (let j = 1; j < this.n; j++) if (this.value(j) !== first) return null;
+    return first;
+  }
+
   all() {
     let hits = 0, answered = 0, positives = 0, sum = 0, present = 0;
     for (let j = 0; j < this.n; j++) {
@@ -116,9 +123,18 @@ const asJson = (thresholds) => JSON.stringify(Object.fromEntries(thresholds.move
 function slider({ id, label, value, onmove }) {
   const range = el("input", { type: "range", id, min: 0, max: 1, step: 0.001 });
   const field = el("input", { type: "number", id: `${id}-number`, min: 0, max: 1, step: 0.001, "aria-label": `${label}, as a number` });
+  const node = el("div", { class: "slider" }, el("label", { for: id }, label), range, field);
   const show = (threshold) => {
-    range.value = String(threshold);
-    field.value = threshold.toFixed(3);
+    node.classList.toggle("mixed", threshold === null);
+    field.value = threshold === null ? "" : threshold.toFixed(3);
+    if (threshold === null) {
+      range.setAttribute("aria-valuetext", "not used, labels have thresholds of their own");
+      field.setAttribute("placeholder", "mixed");
+      range.value = "0.5";
+    } else {
+      range.value = String(threshold);
+      range.removeAttribute("aria-valuetext");
+    }
   };
   const take = (text) => {
     const threshold = Number(text);
@@ -128,7 +144,7 @@ function slider({ id, label, value, onmove }) {
   range.addEventListener("input", () => take(range.value));
   field.addEventListener("change", () => take(field.value));
   show(value);
-  return { node: el("div", { class: "slider" }, el("label", { for: id }, label), range, field), show };
+  return { node, show };
 }
 
 function outputs(list) {
@@ -156,7 +172,7 @@ function thresholdsView(page, thresholds) {
     ["all-answered", "Answers"],
     ["all-rows", "Answers a row"],
   ]);
-  const all = slider({ id: "threshold-all", label: "One threshold for all labels", value: 0.5, onmove: (place) => thresholds.moveAll(place) });
+  const all = slider({ id: "threshold-all", label: "One threshold for all labels", value: thresholds.shared(), onmove: (place) => thresholds.moveAll(place) });
   const reset = el("button", { type: "button", id: "reset-all", onclick: () => thresholds.moveAll(FORCE) }, "Back to those in force");
   const code = el("code", { id: "command" });
   const words = el("p", { id: "moved", role: "status" });
@@ -177,6 +193,7 @@ function thresholdsView(page, thresholds) {
       "all-answered": datum(now.answered, whole(now.answered)),
       "all-rows": datum(now.answered / rows, number(now.answered / rows, 2)),
     });
+    all.show(thresholds.shared());
     const moved = thresholds.moved().length;
     words.textContent = moved ? `${counted(moved, "threshold")} moved. This command gives the model what is set here:` : "No threshold was moved; these are those in force.";
     code.textContent = moved ? command(thresholds, page.model) : "";

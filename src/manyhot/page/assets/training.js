@@ -26,9 +26,9 @@ function curvesChart(title, told, curves) {
     title: `${title}: from ${number(Math.max(...curves.map((curve) => curve[0] ?? 0)))} at first down to ${number(low)}`,
     x: { low: told.epochs[0], high: told.epochs[told.epochs.length - 1], name: "epoch" },
     y: { low: Math.max(0, low - edge), high: high + edge },
-    width: 520,
+    width: document.documentElement.clientWidth < 640 ? WIDTH : 520,
     height: 240,
-    left: 52,
+    left: 48,
   });
   const dots = svg("g");
   curves.forEach((curve, member) => {
