@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.audit import Suspicions
-from manyhot.doctor import Diagnosis
+from manyhot.doctor import KINDS, Diagnosis
 from manyhot.labels import LabelSpace, Targets
 from manyhot.metrics import MEASURES, Intervals, ece_per_label, intervals, reliability
 from manyhot.metrics.answers import label_counts
@@ -97,12 +97,12 @@ def measure_page(given: Given) -> dict[str, Any]:
 
     Returns:
         Plain JSON values: `format`, `title`, `model`, `file`, `made_with`; `report`; `data` (see `together`, and
-        `findings`, `limits`, `doctor_saw`); `training` (see `describe_curves`; None); `intervals` (`draws`, `seed`,
-        `level`); `measures` (a dict each: words, values with intervals, baseline, cover); `labels` (columns by name, in
-        the order of the labels); `reliability` (for each label its bins: score, share, count, low, high); `thresholds`
-        (`obstacle`, `caution`, `hits` and `answered` of the thresholds in force); `rows` (`mistakes`, `suspicious`,
-        `audit_note`, `named`: what is spoken of, with contents where there are any); `counts`: hits and answers at
-        every threshold of the grid, compressed, for the page's script alone.
+        `findings`, `kinds` of them, `limits`, `doctor_saw`); `training` (see `describe_curves`; None); `intervals`
+        (`draws`, `seed`, `level`); `measures` (a dict each: words, values with intervals, baseline, cover); `labels`
+        (columns by name, in the order of the labels); `reliability` (for each label its bins: score, share, count,
+        low, high); `thresholds` (`obstacle`, `caution`, `hits` and `answered` of the thresholds in force); `rows`
+        (`mistakes`, `suspicious`, `audit_note`, `named`: what is spoken of, with contents where there are any);
+        `counts`: hits and answers at every threshold of the grid, compressed, for the page's script alone.
     """
     targets, scores = given.targets, given.scores
     k = int(given.report["k"])
@@ -126,6 +126,10 @@ def measure_page(given: Given) -> dict[str, Any]:
         "data": {
             **together(given.space, targets),
             "findings": found["findings"],
+            "kinds": {
+                kind: {"heading": KINDS[kind].heading, "advice": KINDS[kind].advice_many}
+                for kind in dict.fromkeys(finding["kind"] for finding in found["findings"])
+            },
             "limits": found["limits"],
             "doctor_saw": given.doctor_saw,
         },

@@ -17,7 +17,8 @@ SECTIONS = {
     "rows": "The rows",
     "making": "How it was made",
 }
-FINDINGS_SHOWN = 30
+BRIEFS_SHOWN = 6
+BRIEFS_LISTED = 200
 HEADLINES = ("f1_macro", "f1_micro", "map", "subset_accuracy")
 _SEVERITIES = {"error": "Almost surely wrong", "warning": "Look at it", "note": "Good to know"}
 
@@ -144,17 +145,31 @@ def _percent(share: float | None) -> str:
 
 
 def _findings(data: Mapping[str, Any]) -> str:
-    findings = data["findings"]
-    told = "".join(
-        f'<li><span class="tag {escaped(finding["severity"])}">{_SEVERITIES[finding["severity"]]}</span> '
-        f"{escaped(finding['message'])}</li>"
-        for finding in findings[:FINDINGS_SHOWN]
-    )
-    more = len(findings) - FINDINGS_SHOWN
-    last = f"<li>… and {number(more)} more: <code>manyhot doctor</code> lists all of them.</li>" if more > 0 else ""
-    found = f'<ul class="findings">{told}{last}</ul>' if findings else "<p>Nothing odd was found.</p>"
+    told = []
+    for severity, words in _SEVERITIES.items():
+        by_kind: dict[str, list[Mapping[str, Any]]] = {}
+        for finding in data["findings"]:
+            if finding["severity"] == severity:
+                by_kind.setdefault(finding["kind"], []).append(finding)
+        for kind, alike in by_kind.items():
+            told.append(f'<li><span class="tag {severity}">{words}</span> {_finding(alike, data["kinds"][kind])}</li>')
+    found = f'<ul class="findings">{"".join(told)}</ul>' if told else "<p>Nothing odd was found.</p>"
     limits = "".join(f"<p>Not looked at: {escaped(limit)}</p>" for limit in data["limits"])
     return f"<h3>What the doctor says of the labels</h3>\n<p>{escaped(data['doctor_saw'])}</p>\n{found}\n{limits}"
+
+
+def _finding(alike: Sequence[Mapping[str, Any]], kind: Mapping[str, str]) -> str:
+    """Findings of one kind: in full, or the first few in brief and the others on demand."""
+    if len(alike) == 1:
+        return escaped(alike[0]["message"])
+    first = "; ".join(escaped(finding["brief"]) for finding in alike[:BRIEFS_SHOWN])
+    others = alike[BRIEFS_SHOWN:BRIEFS_LISTED]
+    text = f"{number(len(alike))} {escaped(kind['heading'])}: {first}. {escaped(kind['advice'])}"
+    if not others:
+        return text
+    more = f"; and {number(len(alike) - BRIEFS_LISTED)} more" if len(alike) > BRIEFS_LISTED else ""
+    listed = "; ".join(escaped(finding["brief"]) for finding in others)
+    return f"{text}<details><summary>{number(len(alike) - BRIEFS_SHOWN)} more</summary><p>{listed}{more}.</p></details>"
 
 
 def _scores(page: Mapping[str, Any]) -> str:
@@ -162,8 +177,9 @@ def _scores(page: Mapping[str, Any]) -> str:
     lead = (
         f"Lines and brackets are {100 * level:.0f} % intervals: rows are drawn with replacement {draws} times (seed "
         f"{page['intervals']['seed']}), and each figure is computed again on what was drawn, with the same network and "
-        "the same answers; they tell what other rows of the same kind would change, not what another training would. "
-        "The baseline is what an answer gets that never looks at a row, only at how frequent labels are."
+        "the same answers; they tell what other rows of the same kind would change, not what another training would, "
+        "and with a handful of rows of a label they are too narrow. The baseline "
+        "is what an answer gets that never looks at a row, only at how frequent labels are."
     )
     answers = [figure for figure in page["measures"] if figure["needs"] == "decisions"]
     scores = [figure for figure in page["measures"] if figure["needs"] == "scores"]

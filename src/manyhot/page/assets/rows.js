@@ -38,7 +38,8 @@ function cardList(cards, kind = "cards") {
 function showRows(page) {
   const { mistakes, suspicious, audit_note, has_contents } = page.rows;
   const view = document.getElementById("rows-view");
-  if (!has_contents) view.append(el("p", { class: "lead" }, "Rows are named here as the file named them, or by their number. Given a file, manyhot report MODEL FILE shows them as themselves where they are texts, images or tables."));
+  const hint = page.file ? "" : " manyhot report MODEL FILE shows the rows of a file as themselves, where they are texts, images or tables.";
+  if (!has_contents) view.append(el("p", { class: "lead" }, `Rows are named here as their file named them, or by their number.${hint}`));
   const list = (title, entries, count) => {
     const words = count > entries.length ? `${whole(count)} in all; here the ${entries.length} worst.` : `${whole(count)} in all.`;
     const cards = entries.map((entry) => rowCard(page, entry.row, entry.label, entry.score));

@@ -12,6 +12,8 @@ const COLUMNS = [
   ["ece", "ECE", "Expected calibration error: how far probabilities are from frequencies; lower is better"],
 ];
 
+const MOVES = ["threshold", "precision", "recall", "f1"];
+
 class LabelTable {
   constructor(page, thresholds, onchoose) {
     this.labels = page.labels;
@@ -34,8 +36,8 @@ class LabelTable {
       el("p", { class: "filter" }, el("label", { for: "filter" }, "Filter by name"), this.filter, this.count),
       el("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "All labels" }, table),
     );
-    thresholds.watch((j) => (j === null ? this.rows.forEach((_, k) => this.update(k)) : this.update(j)));
-    this.rows.forEach((_, j) => this.update(j));
+    thresholds.watch((j) => (j === null ? this.updateAll() : this.update(j)));
+    this.rows.forEach((_, j) => this.fill(j));
     this.show();
   }
 
@@ -47,26 +49,47 @@ class LabelTable {
 
   // What column `key` says of label j now; NaN for nothing.
   value(key, j) {
-    const moves = ["precision", "recall", "f1"];
     if (key === "label") return this.labels.label[j];
     if (key === "threshold") return this.thresholds.value(j) ?? NaN;
-    if (moves.includes(key) && this.thresholds.isMoved(j)) return this.thresholds.now(j)[key];
+    if (MOVES.includes(key) && this.thresholds.isMoved(j)) return this.thresholds.now(j)[key];
     return this.labels[key][j] ?? NaN;
   }
 
+  // Every cell of a row.
+  fill(j) {
+    const { cells } = this.rows[j];
+    COLUMNS.slice(1).forEach(([key], k) => {
+      cells[k].append(el("data"));
+      if (key === "ece" && this.labels.ece_low[j] !== null) {
+        cells[k].append(el("span", { class: "faint" }, ` [${number(this.labels.ece_low[j])}, ${number(this.labels.ece_high[j])}]`));
+      }
+      this.write(cells[k], key, this.value(key, j));
+    });
+  }
+
+  write(cell, key, value) {
+    const place = cell.firstChild;
+    place.value = Number.isNaN(value) ? "" : String(value);
+    place.textContent = key === "support" ? whole(value) : number(value);
+    if (key === "f1" || key === "average_precision") cell.style.setProperty("--value", Number.isNaN(value) ? 0 : value);
+  }
+
+  // The cells that a threshold changes.
   update(j) {
     const { node, cells } = this.rows[j];
     const isMoved = this.thresholds.isMoved(j);
     node.classList.toggle("moved", isMoved);
+    cells[1].title = isMoved ? `moved from ${number(this.thresholds.inForce[j])}` : "";
     COLUMNS.slice(1).forEach(([key], k) => {
-      const value = this.value(key, j);
-      const shown = [datum(value, key === "support" ? whole(value) : number(value))];
-      if (key === "ece" && this.labels.ece_low[j] !== null) {
-        shown.push(el("span", { class: "faint" }, ` [${number(this.labels.ece_low[j])}, ${number(this.labels.ece_high[j])}]`));
-      }
-      if (key === "threshold" && isMoved) shown.push(el("span", { class: "hidden" }, " (moved)"));
-      cells[k].replaceChildren(...shown);
-      if (key === "f1" || key === "average_precision") cells[k].style.setProperty("--value", Number.isNaN(value) ? 0 : value);
+      if (MOVES.includes(key)) this.write(cells[k], key, this.value(key, j));
+    });
+  }
+
+  // All rows, once for each picture that the screen shows.
+  updateAll() {
+    this.waiting ??= requestAnimationFrame(() => {
+      this.waiting = null;
+      this.rows.forEach((_, j) => this.update(j));
     });
   }
 
