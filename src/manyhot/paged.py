@@ -30,7 +30,10 @@ from manyhot.replacing import put, replacing
 from manyhot.report import Report
 from manyhot.version import __version__
 
-AUDITED = "Looked for with out-of-fold scores, and with what is recorded for a row's other labels; see manyhot audit."
+AUDITED = (
+    "Looked for with out-of-fold scores before calibration, and with what is recorded for a row's other labels, as "
+    "manyhot audit does."
+)
 AUDITED_NEW = "Looked for with the scores of these rows, and with what is recorded for a row's other labels."
 NOT_OF_PIXELS = "Only labels of rows are audited, and not those of pixels."
 SEEN = (

@@ -17,11 +17,12 @@ function rowContent(row) {
   return parts;
 }
 
+// Row `index` and one of its labels, with its probability where that is what the card is about.
 function rowCard(page, index, label, score, more = []) {
   const row = page.rowOf.get(index);
   return el("li", { class: "card" },
     rowContent(row),
-    el("p", {}, el("b", {}, "Row ", name(row.id)), ", ", name(page.labels.label[label]), ` ${number(score)}`),
+    el("p", {}, el("b", {}, "Row ", name(row.id)), ", ", name(page.labels.label[label]), score === null ? null : ` ${number(score)}`),
     more,
     el("p", { class: "sets" }, el("span", { class: "faint" }, "recorded: "), labelSet(page, row.recorded), el("br"), el("span", { class: "faint" }, "answered: "), labelSet(page, row.answered), row.unknown ? [el("br"), el("span", { class: "faint" }, `unknown: ${counted(row.unknown, "label")}`)] : null),
   );
@@ -53,7 +54,7 @@ function showRows(page) {
     el("p", {}, audit_note),
   );
   if (suspicious.length) {
-    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, entry.score, [el("p", {}, `${fixed(100 * entry.suspicion, 0)} % wrong: ${entry.reason}`)]));
+    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, null, [el("p", {}, `${fixed(100 * entry.suspicion, 0)} % wrong: ${entry.reason}`)]));
     view.append(...[cardList(cards)].flat());
   }
 }
