@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from manyhot.page import measure_page, render
-from manyhot.report import Report
+from manyhot.report import LabelSets, Report
 from page.made_up import given
 
 HOSTILE = ("</script><img src=x onerror=alert(1)>", "<!--<script>", "\N{MUSICAL NOTE} & \"'", "\ud800 alone", "last")
@@ -95,3 +95,13 @@ def test_a_notebook_shows_a_report_in_brief(page):
     assert not {"script", "img", "style"} & set(read.tags)
     assert f"{page['report']['measures']['own']['f1_micro']['value']:.3f}" in read.text
     assert HOSTILE[0] in read.text
+
+
+def test_a_notebook_shows_answers_as_a_table():
+    answers = LabelSets([{HOSTILE[0], "a"}, set(), *({"b"} for _ in range(30))])
+    assert answers == [{HOSTILE[0], "a"}, set(), *({"b"} for _ in range(30))]
+    read = Reader(answers._repr_html_())
+    assert not {"script", "img"} & set(read.tags)
+    assert HOSTILE[0] in read.text
+    assert "none" in read.text
+    assert "and 12 more rows" in read.text

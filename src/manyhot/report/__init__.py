@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyhot.report.build import SCORES_FROM, Facts, build
-from manyhot.report.notebook import brief
+from manyhot.report.notebook import LabelSets, brief
 from manyhot.report.text import to_text
 
-__all__ = ["SCORES_FROM", "Facts", "Report", "build", "to_text"]
+__all__ = ["SCORES_FROM", "Facts", "LabelSets", "Report", "build", "to_text"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a report shows of itself in a notebook: a few lines of HTML with styles of their own and no script."""
+"""What reports and answers show of themselves in a notebook: a little HTML with styles of its own and no script."""
 
 from __future__ import annotations
 
@@ -8,10 +8,30 @@ from typing import Any
 
 SHOWN = ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "map", "roc_auc_macro", "lrap")
 LABELS_SHOWN = 10
+ROWS_SHOWN = 20
 _CELL = "padding:2px 12px 2px 0;text-align:left;border-bottom:1px solid rgba(128,128,128,.3)"
 _FIGURE = _CELL.replace("left", "right")
 _FIGURES = ("support", "threshold", "precision", "recall", "f1", "average_precision")
 _HEADS = ("label", "rows", "threshold", "precision", "recall", "F1", "AP")
+
+
+class LabelSets(list[set[str]]):
+    """Label sets, one for each row: a list that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        lines = "".join(
+            f'<tr><td style="{_FIGURE}">{row}</td><td style="{_CELL}">{_chips(names)}</td></tr>'
+            for row, names in enumerate(self[:ROWS_SHOWN])
+        )
+        more = len(self) - ROWS_SHOWN
+        last = f"<div>… and {more} more rows</div>" if more > 0 else ""
+        return f'<div style="font-size:13px;line-height:1.5">{_table(("row", "labels"), lines)}{last}</div>'
+
+
+def _chips(names: set[str]) -> str:
+    style = "background:rgba(128,128,128,.18);border-radius:3px;padding:0 5px;margin-right:4px"
+    shown = "".join(f'<span style="{style}"><bdi>{html.escape(name)}</bdi></span>' for name in sorted(names))
+    return shown or "<i>none</i>"
 
 
 def brief(report: Mapping[str, Any]) -> str:
