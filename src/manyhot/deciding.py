@@ -164,16 +164,21 @@ def check_unseen(model: Model, features: Features) -> None:
     Raises:
         InputError: With how many there were.
     """
-    if model.evidence is None:
-        return
-    numbers = fingerprints(model.encoder.transform(features))
-    n_seen = int(np.isin(numbers, model.evidence.rows.fingerprints).sum())
-    if n_seen > MOST_SEEN * len(numbers):
+    n_seen, n_rows = rows_seen(model, features), features.shape[0]
+    if n_seen > MOST_SEEN * n_rows:
         raise InputError(
-            f"{n_seen} of these {len(numbers)} rows were there in training, and nothing can be promised from their "
+            f"{n_seen} of these {n_rows} rows were there in training, and nothing can be promised from their "
             "scores; keep rows out of fit for this",
             argument="X",
         )
+
+
+def rows_seen(model: Model, features: Features) -> int:
+    """How many of these rows are equal to some of training, as far as the model remembers those."""
+    if model.evidence is None:
+        return 0
+    numbers = fingerprints(model.encoder.transform(features))
+    return int(np.isin(numbers, model.evidence.rows.fingerprints).sum())
 
 
 def fresh_evidence(model: Model, purpose: str) -> Evidence:

@@ -51,6 +51,35 @@ def evaluate(
     job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
 
+@app.command(epilog="Example: manyhot report songs.manyhot -o report.html")
+def report(
+    model: Bundle,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Rows with known labels to measure on; none: the out-of-fold scores that training kept."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The HTML file; a file there is replaced whole.")
+    ] = None,
+    labels: Labels = None,
+    sep: Sep = None,
+    format: Format = None,
+    legend: Legend = None,
+    images: Images = None,
+    on_bad_image: OnBadImage = "error",
+    unknown_labels: Unknown = "error",
+    text: Text = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a page about a model that opens in any browser without a network: data, training, scores, labels with
+    thresholds to move, and the rows it is most wrong on."""
+    told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
+    told["legend"] = legend
+    options = {"told": told, "unknown_labels": unknown_labels, "text": text, "as_json": json, "quiet": quiet}
+    job("report", bundle=model, file=file, output=output, **options)
+
+
 @app.command(
     epilog="Example: manyhot predict songs.manyhot new-songs.csv -o answers.csv; "
     "or, with reasons: manyhot predict tickets.manyhot new.csv --why -o answers.jsonl"

@@ -10,14 +10,14 @@ from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
 
 
-def opened(bundle: Path) -> MultiLabelClassifier:
+def opened(bundle: Path, text: str | None = None) -> MultiLabelClassifier:
     """The classifier in a file, for commands that a model of very many labels has nothing for.
 
     Raises:
         BundleError: As for `manyhot.load`.
         InputError: A model of very many labels.
     """
-    classifier = load(bundle)
+    classifier = load(bundle, text=text)
     if isinstance(classifier, ManyLabelClassifier):
         raise InputError(
             "holds a model of very many labels, which this command does not take; `manyhot predict` and "
