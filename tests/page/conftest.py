@@ -1,7 +1,5 @@
 """A model whose labels have hostile names, its page, and a browser to open it in."""
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +18,6 @@ NAMES = (
     "never",
 )
 SETTINGS = {"members": 2, "folds": 4, "epochs": 40, "hidden": (8,), "quiet": True}
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def rows(n=240, seed=0):
@@ -56,20 +53,3 @@ def made(tmp_path_factory):
     page = kept_page(classifier.model_, str(bundle))
     write_page(page, html)
     return Made(bundle, html, classifier, page)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium; without one the test is skipped, but on the machine that decides it fails."""
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        words = "Chromium is not on the PATH: apt-get install chromium (make test does so where it may)"
-        if os.environ.get("CI") == "true" and os.environ.get("MANYHOT_DATA"):
-            pytest.fail(words)
-        pytest.skip(words)
-    from playwright.sync_api import sync_playwright  # starts a process of its own
-
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()

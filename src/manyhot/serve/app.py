@@ -24,6 +24,7 @@ from manyhot.serve.gate import Gate
 from manyhot.serve.openapi import description
 from manyhot.serve.pages import page_routes
 from manyhot.serve.problems import RETRY_SECONDS, HttpError
+from manyhot.serve.reports import Reports
 from manyhot.serve.service import Service
 from manyhot.serve.told import told_of
 
@@ -53,6 +54,8 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         Route("/models/{name}/labels", endpoints.labels, methods=GET),
         Route("/model", endpoints.model, methods=GET),
         Route("/models/{name}/model", endpoints.model, methods=GET),
+        Route("/report", endpoints.report, methods=GET),
+        Route("/models/{name}/report", endpoints.report, methods=GET),
         Route("/models", endpoints.models, methods=GET),
         Route("/health", endpoints.health, methods=GET),
         Route("/ready", endpoints.ready, methods=GET),
@@ -76,6 +79,7 @@ class Endpoints:
 
     def __init__(self, service: Service, has_token: bool) -> None:
         self.service, self.has_token = service, has_token
+        self.reports = Reports(service)
 
     async def predict(self, request: Request) -> Response:
         """Only for names of models that there are not; what is there never comes to the router."""
@@ -91,6 +95,10 @@ class Endpoints:
     async def model(self, request: Request) -> Response:
         """What the model is, how good, and what its rows look like."""
         return _json(told_of(self.service.model(request.path_params.get("name"))))
+
+    async def report(self, request: Request) -> Response:
+        """The report as a page."""
+        return await self.reports.answer(self.service.model(request.path_params.get("name")))
 
     async def models(self, request: Request) -> Response:
         """The models by name."""

@@ -158,7 +158,9 @@ class Passage:
         """A piece of the answer; one to a body that was not read to its end is the last of its connection."""
         if message["type"] == "http.response.start":
             self.is_started, self.status = True, message["status"]
-            message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
+            own = message.get("headers", [])
+            names = {name.lower() for name, _ in own}
+            message = {**message, "headers": [*own, *(header for header in HEADERS if header[0] not in names)]}
             if not self.is_read:
                 message["headers"].append((b"connection", b"close"))
         else:

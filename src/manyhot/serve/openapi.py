@@ -72,6 +72,7 @@ def _paths(served: Served, prefix: str, suffix: str) -> Json:
     return {
         f"{prefix}/predict": {"post": _predict(served, suffix)},
         f"{prefix}/labels": _get(f"labels{suffix}", "The labels and their thresholds.", labels),
+        f"{prefix}/report": {"get": _report(suffix)},
         f"{prefix}/model": _get(f"model{suffix}", "What the model is, how good, and what its rows look like.", model),
     }
 
@@ -111,6 +112,12 @@ def _predict(served: Served, suffix: str) -> Json:
     operation = _operation(f"predict{suffix}", "Labels and probabilities of rows.", answers)
     operation["requestBody"] = {"required": True, "content": content}
     operation["responses"] |= _problems(400, 408, 413, 415, 422, 429, 503)
+    return operation
+
+
+def _report(suffix: str) -> Json:
+    operation = _operation(f"report{suffix}", "The report as one HTML page.", _text("text/html"))
+    operation["responses"] |= _problems(404, 503)
     return operation
 
 

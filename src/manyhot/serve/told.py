@@ -22,7 +22,7 @@ def told_of(served: Served) -> dict[str, Any]:
     Returns:
         `name`, `labels`, `thresholds` (label -> threshold, empty where answers have none), `decision`, `calibration`,
         `guarantee`, `rules`, `report` (measure -> value, and where the scores came from), `columns` (name, kind and
-        what a form needs), `example` (a row), `members`, `network`, `limits`, `gives_reasons`, `version`.
+        what a form needs), `example` (a row), `members`, `network`, `limits`, `gives_reasons`, `has_report`, `version`.
     """
     model, report = served.model, served.model.report
     measured = report["measures"]["own"]
@@ -43,6 +43,7 @@ def told_of(served: Served) -> dict[str, Any]:
             "members": model.n_members,
             "network": model.network.name,
             "gives_reasons": served.can_explain,
+            "has_report": model.evidence is not None and not model.evidence.is_stale,
             "limits": {
                 "rows": served.limits.max_rows,
                 "rows_with_why": served.limits.max_why_rows,
