@@ -42,8 +42,10 @@ async function choose(name) {
   state.bars = new Bars(at("bars"), model, { moved, looked: (maps) => state.form.drawMaps(maps) });
   state.row = null;
   document.title = `${model.name} · manyhot`;
-  const columns = model.columns.length ? `${model.columns.length} column${model.columns.length === 1 ? "" : "s"}` : "arrays";
-  at("what").textContent = `${model.name}: ${columns} → ${model.labels.length} labels`;
+  const counted = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  const columns = model.columns.length ? counted(model.columns.length, "column") : "arrays";
+  at("what").textContent = `${model.name}: ${columns} → ${counted(model.labels.length, "label")}`;
+  at("ask").disabled = at("example").disabled = false;
   at("said").textContent = "Nothing was asked yet.";
   for (const id of ["tools", "rest", "keep", "work", "download"]) at(id).hidden = true;
   at("file-said").textContent = "";
