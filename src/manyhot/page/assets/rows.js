@@ -54,7 +54,7 @@ function showRows(page) {
     el("p", {}, audit_note),
   );
   if (suspicious.length) {
-    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, null, [el("p", {}, `${fixed(100 * entry.suspicion, 0)} % wrong: ${entry.reason}`)]));
+    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, null, [el("p", {}, `Wrong with a chance of ${fixed(100 * entry.suspicion, 0)} %: ${entry.reason}.`)]));
     view.append(...[cardList(cards)].flat());
   }
 }
