@@ -12,8 +12,10 @@ from manyhot import load
 from manyhot.cli import main
 from manyhot.decider import honest_scores
 from manyhot.metrics import measure, measure_labels
+from manyhot.page import measure_page
 from manyhot.paged import kept_page, write_page
 from page.conftest import NAMES
+from page.made_up import given
 
 pytestmark = pytest.mark.slow
 HARMLESS = ("file:", "data:", "blob:")
@@ -200,6 +202,19 @@ def test_the_command_gives_a_model_the_thresholds_and_figures_of_the_page(page, 
     assert json.loads(download.value.path().read_text()) == wanted
     page.locator("#copy").click()
     page.locator("text=/^(Copied|Selected)/").wait_for()
+
+
+def test_a_number_between_two_is_rounded_as_python_rounds_it(browser, tmp_path):
+    ties = given(("a", "b"), n=64, share_known=1)
+    ties.scores[:, 0], ties.targets.values[:, 0] = 0.1, False
+    ties.scores[:16, 0], ties.targets.values[:1, 0] = 0.9, True
+    write_page(measure_page(ties), tmp_path / "report.html")
+    with opened(browser, tmp_path / "report.html") as page:
+        page.locator('tr[data-label="0"] button').click()
+        page.locator("#threshold-number").fill("0.8")
+        page.locator("#threshold-number").press("Enter")
+        assert shown(page, "precision") == 1 / 16
+        assert page.locator("#out-precision").inner_text() == f"{1 / 16:.3f}" == "0.062"
 
 
 @pytest.mark.parametrize("kind", ["top_k", "rules", "cardinality"])

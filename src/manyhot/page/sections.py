@@ -93,13 +93,22 @@ def _listed(sentences: Iterable[str]) -> str:
 
 def _stands_out(page: Mapping[str, Any]) -> str:
     report = page["report"]
-    remarks = [*report["scores"]["remarks"], *(finding["text"] for finding in report["diagnosis"])]
+    remarks = [*_of_pixels(report), *report["scores"]["remarks"], *(finding["text"] for finding in report["diagnosis"])]
     figures = {figure["name"]: figure for figure in page["measures"]}
     headlines = "".join(_headline(figures[name]) for name in HEADLINES)
     return (
         f'<div class="outstanding"><h2>First of all</h2><dl class="facts">{headlines}</dl>'
         f"<ul>{_listed(remarks)}</ul></div>"
     )
+
+
+def _of_pixels(report: Mapping[str, Any]) -> list[str]:
+    """What a row is where every pixel has labels."""
+    if "pixels" not in report:
+        return []
+    pixels = report["pixels"]
+    means = f"mean IoU {number(pixels['mean_iou'])}, mean Dice {number(pixels['mean_dice'])}"
+    return [f"A row is a pixel here, one of a sample of {number(pixels['sampled'])}. Of all pixels: {means}."]
 
 
 def _headline(figure: Mapping[str, Any]) -> str:

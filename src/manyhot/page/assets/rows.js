@@ -11,7 +11,7 @@ function labelSet(page, indices) {
 // What a row is, as far as the page knows.
 function rowContent(row) {
   const parts = [];
-  if (row.image) parts.push(el("img", { src: `data:image/jpeg;base64,${row.image}`, alt: `Row ${row.id}`, loading: "lazy" }));
+  if (row.image) parts.push(el("img", { src: `data:image/jpeg;base64,${row.image}`, alt: `Row ${row.id}`, decoding: "async" }));
   if (row.text) parts.push(el("blockquote", { dir: "auto" }, row.text));
   if (row.cells) parts.push(el("p", { class: "cells" }, row.cells.map(([column, value]) => [el("span", {}, el("bdi", { class: "faint" }, column), " ", el("bdi", {}, value)), " "])));
   return parts;
@@ -54,7 +54,7 @@ function showRows(page) {
     el("p", {}, audit_note),
   );
   if (suspicious.length) {
-    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, null, [el("p", {}, `${fixed(100 * entry.suspicion, 0)} % wrong: ${entry.reason}`)]));
+    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, null, [el("p", {}, `Wrong with a chance of ${fixed(100 * entry.suspicion, 0)} %: ${entry.reason}.`)]));
     view.append(...[cardList(cards)].flat());
   }
 }
