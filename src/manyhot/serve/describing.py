@@ -127,5 +127,5 @@ def _short(value: float) -> float:
 
 def _white_image() -> str:
     buffer = io.BytesIO()
-    Image.new("L", (8, 8), "white").save(buffer, "PNG")
+    Image.new("L", (1, 1), "white").save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
