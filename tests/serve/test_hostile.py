@@ -116,7 +116,7 @@ def bomb(width: int, height: int) -> bytes:
 HOSTILE = {
     "100,000 rows": (lambda: {"rows": [ROW] * 100_000}, 413),
     "many rows of nothing": (lambda: b'{"rows": [' + b"{}," * 100_000 + b"{}]}", 413),
-    "a million columns": (lambda: {"rows": [{**ROW, **{f"c{k}": 0 for k in range(1_000_000)}}]}, 413),
+    "a million columns": (lambda: b'{"rows": [{' + b",".join(b'"%d":0' % k for k in range(1_000_000)) + b"}]}", 413),
     "two million values": (lambda: b'{"rows": [' + b"0," * 5_000_000 + b"0]}", 400),
     "five million brackets": (lambda: b'{"rows": ' + b"[" * 5_000_000, 400),
     "a long text": (lambda: {"rows": [{**ROW, "words": "word " * 1_000_000}]}, 200),
@@ -230,10 +230,9 @@ def until(is_so) -> None:
 
 def test_a_head_too_long_is_cut_off(hasty):
     with socket.create_connection(("127.0.0.1", hasty.port), timeout=10) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\n")
+        lines = b"".join(f"X-{k}: {'x' * 1000}\r\n".encode() for k in range(20_000))
         with pytest.raises(ConnectionError):
-            for k in range(10_000):
-                connection.sendall(f"X-{k}: {'x' * 1000}\r\n".encode())
+            connection.sendall(b"GET /health HTTP/1.1\r\n" + lines)
 
 
 def test_no_room_is_told_at_once(bundles):
@@ -292,7 +291,8 @@ def process(bundles):
                 if remote.ask("GET", "/ready").status == 200:
                     break
             except OSError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         yield remote
     finally:
         started.kill()
@@ -317,7 +317,7 @@ def test_memory_comes_back(process):
 
 @pytest.mark.slow
 def test_a_signal_lets_it_finish_what_it_holds(process):
-    rows, found = [ROW] * 3000, []
+    rows, found = [ROW] * 9000, []
     threads = [threading.Thread(target=lambda: found.append(process.predict({"rows": rows}))) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -326,9 +326,11 @@ def test_a_signal_lets_it_finish_what_it_holds(process):
     process.process.send_signal(signal.SIGTERM)
     for thread in threads:
         thread.join()
-    assert [len(answer.document["answers"]) for answer in found] == [3000] * 3
+    assert [len(answer.document["answers"]) for answer in found] == [9000] * 3
     assert process.process.wait(30) == 0
     log = process.process.stderr.read()
     assert "POST predict 200, " in log
     assert "ended" in log
-    assert not [word for word in (str(ROW["words"]), "127.0.0.1:8", "tempo") if word in log.replace("http://127.0.0.1", "")]
+    assert not [
+        word for word in (str(ROW["words"]), "127.0.0.1:8", "tempo") if word in log.replace("http://127.0.0.1", "")
+    ]
