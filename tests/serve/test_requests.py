@@ -49,7 +49,7 @@ REFUSED = {
     "a threshold of 2": ({"rows": [ROW], "thresholds": {"mood_sad": 2}}, 422, {"argument": "thresholds"}),
     "a threshold of no label": ({"rows": [ROW], "thresholds": {"sad": 0.5}}, 422, {"argument": "thresholds"}),
     "thresholds as a list": ({"rows": [ROW], "thresholds": [0.5]}, 422, {"argument": "thresholds"}),
-    "many rows with why": ({"rows": [ROW] * 101, "why": True}, 413, {"argument": "rows"}),
+    "many rows with why": ({"rows": [ROW] * 101, "why": True}, 422, {"argument": "rows"}),
 }  # fmt: skip
 
 

@@ -195,7 +195,7 @@ def _rows_and_asked(served: Served, document: Any) -> tuple[list[Any], Asked]:
     most = served.limits.max_why_rows if asked.why else served.limits.max_rows
     if len(rows) > most:
         raise HttpError(
-            413, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows"
+            422, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows"
         )
     return rows, asked
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -30,6 +29,7 @@ NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
 ENTRIES: frozenset[type] = frozenset({float, int})
 MOST_WHOLE = 2**53
 """Whole numbers below are exact in 64 bits of a float, as a reader has them."""
+MOST_NUMBER = 2**1023
 MARK = "?"
 """A cell that says that nobody knows."""
 
@@ -284,7 +284,7 @@ def rows_for(encoder: Encoder, limits: Limits) -> Rows:
 def _check_width(row: Mapping[str, Any], used: Sequence[str], limits: Limits, i: int) -> None:
     most = 2 * len(used) + limits.max_columns
     if len(row) > most:
-        raise HttpError(413, f"has {len(row)} columns, at most {most} are taken", row=i + 1, argument="rows")
+        raise HttpError(422, f"has {len(row)} columns, at most {most} are taken", row=i + 1, argument="rows")
 
 
 def _missing(rows: Sequence[Mapping[str, Any]], used: Sequence[str], first: int = 0) -> HttpError:
@@ -311,7 +311,9 @@ def _fill(found: np.ndarray, place: int, cells: Sequence[Any], names: Sequence[s
     try:
         found[place] = cells
     except OverflowError:
-        name = next(name for name, cell in zip(names, cells, strict=True) if type(cell) is int and abs(cell) > 2**1023)
+        name = next(
+            name for name, cell in zip(names, cells, strict=True) if type(cell) is int and abs(cell) > MOST_NUMBER
+        )
         raise _too_large(place if row is None else row, name) from None
 
 
@@ -351,8 +353,8 @@ def _text(cell: Any, name: str, i: int) -> str | None:
         return "true" if cell else "false"
     if type(cell) is int and abs(cell) < MOST_WHOLE:
         return str(cell)
-    if type(cell) is float and math.isfinite(cell):
-        return words(pl.Series([cell], dtype=pl.Float64))[0]
+    if type(cell) in (int, float) and abs(cell) < MOST_NUMBER:
+        return words(pl.Series([float(cell)], dtype=pl.Float64))[0]
     raise HttpError(422, f"got {shown(cell)}, expected text, a number, true, false or null", row=i + 1, column=name)
 
 

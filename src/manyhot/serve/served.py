@@ -185,7 +185,7 @@ class Served:
                 n_rows += samples.n_samples
                 most = self.limits.max_why_rows if asked.why else self.limits.max_rows
                 if n_rows > most:
-                    raise HttpError(413, f"has more than {most} rows", argument="body")
+                    raise HttpError(422, f"has more than {most} rows", argument="body")
                 yield samples, self.classifier.features_of(samples)
         except InputError as error:
             raise problem_of(error) from None
@@ -195,7 +195,7 @@ class Served:
         n_columns = 1 + max(first.count(mark) for mark in (b",", b";", b"\t", b"|"))
         most = 2 * len(self.columns) + self.limits.max_columns
         if n_columns > most:
-            raise HttpError(413, f"has {n_columns} columns, at most {most} are taken", argument="body")
+            raise HttpError(422, f"has {n_columns} columns, at most {most} are taken", argument="body")
 
 
 def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None) -> list[Served]:
