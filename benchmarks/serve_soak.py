@@ -93,8 +93,8 @@ async def soak(port: int, told: argparse.Namespace, jobs: list, processes: list,
 
     async def watch() -> None:
         while time.monotonic() < ends and left > 0:
-            text = Path(f"/proc/{processes[-1].pid}/status").read_text()
-            found = re.search(r"RssAnon:\s+(\d+)", text)
+            status = Path(f"/proc/{processes[-1].pid}/status")
+            found = re.search(r"RssAnon:\s+(\d+)", status.read_text() if status.exists() else "")
             if found:
                 memory.append((len(processes), int(found[1]) // 1024))
             await asyncio.sleep(1)
