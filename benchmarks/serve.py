@@ -42,8 +42,9 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
-def started(words: list[str], port: int) -> subprocess.Popen:
-    process = subprocess.Popen([sys.executable, *words], env=os.environ, stderr=subprocess.DEVNULL)
+def started(words: list[str], port: int, log: Path | None = None) -> subprocess.Popen:
+    with open(log or os.devnull, "a") as errors:
+        process = subprocess.Popen([sys.executable, *words], env=os.environ, stderr=errors)
     for _ in range(600):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1) as answer:

@@ -63,7 +63,8 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         Route("/openapi.json", endpoints.openapi, methods=GET),
         *page_routes(),
     ]
-    app = Starlette(routes=routes, lifespan=life, exception_handlers={HTTPException: _told_by_router})
+    told = {HTTPException: _told_by_router, HttpError: _told}
+    app = Starlette(routes=routes, lifespan=life, exception_handlers=told)
     app.router.redirect_slashes = False
     direct = {f"/models/{name}/predict": Predict(service, served) for name, served in service.models.items()}
     return Gate(app, service, {"/predict": Predict(service, service.first), **direct}, token, hosts)
@@ -133,5 +134,10 @@ def _json(document: Any, status: int = 200, headers: dict[str, str] | None = Non
 async def _told_by_router(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "there is nothing at this address; /openapi.json says what there is", 405: "another method is needed"}
-    told = HttpError(error.status_code, words.get(error.status_code, error.detail), headers=error.headers)
-    return Response(told.content(), told.status, told.headers, "application/json")
+    message = words.get(error.status_code, error.detail)
+    return await _told(request, HttpError(error.status_code, message, headers=error.headers))
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HttpError)
+    return Response(error.content(), error.status, error.headers, "application/json")

@@ -20,7 +20,7 @@ PROBLEMS = {
     404: "There is nothing of that name.",
     405: "Another method.",
     408: "The body did not arrive in time.",
-    413: "More bytes, rows, columns or pixels than are taken.",
+    413: "More bytes, parts of a form or pixels than are taken.",
     415: "Another type of body.",
     421: "Another name of the service than it goes by.",
     422: "Something in the rows cannot be used; the answer says where.",
@@ -86,11 +86,14 @@ def _predict(served: Served, suffix: str) -> Json:
         names = dict.fromkeys(served.labels, number)
         words = "Other thresholds for this request."
         asked["thresholds"] = {
-            "type": "object", "properties": names, "additionalProperties": False, "description": words
-        }  # fmt: skip
+            "type": ["object", "null"],
+            "properties": names,
+            "additionalProperties": False,
+            "description": words,
+        }
     if not served.can_explain:
         asked["why"] = {"const": False}
-    top = {"type": "integer", "minimum": 1, "description": "Tell the most probable labels alone, best first."}
+    top = {"type": ["integer", "null"], "minimum": 1, "description": "Tell the most probable labels alone, best first."}
     body = {
         "type": "object",
         "required": ["rows"],

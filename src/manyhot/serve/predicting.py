@@ -8,7 +8,6 @@ reading at `predict`.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -85,7 +84,7 @@ async def predict(service: Service, served: Served, body: bytes, content_type: s
         if media == JSON and len(body) <= QUICK_BYTES and served.rows.is_quick:
             rows, asked = _read_json(served, body, query)
             if len(rows) <= QUICK_ROWS and not asked.why:
-                found = batches.ask(served.rows.blocks(rows), len(rows))
+                found = batches.ask(served.rows.checked(rows), len(rows))
                 if not batches.is_quick:
                     await asyncio.wait_for(found, service.limits.answer_seconds)
                 return _as_json(served, asked, rows, [Scored(*await found)], None)
@@ -115,8 +114,7 @@ class _Large:
 
     def answer(self, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
         """The whole answer."""
-        if time.monotonic() > self.ends:
-            raise TimeoutError
+        self._seconds_left()
         if self.media in TABLES:
             return self._table(body, query)
         served = self.served
@@ -128,7 +126,7 @@ class _Large:
         for first in range(0, len(rows), served.most_rows):
             piece = rows[first : first + served.most_rows]
             try:
-                scored.append(self._scored(served.rows.blocks(piece)))
+                scored.append(self._scored(served.rows.checked(piece), len(piece)))
                 reasons += served.explain(piece, asked) if asked.why else []
             except HttpError as problem:
                 raise problem.moved(first) from None
@@ -143,7 +141,7 @@ class _Large:
         texts, n_rows = [], 0
         for samples, features in served.table(body, TABLES[self.media], asked):
             blocks = served.model.encoder.transform(features)
-            pieces = [self._scored(blocks_part) for blocks_part in _pieces(blocks, samples.n_samples, served.most_rows)]
+            pieces = [self._of_table(one) for one in _pieces(blocks, samples.n_samples, served.most_rows)]
             scores = np.concatenate([one.scores for one in pieces])
             decisions = served.answers(asked, scores, np.concatenate([one.own for one in pieces]))
             frame = answer_frame(ids_of(samples, n_rows), served.labels, scores, decisions)
@@ -154,12 +152,21 @@ class _Large:
             n_rows += samples.n_samples
         return Answer("".join(texts).encode(), "text/csv; charset=utf-8", n_rows)
 
-    def _scored(self, blocks: Mapping[str, Any]) -> Scored:
-        n_rows = next(iter(blocks.values())).shape[0]
+    def _scored(self, checked: Mapping[str, Any], n_rows: int) -> Scored:
+        """Rows scored together with those of other requests."""
+        batches = self.service.batches_of(self.served)
+        return Scored(*batches.ask_from_thread(checked, n_rows, self._seconds_left()))
+
+    def _of_table(self, blocks: Mapping[str, Any]) -> Scored:
+        """A piece of a table, a batch by itself."""
+        self._seconds_left()
+        return Scored(*self.served.score_blocks(blocks))
+
+    def _seconds_left(self) -> float:
         left = self.ends - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        return Scored(*self.service.batches_of(self.served).ask_from_thread(blocks, n_rows, left))
+        return left
 
 
 def _pieces(blocks: Mapping[str, Any], n_rows: int, most: int) -> Iterator[dict[str, Any]]:
@@ -195,7 +202,7 @@ def _rows_and_asked(served: Served, document: Any) -> tuple[list[Any], Asked]:
     most = served.limits.max_why_rows if asked.why else served.limits.max_rows
     if len(rows) > most:
         raise HttpError(
-            413, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows"
+            422, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows"
         )
     return rows, asked
 
@@ -248,24 +255,6 @@ def _as_json(
     scored: Sequence[Scored],
     reasons: Sequence[Mapping[str, Explanation]] | None,
 ) -> Answer:
-    names = served.labels
-    answers: list[dict[str, Any]] = []
-    for scores, own in scored:
-        decided = served.answers(asked, scores, own)
-        for row, yes in zip(scores.tolist(), decided.tolist(), strict=True):
-            told: dict[str, Any] = {"labels": [name for name, is_it in zip(names, yes, strict=True) if is_it]}
-            pairs = zip(names, row, strict=True)
-            if asked.top is None:
-                told["probabilities"] = dict(pairs)
-            else:
-                best = sorted(pairs, key=lambda pair: -pair[1])[: asked.top]
-                told["top"] = [{"label": name, "probability": score} for name, score in best]
-            answers.append(told)
-    for told, why in zip(answers, reasons or (), strict=False):
-        told[WHY] = {label: one.to_dict() for label, one in why.items()}
-    document: dict[str, Any] = {"model": served.name, "answers": answers}
-    unused = served.rows.unused(rows)
-    if unused:
-        document["notes"] = [f"columns that training did not have are not used: {', '.join(unused)}"]
-    content = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Answer(content.encode("utf-8", errors="replace"), JSON, len(answers))
+    decided = [(scores, served.answers(asked, scores, own)) for scores, own in scored]
+    content = served.writer.text(decided, asked.top, reasons, served.rows.unused(rows))
+    return Answer(content, JSON, len(rows))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ import scipy.sparse as sp
 from manyhot.check import did_you_mean, shown
 from manyhot.decoding import BadImageError, header_of, quiet
 from manyhot.encode import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
+from manyhot.encode.matrix import BLOCK
 from manyhot.read.columns import words
 from manyhot.samples import Arrays
 from manyhot.serve.limits import Limits
@@ -30,6 +30,7 @@ NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
 ENTRIES: frozenset[type] = frozenset({float, int})
 MOST_WHOLE = 2**53
 """Whole numbers below are exact in 64 bits of a float, as a reader has them."""
+MOST_NUMBER = 2**1023
 MARK = "?"
 """A cell that says that nobody knows."""
 
@@ -67,14 +68,33 @@ class TableRows:
         self.used = (*encoder.numbers, *encoder.categories, *encoder.text_columns, *encoder.image_columns)
         self.is_quick = not encoder.image_columns
 
-    def blocks(self, rows: Sequence[Any]) -> Blocks:
-        """What the network takes, n rows.
+    def checked(self, rows: Sequence[Any]) -> Blocks:
+        """The cells of n rows in form, as arrays that can be joined with those of other requests.
+
+        Images are brought to their size here, where what is wrong with one can be told.
 
         Raises:
             HttpError: Something in a row that cannot be used, with its row and column.
             InputError: An image that cannot be used.
         """
-        return self.encoder.transform_cells(*self._cells(rows))
+        cells = self._cells(rows)
+        if self.encoder.image_columns:
+            return self.encoder.transform_cells(*cells)
+        found: Blocks = {"numbers": cells.numbers}
+        found |= {f"level {k}": levels for k, levels in enumerate(cells.levels)}
+        return found | {f"text {k}": np.array(texts, dtype=object) for k, texts in enumerate(cells.texts)}
+
+    def encoded(self, checked: Blocks) -> Blocks:
+        """What the network takes, of what `checked` made."""
+        if self.encoder.image_columns:
+            return checked
+        levels = [checked[f"level {k}"] for k in range(len(self.encoder.categories))]
+        texts = [checked[f"text {k}"].tolist() for k in range(len(self.encoder.text_columns))]
+        return self.encoder.transform_cells(checked["numbers"], levels, texts)
+
+    def blocks(self, rows: Sequence[Any]) -> Blocks:
+        """Both at once."""
+        return self.encoded(self.checked(rows))
 
     def features(self, rows: Sequence[Any]) -> pl.DataFrame:
         """What the encoder takes: the same rows as a frame, in the form that a reader gives."""
@@ -153,11 +173,20 @@ class MatrixRows:
         self.encoder, self.limits = encoder, limits
         self.used = tuple(encoder.names)
         self.is_sparse = isinstance(encoder, MatrixEncoder) and encoder.is_sparse
+        self.allowed = ENTRIES if isinstance(encoder, PlainEncoder) else NUMBERS
         self.places = {name: j for j, name in enumerate(self.used)} if self.is_sparse else {}
 
+    def checked(self, rows: Sequence[Any]) -> Blocks:
+        """The rows as a matrix, to be joined with others; `HttpError` as for `TableRows`."""
+        return {BLOCK: self.features(rows)}
+
+    def encoded(self, checked: Blocks) -> Blocks:
+        """What the network takes, of what `checked` made."""
+        return self.encoder.transform(checked[BLOCK])
+
     def blocks(self, rows: Sequence[Any]) -> Blocks:
-        """What the network takes, n rows; `HttpError` and `InputError` as for `TableRows`."""
-        return self.encoder.transform(self.features(rows))
+        """Both at once."""
+        return self.encoded(self.checked(rows))
 
     def features(self, rows: Sequence[Any]) -> np.ndarray | sp.csr_matrix:
         """What the encoder takes: a matrix (n, f)."""
@@ -183,8 +212,8 @@ class MatrixRows:
                 raise _missing([row], self.used, i) from None
         else:
             cells = self._listed(row, i)
-        if not NUMBERS.issuperset(map(type, cells)):
-            raise _no_number(cells, self.used, i)
+        if not self.allowed.issuperset(map(type, cells)):
+            raise _no_number(cells, self.used, i, self.allowed)
         return cells
 
     def _listed(self, row: Any, i: int) -> list[Any]:
@@ -238,9 +267,17 @@ class ArrayRows:
     def __init__(self, encoder: PlainEncoder, limits: Limits) -> None:
         self.encoder, self.limits, self.shapes = encoder, limits, encoder.shapes()
 
+    def checked(self, rows: Sequence[Any]) -> Blocks:
+        """The arrays, to be joined with others; `HttpError` as for `TableRows`."""
+        return dict(self.features(rows).blocks)
+
+    def encoded(self, checked: Blocks) -> Blocks:
+        """What the network takes, of what `checked` made."""
+        return self.encoder.transform(Arrays(checked))
+
     def blocks(self, rows: Sequence[Any]) -> Blocks:
-        """What the network takes, n rows; `HttpError` as for `TableRows`."""
-        return self.encoder.transform(self.features(rows))
+        """Both at once."""
+        return self.encoded(self.checked(rows))
 
     def features(self, rows: Sequence[Any]) -> Arrays:
         """What the encoder takes: named arrays (n, ...)."""
@@ -263,9 +300,9 @@ class ArrayRows:
             found = np.asarray(row[name] if is_named else row)
         except ValueError:
             raise HttpError(422, f"its lists have unequal lengths, expected shape {shape}", row=i + 1) from None
-        if found.dtype.kind not in "iuf" or found.shape != shape:
+        if found.dtype.kind not in "iuf" or found.shape != shape or not np.isfinite(found).all():
             got = f"shape {found.shape}" if found.dtype.kind in "iuf" else "something other than numbers"
-            raise HttpError(422, f"got {got}, expected numbers of shape {shape}", row=i + 1, column=name)
+            raise HttpError(422, f"got {got}, expected finite numbers of shape {shape}", row=i + 1, column=name)
         return found
 
 
@@ -284,7 +321,7 @@ def rows_for(encoder: Encoder, limits: Limits) -> Rows:
 def _check_width(row: Mapping[str, Any], used: Sequence[str], limits: Limits, i: int) -> None:
     most = 2 * len(used) + limits.max_columns
     if len(row) > most:
-        raise HttpError(413, f"has {len(row)} columns, at most {most} are taken", row=i + 1, argument="rows")
+        raise HttpError(422, f"has {len(row)} columns, at most {most} are taken", row=i + 1, argument="rows")
 
 
 def _missing(rows: Sequence[Mapping[str, Any]], used: Sequence[str], first: int = 0) -> HttpError:
@@ -311,7 +348,9 @@ def _fill(found: np.ndarray, place: int, cells: Sequence[Any], names: Sequence[s
     try:
         found[place] = cells
     except OverflowError:
-        name = next(name for name, cell in zip(names, cells, strict=True) if type(cell) is int and abs(cell) > 2**1023)
+        name = next(
+            name for name, cell in zip(names, cells, strict=True) if type(cell) is int and abs(cell) > MOST_NUMBER
+        )
         raise _too_large(place if row is None else row, name) from None
 
 
@@ -351,8 +390,8 @@ def _text(cell: Any, name: str, i: int) -> str | None:
         return "true" if cell else "false"
     if type(cell) is int and abs(cell) < MOST_WHOLE:
         return str(cell)
-    if type(cell) is float and math.isfinite(cell):
-        return words(pl.Series([cell], dtype=pl.Float64))[0]
+    if type(cell) in (int, float) and abs(cell) < MOST_NUMBER:
+        return words(pl.Series([float(cell)], dtype=pl.Float64))[0]
     raise HttpError(422, f"got {shown(cell)}, expected text, a number, true, false or null", row=i + 1, column=name)
 
 

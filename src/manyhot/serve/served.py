@@ -34,6 +34,7 @@ from manyhot.serve.describing import columns_of, example_of
 from manyhot.serve.limits import Limits
 from manyhot.serve.problems import HttpError, problem_of
 from manyhot.serve.rows import rows_for
+from manyhot.serve.writing import AnswerWriter
 
 BUCKETS = (1, 8, 64, 256)
 """Rows of the batches that are compiled."""
@@ -85,6 +86,7 @@ class Served:
         self.model: Model = classifier.model_
         self.labels = self.model.labels.names
         self.rows = rows_for(self.model.encoder, limits)
+        self.writer = AnswerWriter(name, self.labels, self.model.plan.precision)
         self.columns = columns_of(self.model.encoder)
         self.buckets = Buckets(IMAGE_BUCKETS if self.model.encoder.images else BUCKETS)
         self.can_explain = False
@@ -96,8 +98,12 @@ class Served:
         """Rows of a batch."""
         return self.buckets.rows[-1]
 
-    def score(self, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
-        """Calibrated probabilities (n, l), and the model's own answers, bool (n, l)."""
+    def score(self, checked: Blocks) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated probabilities (n, l), and the model's own answers, bool (n, l), of what `rows.checked` made."""
+        return self.score_blocks(self.rows.encoded(dict(checked)))
+
+    def score_blocks(self, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
+        """The same of what the network takes."""
         decider = self.model.decider
         scores = decider.scores(self.model.scorer().scores(blocks, buckets=self.buckets))
         return scores, decider.answers(scores)
@@ -106,14 +112,15 @@ class Served:
         """Compile every shape of a batch, and try whether reasons can be given."""
         began = time.perf_counter()
         row = example_of(self.model.encoder)
-        blocks = self.rows.blocks([row])
+        checked = self.rows.checked([row])
+        blocks = self.rows.encoded(checked)
         scorer, is_sparse = self.model.scorer(), bool(self.model.network.tables())
         for size in self.buckets.rows:
             repeated = {name: block[np.zeros(size, dtype=np.int64)] for name, block in blocks.items()}
             for entries in WARM_ENTRIES if is_sparse else WARM_ENTRIES[:1]:
                 scorer.scores(repeated, buckets=Buckets((size,), entries))
         began_batch = time.perf_counter()
-        self.score({name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in blocks.items()})
+        self.score({name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in checked.items()})
         self.batch_seconds = time.perf_counter() - began_batch
         try:
             self.explain([row], self.asked({}))
@@ -185,7 +192,7 @@ class Served:
                 n_rows += samples.n_samples
                 most = self.limits.max_why_rows if asked.why else self.limits.max_rows
                 if n_rows > most:
-                    raise HttpError(413, f"has more than {most} rows", argument="body")
+                    raise HttpError(422, f"has more than {most} rows", argument="body")
                 yield samples, self.classifier.features_of(samples)
         except InputError as error:
             raise problem_of(error) from None
@@ -195,7 +202,7 @@ class Served:
         n_columns = 1 + max(first.count(mark) for mark in (b",", b";", b"\t", b"|"))
         most = 2 * len(self.columns) + self.limits.max_columns
         if n_columns > most:
-            raise HttpError(413, f"has {n_columns} columns, at most {most} are taken", argument="body")
+            raise HttpError(422, f"has {n_columns} columns, at most {most} are taken", argument="body")
 
 
 def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None) -> list[Served]:

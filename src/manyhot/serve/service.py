@@ -5,6 +5,7 @@ It knows no HTTP but the problems it raises. Start reading at `Service`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -132,6 +133,8 @@ class Service:
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("cannot start")
             return
+        gc.collect()
+        gc.freeze()  # models and programs stay, and need not be looked through again and again
         self.is_ready = not self.is_closing
 
     def _note_batch(self, name: str, n_rows: int) -> None:
