@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check lint fast bench docs wheel constraints clean
+.PHONY: demo test browser check lint fast fuzz bench docs wheel constraints clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,8 +22,13 @@ $(VENV)/.dev: $(VENV)/.test
 demo: $(VENV)/.core  ## the tour
 	$(BIN)/manyhot demo
 
-test: $(VENV)/.test  ## all tests; MANYHOT_DATA names the folder of real data sets
+test: $(VENV)/.test browser  ## all tests; MANYHOT_DATA names the folder of real data sets
 	$(BIN)/python -m pytest
+
+browser:  ## Chromium for the tests of pages, installed where that may be done
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq && apt-get install -y -qq chromium; } || \
+	  echo "no Chromium on the PATH, so the tests of pages are skipped: apt-get install chromium"
 
 lint: $(VENV)/.dev  ## format, lint, types, import layers
 	$(BIN)/ruff format --check src tests benchmarks examples
@@ -38,6 +43,9 @@ check: lint fast  ## before every commit
 
 docs: $(VENV)/.test  ## the documents are true
 	$(BIN)/python -m pytest tests/contract/test_docs.py
+
+fuzz: $(VENV)/.test  ## 500 requests for each endpoint of the service, made from its own description
+	MANYHOT_FUZZ_EXAMPLES=500 $(BIN)/python -m pytest tests/serve/test_openapi.py -k fuzzed --timeout=1800
 
 bench: $(VENV)/.test  ## speed and accuracy beside peers; needs MANYHOT_DATA
 	$(BIN)/python benchmarks/fit.py

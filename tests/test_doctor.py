@@ -394,3 +394,14 @@ def test_the_command_tells_and_gives_json(tmp_path, capsys):
 def test_real_sets_give_few_findings(data_folder, name, file, expected):
     diagnosis = examine(read(data_folder(name) / file))
     assert Counter((f.severity, f.kind) for f in diagnosis.findings) == expected
+
+
+def test_equal_images_with_other_labels_are_a_conflict():
+    images = np.random.default_rng(0).integers(0, 255, (40, 3, 4), dtype=np.uint8)
+    images[7] = images[3]
+    frame = pl.DataFrame([pl.Series("image", images)])
+    labels = [{"a"} if k % 2 or k == 8 else {"b"} for k in range(40)]
+    assert not [one for one in examine(frame, labels).findings if one.kind == "conflicting_rows"]
+    labels[7] = {"b"}
+    (finding,) = [one for one in examine(frame, labels).findings if one.kind == "conflicting_rows"]
+    assert finding.rows == ("4", "8")

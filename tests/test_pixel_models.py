@@ -234,3 +234,15 @@ def test_what_pixels_cannot_do_is_refused(trained):
             job()
     with pytest.raises(InputError, match="for `fit` alone"):
         cross_validate(model_of(), X, Y)
+
+
+def test_a_page_is_made_of_the_pixels_that_training_kept(trained, tmp_path):
+    model = trained[0]
+    page = model.report_.to_html(tmp_path / "report.html")
+    evidence = model.model_.evidence
+    assert page["report"]["data"]["rows"] == len(evidence.ids)
+    figures = {figure["name"]: figure["own"]["value"] for figure in page["measures"]}
+    assert figures["f1_micro"] == model.report_.measures["own"]["f1_micro"]["value"]
+    assert "pixels" in page["rows"]["audit_note"]
+    assert page["rows"]["suspicious"] == []
+    assert f"mean IoU {model.report_.values['pixels']['mean_iou']:.3f}" in (tmp_path / "report.html").read_text()

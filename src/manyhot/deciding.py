@@ -68,21 +68,30 @@ def set_thresholds(model: Model, values: Mapping[str, float]) -> None:
     Raises:
         InputError: An unknown label, a value outside [0, 1], or a decision without thresholds.
     """
+    take(model, with_thresholds(model.decider, values), model.plan)
+
+
+def with_thresholds(decider: Decider, values: Mapping[str, float]) -> Decider:
+    """A decider with some labels' thresholds set by hand, in [0, 1].
+
+    Raises:
+        InputError: An unknown label, a value outside [0, 1], or a decision without thresholds.
+    """
     if not isinstance(values, Mapping):
         raise InputError(f"got {type(values).__name__}, expected {{label: threshold}}", argument="values")
-    if model.decider.thresholds is None:
+    if decider.thresholds is None:
         raise InputError("decisions by the highest scores have no thresholds; decide with 'half' or 'f1_macro' first")
-    thresholds = decide.Thresholds(model.decider.thresholds)
+    space, decision = decider.space, decider.decision
+    thresholds = decide.Thresholds(decider.thresholds)
     for name, value in values.items():
-        thresholds = thresholds.with_value(model.labels, name, value)
-    decision = model.decider.decision
+        thresholds = thresholds.with_value(space, name, value)
     if decision.thresholds is None:
-        decision = decide.build("half").fit(*one_row(len(model.labels)))
+        decision = decide.build("half").fit(*one_row(len(space)))
     edited = decision.with_thresholds(thresholds)
-    if decision.spread is not None and model.decider.guarantee is None:
+    if decision.spread is not None and decider.guarantee is None:
         edited.spread = decision.spread.copy()
-        edited.spread[[model.labels.index(name) for name in values]] = 0.0  # what is set by hand does not vary
-    take(model, model.decider.with_decision(edited, is_given=True), model.plan)
+        edited.spread[[space.index(name) for name in values]] = 0.0  # what is set by hand does not vary
+    return decider.with_decision(edited, is_given=True)
 
 
 def set_rules(model: Model, rules: Rules) -> None:
@@ -155,16 +164,21 @@ def check_unseen(model: Model, features: Features) -> None:
     Raises:
         InputError: With how many there were.
     """
-    if model.evidence is None:
-        return
-    numbers = fingerprints(model.encoder.transform(features))
-    n_seen = int(np.isin(numbers, model.evidence.rows.fingerprints).sum())
-    if n_seen > MOST_SEEN * len(numbers):
+    n_seen, n_rows = rows_seen(model, features), features.shape[0]
+    if n_seen > MOST_SEEN * n_rows:
         raise InputError(
-            f"{n_seen} of these {len(numbers)} rows were there in training, and nothing can be promised from their "
+            f"{n_seen} of these {n_rows} rows were there in training, and nothing can be promised from their "
             "scores; keep rows out of fit for this",
             argument="X",
         )
+
+
+def rows_seen(model: Model, features: Features) -> int:
+    """How many of these rows are equal to some of training, as far as the model remembers those."""
+    if model.evidence is None:
+        return 0
+    numbers = fingerprints(model.encoder.transform(features))
+    return int(np.isin(numbers, model.evidence.rows.fingerprints).sum())
 
 
 def fresh_evidence(model: Model, purpose: str) -> Evidence:

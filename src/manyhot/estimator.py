@@ -27,12 +27,13 @@ from manyhot.extend import add_labels, extension
 from manyhot.files import Files
 from manyhot.intake import given_targets, row_weights, targets_in_order, targets_of
 from manyhot.model import Model, continue_training, train_model
+from manyhot.paged import PagedReport
 from manyhot.per_pixel import PerPixel
 from manyhot.pixel_targets import is_pixel_targets
 from manyhot.plan import OWN, Plan, Runtime
 from manyhot.pretrained import preset_function
 from manyhot.progress import watching
-from manyhot.report import Report
+from manyhot.report import LabelSets
 from manyhot.samples import Arrays, Samples
 from manyhot.taken import Taken, decode_images, text_function
 from manyhot.text_kinds import OWN_TEXT
@@ -339,10 +340,10 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
         return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
 
     def predict_labels(self, X: Any) -> list[set[str]]:
-        """Decisions as label sets, one per row."""
+        """Decisions as label sets, one per row; a notebook shows the list as a table."""
         check_is_fitted(self)
         self.refuse_pixels("only models of rows answer with label sets")
-        return self.model_.labels.decode(self._answers(X))
+        return LabelSets(self.model_.labels.decode(self._answers(X)))
 
     def summary(self) -> str:
         """The layers of one member, as Keras shows them."""
@@ -364,10 +365,10 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
         persist.save(self.model_, path, facts, with_evidence=evidence)
 
     @property
-    def report_(self) -> Report:
+    def report_(self) -> PagedReport:
         """How good the model is, from scores of rows that the scoring members never saw."""
         check_is_fitted(self)
-        return Report(self.model_.report)
+        return PagedReport(self.model_.report, self.model_)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

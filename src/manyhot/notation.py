@@ -13,6 +13,9 @@ from typing import Any
 from manyhot import check
 from manyhot.errors import InputError
 
+LABEL_SEP = ";"
+"""What stands between two labels in a cell of CSV where nothing else is said."""
+
 
 def checked_implications(value: Any) -> tuple[tuple[str, str], ...]:
     """Pairs (child, parent), each once.

@@ -37,7 +37,7 @@ def rows(monkeypatch, tmp_path):
             yield Samples(samples.features[part], ["image"], {"image": "image"}, ids=names[part])
 
     monkeypatch.setattr("manyhot.cli.jobs.answering.read_chunks", pieces)
-    monkeypatch.setattr("manyhot.cli.jobs.evaluate.read", lambda *_, **__: samples)
+    monkeypatch.setattr("manyhot.cli.jobs.measuring.read", lambda *_, **__: samples)
     (tmp_path / "rows.parquet").touch()
     return tmp_path / "rows.parquet"
 

@@ -18,6 +18,7 @@ SPARSE = "@relation 'x: -C -1'\n@attribute a numeric\n@attribute b {0,1}\n@attri
 BAD = {
     "only blank lines": ("a.csv", "\n\n \n", Y, "is empty", None, None),
     "only a header": ("a.csv", "a,y\n", Y, "no rows", None, None),
+    "a line break of old in the header": ("a.csv", "a\rb,y\n1,0\n", Y, "as column names", None, None),
     "utf-16": ("a.csv", "a,y\n1,0\n".encode("utf-16"), Y, "UTF-16", None, None),
     "latin-1": ("a.csv", "a,y\n1,0\né,1\n".encode("latin-1"), Y, "not UTF-8: line 3 holds the byte 0xe9", None, None),
     "gz under a plain name": ("a.csv", gzip.compress(b"a,y\n1,0\n"), Y, "let its name end in .gz", None, None),

@@ -22,7 +22,7 @@ _NOT_A_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse(raw: bytes, what: str, limits: Limits) -> Any:
+def parse(raw: bytes, what: str, limits: Limits, is_finite: bool = True) -> Any:
     """The value of a UTF-8 JSON text.
 
     Stricter than RFC 8259: no repeated keys, no NaN or infinity (nor 1e999), whole numbers from
@@ -33,6 +33,7 @@ def parse(raw: bytes, what: str, limits: Limits) -> Any:
         raw: The bytes.
         what: What the text is, for the error ("the header").
         limits: Bounds of depth and of the number of values.
+        is_finite: Whether numbers are checked to fit in 64 bits; without it 1e999 is infinity, and the caller looks.
 
     Returns:
         dict, list, str, int, float, bool or None.
@@ -43,13 +44,17 @@ def parse(raw: bytes, what: str, limits: Limits) -> Any:
     _bound(raw, what, limits)
     try:
         text = raw.decode("utf-8")
-        value = _DECODER.decode(text)
+        value = (_DECODER if is_finite else _QUICK_DECODER).decode(text)
         if _SURROGATE_ESCAPE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except BundleError:
+        raise
     except json.JSONDecodeError as error:
         raise BundleError(f"{what} is not valid JSON ({error.msg} at character {error.pos})") from None
     except UnicodeError:
         raise BundleError(f"{what} is not valid UTF-8 text") from None
+    except ValueError:
+        raise BundleError(f"{what} holds a whole number of thousands of digits") from None
     return value
 
 
@@ -59,11 +64,13 @@ def render(value: Any) -> str:
 
 
 def _bound(raw: bytes, what: str, limits: Limits) -> None:
+    if len(raw) <= limits.max_values and raw.count(b"[") + raw.count(b"{") <= limits.max_depth:
+        return  # too short and too flat to be beyond them, whatever stands in it
     skeleton = _STRING.sub(b"", raw)
     brackets = skeleton.translate(None, _NOT_A_BRACKET)
     n_values = skeleton.count(b",") + len(brackets) + 1
     if n_values > 2 * limits.max_values:
-        raise BundleError(f"{what} holds more than {limits.max_values:,} values, which no bundle needs")
+        raise BundleError(f"{what} holds more than the {limits.max_values:,} values that are allowed")
     signs = np.frombuffer(brackets, dtype=np.uint8)
     steps = np.where((signs == ord("[")) | (signs == ord("{")), 1, -1).astype(np.int32)
     deepest = int(np.cumsum(steps, dtype=np.int32).max(initial=0))
@@ -99,6 +106,7 @@ def _constant(name: str) -> float:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_whole, parse_float=_fraction, parse_constant=_constant
 )
+_QUICK_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant)
 
 
 def refuse_unfaithful(value: Any, place: str, depth: int = 0) -> None:

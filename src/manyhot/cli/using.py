@@ -25,6 +25,7 @@ from manyhot.cli.options import (
     Text,
     Unknown,
 )
+from manyhot.notation import LABEL_SEP
 
 
 @app.command(epilog="Example: manyhot evaluate songs.manyhot new-songs.csv --json")
@@ -50,6 +51,35 @@ def evaluate(
     job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
 
 
+@app.command(epilog="Example: manyhot report songs.manyhot -o report.html")
+def report(
+    model: Bundle,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Rows with known labels to measure on; none: the out-of-fold scores that training kept."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The HTML file; a file there is replaced whole.")
+    ] = None,
+    labels: Labels = None,
+    sep: Sep = None,
+    format: Format = None,
+    legend: Legend = None,
+    images: Images = None,
+    on_bad_image: OnBadImage = "error",
+    unknown_labels: Unknown = "error",
+    text: Text = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a page about a model that opens in any browser without a network: data, training, scores, labels with
+    thresholds to move, and the rows it is most wrong on."""
+    told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
+    told["legend"] = legend
+    options = {"told": told, "unknown_labels": unknown_labels, "text": text, "as_json": json, "quiet": quiet}
+    job("report", bundle=model, file=file, output=output, **options)
+
+
 @app.command(
     epilog="Example: manyhot predict songs.manyhot new-songs.csv -o answers.csv; "
     "or, with reasons: manyhot predict tickets.manyhot new.csv --why -o answers.jsonl"
@@ -61,7 +91,7 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder."),
     ] = None,
-    label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = ";",
+    label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = LABEL_SEP,
     why: Annotated[
         bool, typer.Option("--why", help="Also what spoke for (+) and against (-) each answer, in a column why.")
     ] = False,
@@ -179,3 +209,42 @@ def audit(
 def inspect(model: Bundle, picture: Picture = None, json: Json = False) -> None:
     """What is in a trained model; its picture shows scores beside frequencies, before and after calibration."""
     job("inspect", bundle=model, picture=picture, as_json=json)
+
+
+@app.command(
+    epilog="Example: manyhot serve songs.manyhot --port 8000; or several: manyhot serve a=1.manyhot b=2.manyhot"
+)
+def serve(
+    bundles: Annotated[
+        list[str], typer.Argument(help="Files that `manyhot train` wrote, or NAME=FILE; the first answers on /predict.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; other than this machine's own: set a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token that requests must bear; none: MANYHOT_TOKEN, if set."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name that requests may call the service by; may be repeated.")
+    ] = None,
+    max_body_bytes: Annotated[int | None, typer.Option(help="Bytes of one request, at most; none: 16 MiB.")] = None,
+    max_rows: Annotated[int | None, typer.Option(help="Rows of one request, at most; none: 10000.")] = None,
+    answer_seconds: Annotated[float | None, typer.Option(help="Time for one answer, at most; none: 30.")] = None,
+    text: Text = None,
+    quiet: Quiet = False,
+) -> None:
+    """Answer rows over HTTP: JSON, CSV, images; see /openapi.json of the running service."""
+    told = {"max_body_bytes": max_body_bytes, "max_rows": max_rows, "answer_seconds": answer_seconds}
+    job(
+        "serve",
+        bundles=bundles,
+        host=host,
+        port=port,
+        token_file=token_file,
+        allow_hosts=allow_host or [],
+        limits={name: value for name, value in told.items() if value is not None},
+        text=text,
+        quiet=quiet,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +60,9 @@ class _Rows:
     named: list[str] = field(default_factory=list)
 
 
-def examine(samples_or_X: Any, y: Any = None, folds: int = Plan.folds) -> Diagnosis:
+def examine(
+    samples_or_X: Any, y: Any = None, folds: int = Plan.folds, labels: Sequence[str] | None = None
+) -> Diagnosis:
     """Look at labels, and at features beside them, before training.
 
     Args:
@@ -68,6 +71,7 @@ def examine(samples_or_X: Any, y: Any = None, folds: int = Plan.folds) -> Diagno
         y: Targets in any form that `labels.as_targets` takes, or `Targets`; None with `Samples`. With
             `samples_or_X=None` it may be (n, h, w, l): every pixel is then a row.
         folds: Parts that training will split the rows into, 2 or more: a label with fewer positives is rare.
+        labels: Names of the columns of y, where y does not carry them.
 
     Returns:
         Findings, facts and limits. Every comparison is made on known targets only.
@@ -82,7 +86,9 @@ def examine(samples_or_X: Any, y: Any = None, folds: int = Plan.folds) -> Diagno
         []
     """
     folds = check.integer(low=2, folds=folds)
-    rows = _from_samples(samples_or_X, y) if isinstance(samples_or_X, Samples) else _from_arrays(samples_or_X, y)
+    rows = (
+        _from_samples(samples_or_X, y) if isinstance(samples_or_X, Samples) else _from_arrays(samples_or_X, y, labels)
+    )
     space, targets = rows.space, rows.targets
     limits: list[str] = []
     paired = _paired(targets, limits)
@@ -118,8 +124,8 @@ def _from_samples(samples: Samples, y: Any) -> _Rows:
     return _Rows(samples.labels, targets, ids, **_from_frame(samples.features, samples.kinds))
 
 
-def _from_arrays(X: Any, y: Any) -> _Rows:
-    space, targets, _ = targets_of(y, None)
+def _from_arrays(X: Any, y: Any, labels: Sequence[str] | None) -> _Rows:
+    space, targets, _ = targets_of(y, labels)
     if X is None:
         width = targets.n_labels
         known = None if targets.known is None else targets.known.reshape(-1, width)

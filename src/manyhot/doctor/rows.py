@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
@@ -87,6 +89,8 @@ def row_words(frame: pl.DataFrame) -> np.ndarray:
             pair[:, 0] ^= np.uint32(0x80000000)
             pair[np.isnan(numbers)] = 0
             words.append(pair)
+        elif isinstance(column.dtype, pl.Array):
+            words.append(_digests(column))
         else:
             cells = column.cast(pl.String, strict=False)
             _, places = np.unique(cells.fill_null("").to_numpy().astype(object), return_inverse=True)
@@ -94,6 +98,16 @@ def row_words(frame: pl.DataFrame) -> np.ndarray:
             codes[cells.is_null().to_numpy()] = 0
             words.append(codes[:, None])
     return np.concatenate(words, axis=1) if words else np.zeros((len(frame), 0), dtype=np.uint32)
+
+
+def _digests(column: pl.Series) -> np.ndarray:
+    """uint32 (n, 4): a number for the content of each array, such as an image; 0 where there is none."""
+    is_there = column.is_not_null().to_numpy()
+    found = np.zeros((len(column), 4), dtype=np.uint32)
+    arrays = np.ascontiguousarray(column.drop_nulls().to_numpy())
+    digests = b"".join(hashlib.blake2b(array.tobytes(), digest_size=16).digest() for array in arrays)
+    found[is_there] = np.frombuffer(digests, dtype=np.uint32).reshape(-1, 4)
+    return found
 
 
 def _carry_something(features: np.ndarray | sp.csr_matrix) -> np.ndarray:

@@ -34,9 +34,11 @@ class Scale:
         """
         result = np.empty(values.shape, dtype=np.float32)
         for first in range(0, len(values), CHUNK_ROWS):
-            z = np.clip((values[first : first + CHUNK_ROWS] - self.center) / self.scale, -FARTHEST, FARTHEST)
+            with np.errstate(over="ignore"):  # what is too far becomes infinite, and is clipped
+                z = np.clip((values[first : first + CHUNK_ROWS] - self.center) / self.scale, -FARTHEST, FARTHEST)
             z /= np.sqrt(1 + np.square(z / CLIP))
-            result[first : first + CHUNK_ROWS] = np.nan_to_num(z, copy=False, nan=0.0)
+            z[np.isnan(z)] = 0.0
+            result[first : first + CHUNK_ROWS] = z
         return result
 
     def apply_sparse(self, values: sp.csr_matrix) -> sp.csr_matrix:

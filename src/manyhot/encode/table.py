@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from manyhot.check import did_you_mean
 from manyhot.encode.images import Bad, ImageEncoder, open_images
+from manyhot.encode.rows import Texts
 from manyhot.encode.scale import Scale, fit_scale, row_weights
 from manyhot.encode.shares import WordShares
 from manyhot.encode.sources import Sources, grouped
@@ -148,15 +149,38 @@ class TableEncoder:
         if missing:
             hints = "".join(did_you_mean(name, features.columns) for name in missing[:1])
             raise InputError(f"columns that training had are missing: {', '.join(missing)}{hints}")
+        texts = [_cells(features[name]) for name in self.text_columns]
+        levels = [_as_text(features[name]) for name in self.categories]
+        images = [features[name] for name in self.image_columns]
+        return self.transform_cells(self._numbers(features), levels, texts, images)
+
+    def transform_cells(
+        self,
+        numbers: np.ndarray,
+        levels: Sequence[np.ndarray],
+        texts: Sequence[Texts] = (),
+        images: Sequence[pl.Series] = (),
+    ) -> dict[str, np.ndarray | sp.csr_matrix]:
+        """As `transform`, of cells that are in form already, so that a single row needs no frame.
+
+        Args:
+            numbers: float64 (n, k), finite or NaN for missing, in the order of `numbers`; true is 1.
+            levels: Text (n,) for each of `categories`, "" for missing.
+            texts: n texts for each of `text_columns`, None for missing.
+            images: n images for each of `image_columns`.
+
+        Raises:
+            InputError: An image that cannot be used.
+        """
         blocks: dict[str, Any] = {}
         if self.numbers or self.categories:
-            blocks[BLOCK] = self._dense(features)
+            blocks[BLOCK] = self._dense(numbers, levels)
         if self.text_columns:
-            rows = self.texts.transform([_cells(features[name]) for name in self.text_columns])
+            rows = self.texts.transform(texts)
             beside = blocks.get(self.texts.block)
             blocks[self.texts.block] = rows if beside is None else np.concatenate([beside, rows], axis=1)
-        for block, name, one in zip(self._image_blocks(), self.image_columns, self.image_encoders, strict=True):
-            blocks[block] = one.transform(features[name])
+        for block, column, one in zip(self._image_blocks(), images, self.image_encoders, strict=True):
+            blocks[block] = one.transform(column)
         return blocks
 
     def sources(self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
@@ -271,11 +295,10 @@ class TableEncoder:
         encoder.gaps = arrays["gaps"]
         return encoder
 
-    def _dense(self, features: pl.DataFrame) -> np.ndarray:
-        numbers = self._numbers(features)
+    def _dense(self, numbers: np.ndarray, levels: Sequence[np.ndarray]) -> np.ndarray:
         parts = [self.scale.apply(numbers), np.isnan(numbers[:, self.gaps]).astype(np.float32)]
-        for name, levels, has_rest in zip(self.categories, self.levels, self.has_rest, strict=True):
-            parts.append(_one_hot(_as_text(features[name]), levels, has_rest))
+        for cells, known, has_rest in zip(levels, self.levels, self.has_rest, strict=True):
+            parts.append(_one_hot(cells, known, has_rest))
         return np.concatenate(parts, axis=1)
 
     def _numbers(self, features: pl.DataFrame) -> np.ndarray:

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from manyhot import check
 from manyhot.encode.function import Features, FunctionEncoder, PretrainedEncoder, TextFunction
 from manyhot.encode.ngrams import NgramEncoder
+from manyhot.encode.rows import Texts
 from manyhot.encode.shares import WordShares
 from manyhot.encode.sources import grouped
 from manyhot.encode.static import StaticEncoder
@@ -99,7 +100,7 @@ class TextColumns:
             encoder.fit(column, weights)
         return self
 
-    def transform(self, columns: Sequence[pl.Series]) -> Any:
+    def transform(self, columns: Sequence[Texts]) -> Any:
         """Rows of all columns side by side, (n, width): float32, CSR in the block "text", else dense; or int32.
 
         Numbers of words are int32, and each column's words have numbers of their own; 0 stays 0.

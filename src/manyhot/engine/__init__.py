@@ -6,13 +6,14 @@ from manyhot.engine.data import Data, Parts, bucket, lay_out
 from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, member_bytes
 from manyhot.engine.many import ManyWeights, train_many
 from manyhot.engine.members import train
-from manyhot.engine.predict import Scorer
+from manyhot.engine.predict import Buckets, Scorer
 from manyhot.engine.saliency import PixelContributions, pixel_contributions
 from manyhot.engine.stream import Window, Windows, train_windows
 from manyhot.engine.top import TopScorer
 
 __all__ = [
     "PAIRS",
+    "Buckets",
     "Contributions",
     "Data",
     "ManyWeights",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,32 @@ BATCH_PIXELS = 2**19
 """Pixels of a batch, where pixels are scored."""
 IN_FLIGHT = 3
 """Batches under way at once, so that copying and computing overlap."""
+LEAST_ENTRIES = 256
+"""Non-zeros of the smallest of a service's batches."""
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The few shapes that a service pads its batches to, so that all are compiled before the first request.
+
+    Args:
+        rows: Rows of a batch, ascending; what has more is scored in batches of the last.
+        least_entries: Non-zeros of the smallest batch of sparse rows.
+    """
+
+    rows: tuple[int, ...]
+    least_entries: int = LEAST_ENTRIES
+
+    def size(self, n_rows: int) -> int:
+        """Rows with the padding."""
+        return next((size for size in self.rows if size >= n_rows), self.rows[-1])
+
+    def entries(self, count: int) -> int:
+        """Non-zeros with the padding, in steps of four times; loops end with the real ones, so it costs little."""
+        size = self.least_entries
+        while size < count:
+            size *= 4
+        return size
 
 
 class Scorer:
@@ -48,31 +75,38 @@ class Scorer:
         self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
         self.n_members = networks.n_members
         self.device = chosen_devices(runtime)[0]
+        # what is on the host already needs no other way to the first processor than into the program
+        self._is_first = self.device.platform == "cpu" and self.device == jax.local_devices()[0]
+        self._programs: dict[Hashable, Any] = {}  # by what can differ for one scorer, which is quickly looked up
         with precision(precision_name):
             self.network = networks.build(0)
             self.weights = jax.device_put(Weights(list(weights.trainable), list(weights.fixed)), self.device)
 
     def scores(
-        self, blocks: Mapping[str, np.ndarray | sp.csr_matrix], members: tuple[int, int] | None = None
+        self,
+        blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+        members: tuple[int, int] | None = None,
+        buckets: Buckets | None = None,
     ) -> np.ndarray:
         """Mean probabilities of the members in [members[0], members[1]), all of them by default.
 
         Args:
             blocks: Named features (n, f), dense or CSR.
             members: First and one past the last member.
+            buckets: The shapes of the batches; None for those that suit few and many rows at once.
 
         Returns:
             float (n, ..., l) of the plan's precision, in [0, 1].
         """
         low, high = members or (0, self.n_members)
         n_rows = next(iter(blocks.values())).shape[0]
-        size = self._batch_rows(n_rows)
+        size = self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows)
         with precision(self.precision):
             results: list[np.ndarray] = []
             pending: deque[tuple[Any, int]] = deque()
             for first in range(0, n_rows, size):
                 count = min(size, n_rows - first)
-                batch = batch_of(blocks, (first, count), size, self.networks.tables, self.precision)
+                batch = batch_of(blocks, (first, count), size, self.networks.tables, self.precision, buckets)
                 pending.append((self._start(batch, low, high, size), count))
                 if len(pending) > IN_FLIGHT:
                     results.append(_finish(*pending.popleft()))
@@ -87,11 +121,17 @@ class Scorer:
         return size if n_pixels == 1 else min(size, max(1, BATCH_PIXELS // n_pixels))
 
     def _start(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
-        gathered = {name: self._gathered(batch[name], size) for name in self.networks.tables}
-        args = jax.device_put((batch, np.int32(low), np.int32(high)), self.device)
-        key: Hashable = ("score", self.networks.key, self.output, size, tuple(gathered.items()))
-        build = partial(_mean_scores, self.network, OUTPUTS[self.output], gathered, size)
-        return PROGRAMS.compiled(key, build, (self.weights, *args))(self.weights, *args)
+        gathered = tuple((name, self._gathered(batch[name], size)) for name in self.networks.tables)
+        args: tuple[Any, ...] = (batch, np.int32(low), np.int32(high))
+        key = (size, gathered, tuple(_shape(name, part) for name, part in batch.items()))
+        program = self._programs.get(key)
+        if program is None or not self._is_first:
+            args = jax.device_put(args, self.device)
+        if program is None:
+            shared: Hashable = ("score", self.networks.key, self.output, size, gathered)
+            build = partial(_mean_scores, self.network, OUTPUTS[self.output], dict(gathered), size)
+            program = self._programs[key] = PROGRAMS.compiled(shared, build, (self.weights, *args))
+        return program(self.weights, *args)
 
     def _gathered(self, batch: Batch, size: int) -> int:
         return 0 if self.device.platform == "cpu" else most_entries(batch.block, size)
@@ -118,6 +158,7 @@ def batch_of(
     size: int,
     tables: Collection[str],
     dtype: str,
+    buckets: Buckets | None = None,
 ) -> dict[str, Any]:
     """Some rows as a scoring program takes them, padded to one size.
 
@@ -127,14 +168,19 @@ def batch_of(
         size: Rows with the padding.
         tables: Names of the blocks that have a table.
         dtype: "float32" or "float64".
+        buckets: What non-zeros are padded to; None for the next of many sizes.
     """
     first, count = rows
     return {
-        name: whole(sp.csr_matrix(block[first : first + count]), size, dtype)
+        name: _whole(sp.csr_matrix(block[first : first + count]), size, dtype, buckets)
         if name in tables
         else _batch(block, first, count, size, dtype)
         for name, block in blocks.items()
     }
+
+
+def _whole(part: sp.csr_matrix, size: int, dtype: str, buckets: Buckets | None) -> Batch:
+    return whole(part, size, dtype, None if buckets is None else buckets.entries(part.nnz))
 
 
 def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
@@ -146,6 +192,10 @@ def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int,
     padded = np.zeros((size, *rows.shape[1:]), dtype=kind)
     padded[:count] = rows
     return padded
+
+
+def _shape(name: str, part: np.ndarray | Batch) -> Hashable:
+    return (name, len(part.block.columns)) if isinstance(part, Batch) else (name, part.shape, part.dtype.char)
 
 
 def _finish(scores: Any, count: int) -> np.ndarray:

@@ -115,10 +115,17 @@ def begun(weights: np.ndarray) -> Table:
     return Table(weights, np.zeros(weights.shape[:2], weights.dtype))
 
 
-def whole(block: sp.csr_matrix, n_rows: int, dtype: str) -> Batch:
-    """All rows of a CSR block as one batch of n_rows rows, on the host; non-zeros are padded to a bucket."""
+def whole(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None = None) -> Batch:
+    """All rows of a CSR block as one batch of n_rows rows, on the host.
+
+    Args:
+        block: CSR (n, f), n_rows rows at most.
+        n_rows: Rows with the padding.
+        dtype: "float32" or "float64".
+        n_entries: Non-zeros with the padding; None for the next bucket.
+    """
     rows = np.arange(n_rows, dtype=np.int32)
-    return Batch(flat(block, n_rows, dtype), rows, rows < block.shape[0])
+    return Batch(flat(block, n_rows, dtype, n_entries), rows, rows < block.shape[0])
 
 
 def _descended(

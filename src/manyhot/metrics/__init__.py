@@ -47,6 +47,7 @@ from manyhot.metrics.ranking import (
     ranking_loss,
     roc_auc_macro,
 )
+from manyhot.metrics.resampling import Interval, Intervals, intervals
 from manyhot.metrics.score import Score
 from manyhot.metrics.table import MEASURES, Measure, measure
 from manyhot.metrics.topk import label_propensities, measure_top
@@ -54,6 +55,8 @@ from manyhot.metrics.toplabels import Top, merge_top, top_k
 
 __all__ = [
     "MEASURES",
+    "Interval",
+    "Intervals",
     "Measure",
     "Score",
     "Top",
@@ -67,6 +70,7 @@ __all__ = [
     "f1_micro",
     "f1_samples",
     "hamming_loss",
+    "intervals",
     "jaccard_samples",
     "label_propensities",
     "log_loss",

@@ -131,7 +131,7 @@ def reliability(
 
 def _pooled(entries: Entries, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Entries, sum of scores and positives of each bin over all labels."""
-    starts = _starts(entries.answers.ravel() if entries.known is None else entries.answers[entries.known], bins)
+    starts = starts_of(entries.answers.ravel() if entries.known is None else entries.answers[entries.known], bins)
     sums = [np.zeros(len(starts), dtype=np.int64), np.zeros(len(starts)), np.zeros(len(starts), dtype=np.int64)]
     for part in blocks(*entries.shape):
         known = ... if entries.known is None else entries.known[part]
@@ -146,10 +146,10 @@ def _of_label(entries: Entries, j: int, bins: int) -> tuple[np.ndarray, np.ndarr
     """Entries, sum of scores and positives of each bin of one label."""
     known = ... if entries.known is None else entries.known[:, j]
     scores = entries.answers[:, j][known]
-    return _counted(scores, entries.values[:, j][known], _starts(scores, bins))
+    return _counted(scores, entries.values[:, j][known], starts_of(scores, bins))
 
 
-def _starts(scores: np.ndarray, bins: int) -> np.ndarray:
+def starts_of(scores: np.ndarray, bins: int) -> np.ndarray:
     """The lowest score of each bin, ascending; a cut that would part equal scores moves to the lowest of them."""
     if not scores.size:
         return scores

@@ -52,14 +52,14 @@ def _row_means(entries: Entries, scores: np.ndarray, k: int) -> dict[str, float]
     n_rows = 0
     for part in blocks(*entries.shape):
         known = None if entries.known is None else entries.known[part]
-        per_row = _row_values(entries.values[part], known, scores[part], k)
+        per_row = row_values(entries.values[part], known, scores[part], k)
         n_rows += len(per_row["lrap"])
         for name, values in per_row.items():
             sums[name] += float(values.sum())
     return {name: total / n_rows for name, total in sums.items()}
 
 
-def _row_values(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
+def row_values(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
     """The six measures of each row that has a known positive, float64 (rows,) each."""
     n, width = values.shape
     n_positives = values.sum(axis=1, dtype=np.int64)

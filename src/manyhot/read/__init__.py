@@ -6,7 +6,7 @@ stands in `Samples.notes`. Start reading at `read`; the formats are in formats.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from manyhot.read.memory import is_larger_than_memory, refuse_larger_than_memory
 from manyhot.read.options import ReadOptions
 from manyhot.read.pieces import Pieces, first_piece
 from manyhot.read.sample import IMAGE_PIECE_ROWS, PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
-from manyhot.read.table import samples_of
+from manyhot.read.source import Received, Source
+from manyhot.read.table import Table, samples_of
 from manyhot.samples import Samples
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "inspect_kinds",
     "read",
     "read_chunks",
+    "read_received",
     "rows_in",
     "streams_by_itself",
     "survey",
@@ -93,10 +95,42 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
         most = IMAGE_PIECE_ROWS if "image" in samples.kinds.values() else rows
         yield from _slices(samples, min(rows, most))
         return
+    yield from pieces_of(row.chunks(source, options, rows), source, options)
+
+
+def pieces_of(tables: Iterable[Table], source: Source, options: ReadOptions) -> Iterator[Samples]:
+    """The tables of one file as samples, all with the columns and kinds of the first.
+
+    Args:
+        tables: The file's rows, in its order.
+        source: The file.
+        options: As for `read_chunks`.
+
+    Raises:
+        InputError: As for `read_chunks`.
+    """
     piece: Pieces | None = None
-    for table in row.chunks(source, options, rows):
+    for table in tables:
         piece = piece or first_piece(table, source, options)
         yield samples_of(piece.cut(table), source, piece.options)
+
+
+def read_received(content: bytes, format_name: str, options: ReadOptions, rows: int) -> Iterator[Samples]:
+    """As `read_chunks`, of bytes that are no file.
+
+    Args:
+        content: The bytes, at least one of them no blank.
+        format_name: A row of `FORMATS` that can be read in pieces.
+        options: As for `read`.
+        rows: Rows of a piece, 1 or more.
+
+    Raises:
+        InputError: As for `read`.
+    """
+    row = next(one for one in FORMATS if one.name == format_name)
+    source = Received(Path(f"received{row.suffixes[0]}"), "received", row.suffixes[0], "", content)
+    assert row.chunks is not None
+    yield from pieces_of(row.chunks(source, options, rows), source, options)
 
 
 def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> bool:

@@ -138,7 +138,10 @@ def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptio
     """The column names, and the bytes of the rows after them."""
     stop = _end_of_first_row(content, dialect)
     first = content[:stop].decode("utf-8")
-    row = next(csv.reader(io.StringIO(first), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+    try:
+        row = next(csv.reader(io.StringIO(first), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+    except csv.Error as error:
+        raise InputError(f"its first line cannot be read as column names ({error})", file=source.path) from None
     if not options.header:
         names = list(options.column_names or (f"column_{j + 1}" for j in range(len(row))))
         if len(names) != len(row):

@@ -7,6 +7,7 @@ whole is worded here. Start reading at `locate`, then `Source.content`.
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -190,6 +191,31 @@ class Source:
             f"drop {self.compression} from its name",
             file=self.path,
         )
+
+
+@dataclass(frozen=True)
+class Received(Source):
+    """Bytes that came some other way and are no file; `path` only gives them a name.
+
+    Args:
+        received: The bytes.
+    """
+
+    received: bytes = b""
+
+    def content(self) -> bytes:
+        """All bytes; `InputError` where there are none but blanks."""
+        if not self.received or self.received.isspace():
+            raise InputError("is empty: there is nothing to read", file=self.path)
+        return self.received
+
+    def head(self) -> bytes:
+        """The first 4096 bytes."""
+        return self.received[:_HEAD_BYTES]
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines, one after another."""
+        yield from io.BytesIO(self.content())
 
 
 def locate(path: str | Path) -> Source:

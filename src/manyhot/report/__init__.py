@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyhot.report.build import SCORES_FROM, Facts, build
+from manyhot.report.notebook import LabelSets, brief
 from manyhot.report.text import to_text
 
-__all__ = ["SCORES_FROM", "Facts", "Report", "build", "to_text"]
+__all__ = ["SCORES_FROM", "Facts", "LabelSets", "Report", "build", "to_text"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Report:
 
     def __str__(self) -> str:
         return to_text(self.values)
+
+    def _repr_html_(self) -> str:
+        return brief(self.values)
 
     @property
     def measures(self) -> Mapping[str, Any]:

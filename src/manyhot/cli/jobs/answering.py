@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from manyhot.cli.jobs.opening import extra_columns
 from manyhot.cli.jobs.speech import tell
 from manyhot.cli.jobs.writing import writing
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.many import ManyLabelClassifier
 from manyhot.read import ReadOptions, read_chunks
+from manyhot.reading import extra_columns
 from manyhot.samples import Samples
 
 
@@ -54,10 +54,3 @@ def answer_rows(
             n_rows += samples.n_samples
     if output is not None:
         print(json.dumps({"output": str(output), "rows": n_rows}) if as_json else f"{n_rows} rows answered in {output}")
-
-
-def ids_of(samples: Samples, n_before: int) -> pl.Series:
-    """The rows' ids; their numbers in the file, from 1, where they have none."""
-    if samples.ids is not None:
-        return pl.Series("id", samples.ids.tolist(), dtype=pl.String)
-    return pl.Series("id", [str(n) for n in range(n_before + 1, n_before + 1 + samples.n_samples)], dtype=pl.String)

@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from manyhot import check
+from manyhot.answers import harmless
 from manyhot.audit import Suspicions, suspicious_labels
 from manyhot.cli.jobs.opening import opened
 from manyhot.cli.jobs.speech import answer, tell
-from manyhot.cli.jobs.writing import harmless, suffix_of
+from manyhot.cli.jobs.writing import suffix_of
 from manyhot.errors import InputError
 from manyhot.model import Evidence, Model
 from manyhot.replacing import put, replacing

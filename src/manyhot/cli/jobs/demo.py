@@ -13,12 +13,14 @@ import numpy as np
 import polars as pl
 from sklearn.datasets import load_digits
 
-from manyhot.cli.jobs.opening import opened, options_for
+from manyhot.cli.jobs.opening import opened
 from manyhot.cli.jobs.predict import answers
 from manyhot.cli.jobs.train import described
 from manyhot.cli.jobs.writing import as_text
 from manyhot.estimator import MultiLabelClassifier
+from manyhot.notation import LABEL_SEP
 from manyhot.read import ReadOptions, read
+from manyhot.reading import options_for
 from manyhot.replacing import put, replacing
 from manyhot.report import to_text
 
@@ -56,7 +58,7 @@ def run(folder: Path, as_json: bool, quiet: bool) -> None:
     fresh = read(new, options_for(loaded, {}))
     table = answers(loaded, fresh, 0)
     with replacing(answered) as descriptor:
-        put(descriptor, memoryview(as_text(table, ".csv", ";", with_header=True).encode()))
+        put(descriptor, memoryview(as_text(table, ".csv", LABEL_SEP, with_header=True).encode()))
     say(f"\n4. ANSWERS for {SHOWN} of the {N_NEW} new pictures, from the saved file {model}:\n")
     for k in range(SHOWN):
         say(picture_beside_scores(pictures[k], table.row(k, named=True), loaded.labels_))

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.opening import extra_columns, opened, options_for
+from manyhot.cli.jobs.opening import opened
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.thresholds import as_text, described
 from manyhot.errors import InputError
 from manyhot.read import read
+from manyhot.reading import extra_columns, options_for
 
 
 def run(

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from manyhot.cli.jobs.answering import answer_rows, ids_of
-from manyhot.cli.jobs.opening import extra_columns, options_for
+from manyhot.answers import ids_of
+from manyhot.cli.jobs.answering import answer_rows
 from manyhot.cli.jobs.reading import kept, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.writing import suffix_of
@@ -19,6 +19,7 @@ from manyhot.errors import InputError, OutputError
 from manyhot.many import ManyLabelClassifier
 from manyhot.many.plan import SHARED
 from manyhot.read import read
+from manyhot.reading import extra_columns, options_for
 from manyhot.samples import Samples
 
 ROWS = 65536

@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from manyhot.cli.jobs.opening import options_for
+from manyhot.answers import harmless
 from manyhot.cli.jobs.picturing import AskedPictures
-from manyhot.cli.jobs.writing import harmless
 from manyhot.errors import InputError, OutputError
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.pixel_model import PixelModel
 from manyhot.pixels import Pictures
 from manyhot.read import read_chunks
+from manyhot.reading import options_for
 from manyhot.replacing import put, replacing
 from manyhot.samples import Samples
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from manyhot.answers import answer_frame, ids_of, refuse_separator
 from manyhot.cli.jobs import many, pixels
-from manyhot.cli.jobs.answering import answer_rows, ids_of
-from manyhot.cli.jobs.opening import options_for
+from manyhot.cli.jobs.answering import answer_rows
 from manyhot.cli.jobs.picturing import PIECE, AskedPictures, asked_pictures, refuse_pictures
 from manyhot.cli.jobs.speech import tell
-from manyhot.cli.jobs.why import WHY, AskedReasons, asked_reasons
+from manyhot.cli.jobs.why import AskedReasons, asked_reasons
 from manyhot.cli.jobs.writing import suffix_of
 from manyhot.encode.images import bad_words
 from manyhot.errors import InputError
@@ -26,6 +26,7 @@ from manyhot.explaining import explained
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
 from manyhot.pixel_model import PixelModel
+from manyhot.reading import options_for
 from manyhot.samples import Samples
 
 EXPLAINED_ROWS = 4096
@@ -68,12 +69,8 @@ def run(
         return
     asked = asked_reasons(why, top, suffix, is_screen=output is None and not as_json and sys.stdout.isatty())
     suffix = suffix if asked is None else asked.suffix
-    clash = next((name for name in classifier.labels_ if label_sep in name), None)
-    if suffix == ".csv" and clash is not None:
-        raise InputError(
-            f"got {label_sep!r}, which is part of the label {clash!r}; choose another text, or write .jsonl",
-            argument="--label-sep",
-        )
+    if suffix == ".csv":
+        refuse_separator(label_sep, classifier.labels_, "--label-sep", "choose another text, or write .jsonl")
     drawn = asked_pictures(classifier.model_, pictures, pictures_limit)
     options = options_for(classifier, reading, require_labels=False, unknown_labels="ignore")
     rows = PIECE if drawn is not None else None if asked is None else EXPLAINED_ROWS
@@ -102,17 +99,12 @@ def answers(
         tell([bad_words(bad, "not answered", samples)], quiet)
     labels = classifier.model_.labels
     decisions = classifier.model_.decider.answers(np.nan_to_num(scores) if bad else scores)
-    names = np.asarray(labels.names, dtype=object)
-    listed = [None if k in bad else names[row].tolist() for k, row in enumerate(decisions)]
-    columns = {"id": ids_of(samples, n_before), "labels": pl.Series("labels", listed, dtype=pl.List(pl.String))}
-    columns |= {
-        f"p_{name}": pl.Series(f"p_{name}", scores[:, j], nan_to_null=True) for j, name in enumerate(labels.names)
-    }
+    frame = answer_frame(ids_of(samples, n_before), labels.names, scores, decisions, bad)
     first = None
     if asked is not None:
         rows = explained(classifier.model_, features, scores, top=asked.top)
         first = [] if drawn is None else list(islice(rows, drawn.n_left))
-        columns[WHY] = asked.column(chain(first, rows))
+        frame = frame.with_columns(asked.column(chain(first, rows)))
     if drawn is not None:
-        drawn.draw(classifier.model_, features, scores, columns["id"].to_list(), first)
-    return pl.DataFrame(columns)
+        drawn.draw(classifier.model_, features, scores, frame["id"].to_list(), first)
+    return frame

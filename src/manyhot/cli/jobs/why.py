@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from manyhot import check
+from manyhot.answers import WHY
 from manyhot.doctor.text import shown
 from manyhot.errors import InputError
 from manyhot.explaining import TOP, Explanation
 
-WHY = "why"
-"""The column of the reasons."""
 READABLE = ".txt"
 """Stands for answers on a terminal."""
 

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from manyhot.cli.jobs.why import READABLE, WHY, lines_with_reasons, readable
+from manyhot.answers import as_csv
+from manyhot.cli.jobs.why import READABLE, lines_with_reasons, readable
 from manyhot.errors import InputError
 from manyhot.replacing import put, replacing
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula."""
-
 Writer = Callable[[pl.DataFrame], None]
 
 
@@ -65,17 +63,4 @@ def as_text(frame: pl.DataFrame, suffix: str, label_sep: str, with_header: bool)
         return lines_with_reasons(frame)
     if suffix == READABLE:
         return readable(frame, label_sep)
-    safe = frame.with_columns(
-        frame["id"].map_elements(harmless, return_dtype=pl.String),
-        frame["labels"].list.join(label_sep).map_elements(harmless, return_dtype=pl.String),
-        *(frame[name].map_elements(harmless, return_dtype=pl.String) for name in frame.columns if name == WHY),
-    )
-    if "scores" in safe.columns:
-        safe = safe.with_columns(safe["scores"].cast(pl.List(pl.String)).list.join(label_sep))
-    safe.columns = [harmless(name) for name in safe.columns]
-    return safe.write_csv(include_header=with_header)
-
-
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: a quote goes before = + - @ TAB and CR."""
-    return f"'{text}" if text.startswith(DANGEROUS) else text
+    return as_csv(frame, label_sep, with_header)

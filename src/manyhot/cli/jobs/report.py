@@ -1,0 +1,71 @@
+"""`manyhot report`: one HTML file about a trained model, from what it kept or from a file of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manyhot.cli.jobs.measuring import measured_rows, rows_with_labels
+from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.reading import legend_of
+from manyhot.cli.jobs.speech import answer, tell
+from manyhot.doctor import examine
+from manyhot.errors import InputError, OutputError
+from manyhot.page import without_bulk
+from manyhot.paged import kept_page, new_page, write_page
+from manyhot.pixel_model import PixelModel
+
+SUFFIXES = (".html", ".htm")
+
+
+def run(
+    bundle: Path,
+    file: Path | None,
+    output: Path | None,
+    told: Mapping[str, Any],
+    unknown_labels: str,
+    as_json: bool,
+    quiet: bool,
+    text: Path | None = None,
+) -> None:
+    """Measure, write the page, and say the figures as JSON where asked."""
+    check_output(output, as_json)
+    classifier = opened(bundle, None if text is None else str(text))
+    model = classifier.model_
+    if file is None:
+        page = kept_page(model, str(bundle))
+    elif isinstance(model, PixelModel):
+        raise InputError(
+            "the labels of this model are those of pixels, and its page is made of the pixels that training kept: "
+            "leave the file out; manyhot evaluate measures on a file",
+            file=file,
+        )
+    else:
+        samples = rows_with_labels(
+            classifier, file, {**told, "legend": legend_of(told["legend"])}, unknown_labels, quiet
+        )
+        rows = measured_rows(classifier, samples, quiet)
+        page = new_page(model, rows, examine(samples, folds=int(model.plan.folds)), str(file), str(bundle))
+    if output is not None:
+        write_page(page, output)
+        tell([f"the report is in {output}"], quiet or not as_json)
+    document = without_bulk(page) | ({} if output is None else {"output": str(output)})
+    answer(document, f"{output}: {output.stat().st_size / 2**20:.1f} MiB" if output is not None else "", as_json)
+
+
+def check_output(output: Path | None, as_json: bool) -> None:
+    """Refuse what cannot be written before the work is done.
+
+    Raises:
+        InputError: No output where none is printed either, or a name that is no page's.
+        OutputError: A folder that is not there.
+    """
+    if output is None:
+        if not as_json:
+            raise InputError("say where the page goes, such as -o report.html (or --json for the figures alone)")
+        return
+    if output.suffix.lower() not in SUFFIXES:
+        raise InputError(f"got {output.name!r}, expected a name that ends in .html", argument="--output")
+    if not output.parent.is_dir():
+        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")

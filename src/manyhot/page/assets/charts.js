@@ -1,0 +1,59 @@
+// Small charts: a frame with two axes, and what is drawn in it.
+
+const WIDTH = 320;
+const HEIGHT = 220;
+const EDGES = { left: 40, right: 10, top: 12, bottom: 36 };
+
+function ticks(low, high, wanted = 5) {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / wanted;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((times) => times * unit).find((size) => size >= rough);
+  const found = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(Number((k * step).toPrecision(12)));
+  return found;
+}
+
+const short = (value) => (Math.abs(value) >= 10000 ? `${value / 1000}k` : String(value));
+
+function frame({ title, x, y, width = WIDTH, height = HEIGHT, left = EDGES.left }) {
+  const span = { x: width - left - EDGES.right, y: height - EDGES.top - EDGES.bottom };
+  const sx = (value) => left + (span.x * (value - x.low)) / (x.high - x.low || 1);
+  const sy = (value) => EDGES.top + span.y * (1 - (value - y.low) / (y.high - y.low || 1));
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": title });
+  const grid = svg("g", { class: "grid" });
+  for (const at of y.ticks ?? ticks(y.low, y.high, 4)) {
+    grid.append(svg("line", { x1: left, x2: width - EDGES.right, y1: sy(at), y2: sy(at) }));
+    grid.append(svg("text", { x: left - 6, y: sy(at) + 4, "text-anchor": "end" }, (y.format ?? short)(at)));
+  }
+  for (const at of x.ticks ?? ticks(x.low, x.high)) {
+    grid.append(svg("text", { x: sx(at), y: height - 20, "text-anchor": "middle" }, (x.format ?? short)(at)));
+  }
+  grid.append(svg("text", { class: "axis-name", x: width - EDGES.right, y: height - 4, "text-anchor": "end" }, `${x.name} →`));
+  root.append(grid);
+  return { root, sx, sy, left, right: width - EDGES.right, top: EDGES.top, bottom: height - EDGES.bottom };
+}
+
+// A path through points [x, y]; a gap where one has no value.
+function path(at, points, attributes) {
+  let text = "";
+  let isOpen = false;
+  for (const [x, y] of points) {
+    if (x === null || y === null || Number.isNaN(x) || Number.isNaN(y)) {
+      isOpen = false;
+      continue;
+    }
+    text += `${isOpen ? "L" : "M"}${at.sx(x).toFixed(1)} ${at.sy(y).toFixed(1)}`;
+    isOpen = true;
+  }
+  return svg("path", { d: text, fill: "none", ...attributes });
+}
+
+function figure(title, root, ...below) {
+  return el("figure", {}, el("figcaption", {}, title), root, ...below);
+}
+
+function legend(...entries) {
+  const listed = entries.map(([kind, words]) => el("li", {}, el("span", { class: `key ${kind}`, "aria-hidden": "true" }), words));
+  return el("ul", { class: "legend" }, listed);
+}

@@ -1,0 +1,73 @@
+"""Rows as a person sees them: their texts, their images, their first columns."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+MOST_ROWS = 250
+"""Rows that are shown as themselves, the most important ones; others are named."""
+MOST_IMAGES = 160
+TEXT_LETTERS = 400
+CELL_LETTERS = 60
+COLUMNS = 6
+EDGE = 192
+"""Pixels of the longer edge of an image."""
+QUALITY = 80
+
+
+def contents(
+    rows: Sequence[int], texts: Mapping[str, pl.Series], images: Iterable[np.ndarray | None], cells: pl.DataFrame
+) -> dict[int, dict[str, Any]]:
+    """What the rows are.
+
+    Args:
+        rows: The rows, the most important first.
+        texts: Columns of texts by name.
+        images: An image for each of the first rows, uint8 (h, w, 3); None for one that cannot be shown.
+        cells: Other columns, of which the first few are shown where there is neither text nor image.
+
+    Returns:
+        Row -> `text` (the texts, with their columns' names where there are several, cut after 400 letters), `image` (a
+        JPEG file in base64) and `cells` (pairs of name and value), as far as it has any.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for row in rows[:MOST_ROWS]:
+        told: dict[str, Any] = {}
+        parts = [(name, str(column[row])) for name, column in texts.items() if column[row] is not None]
+        if parts:
+            text = parts[0][1] if len(texts) == 1 else " / ".join(f"{name}: {text}" for name, text in parts)
+            told["text"] = shortened(text, TEXT_LETTERS)
+        elif cells.width and not texts:
+            shown = cells.columns[:COLUMNS]
+            told["cells"] = [[name, shortened(_cell(cells[name][row]), CELL_LETTERS)] for name in shown]
+        found[row] = told
+    for row, image in zip(rows[:MOST_IMAGES], images, strict=False):
+        if image is not None:
+            found[row]["image"] = as_jpeg(image)
+            found[row].pop("cells", None)
+    return {row: told for row, told in found.items() if told}
+
+
+def as_jpeg(image: np.ndarray) -> str:
+    """A small image as a JPEG file in base64."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=QUALITY)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def shortened(text: str, letters: int) -> str:
+    """A text of at most so many letters."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)

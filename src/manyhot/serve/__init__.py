@@ -1,0 +1,1 @@
+"""A service that answers rows over HTTP; `pip install 'manyhot[serve]'`. Start reading at README.md."""

@@ -1,0 +1,143 @@
+"""The service as an ASGI application: a route for each address, behind one gate.
+
+What the answers are is made elsewhere; here is only what HTTP asks. Start reading at `application`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from manyhot.serve.bodies import Predict
+from manyhot.serve.counters import CONTENT_TYPE
+from manyhot.serve.gate import Gate
+from manyhot.serve.openapi import description
+from manyhot.serve.pages import page_routes
+from manyhot.serve.problems import RETRY_SECONDS, HttpError
+from manyhot.serve.reports import Reports
+from manyhot.serve.service import Service
+from manyhot.serve.told import told_of
+
+GET, POST = ["GET"], ["POST"]
+
+
+def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> ASGIApp:
+    """The service behind its gate.
+
+    Args:
+        service: The service, not yet started.
+        token: What `Authorization: Bearer` has to say; None for nothing.
+        hosts: Names that the header `Host` may say; empty for any.
+    """
+    endpoints = Endpoints(service, token is not None)
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await asyncio.to_thread(service.close)
+
+    routes = [
+        Route("/predict", endpoints.predict, methods=POST),
+        Route("/models/{name}/predict", endpoints.predict, methods=POST),
+        Route("/labels", endpoints.labels, methods=GET),
+        Route("/models/{name}/labels", endpoints.labels, methods=GET),
+        Route("/model", endpoints.model, methods=GET),
+        Route("/models/{name}/model", endpoints.model, methods=GET),
+        Route("/report", endpoints.report, methods=GET),
+        Route("/models/{name}/report", endpoints.report, methods=GET),
+        Route("/models", endpoints.models, methods=GET),
+        Route("/health", endpoints.health, methods=GET),
+        Route("/ready", endpoints.ready, methods=GET),
+        Route("/metrics", endpoints.metrics, methods=GET),
+        Route("/openapi.json", endpoints.openapi, methods=GET),
+        *page_routes(),
+    ]
+    told = {HTTPException: _told_by_router, HttpError: _told}
+    app = Starlette(routes=routes, lifespan=life, exception_handlers=told)
+    app.router.redirect_slashes = False
+    direct = {f"/models/{name}/predict": Predict(service, served) for name, served in service.models.items()}
+    return Gate(app, service, {"/predict": Predict(service, service.first), **direct}, token, hosts)
+
+
+class Endpoints:
+    """What each address answers.
+
+    Args:
+        service: The service.
+        has_token: Whether a bearer token is asked for.
+    """
+
+    def __init__(self, service: Service, has_token: bool) -> None:
+        self.service, self.has_token = service, has_token
+        self.reports = Reports(service)
+
+    async def predict(self, request: Request) -> Response:
+        """Only for names of models that there are not; what is there never comes to the router."""
+        name = request.path_params.get("name")
+        self.service.model(name)
+        raise HttpError(404, f"there is no model {str(name)[:200]!r}", argument="name")
+
+    async def labels(self, request: Request) -> Response:
+        """The labels and their thresholds."""
+        document = told_of(self.service.model(request.path_params.get("name")))
+        return _json({name: document[name] for name in ("name", "labels", "thresholds", "decision")})
+
+    async def model(self, request: Request) -> Response:
+        """What the model is, how good, and what its rows look like."""
+        return _json(told_of(self.service.model(request.path_params.get("name"))))
+
+    async def report(self, request: Request) -> Response:
+        """The report as a page."""
+        return await self.reports.answer(self.service.model(request.path_params.get("name")))
+
+    async def models(self, request: Request) -> Response:
+        """The models by name."""
+        names = list(self.service.models)
+        return _json({"models": names, "first": names[0]})
+
+    async def health(self, request: Request) -> Response:
+        """Whether the process lives."""
+        return _json({"health": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        """Whether requests are answered."""
+        document = {"ready": self.service.is_ready, "state": self.service.state()}
+        if self.service.is_ready:
+            return _json(document)
+        return _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})
+
+    async def metrics(self, request: Request) -> Response:
+        """Counters for Prometheus."""
+        return Response(self.service.counters.text(), headers={"content-type": CONTENT_TYPE})
+
+    async def openapi(self, request: Request) -> Response:
+        """The description of all this."""
+        return _json(description(list(self.service.models.values()), self.has_token))
+
+
+def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", errors="replace")
+    return Response(content, status, headers, "application/json")
+
+
+async def _told_by_router(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: "there is nothing at this address; /openapi.json says what there is", 405: "another method is needed"}
+    message = words.get(error.status_code, error.detail)
+    return await _told(request, HttpError(error.status_code, message, headers=error.headers))
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HttpError)
+    return Response(error.content(), error.status, error.headers, "application/json")

@@ -1,0 +1,70 @@
+"""What is wrong with a request, as a status and a JSON document that names the place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from manyhot.errors import InputError
+
+RETRY_SECONDS = 1
+"""What `Retry-After` says to who comes while there is no room."""
+
+
+class HttpError(Exception):
+    """Why a request is not answered.
+
+    Args:
+        status: The HTTP status, 4xx or 5xx.
+        message: What was got, what was expected, what to do.
+        row: The row, counted from 1.
+        column: The column's name.
+        argument: The part of the request.
+        headers: Further headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        row: int | None = None,
+        column: str | None = None,
+        argument: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+        self.places: dict[str, int | str | None] = {"row": row, "column": column, "argument": argument}
+        self.headers = dict(headers or {})
+
+    def moved(self, rows: int) -> HttpError:
+        """The same, of a row so many rows further on."""
+        row = self.places["row"]
+        self.places["row"] = row + rows if isinstance(row, int) else None
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values; places that are not known are left out."""
+        places = {name: place for name, place in self.places.items() if place is not None}
+        return {"error": {"status": self.status, "message": self.message, **places}}
+
+    def content(self) -> bytes:
+        """As JSON text."""
+        return json.dumps(self.document(), ensure_ascii=False).encode("utf-8", errors="replace")
+
+
+def problem_of(error: InputError, status: int = 422) -> HttpError:
+    """What an error of the library is as an answer; no file is named, because there was none."""
+    return HttpError(status, error.message, row=error.row, column=error.column, argument=error.argument)
+
+
+def busy(message: str) -> HttpError:
+    """No room now."""
+    return HttpError(429, message, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def unready(message: str) -> HttpError:
+    """Not ready yet, or no more."""
+    return HttpError(503, message, headers={"Retry-After": str(RETRY_SECONDS)})

@@ -1,0 +1,118 @@
+"""`manyhot report`: from what training kept and from a file, with what it shows of rows, and what it refuses."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from image_spots import SETTINGS, spots
+from manyhot import MultiLabelClassifier, load
+from manyhot.cli.jobs.report import check_output
+from manyhot.errors import InputError, OutputError
+from manyhot.labels import LabelSpace, Targets
+from manyhot.samples import Samples
+
+from .conftest import songs
+
+
+def test_a_page_of_what_training_kept(manyhot, bundle, tmp_path):
+    done = manyhot("report", bundle, "-o", tmp_path / "report.html", "--json")
+    assert done.code == 0, done.err
+    page = done.document
+    model = load(bundle).model_
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    assert "counts" not in page
+    assert page["report"] == model.report
+    assert page["training"]["members"] == model.n_members
+    assert page["file"] is None
+    figures = {figure["name"]: figure["own"]["value"] for figure in page["measures"]}
+    assert figures["f1_micro"] == model.report["measures"]["own"]["f1_micro"]["value"]
+    assert not page["rows"]["has_contents"]
+    assert manyhot("report", bundle, "-o", tmp_path / "report.html").out.startswith(str(tmp_path / "report.html"))
+
+
+def test_a_page_of_a_file_says_what_evaluate_says_and_shows_its_rows(manyhot, bundle, tmp_path):
+    songs(50, seed=3).write_csv(tmp_path / "new.csv")
+    done = manyhot("report", bundle, tmp_path / "new.csv", "-o", tmp_path / "report.html", "--json", "--quiet")
+    assert done.code == 0, done.err
+    page = done.document
+    measured = manyhot("evaluate", bundle, tmp_path / "new.csv", "--json", "--quiet").document
+    assert page["report"]["measures"] == measured["measures"]
+    assert page["rows"]["has_contents"]
+    shown = {row["id"]: dict(row["cells"]) for row in page["rows"]["named"]}
+    asked = songs(50, seed=3).to_dicts()
+    for row in asked:
+        if row["song_id"] in shown:
+            assert shown[row["song_id"]]["kind"] == row["kind"]
+            assert float(shown[row["song_id"]]["tempo"]) == pytest.approx(row["tempo"], rel=1e-3)
+    assert {"energy", "tempo", "kind"} <= set(page["data"]["doctor_saw"].split()) | {"energy", "tempo", "kind"}
+    thresholds = dict(zip(page["labels"]["label"], page["labels"]["threshold"], strict=True))
+    assert thresholds == load(bundle).thresholds_
+
+
+def test_a_page_of_the_rows_of_training_says_that_it_is_too_good(manyhot, bundle, tmp_path):
+    songs().write_csv(tmp_path / "songs.csv")
+    page = manyhot("report", bundle, tmp_path / "songs.csv", "--json", "--quiet").document
+    assert "60 of these 60 rows were there in training" in page["report"]["scores"]["remarks"][0]
+    assert page["rows"]["suspicious"] == []
+
+
+def test_texts_are_shown_as_themselves(manyhot, tmp_path):
+    words = ["refund my money now please", "the app crashes often", "love the new colours", "invoice is wrong again"]
+    generator = np.random.default_rng(0)
+    picked = generator.integers(0, 4, 90)
+    frame = pl.DataFrame(
+        {
+            "message": [f"{words[k]} <b>{n}</b> in the year {generator.integers(1000)}" for n, k in enumerate(picked)],
+            "label_billing": np.isin(picked, (0, 3)) ^ (generator.random(90) < 0.2),
+            "label_app": np.isin(picked, (1, 2)) ^ (generator.random(90) < 0.2),
+        }
+    )
+    frame[:60].write_csv(tmp_path / "old.csv")
+    frame[60:].write_csv(tmp_path / "new.csv")
+    words = ("--members", "2", "--epochs", "2", "--hidden", "4", "--folds", "3", "--quiet", "--kind", "message=text")
+    model = tmp_path / "tickets.manyhot"
+    done = manyhot("train", tmp_path / "old.csv", "--labels", "label_*", "-o", model, *words)
+    assert done.code == 0, done.err
+    page = manyhot("report", model, tmp_path / "new.csv", "--json", "--quiet").document
+    texts = {int(row["id"]): row["text"] for row in page["rows"]["named"]}
+    assert texts
+    assert all(text == frame["message"][59 + number] for number, text in texts.items())
+
+
+def test_images_are_shown_as_themselves(manyhot, tmp_path, monkeypatch):
+    X, Y = spots(80)
+    model = tmp_path / "spots.manyhot"
+    MultiLabelClassifier(labels=["first", "second"], epochs=2, **SETTINGS).fit(X, Y).save(model)
+    new, truth = spots(30, seed=1)
+    ids = np.array([f"img/{k}.png" for k in range(30)])
+    frame = pl.DataFrame([pl.Series("image", new)])
+    samples = Samples(frame, ["image"], {"image": "image"}, Targets(truth == 0), LabelSpace(("first", "second")), ids)
+    monkeypatch.setattr("manyhot.cli.jobs.measuring.read", lambda *_, **__: samples)
+    (tmp_path / "rows.parquet").touch()
+    done = manyhot("report", model, tmp_path / "rows.parquet", "-o", tmp_path / "r.html", "--json", "--quiet")
+    assert done.code == 0, done.err
+    assert done.document["rows"]["has_contents"]
+    assert not any("image" in row for row in done.document["rows"]["named"])  # only in the page
+
+
+def test_what_cannot_be_done_is_refused_before_the_work(manyhot, bundle, tmp_path):
+    assert "-o report.html" in manyhot("report", bundle).err
+    with pytest.raises(InputError, match=r"ends in \.html"):
+        check_output(tmp_path / "report.pdf", as_json=False)
+    with pytest.raises(OutputError, match="does not exist"):
+        check_output(tmp_path / "nowhere" / "report.html", as_json=False)
+    classifier = load(bundle)
+    classifier.save(tmp_path / "bare.manyhot", evidence=False)
+    done = manyhot("report", tmp_path / "bare.manyhot", "-o", tmp_path / "r.html")
+    assert done.code == 2
+    assert "name a file of rows" in done.err
+    songs(20, seed=5).write_csv(tmp_path / "new.csv")
+    done = manyhot("report", tmp_path / "bare.manyhot", tmp_path / "new.csv", "--json", "--quiet")
+    assert done.document["training"] is None
+
+
+def test_a_report_writes_its_page(bundle, tmp_path):
+    report = load(bundle).report_
+    page = report.to_html(tmp_path / "report.html")
+    assert page["model"] is None
+    assert (tmp_path / "report.html").stat().st_size > 50_000
