@@ -24,7 +24,7 @@ from manyhot.read import ReadOptions, read
 
 HERE = Path(__file__).resolve().parent
 NETWORK = {"filters": [32, 64, 128, 256], "blocks": 1, "hidden": [256]}
-AUGMENT = "flip+quarter_turns+shift+zoom+colour"
+AUGMENT = "flip+quarter_turns"
 RATES = (5e-4, 1.5e-3, 4e-3)
 
 
