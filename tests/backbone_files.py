@@ -17,8 +17,8 @@ def tints(n: int = 96, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Noise that is reddish, bright, both or neither, uint8 (n, 32, 32, 3)."""
     generator = np.random.default_rng(seed)
     Y = generator.random((n, 2)) < 0.5
-    X = generator.integers(0, 60, (n, EDGE, EDGE, 3))
-    X[..., 0] += 120 * Y[:, 0, None, None]
+    X = generator.integers(0, 30, (n, EDGE, EDGE, 3))
+    X[..., 0] += 150 * Y[:, 0, None, None]
     X += 70 * Y[:, 1, None, None, None]
     return X.astype(np.uint8), Y.astype(int)
 
@@ -44,7 +44,7 @@ def weights_file(path: Path, name: str = NAME, seed: int = 0) -> Path:
     generator = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
+            gamma, _, mean, variance = layer.get_weights()
             noise = generator.normal(size=(2, len(mean)))
             layer.set_weights([gamma, 0.1 * noise[0], 0.02 * noise[1], variance])
         elif layer.weights:

@@ -139,11 +139,20 @@ def test_tuning_begins_where_the_layers_behind_it_ended(weights, monkeypatch):
     assert [fit.network.name for fit, *_ in parts] == ["mlp", "backbone"]
     expected = engine.Scorer(networks, trained.weights, "float32", Runtime()).scores(behind.base.blocks)
     found = model.scorer().scores(parts[1][0].base.blocks)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_members_side_by_side_are_tuned_as_one_by_one(tuned, weights):
+    X, Y = tints()
+    together = MultiLabelClassifier(**SMALL, layout="together", image_settings=told(weights, tune=2)).fit(X, Y)
+    first, second = (one.model_.weights.trainable for one in (tuned, together))
+    apart = max(np.abs(a - b).max() for a, b in zip(first, second, strict=True))
+    assert apart < 5e-3  # as far as float noise drives steps of 1e-4 apart, and no further
 
 
 def test_a_backbone_without_weights_is_trained_whole(tmp_path):
-    X, Y = tints()
+    X, Y = tints(48)
     settings = {"backbone": NAME, "weights": "none", "size": EDGE, "augment": "none"}
     model = MultiLabelClassifier(**{**SMALL, "epochs": 2}, image_settings=settings).fit(X, Y)
     assert model.model_.network.settings["is_tuned"] is False
@@ -155,6 +164,7 @@ def test_a_backbone_without_weights_is_trained_whole(tmp_path):
     assert any(np.abs(leaf[0] - leaf[1]).max() > 0 for leaf in fixed)  # averages are each member's own
 
 
+@pytest.mark.slow
 def test_frozen_images_stand_beside_numbers_and_other_images(weights):
     X, Y = tints(48)
     frame = pl.DataFrame([pl.Series("photo", X), pl.Series("x", np.arange(48.0)), pl.Series("other", X[::-1])])
@@ -166,28 +176,36 @@ def test_frozen_images_stand_beside_numbers_and_other_images(weights):
         assert one.predict_proba(frame).shape == Y.shape
 
 
-def test_what_goes_on_after_training(frozen, tuned, weights):
+@pytest.mark.parametrize("which", ["frozen", pytest.param("tuned", marks=pytest.mark.slow)])
+def test_what_goes_on_after_training(which, request):
     X, Y = tints()
+    model = request.getfixturevalue(which)
+    assert clone(model).get_params()["image_settings"] == model.image_settings
+    again = pickle.loads(pickle.dumps(model))
+    expected = model.predict_proba(X)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    again.partial_fit(X, Y)
+    assert np.abs(again.predict_proba(X) - expected).max() > 0
+    before, after = (one.model_.weights.trainable[0] for one in (model, again))
+    n_steps = len(X) // SMALL["batch_size"]
+    rate = 1e-4 if which == "tuned" else 2e-3
+    assert 0.1 * rate < np.abs(after - before).max() < 2 * n_steps * rate
     more = np.c_[Y, Y[:, 0] & Y[:, 1]]
-    for model in (frozen, tuned):
-        again = pickle.loads(pickle.dumps(model))
-        expected = model.predict_proba(X)
-        np.testing.assert_array_equal(again.predict_proba(X), expected)
-        assert clone(model).get_params()["image_settings"] == model.image_settings
-        again.partial_fit(X, Y)
-        assert 0 < np.abs(again.predict_proba(X) - expected).max() < 0.5
-    grown = pickle.loads(pickle.dumps(frozen)).add_labels(X, more, labels=["red", "bright", "both"], epochs=2)
-    assert grown.predict_proba(X).shape == (len(X), 3)
-    with pytest.raises(InputError, match="fit anew with all labels"):
-        tuned.add_labels(X, more, labels=["red", "bright", "both"])
+    grown = pickle.loads(pickle.dumps(model))
+    if which == "tuned":
+        with pytest.raises(InputError, match="fit anew with all labels"):
+            grown.add_labels(X, more, labels=["red", "bright", "both"])
+    else:
+        grown.add_labels(X, more, labels=["red", "bright", "both"], epochs=2)
+        assert grown.predict_proba(X).shape == (len(X), 3)
 
 
-def test_cross_validation_takes_both(weights):
+@pytest.mark.parametrize("tune", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_cross_validation_takes_both(weights, tune):
     X, Y = tints(48)
-    for more in ({}, {"tune": 1}):
-        model = MultiLabelClassifier(**SMALL, image_settings=told(weights, **more))
-        result = cross_validate(model, X, Y, folds=2, repeats=1)
-        assert result.mean("f1_micro") > 0.7
+    model = MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=tune))
+    result = cross_validate(model, X, Y, folds=2, repeats=1)
+    assert result.mean("f1_micro") > 0.7
 
 
 def test_a_frozen_backbone_is_streamed_and_a_tuned_one_is_not(weights, tmp_path):
@@ -205,14 +223,16 @@ def test_a_frozen_backbone_is_streamed_and_a_tuned_one_is_not(weights, tmp_path)
 
 def test_a_frozen_backbone_is_explained(frozen):
     X, _ = tints(2, seed=3)
-    scores = frozen.predict_proba(X, calibrated=False)
+    blocks = frozen.model_.encoder.transform(pl.DataFrame([pl.Series("image", X)]))
+    scores = np.stack([frozen.model_.scorer().scores(blocks, (k, k + 1)) for k in range(2)])
+    logits = np.log(scores / (1 - scores)).mean(axis=0)
     for row, of_row in enumerate(frozen.explain(X, ["red", "bright"])):
         for j, one in enumerate(of_row.values()):
             assert one.maps["image"].shape == (EDGE, EDGE)
             total = one.constant + one.maps["image"].sum() + one.unexplained
             assert total == pytest.approx(one.logit, abs=1e-6)
             assert abs(one.unexplained) < 0.2 * np.abs(one.maps["image"]).sum()
-            assert 1 / (1 + np.exp(-one.logit)) == pytest.approx(scores[row, j], abs=0.1)
+            assert one.logit == pytest.approx(logits[row, j], abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +287,7 @@ def test_weights_that_cannot_be_had_are_named(weights, tmp_path, monkeypatch):
         open_backbone(NAME, "imagenet")
 
 
+@pytest.mark.slow
 def test_other_files_of_weights_are_read(weights, tmp_path):
     expected = open_backbone(NAME, str(weights)).digest
     for name in ("whole.keras", "whole.h5"):

@@ -7,6 +7,7 @@ is ever read. Start reading at `open_backbone`, then `Backbone`.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -120,15 +121,24 @@ def open_backbone(name: str, weights: str) -> Backbone:
                 argument="image_settings",
             )
         try:
-            core.inner.load_weights(str(path))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras warns of every layer of another network before it raises
+                core.inner.load_weights(str(path))
+            kernels = [one for one in core.trainable_variables if len(one.shape) > 1]
+            missing = [one.path for one in kernels if not np.asarray(one.value).any()]
         except Exception as error:  # h5py and Keras raise whatever a damaged file leads them to
-            raise InputError(
-                f"weights: {path} does not hold the weights of {name} without its last layer "
-                f"({first_line(error)}); such a file is written by "
-                f"keras.applications.{BACKBONES[name].maker}(include_top=False).save_weights('x.weights.h5')",
-                argument="image_settings",
-            ) from None
+            raise _no_such_weights(path, name, first_line(error)) from None
+        if missing:
+            raise _no_such_weights(path, name, f"{len(missing)} layers are missing, such as {missing[0]}")
         return _of_core(name, core)
+
+
+def _no_such_weights(path: Path, name: str, why: str) -> InputError:
+    return InputError(
+        f"weights: {path} does not hold the weights of {name} without its last layer ({why}); such a file is written "
+        f"by keras.applications.{BACKBONES[name].maker}(include_top=False).save_weights('x.weights.h5')",
+        argument="image_settings",
+    )
 
 
 def _downloaded(name: str) -> Backbone:
@@ -151,12 +161,13 @@ def _of_core(name: str, core: Any) -> Backbone:
     return Backbone(name, trainable, fixed, core.inner.output_shape[-1])
 
 
-def read_backbone(reader: Reader, encoder: Encoder) -> None:
+def read_backbone(reader: Reader, encoder: Encoder, is_kept: bool) -> None:
     """Hand the encoder the backbone that its file holds, if it needs one.
 
     Args:
         reader: The document and the arrays; "encoder/backbone....".
         encoder: The encoder that was read.
+        is_kept: Whether what the backbone makes of images is kept on disk.
 
     Raises:
         BundleError: Weights of another shape than the backbone's.
@@ -180,4 +191,4 @@ def read_backbone(reader: Reader, encoder: Encoder) -> None:
     )
     if len(held) != len(trainable) + len(fixed):
         raise BundleError(f"the file holds more than the weights of {name}")
-    encoder.looks.attach(ImageFeatures(Backbone(name, trainable, fixed, core.inner.output_shape[-1])))
+    encoder.looks.attach(ImageFeatures(Backbone(name, trainable, fixed, core.inner.output_shape[-1]), is_kept))

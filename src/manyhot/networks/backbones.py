@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manyhot.backend import keras
+from manyhot.backend import jax, keras
 from manyhot.image_kinds import BACKBONES
 from manyhot.networks.cnn import on_images
 from manyhot.networks.layers import BatchNormalization, Pixels, Scaled
@@ -52,7 +52,8 @@ class Core(keras.Model):
 
 
 def _initializers(generator: np.random.Generator | None) -> dict[str, type]:
-    """Keras' initializers by name, drawing on the host, because Keras compiles a program for every shape it draws.
+    """Keras' initializers by name, drawing on the host: Keras compiles a program for every shape that it draws, and JAX
+    one for every shape of a NumPy array that it is handed as it is.
 
     Args:
         generator: Where kernels are drawn from; None for zeros, where nothing but shapes matters.
@@ -66,19 +67,20 @@ def _initializers(generator: np.random.Generator | None) -> dict[str, type]:
         def __init__(self, scale: float = 1.0, mode: str = "fan_avg", **_: Any) -> None:
             self.scale, self.mode = scale, mode
 
-        def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
+        def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
             kind = keras.backend.standardize_dtype(dtype)
             if generator is None:
-                return np.zeros(tuple(shape), kind)
+                return jax.device_put(np.zeros(tuple(shape), kind))
             places = math.prod(shape[:-2])
             fans = {"fan_in": places * shape[-2], "fan_out": places * shape[-1]}
             fan = fans.get(self.mode, (fans["fan_in"] + fans["fan_out"]) / 2)
-            return (generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)).astype(kind)
+            drawn = generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)
+            return jax.device_put(drawn.astype(kind))
 
     def constant(value: float) -> type:
         class Constant(keras.initializers.Initializer):
-            def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
-                return np.full(tuple(shape), value, keras.backend.standardize_dtype(dtype))
+            def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
+                return jax.device_put(np.full(tuple(shape), value, keras.backend.standardize_dtype(dtype)))
 
         return Constant
 
