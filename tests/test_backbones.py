@@ -151,6 +151,7 @@ def test_members_side_by_side_are_tuned_as_one_by_one(tuned, weights):
     assert apart < 5e-3  # as far as float noise drives steps of 1e-4 apart, and no further
 
 
+@pytest.mark.slow
 def test_a_backbone_without_weights_is_trained_whole(tmp_path):
     X, Y = tints(48)
     settings = {"backbone": NAME, "weights": "none", "size": EDGE, "augment": "none"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from manyhot import calibrate, decide, plan
-from manyhot.backend import precision
+from manyhot.backend import jax, precision
 from manyhot.errors import InputError
 from manyhot.image_kinds import PIXEL_NETWORKS
 from manyhot.losses import LOSSES, OUTPUTS
@@ -55,8 +55,9 @@ MORE = {
 }
 CASES = [(name, {**settings, **more}) for name in BUILDERS for settings in SETTINGS for more in MORE[name]]
 LARGE = [case for case in CASES if case[0] == "backbone"]
-CASES = [case for case in CASES if case not in LARGE] + LARGE[-2:]
-"""Those of backbones take a second each."""
+CASES = [case for case in CASES if case not in LARGE]
+CASES += [LARGE[-1], pytest.param(*LARGE[-2], marks=pytest.mark.slow)]
+"""Those of backbones take seconds each."""
 
 
 def inputs_of(name: str, n: int, dtype: str, words: int = 0) -> dict:
@@ -71,7 +72,8 @@ def test_a_network_returns_logits_of_the_asked_type(name, settings, dtype):
         model = BUILDERS[name](SHAPES[name], 3, settings, Start(1, np.array([1.0, 2.0, 3.0]), dtype))
         trainable, fixed = ([v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables))
         inputs = inputs_of(name, 4, dtype)
-        logits, _ = model.stateless_call(trainable, fixed, inputs, training=False)
+        run = partial(model.stateless_call, training=False)
+        logits, _ = (jax.jit(run) if name == "backbone" else run)(trainable, fixed, inputs)
     places = SHAPES[name]["image"][:2] if name in PIXEL_NETWORKS else ()
     assert logits.shape == (4, *places, 3)
     assert str(logits.dtype) == dtype
