@@ -8,7 +8,7 @@ import pytest
 
 from manyhot import MultiLabelClassifier, cross_validate, load
 from manyhot.encode.function import CALL_TEXTS, PROBE, Features, FunctionEncoder
-from manyhot.encode.kept import LEAST_ROWS, Kept
+from manyhot.encode.kept import LEAST_ROWS, Kept, key_of
 from manyhot.errors import InputError
 
 SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
@@ -71,8 +71,8 @@ def test_few_texts_make_no_file_and_a_folder_that_cannot_be_written_is_no_error(
     assert not list(cache.rglob("*.npy"))
     (tmp_path / "file").write_text("")
     kept = Kept(tmp_path / "file" / "below", 2)
-    kept.add(TEXTS, np.ones((len(TEXTS), 2)))
-    assert kept.find(["text 0"])[0] is not None
+    kept.add([key_of(text) for text in TEXTS], np.ones((len(TEXTS), 2)))
+    assert kept.find([key_of("text 0")])[0] is not None
 
 
 def test_a_call_has_so_many_texts_at_most():

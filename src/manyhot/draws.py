@@ -150,8 +150,9 @@ def _seen(model: Model, features: pl.DataFrame) -> list[tuple[str, np.ndarray]]:
     """Columns of images with what the network gets of them, uint8 (n, h, w, 3)."""
     encoder = model.encoder
     assert isinstance(encoder, TableEncoder)
-    blocks = encoder.transform(features)
-    found = zip(encoder.image_columns, (blocks[name] for name in encoder.images), strict=True)
+    found = zip(
+        encoder.image_columns, encoder.looks.pixels([features[name] for name in encoder.image_columns]), strict=True
+    )
     return [(name, np.broadcast_to(block, (*block.shape[:3], 3))) for name, block in found]
 
 

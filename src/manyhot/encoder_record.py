@@ -9,7 +9,7 @@ import numpy as np
 from manyhot.bundle import Reader
 from manyhot.encode import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
 from manyhot.errors import BundleError
-from manyhot.image_kinds import FITS, MOST_EDGE
+from manyhot.image_kinds import BACKBONES, FITS, MOST_EDGE
 from manyhot.samples import COLUMN_KINDS
 
 MOST_UNITS = 10_000_000
@@ -40,6 +40,13 @@ def read_encoder(reader: Reader) -> Encoder:
         "scale": reader.array("encoder/scale", dtype=np.float64, shape=(width,), low=np.finfo(float).tiny),
         "gaps": gaps,
     }
+    if any("backbone" in one for one in spec.get("images", ())):
+        columns = (len(spec["images"]), None)
+        arrays["image.center"] = reader.array("encoder/image.center", dtype=np.float64, shape=columns)
+        low = np.finfo(float).tiny
+        arrays["image.scale"] = reader.array("encoder/image.scale", dtype=np.float64, shape=columns, low=low)
+        if arrays["image.center"].shape != arrays["image.scale"].shape:
+            raise BundleError("centres and scales of images do not fit each other")
     texts = reader.array_names("encoder/text.") if "text" in spec else []
     arrays |= {name.removeprefix("encoder/"): reader.any_array(name) for name in texts}
     if len(gaps) > width or (np.diff(gaps) <= 0).any():
@@ -91,4 +98,7 @@ def _image_spec(record: Reader) -> dict[str, Any]:
         name: record.list_of_numbers(name, low, 1.0, min_items=shape[2], max_items=shape[2])
         for name, low in (("mean", 0.0), ("deviation", 1e-6))
     }
-    return {"shape": shape, **numbers, "fit": record.text("fit", choices=FITS)}
+    backbone = {"backbone": record.text("backbone", choices=list(BACKBONES))} if record.has("backbone") else {}
+    if backbone and shape[2] != 3:
+        raise BundleError("a backbone takes images in colour")
+    return {"shape": shape, **numbers, "fit": record.text("fit", choices=FITS), **backbone}

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from manyhot import check, persist
 from manyhot.accepts import Accepts
+from manyhot.backbones import open_backbone
 from manyhot.backend import keep_compiled_programs
 from manyhot.decides import Decides
 from manyhot.draws import Draws
@@ -32,10 +33,10 @@ from manyhot.per_pixel import PerPixel
 from manyhot.pixel_targets import is_pixel_targets
 from manyhot.plan import OWN, Plan, Runtime
 from manyhot.pretrained import preset_function
-from manyhot.progress import watching
+from manyhot.progress import reporting, watching
 from manyhot.report import LabelSets
 from manyhot.samples import Arrays, Samples
-from manyhot.taken import Taken, decode_images, text_function
+from manyhot.taken import Taken, decode_images, image_function, text_function
 from manyhot.text_kinds import OWN_TEXT
 
 
@@ -242,14 +243,17 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
             )  # scikit-learn's contract: the class of the higher probability
         if targets.n_samples != features.shape[0]:
             raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
-        features, is_kept, left_out = decode_images(features, kinds, plan, runtime.on_bad_image, samples)
+        backbone = image_function(plan, kinds, open_backbone)
+        with reporting(runtime.quiet or backbone is None) as tell:
+            told = (plan, runtime.on_bad_image, samples, backbone, tell)
+            features, is_kept, left_out = decode_images(features, kinds, *told)
         columns = () if kinds is not None or isinstance(features, Arrays) else self._column_names(features, samples)
         ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
         if is_kept is not None:
             targets, ids, notes = targets.take(is_kept), None if ids is None else ids[is_kept], (*notes, *left_out)
         function = text_function(plan, self.text, kinds, preset_function)
-        told = (classes, plan, runtime, ids, notes, function, is_kept)
-        return Taken(features, kinds, columns, space, targets, *told)
+        rest = (classes, plan, runtime, ids, notes, function, is_kept, backbone)
+        return Taken(features, kinds, columns, space, targets, *rest)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train further: one pass of every member over the given rows; the first call is `fit`.
@@ -361,8 +365,7 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
         """
         check_is_fitted(self)
         classes = None if self._binary_classes is None else self._binary_classes.tolist()
-        facts = {"classes": classes, "reading": self.reading_}
-        persist.save(self.model_, path, facts, with_evidence=evidence)
+        persist.save(self.model_, path, {"classes": classes, "reading": self.reading_}, with_evidence=evidence)
 
     @property
     def report_(self) -> PagedReport:

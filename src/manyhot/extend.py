@@ -19,6 +19,7 @@ from manyhot.deciding import fresh_evidence
 from manyhot.duplicates import fingerprints, merge_duplicates
 from manyhot.errors import InputError
 from manyhot.fits import Base, Features, Fit, label_weights_of, train_fits
+from manyhot.image_kinds import image_settings
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Given, Model, check_learnable, finished
 from manyhot.plan import OWN, Plan
@@ -126,6 +127,11 @@ def add_labels(
     """
     if model.plan.network == OWN:
         raise InputError("a Keras model of your own has a fixed number of outputs; make one with more and fit it anew")
+    if image_settings(model.plan.image_settings)["tune"]:
+        raise InputError(
+            "a tuned backbone moves too slowly to learn further labels, and would forget at a higher rate; fit anew "
+            "with all labels, or add labels to a model with tune=0"
+        )
     evidence = fresh_evidence(model, "add labels")
     labels, targets, n = grown.labels, grown.targets, grown.targets.n_samples
     plan = replace(model.plan, epochs=n_epochs)

@@ -15,6 +15,7 @@ from manyhot.encode.function import Features, PretrainedEncoder, TextFunction
 from manyhot.encode.texts import TextColumns
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
+from manyhot.image_kinds import without_weights_file
 from manyhot.many import ManyLabelClassifier
 from manyhot.many.store import is_many
 from manyhot.plan import Plan
@@ -47,6 +48,7 @@ def load(
     model, facts = persist.construct(contents, path, custom_objects or {})
     settings = {f.name: getattr(model.plan, f.name) for f in fields(Plan)}
     settings["text_settings"] = without_places(model.plan.text, model.plan.text_settings)
+    settings["image_settings"] = without_weights_file(model.plan.image_settings)
     classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
     classes = facts["classes"]
     classifier._take(model, None if classes is None else np.asarray(classes), facts["reading"])

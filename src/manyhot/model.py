@@ -19,12 +19,13 @@ from manyhot.decider import Decider, Settled, fit_decider, honest_answers, settl
 from manyhot.duplicates import fingerprints
 from manyhot.encode import Encoder
 from manyhot.errors import InputError
-from manyhot.fits import Features, Fit, label_weights_of, out_of_fold, prepare, seen_rows, train_fits
+from manyhot.fits import Features, Fit, label_weights_of, out_of_fold, prepare, seen_rows
 from manyhot.labels import LabelSpace, Targets
 from manyhot.pixel_targets import PixelTargets
 from manyhot.plan import Plan, Runtime, to_dict
 from manyhot.specs import NetworkSpec
 from manyhot.trap import is_exclusive
+from manyhot.tuning import is_tuned, train_and_tune, tuning_plan
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def train_model(
     check_learnable(targets, labels, plan.folds)
     undecided = unfitted_decider(plan, labels)
     fit = prepare(features, targets, encoder, plan, network, weights, labels=labels)
-    _, trained = train_fits([fit], runtime, watch)
+    _, trained = train_and_tune([fit], runtime, watch)
     return finished(fit, trained, undecided, runtime, Given(targets, weights, ids, n, notes))
 
 
@@ -281,11 +282,13 @@ def continue_training(
 ) -> None:
     """Train every member further on all the given rows; the out-of-fold scores are stale afterwards.
 
-    The optimizer begins afresh, at the plan's learning rate without a schedule, and nothing stops early.
+    The optimizer begins afresh, at the plan's learning rate (that of tuning, for a tuned backbone) without a schedule,
+    and nothing stops early.
     """
     blocks = model.encoder.transform(features)
     rows = np.flatnonzero(weights > 0)
-    plan = replace(model.plan, epochs=n_epochs, schedule="constant", early_stopping=False)
+    plan = tuning_plan(model.plan) if is_tuned(model.network) else model.plan
+    plan = replace(plan, epochs=n_epochs, schedule="constant", early_stopping=False)
     networks = model.network.networks(model.n_members)
     by_label = label_weights_of(plan, model.labels)
     given = (blocks, targets.values, targets.known, weights, plan.precision, by_label)

@@ -14,7 +14,15 @@ from manyhot.bundle import Reader
 from manyhot.encode import Encoder
 from manyhot.encoder_record import MOST_UNITS
 from manyhot.errors import BundleError
-from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, PIXEL_NETWORKS, PIXEL_SETTINGS, POOLS
+from manyhot.image_kinds import (
+    BACKBONE,
+    BACKBONES,
+    IMAGE_NETWORKS,
+    NETWORK_SETTINGS,
+    PIXEL_NETWORKS,
+    PIXEL_SETTINGS,
+    POOLS,
+)
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, OwnNetwork, audit, built_shapes
 from manyhot.plan import LOSSES, OWN, PRECISIONS
 from manyhot.ranges import Sizes, Whole
@@ -132,7 +140,14 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
         settings |= _word_settings(reader, encoder)
     if (name in (*IMAGE_NETWORKS, *PIXEL_NETWORKS)) != bool(encoder.images):
         raise BundleError(f"the network {name!r} does not fit {len(encoder.images)} columns of images")
-    if encoder.images:
+    if name == BACKBONE:
+        known = reader.text("network.settings.backbone", choices=list(BACKBONES))
+        is_tuned = reader.boolean("network.settings.is_tuned")
+        settings |= {"images": encoder.images, "backbone": known, "is_tuned": is_tuned}
+        least = BACKBONES[known].least_edge
+        if any(min(shape[:2]) < least or shape[2] != 3 for shape in encoder.shapes().values() if len(shape) == 3):
+            raise BundleError(f"the images are not such as {known} takes")
+    elif encoder.images:
         settings |= _image_settings(reader, encoder, name in PIXEL_NETWORKS)
     if settings["tables"] != sorted(encoder.sparse):
         raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from manyhot import bundle, decide
+from manyhot.backbones import read_backbone
 from manyhot.bundle import Contents, Reader
 from manyhot.calibrate import Calibration
 from manyhot.decider import Decider
 from manyhot.encoder_record import read_encoder
 from manyhot.errors import BundleError, InputError
-from manyhot.image_kinds import PIXEL_NETWORKS
+from manyhot.image_kinds import PIXEL_NETWORKS, image_settings
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Evidence, Model, Remembered
 from manyhot.network_record import network_document, read_network
@@ -102,6 +103,7 @@ def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: in
     labels = LabelSpace(tuple(reader.list_of_text("labels", min_items=1, is_unique=True)))
     plan = plan_from_dict(reader.mapping("plan"))
     encoder = read_encoder(reader)
+    read_backbone(reader, encoder, image_settings(plan.image_settings)["cache"])
     n_members = reader.integer("members", 1, 100_000)
     of_plan = (plan.network, plan.precision)
     network, weights = read_network(reader, encoder, len(labels), of_plan, n_members, custom_objects, n_elements)

@@ -18,7 +18,7 @@ from manyhot.decider import fit_decider, honest_answers, settled, unfitted_decid
 from manyhot.encode import TableEncoder
 from manyhot.errors import InputError
 from manyhot.fits import Base, Fit, label_weights_of, train_fits
-from manyhot.image_kinds import PIXEL_NETWORKS, image_settings
+from manyhot.image_kinds import NONE, PIXEL_NETWORKS, image_settings
 from manyhot.intake import image_frame
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Evidence, Model, Remembered, check_learnable, measured_report, training_summary
@@ -223,6 +223,10 @@ def _fitting(plan: Plan) -> Plan:
             f"the network {plan.network!r} gives no labels of pixels, as these targets need them; say 'unet', or leave "
             "it away",
             argument="network",
+        )
+    if image_settings(plan.image_settings)["backbone"] != NONE:
+        raise InputError(
+            "backbone: labels of pixels are learned by a network of their own; leave it away", argument="image_settings"
         )
     if plan.encode == "none":
         raise InputError("images for labels of pixels are encoded; leave encode away", argument="encode")

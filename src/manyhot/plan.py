@@ -15,7 +15,7 @@ from typing import Any, Literal
 from manyhot import check
 from manyhot.errors import InputError
 from manyhot.hyperparameters import LOSS_KINDS, loss_settings
-from manyhot.image_kinds import IMAGE_NETWORKS, ON_BAD_IMAGE, PIXEL_NETWORKS, image_settings
+from manyhot.image_kinds import IMAGE_NETWORKS, ON_BAD_IMAGE, PIXEL_NETWORKS, image_settings, most_members, most_rows
 from manyhot.notation import checked_groups, checked_implications
 from manyhot.text_kinds import NGRAMS, TEXT_KINDS, text_settings
 
@@ -71,9 +71,9 @@ class Plan:
         patience: Epochs without a better stopping loss before a member stops.
         stop_share: One in this many rows outside the held-out fold decides about stopping.
         network: "mlp" (dense layers), "words" (the same on learned vectors of words, for text="embeddings"), "cnn",
-            "resnet" or "convnext" (plain, residual or depthwise convolutions, for images), "unet" (for labels of every
-            pixel), "own" (a Keras model of your own), or "auto": whichever of "mlp", "words", "resnet" and "unet" suits
-            features and targets.
+            "resnet" or "convnext" (plain, residual or depthwise convolutions, for images), "backbone" (a known network
+            for images, which learns with the rest), "unet" (for labels of every pixel), "own" (a Keras model of your
+            own), or "auto": whichever of "mlp", "words", "resnet", "backbone" and "unet" suits features and targets.
         hidden: Units of each hidden layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Share of hidden units dropped in training, 0 to below 1.
@@ -89,9 +89,10 @@ class Plan:
             max_words, max_characters and hashed, "static" model, "embeddings" max_words, buckets,
             max_tokens, units and pool, "pretrained" preset, max_tokens and cache, "own" name and cache.
         image_settings: Settings for images by name, such as {"size": 128, "augment": "flip+shift"}; None for the
-            defaults: size, channels and fit (how images are brought to one size), filters, blocks, kernel and pool (of
-            the networks; pool not of "unet"), patch, tile and overlap (of labels of pixels), augment and strength (how
-            they are varied in training).
+            defaults: size, channels and fit (how images are brought to one size), backbone (a known network that looks
+            at them), weights, tune, tune_rate and cache (where it begins, and whether it learns too), filters, blocks,
+            kernel and pool (of other networks; pool not of "unet"), patch, tile and overlap (of labels of pixels),
+            augment and strength (how they are varied in training).
         loss: "binary_crossentropy", "focal", "asymmetric", "class_balanced", "distribution_balanced", "two_way",
             "zlpr", "hill", "entropy_maximization", "weak_negatives", or "categorical_crossentropy" with
             `head="softmax"`; "auto" takes "binary_crossentropy", and "hill" with `positive_only`.
@@ -335,11 +336,12 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int 
             fewer epochs, and large ones leave room for fewer members.
     """
     members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
+    images = image_settings(plan.image_settings)
     if members == "auto":
         members = 16 if n_rows <= 5_000 and not n_table else 8
-        members = min(members, max(1, MOST_TABLE_NUMBERS // max(n_table, 1)))
+        members = min(members, most_members(images), max(1, MOST_TABLE_NUMBERS // max(n_table, 1)))
     if batch_size == "auto":
-        batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), 1024))
+        batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), most_rows(images)))
     if epochs == "auto":
         if n_table:
             epochs = max(2, min(40, round(800 / math.sqrt(max(n_rows, 1)))))
@@ -361,7 +363,7 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int 
         prior_bias=prior_bias,
         encode=encode,
         text_settings=text_settings(plan.text, plan.text_settings),
-        image_settings=image_settings(plan.image_settings),
+        image_settings=images,
         loss=plan.loss_used,
         loss_settings=loss_settings(plan.loss_used, plan.loss_settings or {}),
         calibrate=calibrate,

@@ -12,9 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyhot import engine
+from manyhot.backend import precision
 from manyhot.encode import TableEncoder
+from manyhot.errors import InputError
 from manyhot.fits import Features
 from manyhot.model import Model
+from manyhot.networks import Held, build_seen, seen_weights
+from manyhot.tuning import BEHIND
 
 PARTS = (
     ("top left", "top", "top right"),
@@ -55,17 +59,50 @@ def mapped(model: Model, features: Features, asked: Sequence[np.ndarray]) -> Ite
     """
     encoder = model.encoder
     assert isinstance(encoder, TableEncoder)
+    looks = encoder.looks
     counts = np.array([len(columns) for columns in asked], dtype=np.int64)
-    blocks = encoder.transform(features[np.flatnonzero(counts)])
+    asked_for = features[np.flatnonzero(counts)]
+    blocks = encoder.transform(asked_for)
     rows = np.repeat(np.arange(np.count_nonzero(counts)), counts[counts > 0])
     labels = np.concatenate([np.zeros(0, dtype=np.int64), *asked])
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
-    plain = {name: [255 * mean for mean in told["mean"]] for name, told in encoder.images.items()}
-    columns = dict(zip(encoder.images, encoder.image_columns, strict=True))
-    found = engine.pixel_contributions(model.scorer(), tables, blocks, rows, labels, plain)
+    plain = {name: [255 * mean for mean in one.mean] for name, one in zip(looks.named, looks.encoders, strict=True)}
+    columns = dict(zip(looks.named, encoder.image_columns, strict=True))
+    scorer = model.scorer()
+    if looks.is_frozen:
+        scorer = _from_pixels_on(model)
+        others = {name: block[:, : block.shape[1] - looks.width] for name, block in blocks.items()}
+        blocks = {name: block for name, block in others.items() if block.shape[1]}
+        blocks |= dict(zip(looks.named, looks.pixels(asked_for), strict=True))
+    found = engine.pixel_contributions(scorer, tables, blocks, rows, labels, plain)
     for of_row in asked:
         pairs = [next(found) for _ in of_row]
         yield [Mapped(one.logit, one.constant, {columns[name]: m for name, m in one.maps.items()}) for one in pairs]
+
+
+def _from_pixels_on(model: Model) -> engine.Scorer:
+    """The members behind a backbone that stays as it is, together with it, as one network of a single member."""
+    spec, encoder = model.network, model.encoder
+    assert isinstance(encoder, TableEncoder)
+    if spec.name != BEHIND or spec.tables():
+        raise InputError(
+            "images beside a backbone that stays as it is are explained where the network is 'mlp' and no text is "
+            "encoded by its words (text='ngrams'); leave such texts out, or tune the backbone",
+            argument="X",
+        )
+    looks = encoder.looks
+    core = looks.looker().function
+    edges = {name: one.shape[:2] for name, one in zip(looks.named, looks.encoders, strict=True)}
+    (width,) = (shape[0] for shape in encoder.shapes().values())
+    with precision(spec.precision):
+        heads = [spec.networks(1).build(0) for _ in range(model.n_members)]
+        network = build_seen(looks.backbone, edges, width - looks.width, heads, spec.precision)
+    pairs = {name: (scale.center, scale.scale) for name, scale in zip(looks.named, looks.scales, strict=True)}
+    weights = seen_weights(network, Held(core.trainable, core.fixed), pairs, heads, Held(*model.weights))
+    key = ("seen", looks.backbone, spec.networks(1).key, model.n_members, width, tuple(edges.items()))
+    shapes = {name: (*of, 3) for name, of in edges.items()}
+    networks = engine.Networks(lambda _: network, key, shapes, 1)
+    return engine.Scorer(networks, engine.Weights(*weights), spec.precision, model.runtime, model.plan.head)
 
 
 def part_sums(pixels: np.ndarray) -> dict[str, float]:

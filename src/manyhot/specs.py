@@ -13,7 +13,16 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.errors import InputError
-from manyhot.image_kinds import IMAGE_NETWORKS, NETWORK_SETTINGS, PIXEL_NETWORKS, image_settings
+from manyhot.image_kinds import (
+    BACKBONE,
+    IMAGE_NETWORKS,
+    NETWORK_SETTINGS,
+    NONE,
+    PIXEL_NETWORKS,
+    has_weights,
+    image_settings,
+    learns,
+)
 from manyhot.networks import BUILDERS, OwnNetwork, Start, build_trunk, describe, first_units, trunk_weight_shapes
 from manyhot.plan import OWN, SOFTMAX_LOSSES, Plan
 from manyhot.text_kinds import TEXT_KINDS, text_settings
@@ -187,8 +196,11 @@ def with_network(
     """
     if images and vocabularies:
         raise InputError("images beside learned vectors of words are not supported; say text='ngrams'", argument="text")
+    told = image_settings(plan.image_settings)
     if plan.network == "auto":
-        plan = replace(plan, network="resnet" if images else "words" if vocabularies else "mlp")
+        of_images = BACKBONE if learns(told) else "resnet"
+        plan = replace(plan, network=of_images if images else "words" if vocabularies else "mlp")
+    _check_backbone(plan.network, told)
     if plan.network in PIXEL_NETWORKS:
         raise InputError(
             f"the network {plan.network!r} gives every pixel its labels: it takes images, and targets (n, h, w, l)",
@@ -213,6 +225,32 @@ def with_network(
             "the network 'words' is for columns of text with text='embeddings', and there are none", argument="network"
         )
     return plan
+
+
+def _check_backbone(network: str, told: Mapping[str, Any]) -> None:
+    """Refuse a network that does not go with what is said of a backbone."""
+    if network == BACKBONE and told["backbone"] == NONE:
+        raise InputError(
+            "the network 'backbone' is a known one; say which: image_settings={'backbone': 'mobilenetv2'} "
+            "(--image-settings backbone=mobilenetv2)",
+            argument="network",
+        )
+    if network == BACKBONE and not learns(told):
+        raise InputError(
+            "a backbone that stays as it is makes numbers for the network 'mlp'; leave the network away, or say tune=3 "
+            "or so for one that learns",
+            argument="network",
+        )
+    if learns(told) and network != BACKBONE:
+        raise InputError(
+            f"the network {network!r} has no place for a backbone that learns; leave the network away, or tune=0",
+            argument="network",
+        )
+    if told["backbone"] != NONE and network in (*IMAGE_NETWORKS, *PIXEL_NETWORKS) and network != BACKBONE:
+        raise InputError(
+            f"the network {network!r} looks at the pixels itself; leave the network or the backbone away",
+            argument="network",
+        )
 
 
 def network_settings(
@@ -269,6 +307,12 @@ FILTERS = {
 def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:
     """What a network on images is told; nothing is left to choose."""
     told = image_settings(plan.image_settings)
+    if plan.network == BACKBONE:
+        return {
+            "images": {name: dict(one) for name, one in images.items()},
+            "backbone": told["backbone"],
+            "is_tuned": has_weights(told),
+        }
     is_pixels = plan.network in PIXEL_NETWORKS
     settings = {name: told[name] for name in (*NETWORK_SETTINGS, "patch") if name != ("pool" if is_pixels else "patch")}
     if settings["filters"] == "auto":

@@ -23,6 +23,7 @@ from manyhot.encode import TableEncoder
 from manyhot.encode.images import Bad, bad_words, refuse_bad
 from manyhot.errors import InputError
 from manyhot.fits import Base, Fit, copies, prepare, start_of, weighted_counts
+from manyhot.image_kinds import image_settings
 from manyhot.labels import LabelSpace, Targets
 from manyhot.model import Given, Model, check_learnable, finished
 from manyhot.plan import Plan, Runtime, resolved
@@ -95,6 +96,12 @@ def prepare_stream(survey: Survey, taken: Taken, network: Any = None) -> StreamJ
         InputError: Nothing to learn, too few rows, or a network that does not fit.
     """
     check_learnable(taken.targets, taken.labels, 2)
+    if image_settings(taken.plan.image_settings)["tune"]:
+        raise InputError(
+            "tune: a backbone is not tuned from a stream; leave tune away, so that it stays as it is, or train in "
+            "memory (--no-stream)",
+            argument="image_settings",
+        )
     undecided = unfitted_decider(taken.plan, taken.labels)
     asked = replace(taken.plan, members=1 if taken.plan.members == "auto" else taken.plan.members)
     sample = prepare(

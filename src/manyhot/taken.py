@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,12 @@ import scipy.sparse as sp
 
 from manyhot.encode import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encode.function import Features, TextFunction
-from manyhot.encode.images import ImageEncoder, bad_words, open_images, refuse_bad
+from manyhot.encode.image_columns import ImageColumns
+from manyhot.encode.image_features import Function, ImageFeatures
+from manyhot.encode.images import bad_words, refuse_bad
 from manyhot.encode.table import USED_KINDS
 from manyhot.errors import InputError
-from manyhot.image_kinds import ENCODER_SETTINGS
+from manyhot.image_kinds import NONE, has_weights, image_settings
 from manyhot.labels import LabelSpace, Targets
 from manyhot.plan import OWN, Plan, Runtime, resolved
 from manyhot.samples import Arrays, Samples
@@ -38,6 +41,7 @@ class Taken(NamedTuple):
         notes: What the reader had to say.
         function: What makes numbers of texts, where the plan says "own".
         is_kept: bool (m,), which of the rows that were handed over these are; None where they are all.
+        backbone: What makes numbers of images, where the plan names one with weights.
     """
 
     features: Any
@@ -52,6 +56,7 @@ class Taken(NamedTuple):
     notes: tuple[str, ...]
     function: Features | None = None
     is_kept: np.ndarray | None = None
+    backbone: ImageFeatures | None = None
 
     def of_rows(self, values: Any, argument: str) -> Any:
         """Of an array with one value for each row that was handed over, those of the rows that are left."""
@@ -77,6 +82,8 @@ class Taken(NamedTuple):
         encoder = TableEncoder(self.kinds, self.plan.text, self.plan.text_settings, self.plan.image_settings)
         if self.function is not None:
             encoder.texts.attach(self.function)
+        if self.backbone is not None:
+            encoder.looks.attach(self.backbone)
         return encoder
 
     def n_table(self) -> int:
@@ -115,21 +122,24 @@ def image_bytes(features: Any, kinds: Mapping[str, str], plan: Plan) -> int:
     Raises:
         InputError: None of the images can be used.
     """
-    found = _image_encoders(features, kinds, plan)
-    return sum(math.prod(encoder.shape) for encoder in found.values())
+    found = _image_columns(kinds, plan).settle(features)
+    return sum(math.prod(encoder.shape) for encoder in found.encoders)
 
 
-def _image_encoders(features: Any, kinds: Mapping[str, str], plan: Plan) -> dict[str, ImageEncoder]:
-    told = plan.image_settings or {}
-    settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
-    names = [name for name, kind in kinds.items() if kind == "image"]
-    return {name: ImageEncoder(**settings).settle(features[name]) for name in names}
+def _image_columns(kinds: Mapping[str, str], plan: Plan) -> ImageColumns:
+    return ImageColumns([name for name, kind in kinds.items() if kind == "image"], plan.image_settings)
 
 
 def decode_images(
-    features: Any, kinds: Mapping[str, str] | None, plan: Plan, on_bad_image: str, samples: Samples | None = None
+    features: Any,
+    kinds: Mapping[str, str] | None,
+    plan: Plan,
+    on_bad_image: str,
+    samples: Samples | None = None,
+    backbone: ImageFeatures | None = None,
+    tell: Callable[[str, float | None], None] | None = None,
 ) -> Decoded:
-    """Images of training decoded once, before folds and encoders take their rows.
+    """Images of training decoded once, before folds and encoders take their rows, and looked at by the backbone.
 
     Args:
         features: What the encoder takes, n rows.
@@ -137,6 +147,8 @@ def decode_images(
         plan: The plan.
         on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
         samples: Where the rows came from, for messages.
+        backbone: What makes numbers of images.
+        tell: Called with what is being done, and the share of it that is done.
 
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
@@ -144,16 +156,47 @@ def decode_images(
     if kinds is None or "image" not in kinds.values() or resolved(plan, 1).encode == "none":
         return Decoded(features)
     try:
-        frame, bad = open_images(features, _image_encoders(features, kinds, plan))
+        columns = _image_columns(kinds, plan).settle(features)
+        frame, bad = columns.opened(features)
         if on_bad_image == "error":
             refuse_bad(bad)
     except InputError as error:
         raise (error if samples is None else samples.placed(error)) from None
-    if not bad:
-        return Decoded(frame)
     is_kept = np.ones(len(frame), dtype=bool)
     is_kept[list(bad)] = False
-    return Decoded(frame.filter(is_kept), is_kept, (bad_words(bad, "left out", samples),))
+    frame = frame.filter(is_kept) if bad else frame
+    if backbone is not None:
+        columns.attach(backbone)
+        columns.look(frame, None if tell is None else partial(tell, "looking at images"))
+    return Decoded(frame, is_kept, (bad_words(bad, "left out", samples),)) if bad else Decoded(frame)
+
+
+def image_function(
+    plan: Plan, kinds: Mapping[str, str] | None, open_backbone: Callable[[str, str], Function]
+) -> ImageFeatures | None:
+    """The backbone that makes numbers of images, opened; None where the plan names none with weights.
+
+    Args:
+        plan: The plan.
+        kinds: Column name -> kind, when the features are a frame.
+        open_backbone: (name, where its weights are) -> the backbone.
+
+    Raises:
+        InputError: No images for it, or weights that cannot be opened.
+    """
+    told = image_settings(plan.image_settings)
+    if told["backbone"] == NONE:
+        return None
+    if "image" not in (kinds or {}).values():
+        raise InputError(
+            f"the backbone {told['backbone']!r} looks at images, and there are none", argument="image_settings"
+        )
+    if resolved(plan, 1).encode == "none":
+        raise InputError(
+            "encode='none' leaves everything as it is, and a backbone makes numbers of images; leave one of them away",
+            argument="image_settings",
+        )
+    return ImageFeatures(open_backbone(told["backbone"], told["weights"]), told["cache"]) if has_weights(told) else None
 
 
 def text_function(

@@ -107,3 +107,15 @@ def test_training_leaves_out_what_cannot_be_used(manyhot, folder, tmp_path):
     told = ["evaluate", tmp_path / "m.manyhot", tmp_path / "t.csv"]
     assert manyhot(*told).code == 2
     assert "2 rows were left out" in manyhot(*told, "--on-bad-image", "skip").err
+
+
+def test_settings_of_a_backbone_are_checked(manyhot, folder, tmp_path):
+    words = ["train", folder / "paths.csv", "--labels", "sad,fast", "-o", tmp_path / "m.manyhot", *FLAGS[:-1]]
+    for given, told in (
+        ("backbone=mobilnetv2", "did you mean 'mobilenetv2'"),
+        ("backbone=mobilenetv2,filters=4", "has no effect on a backbone"),
+        (f"backbone=mobilenetv2,weights={tmp_path / 'none.h5'}", "expected 'imagenet', 'none', or a file"),
+    ):
+        done = manyhot(*words, given)
+        assert (done.code, told in done.err) == (2, True), done.err
+    assert not (tmp_path / "m.manyhot").exists()

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from manyhot.encode import ENCODERS, MatrixEncoder, PlainEncoder, TableEncoder
+from manyhot.encode.image_features import ImageFeatures
 from manyhot.encode.scale import CLIP, weighted_quantiles
 from manyhot.errors import InputError
 from manyhot.samples import Arrays
@@ -69,7 +70,25 @@ def by_function() -> TableEncoder:
     return encoder
 
 
+class Corner:
+    """A backbone that sees little."""
+
+    name, digest, width = "mobilenetv2", "", 3
+    trainable, fixed = (np.ones(1, np.float32),), ()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return images[:, 0, 0].astype(np.float32)
+
+
+def by_backbone() -> TableEncoder:
+    kinds = {"x": "numeric", "front": "image", "back": "image"}
+    encoder = TableEncoder(kinds, image_settings={"backbone": Corner.name, "size": 32})
+    encoder.looks.attach(ImageFeatures(Corner(), is_kept=False))
+    return encoder
+
+
 CASES = {
+    "images by a backbone": (by_backbone, images),
     "text by a function": (by_function, texts),
     "table": (lambda: TableEncoder(KINDS), table),
     "texts": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}), texts),
@@ -136,6 +155,8 @@ def test_a_described_encoder_does_the_same(case):
     again = type(encoder).from_spec(json.loads(json.dumps(spec)), arrays)
     if make is by_function:
         again.texts.attach(letters)
+    if make is by_backbone:
+        again.looks.attach(ImageFeatures(Corner(), is_kept=False))
     for name, block in as_dense(encoder.transform(rows(1))).items():
         np.testing.assert_array_equal(as_dense(again.transform(rows(1)))[name], block)
 
@@ -156,7 +177,7 @@ def test_every_input_has_a_source(case):
         with pytest.raises(InputError, match="no names"):
             encoder.sources(X, blocks)
         return
-    if encoder.vocabularies or encoder.images:
+    if encoder.vocabularies or getattr(encoder, "image_columns", ()):
         with pytest.raises(InputError, match=r"learned vectors|single pixels"):
             encoder.sources(X, blocks)
         return

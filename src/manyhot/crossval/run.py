@@ -20,7 +20,7 @@ from manyhot.crossval.result import CrossValidation, FoldScores, gathered
 from manyhot.decider import Decider, fit_decider, is_tuned, settled, unfitted_decider
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
-from manyhot.fits import Fit, out_of_fold, part_of, prepare, train_fits
+from manyhot.fits import Fit, out_of_fold, part_of, prepare
 from manyhot.hyperparameters import LOSS_KINDS
 from manyhot.labels import LabelSpace
 from manyhot.metrics import MEASURES, measure, measure_labels
@@ -28,6 +28,7 @@ from manyhot.model import check_learnable
 from manyhot.plan import Plan, Runtime, resolved, to_dict
 from manyhot.progress import watching
 from manyhot.taken import Taken
+from manyhot.tuning import train_and_tune
 
 GROUP_BYTES = 2**29
 """Encoded rows, and weights with their optimizer's variables, that are held for fits trained side by side."""
@@ -95,7 +96,7 @@ def cross_validate(
     for fit_numbers, fits in _grouped(taken, classifier.network, plan_for_all, chosen):
         with watching(taken.runtime.quiet, f"{len(results)}/{len(chosen)} folds scored, training") as watch:
             first = int(plan_for_all.members) * fit_numbers[0]
-            networks, trained = train_fits(fits, taken.runtime, watch, first)
+            networks, trained = train_and_tune(fits, taken.runtime, watch, first)
         scorer = engine.Scorer(networks, trained.weights, plan_for_all.precision, taken.runtime, fits[0].plan.head)
         begin = 0
         for number, fit in zip(fit_numbers, fits, strict=True):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from manyhot import check
-from manyhot.encode.kept import Kept
+from manyhot.encode.kept import Kept, key_of
 from manyhot.encode.rows import Texts, rows_of, rows_to_learn
 from manyhot.encode.scale import Scale, fit_scale, row_weights
 from manyhot.errors import InputError
@@ -77,12 +77,12 @@ class Features:
     def of(self, texts: Sequence[str]) -> np.ndarray:
         """Features of n texts, float32 (n, d)."""
         distinct = list(dict.fromkeys(texts))
-        found = dict(zip(distinct, self._kept.find(distinct), strict=True))
+        found = dict(zip(distinct, self._kept.find([key_of(text) for text in distinct]), strict=True))
         new = [text for text, row in found.items() if row is None]
         for first in range(0, len(new), CALL_TEXTS):
             part = new[first : first + CALL_TEXTS]
             rows = self._called(part)
-            self._kept.add(part, rows)
+            self._kept.add([key_of(text) for text in part], rows)
             found |= dict(zip(part, rows, strict=True))
         result = np.empty((len(texts), self.width), dtype=np.float32)
         for place, text in enumerate(texts):

@@ -71,12 +71,22 @@ class ImageEncoder:
         size: "auto", one edge, or height and width in pixels.
         channels: "grey", "colour" or "auto": what the images of training are.
         fit: How an image of another shape is brought to the size: "pad", "stretch" or "crop".
+        edge: The longest edge with size "auto", in pixels; None for one that suits most images.
+        least_edge: The shorter edge is no shorter then.
     """
 
-    def __init__(self, size: Any = "auto", channels: str = "auto", fit: str = "pad") -> None:
+    def __init__(
+        self,
+        size: Any = "auto",
+        channels: str = "auto",
+        fit: str = "pad",
+        edge: int | None = None,
+        least_edge: int = 1,
+    ) -> None:
         given = {"size": size, "channels": channels, "fit": fit}
         told: dict[str, Any] = {name: ENCODER_SETTINGS[name].checked(name, value) for name, value in given.items()}
         self.size, self.channels, self.fit_by = told["size"], told["channels"], told["fit"]
+        self.edge, self.least_edge = edge, least_edge
 
     def settle(self, column: pl.Series) -> ImageEncoder:
         """Learn only size and number of channels, from headers and a few images.
@@ -99,7 +109,7 @@ class ImageEncoder:
             raise InputError(
                 f"no image can be used: {what}", row=chosen[0][0] + 1 if chosen else None, column=column.name
             )
-        height, width = _edges(good) if self.size == "auto" else (self.size * 2)[:2]
+        height, width = _edges(good, self.edge, self.least_edge) if self.size == "auto" else (self.size * 2)[:2]
         channels = {"grey": 1, "colour": 3}.get(self.channels) or _channels(chosen, good)
         self.shape: tuple[int, int, int] = (height, width, channels)
         return self
@@ -333,17 +343,17 @@ def _each(chosen: list[tuple[int, Cell]], look: Callable[[Cell], Any]) -> list[A
         return list(pool.map(safe, chosen))
 
 
-def _edges(headers: list[Header]) -> tuple[int, int]:
-    """Height and width for images of these sizes."""
+def _edges(headers: list[Header], edge: int | None, least: int) -> tuple[int, int]:
+    """Height and width for images of these sizes; the longer one is `edge`, if that is given."""
     sizes = np.asarray([header[:2] for header in headers], dtype=float)
-    if (sizes == sizes[0]).all() and sizes[0].max() <= OWN_EDGE:
+    if edge is None and (sizes == sizes[0]).all() and sizes[0].max() <= OWN_EDGE:
         return int(sizes[0, 0]), int(sizes[0, 1])
-    longest = min(AUTO_EDGE, round(float(np.median(sizes.max(axis=1)))))
+    longest = edge or min(AUTO_EDGE, round(float(np.median(sizes.max(axis=1)))))
     ratios = sizes[:, 1] / sizes[:, 0]
     if ratios.max() > ALIKE * ratios.min():
         return longest, longest
     ratio = float(np.median(ratios))
-    return max(1, round(longest * min(1.0, 1 / ratio))), max(1, round(longest * min(1.0, ratio)))
+    return max(least, round(longest * min(1.0, 1 / ratio))), max(least, round(longest * min(1.0, ratio)))
 
 
 def _channels(chosen: list[tuple[int, Cell]], headers: list[Header]) -> int:

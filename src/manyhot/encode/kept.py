@@ -1,8 +1,8 @@
-"""Rows of features that were computed once, by the text they belong to: in memory, and on disk for the next process.
+"""Rows of features that were computed once, by what they belong to: in memory, and on disk for the next process.
 
-A text is known by a hash of its content, so that neither its place nor its neighbours matter, and nothing of it can be
-read back. Files are only ever added, each written whole or not at all, and never hold anything but numbers. What
-computes the features is not known here. Start reading at `Kept`.
+A text or an image is known by a hash of its content, so that neither its place nor its neighbours matter, and nothing
+of it can be read back. Files are only ever added, each written whole or not at all, and never hold anything but
+numbers. What computes the features is not known here. Start reading at `Kept`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MEMORY_BYTES = 2**28
 
 
 class Kept:
-    """Features of texts, float32 rows of one width.
+    """Features of texts or images, float32 rows of one width.
 
     Args:
         folder: Where files are; None keeps rows in memory alone.
@@ -45,17 +45,16 @@ class Kept:
         self.__dict__.update(state)
         self._forget()
 
-    def find(self, texts: Sequence[str]) -> list[np.ndarray | None]:
-        """The row of each text, None where it is not known."""
+    def find(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
+        """The row of each key (see `key_of`), None where it is not known."""
         self._look()
-        return [self._row(_key(text)) for text in texts]
+        return [self._row(key) for key in keys]
 
-    def add(self, texts: Sequence[str], rows: np.ndarray) -> None:
-        """Keep float32 (n, width) rows of n texts; what cannot be written stays in memory, where there is room."""
-        piece = np.zeros(len(texts), dtype=self._type)
-        keys = [_key(text) for text in texts]
+    def add(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
+        """Keep float32 (n, width) rows of n keys; what cannot be written stays in memory, where there is room."""
+        piece = np.zeros(len(keys), dtype=self._type)
         piece["key"], piece["row"] = keys, rows
-        if self.folder is not None and len(texts) >= LEAST_ROWS:
+        if self.folder is not None and len(keys) >= LEAST_ROWS:
             with suppress(OutputError, OSError):
                 return self._take(self._written(piece, keys))
         if self._n_bytes + piece.nbytes <= MEMORY_BYTES:
@@ -109,5 +108,7 @@ class Kept:
             self._places.setdefault(key, (number, place))
 
 
-def _key(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def key_of(content: str | np.ndarray) -> bytes:
+    """What a text, or the numbers of one image, are known by, 16 bytes."""
+    given = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else np.ascontiguousarray(content).data
+    return hashlib.blake2b(given, digest_size=16).digest()

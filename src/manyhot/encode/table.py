@@ -14,14 +14,14 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.check import did_you_mean
-from manyhot.encode.images import Bad, ImageEncoder, open_images
+from manyhot.encode.image_columns import ImageColumns
+from manyhot.encode.images import Bad
 from manyhot.encode.rows import Texts
 from manyhot.encode.scale import Scale, fit_scale, row_weights
 from manyhot.encode.shares import WordShares
 from manyhot.encode.sources import Sources, grouped
 from manyhot.encode.texts import TEXT_BLOCK, TextColumns
 from manyhot.errors import InputError
-from manyhot.image_kinds import ENCODER_SETTINGS
 from manyhot.text_kinds import NGRAMS
 
 BLOCK = "features"
@@ -29,7 +29,6 @@ MOST_LEVELS = 1000
 """Levels of one categorical column that get a column of their own; the rarer ones share one."""
 LEAST_ROWS = 2
 """Rows a level needs for a column of its own."""
-IMAGE_BLOCK = "image"
 USED_KINDS = ("numeric", "boolean", "categorical", "text", "image")
 
 
@@ -43,7 +42,7 @@ class TableEncoder:
         kinds: Column name -> kind, in the order in which the columns are encoded.
         text: How texts become numbers, a key of `text_kinds.TEXT_KINDS`.
         text_settings: Settings of that by name, for every text column; None for its defaults.
-        image_settings: Settings of `ImageEncoder` by name, for every column of images; None for its defaults.
+        image_settings: Settings of images by name, for every column of images; None for their defaults.
 
     Raises:
         InputError: No column that can be used, or a setting that does not exist or is out of its range.
@@ -63,9 +62,7 @@ class TableEncoder:
         self.categories = [name for name, kind in self.kinds.items() if kind == "categorical"]
         self.text_columns = [name for name, kind in self.kinds.items() if kind == "text"]
         self.image_columns = [name for name, kind in self.kinds.items() if kind == "image"]
-        told = image_settings or {}
-        settings = {name: told[name] for name in ENCODER_SETTINGS if name in told}
-        self.image_encoders = [ImageEncoder(**settings) for _ in self.image_columns]
+        self.looks = ImageColumns(self.image_columns, image_settings)
         self.texts = TextColumns(len(self.text_columns), text, text_settings)
         if not (self.numbers or self.categories or self.text_columns or self.image_columns):
             raise InputError(
@@ -91,16 +88,12 @@ class TableEncoder:
     @property
     def images(self) -> dict[str, dict[str, list[float]]]:
         """Name of a block of images -> mean and deviation of each channel, where 1 is white."""
-        found = zip(self._image_blocks(), self.image_encoders, strict=True)
+        found = zip(self.looks.blocks, self.looks.encoders, strict=False)
         return {name: {"mean": one.mean, "deviation": one.deviation} for name, one in found}
 
     def opened(self, features: pl.DataFrame) -> tuple[pl.DataFrame, Bad]:
         """The frame with its images decoded, for `transform`, and the rows whose images cannot be used."""
-        pairs = zip(self.image_columns, self.image_encoders, strict=True)
-        return open_images(features, {name: one for name, one in pairs if name in features.columns})
-
-    def _image_blocks(self) -> list[str]:
-        return [f"{IMAGE_BLOCK}_{k}" if k else IMAGE_BLOCK for k in range(len(self.image_columns))]
+        return self.looks.opened(features)
 
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
         """Learn centres, scales, levels and terms.
@@ -131,15 +124,15 @@ class TableEncoder:
             self.levels.append(sorted(str(level) for level in found[chosen]))
             self.has_rest.append(len(chosen) < len(found))
         self.texts.fit([_cells(features[name]) for name in self.text_columns], weights)
-        for name, one in zip(self.image_columns, self.image_encoders, strict=True):
-            one.fit(features[name])
+        self.looks.fit(features, weights)
         return self
 
     def transform(self, features: pl.DataFrame) -> dict[str, np.ndarray | sp.csr_matrix]:
         """Blocks: "features", float32 (n, f), where there are other columns than texts, and that of the texts.
 
         The block of the texts is "text", CSR float32 (n, v), or "words", int32 (n, length), or, where they become a few
-        numbers, "features" again. Images are uint8 (n, h, w, c), in "image", "image_1" and so on.
+        numbers, "features" again. Images are uint8 (n, h, w, c), in "image", "image_1" and so on, or what a backbone
+        makes of them, in "features".
 
         Raises:
             InputError: A column that is missing, or a cell that is no number in a column of numbers.
@@ -179,9 +172,15 @@ class TableEncoder:
             rows = self.texts.transform(texts)
             beside = blocks.get(self.texts.block)
             blocks[self.texts.block] = rows if beside is None else np.concatenate([beside, rows], axis=1)
-        for block, column, one in zip(self._image_blocks(), images, self.image_encoders, strict=True):
-            blocks[block] = one.transform(column)
-        return blocks
+        pixels, seen = self.looks.transform(images)
+        return blocks | pixels if seen is None else _beside(blocks, seen)
+
+    def looked_at(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
+        """Blocks with pixels -> the blocks that a backbone that stays as it is would have made."""
+        pixels = [blocks[name] for name in self.looks.blocks]
+        return _beside(
+            {name: one for name, one in blocks.items() if name not in self.looks.blocks}, self.looks.numbers(pixels)
+        )
 
     def sources(self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
         """What the inputs of each row come from: numbers by name, categories with their level, words of n-grams, other
@@ -247,9 +246,9 @@ class TableEncoder:
         if self.text_columns:
             beside = shapes.get(self.texts.block, (0,))[0]
             shapes[self.texts.block] = (beside + self.texts.width,)
-        for block, one in zip(self._image_blocks(), self.image_encoders, strict=True):
-            shapes[block] = one.shape
-        return shapes
+        if self.looks.width:
+            shapes[BLOCK] = (shapes.get(BLOCK, (0,))[0] + self.looks.width,)
+        return shapes | dict(zip(self.looks.blocks, (one.shape for one in self.looks.encoders), strict=False))
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The state as JSON values and arrays; "text" is there where text columns are, their arrays are "text.<k>."."""
@@ -265,7 +264,8 @@ class TableEncoder:
             spec["text"], text_arrays = self.texts.to_spec()
             arrays |= {f"text.{name}": array for name, array in text_arrays.items()}
         if self.image_columns:
-            spec["images"] = [one.to_spec() for one in self.image_encoders]
+            spec["images"], image_arrays = self.looks.to_spec()
+            arrays |= image_arrays
         return spec, arrays
 
     @classmethod
@@ -288,7 +288,7 @@ class TableEncoder:
         encoder = cls(kinds)
         texts = {name.removeprefix("text."): array for name, array in arrays.items() if name.startswith("text.")}
         encoder.texts = TextColumns.from_spec(spec.get("text", []), texts, len(encoder.text_columns))
-        encoder.image_encoders = [ImageEncoder.from_spec(one) for one in spec.get("images", [])]
+        encoder.looks = ImageColumns.from_spec(encoder.image_columns, spec.get("images", []), arrays)
         encoder.levels = [list(category["levels"]) for category in spec["categories"]]
         encoder.has_rest = [bool(rest) for rest in spec["has_rest"]]
         encoder.scale = Scale(arrays["center"], arrays["scale"])
@@ -307,6 +307,12 @@ class TableEncoder:
             if name in features.columns:
                 result[:, j] = _as_numbers(features[name])
         return result
+
+
+def _beside(blocks: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    """Blocks with further numbers at the end of the dense one."""
+    dense = blocks.get(BLOCK)
+    return {**blocks, BLOCK: rows if dense is None else np.concatenate([dense, rows], axis=1)}
 
 
 def _as_numbers(column: pl.Series) -> np.ndarray:

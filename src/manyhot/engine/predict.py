@@ -27,6 +27,8 @@ FEW_ROWS = 64
 """Up to this many rows are scored in a batch of this size."""
 BATCH_PIXELS = 2**19
 """Pixels of a batch, where pixels are scored."""
+SEEN_PIXELS = 2**22
+"""Pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224."""
 IN_FLIGHT = 3
 """Batches under way at once, so that copying and computing overlap."""
 LEAST_ENTRIES = 256
@@ -118,6 +120,8 @@ class Scorer:
     def _batch_rows(self, n_rows: int) -> int:
         n_pixels = math.prod(self.network.output_shape[1:-1])
         size = FEW_ROWS if n_rows <= FEW_ROWS else self.runtime.predict_rows
+        n_seen = sum(math.prod(shape[:2]) for shape in self.networks.shapes.values() if len(shape) == 3)
+        size = min(size, max(1, SEEN_PIXELS // max(n_seen, 1)))
         return size if n_pixels == 1 else min(size, max(1, BATCH_PIXELS // n_pixels))
 
     def _start(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:

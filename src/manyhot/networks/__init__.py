@@ -10,6 +10,15 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.networks.allowed import audit
+from manyhot.networks.backbones import (
+    Held,
+    build_backbone,
+    build_core,
+    build_features,
+    build_seen,
+    joined,
+    seen_weights,
+)
 from manyhot.networks.cnn import build_cnn, build_convnext, build_resnet
 from manyhot.networks.fast import choose_layers
 from manyhot.networks.layers import real_rows
@@ -24,16 +33,22 @@ __all__ = [
     "BUILDERS",
     "WEIGHT_SHAPES",
     "Builder",
+    "Held",
     "OwnNetwork",
     "Start",
     "audit",
+    "build_core",
+    "build_features",
+    "build_seen",
     "build_trunk",
     "built_shapes",
     "choose_layers",
     "describe",
     "edge_factor",
     "first_units",
+    "joined",
     "real_rows",
+    "seen_weights",
     "trunk_weight_shapes",
 ]
 
@@ -45,6 +60,7 @@ BUILDERS: dict[str, Builder] = {
     "cnn": build_cnn,
     "resnet": build_resnet,
     "convnext": build_convnext,
+    "backbone": build_backbone,
     "unet": build_unet,
 }
 

@@ -23,6 +23,7 @@ STEM_EDGE = 32
 """Pixels on the shorter edge, about, at which the residual stages begin; four times more at most."""
 
 Stages = Callable[[Any, Mapping[str, Any], Start], Any]
+RowOf = Callable[[Any, str], Any]
 
 
 def build_cnn(
@@ -81,14 +82,24 @@ def build_convnext(
     return _build(_convnext_stages, "convnext", shapes, n_labels, settings, start)
 
 
-def _build(
-    stages: Stages,
+def on_images(
+    row_of: RowOf,
     name: str,
     shapes: Mapping[str, tuple[int, ...]],
     n_labels: int,
     settings: Mapping[str, Any],
     start: Start,
 ) -> keras.Model:
+    """A network with a branch for each column of images, and the layers of "mlp" behind.
+
+    Args:
+        row_of: (an input of images, its name) -> (b, f), what the branch ends in.
+        name: The network's name.
+        shapes: As for `build_cnn`.
+        n_labels: Number of logits.
+        settings: As for `build_cnn`.
+        start: Where the weights begin.
+    """
     images, tables = settings["images"], settings.get("tables", ())
     if not images:
         raise InputError(f"the network {name!r} is for images, and there are none", argument="network")
@@ -100,17 +111,30 @@ def _build(
         for one, shape in shapes.items()
     }
     rows = [inputs[one] for one in shapes if one not in images and one not in tables]
-    for one, told in images.items():
-        x = Pixels(told["mean"], told["deviation"], dtype=start.dtype)(inputs[one])
-        x = stages(x, settings, start)
-        pool = keras.layers.Flatten if settings["pool"] == "flatten" else keras.layers.GlobalAveragePooling2D
-        rows.append(pool(dtype=start.dtype)(x))
+    rows += [row_of(inputs[one], one) for one in images]
     x = rows[0] if len(rows) == 1 else keras.layers.Concatenate(dtype=start.dtype)(rows)
     bags = [inputs[one] for one in tables]
     if bags and not settings["hidden"]:
         raise InputError("images beside texts need a hidden layer, such as (256,)", argument="hidden")
     logits = logit_layer(hidden_layers(x, bags, settings, start), n_labels, start)
     return keras.Model(inputs, logits, name=name)
+
+
+def _build(
+    stages: Stages,
+    name: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    n_labels: int,
+    settings: Mapping[str, Any],
+    start: Start,
+) -> keras.Model:
+    def row_of(image: Any, column: str) -> Any:
+        told = settings["images"][column]
+        x = stages(Pixels(told["mean"], told["deviation"], dtype=start.dtype)(image), settings, start)
+        pool = keras.layers.Flatten if settings["pool"] == "flatten" else keras.layers.GlobalAveragePooling2D
+        return pool(dtype=start.dtype)(x)
+
+    return on_images(row_of, name, shapes, n_labels, settings, start)
 
 
 def _plain_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:

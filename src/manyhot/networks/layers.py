@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -141,18 +141,22 @@ class Pixels(keras.layers.Layer):
     Args:
         mean: Mean of each channel, where 1 is white.
         deviation: Deviation of each channel, where 1 is white.
+        is_reversed: Whether the last channel comes first afterwards.
     """
 
-    def __init__(self, mean: list[float], deviation: list[float], **rest: Any) -> None:
+    def __init__(
+        self, mean: Sequence[float], deviation: Sequence[float], is_reversed: bool = False, **rest: Any
+    ) -> None:
         super().__init__(**rest)
-        self.mean, self.deviation = list(mean), list(deviation)
+        self.mean, self.deviation, self.is_reversed = list(mean), list(deviation), is_reversed
         self.autocast = False
 
     def call(self, inputs: Any) -> Any:
         """uint8 (b, h, w, c), or floats in the same range, -> floats of the layer's type."""
         dtype = self.compute_dtype
         scaled = inputs.astype(dtype) * jnp.asarray([1 / (255 * one) for one in self.deviation], dtype)
-        return scaled - jnp.asarray([m / d for m, d in zip(self.mean, self.deviation, strict=True)], dtype)
+        scaled = scaled - jnp.asarray([m / d for m, d in zip(self.mean, self.deviation, strict=True)], dtype)
+        return scaled[..., ::-1] if self.is_reversed else scaled
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """That of the images."""
@@ -161,3 +165,33 @@ class Pixels(keras.layers.Layer):
     def compute_output_spec(self, inputs: Any) -> Any:
         """Shape and type of what `call` returns."""
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+
+class Scaled(keras.layers.Layer):
+    """Numbers centred, scaled and smoothly clipped as those of a table are, by a centre and a scale that do not learn.
+
+    Args:
+        clip: Where the clip bends; values end inside (-clip, clip).
+
+    Source:
+        z / sqrt(1 + (z / 3)^2), the smooth clip of Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
+    """
+
+    def __init__(self, clip: float, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.clip = clip
+
+    def build(self, input_shape: Any) -> None:
+        """A centre and a scale a number, 0 and 1 to begin with."""
+        width = (input_shape[-1],)
+        self.center = self.add_weight(shape=width, initializer="zeros", trainable=False, name="center")
+        self.factor = self.add_weight(shape=width, initializer="ones", trainable=False, name="scale")
+
+    def call(self, inputs: Any) -> Any:
+        """(b, f) -> (b, f)."""
+        z = (inputs - self.center) / self.factor
+        return z * jax.lax.rsqrt(1 + jnp.square(z / self.clip))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape

@@ -184,10 +184,14 @@ class Blank(keras.initializers.Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
         """Zeros of a shape."""
-        self.left[0] -= math.prod(shape)
+        self.take(math.prod(shape))
+        return np.zeros(tuple(shape), keras.backend.standardize_dtype(dtype))
+
+    def take(self, n_weights: int) -> None:
+        """Refuse more weights than are left."""
+        self.left[0] -= n_weights
         if self.left[0] < 0:
             raise InputError("the network described has more weights than the file holds")
-        return np.zeros(tuple(shape), keras.backend.standardize_dtype(dtype))
 
 
 def with_blanks(value: Any) -> Any:

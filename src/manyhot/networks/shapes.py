@@ -39,6 +39,10 @@ class Counted(Start):
         """Zeros."""
         return self._blank
 
+    def reserve(self, n_weights: int) -> None:
+        """Refuses what the file cannot hold."""
+        self._blank.take(n_weights)
+
     def bias(self) -> keras.initializers.Initializer:
         """Zeros."""
         return self._blank

@@ -53,6 +53,9 @@ class Start:
         """The output bias."""
         return _Given(self.output_bias)
 
+    def reserve(self, n_weights: int) -> None:
+        """Told how many weights a part of the network will have that draws its own."""
+
     def seed(self) -> int:
         """A seed for a layer that draws while training."""
         return int(self._generator.integers(2**31 - 1))

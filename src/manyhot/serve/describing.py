@@ -42,7 +42,7 @@ def columns_of(encoder: Encoder) -> list[Json]:
         found[name] = {"name": name, "kind": "categorical", "levels": levels}
     for name in encoder.text_columns:
         found[name] = {"name": name, "kind": "text"}
-    for name, one in zip(encoder.image_columns, encoder.image_encoders, strict=True):
+    for name, one in zip(encoder.image_columns, encoder.looks.encoders, strict=True):
         found[name] = {"name": name, "kind": "image", "shape": list(one.shape)}
     return [found[name] for name in encoder.kinds if name in found]
 

@@ -1,0 +1,31 @@
+"""How many rows are scored at a time: few where images are large, and the scores are the same."""
+
+import numpy as np
+
+from manyhot import engine
+from manyhot.engine import predict
+from manyhot.networks import Start
+from manyhot.plan import Runtime
+from manyhot.specs import NetworkSpec
+
+
+def test_large_images_are_scored_few_at_a_time(monkeypatch):
+    told = {"images": {"image": {"mean": [0.5], "deviation": [0.2]}}, "filters": [2], "blocks": 1, "kernel": 3}
+    told |= {"pool": "average", "hidden": [4], "activation": "relu", "dropout": 0.0, "batch_norm": False, "tables": []}
+    networks = NetworkSpec("cnn", told, {"image": (8, 16, 1)}, 2, "float32").networks(1, lambda k: Start(k))
+    model = networks.build(0)
+    weights = engine.Weights([np.asarray(v.value)[None] for v in model.trainable_variables], [])
+    images = np.random.default_rng(0).integers(0, 256, (21, 8, 16, 1), dtype=np.uint8)
+    expected = engine.Scorer(networks, weights, "float32", Runtime()).scores({"image": images})
+    sizes = []
+    real = predict.batch_of
+
+    def seen(blocks, rows, size, *rest):
+        sizes.append(size)
+        return real(blocks, rows, size, *rest)
+
+    monkeypatch.setattr(predict, "batch_of", seen)
+    monkeypatch.setattr(predict, "SEEN_PIXELS", 5 * 8 * 16)
+    found = engine.Scorer(networks, weights, "float32", Runtime()).scores({"image": images})
+    assert sizes == [5] * 5
+    np.testing.assert_allclose(found, expected, atol=1e-6)
