@@ -34,7 +34,8 @@ class Predict:
         """One request."""
         service = self.service
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        asked = scope["query_string"].decode("latin-1")
+        query = dict(parse_qsl(asked, keep_blank_values=True)) if asked else {}
         service.batches_of(self.served)
         held = Held(service)
         try:

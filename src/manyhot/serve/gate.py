@@ -123,8 +123,9 @@ class Gate:
         counters.observe("manyhot_request_seconds", seconds, SECONDS, endpoint=endpoint)
         if passage.n_received:
             counters.count("manyhot_request_bytes_total", passage.n_received)
-        told = (method, endpoint, passage.status, passage.n_received, passage.n_sent, seconds * 1000)
-        logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
+        if logger.isEnabledFor(logging.INFO):
+            told = (method, endpoint, passage.status, passage.n_received, passage.n_sent, seconds * 1000)
+            logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
 
 
 class Passage:
