@@ -243,3 +243,17 @@ def test_weighted_quantiles_are_those_of_repeated_values():
         shares = (0.1, 0.25, 0.5, 0.75, 1.0)
         expected = np.quantile(np.repeat(values, times), shares, method="inverted_cdf")
         np.testing.assert_array_equal(weighted_quantiles(values, times.astype(float), shares), expected)
+
+
+def test_infinity_in_a_table_is_told_with_its_place():
+    encoder = TableEncoder({"a": "numeric", "b": "boolean"}).fit(pl.DataFrame({"a": [1.0, 2.0], "b": [True, False]}))
+    with pytest.raises(InputError, match="expected a finite number") as told:
+        encoder.transform(pl.DataFrame({"a": [1.0, float("inf")], "b": [True, None]}))
+    assert (told.value.row, told.value.column) == (2, "a")
+
+
+def test_numbers_of_a_table_are_the_same_as_text():
+    frame = pl.DataFrame({"a": [1.5, None, float("nan")], "b": [True, None, False]})
+    encoder = TableEncoder({"a": "numeric", "b": "boolean"}).fit(frame)
+    as_text = frame.with_columns(pl.Series("a", ["1.5", None, "nan"]), pl.Series("b", ["1", None, "0"]))
+    assert np.array_equal(encoder.transform(frame)["features"], encoder.transform(as_text)["features"])

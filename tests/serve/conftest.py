@@ -27,7 +27,7 @@ from manyhot.serve.service import Service
 SMALL = {"members": 2, "folds": 2, "epochs": 3, "hidden": (8,), "quiet": True}
 NAMES = ["mood_sad", "mood_quiet", "mood_fast"]
 KINDS = {"tempo": "numeric", "live": "boolean", "kind": "categorical", "grade": "categorical", "words": "text"}
-LONG_WORDS = ["slow", "rain", "dance", "night", "über", "😀"]
+LONG_WORDS = ["slow", "rain", "dance", "night", "über", "😀", "?"]
 
 
 def songs(n_rows: int = 80, seed: int = 0) -> pl.DataFrame:

@@ -87,6 +87,15 @@ def test_a_body_that_says_it_has_a_gigabyte_is_refused_unread(running):
     assert pieces < 64
 
 
+def test_who_sends_everything_first_is_still_told(running):
+    body = b" " * (32 * MIB)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+        connection.sendall(JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
+        time.sleep(0.2)
+        connection.sendall(body)
+        assert status(connection.recv(65536)) == 413
+
+
 def test_a_body_without_an_end_is_refused_once_it_is_too_long(running):
     piece = b"100000\r\n" + b" " * MIB + b"\r\n"
     with Meanwhile(running):

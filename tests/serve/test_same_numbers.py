@@ -72,6 +72,7 @@ def test_one_row_has_the_bits_of_the_engine_in_the_same_shape(running, bundles):
 ODD = [
     {"kind": " rock ", "words": " dance  dance "},
     {"kind": "?", "words": None},
+    {"words": "?"},
     {"kind": "polka", "words": ""},
     {"kind": None, "grade": None},
     {"grade": "2"},

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from manyhot.serve.connections import IS_WHOLE
 from manyhot.serve.predicting import predict
 from manyhot.serve.problems import HttpError
 from manyhot.serve.served import Served
@@ -34,11 +35,15 @@ class Predict:
         """One request."""
         service = self.service
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        asked = scope["query_string"].decode("latin-1")
+        query = dict(parse_qsl(asked, keep_blank_values=True)) if asked else {}
         service.batches_of(self.served)
         held = Held(service)
         try:
-            body = await self._body(headers, receive, held)
+            if scope.get("state", {}).get(IS_WHOLE, False):
+                body = await self._body(headers, receive, held)
+            else:
+                body = await self._awaited(headers, receive, held)
             with service.active():
                 content_type = headers.get(b"content-type", b"").decode("latin-1")
                 told = await predict(service, self.served, body, content_type, query)
@@ -50,35 +55,33 @@ class Predict:
         await send({"type": "http.response.body", "body": told.content})
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive, held: Held) -> bytes:
-        """The body, counted while it comes in.
-
-        Raises:
-            HttpError: It is longer than is taken, or does not arrive in time.
-        """
+        """The body, counted while it comes in; `HttpError` where it is longer than is taken."""
         limits = self.service.limits
         told = headers.get(b"content-length", b"0")
         if told.isdigit() and int(told[:20]) > limits.max_body_bytes:
             raise self._too_long(f"says it has {told[:20].decode()} bytes")
         pieces: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            held.take(len(piece))
+            if held.n_bytes > limits.max_body_bytes:
+                raise self._too_long("is longer")
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _awaited(self, headers: dict[bytes, bytes], receive: Receive, held: Held) -> bytes:
+        """The same of a body that is still on its way; `HttpError` also where it does not arrive in time."""
+        seconds = self.service.limits.body_seconds
         try:
-            async with asyncio.timeout(limits.body_seconds):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        raise ClientDisconnect
-                    piece = message.get("body", b"")
-                    held.take(len(piece))
-                    if held.n_bytes > limits.max_body_bytes:
-                        raise self._too_long("is longer")
-                    pieces.append(piece)
-                    if not message.get("more_body", False):
-                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            async with asyncio.timeout(seconds):
+                return await self._body(headers, receive, held)
         except TimeoutError:
-            raise HttpError(
-                408,
-                f"{held.n_bytes} bytes came within {limits.body_seconds:g} seconds, and not the last one",
-                argument="body",
-            ) from None
+            message = f"{held.n_bytes} bytes came within {seconds:g} seconds, and not the last one"
+            raise HttpError(408, message, argument="body") from None
 
     def _too_long(self, got: str) -> HttpError:
         return HttpError(413, f"{got}, at most {self.service.limits.max_body_bytes} bytes are taken", argument="body")

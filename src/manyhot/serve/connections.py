@@ -15,6 +15,8 @@ from manyhot.serve.problems import RETRY_SECONDS, unready
 from manyhot.serve.service import Service
 
 MOST_HEAD_BYTES = 65_536
+IS_WHOLE = "manyhot.is_whole"
+"""In the state of a request: its body has arrived, so nobody needs to watch the clock for it."""
 
 
 def guarded(service: Service) -> type[HttpToolsProtocol]:
@@ -46,6 +48,8 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
+            if self.cycle is not None and not self.cycle.more_body:
+                self.cycle.scope["state"][IS_WHOLE] = True
             self._await_head()
             self.n_head_bytes = self.n_head_bytes + len(data) if self.head_timer is not None else 0
             if self.n_head_bytes > MOST_HEAD_BYTES:

@@ -75,7 +75,7 @@ class Gate:
         passage = Passage(scope, receive, send)
         try:
             try:
-                self._check(scope)
+                self._check(scope["path"], passage.headers)
                 app = self.direct.get(scope["path"], self.app) if scope["method"] == "POST" else self.app
                 if app is not self.app:
                     scope["endpoint"] = app
@@ -95,14 +95,12 @@ class Gate:
         finally:
             self._note(passage)
 
-    def _check(self, scope: Scope) -> None:
-        headers = dict(scope["headers"])
+    def _check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
         if self.hosts and b"host" in headers:
             host = headers[b"host"].decode("latin-1").lower()
             name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
             if name not in self.hosts:
                 raise HttpError(421, "this name is not one of the service's; say --allow-host", argument="Host")
-        path = scope["path"]
         if self._digest is None or path in OPEN or path.startswith("/static/"):
             return
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
@@ -123,8 +121,9 @@ class Gate:
         counters.observe("manyhot_request_seconds", seconds, SECONDS, endpoint=endpoint)
         if passage.n_received:
             counters.count("manyhot_request_bytes_total", passage.n_received)
-        told = (method, endpoint, passage.status, passage.n_received, passage.n_sent, seconds * 1000)
-        logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
+        if logger.isEnabledFor(logging.INFO):
+            told = (method, endpoint, passage.status, passage.n_received, passage.n_sent, seconds * 1000)
+            logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
 
 
 class Passage:
@@ -141,8 +140,8 @@ class Passage:
         self.began = time.perf_counter()
         self.status = self.n_received = self.n_sent = 0
         self.is_started = False
-        headers = dict(scope["headers"])
-        self.is_read = b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0"
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.is_read = b"transfer-encoding" not in self.headers and self.headers.get(b"content-length", b"0") == b"0"
 
     async def receive(self) -> Message:
         """The next piece of the body."""

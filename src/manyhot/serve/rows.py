@@ -7,9 +7,7 @@ is missing. Nothing here knows HTTP or batches. Start reading at `TableRows`; `r
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -18,21 +16,24 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.check import did_you_mean, shown
-from manyhot.decoding import BadImageError, header_of, quiet
 from manyhot.encode import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encode.matrix import BLOCK
-from manyhot.read.columns import words
 from manyhot.samples import Arrays
+from manyhot.serve.cells import (
+    ENTRIES,
+    NUMBERS,
+    check_width,
+    fill,
+    finite,
+    image_of,
+    missing,
+    no_number,
+    no_object,
+    text_of,
+    yes_no,
+)
 from manyhot.serve.limits import Limits
 from manyhot.serve.problems import HttpError
-
-NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
-ENTRIES: frozenset[type] = frozenset({float, int})
-MOST_WHOLE = 2**53
-"""Whole numbers below are exact in 64 bits of a float, as a reader has them."""
-MOST_NUMBER = 2**1023
-MARK = "?"
-"""A cell that says that nobody knows."""
 
 Blocks = dict[str, np.ndarray | sp.csr_matrix]
 
@@ -117,20 +118,20 @@ class TableRows:
     def _cells(self, rows: Sequence[Any]) -> Cells:
         for i, row in enumerate(rows):
             if type(row) is not dict:
-                raise _no_object(row, i)
-            _check_width(row, self.used, self.limits, i)
+                raise no_object(row, i)
+            check_width(row, self.used, self.limits, i)
         encoder = self.encoder
         levels = [
-            np.array([_text(cell, name, i) or "" for i, cell in enumerate(self._column(rows, name))], dtype=str)
+            np.array([text_of(cell, name, i) or "" for i, cell in enumerate(self._column(rows, name))], dtype=str)
             for name in encoder.categories
         ]
         texts = [
-            [_text(cell, name, i) for i, cell in enumerate(self._column(rows, name))] for name in encoder.text_columns
+            [text_of(cell, name, i) for i, cell in enumerate(self._column(rows, name))] for name in encoder.text_columns
         ]
         images = [
             pl.Series(
                 name,
-                [_image(cell, name, i, self.limits) for i, cell in enumerate(self._column(rows, name))],
+                [image_of(cell, name, i, self.limits) for i, cell in enumerate(self._column(rows, name))],
                 dtype=pl.Binary,
             )
             for name in encoder.image_columns
@@ -141,7 +142,7 @@ class TableRows:
         try:
             return [row[name] for row in rows]
         except KeyError:
-            raise _missing(rows, self.used) from None
+            raise missing(rows, self.used) from None
 
     def _numbers(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
         names = self.encoder.numbers
@@ -150,13 +151,13 @@ class TableRows:
             try:
                 cells = [row[name] for name in names]
             except KeyError:
-                raise _missing(rows, self.used) from None
+                raise missing(rows, self.used) from None
             for j in self.booleans:
-                cells[j] = _yes_no(cells[j], names[j], i)
+                cells[j] = yes_no(cells[j], names[j], i)
             if not NUMBERS.issuperset(map(type, cells)):
-                raise _no_number(cells, names, i)
-            _fill(found, i, cells, names)
-        return _finite(found, names)
+                raise no_number(cells, names, i)
+            fill(found, i, cells, names)
+        return finite(found, names)
 
 
 class MatrixRows:
@@ -194,8 +195,8 @@ class MatrixRows:
             return self._sparse(rows)
         found = np.empty((len(rows), len(self.used)))
         for i, row in enumerate(rows):
-            _fill(found, i, self._dense(row, i), self.used)
-        return _finite(found, self.used)
+            fill(found, i, self._dense(row, i), self.used)
+        return finite(found, self.used)
 
     def unused(self, rows: Sequence[Any]) -> list[str]:
         """Some of the columns in the rows that the model does not use."""
@@ -205,15 +206,15 @@ class MatrixRows:
 
     def _dense(self, row: Any, i: int) -> list[Any]:
         if type(row) is dict:
-            _check_width(row, self.used, self.limits, i)
+            check_width(row, self.used, self.limits, i)
             try:
                 cells = [row[name] for name in self.used]
             except KeyError:
-                raise _missing([row], self.used, i) from None
+                raise missing([row], self.used, i) from None
         else:
             cells = self._listed(row, i)
         if not self.allowed.issuperset(map(type, cells)):
-            raise _no_number(cells, self.used, i, self.allowed)
+            raise no_number(cells, self.used, i, self.allowed)
         return cells
 
     def _listed(self, row: Any, i: int) -> list[Any]:
@@ -231,18 +232,18 @@ class MatrixRows:
         ends = [0]
         for i, row in enumerate(rows):
             if type(row) is dict:
-                _check_width(row, self.used, self.limits, i)
+                check_width(row, self.used, self.limits, i)
                 there = {self._place(name, i): cell for name, cell in row.items()}
             else:
                 there = {j: cell for j, cell in enumerate(self._listed(row, i)) if cell != 0}
             if not ENTRIES.issuperset(map(type, there.values())):
-                raise _no_number(list(there.values()), [self.used[j] for j in there], i, ENTRIES)
+                raise no_number(list(there.values()), [self.used[j] for j in there], i, ENTRIES)
             places = sorted(there)
             cells = np.empty((1, len(places)))
             named = [self.used[j] for j in places]
-            _fill(cells, 0, [there[j] for j in places], named, i)
+            fill(cells, 0, [there[j] for j in places], named, i)
             columns += places
-            values += _finite(cells, named, i)[0].tolist()
+            values += finite(cells, named, i)[0].tolist()
             ends.append(len(columns))
         return sp.csr_matrix((np.asarray(values, dtype=float), columns, ends), shape=(len(rows), len(self.used)))
 
@@ -316,106 +317,3 @@ def rows_for(encoder: Encoder, limits: Limits) -> Rows:
     if isinstance(encoder, MatrixEncoder) or encoder.names:
         return MatrixRows(encoder, limits)
     return ArrayRows(encoder, limits)
-
-
-def _check_width(row: Mapping[str, Any], used: Sequence[str], limits: Limits, i: int) -> None:
-    most = 2 * len(used) + limits.max_columns
-    if len(row) > most:
-        raise HttpError(422, f"has {len(row)} columns, at most {most} are taken", row=i + 1, argument="rows")
-
-
-def _missing(rows: Sequence[Mapping[str, Any]], used: Sequence[str], first: int = 0) -> HttpError:
-    """What to say of the first row that lacks a column."""
-    for i, row in enumerate(rows, first):
-        name = next((name for name in used if name not in row), None)
-        if name is not None:
-            hint = did_you_mean(name, [other for other in islice(row, 1000) if other not in used])
-            return HttpError(422, f"is not there; say null where it is missing{hint}", row=i + 1, column=name)
-    raise AssertionError("no column is missing")
-
-
-def _no_object(row: Any, i: int) -> HttpError:
-    return HttpError(422, f"got {shown(row)}, expected an object with a cell a column", row=i + 1, argument="rows")
-
-
-def _no_number(cells: Sequence[Any], names: Sequence[str], i: int, allowed: frozenset[type] = NUMBERS) -> HttpError:
-    name, cell = next((n, c) for n, c in zip(names, cells, strict=True) if type(c) not in allowed)
-    return HttpError(422, f"got {shown(cell)}, expected a number{_or_null(cell)}", row=i + 1, column=name)
-
-
-def _fill(found: np.ndarray, place: int, cells: Sequence[Any], names: Sequence[str], row: int | None = None) -> None:
-    """One row of cells as numbers; null as NaN."""
-    try:
-        found[place] = cells
-    except OverflowError:
-        name = next(
-            name for name, cell in zip(names, cells, strict=True) if type(cell) is int and abs(cell) > MOST_NUMBER
-        )
-        raise _too_large(place if row is None else row, name) from None
-
-
-def _finite(found: np.ndarray, names: Sequence[str], row: int | None = None) -> np.ndarray:
-    """The numbers, refused where one of them is infinite, as 1e999 is."""
-    if np.isinf(found).any():
-        i, j = np.argwhere(np.isinf(found))[0].tolist()
-        raise _too_large(i if row is None else row, names[j])
-    return found
-
-
-def _too_large(i: int, name: str) -> HttpError:
-    return HttpError(422, "got a number beyond what 64 bits hold, expected a finite one", row=i + 1, column=name)
-
-
-def _or_null(cell: Any) -> str:
-    return "" if cell is None else ", or null where it is missing"
-
-
-def _yes_no(cell: Any, name: str, i: int) -> float | None:
-    if cell is None:
-        return None
-    if isinstance(cell, (bool, int, float)) and cell in (0, 1):
-        return float(cell)
-    raise HttpError(422, f"got {shown(cell)}, expected true, false, 1, 0 or null", row=i + 1, column=name)
-
-
-def _text(cell: Any, name: str, i: int) -> str | None:
-    """A cell as text in the form that `read.columns.words` gives; None for missing."""
-    if type(cell) is str:
-        if not cell or cell[0].isspace() or cell[-1].isspace():
-            return words(pl.Series([cell], dtype=pl.String))[0]
-        return None if cell == MARK else cell
-    if cell is None:
-        return None
-    if type(cell) is bool:
-        return "true" if cell else "false"
-    if type(cell) is int and abs(cell) < MOST_WHOLE:
-        return str(cell)
-    if type(cell) in (int, float) and abs(cell) < MOST_NUMBER:
-        return words(pl.Series([float(cell)], dtype=pl.Float64))[0]
-    raise HttpError(422, f"got {shown(cell)}, expected text, a number, true, false or null", row=i + 1, column=name)
-
-
-def _image(cell: Any, name: str, i: int, limits: Limits) -> bytes:
-    """The content of an image file: as it is, or as base64 with or without "data:image/png;base64," before it."""
-    if isinstance(cell, str):
-        if cell.startswith("data:"):
-            cell = cell.partition(",")[2]
-        try:
-            cell = base64.b64decode(cell, validate=True)
-        except (binascii.Error, ValueError):
-            raise HttpError(
-                422, "is no base64; expected the content of an image file", row=i + 1, column=name
-            ) from None
-    if not isinstance(cell, bytes):
-        raise HttpError(422, f"got {shown(cell)}, expected an image file as base64", row=i + 1, column=name)
-    try:
-        with quiet():
-            found = header_of(cell)
-    except BadImageError as error:
-        raise HttpError(422, f"the image ({len(cell)} bytes) {error}", row=i + 1, column=name) from None
-    if found.height * found.width > limits.max_pixels:
-        pixels = found.height * found.width
-        raise HttpError(
-            413, f"the image has {pixels} pixels, at most {limits.max_pixels} are taken", row=i + 1, column=name
-        )
-    return cell

@@ -5,6 +5,7 @@ Start reading at `serve`.
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import os
@@ -33,6 +34,8 @@ LEAST_TOKEN = 16
 KEEP_ALIVE_SECONDS = 30
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits: batches and answers alternate often."""
+COLLECTED = (20_000, 20, 20)
+"""Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger("manyhot.serve")
@@ -94,6 +97,7 @@ def serve(
     if token is None and not is_loopback(host):
         logger.warning("anybody who reaches this address is answered; set %s to ask for a token", TOKEN_VARIABLE)
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*COLLECTED)
     server.run(sockets=[listener])
     logger.info("ended")
 

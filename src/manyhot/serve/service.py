@@ -5,8 +5,10 @@ It knows no HTTP but the problems it raises. Start reading at `Service`.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,8 @@ from manyhot.serve.served import Served
 
 QUICK_SECONDS = 0.01
 """A model that scores 64 rows faster does so on the event loop; another is left to its thread."""
+TRIMMED_BYTES = 2**22
+"""After requests of so many bytes, what was freed is given back to the system."""
 THREADS = 2
 """Threads for large requests, which are read and written beside the small ones."""
 
@@ -43,7 +47,7 @@ class Service:
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="manyhot large requests")
         self.is_ready = self.is_closing = False
         self.failure: str | None = None
-        self.n_held_bytes = self.n_active = self.n_connections = 0
+        self.n_held_bytes = self.n_active = self.n_connections = self._most_held_bytes = 0
         self._describe()
 
     def start(self) -> None:
@@ -102,10 +106,14 @@ class Service:
         if self.n_held_bytes + n_bytes > self.limits.max_held_bytes:
             raise busy("too many bytes of other requests are held; come back")
         self.n_held_bytes += n_bytes
+        self._most_held_bytes = max(self._most_held_bytes, self.n_held_bytes)
 
     def release(self, n_bytes: int) -> None:
         """Count bytes that are no longer held."""
         self.n_held_bytes -= n_bytes
+        if not self.n_held_bytes and self._most_held_bytes > TRIMMED_BYTES and not self.is_closing:
+            self._most_held_bytes = 0
+            self.pool.submit(_trim)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -157,3 +165,10 @@ class Service:
             "Requests that wait for a batch.",
             lambda: sum(one.batches.n_waiting for one in waiting if one.batches is not None),
         )
+
+
+def _trim() -> None:
+    """Give freed memory back to the system, where the C library would keep it."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is not None and hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)

@@ -29,20 +29,24 @@ def run(
     from manyhot.serve.server import serve, token_of
 
     log = logging.getLogger("manyhot.serve")
-    log.addHandler(logging.StreamHandler(sys.stderr))
+    written = logging.StreamHandler(sys.stderr)
+    log.addHandler(written)
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     log.propagate = False
     found = [named(word) for word in bundles]
-    serve(
-        [path for _, path in found],
-        [name for name, _ in found],
-        host,
-        port,
-        token=token_of(token_file),
-        allow_hosts=allow_hosts,
-        limits=Limits(**limits),
-        text=None if text is None else str(text),
-    )
+    try:
+        serve(
+            [path for _, path in found],
+            [name for name, _ in found],
+            host,
+            port,
+            token=token_of(token_file),
+            allow_hosts=allow_hosts,
+            limits=Limits(**limits),
+            text=None if text is None else str(text),
+        )
+    finally:
+        log.removeHandler(written)
 
 
 def named(word: str) -> tuple[str | None, Path]:
