@@ -27,9 +27,12 @@ def data_folder() -> Callable[[str], Path]:
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium; without one the test is skipped, but on the machine that decides it fails."""
+    """A headless Chromium; without one the test is skipped, but on the machine that decides it fails.
+
+    One for each module, because while it runs its event loop is that of the thread, and no other may be run there.
+    """
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         words = "Chromium is not on the PATH: apt-get install chromium (make test does so where it may)"
