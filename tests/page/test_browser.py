@@ -144,10 +144,10 @@ def test_one_threshold_for_all_labels(page, made):
     assert shown(page, "all-f1") == pytest.approx(expected["f1_micro"].value, rel=1e-12)
     assert shown(page, "all-macro") == pytest.approx(expected["f1_macro"].value, rel=1e-12)
     assert shown(page, "all-answered") == at(made, 0.4)["answered"].sum()
-    page.wait_for_function("document.querySelectorAll('tr.moved').length === 5")
+    page.wait_for_function("() => document.querySelectorAll('tr.moved').length === 5")
     assert set(column(page, "threshold")) == {0.4}
     page.locator("#reset-all").click()
-    page.wait_for_function("document.querySelectorAll('tr.moved').length === 0")
+    page.wait_for_function("() => document.querySelectorAll('tr.moved').length === 0")
     assert page.locator("#command").inner_text() == ""
 
 

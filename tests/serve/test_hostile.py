@@ -254,6 +254,11 @@ def test_no_room_is_told_at_once(bundles):
         until(lambda: service.service.n_connections == 5)
         answer = service.predict({"rows": [ROW]})
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as late:  # its answer is not lost
+            for piece in (b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\n", b"content-length: 2\r\n\r\n", b"{}"):
+                time.sleep(0.05)
+                late.sendall(piece)
+            assert late.recv(1000).startswith(b"HTTP/1.1 503")
         for one in open_ones:
             one.close()
         until(lambda: not service.service.n_connections)

@@ -15,6 +15,8 @@ from manyhot.serve.problems import RETRY_SECONDS, unready
 from manyhot.serve.service import Service
 
 MOST_HEAD_BYTES = 65_536
+LINGER_SECONDS = 1.0
+"""How long a connection that is one too many is read on after its answer."""
 IS_WHOLE = "manyhot.is_whole"
 """In the state of a request: its body has arrived, so nobody needs to watch the clock for it."""
 
@@ -29,13 +31,13 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
         head_timer: asyncio.TimerHandle | None = None
         n_head_bytes = 0
         write_timer: asyncio.TimerHandle | None = None
+        is_refused = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             service.n_connections = len(self.connections)
             if len(self.connections) > limits.max_connections:
-                transport.write(_refusal())
-                transport.close()
+                self._refuse(is_patient=len(self.connections) <= 2 * limits.max_connections)
                 return
             self._await_head()
 
@@ -47,6 +49,8 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
                     timer.cancel()
 
         def data_received(self, data: bytes) -> None:
+            if self.is_refused:
+                return
             super().data_received(data)
             if self.cycle is not None and not self.cycle.more_body:
                 self.cycle.scope["state"][IS_WHOLE] = True
@@ -64,6 +68,16 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
             if self.write_timer is not None:
                 self.write_timer.cancel()
                 self.write_timer = None
+
+        def _refuse(self, is_patient: bool) -> None:
+            """Answer 503. What the client is still sending is read for a moment, else it would lose the answer."""
+            self.is_refused = True
+            self.transport.write(_refusal())
+            if not is_patient or not self.transport.can_write_eof():
+                self.transport.close()
+                return
+            self.transport.write_eof()
+            self.head_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
         def _await_head(self) -> None:
             """Let the clock run while a head is on its way, and only then."""
