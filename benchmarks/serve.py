@@ -107,12 +107,14 @@ def main() -> None:
         result["in_process"]["16 members"] = inside(many, X[:1], told.calls)
         ports = {"manyhot": free_port(), "keras": free_port(), "manyhot of 16 members": free_port()}
         serve = ["-m", "manyhot", "serve", "--quiet", "--port"]
-        processes = [
-            started([*serve, str(ports["manyhot"]), str(path)], ports["manyhot"]),
-            started([str(HERE / "peers/serve_keras.py"), str(path), str(ports["keras"])], ports["keras"]),
-            started([*serve, str(ports["manyhot of 16 members"]), str(many)], ports["manyhot of 16 members"]),
-        ]
+        processes: list[subprocess.Popen] = []
         try:
+            for name, words in (
+                ("manyhot", [*serve, str(ports["manyhot"]), str(path)]),
+                ("keras", [str(HERE / "peers/serve_keras.py"), str(path), str(ports["keras"])]),
+                ("manyhot of 16 members", [*serve, str(ports["manyhot of 16 members"]), str(many)]),
+            ):
+                processes.append(started(words, ports[name]))
             body = json.loads(bodies.read_text())[0]
             ours = list(asked(ports["manyhot"], body)["answers"][0]["probabilities"].values())
             theirs = asked(ports["keras"], body)["probabilities"][0]
