@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,14 +48,10 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         await asyncio.to_thread(service.close)
 
     routes = [
-        Route("/predict", endpoints.predict, methods=POST),
-        Route("/models/{name}/predict", endpoints.predict, methods=POST),
-        Route("/labels", endpoints.labels, methods=GET),
-        Route("/models/{name}/labels", endpoints.labels, methods=GET),
-        Route("/model", endpoints.model, methods=GET),
-        Route("/models/{name}/model", endpoints.model, methods=GET),
-        Route("/report", endpoints.report, methods=GET),
-        Route("/models/{name}/report", endpoints.report, methods=GET),
+        *_of_a_model("/predict", endpoints.predict, POST),
+        *_of_a_model("/labels", endpoints.labels, GET),
+        *_of_a_model("/model", endpoints.model, GET),
+        *_of_a_model("/report", endpoints.report, GET),
         Route("/models", endpoints.models, methods=GET),
         Route("/health", endpoints.health, methods=GET),
         Route("/ready", endpoints.ready, methods=GET),
@@ -68,6 +64,11 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
     app.router.redirect_slashes = False
     direct = {f"/models/{name}/predict": Predict(service, served) for name, served in service.models.items()}
     return Gate(app, service, {"/predict": Predict(service, service.first), **direct}, token, hosts)
+
+
+def _of_a_model(path: str, endpoint: Callable[[Request], Awaitable[Response]], methods: list[str]) -> list[Route]:
+    """The routes to something that each model has: of the first one, and of each by its name."""
+    return [Route(prefix + path, endpoint, methods=methods) for prefix in ("", "/models/{name}")]
 
 
 class Endpoints:

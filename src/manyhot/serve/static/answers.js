@@ -41,34 +41,33 @@ export class Bars {
     this.thresholds = { ...this.model.thresholds };
   }
 
-  show(answer, row) {
+  take(answer, row) {
     this.answer = answer;
     this.row = row;
-    this.draw();
   }
 
   // The labels that are shown, and how many are not.
-  chosen() {
+  #chosen() {
     const { labels } = this.model;
     const scores = this.answer.probabilities;
     const answered = new Set(this.answer.labels);
     const sought = this.find.trim().toLowerCase();
     let names = sought ? labels.filter((name) => name.toLowerCase().includes(sought)) : [...labels];
     const byScore = (a, b) => scores[b] - scores[a];
+    let rest = 0;
     if (names.length > FIRST) {
       const first = [...names].sort((a, b) => answered.has(b) - answered.has(a) || byScore(a, b));
       const kept = new Set(first.slice(0, Math.max(FIRST, sought ? 0 : answered.size)));
-      const rest = names.length - kept.size;
+      rest = names.length - kept.size;
       names = names.filter((name) => kept.has(name));
-      if (this.order === "score") names.sort(byScore);
-      return [names, rest];
     }
     if (this.order === "score") names.sort(byScore);
-    return [names, 0];
+    return [names, rest];
   }
 
+  // Draws all bars anew; tells how many labels are not shown.
   draw() {
-    const [names, rest] = this.chosen();
+    const [names, rest] = this.#chosen();
     const answered = new Set(this.answer.labels);
     const wasOpen = new Set([...this.list.querySelectorAll("details[open]")].map((one) => one.dataset.label));
     this.list.replaceChildren(...names.map((name) => this.#item(name, answered.has(name), wasOpen.has(name))));
@@ -131,13 +130,13 @@ export class Bars {
     const details = made("details", { className: "reasons", open: isOpen });
     details.dataset.label = name;
     details.append(made("summary", { textContent: "What spoke for and against it" }));
-    for (const [kind, words] of [["for", "for"], ["against", "against"]]) {
+    for (const kind of ["for", "against"]) {
       if (!why[kind].length) continue;
       const items = why[kind].map((one) => made("li", {},
         made("span", { textContent: one.what }), " ",
         made("span", { className: kind, textContent: `${one.contribution > 0 ? "+" : "−"}${Math.abs(one.contribution).toFixed(2)}` }),
       ));
-      details.append(made("p", { className: `hint ${kind}`, textContent: words }), made("ul", {}, ...items));
+      details.append(made("p", { className: `hint ${kind}`, textContent: kind }), made("ul", {}, ...items));
     }
     const texts = this.#marked(why);
     if (texts) details.append(texts);

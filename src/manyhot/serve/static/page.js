@@ -109,7 +109,8 @@ async function predict(event) {
     const told = await request(at("why").checked);
     if (!told) return;
     state.form.clearMaps();
-    state.bars.show(told.answers[0], state.row);
+    state.bars.take(told.answers[0], state.row);
+    redraw();
     at("tools").hidden = false;
     said(told);
     if (window.matchMedia("(max-width: 60rem)").matches) at("answer").scrollIntoView({ block: "start" });
@@ -125,9 +126,6 @@ function said(told) {
   const { labels } = told.answers[0];
   const notes = (told.notes ?? []).map((note) => ` (${note})`).join("");
   at("said").textContent = (labels.length ? `Answered: ${labels.join(", ")}.` : "No label reaches its threshold.") + notes;
-  const [, rest] = state.bars.chosen();
-  at("rest").hidden = !rest;
-  at("rest").textContent = `${rest} more labels with lower probabilities are not shown; look for them by name.`;
   const changed = Object.entries(state.bars.changed);
   at("reset").hidden = at("keep").hidden = !changed.length;
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -154,6 +152,7 @@ function redraw() {
   if (!state.bars?.answer) return;
   const rest = state.bars.draw();
   at("rest").hidden = !rest;
+  at("rest").textContent = `${rest} more labels with lower probabilities are not shown; look for them by name.`;
 }
 
 async function answerFiles(files) {
@@ -184,8 +183,8 @@ async function answerFiles(files) {
     link.download = `${found.name}-answers.csv`;
     link.textContent = `Download ${link.download}`;
     link.hidden = false;
-    const moved = Object.keys(thresholds).length ? ", at the thresholds that you moved" : "";
-    at("file-said").textContent = `${found.rows} ${isImages ? "images" : "rows"} answered${moved}.`;
+    const how = Object.keys(thresholds).length ? ", at the thresholds that you moved" : "";
+    at("file-said").textContent = `${found.rows} ${isImages ? "images" : "rows"} answered${how}.`;
   } catch (error) {
     if (error.name === "AbortError") at("file-said").textContent = "Stopped; nothing was kept.";
     else trouble(error);
