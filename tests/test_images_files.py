@@ -11,6 +11,7 @@ from PIL import Image
 
 from manyhot.encode.images import ImageEncoder, pictures
 from manyhot.errors import InputError
+from peaks import PEAK
 from picture_files import as_file, noise, png_header, turned
 
 PIXELS = noise()
@@ -240,18 +241,18 @@ def test_pictures_are_shown_at_their_own_shapes():
     assert [one is None for one in pictures(cells, rows=[1, 0])] == [True, False]
 
 
-BOUNDED = """
+BOUNDED = (
+    PEAK
+    + """
 import sys
 import polars as pl
 from manyhot.encode.images import ImageEncoder
 column = pl.Series("photo", [sys.argv[1], *sys.argv[2:]])
-def peak():  # KiB of this process; what getrusage says begins with the parent's
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 before = peak()
 images, bad = ImageEncoder(size=16).settle(column).opened(column)
 print(peak() - before, len(bad))
 """
+)
 
 
 def grown(*files: Path) -> tuple[int, int]:

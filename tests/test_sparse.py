@@ -13,8 +13,11 @@ from sklearn.metrics import roc_auc_score
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.read import ReadOptions, read
+from peaks import PEAK
 
-HUGE = """
+HUGE = (
+    PEAK
+    + """
 import json, sys
 import numpy as np, scipy.sparse as sp
 from manyhot import MultiLabelClassifier
@@ -28,12 +31,12 @@ columns.sort(axis=1)
 X = sp.csr_matrix((np.ones(n * k, np.float32), columns.ravel(), np.arange(0, n * k + 1, k)), (n, f))
 X.sum_duplicates()
 classifier = MultiLabelClassifier().fit(X[:-2000], Y[:-2000])
-lines = open("/proc/self/status").read().splitlines()  # what getrusage says begins with the parent's peak
-peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+gib = peak() / 2**20
 scores = classifier.predict_proba(X[-2000:])
 from sklearn.metrics import roc_auc_score
-print(json.dumps({"gib": peak / 2**20, "auc": roc_auc_score(Y[-2000:], scores)}))
+print(json.dumps({"gib": gib, "auc": roc_auc_score(Y[-2000:], scores)}))
 """
+)
 
 
 STATED = """

@@ -18,6 +18,7 @@ from manyhot.many.model import held_out_rows, log_odds
 from manyhot.many.plan import ManyPlan
 from manyhot.metrics import measure_top
 from manyhot.samples import Samples
+from peaks import PEAK
 
 L = 60
 
@@ -144,7 +145,9 @@ def test_labels_never_seen_and_rows_without_labels():
     assert clf.evaluate(X, wide).to_dict()["data"]["rows_without_labels"] == (np.diff(wide.indptr) == 0).sum()
 
 
-MEMORY = """
+MEMORY = (
+    PEAK
+    + """
 import numpy as np, scipy.sparse as sp
 from manyhot import ManyLabelClassifier
 n, width = 1_500, 200_000
@@ -155,13 +158,11 @@ def fit(width):
     clf = ManyLabelClassifier(hidden=(2,), epochs=1, batch_size=256).fit(X, Y)
     clf.predict_top(X, 5), clf.predict(X)
 fit(5_000)
-def peak():  # KiB of this process; what getrusage says begins with the parent's
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 before = peak()
 fit(width)
 print((peak() - before) // 1024)
 """
+)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is counted in other units elsewhere")

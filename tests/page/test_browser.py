@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from browsing import grave_faults, watched
 from manyhot import load
 from manyhot.cli import main
 from manyhot.decider import honest_scores
@@ -24,18 +25,10 @@ HARMLESS = ("file:", "data:", "blob:")
 @contextmanager
 def opened(browser, html, width=1440, scheme="light", **more):
     """The page, which must say nothing to the console and ask no other host for anything."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
-    page, said = context.new_page(), []
-    page.set_default_timeout(10_000)
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: said.append(dialog.message))
-    page.on("request", lambda request: None if request.url.startswith(HARMLESS) else said.append(request.url))
-    page.goto(html.as_uri())
-    page.wait_for_selector("html[data-ready]")
-    yield page
-    context.close()
-    assert said == []
+    with watched(browser, lambda url: url.startswith(HARMLESS), width, scheme, **more) as (page, _):
+        page.goto(html.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -234,16 +227,10 @@ def test_answers_that_are_no_thresholds_have_no_slider(browser, made, tmp_path, 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 375)])
 def test_no_serious_fault_for_people_who_see_or_move_otherwise(browser, made, scheme, width):
-    from axe_playwright_python.sync_playwright import Axe
-
     with opened(browser, made.html, width, scheme) as page:
         page.locator("#threshold").press("ArrowRight")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = Axe().run(page).response["violations"]
-        grave = [
-            (one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")
-        ]
-        assert grave == []
+        assert grave_faults(page) == []
 
 
 def test_the_theme_can_be_switched_and_print_is_light(browser, made):

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from browsing import grave_faults, watched
 from manyhot import load
 from manyhot.cli import main
 from serve.conftest import NAMES, Running, photo, songs
@@ -16,20 +17,14 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def visited(browser, service, width=1440, scheme="light", path="/"):
-    """The page, which must say nothing to the console and ask no other host for anything."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True)
-    page, said = context.new_page(), []
+def visited(browser, service, width=1440, scheme="light"):
+    """The page, which must say nothing to the console and ask no other host for anything; `said` is what it says."""
     home = f"http://127.0.0.1:{service.port}/"
-    page.set_default_timeout(15_000)
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda one: None if one.url.startswith((home, f"blob:{home}")) else said.append(one.url))
-    page.goto(home.rstrip("/") + path)
-    page.said = said
-    yield page
-    context.close()
-    assert said == []
+    own = (home, f"blob:{home}")
+    with watched(browser, lambda url: url.startswith(own), width, scheme, accept_downloads=True) as (page, said):
+        page.goto(home)
+        page.said = said
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -232,16 +227,10 @@ def test_a_token_is_asked_for(browser, bundles):
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 375)])
 def test_no_serious_fault_for_people_who_see_or_move_otherwise(browser, running, scheme, width):
-    from axe_playwright_python.sync_playwright import Axe
-
     with visited(browser, running, width, scheme) as page:
         page.get_by_role("button", name="Fill in an example").click()
         page.get_by_role("button", name="Predict").click()
         predicted(page)
         page.locator("#bars details summary").first.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = Axe().run(page).response["violations"]
-        grave = [
-            (one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")
-        ]
-        assert grave == []
+        assert grave_faults(page) == []

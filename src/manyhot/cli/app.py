@@ -1,9 +1,8 @@
-"""The commands, in the order of `--help`."""
+"""The commands, in the order of `--help`; each registers itself where its module is imported."""
 
 from __future__ import annotations
 
-import manyhot.cli.training  # its commands register themselves
-import manyhot.cli.using  # noqa: F401
-from manyhot.cli.base import app
+from manyhot.cli import training, using
+from manyhot.cli.command import app
 
-__all__ = ["app"]
+__all__ = ["app", "training", "using"]

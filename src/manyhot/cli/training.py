@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from manyhot.cli.base import app, job, reading_of
+from manyhot.cli.command import app, job, reading_of
 from manyhot.cli.flags import settings_of, with_settings
 from manyhot.cli.options import (
     Against,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from manyhot.cli.base import app, job
+from manyhot.cli.command import app, job
 from manyhot.cli.flags import pairs_of, setting
 from manyhot.cli.options import (
     Bundle,
