@@ -36,25 +36,33 @@ async def asked(batches, numbers):
     return await asyncio.gather(*(batches.ask(row(k), 1) for k in numbers), return_exceptions=True)
 
 
-@pytest.mark.parametrize("is_quick", [True, False])
-def test_everybody_gets_what_is_theirs_and_few_batches_are_made(is_quick):
+def test_everybody_gets_what_is_theirs_and_few_batches_are_made():
     score = Slow(0.01)
     batches = Batches(score, 16)
-    batches.is_quick = is_quick
     found = asyncio.run(asked(batches, range(40)))
     batches.close()
     assert [double[0, 0] for double, _ in found] == [2.0 * k for k in range(40)]
     assert sum(score.sizes) == 40
     assert max(score.sizes) == 16
     assert len(score.sizes) <= 5
-    assert ("MainThread" in score.threads) == is_quick
+    assert score.threads == {"manyhot batches"}
 
 
-@pytest.mark.parametrize("is_quick", [True, False])
-def test_one_that_fails_takes_no_other_with_it(is_quick):
+def test_several_are_scored_at_once_by_who_has_them_in_hand():
+    score = Slow()
+    batches = Batches(score, 16)
+    found = batches.together([(row(k, 2), 2) for k in range(4)])
+    batches.close()
+    assert [double.tolist() for double, _ in found] == [[[2.0 * k] * 2] * 2 for k in range(4)]
+    assert score.sizes == [8]
+    assert score.threads == {"MainThread"}
+
+
+@pytest.mark.parametrize("is_together", [True, False])
+def test_one_that_fails_takes_no_other_with_it(is_together):
     batches = Batches(Slow(), 16)
-    batches.is_quick = is_quick
-    found = asyncio.run(asked(batches, [1, 2, -3, 4]))
+    numbers = [1, 2, -3, 4]
+    found = batches.together([(row(k), 1) for k in numbers]) if is_together else asyncio.run(asked(batches, numbers))
     batches.close()
     assert isinstance(found[2], ValueError)
     assert [found[k][0][0, 0] for k in (0, 1, 3)] == [2.0, 4.0, 8.0]

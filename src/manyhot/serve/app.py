@@ -30,8 +30,10 @@ from manyhot.serve.told import told_of
 
 GET, POST = ["GET"], ["POST"]
 
+Endpoint = Callable[[Request], Awaitable[Response]] | ASGIApp
 
-def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> ASGIApp:
+
+def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> Gate:
     """The service behind its gate.
 
     Args:
@@ -48,7 +50,7 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         await asyncio.to_thread(service.close)
 
     routes = [
-        *_of_a_model("/predict", endpoints.predict, POST),
+        *_of_a_model("/predict", Predict(service), POST),
         *_of_a_model("/labels", endpoints.labels, GET),
         *_of_a_model("/model", endpoints.model, GET),
         *_of_a_model("/report", endpoints.report, GET),
@@ -62,11 +64,10 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
     told = {HTTPException: _told_by_router, HttpError: _told}
     app = Starlette(routes=routes, lifespan=life, exception_handlers=told)
     app.router.redirect_slashes = False
-    direct = {f"/models/{name}/predict": Predict(service, served) for name, served in service.models.items()}
-    return Gate(app, service, {"/predict": Predict(service, service.first), **direct}, token, hosts)
+    return Gate(app, service, token, hosts)
 
 
-def _of_a_model(path: str, endpoint: Callable[[Request], Awaitable[Response]], methods: list[str]) -> list[Route]:
+def _of_a_model(path: str, endpoint: Endpoint, methods: list[str]) -> list[Route]:
     """The routes to something that each model has: of the first one, and of each by its name."""
     return [Route(prefix + path, endpoint, methods=methods) for prefix in ("", "/models/{name}")]
 
@@ -82,12 +83,6 @@ class Endpoints:
     def __init__(self, service: Service, has_token: bool) -> None:
         self.service, self.has_token = service, has_token
         self.reports = Reports(service)
-
-    async def predict(self, request: Request) -> Response:
-        """Only for names of models that there are not; what is there never comes to the router."""
-        name = request.path_params.get("name")
-        self.service.model(name)
-        raise HttpError(404, f"there is no model {str(name)[:200]!r}", argument="name")
 
     async def labels(self, request: Request) -> Response:
         """The labels and their thresholds."""

@@ -2,7 +2,7 @@
 
 It knows named arrays and what scores them, nothing of HTTP, JSON or labels. While a batch is computed the next one
 gathers by itself; only where the last one had several requests does the thread wait for as many again, a fraction of a
-millisecond. Batches that cost less than waking a thread are not given to it: see `Batches.is_quick`. Start reading at
+millisecond. Whoever has several requests in hand can have them scored at once: `Batches.together`. Start reading at
 `Batches.run`.
 """
 
@@ -13,7 +13,7 @@ import concurrent.futures
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,19 +54,14 @@ class Batches:
     """A queue of rows and the thread that works it off.
 
     Args:
-        score: What is done with a batch; called in the thread alone.
+        score: What is done with a batch; called in the thread, and in those that call `together`.
         most_rows: Rows of a batch; a job may have no more.
         note: Called with the rows of each batch.
 
-    Attributes:
-        is_quick: Whether a batch is computed in about the time that it takes to wake a thread: what `ask` takes is then
-            scored on the event loop itself, all that came in one turn of it together.
     """
 
     def __init__(self, score: Score, most_rows: int, note: Callable[[int], None] = lambda n_rows: None) -> None:
         self.score, self.most_rows, self.note = score, most_rows, note
-        self.is_quick = False
-        self._arrived: deque[Job] = deque()
         self._n_last = 1
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -83,14 +78,7 @@ class Batches:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Found] = loop.create_future()
-        job = Job(blocks, n_rows, future, loop)
-        if not self.is_quick:
-            self._put(job)
-            return future
-        self._check(n_rows)
-        if not self._arrived:
-            loop.call_soon(self._flush)  # behind every request whose bytes came with this one's
-        self._arrived.append(job)
+        self._put(Job(blocks, n_rows, future, loop))
         return future
 
     def ask_from_thread(self, blocks: Blocks, n_rows: int, timeout: float) -> Found:
@@ -129,32 +117,31 @@ class Batches:
         while jobs := self._take():
             _tell(self._results(jobs))
 
-    def _results(self, jobs: list[Job]) -> list[Result]:
-        """Each job with its arrays, or with what went wrong: whoever asked is told, and the work goes on."""
-        self.note(sum(job.n_rows for job in jobs))
-        try:
-            return list(zip(jobs, self._scored(jobs), strict=True))
-        except Exception as error:
-            return [(job, error if len(jobs) == 1 else self._alone(job)) for job in jobs]
+    def together(self, parts: Sequence[tuple[Blocks, int]]) -> list[Found | Exception]:
+        """Score what several ask as one batch, in this thread: for each what was found, or what went wrong.
 
-    def _alone(self, job: Job) -> Found | Exception:
-        """A job by itself, so that no request fails for what came along with it."""
+        Args:
+            parts: Named features (n, ...) and n of each; no more rows in all than fit a batch.
+        """
+        self.note(sum(n_rows for _, n_rows in parts))
         try:
-            return self.score(job.blocks)
+            return list(self._scored(parts))
+        except Exception as error:
+            return [error if len(parts) == 1 else self._alone(blocks) for blocks, _ in parts]
+
+    def _alone(self, blocks: Blocks) -> Found | Exception:
+        """Some rows by themselves, so that no request fails for what came along with it."""
+        try:
+            return self.score(blocks)
         except Exception as error:
             return error
 
-    def _check(self, n_rows: int) -> None:
-        if n_rows > self.most_rows:
-            raise ValueError(f"{n_rows} rows, at most {self.most_rows} fit a batch")
-
-    def _flush(self) -> None:
-        """Score what came in one turn of the event loop."""
-        while jobs := self._cut(self._arrived):
-            _settle(self._results(jobs))
+    def _results(self, jobs: list[Job]) -> list[Result]:
+        return list(zip(jobs, self.together([(job.blocks, job.n_rows) for job in jobs]), strict=True))
 
     def _put(self, job: Job) -> None:
-        self._check(job.n_rows)
+        if job.n_rows > self.most_rows:
+            raise ValueError(f"{job.n_rows} rows, at most {self.most_rows} fit a batch")
         with self._changed:
             self._waiting.append(job)
             if self._is_idle:
@@ -173,30 +160,30 @@ class Batches:
             if n_waiting < self._n_last:
                 time.sleep(PATIENCE_SECONDS)
             with self._changed:
-                jobs = self._cut(self._waiting)
+                jobs = self._cut()
             if jobs:
                 self._n_last = len(jobs)
                 return jobs
 
-    def _cut(self, waiting: deque[Job]) -> list[Job]:
+    def _cut(self) -> list[Job]:
         """The first jobs that somebody still waits for, as many as fit a batch."""
         jobs: list[Job] = []
         n_rows = 0
-        while waiting and n_rows + waiting[0].n_rows <= self.most_rows:
-            job = waiting.popleft()
+        while self._waiting and n_rows + self._waiting[0].n_rows <= self.most_rows:
+            job = self._waiting.popleft()
             if not job.future.cancelled():
                 jobs.append(job)
                 n_rows += job.n_rows
         return jobs
 
-    def _scored(self, jobs: list[Job]) -> list[Found]:
-        if len(jobs) == 1:
-            return [self.score(jobs[0].blocks)]
-        arrays = self.score({name: _joined([job.blocks[name] for job in jobs]) for name in jobs[0].blocks})
+    def _scored(self, parts: Sequence[tuple[Blocks, int]]) -> list[Found]:
+        if len(parts) == 1:
+            return [self.score(parts[0][0])]
+        arrays = self.score({name: _joined([blocks[name] for blocks, _ in parts]) for name in parts[0][0]})
         found, first = [], 0
-        for job in jobs:
-            found.append(tuple(array[first : first + job.n_rows] for array in arrays))
-            first += job.n_rows
+        for _, n_rows in parts:
+            found.append(tuple(array[first : first + n_rows] for array in arrays))
+            first += n_rows
         return found
 
 

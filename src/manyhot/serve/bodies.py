@@ -1,6 +1,6 @@
 """`POST /predict` in ASGI's own words: a body read within limits, answered, sent.
 
-It is asked far more often than anything else, so it goes past the router. Start reading at `Predict.__call__`.
+Small requests to quick models do not come here: see `turns.py`. Start reading at `Predict.__call__`.
 """
 
 from __future__ import annotations
@@ -11,45 +11,40 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from manyhot.serve.connections import IS_WHOLE
 from manyhot.serve.predicting import predict
 from manyhot.serve.problems import HttpError
-from manyhot.serve.served import Served
 from manyhot.serve.service import Service
 
 
 class Predict:
-    """Answers for one model.
+    """Answers for the model that the address names, or the first.
 
     Args:
         service: The service.
-        served: The model.
     """
 
     __name__ = "predict"
 
-    def __init__(self, service: Service, served: Served) -> None:
-        self.service, self.served = service, served
+    def __init__(self, service: Service) -> None:
+        self.service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         service = self.service
+        served = service.model(scope["path_params"].get("name"))
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asked = scope["query_string"].decode("latin-1")
         query = dict(parse_qsl(asked, keep_blank_values=True)) if asked else {}
-        service.batches_of(self.served)
+        service.batches_of(served)
         held = Held(service)
         try:
-            if scope.get("state", {}).get(IS_WHOLE, False):
-                body = await self._body(headers, receive, held)
-            else:
-                body = await self._awaited(headers, receive, held)
+            body = await self._awaited(headers, receive, held)
             with service.active():
                 content_type = headers.get(b"content-type", b"").decode("latin-1")
-                told = await predict(service, self.served, body, content_type, query)
+                told = await predict(service, served, body, content_type, query)
         finally:
             held.release()
-        service.counters.count("manyhot_rows_total", told.n_rows, model=self.served.name)
+        service.counters.count("manyhot_rows_total", told.n_rows, model=served.name)
         fields = [(b"content-type", told.media_type.encode()), (b"content-length", b"%d" % len(told.content))]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": told.content})

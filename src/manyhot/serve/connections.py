@@ -1,32 +1,44 @@
 """Connections that are not let live for ever: one that sends no head in time, or takes no answer, is closed.
 
-uvicorn closes what is idle between two requests; what is slow in the midst of one is closed here. Start reading at
-`guarded`.
+uvicorn closes what is idle between two requests; what is slow in the midst of one is closed here. And here small
+requests leave uvicorn's way, for `turns.py`. Start reading at `guarded`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sized
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from manyhot.serve.problems import RETRY_SECONDS, unready
 from manyhot.serve.service import Service
+from manyhot.serve.turns import SmallRequest, Turns
 
 MOST_HEAD_BYTES = 65_536
 LINGER_SECONDS = 1.0
 """How long a connection that is one too many is read on after its answer."""
-IS_WHOLE = "manyhot.is_whole"
-"""In the state of a request: its body has arrived, so nobody needs to watch the clock for it."""
+PATIENCE_SECONDS = 0.05
+"""How long the rest of a small request may be on its way before somebody watches the clock for it."""
 
 
-def guarded(service: Service) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol with the limits of a service."""
+def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
+    """uvicorn's protocol with the limits of a service; small requests to quick models go to its turns."""
     limits = service.limits
 
     class Guarded(HttpToolsProtocol):
-        """One connection."""
+        """One connection.
+
+        A small request stands in for uvicorn's cycle while it is answered, so that what comes after it waits; one that
+        proves to be none becomes a cycle as if nothing had been.
+        """
+
+        cycle: Any
+        answering: Any = None
+        small: SmallRequest | None = None
+        small_timer: asyncio.TimerHandle | None = None
 
         head_timer: asyncio.TimerHandle | None = None
         n_head_bytes = 0
@@ -35,6 +47,7 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            self.flow = Flow(transport, self.pipeline)
             service.n_connections = len(self.connections)
             if len(self.connections) > limits.max_connections:
                 self._refuse(is_patient=len(self.connections) <= 2 * limits.max_connections)
@@ -42,9 +55,14 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
             self._await_head()
 
         def connection_lost(self, exc: Exception | None) -> None:
+            if self.answering is not None:  # uvicorn tells the last one that was read, not the one being answered
+                self.answering.disconnected = True
+                self.answering.message_event.set()
+            self.pipeline.clear()
+            self.small = None
             super().connection_lost(exc)
             service.n_connections = len(self.connections)
-            for timer in (self.head_timer, self.write_timer):
+            for timer in (self.head_timer, self.write_timer, self.small_timer):
                 if timer is not None:
                     timer.cancel()
 
@@ -52,12 +70,58 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
             if self.is_refused:
                 return
             super().data_received(data)
-            if self.cycle is not None and not self.cycle.more_body:
-                self.cycle.scope["state"][IS_WHOLE] = True
+            if self.small is not None and self.small_timer is None:
+                self.small_timer = self.loop.call_later(PATIENCE_SECONDS, self._let_go)
             self._await_head()
             self.n_head_bytes = self.n_head_bytes + len(data) if self.head_timer is not None else 0
             if self.n_head_bytes > MOST_HEAD_BYTES:
                 self.transport.abort()
+
+        def on_headers_complete(self) -> None:
+            is_free = (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+            if is_free and self.parser.get_method() == b"POST":
+                self.small = turns.small(self.url, self.headers, self)
+            if self.small is None:
+                super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            if self.small is None:
+                super().on_body(body)
+            else:
+                self.small.body += body
+
+        def on_message_complete(self) -> None:
+            small, self.small = self.small, None
+            if small is None:
+                super().on_message_complete()
+                return
+            if self.small_timer is not None:
+                self.small_timer.cancel()
+                self.small_timer = None
+            small.keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self.cycle, before = small, self.cycle
+            if not turns.take(small):
+                self.cycle = before
+                self._as_cycle(small)
+                super().on_message_complete()
+
+        def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+            self.answering = cycle
+            super()._start_asgi_task(cycle, app)
+
+        def shutdown(self) -> None:
+            self._let_go()
+            super().shutdown()
+
+        def _let_go(self) -> None:
+            """Give up the thought that a request is small: its end is long in coming."""
+            small, self.small, self.small_timer = self.small, None, None
+            if small is not None:
+                self._as_cycle(small)
+
+        def _as_cycle(self, small: SmallRequest) -> None:
+            super().on_headers_complete()
+            super().on_body(bytes(small.body))
 
         def pause_writing(self) -> None:
             super().pause_writing()
@@ -94,6 +158,24 @@ def guarded(service: Service) -> type[HttpToolsProtocol]:
                 self.transport.abort()
 
     return Guarded
+
+
+class Flow(FlowControl):
+    """uvicorn's flow of one connection, without more reading while requests that were read still wait for their turn.
+
+    Args:
+        transport: The connection.
+        pipeline: Those that wait.
+    """
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        """Read on, if nothing waits and somebody is there."""
+        if not self._pipeline and not self._transport.is_closing():
+            super().resume_reading()
 
 
 def _refusal() -> bytes:

@@ -50,7 +50,6 @@ class Gate:
     Args:
         app: The application.
         service: The service.
-        direct: Addresses whose POST goes past the application's router.
         token: What `Authorization: Bearer` has to say; None for nothing.
         hosts: Names that the header `Host` may say; empty for any.
     """
@@ -59,11 +58,10 @@ class Gate:
         self,
         app: ASGIApp,
         service: Service,
-        direct: Mapping[str, ASGIApp],
         token: str | None,
         hosts: Collection[str],
     ) -> None:
-        self.app, self.service, self.direct = app, service, direct
+        self.app, self.service = app, service
         self.hosts = frozenset(host.lower() for host in hosts)
         self._digest = None if token is None else _digest(token.encode())
 
@@ -75,27 +73,31 @@ class Gate:
         passage = Passage(scope, receive, send)
         try:
             try:
-                self._check(scope["path"], passage.headers)
-                app = self.direct.get(scope["path"], self.app) if scope["method"] == "POST" else self.app
-                if app is not self.app:
-                    scope["endpoint"] = app
-                await app(scope, passage.receive, passage.send)
+                self.check(scope["path"], passage.headers)
+                await self.app(scope, passage.receive, passage.send)
             except HttpError as problem:
                 response = Response(problem.content(), problem.status, problem.headers, "application/json")
                 await response(scope, passage.receive, passage.send)
         except ClientDisconnect:
             passage.status = 499
-        except Exception as error:  # the last door: who asked is told nothing of the inside, the log where it was
+        except Exception as error:  # the last door
             passage.status = passage.status or 500
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            logger.error("something unforeseen: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
+            told = unforeseen(error)
             if not passage.is_started:
-                told = HttpError(500, "something unforeseen went wrong; the service's log says where")
                 await Response(told.content(), 500, None, "application/json")(scope, receive, passage.send)
         finally:
             self._note(passage)
 
-    def _check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
+    def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
+        """Whether who asks may come in.
+
+        Args:
+            path: The address.
+            headers: The request's, their names in small letters.
+
+        Raises:
+            HttpError: No.
+        """
         if self.hosts and b"host" in headers:
             host = headers[b"host"].decode("latin-1").lower()
             name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
@@ -113,17 +115,36 @@ class Gate:
             )
 
     def _note(self, passage: Passage) -> None:
-        seconds = time.perf_counter() - passage.began
-        endpoint = getattr(passage.scope.get("endpoint"), "__name__", "none")
-        method = passage.scope["method"] if passage.scope["method"] in METHODS else "other"
-        counters = self.service.counters
-        counters.count("manyhot_requests_total", endpoint=endpoint, status=str(passage.status))
-        counters.observe("manyhot_request_seconds", seconds, SECONDS, endpoint=endpoint)
-        if passage.n_received:
-            counters.count("manyhot_request_bytes_total", passage.n_received)
-        if logger.isEnabledFor(logging.INFO):
-            told = (method, endpoint, passage.status, passage.n_received, passage.n_sent, seconds * 1000)
-            logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
+        note(
+            self.service,
+            passage.scope["method"] if passage.scope["method"] in METHODS else "other",
+            getattr(passage.scope.get("endpoint"), "__name__", "none"),
+            passage.status,
+            passage.n_received,
+            passage.n_sent,
+            time.perf_counter() - passage.began,
+        )
+
+
+def note(
+    service: Service, method: str, endpoint: str, status: int, n_received: int, n_sent: int, seconds: float
+) -> None:
+    """Count one request, and write its line into the log."""
+    counters = service.counters
+    counters.count("manyhot_requests_total", endpoint=endpoint, status=str(status))
+    counters.observe("manyhot_request_seconds", seconds, SECONDS, endpoint=endpoint)
+    if n_received:
+        counters.count("manyhot_request_bytes_total", n_received)
+    if logger.isEnabledFor(logging.INFO):
+        told = (method, endpoint, status, n_received, n_sent, seconds * 1000)
+        logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
+
+
+def unforeseen(error: Exception) -> HttpError:
+    """What is told of a mistake of ours: to who asks nothing of the inside, to the log where it was."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("something unforeseen: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
+    return HttpError(500, "something unforeseen went wrong; the service's log says where")
 
 
 class Passage:

@@ -1,8 +1,8 @@
 """`POST /predict`: a body -> rows and what is asked of them -> scores -> the answer.
 
-Small requests are read and written on the event loop, which costs them no change of thread; tables, images, reasons and
-many rows are left to the service's threads, a piece at a time, so that small ones pass between the pieces. Start
-reading at `predict`.
+Small requests are read and written on the event loop, which costs them no change of thread (where their model is quick,
+`turns.py` answers those that come together); tables, images, reasons and many rows are left to the service's threads, a
+piece at a time, so that small ones pass between the pieces. Start reading at `predict`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from manyhot.check import did_you_mean, shown
 from manyhot.errors import InputError
 from manyhot.explaining import Explanation
 from manyhot.notation import LABEL_SEP
+from manyhot.serve.batches import Blocks
 from manyhot.serve.limits import Limits
 from manyhot.serve.multipart import parts_of
 from manyhot.serve.problems import HttpError, problem_of, unready
@@ -60,6 +61,37 @@ class Scored(NamedTuple):
     own: np.ndarray
 
 
+class Small(NamedTuple):
+    """A small request, read.
+
+    Attributes:
+        rows: The rows as they came.
+        asked: What is asked of them.
+        blocks: The rows as arrays.
+    """
+
+    rows: list[Any]
+    asked: Asked
+    blocks: Blocks
+
+
+def read_small(served: Served, body: bytes, query: Mapping[str, str]) -> Small | None:
+    """What a body of JSON asks, up to `QUICK_BYTES` of it; None where answering it takes a thread.
+
+    Raises:
+        HttpError: What cannot be answered.
+    """
+    rows, asked = _read_json(served, body, query)
+    if len(rows) > QUICK_ROWS or asked.why:
+        return None
+    return Small(rows, asked, served.rows.checked(rows))
+
+
+def answer_small(served: Served, small: Small, found: tuple[np.ndarray, ...]) -> Answer:
+    """The answer to a small request, from what `Served.score` gave for its rows."""
+    return _as_json(served, small.asked, small.rows, [Scored(*found)], None)
+
+
 async def predict(service: Service, served: Served, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
     """Answer one request.
 
@@ -82,12 +114,10 @@ async def predict(service: Service, served: Served, body: bytes, content_type: s
     ends = time.monotonic() + service.limits.answer_seconds
     try:
         if media == JSON and len(body) <= QUICK_BYTES and served.rows.is_quick:
-            rows, asked = _read_json(served, body, query)
-            if len(rows) <= QUICK_ROWS and not asked.why:
-                found = batches.ask(served.rows.checked(rows), len(rows))
-                if not batches.is_quick:
-                    await asyncio.wait_for(found, service.limits.answer_seconds)
-                return _as_json(served, asked, rows, [Scored(*await found)], None)
+            small = read_small(served, body, query)
+            if small is not None:
+                found = batches.ask(small.blocks, len(small.rows))
+                return answer_small(served, small, await asyncio.wait_for(found, service.limits.answer_seconds))
         async with asyncio.timeout(service.limits.answer_seconds):
             large = _Large(service, served, media, ends)
             return await asyncio.get_running_loop().run_in_executor(

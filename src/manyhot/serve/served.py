@@ -76,6 +76,9 @@ class Served:
 
     Raises:
         InputError: A model of very many labels, or one of labels of pixels.
+
+    Attributes:
+        is_quick: Whether a batch is computed in about the time that it takes to wake a thread.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class Served:
         self.writer = AnswerWriter(name, self.labels, self.model.plan.precision)
         self.columns = columns_of(self.model.encoder)
         self.buckets = Buckets(IMAGE_BUCKETS if self.model.encoder.images else BUCKETS)
-        self.can_explain = False
+        self.can_explain = self.is_quick = False
         self.batches: Batches | None = None
         self.warmed_seconds = self.batch_seconds = 0.0
 

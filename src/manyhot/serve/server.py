@@ -16,16 +16,17 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
 from manyhot.errors import InputError, ManyhotError
 from manyhot.serve.app import application
 from manyhot.serve.connections import guarded
+from manyhot.serve.gate import Gate
 from manyhot.serve.limits import Limits
 from manyhot.serve.served import opened
 from manyhot.serve.service import Service
+from manyhot.serve.turns import Turns
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 TOKEN_VARIABLE = "MANYHOT_TOKEN"
@@ -123,14 +124,14 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_config(service: Service, app: Any, host: str, port: int) -> uvicorn.Config:
+def server_config(service: Service, app: Gate, host: str, port: int) -> uvicorn.Config:
     """How uvicorn runs the service."""
     limits = service.limits
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=guarded(service),
+        http=guarded(service, Turns(service, app)),
         ws="none",
         loop="auto",  # uvloop where there is one
         lifespan="on",

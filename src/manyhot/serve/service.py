@@ -23,7 +23,7 @@ from manyhot.serve.problems import HttpError, busy, unready
 from manyhot.serve.served import Served
 
 QUICK_SECONDS = 0.01
-"""A model that scores 64 rows faster does so on the event loop; another is left to its thread."""
+"""A model that scores 64 rows faster does so on the event loop (`turns.py`); another is left to its thread."""
 TRIMMED_BYTES = 2**22
 """After requests of so many bytes, what was freed is given back to the system."""
 THREADS = 2
@@ -134,8 +134,7 @@ class Service:
         try:
             for served in self.models.values():
                 served.warm()
-                assert served.batches is not None
-                served.batches.is_quick = served.batch_seconds < QUICK_SECONDS
+                served.is_quick = served.rows.is_quick and served.batch_seconds < QUICK_SECONDS
                 logger.info("%s is ready after %.1f s", served.name, served.warmed_seconds)
         except Exception as error:  # whoever asks /ready is told, and so is the log
             self.failure = f"{type(error).__name__}: {error}"
