@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 
 from manyhot import MultiLabelClassifier, load
@@ -141,6 +142,23 @@ def test_saved_sparse_models_score_the_same_and_sparse_rows_in_any_form(tmp_path
     shuffled = X.tocoo().tocsc()
     np.testing.assert_array_equal(classifier.predict_proba(shuffled), scores)
     assert roc_auc_score(Y, scores) > 0.9
+
+
+@pytest.mark.parametrize("is_sparse", [True, False])
+def test_scores_are_means_of_logits_where_rows_are_sparse_out_of_fold_too(is_sparse):
+    X, Y = rows(120, 30, 5)
+    features = X if is_sparse else X.toarray()
+    settings = {"members": 4, "folds": 4, "epochs": 3, "calibrate": "none", "precision": "float64", "quiet": True}
+    classifier = MultiLabelClassifier(**settings).fit(features, Y)
+    model = classifier.model_
+    blocks = model.encoder.transform(features)
+    each = np.array([model.scorer().scores(blocks, (k, k + 1)) for k in range(4)])
+    joined = (lambda some: expit(logit(some).mean(axis=0))) if is_sparse else (lambda some: some.mean(axis=0))
+    np.testing.assert_allclose(classifier.predict_proba(features), joined(each), atol=1e-9)
+    held = model.evidence.rows.held
+    assert held.any(axis=1).all()
+    expected = [joined(each[held[i], i]) for i in range(len(held))]
+    np.testing.assert_allclose(model.evidence.scores, expected, atol=1e-6)
 
 
 def test_a_row_counts_the_same_twice_or_with_weight_two():

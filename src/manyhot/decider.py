@@ -1,7 +1,8 @@
 """From raw scores to answers: calibrate, decide, and hold to the rules between labels, as one thing that is fitted.
 
 It joins `calibrate`, `decide`, `rules` and `risk`, and knows of networks, features and files nothing at all. Raw scores
-are means of the members' probabilities; everything here is fitted on scores of rows that the scoring members never saw.
+are what the members give together, as probabilities; everything here is fitted on scores of rows that the scoring
+members never saw.
 Start reading at `Decider`, then `fit_decider`.
 """
 

@@ -310,7 +310,8 @@ def out_of_fold(scorer: engine.Scorer, fit: Fit, first: int = 0) -> tuple[np.nda
     count = np.zeros(n_base, dtype=np.int64)
     for k, member in enumerate(fit.members):
         held = {name: block[member.held] for name, block in fit.base.blocks.items()}
-        total[member.held] += scorer.scores(held, (first + k, first + k + 1))
+        total[member.held] += scorer.means(held, (first + k, first + k + 1))
         count[member.held] += 1
-    mean = total[fit.rows] / np.maximum(count[fit.rows], 1)[:, None]
-    return mean.astype(fit.plan.precision), count[fit.rows]
+    total, count = total[fit.rows], count[fit.rows]
+    scores = scorer.scores_of(total / np.maximum(count, 1)[:, None])
+    return np.where(count[:, None] > 0, scores, 0).astype(fit.plan.precision), count

@@ -143,7 +143,7 @@ class Model:
         return self.decider.scores(self.raw_scores(features))
 
     def raw_scores(self, features: Features) -> np.ndarray:
-        """Probabilities (n, l) as the network gives them, the mean of the members."""
+        """Scores (n, l) as the members give them together, not yet calibrated."""
         return self.scorer().scores(self.encoder.transform(features))
 
     def scorer(self) -> engine.Scorer:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.special import expit, logit
 
 from manyhot import engine
 from manyhot.backend import jax, precision
@@ -99,9 +100,9 @@ class Job:
         data = engine.lay_out({"text": block}, self.values, None, np.ones(90), "float64", tables=tables)
         return engine.train(self.networks, data, self.parts, self.plan, Runtime(layout=layout), 16, self.start())
 
-    def scores(self, trained):
+    def scores(self, trained, *members):
         block = sp.csr_matrix(self.block) if self.is_table else self.block
-        return engine.Scorer(self.networks, trained.weights, "float64", Runtime()).scores({"text": block})
+        return engine.Scorer(self.networks, trained.weights, "float64", Runtime()).scores({"text": block}, *members)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -112,7 +113,11 @@ def test_with_plain_descent_a_table_is_a_dense_layer(early_stopping):
     for a, b in zip(one.weights.trainable, other.weights.trainable, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-9)
     np.testing.assert_allclose(one.curves, other.curves, atol=1e-6)
-    np.testing.assert_allclose(table.scores(one), dense.scores(other), atol=1e-9)
+    each = [dense.scores(other, (k, k + 1)) for k in range(3)]
+    for k in range(3):
+        np.testing.assert_allclose(table.scores(one, (k, k + 1)), each[k], atol=1e-9)
+    np.testing.assert_allclose(dense.scores(other), np.mean(each, axis=0), atol=1e-9)
+    np.testing.assert_allclose(table.scores(one), expit(np.mean(logit(each), axis=0)), atol=1e-9)
 
 
 def test_members_side_by_side_are_members_one_by_one():

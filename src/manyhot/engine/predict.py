@@ -1,4 +1,4 @@
-"""Scores: the mean of the members' probabilities, in batches of one shape."""
+"""Scores: what the members say, averaged, in batches of one shape."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import expit
 
 from manyhot.backend import jax, precision
 from manyhot.engine.data import number_type
@@ -68,6 +69,10 @@ class Scorer:
         precision_name: "float32" or "float64".
         runtime: Settings that change only speed.
         output: Name of the output function, of `losses.OUTPUTS`.
+
+    Attributes:
+        averages_logits: Whether a score is the sigmoid of the members' mean logit, as in networks with tables, instead
+            of the mean of their probabilities (docs/decisions/0037-means.md).
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Scorer:
         networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
         self.n_members = networks.n_members
+        self.averages_logits = bool(networks.tables) and output == "sigmoid"
         self.device = chosen_devices(runtime)[0]
         # what is on the host already needs no other way to the first processor than into the program
         self._is_first = self.device.platform == "cpu" and self.device == jax.local_devices()[0]
@@ -90,7 +96,7 @@ class Scorer:
         members: tuple[int, int] | None = None,
         buckets: Buckets | None = None,
     ) -> np.ndarray:
-        """Mean probabilities of the members in [members[0], members[1]), all of them by default.
+        """The scores that the members in [members[0], members[1]) give together, all of them by default.
 
         Args:
             blocks: Named features (n, f), dense or CSR.
@@ -100,6 +106,19 @@ class Scorer:
         Returns:
             float (n, ..., l) of the plan's precision, in [0, 1].
         """
+        return self.scores_of(self.means(blocks, members, buckets))
+
+    def scores_of(self, means: np.ndarray) -> np.ndarray:
+        """What `means` gives, or a mean of several of them, as scores."""
+        return expit(means) if self.averages_logits else means
+
+    def means(
+        self,
+        blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+        members: tuple[int, int] | None = None,
+        buckets: Buckets | None = None,
+    ) -> np.ndarray:
+        """What is averaged over the members: their logits or their probabilities; arguments and shape as `scores`."""
         low, high = members or (0, self.n_members)
         n_rows = next(iter(blocks.values())).shape[0]
         size = self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows)
@@ -133,7 +152,8 @@ class Scorer:
             args = jax.device_put(args, self.device)
         if program is None:
             shared: Hashable = ("score", self.networks.key, self.output, size, gathered)
-            build = partial(_mean_scores, self.network, OUTPUTS[self.output], dict(gathered), size)
+            output = (lambda logits: logits) if self.averages_logits else OUTPUTS[self.output]
+            build = partial(_means, self.network, output, dict(gathered), size)
             program = self._programs[key] = PROGRAMS.compiled(shared, build, (self.weights, *args))
         return program(self.weights, *args)
 
@@ -141,7 +161,7 @@ class Scorer:
         return 0 if self.device.platform == "cpu" else most_entries(batch.block, size)
 
 
-def _mean_scores(network: Any, output: Callable, gathered: Mapping[str, int], size: int) -> Callable:
+def _means(network: Any, output: Callable, gathered: Mapping[str, int], size: int) -> Callable:
     def run(weights: Weights, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
         def add(member: jax.Array, total: jax.Array) -> jax.Array:
             trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
