@@ -167,7 +167,8 @@ class Service:
 
 
 def _trim() -> None:
-    """Give freed memory back to the system, where the C library would keep it."""
+    """Give freed memory back to the system, where Python or the C library would keep it."""
+    gc.collect()  # what was refused may hang on the frames of its refusal
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is not None and hasattr(library, "malloc_trim"):
         library.malloc_trim(0)

@@ -30,6 +30,13 @@ ALWAYS = _lines(HEADERS)
 STATUS_LINES = {int(one): f"HTTP/1.1 {int(one)} {one.phrase}\r\n".encode() for one in HTTPStatus}
 
 
+class Unheard:
+    """Nobody waits for what uvicorn would say of a small request."""
+
+    def set(self) -> None:
+        """Nothing."""
+
+
 class SmallRequest:
     """One request, from its head to its answer; uvicorn takes it for one of its own.
 
@@ -41,6 +48,7 @@ class SmallRequest:
     """
 
     more_body = False
+    message_event = Unheard()
 
     def __init__(self, path: str, served: Served, headers: Mapping[bytes, bytes], connection: Any) -> None:
         self.path, self.served, self.headers, self.connection = path, served, headers, connection
@@ -48,15 +56,12 @@ class SmallRequest:
         self.body = bytearray()
         self.response_complete = self.disconnected = False
         self.keep_alive = True
-        self.message_event = self
-
-    def set(self) -> None:
-        """Nobody waits for what uvicorn would say here."""
 
     def send(self, status: int, content: bytes, headers: Fields, default: bytes) -> None:
         """The answer, to who is still there."""
         self.response_complete = True
-        transport = self.connection.transport
+        connection, self.connection = self.connection, None  # it keeps this request as its last
+        transport = connection.transport
         if self.disconnected or transport.is_closing():
             return
         last = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
@@ -64,7 +69,7 @@ class SmallRequest:
         transport.write(b"".join((STATUS_LINES[status], default, length, _lines(headers), ALWAYS, last, content)))
         if not self.keep_alive:
             transport.close()
-        self.connection.on_response_complete()
+        connection.on_response_complete()
 
 
 class Turns:
