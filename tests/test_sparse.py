@@ -119,7 +119,7 @@ def test_real_sets_train_as_csr_and_stay_sparse(name, data_folder, monkeypatch):
         return lay_out(self, *given, **settings)
 
     monkeypatch.setattr(sp.csr_matrix, "toarray", refuse)
-    classifier = MultiLabelClassifier(members=2, hidden=(64,), decide="half").fit(X, Y)
+    classifier = MultiLabelClassifier(members=2, hidden=(64,), calibrate="none", decide="half").fit(X, Y)
     assert classifier.model_.encoder.sparse == {"features"}
     assert classifier.report_.to_dict()["measures"]["half"]["roc_auc_macro"]["value"] > 0.6
 

@@ -49,7 +49,7 @@ def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.nd
 )
 def test_pure_noise_is_reported_as_noise(settings):
     n_rows = 800 if settings.get("members") == 1 else 200  # one member is scored on an eighth of them
-    mean, half = simulate(120, 0.0, n_rows, hidden=(64,), **settings)
+    mean, half = simulate(60, 0.0, n_rows, hidden=(64,), **settings)
     assert (mean - half <= 0).all()
     assert half.max() < 0.02
 
