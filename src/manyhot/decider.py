@@ -2,8 +2,7 @@
 
 It joins `calibrate`, `decide`, `rules` and `risk`, and knows of networks, features and files nothing at all. Raw scores
 are what the members give together, as probabilities; everything here is fitted on scores of rows that the scoring
-members never saw.
-Start reading at `Decider`, then `fit_decider`.
+members never saw. Start reading at `Decider`, then `fit_decider`.
 """
 
 from __future__ import annotations

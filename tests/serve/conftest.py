@@ -159,3 +159,11 @@ def running(bundles: dict[str, Path]):
 def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """The rows of the songs without ids and labels, as JSON objects."""
     return frame.drop("song_id", *NAMES).to_dicts()
+
+
+def until(is_so) -> None:
+    for _ in range(100):
+        if is_so():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came about")

@@ -18,7 +18,7 @@ import pytest
 
 from picture_files import png_header
 
-from .conftest import Running, as_base64, rows_of, songs
+from .conftest import Running, as_base64, rows_of, songs, until
 
 ROW = rows_of(songs(3, seed=9))[0]
 JSON_HEAD = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -227,14 +227,6 @@ def test_bodies_that_never_end_are_told_so(hasty):
         found = asyncio.run(trickle(hasty.port, 200, head))
     assert {status(answer) for answer in found} == {408}
     until(lambda: not hasty.service.n_held_bytes)
-
-
-def until(is_so) -> None:
-    for _ in range(100):
-        if is_so():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never came about")
 
 
 def test_a_head_too_long_is_cut_off(hasty):

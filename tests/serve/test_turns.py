@@ -5,13 +5,14 @@ import json
 import logging
 import socket
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from tests.serve.conftest import Running
-from tests.serve.test_hostile import until
 
 from manyhot.serve.server import LOCAL
+
+from .conftest import Running, until
 
 ROWS = np.random.default_rng(3).normal(size=(40, 6)).round(3).tolist()
 
@@ -93,41 +94,41 @@ def test_the_answer_is_the_one_that_every_other_way_gives(matrix, batches):
     assert np.allclose(probabilities(document), expected(matrix, ROWS[:1]), atol=1e-6)
 
 
-def test_what_came_together_is_scored_together_and_each_gets_its_own(matrix, batches):
-    open_ones = [socket.create_connection(("127.0.0.1", matrix.port), timeout=30) for _ in ROWS]
-    try:
-        for connection, row in zip(open_ones, ROWS, strict=True):
-            connection.sendall(post(row))
-        found = [answers_on(connection, 1)[0] for connection in open_ones]
-    finally:
-        for connection in open_ones:
-            connection.close()
-    assert [status for status, _, _ in found] == [200] * len(ROWS)
+@pytest.fixture
+def connections(matrix):
+    """A connection for each of the rows."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(socket.create_connection(("127.0.0.1", matrix.port), timeout=30)) for _ in ROWS]
+
+
+def each_answer(connections):
+    """What comes back on each connection, to one of the rows each: (status, headers, document)."""
+    for connection, row in zip(connections, ROWS, strict=False):
+        connection.sendall(post(row))
+    return [answers_on(connection, 1)[0] for connection in connections]
+
+
+def are_right(service, found):
+    assert [status for status, _, _ in found] == [200] * len(found)
     got = np.concatenate([probabilities(document) for _, _, document in found])
-    assert np.allclose(got, expected(matrix, ROWS), atol=1e-6)
+    assert np.allclose(got, expected(service, ROWS[: len(found)]), atol=1e-6)
+
+
+def test_what_came_together_is_scored_together_and_each_gets_its_own(matrix, batches, connections):
+    are_right(matrix, each_answer(connections))
     assert sum(batches) == len(ROWS)
 
 
-def test_one_turn_makes_one_batch(matrix, batches):
+def test_one_turn_makes_one_batch(matrix, batches, connections):
     """All bytes lie ready while the loop is held, so that they come in one turn."""
-    open_ones = [socket.create_connection(("127.0.0.1", matrix.port), timeout=30) for _ in range(8)]
-    try:
-        for connection, row in zip(open_ones, ROWS, strict=False):
-            connection.sendall(post(row))
-            answers_on(connection, 1)
-        loop = next(iter(matrix.server.server_state.connections)).loop
-        loop.call_soon_threadsafe(time.sleep, 0.3)
-        batches.clear()
-        time.sleep(0.1)
-        for connection, row in zip(open_ones, ROWS, strict=False):
-            connection.sendall(post(row))
-        found = [answers_on(connection, 1)[0] for connection in open_ones]
-    finally:
-        for connection in open_ones:
-            connection.close()
+    some = connections[:8]
+    each_answer(some)
+    loop = next(iter(matrix.server.server_state.connections)).loop
+    loop.call_soon_threadsafe(time.sleep, 0.3)
+    batches.clear()
+    time.sleep(0.1)
+    are_right(matrix, each_answer(some))
     assert batches == [8]
-    got = np.concatenate([probabilities(document) for _, _, document in found])
-    assert np.allclose(got, expected(matrix, ROWS[:8]), atol=1e-6)
 
 
 def test_requests_in_one_packet_are_answered_in_their_order(matrix):

@@ -95,9 +95,7 @@ def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
             if small is None:
                 super().on_message_complete()
                 return
-            if self.small_timer is not None:
-                self.small_timer.cancel()
-                self.small_timer = None
+            self._stop_small_timer()
             small.keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
             self.cycle, before = small, self.cycle
             if not turns.take(small):
@@ -115,9 +113,15 @@ def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
 
         def _let_go(self) -> None:
             """Give up the thought that a request is small: its end is long in coming."""
-            small, self.small, self.small_timer = self.small, None, None
+            self._stop_small_timer()
+            small, self.small = self.small, None
             if small is not None:
                 self._as_cycle(small)
+
+        def _stop_small_timer(self) -> None:
+            if self.small_timer is not None:
+                self.small_timer.cancel()
+                self.small_timer = None
 
         def _as_cycle(self, small: SmallRequest) -> None:
             super().on_headers_complete()

@@ -14,7 +14,7 @@ from typing import Any
 
 from manyhot.errors import InputError
 from manyhot.serve.gate import HEADERS, Gate, note, unforeseen
-from manyhot.serve.predicting import JSON, QUICK_BYTES, Answer, Small, answer_small, read_small
+from manyhot.serve.predicting import JSON, QUICK_BYTES, Small, answer_small, read_small
 from manyhot.serve.problems import HttpError, problem_of
 from manyhot.serve.served import Served
 from manyhot.serve.service import Service
@@ -26,6 +26,7 @@ def _lines(fields: Fields) -> bytes:
     return b"".join(b"%s: %s\r\n" % field for field in fields)
 
 
+MEDIA = JSON.encode()
 ALWAYS = _lines(HEADERS)
 STATUS_LINES = {int(one): f"HTTP/1.1 {int(one)} {one.phrase}\r\n".encode() for one in HTTPStatus}
 
@@ -57,19 +58,20 @@ class SmallRequest:
         self.response_complete = self.disconnected = False
         self.keep_alive = True
 
-    def send(self, status: int, content: bytes, headers: Fields, default: bytes) -> None:
-        """The answer, to who is still there."""
+    def send(self, status: int, content: bytes, headers: Fields, default: bytes) -> bool:
+        """The answer; False where nobody is there any more."""
         self.response_complete = True
         connection, self.connection = self.connection, None  # it keeps this request as its last
         transport = connection.transport
         if self.disconnected or transport.is_closing():
-            return
+            return False
         last = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        length = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(content)
+        length = b"content-type: %s\r\ncontent-length: %d\r\n" % (MEDIA, len(content))
         transport.write(b"".join((STATUS_LINES[status], default, length, _lines(headers), ALWAYS, last, content)))
         if not self.keep_alive:
             transport.close()
         connection.on_response_complete()
+        return True
 
 
 class Turns:
@@ -104,7 +106,7 @@ class Turns:
         length = headers.get(b"content-length", b"")
         if not length.isdigit() or len(length) > 5 or int(length) > QUICK_BYTES:
             return None
-        if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON.encode():
+        if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != MEDIA:
             return None
         if b"transfer-encoding" in headers or b"expect" in headers or b"upgrade" in headers:
             return None
@@ -120,14 +122,8 @@ class Turns:
             self.gate.check(request.path, request.headers)
             self.service.batches_of(request.served)
             small = read_small(request.served, bytes(request.body), {})
-        except HttpError as problem:
-            self._refuse(request, problem)
-            return True
-        except InputError as error:
-            self._refuse(request, problem_of(error))
-            return True
-        except Exception as error:  # a mistake of ours, told as the gate tells it
-            self._refuse(request, unforeseen(error))
+        except Exception as error:
+            self._refuse(request, error)
             return True
         if small is None:
             return False
@@ -152,26 +148,24 @@ class Turns:
                 if isinstance(found, Exception):
                     raise found
                 answer = answer_small(served, small, found)
-            except InputError as error:
-                self._refuse(request, problem_of(error))
             except Exception as error:
-                self._refuse(request, unforeseen(error))
+                self._refuse(request, error)
             else:
-                self._send(request, answer)
+                self.service.counters.count("manyhot_rows_total", answer.n_rows, model=served.name)
+                self._finish(request, 200, answer.content, ())
 
-    def _send(self, request: SmallRequest, answer: Answer) -> None:
-        self.service.counters.count("manyhot_rows_total", answer.n_rows, model=request.served.name)
-        self._finish(request, 200, answer.content, ())
-
-    def _refuse(self, request: SmallRequest, problem: HttpError) -> None:
+    def _refuse(self, request: SmallRequest, error: Exception) -> None:
+        if isinstance(error, InputError):
+            problem = problem_of(error)
+        else:
+            problem = error if isinstance(error, HttpError) else unforeseen(error)
         fields = [(name.lower().encode(), value.encode("latin-1")) for name, value in problem.headers.items()]
         self._finish(request, problem.status, problem.content(), fields)
 
     def _finish(self, request: SmallRequest, status: int, content: bytes, headers: Fields) -> None:
-        is_there = not request.disconnected
-        request.send(status, content, headers, self._default_lines(request))
+        is_sent = request.send(status, content, headers, self._default_lines(request))
         seconds = time.perf_counter() - request.began
-        note(self.service, "POST", "predict", status if is_there else 499, len(request.body), len(content), seconds)
+        note(self.service, "POST", "predict", status if is_sent else 499, len(request.body), len(content), seconds)
 
     def _default_lines(self, request: SmallRequest) -> bytes:
         """What uvicorn says in every answer, such as the date; it makes a new list of it every second."""
