@@ -8,11 +8,11 @@ import pytest
 from test_compiles import problem
 
 from manyhot.backend import jax
-from manyhot.engine import step
 from manyhot.engine.programs import PROGRAMS, Programs
 from manyhot.estimator import MultiLabelClassifier
+from manyhot.networks import fast
 
-WIDTH = 512  # as many numbers as LARGE between two layers of this width
+WIDTH = 512  # as many numbers as LARGE_KERNEL between two layers of this width
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="copies are avoided on a CPU")
@@ -29,7 +29,7 @@ def test_a_step_copies_no_large_weight_and_gives_the_same_numbers(monkeypatch, o
     monkeypatch.setattr(Programs, "compiled", kept)
 
     def trained(large: int) -> tuple[int, np.ndarray]:
-        monkeypatch.setattr(step, "LARGE", large)
+        monkeypatch.setattr(fast, "LARGE_KERNEL", large)
         monkeypatch.setattr(PROGRAMS, "_programs", OrderedDict())
         texts.clear()
         settings = {"hidden": (WIDTH, WIDTH), "members": 1, "epochs": 2, "compilation_cache": False}
@@ -38,8 +38,8 @@ def test_a_step_copies_no_large_weight_and_gives_the_same_numbers(monkeypatch, o
         copies = [re.findall(rf"f32\[{WIDTH},{WIDTH}\]\S* copy\(%get-tuple", text) for text in texts if "while" in text]
         return sum(map(len, copies)), scores
 
-    assert WIDTH * WIDTH >= step.LARGE
-    copies, scores = trained(step.LARGE)
+    assert WIDTH * WIDTH >= fast.LARGE_KERNEL
+    copies, scores = trained(fast.LARGE_KERNEL)
     before, expected = trained(2**40)
     print(f"copies of a large weight in a step: {before} without waiting, {copies} with it")
     assert (before > 0, copies) == (True, 0)

@@ -9,7 +9,7 @@ import pytest
 
 from manyhot import MultiLabelClassifier, engine, load
 from manyhot.backend import jax, keras, precision
-from manyhot.networks import Start, choose_layers, describe, fast, windows
+from manyhot.networks import Start, choose_layers, describe, fast, products, windows
 from manyhot.plan import Runtime
 from manyhot.specs import NetworkSpec
 
@@ -203,3 +203,27 @@ def test_elsewhere_and_where_a_window_is_large_the_work_is_keras(monkeypatch):
 )
 def test_the_rule(n_pixels, kernel, ways):
     assert fast.conv_ways(n_pixels, kernel) == ways
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_large_kernel_gives_what_keras_gives(is_first, monkeypatch):
+    monkeypatch.setattr(fast, "LARGE_KERNEL", 1)
+    x = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
+    theirs, ours = (module.Dense(4, activation="tanh", use_bias=is_first) for module in (L, fast))
+    theirs.build(x.shape)
+    ours.build(x.shape)
+    ours.set_weights(theirs.get_weights())
+    assert_same(theirs, ours, x, 1e-5)
+
+
+def n_products(x_is_moved: bool) -> int:
+    def objective(kernel, x):
+        return products.product(x if x_is_moved else jax.lax.stop_gradient(x), kernel).sum()
+
+    argnums = (0, 1) if x_is_moved else 0
+    traced = jax.make_jaxpr(jax.grad(objective, argnums=argnums))(jnp.ones((5, 4)), jnp.ones((3, 5)))
+    return str(traced).count("dot_general[")
+
+
+def test_no_gradient_of_inputs_that_nobody_asks_for():
+    assert (n_products(True), n_products(False)) == (3, 2)

@@ -14,10 +14,7 @@ from manyhot.engine.tables import Batch, Table, bag, moved
 from manyhot.losses import Loss, LossFacts
 from manyhot.networks import real_rows
 
-jnp, lax = jax.numpy, jax.lax
-
-LARGE = 2**18
-"""A weight of so many numbers is not copied where that can be avoided."""
+jnp = jax.numpy
 
 
 @dataclass(frozen=True)
@@ -229,11 +226,10 @@ def apply_gradients(
     """
     trainable, fixed, slots, tables = weights
     slots = list(slots)
-    of_weights = _once_all_are_there(gradients[0])
     if recipe.moves_rate:
         slot = recipe.rate_slot()
         slots[slot] = rate.astype(slots[slot].dtype)
-    trainable, slots = recipe.optimizer.stateless_apply(slots, of_weights, trainable)
+    trainable, slots = recipe.optimizer.stateless_apply(slots, gradients[0], trainable)
     tables = {
         name: moved(
             table, Batch(data.blocks[name], *batch), gradients[1][name], rate, recipe.is_adagrad, recipe.tables[name][0]
@@ -241,15 +237,3 @@ def apply_gradients(
         for name, table in tables.items()
     }
     return list(trainable), list(fixed), list(slots), tables
-
-
-def _once_all_are_there(gradients: list) -> list:
-    """The same gradients; those of large weights wait, on a CPU, until all others are there.
-
-    The way back reads a weight after its gradient is done, to hand on the gradient of its inputs. XLA, which may then
-    move the weight first, keeps a copy of it in every step; where moving has to wait, it moves the weight in place.
-    """
-    if jax.default_backend() != "cpu" or not any(one.size >= LARGE for one in gradients):
-        return gradients
-    nothing = 0 * sum(lax.slice(one.ravel(), (0,), (1,))[0] for one in gradients if one.size)
-    return [one + nothing if one.size >= LARGE else one for one in gradients]

@@ -1,16 +1,19 @@
-"""Keras' layers for images, the same numbers in less time where XLA on a CPU is slow.
+"""Keras' layers, most of them for images, the same numbers in less time where XLA on a CPU is slow.
 
-Arguments, weights and names are those of Keras' layers, and on other devices so is the work; `windows.py` does it on a
-CPU, and rules on shapes, measured once and never at run time, say when (docs/decisions/0026-fast-layers.md). It must
-not know what a network is for. Start reading at `choose_layers`.
+Arguments, weights and names are those of Keras' layers, and on other devices so is the work; `windows.py`, `pooled.py`
+and `products.py` do it on a CPU, and rules on shapes, measured once and never at run time, say when
+(docs/decisions/0026-fast-layers.md). It must not know what a network is for. Start reading at `choose_layers`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import weakref
+from typing import Any, NamedTuple
 
 from manyhot.backend import jax, keras
+from manyhot.networks.pooled import pooled_convolution
+from manyhot.networks.products import product
 from manyhot.networks.rebuild import flat_layers
 from manyhot.networks.windows import Ways, Window, average_pool, convolution, depthwise, max_pool, window_over
 
@@ -20,7 +23,24 @@ MOST_PLACES = 25
 """Windows with more places than this stay with XLA: every place is an operation of its own in the program."""
 MOST_NUMBERS = 6_000_000
 """Patches with more numbers than this do not pay."""
+FEW_SUMS, MORE_SUMS, LEAVES_CACHES = 9, 27, 5_000_000
+"""Products for one number of a convolution, and numbers of its result; see `pools_at_once`."""
+LARGE_KERNEL = 2**18
+"""A kernel of so many numbers is not copied where that can be avoided."""
 TYPES = ("float32", "float64")
+
+
+class Rectified(NamedTuple):
+    """What relu(convolution + bias) was made of, images laid (b, h, w, c)."""
+
+    images: Any
+    kernel: Any
+    bias: Any
+    window: Window
+
+
+_RECTIFIED: dict[int, Rectified] = {}
+"""Results of convolutions that pooling may take up, by their `id`, as long as they live."""
 
 
 def conv_ways(n_pixels: int, kernel: tuple[int, ...]) -> Ways:
@@ -52,6 +72,36 @@ def conv_ways(n_pixels: int, kernel: tuple[int, ...]) -> Ways:
     return Ways(2 <= channels <= 4, channels == 1, True)
 
 
+def pools_at_once(n_numbers: int, kernel: tuple[int, ...]) -> bool:
+    """Whether convolution, ReLU and pooling in tiles are done at once (`pooled.py`), by shapes alone.
+
+    Milliseconds inside a loop on two cores, images of a batch of 64 unless said, tiles of 2 x 2, with the kernel's
+    gradient; one after the other / at once:
+
+        image       kernel   channels   filters   training      result
+        28 x 28     3 x 3    1          8         2.9 / 0.9     1.2 / 0.2
+                                        16        1.8 / 1.2     1.1 / 0.3
+                                        32        1.9 / 1.7     0.7 / 0.5
+                                        64        4.7 / 2.8     1.2 / 0.9
+        64 x 64     3 x 3    1          32        14 / 8.5      5.8 / 2.5
+        28 x 28     5 x 5    1          32        1.8 / 3.3     0.8 / 1.2
+        64 x 64     5 x 5    1          32        20 / 24       5.7 / 7.1
+        28 x 28     3 x 3    3          32        4.6 / 4.5     1.0 / 1.6
+        48 x 48     3 x 3    3          32        12 / 13       4.8 / 4.6
+        64 x 64     3 x 3    3          32        45 / 28       26 / 9.0
+        96 x 96     3 x 3    3          32        180 / 67      89 / 21
+        28 x 28     3 x 3    3          32        44 / 17       7.3 / 5.9    (batch of 256)
+
+    Many sums for one number do not pay, unless what lies between would leave the caches.
+
+    Args:
+        n_numbers: Of the convolution's result, over all images.
+        kernel: (kh, kw, c, f).
+    """
+    n_sums = math.prod(kernel[:3])
+    return n_sums <= FEW_SUMS or (n_sums <= MORE_SUMS and n_numbers >= LEAVES_CACHES)
+
+
 def _laid_last(x: Any, data_format: str) -> Any:
     return x.transpose(0, 2, 3, 1) if data_format == "channels_first" else x
 
@@ -74,11 +124,16 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
     """Keras' layer without XLA's slow gradient of it; of equal numbers the first gets the gradient, as in Keras."""
 
     def call(self, inputs: Any) -> Any:
-        """The largest number of each window."""
+        """The largest number of each window; done at once with the convolution that gave `inputs`, where that pays."""
+        made = _RECTIFIED.get(id(inputs))
         inputs = jnp.asarray(inputs)
         window = _window(self, inputs, self.pool_size)
         if window is None or len(window.places) > MOST_PLACES:
             return super().call(inputs)
+        if made is not None and window.tiles and not any(map(any, window.pads)):
+            # the convolution's own result is then asked for by nobody, and left out of the program
+            together = pooled_convolution(made.images, made.kernel, made.bias, made.window, window)
+            return _laid_back(together, self.data_format)
         return _laid_back(max_pool(_laid_last(inputs, self.data_format), window), self.data_format)
 
 
@@ -97,6 +152,27 @@ class AveragePooling2D(keras.layers.AveragePooling2D):
 class Conv2D(keras.layers.Conv2D):
     """Keras' layer with gradients that are quick inside a loop."""
 
+    def call(self, inputs: Any) -> Any:
+        """The convolution with bias and activation, remembered for a pooling that follows."""
+        result = super().call(inputs)
+        made = self._rectified(inputs)
+        if made is not None:
+            _RECTIFIED[id(result)] = made
+            weakref.finalize(result, _RECTIFIED.pop, id(result))
+        return result
+
+    def _rectified(self, inputs: Any) -> Rectified | None:
+        """What the result is made of, where pooling with it at once pays."""
+        kernel = jnp.asarray(self.kernel)
+        inputs = jnp.asarray(inputs, kernel.dtype)
+        window = _window(self, inputs, self.kernel_size, self.dilation_rate)
+        if window is None or self.groups > 1 or self.activation is not keras.activations.relu:
+            return None
+        if not pools_at_once(len(inputs) * math.prod(window.steps) * kernel.shape[-1], kernel.shape):
+            return None
+        bias = jnp.asarray(self.bias) if self.use_bias else jnp.zeros(kernel.shape[-1:], kernel.dtype)
+        return Rectified(_laid_last(inputs, self.data_format), kernel, bias, window)
+
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution, before bias and activation."""
         kernel = jnp.asarray(kernel)
@@ -112,6 +188,21 @@ class Conv2D(keras.layers.Conv2D):
         else:
             result = convolution(x, kernel, window, conv_ways(len(x) * math.prod(window.steps), kernel.shape))
         return _laid_back(result, self.data_format)
+
+
+class Dense(keras.layers.Dense):
+    """Keras' layer whose kernel, where it is large, can be moved in place (`products.py`)."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The product with the kernel, bias and activation."""
+        inputs, kernel = jnp.asarray(inputs), jnp.asarray(self.kernel)
+        is_plain = inputs.ndim == 2 and inputs.dtype == kernel.dtype and str(kernel.dtype) in TYPES
+        if jax.default_backend() != "cpu" or kernel.size < LARGE_KERNEL or not is_plain:
+            return super().call(inputs, training)
+        x = product(inputs, kernel)
+        if self.use_bias:
+            x = x + jnp.asarray(self.bias)
+        return x if self.activation is None else self.activation(x)
 
 
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
@@ -151,6 +242,7 @@ def _ended(layer: Any, x: Any) -> Any:
 LAYERS: dict[type, type] = {
     keras.layers.AveragePooling2D: AveragePooling2D,
     keras.layers.Conv2D: Conv2D,
+    keras.layers.Dense: Dense,
     keras.layers.DepthwiseConv2D: DepthwiseConv2D,
     keras.layers.MaxPooling2D: MaxPooling2D,
     keras.layers.SeparableConv2D: SeparableConv2D,

@@ -139,7 +139,12 @@ def max_pool(x: jax.Array, window: Window) -> jax.Array:
 
 def _largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
     """The largest of each window and, as uint8, the first place that holds it."""
-    best, *others = views(x, window, -math.inf)
+    return first_largest(views(x, window, -math.inf))
+
+
+def first_largest(seen: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """The largest of arrays of one shape, number by number, and, as uint8, the first array that holds it."""
+    best, *others = seen
     where = jnp.zeros(best.shape, "uint8")
     for k, view in enumerate(others, start=1):
         where = jnp.where(view > best, np.uint8(k), where)
@@ -154,13 +159,18 @@ def _pooled(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
 
 
 def _unpooled(window: Window, where: jax.Array, pull: jax.Array) -> tuple[jax.Array]:
+    return (unpooled(pull, where, window),)
+
+
+def unpooled(pull: jax.Array, where: jax.Array, window: Window) -> jax.Array:
+    """Numbers (b, *steps, c), each put at the place `where` of its window, zeros elsewhere: (b, h, w, c)."""
     zero = jnp.zeros((), pull.dtype)
     if window.tiles:
         (b, down, across, c), (s, t) = pull.shape, window.size
         place = np.arange(s * t, dtype=np.uint8).reshape(1, 1, s, 1, t, 1)
         tiles = jnp.where(where[:, :, None, :, None] == place, pull[:, :, None, :, None], zero)
-        return (_fitted(tiles.reshape(b, down * s, across * t, c), window),)
-    return (spread([jnp.where(where == np.uint8(k), pull, zero) for k in range(len(window.places))], window),)
+        return _fitted(tiles.reshape(b, down * s, across * t, c), window)
+    return spread([jnp.where(where == np.uint8(k), pull, zero) for k in range(len(window.places))], window)
 
 
 max_pool.defvjp(_pooled, _unpooled)
@@ -280,7 +290,7 @@ def _convolved(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> t
 def _unconvolved(window: Window, ways: Ways, kept: tuple, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = kept
     of_kernel = _kernel_by_patches if ways.of_kernel else _kernel_by_convolution
-    of_image = _image_by_patches if ways.of_image else _image_by_convolution
+    of_image = image_by_patches if ways.of_image else _image_by_convolution
     return of_image(kernel, pull, window), of_kernel(x, pull, window)
 
 
@@ -305,7 +315,8 @@ def _kernel_by_convolution(x: jax.Array, pull: jax.Array, window: Window) -> jax
     return result.transpose(1, 2, 0, 3)
 
 
-def _image_by_patches(kernel: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+def image_by_patches(kernel: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+    """A convolution's gradient of its image, (b, *steps, f) -> (b, h, w, c)."""
     products = pull.reshape(-1, pull.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1]).T
     parts = products.reshape(*pull.shape[:3], -1, kernel.shape[2])
     return spread([parts[..., k, :] for k in range(len(window.places))], window)
