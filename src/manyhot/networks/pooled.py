@@ -12,8 +12,6 @@ import math
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from manyhot.backend import jax
 from manyhot.networks.windows import Window, first_largest, image_by_patches, unpooled, views
 
