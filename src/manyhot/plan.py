@@ -294,7 +294,7 @@ class Runtime:
         layout: "together" (members as one leading axis), "single" (one after another) or "auto" (a rule on shapes).
         predict_rows: Rows per prediction step.
         compilation_cache: Whether compiled programs are kept in the user's cache folder for the next process.
-        fast_layers: Whether pooling and convolution are done by layers of our own where Keras' are slow (on a CPU).
+        fast_layers: Whether layers of our own stand for Keras' where those are slow (on a CPU; large dense ones too).
         quiet: Whether progress is kept to oneself.
         on_bad_image: "error" stops at an image that cannot be used; "skip" trains without such rows, and answers them
             with nothing.

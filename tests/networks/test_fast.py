@@ -59,7 +59,7 @@ def case(kind: str, seed: int, dtype: str) -> tuple[keras.layers.Layer, keras.la
     return theirs, ours, x.astype(dtype)
 
 
-def results(layer: keras.layers.Layer, x: np.ndarray) -> list[np.ndarray]:
+def results(layer: keras.layers.Layer | keras.Model, x: np.ndarray) -> list[np.ndarray]:
     """Gradients of a layer's weights and inputs, and what it gives, inside a loop as in training."""
     weights = [variable.value for variable in layer.trainable_variables]
 
@@ -75,9 +75,13 @@ def results(layer: keras.layers.Layer, x: np.ndarray) -> list[np.ndarray]:
 
 
 def assert_same(theirs, ours, x, tolerance):
-    for wanted, got in zip(results(theirs, x), results(ours, x), strict=True):
-        assert got.dtype == wanted.dtype
-        np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance * max(1, np.abs(wanted).max()))
+    assert_close(results(ours, x), results(theirs, x), tolerance)
+
+
+def assert_close(got: list[np.ndarray], wanted: list[np.ndarray], tolerance: float):
+    for one, expected in zip(got, wanted, strict=True):
+        assert one.dtype == expected.dtype
+        np.testing.assert_allclose(one, expected, rtol=tolerance, atol=tolerance * max(1, np.abs(expected).max()))
 
 
 @pytest.mark.parametrize(("kind", "seed"), list(itertools.product(KINDS, range(4))))

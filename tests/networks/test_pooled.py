@@ -4,12 +4,12 @@ import random
 
 import numpy as np
 import pytest
+from test_fast import assert_close, results
 
 from manyhot.backend import jax, keras, precision
 from manyhot.networks import choose_layers, fast
 
 L = keras.layers
-jnp = jax.numpy
 
 
 def drawn(seed: int, dtype: str) -> tuple[keras.Model, np.ndarray]:
@@ -37,20 +37,6 @@ def drawn(seed: int, dtype: str) -> tuple[keras.Model, np.ndarray]:
     return model, np.round(2 * generator.normal(size=(draw.choice([1, 6, 8]), *shape))).astype(dtype)
 
 
-def results(model: keras.Model, x: np.ndarray) -> list[np.ndarray]:
-    """Gradients of the weights and of the images, and what the model gives, inside a loop as in training."""
-    weights = [variable.value for variable in model.trainable_variables]
-
-    def objective(weights, x):
-        y, _ = model.stateless_call(weights, [], x)
-        return (y * jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)).sum(), y
-
-    gradient = jax.grad(objective, argnums=(0, 1), has_aux=True)
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(gradient, weights, x))
-    looped = jax.jit(lambda weights, x: jax.lax.fori_loop(0, 1, lambda k, _: gradient(weights, x), empty))
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(looped(weights, x))]
-
-
 @pytest.fixture
 def at_once(monkeypatch):
     """How often the two were done at once; wherever they can be, whatever the rule."""
@@ -71,9 +57,7 @@ def test_the_same_numbers_and_gradients_as_keras(seed, dtype, tolerance, at_once
         wanted = results(model, x)
         got = results(choose_layers(model, True), x)
     assert at_once
-    for one, other in zip(wanted, got, strict=True):
-        assert other.dtype == one.dtype
-        np.testing.assert_allclose(other, one, rtol=tolerance, atol=tolerance * max(1, np.abs(one).max()))
+    assert_close(got, wanted, tolerance)
 
 
 def compiled(model: keras.Model, x: np.ndarray) -> str:
@@ -98,8 +82,7 @@ def test_who_else_asks_for_the_convolution_gets_it(at_once):
     wanted = results(model, x)
     got = results(choose_layers(model, True), x)
     assert at_once
-    for one, other in zip(wanted, got, strict=True):
-        np.testing.assert_allclose(other, one, atol=1e-5 * max(1, np.abs(one).max()))
+    assert_close(got, wanted, 1e-5)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +93,7 @@ def test_who_else_asks_for_the_convolution_gets_it(at_once):
         ({"activation": "relu"}, None, {"strides": 1}),
         ({"activation": "relu"}, None, {"padding": "same"}),
         ({"activation": "relu", "groups": 2}, None, {}),
+        ({"activation": "relu"}, None, {"data_format": "channels_first"}),
     ],
 )
 def test_what_is_something_else_stays_apart(convolution, between, pooling, at_once):

@@ -31,12 +31,13 @@ TYPES = ("float32", "float64")
 
 
 class Rectified(NamedTuple):
-    """What relu(convolution + bias) was made of, images laid (b, h, w, c)."""
+    """What relu(convolution + bias) was made of, images laid (b, h, w, c), and its own order of axes."""
 
     images: Any
     kernel: Any
     bias: Any
     window: Window
+    data_format: str
 
 
 _RECTIFIED: dict[int, Rectified] = {}
@@ -130,7 +131,8 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
         window = _window(self, inputs, self.pool_size)
         if window is None or len(window.places) > MOST_PLACES:
             return super().call(inputs)
-        if made is not None and window.tiles and not any(map(any, window.pads)):
+        is_tiled = window.tiles and not any(map(any, window.pads))
+        if made is not None and made.data_format == self.data_format and is_tiled:
             # the convolution's own result is then asked for by nobody, and left out of the program
             together = pooled_convolution(made.images, made.kernel, made.bias, made.window, window)
             return _laid_back(together, self.data_format)
@@ -163,21 +165,25 @@ class Conv2D(keras.layers.Conv2D):
 
     def _rectified(self, inputs: Any) -> Rectified | None:
         """What the result is made of, where pooling with it at once pays."""
-        kernel = jnp.asarray(self.kernel)
-        inputs = jnp.asarray(inputs, kernel.dtype)
-        window = _window(self, inputs, self.kernel_size, self.dilation_rate)
-        if window is None or self.groups > 1 or self.activation is not keras.activations.relu:
+        if self.groups > 1 or self.activation is not keras.activations.relu:
+            return None
+        inputs, kernel, window = self._seen(inputs, self.kernel)
+        if window is None:
             return None
         if not pools_at_once(len(inputs) * math.prod(window.steps) * kernel.shape[-1], kernel.shape):
             return None
         bias = jnp.asarray(self.bias) if self.use_bias else jnp.zeros(kernel.shape[-1:], kernel.dtype)
-        return Rectified(_laid_last(inputs, self.data_format), kernel, bias, window)
+        return Rectified(_laid_last(inputs, self.data_format), kernel, bias, window, self.data_format)
+
+    def _seen(self, inputs: Any, kernel: Any) -> tuple[Any, Any, Window | None]:
+        """Inputs and kernel as arrays of one type, and the kernel's window."""
+        kernel = jnp.asarray(kernel)
+        inputs = jnp.asarray(inputs, kernel.dtype)
+        return inputs, kernel, _window(self, inputs, self.kernel_size, self.dilation_rate)
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution, before bias and activation."""
-        kernel = jnp.asarray(kernel)
-        inputs = jnp.asarray(inputs, kernel.dtype)
-        window = _window(self, inputs, self.kernel_size, self.dilation_rate)
+        inputs, kernel, window = self._seen(inputs, kernel)
         channels = inputs.shape[1 if self.data_format == "channels_first" else -1]
         is_depthwise = 1 < self.groups == channels
         if window is None or (self.groups > 1 and not (is_depthwise and len(window.places) <= MOST_PLACES)):

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from manyhot.backend import jax
-from manyhot.networks.windows import Window, first_largest, image_by_patches, unpooled, views
+from manyhot.networks.windows import Window, first_largest, image_by_patches, patches, unpooled, views
 
 jnp, lax = jax.numpy, jax.lax
 
@@ -84,22 +84,23 @@ def _unpooled(
     window: Window, tiles: Window, kept: tuple[Any, ...], pull: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     x, kernel, best, where = kept
-    zero = jnp.zeros((), pull.dtype)
     n = math.gcd(PARTS[1], len(x))
 
+    def of_result(best: jax.Array, where: jax.Array, pull: jax.Array) -> jax.Array:
+        """The gradient of the convolution's result."""
+        return unpooled(jnp.where(best > 0, pull, jnp.zeros((), pull.dtype)), where, tiles)
+
     def add(sums: jax.Array, part: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
-        images, best, where, pull = part
-        by_pixel = unpooled(jnp.where(best > 0, pull, zero), where, tiles).reshape(-1, pull.shape[-1])
-        seen = jnp.moveaxis(jnp.stack(views(images, window)), -1, 1).reshape(-1, len(by_pixel))
+        images, *others = part
+        by_pixel = of_result(*others).reshape(-1, kernel.shape[3])
         # a row of ones: the bias, by the same product
-        lines = jnp.concatenate([seen, jnp.ones((1, len(by_pixel)), x.dtype)])
+        lines = jnp.concatenate([patches(images, window), jnp.ones((1, len(by_pixel)), x.dtype)])
         return sums + lines @ by_pixel, None
 
     start = jnp.zeros((math.prod(kernel.shape[:3]) + 1, kernel.shape[3]), pull.dtype)
     sums, _ = lax.scan(add, start, tuple(_cut(array, n) for array in (x, best, where, pull)))
     # apart from the loop, so that it is left out where nobody asks for it
-    whole = unpooled(jnp.where(best > 0, pull, zero), where, tiles)
-    of_image = image_by_patches(kernel, whole, window)
+    of_image = image_by_patches(kernel, of_result(best, where, pull), window)
     return of_image, sums[:-1].reshape(kernel.shape), sums[-1]
 
 

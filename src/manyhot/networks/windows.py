@@ -278,9 +278,9 @@ def convolution(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> 
         return lax.conv_general_dilated(
             x, kernel, window.strides, window.pads, rhs_dilation=window.dilation, dimension_numbers=DIMENSIONS
         )
-    patches = jnp.concatenate(views(x, window), axis=-1)
-    result = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
-    return result.reshape(*patches.shape[:3], -1)
+    seen = jnp.concatenate(views(x, window), axis=-1)
+    result = seen.reshape(-1, seen.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
+    return result.reshape(*seen.shape[:3], -1)
 
 
 def _convolved(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> tuple[jax.Array, tuple]:
@@ -296,9 +296,16 @@ def _unconvolved(window: Window, ways: Ways, kept: tuple, pull: jax.Array) -> tu
 
 def _kernel_by_patches(x: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
     by_pixel = pull.reshape(-1, pull.shape[-1])
-    # pixels last, so that the product reads both sides as they lie
-    lines = jnp.moveaxis(jnp.stack(views(x, window)), -1, 1).reshape(-1, len(by_pixel))
-    return (lines @ by_pixel).reshape(*window.size, x.shape[-1], -1)
+    return (patches(x, window) @ by_pixel).reshape(*window.size, x.shape[-1], -1)
+
+
+def patches(x: jax.Array, window: Window) -> jax.Array:
+    """What each place of the window sees, (b, h, w, c) -> (places * c, pixels of the result).
+
+    Pixels are last, so that a product with (pixels, f) reads both sides as they lie.
+    """
+    seen = jnp.moveaxis(jnp.stack(views(x, window)), -1, 1)
+    return seen.reshape(seen.shape[0] * seen.shape[1], -1)
 
 
 def _kernel_by_convolution(x: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
