@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 
 from manyhot import MultiLabelClassifier, load
+from manyhot.encode.matrix import MatrixEncoder
 from manyhot.read import ReadOptions, read
 from peaks import PEAK
 
@@ -179,3 +180,42 @@ def test_peak_memory_of_sparse_prediction_follows_the_non_zeros():
     classifier.predict_proba(wide)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
     assert grown < 1.0, f"{grown:.2f} GiB; one dense block of predictions alone would have 7.5"
+
+
+def as_network_sees(X: sp.spmatrix, weights: np.ndarray | None = None) -> np.ndarray:
+    encoder = MatrixEncoder([f"f{k}" for k in range(X.shape[1])]).fit(X, weights)
+    return encoder.transform(X)["features"].toarray()
+
+
+def weighed(seed: int = 0) -> sp.csr_matrix:
+    """Columns whose weights are like those of TF-IDF: a rare word's are three times a usual one's."""
+    generator = np.random.default_rng(seed)
+    X = sp.random(300, 12, 0.5, format="csr", random_state=seed, data_rvs=lambda n: generator.uniform(0.08, 0.12, n))
+    return sp.csr_matrix(X @ sp.diags(np.linspace(1.0, 3.0, 12)))
+
+
+def test_sparse_columns_keep_their_proportions():
+    X = weighed()
+    seen = as_network_sees(X)
+    usual = [np.median(column[column > 0]) for column in seen.T]
+    assert np.all(np.diff(usual) > 0)
+    assert 2.0 < usual[-1] / usual[0] < 3.0  # a little less than 3 by the smooth clip
+    np.testing.assert_array_equal(as_network_sees(X * 1024), seen)
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.001])
+def test_a_sparse_column_in_other_units_has_a_scale_of_its_own(factor):
+    X = weighed()
+    factors = np.ones(12)
+    factors[4] = factor
+    seen = as_network_sees(sp.csr_matrix(X @ sp.diags(factors)))
+    usual = [np.median(column[column > 0]) for column in seen.T]
+    assert 0.3 < usual[4] / np.median(usual) < 3.0
+    assert len(np.unique(seen[:, 4])) == len(np.unique(X[:, 4].toarray()))
+
+
+def test_a_sparse_row_of_weight_k_scales_like_k_rows():
+    X = weighed()
+    times = np.arange(300) % 4 + 1
+    repeated = as_network_sees(sp.csr_matrix(X[np.repeat(np.arange(300), times)]))
+    np.testing.assert_allclose(as_network_sees(X, times.astype(float)), repeated[np.cumsum(times) - 1], rtol=1e-6)

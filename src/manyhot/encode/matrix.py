@@ -18,7 +18,8 @@ BLOCK = "features"
 class MatrixEncoder:
     """Scales numbers robustly; columns that had missing values get a second column that says so.
 
-    Rows of a CSR matrix have a length of about 1 (root mean square) and no second columns; missing is 0 there.
+    Columns of a CSR matrix share one scale but for those in other units; its rows have a length of about 1 (root mean
+    square) and no second columns; missing is 0 there.
 
     Args:
         names: Column names, f of them.

@@ -16,6 +16,8 @@ NORMAL_IQR = 1.3489795003921634
 """Interquartile range of the standard normal distribution."""
 FARTHEST = 1e9
 """Beyond this the clip is flat in float32; it keeps squares from overflowing."""
+APART = 10.0
+"""A sparse column whose usual size is so many times larger or smaller than that of all has a scale of its own."""
 CHUNK_ROWS = 65536
 
 
@@ -76,23 +78,31 @@ def fit_scale(values: np.ndarray, weights: np.ndarray) -> Scale:
 
 
 def fit_sparse_scale(values: sp.csr_matrix, weights: np.ndarray) -> Scale:
-    """Scale of sparse columns: half the median size of the non-zeros, so that a usual entry becomes 2 before the clip.
+    """Scale of sparse columns: the median size of all non-zeros, one for all, so that columns keep their proportions.
+
+    Where values are weights already (TF-IDF, counts) the proportions tell. A column whose own median size is more than
+    `APART` times as large or as small is in other units, and has that as its scale.
 
     Args:
         values: CSR (n, f), NaN for missing.
         weights: float (n,), above 0.
     """
+    scale = np.ones(values.shape[1])
     is_used = np.abs(values.data) > 0
+    if not is_used.any():
+        return Scale(np.zeros(values.shape[1]), scale)
     columns, sizes = values.indices[is_used], np.abs(values.data[is_used]).astype(float)
     shares = np.repeat(weights, np.diff(values.indptr))[is_used]
+    (common,) = weighted_quantiles(sizes, shares, (0.5,))
     order = np.lexsort((sizes, columns))
     columns, sizes, reached = columns[order], sizes[order], np.cumsum(shares[order])
     starts = np.flatnonzero(np.diff(columns, prepend=-1))
     before = np.concatenate([[0.0], reached])[starts]
     totals = np.concatenate([before[1:], reached[-1:]]) - before
-    scale = np.ones(values.shape[1])
     middle = np.maximum(np.searchsorted(reached, before + totals / 2, side="left"), starts)
-    scale[columns[starts]] = sizes[middle] / 2
+    own = sizes[middle]
+    is_apart = (own > APART * common) | (own < common / APART)
+    scale[columns[starts]] = np.where(is_apart, own, common)
     return Scale(np.zeros(values.shape[1]), scale)
 
 
