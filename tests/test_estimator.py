@@ -186,6 +186,33 @@ def test_mixed_frames_with_gaps_and_unseen_levels(rows, tmp_path):
         classifier.predict(frame)
 
 
+def with_stored_zeros(X: np.ndarray) -> sp.csr_matrix:
+    """CSR whose first rows have entries that are 0."""
+    made = sp.csr_matrix(np.where(X == 0, 1, X))
+    made.data[:7] = 0
+    return made
+
+
+@pytest.mark.parametrize("made", [np.asarray, sp.csc_matrix, with_stored_zeros, lambda X: X.tolist()])
+def test_infinity_in_a_matrix_is_told_with_its_place(rows, made):
+    X, Y = rows
+    broken = X.copy()
+    broken[4, 2] = -np.inf
+    with pytest.raises(InputError, match=r"row 5, column 'x2'.*infinity"):
+        MultiLabelClassifier(**SMALL).fit(made(broken), Y)
+    with pytest.raises(InputError, match=r"row 5, column 'x2'.*infinity"):
+        fitted(X, Y).predict(made(broken))
+
+
+def test_text_in_a_matrix_is_told_with_its_place_and_what_to_do(rows):
+    X, Y = rows
+    mixed = X.astype(object)
+    mixed[:, 1] = "1.5"
+    mixed[6, 1] = "red"
+    with pytest.raises(InputError, match=r"row 7, column 'x1': got 'red', expected a number.*DataFrame"):
+        MultiLabelClassifier(**SMALL).fit(mixed, Y)
+
+
 def test_partial_fit_goes_on_and_marks_the_report_as_stale(rows):
     X, Y = rows
     classifier = MultiLabelClassifier(**SMALL).partial_fit(X, Y)

@@ -128,6 +128,15 @@ def test_frames_hold_images_in_many_forms(files, tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.predict_proba(paths), expected)
 
 
+def test_paths_alone_are_one_column_of_images(files):
+    paths, Y, model = files
+    names = paths["photo"].to_list()
+    np.testing.assert_array_equal(model.predict_proba(names), model.predict_proba(paths))
+    alone = MultiLabelClassifier(**SMALL).fit(names, Y)
+    assert alone.model_.encoder.image_columns == ["image"]
+    np.testing.assert_array_equal(alone.predict_proba(names), model.predict_proba(paths))
+
+
 def test_bad_images_are_skipped_or_refused(files):
     paths, Y, model = files
     names = paths["photo"].to_list()

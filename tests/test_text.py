@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
-from manyhot import MultiLabelClassifier, load
+from manyhot import MultiLabelClassifier, cross_validate, load
 from manyhot.errors import InputError
 
 ODD = [
@@ -37,6 +38,42 @@ def tickets(n: int = 300, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
         texts.append(" ".join(generator.permutation(words)))
     plan = np.where(generator.random(n) < 0.5, "free", "paid")
     return pl.DataFrame({"message": texts, "age": generator.normal(size=n), "plan": plan}), Y
+
+
+@pytest.mark.parametrize(
+    "made", [list, tuple, np.asarray, pd.Series, pl.Series, lambda one: pd.Series(one, dtype="string")]
+)
+def test_texts_alone_are_one_column_of_text(made, tmp_path):
+    frame, Y = tickets(60)
+    texts = frame["message"].to_list()
+    texts[3] = None
+    asked = [*texts[:8], "007", None]
+    framed = pl.DataFrame({"text": texts})
+    wanted = (
+        MultiLabelClassifier(kinds={"text": "text"}, **SMALL)
+        .fit(framed, Y)
+        .predict_proba(pl.DataFrame({"text": asked}))
+    )
+    classifier = MultiLabelClassifier(**SMALL).fit(made(texts), Y)
+    classifier.save(tmp_path / "m.manyhot")
+    for model in (classifier, load(tmp_path / "m.manyhot")):
+        np.testing.assert_array_equal(model.predict_proba(made(asked)), wanted)
+        np.testing.assert_array_equal(model.predict_proba(pl.DataFrame({"text": asked})), wanted)
+
+
+def test_texts_alone_go_to_the_only_column_of_text_whatever_its_name():
+    frame, Y = tickets(60)
+    texts = frame["message"].to_list()
+    classifier = MultiLabelClassifier(kinds={"message": "text"}, **SMALL).fit(frame.select("message"), Y)
+    np.testing.assert_array_equal(classifier.predict_proba(texts), classifier.predict_proba(frame.select("message")))
+    found = cross_validate(MultiLabelClassifier(**SMALL), texts, Y, folds=2)
+    assert found.mean("f1_micro") == cross_validate(classifier, frame.select("message"), Y, folds=2).mean("f1_micro")
+    several = MultiLabelClassifier(kinds={"message": "text"}, **SMALL).fit(frame, Y)
+    with pytest.raises(InputError, match="argument 'X': got texts alone, but the model takes message, age, plan;"):
+        several.predict(texts)
+    numbers = MultiLabelClassifier(**SMALL).fit(frame["age"].to_numpy()[:, None], Y)
+    with pytest.raises(InputError, match="argument 'X': got texts alone, but the model takes x0;"):
+        numbers.predict(texts)
 
 
 @pytest.fixture(scope="module")

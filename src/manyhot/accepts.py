@@ -10,12 +10,14 @@ import polars as pl
 import scipy.sparse as sp
 from sklearn.utils.validation import validate_data
 
+from manyhot.check import shown
 from manyhot.encode import MatrixEncoder, TableEncoder
-from manyhot.intake import arrays_of, columns_by_name, frame_of, image_frame, is_frame
+from manyhot.errors import InputError
+from manyhot.intake import arrays_of, columns_by_name, frame_of, image_frame, is_frame, texts_of
 from manyhot.pixel_model import PixelModel
 from manyhot.pixels import pictures_of
 from manyhot.plan import OWN
-from manyhot.read.kinds import inspect_kinds
+from manyhot.read.kinds import inspect_kinds, kind_of_texts
 from manyhot.samples import Arrays, Samples
 
 IMAGE_COLUMN = "image"
@@ -39,6 +41,12 @@ class Accepts:
             return pictures_of(X, self.model_.channels), None
         if isinstance(X, Samples):
             return self._features_of_samples(X, reset)
+        texts = texts_of(X)
+        if texts is not None:
+            name = kind_of_texts(texts) if reset else self._only_column()
+            X, kinds = pl.DataFrame({name: texts}), {name: name}
+        else:
+            kinds = {}
         arrays = arrays_of(X)
         if arrays is not None and self._are_images(arrays, reset):
             (images,) = arrays.blocks.values()
@@ -53,29 +61,50 @@ class Accepts:
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=reset)
             if reset:
-                frame = frame_of(X, [name for name, kind in (self.kinds or {}).items() if kind == "text"])
-                return frame, inspect_kinds(frame, self.kinds or {})
+                kinds |= self.kinds or {}
+                frame = frame_of(X, [name for name, kind in kinds.items() if kind == "text"])
+                return frame, inspect_kinds(frame, kinds)
             frame = frame_of(X, getattr(self.model_.encoder, "text_columns", ()))
             if isinstance(self.model_.encoder, MatrixEncoder):
                 return frame.to_numpy(), None
             return frame, None
-        matrix = validate_data(
-            self,
-            X=X,
-            accept_sparse="csr",
-            dtype=(np.float64, np.float32),
-            ensure_all_finite="allow-nan",
-            reset=reset,
-        )
-        if sp.issparse(matrix):
-            matrix = sp.csr_matrix(matrix)
-            matrix.sum_duplicates()
+        matrix = self._matrix(X, reset)
         if not reset and isinstance(self.model_.encoder, TableEncoder):
             names = (
                 list(self.model_.encoder.kinds) if not hasattr(self, "feature_names_in_") else self.feature_names_in_
             )
             return pl.DataFrame(matrix, schema=[str(name) for name in names]), None
         return matrix, None
+
+    def _matrix(self, X: Any, reset: bool) -> np.ndarray | sp.csr_matrix:
+        """Numbers without names, checked; infinity and text are told with their places."""
+        try:
+            matrix = validate_data(
+                self,
+                X=X,
+                accept_sparse="csr",
+                dtype=(np.float64, np.float32),
+                ensure_all_finite=False,
+                reset=reset,
+            )
+        except ValueError:
+            _refuse_text(X)
+            raise
+        if sp.issparse(matrix):
+            matrix = sp.csr_matrix(matrix)
+            matrix.sum_duplicates()
+        _refuse_infinity(matrix)
+        return matrix
+
+    def _only_column(self) -> str:
+        """The one column of the model, of texts or images, which texts alone are for."""
+        encoder = self.model_.encoder
+        names = tuple(getattr(encoder, "names", ()))
+        fitting = (*getattr(encoder, "text_columns", ()), *getattr(encoder, "image_columns", ()))
+        if len(names) != 1 or names != fitting:
+            told = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+            raise InputError(f"got texts alone, but the model takes {told}; give it rows as in training", argument="X")
+        return names[0]
 
     def _are_images(self, arrays: Arrays, reset: bool) -> bool:
         """Whether one array of several axes goes to a network of ours, which takes such arrays as images."""
@@ -101,3 +130,37 @@ class Accepts:
         if samples is not None:
             return [str(name) for name in samples.feature_names]
         return [f"x{j}" for j in range(features.shape[1])]
+
+
+def _refuse_infinity(matrix: np.ndarray | sp.csr_matrix) -> None:
+    """Raise `InputError` with the place of the first infinity."""
+    infinite = np.isinf(matrix if isinstance(matrix, np.ndarray) else matrix.data)
+    if not infinite.any():
+        return
+    if isinstance(matrix, np.ndarray):
+        row, column = np.argwhere(infinite)[0]
+    else:
+        entries = matrix.tocoo()
+        row, column = entries.row[infinite][0], entries.col[infinite][0]
+    raise InputError(
+        "Input X contains infinity, expected finite numbers, or NaN for missing ones",
+        row=int(row) + 1,
+        column=f"x{column}",
+    )
+
+
+def _refuse_text(X: Any) -> None:
+    """Raise `InputError` with the place of the first text that is no number, where X is a matrix with texts in it."""
+    cells = np.asarray(X, dtype=object)
+    if cells.ndim != 2:
+        return
+    for (row, column), cell in np.ndenumerate(cells):
+        try:
+            if isinstance(cell, str):
+                float(cell)
+        except ValueError:
+            raise InputError(
+                f"got {shown(cell)}, expected a number; columns of categories or text come in a DataFrame",
+                row=row + 1,
+                column=f"x{column}",
+            ) from None

@@ -42,7 +42,6 @@ class InputError(ManyhotError, ValueError):
         argument: str | None = None,
     ) -> None:
         self.message = message
-        self.message = message
         self.file = None if file is None else str(file)
         self.row = row
         self.column = column

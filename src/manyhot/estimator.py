@@ -179,7 +179,7 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
         """Train on features and label sets.
 
         Args:
-            X: A matrix (n, f), dense or CSR, a pandas or polars frame, or `Samples` from a reader. NaN is missing.
+            X: A matrix (n, f), dense or CSR, texts, a pandas or polars frame, or a reader's `Samples`. NaN is missing.
                 Images are an array (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255 or floats from 0 to 1, or a
                 column of a frame: paths, contents of files, arrays or images of Pillow's. For labels of pixels also
                 one array for each image, of any size.

@@ -28,6 +28,26 @@ def is_frame(X: Any) -> bool:
     return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
 
 
+def texts_of(X: Any) -> list[str | None] | None:
+    """Texts in a list, tuple, array or series, None for missing ones; None where X is something else."""
+    series = nw.from_native(X, series_only=True, pass_through=True)
+    cells: Sequence[Any] = ()
+    if isinstance(series, nw.Series):
+        cells = _cells(series)
+    elif isinstance(X, np.ndarray):
+        cells = X.tolist() if X.ndim == 1 and X.dtype.kind in "OUT" else ()
+    elif isinstance(X, (list, tuple)):
+        cells = X
+    if not all(isinstance(cell, str) or cell is None or _is_nan(cell) for cell in cells):
+        return None
+    texts = [cell if isinstance(cell, str) else None for cell in cells]
+    return texts if any(text is not None for text in texts) else None
+
+
+def _is_nan(cell: Any) -> bool:
+    return isinstance(cell, float) and cell != cell
+
+
 def frame_of(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
     """A polars frame with the same columns, each in the type its values have; missing stays missing.
 
@@ -58,9 +78,8 @@ def _series(name: str, column: nw.Series) -> pl.Series:
     if not is_missing.any() and (column.dtype.is_numeric() or column.dtype == nw.Boolean):
         return pl.Series(name, column.to_numpy())
     if column.dtype.is_numeric():
-        numbers = [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
-        return pl.Series(name, numbers, dtype=pl.Float64, strict=False)
-    cells = [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
+        return pl.Series(name, _cells(column), dtype=pl.Float64, strict=False)
+    cells = _cells(column)
     if any(isinstance(cell, (bytes, np.ndarray, Image.Image)) for cell in cells):
         return image_cells(name, cells)
     if all(cell is None or isinstance(cell, (bool, np.bool_)) for cell in cells):
@@ -68,6 +87,12 @@ def _series(name: str, column: nw.Series) -> pl.Series:
     if all(cell is None or isinstance(cell, (int, float, np.number)) for cell in cells):
         return pl.Series(name, cells, dtype=pl.Float64, strict=False)
     return pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
+
+
+def _cells(column: nw.Series) -> list[Any]:
+    """The values, None for missing ones of any kind."""
+    is_missing = column.is_null().to_numpy()
+    return [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
 
 
 def targets_of(
@@ -124,7 +149,8 @@ def _two_classes(column: np.ndarray) -> np.ndarray:
         if np.isnan(column).any():
             raise InputError(f"Input y contains NaN in a binary target; {advice} where unknown is NaN", argument="y")
         if not np.isfinite(column).all():
-            raise InputError("Input y contains infinity", argument="y")
+            row = int(np.isinf(column).argmax()) + 1
+            raise InputError(f"Input y contains infinity; {advice}", argument="y", row=row)
         if (column != np.rint(column)).any():
             raise InputError(f"Unknown label type: continuous values, one per row; {advice}", argument="y")
     classes = np.unique(column)

@@ -93,7 +93,7 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
         """Train on features and sparse targets.
 
         Args:
-            X: A matrix (n, f), dense or CSR, a frame with numbers, categories and text, or `Samples`.
+            X: A matrix (n, f), dense or CSR, texts, a frame with numbers, categories and text, or `Samples`.
             y: CSR (n, l) of 0 and 1, or one label set per row; an array (n, l) of 0 and 1 is taken too. All must be
                 known. None when X is `Samples` with targets.
 

@@ -140,6 +140,12 @@ def without_nan(numbers: pl.Series) -> pl.Series:
     return numbers if is_finite(numbers) else numbers.fill_nan(None)
 
 
+def kind_of_texts(texts: Sequence[str | None]) -> ColumnKind:
+    """The kind of texts that are no column of a table: "image" where each names an image file, else "text"."""
+    is_image = re.compile(IMAGE_NAME).search
+    return "image" if all(text is None or is_image(text) for text in texts) else "text"
+
+
 def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]:
     """The kind of a typed column, and why it is left out, if it is; ids are compared raw, where no digit is lost."""
     if column.dtype in _NESTED:
