@@ -17,7 +17,7 @@ from manyhot.intake import arrays_of, columns_by_name, frame_of, image_frame, is
 from manyhot.pixel_model import PixelModel
 from manyhot.pixels import pictures_of
 from manyhot.plan import OWN
-from manyhot.read.kinds import inspect_kinds, kind_of_texts
+from manyhot.read.kinds import inspect_kinds, name_images
 from manyhot.samples import Arrays, Samples
 
 IMAGE_COLUMN = "image"
@@ -41,12 +41,13 @@ class Accepts:
             return pictures_of(X, self.model_.channels), None
         if isinstance(X, Samples):
             return self._features_of_samples(X, reset)
+        kinds = self.kinds or {}
         texts = texts_of(X)
-        if texts is not None:
-            name = kind_of_texts(texts) if reset else self._only_column()
-            X, kinds = pl.DataFrame({name: texts}), {name: name}
-        else:
-            kinds = {}
+        if texts is not None and reset:
+            kind = "image" if name_images(texts) else "text"
+            X, kinds = pl.DataFrame({kind: texts}), {kind: kind, **kinds}
+        elif texts is not None:
+            X = pl.DataFrame({self._only_column(): texts})
         arrays = arrays_of(X)
         if arrays is not None and self._are_images(arrays, reset):
             (images,) = arrays.blocks.values()
@@ -61,7 +62,6 @@ class Accepts:
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=reset)
             if reset:
-                kinds |= self.kinds or {}
                 frame = frame_of(X, [name for name, kind in kinds.items() if kind == "text"])
                 return frame, inspect_kinds(frame, kinds)
             frame = frame_of(X, getattr(self.model_.encoder, "text_columns", ()))
@@ -99,7 +99,7 @@ class Accepts:
     def _only_column(self) -> str:
         """The one column of the model, of texts or images, which texts alone are for."""
         encoder = self.model_.encoder
-        names = tuple(getattr(encoder, "names", ()))
+        names = tuple(encoder.names)
         fitting = (*getattr(encoder, "text_columns", ()), *getattr(encoder, "image_columns", ()))
         if len(names) != 1 or names != fitting:
             told = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
@@ -151,6 +151,8 @@ def _refuse_infinity(matrix: np.ndarray | sp.csr_matrix) -> None:
 
 def _refuse_text(X: Any) -> None:
     """Raise `InputError` with the place of the first text that is no number, where X is a matrix with texts in it."""
+    if hasattr(X, "dtype") and X.dtype.kind not in "OUT":
+        return  # numbers, refused for something else; as objects they would take many times their memory
     cells = np.asarray(X, dtype=object)
     if cells.ndim != 2:
         return

@@ -28,7 +28,7 @@ def is_frame(X: Any) -> bool:
     return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
 
 
-def texts_of(X: Any) -> list[str | None] | None:
+def texts_of(X: Any) -> pl.Series | None:
     """Texts in a list, tuple, array or series, None for missing ones; None where X is something else."""
     series = nw.from_native(X, series_only=True, pass_through=True)
     cells: Sequence[Any] = ()
@@ -40,8 +40,8 @@ def texts_of(X: Any) -> list[str | None] | None:
         cells = X
     if not all(isinstance(cell, str) or cell is None or _is_nan(cell) for cell in cells):
         return None
-    texts = [cell if isinstance(cell, str) else None for cell in cells]
-    return texts if any(text is not None for text in texts) else None
+    texts = pl.Series([cell if isinstance(cell, str) else None for cell in cells], dtype=pl.String)
+    return texts if texts.null_count() < len(texts) else None
 
 
 def _is_nan(cell: Any) -> bool:
@@ -74,12 +74,11 @@ def frame_of(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
 
 
 def _series(name: str, column: nw.Series) -> pl.Series:
-    is_missing = column.is_null().to_numpy()
-    if not is_missing.any() and (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+    if (column.dtype.is_numeric() or column.dtype == nw.Boolean) and not column.is_null().any():
         return pl.Series(name, column.to_numpy())
-    if column.dtype.is_numeric():
-        return pl.Series(name, _cells(column), dtype=pl.Float64, strict=False)
     cells = _cells(column)
+    if column.dtype.is_numeric():
+        return pl.Series(name, cells, dtype=pl.Float64, strict=False)
     if any(isinstance(cell, (bytes, np.ndarray, Image.Image)) for cell in cells):
         return image_cells(name, cells)
     if all(cell is None or isinstance(cell, (bool, np.bool_)) for cell in cells):

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from manyhot.errors import InputError
-from manyhot.read.kinds import IMAGE_NAME
+from manyhot.read.kinds import IMAGE_NAME, name_images
 from manyhot.read.options import ReadOptions
 from manyhot.read.source import Source, locate
 from manyhot.read.table import Table
@@ -203,7 +203,7 @@ def _column_of_names(table: Table, options: ReadOptions) -> str | None:
     labels = find_columns(frame, replace(options, require_labels=False), table.own_labels)
     texts = [c.name for c in frame if c.dtype == pl.String and c.name not in labels and c.name not in options.kinds]
     cells = {name: frame[name].drop_nulls() for name in texts}
-    with_suffix = [name for name in texts if len(cells[name]) and cells[name].str.contains(IMAGE_NAME).all()]
+    with_suffix = [name for name in texts if len(cells[name]) and name_images(cells[name])]
     return next(iter(with_suffix or texts), None)
 
 

@@ -140,10 +140,9 @@ def without_nan(numbers: pl.Series) -> pl.Series:
     return numbers if is_finite(numbers) else numbers.fill_nan(None)
 
 
-def kind_of_texts(texts: Sequence[str | None]) -> ColumnKind:
-    """The kind of texts that are no column of a table: "image" where each names an image file, else "text"."""
-    is_image = re.compile(IMAGE_NAME).search
-    return "image" if all(text is None or is_image(text) for text in texts) else "text"
+def name_images(values: pl.Series) -> bool:
+    """Whether texts all name an image file; missing ones do not count."""
+    return bool(values.str.contains(IMAGE_NAME).all())
 
 
 def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]:
@@ -165,7 +164,7 @@ def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]
         return "boolean", None
     if column.dtype == pl.Float64:
         return ("boolean" if values.is_in([0.0, 1.0]).all() else "numeric"), None
-    if values.str.contains(IMAGE_NAME).all():
+    if name_images(values):
         return "image", None
     return _kind_of_text(values, n_levels, is_distinct), None
 
