@@ -53,3 +53,32 @@ def weights_file(path: Path, name: str = NAME, seed: int = 0) -> Path:
             layer.set_weights([generator.normal(size=s) * np.sqrt(2 / n) for s, n in zip(shapes, fans, strict=True)])
     model.save_weights(path) if path.name.endswith(".weights.h5") else model.save(path)
     return path
+
+
+def rounded(array: np.ndarray) -> np.ndarray:
+    """Numbers with few digits, which pack well."""
+    mantissa, exponent = np.frexp(array)
+    return np.ldexp(np.round(mantissa * 8) / 8, exponent).astype(np.float32)
+
+
+def repeated_weights_file(path: Path, name: str = NAME) -> Path:
+    """A file of weights that repeat themselves, so that a million of them pack into little."""
+    network = applied(name)
+    drawn = np.random.default_rng(0).normal(size=1009)
+    pattern = rounded(np.where(np.abs(drawn) < 0.1, 0.5, drawn))
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in network.layers:
+        weights = layer.get_weights()
+        if layer in norms:
+            layer.momentum = 0.0
+            layer.set_weights([weights[0], np.resize(pattern / 8, weights[1].shape), *weights[2:]])
+        elif weights:
+            fans = [np.prod(one.shape[:2] if one.shape[-1] == 1 else one.shape[:-1]) for one in weights]
+            scales = [2 ** np.round(np.log2(2 / fan) / 2) for fan in fans]
+            layer.set_weights([np.resize(pattern * by, one.shape) for one, by in zip(weights, scales, strict=True)])
+    network(tints(64)[0].astype(np.float32), training=True)  # moving averages become those of tints
+    for layer in norms:
+        gamma, beta, mean, variance = layer.get_weights()
+        layer.set_weights([gamma, beta, rounded(mean), rounded(np.maximum(variance, 1e-2))])
+    network.save_weights(path)
+    return path

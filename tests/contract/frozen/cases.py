@@ -1,0 +1,355 @@
+"""The models of tables and texts that are frozen: each a function that trains one and makes candidates for its rows.
+
+They run in an empty folder, in which they may write; only what lies in the folder that they are given is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from contract.frozen.answers import Doubled, letter_shares
+from manyhot import ManyLabelClassifier, MultiLabelClassifier
+from manyhot.backend import keras
+from manyhot.encode.function import PROBE
+from manyhot.pretrained import preset_function
+from manyhot.read import ReadOptions
+from text_files import WORDS, preset_folder, static_folder
+
+N = 96
+CANDIDATES = 60
+"""Rows of which the clear ones are kept."""
+SMALL = {"members": 2, "folds": 2, "epochs": 12, "hidden": (6,), "batch_size": 16, "learning_rate": 0.02}
+SMALL |= {"dropout": 0.1, "quiet": True}
+MOODS = ["sad", "quiet", "fast"]
+
+
+class Case(NamedTuple):
+    """A model to be frozen.
+
+    Attributes:
+        classifier: The model.
+        rows: Candidates for the stored rows, in the form that the model takes.
+        save: Further arguments of `save`.
+        files: Columns of the rows that name files in the folder of the case.
+        features: What else is needed for loading it: text -> features.
+    """
+
+    classifier: MultiLabelClassifier | ManyLabelClassifier
+    rows: Any
+    save: Mapping[str, Any] = {}
+    files: tuple[str, ...] = ()
+    features: Mapping[str, list[float]] | None = None
+
+
+def trained(X: Any, y: Any, **settings: Any) -> MultiLabelClassifier:
+    """A small model."""
+    return MultiLabelClassifier(**SMALL | settings).fit(X, y)
+
+
+def numbers(n: int, seed: int, width: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers, and three labels that depend on them."""
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(n, width))
+    return X, (X[:, :3] + 0.6 * generator.normal(size=(n, 3)) > 0.2).astype(float)
+
+
+def sentences(Y: np.ndarray, seed: int) -> list[str]:
+    """Texts whose words tell of the labels: good, bad and very, among others."""
+    generator = np.random.default_rng(seed)
+    texts = []
+    for row in Y:
+        told = [word for word, holds in zip(("good", "bad", "very"), row, strict=True) if holds]
+        words = [*told, *generator.choice(["the", "thing", "not", "grün", "😀", "stone"], size=4)]
+        texts.append(" ".join(generator.permutation(words)) + ".")
+    return texts
+
+
+def with_gaps(cells: list[Any], seed: int, share: float = 0.1) -> list[Any]:
+    """Some cells missing."""
+    gaps = np.random.default_rng(seed).random(len(cells)) < share
+    return [None if gap else cell for cell, gap in zip(cells, gaps, strict=True)]
+
+
+def table(folder: Path) -> Case:
+    """Numbers, a flag and categories with missing cells, and unknown targets."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        X, Y = numbers(n, seed)
+        columns = {
+            "tempo": with_gaps((100 + 30 * X[:, 0]).round(1).tolist(), seed, 0.3),
+            "loud": (X[:, 1] > 0.2).tolist(),
+            "year": (1990 + 5 * X[:, 2]).astype(int).tolist(),
+            "genre": with_gaps(
+                np.array(["rock", "folk", "jazz"])[(X[:, 3] > 0) + (X[:, 4] > 0) * 1].tolist(), seed + 1
+            ),
+        }
+        return pl.DataFrame(columns), Y
+
+    X, Y = frame(N, 0)
+    Y[::9, 1] = np.nan
+    settings = {"calibrate": "platt", "early_stopping": True, "label_weights": {"sad": 2.0}}
+    return Case(trained(X, Y, labels=MOODS, **settings), frame(CANDIDATES, 1)[0])
+
+
+def matrix(folder: Path) -> Case:
+    """A dense matrix with missing numbers, in float64."""
+    X, Y = numbers(N, 2)
+    X[::7, 4] = np.nan
+    settings = {"loss": "focal", "calibrate": "beta", "decide": "f1_micro", "batch_norm": True, "activation": "tanh"}
+    rows = numbers(CANDIDATES, 3)[0]
+    rows[::3, 4] = np.nan
+    return Case(trained(X, Y, precision="float64", **settings), rows)
+
+
+def sparse(folder: Path) -> Case:
+    """A CSR matrix, of whose columns one has a scale of its own."""
+
+    def rows(n: int, seed: int) -> tuple[sp.csr_matrix, np.ndarray]:
+        X, Y = numbers(n, seed)
+        X = np.c_[np.maximum(X, 0), np.random.default_rng(seed).random((n, 20)) < 0.1]
+        X[:, 7] *= 1000
+        return sp.csr_matrix(X), Y
+
+    settings = {"loss": "asymmetric", "calibrate": "temperature", "decide": "f1_samples"}
+    return Case(trained(*rows(N, 4), labels=MOODS, **settings), rows(CANDIDATES, 5)[0])
+
+
+def plain_numbers(folder: Path) -> Case:
+    """Numbers that go into the network as they are."""
+    settings = {"encode": "none", "calibrate": "none", "decide": "hamming", "label_smoothing": 0.1}
+    return Case(trained(*numbers(N, 6), loss="entropy_maximization", **settings), numbers(CANDIDATES, 7)[0])
+
+
+def two_classes(folder: Path) -> Case:
+    """One binary target, as scikit-learn has it, and training that went on, so that its evidence is stale."""
+    X, Y = numbers(N, 8)
+    y = np.where(Y[:, 0] > 0, "yes", "no")
+    return Case(trained(X, y).partial_fit(X[:50], y[:50]), numbers(CANDIDATES, 9)[0])
+
+
+def exclusive_labels(folder: Path) -> Case:
+    """A softmax, and the highest score as the answer."""
+    X = numbers(N, 10)[0]
+    Y = np.eye(3)[X[:, :3].argmax(axis=1)]
+    settings = {"head": "softmax", "loss": "categorical_crossentropy", "decide": "top_k", "top_k": 1}
+    return Case(trained(X, Y, labels=MOODS, **settings), numbers(CANDIDATES, 11)[0])
+
+
+def text_ngrams(folder: Path) -> Case:
+    """Texts alone, terms counted."""
+    settings = {"text_settings": {"max_words": 30, "max_characters": 40}, "loss": "zlpr", "calibrate": "isotonic"}
+    Y = numbers(2 * N, 12)[1]
+    X = sentences(Y, 12)
+    return Case(trained(X, Y, decide="jaccard_samples", **settings), sentences(numbers(CANDIDATES, 13)[1], 13))
+
+
+def text_hashed(folder: Path) -> Case:
+    """Two columns of texts, terms hashed; only yes was recorded."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        Y = numbers(n, seed)[1]
+        columns = {"title": with_gaps(sentences(Y, seed), seed), "body": sentences(Y, seed + 100)}
+        return pl.DataFrame(columns), Y
+
+    settings = {"text_settings": {"hashed": True, "max_words": 32, "max_characters": 32}, "positive_only": True}
+    kinds = {"title": "text", "body": "text"}
+    return Case(trained(*frame(N, 14), kinds=kinds, decide="f1_micro", **settings), frame(CANDIDATES, 15)[0])
+
+
+def text_static(folder: Path) -> Case:
+    """Texts by fixed vectors, which travel in the file."""
+    settings = {"text": "static", "text_settings": {"model": str(static_folder(Path("vectors")))}}
+    settings |= {"decide": "precision", "decide_settings": {"at_least": 0.7}, "loss": "weak_negatives"}
+    Y = numbers(N, 16)[1]
+    return Case(trained(sentences(Y, 16), Y, labels=MOODS, **settings), sentences(numbers(CANDIDATES, 17)[1], 17))
+
+
+def text_attention(folder: Path) -> Case:
+    """Learned vectors of words, weighed for each label, beside a number."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        X, Y = numbers(n, seed)
+        return pl.DataFrame({"text": sentences(Y, seed), "price": X[:, 4]}), Y
+
+    settings = {"text": "embeddings", "text_settings": words_told(pool="attention"), "loss": "class_balanced"}
+    settings |= {"decide": "cost", "decide_settings": {"miss_cost": {"sad": 2, "quiet": 1, "fast": 3}}}
+    classifier = trained(*frame(N, 18), labels=MOODS, kinds={"text": "text"}, **settings)
+    return Case(classifier, frame(CANDIDATES, 19)[0])
+
+
+def text_means(folder: Path) -> Case:
+    """The mean of learned vectors of words, two columns of texts, and a number of labels that is kept to."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        Y = numbers(n, seed)[1]
+        return pl.DataFrame({"title": sentences(Y, seed), "body": sentences(Y[::-1], seed)}), Y
+
+    settings = {"text": "embeddings", "text_settings": words_told(pool="mean"), "loss": "distribution_balanced"}
+    settings |= {"least_labels": 1, "most_labels": 2}
+    kinds = {"title": "text", "body": "text"}
+    return Case(trained(*frame(N, 20), kinds=kinds, **settings), frame(CANDIDATES, 21)[0])
+
+
+def words_told(pool: str) -> dict[str, Any]:
+    """Few words with a vector of their own, the others sharing some."""
+    return {"max_words": 7, "buckets": 4, "max_tokens": 12, "units": 4, "pool": pool}
+
+
+def text_function(folder: Path) -> Case:
+    """Texts by a function of the user's, which is handed over when the file is loaded."""
+    settings = {"text": letter_shares, "text_settings": {"name": "letter shares", "cache": False}}
+    Y = numbers(N, 22)[1]
+    return Case(trained(sentences(Y, 22), Y, **settings), sentences(numbers(CANDIDATES, 23)[1], 23))
+
+
+def text_pretrained(folder: Path) -> Case:
+    """Texts by a tiny transformer of keras-hub, whose features are stored beside, so that tests do without it."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        X, Y = numbers(n, seed)
+        return pl.DataFrame({"text": sentences(Y, seed), "price": X[:, 4]}), Y
+
+    keras.utils.set_random_seed(0)
+    rows = frame(CANDIDATES, 25)[0]
+    preset = preset_folder(Path("tiny"))
+    settings = {"text": "pretrained", "text_settings": {"preset": str(preset), "max_tokens": 16, "cache": False}}
+    classifier = trained(*frame(N, 24), kinds={"text": "text"}, **settings)
+    texts = [*PROBE, *rows["text"]]
+    features = dict(zip(texts, preset_function(preset, 16)(texts).tolist(), strict=True))
+    return Case(classifier, rows, features=features)
+
+
+def mixed_added_labels(folder: Path) -> Case:
+    """A text, a category and a number in one table, rules between labels, and a label that came later."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        X, Y = numbers(n, seed)
+        genre = np.array(["rock", "folk"])[(X[:, 3] > 0) * 1].tolist()
+        return pl.DataFrame({"genre": genre, "text": sentences(Y, seed), "price": X[:, 4]}), Y
+
+    X, Y = frame(N, 26)
+    settings = {"decide": "fbeta_macro", "decide_settings": {"beta": 2.0}, "loss": "two_way"}
+    settings |= {"text_settings": {"max_words": 20, "max_characters": 0}, "exclusive": [("quiet", "fast")]}
+    classifier = trained(X, Y, labels=MOODS, kinds={"text": "text"}, **settings)
+    late = np.c_[Y, Y[:, 0] * (X["price"].to_numpy() > 0)]
+    classifier.add_labels(X, late, labels=[*MOODS, "blue"])
+    classifier.set_rules(implies=[("blue", "sad")], exclusive=[("quiet", "fast")])
+    return Case(classifier, frame(CANDIDATES, 27)[0])
+
+
+def own(X: Any, y: Any, network: Any, **settings: Any) -> MultiLabelClassifier:
+    """A small model around a Keras model."""
+    told = {name: value for name, value in SMALL.items() if name not in ("hidden", "dropout", "learning_rate")}
+    return MultiLabelClassifier(network=network, **told | settings).fit(X, y)
+
+
+def own_sequential(folder: Path) -> Case:
+    """A compiled Sequential with batch normalisation, answers at one half."""
+    L = keras.layers
+    network = keras.Sequential(
+        [L.Input((5,)), L.Dense(6), L.BatchNormalization(), L.ReLU(), L.Dropout(0.1), L.Dense(3, activation="sigmoid")]
+    )
+    network.compile(loss="binary_crossentropy", optimizer=keras.optimizers.Nadam(0.01))
+    X, Y = numbers(N, 32)
+    return Case(own(X, Y, network, decide="half"), numbers(CANDIDATES, 33)[0])
+
+
+def own_two_inputs(folder: Path) -> Case:
+    """A functional model with two inputs by name, one of several axes, and a layer of the user's own."""
+
+    def rows(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        X, Y = numbers(n, seed, 8)
+        return {"grid": X[:, :6].reshape(n, 2, 3).astype(np.float32), "rest": X[:, 6:].astype(np.float32)}, Y
+
+    L = keras.layers
+    grid, rest = keras.Input((2, 3), name="grid"), keras.Input((2,), name="rest")
+    x = L.Concatenate()([Doubled()(L.Dense(4, activation="tanh")(L.Flatten()(grid))), rest])
+    network = keras.Model({"grid": grid, "rest": rest}, L.Dense(3, activation="sigmoid")(x))
+    network.compile(optimizer=keras.optimizers.RMSprop(0.02), loss=keras.losses.BinaryCrossentropy())
+    return Case(own(*rows(N, 34), network), rows(CANDIDATES, 35)[0])
+
+
+def many_sparse(folder: Path) -> Case:
+    """Very many labels, which sparse features tell of."""
+
+    def rows(n: int, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+        X = sp.random(n, 30, density=0.15, format="csr", random_state=seed)
+        return X, sp.csr_matrix(X[:, :20] > 0.5)
+
+    settings = {"hidden": (8, 4), "epochs": 12, "batch_size": 16, "held_out": 0.2, "quiet": True}
+    classifier = ManyLabelClassifier(labels=[f"tag {j}" for j in range(20)], **settings)
+    return Case(classifier.fit(*rows(200, 36)), rows(CANDIDATES, 37)[0])
+
+
+def many_mixed(folder: Path) -> Case:
+    """Very many labels of a text and a number."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, list[set[str]]]:
+        X, Y = numbers(n, seed)
+        texts = sentences(Y, seed)
+        tags = [{word for word in WORDS if word in text} for text in texts]
+        return pl.DataFrame({"text": texts, "price": X[:, 4]}), tags
+
+    settings = {"hidden": (6,), "epochs": 12, "batch_size": 16, "precision": "float64", "quiet": True}
+    classifier = ManyLabelClassifier(kinds={"text": "text"}, **settings)
+    return Case(classifier.fit(*frame(N, 38)), frame(CANDIDATES, 39)[0])
+
+
+def streamed(folder: Path) -> Case:
+    """A file trained on piece by piece, and thresholds set by hand."""
+    X, Y = numbers(400, 40)
+    names = [f"x{j}" for j in range(5)]
+    columns = [pl.Series(name, X[:, j].round(4)) for j, name in enumerate(names)]
+    columns += [pl.Series(f"mood_{mood}", Y[:, j].astype(int)) for j, mood in enumerate(MOODS)]
+    pl.DataFrame(columns).write_csv("songs.csv")
+    classifier = MultiLabelClassifier(**SMALL)
+    options = ReadOptions(labels="mood_*")
+    classifier.fit_file("songs.csv", options, stream=True, stream_folder=".", window_bytes=2000)
+    classifier.set_thresholds({classifier.labels_[0]: 0.3, classifier.labels_[1]: 0.7})
+    return Case(classifier, pl.DataFrame(numbers(CANDIDATES, 41)[0], schema=names))
+
+
+def promised_misses(folder: Path) -> Case:
+    """A promise about misses."""
+    classifier = trained(*numbers(N, 42), labels=MOODS)
+    classifier.guarantee(*numbers(200, 43), miss_rate=0.1)
+    return Case(classifier, numbers(CANDIDATES, 44)[0])
+
+
+def promised_discoveries(folder: Path) -> Case:
+    """A promise about wrong answers for each label; saved without out-of-fold scores."""
+    classifier = trained(*numbers(N, 45), labels=MOODS)
+    classifier.guarantee(*numbers(300, 46), false_discovery_rate=0.3, per_label=True)
+    return Case(classifier, numbers(CANDIDATES, 47)[0], save={"evidence": False})
+
+
+ROW_CASES = (
+    table,
+    matrix,
+    sparse,
+    plain_numbers,
+    two_classes,
+    exclusive_labels,
+    text_ngrams,
+    text_hashed,
+    text_static,
+    text_attention,
+    text_means,
+    text_function,
+    text_pretrained,
+    mixed_added_labels,
+    own_sequential,
+    own_two_inputs,
+    many_sparse,
+    many_mixed,
+    streamed,
+    promised_misses,
+    promised_discoveries,
+)
+"""What makes each of them; a frozen file has the name of its function."""
