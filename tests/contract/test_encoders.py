@@ -60,6 +60,14 @@ def images(seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame([pl.Series("x", generator.normal(size=N)), pl.Series("front", grey), pl.Series("back", colour)])
 
 
+def coloured_texts(seed: int = 0) -> pl.DataFrame:
+    return texts(seed).with_columns(table(seed)["c"])
+
+
+def coloured_images(seed: int = 0) -> pl.DataFrame:
+    return images(seed).with_columns(table(seed)["c"])
+
+
 def letters(texts: list[str]) -> np.ndarray:
     return np.array([[len(text), text.count("e"), len(set(text))] for text in texts], dtype=float)
 
@@ -91,8 +99,11 @@ CASES = {
     "images by a backbone": (by_backbone, images),
     "text by a function": (by_function, texts),
     "table": (lambda: TableEncoder(KINDS), table),
+    "categories": (lambda: TableEncoder({"c": "categorical"}), table),
+    "categories beside texts": (lambda: TableEncoder({"c": "categorical", "title": "text"}), coloured_texts),
     "texts": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}), texts),
     "one text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_characters": 300}), texts),
+    "categories beside images": (lambda: TableEncoder({"c": "categorical", "back": "image"}), coloured_images),
     "images": (lambda: TableEncoder({"x": "numeric", "front": "image", "back": "image"}), images),
     "hashed text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_words": 50, "hashed": True}), texts),
     "words": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}, "embeddings"), texts),

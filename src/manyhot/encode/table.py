@@ -302,6 +302,8 @@ class TableEncoder:
         return np.concatenate(parts, axis=1)
 
     def _numbers(self, features: pl.DataFrame) -> np.ndarray:
+        if not self.numbers:  # a frame of no columns has no rows either
+            return np.zeros((len(features), 0))
         schema = features.schema
         if all(name in schema and (schema[name].is_numeric() or schema[name] == pl.Boolean) for name in self.numbers):
             # all at once where nothing is text: for a few rows, the columns one by one would take most of the time
