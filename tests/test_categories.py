@@ -1,10 +1,12 @@
-"""Tables that have categories and no column of numbers, through every door."""
+"""Tables that have categories and no column of numbers, through every door, and those of which few rows differ."""
 
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from manyhot import ManyLabelClassifier, MultiLabelClassifier, cross_validate, examine, load
+from manyhot.errors import InputError
 from manyhot.read import ReadOptions, read
 from manyhot.reading import options_for
 from manyhot.serve.limits import Limits
@@ -89,3 +91,54 @@ def test_very_many_labels_take_it():
     sets = [[name for name in LABELS if row[name]] for row in Y.to_dicts()]
     many = ManyLabelClassifier(hidden=(16,), epochs=30, quiet=True).fit(X, sets)
     assert many.predict_top(X[:2], k=2).labels.shape == (2, 2)
+
+
+def noisy(n_rows: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+    """Three colours, and two labels that 20, 50 and 80 % of them carry: few rows differ, and equal ones disagree."""
+    generator = np.random.default_rng(seed)
+    colour = generator.integers(0, 3, n_rows)
+    is_so = generator.random((n_rows, 2)) < np.array([0.2, 0.5, 0.8])[colour][:, None]
+    return pl.DataFrame({"colour": np.array(["red", "green", "blue"])[colour]}), is_so.astype(int)
+
+
+def by_keras(shape: tuple[int, ...], n_labels: int):
+    from manyhot.backend import keras  # after what chooses the backend
+
+    layers = keras.layers
+    return keras.Sequential(
+        [layers.Input(shape), layers.Dense(16, "relu"), layers.Dense(n_labels, activation="sigmoid")]
+    )
+
+
+@pytest.mark.parametrize("settings", [SMALL, {"members": 4, "folds": 4, "network": by_keras, "quiet": True}])
+def test_scores_are_honest_where_few_rows_differ(settings):
+    """Kept together, equal rows would be scored by what the others, with other labels, say of them."""
+    (X, Y), (new, truth) = noisy(600, 0), noisy(2000, 1)
+    if "network" in settings:
+        X, new = (frame.to_dummies() for frame in (X, new))
+    classifier = MultiLabelClassifier(**settings).fit(X, Y)
+    scores = classifier.predict_proba(new)
+    reported = classifier.report_.measures["own"]["roc_auc_macro"]["value"]
+    assert abs(reported - roc_auc_score(truth, scores, average="macro")) < 0.04
+    assert reported > 0.68
+    assert np.square(scores - truth).mean() < 0.2
+    assert any("Only 3 different rows are among the 600" in note for note in classifier.report_.to_dict()["notes"])
+
+
+def test_a_label_that_hangs_on_one_category_is_learned():
+    X = pl.DataFrame({"colour": ["a", "b", "c"] * 40})
+    Y = pl.DataFrame({"p": [0, 1, 0] * 40, "q": [0, 0, 1] * 40})
+    classifier = MultiLabelClassifier(**SMALL).fit(X, Y)
+    assert classifier.report_.measures["own"]["roc_auc_macro"]["value"] == 1
+    assert (classifier.predict(X) == Y.to_numpy()).all()
+    alone = cross_validate(MultiLabelClassifier(**SMALL), X, Y, folds=3, repeats=1)
+    assert alone.mean("subset_accuracy") == 1
+
+
+def test_a_promise_takes_rows_that_equal_rows_of_training_by_chance_but_not_those_themselves():
+    X, Y = things(40)
+    classifier = MultiLabelClassifier(**SMALL).fit(X, Y)
+    with pytest.raises(InputError, match="40 of these 40 rows were there in training"):
+        classifier.guarantee(X, Y, miss_rate=0.3)
+    promise = classifier.guarantee(*things(100, seed=2), miss_rate=0.3)
+    assert "30" in promise.statement(classifier.model_.labels)

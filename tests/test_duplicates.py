@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyhot.duplicates import merge_duplicates
+from manyhot.duplicates import are_alike, merge_duplicates, repeated_share
 from manyhot.labels import Targets
 
 
@@ -42,3 +42,16 @@ def test_minus_zero_is_zero_and_columns_differ():
     targets = Targets(np.ones((4, 1), bool))
     X = np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [1.0, -0.0]], np.float32)
     assert len(merge_duplicates({"x": X}, targets, np.ones(4)).rows) == 2
+
+
+def test_rows_are_alike_where_five_share_each_form():
+    numbers = np.arange(50, dtype=np.uint64)
+    assert are_alike(np.repeat(numbers, 5))
+    assert not are_alike(np.repeat(numbers, 4))
+
+
+def test_the_share_of_repeated_rows_is_that_of_new_rows_seen_before():
+    generator = np.random.default_rng(0)
+    known, new = generator.integers(0, 60, (2, 120)).astype(np.uint64)
+    assert abs(repeated_share(known) - np.isin(new, known).mean()) < 0.1
+    assert repeated_share(np.arange(9, dtype=np.uint64)) == 0

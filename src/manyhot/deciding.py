@@ -23,7 +23,7 @@ from manyhot.decider import (
     is_tuned,
     one_row,
 )
-from manyhot.duplicates import fingerprints
+from manyhot.duplicates import fingerprints, repeated_share
 from manyhot.errors import InputError
 from manyhot.fits import Features
 from manyhot.labels import Targets
@@ -159,13 +159,11 @@ def promise(
 def check_unseen(model: Model, features: Features) -> None:
     """Refuse rows of which many were there in training, as far as the model remembers those.
 
-    A few rows may be equal to some of training by chance; when more than a tenth are, they are rows of training.
-
     Raises:
         InputError: With how many there were.
     """
     n_seen, n_rows = rows_seen(model, features), features.shape[0]
-    if n_seen > MOST_SEEN * n_rows:
+    if n_seen:
         raise InputError(
             f"{n_seen} of these {n_rows} rows were there in training, and nothing can be promised from their "
             "scores; keep rows out of fit for this",
@@ -174,11 +172,17 @@ def check_unseen(model: Model, features: Features) -> None:
 
 
 def rows_seen(model: Model, features: Features) -> int:
-    """How many of these rows are equal to some of training, as far as the model remembers those."""
+    """How many of these rows were there in training, as far as the model remembers those; 0 for what may be chance.
+
+    Some rows are equal to rows of training by chance: about as many as rows of training are to each other. Where a
+    tenth more are, they are rows of training.
+    """
     if model.evidence is None:
         return 0
-    numbers = fingerprints(model.encoder.transform(features))
-    return int(np.isin(numbers, model.evidence.rows.fingerprints).sum())
+    numbers, known = fingerprints(model.encoder.transform(features)), model.evidence.rows.fingerprints
+    n_equal, share = int(np.isin(numbers, known).sum()), repeated_share(known)
+    by_chance = share * len(numbers) + 2 * np.sqrt(share * (1 - share) * len(numbers))
+    return n_equal if n_equal > by_chance + MOST_SEEN * len(numbers) else 0
 
 
 def fresh_evidence(model: Model, purpose: str) -> Evidence:

@@ -1,7 +1,8 @@
 """Equal rows become one row with their weights added, in an order that does not depend on the rows' order.
 
 A row given twice, once to train on and once to be scored on, would make out-of-fold scores flattering; and a row of
-weight 2 should do what the row twice does. Merging settles both.
+weight 2 should do what the row twice does. Merging settles both. Where columns can tell few rows apart, equal rows are
+no copies but other samples that look alike: `are_alike` knows these.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import scipy.sparse as sp
 from manyhot.labels import Targets
 
 CHUNK_NUMBERS = 2**25
+ALIKE = 5
+"""Rows for each different one, on average, from which on equal rows are taken for different samples."""
 
 
 class Merged(NamedTuple):
@@ -70,6 +73,30 @@ def fingerprints(blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> np.ndarray
     """
     parts = [_hash(part, [3, k]) for k, part in enumerate(blocks.values())]
     return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
+
+
+def are_alike(numbers: np.ndarray) -> bool:
+    """Whether there are so few different rows that a new one is most likely equal to one of them.
+
+    Then equal rows are no copies of one sample, and nothing is learned from keeping them together.
+
+    Args:
+        numbers: uint64 (n,), what `fingerprints` gives.
+    """
+    return len(np.unique(numbers)) * ALIKE <= len(numbers)
+
+
+def repeated_share(numbers: np.ndarray) -> float:
+    """Share of the rows that are equal to another row: about that of new rows that are equal to one of these by chance.
+
+    Args:
+        numbers: uint64 (n,), what `fingerprints` gives.
+
+    Source:
+        Good (1953), Biometrika 40: the share of the rows that are there once estimates that of rows never seen.
+    """
+    _, counts = np.unique(numbers, return_counts=True)
+    return float(counts[counts > 1].sum() / max(len(numbers), 1))
 
 
 def _bits(values: np.ndarray) -> np.ndarray:

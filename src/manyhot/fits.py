@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine
-from manyhot.duplicates import fingerprints, merge_duplicates
+from manyhot.duplicates import are_alike, fingerprints, merge_duplicates
 from manyhot.encode import Encoder
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
@@ -68,6 +68,7 @@ class Fit:
         members: Which rows of `base` each member uses.
         plan: The plan with nothing left to choose.
         network: What the members look like.
+        is_alike: Whether equal rows are taken for different samples, which folds need not keep together.
     """
 
     encoder: Encoder
@@ -77,6 +78,7 @@ class Fit:
     members: list[MemberRows]
     plan: Plan
     network: NetworkSpec
+    is_alike: bool = False
 
     def start(self, member: int, number: int) -> Start:
         """Where a member begins: its own seed, and the log odds of each label among its training rows."""
@@ -147,7 +149,8 @@ def prepare(
     check_output(plan, targets)
     label_weights = label_weights_of(plan, labels)
     merged = merge_duplicates(blocks, targets, weights)
-    if own is None:
+    is_alike = 2 * len(merged.rows) <= len(merged.place) and are_alike(fingerprints(blocks))
+    if own is None and not is_alike:
         rows = merged.rows
         blocks = {name: block[rows] for name, block in blocks.items()}
         base = Base(blocks, targets.take(rows), merged.weights, label_weights)
@@ -155,13 +158,13 @@ def prepare(
     else:
         # as the model's own fit would: each copy is a row; in one order whatever the order of the rows was
         base = Base(blocks, targets, weights, label_weights)
-        rows = np.argsort(merged.place, kind="stable")
-        place, groups = np.argsort(rows), merged.place[rows]
+        rows = np.lexsort((weights, merged.place))
+        place, groups = np.argsort(rows), None if is_alike else merged.place[rows]
     settings = network_settings(plan, encoder.sparse, encoder.vocabularies, encoder.images)
     spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision, own)
     plan = resolved(plan, len(rows), own is not None and own.optimizer is not None, spec.n_table)
     members = _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all)
-    return Fit(encoder, base, rows, place, members, plan, spec)
+    return Fit(encoder, base, rows, place, members, plan, spec, is_alike)
 
 
 def part_of(fit: Fit, chosen: np.ndarray, trains_on_all: bool) -> Fit:
@@ -182,8 +185,10 @@ def part_of(fit: Fit, chosen: np.ndarray, trains_on_all: bool) -> Fit:
     return replace(fit, rows=rows, place=place_of[chosen], members=members)
 
 
-def copies(fit: Fit, rows: np.ndarray) -> np.ndarray:
-    """For each of some rows of the base, the number of the group of equal rows that it is in."""
+def copies(fit: Fit, rows: np.ndarray) -> np.ndarray | None:
+    """For each of some rows of the base, the number of the group of equal rows that it is in; None for no groups."""
+    if fit.is_alike:
+        return None
     merged = merge_duplicates(
         {name: block[rows] for name, block in fit.base.blocks.items()}, fit.base.targets.take(rows), np.ones(len(rows))
     )

@@ -318,6 +318,13 @@ def _remarks(given: Given, fit: Fit) -> list[str]:
     n_used, n_left = len(fit.place), given.n_rows - given.n_streamed - len(fit.place)
     if n_left > 0:
         remarks.append(f"{n_left} rows of weight 0 were left out.")
+    if fit.is_alike:
+        n_different = len(np.unique(fingerprints(fit.base.blocks)[fit.rows]))
+        different = "row is" if n_different == 1 else "rows are"
+        remarks.append(
+            f"Only {n_different} different {different} among the {n_used}, so most likely a new row is equal to one of "
+            "them too: equal rows count as different samples, and lie in several folds."
+        )
     if len(fit.rows) < n_used:
         remarks.append(
             f"{n_used - len(fit.rows)} of {n_used} rows are exact copies of another row with the same "

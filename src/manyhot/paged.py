@@ -16,7 +16,7 @@ import polars as pl
 
 from manyhot.audit import suspicious_labels
 from manyhot.decider import Decider, honest_answers, honest_scores
-from manyhot.deciding import MOST_SEEN, fresh_evidence, rows_seen
+from manyhot.deciding import fresh_evidence, rows_seen
 from manyhot.doctor import Diagnosis, examine
 from manyhot.encode import TableEncoder
 from manyhot.encode.images import pictures
@@ -160,7 +160,7 @@ def new_page(
     answers, evidence = model.decider.answers(rows.scores), model.evidence
     n_seen, n_rows = rows_seen(model, rows.features), len(rows.scores)
     report, suspicions, audit_note = rows.report, None, AUDITED_NEW
-    if n_seen > MOST_SEEN * n_rows:
+    if n_seen:
         audit_note = SEEN.format(n=n_seen, rows=n_rows)
         remarks = [audit_note, *report["scores"]["remarks"]]
         report = {**report, "scores": {**report["scores"], "remarks": remarks}}
