@@ -127,7 +127,8 @@ def test_output_folder_that_is_not_there(manyhot, bundle, table, tmp_path):
 def test_a_full_disk_leaves_the_old_file(bundle, table, tmp_path, command):
     """A file size limit stands in for a disk that is full: the write fails in the middle."""
     output = tmp_path / "old"
-    output.write_text("the old file")
+    old = bundle.read_bytes() if command == "train" else b"the old file"
+    output.write_bytes(old)
     words = {
         "predict": ["predict", str(bundle), str(table), "-o", str(output.with_suffix(".csv"))],
         "train": ["train", str(table), "--labels", "mood_*", "-o", str(output.with_suffix(".csv")), *SMALL],
@@ -144,6 +145,6 @@ def test_a_full_disk_leaves_the_old_file(bundle, table, tmp_path, command):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
     assert done.returncode == 2, done.stderr
     assert "could not be written" in done.stderr
-    assert output.with_suffix(".csv").read_text() == "the old file"
+    assert output.with_suffix(".csv").read_bytes() == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "old.csv", "songs.csv"] or command == "predict"
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]

@@ -38,7 +38,7 @@ def rows(monkeypatch, tmp_path):
 
     monkeypatch.setattr("manyhot.cli.jobs.answering.read_chunks", pieces)
     monkeypatch.setattr("manyhot.cli.jobs.measuring.read", lambda *_, **__: samples)
-    (tmp_path / "rows.parquet").touch()
+    pl.DataFrame({"row": range(N)}).write_parquet(tmp_path / "rows.parquet")
     return tmp_path / "rows.parquet"
 
 

@@ -37,6 +37,12 @@ _LOOKS = [
 ]
 
 
+def begins_as_bundle(path: Path) -> bool:
+    """Whether a file begins as a bundle does, whatever became of the rest."""
+    with path.open("rb") as file:
+        return b'{"manyhot":' in file.read(64)
+
+
 @contextmanager
 def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
     """A regular file, opened once for reading, and its size in bytes.

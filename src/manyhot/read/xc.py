@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -59,8 +60,8 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         )
     matrix = sp.csr_matrix((rows.values, rows.indices, rows.indptr), shape=(n_rows, n_features))
     matrix.sort_indices()
-    label_names = _names_beside(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
-    feature_names = _names_beside(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
+    label_names = _names_of(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
+    feature_names = _names_of(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
     found = _columns(rows.labels, n_labels, source)
     indicators: Indicators | LabelSets | None = None
     if options.sparse_targets and n_labels:
@@ -89,8 +90,13 @@ def _columns(labels: list[list[str]], n_labels: int, source: Source) -> list[lis
     return found
 
 
-def _names_beside(source: Source, stem: str, count: int) -> tuple[str, ...] | None:
-    path = next((p for p in (source.path.parent / f"{stem}.txt{c}" for c in ("", ".gz")) if p.is_file()), None)
+def names_beside(source: Source, stem: str) -> Path | None:
+    """The file beside this one that names the columns, packed or not; None where there is none."""
+    return next((p for p in (source.path.parent / f"{stem}.txt{c}" for c in ("", ".gz")) if p.is_file()), None)
+
+
+def _names_of(source: Source, stem: str, count: int) -> tuple[str, ...] | None:
+    path = names_beside(source, stem)
     if path is None:
         return None
     beside = locate(path)

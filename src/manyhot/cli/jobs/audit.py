@@ -11,6 +11,7 @@ from manyhot import check
 from manyhot.answers import harmless
 from manyhot.audit import Suspicions, suspicious_labels
 from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.writing import suffix_of
 from manyhot.errors import InputError
@@ -28,6 +29,7 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
     check.integer(limit=limit, low=1)
     if output is not None:
         suffix_of(output)
+    refuse_overwriting({"--output": output}, model_inputs(bundle))
     classifier = opened(bundle)
     classifier.refuse_pixels("only labels of rows are audited")
     model = classifier.model_

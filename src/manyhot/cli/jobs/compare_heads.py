@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
 from manyhot.cli.jobs.reading import options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.train import described
 from manyhot.crossval import compare_heads
 from manyhot.pictures import check_picture
 from manyhot.read import read
+from manyhot.read.inputs import images_with
 
 
 def run(
@@ -25,7 +27,10 @@ def run(
 ) -> None:
     """Read, train one network under three output functions, tell, draw."""
     check_picture(picture)
-    samples = read(file, options_of(reading), needed_by="a comparison")
+    options = options_of(reading)
+    read_too = training_inputs(file, options, settings)
+    refuse_overwriting({"--picture": picture}, read_too, images_with(file, options))
+    samples = read(file, options, needed_by="a comparison")
     tell([f"{file}: {described(samples)}", *samples.notes], bool(settings.get("quiet")))
     heads = compare_heads(None, samples, folds=folds, repeats=repeats, **settings)
     text = str(heads)

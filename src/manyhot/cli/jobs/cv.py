@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.check import did_you_mean
+from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
 from manyhot.cli.jobs.reading import options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.train import described
@@ -15,6 +16,7 @@ from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.pictures import check_picture, save, spread
 from manyhot.read import read
+from manyhot.read.inputs import images_with
 from manyhot.samples import Samples
 
 
@@ -34,6 +36,9 @@ def run(
     """Read, cross-validate one setting or two, tell, draw."""
     quiet = bool(settings.get("quiet"))
     check_picture(picture)
+    options = options_of(reading)
+    read_too = (one for setting in (settings, against) for one in training_inputs(file, options, setting))
+    refuse_overwriting({"--picture": picture}, read_too, images_with(file, options))
     classifier = MultiLabelClassifier(**settings)
     samples, by_group = read_grouped(file, reading, groups, classifier.on_bad_image)
     tell([f"{file}: {described(samples)}", *samples.notes], quiet)

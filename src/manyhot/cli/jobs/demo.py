@@ -17,6 +17,7 @@ from manyhot.cli.jobs.opening import opened
 from manyhot.cli.jobs.predict import answers
 from manyhot.cli.jobs.train import described
 from manyhot.cli.jobs.writing import as_text
+from manyhot.errors import OutputError
 from manyhot.estimator import MultiLabelClassifier
 from manyhot.notation import LABEL_SEP
 from manyhot.read import ReadOptions, read
@@ -33,7 +34,12 @@ SHADES = " .:-=+*#@"
 def run(folder: Path, as_json: bool, quiet: bool) -> None:
     """Describe, train, report, answer, save, and say what to try next."""
     say = print if not as_json else (lambda *_: None)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{folder} is a file; give a folder for the files of the tour") from None
+    except OSError as error:
+        raise OutputError(f"the folder {folder} could not be made: {error.strerror or error}") from None
     known, new = folder / "digits.csv", folder / "new-digits.csv"
     pictures = write_tables(known, new)
     model, answered = folder / "digits.manyhot", folder / "answers.csv"

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
 from manyhot.cli.jobs.reading import options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.doctor import examine
 from manyhot.pictures import check_picture, labels, save
 from manyhot.read import read
+from manyhot.read.inputs import images_with
 
 
 def run(
@@ -23,7 +25,10 @@ def run(
 ) -> None:
     """Read, examine, tell; nothing is trained, and neither JAX nor Keras is loaded."""
     check_picture(picture)
-    samples = read(file, options_of(reading, on_bad_image="skip"), needed_by="an examination")
+    options = options_of(reading, on_bad_image="skip")
+    read_too = training_inputs(file, options, {})
+    refuse_overwriting({"--picture": picture}, read_too, images_with(file, options))
+    samples = read(file, options, needed_by="an examination")
     tell(samples.notes, quiet)
     diagnosis = examine(samples, folds=folds)
     document, text = diagnosis.to_dict(), f"{file}\n{diagnosis}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from manyhot.cli.jobs import many
 from manyhot.cli.jobs.measuring import measured_rows, rows_with_labels
+from manyhot.cli.jobs.outputs import model_inputs, pictures_in, refuse_overwriting
 from manyhot.cli.jobs.picturing import mistakes_folder, refuse_pictures
 from manyhot.cli.jobs.reading import legend_of
 from manyhot.cli.jobs.speech import answer, tell
@@ -15,6 +16,8 @@ from manyhot.draws import picture_mistakes
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
 from manyhot.pixel_model import PixelModel, pixel_report
+from manyhot.read.inputs import images_with
+from manyhot.reading import options_for
 from manyhot.report import Report
 
 
@@ -34,7 +37,10 @@ def run(
         refuse_pictures(pictures)
         many.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
         return
-    told = {**told, "legend": legend_of(told["legend"])}
+    legend, told = told["legend"], {**told, "legend": legend_of(told["legend"])}
+    table = (file, options_for(classifier, told))
+    read_too = model_inputs(bundle, table, legend, text)
+    refuse_overwriting({"--pictures": pictures_in(pictures)}, read_too, images_with(*table))
     folder = None if pictures is None else mistakes_folder(classifier.model_, pictures)
     samples = rows_with_labels(classifier, file, told, unknown_labels, quiet)
     model = classifier.model_

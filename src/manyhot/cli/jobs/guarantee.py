@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.thresholds import as_text, described
 from manyhot.errors import InputError
 from manyhot.read import read
+from manyhot.read.inputs import files_with
 from manyhot.reading import extra_columns, options_for
 
 
@@ -25,7 +27,10 @@ def run(
 ) -> None:
     """Read the rows, choose the thresholds, save, and say what is promised."""
     classifier = opened(bundle)
-    samples = read(file, options_for(classifier, told), needed_by="a guarantee")
+    options = options_for(classifier, told)
+    refuse_overwriting({"--output": output}, files_with(file, options))
+    refuse_other_file(output)
+    samples = read(file, options, needed_by="a guarantee")
     tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from manyhot import bundle as container
 from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.speech import answer
 from manyhot.decider import honest_scores
 from manyhot.deciding import fresh_evidence
@@ -27,6 +28,7 @@ def run(bundle: Path, picture: Path | None, as_json: bool) -> None:
     """Open a model and say what it is; draw its reliability, if asked."""
     if picture is not None:
         check_picture(picture)
+        refuse_overwriting({"--picture": picture}, model_inputs(bundle))
     classifier = opened(bundle)
     if picture is not None:
         save(reliability(reliability_panels(classifier.model_)), picture)

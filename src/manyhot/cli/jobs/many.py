@@ -12,6 +12,7 @@ import polars as pl
 
 from manyhot.answers import ids_of
 from manyhot.cli.jobs.answering import answer_rows
+from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
 from manyhot.cli.jobs.reading import kept, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.writing import suffix_of
@@ -37,7 +38,10 @@ def train(file: Path, output: Path, reading: Mapping[str, Any], settings: Mappin
     classifier = ManyLabelClassifier(**settings, kinds=reading["kinds"] or None)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
-    samples = read(file, options_of(reading, sparse_targets=True))
+    options = options_of(reading, sparse_targets=True)
+    refuse_overwriting({"--output": output}, training_inputs(file, options, settings))
+    refuse_other_file(output)
+    samples = read(file, options)
     tell(samples.notes, bool(settings.get("quiet")))
     began = time.perf_counter()
     classifier.fit(samples)

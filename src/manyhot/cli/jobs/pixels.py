@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,14 @@ def predict(
     print(json.dumps(document) if as_json else told_words)
 
 
+def files_in(folder: Path | None, labels: Iterable[str]) -> list[Path]:
+    """The files in a folder that are called as the answers to come may be."""
+    if folder is None:
+        return []
+    names = file_names(labels, set())
+    return [folder / ANSWERS, *(path for name in names for path in folder.glob(f"*/{name}.png"))]
+
+
 def names_of(samples: Samples, pictures: Pictures, n_before: int) -> list[str]:
     """What the images are called: their ids, else the names of their files, else their numbers from 1."""
     if samples.ids is not None:
@@ -88,7 +96,7 @@ def names_of(samples: Samples, pictures: Pictures, n_before: int) -> list[str]:
     return [Path(cell).stem if isinstance(cell, str) else str(k) for k, cell in enumerate(pictures.cells, n_before + 1)]
 
 
-def file_names(names: Any, taken: set[str]) -> list[str]:
+def file_names(names: Iterable[str], taken: set[str]) -> list[str]:
     """A name of a file for each name, different from each other and from those that are taken, which it adds to."""
     found = []
     for name in names:

@@ -15,6 +15,7 @@ import polars as pl
 from manyhot.answers import answer_frame, ids_of, refuse_separator
 from manyhot.cli.jobs import many, pixels
 from manyhot.cli.jobs.answering import answer_rows
+from manyhot.cli.jobs.outputs import model_inputs, pictures_in, refuse_overwriting
 from manyhot.cli.jobs.picturing import PIECE, AskedPictures, asked_pictures, refuse_pictures
 from manyhot.cli.jobs.speech import tell
 from manyhot.cli.jobs.why import AskedReasons, asked_reasons
@@ -26,6 +27,7 @@ from manyhot.explaining import explained
 from manyhot.loading import load
 from manyhot.many import ManyLabelClassifier
 from manyhot.pixel_model import PixelModel
+from manyhot.read.inputs import images_with
 from manyhot.reading import options_for
 from manyhot.samples import Samples
 
@@ -49,6 +51,11 @@ def run(
 ) -> None:
     """Score every row and write the answers, with reasons and pictures where they are asked for."""
     classifier = load(bundle, text=None if text is None else str(text))
+    options = options_for(classifier, reading, require_labels=False, unknown_labels="ignore")
+    is_masks = isinstance(classifier.model_, PixelModel)
+    outputs = {"--output": pixels.files_in(output, classifier.labels_) if is_masks else output}
+    outputs["--pictures"] = pictures_in(pictures)
+    refuse_overwriting(outputs, model_inputs(bundle, (file, options), text=text), images_with(file, options))
     if isinstance(classifier.model_, PixelModel):
         if why:
             raise InputError("reasons are not given for labels of pixels", argument="--why")
@@ -72,7 +79,6 @@ def run(
     if suffix == ".csv":
         refuse_separator(label_sep, classifier.labels_, "--label-sep", "choose another text, or write .jsonl")
     drawn = asked_pictures(classifier.model_, pictures, pictures_limit)
-    options = options_for(classifier, reading, require_labels=False, unknown_labels="ignore")
     rows = PIECE if drawn is not None else None if asked is None else EXPLAINED_ROWS
     classifier.on_bad_image = reading["on_bad_image"]
     of_piece = partial(answers, classifier, asked=asked, drawn=drawn, quiet=quiet)

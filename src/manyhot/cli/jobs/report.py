@@ -8,6 +8,7 @@ from typing import Any
 
 from manyhot.cli.jobs.measuring import measured_rows, rows_with_labels
 from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.reading import legend_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.doctor import examine
@@ -15,6 +16,7 @@ from manyhot.errors import InputError, OutputError
 from manyhot.page import without_bulk
 from manyhot.paged import kept_page, new_page, write_page
 from manyhot.pixel_model import PixelModel
+from manyhot.reading import options_for
 
 SUFFIXES = (".html", ".htm")
 
@@ -33,6 +35,8 @@ def run(
     check_output(output, as_json)
     classifier = opened(bundle, None if text is None else str(text))
     model = classifier.model_
+    table = None if file is None else (file, options_for(classifier, {**told, "legend": None}))
+    refuse_overwriting({"--output": output}, model_inputs(bundle, table, told["legend"], text))
     if file is None:
         page = kept_page(model, str(bundle))
     elif isinstance(model, PixelModel):

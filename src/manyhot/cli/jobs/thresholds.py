@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.cli.jobs.speech import answer
 from manyhot.errors import InputError
 from manyhot.estimator import MultiLabelClassifier
@@ -22,6 +23,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Change what is asked for, save it in one go, and show what is in force now."""
+    refuse_other_file(output)
     classifier = opened(bundle)
     if settings and measure is None:
         raise InputError("settings belong to a measure; name it with --for", argument="--with")

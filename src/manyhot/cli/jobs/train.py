@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs import many
+from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
 from manyhot.cli.jobs.reading import kept, legend_of, options_of
 from manyhot.cli.jobs.speech import answer, tell
 from manyhot.errors import OutputError
@@ -33,11 +34,14 @@ def run(
         many.train(file, output, reading, settings, as_json)
         return
     quiet = bool(settings.get("quiet"))
-    reading = {**reading, "legend": legend_of(reading["legend"])}
+    legend = reading["legend"]
+    reading = {**reading, "legend": legend_of(legend)}
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
     options = options_of(reading, on_bad_image=classifier.on_bad_image)
+    refuse_overwriting({"--output": output}, training_inputs(file, options, settings, legend))
+    refuse_other_file(output)
     is_stream = classifier.streams(file, options) if stream is None else stream
     if is_stream:
         words = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"

@@ -1,0 +1,133 @@
+"""What a command is about to write, held against what it reads, so that no slip of the pen costs an input.
+
+Start reading at `refuse_overwriting`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from manyhot.bundle import begins_as_bundle
+from manyhot.errors import InputError
+from manyhot.read import ReadOptions
+from manyhot.read.inputs import files_with
+from manyhot.read.kinds import IMAGE_NAME
+
+Input = tuple[str, Path]
+"""What a file holds, in words, and where it is."""
+PICTURE = re.compile(r"\d{3,}(-.*)?\.png", re.DOTALL)
+"""What `gallery.file_name` calls a picture."""
+
+
+def refuse_overwriting(
+    outputs: Mapping[str, Path | Iterable[Path] | None], inputs: Iterable[Input], images: Iterable[Input] = ()
+) -> None:
+    """Refuse an output that is an input, whatever it is called: by a link, or by another way through the folders.
+
+    Args:
+        outputs: Flag -> the file, or all files, that may be written; None for none.
+        inputs: What is read; not looked at where no output is there yet.
+        images: Images that are read too; looked at only where an output that is there has the name of one.
+
+    Raises:
+        InputError: With the flag, the output and the input.
+    """
+    there: dict[tuple[int, int], tuple[str, Path]] = {}
+    for flag, paths in outputs.items():
+        for path in [paths] if isinstance(paths, Path) else paths or ():
+            found = _identity(path)
+            if found is not None:
+                there[found] = (flag, path)
+    if not there:
+        return
+    has_image = any(re.search(IMAGE_NAME, path.name) for _, path in there.values())
+    for what, path in chain(inputs, images if has_image else ()):
+        found = _identity(path)
+        if found in there:
+            flag, output = there[found]
+            also = "" if str(output) == str(path) else f" ({path})"
+            raise InputError(f"would overwrite {what}{also}; choose another name", file=output, argument=flag)
+
+
+def refuse_other_file(output: Path | None) -> None:
+    """Refuse to write a model over a file that is none.
+
+    Raises:
+        InputError: Such a file.
+    """
+    if output is not None and output.is_file() and output.stat().st_size and not begins_as_bundle(output):
+        raise InputError(
+            "exists and is no file of manyhot's; choose another name, or delete it", file=output, argument="--output"
+        )
+
+
+def training_inputs(
+    file: Path, options: ReadOptions, settings: Mapping[str, Any], legend: Path | None = None
+) -> Iterator[Input]:
+    """What training reads: the rows, and what flags and settings name.
+
+    Args:
+        file: The rows.
+        options: How they are read.
+        settings: The settings by name.
+        legend: The file of the legend.
+    """
+    yield from files_with(file, options)
+    if legend is not None:
+        yield "the legend", legend
+    images, texts = settings.get("image_settings") or {}, settings.get("text_settings") or {}
+    yield from _named("the weights of the backbone", images.get("weights"))
+    for name in ("model", "preset"):
+        yield from _named("what makes numbers of texts", texts.get(name))
+
+
+def model_inputs(
+    bundle: Path,
+    rows: tuple[Path, ReadOptions] | None = None,
+    legend: Path | None = None,
+    text: Path | None = None,
+) -> Iterator[Input]:
+    """What a command with a trained model reads: the model, the rows, and what the flags name.
+
+    Args:
+        bundle: The model.
+        rows: The file of rows, and how it is read.
+        legend: The file of the legend.
+        text: The folder of the pretrained transformer.
+    """
+    yield "the model", bundle
+    if legend is not None:
+        yield "the legend", legend
+    yield from _named("what makes numbers of texts", text)
+    if rows is not None:
+        yield from files_with(*rows)
+
+
+def pictures_in(folder: Path | None) -> list[Path]:
+    """The files in a folder that are called as pictures are."""
+    if folder is None or not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if PICTURE.fullmatch(path.name)]
+
+
+def _named(what: str, place: Any) -> Iterator[Input]:
+    """A file, or all files of a folder, that a setting names; nothing where it names something else."""
+    if not place:
+        return
+    path = Path(place).expanduser()
+    for one in path.rglob("*") if path.is_dir() else [path]:
+        yield what, one
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others; None where there is none, and for a folder."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return None if os.path.isdir(path) else (found.st_dev, found.st_ino)
