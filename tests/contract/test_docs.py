@@ -1,12 +1,22 @@
 """What the documents show runs, and what they name exists."""
 
+import io
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+
+from manyhot.backbones import open_backbone
+from manyhot.cli import main
+from readme_files import make_files, random_weights
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -16,12 +26,15 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-SHELL = [
-    line.split("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    for line in block.splitlines()
-    if line.strip()
-]
+SHELL = {
+    name: [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", (ROOT / name).read_text(), flags=re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("manyhot ")
+    ]
+    for name in ("README.md", "docs/report.md", "docs/serve.md")
+}
 
 
 def test_python_blocks_run_one_after_another(tmp_path):
@@ -38,14 +51,65 @@ def test_keras_may_be_imported_after_manyhot():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("line", SHELL)
-def test_shell_lines_name_commands_and_flags_that_exist(line):
-    words = shlex.split(line)
-    assert words[0] == "manyhot"
-    done = subprocess.run([sys.executable, "-m", "manyhot", words[1], "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    for flag in (word for word in words if word.startswith("-")):
-        assert re.search(rf"(^|[\s,/]){re.escape(flag)}\b", done.stdout), flag
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_shell_lines_run_as_they_are_typed(tmp_path, monkeypatch):
+    """One after another in one folder; README.md begins, so that the others find what it made.
+
+    The weights that Keras would download stand in a file, because there may be no network; their content is of no
+    matter here.
+    """
+    make_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MANYHOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("manyhot.backbones._downloaded", without_download)
+    assert len(SHELL["README.md"]) >= 25
+    for line in (line for lines in SHELL.values() for line in lines):
+        words = shlex.split(line)[1:]
+        if words[0] == "serve":
+            assert_serves(words)
+            continue
+        code, told = typed(words)
+        assert code == 0, f"{line}\n{told}"
+
+
+def typed(words):
+    """Exit code of a command in this process, and what it says on standard error."""
+    told = io.StringIO()
+    with redirect_stdout(io.StringIO()), redirect_stderr(told):
+        try:
+            main(words)
+        except SystemExit as stop:
+            return int(stop.code or 0), told.getvalue()
+    return 0, told.getvalue()
+
+
+def without_download(name):
+    return open_backbone(name, str(random_weights(Path(f"{name}.weights.h5"), name)))
+
+
+def assert_serves(words):
+    """Start it, ask it, end it: on its port, or on another where that is taken."""
+    port = int(words[words.index("--port") + 1])
+    with socket.socket() as probe:
+        if not probe.connect_ex(("127.0.0.1", port)):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                words[words.index("--port") + 1] = str(port := free.getsockname()[1])
+    service = subprocess.Popen([sys.executable, "-m", "manyhot", *words], stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(1200):
+            assert service.poll() is None, service.stderr.read()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=60) as answer:
+                    assert answer.status == 200
+                    break
+            except OSError:  # not yet
+                time.sleep(0.1)
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(60) == 0, service.stderr.read()
+    finally:
+        service.kill()
+        service.communicate()
 
 
 def test_every_make_target_in_the_readme_exists():

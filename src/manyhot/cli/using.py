@@ -121,7 +121,7 @@ def predict(
     job("predict", bundle=model, file=file, reading=reading, **told, as_json=json, quiet=quiet)
 
 
-@app.command(epilog="Example: manyhot thresholds songs.manyhot --for f1_micro --set sad=0.3")
+@app.command(epilog="Example: manyhot thresholds songs.manyhot --for f1_micro --set mood_sad=0.3")
 def thresholds(
     model: Bundle,
     set: Annotated[list[str] | None, typer.Option("--set", help="LABEL=NUMBER from 0 to 1; may be repeated.")] = None,
