@@ -41,6 +41,10 @@ def pixel_labels(instances: np.ndarray) -> np.ndarray:
 def cells(folder: Path, most: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, h, w) and the labels of their pixels (n, h, w, 3), in the order of their names."""
     names = sorted(path.name for path in (folder / "images").glob("*.png"))[:most]
+    missing = [name for name in names if not (folder / "instances" / name).is_file()]
+    if not names or missing:
+        what = f"instances/{missing[0]}" if missing else "image (images/*.png)"
+        raise SystemExit(f"{folder}: no {what} is there; see --help for what the folder holds")
     images = np.stack([np.asarray(Image.open(folder / "images" / name)) for name in names])
     instances = [np.asarray(Image.open(folder / "instances" / name)).astype(np.int64) for name in names]
     return images, np.stack([pixel_labels(one) for one in instances])

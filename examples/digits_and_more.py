@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from manyhot import MultiLabelClassifier, compare_heads  # first: it chooses Keras' backend
+from manyhot.errors import ManyhotError
 from manyhot.gallery import Answered, draw_answered
 from manyhot.read import ReadOptions, read
 import keras
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="only the first rows of each part, to see that all runs")
     parser.add_argument("--heads", type=int, default=6000, help="rows for the three heads; 0 leaves them out")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder for the saved file and the pictures")
+    parser.add_argument("--out", type=Path, help="folder for the saved file and the pictures; none: they are not kept")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     told = parser.parse_args()
     X, Y = digits(told.data, "train", told.rows)
@@ -121,4 +122,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ManyhotError as error:
+        raise SystemExit(str(error)) from None

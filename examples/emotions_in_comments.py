@@ -16,6 +16,7 @@ import polars as pl
 from sklearn.metrics import f1_score
 
 from manyhot import MultiLabelClassifier
+from manyhot.errors import ManyhotError
 from manyhot.read import ReadOptions, read
 
 OPTIONS = ReadOptions(labels="emotions", sep=",", header=False, column_names=("text", "emotions", "comment"))
@@ -36,7 +37,7 @@ def comments(folder: Path, part: str, emotions: list[str], n_rows: int | None) -
     values = np.zeros((len(samples.features), len(emotions)), dtype=np.int8)
     values[:, numbers] = samples.targets.values
     targets = pl.DataFrame(values, schema=emotions)
-    return samples.features.select("text").head(n_rows), targets.head(n_rows)
+    return samples.features.select("text")[:n_rows], targets[:n_rows]
 
 
 def main() -> None:
@@ -69,4 +70,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ManyhotError as error:
+        raise SystemExit(str(error)) from None

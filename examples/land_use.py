@@ -16,6 +16,7 @@ from pathlib import Path
 from sklearn.metrics import average_precision_score, f1_score
 
 from manyhot import MultiLabelClassifier
+from manyhot.errors import ManyhotError
 from manyhot.read import ReadOptions, read
 from manyhot.samples import Samples
 
@@ -66,4 +67,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ManyhotError as error:
+        raise SystemExit(str(error)) from None

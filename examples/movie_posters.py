@@ -18,6 +18,7 @@ import polars as pl
 from PIL import Image, ImageDraw
 
 from manyhot import MultiLabelClassifier
+from manyhot.errors import ManyhotError
 from manyhot.read import ReadOptions, read
 
 SIZE = (96, 64)
@@ -93,4 +94,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ManyhotError as error:
+        raise SystemExit(str(error)) from None

@@ -1,10 +1,11 @@
 """Abstracts to arXiv terms: TF-IDF of words and pairs of words, a 512-256 network, one sigmoid per term.
 
-python examples/paper_topics.py --data arxiv_data.csv
-python examples/paper_topics.py --data arxiv_data.csv.gz --least-rows 10 --hidden 512,256 --json
+python examples/paper_topics.py --data FOLDER
+python examples/paper_topics.py --data arxiv_data.csv --least-rows 20 --hidden 256,128 --json
 
-The file has the columns titles, summaries and terms, a Python list such as ['cs.CV', 'cs.LG'], as the public tables of
-arXiv abstracts do. It shows what a binary accuracy of .98 hides: saying no to everything comes close.
+FOLDER holds arxiv_data.csv (or .csv.gz), or the file itself is named. It has the columns titles, summaries and terms, a
+Python list such as ['cs.CV', 'cs.LG'], as the public tables of arXiv abstracts do. It shows what a high binary accuracy
+hides: saying no to everything comes close.
 """
 
 import argparse
@@ -20,7 +21,16 @@ from sklearn.metrics import f1_score, label_ranking_average_precision_score
 from sklearn.pipeline import make_pipeline
 
 from manyhot import MultiLabelClassifier, MultiLabelShuffleSplit
+from manyhot.errors import ManyhotError
 from manyhot.read import ReadOptions, read
+
+
+def table_of(place: Path) -> Path:
+    """The table in a folder, or the file that is named itself."""
+    found = [path for path in (place, place / "arxiv_data.csv", place / "arxiv_data.csv.gz") if path.is_file()]
+    if not found:
+        raise SystemExit(f"{place}: no arxiv_data.csv is there; see --help for what the folder holds")
+    return found[0]
 
 
 def papers(file: Path, least_rows: int) -> tuple[list[str], list[set[str]]]:
@@ -39,14 +49,14 @@ def papers(file: Path, least_rows: int) -> tuple[list[str], list[set[str]]]:
 def main() -> None:
     """Train on four fifths, look at the rest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the CSV file")
+    parser.add_argument("--data", type=Path, required=True, help="the folder with the CSV file, or the file")
     parser.add_argument("--least-rows", type=int, default=10, help="papers that a term needs to be kept")
     parser.add_argument("--hidden", default="512,256")
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     told = parser.parse_args()
-    texts, terms = papers(told.data, told.least_rows)
+    texts, terms = papers(table_of(told.data), told.least_rows)
     names = sorted(set().union(*terms))
     Y = pl.DataFrame({name: [name in row for row in terms] for name in names})
 
@@ -80,4 +90,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ManyhotError as error:
+        raise SystemExit(str(error)) from None

@@ -21,6 +21,8 @@ import keras  # after manyhot, which puts it on JAX  # isort: skip
 def data(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """1,000 rows of 10 counts with 3 labels."""
     kept = None if folder is None else folder / "synthetic.csv"
+    if folder is not None and not folder.is_dir():
+        raise SystemExit(f"{folder}: no such folder; make it first, or leave --data out")
     if kept is not None and kept.is_file():
         table = np.loadtxt(kept, delimiter=",", skiprows=1)
         return table[:, :10], table[:, 10:]

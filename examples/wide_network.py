@@ -1,7 +1,7 @@
 """Label sets, a wide Keras network with SGD and its decay, thresholds, and what each score means.
 
     python examples/wide_network.py
-    python examples/wide_network.py --rows 2000 --hidden 50,20 --json
+    python examples/wide_network.py --rows 2000 --hidden 50,20 --batch-size 50 --json
 
 Documents are drawn from eleven topics: each is a row of word counts, and carries the topics it was written from.
 """

@@ -1,6 +1,9 @@
 """The example scripts, at small sizes: what a person's first use does and prints."""
 
 import json
+import re
+import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +30,63 @@ def test_every_example_is_in_the_list_and_here():
     for name in scripts:
         assert f"`{name}`" in listed
         assert f'"{name}"' in here
+
+
+SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+USAGE = re.compile(r"^ *python examples/(.*)$", re.MULTILINE)
+
+
+def stopped(script: str, *words: str) -> str:
+    """What a script that stops at once says, run in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [script, *words])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(ROOT / "examples" / script), run_name="__main__")
+    return str(stop.value.code)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_usage_names_flags_that_exist(script, capsys):
+    lines = [shlex.split(line) for line in USAGE.findall((ROOT / "examples" / script).read_text())]
+    assert len(lines) >= 2
+    assert stopped(script, "--help") == "0"
+    told = capsys.readouterr().out
+    for name, *words in lines:
+        assert name == script
+        for flag in (word for word in words if word.startswith("-")):
+            assert re.search(rf"(^|[\s,\[]){flag}\b", told), flag
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if "--data" in (ROOT / "examples" / name).read_text()])
+def test_a_folder_that_is_missing_or_holds_something_else_is_told_in_one_line(script, tmp_path):
+    for folder in (tmp_path / "nowhere", tmp_path):
+        if folder == tmp_path and script == "synthetic_cv.py":
+            continue  # it writes its data there
+        told = stopped(script, "--data", str(folder))
+        assert str(folder) in told
+        assert "\n" not in told
+
+
+def test_a_folder_that_lacks_a_part_is_told_in_one_line(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").touch()
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, *[0, 0, 0, 1] * 3, 7]))
+    (tmp_path / "LandUse_Multilabeled.txt").write_text("name\tsea\na\t1\n")
+    (tmp_path / "labels.txt").write_text("joy\n")
+    (tmp_path / "movies.csv").write_text("poster,genres\nb.png,drama\n")
+    (tmp_path / "arxiv_data.csv").write_text("titles\nNothing\n")
+    for script, word in (
+        ("cells.py", "instances/a.png"),
+        ("digits_and_more.py", "train-labels-idx1-ubyte"),
+        ("land_use.py", "images/train"),
+        ("emotions_in_comments.py", "train.tsv"),
+        ("movie_posters.py", "b.png"),
+        ("paper_topics.py", "summaries"),
+    ):
+        told = stopped(script, "--data", str(tmp_path))
+        assert word in told
+        assert str(tmp_path) in told
+        assert "\n" not in told
 
 
 def test_synthetic_cv():
@@ -64,9 +124,19 @@ def test_emotions_in_comments(data_folder):
     assert answer["f1_macro"] > 0.2
 
 
-def test_paper_topics(data_folder):
-    file = data_folder("arxiv1000") / "arxiv_data.csv.gz"
-    answer = answer_of("paper_topics.py", "--data", str(file), "--hidden", "64,32", "--members", "2")
+def test_emotions_in_comments_as_its_usage_says(tmp_path):
+    """Without --rows, on all rows that there are."""
+    (tmp_path / "labels.txt").write_text("joy\nanger\nfear\n")
+    for part, n in (("train", 60), ("test", 20)):
+        rows = (f"{('good', 'bad', 'dark')[k % 3]} day {k}\t{k % 3}\tc{k}\n" for k in range(n))
+        (tmp_path / f"{part}.tsv").write_text("".join(rows))
+    assert answer_of("emotions_in_comments.py", "--data", str(tmp_path), "--seed", "1")["rows"] == 60
+
+
+@pytest.mark.parametrize("name", ["", "arxiv_data.csv.gz"])
+def test_paper_topics(data_folder, name):
+    place = data_folder("arxiv1000") / name
+    answer = answer_of("paper_topics.py", "--data", str(place), "--hidden", "64,32", "--members", "2")
     assert answer["f1_micro"] > 0.6
     assert answer["lrap"] > 0.7
     assert answer["element_accuracy_of_no_answers"] > 0.8
