@@ -4,8 +4,8 @@ python examples/movie_posters.py --data FOLDER
 python examples/movie_posters.py --drawn 240 --json
 
 FOLDER holds a table of films, movies.csv (or .tsv, .parquet, .jsonl), with a column of file names of posters, relative
-to the table, and a column "genres" with their names, commas or | between. Without such a folder, --drawn N draws N
-posters, on which a few genres show.
+to the table, and a column "genres" with their names, | between (or what --sep says, such as a comma). Without such a
+folder, --drawn N draws N posters, on which a few genres show.
 """
 
 import argparse

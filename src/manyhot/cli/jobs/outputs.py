@@ -60,7 +60,9 @@ def refuse_other_file(output: Path | None) -> None:
     Raises:
         InputError: Such a file.
     """
-    if output is not None and output.is_file() and output.stat().st_size and not begins_as_bundle(output):
+    if output is None or not output.is_file() or not os.access(output, os.R_OK):
+        return
+    if output.stat().st_size and not begins_as_bundle(output):
         raise InputError(
             "exists and is no file of manyhot's; choose another name, or delete it", file=output, argument="--output"
         )
