@@ -45,7 +45,7 @@ docs: $(VENV)/.test  ## the documents are true
 	$(BIN)/python -m pytest tests/contract/test_docs.py
 
 fuzz: $(VENV)/.test  ## 500 requests for each endpoint of the service, made from its own description
-	MANYHOT_FUZZ_EXAMPLES=500 $(BIN)/python -m pytest tests/serve/test_openapi.py -k fuzzed --timeout=1800
+	MANYHOT_FUZZ_EXAMPLES=500 $(BIN)/python -m pytest tests/serving/test_openapi.py -k fuzzed --timeout=1800
 
 bench: $(VENV)/.test  ## speed and accuracy beside peers; needs MANYHOT_DATA
 	$(BIN)/python benchmarks/fit.py

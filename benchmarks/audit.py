@@ -28,10 +28,10 @@ from pathlib import Path
 import numpy as np
 from mulan import parts
 
-from manyhot.audit import Suspicions, suspicious_labels
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.labels import LabelSpace, Targets
-from manyhot.read import read
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.readers import read
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
 
 HERE = Path(__file__).parent
 SETS = ["scene", "yeast", "birds", "medical"]

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from mulan import CELLS, parts
 
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.labels import Targets
-from manyhot.metrics import measure
-from manyhot.read import read
-from manyhot.splits import stratified_folds
+from manyhot.data.labels import Targets
+from manyhot.data.readers import read
+from manyhot.data.splitting.folds import stratified_folds
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.metrics import measure
 
 SETS = ["emotions", "scene", "yeast", "birds"]
 CANDIDATES = [

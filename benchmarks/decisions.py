@@ -12,9 +12,9 @@ from pathlib import Path
 
 from mulan import parts
 
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.metrics import brier, ece, log_loss, measure
-from manyhot.read import ReadOptions, read
+from manyhot.data.readers import ReadOptions, read
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.metrics import brier, ece, log_loss, measure
 
 SETS = ["emotions", "scene", "yeast", "birds", "medical"]
 TUNED = ("f1_macro", "f1_micro", "f1_samples")

@@ -18,7 +18,7 @@ from pathlib import Path
 SETS = ["emotions", "scene", "yeast"]
 OURS = """
 import sys, time, numpy as np
-from manyhot.estimator import MultiLabelClassifier
+from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.backend import jax
 data = np.load(sys.argv[1])
 X, Y = data["X"], data["Y"]
@@ -42,7 +42,7 @@ data = np.load(sys.argv[1])
 X, Y = data["X"], data["Y"]
 rows = np.random.default_rng(0).normal(size=(n, X.shape[1]))
 if sys.argv[3] == "ours":
-    from manyhot.estimator import MultiLabelClassifier
+    from manyhot.estimators.multilabel import MultiLabelClassifier
     model = MultiLabelClassifier(quiet=True).fit(X, Y)
 else:
     from sklearn.ensemble import RandomForestClassifier
@@ -67,7 +67,7 @@ def seconds(script: str, *words: object, cache: Path | None = None) -> float:
 def write_arrays(name: str, folder: Path) -> Path:
     import numpy as np
 
-    from manyhot.read import read
+    from manyhot.data.readers import read
 
     source = next(path for path in (Path(os.environ["MANYHOT_DATA"]) / name).iterdir() if "-train.arff" in path.name)
     samples = read(source)

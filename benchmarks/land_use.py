@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, f1_score
 
 from manyhot import MultiLabelClassifier
-from manyhot.read import ReadOptions, read
+from manyhot.data.readers import ReadOptions, read
 
 HERE = Path(__file__).resolve().parent
 NETWORK = {"filters": [32, 64, 128, 256], "blocks": 1, "hidden": [256]}

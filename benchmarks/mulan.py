@@ -12,9 +12,9 @@ import statistics
 import time
 from pathlib import Path
 
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.metrics import measure
-from manyhot.read import ReadOptions, read
+from manyhot.data.readers import ReadOptions, read
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.metrics import measure
 
 CELLS = {"hamming_loss": ("HL", min), "f1_micro": ("miF1", max), "ranking_loss": ("RL", min), "lrap": ("LRAP", max)}
 SETS = ["emotions", "scene", "yeast", "birds", "flags", "medical", "corel5k", "tmc2007", "delicious"]

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from manyhot.audit import suspicious_labels
-from manyhot.doctor import examine
-from manyhot.labels import LabelSpace, Targets
-from manyhot.page import Given, measure_page, render
-from manyhot.report import Facts, build
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.evaluation.data_checks import examine
+from manyhot.evaluation.label_errors import suspicious_labels
+from manyhot.evaluation.report import Facts, build
+from manyhot.reports.html import Given, measure_page, render
 
 OPENINGS = 5
 STEPS = """() => {

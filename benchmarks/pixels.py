@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from cells import LABELS, cells
 
 from manyhot import MultiLabelClassifier
-from manyhot.pixel_model import pixel_report
-from manyhot.pixels import Pictures
+from manyhot.models.segmentation import Pictures
+from manyhot.models.segmentation.model import pixel_report
 
 CLASSES = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 GROUPS = {

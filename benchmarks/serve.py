@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from manyhot import MultiLabelClassifier, load
-from manyhot.serve.limits import Limits
-from manyhot.serve.served import Served
+from manyhot.serving.limits import Limits
+from manyhot.serving.model import Served
 
 HERE = Path(__file__).parent
 N_COLUMNS, N_LABELS, N_ROWS = 100, 20, 2000

@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from serve import free_port, started, trained
 
 from manyhot import load
-from serve import free_port, started, trained
 
 KINDS = 4
 HEAD = b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"

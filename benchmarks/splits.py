@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.read import read
-from manyhot.splitters import MultiLabelKFold
+from manyhot.data.readers import read
+from manyhot.data.splitting.splitters import MultiLabelKFold
 
 N_FOLDS = 10
 SETS = ["yeast", "corel5k", "delicious"]

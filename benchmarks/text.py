@@ -26,7 +26,7 @@ from sklearn.metrics import f1_score, label_ranking_average_precision_score
 from sklearn.multiclass import OneVsRestClassifier
 
 from manyhot import MultiLabelClassifier, MultiLabelKFold
-from manyhot.read import ReadOptions, read
+from manyhot.data.readers import ReadOptions, read
 
 HERE = Path(__file__).resolve().parent
 CS = (1.0, 10.0, 100.0, 300.0)

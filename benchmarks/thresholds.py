@@ -18,8 +18,8 @@ import tracemalloc
 
 import numpy as np
 
-from manyhot import decide
-from manyhot.labels import Targets
+from manyhot.data.labels import Targets
+from manyhot.decisions import thresholds
 
 SHAPES = {"delicious": (12_920, 983, 0.02), "million": (1_000_000, 100, 0.05)}
 DECISIONS = ["f1_macro", "f1_micro", "f1_samples", "hamming", "cardinality"]
@@ -42,7 +42,7 @@ def made_up(n: int, n_labels: int, density: float) -> tuple[np.ndarray, np.ndarr
 
 def one_fit(name: str, shape: str, is_traced: bool) -> dict[str, float]:
     scores, values = made_up(*SHAPES[shape])
-    targets, decision = Targets(values), decide.build(name)
+    targets, decision = Targets(values), thresholds.build(name)
     if is_traced:
         tracemalloc.start()
     began = time.perf_counter()

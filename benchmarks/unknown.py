@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from mulan import parts
 
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.labels import Targets
-from manyhot.metrics import log_loss, measure
-from manyhot.read import ReadOptions, read
+from manyhot.data.labels import Targets
+from manyhot.data.readers import ReadOptions, read
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.metrics import log_loss, measure
 
 SHARES = (0.3, 0.6)
 

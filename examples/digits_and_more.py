@@ -17,8 +17,8 @@ from pathlib import Path
 
 from manyhot import MultiLabelClassifier, compare_heads  # first: it chooses Keras' backend
 from manyhot.errors import ManyhotError
-from manyhot.gallery import Answered, draw_answered
-from manyhot.read import ReadOptions, read
+from manyhot.reports.image_sheets import Answered, draw_answered
+from manyhot.data.readers import ReadOptions, read
 import keras
 import numpy as np
 import polars as pl

@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 
 from manyhot import MultiLabelClassifier
 from manyhot.errors import ManyhotError
-from manyhot.read import ReadOptions, read
+from manyhot.data.readers import ReadOptions, read
 
 OPTIONS = ReadOptions(labels="emotions", sep=",", header=False, column_names=("text", "emotions", "comment"))
 

@@ -17,8 +17,8 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from manyhot import MultiLabelClassifier
 from manyhot.errors import ManyhotError
-from manyhot.read import ReadOptions, read
-from manyhot.samples import Samples
+from manyhot.data.readers import ReadOptions, read
+from manyhot.data.samples import Samples
 
 
 def photos(folder: Path, part: str) -> Samples:

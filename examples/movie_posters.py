@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from manyhot import MultiLabelClassifier
 from manyhot.errors import ManyhotError
-from manyhot.read import ReadOptions, read
+from manyhot.data.readers import ReadOptions, read
 
 SIZE = (96, 64)
 """Height and width that posters are brought to."""

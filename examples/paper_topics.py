@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 
 from manyhot import MultiLabelClassifier, MultiLabelShuffleSplit
 from manyhot.errors import ManyhotError
-from manyhot.read import ReadOptions, read
+from manyhot.data.readers import ReadOptions, read
 
 
 def table_of(place: Path) -> Path:

@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from manyhot import MultiLabelClassifier
-from manyhot.labels import Targets
-from manyhot.metrics import MEASURES, measure
+from manyhot.data.labels import Targets
+from manyhot.evaluation.metrics import MEASURES, measure
 
 import keras  # after manyhot, which puts it on JAX  # isort: skip
 

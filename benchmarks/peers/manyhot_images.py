@@ -10,7 +10,7 @@ import numpy as np
 
 from manyhot import MultiLabelClassifier, engine
 from manyhot.backend import jax, keras
-from manyhot.fits import prepare, train_fits
+from manyhot.models.cross_fitting import prepare, train_fits
 
 options = common.arguments()
 X, Y = common.rows(options.folder, "train", options.rows)

@@ -6,9 +6,9 @@ import numpy as np
 from sparse_common import arguments, rows, tell
 
 from manyhot import engine
+from manyhot.config.training import Plan, Runtime
+from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
-from manyhot.plan import Plan, Runtime
-from manyhot.specs import NetworkSpec, network_settings
 
 options = arguments()
 X, Y = rows(options.folder, "train")

@@ -12,30 +12,35 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from manyhot.collector import paused
+from manyhot.gc_pause import paused
 from manyhot.version import __version__
 
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "jax"  # so that a later `import keras`, the user's or ours, runs on JAX
 
 if TYPE_CHECKING:
-    from manyhot.crossval import compare_heads, cross_validate
-    from manyhot.estimator import MultiLabelClassifier
-    from manyhot.loading import load
-    from manyhot.many import ManyLabelClassifier
-    from manyhot.splitters import MultiLabelKFold, MultiLabelShuffleSplit, RepeatedMultiLabelKFold, split_report
+    from manyhot.data.splitting.splitters import (
+        MultiLabelKFold,
+        MultiLabelShuffleSplit,
+        RepeatedMultiLabelKFold,
+        split_report,
+    )
+    from manyhot.estimators import ManyLabelClassifier
+    from manyhot.estimators.cross_validation import compare_heads, cross_validate
+    from manyhot.estimators.loading import load
+    from manyhot.estimators.multilabel import MultiLabelClassifier
 
 _HOMES = {
-    "ManyLabelClassifier": "manyhot.many",
-    "MultiLabelClassifier": "manyhot.estimator",
-    "MultiLabelKFold": "manyhot.splitters",
-    "MultiLabelShuffleSplit": "manyhot.splitters",
-    "RepeatedMultiLabelKFold": "manyhot.splitters",
-    "compare_heads": "manyhot.crossval",
-    "cross_validate": "manyhot.crossval",
-    "examine": "manyhot.doctor",
-    "load": "manyhot.loading",
-    "split_report": "manyhot.splitters",
+    "ManyLabelClassifier": "manyhot.estimators",
+    "MultiLabelClassifier": "manyhot.estimators.multilabel",
+    "MultiLabelKFold": "manyhot.data.splitting.splitters",
+    "MultiLabelShuffleSplit": "manyhot.data.splitting.splitters",
+    "RepeatedMultiLabelKFold": "manyhot.data.splitting.splitters",
+    "compare_heads": "manyhot.estimators.cross_validation",
+    "cross_validate": "manyhot.estimators.cross_validation",
+    "examine": "manyhot.evaluation.data_checks",
+    "load": "manyhot.estimators.loading",
+    "split_report": "manyhot.data.splitting.splitters",
 }
 
 __all__ = [

@@ -3,7 +3,7 @@
 import atexit
 
 from manyhot.cli import main
-from manyhot.collector import let_go
+from manyhot.gc_pause import let_go
 
 
 def run() -> None:

@@ -1,121 +1,115 @@
-"""Training straight from a file, as a whole or piece by piece: the part of `MultiLabelClassifier` that knows files."""
+"""Files that are replaced whole or not at all: a crash, a full disk or a kill leaves the old one or the new one.
+
+What is written does not matter here. Start at `replacing`.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Mapping
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from manyhot.errors import OutputError
 
-from manyhot.model import Model
-from manyhot.plan import Plan
-from manyhot.progress import reporting, watching
-from manyhot.read import ReadOptions, first_rows, read, rows_in, streams_by_itself, survey
-from manyhot.read.memory import available_memory
-from manyhot.read.sample import SAMPLE_ROWS
-from manyhot.shards import Shards
-from manyhot.stream import StreamJob, prepare_stream, train_stream, write_rows
-from manyhot.taken import Taken, image_bytes
-
-IMAGE_PROBED_ROWS = 100
-IMAGE_TIMES = 4
-"""How many times the size of its decoded images a training in memory needs."""
-IMAGE_SAMPLE_BYTES = 2**28
-LEAST_IMAGES = 1000
-"""The sample of a stream has so many rows, or as many as have that many bytes of decoded images."""
-
-Tell = Callable[[str, float | None], None]
+_CHUNK_BYTES = 2**24
+_ADVICE = {
+    errno.ENOENT: "the folder does not exist; create it first",
+    errno.ENOTDIR: "what should be its folder is a file",
+    errno.EACCES: "you may not write there; choose another folder or change its permissions",
+    errno.EPERM: "you may not write there; choose another folder or change its permissions",
+    errno.EROFS: "this file system is read-only; choose another folder",
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "your disk quota is used up; free some space or choose another folder",
+    errno.EFBIG: "the file is larger than this system lets you write",
+    errno.ENAMETOOLONG: "the file name is too long",
+}
 
 
-class Files:
-    """`fit_file`, on top of what fits samples."""
+@contextmanager
+def replacing(target: Path) -> Iterator[int]:
+    """A descriptor to write to; what was written takes the target's place only when all went well."""
+    folder = temporary = None
+    replaced = False
+    try:
+        old = _old_status(target)
+        folder = _folder(target.parent)
+        temporary = target.parent / f".{target.stem[:40]}.{secrets.token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, 0o666)  # less the umask, as for any new file
+        try:
+            yield descriptor
+            if old is not None:
+                _keep_permissions(descriptor, old)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)
+        replaced = True
+        if folder is not None:
+            _flush_folder(folder)
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+        fault = "was written, but may not survive a power failure" if replaced else "could not be written"
+        raise OutputError(f"{target} {fault}: {reason}") from error
+    finally:
+        if temporary is not None and not replaced:
+            with suppress(OSError):
+                os.unlink(temporary)
+        if folder is not None:
+            os.close(folder)
 
-    network: Any
-    quiet: bool
-    fit: Callable[..., Any]
-    taken: Callable[..., Taken]
-    _settings: Callable[[type], Any]
-    _take: Callable[[Model, np.ndarray | None, Mapping[str, Any] | None], None]
 
-    def fit_file(
-        self,
-        path: str | Path,
-        reading: ReadOptions | None = None,
-        *,
-        stream: bool | None = None,
-        stream_folder: str | Path | None = None,
-        window_bytes: int | None = None,
-    ) -> Any:
-        """Train on a file, which may be larger than memory.
+def _old_status(target: Path) -> os.stat_result | None:
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(old.st_mode):
+        raise OutputError(f"{target} could not be written: it is a folder; give the name of a file in it")
+    if not stat.S_ISREG(old.st_mode):
+        raise OutputError(f"{target} could not be written: it is not a regular file")
+    if not os.access(target, os.W_OK):
+        raise OutputError(f"{target} could not be written: it is write-protected; choose another name")
+    return old
 
-        A stream is read twice, piece by piece. A random sample of its rows (up to 200,000) settles kinds of columns,
-        labels, scales and terms; a part of it is set aside for thresholds, calibration and the report. All other rows
-        are encoded, kept on disk meanwhile, and trained on window by window, by one member unless `members` says more.
 
-        Args:
-            path: CSV, TSV, JSONL, Parquet or Arrow, and whatever `read` takes where it is not streamed.
-            reading: Where the labels are, and what else the file does not say itself.
-            stream: Whether the file is streamed; None does so where it needs more memory than there is.
-            stream_folder: Where encoded rows are kept while training; None for the folder for temporary files.
-            window_bytes: Encoded rows of a window at most; several windows are in memory at a time. None for 64 MiB.
+def _folder(folder: Path) -> int | None:
+    """A descriptor to flush the folder by, where the system has such a thing and we may."""
+    if os.name == "nt":
+        return None
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return None
 
-        Returns:
-            Itself.
 
-        Raises:
-            InputError: What cannot be used, by file, row and column; a file that changed meanwhile; too little room
-                on the disk; a format that cannot be streamed.
-        """
-        if stream is None:
-            stream = self.streams(path, reading)
-        if not stream:
-            return self.fit(read(path, reading))
-        folder = Path(tempfile.gettempdir() if stream_folder is None else stream_folder)
-        with reporting(self.quiet) as tell:
-            job, classes = self._stream_job(path, reading, tell)
-        with Shards(folder) as shards:
-            with reporting(self.quiet) as tell:
-                rows = write_rows(job, shards, tell)
-            with watching(self.quiet) as watch:
-                model = train_stream(job, shards, rows, window_bytes, watch)
-        self._take(model, classes, None)
-        return self
+def _flush_folder(folder: int) -> None:
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        # some network file systems cannot flush folders and say so like this
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
-    def streams(self, path: str | Path, reading: ReadOptions | None = None) -> bool:
-        """Whether a file needs more memory than there is when it is read, and its images decoded, as a whole."""
-        if streams_by_itself(path, reading):
-            return True
-        available, per_row = available_memory(), self._image_bytes(path, reading)
-        if available is None or not per_row:
-            return False
-        most = available // (IMAGE_TIMES * per_row)
-        return rows_in(path, reading, most + 1) > most
 
-    def _image_bytes(self, path: str | Path, reading: ReadOptions | None) -> int:
-        """What the images of a row take once they are decoded, as the first rows are; 0 without images."""
-        first = first_rows(path, reading, IMAGE_PROBED_ROWS)
-        if first is None or "image" not in first.kinds.values():
-            return 0
-        return image_bytes(first.features, first.kinds, self._settings(Plan))
+def _keep_permissions(descriptor: int, old: os.stat_result) -> None:
+    if os.name == "nt":
+        return
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
 
-    def _stream_job(
-        self, path: str | Path, reading: ReadOptions | None, tell: Tell | None
-    ) -> tuple[StreamJob, np.ndarray | None]:
-        """The job; the sample that it was made from is let go."""
 
-        def count(n_rows: int) -> None:
-            if tell is not None:
-                tell(f"reading: {n_rows} rows", None)
-
-        per_row = self._image_bytes(path, reading)
-        max_rows = min(SAMPLE_ROWS, max(LEAST_IMAGES, IMAGE_SAMPLE_BYTES // per_row)) if per_row else SAMPLE_ROWS
-        found = survey(path, reading, self._settings(Plan).seed, max_rows, tell=count)
-        taken = self.taken(found.samples)
-        if taken.is_kept is not None:  # what is left out is told when all rows are written
-            found, taken = (
-                found._replace(rows=found.rows[taken.is_kept]),
-                taken._replace(notes=tuple(found.samples.notes)),
-            )
-        return prepare_stream(found, taken, self.network), taken.classes
+def put(descriptor: int, content: memoryview) -> None:
+    """Write all of it."""
+    done = 0
+    while done < len(content):
+        done += os.write(descriptor, content[done : done + _CHUNK_BYTES])

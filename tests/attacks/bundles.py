@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyhot.bundle import read
 from manyhot.errors import BundleError
+from manyhot.persistence.container import read
 
 DOCUMENT = {"labels": ["sad", "quiet", "été 😀", 'a"b\\\n'], "rate": 0.1, "seed": 2**64 - 1, "none": None, "yes": True}
 

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from manyhot.bundle import Limits, read, write
 from manyhot.errors import BundleError, InputError
-
-from .bundles import DOCUMENT, assert_refused, put_together, some_arrays, taken_apart
+from manyhot.persistence.container import Limits, read, write
+from tests.attacks.bundles import DOCUMENT, assert_refused, put_together, some_arrays, taken_apart
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 from manyhot import MultiLabelClassifier, load
 from manyhot.backend import keras
 from manyhot.errors import BundleError
-
-from .bundles import put_together, taken_apart
-from .mutations import mutants
+from tests.attacks.bundles import put_together, taken_apart
+from tests.attacks.mutations import mutants
 
 L = keras.layers
 

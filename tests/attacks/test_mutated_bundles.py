@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from manyhot.errors import BundleError
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.loading import load
-
-from .mutations import joined, mutants, parts_of
+from manyhot.estimators.loading import load
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from tests.attacks.mutations import joined, mutants, parts_of
 
 WATCHED = {"exec", "compile", "import", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect"}
 SEEN: list[str] = []

@@ -7,10 +7,9 @@ import polars as pl
 import pytest
 
 import manyhot as package
-from manyhot.audit import suspicious_labels
-from manyhot.labels import Targets
-
-from .conftest import NAMES, SMALL, songs
+from manyhot.data.labels import Targets
+from manyhot.evaluation.label_errors import suspicious_labels
+from tests.cli.conftest import NAMES, SMALL, songs
 
 COLUMNS = ["id", "label", "recorded", "score", "expected", "suspicion", "reason"]
 READERS = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}

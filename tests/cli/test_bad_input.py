@@ -9,7 +9,7 @@ import sys
 import polars as pl
 import pytest
 
-from .conftest import NAMES, SMALL, songs
+from tests.cli.conftest import NAMES, SMALL, songs
 
 
 def text(content):

@@ -12,10 +12,9 @@ import polars as pl
 import pytest
 
 import manyhot as package
-from manyhot.cli.flags import SETTINGS, meanings
-from manyhot.plan import Plan, Runtime
-
-from .conftest import NAMES, SMALL, songs
+from manyhot.cli.config_flags import SETTINGS, meanings
+from manyhot.config.training import Plan, Runtime
+from tests.cli.conftest import NAMES, SMALL, songs
 
 
 def test_train_evaluate_predict_inspect(manyhot, table, tmp_path):

@@ -4,9 +4,8 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, cross_validate
-from manyhot.read import ReadOptions, read
-
-from .conftest import NAMES, SMALL, songs
+from manyhot.data.readers import ReadOptions, read
+from tests.cli.conftest import NAMES, SMALL, songs
 
 QUICK = ["--members", "2", "--epochs", "2", "--hidden", "8"]
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from manyhot import load
-from picture_files import as_file, moods, noise, png_header
+from tests.fixtures.image_files import as_file, moods, noise, png_header
 
 FLAGS = ["--members", "2", "--epochs", "2", "--hidden", "8", "--folds", "4", "--image-settings", "filters=4"]
 N = 40

@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from manyhot import MultiLabelClassifier
-from picture_files import moods
-from pixels.scenes import LABELS, scenes
-
-from .conftest import songs
+from tests.cli.conftest import songs
+from tests.fixtures.image_files import moods
+from tests.fixtures.scenes import LABELS, scenes
 
 ROWS = ["--labels", "mood_*"]
 MOODS = ["--labels", "sad,fast"]

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from image_spots import SETTINGS, spots
 from manyhot import MultiLabelClassifier
-from manyhot.cli.jobs.picturing import AskedPictures
-from manyhot.labels import LabelSpace, Targets
-from manyhot.samples import Samples
+from manyhot.cli.jobs.image_output import AskedPictures
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.samples import Samples
+from tests.fixtures.image_spots import SETTINGS, spots
 
 N = 30
 
@@ -36,8 +36,8 @@ def rows(monkeypatch, tmp_path):
             part = slice(first, min(first + (n or N), N))
             yield Samples(samples.features[part], ["image"], {"image": "image"}, ids=names[part])
 
-    monkeypatch.setattr("manyhot.cli.jobs.answering.read_chunks", pieces)
-    monkeypatch.setattr("manyhot.cli.jobs.measuring.read", lambda *_, **__: samples)
+    monkeypatch.setattr("manyhot.cli.jobs.predict_chunks.read_chunks", pieces)
+    monkeypatch.setattr("manyhot.cli.jobs.score_file.read", lambda *_, **__: samples)
     pl.DataFrame({"row": range(N)}).write_parquet(tmp_path / "rows.parquet")
     return tmp_path / "rows.parquet"
 
@@ -63,7 +63,7 @@ def test_reasons_are_told_and_drawn(manyhot, model, rows, tmp_path, monkeypatch)
         drawn.append((told[3], told[5], told[6]))
         return told[3]
 
-    monkeypatch.setattr("manyhot.cli.jobs.picturing.picture_answers", draw)
+    monkeypatch.setattr("manyhot.cli.jobs.image_output.picture_answers", draw)
     words = ["--why", "--pictures", tmp_path / "seen", "--pictures-limit", 23, "--json", "--quiet"]
     done = manyhot("predict", model, rows, *words)
     assert done.code == 0, done.err

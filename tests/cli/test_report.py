@@ -4,14 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from image_spots import SETTINGS, spots
 from manyhot import MultiLabelClassifier, load
 from manyhot.cli.jobs.report import check_output
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.samples import Samples
 from manyhot.errors import InputError, OutputError
-from manyhot.labels import LabelSpace, Targets
-from manyhot.samples import Samples
-
-from .conftest import songs
+from tests.cli.conftest import songs
+from tests.fixtures.image_spots import SETTINGS, spots
 
 
 def test_a_page_of_what_training_kept(manyhot, bundle, tmp_path):
@@ -87,7 +86,7 @@ def test_images_are_shown_as_themselves(manyhot, tmp_path, monkeypatch):
     ids = np.array([f"img/{k}.png" for k in range(30)])
     frame = pl.DataFrame([pl.Series("image", new)])
     samples = Samples(frame, ["image"], {"image": "image"}, Targets(truth == 0), LabelSpace(("first", "second")), ids)
-    monkeypatch.setattr("manyhot.cli.jobs.measuring.read", lambda *_, **__: samples)
+    monkeypatch.setattr("manyhot.cli.jobs.score_file.read", lambda *_, **__: samples)
     (tmp_path / "rows.parquet").touch()
     done = manyhot("report", model, tmp_path / "rows.parquet", "-o", tmp_path / "r.html", "--json", "--quiet")
     assert done.code == 0, done.err

@@ -2,9 +2,8 @@
 
 import pytest
 
-from manyhot.loading import load
-
-from .conftest import NAMES, songs
+from manyhot.estimators.loading import load
+from tests.cli.conftest import NAMES, songs
 
 FEW = ["--epochs", "2", "--hidden", "8"]
 
@@ -31,7 +30,7 @@ def test_a_stream_trains_a_model_that_predicts(manyhot, large, tmp_path):
 
 
 def test_little_memory_makes_a_stream_and_stops_what_needs_all_rows(manyhot, large, bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr("manyhot.read.memory.available_memory", lambda: 1000)
+    monkeypatch.setattr("manyhot.data.readers.memory.available_memory", lambda: 1000)
     model = tmp_path / "songs.manyhot"
     done = manyhot("train", large, "--labels", "mood_*", "-o", model, *FEW)
     assert done.code == 0

@@ -5,8 +5,7 @@ import polars as pl
 import pytest
 
 from manyhot import load
-
-from .conftest import SMALL
+from tests.cli.conftest import SMALL
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from cli.conftest import NAMES, SMALL, songs
 from manyhot import load
+from tests.cli.conftest import NAMES, SMALL, songs
 
 LABELS = ["--labels", "mood_*", "--id-column", "song_id"]
 

@@ -11,9 +11,8 @@ import pytest
 
 from manyhot import load
 from manyhot.cli import main
-from manyhot.explaining import TOP
-
-from .conftest import SMALL, songs
+from manyhot.explanation.explain import TOP
+from tests.cli.conftest import SMALL, songs
 
 WORDS = ["hello", "please", "today", "über", "😀", "order", ";", "=now"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from manyhot.backbones import open_backbone
 from manyhot.cli import main
-from readme_files import make_files, random_weights
+from manyhot.networks.pretrained_backbone import open_backbone
+from tests.fixtures.readme_files import make_files, random_weights
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -62,7 +62,7 @@ def test_shell_lines_run_as_they_are_typed(tmp_path, monkeypatch):
     make_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MANYHOT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("manyhot.backbones._downloaded", without_download)
+    monkeypatch.setattr("manyhot.networks.pretrained_backbone._downloaded", without_download)
     assert len(SHELL["README.md"]) >= 25
     for line in (line for lines in SHELL.values() for line in lines):
         words = shlex.split(line)[1:]

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-from manyhot.encode import ENCODERS, MatrixEncoder, PlainEncoder, TableEncoder
-from manyhot.encode.image_features import ImageFeatures
-from manyhot.encode.scale import CLIP, weighted_quantiles
+from manyhot.data.samples import Arrays
+from manyhot.encoders import ENCODERS, MatrixEncoder, PlainEncoder, TableEncoder
+from manyhot.encoders.images.backbone_features import ImageFeatures
+from manyhot.encoders.scaling import CLIP, weighted_quantiles
 from manyhot.errors import InputError
-from manyhot.samples import Arrays
 
 N = 60
 

@@ -9,8 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.frozen import compare
-from contract.frozen.answers import (
+from manyhot.config.text import TEXT_KINDS
+from manyhot.decisions.calibration import calibration
+from manyhot.decisions.thresholds import DECISIONS
+from manyhot.encoders import ENCODERS
+from manyhot.engine.losses import LOSSES, OUTPUTS
+from manyhot.networks import BUILDERS
+from tests.contract.frozen import compare
+from tests.contract.frozen.answers import (
     EXPECTED,
     SAVED,
     answers,
@@ -22,13 +28,7 @@ from contract.frozen.answers import (
     saved_names,
     thresholds_anew,
 )
-from contract.frozen.write import CASES
-from manyhot.calibrate import calibration
-from manyhot.decide import DECISIONS
-from manyhot.encode import ENCODERS
-from manyhot.losses import LOSSES, OUTPUTS
-from manyhot.networks import BUILDERS
-from manyhot.text_kinds import TEXT_KINDS
+from tests.contract.frozen.write import CASES
 
 ROOT = Path(__file__).parents[2]
 MOST_BYTES = 2 * 2**20

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from manyhot.backend import jax, keras, precision
-from manyhot.hyperparameters import LOSS_KINDS, LOSS_SETTINGS, loss_settings
-from manyhot.losses import LOSSES, OUTPUTS, LossFacts
-from reference import losses as slow
+from manyhot.config.losses import LOSS_KINDS, LOSS_SETTINGS, loss_settings
+from manyhot.engine.losses import LOSSES, OUTPUTS, LossFacts
+from tests.reference import losses as slow
 
 SLOW = {name: getattr(slow, ("softmax_" * (name == ("binary_crossentropy", "softmax"))) + name[0]) for name in LOSSES}
 SIGMOID = [name for name in LOSSES if name[1] == "sigmoid"]

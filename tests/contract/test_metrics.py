@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manyhot.data.labels import Targets
 from manyhot.errors import InputError
-from manyhot.labels import Targets
-from manyhot.metrics import MEASURES, Score, measure
-from reference.metrics import all_measures, baselines
+from manyhot.evaluation.metrics import MEASURES, Score, measure
+from tests.reference.metrics import all_measures, baselines
 
 K = 2
 

@@ -6,13 +6,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from manyhot import calibrate, decide, plan
 from manyhot.backend import jax, precision
+from manyhot.config import training
+from manyhot.config.images import PIXEL_NETWORKS
+from manyhot.config.text import POOLS
+from manyhot.decisions import calibration, thresholds
+from manyhot.engine.losses import LOSSES, OUTPUTS
 from manyhot.errors import InputError
-from manyhot.image_kinds import PIXEL_NETWORKS
-from manyhot.losses import LOSSES, OUTPUTS
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start, built_shapes
-from manyhot.text_kinds import POOLS
 
 SETTINGS = [
     {"hidden": hidden, "activation": "relu", "dropout": dropout, "batch_norm": batch_norm}
@@ -104,14 +105,14 @@ def test_a_start_is_reproducible_and_members_differ(name):
 
 
 def test_the_plan_knows_every_network_loss_and_head():
-    assert set(plan.NETWORKS) == {"auto", *BUILDERS, plan.OWN}
-    assert set(plan.LOSSES) - {"auto"} == {loss for loss, _ in LOSSES}
-    assert set(plan.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
+    assert set(training.NETWORKS) == {"auto", *BUILDERS, training.OWN}
+    assert set(training.LOSSES) - {"auto"} == {loss for loss, _ in LOSSES}
+    assert set(training.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
 
 
 def test_the_plan_knows_every_decision_and_calibration():
-    assert tuple(decide.DECISIONS) == plan.DECISIONS
-    assert calibrate.CALIBRATIONS == plan.CALIBRATIONS
+    assert tuple(thresholds.DECISIONS) == training.DECISIONS
+    assert calibration.CALIBRATIONS == training.CALIBRATIONS
 
 
 def test_a_wrong_activation_is_named():

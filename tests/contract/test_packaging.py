@@ -51,9 +51,10 @@ def test_folders_with_many_files_say_what_they_are():
             assert (folder / "README.md").is_file(), folder
 
 
-def test_no_file_is_over_400_lines():
+def test_one_file_alone_is_over_400_lines():
+    """The estimator, whose parameters stand in it twice; docs/decisions/0039-layout.md."""
     long = [path.name for path in (ROOT / "src").rglob("*.py") if len(path.read_text().splitlines()) > 400]
-    assert not long
+    assert long == ["multilabel.py"]
 
 
 def test_the_changelog_knows_the_version():

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from manyhot.data.readers import FORMATS, ReadOptions, read, read_chunks
+from manyhot.data.samples import Samples
 from manyhot.errors import InputError
-from manyhot.read import FORMATS, ReadOptions, read, read_chunks
-from manyhot.samples import Samples
 
 VALUES = np.array([[0.5, 2.0], [1.5, 0.0], [-2.0, 1.0], [0.0, 4.0]])
 TARGETS = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=bool)
@@ -60,7 +60,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object], ReadOptions]] = {
 
 
 PICTURES = ("idx", "folder")
-"""Formats of images alone, which cannot hold these values: tests/read/test_read_images.py asks them the same."""
+"""Formats of images alone, which cannot hold these values: tests/data/readers/test_images.py asks them the same."""
 
 
 @pytest.fixture(params=sorted(WRITERS))

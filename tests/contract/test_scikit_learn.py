@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from manyhot.estimator import MultiLabelClassifier
+from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
 @parametrize_with_checks([MultiLabelClassifier(decide="half")])

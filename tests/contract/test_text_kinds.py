@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, load
-from manyhot.encode.texts import TEXT_ENCODERS
+from manyhot.config.fields import Choice, Switch, Whole, Words
+from manyhot.config.text import TEXT_KINDS, text_settings
+from manyhot.config.training import Plan, plan_from_dict, to_dict
+from manyhot.encoders.text.columns import TEXT_ENCODERS
 from manyhot.errors import InputError
-from manyhot.plan import Plan, plan_from_dict, to_dict
-from manyhot.ranges import Choice, Switch, Whole, Words
-from manyhot.text_kinds import TEXT_KINDS, text_settings
-from text_files import preset_folder, static_folder
+from tests.fixtures.text_files import preset_folder, static_folder
 
 SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
 SENTENCES = [

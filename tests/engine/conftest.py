@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from manyhot import engine
+from manyhot.backend import jax
+from manyhot.config.training import Plan, Runtime
+from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
-from manyhot.plan import Plan, Runtime
-from manyhot.specs import NetworkSpec, network_settings
 
 
 class Job:
@@ -62,3 +63,17 @@ def job() -> Job:
 def make_job() -> Callable[..., Job]:
     """Jobs of other sizes."""
     return Job
+
+
+@pytest.fixture
+def compiles():
+    """A list that grows by one for each program that the backend compiles."""
+    seen = []
+
+    def listen(event: str, _: float, **__: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            seen.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield seen
+    jax.monitoring.unregister_event_duration_listener(listen)

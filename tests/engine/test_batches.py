@@ -3,10 +3,10 @@
 import numpy as np
 
 from manyhot import engine
-from manyhot.engine import predict
+from manyhot.config.training import Runtime
+from manyhot.engine import scoring
+from manyhot.models.network_spec import NetworkSpec
 from manyhot.networks import Start
-from manyhot.plan import Runtime
-from manyhot.specs import NetworkSpec
 
 
 def test_large_images_are_scored_few_at_a_time(monkeypatch):
@@ -18,14 +18,14 @@ def test_large_images_are_scored_few_at_a_time(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (21, 8, 16, 1), dtype=np.uint8)
     expected = engine.Scorer(networks, weights, "float32", Runtime()).scores({"image": images})
     sizes = []
-    real = predict.batch_of
+    real = scoring.batch_of
 
     def seen(blocks, rows, size, *rest):
         sizes.append(size)
         return real(blocks, rows, size, *rest)
 
-    monkeypatch.setattr(predict, "batch_of", seen)
-    monkeypatch.setattr(predict, "SEEN_PIXELS", 5 * 8 * 16)
+    monkeypatch.setattr(scoring, "batch_of", seen)
+    monkeypatch.setattr(scoring, "SEEN_PIXELS", 5 * 8 * 16)
     found = engine.Scorer(networks, weights, "float32", Runtime()).scores({"image": images})
     assert sizes == [5] * 5
     np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 from manyhot.engine import Buckets
-from manyhot.engine.programs import PROGRAMS
-from manyhot.estimator import MultiLabelClassifier
+from manyhot.engine.program_cache import PROGRAMS
+from manyhot.estimators.multilabel import MultiLabelClassifier
 
 SETTINGS = {"members": 2, "folds": 2, "epochs": 1, "hidden": (4,), "quiet": True}
 

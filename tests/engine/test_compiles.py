@@ -3,29 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import scipy.sparse as sp
 
 from manyhot import engine
-from manyhot.backend import jax
-from manyhot.estimator import MultiLabelClassifier
+from manyhot.config.training import Plan, Runtime
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
-from manyhot.plan import Plan, Runtime
-from manyhot.specs import NetworkSpec, network_settings
-
-
-@pytest.fixture
-def compiles():
-    """A list that grows by one for each program that the backend compiles."""
-    seen = []
-
-    def listen(event: str, _: float, **__: object) -> None:
-        if event == "/jax/core/compile/backend_compile_duration":
-            seen.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    yield seen
-    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def problem(n_rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

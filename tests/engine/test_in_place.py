@@ -5,12 +5,12 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from test_compiles import problem
 
 from manyhot.backend import jax
-from manyhot.engine.programs import PROGRAMS, Programs
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.networks import fast
+from manyhot.engine.program_cache import PROGRAMS, Programs
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.networks.fast import layers
+from tests.engine.test_compiles import problem
 
 WIDTH = 512  # as many numbers as LARGE_KERNEL between two layers of this width
 
@@ -29,7 +29,7 @@ def test_a_step_copies_no_large_weight_and_gives_the_same_numbers(monkeypatch, o
     monkeypatch.setattr(Programs, "compiled", kept)
 
     def trained(large: int) -> tuple[int, np.ndarray]:
-        monkeypatch.setattr(fast, "LARGE_KERNEL", large)
+        monkeypatch.setattr(layers, "LARGE_KERNEL", large)
         monkeypatch.setattr(PROGRAMS, "_programs", OrderedDict())
         texts.clear()
         settings = {"hidden": (WIDTH, WIDTH), "members": 1, "epochs": 2, "compilation_cache": False}
@@ -38,8 +38,8 @@ def test_a_step_copies_no_large_weight_and_gives_the_same_numbers(monkeypatch, o
         copies = [re.findall(rf"f32\[{WIDTH},{WIDTH}\]\S* copy\(%get-tuple", text) for text in texts if "while" in text]
         return sum(map(len, copies)), scores
 
-    assert WIDTH * WIDTH >= fast.LARGE_KERNEL
-    copies, scores = trained(fast.LARGE_KERNEL)
+    assert WIDTH * WIDTH >= layers.LARGE_KERNEL
+    copies, scores = trained(layers.LARGE_KERNEL)
     before, expected = trained(2**40)
     print(f"copies of a large weight in a step: {before} without waiting, {copies} with it")
     assert (before > 0, copies) == (True, 0)

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from test_compiles import compiles, problem  # noqa: F401 (a fixture)
 
 from manyhot import engine
-from manyhot.engine.counts import MOST_POSITIVE_WEIGHT, balanced_weights, label_facts
+from manyhot.engine.label_counts import MOST_POSITIVE_WEIGHT, balanced_weights, label_facts
+from manyhot.engine.losses import LOSSES
 from manyhot.engine.state import Dials, LabelFacts
-from manyhot.engine.step import Recipe, loss_sums, taken
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.losses import LOSSES
+from manyhot.engine.train_step import Recipe, loss_sums, taken
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from tests.engine.test_compiles import problem
 
 
 def plain_sums(logits, values, known, weights, label_weights, positive_weights, smoothing):
@@ -64,7 +64,7 @@ def test_each_member_counts_its_own_training_rows(make_job):
 
 
 @pytest.mark.parametrize("loss", ["focal", "asymmetric", "class_balanced"])
-def test_no_recompile_when_a_setting_or_a_weight_changes(loss, compiles):  # noqa: F811
+def test_no_recompile_when_a_setting_or_a_weight_changes(loss, compiles):
     settings = {"hidden": (11,), "members": 2, "compilation_cache": False, "batch_size": 16, "epochs": 2, "loss": loss}
     name = "gamma_negative" if loss == "asymmetric" else "gamma"
     MultiLabelClassifier(**settings, labels=list("abc")).fit(*problem(250))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.labels import Targets
-from manyhot.metrics import measure
+from manyhot.data.labels import Targets
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.metrics import measure
 
 MEASURES = ["roc_auc_macro", "f1_macro"]
 N_FEATURES, N_LABELS = 10, 4

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from scipy.special import expit, ndtr
 
+from manyhot.data.labels import Targets
+from manyhot.decisions.guarantees import control_false_discoveries, control_miss_rate, false_discovery_rate, miss_rate
+from manyhot.decisions.guarantees.false_discovery_rate import mean_p_value
+from manyhot.decisions.guarantees.test_order import Curve, label_curve, row_curve
 from manyhot.errors import InputError
-from manyhot.labels import Targets
-from manyhot.metrics.score import Entries
-from manyhot.risk import control_false_discoveries, control_miss_rate, discoveries, misses
-from manyhot.risk.discoveries import mean_p_value
-from manyhot.risk.order import Curve, label_curve, row_curve
+from manyhot.evaluation.metrics.score import Entries
 
 N_RUNS, N_LABELS, N_POPULATION = 1000, 8, 20_000
 SIZES = (100, pytest.param(300, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.slow))
@@ -228,7 +228,7 @@ def test_entries_taken_for_independent_units_are_found_out(monkeypatch):
     def entries_as_units(losses, rate):
         return mean_p_value(np.repeat(losses, N_LABELS), rate)
 
-    monkeypatch.setattr(discoveries, "mean_p_value", entries_as_units)
+    monkeypatch.setattr(false_discovery_rate, "mean_p_value", entries_as_units)
     runs = simulate(population, n, lambda s, t, **g: control_false_discoveries(s, t, at_most, **g), guided=True)
     is_above = wrong(population.over_labels, runs.thresholds[:, 0]) > at_most
     print(f"entries as units: {is_above.sum() / N_RUNS:.3f} of the runs above, {DELTA} allowed")
@@ -240,13 +240,13 @@ def test_the_rate_of_the_calibration_rows_taken_at_its_word_is_found_out(monkeyp
     """The same simulation without the one extra loss: the mean over n rows, at most alpha, and no more."""
     population = Population(0.0)
     at_most, n = 0.1, 100
-    exact = misses._highest_threshold
+    exact = miss_rate._highest_threshold
 
     def plain(positives, row_size, rate):
         sizes, n_of_size = np.unique(row_size, return_counts=True)
         n_rows = int((n_of_size // sizes).sum())
         return exact(positives, row_size, (rate * n_rows + 1) / Fraction(n_rows + 1))
 
-    monkeypatch.setattr(misses, "_highest_threshold", plain)
+    monkeypatch.setattr(miss_rate, "_highest_threshold", plain)
     runs = simulate(population, n, lambda s, t: control_miss_rate(s, t, at_most))
     assert not keeps_on_average(population.misses(runs.thresholds[:, 0]), at_most)

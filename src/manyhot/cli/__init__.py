@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from manyhot.cli.app import app
+from manyhot.cli.commands import app
 from manyhot.errors import ManyhotError
 
 INTERRUPTED = 130

@@ -1,15 +1,15 @@
 """The engine: many members of one network trained and scored as compiled programs."""
 
-from manyhot.engine.attribution import PAIRS, Contributions, constants, contributions
-from manyhot.engine.counts import balanced_weights
-from manyhot.engine.data import Data, Parts, bucket, lay_out
+from manyhot.engine.device_data import Data, Parts, bucket, lay_out
 from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, member_bytes
-from manyhot.engine.many import ManyWeights, train_many
-from manyhot.engine.members import train
-from manyhot.engine.predict import Buckets, Scorer
-from manyhot.engine.saliency import PixelContributions, pixel_contributions
-from manyhot.engine.stream import Window, Windows, train_windows
-from manyhot.engine.top import TopScorer
+from manyhot.engine.extreme.scoring import TopScorer
+from manyhot.engine.extreme.trainer import ManyWeights, train_many
+from manyhot.engine.gradient_attribution import PAIRS, Contributions, constants, contributions
+from manyhot.engine.integrated_gradients import PixelContributions, pixel_contributions
+from manyhot.engine.label_counts import balanced_weights
+from manyhot.engine.scoring import Buckets, Scorer
+from manyhot.engine.trainer import train
+from manyhot.engine.windows import Window, Windows, train_windows
 
 __all__ = [
     "PAIRS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 
 from manyhot.backend import keras
-from manyhot.plan import Plan
+from manyhot.config.training import Plan
 
 
 def make_optimizer(

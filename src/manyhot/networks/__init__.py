@@ -9,25 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from manyhot.backend import keras
-from manyhot.networks.allowed import audit
-from manyhot.networks.backbones import (
-    Held,
-    build_backbone,
-    build_core,
-    build_features,
-    build_seen,
-    joined,
-    seen_weights,
-)
-from manyhot.networks.cnn import build_cnn, build_convnext, build_resnet
-from manyhot.networks.fast import choose_layers
+from manyhot.networks.backbone import Held, build_backbone, build_core, build_features, build_seen, joined, seen_weights
+from manyhot.networks.conv import build_cnn, build_convnext, build_resnet
+from manyhot.networks.custom.allowlist import audit
+from manyhot.networks.custom.network import OwnNetwork, describe
+from manyhot.networks.fast.layers import choose_layers
+from manyhot.networks.initialization import Start
 from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
-from manyhot.networks.own import OwnNetwork, describe
-from manyhot.networks.shapes import built_shapes
-from manyhot.networks.start import Start
+from manyhot.networks.text import build_words, words_weight_shapes
 from manyhot.networks.unet import build_unet, edge_factor
-from manyhot.networks.words import build_words, words_weight_shapes
+from manyhot.networks.weight_shapes import built_shapes
 
 __all__ = [
     "BUILDERS",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from manyhot import check
+from manyhot import validation
 from manyhot.backend import keras
 from manyhot.errors import InputError
+from manyhot.networks.initialization import Start
 from manyhot.networks.layers import BatchNormalization, Bias, Dropout
-from manyhot.networks.start import Start
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
 
@@ -83,7 +83,7 @@ def hidden_layers(x: Any, bags: list[Any], settings: Mapping[str, Any], start: S
     Returns:
         (b, units of the last layer), or x where there is no hidden layer.
     """
-    activation = check.one_of(ACTIVATIONS, activation=settings["activation"])
+    activation = validation.one_of(ACTIVATIONS, activation=settings["activation"])
     for k, units in enumerate(settings["hidden"]):
         if x is not None:
             x = keras.layers.Dense(

@@ -10,8 +10,8 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
+from manyhot.networks.initialization import Start
 from manyhot.networks.layers import BatchNormalization, Bias, Dropout, Pixels
-from manyhot.networks.start import Start
 
 
 def build_unet(

@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from contract.frozen.answers import Doubled, letter_shares
 from manyhot import ManyLabelClassifier, MultiLabelClassifier
 from manyhot.backend import keras
-from manyhot.encode.function import PROBE
-from manyhot.pretrained import preset_function
-from manyhot.read import ReadOptions
-from text_files import WORDS, preset_folder, static_folder
+from manyhot.data.readers import ReadOptions
+from manyhot.encoders.text.custom import PROBE
+from manyhot.networks.text_transformer import preset_function
+from tests.contract.frozen.answers import Doubled, letter_shares
+from tests.fixtures.text_files import WORDS, preset_folder, static_folder
 
 N = 96
 CANDIDATES = 60

@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from backbone_files import EDGE, repeated_weights_file, tints
-from contract.frozen.answers import MODEL
-from contract.frozen.cases import CANDIDATES, Case, N, trained
-from image_spots import spots
 from manyhot import MultiLabelClassifier, load
-from manyhot.backbones import open_backbone
-from pixels.scenes import LABELS as PIXEL_LABELS
-from pixels.scenes import scenes
+from manyhot.networks.pretrained_backbone import open_backbone
+from tests.contract.frozen.answers import MODEL
+from tests.contract.frozen.cases import CANDIDATES, Case, N, trained
+from tests.fixtures.backbone_files import EDGE, repeated_weights_file, tints
+from tests.fixtures.image_spots import spots
+from tests.fixtures.scenes import LABELS as PIXEL_LABELS
+from tests.fixtures.scenes import scenes
 
 BACKBONE = "mobilenetv3_small"
 """The smallest of them."""

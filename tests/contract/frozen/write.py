@@ -21,7 +21,9 @@ import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from contract.frozen.answers import (
+from manyhot import ManyLabelClassifier, MultiLabelClassifier
+from manyhot.encoders.text.custom import PROBE
+from tests.contract.frozen.answers import (
     EXPECTED,
     EXPECTED_ARRAYS,
     MODEL,
@@ -36,10 +38,8 @@ from contract.frozen.answers import (
     rows_of,
     thresholds_anew,
 )
-from contract.frozen.cases import ROW_CASES, Case
-from contract.frozen.image_cases import IMAGE_CASES
-from manyhot import ManyLabelClassifier, MultiLabelClassifier
-from manyhot.encode.function import PROBE
+from tests.contract.frozen.cases import ROW_CASES, Case
+from tests.contract.frozen.image_cases import IMAGE_CASES
 
 CASES = {case.__name__: case for case in (*ROW_CASES, *IMAGE_CASES)}
 """Name of a frozen file -> what makes it, given the folder that the file and its rows lie in."""

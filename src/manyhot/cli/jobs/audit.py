@@ -7,16 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from manyhot import check
-from manyhot.answers import harmless
-from manyhot.audit import Suspicions, suspicious_labels
-from manyhot.cli.jobs.opening import opened
+from manyhot import validation
+from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.open_model import opened
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.cli.jobs.speech import answer, tell
-from manyhot.cli.jobs.writing import suffix_of
+from manyhot.cli.jobs.prediction_writer import suffix_of
 from manyhot.errors import InputError
-from manyhot.model import Evidence, Model
-from manyhot.replacing import put, replacing
+from manyhot.estimators.prediction_table import harmless
+from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
+from manyhot.files import put, replacing
+from manyhot.models.training import Evidence, Model
 
 STALE = (
     "the model was trained further after these scores were made: they still come from members that had not seen the "
@@ -26,7 +26,7 @@ STALE = (
 
 def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_json: bool) -> None:
     """Rank the entries, show the first `limit`, and write as many as are expected to be wrong."""
-    check.integer(limit=limit, low=1)
+    validation.integer(limit=limit, low=1)
     if output is not None:
         suffix_of(output)
     refuse_overwriting({"--output": output}, model_inputs(bundle))

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs.console import answer, tell
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
-from manyhot.cli.jobs.reading import options_of
-from manyhot.cli.jobs.speech import answer, tell
+from manyhot.cli.jobs.read_options import options_of
 from manyhot.cli.jobs.train import described
-from manyhot.crossval import compare_heads
-from manyhot.pictures import check_picture
-from manyhot.read import read
-from manyhot.read.inputs import images_with
+from manyhot.data.readers import read
+from manyhot.data.readers.input_files import images_with
+from manyhot.estimators.cross_validation import compare_heads
+from manyhot.evaluation.charts import check_picture
 
 
 def run(

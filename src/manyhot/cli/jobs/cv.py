@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyhot.check import did_you_mean
+from manyhot.cli.jobs.console import answer, tell
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
-from manyhot.cli.jobs.reading import options_of
-from manyhot.cli.jobs.speech import answer, tell
+from manyhot.cli.jobs.read_options import options_of
 from manyhot.cli.jobs.train import described
-from manyhot.crossval import cross_validate
+from manyhot.data.readers import read
+from manyhot.data.readers.input_files import images_with
+from manyhot.data.samples import Samples
 from manyhot.errors import InputError
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.pictures import check_picture, save, spread
-from manyhot.read import read
-from manyhot.read.inputs import images_with
-from manyhot.samples import Samples
+from manyhot.estimators.cross_validation import cross_validate
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.charts import check_picture, save, spread
+from manyhot.validation import did_you_mean
 
 
 def run(

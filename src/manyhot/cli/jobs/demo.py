@@ -13,17 +13,17 @@ import numpy as np
 import polars as pl
 from sklearn.datasets import load_digits
 
-from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.open_model import opened
 from manyhot.cli.jobs.predict import answers
+from manyhot.cli.jobs.prediction_writer import as_text
 from manyhot.cli.jobs.train import described
-from manyhot.cli.jobs.writing import as_text
+from manyhot.config.label_rules import LABEL_SEP
+from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import OutputError
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.notation import LABEL_SEP
-from manyhot.read import ReadOptions, read
-from manyhot.reading import options_for
-from manyhot.replacing import put, replacing
-from manyhot.report import to_text
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.estimators.read_options import options_for
+from manyhot.evaluation.report import to_text
+from manyhot.files import put, replacing
 
 LOOPS = (0, 4, 6, 8, 9)
 N_NEW = 297

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs.console import answer, tell
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
-from manyhot.cli.jobs.reading import options_of
-from manyhot.cli.jobs.speech import answer, tell
-from manyhot.doctor import examine
-from manyhot.pictures import check_picture, labels, save
-from manyhot.read import read
-from manyhot.read.inputs import images_with
+from manyhot.cli.jobs.read_options import options_of
+from manyhot.data.readers import read
+from manyhot.data.readers.input_files import images_with
+from manyhot.evaluation.charts import check_picture, labels, save
+from manyhot.evaluation.data_checks import examine
 
 
 def run(

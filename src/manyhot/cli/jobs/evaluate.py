@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs import many
-from manyhot.cli.jobs.measuring import measured_rows, rows_with_labels
+from manyhot.cli.jobs import extreme
+from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.image_output import mistakes_folder, refuse_pictures
 from manyhot.cli.jobs.outputs import model_inputs, pictures_in, refuse_overwriting
-from manyhot.cli.jobs.picturing import mistakes_folder, refuse_pictures
-from manyhot.cli.jobs.reading import legend_of
-from manyhot.cli.jobs.speech import answer, tell
-from manyhot.draws import picture_mistakes
-from manyhot.loading import load
-from manyhot.many import ManyLabelClassifier
-from manyhot.pixel_model import PixelModel, pixel_report
-from manyhot.read.inputs import images_with
-from manyhot.reading import options_for
-from manyhot.report import Report
+from manyhot.cli.jobs.read_options import legend_of
+from manyhot.cli.jobs.score_file import measured_rows, rows_with_labels
+from manyhot.data.readers.input_files import images_with
+from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.loading import load
+from manyhot.estimators.read_options import options_for
+from manyhot.evaluation.report import Report
+from manyhot.models.segmentation.model import PixelModel, pixel_report
+from manyhot.reports.prediction_images import picture_mistakes
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     classifier = load(bundle, text=None if text is None else str(text))
     if isinstance(classifier, ManyLabelClassifier):
         refuse_pictures(pictures)
-        many.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
+        extreme.evaluate(classifier, file, told, unknown_labels, as_json, quiet)
         return
     legend, told = told["legend"], {**told, "legend": legend_of(told["legend"])}
     table = (file, options_for(classifier, told))

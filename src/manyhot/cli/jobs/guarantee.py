@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.open_model import opened
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting
-from manyhot.cli.jobs.speech import answer, tell
 from manyhot.cli.jobs.thresholds import as_text, described
+from manyhot.data.readers import read
+from manyhot.data.readers.input_files import files_with
 from manyhot.errors import InputError
-from manyhot.read import read
-from manyhot.read.inputs import files_with
-from manyhot.reading import extra_columns, options_for
+from manyhot.estimators.read_options import extra_columns, options_for
 
 
 def run(

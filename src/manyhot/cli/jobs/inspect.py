@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from manyhot import bundle as container
-from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.console import answer
+from manyhot.cli.jobs.open_model import opened
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.cli.jobs.speech import answer
-from manyhot.decider import honest_scores
-from manyhot.deciding import fresh_evidence
-from manyhot.encode import TableEncoder
-from manyhot.metrics import reliability as measured
-from manyhot.model import Model
-from manyhot.pictures import check_picture, reliability, save
-from manyhot.plan import to_dict
+from manyhot.config.training import to_dict
+from manyhot.decisions.policy import honest_scores
+from manyhot.encoders import TableEncoder
+from manyhot.evaluation.charts import check_picture, reliability, save
+from manyhot.evaluation.metrics import reliability as measured
+from manyhot.models.decision_updates import fresh_evidence
+from manyhot.models.training import Model
+from manyhot.persistence import container
 
 LABELS_DRAWN = 5
 """Labels with a panel of their own in the picture, the most frequent."""

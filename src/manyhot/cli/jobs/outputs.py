@@ -12,11 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from manyhot.bundle import begins_as_bundle
+from manyhot.data.readers import ReadOptions
+from manyhot.data.readers.column_types import IMAGE_NAME
+from manyhot.data.readers.input_files import files_with
 from manyhot.errors import InputError
-from manyhot.read import ReadOptions
-from manyhot.read.inputs import files_with
-from manyhot.read.kinds import IMAGE_NAME
+from manyhot.persistence.container import begins_as_bundle
 
 Input = tuple[str, Path]
 """What a file holds, in words, and where it is."""

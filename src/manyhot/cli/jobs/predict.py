@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.answers import answer_frame, ids_of, refuse_separator
-from manyhot.cli.jobs import many, pixels
-from manyhot.cli.jobs.answering import answer_rows
+from manyhot.cli.jobs import extreme, segmentation
+from manyhot.cli.jobs.console import tell
+from manyhot.cli.jobs.explanations import AskedReasons, asked_reasons
+from manyhot.cli.jobs.image_output import PIECE, AskedPictures, asked_pictures, refuse_pictures
 from manyhot.cli.jobs.outputs import model_inputs, pictures_in, refuse_overwriting
-from manyhot.cli.jobs.picturing import PIECE, AskedPictures, asked_pictures, refuse_pictures
-from manyhot.cli.jobs.speech import tell
-from manyhot.cli.jobs.why import AskedReasons, asked_reasons
-from manyhot.cli.jobs.writing import suffix_of
-from manyhot.encode.images import bad_words
+from manyhot.cli.jobs.predict_chunks import answer_rows
+from manyhot.cli.jobs.prediction_writer import suffix_of
+from manyhot.data.readers.input_files import images_with
+from manyhot.data.samples import Samples
+from manyhot.encoders.images.encoder import bad_words
 from manyhot.errors import InputError
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.explaining import explained
-from manyhot.loading import load
-from manyhot.many import ManyLabelClassifier
-from manyhot.pixel_model import PixelModel
-from manyhot.read.inputs import images_with
-from manyhot.reading import options_for
-from manyhot.samples import Samples
+from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.loading import load
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.estimators.prediction_table import answer_frame, ids_of, refuse_separator
+from manyhot.estimators.read_options import options_for
+from manyhot.explanation.explain import explained
+from manyhot.models.segmentation.model import PixelModel
 
 EXPLAINED_ROWS = 4096
 """Rows of a piece when every row comes with its reasons, which take more room than its answers."""
@@ -53,7 +53,7 @@ def run(
     classifier = load(bundle, text=None if text is None else str(text))
     options = options_for(classifier, reading, require_labels=False, unknown_labels="ignore")
     is_masks = isinstance(classifier.model_, PixelModel)
-    outputs = {"--output": pixels.files_in(output, classifier.labels_) if is_masks else output}
+    outputs = {"--output": segmentation.files_in(output, classifier.labels_) if is_masks else output}
     outputs["--pictures"] = pictures_in(pictures)
     refuse_overwriting(outputs, model_inputs(bundle, (file, options), text=text), images_with(file, options))
     if isinstance(classifier.model_, PixelModel):
@@ -61,7 +61,7 @@ def run(
             raise InputError("reasons are not given for labels of pixels", argument="--why")
         classifier.on_bad_image = reading["on_bad_image"]
         drawn = asked_pictures(classifier.model_, pictures, pictures_limit)
-        pixels.predict(classifier, file, output, reading, as_json, drawn)
+        segmentation.predict(classifier, file, output, reading, as_json, drawn)
         if drawn is not None:
             tell([drawn.note()], quiet)
         return
@@ -70,7 +70,7 @@ def run(
         if why:
             raise InputError("reasons are not given for models of very many labels", argument="--why")
         refuse_pictures(pictures)
-        many.predict(
+        extreme.predict(
             classifier, file, output, {"format": reading["format"], "label_sep": label_sep}, top, as_json, quiet
         )
         return

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.measuring import measured_rows, rows_with_labels
-from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.open_model import opened
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.cli.jobs.reading import legend_of
-from manyhot.cli.jobs.speech import answer, tell
-from manyhot.doctor import examine
+from manyhot.cli.jobs.read_options import legend_of
+from manyhot.cli.jobs.score_file import measured_rows, rows_with_labels
 from manyhot.errors import InputError, OutputError
-from manyhot.page import without_bulk
-from manyhot.paged import kept_page, new_page, write_page
-from manyhot.pixel_model import PixelModel
-from manyhot.reading import options_for
+from manyhot.estimators.read_options import options_for
+from manyhot.evaluation.data_checks import examine
+from manyhot.models.segmentation.model import PixelModel
+from manyhot.reports.html import without_bulk
+from manyhot.reports.model_page import kept_page, new_page, write_page
 
 SUFFIXES = (".html", ".htm")
 

@@ -25,8 +25,8 @@ def run(
     """Open the bundles, and serve them."""
     if not all(map(find_spec, ("httptools", "starlette", "uvicorn"))):
         raise ManyhotError("the service is an extra; install it with: pip install 'manyhot[serve]'")
-    from manyhot.serve.limits import Limits
-    from manyhot.serve.server import serve, token_of
+    from manyhot.serving.limits import Limits
+    from manyhot.serving.server import serve, token_of
 
     log = logging.getLogger("manyhot.serve")
     written = logging.StreamHandler(sys.stderr)

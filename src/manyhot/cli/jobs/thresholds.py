@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.opening import opened
+from manyhot.cli.jobs.console import answer
+from manyhot.cli.jobs.open_model import opened
 from manyhot.cli.jobs.outputs import refuse_other_file
-from manyhot.cli.jobs.speech import answer
 from manyhot.errors import InputError
-from manyhot.estimator import MultiLabelClassifier
+from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
 def run(

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs import many
+from manyhot.cli.jobs import extreme
+from manyhot.cli.jobs.console import answer, tell
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
-from manyhot.cli.jobs.reading import kept, legend_of, options_of
-from manyhot.cli.jobs.speech import answer, tell
+from manyhot.cli.jobs.read_options import kept, legend_of, options_of
+from manyhot.data.readers import read
+from manyhot.data.samples import Samples
 from manyhot.errors import OutputError
-from manyhot.estimator import MultiLabelClassifier
-from manyhot.read import read
-from manyhot.samples import Samples
+from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
 ) -> None:
     """Read, train, save, report."""
     if is_many:
-        many.train(file, output, reading, settings, as_json)
+        extreme.train(file, output, reading, settings, as_json)
         return
     quiet = bool(settings.get("quiet"))
     legend = reading["legend"]

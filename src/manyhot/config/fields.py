@@ -1,0 +1,210 @@
+"""What one setting may be: its default, its range and what it means, in one line.
+
+Tables of settings (`text_kinds.TEXT_KINDS`, `image_kinds.IMAGE_SETTINGS`) are made of these; `filled` checks what a
+person gave against such a table. Start reading at `filled`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manyhot import validation
+from manyhot.errors import InputError
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number.
+
+    Args:
+        default: Its value where nothing is said.
+        low: The lowest allowed.
+        high: The highest allowed.
+        meaning: What it does, in one line.
+    """
+
+    default: int
+    low: int
+    high: int
+    meaning: str
+
+    def checked(self, name: str, value: Any) -> int:
+        """The value as an int in range."""
+        return validation.integer(low=self.low, high=self.high, **{name: value})
+
+
+@dataclass(frozen=True)
+class Switch:
+    """True or False.
+
+    Args:
+        default: Its value where nothing is said.
+        meaning: What it does, in one line.
+    """
+
+    default: bool
+    meaning: str
+
+    def checked(self, name: str, value: Any) -> bool:
+        """The value as a bool."""
+        return validation.boolean(**{name: value})
+
+
+@dataclass(frozen=True)
+class Words:
+    """Some text.
+
+    Args:
+        default: What it is where nothing is said.
+        meaning: What it does, in one line.
+        is_place: Whether it says where something is that is opened; a saved file may not say that.
+    """
+
+    default: str
+    meaning: str
+    is_place: bool = False
+
+    def checked(self, name: str, value: Any) -> str:
+        """The value as text."""
+        if not isinstance(value, str):
+            raise InputError(f"got {validation.shown(value)}, expected text", argument=name)
+        return value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some words.
+
+    Args:
+        default: What it is where nothing is said.
+        choices: The words.
+        meaning: What it does, in one line.
+    """
+
+    default: str
+    choices: tuple[str, ...]
+    meaning: str
+
+    def checked(self, name: str, value: Any) -> str:
+        """The value, one of the words."""
+        return str(validation.one_of(self.choices, **{name: value}))
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number.
+
+    Args:
+        default: Its value where nothing is said.
+        low: The lowest allowed.
+        high: The highest allowed.
+        meaning: What it does, in one line.
+    """
+
+    default: float
+    low: float
+    high: float
+    meaning: str
+
+    def checked(self, name: str, value: Any) -> float:
+        """The value as a float in range."""
+        return validation.number(low=self.low, high=self.high, **{name: value})
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Some words out of a list, in any number; as text they stand with + between.
+
+    Args:
+        default: What they are where nothing is said; "auto" leaves it open.
+        choices: The words.
+        meaning: What they do, in one line.
+    """
+
+    default: str
+    choices: tuple[str, ...]
+    meaning: str
+
+    def checked(self, name: str, value: Any) -> Any:
+        """The words as a list in the order of `choices`, or "auto"."""
+        if value == "auto":
+            return value
+        words = [word.strip() for word in value.replace("+", ",").split(",")] if isinstance(value, str) else value
+        if not isinstance(words, (list, tuple)):
+            raise InputError(
+                f"got {validation.shown(value)}, expected words out of {', '.join(self.choices)}", argument=name
+            )
+        chosen = {str(validation.one_of(self.choices, **{name: word})) for word in words if word not in ("", "none")}
+        return [word for word in self.choices if word in chosen]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Some whole numbers; as text they stand with x between: 64x48.
+
+    Args:
+        default: What they are where nothing is said; "auto" leaves it open.
+        low: The lowest allowed.
+        high: The highest allowed.
+        counts: How many there may be.
+        meaning: What they do, in one line.
+    """
+
+    default: Any
+    low: int
+    high: int
+    counts: tuple[int, ...]
+    meaning: str
+
+    def checked(self, name: str, value: Any) -> Any:
+        """The numbers as a list, or "auto"."""
+        if value == "auto":
+            return value
+        parts = value.lower().split("x") if isinstance(value, str) else value
+        parts = list(parts) if isinstance(parts, (list, tuple)) else [parts]
+        numbers = [int(part) if isinstance(part, str) and part.strip().isdigit() else part for part in parts]
+        if len(numbers) not in self.counts:
+            raise InputError(
+                f"got {validation.shown(value)}, expected numbers such as 64 or 64x48, or auto", argument=name
+            )
+        return [validation.integer(low=self.low, high=self.high, **{name: number}) for number in numbers]
+
+
+Setting = Whole | Number | Switch | Words | Choice | Listed | Sizes
+
+
+def filled(
+    settings: Mapping[str, Setting], given: Mapping[str, Any] | None, argument: str, whose: str, example: str
+) -> dict[str, Any]:
+    """All settings of a table: what was given, and the defaults for the rest.
+
+    Args:
+        settings: Name -> setting.
+        given: Some of them by name.
+        argument: The argument that they came by, for the errors.
+        whose: What has these settings, for the errors.
+        example: How they would be written, for the errors.
+
+    Raises:
+        InputError: No such setting, or a value out of its range.
+    """
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"got {validation.shown(given)}, expected names with values, such as {example}", argument=argument
+        )
+    for name in given:
+        if name not in settings:
+            has = f"it has {', '.join(settings)}" if settings else "it has none"
+            hint = validation.did_you_mean(str(name), settings)
+            raise InputError(f"{whose} has no setting {validation.shown(name)}, {has}{hint}", argument=argument)
+    return {name: _checked(name, given.get(name, one.default), one, argument) for name, one in settings.items()}
+
+
+def _checked(name: str, value: Any, setting: Setting, argument: str) -> Any:
+    try:
+        return setting.checked(name, value)
+    except InputError as wrong:
+        raise InputError(f"{name}: {wrong.message}", argument=argument) from None

@@ -1,0 +1,121 @@
+"""What each way from texts to numbers can be told: names, defaults, ranges and meanings, in this one place.
+
+The Plan, the command line's help and the encoders read it, so it must not know how any of it is carried out. Start
+reading at `TEXT_KINDS`; `text_settings` fills and checks what a person gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from manyhot import validation
+from manyhot.config.fields import Choice, Setting, Switch, Whole, Words, filled
+
+NGRAMS = "ngrams"
+OWN_TEXT = "own"
+"""A function of the user's."""
+STATIC = "static"
+EMBEDDINGS = "embeddings"
+PRETRAINED = "pretrained"
+MOST_COLUMNS = 10_000_000
+POOLS = ("attention", "mean")
+
+
+@dataclass(frozen=True)
+class TextKind:
+    """What is known about a way from texts to numbers without carrying it out.
+
+    Args:
+        meaning: What it is, in one line.
+        settings: Its encoder's settings by name.
+        of_network: Settings by name of the network that it takes.
+    """
+
+    meaning: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    of_network: Mapping[str, Setting] = field(default_factory=dict)
+
+    @property
+    def all_settings(self) -> dict[str, Setting]:
+        """All settings by name."""
+        return {**self.settings, **self.of_network}
+
+
+TEXT_KINDS: dict[str, TextKind] = {
+    NGRAMS: TextKind(
+        "words, pairs of words and pieces of words, weighed by rarity",
+        {
+            "max_words": Whole(10_000, 0, MOST_COLUMNS, "columns for words and pairs of words at most"),
+            "max_characters": Whole(5_000, 0, MOST_COLUMNS, "columns for pieces of words at most"),
+            "hashed": Switch(False, "terms share columns by a fixed hash, and none is kept"),
+        },
+    ),
+    STATIC: TextKind(
+        "the mean of fixed vectors of the pieces of words, from Model2Vec files; needs manyhot[static]",
+        {"model": Words("", "the folder of the files, or a name on the Hugging Face hub", is_place=True)},
+    ),
+    EMBEDDINGS: TextKind(
+        "a vector for each word, learned by the network",
+        {
+            "max_words": Whole(20_000, 1, MOST_COLUMNS, "words with a vector of their own at most"),
+            "buckets": Whole(1_000, 1, 1_000_000, "vectors that other words share"),
+            "max_tokens": Whole(256, 1, 4096, "words of a text that are looked at, at most"),
+        },
+        {
+            "units": Whole(64, 1, 4096, "numbers in the vector of a word"),
+            "pool": Choice("attention", POOLS, "how vectors become one: their mean, or also a weighing for each label"),
+        },
+    ),
+    PRETRAINED: TextKind(
+        "the mean of what a pretrained transformer makes of a text; needs keras-hub",
+        {
+            "preset": Words("", "the folder of a keras-hub preset", is_place=True),
+            "max_tokens": Whole(128, 4, 4096, "pieces of a text that are looked at, at most"),
+            "cache": Switch(True, "features are kept on disk, by the content of the texts"),
+        },
+    ),
+    OWN_TEXT: TextKind(
+        "a function of yours, (texts) -> array (n, d)",
+        {
+            "name": Words("", "names the function in the cache; the function's own name where it is empty"),
+            "cache": Switch(True, "features are kept on disk, by the content of the texts"),
+        },
+    ),
+}
+"""Name of the kind -> what it is and what it can be told."""
+
+
+def text_settings(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """All settings of a kind: what was given, and the defaults for the rest.
+
+    Args:
+        kind: A key of `TEXT_KINDS`.
+        given: Some of its settings by name.
+
+    Raises:
+        InputError: No such kind or setting, or a value out of its range.
+    """
+    settings = TEXT_KINDS[validation.one_of(TEXT_KINDS, text=kind)].all_settings
+    return filled(settings, given, "text_settings", f"text={kind!r}", "{'max_words': 20000}")
+
+
+def without_places(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Settings as far as a saved file may tell them: nothing that would be opened or downloaded."""
+    places = {name for name, setting in TEXT_KINDS[kind].settings.items() if getattr(setting, "is_place", False)}
+    return None if given is None else {name: value for name, value in given.items() if name not in places}
+
+
+def table_numbers(kind: str, given: Mapping[str, Any] | None, first_units: int) -> int:
+    """Weights of one network for the words of one column of text, at most; 0 where these have none of their own.
+
+    Args:
+        kind: A key of `TEXT_KINDS`.
+        given: Some of its settings by name.
+        first_units: Units of the network's first layer.
+    """
+    settings = text_settings(kind, given)
+    if kind == NGRAMS:
+        return (settings["max_words"] + settings["max_characters"]) * first_units
+    return (settings["max_words"] + settings["buckets"]) * settings["units"] if kind == EMBEDDINGS else 0

@@ -1,0 +1,1 @@
+"""Rows, labels, targets and folds, and the files that they come from."""

@@ -1,0 +1,141 @@
+"""Equal rows become one row with their weights added, in an order that does not depend on the rows' order.
+
+A row given twice, once to train on and once to be scored on, would make out-of-fold scores flattering; and a row of
+weight 2 should do what the row twice does. Merging settles both. Where columns can tell few rows apart, equal rows are
+no copies but other samples that look alike: `are_alike` knows these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.labels import Targets
+
+CHUNK_NUMBERS = 2**25
+ALIKE = 5
+"""Rows for each different one, on average, from which on equal rows are taken for different samples."""
+
+
+class Merged(NamedTuple):
+    """Distinct rows.
+
+    Attributes:
+        rows: int64 (u,), one original row for each distinct row.
+        place: int64 (n,), the distinct row of each original row.
+        weights: float64 (u,), summed weights.
+    """
+
+    rows: np.ndarray
+    place: np.ndarray
+    weights: np.ndarray
+
+
+def merge_duplicates(blocks: Mapping[str, np.ndarray | sp.csr_matrix], targets: Targets, weights: np.ndarray) -> Merged:
+    """Merge rows whose features and targets are equal bit for bit.
+
+    Args:
+        blocks: Named features, numbers (n, ...) or CSR.
+        targets: Targets (n, ..., l).
+        weights: float64 (n,).
+
+    Returns:
+        The distinct rows, ordered by a 128-bit hash of what they hold (two different rows share one with a
+        probability below n^2 / 2^120).
+    """
+    n = targets.n_samples
+    parts = [*blocks.values(), _bits(targets.values)]
+    if targets.known is not None:
+        parts.append(_bits(targets.known))
+    first, second = (
+        sum((_hash(part, [seed, k]) for k, part in enumerate(parts)), np.zeros(n, np.uint64)) for seed in (1, 2)
+    )
+    order = np.lexsort((second, first))
+    is_new = np.ones(n, dtype=bool)
+    is_new[1:] = (first[order][1:] != first[order][:-1]) | (second[order][1:] != second[order][:-1])
+    group = np.cumsum(is_new) - 1
+    place = np.empty(n, dtype=np.int64)
+    place[order] = group
+    return Merged(order[is_new], place, np.bincount(place, weights=weights, minlength=int(is_new.sum())))
+
+
+def fingerprints(blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> np.ndarray:
+    """A number for what each row's features are, uint64 (n,): equal rows have equal numbers.
+
+    Args:
+        blocks: Named features, float32 (n, f) or CSR.
+
+    Returns:
+        Numbers that two different rows share with a probability below n^2 / 2^60.
+    """
+    parts = [_hash(part, [3, k]) for k, part in enumerate(blocks.values())]
+    return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
+
+
+def are_alike(numbers: np.ndarray) -> bool:
+    """Whether there are so few different rows that a new one is most likely equal to one of them.
+
+    Then equal rows are no copies of one sample, and nothing is learned from keeping them together.
+
+    Args:
+        numbers: uint64 (n,), what `fingerprints` gives.
+    """
+    return len(np.unique(numbers)) * ALIKE <= len(numbers)
+
+
+def repeated_share(numbers: np.ndarray) -> float:
+    """Share of the rows that are equal to another row: about that of new rows that are equal to one of these by chance.
+
+    Args:
+        numbers: uint64 (n,), what `fingerprints` gives.
+
+    Source:
+        Good (1953), Biometrika 40: the share of the rows that are there once estimates that of rows never seen.
+    """
+    _, counts = np.unique(numbers, return_counts=True)
+    return float(counts[counts > 1].sum() / max(len(numbers), 1))
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    """bool (n, ...) -> uint32 (n, words)."""
+    packed = np.packbits(values.reshape(len(values), -1), axis=1)
+    padded = np.pad(packed, [(0, 0), (0, -packed.shape[1] % 4)])
+    return np.ascontiguousarray(padded).view(np.uint32)
+
+
+def _hash(part: Any, seed: list[int]) -> np.ndarray:
+    """uint64 (n,): the wrapping sum of mixed (column, value) pairs, whatever the order of the pairs."""
+    if not sp.issparse(part):
+        part = part.reshape(len(part), -1)
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(2**63, size=part.shape[1], dtype=np.uint64)
+    coefficients = np.asarray(drawn * np.uint64(2) + np.uint64(1))
+    salt = np.uint64(generator.integers(2**63, dtype=np.uint64))
+    if sp.issparse(part):
+        mixed = _mixed(_words(part.data), coefficients[part.indices], salt)
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+        return sums[part.indptr[1:]] - sums[part.indptr[:-1]]
+    result = np.empty(part.shape[0], dtype=np.uint64)
+    n_rows = max(1, CHUNK_NUMBERS // max(part.shape[1], 1))
+    for start in range(0, len(result), n_rows):
+        words = _words(part[start : start + n_rows])
+        result[start : start + n_rows] = _mixed(words, coefficients, salt).sum(axis=1, dtype=np.uint64)
+    return result
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    if values.dtype == np.uint32:
+        return values.astype(np.uint64)
+    return (np.ascontiguousarray(values, dtype=np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
+
+
+def _mixed(words: np.ndarray, coefficients: np.ndarray, salt: np.uint64) -> np.ndarray:
+    mixed = (words + salt) * coefficients
+    mixed ^= mixed >> np.uint64(31)
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= coefficients
+    return mixed

@@ -1,0 +1,124 @@
+"""What is known about the labels of every pixel of some images, which may have different sizes.
+
+It is to images what `labels.Targets` is to rows: nothing here knows of files, features or networks. Start reading at
+`as_pixel_targets`, the one door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manyhot.data.labels import LabelSpace, Targets, as_targets
+from manyhot.errors import InputError
+
+
+@dataclass(frozen=True)
+class PixelTargets:
+    """What is known about the labels of the pixels of some images.
+
+    Args:
+        images: For each image its targets (h, w, l), as `Targets` whose rows are rows of pixels.
+        files: For each image the file that its targets came from; empty where there is none.
+    """
+
+    images: tuple[Targets, ...]
+    files: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise InputError("there is no image", argument="y")
+        if len({one.n_labels for one in self.images}) > 1 or any(one.values.ndim != 3 for one in self.images):
+            raise InputError("the images have unequal numbers of labels", argument="y")
+
+    @property
+    def n_samples(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels."""
+        return self.images[0].n_labels
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each image."""
+        return [(one.values.shape[0], one.values.shape[1]) for one in self.images]
+
+    def take(self, rows: np.ndarray) -> PixelTargets:
+        """The targets of the given images (indices or bool mask)."""
+        chosen = np.arange(self.n_samples)[rows].tolist()
+        return PixelTargets(tuple(self.images[k] for k in chosen), tuple(self.files[k] for k in chosen if self.files))
+
+    def of_images(self) -> Targets:
+        """Which labels an image has anywhere, (n, l); unknown where no pixel of it is known."""
+        values = np.stack([one.values.any(axis=(0, 1)) for one in self.images])
+        if all(one.known is None for one in self.images):
+            return Targets(values)
+        everywhere = np.ones(self.n_labels, dtype=bool)
+        known = [everywhere if one.known is None else one.known.any(axis=(0, 1)) for one in self.images]
+        return Targets(values, np.stack(known))
+
+    def support(self) -> np.ndarray:
+        """Positive pixels per label, int64 (l,)."""
+        return np.asarray(sum(one.support() for one in self.images))
+
+    def n_known(self) -> np.ndarray:
+        """Known pixels per label, int64 (l,)."""
+        return np.asarray(sum(one.n_known() for one in self.images))
+
+    def constant_labels(self) -> np.ndarray:
+        """Indices of labels whose known pixels are all yes or all no (or that have none)."""
+        support = self.support()
+        return np.flatnonzero((support == 0) | (support == self.n_known()))
+
+    def in_order(self, order: Sequence[int]) -> PixelTargets:
+        """The same with the labels in another order."""
+        images = (
+            Targets(one.values[..., order], None if one.known is None else one.known[..., order]) for one in self.images
+        )
+        return PixelTargets(tuple(images), self.files)
+
+
+def is_pixel_targets(y: Any) -> bool:
+    """Whether y gives every pixel of some images its labels: an array (n, h, w, l), or one (h, w, l) for each image."""
+    if isinstance(y, PixelTargets):
+        return True
+    if isinstance(y, Targets):
+        return y.values.ndim == 4
+    if isinstance(y, np.ndarray) and y.dtype.kind != "O":
+        return y.ndim == 4
+    if isinstance(y, (list, tuple, np.ndarray)):
+        return len(y) > 0 and all(isinstance(one, np.ndarray) and one.ndim == 3 for one in y)
+    return False
+
+
+def as_pixel_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelSpace, PixelTargets]:
+    """Any form of targets of pixels -> their label space and themselves.
+
+    Args:
+        y: An array (n, h, w, l), or one array (h, w, l) for each image: 0 and 1, or bool, NaN for unknown; or `Targets`
+            or `PixelTargets`.
+        labels: The names of the labels; None: `label_0`, `label_1`, ...
+
+    Raises:
+        InputError: Other numbers, with the image they are in, or images with unequal numbers of labels.
+    """
+    if isinstance(y, Targets):
+        y = PixelTargets(tuple(Targets(v, None if y.known is None else y.known[k]) for k, v in enumerate(y.values)))
+    if not isinstance(y, PixelTargets):
+        found = []
+        for k, one in enumerate(y):
+            try:
+                found.append(as_targets(one[None], labels)[1])
+            except InputError as error:
+                raise InputError(error.message, row=k + 1, column=error.column, argument="y") from None
+        y = PixelTargets(tuple(Targets(one.values[0], None if one.known is None else one.known[0]) for one in found))
+    names = tuple(labels) if labels is not None else tuple(f"label_{j}" for j in range(y.n_labels))
+    if len(names) != y.n_labels:
+        raise InputError(f"y has {y.n_labels} labels but {len(names)} are named", argument="labels")
+    return LabelSpace(names), y

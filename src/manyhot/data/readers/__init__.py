@@ -1,0 +1,170 @@
+"""Reading: a file of any known format -> `Samples`.
+
+It knows nothing of training, of models or of the command line. A reader never guesses in silence: what it assumed
+stands in `Samples.notes`. Start reading at `read`; the formats are in formats.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from manyhot import validation
+from manyhot.data.readers.chunks import Pieces, first_piece
+from manyhot.data.readers.column_types import inspect_kinds
+from manyhot.data.readers.formats import FORMATS, Format, format_of
+from manyhot.data.readers.image_folder import located
+from manyhot.data.readers.memory import is_larger_than_memory, refuse_larger_than_memory
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import Received, Source
+from manyhot.data.readers.survey import IMAGE_PIECE_ROWS, PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
+from manyhot.data.readers.table import Table, samples_of
+from manyhot.data.samples import Samples
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "ReadOptions",
+    "Survey",
+    "Surveyed",
+    "first_rows",
+    "inspect_kinds",
+    "read",
+    "read_chunks",
+    "read_received",
+    "rows_in",
+    "streams_by_itself",
+    "survey",
+]
+
+
+def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | None = None) -> Samples:
+    """A file -> its rows, with targets, features, kinds of columns and ids.
+
+    Args:
+        path: A file in one of the formats of `FORMATS`, plain or packed (`.gz`, `.zst`); or a folder of images with one
+            file of labels in it or beside it.
+        options: Where the labels are, and what else the file does not say itself.
+        needed_by: What needs all rows at once, as the beginning of a sentence; a file that can never be held in the
+            memory that there is is refused then.
+
+    Returns:
+        Samples of n rows: a frame or a CSR matrix, and targets (n, l) where there are labels.
+
+    Raises:
+        InputError: No such file, or something in it that cannot be used, with file, row and column.
+
+    Example:
+        >>> samples = read("songs.csv", ReadOptions(labels="mood_*"))  # doctest: +SKIP
+        >>> samples.labels.names  # doctest: +SKIP
+        ('mood_sad', 'mood_quiet')
+    """
+    source, options = located(path, options or ReadOptions())
+    if needed_by is not None:
+        refuse_larger_than_memory(source, needed_by)
+    return format_of(source, options).read(source, options)
+
+
+def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int | None = None) -> Iterator[Samples]:
+    """As `read`, a piece at a time, so that predicting for a large file does not need all of it in memory.
+
+    All pieces have the same kinds: those in `options.kinds` (a trained model's), and with none given those that
+    inspection finds in the first piece. With kinds given, all other columns but ids are left out.
+
+    Args:
+        path: As for `read`. CSV, TSV, Parquet, JSONL and Arrow are read in pieces; others as a whole, then cut.
+        options: As for `read`; label sets need `known_labels` or `label_order`, or else the first piece fixes them.
+        rows: Rows of a piece, 1 or more; the last may have fewer. None: as many as take little memory, at most 65,536.
+
+    Yields:
+        Samples of at most `rows` rows, in the file's order.
+
+    Raises:
+        InputError: As for `read`; rows are counted from the file's start.
+    """
+    source, options = located(path, options or ReadOptions())
+    row = format_of(source, options)
+    if rows is None:
+        rows = piece_rows(source, options) if can_stream(source, options) else PIECE_ROWS[1]
+    rows = validation.integer(low=1, rows=rows)
+    if row.chunks is None:
+        samples = row.read(source, options)
+        most = IMAGE_PIECE_ROWS if "image" in samples.kinds.values() else rows
+        yield from _slices(samples, min(rows, most))
+        return
+    yield from pieces_of(row.chunks(source, options, rows), source, options)
+
+
+def pieces_of(tables: Iterable[Table], source: Source, options: ReadOptions) -> Iterator[Samples]:
+    """The tables of one file as samples, all with the columns and kinds of the first.
+
+    Args:
+        tables: The file's rows, in its order.
+        source: The file.
+        options: As for `read_chunks`.
+
+    Raises:
+        InputError: As for `read_chunks`.
+    """
+    piece: Pieces | None = None
+    for table in tables:
+        piece = piece or first_piece(table, source, options)
+        yield samples_of(piece.cut(table), source, piece.options)
+
+
+def read_received(content: bytes, format_name: str, options: ReadOptions, rows: int) -> Iterator[Samples]:
+    """As `read_chunks`, of bytes that are no file.
+
+    Args:
+        content: The bytes, at least one of them no blank.
+        format_name: A row of `FORMATS` that can be read in pieces.
+        options: As for `read`.
+        rows: Rows of a piece, 1 or more.
+
+    Raises:
+        InputError: As for `read`.
+    """
+    row = next(one for one in FORMATS if one.name == format_name)
+    source = Received(Path(f"received{row.suffixes[0]}"), "received", row.suffixes[0], "", content)
+    assert row.chunks is not None
+    yield from pieces_of(row.chunks(source, options, rows), source, options)
+
+
+def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> bool:
+    """Whether a file needs more memory than there is when it is read as a whole, and can be read in pieces."""
+    source, options = located(path, options or ReadOptions())
+    return can_stream(source, options) and is_larger_than_memory(source)
+
+
+def first_rows(path: str | Path, options: ReadOptions | None, rows: int) -> Samples | None:
+    """The first rows of a file that can be read in pieces; None for another."""
+    source, told = located(path, options or ReadOptions())
+    return next(read_chunks(path, options, rows), None) if can_stream(source, told) else None
+
+
+def rows_in(path: str | Path, options: ReadOptions | None, most: int) -> int:
+    """How many rows a file has that can be read in pieces, counted no further than that; 0 for another."""
+    source, options = located(path, options or ReadOptions())
+    chunks = format_of(source, options).chunks
+    n_rows = 0
+    for table in chunks(source, options, piece_rows(source, options)) if chunks and can_stream(source, options) else ():
+        n_rows += table.frame.height
+        if n_rows >= most:
+            break
+    return n_rows
+
+
+def _slices(samples: Samples, rows: int) -> Iterator[Samples]:
+    for start in range(0, samples.n_samples, rows):
+        piece = np.arange(start, min(start + rows, samples.n_samples))
+        yield replace(
+            samples,
+            features=samples.features[piece],
+            targets=None if samples.targets is None else samples.targets.take(piece),
+            ids=None if samples.ids is None else samples.ids[piece],
+            listed=None if samples.listed is None else samples.listed[piece],
+            rows=None if not start and samples.rows is None else samples.row_numbers()[piece],
+        )

@@ -1,0 +1,166 @@
+"""The header of an ARFF file: its attributes, in order, and where the rows begin.
+
+It knows nothing of the rows, and of labels only what MEKA writes into the relation's name. Start reading at
+`parse_header`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from manyhot.data.readers.csv import refuse_twins
+from manyhot.data.readers.source import Source
+from manyhot.errors import InputError
+
+AttributeKind = Literal["numeric", "nominal", "string", "date"]
+
+QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_ATTRIBUTE = re.compile(rf"@attribute\s+({QUOTED}|[^\s{{]+)\s*(.+)$", re.IGNORECASE | re.DOTALL)
+_RELATION = re.compile(rf"@relation\s+({QUOTED}|.+)$", re.IGNORECASE | re.DOTALL)
+_DATA = re.compile(rb"^[ \t]*@data\b[^\n]*(\n|\Z)", re.IGNORECASE | re.MULTILINE)
+_LEVEL = re.compile(rf"\s*({QUOTED}|[^,]*?)\s*(?:,|$)", re.DOTALL)
+_MEKA = re.compile(r"-C\s+(-?\d+)")
+_YES, _NO = {"1", "true", "yes"}, {"0", "false", "no"}
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One column of an ARFF file.
+
+    Args:
+        name: Its name.
+        kind: What its values are.
+        levels: The values of a nominal attribute, in order; the first is what a sparse row leaves out.
+    """
+
+    name: str
+    kind: AttributeKind
+    levels: tuple[str, ...] = ()
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether its levels are 0 and 1 (or no and yes, false and true), in any order."""
+        words = [level.lower() for level in self.levels]
+        return len(words) in (1, 2) and set(words) <= _YES | _NO and len({word in _YES for word in words}) == len(words)
+
+    @property
+    def is_sparse_zero(self) -> bool:
+        """Whether what a sparse row leaves out is the number 0."""
+        return self.kind == "numeric" or (self.is_binary and self.levels[0].lower() in _NO)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands before the rows.
+
+    Args:
+        relation: Name of the relation.
+        attributes: The columns, in order.
+        body: Where the rows begin, in bytes.
+    """
+
+    relation: str
+    attributes: tuple[Attribute, ...]
+    body: int
+
+    @property
+    def names(self) -> list[str]:
+        """The attributes' names, in order."""
+        return [attribute.name for attribute in self.attributes]
+
+    def meka_labels(self) -> tuple[str, ...] | None:
+        """The labels that `-C n` in the relation's name speaks of: the first n attributes, or the last for n < 0.
+
+        Raises:
+            InputError: More labels than attributes.
+        """
+        found = _MEKA.search(self.relation)
+        count = int(found.group(1)) if found else 0
+        if not count:
+            return None
+        if abs(count) > len(self.attributes):
+            raise InputError(f"-C {count} in the relation's name, but there are only {len(self.attributes)} attributes")
+        return tuple(self.names[:count] if count > 0 else self.names[count:])
+
+
+def parse_header(content: bytes, source: Source) -> Header:
+    """The header of an ARFF file.
+
+    Args:
+        content: The whole file, UTF-8.
+        source: For messages.
+
+    Raises:
+        InputError: No `@data`, no attributes, one that cannot be understood (with its line), or a name that stands
+            twice.
+    """
+    found = _DATA.search(content)
+    if found is None:
+        raise InputError("has no line @data, so it is no ARFF file, or it was cut short", file=source.path)
+    relation, attributes = "", []
+    for number, line in enumerate(content[: found.start()].decode("utf-8").split("\n"), start=1):
+        line = line.strip()
+        if not line or line.startswith("%"):
+            continue
+        word = line.split(None, 1)[0].lower()
+        if word == "@relation":
+            match = _RELATION.match(line)
+            relation = unquoted(match.group(1).strip()) if match else ""
+        elif word == "@attribute":
+            attributes.append(_attribute(line, number, source))
+        else:
+            raise InputError(
+                f"line {number} is {line[:60]!r}, expected @relation, @attribute, @data or a comment (%)",
+                file=source.path,
+            )
+    if not attributes:
+        raise InputError("has no @attribute, expected one for each column", file=source.path)
+    refuse_twins([attribute.name for attribute in attributes], source)
+    return Header(relation, tuple(attributes), found.end())
+
+
+def unquoted(word: str) -> str:
+    """A name or value without its quotes and backslashes."""
+    if len(word) < 2 or word[0] != word[-1] or word[0] not in "'\"":
+        return word
+    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m.group(1), m.group(1)), word[1:-1], flags=re.DOTALL)
+
+
+def _attribute(line: str, number: int, source: Source) -> Attribute:
+    match = _ATTRIBUTE.match(line)
+    if match is None:
+        raise InputError(
+            f"line {number} is {line[:60]!r}, expected @attribute NAME TYPE; quote names with blanks", file=source.path
+        )
+    name, declared = unquoted(match.group(1)), match.group(2).strip()
+    if declared.startswith("{"):
+        stop = declared.rfind("}")
+        if stop < 0:
+            raise InputError(f"line {number}: the levels of {name!r} have no closing brace", file=source.path)
+        return Attribute(name, "nominal", _levels(declared[1:stop]))
+    word = declared.split()[0].lower()
+    if word in ("numeric", "real", "integer"):
+        return Attribute(name, "numeric")
+    if word == "string":
+        return Attribute(name, "string")
+    if word == "date":
+        return Attribute(name, "date")
+    raise InputError(
+        f"line {number}: the type of {name!r} is {declared[:40]!r}, expected numeric, real, integer, string, date or "
+        "a list of levels {a,b}",
+        file=source.path,
+    )
+
+
+def _levels(text: str) -> tuple[str, ...]:
+    levels, place = [], 0
+    while place < len(text):
+        match = _LEVEL.match(text, place)
+        if match is None or match.end() == place:
+            break
+        levels.append(unquoted(match.group(1)))
+        place = match.end()
+    return tuple(levels)

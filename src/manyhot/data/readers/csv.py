@@ -1,0 +1,274 @@
+"""CSV and TSV: every cell is read as text, and rows of another length than the header are refused with their number.
+
+It knows bytes, delimiters and quotes; what a column means is decided later. Start reading at `read_delimited`, then
+`cells_of`, which ARFF uses too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import BLOCK_BYTES, Source
+from manyhot.data.readers.table import Table
+from manyhot.errors import InputError
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SNIFFED_LINES = 20
+_DECIMAL_COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
+_WHOLE = r"^[+-]?\d+$"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the cells of a row are told apart.
+
+    Args:
+        delimiter: One character between two cells.
+        quote: One character around a cell that holds delimiters or line breaks.
+    """
+
+    delimiter: str
+    quote: str = '"'
+
+
+def read_delimited(source: Source, options: ReadOptions) -> Table:
+    """A CSV or TSV file as a table of text.
+
+    Args:
+        source: The file; `.tsv` means tabs, for `.csv` the delimiter is seen from the first lines.
+        options: `header` and `column_names` are used.
+
+    Returns:
+        Every cell as text, null where nothing stands.
+
+    Raises:
+        InputError: No text, no UTF-8, rows of different lengths, or a column name that stands twice.
+    """
+    content = source.text("CSV")
+    dialect = dialect_of(content, source)
+    names, body = _header(content, dialect, source, options)
+    return _table(body, names, dialect, source)
+
+
+def chunks_of_delimited(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+    """As `read_delimited`, `rows` rows at a time; a plain or gzip file is never held as a whole."""
+    lines = source.lines()
+    block, names, dialect = b"", None, None
+    first_row = 0
+    for block in _blocks(lines, rows, rows + options.header):
+        if dialect is None:
+            source.refuse_binary(block[:4096], "CSV")
+            block = block.removeprefix(b"\xef\xbb\xbf")
+            dialect = dialect_of(block, source)
+        source.refuse_other_encodings(block)
+        if names is None:
+            names, block = _header(block, dialect, source, options)
+            if not block.strip():
+                continue
+        table = _table(block, names, dialect, source, first_row)
+        first_row += table.frame.height
+        yield table
+
+
+def dialect_of(content: bytes, source: Source) -> Dialect:
+    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first lines most evenly, commas first."""
+    if source.suffix in (".tsv", ".tab"):
+        return Dialect("\t")
+    head = content[:65536].decode("utf-8", errors="replace").splitlines()[:_SNIFFED_LINES]
+    lines = [line for line in head if line.strip()]
+    if not lines or ("," in lines[0] and ";" not in lines[0]):
+        return Dialect(",")
+    for delimiter in _DELIMITERS:
+        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
+        if len(widths) == 1 and widths != {1}:
+            return Dialect(delimiter)
+    found = next((d for d in _DELIMITERS if d != "|" and d in lines[0]), ",")
+    return Dialect(found)
+
+
+def cells_of(content: bytes, width: int, dialect: Dialect, source: Source, first_row: int = 0) -> pl.DataFrame:
+    """Rows without header as text cells, (n, width), columns named `0`, `1`, ...
+
+    Raises:
+        InputError: A row with more or fewer cells, with its number; quotes that do not close.
+    """
+    names = [str(j) for j in range(width)]
+    rows = _scan(content, width, dialect)
+    if rows.is_odd:
+        return _careful_cells(content, names, dialect, source, first_row)
+    content = rows.without_blank(content)
+    try:
+        return pl.read_csv(
+            content,
+            separator=dialect.delimiter,
+            quote_char=dialect.quote,
+            has_header=False,
+            schema=dict.fromkeys(names, pl.String),
+        )
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    except pl.exceptions.ComputeError:
+        return _careful_cells(content, names, dialect, source, first_row)
+
+
+def refuse_twins(names: list[str], source: Source) -> None:
+    """Raise `InputError` when a column name stands twice."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"column names must be unique, found more than once: {', '.join(twice)}", file=source.path)
+
+
+def _table(body: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int = 0) -> Table:
+    frame = cells_of(body, len(names), dialect, source, first_row)
+    frame.columns = names
+    if dialect.delimiter == ";":
+        frame = _with_decimal_points(frame)
+    return Table(frame, blank_is_empty=True, first_row=first_row)
+
+
+def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptions) -> tuple[list[str], bytes]:
+    """The column names, and the bytes of the rows after them."""
+    stop = _end_of_first_row(content, dialect)
+    first = content[:stop].decode("utf-8")
+    try:
+        row = next(csv.reader(io.StringIO(first), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+    except csv.Error as error:
+        raise InputError(f"its first line cannot be read as column names ({error})", file=source.path) from None
+    if not options.header:
+        names = list(options.column_names or (f"column_{j + 1}" for j in range(len(row))))
+        if len(names) != len(row):
+            raise InputError(
+                f"the first row has {len(row)} cells but {len(names)} column names are given",
+                file=source.path,
+                argument="column_names",
+            )
+        return names, content
+    names = [name.strip() for name in row]
+    if names and not names[0] and "index" not in names:
+        names[0] = "index"
+    names = [name or f"column_{j + 1}" for j, name in enumerate(names)]
+    refuse_twins(names, source)
+    body = content[stop:]
+    if not body.strip():
+        raise InputError("has column names but no rows", file=source.path)
+    return names, body
+
+
+def _end_of_first_row(content: bytes, dialect: Dialect) -> int:
+    quote, stop = dialect.quote.encode(), 0
+    while True:
+        found = content.find(b"\n", stop)
+        if found < 0:
+            return len(content)
+        stop = found + 1
+        if content.count(quote, 0, stop) % 2 == 0:
+            return stop
+
+
+def _blocks(lines: Iterator[bytes], rows: int, first: int) -> Iterator[bytes]:
+    """Whole rows: `first` of them, then always `rows`; a row may span lines inside quotes."""
+    block: list[bytes] = []
+    n_rows, wanted, is_open = 0, first, False
+    for line in lines:
+        block.append(line)
+        is_open ^= line.count(b'"') % 2 == 1
+        n_rows += not is_open and not line.isspace()
+        if n_rows == wanted and not is_open:
+            yield b"".join(block)
+            block, n_rows, wanted = [], 0, rows
+    if b"".join(block).strip():
+        yield b"".join(block)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What counting delimiters and quotes shows: whether rows differ in length, and where blank rows stand."""
+
+    is_odd: bool
+    blank: tuple[tuple[int, int], ...] = ()
+
+    def without_blank(self, content: bytes) -> bytes:
+        if not self.blank:
+            return content
+        edges = [0, *(edge for span in self.blank for edge in span), len(content)]
+        return b"".join(content[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _scan(content: bytes, width: int, dialect: Dialect) -> _Scan:
+    """Counts the delimiters outside quotes between two line breaks outside quotes, a block at a time."""
+    delimiter, quote = ord(dialect.delimiter), ord(dialect.quote)
+    n_open = carried = 0
+    last_stop = -1
+    blank: list[tuple[int, int]] = []
+    for start in range(0, len(content), BLOCK_BYTES):
+        data = np.frombuffer(content, np.uint8, min(BLOCK_BYTES, len(content) - start), start)
+        marks = np.flatnonzero((data == delimiter) | (data == quote) | (data == 10))
+        kind = data[marks]
+        depth = n_open + np.cumsum(kind == quote)
+        n_open = int(depth[-1]) if len(depth) else n_open
+        outside = depth % 2 == 0
+        counted = np.concatenate([[0], np.cumsum((kind == delimiter) & outside)])
+        at = np.flatnonzero((kind == 10) & outside)
+        if not len(at):
+            carried += int(counted[-1])
+            continue
+        counts = np.diff(counted[at], prepend=-carried)
+        stops = marks[at] + start
+        lengths = np.diff(stops, prepend=last_stop)
+        carried, last_stop = int(counted[-1] - counted[at[-1]]), int(stops[-1])
+        for k in np.flatnonzero((lengths <= 2) | (counts != width - 1)):
+            row = (int(stops[k] - lengths[k]) + 1, int(stops[k]) + 1)
+            if lengths[k] <= 2 and not content[row[0] : row[1]].strip():
+                blank.append(row)
+            elif counts[k] != width - 1:
+                return _Scan(is_odd=True)
+    is_odd = n_open % 2 == 1 or (carried != width - 1 and bool(content[last_stop + 1 :].strip()))
+    return _Scan(is_odd, tuple(blank))
+
+
+def _careful_cells(content: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int) -> pl.DataFrame:
+    """Quotes inside unquoted cells deceive the fast count; this reading of the rows decides."""
+    table: list[list[str | None]] = []
+    try:
+        for row in csv.reader(_text(content), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
+            if row and len(row) != len(names):
+                raise InputError(
+                    f"has {len(row)} cells, expected {len(names)} as in the other rows; "
+                    f"quote cells that hold {dialect.delimiter!r}, and leave missing ones empty",
+                    file=source.path,
+                    row=len(table) + 1 + first_row,
+                )
+            if row:
+                table.append([cell or None for cell in row])
+    except csv.Error:
+        raise _open_quote(dialect, source, len(table) + 1 + first_row) from None
+    return pl.DataFrame(table, schema=dict.fromkeys(names, pl.String), orient="row")
+
+
+def _text(content: bytes) -> io.StringIO:
+    csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
+    return io.StringIO(content.decode("utf-8"), newline="")
+
+
+def _open_quote(dialect: Dialect, source: Source, row: int) -> InputError:
+    return InputError(f"a quote ({dialect.quote}) does not close where its cell ends", file=source.path, row=row)
+
+
+def _with_decimal_points(frame: pl.DataFrame) -> pl.DataFrame:
+    """Numbers written with a decimal comma, as `;`-separated files have them, with a point."""
+    changed = []
+    for column in frame:
+        cells = column.str.strip_chars()
+        cells = cells.filter(cells.is_not_null() & ~cells.is_in(["", "?", "NA"]))
+        has_comma = cells.str.contains(_DECIMAL_COMMA)
+        if has_comma.any() and (has_comma | cells.str.contains(_WHOLE)).all():
+            changed.append(column.str.replace(",", ".", literal=True))
+    return frame.with_columns(changed) if changed else frame

@@ -1,0 +1,86 @@
+"""Idx: images as one array of bytes, and the number of each one's only label in a second file beside it (MNIST)."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import Source, locate, placed, what_is
+from manyhot.data.readers.table import Table, samples_of, without_labels
+from manyhot.data.readers.targets import Indicators, arrange
+from manyhot.data.samples import Samples
+from manyhot.errors import InputError
+
+COLUMN = "image"
+STARTS = (b"\0\0\x08\x03", b"\0\0\x08\x04")
+"""How a file of images begins: bytes, three or four axes."""
+
+
+def read_idx(source: Source, options: ReadOptions) -> Samples:
+    """A file of images and the file of labels beside it, whose name has labels and idx1 in place of images and idx3.
+
+    Args:
+        source: The images: bytes (n, h, w), or (n, h, w, c) with 1 or 3 channels.
+        options: How to read it.
+
+    Returns:
+        Samples with one column of arrays; each row has one label, called by its number.
+
+    Raises:
+        InputError: Another content, a file cut short, or no file of labels where labels are required.
+    """
+    source.refuse_zst("idx")
+    images = _array(source)
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+        what = "labels; name the file of the images" if images.ndim == 1 else f"an array of shape {images.shape}"
+        raise InputError(f"holds {what}, expected images (n, h, w)", file=source.path)
+    frame = pl.DataFrame([pl.Series(COLUMN, images)])
+    plain = samples_of(Table(frame, declared={COLUMN: "image"}), source, without_labels(options))
+    beside = labels_beside(source.path)
+    if beside is None:
+        if options.require_labels:
+            usual = re.sub("images", "labels", re.sub(r"idx[34]", "idx1", source.path.name))
+            raise InputError(f"has no file of labels beside it, expected {usual!r}", file=source.path)
+        return plain
+    try:
+        return plain.with_targets(*arrange(_indicators(locate(beside), len(images)), options))
+    except InputError as error:
+        if options.require_labels:
+            raise placed(error, source) if error.file is None else error from None
+        return plain
+
+
+def labels_beside(path: Path) -> Path | None:
+    """The file of the labels of a file of images, packed or not; None where there is none."""
+    name = re.sub("images", "labels", re.sub(r"idx[34]", "idx1", path.name))
+    plain = name.removesuffix(".gz")
+    found = [path.with_name(one) for one in (name, plain, plain + ".gz") if one != path.name]
+    return next((one for one in found if one.is_file()), None)
+
+
+def _array(source: Source) -> np.ndarray:
+    content = source.content()
+    if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3] or not content[3]:
+        raise InputError(f"is not idx but {what_is(content[:4096]) or 'plain text'}; rename it", file=source.path)
+    shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
+    start, n_bytes = 4 + 4 * content[3], int(np.prod([float(edge) for edge in shape]))
+    if len(content) - start != n_bytes:
+        raise InputError(
+            f"is cut short or damaged: it says {shape}, {n_bytes} bytes, and has {len(content) - start}",
+            file=source.path,
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _indicators(source: Source, n_rows: int) -> Indicators:
+    numbers = _array(source)
+    if numbers.shape != (n_rows,):
+        raise InputError(f"holds an array of shape {numbers.shape}, expected {n_rows} labels", file=source.path)
+    names = np.unique(numbers)
+    values = numbers[:, None] == names
+    return Indicators(values, np.ones_like(values), tuple(str(name) for name in names), is_closed=True)

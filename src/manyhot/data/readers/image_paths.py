@@ -1,0 +1,68 @@
+"""Columns of paths of images: where the files are, and what the rows are called by them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from manyhot.data.readers.options import ReadOptions
+from manyhot.errors import InputError
+
+_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+]+://")
+
+
+def is_path(column: pl.Series, kinds: Mapping[str, str]) -> bool:
+    """Whether a column holds paths of images."""
+    return kinds[column.name] == "image" and column.dtype == pl.String
+
+
+def found_at(column: pl.Series, base: Path, options: ReadOptions) -> pl.Series:
+    """Paths as absolute ones.
+
+    Args:
+        column: Paths; missing ones stay missing.
+        base: The folder that they start from.
+        options: `on_bad_image` says whether files that are not there are refused.
+
+    Raises:
+        InputError: A file that is not there, with its row.
+    """
+    cells = column.to_list()
+    paths = [cell if cell is None or _ADDRESS.match(cell) else os.path.join(base, cell) for cell in cells]
+    if options.on_bad_image == "error":
+        absent = [k for k, path in enumerate(paths) if path is not None and not os.path.isfile(path)]
+        if absent:
+            more = f" (nor do {len(absent) - 1} more)" if len(absent) > 1 else ""
+            raise InputError(
+                f"{cells[absent[0]]!r} does not exist{more}; paths of images start from {str(base)!r}: put them there, "
+                "say in which folder they are (--images FOLDER), go on without them (--on-bad-image skip), or leave "
+                f"the column out (--kind {column.name}=ignored)",
+                row=absent[0] + 1,
+                column=column.name,
+            )
+    return pl.Series(column.name, paths, dtype=pl.String)
+
+
+def ids_of_images(
+    columns: Sequence[pl.Series], kinds: Mapping[str, str], base: Path, rows: np.ndarray | None
+) -> np.ndarray | None:
+    """Rows called by the paths of their images, where one column has these; by their number where a path is missing.
+
+    Args:
+        columns: The features.
+        kinds: Column name -> kind.
+        base: The folder that paths are told from.
+        rows: Number of each row, from 1; None for 1 to n.
+    """
+    named = [column for column in columns if is_path(column, kinds)]
+    if len(named) != 1:
+        return None
+    start = os.path.join(os.path.abspath(base), "")
+    numbers = range(1, len(named[0]) + 1) if rows is None else rows.tolist()
+    cells = zip(named[0].to_list(), numbers, strict=True)
+    return np.asarray([str(n) if path is None else path.removeprefix(start) for path, n in cells], dtype=str)

@@ -1,0 +1,61 @@
+"""The files that are read with a file of rows: those beside it, and those that its cells name.
+
+Nothing is opened here but the table whose cells name images. Start reading at `files_with`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from manyhot.data.readers.column_types import IMAGE_NAME
+from manyhot.data.readers.formats import format_of
+from manyhot.data.readers.idx import labels_beside
+from manyhot.data.readers.image_folder import located
+from manyhot.data.readers.mulan import xml_beside
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.survey import IMAGE_PIECE_ROWS
+from manyhot.data.readers.xc import names_beside
+
+
+def files_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
+    """The file itself, and what is read with it where it is there: Mulan's XML, labels of idx, names of XC.
+
+    Args:
+        path: As for `read`.
+        options: As for `read`.
+
+    Yields:
+        What a file holds, in words, and where it is.
+
+    Raises:
+        InputError: No such file.
+    """
+    source, options = located(path, options)
+    yield "the rows", source.path
+    name = format_of(source, options).name
+    beside = {
+        "arff": [options.xml or xml_beside(source.path, source.stem)],
+        "idx": [labels_beside(source.path)],
+        "xc": [names_beside(source, stem) for stem in ("labels", "features")],
+    }
+    for found in beside.get(name, [options.xml]):
+        if found is not None:
+            yield "the names or values of the labels", found
+
+
+def images_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
+    """The images and masks that the cells of a table name, or that lie in a folder; as `files_with` gives files."""
+    source, options = located(path, options)
+    chunks = format_of(source, options).chunks
+    folder = source.path.parent
+    for table in chunks(source, options, IMAGE_PIECE_ROWS) if chunks is not None else ():
+        for column in table.frame.iter_columns():
+            if column.dtype != pl.String:
+                continue
+            for cell in column.drop_nulls().unique().str.strip_chars().to_list():
+                if re.search(IMAGE_NAME, cell):
+                    yield "an image that the rows name", folder / cell

@@ -1,0 +1,95 @@
+"""JSONL (NDJSON): one JSON object in a line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import Source, broken
+from manyhot.data.readers.table import Table
+from manyhot.errors import InputError
+
+_ROWS_WITH_TWINS_CHECKED = 100
+
+
+def read_jsonl(source: Source, options: ReadOptions) -> Table:
+    """A JSONL file; a key that a row lacks is null there.
+
+    Raises:
+        InputError: A line that is no JSON object, with its number; a key that stands twice.
+    """
+    return Table(_frame(source.text("JSONL"), source, 0))
+
+
+def chunks_of_jsonl(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+    """As `read_jsonl`, `rows` rows at a time; a plain or gzip file is never held as a whole.
+
+    Columns that a chunk lacks are added as missing when an earlier chunk had them.
+    """
+    lines = (line for line in source.lines() if line.strip())
+    first_row = 0
+    names: list[str] = []
+    while block := b"".join(itertools.islice(lines, rows)):
+        if not first_row:
+            source.refuse_binary(block[:4096], "JSONL")
+            block = block.removeprefix(b"\xef\xbb\xbf")
+        source.refuse_other_encodings(block)
+        frame = _frame(block, source, first_row)
+        names = list(dict.fromkeys([*names, *frame.columns]))
+        absent = [pl.lit(None).alias(name) for name in names if name not in frame.columns]
+        frame = frame.with_columns(absent).select(names)
+        yield Table(frame, first_row=first_row)
+        first_row += frame.height
+
+
+def _frame(content: bytes, source: Source, first_row: int) -> pl.DataFrame:
+    if content.lstrip().startswith(b"["):
+        raise InputError("holds a JSON list, expected one JSON object in each line", file=source.path)
+    _refuse_twins(content, source, first_row)
+    try:
+        return pl.read_ndjson(content, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        _find_broken_row(content, source, first_row)
+        raise broken(source, "JSONL", error) from None
+
+
+def _refuse_twins(content: bytes, source: Source, first_row: int) -> None:
+    """polars keeps one of two equal keys in silence; the first rows are enough to see how the file is made."""
+    start = row = 0
+    while start < len(content) and row < _ROWS_WITH_TWINS_CHECKED:
+        found = content.find(b"\n", start)
+        stop = found if found >= 0 else len(content)
+        if content[start:stop].strip():
+            _parse(content[start:stop], source, first_row + row)
+            row += 1
+        start = stop + 1
+
+
+def _find_broken_row(content: bytes, source: Source, first_row: int) -> None:
+    for i, line in enumerate(line for line in content.splitlines() if line.strip()):
+        _parse(line, source, first_row + i)
+
+
+def _parse(line: bytes, source: Source, row: int) -> None:
+    try:
+        value = json.loads(line, object_pairs_hook=lambda pairs: pairs)
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", str(error))
+        raise InputError(f"is no JSON object ({reason})", file=source.path, row=row + 1) from None
+    if not line.lstrip().startswith(b"{"):
+        raise InputError(f"is {_name(value)}, expected a JSON object", file=source.path, row=row + 1)
+    twice = [key for key, count in Counter(key for key, _ in value).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"column names must be unique, found more than once: {', '.join(twice)}", file=source.path, row=row + 1
+        )
+
+
+def _name(value: Any) -> str:
+    return "a list" if isinstance(value, list) else f"the value {value!r}"

@@ -1,0 +1,155 @@
+"""NumPy archives: `X` (or the parts of a CSR matrix) and `Y`, with optional names and ids; nothing pickled."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from manyhot.data.readers.image_folder import IMAGE_COLUMN
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import ZIP, Source, broken, placed, what_is
+from manyhot.data.readers.sparse import SparseRows, sparse_samples
+from manyhot.data.readers.table import Table, samples_of, without_labels
+from manyhot.data.readers.targets import Indicators, arrange, indicators_from_matrix
+from manyhot.data.samples import Samples
+from manyhot.errors import InputError
+
+_PARTS = ("data", "indices", "indptr", "shape")
+_NAMES = ("labels", "feature_names", "ids")
+
+
+def read_npz(source: Source, options: ReadOptions) -> Samples:
+    """A NumPy archive.
+
+    Args:
+        source: Arrays `X` (n, f), or images uint8 (n, h, w) or (n, h, w, c), or `data`, `indices`, `indptr` and `shape`
+            of a CSR matrix; `Y` (n, l) of 0, 1 and NaN; optional text arrays `labels`, `feature_names` and `ids`.
+        options: How to read it.
+
+    Returns:
+        Samples with a CSR matrix, or with a frame of numeric columns or of one column of images.
+
+    Raises:
+        InputError: It is no such archive, has pickled objects, lacks an array, or the shapes do not fit together.
+    """
+    source.refuse_zst("NPZ")
+    if what_is(source.head()) != ZIP:
+        raise InputError(f"is not NPZ but {what_is(source.head()) or 'plain text'}; rename it", file=source.path)
+    arrays = _arrays(source)
+    try:
+        X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
+        n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape
+        names = _text(arrays, "feature_names", n_features, "f")
+        indicators = _indicators(arrays, n_rows)
+        ids = np.asarray(_text(arrays, "ids", n_rows, "")) if "ids" in arrays else None
+    except InputError as error:
+        raise placed(error, source) from None
+    if sp.issparse(X):
+        return sparse_samples(SparseRows(X, names, indicators, ids), source, options)
+    if isinstance(X, pl.DataFrame):
+        return _dense(Table(X, declared={IMAGE_COLUMN: "image"}), indicators, ids, source, options)
+    if len(set(names)) < len(names):
+        raise InputError("feature_names must be unique", file=source.path)
+    table = Table(pl.DataFrame(X, schema=list(names), orient="row"), declared=dict.fromkeys(names, "numeric"))
+    return _dense(table, indicators, ids, source, options)
+
+
+def _arrays(source: Source) -> dict[str, np.ndarray]:
+    wanted = ("X", "Y", *_PARTS, *_NAMES)
+    try:
+        with np.load(io.BytesIO(source.content()), allow_pickle=False) as archive:
+            return {name: archive[name] for name in wanted if name in archive.files}
+    except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        if "pickle" in str(error):
+            raise InputError(
+                "holds Python objects, which are never loaded; save numbers and text (dtype=str) only", file=source.path
+            ) from None
+        raise broken(source, "NPZ", error) from None
+
+
+def _dense_features(arrays: Mapping[str, np.ndarray]) -> Any:
+    X = arrays["X"]
+    if X.ndim == 3 or (X.ndim == 4 and X.shape[3] in (1, 3)):
+        if X.dtype != np.uint8:
+            raise InputError(f"X has shape {X.shape} and type {X.dtype}; images are whole numbers of type uint8")
+        return pl.DataFrame([pl.Series(IMAGE_COLUMN, np.ascontiguousarray(X))])
+    if X.ndim != 2 or X.dtype.kind not in "biuf":
+        raise InputError(
+            f"X has shape {X.shape} and type {X.dtype}, expected numbers of shape (n, f), or images uint8 (n, h, w)"
+        )
+    return X.astype(np.float64)
+
+
+def _sparse_features(arrays: Mapping[str, np.ndarray]) -> sp.csr_matrix:
+    missing = [name for name in _PARTS if name not in arrays]
+    if missing:
+        raise InputError(
+            f"has no array X, nor all of {', '.join(_PARTS)}; found {', '.join(arrays) or 'none of these'}"
+        )
+    if any(arrays[name].dtype.kind not in "biuf" for name in _PARTS) or arrays["shape"].shape != (2,):
+        raise InputError("the parts of the CSR matrix are no numbers, or shape is no pair")
+    try:
+        shape = (int(arrays["shape"][0]), int(arrays["shape"][1]))
+        matrix = sp.csr_matrix((arrays["data"].astype(np.float64), arrays["indices"], arrays["indptr"]), shape=shape)
+        matrix.check_format(full_check=True)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise InputError(f"the parts do not make a CSR matrix ({error})") from None
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _indicators(arrays: Mapping[str, np.ndarray], n_rows: int) -> Indicators | None:
+    if "Y" not in arrays:
+        return None
+    Y = arrays["Y"]
+    if Y.ndim != 2 or Y.shape[0] != n_rows or Y.dtype.kind not in "biuf":
+        raise InputError(f"Y has shape {Y.shape} and type {Y.dtype}, expected numbers of shape ({n_rows}, l)")
+    names = _text(arrays, "labels", Y.shape[1], "label_")
+    return indicators_from_matrix(Y.astype(np.float64), names)
+
+
+def _text(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: str) -> tuple[str, ...]:
+    if key not in arrays:
+        return tuple(f"{prefix}{j}" for j in range(count))
+    words = arrays[key]
+    if words.shape != (count,) or words.dtype.kind not in "Uiu":
+        raise InputError(f"{key} has shape {words.shape} and type {words.dtype}, expected text of shape ({count},)")
+    return tuple(str(word) for word in words)
+
+
+def _dense(
+    table: Table,
+    indicators: Indicators | None,
+    ids: np.ndarray | None,
+    source: Source,
+    options: ReadOptions,
+) -> Samples:
+    plain = samples_of(table, source, without_labels(options))
+    notes, targets, space = tuple(plain.notes), None, None
+    if indicators is None and options.require_labels:
+        raise InputError("has no array Y, expected the targets (n, l)", file=source.path)
+    if indicators is not None:
+        try:
+            targets, space, more = arrange(indicators, options)
+        except InputError as error:
+            if options.require_labels:
+                raise placed(error, source) from None
+            more = (f"the labels in this file were not used: {error}",)
+        notes = (*notes, *more)
+    return Samples(
+        features=plain.features,
+        feature_names=plain.feature_names,
+        kinds=plain.kinds,
+        targets=targets,
+        labels=space,
+        ids=plain.ids if ids is None else ids,
+        source=plain.source,
+        notes=notes,
+    )

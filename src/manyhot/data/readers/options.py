@@ -1,0 +1,129 @@
+"""What a reader needs to be told: where the labels are, and what else the file does not say itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from manyhot import validation
+from manyhot.config.images import ON_BAD_IMAGE
+from manyhot.data.labels import UNKNOWN_LABELS, UnknownLabels
+from manyhot.data.samples import COLUMN_KINDS, ColumnKind
+from manyhot.errors import InputError
+
+MOST_VALUE = 65535
+"""The highest number that a mask holds."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a file; one object serves every format, which takes from it what concerns it.
+
+    Args:
+        labels: A glob over indicator columns (`label_*`), a list of them (`a,b,c`), or the one column that holds
+            label sets. None for formats that carry their labels, or when `known_labels` names the columns.
+        sep: What stands between two names in a column of label sets; None for JSON lists.
+        xml: The Mulan XML that names the labels of an ARFF file, when it does not lie beside it.
+        id_column: The column that names the rows; None lets inspection find one.
+        kinds: Column name -> kind, where inspection would guess wrong, or the kinds that training used.
+        format: Name of the format; None goes by the file's suffix.
+        known_labels: A trained model's labels in their order; targets then have exactly these columns.
+        label_order: Names and order of the labels of a set column in training; None sorts the names found.
+        feature_names: A trained model's features in their order, for sparse formats: the matrix then has exactly
+            these columns, zero where the file has none.
+        require_labels: False for prediction: it is then fine when there are no labels, or unreadable ones.
+        unknown_labels: What to do with labels beyond `known_labels` (or `label_order`).
+        header: Whether the first row of CSV or TSV holds the column names.
+        column_names: The names of a CSV or TSV file without header.
+        images: A folder in whose depths the images are looked up that a column of the table names, with or without
+            folders and suffix; rows without an image there are left out. None: paths are relative to the table's file.
+        on_bad_image: "error" refuses paths of images that are not there, "skip" leaves them to whoever decodes.
+        sparse_targets: Whether label sets (a column of them, libsvm, XC) become `Samples.listed`, for very many labels.
+        legend: What the numbers of a mask mean, where each pixel of an image has labels: number as text -> its labels,
+            [] for none of them, None for unknown.
+
+    Raises:
+        InputError: A value out of its range, naming the argument.
+    """
+
+    labels: str | None = None
+    sep: str | None = None
+    xml: Path | None = None
+    id_column: str | None = None
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    format: str | None = None
+    known_labels: tuple[str, ...] | None = None
+    label_order: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
+    require_labels: bool = True
+    unknown_labels: UnknownLabels = "error"
+    header: bool = True
+    column_names: tuple[str, ...] | None = None
+    sparse_targets: bool = False
+    legend: Mapping[str, Sequence[str] | None] | None = None
+    images: Path | None = None
+    on_bad_image: str = "error"
+
+    def __post_init__(self) -> None:
+        validation.one_of(UNKNOWN_LABELS, unknown_labels=self.unknown_labels)
+        validation.one_of(ON_BAD_IMAGE, on_bad_image=self.on_bad_image)
+        validation.boolean(header=self.header)
+        validation.boolean(sparse_targets=self.sparse_targets)
+        validation.boolean(require_labels=self.require_labels)
+        for name, kind in self.kinds.items():
+            if kind not in COLUMN_KINDS:
+                hint = validation.did_you_mean(str(kind), COLUMN_KINDS)
+                raise InputError(
+                    f"got {kind!r} for column {name!r}, expected one of {', '.join(COLUMN_KINDS)}{hint}",
+                    argument="kinds",
+                )
+        if self.sep == "":
+            raise InputError("got an empty text, expected what stands between two labels, such as '|'", argument="sep")
+        if self.labels is not None and not self.labels.strip():
+            raise InputError("got an empty text, expected a column name, a list or a glob", argument="labels")
+        for argument in ("known_labels", "label_order", "feature_names", "column_names"):
+            self._refuse_twins(argument)
+        if self.legend is not None:
+            object.__setattr__(self, "legend", _checked_legend(self.legend))
+        if self.column_names is not None and self.header:
+            raise InputError("column names are for files without a header: say header=False", argument="column_names")
+
+    def _refuse_twins(self, argument: str) -> None:
+        names = getattr(self, argument)
+        if names is None:
+            return
+        if isinstance(names, str):
+            raise InputError(f"got the text {names!r}, expected a tuple of names", argument=argument)
+        twins = [] if len(set(names)) == len(names) else [name for k, name in enumerate(names) if name in names[:k]]
+        if twins:
+            raise InputError(f"{twins[0]!r} is named more than once", argument=argument)
+
+
+def _checked_legend(legend: Any) -> dict[str, list[str] | None]:
+    """Numbers as text -> lists of labels, or None.
+
+    Raises:
+        InputError: Anything else.
+    """
+    if not isinstance(legend, Mapping) or not legend:
+        raise InputError(
+            'expected numbers with their labels, such as {"0": ["sky"], "8": ["car", "vehicle"], "11": null}',
+            argument="legend",
+        )
+    checked: dict[str, list[str] | None] = {}
+    for number, named in legend.items():
+        if not str(number).isdecimal() or int(number) > MOST_VALUE:
+            raise InputError(
+                f"got {validation.shown(number)}, expected a number from 0 to {MOST_VALUE}", argument="legend"
+            )
+        named = [named] if isinstance(named, str) else named
+        is_list = isinstance(named, (list, tuple)) and all(isinstance(name, str) and name for name in named)
+        if named is not None and not is_list:
+            raise InputError(
+                f"{number}: got {validation.shown(named)}, expected a list of labels, or null for unknown",
+                argument="legend",
+            )
+        checked[str(int(number))] = None if named is None else list(dict.fromkeys(named))
+    return checked

@@ -1,0 +1,268 @@
+"""Finding a file, unpacking it, and saying what is wrong when it is not what its name says.
+
+It knows suffixes, compression and magic numbers, and nothing of columns or labels. Every error about a file as a
+whole is worded here. Start reading at `locate`, then `Source.content`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from manyhot.errors import InputError
+from manyhot.validation import did_you_mean
+
+BLOCK_BYTES = 1 << 24
+_HEAD_BYTES = 4096
+_COMPRESSIONS = (".gz", ".zst")
+_LINE_SEPARATOR = "\x01"
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"PAR1", "Parquet"),
+    (b"ARROW1", "Arrow IPC"),
+    (b"PK\x03\x04", "a zip archive (XLSX, NPZ and ZIP files are)"),
+    (b"%PDF", "a PDF"),
+    (b"\x89HDF", "HDF5"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xfe\xff", "UTF-16 text"),
+)
+PARQUET, ARROW, ZIP = "Parquet", "Arrow IPC", "a zip archive (XLSX, NPZ and ZIP files are)"
+_UNPACK_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that exists.
+
+    Args:
+        path: Where it is.
+        stem: Its name without the format's and the compression's suffix.
+        suffix: The suffix of its format in lower case, with the dot; "" when it has none.
+        compression: ".gz", ".zst" or "".
+    """
+
+    path: Path
+    stem: str
+    suffix: str
+    compression: str
+
+    def content(self) -> bytes:
+        """All bytes, unpacked.
+
+        Raises:
+            InputError: The file cannot be read, is empty, or is not packed as its name says.
+        """
+        if self.compression == ".zst":
+            return self._zst_text()
+        try:
+            if self.compression == ".gz":
+                with gzip.open(self.path, "rb") as packed:
+                    content = packed.read()
+            else:
+                content = self.path.read_bytes()
+        except _UNPACK_ERRORS as error:
+            raise self._not_packed("gzip", error) from None
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
+        if not content or content.isspace():
+            raise InputError("is empty: there is nothing to read", file=self.path)
+        return content
+
+    def text(self, format_name: str) -> bytes:
+        """All bytes of a text format in UTF-8, without a byte order mark.
+
+        Raises:
+            InputError: As `content`; or the file is no text, or no UTF-8, with the row.
+        """
+        content = self.content()
+        self.refuse_binary(content[:_HEAD_BYTES], format_name)
+        content = content.removeprefix(b"\xef\xbb\xbf")
+        self.refuse_other_encodings(content)
+        return content
+
+    def head(self) -> bytes:
+        """The first 4096 bytes, unpacked."""
+        if self.compression == ".zst":
+            return self._zst_text()[:_HEAD_BYTES]
+        try:
+            if self.compression == ".gz":
+                with gzip.open(self.path, "rb") as packed:
+                    return packed.read(_HEAD_BYTES)
+            with self.path.open("rb") as file:
+                return file.read(_HEAD_BYTES)
+        except _UNPACK_ERRORS as error:
+            raise self._not_packed("gzip", error) from None
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole."""
+        if self.compression == ".zst":
+            yield from self.content().splitlines(keepends=True)
+            return
+        try:
+            with gzip.open(self.path, "rb") if self.compression == ".gz" else self.path.open("rb") as file:
+                yield from file
+        except _UNPACK_ERRORS as error:
+            raise self._not_packed("gzip", error) from None
+
+    def refuse_binary(self, head: bytes, format_name: str) -> None:
+        """Raise when the first bytes are not those of a text."""
+        found = what_is(head)
+        if found == "gzip":
+            raise InputError(f"is gzip, not {format_name}: let its name end in .gz", file=self.path)
+        if found is not None:
+            raise InputError(
+                f"is {found}, not {format_name} in UTF-8; convert it, or give the format it really has", file=self.path
+            )
+
+    def refuse_other_encodings(self, content: bytes) -> None:
+        """Raise when the bytes are no UTF-8, with the row."""
+        start = 0
+        while start < len(content):
+            stop = min(start + BLOCK_BYTES, len(content))
+            while stop < len(content) and content[stop] & 0xC0 == 0x80 and stop - start > BLOCK_BYTES - 4:
+                stop -= 1
+            try:
+                content[start:stop].decode("utf-8")
+            except UnicodeDecodeError as error:
+                line = content.count(b"\n", 0, start + error.start) + 1
+                raise InputError(
+                    f"is not UTF-8: line {line} holds the byte 0x{content[start + error.start]:02x}; "
+                    "save it as UTF-8 (iconv -f LATIN1 -t UTF-8 does it for Western files)",
+                    file=self.path,
+                ) from None
+            start = stop
+
+    def refuse_zst(self, format_name: str) -> None:
+        """Raise for a binary format in Zstandard, which needs a library that manyhot does without."""
+        if self.compression == ".zst":
+            raise InputError(
+                f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz",
+                file=self.path,
+            )
+
+    def _zst_text(self) -> bytes:
+        """Unpacked by polars, which can do it for text: each line is read as one cell."""
+        with self.path.open("rb") as file:
+            head = file.read(4)
+        if not head:
+            raise InputError("is empty: there is nothing to read", file=self.path)
+        if what_is(head) != "Zstandard":
+            raise self._not_packed("Zstandard", None)
+        try:
+            lines = pl.read_csv(
+                self.path,
+                separator=_LINE_SEPARATOR,
+                has_header=False,
+                infer_schema=False,
+                quote_char=None,
+                new_columns=["line"],
+            )
+        except pl.exceptions.NoDataError:
+            raise InputError("is empty: there is nothing to read", file=self.path) from None
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(f"is no text in UTF-8 once unpacked ({_first_line(error)})", file=self.path) from None
+        return "\n".join(lines["line"].fill_null("").to_list()).encode() + b"\n"
+
+    def _not_packed(self, packing: str, error: Exception | None) -> InputError:
+        with self.path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if not head:
+            return InputError("is empty: there is nothing to read", file=self.path)
+        if error is not None and what_is(head) == packing:
+            return InputError(f"is damaged or cut short ({error})", file=self.path)
+        return InputError(
+            f"is {what_is(head) or 'plain text'}, not {packing} as its name says; "
+            f"drop {self.compression} from its name",
+            file=self.path,
+        )
+
+
+@dataclass(frozen=True)
+class Received(Source):
+    """Bytes that came some other way and are no file; `path` only gives them a name.
+
+    Args:
+        received: The bytes.
+    """
+
+    received: bytes = b""
+
+    def content(self) -> bytes:
+        """All bytes; `InputError` where there are none but blanks."""
+        if not self.received or self.received.isspace():
+            raise InputError("is empty: there is nothing to read", file=self.path)
+        return self.received
+
+    def head(self) -> bytes:
+        """The first 4096 bytes."""
+        return self.received[:_HEAD_BYTES]
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines, one after another."""
+        yield from io.BytesIO(self.content())
+
+
+def locate(path: str | Path) -> Source:
+    """A path -> a file that is there.
+
+    Raises:
+        InputError: No such file (with the nearest name beside it), a folder, or an empty file.
+    """
+    path = Path(path)
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        where = "" if path.parent.is_dir() else f"; the folder {str(path.parent)!r} does not exist either"
+        raise InputError(f"no such file{where or did_you_mean(path.name, beside)}", file=path)
+    if path.is_dir():
+        raise InputError("is a folder, expected a file; name one file in it", file=path)
+    if not path.stat().st_size:
+        raise InputError("is empty: there is nothing to read", file=path)
+    name = path.name
+    compression = next((c for c in _COMPRESSIONS if name.lower().endswith(c)), "")
+    name = name[: len(name) - len(compression)] if compression else name
+    suffix = Path(name).suffix
+    return Source(path, name[: len(name) - len(suffix)] if suffix else name, suffix.lower(), compression)
+
+
+def what_is(head: bytes) -> str | None:
+    """What the first bytes of a file say it is; None for what may be text in UTF-8."""
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    return "binary data" if b"\0" in head else None
+
+
+def placed(error: InputError, source: Source, *, first_row: int = 0, column: str | None = None) -> InputError:
+    """The same error with its file, its column, and its row counted from the file's start."""
+    return InputError(
+        error.message,
+        file=source.path,
+        row=None if error.row is None else error.row + first_row,
+        column=error.column or column,
+        argument=error.argument,
+    )
+
+
+def broken(source: Source, format_name: str, error: Exception) -> InputError:
+    """What to say when a library cannot read a file for a reason of its own."""
+    return InputError(f"cannot be read as {format_name} ({_first_line(error)})", file=source.path)
+
+
+def _first_line(error: Exception) -> str:
+    return re.split(r"[\r\n]", str(error), maxsplit=1)[0][:200]

@@ -1,0 +1,141 @@
+"""A sparse matrix with names -> Samples, in a trained model's order of features when there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.readers.column_types import refuse_unknown
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import Source, placed
+from manyhot.data.readers.sparse_targets import LabelSets, arrange_sets
+from manyhot.data.readers.targets import Indicators, arrange
+from manyhot.data.samples import ColumnKind, Samples
+from manyhot.errors import InputError
+from manyhot.validation import did_you_mean
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """What a sparse format found in a file.
+
+    Args:
+        matrix: float64 CSR (n, f).
+        names: f feature names.
+        indicators: Targets as read, label sets with `sparse_targets`; None when the file has none.
+        ids: One id per row, or None.
+        notes: What the user should know.
+    """
+
+    matrix: sp.csr_matrix
+    names: Sequence[str]
+    indicators: Indicators | LabelSets | None
+    ids: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Samples:
+    """Targets in order, features in order, nothing infinite.
+
+    Args:
+        rows: What the format found.
+        source: The file.
+        options: `known_labels`, `unknown_labels`, `feature_names`, `kinds` and `require_labels` are used.
+
+    Returns:
+        Samples with a CSR matrix; its kinds are "boolean" where every stored value is 1 and "numeric" elsewhere.
+
+    Raises:
+        InputError: No rows, no labels where they are required, an infinite value, or a kind that a number cannot have.
+    """
+    try:
+        if not rows.matrix.get_shape()[0]:
+            raise InputError("has no rows")
+        targets, space, notes = _targets(rows, options)
+        _refuse_infinite(rows.matrix, rows.names)
+        matrix, names, feature_notes = _aligned(rows.matrix, list(rows.names), options)
+        kinds = _kinds(matrix, names, options)
+    except InputError as error:
+        raise placed(error, source) from None
+    return Samples(
+        features=matrix,
+        feature_names=tuple(names),
+        kinds=kinds,
+        targets=targets if isinstance(targets, Targets) else None,
+        labels=space,
+        ids=rows.ids,
+        source=str(source.path),
+        notes=(*rows.notes, *notes, *feature_notes),
+        listed=None if isinstance(targets, Targets) else targets,
+    )
+
+
+def _targets(
+    rows: SparseRows, options: ReadOptions
+) -> tuple[Targets | sp.csr_matrix | None, LabelSpace | None, tuple[str, ...]]:
+    if rows.indicators is None or not rows.indicators.names:
+        if options.require_labels:
+            raise InputError("no row carries any label, so there is nothing to learn or to compare with")
+        return None, None, ()
+    try:
+        if isinstance(rows.indicators, LabelSets):
+            return arrange_sets(rows.indicators, options)
+        return arrange(rows.indicators, options)
+    except InputError as error:
+        if options.require_labels:
+            raise
+        return None, None, (f"the labels in this file were not used: {error}",)
+
+
+def _refuse_infinite(matrix: sp.csr_matrix, names: Sequence[str]) -> None:
+    infinite = np.flatnonzero(np.isinf(matrix.data))
+    if infinite.size:
+        place = int(infinite[0])
+        row = int(np.searchsorted(matrix.indptr, place, side="right"))
+        raise InputError(
+            f"got {matrix.data[place]:g}, expected a finite number", row=row, column=names[int(matrix.indices[place])]
+        )
+
+
+def _aligned(
+    matrix: sp.csr_matrix, names: list[str], options: ReadOptions
+) -> tuple[sp.csr_matrix, list[str], tuple[str, ...]]:
+    refuse_unknown(options.kinds, options.feature_names or names)
+    wanted = list(options.feature_names) if options.feature_names is not None else names
+    wanted = [name for name in wanted if options.kinds.get(name) != "ignored"]
+    if wanted == names:
+        return matrix, names, ()
+    place = {name: j for j, name in enumerate(wanted)}
+    new = np.array([place.get(name, -1) for name in names], dtype=np.int64)
+    if (new < 0).all() and len(names):
+        raise InputError(
+            f"has none of the features that training had; its first is {names[0]!r}, expected names like "
+            f"{wanted[0]!r}{did_you_mean(names[0], wanted)}"
+        )
+    entries = matrix.tocoo()
+    kept = new[entries.col] >= 0
+    aligned = sp.csr_matrix(
+        (entries.data[kept], (entries.row[kept], new[entries.col[kept]])), shape=(matrix.get_shape()[0], len(wanted))
+    )
+    n_left = int((new < 0).sum())
+    if options.feature_names is None or not n_left:
+        return aligned, wanted, ()
+    return aligned, wanted, (f"{n_left} features that training did not have are left out",)
+
+
+def _kinds(matrix: sp.csr_matrix, names: Sequence[str], options: ReadOptions) -> dict[str, ColumnKind]:
+    is_other = np.zeros(len(names), dtype=bool)
+    is_other[matrix.indices[(matrix.data != 1) & (matrix.data != 0)]] = True
+    kinds: dict[str, ColumnKind] = {
+        name: "numeric" if other else "boolean" for name, other in zip(names, is_other, strict=True)
+    }
+    for name, kind in options.kinds.items():
+        if kind in ("numeric", "boolean"):
+            kinds[name] = kind
+        elif kind != "ignored":
+            raise InputError(f"got {kind!r}, but a sparse column can only be numeric, boolean or ignored", column=name)
+    return kinds

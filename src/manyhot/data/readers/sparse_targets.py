@@ -1,0 +1,86 @@
+"""Targets of very many labels out of a file: label sets as they were read -> CSR, in a trained model's order.
+
+The counterpart of targets.py where an array of rows by labels would not fit; `ReadOptions.sparse_targets` asks for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.labels import LabelSpace, check_size
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import Source, placed
+from manyhot.errors import InputError
+from manyhot.validation import did_you_mean
+
+MOST_HINTS = 10_000
+NOTES = 8
+
+
+@dataclass(frozen=True)
+class LabelSets:
+    """Label sets before they are put into an order.
+
+    Args:
+        sets: The names that hold in each row, n lists.
+        names: All names, in the file's order.
+    """
+
+    sets: Sequence[Sequence[str]]
+    names: tuple[str, ...]
+
+
+def check_dense(n_rows: int, n_labels: int, source: Source) -> None:
+    """Refuse a file whose targets would not fit as one array, with the way out; `InputError` names the file."""
+    try:
+        check_size(n_rows, n_labels)
+    except InputError as error:
+        raise placed(error, source) from None
+
+
+def arrange_sets(found: LabelSets, options: ReadOptions) -> tuple[sp.csr_matrix, LabelSpace, tuple[str, ...]]:
+    """Label sets -> CSR bool (n, l) in the order that a trained model asks for, or in their own.
+
+    Args:
+        found: What was read.
+        options: `known_labels` and `unknown_labels` are used.
+
+    Returns:
+        Targets (sorted, no label twice in a row), their labels, and notes on labels that were left out.
+
+    Raises:
+        InputError: A label that training did not have, when that is an error.
+    """
+    space = LabelSpace(options.known_labels or found.names)
+    column = {name: j for j, name in enumerate(space.names)}
+    unseen: Counter[str] = Counter()
+    columns: list[int] = []
+    starts = [0]
+    for i, names in enumerate(found.sets):
+        here = set()
+        for name in names:
+            if name in column:
+                here.add(column[name])
+            elif options.unknown_labels == "error":
+                hint = did_you_mean(name, space.names[:MOST_HINTS])
+                raise InputError(
+                    f"the label {name!r} was not there in training{hint}; say unknown_labels='ignore' or 'report' to "
+                    "go on without it",
+                    row=i + 1,
+                )
+            else:
+                unseen[name] += 1
+        columns.extend(sorted(here))
+        starts.append(len(columns))
+    shape = (len(found.sets), len(space))
+    targets = sp.csr_matrix((np.ones(len(columns), bool), columns, starts), shape=shape)
+    told = sorted(unseen.items())[:NOTES] if options.unknown_labels == "report" else []
+    notes = [f"the label {name!r} was not there in training and is left out ({n} rows carry it)" for name, n in told]
+    if told and len(unseen) > NOTES:
+        notes.append(f"so are {len(unseen) - NOTES} further labels")
+    return targets, space, tuple(notes)

@@ -1,0 +1,278 @@
+"""A first look at a file that is larger than memory: how many rows there are, and a random sample of them.
+
+Kinds of columns and names of labels are learned from the sample, which is all the rows where they are few. Then the
+file can be read again, piece by piece, all pieces alike. Start reading at `survey`, then `Surveyed.pieces`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from manyhot.data.readers.chunks import Pieces
+from manyhot.data.readers.column_types import inspect_kinds, typed
+from manyhot.data.readers.formats import Chunker, format_of
+from manyhot.data.readers.image_folder import located
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import Source, broken
+from manyhot.data.readers.table import Table, samples_of
+from manyhot.data.samples import ColumnKind, Samples
+from manyhot.errors import InputError
+
+SAMPLE_ROWS = 200_000
+SAMPLE_BYTES = 2**27
+"""Rows and bytes of the sample at most, whichever are fewer."""
+PIECE_BYTES = 2**25
+"""Cells of a piece as they were read, at most."""
+PIECE_ROWS = (64, 65536)
+IMAGE_PIECE_ROWS = 1024
+"""Rows of a piece with images, which take more room once they are decoded, at most."""
+PROBED_ROWS = 500
+
+Tell = Callable[[int], None]
+"""Called with the number of rows so far."""
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """A file that can be read piece by piece, all pieces alike.
+
+    Args:
+        source: The file.
+        n_rows: Its rows.
+        like: What all pieces share.
+        piece_rows: Rows of a piece.
+        stamp: Size and time of change of the file.
+    """
+
+    source: Source
+    n_rows: int
+    like: Pieces
+    piece_rows: int
+    stamp: tuple[int, int]
+
+    def pieces(self, tell: Tell | None = None) -> Iterator[Samples]:
+        """All rows in the file's order, a piece at a time, with their targets.
+
+        Args:
+            tell: Called after each piece.
+
+        Raises:
+            InputError: A row that does not suit the columns' kinds, with its number; a file that has changed.
+        """
+        n_rows = 0
+        _refuse_change(self.source, self.stamp)
+        for table in _chunker(self.source, self.like.options)(self.source, self.like.options, self.piece_rows):
+            yield samples_of(self.like.cut(table), self.source, self.like.options)
+            n_rows += table.frame.height
+            if tell is not None:
+                tell(n_rows)
+        _refuse_change(self.source, self.stamp)
+        if n_rows != self.n_rows:
+            raise _changed(self.source)
+
+
+class Survey(NamedTuple):
+    """What a first look found.
+
+    Attributes:
+        file: The file, to be read again.
+        samples: The sampled rows in the file's order, with their targets.
+        rows: int64 (s,), the number of each in the file, from 0, rising.
+    """
+
+    file: Surveyed
+    samples: Samples
+    rows: np.ndarray
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the sample is every row."""
+        return len(self.rows) == self.file.n_rows
+
+
+def survey(
+    path: str | Path,
+    options: ReadOptions | None = None,
+    seed: int = 0,
+    max_rows: int = SAMPLE_ROWS,
+    max_bytes: int = SAMPLE_BYTES,
+    tell: Tell | None = None,
+) -> Survey:
+    """Count the rows of a file, draw some of them at random, and learn kinds and labels from these.
+
+    Args:
+        path: CSV, TSV, JSONL, Parquet or Arrow, plain, or text in gzip.
+        options: As for `read`. Labels of a column of label sets are those of the sample unless `label_order` names
+            them; others are left out then, and noted.
+        seed: Start of the draws.
+        max_rows: Rows of the sample at most.
+        max_bytes: Its size at most, roughly.
+        tell: Called after each piece.
+
+    Raises:
+        InputError: As for `read`, or a format that cannot be read in pieces.
+    """
+    source, options = located(path, options or ReadOptions())
+    chunker, stamp = _chunker(source, options), _stamp(source)
+    n_piece = piece_rows(source, options)
+    reservoir = Reservoir(seed, max_rows, max_bytes)
+    numbers: list[np.ndarray] = []
+    n_rows = 0
+    for table in chunker(source, options, n_piece):
+        reservoir.add(table.frame, n_rows)
+        if options.images is not None:
+            first = table.first_row + 1
+            numbers.append(np.arange(first, first + table.frame.height) if table.rows is None else table.rows)
+        n_rows += table.frame.height
+        if tell is not None:
+            tell(n_rows)
+    _refuse_change(source, stamp)
+    try:
+        frame, rows = reservoir.drawn()
+    except pl.exceptions.PolarsError as error:  # a column that holds lists here and text there
+        raise broken(source, "one table", error) from None
+    in_file = np.concatenate(numbers)[rows] if numbers else rows + 1
+    drawn = replace(table, frame=frame, first_row=0, rows=in_file)
+    samples, like = _learned(drawn, source, options, len(rows) == n_rows)
+    return Survey(Surveyed(source, n_rows, like, n_piece, stamp), samples, rows)
+
+
+class Reservoir:
+    """Rows drawn evenly from a stream of unknown length, whatever the pieces it comes in.
+
+    Args:
+        seed: Start of the draws.
+        max_rows: Rows kept at most.
+        max_bytes: Their size at most, roughly.
+    """
+
+    def __init__(self, seed: int, max_rows: int, max_bytes: int) -> None:
+        self._seed, self._max_rows, self._max_bytes = seed, max_rows, max_bytes
+        self._limit = np.uint64(2**64 - 1)
+        self._parts: list[tuple[bytes, np.ndarray]] = []
+
+    def add(self, frame: pl.DataFrame, first_row: int) -> None:
+        """Consider the next rows, the first of which has that number."""
+        rows = np.arange(first_row, first_row + frame.height)
+        is_chosen = self._draws(rows) <= self._limit
+        if is_chosen.any():
+            self._parts.append(_packed(frame.filter(pl.Series(is_chosen)), rows[is_chosen]))
+        if self._n_kept() > 2 * self._most():
+            self._trim()
+
+    def drawn(self) -> tuple[pl.DataFrame, np.ndarray]:
+        """The rows in their order, and their numbers, int64."""
+        self._trim()
+        frames = [pl.read_ipc(io.BytesIO(packed)) for packed, _ in self._parts]
+        rows = np.concatenate([rows for _, rows in self._parts])
+        self._parts = []
+        return pl.concat(frames, how="diagonal_relaxed"), rows
+
+    def _most(self) -> int:
+        n_bytes = sum(len(packed) for packed, _ in self._parts)
+        return max(1, min(self._max_rows, int(self._max_bytes * self._n_kept() / max(n_bytes, 1))))
+
+    def _n_kept(self) -> int:
+        return sum(len(rows) for _, rows in self._parts)
+
+    def _trim(self) -> None:
+        most = self._most()
+        if self._n_kept() <= most:
+            return
+        draws = [self._draws(rows) for _, rows in self._parts]
+        self._limit = np.partition(np.concatenate(draws), most - 1)[most - 1]
+        for k, ((packed, rows), drawn) in enumerate(zip(self._parts, draws, strict=True)):
+            stays = drawn <= self._limit
+            frame = pl.read_ipc(io.BytesIO(packed))
+            self._parts[k] = _packed(frame.filter(pl.Series(stays)), rows[stays])
+        self._parts = [part for part in self._parts if len(part[1])]
+
+    def _draws(self, rows: np.ndarray) -> np.ndarray:
+        """A number for each row, uint64, that looks random and depends on seed and row alone (splitmix64)."""
+        start = np.random.SeedSequence([self._seed, 4]).generate_state(1, np.uint64)[0]
+        mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+
+
+def _packed(frame: pl.DataFrame, rows: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """A frame as bytes; some of its rows would keep the texts of all the others in memory."""
+    buffer = io.BytesIO()
+    frame.write_ipc(buffer, compat_level=pl.CompatLevel.oldest())
+    return buffer.getvalue(), rows
+
+
+def _learned(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, Pieces]:
+    """The sample with its kinds and labels settled, and what all pieces share."""
+    found = samples_of(table, source, options)
+    ids = [name for name, kind in found.kinds.items() if kind == "id"]
+    id_column = options.id_column or (ids[0] if ids else None)
+    kinds: dict[str, ColumnKind] = {}
+    for name, kind in found.kinds.items():
+        if kind == "id" and name == id_column:
+            kinds[name] = "id"
+        elif kind not in ("ignored", "id"):
+            # a later piece may hold other numbers than 0 and 1
+            is_number = kind == "boolean" and name not in options.kinds and typed(table.frame[name]).dtype == pl.Float64
+            kinds[name] = "numeric" if is_number and not is_whole else kind
+    columns = tuple(name for name in table.frame.columns if name in kinds or name not in found.kinds)
+    names = options.known_labels or (None if found.labels is None else found.labels.names)
+    is_open = options.known_labels is None and options.label_order is None
+    unknown = "report" if is_open else options.unknown_labels
+    settled = replace(options, kinds=kinds, id_column=id_column, known_labels=names, unknown_labels=unknown)
+    like = Pieces(columns, settled)
+    samples = samples_of(like.cut(table), source, settled)
+    return replace(samples, notes=(*found.notes,)), like
+
+
+def can_stream(source: Source, options: ReadOptions) -> bool:
+    """Whether a file can be read in pieces without holding all of it."""
+    row = format_of(source, options)
+    is_binary = row.name in ("parquet", "arrow")
+    return row.chunks is not None and (not source.compression or (source.compression == ".gz" and not is_binary))
+
+
+def _chunker(source: Source, options: ReadOptions) -> Chunker:
+    row = format_of(source, options)
+    if row.chunks is None:
+        raise InputError(
+            f"{row.name} cannot be read in pieces, so it cannot be streamed; CSV, TSV, JSONL, Parquet and Arrow can",
+            file=source.path,
+        )
+    if not can_stream(source, options):
+        raise InputError(
+            f"{row.name} in {source.compression} is unpacked as a whole, so it cannot be streamed; unpack it first",
+            file=source.path,
+        )
+    return row.chunks
+
+
+def piece_rows(source: Source, options: ReadOptions) -> int:
+    """Rows of a piece that takes little memory, as the first rows are."""
+    frame = next(_chunker(source, options)(source, options, PROBED_ROWS)).frame
+    low, high = PIECE_ROWS
+    if "image" in ({**inspect_kinds(frame), **options.kinds} if frame.height else options.kinds).values():
+        high = IMAGE_PIECE_ROWS
+    return min(max(int(PIECE_BYTES * frame.height / max(frame.estimated_size(), 1)), low), high)
+
+
+def _stamp(source: Source) -> tuple[int, int]:
+    status = source.path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _refuse_change(source: Source, stamp: tuple[int, int]) -> None:
+    if not source.path.exists() or _stamp(source) != stamp:
+        raise _changed(source)
+
+
+def _changed(source: Source) -> InputError:
+    return InputError("changed while it was read; start again when nothing writes to it any more", file=source.path)

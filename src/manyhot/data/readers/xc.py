@@ -1,0 +1,114 @@
+"""The text format of the extreme classification repository: `n f l`, then `l1,l2 f:v f:v` a line, counted from 0.
+
+`labels.txt` and `features.txt` beside the file (each plain or in gzip) name the columns in their order.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.source import Source, locate
+from manyhot.data.readers.sparse import SparseRows, sparse_samples
+from manyhot.data.readers.sparse_targets import LabelSets, check_dense
+from manyhot.data.readers.svm_rows import parse_rows
+from manyhot.data.readers.targets import Indicators
+from manyhot.data.samples import Samples
+from manyhot.errors import InputError
+
+HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$")
+
+
+def read_xc(source: Source, options: ReadOptions) -> Samples:
+    """A file of the extreme classification repository.
+
+    Args:
+        source: The file.
+        options: How to read it.
+
+    Returns:
+        Samples with a CSR matrix; names from the files beside it, otherwise `label_0`, ... and `f0`, ...
+
+    Raises:
+        InputError: A header or a line that is not of that form, another number of rows than the header says, or an
+            index beyond it.
+    """
+    lines = source.text("XC").decode("utf-8").removesuffix("\n").split("\n")
+    header = HEADER.match(lines[0])
+    if header is None:
+        raise InputError(
+            f"begins with {lines[0][:60]!r}, expected three whole numbers: rows, features, labels", file=source.path
+        )
+    n_rows, n_features, n_labels = (int(word) for word in header.groups())
+    body = [line.rstrip("\r") for line in lines[1:]]
+    while len(body) > n_rows and not body[-1].strip():
+        body.pop()
+    if len(body) != n_rows:
+        raise InputError(f"has {len(body)} rows, but its first line says {n_rows}", file=source.path)
+    if not options.sparse_targets:
+        check_dense(n_rows, n_labels, source)
+    rows = parse_rows(body, source)
+    if len(rows.indices) and rows.indices.max() >= n_features:
+        place = int(np.argmax(rows.indices >= n_features))
+        row = int(np.searchsorted(rows.indptr, place, side="right"))
+        raise InputError(
+            f"has the index {rows.indices[place]}, expected 0 to {n_features - 1}", file=source.path, row=row
+        )
+    matrix = sp.csr_matrix((rows.values, rows.indices, rows.indptr), shape=(n_rows, n_features))
+    matrix.sort_indices()
+    label_names = _names_of(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
+    feature_names = _names_of(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
+    found = _columns(rows.labels, n_labels, source)
+    indicators: Indicators | LabelSets | None = None
+    if options.sparse_targets and n_labels:
+        indicators = LabelSets([[label_names[j] for j in columns] for columns in found], label_names)
+    elif n_labels:
+        values = np.zeros((n_rows, n_labels), dtype=bool)
+        for i, columns in enumerate(found):
+            values[i, columns] = True
+        indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True)
+    return sparse_samples(SparseRows(matrix, feature_names, indicators), source, options)
+
+
+def _columns(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:
+    """The labels of each row as whole numbers below n_labels."""
+    found = []
+    for i, names in enumerate(labels):
+        columns = [int(name) if name.isdecimal() else -1 for name in names]
+        wrong = next((name for name, j in zip(names, columns, strict=True) if not 0 <= j < n_labels), None)
+        if wrong is not None:
+            raise InputError(
+                f"has the label {wrong!r}, expected a whole number from 0 to {n_labels - 1}",
+                file=source.path,
+                row=i + 1,
+            )
+        found.append(columns)
+    return found
+
+
+def names_beside(source: Source, stem: str) -> Path | None:
+    """The file beside this one that names the columns, packed or not; None where there is none."""
+    return next((p for p in (source.path.parent / f"{stem}.txt{c}" for c in ("", ".gz")) if p.is_file()), None)
+
+
+def _names_of(source: Source, stem: str, count: int) -> tuple[str, ...] | None:
+    path = names_beside(source, stem)
+    if path is None:
+        return None
+    beside = locate(path)
+    names = [line.strip() for line in beside.text("a list of names").decode("utf-8").splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    if len(names) != count:
+        raise InputError(f"has {len(names)} names, but {source.path.name} has {count} {stem}", file=path)
+    empty = next((i for i, name in enumerate(names) if not name), None)
+    if empty is not None:
+        raise InputError("is empty, expected a name", file=path, row=empty + 1)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"the name {twice!r} stands more than once", file=path)
+    return tuple(names)

@@ -1,0 +1,120 @@
+"""What a reader returns: rows with their ids, their columns and their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.pixel_targets import PixelTargets
+from manyhot.errors import InputError
+
+ColumnKind = Literal["numeric", "boolean", "categorical", "id", "text", "image", "ignored"]
+
+COLUMN_KINDS: tuple[ColumnKind, ...] = ("numeric", "boolean", "categorical", "id", "text", "image", "ignored")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows as they came out of a file, before anything is fitted.
+
+    Args:
+        features: A polars frame (mixed columns), or a float CSR matrix (n, f) for sparse data.
+        feature_names: The f column names, in order; unique.
+        kinds: Column name -> kind, for every name in `feature_names`.
+        targets: What is known of the labels (n, l), or of those of every pixel of n images; None when the file carries
+            none.
+        labels: The names that belong to the columns of `targets` or `listed`; None exactly when both are.
+        ids: One id per row as text; None when no id column was found (rows are then counted from 1).
+        source: Where it came from, for messages.
+        notes: Short sentences for the user: what was guessed, ignored or replaced.
+        listed: In place of `targets`, the labels that hold as CSR bool (n, l), where all are known and there are very
+            many of them.
+        rows: int64 (n,), the number of each row in its file, from 1; None where they are 1 to n.
+    """
+
+    features: pl.DataFrame | sp.csr_matrix
+    feature_names: Sequence[str]
+    kinds: Mapping[str, ColumnKind]
+    targets: Targets | PixelTargets | None = None
+    labels: LabelSpace | None = None
+    ids: np.ndarray | None = None
+    source: str = ""
+    notes: Sequence[str] = field(default_factory=tuple)
+    listed: sp.csr_matrix | None = None
+    rows: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        names = list(self.feature_names)
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) != len(names) else []
+        if twice:
+            raise InputError(f"column names must be unique, found more than once: {twice}", file=self.source or None)
+        if self.features.shape[1] != len(names):
+            raise InputError(f"{self.features.shape[1]} columns but {len(names)} names", file=self.source or None)
+        if (self.targets is None and self.listed is None) != (self.labels is None):
+            raise InputError("targets and labels come together", file=self.source or None)
+        if self.targets is not None and self.targets.n_samples != self.n_samples:
+            raise InputError(
+                f"{self.n_samples} rows of features but {self.targets.n_samples} of targets", file=self.source or None
+            )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.features.shape[0])
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the features are one CSR matrix."""
+        return sp.issparse(self.features)
+
+    def with_targets(self, targets: Targets, labels: LabelSpace, notes: Sequence[str] = ()) -> Samples:
+        """The same rows with targets."""
+        return replace(self, targets=targets, labels=labels, notes=(*self.notes, *notes))
+
+    def placed(self, error: InputError) -> InputError:
+        """An error about one of these rows, with the file and the row's number in it."""
+        row = error.row if error.row is None or self.rows is None else int(self.rows[error.row - 1])
+        where = {"file": error.file or self.source or None, "column": error.column, "argument": error.argument}
+        return InputError(error.message, row=row, **where)
+
+    def row_numbers(self) -> np.ndarray:
+        """The number of each row in its file, from 1."""
+        return np.arange(1, self.n_samples + 1) if self.rows is None else self.rows
+
+    def ids_or_numbers(self) -> np.ndarray:
+        """One id per row, as text: the file's own, or the row's number counted from 1."""
+        if self.ids is not None:
+            return self.ids
+        return np.arange(1, self.n_samples + 1).astype(str)
+
+
+class Arrays:
+    """Several named arrays with one row per sample, or one array with more than two axes.
+
+    Args:
+        blocks: Name -> numbers (n, ...).
+    """
+
+    def __init__(self, blocks: Mapping[str, np.ndarray]) -> None:
+        self.blocks = {str(name): np.asarray(block) for name, block in blocks.items()}
+        counts = {name: len(block) for name, block in self.blocks.items() if block.ndim}
+        if len(counts) < len(self.blocks) or len(set(counts.values())) != 1:
+            raise InputError(f"the arrays have unequal numbers of rows: {counts}", argument="X")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and numbers in a row over all arrays."""
+        n = len(next(iter(self.blocks.values())))
+        return n, sum(int(np.prod(block.shape[1:])) for block in self.blocks.values())
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> Arrays:
+        return Arrays({name: block[rows] for name, block in self.blocks.items()})

@@ -1,0 +1,274 @@
+"""Encoded rows on disk, in files that nobody else sees, and the ranges of them that make up a window.
+
+It knows arrays and files, not labels' names, networks or where the rows came from. Memory holds only what is being
+written or asked for: files are read through memory maps. Start reading at `Shards`, then `Deal`.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.labels import Targets
+from manyhot.errors import InputError, OutputError
+
+SHARDS = 32
+"""Shards of a window: runs of neighbouring rows, from all over the file."""
+
+
+class Encoded(NamedTuple):
+    """Some encoded rows.
+
+    Attributes:
+        blocks: Named features, float (n, f) or CSR.
+        targets: Their targets (n, l).
+    """
+
+    blocks: dict[str, Any]
+    targets: Targets
+
+
+class Column:
+    """Rows of one shape and type, one after another in a temporary file.
+
+    Args:
+        file: The file.
+        folder: Where it lies, for messages.
+    """
+
+    def __init__(self, file: IO[bytes], folder: Path) -> None:
+        self.file, self.folder = file, folder
+        self.shape: tuple[int, ...] = ()
+        self.dtype = np.dtype(np.uint8)
+        self.n_rows = 0
+        self._map: np.ndarray | None = None
+
+    def append(self, rows: np.ndarray) -> None:
+        """More rows; the first ones settle shape and type.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        if not self.n_rows:
+            self.shape, self.dtype = rows.shape[1:], rows.dtype
+        try:
+            self.file.write(np.ascontiguousarray(rows, dtype=self.dtype).data.cast("B") if rows.size else b"")
+        except OSError as error:
+            raise _full(self.folder, error) from None
+        self.n_rows += len(rows)
+        self._map = None
+
+    def rows(self, low: int, high: int) -> np.ndarray:
+        """A copy of the rows from low to one before high, (high - low, ...)."""
+        if self._map is None:
+            try:
+                self.file.flush()
+            except OSError as error:
+                raise _full(self.folder, error) from None
+            shape = (self.n_rows, *self.shape)
+            is_empty = not self.n_rows or 0 in self.shape
+            self._map = (
+                np.zeros(shape, self.dtype) if is_empty else np.memmap(self.file, self.dtype, mode="r", shape=shape)
+            )
+        return np.array(self._map[low:high])
+
+
+class Shards:
+    """Encoded rows on disk, to be appended to and then read by ranges; a context manager that leaves nothing behind.
+
+    Its files have no names where the system can do that, so that they are gone even when the process is killed.
+
+    Args:
+        folder: Where the files lie.
+
+    Raises:
+        InputError: A folder that is not there or cannot be written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.n_rows = 0
+        self._stack = ExitStack()
+        self._columns: dict[str, Column] = {}
+        self._widths: dict[str, int] = {}
+        self._has_unknown = False
+        try:
+            self._column("values")
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"cannot be written to ({reason}); name another folder", file=folder) from None
+
+    def __enter__(self) -> Shards:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._columns.clear()
+        self._stack.close()
+
+    def append(self, rows: Encoded) -> None:
+        """Write more rows behind those that are there.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        for name, block in rows.blocks.items():
+            if sp.issparse(block):
+                self._append_sparse(name, block)
+            else:
+                self._column(f"dense {name}").append(block)
+        self._column("values").append(rows.targets.values)
+        if rows.targets.known is not None and not self._has_unknown:
+            self._has_unknown = True
+            for low in range(0, self.n_rows, 65536):
+                n = min(65536, self.n_rows - low)
+                self._column("known").append(np.ones((n, *rows.targets.values.shape[1:]), dtype=bool))
+        if self._has_unknown:
+            self._column("known").append(rows.targets.known_mask())
+        self.n_rows += rows.targets.n_samples
+
+    def read(self, low: int, high: int) -> Encoded:
+        """The rows from low to one before high."""
+        blocks: dict[str, Any] = {}
+        for name, column in self._columns.items():
+            kind, _, block = name.partition(" ")
+            if kind == "dense":
+                blocks[block] = column.rows(low, high)
+            elif kind == "ends":
+                blocks[block] = self._read_sparse(block, low, high)
+        known = self._columns["known"].rows(low, high) if self._has_unknown else None
+        return Encoded(blocks, Targets(self._columns["values"].rows(low, high), known))
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether some target is unknown."""
+        return self._has_unknown
+
+    def n_entries(self, name: str, low: int, high: int) -> int:
+        """Non-zeros of a sparse block between two rows."""
+        start, end = self._span(name, low, high)
+        return end - start
+
+    def entry_counts(self, name: str) -> np.ndarray:
+        """Non-zeros of each row of a sparse block, int64 (n,)."""
+        return np.diff(self._columns[f"ends {name}"].rows(0, self.n_rows), prepend=0)
+
+    def _append_sparse(self, name: str, block: sp.csr_matrix) -> None:
+        ends = self._column(f"ends {name}")
+        before = int(ends.rows(self.n_rows - 1, self.n_rows)[0]) if self.n_rows else 0
+        self._widths[name] = block.shape[1]
+        self._column(f"columns {name}").append(block.indices.astype(np.int32))
+        self._column(f"numbers {name}").append(block.data)
+        ends.append(before + block.indptr[1:].astype(np.int64))
+
+    def _read_sparse(self, name: str, low: int, high: int) -> sp.csr_matrix:
+        start, end = self._span(name, low, high)
+        ends = self._columns[f"ends {name}"].rows(low, high) - start
+        indptr = np.concatenate([np.zeros(1, np.int64), ends])
+        columns, numbers = (self._columns[f"{part} {name}"].rows(start, end) for part in ("columns", "numbers"))
+        return sp.csr_matrix((numbers, columns, indptr), shape=(high - low, self._widths[name]))
+
+    def _span(self, name: str, low: int, high: int) -> tuple[int, int]:
+        ends = self._columns[f"ends {name}"]
+        start = int(ends.rows(low - 1, low)[0]) if low else 0
+        return start, int(ends.rows(high - 1, high)[0]) if high else 0
+
+    def _column(self, name: str) -> Column:
+        if name not in self._columns:
+            self._columns[name] = Column(self._stack.enter_context(_nameless(self.folder)), self.folder)
+        return self._columns[name]
+
+
+@dataclass(frozen=True)
+class Deal:
+    """How rows are dealt out to the windows of each pass: whole shards, in another order every time.
+
+    Args:
+        n_rows: All rows.
+        n_windows: Windows of a pass, 1 or more.
+        seed: Start of the draws.
+    """
+
+    n_rows: int
+    n_windows: int
+    seed: int
+
+    def edges(self) -> np.ndarray:
+        """First row of each shard, and the number of all rows, int64 (shards + 1,); a single window is one shard."""
+        n_shards = 1 if self.n_windows == 1 else self.n_windows * SHARDS
+        return np.arange(n_shards + 1, dtype=np.int64) * self.n_rows // n_shards
+
+    def ranges(self, number: int, window: int) -> list[tuple[int, int]]:
+        """The shards of a window of a pass, as (first row, one past the last)."""
+        edges = self.edges()
+        n = len(edges) - 1
+        order = np.random.default_rng([self.seed, 3, number]).permutation(n)
+        chosen = np.sort(order[window * n // self.n_windows : (window + 1) * n // self.n_windows])
+        return [(int(edges[k]), int(edges[k + 1])) for k in chosen]
+
+    def sizes(self) -> tuple[int, int]:
+        """Rows of the smallest and of the largest window that can come up."""
+        return self.least_and_most(np.diff(self.edges()))
+
+    def least_and_most(self, by_shard: np.ndarray) -> tuple[int, int]:
+        """The least and the most that the shards of a window can add up to, of a count (shards,) of each."""
+        counts = np.sort(by_shard)
+        k = len(counts) // self.n_windows
+        return int(counts[:k].sum()), int(counts[-k:].sum())
+
+
+def joined(parts: list[Encoded]) -> Encoded:
+    """The rows of several, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    blocks = {
+        name: sp.vstack([part.blocks[name] for part in parts], format="csr")
+        if sp.issparse(block)
+        else np.concatenate([part.blocks[name] for part in parts])
+        for name, block in parts[0].blocks.items()
+    }
+    return Encoded(blocks, Targets.joined([part.targets for part in parts]))
+
+
+def row_bytes(blocks: Mapping[str, Any], targets: Targets) -> float:
+    """Bytes of a row on disk, of some rows on average."""
+    n = max(targets.n_samples, 1)
+    sizes = [8 * block.nnz + 8 * n if sp.issparse(block) else block.nbytes for block in blocks.values()]
+    return (sum(sizes) + targets.values.size * (1 if targets.known is None else 2)) / n
+
+
+def refuse_full_disk(folder: Path, n_bytes: float) -> None:
+    """Raise `InputError` when a folder has less room than that, or is not there."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise InputError(f"cannot be used ({error.strerror or error}); name another folder", file=folder) from None
+    if free < n_bytes:
+        raise InputError(
+            f"about {n_bytes / 2**30:.1f} GiB are needed here while training, and {free / 2**30:.1f} GiB are free; "
+            "free some space, or name another folder (stream_folder, --stream-folder)",
+            file=folder,
+        )
+
+
+def _nameless(folder: Path) -> IO[bytes]:
+    return tempfile.TemporaryFile(dir=folder)
+
+
+def _full(folder: Path, error: OSError) -> OutputError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(
+            f"{folder}: the disk is full; free some space, or name another folder (stream_folder, --stream-folder)"
+        )
+    return OutputError(f"{folder} could not be written to: {error.strerror or error}")

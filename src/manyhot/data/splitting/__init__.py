@@ -1,0 +1,1 @@
+"""Rows dealt out to folds, members and scikit-learn's splits."""

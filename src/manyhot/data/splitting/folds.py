@@ -1,0 +1,201 @@
+"""Folds that keep every label's frequency, also where some targets are unknown.
+
+Here is what turns targets into folds and folds into the rows of each member; how rows are spread is in `stratify`.
+Nothing here knows about networks or measures. Start reading at `stratified_folds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.labels import Targets, as_targets
+from manyhot.data.splitting.stratification import stratified_parts
+from manyhot.errors import InputError
+
+
+class LabelRows(NamedTuple):
+    """What is known of the labels of n rows, kept sparse.
+
+    Attributes:
+        positives: bool CSR (n, l).
+        unknown: bool CSR (n, l); None when everything is known.
+        names: The labels, l of them.
+    """
+
+    positives: sp.csr_matrix
+    unknown: sp.csr_matrix | None
+    names: Sequence[str]
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.positives.shape[0])
+
+    def parts(self, shares: Sequence[float], seed: int, groups: np.ndarray | None) -> np.ndarray:
+        """A part for every row, int32 (n,); `stratify.stratified_parts` tells the rest."""
+        return stratified_parts(self.positives, shares, seed, groups, self.unknown)
+
+
+def label_rows(y: Any) -> LabelRows:
+    """Any form of targets -> sparse rows.
+
+    Args:
+        y: Whatever `labels.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and NaN (unknown), which is never
+            made dense, or `Targets` (n, ..., l). A row with further axes carries a label where any of its places
+            does; the label is unknown where all of them are.
+
+    Raises:
+        InputError: None, or what does not describe label sets.
+    """
+    if y is None:
+        raise InputError("got None, expected targets: rows are spread by their labels", argument="y")
+    if sp.issparse(y):
+        return _read_sparse(y)
+    if isinstance(y, Targets):
+        return LabelRows(*_sparse(y), [f"label_{j}" for j in range(y.n_labels)])
+    space, targets, _ = as_targets(y)
+    return LabelRows(*_sparse(targets), space.names)
+
+
+def _read_sparse(y: Any) -> LabelRows:
+    table = sp.csr_matrix(y)
+    if table.shape[1] == 0:
+        raise InputError("there is no column, expected at least one label", argument="y")
+    if not table.has_canonical_format:
+        table = table.copy()
+        table.sum_duplicates()
+    is_unknown = np.isnan(table.data) if table.data.dtype.kind == "f" else np.zeros(table.nnz, dtype=bool)
+    wrong = np.flatnonzero(~is_unknown & (table.data != 0) & (table.data != 1))
+    if len(wrong):
+        row = int(np.searchsorted(table.indptr, wrong[0], side="right"))
+        column = f"label_{table.indices[wrong[0]]}"
+        message = f"a target is {table.data[wrong[0]]!s}, expected 0, 1 or unknown (NaN)"
+        raise InputError(message, row=row, column=column, argument="y")
+
+    def marked(mask: np.ndarray) -> sp.csr_matrix:
+        result = sp.csr_matrix((mask, table.indices, table.indptr), shape=table.shape, copy=True)
+        result.eliminate_zeros()
+        return result
+
+    names = [f"label_{j}" for j in range(table.shape[1])]
+    return LabelRows(marked(~is_unknown & (table.data == 1)), marked(is_unknown) if is_unknown.any() else None, names)
+
+
+def _sparse(targets: Targets) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
+    places = tuple(range(1, targets.values.ndim - 1))
+    values = targets.values.any(axis=places)
+    known = None if targets.known is None else targets.known.any(axis=places)
+    return sp.csr_matrix(values), None if known is None or known.all() else sp.csr_matrix(~known)
+
+
+def stratified_folds(targets: Targets, n_folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """A fold for every row, such that each label's positives are spread evenly.
+
+    Unknown entries count for no label. Where there are any, each label's unknown rows are spread as well, with a
+    tenth of the weight of a label, so that each fold has its share of what is known.
+
+    Args:
+        targets: Targets (n, ..., l); a row with further axes carries a label where any of its places does.
+        n_folds: Number of folds, 2 or more.
+        seed: Start of the draws that settle ties and the order of rows, 0 or more.
+        groups: (n,) without gaps; rows of one group share a fold. None: every row for itself.
+
+    Returns:
+        int32 (n,), folds 0 to n_folds - 1. Without groups the sizes differ by one at most. The same seed and the
+        same rows in the same order give the same folds.
+
+    Raises:
+        InputError: Groups of another length or with missing values.
+
+    Source:
+        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratify.stratified_parts` says where it departs.
+    """
+    return label_rows(targets).parts([1 / n_folds] * n_folds, seed, groups)
+
+
+class MemberRows(NamedTuple):
+    """Which rows one member uses; int64 index arrays that share no row.
+
+    Attributes:
+        train: Rows the weights are fitted on.
+        stop: Rows that decide when to stop; empty when nothing stops early.
+        held: Rows the member is scored on.
+    """
+
+    train: np.ndarray
+    stop: np.ndarray
+    held: np.ndarray
+
+
+def cross_fitting(
+    targets: Targets,
+    n_members: int,
+    n_folds: int,
+    stop_share: int | None,
+    seed: int,
+    groups: np.ndarray | None = None,
+    n_parts: int | None = None,
+) -> list[MemberRows]:
+    """The rows of each member, so that nothing a member has learned from comes back when it is scored.
+
+    The members go through the folds of one stratified split after another; each is scored on its fold. With fewer
+    members than folds there are as many folds as members. One member is scored on
+    one of `parts_for_one` parts.
+
+    Args:
+        targets: Targets (n, ..., l).
+        n_members: 1 or more.
+        n_folds: 2 or more.
+        stop_share: One in this many of the rows outside the fold decides about stopping; None for no such rows.
+        seed: Start of all draws.
+        groups: (n,), rows of one group share a fold; None: every row for itself.
+        n_parts: In how many parts the rows are split; None for the rule above.
+
+    Raises:
+        InputError: Fewer rows than folds.
+    """
+    n = targets.n_samples
+    if n_parts is None:
+        n_parts = parts_for_one(n) if n_members == 1 else min(n_folds, n_members)
+    if n < n_parts:
+        raise InputError(
+            f"n_samples={n}: {n} different rows are fewer than {n_parts} folds; more rows are needed, or fewer folds "
+            "(folds=2 is the least)"
+        )
+    everything = np.arange(n)
+    members: list[MemberRows] = []
+    folds = slices = np.zeros(n, dtype=np.int32)
+    for k in range(n_members):
+        repeat, fold = divmod(k, n_parts)
+        if fold == 0:
+            folds = stratified_folds(targets, n_parts, derived_seed(seed, repeat, 0), groups)
+            if stop_share is not None:
+                slices = stratified_folds(targets, stop_share, derived_seed(seed, repeat, 1), groups)
+        held = folds == fold
+        stops = np.zeros(n, dtype=bool)
+        if stop_share is not None:
+            stops = ~held & (slices == k % stop_share)
+            if not stops.any():
+                stops[np.flatnonzero(~held)[:1]] = True
+        train = ~held & ~stops
+        if not train.any():
+            raise InputError(f"n_samples={n}: too few different rows to train on, stop on and be scored on")
+        members.append(MemberRows(everything[train], everything[stops], everything[held]))
+    return members
+
+
+def parts_for_one(n_rows: int) -> int:
+    """In how many parts the rows are split when one of them is all that a single member is scored on.
+
+    A part has at least 100 rows, but no more than a quarter of all are given up; from 1,000 rows on it is a tenth.
+    """
+    return min(10, max(4, n_rows // 100))
+
+
+def derived_seed(*parts: int) -> int:
+    """One seed out of several whole numbers from 0, such that different numbers give unrelated draws."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

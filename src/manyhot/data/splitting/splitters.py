@@ -1,0 +1,367 @@
+"""Splits of multi-label data for scikit-learn's cross-validation, and a report of how even any splits are.
+
+Each splitter has `split` and `get_n_splits`, so that `cross_val_score(cv=...)` and `GridSearchCV(cv=...)` take it. How
+rows are spread is in `stratify`; nothing here knows about networks, measures or scikit-learn. Start reading at
+`MultiLabelKFold`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot import validation
+from manyhot.data.splitting.folds import LabelRows, derived_seed, label_rows
+from manyhot.data.splitting.stratification import group_codes
+from manyhot.errors import InputError
+
+MOST_LABELS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class MultiLabelKFold:
+    """K folds in which every label is as frequent as in the whole.
+
+    Args:
+        n_splits: Number of folds, 2 or more.
+        random_state: Start of the draws, 0 or more; the same number and rows in the same order give the same folds.
+
+    Raises:
+        InputError: An argument out of its range.
+
+    Source:
+        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratify.stratified_parts` says where it departs.
+
+    Example:
+        >>> y = [{"red"}, {"blue"}, {"red", "blue"}, {"red"}, {"blue"}, set()]
+        >>> for train, test in MultiLabelKFold(n_splits=2).split(None, y):
+        ...     print(len(train), len(test))
+        3 3
+        3 3
+    """
+
+    n_splits: int = 5
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        validation.integer(low=2, n_splits=self.n_splits)
+        validation.integer(low=0, random_state=self.random_state)
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows to train on and rows to test on, once for each fold.
+
+        Args:
+            X: Features with n rows, or None; only their number is looked at.
+            y: Targets in any form that `labels.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and NaN, which
+                stays sparse, or `Targets`. NaN means unknown.
+            groups: (n,) without gaps; rows of one group are tested together. None: every row for itself.
+
+        Yields:
+            (train, test), int64, ascending, without a row in common. Every row is tested once.
+
+        Raises:
+            InputError: Fewer rows or groups than folds; rows of X, y and groups that differ in number; a missing
+                group; what does not describe label sets.
+        """
+        return _folds(*_checked(X, y, groups, self.n_splits), self.n_splits, [self.random_state])
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """The number of splits, whatever the data."""
+        return int(self.n_splits)
+
+
+@dataclass(frozen=True)
+class RepeatedMultiLabelKFold:
+    """`MultiLabelKFold` again and again, each time with other draws.
+
+    Args:
+        n_splits: Number of folds of each repeat, 2 or more.
+        n_repeats: Number of repeats, 1 or more; every row is tested once in each.
+        random_state: Start of the draws, 0 or more.
+
+    Raises:
+        InputError: An argument out of its range.
+    """
+
+    n_splits: int = 5
+    n_repeats: int = 3
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        validation.integer(low=2, n_splits=self.n_splits)
+        validation.integer(low=1, n_repeats=self.n_repeats)
+        validation.integer(low=0, random_state=self.random_state)
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows to train on and rows to test on, repeat after repeat; everything else as in `MultiLabelKFold.split`.
+
+        Args:
+            X: Features with n rows, or None.
+            y: Targets of n rows.
+            groups: (n,) without gaps, or None.
+
+        Yields:
+            (train, test), int64, ascending, without a row in common.
+
+        Raises:
+            InputError: As `MultiLabelKFold.split`.
+        """
+        seeds = [derived_seed(self.random_state, repeat) for repeat in range(self.n_repeats)]
+        return _folds(*_checked(X, y, groups, self.n_splits), self.n_splits, seeds)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """The number of splits of all repeats, whatever the data."""
+        return int(self.n_splits * self.n_repeats)
+
+
+@dataclass(frozen=True)
+class MultiLabelShuffleSplit:
+    """Test sides of a chosen size in which every label is as frequent as in the whole, drawn anew for each split.
+
+    Args:
+        n_splits: Number of splits, 1 or more. A row may be tested several times, or never.
+        test_size: Share of the rows to test on, above 0 and below 1. With groups it is met as nearly as they allow.
+        random_state: Start of the draws, 0 or more.
+
+    Raises:
+        InputError: An argument out of its range.
+    """
+
+    n_splits: int = 10
+    test_size: float = 0.2
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        validation.integer(low=1, n_splits=self.n_splits)
+        validation.integer(low=0, random_state=self.random_state)
+        share = validation.positive(test_size=self.test_size)
+        if share >= 1:
+            raise InputError(f"got {share:g}, expected a share of the rows above 0 and below 1", argument="test_size")
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows to train on and rows to test on, once for each draw.
+
+        Args:
+            X: Features with n rows, or None.
+            y: Targets of n rows, as in `MultiLabelKFold.split`.
+            groups: (n,) without gaps, or None; rows of one group are on one side.
+
+        Yields:
+            (train, test), int64, ascending, together all rows, neither empty.
+
+        Raises:
+            InputError: Fewer than two rows or groups; otherwise as `MultiLabelKFold.split`.
+        """
+        return self._draw(*_checked(X, y, groups, 2))
+
+    def _draw(self, rows: LabelRows, codes: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        shares = [1 - float(self.test_size), float(self.test_size)]
+        for draw in range(self.n_splits):
+            parts = rows.parts(shares, derived_seed(self.random_state, draw), codes)
+            yield np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """The number of splits, whatever the data."""
+        return int(self.n_splits)
+
+
+@dataclass(frozen=True)
+class LabelSplits:
+    """What some splits do to one label.
+
+    Attributes:
+        name: The label.
+        n_positives: Rows that carry it.
+        n_without_test: Splits whose test side has no positive.
+        n_without_train: Splits whose training side has no positive.
+        reason: Why a side has none; None where none lacks.
+        deviation: The largest distance, over the splits, between the share of positives among the known rows of the
+            test side and among all known rows; 0 to 1, NaN where nothing is known.
+    """
+
+    name: str
+    n_positives: int
+    n_without_test: int
+    n_without_train: int
+    reason: str | None
+    deviation: float
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """How even some splits are.
+
+    Attributes:
+        n_rows: Rows of the data.
+        n_splits: Splits looked at.
+        test_rows: The fewest and the most rows of a test side.
+        labels: One entry for each label, in the order of the columns.
+    """
+
+    n_rows: int
+    n_splits: int
+    test_rows: tuple[int, int]
+    labels: tuple[LabelSplits, ...]
+
+    @property
+    def lacking(self) -> tuple[LabelSplits, ...]:
+        """The labels without a positive on some side."""
+        return tuple(label for label in self.labels if label.n_without_test or label.n_without_train)
+
+    @property
+    def largest_deviation(self) -> float:
+        """The largest deviation of any label's frequency, 0 to 1; NaN where nothing is known."""
+        known = [label.deviation for label in self.labels if not np.isnan(label.deviation)]
+        return max(known) if known else float("nan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON values; NaN becomes None."""
+        labels = [
+            {**dataclasses.asdict(label), "deviation": None if np.isnan(label.deviation) else label.deviation}
+            for label in self.labels
+        ]
+        largest = self.largest_deviation
+        return {
+            "n_rows": self.n_rows,
+            "n_splits": self.n_splits,
+            "test_rows": list(self.test_rows),
+            "largest_deviation": None if np.isnan(largest) else largest,
+            "n_lacking": len(self.lacking),
+            "labels": labels,
+        }
+
+    def __str__(self) -> str:
+        fewest, most = self.test_rows
+        lines = [
+            f"{self.n_splits} splits of {self.n_rows} rows, {fewest} to {most} on the test side",
+            f"label frequencies on the test side deviate by {self.largest_deviation:.4f} at most",
+        ]
+        lacking = self.lacking
+        lines.append(f"labels without a positive on some side: {len(lacking)} of {len(self.labels)}")
+        for label in lacking[:MOST_LABELS_SHOWN]:
+            lines.append(
+                f"  {validation.shown(label.name, 60)}: test side in {label.n_without_test}, training side in "
+                f"{label.n_without_train} splits; {label.reason}"
+            )
+        if len(lacking) > MOST_LABELS_SHOWN:
+            lines.append(f"  and {len(lacking) - MOST_LABELS_SHOWN} more")
+        return "\n".join(lines)
+
+
+def split_report(y: Any, splits: Iterable[tuple[Any, Any]], groups: Any = None) -> SplitReport:
+    """Tell how even splits are and which labels lack a positive where, whoever made the splits.
+
+    Args:
+        y: Targets of n rows, as in `MultiLabelKFold.split`.
+        splits: Pairs (train, test) of row indices or bool masks (n,).
+        groups: The groups the splits were made with, or None; they only matter for the reasons.
+
+    Returns:
+        The report. "Folds" in a reason are the test sides where these hold every row equally often, else the two
+        sides.
+
+    Raises:
+        InputError: No splits; a row that is not there; otherwise as `MultiLabelKFold.split`.
+    """
+    rows, codes = _checked(None, y, groups, 0)
+    n, n_labels = rows.positives.shape
+    counts = rows.positives.astype(np.int64)
+    unknown = sp.csr_matrix((n, n_labels), dtype=np.int64) if rows.unknown is None else rows.unknown.astype(np.int64)
+    total, n_known = _sums(counts), n - _sums(unknown)
+    frequency = _ratio(total, n_known)
+    without_test, without_train = np.zeros(n_labels, np.int64), np.zeros(n_labels, np.int64)
+    deviation = np.where(n_known > 0, 0.0, np.nan)
+    tested, sizes = np.zeros(n, np.int64), []
+    for pair in splits:
+        train, test = (_indices(side, n) for side in pair)
+        found = _sums(counts[test])
+        without_test += found == 0
+        without_train += _sums(counts[train]) == 0
+        distance = np.abs(_ratio(found, len(test) - _sums(unknown[test])) - frequency)
+        deviation = np.fmax(deviation, distance)
+        tested[test] += 1
+        sizes.append(len(test))
+    if not sizes:
+        raise InputError("got no splits, expected one pair of training and test rows or more", argument="splits")
+    is_even = n > 0 and tested.min() == tested.max() > 0
+    n_folds = len(sizes) // int(tested[0]) if is_even else 2
+    units = None
+    if codes is not None:
+        gather = sp.csr_matrix((np.ones(n, np.int64), (codes, np.arange(n))), shape=(int(codes.max(initial=-1)) + 1, n))
+        units = (gather @ counts).getnnz(axis=0)
+    labels = tuple(
+        LabelSplits(
+            name,
+            int(total[j]),
+            int(without_test[j]),
+            int(without_train[j]),
+            _reason(int(total[j]), None if units is None else int(units[j]), n_folds)
+            if without_test[j] or without_train[j]
+            else None,
+            float(deviation[j]),
+        )
+        for j, name in enumerate(rows.names)
+    )
+    return SplitReport(n, len(sizes), (min(sizes), max(sizes)), labels)
+
+
+def _reason(n_positives: int, n_groups: int | None, n_folds: int) -> str:
+    if n_positives == 0:
+        return "it has no positive at all"
+    if n_positives < n_folds:
+        return f"fewer positives ({n_positives}) than folds ({n_folds})"
+    if n_groups is not None and n_groups < n_folds:
+        return f"its positives lie in fewer groups ({n_groups}) than folds ({n_folds})"
+    return "its positives were placed otherwise, though there are enough"
+
+
+def _folds(
+    rows: LabelRows, codes: np.ndarray | None, n_folds: int, seeds: Sequence[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for seed in seeds:
+        parts = rows.parts([1 / n_folds] * n_folds, seed, codes)
+        for fold in range(n_folds):
+            yield np.flatnonzero(parts != fold), np.flatnonzero(parts == fold)
+
+
+def _checked(X: Any, y: Any, groups: Any, n_least: int) -> tuple[LabelRows, np.ndarray | None]:
+    """The rows and group codes int64 (n,), known to fit together and to be enough; checked before any split."""
+    rows = label_rows(y)
+    n = rows.n_samples
+    n_features = n if X is None else int(X.shape[0]) if hasattr(X, "shape") else len(X)
+    if n_features != n:
+        raise InputError(f"X has {n_features} rows but y has {n}", argument="X")
+    if n < n_least:
+        raise InputError(
+            f"{n} rows are fewer than {n_least} parts; more rows are needed, or fewer splits", argument="y"
+        )
+    codes = None if groups is None else group_codes(groups, n)
+    n_groups = n if codes is None else int(codes.max(initial=-1)) + 1
+    if n_groups < n_least:
+        raise InputError(
+            f"{n_groups} groups are fewer than {n_least} parts; more groups are needed, or fewer splits",
+            argument="groups",
+        )
+    return rows, codes
+
+
+def _indices(side: Any, n: int) -> np.ndarray:
+    rows = np.asarray(side)
+    if rows.dtype == np.bool_ and rows.shape == (n,):
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n)):
+        raise InputError(f"a side of a split is row indices from 0 to {n - 1} or a bool mask", argument="splits")
+    return rows.astype(np.int64)
+
+
+def _sums(table: sp.csr_matrix) -> np.ndarray:
+    return np.asarray(table.sum(axis=0)).ravel()
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)

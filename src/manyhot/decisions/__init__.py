@@ -1,0 +1,1 @@
+"""Scores to label sets: calibration, thresholds, rules between labels, guarantees."""

@@ -1,0 +1,122 @@
+"""At most so many labels missed: conformal risk control over all labels, split conformal for every label.
+
+The promise is an average over calibration sets and new rows. Nothing here knows how the scores came about. Start
+reading at `_highest_threshold`, which both promises use; it is exact, in whole fractions, at every cut point.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from manyhot.data.labels import Targets
+from manyhot.decisions.guarantees.guarantee import (
+    Guarantee,
+    answered,
+    as_written,
+    calibration_rows,
+    least_rows,
+    proper_share,
+)
+from manyhot.decisions.thresholds import NEVER
+from manyhot.errors import InputError
+
+
+def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_label: bool = False) -> Guarantee:
+    """The highest thresholds that keep the rate of missed labels at or below a number, on average.
+
+    Over all labels, a row's loss is the share of its known positives that are not answered, and there is one
+    threshold for all labels. Only rows with at least one known positive count: a row that carries nothing cannot miss
+    anything, and would only make the promise easier. Per label, the rate is that of the rows which carry the label.
+
+    Per label, a label with fewer known positives than `least_rows` is refused: it is never answered, it is named in
+    the statement, and the promise does not cover it. Answering it always would keep the promise, but say nothing.
+
+    Args:
+        scores: Probabilities (n, l), float in [0, 1], of rows held out from all training and tuning.
+        targets: Targets (n, l) of the same rows; unknown entries are left out.
+        at_most: The rate to promise, between 0 and 1.
+        per_label: A threshold and a promise for every label by itself.
+
+    Returns:
+        The thresholds with their promise.
+
+    Raises:
+        InputError: Shapes or scores that are wrong, or too few rows to promise anything; it says how many are needed.
+
+    Source:
+        Angelopoulos, Bates, Fisch, Lei, Schuster, Conformal risk control (ICLR 2024; arXiv 2208.02814), the threshold
+        rule n / (n + 1) R_n + B / (n + 1) <= alpha and Theorem 1, with B = 1. We write it for a threshold that is as
+        high as possible instead of a parameter as low as possible, and where even answering everything is not allowed
+        by the rule (alpha < 1 / (n + 1)) we refuse. Per label with losses of 0 and 1 it is the order statistic of
+        Mondrian split conformal prediction (Vovk, Gammerman, Shafer 2005, section 4.5).
+    """
+    rate = as_written(proper_share(at_most=at_most))
+    entries = calibration_rows(scores, targets)
+    n_labels = entries.shape[1]
+    least = least_rows(at_most)
+    if per_label:
+        support = entries.values.sum(axis=0)
+        thresholds = np.full(n_labels, NEVER)
+        for j in np.flatnonzero(support >= least):
+            positives = entries.answers[entries.values[:, j], j]
+            thresholds[j] = _highest_threshold(positives, np.ones(len(positives), dtype=np.int64), rate)
+        refused = tuple(np.flatnonzero(support < least).tolist())
+        n_used = tuple(support.tolist())
+        if len(refused) == n_labels:
+            raise _too_few(at_most, least, f"the most frequent label has {max(n_used)} known positives")
+    else:
+        per_row = entries.values.sum(axis=1)
+        n_rows = int((per_row > 0).sum())
+        if n_rows < least:
+            raise _too_few(at_most, least, f"{n_rows} rows carry a known label")
+        row, _ = np.nonzero(entries.values)
+        highest = _highest_threshold(entries.answers[entries.values], per_row[row], rate)
+        thresholds, refused, n_used = np.full(n_labels, highest), (), (n_rows,)
+    n_answers, share_answered = answered(entries.answers, thresholds, refused)
+    return Guarantee(
+        kind="miss_rate",
+        at_most=float(at_most),
+        confidence=None,
+        per_label=per_label,
+        simultaneous=False,
+        thresholds=thresholds,
+        refused=refused,
+        n_used=n_used,
+        n_answers=n_answers,
+        share_answered=share_answered,
+    )
+
+
+def _highest_threshold(positives: np.ndarray, row_size: np.ndarray, rate: Fraction) -> float:
+    """The highest threshold t at which (losses of the n rows at t) + 1 <= rate (n + 1).
+
+    Losses only change just above the score of a positive, so the threshold is the score of the positive that may no
+    longer be missed. How many of the lowest positives may be missed is found by halving, and the sum is a fraction.
+
+    Args:
+        positives: Scores of the known positives, float64.
+        row_size: The number of known positives in the row of each; missing one costs its row 1 / row_size.
+        rate: The rate to promise.
+    """
+    order = np.argsort(positives, kind="stable")
+    lowest, size = positives[order], row_size[order]
+    sizes, n_of_size = np.unique(size, return_counts=True)
+    n_rows = int((n_of_size // sizes).sum())
+    most = rate * (n_rows + 1) - 1
+    allowed, too_many = 0, len(lowest)  # missing all of them costs n_rows, which is more than `most`
+    while too_many - allowed > 1:
+        middle = (allowed + too_many) // 2
+        missed = np.bincount(size[:middle])
+        loss = sum((Fraction(int(missed[k]), int(k)) for k in np.flatnonzero(missed)), Fraction(0))
+        allowed, too_many = (middle, too_many) if loss <= most else (allowed, middle)
+    return float(lowest[allowed])
+
+
+def _too_few(at_most: float, least: int, got: str) -> InputError:
+    return InputError(
+        f"at most {100 * at_most:g} % missed cannot be promised: {got}, expected {least} or more; hand in more rows or "
+        "ask for a higher rate",
+        argument="at_most",
+    )

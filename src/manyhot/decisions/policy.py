@@ -1,0 +1,257 @@
+"""From raw scores to answers: calibrate, decide, and hold to the rules between labels, as one thing that is fitted.
+
+It joins `calibrate`, `decide`, `rules` and `risk`, and knows of networks, features and files nothing at all. Raw scores
+are what the members give together, as probabilities; everything here is fitted on scores of rows that the scoring
+members never saw. Start reading at `Decider`, then `fit_decider`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manyhot.config.training import Plan
+from manyhot.data.deduplication import merge_duplicates
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.splitting.folds import stratified_folds
+from manyhot.decisions import calibration as calibrate
+from manyhot.decisions import thresholds as decide
+from manyhot.decisions.calibration import Calibration
+from manyhot.decisions.guarantees import Guarantee
+from manyhot.decisions.rules.rules import BoundRules, Rules
+from manyhot.errors import InputError
+
+HONEST_FOLDS = 2
+"""Parts for the report's own maps and thresholds; many parts hedge against a bad threshold, which flatters."""
+UNTUNED = ("half", "top_k")
+"""Decisions that learn nothing from scores."""
+PLAN_FIELDS = {"top_k": {"k": "top_k"}, "f1_macro": {"least_f1": "least_f1"}}
+"""Decision -> its settings that are fields of `Plan` of their own; all others are in `decide_settings`."""
+SPREAD_FOLDS = 5
+"""Parts of the rows that are left out in turn to see how far a threshold moves."""
+
+
+@dataclass(frozen=True)
+class Decider:
+    """What turns raw scores into answers.
+
+    Args:
+        space: The names of the l labels.
+        calibration: Raw scores -> calibrated ones.
+        decision: Calibrated scores -> yes or no.
+        rules: What holds between labels.
+        guarantee: Thresholds with a promise, which are used instead of `decision` and know no rules.
+        is_given: Whether thresholds of `decision` were set by hand.
+
+    Raises:
+        InputError: Rules that do not suit the labels, or contradict each other.
+    """
+
+    space: LabelSpace
+    calibration: Calibration
+    decision: decide.Decision
+    rules: Rules = field(default_factory=Rules)
+    guarantee: Guarantee | None = None
+    is_given: bool = False
+    _bound: BoundRules = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_bound", self.rules.bind(self.space))
+
+    @property
+    def thresholds(self) -> np.ndarray | None:
+        """The thresholds on calibrated scores, float64 (l,); None where decisions do not come from thresholds."""
+        if self.guarantee is not None:
+            return self.guarantee.thresholds
+        return None if self.decision.thresholds is None else self.decision.thresholds.values
+
+    def scores(self, raw: np.ndarray) -> np.ndarray:
+        """Raw scores -> calibrated ones, in the same shape and type."""
+        return self.calibration.apply(raw)
+
+    def answers(self, scores: np.ndarray) -> np.ndarray:
+        """Calibrated scores (n, l) -> bool (n, l)."""
+        if self.guarantee is not None:
+            return self.guarantee.apply(scores)
+        if self.rules.is_empty:
+            return self.decision.apply(scores)
+        return self._bound.apply(self.decision.margins(scores))
+
+    def described(self) -> dict[str, Any]:
+        """How scores become answers, as plain values."""
+        return {
+            "decision": self.decision.name,
+            "calibration": dict(Counter(self.calibration.kinds)),
+            "guarantee": None if self.guarantee is None else self.guarantee.statement(self.space),
+            "rules": self.rules.to_spec(),
+        }
+
+    def with_decision(self, decision: decide.Decision, is_given: bool = False) -> Decider:
+        """The same with another decision; a guarantee does not outlive the thresholds that it was made for."""
+        return replace(self, decision=decision, guarantee=None, is_given=is_given)
+
+    def with_rules(self, rules: Rules) -> Decider:
+        """The same with other rules.
+
+        Raises:
+            InputError: Rules that contradict each other, or a guarantee is in force, which holds without rules only.
+        """
+        if self.guarantee is not None and not rules.is_empty:
+            raise InputError("a guarantee is in force, and it holds without rules only; choose thresholds first")
+        return replace(self, rules=rules)
+
+    def with_guarantee(self, guarantee: Guarantee) -> Decider:
+        """The same with the thresholds of a guarantee.
+
+        Raises:
+            InputError: There are rules, which change answers after the thresholds.
+        """
+        if not self.rules.is_empty:
+            raise InputError("rules between labels change the answers, so nothing can be promised; remove them first")
+        return replace(self, guarantee=guarantee)
+
+
+def rules_of(plan: Plan) -> Rules:
+    """The rules that a plan names."""
+    return Rules(plan.implies, plan.exclusive, plan.least_labels, plan.most_labels)
+
+
+def decision_settings(plan: Plan) -> dict[str, Any]:
+    """What the plan says about its decision: the arguments of the decision's constructor by name."""
+    own = {name: getattr(plan, field) for name, field in PLAN_FIELDS.get(plan.decide, {}).items()}
+    return {**own, **(plan.decide_settings or {})}
+
+
+def unfitted_decider(plan: Plan, space: LabelSpace) -> Decider:
+    """A decider that learned nothing: raw scores, and thresholds that need no fitting (0.5 where the plan's do).
+
+    Raises:
+        InputError: Settings or rules that do not suit these labels.
+    """
+    decision = decide.build(plan.decide, decision_settings(plan), space)
+    if is_tuned(plan):
+        decision = decide.build("half")
+    return Decider(space, Calibration.none(len(space)), decision.fit(*one_row(len(space))), rules_of(plan))
+
+
+def is_tuned(plan: Plan) -> bool:
+    """Whether the plan's decision learns from scores."""
+    return plan.decide not in UNTUNED
+
+
+class Settled(NamedTuple):
+    """Rows of scores in an order of their own, so that nothing depends on the order they came in.
+
+    Attributes:
+        raw: Scores (u, l), equal rows once.
+        targets: Their targets.
+        times: int64 (u,), how often each counts.
+        place: int64 (n,), where each original row is now.
+    """
+
+    raw: np.ndarray
+    targets: Targets
+    times: np.ndarray
+    place: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Settled:
+        """Some of the rows, each in its own place."""
+        return Settled(self.raw[rows], self.targets.take(rows), self.times[rows], np.arange(len(rows)))
+
+
+def settled(raw: np.ndarray, targets: Targets, weights: np.ndarray) -> Settled:
+    """Rows with equal scores and targets become one, in an order that does not depend on theirs.
+
+    Args:
+        raw: Scores (n, l) of rows that the scoring members never saw.
+        targets: Their targets.
+        weights: float (n,), above 0.
+    """
+    merged = merge_duplicates({"scores": raw}, targets, weights)
+    return Settled(raw[merged.rows], targets.take(merged.rows), counted(merged.weights), merged.place)
+
+
+def counted(weights: np.ndarray) -> np.ndarray:
+    """How often each row counts: whole weights as they are, others in tenths of their mean."""
+    whole = np.rint(weights)
+    if np.array_equal(whole, weights) and whole.sum() <= 100 * len(whole):
+        return whole.astype(np.int64)
+    return np.maximum(1, np.rint(10 * weights / weights.mean())).astype(np.int64)
+
+
+def fit_decider(
+    plan: Plan, space: LabelSpace, rows: Settled, has_spread: bool = True, calibration: Calibration | None = None
+) -> Decider:
+    """Calibrate raw scores, then choose thresholds on the calibrated ones.
+
+    Args:
+        plan: `calibrate`, `decide`, the settings of both, the rules and the seed.
+        space: The names of the l labels.
+        rows: Raw scores with their targets.
+        has_spread: Whether to find out how far thresholds move when some rows are left out.
+        calibration: The calibration to go by, where there is one already.
+    """
+    calibration = calibration or _calibration(plan, rows)
+    scores, targets = calibration.apply(rows.raw), rows.targets
+    decision = decide.build(plan.decide, decision_settings(plan), space)
+    if (rows.times == 1).all():
+        decision = decision.fit(scores, targets)
+    else:
+        repeated = np.repeat(np.arange(len(scores)), rows.times)
+        decision = decision.fit(scores[repeated], targets.take(repeated))
+    if has_spread and is_tuned(plan) and len(scores) >= 2 * SPREAD_FOLDS:
+        folds = stratified_folds(targets, SPREAD_FOLDS, plan.seed)
+        decision = decide.with_spread(decision, scores, targets, folds)
+    return Decider(space, calibration, decision, rules_of(plan))
+
+
+def _calibration(plan: Plan, rows: Settled) -> Calibration:
+    is_deployed = plan.members == 1
+    return calibrate.fit(rows.raw, rows.targets, plan.calibrate, plan.seed, rows.times, is_deployed)
+
+
+def honest_answers(plan: Plan, space: LabelSpace, rows: Settled) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and answers for the report: each row by maps and thresholds that were fitted on the other half.
+
+    Args:
+        plan: As for `fit_decider`.
+        space: The names of the l labels.
+        rows: Raw scores with their targets.
+
+    Returns:
+        Calibrated scores (n, l) in the type of the raw ones, and answers, bool (n, l), of the rows as they came.
+    """
+    scores, answers = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
+    for others, here in _halves(plan, rows):
+        decider = fit_decider(plan, space, others, False)
+        scores[here] = decider.scores(rows.raw[here])
+        answers[here] = decider.answers(scores[here])
+    return scores[rows.place], answers[rows.place]
+
+
+def honest_scores(plan: Plan, rows: Settled) -> np.ndarray:
+    """The scores of `honest_answers` alone."""
+    scores = np.empty_like(rows.raw)
+    for others, here in _halves(plan, rows):
+        scores[here] = _calibration(plan, others).apply(rows.raw[here])
+    return scores[rows.place]
+
+
+def _halves(plan: Plan, rows: Settled) -> Iterator[tuple[Settled, np.ndarray]]:
+    """Rows to fit on, and which rows they are for (indices); a single row is for itself."""
+    n = len(rows.raw)
+    if n < HONEST_FOLDS:
+        yield rows, np.arange(n)
+        return
+    folds = stratified_folds(rows.targets, HONEST_FOLDS, plan.seed)
+    for fold in range(HONEST_FOLDS):
+        yield rows.take(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)
+
+
+def one_row(n_labels: int) -> tuple[np.ndarray, Targets]:
+    """One row of scores and targets, for what learns only the number of labels."""
+    return np.zeros((1, n_labels), dtype=np.float32), Targets(np.zeros((1, n_labels), dtype=bool))

@@ -1,0 +1,1 @@
+"""Rules between labels: implied and exclusive labels, and how many a row may have."""

@@ -1,0 +1,54 @@
+"""One threshold for all labels that answers as many labels per row as the targets have."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from manyhot.data.labels import Targets
+from manyhot.decisions.thresholds.base import Decision
+from manyhot.decisions.thresholds.cuts import between
+from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER, Thresholds
+from manyhot.evaluation.metrics.score import blocks, scored
+
+
+class Cardinality(Decision):
+    """One threshold for all labels: the number of known entries it answers comes nearest to that of the positives.
+
+    Of two equally near cuts, the one whose threshold is nearest to 0.5 is taken, and of two equally near ones the
+    higher. Without a known positive the threshold is 1, with nothing but positives it is 0.
+
+    Source:
+        Read, Pfahringer, Holmes (2008), Multi-label classification using ensembles of pruned sets (PCut). There the
+        answers on new rows are matched; here those on the rows it is fitted on, so that a row's answer is its own.
+    """
+
+    name: ClassVar[str] = "cardinality"
+
+    def fit(self, scores: np.ndarray, targets: Targets) -> Self:
+        """Find the threshold from a partition of one copy of the scores."""
+        entries = scored(targets, scores)
+        flat = entries.answers.flatten() if entries.known is None else entries.answers[entries.known]
+        positives = int(np.count_nonzero(entries.values))
+        found = NEVER if positives == 0 else ALWAYS if positives == len(flat) else _matching(flat, positives)
+        self.thresholds, self.spread = Thresholds(np.full(entries.shape[1], found)), None
+        return self
+
+
+def _matching(flat: np.ndarray, wanted: int) -> float:
+    """The threshold that answers nearest to the wanted number of scores, at least 1; reorders the scores."""
+    flat.partition(len(flat) - wanted)
+    score = flat[len(flat) - wanted]
+    at_least = above = 0
+    lower, upper = 0.0, 1.0
+    for part in blocks(len(flat), 1):
+        is_below, is_above = flat[part] < score, flat[part] > score
+        at_least += int(np.count_nonzero(~is_below))
+        above += int(np.count_nonzero(is_above))
+        lower = max(lower, float(flat[part].max(initial=0, where=is_below)))
+        upper = min(upper, float(flat[part].min(initial=1, where=is_above)))
+    found = [(at_least - wanted, float(between(lower, score)))]
+    if score < 1:
+        found.append((wanted - above, float(between(score, upper))))
+    return min(found, key=lambda cut: (cut[0], abs(cut[1] - 0.5), -cut[1]))[1]

@@ -1,0 +1,110 @@
+"""The cuts of one label, and what each of them answers: the kernel of every tuned threshold.
+
+A cut answers everything from some score upwards. Only cuts just below a positive are listed, and the highest one of
+all: for every measure here, going down past scores without a positive adds wrong answers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyhot.evaluation.metrics.score import Entries, blocks
+
+# Labels taken at once: the columns of a row-major matrix share cache lines, so one at a time would read it all again.
+LABELS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Column:
+    """The known entries of one label.
+
+    Args:
+        label: Its place.
+        values: bool (m,), the positives.
+        scores: Float (m,).
+        rows: The rows they stand in, int64 (m,); None when all rows are known.
+    """
+
+    label: int
+    values: np.ndarray
+    scores: np.ndarray
+    rows: np.ndarray | None
+
+
+def columns(entries: Entries, labels: np.ndarray | None = None) -> Iterator[Column]:
+    """The known entries of each label, a few labels copied at a time.
+
+    Args:
+        entries: Targets beside scores (n, l).
+        labels: Which ones and in which order, int (k,); None for all.
+    """
+    n, n_labels = entries.shape
+    wanted = np.arange(n_labels) if labels is None else labels
+    for part in blocks(len(wanted), min(n, (1 << 20) // LABELS_AT_ONCE)):
+        here = wanted[part]
+        values = np.ascontiguousarray(entries.values[:, here].T)
+        scores = np.ascontiguousarray(entries.answers[:, here].T)
+        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, here].T)
+        for k, label in enumerate(here):
+            if known is None:
+                yield Column(int(label), values[k], scores[k], None)
+            else:
+                rows = np.flatnonzero(known[k])
+                yield Column(int(label), values[k, rows], scores[k, rows], rows)
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The c cuts of one label that can be the best, from the lowest upwards.
+
+    Args:
+        hits: int64 (c,), positives answered.
+        answered: int64 (c,), known entries answered.
+        thresholds: float64 (c,), midway between the lowest score answered and the next lower known one.
+        n_positives: Known positives of the label.
+        highest: Its highest known score.
+    """
+
+    hits: np.ndarray
+    answered: np.ndarray
+    thresholds: np.ndarray
+    n_positives: int
+    highest: float
+
+
+def cuts_of(values: np.ndarray, scores: np.ndarray, order: np.ndarray | None = None) -> Cuts:
+    """The cuts of one label, in m log(m).
+
+    The last one has its threshold above all scores but those of exactly 1, so mostly it answers nothing.
+
+    Args:
+        values: bool (m,), at least one of them True.
+        scores: Float (m,) in [0, 1].
+        order: Their argsort, where it is known; it saves sorting.
+    """
+    ascending = np.sort(scores) if order is None else scores[order]
+    own = np.sort(scores[values]) if order is None else ascending[values[order]]
+    first = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
+    hits, upper = len(own) - first, own[first]
+    if upper[-1] < 1:
+        hits, upper = np.append(hits, 0), np.append(upper, upper.dtype.type(1))
+    below = np.searchsorted(ascending, upper, side="left")
+    lower = np.where(below > 0, ascending[np.maximum(below - 1, 0)], 0)
+    return Cuts(hits, len(scores) - below, between(lower, upper), len(own), float(ascending[-1]))
+
+
+def between(lower: np.ndarray | float, upper: np.ndarray | float) -> np.ndarray:
+    """Midway, above `lower` and at most `upper`: neighbouring floats have nothing between them. float64."""
+    low, high = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
+    middle = low + (high - low) / 2
+    return np.where(middle > low, middle, high)
+
+
+def best_cut(quality: np.ndarray, thresholds: np.ndarray) -> int:
+    """The cut of the highest quality; of equal ones the threshold nearest to 0.5, then the higher."""
+    equal = np.flatnonzero(quality == quality.max())
+    near = -np.abs(thresholds[equal] - 0.5)
+    return int(equal[np.lexsort((thresholds[equal], near))[-1]])

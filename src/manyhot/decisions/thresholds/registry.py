@@ -1,0 +1,85 @@
+"""The decisions by name, built from settings and read back from what was saved."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from manyhot import validation
+from manyhot.data.labels import LabelSpace
+from manyhot.decisions.thresholds.base import Decision
+from manyhot.decisions.thresholds.cardinality import Cardinality
+from manyhot.decisions.thresholds.fixed import Half, TopK
+from manyhot.decisions.thresholds.labelwise import Cost, F1Macro, FbetaMacro, Hamming, Precision, Recall
+from manyhot.decisions.thresholds.micro_f1 import F1Micro
+from manyhot.decisions.thresholds.samplewise import F1Samples, JaccardSamples
+from manyhot.errors import InputError
+
+DECISIONS: dict[str, type[Decision]] = {
+    "f1_macro": F1Macro,
+    "fbeta_macro": FbetaMacro,
+    "f1_micro": F1Micro,
+    "f1_samples": F1Samples,
+    "jaccard_samples": JaccardSamples,
+    "hamming": Hamming,
+    "cost": Cost,
+    "precision": Precision,
+    "recall": Recall,
+    "cardinality": Cardinality,
+    "half": Half,
+    "top_k": TopK,
+}
+
+
+def build(name: str, settings: Mapping[str, Any] | None = None, space: LabelSpace | None = None) -> Decision:
+    """An unfitted decision by its name.
+
+    Args:
+        name: One of `DECISIONS`.
+        settings: Arguments of the decision's own constructor by name; None for its defaults.
+        space: The label names, for settings that are given as {label name: number}; such a setting becomes one number
+            per label.
+
+    Raises:
+        InputError: Another name or setting (with a suggestion), or a setting that is missing or wrong.
+    """
+    validation.one_of(DECISIONS, decide=name)
+    given = {} if settings is None else settings
+    arguments = inspect.signature(DECISIONS[name]).parameters
+    for key in given:
+        if key not in arguments:
+            raise InputError(
+                f"the decision {name!r} has no setting {key!r}{validation.did_you_mean(str(key), arguments)}",
+                argument="settings",
+            )
+    for key, argument in arguments.items():
+        if argument.default is argument.empty and key not in given:
+            raise InputError(f"the decision {name!r} needs the setting {key!r}", argument="settings")
+    return DECISIONS[name](**{key: _per_label(key, value, space) for key, value in given.items()})
+
+
+def _per_label(key: str, value: Any, space: LabelSpace | None) -> Any:
+    """A setting given by label name as one number per label, in the order of the space; anything else as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    if space is None:
+        raise InputError("is given by label name, but no label names are known here", argument=key)
+    columns = [space.index(label) for label in value]
+    missing = [label for label in space.names if label not in value]
+    if missing:
+        raise InputError(f"has no number for {', '.join(map(repr, missing[:5]))}; give one per label", argument=key)
+    numbers = dict(zip(columns, value.values(), strict=True))
+    return [numbers[j] for j in range(len(space))]
+
+
+def from_spec(spec: Mapping[str, Any]) -> Decision:
+    """A fitted decision from what its `to_spec` gave.
+
+    Raises:
+        InputError: A name that is not known, or settings that are missing or wrong.
+    """
+    if not isinstance(spec, Mapping):
+        raise InputError(f"got {type(spec).__name__}, expected a mapping with a 'name'", argument="spec")
+    validation.one_of(DECISIONS, name=spec.get("name"))
+    return DECISIONS[spec["name"]].from_spec(spec)

@@ -1,0 +1,117 @@
+"""One threshold for all labels, and the pull of the rare labels' own thresholds towards it.
+
+A label with three positives finds an optimum of its own that mostly is noise; what all labels have in common is known
+better; and with few positives in all labels together, 0.5 is. Start reading at `shrunk`. Nothing here knows a measure.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manyhot.decisions.thresholds.cuts import best_cut, between
+from manyhot.decisions.thresholds.margins import logit
+from manyhot.evaluation.metrics.score import Entries, blocks
+
+# With more distinct scores of positives than this, evenly spread ones stand for them all.
+MOST_CANDIDATES = 1 << 14
+# Beyond this logit a threshold is as good as 0 or 1, and would outweigh any number of positives.
+FARTHEST = 20.0
+# Sums of fractions that differ by less, relative to the largest, are equal but for the order they were added in.
+ROUNDING = 1e-12
+
+# How many positives the shared threshold counts for where all labels are tuned together, and where each is for itself.
+# Chosen by cross-validation on out-of-fold scores of five data sets, see docs/decisions/0014-thresholds.md.
+JOINT_SHRINK, F1_SHRINK, COST_SHRINK = 20.0, 1.0, 50.0
+
+
+def shrunk(
+    own: np.ndarray, n_positives: np.ndarray, n_known: np.ndarray, centre: float | np.ndarray, shrink: float
+) -> np.ndarray:
+    """Thresholds pulled towards a centre, in logit space: (n_positives * own + shrink * centre) / their sum.
+
+    So a label without a positive takes the centre. A label without a known negative keeps its own.
+
+    Args:
+        own: float64 (l,) in [0, 1].
+        n_positives: int64 (l,), known positives behind each.
+        n_known: int64 (l,), known entries.
+        centre: In [0, 1], for all labels or one for each.
+        shrink: How many positives the centre counts for, from 0.
+
+    Returns:
+        float64 (l,) in [0, 1]; `own` itself, bit for bit, when shrink is 0.
+    """
+    if shrink == 0:
+        return own
+    total = n_positives * _inner_logit(own) + shrink * _inner_logit(np.asarray(centre))
+    return np.where(n_known > n_positives, _sigmoid(total / (n_positives + shrink)), own)
+
+
+def towards_half(shared: float, n_positives: int, shrink: float) -> float:
+    """A shared threshold pulled towards 0.5, in logit space: n_positives * shared / (n_positives + shrink).
+
+    Args:
+        shared: In [0, 1].
+        n_positives: Known positives of all labels.
+        shrink: How many positives 0.5 counts for, from 0.
+    """
+    return float(_sigmoid(_inner_logit(np.asarray(shared)) * (n_positives / max(n_positives + shrink, 1.0))))
+
+
+def _inner_logit(values: np.ndarray) -> np.ndarray:
+    return np.clip(logit(values), -FARTHEST, FARTHEST)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-logits))
+
+
+def candidates(entries: Entries, labels: np.ndarray) -> np.ndarray:
+    """Scores at which a shared threshold can be best: those of positives and 1, ascending and distinct.
+
+    Args:
+        entries: Targets beside scores (n, l).
+        labels: bool (l,), the labels whose positives count.
+
+    Returns:
+        Float (c,) of the scores' type, about `MOST_CANDIDATES` quantiles when there would be more.
+    """
+    n, width = entries.shape
+    found = [entries.answers[part][entries.values[part] & labels] for part in blocks(n, width)]
+    distinct = np.unique(np.concatenate([*found, np.ones(1, dtype=entries.answers.dtype)]))
+    if len(distinct) > MOST_CANDIDATES:
+        distinct = distinct[np.linspace(0, len(distinct) - 1, MOST_CANDIDATES).round().astype(np.int64)]
+    return distinct
+
+
+def answered_at(values: np.ndarray, scores: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positives and entries of one label that a shared threshold at each candidate answers, both int64 (c,).
+
+    Args:
+        values: bool (m,).
+        scores: Float (m,).
+        at: Candidates, float (c,), ascending.
+    """
+    hits = np.count_nonzero(values) - np.searchsorted(np.sort(scores[values]), at, side="left")
+    return hits, len(scores) - np.searchsorted(np.sort(scores), at, side="left")
+
+
+def best_shared(entries: Entries, labels: np.ndarray, at: np.ndarray, quality: np.ndarray) -> float:
+    """The best shared threshold: midway between the best candidate and the next lower known score of any label.
+
+    Args:
+        entries: Targets beside scores (n, l).
+        labels: bool (l,), the labels it is for.
+        at: Candidates, float (c,), ascending.
+        quality: (c,) of each candidate; floats that differ by rounding only count as equal.
+    """
+    if quality.dtype.kind == "f":
+        quality = quality >= quality.max() - ROUNDING * np.abs(quality).max()
+    chosen = at[best_cut(quality, at.astype(np.float64))]
+    lower = 0.0
+    for part in blocks(*entries.shape):
+        scores = entries.answers[part]
+        counted = (scores < chosen) & labels
+        counted = counted if entries.known is None else counted & entries.known[part]
+        lower = max(lower, float(scores.max(initial=0.0, where=counted)))
+    return float(between(lower, chosen))

@@ -1,0 +1,100 @@
+"""One threshold per label, applied, edited by name and read back from JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manyhot import validation
+from manyhot.data.labels import LabelSpace
+from manyhot.errors import InputError
+from manyhot.evaluation.metrics.score import checked_scores
+
+ALWAYS, NEVER = 0.0, 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    """One threshold per label; a label is answered where its score is at least its threshold.
+
+    Args:
+        values: Numbers in [0, 1], one per label; kept as float64 (l,), read-only.
+
+    Raises:
+        InputError: No threshold, or one that is no number in [0, 1].
+    """
+
+    values: np.ndarray
+
+    def __post_init__(self) -> None:
+        given = np.asarray(self.values)
+        if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "iuf":
+            raise InputError(
+                f"got {given.dtype} values of shape {given.shape}, expected one number per label", argument="thresholds"
+            )
+        values = given.astype(np.float64)
+        wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))
+        if wrong.size:
+            raise InputError(
+                f"threshold {wrong[0]} is {values[wrong[0]]}, expected a number from 0 to 1", argument="thresholds"
+            )
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def apply(self, scores: np.ndarray) -> np.ndarray:
+        """Scores -> decisions.
+
+        Args:
+            scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1].
+
+        Returns:
+            bool, in the shape of the scores.
+
+        Raises:
+            InputError: Another number of labels, or a score that is no probability.
+        """
+        array = fitting(scores, len(self.values))
+        return np.greater_equal(array, self.values)  # an array of float64, so float32 scores are widened exactly
+
+    def with_value(self, space: LabelSpace, name: str, value: float) -> Thresholds:
+        """These thresholds with one label's changed.
+
+        Args:
+            space: The names of the l labels.
+            name: The label.
+            value: Its new threshold, 0 (always yes) to 1 (yes only at a score of exactly 1).
+
+        Raises:
+            InputError: A name that is not in the space, or a value outside [0, 1].
+        """
+        if len(space) != len(self.values):
+            raise InputError(f"{len(space)} labels are named, but there are {len(self)} thresholds", argument="space")
+        values = self.values.copy()
+        values[space.index(name)] = validation.number(value=value, low=0.0, high=1.0)
+        return Thresholds(values)
+
+    def to_dict(self, space: LabelSpace) -> dict[str, float]:
+        """Label name -> threshold."""
+        return dict(zip(space.names, self.values.tolist(), strict=True))
+
+
+def fitting(scores: np.ndarray, n_labels: int) -> np.ndarray:
+    """Checked scores (see `checked_scores`) for this number of labels."""
+    array = checked_scores(scores)
+    if array.shape[-1] != n_labels:
+        raise InputError(f"got {array.shape[-1]} labels, expected {n_labels}", argument="scores")
+    return array
+
+
+def thresholds_of(listed: Any, argument: str = "thresholds") -> Thresholds:
+    """Thresholds from JSON; anything but a list of numbers from 0 to 1 is refused."""
+    if not isinstance(listed, (list, tuple)) or not all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1 for value in listed
+    ):
+        raise InputError("expected a list of numbers from 0 to 1", argument=argument)
+    return Thresholds(np.asarray(listed, dtype=np.float64))

@@ -1,0 +1,1 @@
+"""Columns of images to pixels or to a backbone's features."""

@@ -1,0 +1,146 @@
+"""Encoder that encodes nothing: numbers go into the network as they are, in rows of any shape, from named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from manyhot.data.samples import Arrays
+from manyhot.encoders.feature_sources import Sources, columns_as_sources
+from manyhot.errors import InputError
+
+BLOCK = "features"
+
+
+class PlainEncoder:
+    """Takes a matrix, a frame of numbers, or named arrays, and changes nothing but the type.
+
+    Args:
+        columns: Names of the columns of a matrix or frame, f of them; none for named arrays.
+    """
+
+    kind = "plain"
+
+    def __init__(self, columns: Sequence[str] = ()) -> None:
+        self.columns = tuple(columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return self.columns
+
+    @property
+    def sparse(self) -> frozenset[str]:
+        """The blocks that are always CSR: none."""
+        return frozenset()
+
+    @property
+    def vocabularies(self) -> dict[str, int]:
+        """The blocks of numbers of words: none."""
+        return {}
+
+    @property
+    def images(self) -> dict[str, dict[str, list[float]]]:
+        """The blocks of images: none."""
+        return {}
+
+    def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
+        """Remember the shapes of the rows.
+
+        Args:
+            features: A matrix (n, f), dense or CSR, a polars frame, or `Arrays`.
+            weights: Not looked at.
+
+        Raises:
+            InputError: A value that is missing, infinite or no number.
+        """
+        self._shapes = {name: tuple(block.shape[1:]) for name, block in self._blocks(features).items()}
+        return self
+
+    def transform(self, features: Any) -> dict[str, np.ndarray | sp.csr_matrix]:
+        """The blocks, float32 (n, ...) each."""
+        blocks = self._blocks(features)
+        found = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
+        if found != self._shapes:
+            raise InputError(f"X has rows of shape {found}, expected {self._shapes}", argument="X")
+        return blocks
+
+    def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
+        """What the inputs of each row come from: the columns by name.
+
+        Args:
+            features: Not looked at.
+            blocks: What `transform` made of them.
+
+        Raises:
+            InputError: Named arrays, whose numbers have no names.
+        """
+        if not self.columns:
+            raise InputError(
+                "this model takes arrays (images, sequences), whose single numbers have no names to give as reasons; "
+                "only rows of named columns and texts can be explained",
+                argument="X",
+            )
+        return columns_as_sources(BLOCK, blocks[BLOCK], self.columns)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one row of each block."""
+        return dict(self._shapes)
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The state as JSON values and arrays."""
+        blocks = [{"name": name, "shape": list(shape)} for name, shape in self._shapes.items()]
+        return {"kind": self.kind, "columns": list(self.columns), "blocks": blocks}, {}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> PlainEncoder:
+        """The encoder that `to_spec` described; the caller has checked types and sizes."""
+        encoder = cls(spec["columns"])
+        encoder._shapes = {block["name"]: tuple(block["shape"]) for block in spec["blocks"]}
+        return encoder
+
+    def _blocks(self, features: Any) -> dict[str, np.ndarray | sp.csr_matrix]:
+        if isinstance(features, Arrays):
+            return {name: _finite(block, name) for name, block in features.blocks.items()}
+        if isinstance(features, pl.DataFrame):
+            features = self._matrix(features)
+        elif features.shape[1] != len(self.columns):
+            raise InputError(f"X has {features.shape[1]} features, expected {len(self.columns)}", argument="X")
+        if sp.issparse(features):
+            block = sp.csr_matrix(features, dtype=np.float32)
+            _finite(block.data, BLOCK)
+            return {BLOCK: block}
+        return {BLOCK: _finite(features, BLOCK, self.columns)}
+
+    def _matrix(self, frame: pl.DataFrame) -> np.ndarray:
+        for name in self.columns:
+            if name not in frame.columns:
+                raise InputError("this column that training had is missing", column=name)
+            if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
+                raise InputError(
+                    "this column holds text, which a network of your own cannot take as it is; encode='standard' makes "
+                    "numbers of it, or leave the column out",
+                    column=name,
+                )
+        columns = [frame[name].cast(pl.Float64).to_numpy() for name in self.columns]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
+
+
+def _finite(block: np.ndarray, name: str, columns: Sequence[str] = ()) -> np.ndarray:
+    if block.dtype.kind not in "biuf":
+        raise InputError(f"{name!r} holds {block.dtype} values, expected numbers", argument="X")
+    result = np.ascontiguousarray(block, dtype=np.float32)
+    if not np.isfinite(result).all():
+        place = np.argwhere(~np.isfinite(result))[0]
+        column = str(columns[place[1]]) if columns and len(place) == 2 else None
+        raise InputError(
+            f"Input X contains {'NaN' if np.isnan(result[tuple(place)]) else 'infinity'}, and nothing fills gaps for a "
+            "network of your own; fill them, or say encode='standard'",
+            row=int(place[0]) + 1,
+            column=column,
+        )
+    return result

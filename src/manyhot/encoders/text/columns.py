@@ -1,0 +1,172 @@
+"""The columns of text of one table, each with an encoder of its own, all of one kind.
+
+A kind makes sparse rows, dense rows or numbers of words; its class says which (`block`), and the columns' rows stand
+side by side in that block. What a kind does with a text is not known here. Start reading at `TextColumns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from manyhot import validation
+from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
+from manyhot.encoders.feature_sources import grouped
+from manyhot.encoders.text.custom import Features, FunctionEncoder, PretrainedEncoder, TextFunction
+from manyhot.encoders.text.rows import Texts
+from manyhot.encoders.text.static_embeddings import StaticEncoder
+from manyhot.encoders.text.tfidf import NgramEncoder
+from manyhot.encoders.text.token_ids import WordEncoder
+from manyhot.encoders.text.word_shares import WordShares
+from manyhot.errors import InputError
+
+TEXT_BLOCK = "text"
+
+TextEncoder = NgramEncoder | WordEncoder | StaticEncoder | FunctionEncoder | PretrainedEncoder
+
+TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
+    NgramEncoder.kind: NgramEncoder,
+    WordEncoder.kind: WordEncoder,
+    StaticEncoder.kind: StaticEncoder,
+    PretrainedEncoder.kind: PretrainedEncoder,
+    FunctionEncoder.kind: FunctionEncoder,
+}
+"""Name of the kind -> class for one column: `fit`, `transform`, `width`, `to_spec`, `from_spec`, `block` (the block its
+rows are in) and `shared` (names of arrays that are the same for every column)."""
+
+
+class TextColumns:
+    """Encoders for some columns of text.
+
+    Args:
+        n_columns: How many there are.
+        kind: A key of `TEXT_ENCODERS`.
+        settings: Settings of the kind by name; None for its defaults.
+
+    Raises:
+        InputError: No such kind or setting, or a value out of its range.
+    """
+
+    def __init__(self, n_columns: int, kind: str = NGRAMS, settings: Mapping[str, Any] | None = None) -> None:
+        told = text_settings(kind, settings)
+        told = {name: told[name] for name in TEXT_KINDS[kind].settings}
+        self.kind = kind
+        self.encoders: list[TextEncoder] = [TEXT_ENCODERS[kind](**told) for _ in range(n_columns)]
+
+    def attach(self, function: TextFunction | Features) -> None:
+        """Hand over the function that makes numbers of texts.
+
+        Raises:
+            InputError: Texts that become numbers otherwise, or by another function in training.
+        """
+        if not issubclass(TEXT_ENCODERS[self.kind], FunctionEncoder):
+            raise InputError(f"these texts become numbers by {self.kind!r}, which takes no function", argument="text")
+        shared = function
+        for encoder in self.encoders:
+            assert isinstance(encoder, FunctionEncoder)
+            encoder.attach(shared)
+            shared = encoder.features or function
+
+    @property
+    def block(self) -> str:
+        """Name of the block that the columns' rows are in."""
+        return TEXT_ENCODERS[self.kind].block
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row, of all columns."""
+        return sum(encoder.width for encoder in self.encoders)
+
+    @property
+    def vocabularies(self) -> dict[str, int]:
+        """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
+        return {self.block: self._n_numbers(len(self.encoders))} if self.kind == WordEncoder.kind else {}
+
+    def fit(self, columns: Sequence[pl.Series], weights: np.ndarray) -> TextColumns:
+        """Learn each column.
+
+        Args:
+            columns: Texts, n of them in each column.
+            weights: float (n,), above 0.
+
+        Returns:
+            Itself.
+        """
+        for encoder, column in zip(self.encoders, columns, strict=True):
+            encoder.fit(column, weights)
+        return self
+
+    def transform(self, columns: Sequence[Texts]) -> Any:
+        """Rows of all columns side by side, (n, width): float32, CSR in the block "text", else dense; or int32.
+
+        Numbers of words are int32, and each column's words have numbers of their own; 0 stays 0.
+        """
+        rows = [encoder.transform(column) for encoder, column in zip(self.encoders, columns, strict=True)]
+        if self.kind == WordEncoder.kind:
+            for k in range(1, len(rows)):
+                rows[k][rows[k] > 0] += self._n_numbers(k) - 1
+        if self.block != TEXT_BLOCK:
+            return np.concatenate(rows, axis=1)
+        return sp.hstack(rows, format="csr", dtype=np.float32)
+
+    def shares(self, cells: Sequence[str | None]) -> list[WordShares]:
+        """For one row, the words of each column's text and their shares of its inputs; "" where a text is one thing."""
+        return [
+            encoder.shares(text)
+            if isinstance(encoder, NgramEncoder)
+            else WordShares(("",), np.arange(encoder.width), grouped(np.zeros(encoder.width), 1))
+            for encoder, text in zip(self.encoders, cells, strict=True)
+        ]
+
+    def _n_numbers(self, n_columns: int) -> int:
+        """Numbers that the words of the first columns have, 0 among them."""
+        first = [encoder for encoder in self.encoders[:n_columns] if isinstance(encoder, WordEncoder)]
+        return 1 + sum(encoder.n_numbers - 1 for encoder in first)
+
+    def to_spec(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        """One JSON object a column, and their arrays as "<k>.<name>"; shared ones are the first column's."""
+        described = [encoder.to_spec() for encoder in self.encoders]
+        arrays = {
+            f"{k}.{name}": array
+            for k, (_, own) in enumerate(described)
+            for name, array in own.items()
+            if k == 0 or name not in self.encoders[k].shared
+        }
+        return [spec for spec, _ in described], arrays
+
+    @classmethod
+    def from_spec(cls, specs: Any, arrays: Mapping[str, np.ndarray], n_columns: int) -> TextColumns:
+        """The columns that `to_spec` described.
+
+        Args:
+            specs: JSON values, checked here as if they were hostile.
+            arrays: The arrays, checked likewise; there may be no others.
+            n_columns: How many columns there have to be.
+
+        Raises:
+            InputError: Anything that `to_spec` would not have written.
+        """
+        if not isinstance(specs, list) or len(specs) != n_columns:
+            raise InputError(f"{n_columns} columns of text are described by a list of as many objects")
+        kinds = {spec.get("kind") if isinstance(spec, Mapping) else None for spec in specs}
+        if len(kinds) > 1:
+            raise InputError("the columns of text are of more than one kind")
+        columns = cls(0)
+        if not specs:
+            return columns
+        columns.kind = validation.one_of(TEXT_ENCODERS, text=kinds.pop())
+        made = TEXT_ENCODERS[columns.kind]
+        common = {name: arrays[f"0.{name}"] for name in made.shared if f"0.{name}" in arrays}
+        taken: set[str] = set()
+        for k, spec in enumerate(specs):
+            prefix = f"{k}."
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            columns.encoders.append(made.from_spec(spec, common | own))
+            taken |= {prefix + name for name in own}
+        if taken != set(arrays):
+            raise InputError(f"there are arrays of more than {n_columns} columns of text")
+        return columns

@@ -1,0 +1,285 @@
+"""Encoder for one column of text by a function: texts -> numbers, whatever makes them.
+
+The function is called for distinct texts only, its answers are checked and kept, and what is learned here is the scale
+of each number. A saved file holds the scales and what the function made of a few fixed sentences, never the function.
+Start reading at `FunctionEncoder`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from manyhot import validation
+from manyhot.config.text import OWN_TEXT, PRETRAINED
+from manyhot.encoders.feature_cache import Kept, key_of
+from manyhot.encoders.scaling import Scale, fit_scale, row_weights
+from manyhot.encoders.text.rows import Texts, rows_of, rows_to_learn
+from manyhot.errors import InputError
+from manyhot.folders import cache_folder
+
+TextFunction = Callable[[list[str]], Any]
+"""A list of k texts -> array (k, d) of finite numbers, d the same in every call."""
+
+PROBE = (
+    "",
+    "The quick brown fox jumps over the lazy dog.",
+    "Grüße, ça va? 😀",
+    "שלום עולם 你好 привет",
+    "1, 2, 3: 4.5%",
+)
+"""Sentences by whose features a function is recognised."""
+CALL_TEXTS = 1024
+"""Texts in one call of a function at most."""
+MOST_WIDTH = 100_000
+TOLERANCE = 1e-3
+"""How far, beside the largest number, features of the same sentences may be apart on two machines."""
+
+
+class Features:
+    """A function of texts whose answers are checked and kept.
+
+    Answers are kept by the name, by what the function makes of the probe, and by the text: a function that was changed
+    so that the probe shows it does not meet answers of the old one.
+
+    Args:
+        function: Texts -> array (k, d).
+        name: Names the function in the cache and in errors; empty for its qualified name.
+        is_kept: Whether answers are kept on disk too, under the user's cache folder.
+        variant: Tells apart in the cache what name and probe do not.
+
+    Raises:
+        InputError: Something that cannot be called, or that gives something else than finite numbers (k, d).
+    """
+
+    def __init__(self, function: TextFunction, name: str = "", is_kept: bool = True, variant: str = "") -> None:
+        if not callable(function):
+            raise InputError(
+                f"got {validation.shown(function)}, expected the name of a way or a function (texts) -> array (n, d)",
+                argument="text",
+            )
+        self.function = function
+        self.name = name or _qualified_name(function)
+        self.probe = self._called(list(PROBE))
+        named = f"{self.name}\n{variant}\n{self.probe.shape}\n".encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(named + self.probe.tobytes()).hexdigest()
+        self._kept = Kept(cache_folder() / "texts" / digest[:32] if is_kept else None, self.width)
+
+    @property
+    def width(self) -> int:
+        """Numbers a text, d."""
+        return self.probe.shape[1]
+
+    def of(self, texts: Sequence[str]) -> np.ndarray:
+        """Features of n texts, float32 (n, d)."""
+        distinct = list(dict.fromkeys(texts))
+        found = dict(zip(distinct, self._kept.find([key_of(text) for text in distinct]), strict=True))
+        new = [text for text, row in found.items() if row is None]
+        for first in range(0, len(new), CALL_TEXTS):
+            part = new[first : first + CALL_TEXTS]
+            rows = self._called(part)
+            self._kept.add([key_of(text) for text in part], rows)
+            found |= dict(zip(part, rows, strict=True))
+        result = np.empty((len(texts), self.width), dtype=np.float32)
+        for place, text in enumerate(texts):
+            result[place] = found[text]
+        return result
+
+    def _called(self, texts: list[str]) -> np.ndarray:
+        width = self.probe.shape[1] if hasattr(self, "probe") else None
+        with np.errstate(over="ignore"):
+            rows = np.asarray(self.function(list(texts)))
+            is_right = rows.dtype.kind in "biuf" and rows.ndim == 2 and len(rows) == len(texts)
+            if not is_right or not 1 <= rows.shape[1] <= MOST_WIDTH or (width and rows.shape[1] != width):
+                raise InputError(
+                    f"the function {self.name} gave {rows.dtype} values of shape {rows.shape} for {len(texts)} texts, "
+                    f"expected numbers of shape ({len(texts)}, {width or 'd'})",
+                    argument="text",
+                )
+            rows = np.ascontiguousarray(rows, dtype=np.float32)
+        if not np.isfinite(rows).all():
+            place = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+            raise InputError(
+                f"the function {self.name} gave NaN or infinity for the text {validation.shown(texts[place], 80)}, "
+                "expected finite numbers",
+                argument="text",
+            )
+        return rows
+
+
+Restored = TypeVar("Restored", bound="FunctionEncoder")
+
+
+class FunctionEncoder:
+    """Makes each text a row of numbers by a function, scaled as numbers of a table are.
+
+    Args:
+        name: Names the function; empty for its qualified name.
+        cache: Whether features are kept on disk.
+    """
+
+    kind = OWN_TEXT
+    block = "features"
+    shared = frozenset({"probe"})
+    what, hand_over = "a function", "function"
+
+    def __init__(self, name: str = "", cache: bool = True) -> None:
+        self.name, self.cache = name, cache
+        self.features: Features | None = None
+        self._sentences: Sequence[str] = PROBE
+        self._probe: np.ndarray | None = None
+
+    def attach(self, function: TextFunction | Features) -> None:
+        """Hand over the function; after `from_spec` it must be the one of training.
+
+        Raises:
+            InputError: A function that makes other numbers of the probe than the one of training did.
+        """
+        features = function if isinstance(function, Features) else Features(function, self.name, self.cache)
+        if self._probe is not None:
+            found = features.of(self._sentences)
+            if found.shape != self._probe.shape:
+                told = f"{found.shape[1]} numbers a text, {self._probe.shape[1]}"
+            else:
+                apart = float(np.abs(found - self._probe).max())
+                told = f"numbers that are up to {apart:.2g} away from those"
+                if apart <= TOLERANCE * float(np.abs(self._probe).max()):
+                    told = ""
+            if told:
+                raise InputError(
+                    f"the function gives {told} of training ({self.name}); hand over the one that the model was "
+                    "trained with",
+                    argument="text",
+                )
+        self.features, self.name = features, features.name
+        if self._probe is None:
+            self._probe = features.probe
+
+    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> FunctionEncoder:
+        """Learn the centre and scale of each number.
+
+        Args:
+            texts: n texts; None for missing, which the function gets as the empty text.
+            weights: float (n,), above 0; None for ones.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: Not a single text, or a function that gives something else than finite numbers (k, d).
+        """
+        rows = self._rows(rows_to_learn(texts))
+        self.scale = fit_scale(rows, row_weights(weights, len(rows)))
+        return self
+
+    def transform(self, texts: Texts) -> np.ndarray:
+        """Texts -> float32 (n, d), in (-3, 3).
+
+        Raises:
+            InputError: As for `fit`, or a model from a file to which no function was handed.
+        """
+        return self.scale.apply(self._rows(rows_of(texts)))
+
+    @property
+    def width(self) -> int:
+        """Columns of a row, d."""
+        return len(self.scale.center)
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The state as JSON values and arrays: center, scale float64 (d,), probe float32 (sentences, d)."""
+        assert self._probe is not None
+        spec = {"kind": self.kind, "name": self.name, "cache": self.cache, "probe": list(self._sentences)}
+        return spec, {"center": self.scale.center, "scale": self.scale.scale, "probe": self._probe}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> FunctionEncoder:
+        """The encoder that `to_spec` described, waiting for its function.
+
+        Args:
+            spec: JSON values, checked here as if they were hostile.
+            arrays: The arrays, checked likewise; there may be no others.
+
+        Raises:
+            InputError: Anything that `to_spec` would not have written.
+        """
+        told = {"kind", "name", "cache", "probe"}
+        return cls(str(spec.get("name")), validation.boolean(cache=spec.get("cache")))._restored(spec, arrays, told)
+
+    def _restored(
+        self: Restored, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray], told: set[str]
+    ) -> Restored:
+        if set(spec) != told or set(arrays) != {"center", "scale", "probe"}:
+            raise InputError(f"texts by a function are described otherwise than by {validation.shown(sorted(spec))}")
+        sentences = spec["probe"]
+        if not isinstance(sentences, list) or not sentences or not all(isinstance(one, str) for one in sentences):
+            raise InputError(f"got {validation.shown(sentences)}, expected a list of sentences", argument="probe")
+        if not isinstance(spec["name"], str):
+            raise InputError(f"got {validation.shown(spec['name'])}, expected a name", argument="name")
+        self.scale = checked_scale(arrays["center"], arrays["scale"])
+        probe = arrays["probe"]
+        if probe.dtype != np.float32 or probe.shape != (len(sentences), self.width) or not np.isfinite(probe).all():
+            raise InputError("the probe of a function of texts has another shape than its sentences")
+        self._sentences, self._probe = tuple(sentences), probe
+        return self
+
+    def _rows(self, texts: list[str]) -> np.ndarray:
+        if self.features is None:
+            raise InputError(
+                f"texts became numbers by {self.what} ({self.name}), which a file does not hold; hand it over: "
+                f"load(path, text={self.hand_over})",
+                argument="text",
+            )
+        return self.features.of(texts)
+
+
+class PretrainedEncoder(FunctionEncoder):
+    """The same by a pretrained transformer, which somebody else opens.
+
+    Args:
+        preset: The folder of the transformer, of which the description keeps the last name.
+        max_tokens: Pieces of a text that are looked at.
+        cache: Whether features are kept on disk.
+    """
+
+    kind = PRETRAINED
+    what, hand_over = "a pretrained transformer", "'FOLDER'"
+
+    def __init__(self, preset: str = "", max_tokens: int = 128, cache: bool = True) -> None:
+        super().__init__(Path(preset).name, cache)
+        self.max_tokens = max_tokens
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """As `FunctionEncoder.to_spec`, with `max_tokens`."""
+        spec, arrays = super().to_spec()
+        return {**spec, "max_tokens": self.max_tokens}, arrays
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> PretrainedEncoder:
+        """As `FunctionEncoder.from_spec`."""
+        encoder = cls(cache=validation.boolean(cache=spec.get("cache")))
+        encoder.name = str(spec.get("name"))
+        encoder.max_tokens = validation.integer(max_tokens=spec.get("max_tokens"), low=4, high=4096)
+        return encoder._restored(spec, arrays, {"kind", "name", "cache", "probe", "max_tokens"})
+
+
+def checked_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
+    """Centres and scales out of a file.
+
+    Raises:
+        InputError: Anything but finite float64 (d,), scales above 0.
+    """
+    for array in (center, scale):
+        if array.dtype != np.float64 or array.ndim != 1 or not np.isfinite(array).all():
+            raise InputError("centres and scales of texts are not finite float64 numbers in one row")
+    if len(center) != len(scale) or not 1 <= len(center) <= MOST_WIDTH or (scale < np.finfo(float).tiny).any():
+        raise InputError("centres and scales of texts do not fit each other")
+    return Scale(center, scale)
+
+
+def _qualified_name(function: Any) -> str:
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -1,0 +1,252 @@
+"""Encoder for one column of text by static embeddings: the mean of a fixed vector for each piece of a word.
+
+Files are those of Model2Vec: a folder with `model.safetensors`, `tokenizer.json` and `config.json`, or a name on the
+Hugging Face hub. A saved model holds vectors and tokenizer, so that it predicts where the folder is not. The
+libraries that this takes are imported when a text is met. Start reading at `StaticEncoder`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot import validation
+from manyhot.config.text import STATIC
+from manyhot.encoders.scaling import fit_scale, row_weights
+from manyhot.encoders.text.custom import checked_scale
+from manyhot.encoders.text.rows import Texts, rows_of, rows_to_learn
+from manyhot.errors import InputError
+
+MAX_TOKENS = 512
+"""Pieces of a text that are looked at where the config says nothing, as in Model2Vec."""
+MOST_TOKENS = 10_000_000
+CALL_TEXTS = 1024
+FILES = ("model.safetensors", "tokenizer.json", "config.json")
+_ARRAYS = {"vectors": (2, "f"), "tokenizer": (1, "u"), "weights": (1, "f"), "mapping": (1, "i")}
+"""Name -> axes and kind of numbers."""
+
+
+class StaticEncoder:
+    """Makes each text the mean of its pieces' vectors, scaled as numbers of a table are.
+
+    Args:
+        model: A folder, or a name on the hub.
+
+    Raises:
+        InputError: No folder or name given, files that are missing or damaged, or the extra is not installed.
+
+    Source:
+        Tulkens, van Dongen (2024), Model2Vec, github.com/MinishLab/model2vec, `StaticModel.encode` as of 0.10: unknown
+        pieces are left out, weights and mapping of a quantised vocabulary are followed, and vectors have a length of 1
+        where the config says `normalize`. Long texts are cut alike: at so many pieces, and before that at so many
+        characters as these have by the median. Sums here are taken in float64, one text at a time.
+    """
+
+    kind = STATIC
+    block = "features"
+    shared = frozenset(_ARRAYS)
+
+    def __init__(self, model: str = "") -> None:
+        self.model = model
+
+    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> StaticEncoder:
+        """Read the folder, and learn the centre and scale of each number.
+
+        Args:
+            texts: n texts; None for missing, which is all zeros before it is scaled.
+            weights: float (n,), above 0; None for ones.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: Not a single text, or as for the class.
+        """
+        rows = rows_to_learn(texts)
+        self._arrays, self._normalize, self._max_tokens = _read(self.model)
+        self._prepare()
+        means = self._means(rows)
+        self.scale = fit_scale(means, row_weights(weights, len(rows)))
+        return self
+
+    def transform(self, texts: Texts) -> np.ndarray:
+        """Texts -> float32 (n, d), in (-3, 3).
+
+        Raises:
+            InputError: Something other than text.
+        """
+        return self.scale.apply(self._means(rows_of(texts)))
+
+    @property
+    def width(self) -> int:
+        """Columns of a row, d."""
+        return len(self.scale.center)
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The state as JSON values and arrays: center, scale, and what was read; tokenizer as JSON in UTF-8 bytes."""
+        spec = {
+            "kind": self.kind,
+            "model": self.model,
+            "normalize": self._normalize,
+            "max_tokens": self._max_tokens,
+        }
+        return spec, {"center": self.scale.center, "scale": self.scale.scale, **self._arrays}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> StaticEncoder:
+        """The encoder that `to_spec` described, whose rows are the same bit for bit.
+
+        Args:
+            spec: JSON values, checked here as if they were hostile.
+            arrays: The arrays, checked likewise; there may be no others.
+
+        Raises:
+            InputError: Anything that `to_spec` would not have written, or the extra is not installed.
+        """
+        if set(spec) != {"kind", "model", "normalize", "max_tokens"} or not isinstance(spec["model"], str):
+            raise InputError(f"static embeddings are described otherwise than by {validation.shown(spec)}")
+        if not {"center", "scale", "vectors", "tokenizer"} <= set(arrays) <= {"center", "scale", *_ARRAYS}:
+            raise InputError(f"static embeddings have other arrays than {validation.shown(sorted(arrays))}")
+        encoder = cls(spec["model"])
+        encoder._normalize = validation.boolean(normalize=spec["normalize"])
+        encoder._max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=1, high=MOST_TOKENS)
+        encoder.scale = checked_scale(arrays["center"], arrays["scale"])
+        encoder._arrays = {name: arrays[name] for name in _ARRAYS if name in arrays}
+        encoder._prepare()
+        if encoder._arrays["vectors"].shape[1] != encoder.width:
+            raise InputError("the vectors of words have another width than their scales")
+        return encoder
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_tokenizer"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "_arrays" in state:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Check what was read, and make the tokenizer of it."""
+        for name, array in self._arrays.items():
+            axes, letter = _ARRAYS[name]
+            is_bytes = name == "tokenizer" and array.dtype != np.uint8
+            if array.ndim != axes or array.dtype.kind != letter or is_bytes or not len(array):
+                raise InputError(f"the {name} of static embeddings have shape {array.shape} and type {array.dtype}")
+            if letter == "f" and not np.isfinite(array).all():
+                raise InputError(f"the {name} of static embeddings hold NaN or infinity")
+        self._tokenizer, self._unknown = _tokenizer(self._arrays["tokenizer"], self._max_tokens)
+        pieces = self._tokenizer.get_vocab(with_added_tokens=True)
+        n_tokens = max(pieces.values(), default=-1) + 1
+        self._most_characters = self._max_tokens * max(int(np.median([len(one) for one in pieces] or [1])), 1)
+        mapping, n_vectors = self._arrays.get("mapping"), len(self._arrays["vectors"])
+        sizes: dict[str, int] = {
+            name: len(self._arrays[name]) for name in ("weights", "mapping") if name in self._arrays
+        }
+        if mapping is None:
+            sizes["vectors"] = n_vectors
+        elif mapping.min() < 0 or mapping.max() >= n_vectors:
+            raise InputError(f"the mapping of static embeddings points beyond {n_vectors} vectors")
+        for name, size in sizes.items():
+            if size < n_tokens:
+                raise InputError(f"there are {size} {name} for the {n_tokens} pieces of words of the tokenizer")
+
+    def _means(self, rows: list[str]) -> np.ndarray:
+        result = np.zeros((len(rows), self._arrays["vectors"].shape[1]), dtype=np.float32)
+        for first in range(0, len(rows), CALL_TEXTS):
+            part = [row[: self._most_characters] for row in rows[first : first + CALL_TEXTS]]
+            part = [row.encode("utf-8", "replace").decode() for row in part]
+            for place, found in enumerate(self._tokenizer.encode_batch_fast(part, add_special_tokens=False), first):
+                numbers = np.asarray(found.ids, dtype=np.int64)
+                result[place] = self._mean(numbers[numbers != self._unknown])
+        return result
+
+    def _mean(self, numbers: np.ndarray) -> np.ndarray:
+        vectors, mapping, weights = (self._arrays.get(name) for name in ("vectors", "mapping", "weights"))
+        assert vectors is not None
+        if not len(numbers):
+            return np.zeros(vectors.shape[1])
+        taken = vectors[numbers if mapping is None else mapping[numbers]].astype(np.float64)
+        if weights is not None:
+            taken *= weights[numbers].astype(np.float64)[:, None]
+        mean: np.ndarray = taken.mean(axis=0)
+        return mean / (np.sqrt(np.square(mean).sum()) + 1e-32) if self._normalize else mean
+
+
+def _read(model: str) -> tuple[dict[str, np.ndarray], bool, int]:
+    """Arrays, whether means have a length of 1, and the most pieces of a text."""
+    if not model:
+        raise InputError(
+            "text='static' needs a folder of Model2Vec files, or a name on the Hugging Face hub such as "
+            "'minishlab/potion-base-8M': text_settings={'model': ...} (--text-settings model=...)",
+            argument="text_settings",
+        )
+    files = _files(model)
+    safetensors = _extra("safetensors.numpy")
+    try:
+        read = safetensors.load_file(files["model.safetensors"])
+        told = json.loads(files["config.json"].read_text(encoding="utf-8"))
+        tokenizer = np.frombuffer(files["tokenizer.json"].read_bytes(), dtype=np.uint8)
+    except Exception as error:  # the library's own errors are no subclass of anything else
+        raise InputError(f"{model} holds files that cannot be read: {error}", argument="text_settings") from None
+    if "embeddings" not in read or not isinstance(told, dict):
+        raise InputError(
+            f"{model} holds {validation.shown(sorted(read))}, expected an array 'embeddings' as Model2Vec saves it",
+            argument="text_settings",
+        )
+    vectors = read["embeddings"]
+    arrays = {"vectors": vectors.astype(np.float32) if vectors.dtype.kind != "f" else vectors, "tokenizer": tokenizer}
+    arrays |= {name: read[name] for name in ("weights", "mapping") if name in read}
+    longest = told.get("max_length", MAX_TOKENS)
+    longest = MOST_TOKENS if longest is None else validation.integer(max_length=longest, low=1, high=MOST_TOKENS)
+    return arrays, bool(told.get("normalize", False)), longest
+
+
+def _files(model: str) -> dict[str, Path]:
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        missing = [name for name in FILES if not (folder / name).is_file()]
+        if missing:
+            raise InputError(f"the folder {model} has no {', '.join(missing)}", argument="text_settings")
+        return {name: folder / name for name in FILES}
+    if model.count("/") != 1 or model.startswith((".", "~", "/")):
+        raise InputError(
+            f"there is no folder {model}, and a name on the hub looks like owner/name", argument="text_settings"
+        )
+    hub = _extra("huggingface_hub")
+    try:
+        return {name: Path(hub.hf_hub_download(model, name)) for name in FILES}
+    except Exception as error:  # no network, no such name, no rights: the library says which
+        raise InputError(
+            f"{model} is no folder here and could not be had from the hub: {error}", argument="text_settings"
+        ) from None
+
+
+def _tokenizer(written: np.ndarray, max_tokens: int) -> tuple[Any, int]:
+    """The tokenizer, and the number of unknown pieces (-1 for none)."""
+    tokenizers = _extra("tokenizers")
+    try:
+        text = written.tobytes().decode("utf-8")
+        tokenizer = tokenizers.Tokenizer.from_str(text)
+        told = json.loads(text)["model"]
+    except Exception as error:  # the library raises Exception itself
+        raise InputError(f"tokenizer.json cannot be read: {error}", argument="text_settings") from None
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    unknown = told.get("unk_token")
+    number = tokenizer.token_to_id(unknown) if isinstance(unknown, str) else told.get("unk_id")
+    return tokenizer, -1 if number is None else int(number)
+
+
+def _extra(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(
+            f"text='static' needs the library {name.partition('.')[0]}; install it with: pip install 'manyhot[static]'",
+            argument="text",
+        ) from None

@@ -1,0 +1,324 @@
+"""Encoder for one column of text: how often each word, pair of words and piece of a word occurs, weighed by rarity.
+
+It knows rows of text and nothing of tables, labels or files; the rows it gives are sparse and never laid out densely.
+What it has learned is two sorted lists of terms and a weight for each, so that it is saved without pickle. Start
+reading at `NgramEncoder`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
+
+from manyhot import validation
+from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
+from manyhot.encoders.scaling import row_weights
+from manyhot.encoders.text.rows import Texts, rows_of, with_text
+from manyhot.encoders.text.tokenization import RUNS, WORD, normal
+from manyhot.encoders.text.word_shares import WordShares, word_shares
+from manyhot.errors import InputError
+
+_SETTINGS = TEXT_KINDS[NGRAMS].settings
+_DEFAULTS = text_settings(NGRAMS, None)
+LEAST_ROWS = 2
+"""Rows a term needs for a column of its own."""
+FEW_ROWS = 50
+"""Below this many rows a term seen in one of them has a column too."""
+CACHED_WORDS = 100_000
+
+_ANALYSIS: dict[str, dict[str, Any]] = {
+    "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": WORD},
+    "characters": {"analyzer": "char_wb", "ngram_range": RUNS},
+}
+_SHOWN = {"words": "word", "characters": "characters"}
+
+
+class NgramEncoder:
+    """Makes each text a row of weights: words and pairs of words, and runs of 3 or 4 characters within words.
+
+    Letters count without their case, and in one form whichever way they were composed. An emoji or a mark of
+    punctuation is a word. Words and characters have a length of 1 each in a row where they have anything, so that
+    long texts weigh no more than short ones. Fitting needs memory for every distinct term of the column.
+
+    Args:
+        max_words: Most columns for words and pairs of words, 0 to 10,000,000; those in most rows are kept.
+        max_characters: The same for runs of characters. One of the two is above 0.
+        hashed: Whether terms share columns, `max_words` and `max_characters` of them exactly, by a fixed hash: no term
+            is kept then, not in memory and not in a saved file, and no column has a name.
+
+    Raises:
+        InputError: A setting out of its range.
+
+    Source:
+        Weights are (1 + log tf) (1 + log((1 + n) / (1 + df))), as in Manning, Raghavan, Schuetze, Introduction to
+        Information Retrieval (2008), section 6.4, with counts smoothed as scikit-learn does.
+
+    Example:
+        >>> rows = NgramEncoder(max_characters=0).fit(["so good", "good dog"]).transform(["Good good cat", None])
+        >>> rows.shape, rows.nnz
+        ((2, 5), 1)
+    """
+
+    kind = NGRAMS
+    block = "text"
+    shared: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        max_words: int = _DEFAULTS["max_words"],
+        max_characters: int = _DEFAULTS["max_characters"],
+        hashed: bool = _DEFAULTS["hashed"],
+    ) -> None:
+        self.sizes = {
+            "words": int(_SETTINGS["max_words"].checked("max_words", max_words)),
+            "characters": int(_SETTINGS["max_characters"].checked("max_characters", max_characters)),
+        }
+        self.hashed = bool(_SETTINGS["hashed"].checked("hashed", hashed))
+        self._parts = [part for part, size in self.sizes.items() if size]
+        if not self._parts:
+            raise InputError("max_words and max_characters are both 0, expected one of them above 0")
+
+    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> NgramEncoder:
+        """Learn which terms there are and how rare each is.
+
+        Args:
+            texts: n texts; None for missing.
+            weights: float (n,), above 0: a row of weight k counts like k rows. None for ones.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: Something other than text, or not a single term in all rows.
+        """
+        rows = with_text(normal_rows(texts), texts)
+        weights = row_weights(weights, len(rows))
+        n = np.sort(weights).sum()
+        self._idf: dict[str, np.ndarray] = {}
+        self._terms: dict[str, list[str]] = {}
+        order = np.argsort(weights, kind="stable")
+        for part in self._parts:
+            if self.hashed:
+                counted = _counts(part, self._vectorizer(part), rows)[order].tocoo()
+                n_rows = np.bincount(counted.col, weights=weights[order][counted.row], minlength=self.sizes[part])
+            else:
+                self._terms[part], n_rows = frequent(_row_counts(part, rows, weights), n, self.sizes[part])
+            self._idf[part] = (1 + np.log((1 + n) / (1 + n_rows))).astype(np.float32)
+        self._prepare()
+        return self
+
+    def transform(self, texts: Texts) -> sp.csr_matrix:
+        """Texts -> CSR float32 (n, v), finite, from 0 to 1: words, then characters; terms not learned are passed over.
+
+        Args:
+            texts: n texts; one that is missing or empty gives an empty row.
+
+        Raises:
+            InputError: Something other than text.
+        """
+        rows = normal_rows(texts)
+        if not rows:
+            return sp.csr_matrix((0, self.width), dtype=np.float32)
+        parts = []
+        for part in self._parts:
+            counts = _counts(part, self._vectorizers[part], rows)
+            places = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
+            counts.data = (1 + np.log(counts.data)) * self._idf[part][counts.indices]
+            lengths = np.sqrt(np.bincount(places, weights=np.square(counts.data), minlength=len(rows)))
+            counts.data /= lengths[places]
+            parts.append(counts.astype(np.float32))
+        return sp.hstack(parts, format="csr", dtype=np.float32)
+
+    def shares(self, text: str | None) -> WordShares:
+        """Which words stand behind each column that a text has, so that what a column did can be told of its words.
+
+        Args:
+            text: One text; None for missing.
+
+        Returns:
+            The distinct words w of the text, and for each of the c columns that `transform` gives it the words' shares:
+            a pair of words is shared evenly, a run of characters by how many of them stand in each word, and a column
+            that occurs several times evenly among its occurrences. Hashed terms are looked up by their hash.
+
+        Example:
+            >>> encoder = NgramEncoder(max_characters=0).fit(["so good", "good dog"])
+            >>> found = encoder.shares("So good")
+            >>> [encoder.names[k] for k in found.columns], found.words, found.shares.toarray().tolist()
+            (['word: good', 'word: so', 'word: so good'], ('so', 'good'), [[0.0, 1.0, 0.5], [1.0, 0.0, 0.5]])
+        """
+        starts = np.cumsum([0, *(len(self._idf[part]) for part in self._parts)]).tolist()
+        lookups = {
+            part: (lambda terms, part=part, start=start: self._places(part, terms, start))
+            for part, start in zip(self._parts, starts, strict=False)
+        }
+        return word_shares(normal_rows([text])[0], lookups)
+
+    @property
+    def width(self) -> int:
+        """Columns of a row, v."""
+        return sum(len(idf) for idf in self._idf.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each column stands for, v of them: "word: so good", "characters: goo", or "hashed words: 17"."""
+        if self.hashed:
+            return tuple(f"hashed {part}: {k}" for part in self._parts for k in range(self.sizes[part]))
+        return tuple(f"{_SHOWN[part]}: {term}" for part in self._parts for term in self._terms[part])
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The state as JSON values and arrays: per part idf float32, terms as UTF-8 bytes uint8 with their ends int64.
+
+        Hashed terms have an idf alone.
+        """
+        spec = {
+            "kind": self.kind,
+            "max_words": self.sizes["words"],
+            "max_characters": self.sizes["characters"],
+            "hashed": self.hashed,
+        }
+        arrays = {f"{part}.idf": self._idf[part] for part in self._parts}
+        for part, terms in self._terms.items():
+            written = [term.encode() for term in terms]
+            arrays[f"{part}.ends"] = np.cumsum([len(term) for term in written], dtype=np.int64)
+            arrays[f"{part}.bytes"] = np.frombuffer(b"".join(written), dtype=np.uint8)
+        return spec, arrays
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> NgramEncoder:
+        """The encoder that `to_spec` described, whose rows are the same bit for bit.
+
+        Args:
+            spec: JSON values, checked here as if they were hostile.
+            arrays: The arrays, checked likewise; there may be no others.
+
+        Raises:
+            InputError: Anything that `to_spec` would not have written.
+        """
+        expected = {"kind", "max_words", "max_characters", "hashed"}
+        if not isinstance(spec, Mapping) or set(spec) != expected:
+            raise InputError(f"an encoder of text is described by {sorted(expected)}, got {validation.shown(spec)}")
+        validation.one_of([cls.kind], kind=spec["kind"])
+        for key in ("max_words", "max_characters"):
+            if type(spec[key]) is not int:
+                raise InputError(f"got {validation.shown(spec[key])}, expected a whole number", argument=key)
+        encoder = cls(spec["max_words"], spec["max_characters"], spec["hashed"])
+        fields = ("idf",) if encoder.hashed else ("idf", "ends", "bytes")
+        wanted = {f"{part}.{field}" for part in encoder._parts for field in fields}
+        if set(arrays) != wanted:
+            raise InputError(f"got the arrays {validation.shown(sorted(arrays))}, expected {sorted(wanted)}")
+        encoder._terms = {}
+        encoder._idf = {part: _checked_idf(arrays[f"{part}.idf"], part) for part in encoder._parts}
+        for part, idf in encoder._idf.items():
+            size = encoder.sizes[part]
+            if len(idf) > size or (encoder.hashed and len(idf) != size):
+                raise InputError(f"there are {len(idf)} weights of {part}, expected {size}")
+            if not encoder.hashed:
+                terms = checked_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
+                if len(terms) != len(idf):
+                    raise InputError(f"there are {len(terms)} {part} and {len(idf)} weights for them")
+                encoder._terms[part] = terms
+        if not encoder.width:
+            raise InputError("an encoder of text without a single term")
+        encoder._prepare()
+        return encoder
+
+    def _prepare(self) -> None:
+        self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
+
+    def _places(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
+        """The column of each term, int64; -1 where it has none."""
+        if self.hashed and terms:
+            hasher = FeatureHasher(self.sizes[part], input_type="string", alternate_sign=False)
+            return start + hasher.transform([term] for term in terms).indices.astype(np.int64)
+        known = self._vectorizers[part].vocabulary if terms else {}
+        return np.array([start + known[term] if term in known else -1 for term in terms], dtype=np.int64)
+
+    def _vectorizer(self, part: str) -> Any:
+        if self.hashed:
+            settings = {"n_features": self.sizes[part], "alternate_sign": False, "norm": None}
+            return HashingVectorizer(lowercase=False, **settings, **_ANALYSIS[part])
+        places = {term: k for k, term in enumerate(self._terms[part])}
+        return CountVectorizer(lowercase=False, vocabulary=places, **_ANALYSIS[part])
+
+
+def normal_rows(texts: Texts) -> list[str]:
+    """Texts in the one form that terms are looked for in; missing ones are empty."""
+    return [normal(row) if row else "" for row in rows_of(texts)]
+
+
+def _row_counts(part: str, rows: Sequence[str], weights: np.ndarray) -> dict[str, float]:
+    """For each term the weight of the rows that have it, the same whatever the order of the rows."""
+    terms_of = _analyzer(part)
+    total: dict[str, float] = {}
+    order = np.argsort(weights, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(weights[order])) + 1):
+        count: Counter[str] = Counter()
+        for place in places.tolist():
+            count.update(terms_of(rows[place]))
+        for term, n in count.items():
+            total[term] = total.get(term, 0.0) + float(weights[places[0]]) * n
+    return total
+
+
+def _analyzer(part: str) -> Callable[[str], set[str]]:
+    """The distinct terms of a text; characters are taken word by word, and the same words come again and again."""
+    analyze = CountVectorizer(lowercase=False, **_ANALYSIS[part]).build_analyzer()
+    if part == "words":
+        return lambda row: set(analyze(row))
+    pieces = lru_cache(CACHED_WORDS)(lambda word: frozenset(analyze(word)))
+    return lambda row: set().union(*map(pieces, set(row.split())))
+
+
+def _counts(part: str, vectorizer: Any, rows: Sequence[str]) -> sp.csr_matrix:
+    """How often each row has each term, CSR float64; characters as (words of a row) times (characters of a word)."""
+    if part == "words":
+        return sp.csr_matrix(vectorizer.transform(rows), dtype=np.float64)
+    words = {"": 0}
+    columns, ends = array("q"), array("q", [0])
+    for row in rows:
+        columns.extend(words.setdefault(word, len(words)) for word in row.split())
+        ends.append(len(columns))
+    told = sp.csr_matrix((np.ones(len(columns)), np.asarray(columns), np.asarray(ends)), shape=(len(rows), len(words)))
+    counts = sp.csr_matrix(told @ vectorizer.transform(list(words)), dtype=np.float64)
+    counts.sort_indices()
+    return counts
+
+
+def frequent(counts: Mapping[str, float], n_rows: float, most: int) -> tuple[list[str], np.ndarray]:
+    """The terms in most rows, sorted, and their counts float64; of equally frequent ones the first by code point."""
+    least = LEAST_ROWS if n_rows >= FEW_ROWS else 0
+    often = [term for term, count in counts.items() if count >= least] or list(counts)
+    terms = sorted(sorted(often, key=lambda term: (-counts[term], term))[:most])
+    return terms, np.array([counts[term] for term in terms], dtype=float)
+
+
+def _checked_idf(idf: np.ndarray, part: str) -> np.ndarray:
+    if idf.dtype != np.float32 or idf.ndim != 1 or not np.isfinite(idf).all() or (idf <= 0).any():
+        raise InputError(f"the weights of {part} are not finite float32 numbers above 0 in one row")
+    return idf
+
+
+def checked_terms(ends: np.ndarray, written: np.ndarray, part: str) -> list[str]:
+    """Terms out of their bytes; ends rise, so none is empty, and terms rise, so none is there twice."""
+    if ends.dtype != np.int64 or ends.ndim != 1 or written.dtype != np.uint8 or written.ndim != 1:
+        raise InputError(f"the terms of {part} are not bytes (uint8) and their ends (int64)")
+    places = [0, *ends.tolist()]
+    if places[-1] != len(written) or any(start >= end for start, end in pairwise(places)):
+        raise InputError(f"the terms of {part} do not fit their ends")
+    raw = written.tobytes()
+    try:
+        terms = [raw[start:end].decode("utf-8") for start, end in pairwise(places)]
+    except UnicodeDecodeError:
+        raise InputError(f"the terms of {part} are not UTF-8") from None
+    if any(first >= second for first, second in pairwise(terms)):
+        raise InputError(f"the terms of {part} are not in order, each once")
+    return terms

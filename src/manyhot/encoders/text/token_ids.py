@@ -1,0 +1,155 @@
+"""Encoder for one column of text whose words the network learns vectors for: each text a row of numbers of words.
+
+It learns which words there are and how long a row is; a word it has not learned shares a number with others, by a fixed
+hash. The vectors are the network's, `networks/text.py`. Start reading at `WordEncoder`.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from manyhot import validation
+from manyhot.config.text import EMBEDDINGS, TEXT_KINDS
+from manyhot.encoders.scaling import row_weights, weighted_quantiles
+from manyhot.encoders.text.rows import Texts, with_text
+from manyhot.encoders.text.tfidf import checked_terms, frequent, normal_rows
+from manyhot.encoders.text.tokenization import WORD
+from manyhot.errors import InputError
+
+LENGTHS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""Lengths that rows may have, so that few programs are compiled."""
+USUAL_SHARE = 0.99
+"""Share of the texts of training that are not cut, where `max_tokens` allows it."""
+_SETTINGS = TEXT_KINDS[EMBEDDINGS].settings
+_WORD = re.compile(WORD)
+
+
+class WordEncoder:
+    """Makes each text a row of numbers of words: 0 for padding, one for each learned word, and shared ones for others.
+
+    Words are those of `NgramEncoder`: without their case, marks and emoji words of their own. A row is as long as
+    the shortest of `LENGTHS` in which 99 of 100 texts of training have room; what is beyond is cut.
+
+    Args:
+        max_words: Words with a number of their own, those in most rows; the others are seen in one row alone, or rarer.
+        buckets: Numbers that other words share.
+        max_tokens: Longest row.
+
+    Raises:
+        InputError: A setting out of its range.
+    """
+
+    kind = EMBEDDINGS
+    block = "words"
+    shared: frozenset[str] = frozenset()
+
+    def __init__(self, max_words: int, buckets: int, max_tokens: int) -> None:
+        self.max_words = int(_SETTINGS["max_words"].checked("max_words", max_words))
+        self.buckets = int(_SETTINGS["buckets"].checked("buckets", buckets))
+        self.max_tokens = int(_SETTINGS["max_tokens"].checked("max_tokens", max_tokens))
+
+    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> WordEncoder:
+        """Learn which words there are, and how long a row is.
+
+        Args:
+            texts: n texts; None for missing.
+            weights: float (n,), above 0: a row of weight k counts like k rows. None for ones.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: Something other than text, or not a single word in all rows.
+        """
+        rows = with_text(normal_rows(texts), texts)
+        weights = row_weights(weights, len(rows))
+        counts: Counter[str] = Counter()
+        lengths = np.zeros(len(rows))
+        for place in np.argsort(weights, kind="stable").tolist():
+            words = _WORD.findall(rows[place])
+            lengths[place] = len(words)
+            for word in set(words):
+                counts[word] += float(weights[place])  # type: ignore[assignment]
+        self._words, _ = frequent(counts, np.sort(weights).sum(), self.max_words)
+        usual = float(weighted_quantiles(lengths, weights, (USUAL_SHARE,))[0])
+        wanted = min(max(usual, 1), self.max_tokens)
+        self._length = next(length for length in LENGTHS if length >= wanted)
+        self._prepare()
+        return self
+
+    def transform(self, texts: Texts) -> np.ndarray:
+        """Texts -> int32 (n, length), from 0 below `n_numbers`; a text without words is all 0.
+
+        Raises:
+            InputError: Something other than text.
+        """
+        rows = normal_rows(texts)
+        result = np.zeros((len(rows), self._length), dtype=np.int32)
+        for place, row in enumerate(rows):
+            words = (found.group() for found in islice(_WORD.finditer(row), self._length))
+            numbers = [self._numbers.get(word) or self._other(word) for word in words]
+            result[place, : len(numbers)] = numbers
+        return result
+
+    @property
+    def width(self) -> int:
+        """Length of a row."""
+        return self._length
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers that a row may hold, 0 among them."""
+        return 1 + len(self._words) + self.buckets
+
+    def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The state as JSON values and arrays: words as UTF-8 bytes uint8 with their ends int64."""
+        spec = {
+            "kind": self.kind,
+            "max_words": self.max_words,
+            "buckets": self.buckets,
+            "max_tokens": self.max_tokens,
+            "length": self._length,
+        }
+        written = [word.encode() for word in self._words]
+        ends = np.cumsum([len(word) for word in written], dtype=np.int64)
+        return spec, {"ends": ends, "bytes": np.frombuffer(b"".join(written), dtype=np.uint8)}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WordEncoder:
+        """The encoder that `to_spec` described, whose rows are the same.
+
+        Args:
+            spec: JSON values, checked here as if they were hostile.
+            arrays: The arrays, checked likewise; there may be no others.
+
+        Raises:
+            InputError: Anything that `to_spec` would not have written.
+        """
+        names = {"max_words", "buckets", "max_tokens", "length"}
+        if set(spec) != {"kind", *names} or set(arrays) != {"ends", "bytes"}:
+            raise InputError(f"words are described otherwise than by {validation.shown(spec)}")
+        for name in names:
+            if type(spec[name]) is not int:
+                raise InputError(f"got {validation.shown(spec[name])}, expected a whole number", argument=name)
+        encoder = cls(spec["max_words"], spec["buckets"], spec["max_tokens"])
+        if spec["length"] not in LENGTHS:
+            raise InputError(f"got {spec['length']}, expected one of {LENGTHS}", argument="length")
+        encoder._length = spec["length"]
+        encoder._words = checked_terms(arrays["ends"], arrays["bytes"], "words")
+        if len(encoder._words) > encoder.max_words:
+            raise InputError(f"there are {len(encoder._words)} words, expected {encoder.max_words} at most")
+        encoder._prepare()
+        return encoder
+
+    def _prepare(self) -> None:
+        self._numbers = {word: number for number, word in enumerate(self._words, 1)}
+
+    def _other(self, word: str) -> int:
+        return 1 + len(self._words) + zlib.crc32(word.encode()) % self.buckets

@@ -1,0 +1,118 @@
+"""Which words of a text stand behind each of its columns: pairs and runs of characters given back to words.
+
+It knows one text and where terms have their columns, nothing of weights or networks. Start reading at `word_shares`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.encoders.text.tokenization import RUNS, WORD
+
+Portions = dict[int, float]
+"""Number of a word -> its portion of one occurrence of a term, 1 in all."""
+Occurrences = list[tuple[str, int, Portions]]
+"""A term, how often it occurs in this way, and the portions of one such occurrence."""
+Lookup = Callable[[Sequence[str]], np.ndarray]
+"""Terms -> the column of each, int64; -1 where it has none."""
+
+
+class WordShares(NamedTuple):
+    """The words of one text and their shares of its columns.
+
+    Attributes:
+        words: The w distinct words in their normal form, in the order in which they first occur.
+        columns: int64 (c,), the columns that the text has, rising: those of its row that are not zero.
+        shares: CSR float64 (w, c), from 0 to 1; each column sums to 1.
+    """
+
+    words: tuple[str, ...]
+    columns: np.ndarray
+    shares: sp.csr_matrix
+
+
+def word_shares(text: str, lookups: Mapping[str, Lookup]) -> WordShares:
+    """Share the columns of a text among its words.
+
+    Args:
+        text: A text in its normal form.
+        lookups: "words", "characters", or both -> where terms of that kind have their columns.
+
+    Returns:
+        Words and shares. An occurrence of a pair of words counts half for each, one of a run of characters for each
+        word by the characters that stand in it (blanks around do not count); all occurrences of what has one column
+        count alike.
+    """
+    numbers: dict[str, int] = {}
+    for word in re.findall(WORD, text):
+        numbers.setdefault(word, len(numbers))
+    told: list[tuple[int, int, float]] = []
+    for part, lookup in lookups.items():
+        occurrences = _PARTS[part](text, numbers)
+        columns = lookup([term for term, _, _ in occurrences]).tolist()
+        told += [
+            (number, column, times * portion)
+            for (_, times, portions), column in zip(occurrences, columns, strict=True)
+            if column >= 0
+            for number, portion in portions.items()
+        ]
+    rows, where, weights = np.array(told, dtype=float).reshape(-1, 3).T
+    columns, place = np.unique(where.astype(np.int64), return_inverse=True)
+    total = np.bincount(place, weights=weights, minlength=len(columns))
+    shape = (len(numbers), len(columns))
+    shares = sp.csr_matrix((weights / total[place], (rows.astype(np.int64), place)), shape=shape)
+    return WordShares(tuple(numbers), columns, shares)
+
+
+def _of_words(text: str, numbers: Mapping[str, int]) -> Occurrences:
+    """Words and pairs of words."""
+    sequence = re.findall(WORD, text)
+    found: Occurrences = [(word, times, {numbers[word]: 1.0}) for word, times in Counter(sequence).items()]
+    for (first, second), times in Counter(pairwise(sequence)).items():
+        portions = {numbers[first]: 0.5, numbers[second]: 0.5} if first != second else {numbers[first]: 1.0}
+        found.append((f"{first} {second}", times, portions))
+    return found
+
+
+def _of_characters(text: str, numbers: Mapping[str, int]) -> Occurrences:
+    """Runs of characters within the pieces between blanks, a blank before and after each piece."""
+    return [
+        (run, times * count, portions)
+        for piece, times in Counter(text.split()).items()
+        for run, count, portions in _runs(piece, numbers)
+    ]
+
+
+def _runs(piece: str, numbers: Mapping[str, int]) -> Iterator[tuple[str, int, Portions]]:
+    padded = f" {piece} "
+    owners = [-1] * len(padded)
+    for match in re.finditer(WORD, piece):
+        owners[match.start() + 1 : match.end() + 1] = [numbers[match.group()]] * (match.end() - match.start())
+    only = {owners[1]: 1.0} if len(set(owners[1:-1])) == 1 else None
+    for length in range(RUNS[0], RUNS[1] + 1):
+        starts = range(len(padded) - length + 1)
+        if only:
+            runs = Counter(padded[start : start + length] for start in starts)
+            yield from ((run, count, only) for run, count in runs.items())
+        else:
+            told = Counter((padded[start : start + length], tuple(owners[start : start + length])) for start in starts)
+            yield from ((run, count, _portions(own)) for (run, own), count in told.items())
+
+
+def _portions(owners: Sequence[int]) -> Portions:
+    counts = Counter(owner for owner in owners if owner >= 0)
+    total = sum(counts.values())
+    return {owner: count / total for owner, count in counts.items()}
+
+
+_PARTS: dict[str, Callable[[str, Mapping[str, int]], Occurrences]] = {
+    "words": _of_words,
+    "characters": _of_characters,
+}

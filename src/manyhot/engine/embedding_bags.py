@@ -1,0 +1,193 @@
+"""Wide sparse features: a table of weights with one row a column, of which a batch touches few.
+
+A batch's non-zeros become sums of table rows (the first layer before its activation), and after the step only the rows
+that the batch touched are moved. Rows of any length lie flat, so that one long document costs its own non-zeros and no
+more. On a CPU both are plain loops over the non-zeros, which the compiler turns into loops over memory; each loop
+carries one large array, because XLA copies a second one in every turn. Elsewhere they are gathers and scatters. Start
+reading at `bag`, then `moved`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.backend import jax
+from manyhot.engine.device_data import Flat, bucket, flat
+
+jnp = jax.numpy
+
+RATE = 40.0
+"""How much longer a table's steps are than the learning rate; a row moves by that much when it is first met."""
+
+
+class Batch(NamedTuple):
+    """Some rows of a block with a table.
+
+    Attributes:
+        block: All rows.
+        rows: int32 (b,), the rows of the batch.
+        is_real: bool (b,), False for padding.
+    """
+
+    block: Flat
+    rows: Any
+    is_real: Any
+
+
+class Table(NamedTuple):
+    """One member's table in training.
+
+    Attributes:
+        weights: float (f, u).
+        squares: float (f,), sum of all squared gradients so far, of a row's mean unit.
+    """
+
+    weights: Any
+    squares: Any
+
+
+def most_entries(block: Flat, n_rows: int) -> int:
+    """Non-zeros that any batch of n_rows rows can have, rounded up to a bucket."""
+    counts = np.diff(np.asarray(block.starts))
+    return bucket(int(np.sort(counts)[-n_rows:].sum()), smallest=256)
+
+
+def bag(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
+    """Each row's sum of value times table row: (b, f) @ (f, u) without the zeros.
+
+    Args:
+        weights: float (f, u).
+        batch: The rows.
+        size: Non-zeros of the batch at most, for gathers; 0 for loops.
+
+    Returns:
+        float (b, u); zeros for padding.
+    """
+    if size:
+        columns, values, places, _ = _entries(batch, size)
+        parts = values[:, None] * weights[columns]
+        return jax.ops.segment_sum(parts, places, len(batch.rows), indices_are_sorted=True)
+    block = batch.block
+
+    def sum_row(place: jax.Array, sums: jax.Array) -> jax.Array:
+        def add(entry: jax.Array, total: jax.Array) -> jax.Array:
+            return total + block.values[entry] * _row(weights, block.columns[entry])
+
+        total = jax.lax.fori_loop(*_span(batch, place), add, jnp.zeros((1, weights.shape[1]), weights.dtype))
+        return jax.lax.dynamic_update_index_in_dim(sums, total, place, 0)
+
+    return jax.lax.fori_loop(0, len(batch.rows), sum_row, jnp.zeros((len(batch.rows), weights.shape[1]), weights.dtype))
+
+
+def moved(table: Table, batch: Batch, gradient: jax.Array, rate: jax.Array, is_adagrad: bool, size: int = 0) -> Table:
+    """One optimizer step; rows that the batch did not touch stay as they are, and so does their state.
+
+    Args:
+        table: The table.
+        batch: The rows.
+        gradient: float (b, u), of the bag.
+        rate: The step's learning rate; `RATE` times that for AdaGrad.
+        is_adagrad: Whether steps are AdaGrad's with one number a row; otherwise plain gradient descent.
+        size: As for `bag`.
+
+    Source:
+        Duchi, Hazan, Singer (2011), with one accumulator for each row of the table, as tables of recommender systems
+        have it, and with the squares of the samples' gradients summed instead of the square of their sum.
+    """
+    if not is_adagrad:
+        return Table(_descended(table.weights, batch, gradient, lambda columns: rate, size), table.squares)
+    lengths = jnp.square(gradient).mean(axis=1)
+    squares = _added_squares(table.squares, batch, lengths, size)
+
+    def step(columns: jax.Array) -> jax.Array:
+        found = squares[columns]
+        return RATE * rate * jnp.where(found > 0, jax.lax.rsqrt(jnp.where(found > 0, found, 1)), 0)
+
+    return Table(_descended(table.weights, batch, gradient, step, size), squares)
+
+
+def begun(weights: np.ndarray) -> Table:
+    """Tables (m, f, u) that have not moved yet."""
+    return Table(weights, np.zeros(weights.shape[:2], weights.dtype))
+
+
+def whole(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None = None) -> Batch:
+    """All rows of a CSR block as one batch of n_rows rows, on the host.
+
+    Args:
+        block: CSR (n, f), n_rows rows at most.
+        n_rows: Rows with the padding.
+        dtype: "float32" or "float64".
+        n_entries: Non-zeros with the padding; None for the next bucket.
+    """
+    rows = np.arange(n_rows, dtype=np.int32)
+    return Batch(flat(block, n_rows, dtype, n_entries), rows, rows < block.shape[0])
+
+
+def _descended(
+    weights: jax.Array, batch: Batch, gradient: jax.Array, step: Callable[[jax.Array], jax.Array], size: int
+) -> jax.Array:
+    """Weights less step(column) times value times gradient, for every non-zero."""
+    if size:
+        columns, values, places, _ = _entries(batch, size)
+        return weights.at[columns].add(-(step(columns) * values)[:, None] * gradient[places])
+    block = batch.block
+
+    def move_row(place: jax.Array, weights: jax.Array) -> jax.Array:
+        pull = _row(gradient, place)
+
+        def move(entry: jax.Array, weights: jax.Array) -> jax.Array:
+            column = block.columns[entry]
+            new = _row(weights, column) - step(column) * block.values[entry] * pull
+            return jax.lax.dynamic_update_index_in_dim(weights, new, column, 0)
+
+        return jax.lax.fori_loop(*_span(batch, place), move, weights)
+
+    return jax.lax.fori_loop(0, len(batch.rows), move_row, weights)
+
+
+def _added_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int) -> jax.Array:
+    """Squares (f,) and those of a batch whose rows have gradients of these mean squares, float (b,)."""
+    if size:
+        columns, values, places, _ = _entries(batch, size)
+        return squares.at[columns].add(jnp.square(values) * lengths[places])
+    block = batch.block
+
+    def add_row(place: jax.Array, squares: jax.Array) -> jax.Array:
+        length = lengths[place]
+
+        def add(entry: jax.Array, squares: jax.Array) -> jax.Array:
+            column = block.columns[entry]
+            new = squares[column] + jnp.square(block.values[entry]) * length
+            return jax.lax.dynamic_update_index_in_dim(squares, new, column, 0)
+
+        return jax.lax.fori_loop(*_span(batch, place), add, squares)
+
+    return jax.lax.fori_loop(0, len(batch.rows), add_row, squares)
+
+
+def _entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """The batch's non-zeros laid out one after another: columns, values (0 for padding), places, how many are real."""
+    block, rows = batch.block, batch.rows
+    counts = jnp.where(batch.is_real, block.starts[rows + 1] - block.starts[rows], 0)
+    ends = jnp.cumsum(counts)
+    number = jnp.arange(size, dtype=ends.dtype)
+    place = jnp.minimum(jnp.searchsorted(ends, number, side="right"), len(rows) - 1)
+    is_real = number < ends[-1]
+    source = jnp.where(is_real, block.starts[rows][place] + number - (ends - counts)[place], 0)
+    return block.columns[source], jnp.where(is_real, block.values[source], 0), place, ends[-1]
+
+
+def _span(batch: Batch, place: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """First and one past the last non-zero of a row of the batch."""
+    row = batch.rows[place]
+    first = batch.block.starts[row]
+    return first, jnp.where(batch.is_real[place], batch.block.starts[row + 1], first)
+
+
+def _row(array: jax.Array, place: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_index_in_dim(array, place, 0)

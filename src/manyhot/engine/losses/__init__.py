@@ -1,0 +1,41 @@
+"""Losses: `(logits, targets, mask, facts) -> elementwise`; weights and the reduce happen once, in the engine.
+
+A new loss is one function, a row in `LOSSES` and one in `manyhot.config.losses`; the README says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from manyhot.backend import jax
+from manyhot.engine.losses.base import Loss, LossFacts
+from manyhot.engine.losses.cross_entropy import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    softmax_binary_crossentropy,
+)
+from manyhot.engine.losses.focal import asymmetric, focal
+from manyhot.engine.losses.missing_labels import entropy_maximization, hill, weak_negatives
+from manyhot.engine.losses.ranking import two_way, zlpr
+from manyhot.engine.losses.rebalanced import class_balanced, distribution_balanced
+
+__all__ = ["LOSSES", "OUTPUTS", "Loss", "LossFacts"]
+
+LOSSES: dict[tuple[str, str], Loss] = {
+    ("binary_crossentropy", "sigmoid"): binary_crossentropy,
+    ("binary_crossentropy", "softmax"): softmax_binary_crossentropy,
+    ("categorical_crossentropy", "softmax"): categorical_crossentropy,
+    ("focal", "sigmoid"): focal,
+    ("asymmetric", "sigmoid"): asymmetric,
+    ("class_balanced", "sigmoid"): class_balanced,
+    ("distribution_balanced", "sigmoid"): distribution_balanced,
+    ("two_way", "sigmoid"): two_way,
+    ("zlpr", "sigmoid"): zlpr,
+    ("hill", "sigmoid"): hill,
+    ("entropy_maximization", "sigmoid"): entropy_maximization,
+    ("weak_negatives", "sigmoid"): weak_negatives,
+}
+"""(Name of the loss, name of the output function) -> the loss as a function of logits."""
+
+OUTPUTS: dict[str, Callable[[jax.Array], jax.Array]] = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax}
+"""Name of the output function -> logits (..., l) to scores (..., l)."""

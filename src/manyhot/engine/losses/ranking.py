@@ -1,0 +1,91 @@
+"""Losses that rank entries against each other; masked entries take no part.
+
+They are losses of a row (and of a label), and stand at every entry of it: the mean over entries is the mean over rows,
+a row with fewer known entries weighing less. Row weights and label weights come in at that mean, not in the ranking.
+"""
+
+from __future__ import annotations
+
+from manyhot.backend import jax
+from manyhot.engine.losses.base import LossFacts
+
+jnp = jax.numpy
+
+
+def log_sum_exp(values: jax.Array, taken: jax.Array, axis: int, extra: float | None = None) -> jax.Array:
+    """log of the sum of exp over the taken values, and over one extra value; 0 where there is nothing.
+
+    Args:
+        values: Any shape, float.
+        taken: Same shape, bool.
+        axis: What is summed over.
+        extra: A value that takes part everywhere.
+
+    Returns:
+        The shape without that axis. The gradient is finite everywhere, and 0 at what is not taken.
+    """
+    lowest = -jnp.inf if extra is None else extra
+    highest = jax.lax.stop_gradient(jnp.max(values, axis, keepdims=True, initial=lowest, where=taken))
+    total = jnp.where(taken, jnp.exp(jnp.where(taken, values - highest, 0)), 0).sum(axis)
+    highest = jnp.squeeze(highest, axis)
+    if extra is not None:
+        total = total + jnp.exp(extra - highest)
+    return jnp.where(total > 0, highest + jnp.log(jnp.where(total > 0, total, 1)), 0)
+
+
+def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+    """ZLPR of each row: `log(1 + sum over yes of exp(-z)) + log(1 + sum over no of exp(z))`.
+
+    Args:
+        logits: float (..., l).
+        targets: Same shape, 0 or 1.
+        mask: bool, same shape.
+        facts: Not looked at.
+
+    Returns:
+        Same shape, >= 0: a row's loss at each of its entries.
+
+    Source:
+        Su, Zhu, Murtadha, Pan, Wen, Liu (2022), ZLPR: a novel loss for multi-label classification, arXiv 2208.02955;
+        the form for yes and no, not the soft one.
+    """
+    is_yes = targets > 0.5
+    yes = log_sum_exp(-logits, mask & is_yes, axis=-1, extra=0.0)
+    no = log_sum_exp(logits, mask & ~is_yes, axis=-1, extra=0.0)
+    return jnp.broadcast_to((yes + no)[..., None], logits.shape)
+
+
+def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+    """Two-way loss: yes ranked above no within each row, and within each label over the rows of the batch.
+
+    A row's loss is `softplus(T- logsumexp over no of z / T- + T+ logsumexp over yes of -z / T+)`, and so is a label's.
+    Rows and labels without a yes are left out of their mean; one without a no has loss 0.
+
+    Args:
+        logits: float (b, ..., l); everything before the labels is rows.
+        targets: Same shape, 0 or 1.
+        mask: bool, same shape.
+        facts: Settings `temperature_positive` and `temperature_negative`: T+ and T- above.
+
+    Returns:
+        Same shape, >= 0: row term plus label term, scaled so that the mean over unmasked entries is the paper's loss,
+        where everything is known; otherwise its two means weigh a row or label by its known entries.
+
+    Source:
+        Kobayashi (CVPR 2023), Two-way multi-label loss.
+    """
+    known, is_yes = (x.reshape(-1, logits.shape[-1]) for x in (mask, targets > 0.5))
+    z = logits.reshape(known.shape)
+    rows, labels = (_ranked(z, known & is_yes, known & ~is_yes, facts.settings, axis) for axis in (1, 0))
+    return (rows[:, None] + labels).reshape(logits.shape)
+
+
+def _ranked(z: jax.Array, yes: jax.Array, no: jax.Array, settings: dict[str, jax.Array], axis: int) -> jax.Array:
+    """The losses of rows (or labels), over the share of known entries that stand in a row (or label) with a yes."""
+    hot, cold = settings["temperature_positive"], settings["temperature_negative"]
+    gap = cold * log_sum_exp(z / cold, no, axis) + hot * log_sum_exp(-z / hot, yes, axis)
+    has_yes = yes.any(axis)
+    losses = jnp.where(has_yes & no.any(axis), jax.nn.softplus(gap), 0)
+    known = (yes | no).sum(axis).astype(z.dtype)
+    counted = jnp.where(has_yes, known, 0).sum()
+    return losses * (known.sum() / jnp.maximum(counted, 1))

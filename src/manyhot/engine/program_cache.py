@@ -1,0 +1,40 @@
+"""Compiled programs, kept while the process lives, so that a second fit of the same shapes compiles nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from manyhot.backend import jax
+from manyhot.gc_pause import paused
+
+KEPT = 64
+"""Programs kept; the one used longest ago goes first."""
+
+
+class Programs:
+    """A bounded store of compiled programs."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._programs: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def compiled(self, key: Hashable, build: Callable[[], Callable], args: tuple, donate: tuple[int, ...] = ()) -> Any:
+        """The program for a key and the shapes, types and devices of its arguments, compiled when it is new."""
+        leaves, tree = jax.tree.flatten(args)
+        shapes = tuple((leaf.shape, str(leaf.dtype), tuple(sorted(map(str, leaf.devices())))) for leaf in leaves)
+        full_key = (key, shapes, str(tree))
+        with self._lock:
+            if full_key not in self._programs:
+                with paused():
+                    self._programs[full_key] = jax.jit(build(), donate_argnums=donate).lower(*args).compile()
+                while len(self._programs) > self._kept:
+                    self._programs.popitem(last=False)
+            self._programs.move_to_end(full_key)
+            return self._programs[full_key]
+
+
+PROGRAMS = Programs()

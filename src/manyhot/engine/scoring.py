@@ -1,0 +1,226 @@
+"""Scores: what the members say, averaged, in batches of one shape."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import expit
+
+from manyhot.backend import jax, precision
+from manyhot.config.training import Runtime
+from manyhot.engine.device_data import number_type
+from manyhot.engine.embedding_bags import Batch, bag, most_entries, whole
+from manyhot.engine.ensemble import Networks, Weights
+from manyhot.engine.losses import OUTPUTS
+from manyhot.engine.program_cache import PROGRAMS
+from manyhot.engine.trainer import chosen_devices
+
+jnp = jax.numpy
+
+FEW_ROWS = 64
+"""Up to this many rows are scored in a batch of this size."""
+BATCH_PIXELS = 2**19
+"""Pixels of a batch, where pixels are scored."""
+SEEN_PIXELS = 2**22
+"""Pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224."""
+IN_FLIGHT = 3
+"""Batches under way at once, so that copying and computing overlap."""
+LEAST_ENTRIES = 256
+"""Non-zeros of the smallest of a service's batches."""
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The few shapes that a service pads its batches to, so that all are compiled before the first request.
+
+    Args:
+        rows: Rows of a batch, ascending; what has more is scored in batches of the last.
+        least_entries: Non-zeros of the smallest batch of sparse rows.
+    """
+
+    rows: tuple[int, ...]
+    least_entries: int = LEAST_ENTRIES
+
+    def size(self, n_rows: int) -> int:
+        """Rows with the padding."""
+        return next((size for size in self.rows if size >= n_rows), self.rows[-1])
+
+    def entries(self, count: int) -> int:
+        """Non-zeros with the padding, in steps of four times; loops end with the real ones, so it costs little."""
+        size = self.least_entries
+        while size < count:
+            size *= 4
+        return size
+
+
+class Scorer:
+    """The members' weights on a device, ready to score rows.
+
+    Args:
+        networks: How the networks are made; member 0 gives the structure.
+        weights: The members' weights.
+        precision_name: "float32" or "float64".
+        runtime: Settings that change only speed.
+        output: Name of the output function, of `losses.OUTPUTS`.
+
+    Attributes:
+        averages_logits: Whether a score is the sigmoid of the members' mean logit, as in networks with tables, instead
+            of the mean of their probabilities (docs/decisions/0037-means.md).
+    """
+
+    def __init__(
+        self, networks: Networks, weights: Weights, precision_name: str, runtime: Runtime, output: str = "sigmoid"
+    ) -> None:
+        networks = networks.with_layers(runtime.fast_layers)
+        self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
+        self.n_members = networks.n_members
+        self.averages_logits = bool(networks.tables) and output == "sigmoid"
+        self.device = chosen_devices(runtime)[0]
+        # what is on the host already needs no other way to the first processor than into the program
+        self._is_first = self.device.platform == "cpu" and self.device == jax.local_devices()[0]
+        self._programs: dict[Hashable, Any] = {}  # by what can differ for one scorer, which is quickly looked up
+        with precision(precision_name):
+            self.network = networks.build(0)
+            self.weights = jax.device_put(Weights(list(weights.trainable), list(weights.fixed)), self.device)
+
+    def scores(
+        self,
+        blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+        members: tuple[int, int] | None = None,
+        buckets: Buckets | None = None,
+    ) -> np.ndarray:
+        """The scores that the members in [members[0], members[1]) give together, all of them by default.
+
+        Args:
+            blocks: Named features (n, f), dense or CSR.
+            members: First and one past the last member.
+            buckets: The shapes of the batches; None for those that suit few and many rows at once.
+
+        Returns:
+            float (n, ..., l) of the plan's precision, in [0, 1].
+        """
+        return self.scores_of(self.means(blocks, members, buckets))
+
+    def scores_of(self, means: np.ndarray) -> np.ndarray:
+        """What `means` gives, or a mean of several of them, as scores."""
+        return expit(means) if self.averages_logits else means
+
+    def means(
+        self,
+        blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+        members: tuple[int, int] | None = None,
+        buckets: Buckets | None = None,
+    ) -> np.ndarray:
+        """What is averaged over the members: their logits or their probabilities; arguments and shape as `scores`."""
+        low, high = members or (0, self.n_members)
+        n_rows = next(iter(blocks.values())).shape[0]
+        size = self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows)
+        with precision(self.precision):
+            results: list[np.ndarray] = []
+            pending: deque[tuple[Any, int]] = deque()
+            for first in range(0, n_rows, size):
+                count = min(size, n_rows - first)
+                batch = batch_of(blocks, (first, count), size, self.networks.tables, self.precision, buckets)
+                pending.append((self._start(batch, low, high, size), count))
+                if len(pending) > IN_FLIGHT:
+                    results.append(_finish(*pending.popleft()))
+            results.extend(_finish(*one) for one in pending)
+        if not results:
+            return np.zeros((0, *self.network.output_shape[1:]), dtype=self.precision)
+        return np.concatenate(results)
+
+    def _batch_rows(self, n_rows: int) -> int:
+        n_pixels = math.prod(self.network.output_shape[1:-1])
+        size = FEW_ROWS if n_rows <= FEW_ROWS else self.runtime.predict_rows
+        n_seen = sum(math.prod(shape[:2]) for shape in self.networks.shapes.values() if len(shape) == 3)
+        size = min(size, max(1, SEEN_PIXELS // max(n_seen, 1)))
+        return size if n_pixels == 1 else min(size, max(1, BATCH_PIXELS // n_pixels))
+
+    def _start(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
+        gathered = tuple((name, self._gathered(batch[name], size)) for name in self.networks.tables)
+        args: tuple[Any, ...] = (batch, np.int32(low), np.int32(high))
+        key = (size, gathered, tuple(_shape(name, part) for name, part in batch.items()))
+        program = self._programs.get(key)
+        if program is None or not self._is_first:
+            args = jax.device_put(args, self.device)
+        if program is None:
+            shared: Hashable = ("score", self.networks.key, self.output, size, gathered)
+            output = (lambda logits: logits) if self.averages_logits else OUTPUTS[self.output]
+            build = partial(_means, self.network, output, dict(gathered), size)
+            program = self._programs[key] = PROGRAMS.compiled(shared, build, (self.weights, *args))
+        return program(self.weights, *args)
+
+    def _gathered(self, batch: Batch, size: int) -> int:
+        return 0 if self.device.platform == "cpu" else most_entries(batch.block, size)
+
+
+def _means(network: Any, output: Callable, gathered: Mapping[str, int], size: int) -> Callable:
+    def run(weights: Weights, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
+        def add(member: jax.Array, total: jax.Array) -> jax.Array:
+            trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
+            bags = {name: bag(trainable[k], inputs[name], most) for k, (name, most) in enumerate(gathered.items())}
+            logits, _ = network.stateless_call(trainable[len(gathered) :], fixed, {**inputs, **bags}, training=False)
+            return total + output(logits)
+
+        dtype = weights.trainable[0].dtype
+        total = jax.lax.fori_loop(low, high, add, jnp.zeros((size, *network.output_shape[1:]), dtype))
+        return total / (high - low).astype(dtype)
+
+    return run
+
+
+def batch_of(
+    blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+    rows: tuple[int, int],
+    size: int,
+    tables: Collection[str],
+    dtype: str,
+    buckets: Buckets | None = None,
+) -> dict[str, Any]:
+    """Some rows as a scoring program takes them, padded to one size.
+
+    Args:
+        blocks: Named features (n, f), dense or CSR.
+        rows: The first, and how many.
+        size: Rows with the padding.
+        tables: Names of the blocks that have a table.
+        dtype: "float32" or "float64".
+        buckets: What non-zeros are padded to; None for the next of many sizes.
+    """
+    first, count = rows
+    return {
+        name: _whole(sp.csr_matrix(block[first : first + count]), size, dtype, buckets)
+        if name in tables
+        else _batch(block, first, count, size, dtype)
+        for name, block in blocks.items()
+    }
+
+
+def _whole(part: sp.csr_matrix, size: int, dtype: str, buckets: Buckets | None) -> Batch:
+    return whole(part, size, dtype, None if buckets is None else buckets.entries(part.nnz))
+
+
+def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
+    part = block[first : first + count]
+    rows: np.ndarray = part.toarray() if isinstance(part, sp.csr_matrix) else part
+    kind = number_type(rows, dtype)
+    if count == size:
+        return np.ascontiguousarray(rows, dtype=kind)
+    padded = np.zeros((size, *rows.shape[1:]), dtype=kind)
+    padded[:count] = rows
+    return padded
+
+
+def _shape(name: str, part: np.ndarray | Batch) -> Hashable:
+    return (name, len(part.block.columns)) if isinstance(part, Batch) else (name, part.shape, part.dtype.char)
+
+
+def _finish(scores: Any, count: int) -> np.ndarray:
+    return np.asarray(scores)[:count]

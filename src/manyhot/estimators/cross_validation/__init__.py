@@ -1,0 +1,7 @@
+"""Repeated cross-validation: every fit of every fold trained as one job."""
+
+from manyhot.estimators.cross_validation.fold_training import cross_validate
+from manyhot.estimators.cross_validation.head_comparison import Heads, compare_heads
+from manyhot.estimators.cross_validation.result import Comparison, CrossValidation
+
+__all__ = ["Comparison", "CrossValidation", "Heads", "compare_heads", "cross_validate"]

@@ -1,0 +1,234 @@
+"""`ManyLabelClassifier`: the k best of very many labels, trained and answered without an array of rows by labels.
+
+It turns whatever X and y a person has into features and sparse targets, hands them to `train_many_model`, and gives
+the answers back. Start reading at `ManyLabelClassifier.fit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from manyhot import validation
+from manyhot.data.samples import Arrays, Samples
+from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
+from manyhot.errors import InputError
+from manyhot.estimators.base import Accepts
+from manyhot.estimators.progress import watching
+from manyhot.evaluation.metrics import Top
+from manyhot.models.extreme.config import ManyPlan
+from manyhot.models.extreme.model import ManyModel, train_many_model
+from manyhot.models.extreme.report import ManyReport
+from manyhot.models.extreme.targets import given_many, many_targets, targets_for
+from manyhot.persistence import extreme_model
+from manyhot.persistence.container import Contents
+
+
+class ManyLabelClassifier(Accepts, BaseEstimator):
+    """A network over thousands to a million labels, on sparse targets; it answers with the best labels of a row.
+
+    One network, one sigmoid a label, binary cross-entropy; the last layer is worked through in chunks of labels, so
+    memory goes with the weights (`hidden[-1]` numbers a label, 4 bytes each, twice while training) and with the
+    labels that hold, never with rows x labels. Every field of `ManyPlan` is a parameter under its own name; see
+    there for meaning and range. For up to some thousand labels `MultiLabelClassifier` gives more: out-of-fold scores
+    of every row, a threshold for each label, calibration, rules.
+
+    Args:
+        labels: Names and order of the labels; None takes them from y.
+        kinds: Column name -> "numeric", "boolean", "categorical", "text" or "ignored", where inspection guesses wrong.
+        quiet: Whether progress is kept to oneself.
+
+    Attributes:
+        labels_: tuple of l label names.
+        threshold_: Scores at least as high are answered by `predict`.
+        n_features_in_: Number of columns of X.
+        feature_names_in_: Their names, when X was a frame.
+        report_: How good it is, from rows that were held out of training.
+        reading_: How the training file was read, as plain JSON values; empty unless somebody sets it.
+        model_: Everything that was learned.
+    """
+
+    model_: ManyModel
+
+    def __init__(
+        self,
+        *,
+        labels: Sequence[str] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        hidden: Sequence[int] = ManyPlan.hidden,
+        activation: str = ManyPlan.activation,
+        dropout: float = ManyPlan.dropout,
+        epochs: int | str = ManyPlan.epochs,
+        batch_size: int | str = ManyPlan.batch_size,
+        learning_rate: float = ManyPlan.learning_rate,
+        weight_decay: float = ManyPlan.weight_decay,
+        held_out: float = ManyPlan.held_out,
+        precision: str = ManyPlan.precision,
+        seed: int = ManyPlan.seed,
+        quiet: bool = False,
+    ) -> None:
+        self.labels = labels
+        self.kinds = kinds
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.held_out = held_out
+        self.precision = precision
+        self.seed = seed
+        self.quiet = quiet
+
+    def fit(self, X: Any, y: Any = None) -> ManyLabelClassifier:
+        """Train on features and sparse targets.
+
+        Args:
+            X: A matrix (n, f), dense or CSR, texts, a frame with numbers, categories and text, or `Samples`.
+            y: CSR (n, l) of 0 and 1, or one label set per row; an array (n, l) of 0 and 1 is taken too. All must be
+                known. None when X is `Samples` with targets.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: What cannot be used, by row, column or argument.
+        """
+        plan = ManyPlan(**{field.name: getattr(self, field.name) for field in fields(ManyPlan)})
+        quiet = validation.boolean(quiet=self.quiet)
+        samples = X if isinstance(X, Samples) else None
+        y, names = given_many(samples, y, self.labels)
+        features, kinds = self._features(X, y, reset=True)
+        if isinstance(features, Arrays):
+            raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
+        photos = [name for name, kind in (kinds or {}).items() if kind == "image"]
+        if photos:
+            raise InputError(
+                f"images are not taken with very many labels; leave them out with kinds={{{photos[0]!r}: 'ignored'}} "
+                f"(--kind {photos[0]}=ignored)",
+                argument="X",
+            )
+        labels, targets = many_targets(y, names)
+        _check_rows(features, targets)
+        encoder: Encoder
+        encoder = MatrixEncoder(self._column_names(features, samples)) if kinds is None else TableEncoder(kinds)
+        with watching(quiet) as watch:
+            model = train_many_model(features, labels, targets, encoder, plan, watch)
+        self._take(model, {})
+        return self
+
+    def predict_top(self, X: Any, k: int = 5) -> Top:
+        """The k best labels of each row, exact over all labels.
+
+        Args:
+            X: As for `fit`, without targets.
+            k: How many, from 1 to the number of labels.
+
+        Returns:
+            `labels`, int32 (n, k), places in `labels_`, best first; `scores`, float (n, k), their probabilities as the
+            network gives them.
+
+        Raises:
+            InputError: A k out of its range.
+        """
+        check_is_fitted(self)
+        k = validation.integer(k=k, low=1, high=len(self.labels_))
+        return self.model_.top(self._features(X, None, reset=False)[0], k)
+
+    def predict_labels(self, X: Any, k: int = 5, threshold: float | None = None) -> list[list[str]]:
+        """The names of the k best labels of each row, best first.
+
+        Args:
+            X: As for `fit`, without targets.
+            k: How many at most, from 1 to the number of labels.
+            threshold: Labels of a lower score are left out; None leaves none out.
+
+        Raises:
+            InputError: A k or threshold out of its range.
+        """
+        least = 0.0 if threshold is None else validation.number(threshold=threshold, low=0.0, high=1.0)
+        top = self.predict_top(X, k)
+        counts = (top.scores >= least).sum(axis=1)
+        names = self.labels_
+        return [[names[j] for j in row[:n]] for row, n in zip(top.labels.tolist(), counts.tolist(), strict=True)]
+
+    def predict(self, X: Any) -> sp.csr_matrix:
+        """Answers: CSR int64 (n, l), 1 where a label is among the 50 best of its row and reaches `threshold_`."""
+        check_is_fitted(self)
+        return self.model_.answers(self._features(X, None, reset=False)[0])
+
+    def evaluate(self, X: Any, y: Any = None) -> ManyReport:
+        """Measure on rows whose labels are known.
+
+        Args:
+            X: As for `fit`.
+            y: As for `fit`; a matrix has its columns in the order of `labels_`, label sets go by name.
+
+        Raises:
+            InputError: Other labels than in training.
+        """
+        check_is_fitted(self)
+        samples = X if isinstance(X, Samples) else None
+        y, names = given_many(samples, y, None)
+        if names is not None and tuple(names) != self.labels_:
+            raise InputError("the labels are not those of training, in its order", argument="y")
+        features, _ = self._features(X, y, reset=False)
+        targets = targets_for(y, self.model_.labels)
+        _check_rows(features, targets)
+        return ManyReport(self.model_.measured(features, targets))
+
+    def save(self, path: str | Path) -> None:
+        """Write one file that predicts anywhere; see `manyhot.load`.
+
+        Args:
+            path: Where to; a file there is replaced only when the new one is complete.
+        """
+        check_is_fitted(self)
+        extreme_model.save(self.model_, path, self.reading_)
+
+    @classmethod
+    def from_contents(cls, contents: Contents, path: str | Path) -> ManyLabelClassifier:
+        """The classifier in a bundle that was read; see `manyhot.load`."""
+        model, reading = extreme_model.construct(contents, path)
+        settings = {field.name: getattr(model.plan, field.name) for field in fields(ManyPlan)}
+        classifier = cls(labels=list(model.labels.names), **settings)
+        classifier._take(model, reading)
+        if isinstance(model.encoder, TableEncoder):
+            classifier.feature_names_in_ = np.asarray(model.encoder.names, dtype=object)
+        classifier.n_features_in_ = len(model.encoder.names)
+        return classifier
+
+    @property
+    def report_(self) -> ManyReport:
+        """How good the model is, from rows that were held out of training."""
+        check_is_fitted(self)
+        return ManyReport(self.model_.report)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.two_d_labels = True
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _take(self, model: ManyModel, reading: Mapping[str, Any]) -> None:
+        self.model_ = model
+        self.labels_ = model.labels.names
+        self.threshold_ = model.threshold
+        self.reading_: dict[str, Any] = dict(reading)
+
+
+def _check_rows(features: Any, targets: sp.csr_matrix) -> None:
+    if targets.shape[0] != features.shape[0]:
+        raise InputError(f"X has {features.shape[0]} rows but y has {targets.shape[0]}", argument="y")

@@ -1,0 +1,81 @@
+"""`load`: a classifier out of a saved file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot.config.images import without_weights_file
+from manyhot.config.text import without_places
+from manyhot.config.training import Plan
+from manyhot.encoders import PlainEncoder, TableEncoder
+from manyhot.encoders.text.columns import TextColumns
+from manyhot.encoders.text.custom import Features, PretrainedEncoder, TextFunction
+from manyhot.errors import InputError
+from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.networks.text_transformer import preset_function
+from manyhot.persistence import container, model_file
+from manyhot.persistence.extreme_model import is_many
+
+
+def load(
+    path: str | Path, custom_objects: Mapping[str, Any] | None = None, text: TextFunction | str | None = None
+) -> MultiLabelClassifier | ManyLabelClassifier:
+    """Open a file that `save` of a classifier or `manyhot train` wrote; the classifier is of the class that wrote it.
+
+    Args:
+        path: The bundle.
+        custom_objects: Name -> class of your own layers and models that a Keras model of yours needs; a file that
+            needs any is refused without them.
+        text: The function that makes numbers of texts, for a model that was trained with one, or the folder of the
+            pretrained transformer. It is tried on a few sentences first; without it everything works but what needs
+            features. No file says itself what is opened for it.
+
+    Raises:
+        BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
+        InputError: A function that makes other numbers than the one of training, or one for a model that takes none.
+    """
+    contents = container.read(path)
+    if is_many(contents):
+        if text is not None:
+            raise InputError("models of very many labels take no function", argument="text")
+        return ManyLabelClassifier.from_contents(contents, path)
+    model, facts = model_file.construct(contents, path, custom_objects or {})
+    settings = {f.name: getattr(model.plan, f.name) for f in fields(Plan)}
+    settings["text_settings"] = without_places(model.plan.text, model.plan.text_settings)
+    settings["image_settings"] = without_weights_file(model.plan.image_settings)
+    classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
+    classes = facts["classes"]
+    classifier._take(model, None if classes is None else np.asarray(classes), facts["reading"])
+    encoder = model.encoder
+    if text is not None:
+        if not isinstance(encoder, TableEncoder) or not encoder.text_columns:
+            raise InputError("the model has no texts, so it takes no function", argument="text")
+        _attach(encoder.texts, text)
+        if isinstance(text, str):
+            classifier.text_settings = {**(classifier.text_settings or {}), "preset": text}
+        else:
+            classifier.text = text
+    if isinstance(encoder, TableEncoder):
+        classifier.feature_names_in_ = np.asarray(encoder.names, dtype=object)
+    is_arrays = isinstance(encoder, PlainEncoder) and not encoder.names
+    sizes = [int(np.prod(shape)) for shape in encoder.shapes().values()]
+    classifier.n_features_in_ = sum(sizes) if is_arrays else len(encoder.names)
+    if model.network.own is not None:
+        classifier.network = model.network.own
+    return classifier
+
+
+def _attach(texts: TextColumns, text: TextFunction | str) -> None:
+    first = texts.encoders[0]
+    if isinstance(first, PretrainedEncoder) and isinstance(text, str):
+        texts.attach(Features(preset_function(text, first.max_tokens), first.name, first.cache, f"{first.max_tokens}"))
+    elif isinstance(text, str):
+        raise InputError(f"got {text!r}, expected the function that the model was trained with", argument="text")
+    else:
+        texts.attach(text)

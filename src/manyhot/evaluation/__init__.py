@@ -1,0 +1,1 @@
+"""What a result is worth: metrics, reports, data checks, label errors. NumPy only."""

@@ -1,0 +1,238 @@
+"""Pictures from plain values: the spread of a cross-validation, three heads on one sample, the labels of a file,
+scores beside frequencies.
+
+Each function takes the JSON values that the numbers come in and gives an altair chart; `save` writes it as SVG, PNG or
+a page of its own, without a browser and without any network. Nothing is computed here. Start reading at `save`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manyhot.errors import InputError, OutputError
+from manyhot.files import put, replacing
+
+SUFFIXES = (".svg", ".png", ".html")
+BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#8a8a8a"
+MOST_LABELS = 60
+"""Labels drawn one by one; of more the most frequent ones."""
+
+
+def check_picture(path: str | Path | None) -> Path | None:
+    """A path that a picture can be written to, asked before the work is done.
+
+    Raises:
+        InputError: Another suffix.
+        OutputError: A folder that is not there.
+    """
+    if path is None:
+        return None
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"got {path.name!r}, expected a name that ends in {', '.join(SUFFIXES)}", argument="picture")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} could not be written: the folder {path.parent} does not exist; create it first")
+    return path
+
+
+def save(chart: Any, path: str | Path) -> Any:
+    """Write a chart as .svg, .png or .html, whole or not at all; gives the chart back."""
+    path = check_picture(path) or Path(path)
+    kind = path.suffix.lower()[1:]
+    import vl_convert  # heavy, and only for pictures
+
+    document = chart.to_json()
+    if kind == "svg":
+        content = vl_convert.vegalite_to_svg(document).encode()
+    elif kind == "png":
+        content = vl_convert.vegalite_to_png(document, scale=2)
+    else:
+        content = vl_convert.vegalite_to_html(document, bundle=True).encode()
+    with replacing(path) as descriptor:
+        put(descriptor, memoryview(content))
+    return chart
+
+
+def spread(results: Mapping[str, Mapping[str, Any]], at: str = "own") -> Any:
+    """Every measure's score in each fold, its mean, its interval and its baseline.
+
+    Args:
+        results: Name of a setting -> `CrossValidation.to_dict()`; one or two.
+        at: "own" or "half".
+    """
+    import altair as alt  # heavy, and only for pictures
+
+    folds, means = [], []
+    for name, result in results.items():
+        for measure, row in result["measures"][at].items():
+            if row["mean"] is None or row["mean"] > 1:  # a count, such as coverage error, has another axis
+                continue
+            common = {"measure": measure.replace("_", " "), "setting": name}
+            folds += [{**common, "score": value} for value in row["folds"] if value is not None]
+            means.append({**common, **{key: row[key] for key in ("mean", "low", "high", "baseline")}})
+    order = list(dict.fromkeys(row["measure"] for row in means))
+    y = alt.Y("measure:N", sort=order, title=None)
+    offset = {"yOffset": alt.YOffset("setting:N")} if len(results) > 1 else {}
+    colour = alt.Color("setting:N", title=None) if len(results) > 1 else alt.value(BLUE)
+    x = alt.X("score:Q", title="score", scale=alt.Scale(zero=False))
+    dots = alt.Chart(alt.Data(values=folds)).mark_tick(opacity=0.45, size=9).encode(x=x, y=y, color=colour, **offset)
+    means_data = alt.Data(values=means)
+    bars = alt.Chart(means_data).mark_rule(size=3).encode(x="low:Q", x2="high:Q", y=y, color=colour, **offset)
+    points = (
+        alt.Chart(means_data)
+        .mark_point(filled=True, size=55, opacity=1)
+        .encode(x="mean:Q", y=y, color=colour, tooltip=["measure:N", "mean:Q", "low:Q", "high:Q"], **offset)
+    )
+    crosses = alt.Chart(means_data).mark_point(shape="diamond", filled=True, opacity=1, size=60, color=GREY)
+    baseline = crosses.encode(x="baseline:Q", y=y, **offset)
+    first = next(iter(results.values()))
+    where = "at thresholds tuned inside each fold" if at == "own" else "at 0.5"
+    return alt.layer(dots, bars, points, baseline).properties(
+        width=520,
+        height=alt.Step(22 if len(results) == 1 else 9),
+        title=alt.TitleParams(
+            f"{first['fits']} folds, {where}",
+            subtitle="ticks: folds; dot and line: mean and corrected 95 % interval; diamond: prevalence baseline",
+            anchor="start",
+        ),
+    )
+
+
+def heads(values: Mapping[str, Any]) -> Any:
+    """One sample's probabilities under each output function, with 0.5 marked.
+
+    Args:
+        values: `Heads.to_dict()`.
+    """
+    import altair as alt  # heavy, and only for pictures
+
+    true = values["sample"]["true"]
+    shown = sorted(range(len(true)), key=lambda j: (not true[j], j))[:MOST_LABELS]
+    rows = [
+        {
+            "head": name,
+            "label": values["labels"][j],
+            "probability": head["sample"][j],
+            "carried": "carried" if true[j] else "not carried",
+        }
+        for name, head in values["heads"].items()
+        for j in shown
+    ]
+    data = alt.Data(values=rows)
+    colour = alt.Color(
+        "carried:N", title="label is", scale=alt.Scale(domain=["carried", "not carried"], range=[BLUE, ORANGE])
+    )
+    bars = (
+        alt.Chart()
+        .mark_bar()
+        .encode(
+            x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("label:N", sort=[values["labels"][j] for j in shown], title=None),
+            color=colour,
+        )
+    )
+    half = alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(x=alt.datum(0.5))
+    sums = ", ".join(f"{sum(head['sample']):.2f}" for head in values["heads"].values())
+    title = alt.TitleParams(
+        f"Row {values['sample']['row']} carries {sum(true)} labels; its probabilities sum to {sums}", anchor="start"
+    )
+    column = alt.Column("head:N", sort=list(values["heads"]), title=None)
+    return alt.layer(bars, half, data=data).properties(width=230).facet(column=column).properties(title=title)
+
+
+def labels(facts: Mapping[str, Any]) -> Any:
+    """The labels of a file: how frequent each is, how many a row carries, and which occur together.
+
+    Args:
+        facts: `Diagnosis.to_dict()["facts"]`.
+    """
+    import altair as alt  # heavy, and only for pictures
+
+    listed = sorted(facts["per_label"], key=lambda row: -row["support"])[:MOST_LABELS]
+    order = [row["label"] for row in listed]
+    more = len(facts["per_label"]) - len(listed)
+    support = (
+        alt.Chart(alt.Data(values=listed))
+        .mark_bar(color=BLUE)
+        .encode(
+            x=alt.X("support:Q", title="rows that carry it"),
+            y=alt.Y("label:N", sort=order, title=None),
+            tooltip=["label:N", "support:Q", "known:Q"],
+        )
+        .properties(title=f"Labels by frequency{f' (of {more} more the rarer are left out)' if more else ''}")
+    )
+    sizes = [{"size": size, "rows": rows} for size, rows in enumerate(facts["label_set_sizes"])]
+    carried = (
+        alt.Chart(alt.Data(values=sizes))
+        .mark_bar(color=BLUE)
+        .encode(x=alt.X("size:O", title="labels of a row"), y=alt.Y("rows:Q", title="rows"))
+        .properties(title="How many labels a row carries", width=260, height=200)
+    )
+    left = alt.vconcat(support, carried)
+    together = facts["co_occurrence"]
+    if together is not None and len(together["labels"]) <= MOST_LABELS:
+        names, counts = together["labels"], together["counts"]
+        support_of = {row["label"]: row["support"] for row in facts["per_label"]}
+        cells = [
+            {"of": a, "also": b, "share": counts[i][j] / max(support_of[a], 1), "rows": counts[i][j]}
+            for i, a in enumerate(names)
+            for j, b in enumerate(names)
+            if i != j
+        ]
+        matrix = (
+            alt.Chart(alt.Data(values=cells))
+            .mark_rect()
+            .encode(
+                x=alt.X("also:N", sort=order, title="also carry"),
+                y=alt.Y("of:N", sort=order, title="of the rows that carry"),
+                color=alt.Color("share:Q", scale=alt.Scale(scheme="blues", domain=[0, 1])),
+                tooltip=["of:N", "also:N", "share:Q", "rows:Q"],
+            )
+            .properties(title="Labels that occur together")
+        )
+        return alt.hconcat(left, matrix)
+    return left
+
+
+def reliability(panels: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Scores beside frequencies, before and after calibration; on the diagonal a score is the frequency it names.
+
+    Args:
+        panels: What is drawn ("all labels", or a label's name) -> name of a setting ("before", "after"; one or two)
+            -> `Reliability.to_rows()`.
+    """
+    import altair as alt  # heavy, and only for pictures
+
+    settings = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    rows = [
+        {"panel": panel, "setting": name, **row}
+        for panel, drawn in panels.items()
+        for name, bins in drawn.items()
+        for row in bins
+    ]
+    both = alt.Scale(domain=[0, 1])
+    colours = alt.Scale(domain=settings, range=[BLUE] if len(settings) == 1 else [ORANGE, BLUE])
+    colour = alt.Color("setting:N", title=None, scale=colours)
+    x = alt.X("score:Q", title="mean score", scale=both)
+    share = alt.Y("share:Q", title="share that carry the label", scale=both)
+    ends = {"x": alt.datum(0), "x2": alt.datum(1), "y": alt.datum(0), "y2": alt.datum(1)}
+    diagonal = alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(**ends)
+    lines = alt.Chart().mark_line(size=1.5, opacity=0.6).encode(x=x, y=share, color=colour)
+    bars = (
+        alt.Chart().mark_rule(size=2, opacity=0.5).encode(x=x, y=alt.Y("low:Q", scale=both), y2="high:Q", color=colour)
+    )
+    points = (
+        alt.Chart()
+        .mark_point(filled=True, size=45, opacity=1)
+        .encode(x=x, y=share, color=colour, tooltip=["setting:N", "score:Q", "share:Q", "low:Q", "high:Q", "count:Q"])
+    )
+    title = alt.TitleParams(
+        "Scores beside frequencies",
+        subtitle="each dot: equally many entries; line: 95 % interval; dashed: scores that can be read as frequencies",
+        anchor="start",
+    )
+    panel = alt.Facet("panel:N", sort=list(panels), title=None)
+    layers = alt.layer(diagonal, lines, bars, points, data=alt.Data(values=rows)).properties(width=230, height=230)
+    return layers.facet(panel, columns=3).properties(title=title)

@@ -1,0 +1,128 @@
+"""Rows whose features are equal and whose labels are not."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from manyhot.data.deduplication import merge_duplicates
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.evaluation.data_checks.findings import Finding, found, quoted
+
+ROWS_SHOWN = 5
+LABELS_SHOWN = 5
+COARSE = 0.5
+"""With a smaller share of distinct rows the columns are too coarse to tell rows apart, and conflicts are no news."""
+
+
+def conflicting_rows(
+    space: LabelSpace, targets: Targets, features: np.ndarray | sp.csr_matrix, ids: np.ndarray
+) -> list[Finding]:
+    """One finding on all groups of equal rows in which a label is known as yes and as no.
+
+    Args:
+        space: Names of the l labels.
+        targets: Targets (n, l).
+        features: What tells rows apart: uint32 (n, w) from `row_words`, or a CSR matrix (n, f).
+        ids: str (n,).
+
+    Returns:
+        No finding or one; a note where fewer than half of the rows are distinct, else a warning. Rows that carry
+        nothing (all zero, all missing) are left out.
+    """
+    filled = _carry_something(features)
+    if len(filled) < 2 or features.shape[1] == 0:
+        return []
+    whole = len(filled) == targets.n_samples
+    kept = features if whole else features[filled]
+    no_targets = Targets(np.zeros((len(filled), 1), dtype=bool))
+    merged = merge_duplicates({"features": kept}, no_targets, np.ones(len(filled)))
+    is_shared = merged.weights[merged.place] > 1
+    rows = filled[is_shared]
+    if not len(rows):
+        return []
+    _, groups = np.unique(merged.place[is_shared], return_inverse=True)
+    values = targets.values[rows]
+    negatives = ~values if targets.known is None else targets.known[rows] & ~values
+    members = sp.csr_matrix((np.ones(len(rows)), (groups, np.arange(len(rows)))))
+    clash = (members @ sp.csr_matrix(values, dtype=float)).minimum(members @ sp.csr_matrix(negatives, dtype=float))
+    clash = sp.csr_matrix(clash > 0)
+    is_clashing = np.asarray(clash.sum(axis=1)).ravel() > 0
+    if not is_clashing.any():
+        return []
+    hit = np.flatnonzero(is_clashing[groups])
+    hit = hit[np.lexsort((rows[hit], _first_rows(rows, groups)[groups[hit]]))]
+    often = np.asarray(clash.sum(axis=0)).ravel()
+    labels = [space.names[j] for j in np.argsort(-often, kind="stable")[: int((often > 0).sum())]]
+    example = rows[hit[groups[hit] == groups[hit[0]]]]
+    pair = " and ".join(str(row) for row in ids[example][:2])
+    n_groups = int(is_clashing.sum())
+    sentence = (
+        f"{len(hit)} rows, in {n_groups} {'group' if n_groups == 1 else 'groups'}, have the same features as another "
+        f"row but not the same labels (rows {pair}; {_named(labels)})."
+    )
+    is_coarse = len(merged.rows) < COARSE * len(filled)
+    return [
+        found(
+            "conflicting_rows",
+            "note" if is_coarse else "warning",
+            sentence,
+            sentence.rstrip("."),
+            labels=tuple(labels),
+            rows=tuple(str(row) for row in ids[rows[hit]][:ROWS_SHOWN]),
+            n_rows=len(hit),
+            values={"groups": n_groups, "distinct_rows": len(merged.rows)},
+        )
+    ]
+
+
+def row_words(frame: pl.DataFrame) -> np.ndarray:
+    """uint32 (n, w): equal exactly where the cells of two rows are; missing is 0 throughout."""
+    words: list[np.ndarray] = []
+    for column in frame:
+        if column.dtype == pl.Boolean or column.dtype.is_numeric():
+            numbers = column.cast(pl.Float64).to_numpy(allow_copy=True) + 0.0
+            pair = np.ascontiguousarray(numbers).view(np.uint32).reshape(-1, 2).copy()
+            pair[:, 0] ^= np.uint32(0x80000000)
+            pair[np.isnan(numbers)] = 0
+            words.append(pair)
+        elif isinstance(column.dtype, pl.Array):
+            words.append(_digests(column))
+        else:
+            cells = column.cast(pl.String, strict=False)
+            _, places = np.unique(cells.fill_null("").to_numpy().astype(object), return_inverse=True)
+            codes = (places + 1).astype(np.uint32)
+            codes[cells.is_null().to_numpy()] = 0
+            words.append(codes[:, None])
+    return np.concatenate(words, axis=1) if words else np.zeros((len(frame), 0), dtype=np.uint32)
+
+
+def _digests(column: pl.Series) -> np.ndarray:
+    """uint32 (n, 4): a number for the content of each array, such as an image; 0 where there is none."""
+    is_there = column.is_not_null().to_numpy()
+    found = np.zeros((len(column), 4), dtype=np.uint32)
+    arrays = np.ascontiguousarray(column.drop_nulls().to_numpy())
+    digests = b"".join(hashlib.blake2b(array.tobytes(), digest_size=16).digest() for array in arrays)
+    found[is_there] = np.frombuffer(digests, dtype=np.uint32).reshape(-1, 4)
+    return found
+
+
+def _carry_something(features: np.ndarray | sp.csr_matrix) -> np.ndarray:
+    if isinstance(features, np.ndarray):
+        return np.flatnonzero((features != 0).any(axis=1))
+    return np.flatnonzero(np.diff(features.indptr) > 0)
+
+
+def _first_rows(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    first = np.full(groups.max() + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, groups, rows)
+    return first
+
+
+def _named(labels: list[str]) -> str:
+    listed = ", ".join(quoted(name) for name in labels[:LABELS_SHOWN])
+    more = f" and {len(labels) - LABELS_SHOWN} more" if len(labels) > LABELS_SHOWN else ""
+    return f"label{'' if len(labels) == 1 else 's'} {listed}{more}"

@@ -1,0 +1,183 @@
+"""What the checks return, and what each kind of finding asks a person to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from manyhot.evaluation.data_checks.text import shown, to_text
+from manyhot.evaluation.report.measure import plain
+from manyhot.validation import one_of
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+class Kind(NamedTuple):
+    """What all findings of one kind have in common.
+
+    Attributes:
+        heading: What several of them are called, after their number.
+        advice: What to do about one.
+        advice_many: What to do about several.
+    """
+
+    heading: str
+    advice: str
+    advice_many: str
+
+
+KINDS: dict[str, Kind] = {
+    "one_label_per_row": Kind(
+        "statements about all labels",
+        "Sigmoids would let several apply at once; use them only if later rows may carry several labels.",
+        "Use sigmoids only if later rows may carry several labels.",
+    ),
+    "constant": Kind(
+        "labels do not vary",
+        "Nothing can be learned about when it applies: leave it out, or add rows where it is otherwise.",
+        "Nothing can be learned about when they apply: leave them out, or add rows where they are otherwise.",
+    ),
+    "duplicate": Kind(
+        "pairs of labels say the same",
+        "Keep one of them, or check how the second came about.",
+        "Keep one of each pair, or check how the second came about.",
+    ),
+    "leak": Kind(
+        "columns give a label away",
+        "If it is only filled in once the label is known, leave it out: it will be missing or wrong for new rows.",
+        "Leave out those that are only filled in once the label is known: for new rows they will be missing or wrong.",
+    ),
+    "same_name": Kind(
+        "columns are named like a label",
+        "If it is that label under another guise, leave it out of the features.",
+        "Leave out those that are the label under another guise.",
+    ),
+    "conflicting_rows": Kind(
+        "groups of conflicting rows",
+        "Check which labels are right, or add a column that tells such rows apart.",
+        "Check which labels are right, or add a column that tells such rows apart.",
+    ),
+    "spelling": Kind(
+        "pairs of label names are nearly the same",
+        "If they mean the same, make them one label.",
+        "Make one label of those that mean the same.",
+    ),
+    "rare": Kind(
+        "labels are too rare for every fold to hold one of their rows",
+        "Its scores and threshold will be guesses: collect more such rows, merge it into another label, or leave it "
+        "out.",
+        "Their scores and thresholds will be guesses: collect more such rows, merge them into other labels, or leave "
+        "them out.",
+    ),
+    "unknown": Kind(
+        "labels are mostly unknown",
+        "Unknown entries are never counted as no; make sure that what is known was not picked by the answer.",
+        "Unknown entries are never counted as no; make sure that what is known was not picked by the answer.",
+    ),
+    "implied": Kind(
+        "implications between labels",
+        "If this is a rule, hand it on and every answer will keep it; if not, check how the rows were labelled.",
+        "Where these are rules, hand them on and every answer will keep them: implies=[('child', 'parent')], which "
+        "Diagnosis.implications() lists, or --implies 'child>parent'; where not, check how the rows were labelled.",
+    ),
+    "exclusive": Kind(
+        "pairs of labels never occur together",
+        "If they exclude each other, nothing needs to be done; if not, check whether annotators had to choose one.",
+        "Where they exclude each other, nothing needs to be done; where not, check whether annotators had to choose.",
+    ),
+}
+"""Kind of finding -> its words, in the order in which findings are told."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One odd thing.
+
+    Args:
+        kind: One of `KINDS`.
+        severity: "error" (almost surely wrong), "warning" (look at it before training) or "note" (good to know).
+        message: What was found, and what to do, in one or two sentences.
+        brief: The same in a few words, for a line that tells of several.
+        labels: Names of the labels it is about.
+        columns: Names of the feature columns it is about.
+        rows: The first few rows it is about: their ids, or their numbers counted from 1.
+        n_rows: How many rows it is about in all; 0 when it is not about rows.
+        values: The numbers behind it, by name.
+    """
+
+    kind: str
+    severity: Severity
+    message: str
+    brief: str
+    labels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    n_rows: int = 0
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one_of(KINDS, kind=self.kind)
+        one_of(SEVERITIES, severity=self.severity)
+
+
+def found(kind: str, severity: Severity, sentence: str, brief: str, **about: Any) -> Finding:
+    """A finding whose message is the sentence followed by its kind's advice."""
+    return Finding(kind, severity, f"{sentence} {KINDS[kind].advice}", brief, **about)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `examine` saw.
+
+    Args:
+        findings: Odd things, the gravest first, then in the order of `KINDS`.
+        facts: The targets in numbers, without judgement; see `facts.describe_targets`.
+        limits: Sentences on what was left out because there was too much of it; empty when nothing was.
+
+    Example:
+        >>> diagnosis = examine(None, [["sad"], ["quiet"], ["sad", "quiet"]] * 20)  # doctest: +SKIP
+        >>> [finding.kind for finding in diagnosis.findings]  # doctest: +SKIP
+        []
+    """
+
+    findings: Sequence[Finding]
+    facts: Mapping[str, Any]
+    limits: Sequence[str] = ()
+
+    def implications(self) -> list[tuple[str, str]]:
+        """The findings of the kind "implied" as pairs for `implies`; look at them first, not each is a rule.
+
+        Labels that are always the same ("duplicate") are left out: each would imply the other, and one of them is
+        enough. Where unknown targets make implications run in a circle, the one with the weakest evidence is left out.
+
+        Returns:
+            Pairs (child, parent), those least likely by chance first; as many as there are findings at most.
+        """
+        above: dict[str, set[str]] = {}
+        pairs = []
+        for finding in self.findings:
+            if finding.kind == "implied":
+                child, parent = finding.labels
+                if child not in above.get(parent, ()):
+                    pairs.append((child, parent))
+                    gained = {parent, *above.get(parent, ())}
+                    above.setdefault(child, set()).update(gained)
+                    for lower in above.values():
+                        if child in lower:
+                            lower |= gained
+        return pairs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: `findings` (one dict each), `facts`, `limits`."""
+        return plain({"findings": [asdict(f) for f in self.findings], "facts": self.facts, "limits": self.limits})
+
+    def __str__(self) -> str:
+        values = self.to_dict()
+        return to_text(values, {name: (kind.heading, kind.advice_many) for name, kind in KINDS.items()})
+
+
+def quoted(name: str) -> str:
+    """A name for a sentence: in quotes, shortened, without what a terminal would obey."""
+    return f"'{shown(name)}'"

@@ -1,0 +1,111 @@
+"""Labels two at a time: the same, the opposite, one only with the other, never together.
+
+Each must be too regular for chance: a finding is kept when labels that have nothing to do with each other would show
+the like anywhere among all pairs with a probability below `CHANCE`. Start reading at `paired_labels`.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+
+from manyhot.config.label_rules import implications_to_text
+from manyhot.data.labels import LabelSpace
+from manyhot.evaluation.data_checks.counts import PairCounts, log_chance
+from manyhot.evaluation.data_checks.findings import Finding, found, quoted
+from manyhot.evaluation.data_checks.text import shown
+
+CHANCE = 1e-3
+LEAST_SUPPORT = 10
+"""Rows with a label before its always coming with another is told."""
+EXPECTED_TOGETHER = 10.0
+"""Rows with both labels that chance must lead to expect before their absence is told."""
+
+
+def paired_labels(space: LabelSpace, paired: np.ndarray, pairs: PairCounts, is_multi_class: bool) -> list[Finding]:
+    """Findings on pairs of labels.
+
+    Args:
+        space: Names of the labels.
+        paired: int (c,), the labels whose pairs were counted.
+        pairs: Counts (c, c).
+        is_multi_class: Whether no row has two labels, in which case exclusive pairs are no news.
+
+    Returns:
+        Findings of the kinds "duplicate", "implied" and "exclusive", strongest first in each kind.
+    """
+    c = len(paired)
+    if c < 2:
+        return []
+    limit = np.log(CHANCE / (c * (c - 1)))
+    names = [space.names[j] for j in paired]
+    first, second, rows = pairs.first, pairs.second, pairs.rows
+    varies = (first > 0) & (first < rows)
+    varies &= varies.T & ~np.eye(c, dtype=bool)
+    contained = varies & (pairs.both == first)
+    apart = varies & (pairs.both == 0)
+    same = contained & contained.T
+    opposite = apart & (first + second == rows)
+    implied = contained & ~same & (first >= LEAST_SUPPORT)
+    exclusive = apart & ~opposite & (pairs.expected() >= EXPECTED_TOGETHER)
+    findings = [_duplicate(names, pairs, i, j, "same") for i, j in _unlikely(np.triu(same), pairs, False, limit)]
+    findings += [
+        _duplicate(names, pairs, i, j, "opposite") for i, j in _unlikely(np.triu(opposite), pairs, True, limit)
+    ]
+    findings += [_implied(names, pairs, i, j) for i, j in _unlikely(implied, pairs, False, limit)]
+    if not is_multi_class:
+        findings += [_exclusive(names, pairs, i, j) for i, j in _unlikely(np.triu(exclusive), pairs, True, limit)]
+    return findings
+
+
+def _unlikely(mask: np.ndarray, pairs: PairCounts, is_apart: bool, limit: float) -> list[tuple[int, int]]:
+    """The marked pairs that chance does not explain, the least likely first."""
+    i, j = np.nonzero(mask)
+    drawn, other, rows = pairs.first[i, j], pairs.second[i, j], pairs.rows[i, j]
+    chance = log_chance(drawn, rows - other if is_apart else other, rows)
+    order = np.argsort(chance, kind="stable")
+    return [(int(i[k]), int(j[k])) for k in order if chance[k] < limit]
+
+
+def _values(pairs: PairCounts, i: int, j: int) -> dict[str, int]:
+    return {"first": int(pairs.first[i, j]), "second": int(pairs.second[i, j]), "known": int(pairs.rows[i, j])}
+
+
+def _duplicate(names: list[str], pairs: PairCounts, i: int, j: int, case: str) -> Finding:
+    a, b = quoted(names[i]), quoted(names[j])
+    values = {"case": case, **_values(pairs, i, j)}
+    if case == "same":
+        sentence = f"Labels {a} and {b} are equal in all {values['known']} rows where both are known."
+        brief = f"{a} = {b}"
+    else:
+        sentence = f"Labels {a} and {b} are opposites in all {values['known']} rows where both are known."
+        brief = f"{a} = not {b}"
+    return found("duplicate", "warning", sentence, brief, labels=(names[i], names[j]), values=values)
+
+
+def _implied(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
+    a, b, values = quoted(names[i]), quoted(names[j]), _values(pairs, i, j)
+    share = values["second"] / values["known"]
+    sentence = (
+        f"Each of the {values['first']} rows with {a} also has {b}, which {100 * share:.0f} % of all rows have: "
+        f"{a} implies {b}{_usage(names[i], names[j])}."
+    )
+    brief = f"{a} implies {b} ({values['first']} rows)"
+    return found("implied", "note", sentence, brief, labels=(names[i], names[j]), values=values)
+
+
+def _usage(child: str, parent: str) -> str:
+    """How to hand an implication on, for names that a terminal shows as they are."""
+    if shown(child) != child or shown(parent) != parent:
+        return ""
+    return f" (implies=[({child!r}, {parent!r})], or --implies {shlex.quote(implications_to_text([(child, parent)]))})"
+
+
+def _exclusive(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
+    a, b, values = quoted(names[i]), quoted(names[j]), _values(pairs, i, j)
+    expected = values["first"] * values["second"] / values["known"]
+    sentence = f"Labels {a} and {b} never occur together, where chance alone would give about {expected:.0f} such rows."
+    brief = f"{a} and {b} (chance: {expected:.0f})"
+    labels = (names[i], names[j])
+    return found("exclusive", "note", sentence, brief, labels=labels, values={**values, "expected": expected})

@@ -1,0 +1,124 @@
+"""Label names that are nearly the same: by case, by what joins the words, by a plural s, or by one letter.
+
+Names that differ only in digits or in a word of one letter are a series (`class_1`, `class_2`; `type_a`, `type_b`),
+not a slip. One letter counts only inside a word of five letters or more: at its ends real words differ (`typical` and
+`atypical`, `german` and `germany`), and a letter in place of another only from seven on (`stone` and `store`).
+Start reading at `similar_names`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from manyhot.data.labels import LabelSpace
+from manyhot.evaluation.data_checks.findings import Finding, found, quoted
+
+LONG_WORD = 5
+LONGER_WORD = 7
+"""Letters from which one in place of another is taken for a slip."""
+STEM = 3
+LONGEST_NAME = 100
+"""Letters up to which a name is searched for a differing one."""
+
+_JOINTS = re.compile(r"[\s_\-]+")
+_WORDS = {
+    "joint": "differ only in case, blanks, hyphens or underscores",
+    "plural": "differ only in a plural s",
+    "letter": "differ in one letter",
+}
+
+
+def similar_names(space: LabelSpace, support: np.ndarray) -> list[Finding]:
+    """Pairs of names that may be one label spelled in two ways, the surest first.
+
+    Args:
+        space: Names of the l labels.
+        support: int (l,), their positives.
+    """
+    words = [_words(name) for name in space.names]
+    pairs: dict[tuple[int, int], str] = {}
+    for key in ("joint", "plural", "letter"):
+        groups: dict[str, list[int]] = {}
+        for j, parts in enumerate(words):
+            for form in _forms(parts, key):
+                groups.setdefault(form, []).append(j)
+        for alike in groups.values():
+            for place, i in enumerate(alike):
+                for j in alike[place + 1 :]:
+                    if (i, j) not in pairs and _differ_by(words[i], words[j], key):
+                        pairs[i, j] = key
+    ranked = sorted(pairs.items(), key=lambda item: (list(_WORDS).index(item[1]), item[0]))
+    return [_finding(space, support, i, j, key) for (i, j), key in ranked]
+
+
+def _finding(space: LabelSpace, support: np.ndarray, i: int, j: int, key: str) -> Finding:
+    a, b = space.names[i], space.names[j]
+    rows = {"first": int(support[i]), "second": int(support[j])}
+    sentence = f"The label names {quoted(a)} ({support[i]} positives) and {quoted(b)} ({support[j]}) {_WORDS[key]}."
+    brief = f"{quoted(a)} and {quoted(b)}"
+    return found("spelling", "warning", sentence, brief, labels=(a, b), values={"difference": key, **rows})
+
+
+def plain_name(name: str) -> str:
+    """A name without case, blanks, hyphens and underscores, for comparing."""
+    return "".join(_words(name))
+
+
+def _words(name: str) -> tuple[str, ...]:
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return tuple(word for word in _JOINTS.split(folded) if word) or (folded,)
+
+
+def _forms(words: Sequence[str], key: str) -> set[str]:
+    """Texts of which two names that differ by `key` share at least one."""
+    if key == "joint":
+        return {"".join(words)}
+    if key == "plural":
+        return {"".join(words), *("".join(changed) for changed in _changed(words, _singulars))}
+    if sum(map(len, words)) > LONGEST_NAME:
+        return set()
+    return {" ".join(words), *(" ".join(changed) for changed in _changed(words, _shortened))}
+
+
+def _changed(words: Sequence[str], forms: Callable[[str], list[str]]) -> Iterator[list[str]]:
+    """The words with one of them in another form."""
+    for place, word in enumerate(words):
+        for form in forms(word):
+            yield [*words[:place], form, *words[place + 1 :]]
+
+
+def _singulars(word: str) -> list[str]:
+    if not word.endswith("s") or word.endswith("ss") or len(word) <= STEM:
+        return []
+    return [word[:-1], *([word[:-3] + "y"] if word.endswith("ies") else [])]
+
+
+def _shortened(word: str) -> list[str]:
+    return [word[:k] + word[k + 1 :] for k in range(1, len(word) - 1)] if len(word) >= LONG_WORD else []
+
+
+def _differ_by(first: Sequence[str], second: Sequence[str], key: str) -> bool:
+    if key != "letter":
+        return True
+    if len(first) != len(second):
+        return False
+    differing = [(a, b) for a, b in zip(first, second, strict=True) if a != b]
+    return len(differing) == 1 and _is_slip(*differing[0])
+
+
+def _is_slip(a: str, b: str) -> bool:
+    """Whether words that share a form differ by one letter: added, dropped, changed or swapped with its neighbour."""
+    short, long = sorted((a, b), key=len)
+    if len(short) < LONG_WORD or len(long) > len(short) + 1:
+        return False
+    k = next((k for k, (x, y) in enumerate(zip(short, long, strict=False)) if x != y), len(short))
+    if len(short) < len(long):
+        return long[k].isalpha() and short[k:] == long[k + 1 :]
+    if not (short[k].isalpha() and long[k].isalpha()):
+        return False
+    is_changed = len(short) >= LONGER_WORD and short[k + 1 :] == long[k + 1 :]
+    return is_changed or (short[k : k + 2] == long[k : k + 2][::-1] and short[k + 2 :] == long[k + 2 :])

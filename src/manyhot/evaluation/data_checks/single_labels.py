@@ -1,0 +1,107 @@
+"""Labels one at a time: those that do not vary, are rare, or are hardly known; and all labels at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.evaluation.data_checks.findings import Finding, found, quoted
+from manyhot.evaluation.data_checks.text import counted
+
+MOSTLY_UNKNOWN = 0.5
+EXPECTED_TOGETHER = 10.0
+"""Pairs of labels in one row that chance must lead to expect before their absence means anything."""
+
+
+def constant_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
+    """Labels that are always yes, always no, or never known."""
+    support, n_known = targets.support(), targets.n_known()
+    findings = []
+    for j in targets.constant_labels():
+        if n_known[j] == 0:
+            state, sentence = "never known", "is unknown in every row"
+        else:
+            state = "always no" if support[j] == 0 else "always yes"
+            sentence = f"is {state[7:]} in {'every row' if n_known[j] == targets.n_samples else 'every known row'}"
+        name = space.names[j]
+        values = {"state": state, "known": int(n_known[j])}
+        brief = f"{quoted(name)} ({state})"
+        findings.append(
+            found("constant", "warning", f"Label {quoted(name)} {sentence}.", brief, labels=(name,), values=values)
+        )
+    return findings
+
+
+def rare_labels(space: LabelSpace, targets: Targets, folds: int) -> list[Finding]:
+    """Labels that vary, but with fewer rows on one side (nearly always yes) than there are folds."""
+    support, n_known = targets.support(), targets.n_known()
+    rarer = np.minimum(support, n_known - support)
+    chosen = np.flatnonzero((rarer > 0) & (rarer < folds))
+    findings = []
+    for j in chosen[np.argsort(rarer[chosen], kind="stable")]:
+        name, is_yes = space.names[j], support[j] == rarer[j]
+        rows = counted(int(rarer[j]), "positive" if is_yes else "negative")
+        sentence = f"Label {quoted(name)} has {rows}, fewer than the {folds} folds, so some folds will hold none."
+        brief = f"{quoted(name)} ({int(rarer[j])})" if is_yes else f"{quoted(name)} ({rows})"
+        values = {"support": int(support[j]), "known": int(n_known[j]), "folds": folds}
+        findings.append(found("rare", "warning", sentence, brief, labels=(name,), values=values))
+    return findings
+
+
+def unknown_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
+    """A warning for each label that is unknown in more than half of the rows, and one note on all others."""
+    if targets.known is None or not targets.n_samples:
+        return []
+    share = 1 - targets.n_known() / targets.n_samples
+    findings = []
+    for j in np.argsort(-share, kind="stable"):
+        if not MOSTLY_UNKNOWN < share[j] < 1:
+            continue
+        name = space.names[j]
+        sentence = f"Label {quoted(name)} is unknown in {100 * share[j]:.0f} % of the rows."
+        brief = f"{quoted(name)} ({100 * share[j]:.0f} %)"
+        findings.append(
+            found("unknown", "warning", sentence, brief, labels=(name,), values={"unknown_share": float(share[j])})
+        )
+    some = np.flatnonzero((share > 0) & (share <= MOSTLY_UNKNOWN))
+    if len(some):
+        most = some[share[some].argmax()]
+        highest = f"{100 * share[most]:.1f}".rstrip("0").rstrip(".")
+        sentence = (
+            f"{counted(len(some), 'label')} of {len(space)} {'is' if len(some) == 1 else 'are'} unknown in some rows, "
+            f"most of all {quoted(space.names[most])} ({highest} %)."
+        )
+        values = {"labels": len(some), "unknown_share": float(share[most])}
+        names = tuple(space.names[j] for j in some)
+        findings.append(found("unknown", "note", sentence, sentence.rstrip("."), labels=names, values=values))
+    return findings
+
+
+def one_label_per_row(space: LabelSpace, targets: Targets) -> list[Finding]:
+    """Targets that are multi-class: no row has two labels although chance would give some two.
+
+    With two labels in all this is left to the check for labels that are each other's opposite.
+    """
+    sizes = targets.values.sum(axis=1)
+    complete = np.ones(targets.n_samples, bool) if targets.known is None else targets.known.all(axis=1)
+    varying = len(space) - len(targets.constant_labels())
+    if varying < 3 or not complete.any() or sizes.max() > 1:
+        return []
+    share = targets.values[complete].mean(axis=0)
+    expected = complete.sum() * (share.sum() ** 2 - (share**2).sum()) / 2
+    if expected < EXPECTED_TOGETHER:
+        return []
+    without = int((sizes[complete] == 0).sum())
+    if without == 0:
+        sentence = (
+            "Exactly one label in every row: these targets are exclusive (multi-class); here softmax is right "
+            "(head='softmax')."
+        )
+        return [found("one_label_per_row", "warning", sentence, "exactly one label in every row", values={"empty": 0})]
+    sentence = (
+        f"No row has more than one label ({counted(without, 'row')} {'has' if without == 1 else 'have'} none): these "
+        "targets look exclusive (multi-class); with a further label for 'none of them', softmax would be right "
+        "(head='softmax')."
+    )
+    brief = "at most one label in every row"
+    return [found("one_label_per_row", "warning", sentence, brief, values={"empty": without})]

@@ -1,0 +1,72 @@
+"""The targets in numbers, without judgement: all that a picture of them needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.evaluation.data_checks.counts import PairCounts
+from manyhot.evaluation.report.label_statistics import describe
+
+MATRIX_LABELS = 100
+"""Most labels for which the whole matrix of co-occurrences is given."""
+TOP_PAIRS = 100
+
+
+def describe_targets(space: LabelSpace, targets: Targets, paired: np.ndarray, pairs: PairCounts) -> dict[str, Any]:
+    """The targets in numbers.
+
+    Args:
+        space: Names of the l labels.
+        targets: Targets (n, l).
+        paired: int (c,), the labels whose pairs were counted.
+        pairs: Counts (c, c).
+
+    Returns:
+        What `report.data.describe` gives (rows, labels, cardinality, density, label_sets, unknown_share, ...), and
+        `share_without_labels`; `rows_unknown` (nothing is known of them); `label_set_sizes` (place k: rows with k
+        known labels, rows of which nothing is known left out); `per_label` (`label`, `support`, `known`,
+        `prevalence`, `unknown_share` of each, in the order of the columns); `co_occurrence` (`labels`, `counts`: a
+        symmetric matrix with the supports on its diagonal; None with more than 100 labels); `top_pairs` (`labels`,
+        `rows`, `expected`: the pairs seen together most often).
+    """
+    facts = describe(space, targets)
+    n = targets.n_samples
+    sizes = targets.values.sum(axis=1)
+    if targets.known is not None:
+        sizes = sizes[targets.known.any(axis=1)]
+    support, n_known, prevalence = targets.support(), targets.n_known(), targets.prevalence()
+    facts["share_without_labels"] = facts["rows_without_labels"] / n if n else None
+    facts["rows_unknown"] = n - len(sizes)
+    facts["label_set_sizes"] = np.bincount(sizes).tolist()
+    facts["per_label"] = [
+        {
+            "label": name,
+            "support": int(support[j]),
+            "known": int(n_known[j]),
+            "prevalence": float(prevalence[j]) if n_known[j] else None,
+            "unknown_share": float(1 - n_known[j] / n) if n else None,
+        }
+        for j, name in enumerate(space.names)
+    ]
+    is_small = len(space) <= MATRIX_LABELS
+    facts["co_occurrence"] = {"labels": list(space.names), "counts": pairs.both.tolist()} if is_small else None
+    facts["top_pairs"] = _top_pairs(space, paired, pairs)
+    return facts
+
+
+def _top_pairs(space: LabelSpace, paired: np.ndarray, pairs: PairCounts) -> list[dict[str, Any]]:
+    first, second = np.nonzero(np.triu(pairs.both, 1))
+    counts = pairs.both[first, second]
+    expected = pairs.expected()
+    order = np.lexsort((second, first, -counts))[:TOP_PAIRS]
+    return [
+        {
+            "labels": [space.names[paired[first[i]]], space.names[paired[second[i]]]],
+            "rows": int(counts[i]),
+            "expected": float(expected[first[i], second[i]]),
+        }
+        for i in order
+    ]

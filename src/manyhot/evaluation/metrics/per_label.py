@@ -1,0 +1,71 @@
+"""One line of numbers for every label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.errors import InputError
+from manyhot.evaluation.metrics.classification import label_counts
+from manyhot.evaluation.metrics.probabilistic import brier_sums
+from manyhot.evaluation.metrics.ranking import label_ranking
+from manyhot.evaluation.metrics.score import decided, scored
+
+
+def measure_labels(
+    space: LabelSpace,
+    targets: Targets,
+    scores: np.ndarray,
+    decisions: np.ndarray,
+    thresholds: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """What is known of each label, and how well it is answered, over its known entries.
+
+    Args:
+        space: The names of the l labels.
+        targets: Targets (n, l).
+        scores: Probabilities (n, l), float in [0, 1].
+        decisions: bool (n, l), or numbers that are 0 or 1.
+        thresholds: float (l,), each in [0, 1]; None where decisions do not come from thresholds.
+
+    Returns:
+        Columns of length l by name: `label` (list of text), `support` and `n_known` and `answered` (int64: positives,
+        known entries, yes answers among them), and float64 `prevalence`, `threshold`, `precision` (NaN without a yes),
+        `recall`, `f1` and `average_precision` (NaN without a positive), `roc_auc` (NaN without both), `brier`
+        (NaN where nothing is known).
+
+    Raises:
+        InputError: A shape, score, decision or number of names or thresholds that does not fit.
+    """
+    by_score, by_decision = scored(targets, scores), decided(targets, decisions)
+    n_labels = by_score.shape[1]
+    if len(space) != n_labels:
+        raise InputError(f"{len(space)} labels are named but the targets have {n_labels}", argument="space")
+    limits = np.full(n_labels, np.nan) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+    if limits.shape != (n_labels,):
+        raise InputError(f"got shape {limits.shape}, expected ({n_labels},)", argument="thresholds")
+    if thresholds is not None and not ((limits >= 0) & (limits <= 1)).all():
+        raise InputError("got a threshold that is not between 0 and 1", argument="thresholds")
+    support, n_known = targets.support(), targets.n_known()
+    hits, answered = label_counts(by_decision)
+    average_precision, roc_auc = label_ranking(by_score)
+
+    def share(top: np.ndarray, bottom: np.ndarray, defined: np.ndarray) -> np.ndarray:
+        return np.where(defined, top / np.maximum(bottom, 1), np.nan)
+
+    return {
+        "label": list(space.names),
+        "support": support,
+        "n_known": n_known,
+        "answered": answered,
+        "prevalence": share(support, n_known, n_known > 0),
+        "threshold": limits,
+        "precision": share(hits, answered, answered > 0),
+        "recall": share(hits, support, support > 0),
+        "f1": share(2 * hits, answered + support, support > 0),
+        "average_precision": average_precision,
+        "roc_auc": roc_auc,
+        "brier": share(brier_sums(by_score), n_known, n_known > 0),
+    }

@@ -1,0 +1,76 @@
+"""Measures of the scores as probabilities, entry by entry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manyhot.data.labels import Targets
+from manyhot.evaluation.metrics.score import Entries, Score, blocks, scored
+
+
+def brier(targets: Targets, scores: np.ndarray) -> Score:
+    """The mean squared distance between score and target over known entries.
+
+    Args:
+        targets: Targets (n, l).
+        scores: Probabilities (n, l), float in [0, 1].
+
+    Returns:
+        The score, 0 (best) to 1. The baseline gives every label its prevalence.
+
+    Raises:
+        InputError: A shape or score that is wrong.
+
+    Source:
+        Brier (1950), for one outcome with two values (not his sum over both).
+    """
+    entries = scored(targets, scores)
+    prevalence, weight = entries.prevalence(), entries.known_per_label()
+    total = int(weight.sum())
+    if total == 0:
+        return entries.score(np.nan, np.nan)
+    sums = brier_sums(entries)
+    return entries.score(float(sums.sum()) / total, float((prevalence * (1 - prevalence) * weight).sum()) / total)
+
+
+def brier_sums(entries: Entries) -> np.ndarray:
+    """Squared distances summed over the known entries of each label, float64 (l,)."""
+    sums = np.zeros(entries.shape[1])
+    for part in blocks(*entries.shape):
+        squares = (entries.answers[part].astype(np.float64) - entries.values[part]) ** 2
+        sums += squares.sum(axis=0) if entries.known is None else (squares * entries.known[part]).sum(axis=0)
+    return sums
+
+
+def log_loss(targets: Targets, scores: np.ndarray) -> Score:
+    """The mean of -log(probability given to what was true) over known entries, in nats.
+
+    Args:
+        targets: Targets (n, l).
+        scores: Probabilities (n, l), float in [0, 1]; kept the spacing of their type at 1 away from 0 and 1, since
+            one confident mistake would make it infinite.
+
+    Returns:
+        The score, 0 (best) upwards. The baseline gives every label its prevalence.
+
+    Raises:
+        InputError: A shape or score that is wrong.
+
+    Source:
+        Good (1952); binary per label, where scikit-learn's function of this name takes rows as one distribution.
+    """
+    entries = scored(targets, scores)
+    margin = float(np.finfo(entries.answers.dtype).eps)
+    prevalence, weight = entries.prevalence(), entries.known_per_label()
+    total = int(weight.sum())
+    if total == 0:
+        return entries.score(np.nan, np.nan)
+    loss = 0.0
+    for part in blocks(*entries.shape):
+        given = np.clip(entries.answers[part].astype(np.float64), margin, 1 - margin)
+        losses = -np.log(np.where(entries.values[part], given, 1 - given))
+        loss += float(losses.sum() if entries.known is None else losses[entries.known[part]].sum())
+    mixed = prevalence[(prevalence > 0) & (prevalence < 1)]
+    entropy = -(mixed * np.log(mixed) + (1 - mixed) * np.log1p(-mixed))
+    without = float((entropy * weight[(prevalence > 0) & (prevalence < 1)]).sum())
+    return entries.score(loss / total, without / total)

@@ -1,0 +1,189 @@
+"""One measured number with what it covers, and the checks that every measure starts with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyhot.data.labels import Targets
+from manyhot.errors import InputError
+
+# Work goes through the arrays in blocks of about this many entries, so that temporary memory stays at a few dozen
+# megabytes whatever n and l are, and a block still fits into the processor's cache.
+ENTRIES_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured number and what it covers.
+
+    Args:
+        value: The number; NaN when nothing could be scored.
+        n_labels: Labels that entered.
+        n_samples: Rows that entered (pixels, where every pixel has its own labels).
+        baseline: What an answer that never looks at the features gets; None when nothing could be scored.
+    """
+
+    value: float
+    n_labels: int
+    n_samples: int
+    baseline: float | None = None
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Targets beside their scores or decisions, checked and laid out as one row per sample or pixel.
+
+    Args:
+        values: bool (n, l), False where unknown.
+        known: bool (n, l), or None when everything is known.
+        answers: Scores, float (n, l) in [0, 1], or decisions, bool (n, l).
+    """
+
+    values: np.ndarray
+    known: np.ndarray | None
+    answers: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and labels."""
+        return self.values.shape[0], self.values.shape[1]
+
+    def known_per_row(self) -> np.ndarray:
+        """Known entries of each row, int64 (n,)."""
+        n, n_labels = self.shape
+        return np.full(n, n_labels) if self.known is None else self.known.sum(axis=1, dtype=np.int64)
+
+    def known_per_label(self) -> np.ndarray:
+        """Known entries of each label, int64 (l,)."""
+        n, n_labels = self.shape
+        return np.full(n_labels, n) if self.known is None else self.known.sum(axis=0, dtype=np.int64)
+
+    def prevalence(self) -> np.ndarray:
+        """Share of positives among the known entries of each label, float64 (l,); 0 where nothing is known."""
+        n_known = self.known_per_label()
+        return self.values.sum(axis=0, dtype=np.int64) / np.maximum(n_known, 1)
+
+    def score(
+        self,
+        value: float,
+        baseline: float,
+        rows: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+    ) -> Score:
+        """A number with its cover: the labels and rows that have a known entry among the chosen ones.
+
+        Args:
+            value: The measured number.
+            baseline: The number without looking at the features.
+            rows: bool (n,), the rows that entered; None for all.
+            labels: bool (l,), the labels that entered; None for all.
+        """
+        n_labels, n_samples = self._cover(rows, labels)
+        if n_labels == 0 or n_samples == 0 or math.isnan(value):
+            return Score(math.nan, n_labels, n_samples, None)
+        return Score(float(value), n_labels, n_samples, None if math.isnan(baseline) else float(baseline))
+
+    def _cover(self, rows: np.ndarray | None, labels: np.ndarray | None) -> tuple[int, int]:
+        n, width = self.shape
+        if self.known is None:
+            n_rows = n if rows is None else int(rows.sum())
+            n_columns = width if labels is None else int(labels.sum())
+            return (n_columns, n_rows) if n_rows and n_columns else (0, 0)
+        known = self.known if rows is None else self.known[rows]
+        known = known if labels is None else known[:, labels]
+        return int(known.any(axis=0).sum()), int(known.any(axis=1).sum())
+
+
+def scored(targets: Targets, scores: np.ndarray) -> Entries:
+    """Targets beside scores.
+
+    Args:
+        targets: Targets (n, l), or deeper with the label axis last.
+        scores: Real numbers in [0, 1], in the shape of the targets.
+
+    Raises:
+        InputError: Another shape, or a score that is no probability.
+    """
+    return _entries(targets, checked_scores(scores, targets.values.shape))
+
+
+def decided(targets: Targets, decisions: np.ndarray) -> Entries:
+    """Targets beside decisions.
+
+    Args:
+        targets: Targets (n, l), or deeper with the label axis last.
+        decisions: bool, or numbers that are 0 or 1, in the shape of the targets.
+
+    Raises:
+        InputError: Another shape, or a value that is neither yes nor no.
+    """
+    answers = np.asarray(decisions)
+    _check_shape(answers, targets.values.shape, "decisions")
+    if answers.dtype != np.bool_:
+        if answers.dtype.kind not in "iuf" or not ((answers == 0) | (answers == 1)).all():
+            raise InputError(
+                f"got {answers.dtype} values that are not all 0 or 1; decide first (score >= threshold)",
+                argument="decisions",
+            )
+        answers = answers == 1
+    return _entries(targets, answers)
+
+
+def checked_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Scores as a floating array, refused where they are no probabilities.
+
+    Args:
+        scores: Real numbers in [0, 1], the label axis last.
+        shape: The shape they must have; None for any with two or more axes.
+
+    Returns:
+        The scores in their own floating type (float16 becomes float32, whole numbers float64).
+
+    Raises:
+        InputError: Another shape, a value that is not finite, or one outside [0, 1].
+    """
+    array = np.asarray(scores)
+    if shape is not None:
+        _check_shape(array, shape, "scores")
+    elif array.ndim < 2:
+        raise InputError(f"got shape {array.shape}, expected (n, l)", argument="scores")
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"got {array.dtype} values, expected numbers from 0 to 1", argument="scores")
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    elif array.dtype.itemsize not in (4, 8):
+        array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
+    if array.size:
+        low, high = float(array.min()), float(array.max())  # either is NaN when any score is
+        if not (low >= 0.0 and high <= 1.0):
+            raise InputError(
+                f"scores run from {low:g} to {high:g}, expected probabilities from 0 to 1; "
+                "apply the sigmoid to logits first",
+                argument="scores",
+            )
+    return array
+
+
+def blocks(n: int, width: int) -> Iterator[slice]:
+    """Slices over n lines of the given width, each of about `ENTRIES_AT_ONCE` entries."""
+    step = max(1, ENTRIES_AT_ONCE // max(1, width))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
+
+
+def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    if array.shape != shape:
+        raise InputError(f"got shape {array.shape}, expected {shape} as in the targets", argument=name)
+
+
+def _entries(targets: Targets, answers: np.ndarray) -> Entries:
+    if targets.values.ndim < 2:
+        raise InputError(f"got shape {targets.values.shape}, expected (n, l)", argument="targets")
+    width = targets.n_labels
+    n = targets.values.size // width if width else 0
+    known = None if targets.known is None else targets.known.reshape(n, width)
+    return Entries(targets.values.reshape(n, width), known, answers.reshape(n, width))

@@ -1,0 +1,118 @@
+"""The k labels with the highest scores of each row, also where the labels are scored in blocks, one after another.
+
+A score matrix (n, l) of many labels need not fit into memory: take the top of each block of labels and merge them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyhot import validation
+from manyhot.errors import InputError
+from manyhot.evaluation.metrics.score import blocks
+
+
+@dataclass(frozen=True)
+class Top:
+    """The labels with the highest scores of each row, best first.
+
+    Args:
+        labels: Whole numbers (n, k), indices of labels; -1 where there is no further answer.
+        scores: float (n, k), their scores, never rising along a row.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+def top_k(scores: np.ndarray, k: int, first: int = 0) -> Top:
+    """The k highest scores of each row of a block; of equal scores the one with the lower label comes first.
+
+    Args:
+        scores: Real numbers (n, l), higher is better, infinities included; a block of labels or all of them.
+        k: How many, 1 or more; where the block has fewer labels, all of them.
+        first: The index of the block's first label, 0 or more.
+
+    Returns:
+        Labels, int64 (n, min(k, l)) from `first` to `first + l - 1`, and scores in their own floating type (float64
+        for whole numbers). Memory beyond that is a block of rows at a time.
+
+    Raises:
+        InputError: Scores of another shape or kind, a score that is NaN, or a k or first that is wrong.
+
+    Example:
+        >>> top_k(np.array([[0.2, 0.7, 0.7, 0.1]]), 3).labels
+        array([[1, 2, 0]])
+    """
+    k, first = validation.integer(k=k, low=1), validation.integer(first=first, low=0)
+    array = np.asarray(scores)
+    if array.ndim != 2:
+        raise InputError(f"got shape {array.shape}, expected (n, l)", argument="scores")
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"got {array.dtype} values, expected real numbers", argument="scores")
+    n, width = array.shape
+    k = min(k, width)
+    labels = np.empty((n, k), dtype=np.int64)
+    best = np.empty((n, k), dtype=array.dtype if array.dtype.kind == "f" else np.float64)
+    for part in blocks(n, width):
+        labels[part], best[part] = _top_of(array[part].astype(best.dtype, copy=False), k, part.start)
+    return Top(labels + first, best)
+
+
+def _top_of(scores: np.ndarray, k: int, first_row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and scores (m, k) of some rows."""
+    if k == 0:
+        return np.empty((len(scores), 0), dtype=np.int64), scores[:, :0]
+    highest = np.partition(scores, scores.shape[1] - k, axis=1)[:, -k:]  # NaN counts as highest
+    is_nan = np.isnan(highest).any(axis=1)
+    if is_nan.any():
+        row = first_row + int(np.argmax(is_nan)) + 1
+        raise InputError("got a score that is NaN, expected real numbers", argument="scores", row=row)
+    least = highest.min(axis=1, keepdims=True)
+    chosen = scores >= least
+    crowded = np.flatnonzero(chosen.sum(axis=1) > k)
+    if len(crowded):  # more labels share the last score than there are places: the lower labels get them
+        lines, bound = scores[crowded], least[crowded]
+        above, equal = lines > bound, lines == bound
+        free = k - above.sum(axis=1, keepdims=True)
+        chosen[crowded] = above | (equal & (np.cumsum(equal, axis=1) <= free))
+    labels = np.nonzero(chosen)[1].reshape(-1, k)
+    best = np.take_along_axis(scores, labels, axis=1)
+    order = np.argsort(-best, axis=1, kind="stable")  # labels ascend, so a tie keeps the lower one first
+    return np.take_along_axis(labels, order, axis=1), np.take_along_axis(best, order, axis=1)
+
+
+def merge_top(a: Top, b: Top, k: int) -> Top:
+    """The top of two blocks of labels together; the same as the top of both blocks side by side.
+
+    Args:
+        a: The top of one block, (n, p).
+        b: The top of another block of the same rows, (n, q); no label stands in both blocks.
+        k: How many are kept, 1 or more. To be exact, no more than either block was asked for.
+
+    Returns:
+        Labels (n, min(k, p + q)) and their scores, best first, equal scores by label.
+
+    Raises:
+        InputError: Other rows in b than in a, labels and scores of different shapes, or a k that is wrong.
+
+    Example:
+        >>> scores = np.array([[0.2, 0.7, 0.9, 0.1]])
+        >>> merge_top(top_k(scores[:, :2], 2), top_k(scores[:, 2:], 2, first=2), 2).labels
+        array([[2, 1]])
+    """
+    k = validation.integer(k=k, low=1)
+    for name, top in (("a", a), ("b", b)):
+        if top.labels.ndim != 2 or top.labels.shape != top.scores.shape:
+            raise InputError(
+                f"got labels of shape {top.labels.shape} and scores of {top.scores.shape}, expected (n, k) for both",
+                argument=name,
+            )
+    if len(a.labels) != len(b.labels):
+        raise InputError(f"got {len(b.labels)} rows, expected {len(a.labels)} as in a", argument="b")
+    labels = np.concatenate([a.labels, b.labels], axis=1)
+    scores = np.concatenate([a.scores, b.scores], axis=1)
+    order = np.lexsort((labels, -scores), axis=1)[:, :k]
+    return Top(np.take_along_axis(labels, order, axis=1), np.take_along_axis(scores, order, axis=1))

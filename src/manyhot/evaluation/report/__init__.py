@@ -1,0 +1,44 @@
+"""What a model is worth, as plain values and as text; start reading at `build`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manyhot.evaluation.report.measure import SCORES_FROM, Facts, build
+from manyhot.evaluation.report.notebook import LabelSets, brief
+from manyhot.evaluation.report.text import to_text
+
+__all__ = ["SCORES_FROM", "Facts", "LabelSets", "Report", "build", "to_text"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report to print, to look things up in, and to save.
+
+    Args:
+        values: What `build` gave, or the same read back from JSON.
+
+    Example:
+        >>> report = Report(build(space, targets, scores, own, half))  # doctest: +SKIP
+        >>> report.measures["own"]["f1_macro"]["value"]  # doctest: +SKIP
+        0.68
+    """
+
+    values: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return to_text(self.values)
+
+    def _repr_html_(self) -> str:
+        return brief(self.values)
+
+    @property
+    def measures(self) -> Mapping[str, Any]:
+        """ "own" and "half" (thresholds at 0.5) -> measure -> value, n_labels, n_samples, baseline."""
+        return self.values["measures"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return dict(self.values)

@@ -1,0 +1,74 @@
+"""What the targets themselves are like: how many, how frequent, how complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from manyhot.data.labels import LabelSpace, Targets
+
+MOST_COMMON = 5
+
+
+def describe(space: LabelSpace, targets: Targets) -> dict[str, Any]:
+    """The targets in numbers.
+
+    Args:
+        space: The names of the l labels.
+        targets: Targets (n, l), or deeper; then every pixel is a row.
+
+    Returns:
+        `rows`, `labels`; `support` (positives of the labels: total, least, median, most); `cardinality` (known
+        positives per row), `density` (share of positives among known entries, None when nothing is known);
+        `label_sets` (over completely known rows: distinct, seen once, the most common); `rows_without_labels`
+        (something is known of them, and no positive); `unknown_share`; `constant_labels` and, among them,
+        `absent_labels` (no known positive).
+    """
+    width = targets.n_labels
+    values = targets.values.reshape(-1, width)
+    n = len(values)
+    known = None if targets.known is None else targets.known.reshape(-1, width)
+    support = targets.support()
+    n_known = int(targets.n_known().sum())
+    without = ~values.any(axis=1)
+    if known is not None:
+        without &= known.any(axis=1)
+    complete = values if known is None else values[known.all(axis=1)]
+    return {
+        "rows": n,
+        "labels": width,
+        "support": {
+            "total": int(support.sum()),
+            "least": int(support.min()),
+            "median": float(np.median(support)),
+            "most": int(support.max()),
+        },
+        "cardinality": float(support.sum() / n) if n else None,
+        "density": float(support.sum() / n_known) if n_known else None,
+        "label_sets": _label_sets(space, complete),
+        "rows_without_labels": int(without.sum()),
+        "unknown_share": float(1 - n_known / values.size) if values.size else 0.0,
+        "constant_labels": [space.names[j] for j in targets.constant_labels()],
+        "absent_labels": [space.names[j] for j in np.flatnonzero(support == 0)],
+    }
+
+
+def _label_sets(space: LabelSpace, values: np.ndarray) -> dict[str, Any]:
+    if not len(values):
+        return {"rows": 0, "distinct": 0, "once": 0, "most_common": []}
+    packed = np.packbits(values, axis=1)
+    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    whole = padded.view(np.uint64 if padded.shape[1] == 8 else np.dtype((np.void, padded.shape[1]))).reshape(-1)
+    _, first, counts = np.unique(whole, return_index=True, return_counts=True)
+    order = np.lexsort((first, -counts))[:MOST_COMMON]
+    return {
+        "rows": len(values),
+        "distinct": len(counts),
+        "once": int((counts == 1).sum()),
+        "most_common": [
+            {"labels": [space.names[j] for j in np.flatnonzero(values[first[i]])], "rows": int(counts[i])}
+            for i in order
+        ],
+    }

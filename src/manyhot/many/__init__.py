@@ -1,5 +1,0 @@
-"""Very many labels: the k best of a row, trained and answered without an array of rows by labels."""
-
-from manyhot.many.estimator import ManyLabelClassifier
-
-__all__ = ["ManyLabelClassifier"]

@@ -1,0 +1,1 @@
+"""The trained model, and every way to make or change one."""

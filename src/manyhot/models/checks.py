@@ -1,0 +1,33 @@
+"""The softmax trap: labels that are made to compete although samples carry several of them."""
+
+from __future__ import annotations
+
+from manyhot.config.training import Plan
+from manyhot.data.labels import Targets
+from manyhot.errors import InputError
+
+SOFTMAX_TRAP = (
+    "softmax and categorical cross-entropy make the labels compete for one unit of probability: raising one label "
+    "lowers all others, so a label's probability does not stand alone, and no threshold works when samples carry one "
+    "label or ten. Here {n_many} of {n} samples carry several labels and {n_none} carry none. The mend is two words: "
+    "activation='sigmoid', loss='binary_crossentropy' (allow_softmax=True trains it as asked, for comparison)"
+)
+
+
+def check_output(plan: Plan, targets: Targets) -> None:
+    """Refuse softmax for samples that carry several labels or none, unless it is asked for by name.
+
+    Raises:
+        InputError: With the reason and the mend.
+    """
+    if plan.head != "softmax" or plan.allow_softmax or is_exclusive(targets):
+        return
+    sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
+    n_many, n_none = int((sizes > 1).sum()), int((sizes == 0).sum())
+    raise InputError(SOFTMAX_TRAP.format(n=len(sizes), n_many=n_many, n_none=n_none), argument="head")
+
+
+def is_exclusive(targets: Targets) -> bool:
+    """Whether every sample carries exactly one label, as far as anybody looked."""
+    sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
+    return targets.n_labels > 1 and targets.known is None and bool((sizes == 1).all())

@@ -1,0 +1,129 @@
+"""How good the first answers are: measured values -> plain JSON values -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.evaluation.metrics import Top, measure_top
+from manyhot.evaluation.report.text import table
+from manyhot.models.extreme.threshold import Counts
+
+KS = (1, 3, 5)
+"""Numbers of answers that are measured, as far as there are labels."""
+SCORES_FROM = {
+    "held_out": "Measured on {rows} rows that were held out of training.",
+    "new": "Measured on {rows} new rows.",
+}
+
+
+@dataclass(frozen=True)
+class ManyReport:
+    """A report to print, to look things up in, and to save.
+
+    Args:
+        values: What `build_many` gave, or the same read back from JSON.
+    """
+
+    values: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return many_text(self.values)
+
+    @property
+    def measures(self) -> Mapping[str, Any]:
+        """Measure ("precision_at_1", ...) -> value, n_labels, n_samples, baseline."""
+        return self.values["measures"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return dict(self.values)
+
+
+def build_many(
+    targets: sp.csr_matrix,
+    top: Top,
+    propensities: np.ndarray,
+    answers: tuple[Counts, float, int],
+    scores_from: str,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """All that is measured.
+
+    Args:
+        targets: CSR bool (n, l).
+        top: The first answers of each row.
+        propensities: float64 (l,), from the training targets.
+        answers: What answering at a threshold came to, the threshold, and how many answers of a row are looked at.
+        scores_from: "held_out" or "new".
+        facts: Plain JSON values to go along under "training".
+
+    Returns:
+        "data", "scores_from", "measures", "decisions" and "training" as plain JSON values.
+    """
+    n, width = targets.shape
+    per_row = np.diff(targets.indptr)
+    counts, threshold, most = answers
+    scores = measure_top(targets, top, [k for k in KS if k <= top.labels.shape[1]], propensities)
+    return {
+        "scores_from": scores_from,
+        "data": {
+            "rows": n,
+            "labels": width,
+            "cardinality": float(per_row.mean()) if n else None,
+            "rows_without_labels": int((per_row == 0).sum()),
+        },
+        "measures": {
+            name: {
+                "value": _plain(score.value),
+                "n_labels": int(score.n_labels),
+                "n_samples": int(score.n_samples),
+                "baseline": None if score.baseline is None else _plain(score.baseline),
+            }
+            for name, score in scores.items()
+        },
+        "decisions": {
+            "threshold": threshold,
+            "most_answers": most,
+            "f1_micro": counts.f1,
+            "precision_micro": counts.precision,
+            "recall_micro": counts.recall,
+            "answers_per_row": counts.answered / n if n else None,
+        },
+        "training": dict(facts),
+    }
+
+
+def many_text(report: Mapping[str, Any]) -> str:
+    """Render a report; lines of at most 100 columns, ending without a newline."""
+    data, decisions = report["data"], report["decisions"]
+    headline = (
+        f"{SCORES_FROM[report['scores_from']].format(rows=int(data['rows']))}\n"
+        f"{int(data['labels'])} labels, {_number(data['cardinality'])} a row; "
+        f"{int(data['rows_without_labels'])} rows without labels."
+    )
+    names = [name for name in report["measures"] if not name.startswith("psndcg")]
+    rows = [
+        [name, _number(report["measures"][name]["value"]), _number(report["measures"][name]["baseline"])]
+        for name in names
+    ]
+    tuned = "tuned for micro F1 on the other half of the rows" if report["scores_from"] == "held_out" else "as trained"
+    answering = (
+        f"Answers at one threshold for all labels ({tuned}), the first {int(decisions['most_answers'])} of a row at "
+        f"most:\nmicro F1 {_number(decisions['f1_micro'])}, precision {_number(decisions['precision_micro'])}, recall "
+        f"{_number(decisions['recall_micro'])}; {_number(decisions['answers_per_row'])} answers a row."
+    )
+    legend = "The baseline answers the most frequent labels to every row. Rows without labels count 0."
+    return "\n\n".join([headline, table(["first answers", "value", "baseline"], rows) + "\n" + legend, answering])
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,149 @@
+"""Targets of very many labels in any form -> CSR and names; never an array of rows by labels.
+
+Everything is known here: a label that is not listed does not hold. Start reading at `many_targets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.label_cells import label_names
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.samples import Samples
+from manyhot.errors import InputError
+from manyhot.validation import did_you_mean, shown
+
+EXPECTED = "a CSR matrix (n, l) of 0 and 1 or one label set per row"
+
+
+def many_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelSpace, sp.csr_matrix]:
+    """Targets and the names of the labels.
+
+    Args:
+        y: scipy sparse (n, l) of 0 and 1, an array (n, l) of 0 and 1, `Targets` without unknown ones, or one
+            collection of label names per row.
+        labels: The names and their order; None takes the sorted names found in label sets, or `label_0`, `label_1`,
+            ... for a matrix.
+
+    Returns:
+        The names, and CSR bool (n, l): sorted, every stored entry holds, none twice.
+
+    Raises:
+        InputError: What is none of these, unknown targets, a value other than 0 and 1, or names that do not fit.
+    """
+    names = None if labels is None else LabelSpace(tuple(labels))
+    matrix = _matrix(y)
+    if matrix is not None:
+        width = matrix.shape[1]
+        if names is not None and len(names) != width:
+            raise InputError(f"y has {width} columns but {len(names)} labels are named", argument="y")
+        return names or LabelSpace(tuple(f"label_{j}" for j in range(width))), matrix
+    sets = _sets(y)
+    if names is None:
+        found = sorted({name for row in sets for name in row})
+        if not found:
+            raise InputError("no row carries any label, so there is nothing to learn", argument="y")
+        names = LabelSpace(tuple(found))
+    return names, _listed(sets, names)
+
+
+def targets_for(y: Any, labels: LabelSpace) -> sp.csr_matrix:
+    """Targets in the order of a model's labels: a matrix column by column, label sets by name.
+
+    Args:
+        y: As for `many_targets`.
+        labels: The model's labels.
+
+    Raises:
+        InputError: As for `many_targets`, or a name that training did not have.
+    """
+    return many_targets(y, labels.names)[1]
+
+
+def given_many(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
+    """y, or the targets that samples carry, and the names of the labels where they are known.
+
+    Raises:
+        InputError: Neither.
+    """
+    if y is not None:
+        return y, labels
+    if samples is None:
+        raise InputError(f"requires y to be passed, but the target y is None; expected {EXPECTED}", argument="y")
+    if samples.labels is None:
+        raise InputError("these samples carry no labels", argument="y")
+    return samples.targets if samples.listed is None else samples.listed, samples.labels.names
+
+
+def _matrix(y: Any) -> sp.csr_matrix | None:
+    """A matrix of targets in the one form that training takes; None where y is no matrix."""
+    if isinstance(y, Targets):
+        if y.known is not None:
+            raise InputError("some targets are unknown, and with very many labels all must be known", argument="y")
+        return _canonical(sp.csr_matrix(y.values))
+    if sp.issparse(y):
+        return _canonical(sp.csr_matrix(y))
+    if isinstance(nw.from_native(y, eager_only=True, pass_through=True), nw.DataFrame):
+        raise InputError(f"got a frame, expected {EXPECTED}", argument="y")
+    if not isinstance(y, np.ndarray) or (y.dtype.kind == "O" and y.ndim == 1):
+        return None
+    if y.ndim != 2 or y.dtype.kind not in "biuf":
+        raise InputError(f"got {y.dtype} values of shape {y.shape}, expected {EXPECTED}", argument="y")
+    return _canonical(sp.csr_matrix(y))
+
+
+def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """CSR bool of its own: explicit zeros gone, an entry stored twice kept once, columns sorted."""
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise InputError(f"got shape {matrix.shape}, expected (n, l) with a row and a label at least", argument="y")
+    if matrix.dtype.kind not in "biuf":
+        raise InputError(f"got {matrix.dtype} values, expected 0 and 1", argument="y")
+    wrong = np.flatnonzero((matrix.data != 0) & (matrix.data != 1))
+    if len(wrong):
+        place = int(wrong[0])
+        row = int(np.searchsorted(matrix.indptr, place, side="right"))
+        value = matrix.data[place]
+        advice = "; with very many labels all targets must be known" if np.isnan(value) else ""
+        raise InputError(
+            f"a target is {value!s}, expected 0 or 1{advice}", row=row, column=str(matrix.indices[place]), argument="y"
+        )
+    clean = sp.csr_matrix((matrix.data != 0, matrix.indices, matrix.indptr), shape=matrix.shape, copy=True)
+    clean.sum_duplicates()
+    clean.eliminate_zeros()
+    return clean
+
+
+def _sets(y: Any) -> list[list[str]]:
+    series = nw.from_native(y, series_only=True, pass_through=True)
+    cells = series.to_list() if isinstance(series, nw.Series) else y
+    if isinstance(cells, (str, bytes, Mapping)) or not isinstance(cells, Iterable):
+        raise InputError(f"got {shown(y)}, expected {EXPECTED}", argument="y")
+    sets = []
+    for i, cell in enumerate(cells):
+        if cell is None:
+            raise InputError("the labels are unknown; leave the row out", row=i + 1, argument="y")
+        sets.append(label_names(cell, row=i + 1))
+    if not sets:
+        raise InputError(f"got no row, expected {EXPECTED}", argument="y")
+    return sets
+
+
+def _listed(sets: Sequence[Sequence[str]], labels: LabelSpace) -> sp.csr_matrix:
+    """Label sets -> CSR bool (n, l)."""
+    column = {name: j for j, name in enumerate(labels.names)}
+    rows, columns = [], []
+    for i, names in enumerate(sets):
+        for name in dict.fromkeys(names):
+            if name not in column:
+                hint = did_you_mean(name, labels.names[:10_000])
+                raise InputError(f"the label {name!r} is not among the labels{hint}", row=i + 1, argument="y")
+            rows.append(i)
+            columns.append(column[name])
+    matrix = sp.csr_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(sets), len(labels)))
+    matrix.sort_indices()
+    return matrix

@@ -1,0 +1,134 @@
+"""Images of any size, handed out one by one as whole numbers from 0 to 255."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from manyhot.data.feature_input import is_frame, whole_numbers
+from manyhot.data.image_decoding import BadImageError, Budget, header_of, pixels_of, quiet
+from manyhot.data.samples import Samples
+from manyhot.errors import InputError
+
+GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
+
+
+class Pictures:
+    """Images of one column.
+
+    Args:
+        cells: Arrays (h, w) or (h, w, c), or paths of files.
+        channels: 1 for grey, 3 for colour; None: colour as soon as one of them has it.
+        name: What the column is called.
+    """
+
+    def __init__(self, cells: Sequence[Any] | np.ndarray, channels: int | None = None, name: str = "image") -> None:
+        self.cells, self.name = cells, name
+        self.channels = max((_channels_of(cell) for cell in cells), default=1) if channels is None else channels
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Images, and columns: 1."""
+        return len(self.cells), 1
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """One image, uint8 (h, w, channels)."""
+        try:
+            image = _image_of(self.cells[row])
+        except InputError as error:
+            raise InputError(error.message, file=error.file, row=row + 1, column=self.name) from None
+        if image.shape[2] == self.channels:
+            return image
+        if self.channels == 3:
+            return np.repeat(image, 3, axis=2)
+        return np.rint(image @ GREY_WEIGHTS).astype(np.uint8)[..., None]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[row] for row in range(len(self)))
+
+    def take(self, rows: np.ndarray) -> Pictures:
+        """Some of the images, by index."""
+        return Pictures([self.cells[int(row)] for row in rows], self.channels, self.name)
+
+
+def pictures_of(X: Any, channels: int | None = None) -> Pictures:
+    """Images in any form.
+
+    Args:
+        X: An array (n, h, w) or (n, h, w, c), one array (h, w) or (h, w, c) for each image, a frame with one column of
+            arrays or paths, or `Samples` with one column of images.
+        channels: As for `Pictures`.
+
+    Raises:
+        InputError: Something else, or further columns.
+    """
+    if isinstance(X, Pictures):
+        return Pictures(X.cells, channels or X.channels, X.name)
+    if isinstance(X, Samples):
+        images = [name for name, kind in X.kinds.items() if kind == "image"]
+        others = [name for name, kind in X.kinds.items() if kind not in ("image", "id", "ignored")]
+        if len(images) != 1 or others or not isinstance(X.features, pl.DataFrame):
+            beside = f" beside {', '.join(others[:5])}" if others else ""
+            raise InputError(
+                f"labels of pixels need one column of images and no other features, got {len(images)}{beside}; say "
+                "which column holds the images (--kind NAME=image), and that others are ignored (--kind NAME=ignored)",
+                argument="X",
+            )
+        return pictures_of(X.features.select(images[0]), channels)
+    if isinstance(X, pl.DataFrame):
+        if X.width != 1:
+            raise InputError(f"labels of pixels need one column of images, got {X.width} columns", argument="X")
+        column = X.to_series()
+        is_array = isinstance(column.dtype, pl.Array)
+        return Pictures(column.to_numpy() if is_array else column.to_list(), channels, column.name)
+    if is_frame(X):
+        frame = nw.from_native(X, eager_only=True)
+        columns = {name: pl.Series(frame[name].to_list(), dtype=pl.Object) for name in frame.columns}
+        return pictures_of(pl.DataFrame(columns), channels)
+    if isinstance(X, np.ndarray) and X.dtype.kind != "O":
+        return Pictures(whole_numbers(X), channels)
+    if isinstance(X, (list, tuple, np.ndarray)) and len(X):
+        return Pictures(list(X), channels)
+    raise InputError(f"got {type(X).__name__}, expected images (n, h, w[, c]) or a list of (h, w[, c])", argument="X")
+
+
+def digest(image: np.ndarray) -> bytes:
+    """A name for what an image holds: equal images have equal ones."""
+    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), key=repr(image.shape).encode()).digest()
+
+
+def _channels_of(cell: Any) -> int:
+    if isinstance(cell, np.ndarray):
+        return int(cell.shape[2]) if cell.ndim == 3 else 1
+    return 1 if _told(lambda: header_of(cell), cell).is_grey else 3
+
+
+def _image_of(cell: Any) -> np.ndarray:
+    if isinstance(cell, np.ndarray):
+        images = whole_numbers(cell[None])
+        return images[0] if images.ndim == 4 else images[0][..., None]
+
+    def decoded() -> np.ndarray:
+        found = header_of(cell)
+        with quiet():
+            return pixels_of(cell, (found.height, found.width, 1 if found.is_grey else 3), "stretch", Budget())
+
+    return _told(decoded, cell)
+
+
+def _told(look: Callable[[], Any], cell: Any) -> Any:
+    """What a look at a file says; what is wrong with it as `InputError`."""
+    if cell is not None and not isinstance(cell, (str, bytes)):
+        raise InputError(f"got {type(cell).__name__}, expected an image as an array, a file's path or its content")
+    try:
+        return look()
+    except BadImageError as error:
+        raise InputError(f"{f'{cell!r} ' if isinstance(cell, str) else 'the image '}{error}") from None

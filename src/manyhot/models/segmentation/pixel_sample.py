@@ -1,0 +1,79 @@
+"""Some pixels of each image, drawn so that a pixel is as likely to be among them as any other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from manyhot.data.labels import Targets
+from manyhot.data.pixel_targets import PixelTargets
+
+PIXELS_DRAWN = 200_000
+"""Pixels that thresholds, calibration and most measures are computed on, at most."""
+
+
+class Drawn(NamedTuple):
+    """Pixels of some images.
+
+    Attributes:
+        rows: int64 (m,), the image of each, in order.
+        places: int64 (m,), where it lies in the image, counted row by row.
+    """
+
+    rows: np.ndarray
+    places: np.ndarray
+
+    def of(self, row: int) -> np.ndarray:
+        """The places in one image, in order."""
+        first, last = np.searchsorted(self.rows, [row, row + 1])
+        return self.places[first:last]
+
+    def ids(self, names: np.ndarray, widths: np.ndarray) -> np.ndarray:
+        """A name for each pixel: its image's, its row and its column from 0, with colons between."""
+        y, x = self.places // widths[self.rows], self.places % widths[self.rows]
+        return np.asarray([f"{names[k]}:{j}:{i}" for k, j, i in zip(self.rows, y, x, strict=True)], dtype=str)
+
+
+def draw(targets: PixelTargets, is_wanted: np.ndarray, seed: int, most: int = PIXELS_DRAWN) -> Drawn:
+    """Pixels of which some label is known: of each image as large a share as of every other.
+
+    Args:
+        targets: Targets of all images.
+        is_wanted: bool (n,), the images to draw from.
+        seed: Start of the draws, 0 or more; an image's own do not depend on the others but for how many there are.
+        most: Pixels in all, about.
+
+    Returns:
+        The pixels, image by image and in the order they lie in it; an image gives one at least.
+    """
+    rows = np.flatnonzero(is_wanted)
+    counts = np.array([_n_known(targets.images[k]) for k in rows], dtype=np.int64)
+    share = min(1.0, most / max(int(counts.sum()), 1))
+    found = []
+    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
+        n_here = min(count, max(1, round(share * count)))
+        known = targets.images[row].known
+        there = np.arange(count) if known is None else np.flatnonzero(known.any(axis=2))
+        if n_here < count:
+            generator = np.random.default_rng([seed, 0x5049, row])
+            there = there[np.sort(generator.choice(count, n_here, replace=False, shuffle=False))]
+        found.append(there)
+    owners = np.repeat(rows, [len(one) for one in found])
+    return Drawn(owners, np.concatenate(found) if found else np.zeros(0, dtype=np.int64))
+
+
+def drawn_targets(targets: PixelTargets, drawn: Drawn) -> Targets:
+    """The targets of the drawn pixels (m, l)."""
+    rows = np.unique(drawn.rows)
+    values = [targets.images[k].values.reshape(-1, targets.n_labels)[drawn.of(k)] for k in rows.tolist()]
+    if all(targets.images[k].known is None for k in rows.tolist()):
+        return Targets(np.concatenate(values))
+    known = [targets.images[k].known_mask().reshape(-1, targets.n_labels)[drawn.of(k)] for k in rows.tolist()]
+    return Targets(np.concatenate(values), np.concatenate(known))
+
+
+def _n_known(targets: Targets) -> int:
+    if targets.known is None:
+        return targets.values.shape[0] * targets.values.shape[1]
+    return int(targets.known.any(axis=2).sum())

@@ -1,0 +1,216 @@
+"""Images cut into tiles of one shape, and scores of overlapping tiles blended into scores of whole images.
+
+What scores a tile is handed in as a function. Memory stays within a batch of tiles and the scores of the images that
+they belong to. Start reading at `blended`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from manyhot.data.labels import Targets
+from manyhot.data.pixel_targets import PixelTargets
+from manyhot.errors import InputError
+from manyhot.models.segmentation.images import Pictures, digest
+
+LEAST_WEIGHT = 1e-3
+"""What the outermost pixel of a tile counts beside one in its middle."""
+Size = tuple[int, int]
+
+
+def tile_shape(sizes: Sequence[Size], tile: int, factor: int) -> Size:
+    """Height and width of tiles: no larger than the largest image needs.
+
+    Args:
+        sizes: Height and width of each image.
+        tile: The longest edge of a tile.
+        factor: What both edges must be multiples of.
+
+    Raises:
+        InputError: A tile that is no multiple of the factor.
+    """
+    if tile % factor:
+        raise InputError(
+            f"tile: got {tile}, expected a multiple of {factor}, which the stages of the network and its patches need",
+            argument="image_settings",
+        )
+    height, width = (math.ceil(max(edges) / factor) * factor for edges in zip(*sizes, strict=True))
+    return min(tile, height), min(tile, width)
+
+
+def starts(length: int, tile: int, overlap: float) -> list[int]:
+    """Where tiles begin along an edge, so that neighbours share at least `overlap` of a tile; 0 where one is enough."""
+    if length <= tile:
+        return [0]
+    shared = round(overlap * tile)
+    count = math.ceil((length - shared) / (tile - shared))
+    return [int(place) for place in np.rint(np.linspace(0, length - tile, count))]
+
+
+def places(size: Size, tile: Size, overlap: float) -> list[Size]:
+    """The upper left corner of each tile of an image."""
+    down, across = (starts(length, edge, overlap) for length, edge in zip(size, tile, strict=True))
+    return [(y, x) for y in down for x in across]
+
+
+def cut(image: np.ndarray, place: Size, tile: Size) -> np.ndarray:
+    """One tile (h, w, c) of an image; beyond its edges it is mirrored."""
+    (y, x), (height, width) = place, tile
+    part = image[y : y + height, x : x + width]
+    missing = height - part.shape[0], width - part.shape[1]
+    return np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric") if any(missing) else part
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Tiles to train on.
+
+    Args:
+        images: uint8 (t, h, w, c).
+        targets: Targets (t, h, w, l); beyond the edges of an image everything is unknown.
+        owners: int64 (t,), the image of each tile.
+        digests: For each image a name of what it holds; equal images have equal ones.
+    """
+
+    images: np.ndarray
+    targets: Targets
+    owners: np.ndarray
+    digests: list[bytes]
+
+
+def cut_tiles(pictures: Pictures, targets: PixelTargets, tile: Size) -> Tiles:
+    """All tiles of some images, as few as cover them.
+
+    Args:
+        pictures: The images.
+        targets: Their targets.
+        tile: Height and width of a tile.
+
+    Raises:
+        InputError: An image and targets of different sizes.
+    """
+    corners = [places(size, tile, 0.0) for size in targets.sizes]
+    owners = np.repeat(np.arange(len(corners)), [len(one) for one in corners])
+    images = np.zeros((len(owners), *tile, pictures.channels), dtype=np.uint8)
+    values = np.zeros((len(owners), *tile, targets.n_labels), dtype=bool)
+    known = np.zeros_like(values)
+    digests, k = [], 0
+    for row, (of_image, one) in enumerate(zip(corners, targets.images, strict=True)):
+        image = pictures[row]
+        check_size(image, targets, row)
+        digests.append(digest(image))
+        for place in of_image:
+            images[k] = cut(image, place, tile)
+            y, x = place
+            there = one.values[y : y + tile[0], x : x + tile[1]]
+            inside = slice(0, there.shape[0]), slice(0, there.shape[1])
+            values[k][inside] = there
+            known[k][inside] = True if one.known is None else one.known[y : y + tile[0], x : x + tile[1]]
+            k += 1
+    return Tiles(images, Targets(values, known), owners, digests)
+
+
+def check_size(image: np.ndarray, targets: PixelTargets, row: int) -> None:
+    """Refuse targets of another size than their image (h, w, ...), with the file that they came from."""
+    height, width = targets.sizes[row]
+    if image.shape[:2] != (height, width):
+        raise InputError(
+            f"the image has {image.shape[0]} x {image.shape[1]} pixels, but its labels {height} x {width}",
+            row=row + 1,
+            argument="y",
+            file=targets.files[row] if targets.files else None,
+        )
+
+
+def window(tile: Size) -> np.ndarray:
+    """How much each pixel of a tile counts, float32 (h, w): most in the middle, least at the edges, without steps."""
+    down, across = (np.square(np.sin(np.pi * (np.arange(edge) + 0.5) / edge)) for edge in tile)
+    return np.maximum(np.outer(down, across), LEAST_WEIGHT).astype(np.float32)
+
+
+class _Waiting(NamedTuple):
+    """A tile that waits to be scored: its image, and where it lies."""
+
+    row: int
+    place: Size
+
+
+class _Canvas:
+    """What is known of one image's scores so far."""
+
+    def __init__(self, size: Size, n_tiles: int) -> None:
+        self.size, self.n_left, self.is_single = size, n_tiles, n_tiles == 1
+        self.total: np.ndarray | None = None
+        self.weight = np.zeros(size, dtype=np.float32)
+
+    def add(self, scores: np.ndarray, place: Size, weights: np.ndarray) -> None:
+        """One tile's scores (h, w, l)."""
+        self.n_left -= 1
+        (y, x), (height, width) = place, self.size
+        inside = scores[: height - y, : width - x]
+        if self.is_single:
+            self.total = inside
+            return
+        if self.total is None:
+            self.total = np.zeros((*self.size, scores.shape[2]), dtype=scores.dtype)
+        w = weights[: inside.shape[0], : inside.shape[1]]
+        self.total[y : y + inside.shape[0], x : x + inside.shape[1]] += w[..., None] * inside
+        self.weight[y : y + inside.shape[0], x : x + inside.shape[1]] += w
+
+    def finished(self) -> np.ndarray:
+        """The scores of the image (h, w, l)."""
+        assert self.total is not None
+        return self.total if self.is_single else self.total / self.weight[..., None]
+
+
+def blended(
+    pictures: Pictures,
+    rows: np.ndarray,
+    tile: Size,
+    overlap: float,
+    score: Callable[[np.ndarray], np.ndarray],
+    batch: int,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Scores of whole images, one after another.
+
+    Args:
+        pictures: The images.
+        rows: int64, those that are wanted, in order.
+        tile: Height and width of a tile.
+        overlap: Share of a tile's edge that its neighbours cover as well, at least.
+        score: Tiles uint8 (k, h, w, c) -> scores (k, h, w, l).
+        batch: Tiles scored at a time, at most.
+
+    Yields:
+        Each image's number and its scores (h, w, l): where tiles overlap, their mean, weighted by `window`.
+    """
+    weights, open_images = window(tile), dict[int, _Canvas]()
+    waiting: list[_Waiting] = []
+    cuts: list[np.ndarray] = []
+
+    def scored() -> Iterator[tuple[int, np.ndarray]]:
+        for (row, place), scores in zip(waiting, score(np.stack(cuts)), strict=True):
+            canvas = open_images[row]
+            canvas.add(scores, place, weights)
+            if not canvas.n_left:
+                yield row, open_images.pop(row).finished()
+        waiting.clear()
+        cuts.clear()
+
+    for row in rows.tolist():
+        image = pictures[row]
+        size = image.shape[0], image.shape[1]
+        corners = places(size, tile, overlap)
+        open_images[row] = _Canvas(size, len(corners))
+        for place in corners:
+            waiting.append(_Waiting(row, place))
+            cuts.append(cut(image, place, tile))
+            if len(cuts) == batch:
+                yield from scored()
+    if cuts:
+        yield from scored()

@@ -1,0 +1,228 @@
+"""X, y and settings in the forms that training takes, and the encoder that suits them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.config.images import NONE, has_weights, image_settings
+from manyhot.config.text import OWN_TEXT, PRETRAINED, table_numbers, text_settings
+from manyhot.config.training import OWN, Plan, Runtime, resolved
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.samples import Arrays, Samples
+from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
+from manyhot.encoders.images.backbone_features import Function, ImageFeatures
+from manyhot.encoders.images.columns import ImageColumns
+from manyhot.encoders.images.encoder import bad_words, refuse_bad
+from manyhot.encoders.tabular import USED_KINDS
+from manyhot.encoders.text.custom import Features, TextFunction
+from manyhot.errors import InputError
+
+
+class Taken(NamedTuple):
+    """What a person handed over, ready for training.
+
+    Attributes:
+        features: What the encoder takes, n rows.
+        kinds: Column name -> kind, when the features are a frame; else None.
+        columns: Names of the columns of a matrix.
+        labels: The label space.
+        targets: Targets (n, l).
+        classes: The two values of one binary target, else None.
+        plan: Settings that change the result.
+        runtime: Settings that do not.
+        ids: One id per row as text, or None.
+        notes: What the reader had to say.
+        function: What makes numbers of texts, where the plan says "own".
+        is_kept: bool (m,), which of the rows that were handed over these are; None where they are all.
+        backbone: What makes numbers of images, where the plan names one with weights.
+    """
+
+    features: Any
+    kinds: Mapping[str, str] | None
+    columns: Sequence[str]
+    labels: LabelSpace
+    targets: Targets
+    classes: np.ndarray | None
+    plan: Plan
+    runtime: Runtime
+    ids: np.ndarray | None
+    notes: tuple[str, ...]
+    function: Features | None = None
+    is_kept: np.ndarray | None = None
+    backbone: ImageFeatures | None = None
+
+    def of_rows(self, values: Any, argument: str) -> Any:
+        """Of an array with one value for each row that was handed over, those of the rows that are left."""
+        if values is None or self.is_kept is None:
+            return values
+        if len(values) != len(self.is_kept):
+            raise InputError(f"got {len(values)} values for {len(self.is_kept)} rows", argument=argument)
+        return np.asarray(values)[self.is_kept]
+
+    def encoder(self) -> Encoder:
+        """A fresh encoder for these features, not yet fitted."""
+        is_plain = resolved(self.plan, self.targets.n_samples).encode == "none"
+        if isinstance(self.features, Arrays):
+            if not is_plain:
+                raise InputError(
+                    "arrays with more than rows and columns need encode='none', or to be images", argument="encode"
+                )
+            return PlainEncoder()
+        if self.kinds is None:
+            return PlainEncoder(self.columns) if is_plain else MatrixEncoder(self.columns)
+        if is_plain:
+            return PlainEncoder([name for name, kind in self.kinds.items() if kind in USED_KINDS])
+        encoder = TableEncoder(self.kinds, self.plan.text, self.plan.text_settings, self.plan.image_settings)
+        if self.function is not None:
+            encoder.texts.attach(self.function)
+        if self.backbone is not None:
+            encoder.looks.attach(self.backbone)
+        return encoder
+
+    def n_table(self) -> int:
+        """Numbers in the tables of one member at most; 0 where nothing is sparse."""
+        if self.plan.network == OWN:
+            return 0
+        first_units = self.plan.hidden[0] if self.plan.hidden else len(self.labels)
+        if self.kinds is not None:
+            n_texts = list(self.kinds.values()).count("text")
+            return n_texts * table_numbers(self.plan.text, self.plan.text_settings, first_units)
+        return self.features.shape[1] * first_units if sp.issparse(self.features) else 0
+
+
+class Decoded(NamedTuple):
+    """Features with their images decoded.
+
+    Attributes:
+        features: The rows that are left, m of n.
+        is_kept: bool (n,), which those are; None where they are all.
+        notes: What is to be told of the others.
+    """
+
+    features: Any
+    is_kept: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def image_bytes(features: Any, kinds: Mapping[str, str], plan: Plan) -> int:
+    """Bytes of the decoded images of a row, as these rows are.
+
+    Args:
+        features: A frame of the first rows.
+        kinds: Column name -> kind.
+        plan: The plan.
+
+    Raises:
+        InputError: None of the images can be used.
+    """
+    found = _image_columns(kinds, plan).settle(features)
+    return sum(math.prod(encoder.shape) for encoder in found.encoders)
+
+
+def _image_columns(kinds: Mapping[str, str], plan: Plan) -> ImageColumns:
+    return ImageColumns([name for name, kind in kinds.items() if kind == "image"], plan.image_settings)
+
+
+def decode_images(
+    features: Any,
+    kinds: Mapping[str, str] | None,
+    plan: Plan,
+    on_bad_image: str,
+    samples: Samples | None = None,
+    backbone: ImageFeatures | None = None,
+    tell: Callable[[str, float | None], None] | None = None,
+) -> Decoded:
+    """Images of training decoded once, before folds and encoders take their rows, and looked at by the backbone.
+
+    Args:
+        features: What the encoder takes, n rows.
+        kinds: Column name -> kind, when the features are a frame.
+        plan: The plan.
+        on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
+        samples: Where the rows came from, for messages.
+        backbone: What makes numbers of images.
+        tell: Called with what is being done, and the share of it that is done.
+
+    Raises:
+        InputError: An image that cannot be used, unless such rows are left out; no image that can be.
+    """
+    if kinds is None or "image" not in kinds.values() or resolved(plan, 1).encode == "none":
+        return Decoded(features)
+    try:
+        columns = _image_columns(kinds, plan).settle(features)
+        frame, bad = columns.opened(features)
+        if on_bad_image == "error":
+            refuse_bad(bad)
+    except InputError as error:
+        raise (error if samples is None else samples.placed(error)) from None
+    is_kept = np.ones(len(frame), dtype=bool)
+    is_kept[list(bad)] = False
+    frame = frame.filter(is_kept) if bad else frame
+    if backbone is not None:
+        columns.attach(backbone)
+        columns.look(frame, None if tell is None else partial(tell, "looking at images"))
+    return Decoded(frame, is_kept, (bad_words(bad, "left out", samples),)) if bad else Decoded(frame)
+
+
+def image_function(
+    plan: Plan, kinds: Mapping[str, str] | None, open_backbone: Callable[[str, str], Function]
+) -> ImageFeatures | None:
+    """The backbone that makes numbers of images, opened; None where the plan names none with weights.
+
+    Args:
+        plan: The plan.
+        kinds: Column name -> kind, when the features are a frame.
+        open_backbone: (name, where its weights are) -> the backbone.
+
+    Raises:
+        InputError: No images for it, or weights that cannot be opened.
+    """
+    told = image_settings(plan.image_settings)
+    if told["backbone"] == NONE:
+        return None
+    if "image" not in (kinds or {}).values():
+        raise InputError(
+            f"the backbone {told['backbone']!r} looks at images, and there are none", argument="image_settings"
+        )
+    if resolved(plan, 1).encode == "none":
+        raise InputError(
+            "encode='none' leaves everything as it is, and a backbone makes numbers of images; leave one of them away",
+            argument="image_settings",
+        )
+    return ImageFeatures(open_backbone(told["backbone"], told["weights"]), told["cache"]) if has_weights(told) else None
+
+
+def text_function(
+    plan: Plan, function: Any, kinds: Mapping[str, str] | None, open_preset: Callable[[str, int], TextFunction]
+) -> Features | None:
+    """The function that makes numbers of texts, checked and kept; None where the plan takes none or no text is there.
+
+    Args:
+        plan: The plan.
+        function: What was handed over as `text`.
+        kinds: Column name -> kind, when the features are a frame.
+        open_preset: (folder, most pieces of a text) -> the function of a pretrained transformer.
+
+    Raises:
+        InputError: No function where the plan says "own", one that does not give finite numbers (k, d), or a
+            transformer that cannot be opened.
+    """
+    if plan.text not in (OWN_TEXT, PRETRAINED) or "text" not in (kinds or {}).values():
+        return None
+    told = text_settings(plan.text, plan.text_settings)
+    if plan.text == PRETRAINED:
+        name = Path(told["preset"]).name
+        return Features(open_preset(told["preset"], told["max_tokens"]), name, told["cache"], f"{told['max_tokens']}")
+    if isinstance(function, str):
+        raise InputError(
+            "'own' stands for a function of yours; hand it over in Python: MultiLabelClassifier(text=function)",
+            argument="text",
+        )
+    return Features(function, told["name"], told["cache"])

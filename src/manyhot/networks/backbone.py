@@ -1,0 +1,281 @@
+"""Networks of `keras.applications` without their last layer, and the network that ends in one's own labels.
+
+Which there are, and how they want their pixels, stands in `image_kinds.BACKBONES`; a name out of that table is all
+that a file can say. Where weights come from is not known here. Start reading at `build_core`, then `build_backbone`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from manyhot.backend import jax, keras
+from manyhot.config.images import BACKBONES
+from manyhot.networks.conv import on_images
+from manyhot.networks.custom.cloning import drawing_from, flat_layers
+from manyhot.networks.initialization import Start
+from manyhot.networks.layers import BatchNormalization, Pixels, Scaled
+
+CLIP = 3.0
+"""As for the numbers of a table."""
+FEATURES = "features"
+"""Name of the input of numbers."""
+MOMENTUM = 0.95
+"""Of the moving averages of batch normalisation, where these learn; as in our own networks."""
+
+
+class Core(keras.Model):
+    """Images as `Pixels` scaled them (b, h, w, 3) -> what the network makes of each (b, d), the mean over places.
+
+    Args:
+        inner: The network of `keras.applications`.
+        learns_averages: Whether it does in training what it would do when it is trained from nothing: statistics of
+            the batch, units dropped. Otherwise only its weights move, and what it keeps of ImageNet's statistics stays.
+    """
+
+    def __init__(self, inner: keras.Model, learns_averages: bool, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.inner, self.learns_averages = inner, learns_averages
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """(b, h, w, 3) -> (b, d)."""
+        return self.inner(inputs, training=bool(training) and self.learns_averages)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """One row an image."""
+        return (input_shape[0], self.inner.output_shape[-1])
+
+
+def _initializers(generator: np.random.Generator | None) -> dict[str, type]:
+    """Keras' initializers by name, drawing on the host: Keras compiles a program for every shape that it draws, and JAX
+    one for every shape of a NumPy array that it is handed as it is.
+
+    Args:
+        generator: Where kernels are drawn from; None for zeros, where nothing but shapes matters.
+
+    Source:
+        Glorot and Bengio (2010), AISTATS, equation 16; He, Zhang, Ren, Sun (2015), arXiv 1502.01852, equation 14, as
+        `keras.applications` asks for them.
+    """
+
+    class Kernel(keras.initializers.Initializer):
+        def __init__(self, scale: float = 1.0, mode: str = "fan_avg", **_: Any) -> None:
+            self.scale, self.mode = scale, mode
+
+        def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
+            kind = keras.backend.standardize_dtype(dtype)
+            if generator is None:
+                return jax.device_put(np.zeros(tuple(shape), kind))
+            places = math.prod(shape[:-2])
+            fans = {"fan_in": places * shape[-2], "fan_out": places * shape[-1]}
+            fan = fans.get(self.mode, (fans["fan_in"] + fans["fan_out"]) / 2)
+            drawn = generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)
+            return jax.device_put(drawn.astype(kind))
+
+    def constant(value: float) -> type:
+        class Constant(keras.initializers.Initializer):
+            def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
+                return jax.device_put(np.full(tuple(shape), value, keras.backend.standardize_dtype(dtype)))
+
+        return Constant
+
+    return {"glorot_uniform": Kernel, "VarianceScaling": Kernel, "zeros": constant(0.0), "ones": constant(1.0)}
+
+
+def build_core(
+    name: str,
+    edges: tuple[int, int],
+    dtype: str,
+    generator: np.random.Generator | None = None,
+    learns_averages: bool = False,
+    weights: str | None = None,
+) -> Core:
+    """A backbone with weights drawn at random, zeros, or those that Keras downloads.
+
+    Args:
+        name: A key of `BACKBONES`.
+        edges: Height and width of its images, in pixels.
+        dtype: "float32" or "float64".
+        generator: Where its draws begin; None where its weights are put in later.
+        learns_averages: See `Core`.
+        weights: None, or "imagenet".
+
+    Raises:
+        Exception: Whatever Keras raises where weights cannot be downloaded.
+    """
+    kind = BACKBONES[name]
+    maker = getattr(keras.applications, kind.maker)
+    plain = {"include_preprocessing": False} if kind.maker.startswith(("MobileNetV3", "Efficient", "ConvNeXt")) else {}
+    seed = 0 if generator is None else int(generator.integers(2**31))
+    scope = keras.saving.custom_object_scope(_initializers(generator))
+    with drawing_from(seed, dtype), redirect_stdout(sys.stderr), scope:
+        inner = maker(include_top=False, weights=weights, input_shape=(*edges, 3), pooling="avg", **plain)
+        core = Core(inner, learns_averages, name=f"{name}_{edges[0]}x{edges[1]}")
+    for layer in flat_layers(inner):
+        if type(layer) is keras.layers.BatchNormalization:
+            layer.__class__ = BatchNormalization  # which leaves padded rows out
+            layer.momentum = MOMENTUM
+    return core
+
+
+def scaled_pixels(name: str, dtype: str) -> Pixels:
+    """The layer that a backbone's images go through first."""
+    pixels = BACKBONES[name].pixels
+    return Pixels(pixels.mean, pixels.deviation, pixels.is_reversed, dtype=dtype)
+
+
+def build_features(name: str, edges: tuple[int, int]) -> keras.Model:
+    """A backbone from whole numbers on, its weights to be put in: uint8 (b, h, w, 3) -> float32 (b, d)."""
+    image = keras.Input((*edges, 3), dtype="uint8")
+    return keras.Model(image, build_core(name, edges, "float32")(scaled_pixels(name, "float32")(image)))
+
+
+def build_backbone(
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+) -> keras.Model:
+    """A backbone on each column of images, the same one where their sizes are equal, then the layers of "mlp".
+
+    Args:
+        shapes: As for `build_cnn`; images in colour.
+        n_labels: Number of logits.
+        settings: As for `build_mlp`, and `images` (by name of the input), `backbone` (a key of `BACKBONES`),
+            `is_tuned`: whether its weights are from elsewhere, so that what it makes of an image is scaled as a
+            table's numbers are, and statistics of batches stay as they are.
+        start: Where the weights begin; those of a tuned one are put in later, by `joined`.
+
+    Returns:
+        A model from a dict of inputs, uint8 (b, h, w, 3) for images, to logits (b, n_labels).
+    """
+    name, is_tuned = settings["backbone"], settings["is_tuned"]
+    cores: dict[tuple[int, ...], Core] = {}
+
+    def row_of(image: Any, column: str) -> Any:
+        edges = tuple(image.shape[1:3])
+        if edges not in cores:
+            start.reserve(BACKBONES[name].n_weights)
+            generator = None if is_tuned else np.random.default_rng(start.seed())
+            cores[edges] = build_core(name, edges, start.dtype, generator, learns_averages=not is_tuned)
+        x = cores[edges](scaled_pixels(name, start.dtype)(image))
+        return Scaled(CLIP, name=f"scaled_{column}", dtype=start.dtype)(x) if is_tuned else x
+
+    return on_images(row_of, "backbone", shapes, n_labels, settings, start)
+
+
+def build_seen(
+    name: str, edges: Mapping[str, tuple[int, int]], n_others: int, heads: Sequence[keras.Model], dtype: str
+) -> keras.Model:
+    """A backbone that stays as it is and the layers of all members behind it, as one network from pixels on.
+
+    Args:
+        name: A key of `BACKBONES`.
+        edges: Name of an input of images -> height and width.
+        n_others: Numbers of the table that stand before what the backbone makes of images.
+        heads: The members' networks, which take all of these as "features".
+        dtype: "float32" or "float64".
+
+    Returns:
+        A model from a dict of inputs to the mean of the members' logits (b, l).
+    """
+    inputs = {one: keras.Input((*of, 3), name=one, dtype="uint8") for one, of in edges.items()}
+    rows, cores = [], {of: build_core(name, of, dtype) for of in set(edges.values())}
+    if n_others:
+        inputs[FEATURES] = keras.Input((n_others,), name=FEATURES, dtype=dtype)
+        rows.append(inputs[FEATURES])
+    for one, of in edges.items():
+        x = cores[of](scaled_pixels(name, dtype)(inputs[one]))
+        rows.append(Scaled(CLIP, name=f"scaled_{one}", dtype=dtype)(x))
+    x = rows[0] if len(rows) == 1 else keras.layers.Concatenate(dtype=dtype)(rows)
+    named = [keras.Model(head.input, head.output, name=f"member_{k}") for k, head in enumerate(heads)]
+    logits = [head({FEATURES: x}) for head in named]
+    return keras.Model(inputs, logits[0] if len(logits) == 1 else keras.layers.Average(dtype=dtype)(logits))
+
+
+class Held(NamedTuple):
+    """Weights on the host.
+
+    Attributes:
+        trainable: Those that learn.
+        fixed: The others.
+    """
+
+    trainable: list[np.ndarray]
+    fixed: list[np.ndarray]
+
+
+def joined(model: keras.Model, core: Held, scales: Mapping[str, tuple[np.ndarray, np.ndarray]], head: Held) -> Held:
+    """The weights of a tuned network before it is tuned: those of the backbone, and of the layers that were trained on
+    what it makes of images.
+
+    Args:
+        model: What `build_backbone` made.
+        core: The backbone's weights.
+        scales: Name of an input of images -> centre and scale of what the backbone makes of it.
+        head: Weights of the layers behind, (m, ...) each, in the order of `build_mlp`, without tables.
+
+    Returns:
+        Weights of all members, (m, ...) each, in the order of the model.
+    """
+    n_members = len(head.trainable[0])
+    known = _of_backbone(model, core, scales)
+    found = []
+    for variables, rest in ((model.trainable_variables, head.trainable), (model.non_trainable_variables, head.fixed)):
+        others = iter(rest)
+        leaves = []
+        for variable in variables:
+            dtype = str(np.dtype(str(variable.dtype)))
+            if id(variable) in known:
+                leaf = np.broadcast_to(known[id(variable)].astype(dtype), (n_members, *variable.shape))
+            else:
+                leaf = next(others)
+            if leaf.shape[1:] != tuple(variable.shape):
+                raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
+            leaves.append(leaf)
+        found.append(leaves)
+    return Held(*found)
+
+
+def seen_weights(
+    model: keras.Model,
+    core: Held,
+    scales: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    heads: Sequence[keras.Model],
+    behind: Held,
+) -> Held:
+    """The weights of what `build_seen` made, (1, ...) each, in the order of the model.
+
+    Args:
+        model: What `build_seen` made.
+        core: The backbone's weights.
+        scales: As for `joined`.
+        heads: The members' networks that it was made of.
+        behind: Their weights, (m, ...) each.
+    """
+    known = _of_backbone(model, core, scales)
+    for k, head in enumerate(heads):
+        known |= _by_variable(head.trainable_variables, [leaf[k] for leaf in behind.trainable])
+        known |= _by_variable(head.non_trainable_variables, [leaf[k] for leaf in behind.fixed])
+    kinds = (model.trainable_variables, model.non_trainable_variables)
+    return Held(*([known[id(one)].astype(str(np.dtype(str(one.dtype))))[None] for one in kind] for kind in kinds))
+
+
+def _of_backbone(
+    model: keras.Model, core: Held, scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> dict[int, np.ndarray]:
+    """The id of a variable -> its values, for those of the backbone and of the scales of what it makes."""
+    known: dict[int, np.ndarray] = {}
+    for layer in model.layers:
+        if isinstance(layer, Core):
+            known |= _by_variable(layer.trainable_variables, core.trainable)
+            known |= _by_variable(layer.non_trainable_variables, core.fixed)
+        elif isinstance(layer, Scaled):
+            known |= _by_variable((layer.center, layer.factor), scales[layer.name.removeprefix("scaled_")])
+    return known
+
+
+def _by_variable(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+    return {id(variable): array for variable, array in zip(variables, arrays, strict=True)}

@@ -1,0 +1,208 @@
+"""From a Keras model to a description in JSON and back to a fresh model with draws of its own.
+
+Nothing here knows what the model is for. Start reading at `config_of`, then `rebuilt`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from manyhot.backend import keras
+from manyhot.errors import InputError
+from manyhot.networks.custom.allowlist import custom_names
+
+Inputs = Sequence[tuple[str, tuple[int, ...]]]
+_BUILDING = threading.RLock()
+
+
+def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """All layers, those of models inside the model too, in a fixed order."""
+    found: list[keras.layers.Layer] = []
+    for layer in model.layers:
+        found += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
+
+
+def kept_weights(model: keras.Model) -> dict[int, list[np.ndarray]]:
+    """Weights of frozen layers, by place in `flat_layers`; those of adapted ones are in the description."""
+    return {
+        place: [np.asarray(weight) for weight in layer.get_weights()]
+        for place, layer in enumerate(flat_layers(model))
+        if layer.weights and not layer.trainable_weights and not isinstance(layer, keras.layers.Normalization)
+    }
+
+
+def _with_statistics(config: Any, model: keras.Model) -> Any:
+    """A description in which adapted Normalization layers say their statistics, which Keras keeps beside it."""
+    adapted = {
+        layer.name: {
+            "mean": np.asarray(layer.adapt_mean).tolist(),
+            "variance": np.asarray(layer.adapt_variance).tolist(),
+        }
+        for layer in flat_layers(model)
+        if isinstance(layer, keras.layers.Normalization) and layer.built and layer.input_mean is None
+    }
+
+    def told(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            inner = {name: told(part) for name, part in value.items()}
+            if value.get("class_name") == "Normalization" and value["config"].get("name") in adapted:
+                inner["config"] = {**inner["config"], **adapted[value["config"]["name"]]}
+            return inner
+        return [told(part) for part in value] if isinstance(value, list) else value
+
+    return told(config) if adapted else config
+
+
+def config_of(model: keras.Model) -> dict[str, Any]:
+    """The description of a model without its compilation, as JSON values."""
+    try:
+        config = keras.saving.serialize_keras_object(model)
+        return _with_statistics(json.loads(json.dumps(_without_compilation(config))), model)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the model {type(model).__name__!r} cannot be cloned ({first_line(error)}); give it get_config and "
+            "from_config, or hand over a function (input_shape, n_labels) -> keras.Model",
+            argument="network",
+        ) from None
+
+
+def _without_compilation(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        dropped = ("compile_config", "build_config")
+        return {name: _without_compilation(inner) for name, inner in value.items() if name not in dropped}
+    if isinstance(value, (list, tuple)):
+        return [_without_compilation(inner) for inner in value]
+    return value
+
+
+def custom_of(model: keras.Model, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's classes that the description names, found in the model or among what Keras has registered."""
+    classes = {type(part).__name__: type(part) for part in (model, *flat_layers(model), *_models_in(model))}
+    found = {}
+    for name in custom_names(config):
+        thing = keras.saving.get_registered_object(name) or classes.get(name.rpartition(">")[2])
+        if thing is not None:
+            found[name] = thing
+    return found
+
+
+def _models_in(model: keras.Model) -> Iterator[keras.Model]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield layer
+            yield from _models_in(layer)
+
+
+@contextmanager
+def drawing_from(seed: int, dtype: str) -> Iterator[None]:
+    """Keras' draws without a seed begin at this one, new layers get this type; what was before is put back."""
+    with _BUILDING:
+        state, policy = random.getstate(), keras.config.dtype_policy()
+        random.seed(seed)
+        keras.config.set_dtype_policy(dtype)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            keras.config.set_dtype_policy(policy)
+
+
+def rebuilt(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str) -> keras.Model:
+    """A fresh model of a description, its parts of the given type; call it inside `drawing_from`."""
+    typed = _in_type(config, dtype) if dtype != "float32" else json.loads(json.dumps(config))
+    try:
+        if typed.get("class_name") == "Sequential" and typed.get("module") == "keras":
+            # all layers at once: from_config would build the model anew after each of them
+            layers = [_part(layer, custom) for layer in typed["config"]["layers"]]
+            return keras.Sequential(layers, name=typed["config"]["name"])
+        return _part(typed, custom)
+    except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise InputError(
+            f"the model {config.get('class_name')!r} cannot be rebuilt from its config ({first_line(error)})",
+            argument="network",
+        ) from None
+
+
+def _in_type(value: Any, dtype: str) -> Any:
+    """A description whose float32 parts compute in another type."""
+    if isinstance(value, Mapping):
+        return {
+            name: dtype if name in ("dtype", "name") and inner == "float32" else _in_type(inner, dtype)
+            for name, inner in value.items()
+        }
+    return [_in_type(inner, dtype) for inner in value] if isinstance(value, list) else value
+
+
+def _part(config: Mapping[str, Any], custom: Mapping[str, Any]) -> Any:
+    return keras.saving.deserialize_keras_object(config, custom_objects=dict(custom), safe_mode=True)
+
+
+def arranged(tensors: list[Any], names: list[str], takes: str) -> Any:
+    """Inputs as the model takes them: one tensor, a list or a dict."""
+    if takes == "tensor":
+        return tensors[0]
+    return dict(zip(names, tensors, strict=True)) if takes == "dict" else tensors
+
+
+def give_shape(model: keras.Model, inputs: Inputs, takes: str) -> int:
+    """Make all weights of a rebuilt model, and tell the width of its output."""
+    if getattr(model, "outputs", None) and model.built:
+        outputs = model.outputs
+    else:
+        dtype = keras.config.dtype_policy().name
+        tensors = [keras.Input(shape, name=name, dtype=dtype) for name, shape in inputs]
+        try:
+            outputs = [model(arranged(tensors, [name for name, _ in inputs], takes))]
+        except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError) as error:
+            raise InputError(
+                f"the model {type(model).__name__!r} cannot be called on rows of shape {dict(inputs)} "
+                f"({first_line(error)})",
+                argument="network",
+            ) from None
+    if len(outputs) != 1 or len(outputs[0].shape) != 2:
+        found = [tuple(output.shape) for output in outputs]
+        raise InputError(f"the model gives {found}, expected one output (rows, labels)", argument="network")
+    return int(outputs[0].shape[-1])
+
+
+BLANK = "manyhot>Blank"
+
+
+class Blank(keras.initializers.Initializer):
+    """Zeros, as long as not too many are asked for; stands in for every initializer of a description from a file."""
+
+    left: list[int]
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
+        """Zeros of a shape."""
+        self.take(math.prod(shape))
+        return np.zeros(tuple(shape), keras.backend.standardize_dtype(dtype))
+
+    def take(self, n_weights: int) -> None:
+        """Refuse more weights than are left."""
+        self.left[0] -= n_weights
+        if self.left[0] < 0:
+            raise InputError("the network described has more weights than the file holds")
+
+
+def with_blanks(value: Any) -> Any:
+    """A description with `BLANK` in place of every initializer."""
+    if isinstance(value, Mapping):
+        marker: dict[str, Any] = {"module": None, "class_name": "Blank", "config": {}, "registered_name": BLANK}
+        return {name: marker if name.endswith("_initializer") else with_blanks(inner) for name, inner in value.items()}
+    return [with_blanks(inner) for inner in value] if isinstance(value, list) else value
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, cut to one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

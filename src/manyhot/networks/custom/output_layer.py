@@ -1,0 +1,187 @@
+"""How a Keras model ends and how it was compiled: what is taken off, what is taken over, what is refused.
+
+Start reading at `end_of`, then `compilation_of`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from manyhot.backend import jax, keras
+from manyhot.errors import InputError
+from manyhot.networks.custom.allowlist import audit
+from manyhot.networks.custom.cloning import Inputs, arranged, first_line, flat_layers
+
+ENDS = {keras.activations.sigmoid: "sigmoid", keras.activations.softmax: "softmax"}
+HEADS = (
+    keras.layers.Activation,
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+)
+"""Layers whose `activation` is the last thing they do."""
+
+
+def check_layers(model: keras.Model) -> None:
+    """Refuse layers that would count padded rows."""
+    for layer in flat_layers(model):
+        if isinstance(layer, keras.layers.BatchNormalization) and getattr(layer, "renorm", False):
+            raise InputError(
+                f"the layer {layer.name!r} uses renorm, which padded batches would spoil", argument="network"
+            )
+        if getattr(layer, "activity_regularizer", None) is not None:
+            raise InputError(
+                f"the layer {layer.name!r} has an activity_regularizer, which padded batches would spoil; regularise "
+                "its weights instead (kernel_regularizer)",
+                argument="network",
+            )
+
+
+def end_of(model: keras.Model, inputs: Inputs, takes: str) -> tuple[int, str]:
+    """Which layer turns logits into probabilities, and how; (-1, "linear") for a model of logits."""
+    layers = flat_layers(model)
+    last = _last_layer(model)
+    if last is not None:
+        place = next(k for k, layer in enumerate(layers) if layer is last)
+        if isinstance(last, HEADS) and last.activation in ENDS:
+            return place, ENDS[last.activation]
+        if isinstance(last, HEADS) and last.activation is keras.activations.linear:
+            return -1, "linear"
+        if isinstance(last, keras.layers.Softmax):
+            raise InputError("the model ends in a Softmax layer; write Activation('softmax')", argument="network")
+    names = [name for name, _ in inputs]
+    generator = np.random.default_rng(0)
+    rows = [generator.random((16, *shape)).astype("float32") * 2 for _, shape in inputs]
+
+    def outputs() -> np.ndarray:
+        weights = [v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables]
+        return np.asarray(jax.jit(lambda given: model.stateless_call(*weights, given)[0])(arranged(rows, names, takes)))
+
+    ended = outputs()
+    for place in reversed(range(len(layers))):
+        kind = ENDS.get(getattr(layers[place], "activation", None)) if isinstance(layers[place], HEADS) else None
+        if kind is None:
+            continue
+        activation, layers[place].activation = layers[place].activation, keras.activations.linear
+        function: Callable = jax.nn.sigmoid if kind == "sigmoid" else jax.nn.softmax
+        if np.allclose(np.asarray(function(outputs())), ended, atol=1e-6):
+            return place, kind
+        layers[place].activation = activation
+    if ended.min() >= 0 and ended.max() <= 1:
+        raise InputError(
+            "the model seems to end in probabilities without a layer for it; end it in a layer with "
+            "activation='sigmoid', or let it give logits",
+            argument="network",
+        )
+    return -1, "linear"
+
+
+def _last_layer(model: keras.Model) -> keras.layers.Layer | None:
+    """The layer whose output is the model's, where the model's structure tells."""
+    if isinstance(model, keras.Sequential):
+        last = model.layers[-1] if model.layers else None
+    elif "output_layers" in (config := model.get_config() if getattr(model, "outputs", None) else {}):
+        name = config["output_layers"]
+        while isinstance(name, (list, tuple, dict)):
+            name = next(iter(name.values())) if isinstance(name, dict) else name[0]
+        last = model.get_layer(name)
+    else:
+        return None
+    return _last_layer(last) if isinstance(last, keras.Model) else last
+
+
+def compilation_of(model: keras.Model) -> tuple[dict[str, Any] | None, str | None]:
+    """The optimizer as JSON values and the name of the loss, None and None for a model that is not compiled."""
+    if not model.compiled:
+        return None, None
+    optimizer = model.optimizer
+    if getattr(optimizer, "use_ema", False):
+        raise InputError("the optimizer uses use_ema, which is not supported; leave it out", argument="network")
+    name = type(optimizer).__name__
+    try:
+        config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
+        audit(config, {})
+    except InputError:
+        raise InputError(
+            f"the optimizer {name!r}, or its schedule, is none of Keras' own that can be taken over; say "
+            "optimizer='adamw' (or 'adam', 'sgd') to choose another",
+            argument="network",
+        ) from None
+    except (TypeError, ValueError) as error:
+        message = f"the optimizer {name!r} cannot be taken over ({first_line(error)})"
+        raise InputError(message, argument="network") from None
+    if _loss_weights(model) is not None:
+        raise InputError("the model is compiled with loss_weights, which is not supported", argument="network")
+    return config, _loss_name(model.loss)
+
+
+def _loss_weights(model: keras.Model) -> Any:
+    try:
+        return (model.get_compile_config() or {}).get("loss_weights")
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+
+
+def check_loss(model: keras.Model, output: str) -> None:
+    """Refuse a loss that expects something else than the model ends in.
+
+    Args:
+        model: The user's model.
+        output: What it ends in: "sigmoid", "softmax" or "linear".
+
+    Raises:
+        InputError: Probabilities taken as logits, or the reverse.
+    """
+    if not model.compiled or model.loss is None:
+        return
+    is_object = isinstance(model.loss, keras.losses.Loss)
+    from_logits = bool(model.loss.get_config().get("from_logits", False)) if is_object else False
+    if from_logits and output != "linear":
+        raise InputError(f"the model ends in {output}, but its loss has from_logits=True", argument="network")
+    if not from_logits and output == "linear":
+        raise InputError(
+            "the model gives logits, but its loss takes probabilities; end it with activation='sigmoid', or say "
+            "from_logits=True",
+            argument="network",
+        )
+
+
+def _loss_name(loss: Any) -> str:
+    """The name of a compiled loss, by what it computes."""
+    if loss is None:
+        return "binary_crossentropy"
+    if not isinstance(loss, (str, keras.losses.Loss)) and not callable(loss):
+        raise InputError(f"the model is compiled with the loss {loss!r}, expected one loss", argument="network")
+    name = str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", ""))
+    squashed = name.replace("_", "").lower()
+    if isinstance(loss, keras.losses.Loss):
+        told = loss.get_config()
+        for field, usual in (("label_smoothing", (0, 0.0)), ("reduction", ("sum_over_batch_size", "mean"))):
+            if told.get(field, usual[0]) not in usual:
+                raise InputError(
+                    f"the model's loss has {field}={told[field]!r}, which is not supported", argument="network"
+                )
+    elif not isinstance(loss, str) and not str(getattr(loss, "__module__", "")).startswith("keras."):
+        raise InputError(
+            f"the model is compiled with a loss of your own, {name!r}, which is not supported", argument="network"
+        )
+    known = {
+        "binarycrossentropy": "binary_crossentropy",
+        "categoricalcrossentropy": "categorical_crossentropy",
+        "sparsecategoricalcrossentropy": "categorical_crossentropy",
+    }
+    if squashed not in known:
+        raise InputError(
+            f"the model is compiled with the loss {name!r}; compile it with 'binary_crossentropy', the loss of one "
+            "sigmoid per label",
+            argument="network",
+        )
+    return known[squashed]

@@ -1,0 +1,1 @@
+"""Keras layers that do the same work quicker on a CPU."""

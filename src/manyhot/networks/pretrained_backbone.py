@@ -1,0 +1,194 @@
+"""A backbone as a function of images: a network of `keras.applications` and the weights that it begins with.
+
+Weights come from Keras' own download, from a file of the user's, or out of a saved model; nothing of a file but numbers
+is ever read. Start reading at `open_backbone`, then `Backbone`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot.backend import jax, precision
+from manyhot.config.images import BACKBONES, DOWNLOADED
+from manyhot.encoders import Encoder, TableEncoder
+from manyhot.encoders.images.backbone_features import ImageFeatures
+from manyhot.errors import BundleError, InputError
+from manyhot.networks import build_core, build_features, choose_layers
+from manyhot.networks.custom.cloning import first_line
+from manyhot.persistence.container import Reader
+
+SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
+ON_CPU, ON_DEVICE = 8, 64
+"""Images in a batch: one size, so that what is made of an image does not depend on how many there are."""
+
+
+class Backbone:
+    """Makes a row of numbers of each image: the mean over places of the network's last layer.
+
+    Args:
+        name: A key of `image_kinds.BACKBONES`.
+        trainable: Its weights that can learn, in Keras' order, float32.
+        fixed: Its other weights.
+        width: Numbers that it makes of an image.
+    """
+
+    def __init__(self, name: str, trainable: Sequence[np.ndarray], fixed: Sequence[np.ndarray], width: int) -> None:
+        self.name, self.trainable, self.fixed, self.width = name, list(trainable), list(fixed), width
+        self._runs: dict[tuple[int, ...], Callable] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_runs": {}}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights."""
+        digest = hashlib.sha256()
+        for leaf in (*self.trainable, *self.fixed):
+            digest.update(f"{leaf.dtype} {leaf.shape}\n".encode())
+            digest.update(np.ascontiguousarray(leaf).data)
+        return digest.hexdigest()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images in batches of one size, the last one filled up.
+
+        Args:
+            images: uint8 (n, h, w, 3).
+
+        Returns:
+            float32 (n, width).
+
+        Raises:
+            InputError: Weights that make something else than finite numbers of an image.
+        """
+        size = ON_CPU if jax.default_backend() == "cpu" else ON_DEVICE
+        found = []
+        with precision("float32"):
+            run = self._run(images.shape[1:3])
+            for first in range(0, len(images), size):
+                part = images[first : first + size]
+                filled = np.zeros((size, *images.shape[1:]), np.uint8)
+                filled[: len(part)] = part
+                found.append(np.asarray(run(filled))[: len(part)])
+        rows = np.concatenate(found) if found else np.zeros((0, self.width), np.float32)
+        if not np.isfinite(rows).all():
+            raise InputError(
+                f"the weights of {self.name} make NaN or infinity of an image; they are not those of such a network",
+                argument="image_settings",
+            )
+        return rows
+
+    def _run(self, edges: tuple[int, ...]) -> Callable:
+        if edges not in self._runs:
+            network = choose_layers(build_features(self.name, (edges[0], edges[1])), True)
+
+            def features(trainable: Any, fixed: Any, images: Any) -> Any:
+                return network.stateless_call(trainable, fixed, images, training=False)[0]
+
+            compiled, weights = jax.jit(features), jax.device_put((self.trainable, self.fixed))
+            self._runs[edges] = lambda images: compiled(*weights, images)
+        return self._runs[edges]
+
+
+def open_backbone(name: str, weights: str) -> Backbone:
+    """A backbone with its weights.
+
+    Args:
+        name: A key of `image_kinds.BACKBONES`.
+        weights: "imagenet", or a file of its weights without the last layer, as Keras saves them: `save_weights` of
+            `keras.applications.X(include_top=False)`, the files that Keras itself downloads (`..._notop.h5`), or a
+            model as `.keras`, of which only the weights are read.
+
+    Raises:
+        InputError: Weights that cannot be downloaded, no such file, or a file of something else.
+    """
+    edge = BACKBONES[name].least_edge
+    with precision("float32"):
+        if weights == DOWNLOADED:
+            return _downloaded(name)
+        core = build_core(name, (edge, edge), "float32")
+        path = Path(weights).expanduser()
+        if not weights or not path.is_file() or not weights.endswith(SUFFIXES):
+            raise InputError(
+                f"weights: got {weights!r}, expected 'imagenet', 'none', or a file of the weights of {name}, ending in "
+                f"{', '.join(SUFFIXES)}",
+                argument="image_settings",
+            )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras warns of every layer of another network before it raises
+                core.inner.load_weights(str(path))
+            kernels = [one for one in core.trainable_variables if len(one.shape) > 1]
+            missing = [one.path for one in kernels if not np.asarray(one.value).any()]
+        except Exception as error:  # h5py and Keras raise whatever a damaged file leads them to
+            raise _no_such_weights(path, name, first_line(error)) from None
+        if missing:
+            raise _no_such_weights(path, name, f"{len(missing)} layers are missing, such as {missing[0]}")
+        return _of_core(name, core)
+
+
+def _no_such_weights(path: Path, name: str, why: str) -> InputError:
+    return InputError(
+        f"weights: {path} does not hold the weights of {name} without its last layer ({why}); such a file is written "
+        f"by keras.applications.{BACKBONES[name].maker}(include_top=False).save_weights('x.weights.h5')",
+        argument="image_settings",
+    )
+
+
+def _downloaded(name: str) -> Backbone:
+    edge = BACKBONES[name].least_edge
+    try:
+        core = build_core(name, (edge, edge), "float32", weights=DOWNLOADED)
+    except Exception as error:  # Keras raises a plain Exception where a download fails
+        raise InputError(
+            f"weights: those of {name} could not be downloaded ({first_line(error)}); where there is no network, "
+            "download that file elsewhere and say weights=FILE (or put it into ~/.keras/models), or say weights='none' "
+            "to begin from nothing",
+            argument="image_settings",
+        ) from None
+    return _of_core(name, core)
+
+
+def _of_core(name: str, core: Any) -> Backbone:
+    kinds = (core.trainable_variables, core.non_trainable_variables)
+    trainable, fixed = ([np.asarray(variable.value) for variable in variables] for variables in kinds)
+    return Backbone(name, trainable, fixed, core.inner.output_shape[-1])
+
+
+def read_backbone(reader: Reader, encoder: Encoder, is_kept: bool) -> None:
+    """Hand the encoder the backbone that its file holds, if it needs one.
+
+    Args:
+        reader: The document and the arrays; "encoder/backbone....".
+        encoder: The encoder that was read.
+        is_kept: Whether what the backbone makes of images is kept on disk.
+
+    Raises:
+        BundleError: Weights of another shape than the backbone's.
+    """
+    if not isinstance(encoder, TableEncoder) or not encoder.looks.is_frozen:
+        return
+    name, prefix = encoder.looks.backbone, "encoder/backbone."
+    held = reader.array_names(prefix)
+    if sum(reader.any_array(one).size for one in held) != BACKBONES[name].n_weights:
+        raise BundleError(f"the file does not hold the weights of {name}")
+    edge = BACKBONES[name].least_edge
+    with precision("float32"):
+        core = build_core(name, (edge, edge), "float32")
+    kinds = {"trainable": core.trainable_variables, "fixed": core.non_trainable_variables}
+    trainable, fixed = (
+        [
+            reader.array(f"{prefix}{kind}.{k}", dtype=str(np.dtype(str(variable.dtype))), shape=tuple(variable.shape))
+            for k, variable in enumerate(variables)
+        ]
+        for kind, variables in kinds.items()
+    )
+    if len(held) != len(trainable) + len(fixed):
+        raise BundleError(f"the file holds more than the weights of {name}")
+    encoder.looks.attach(ImageFeatures(Backbone(name, trainable, fixed, core.inner.output_shape[-1]), is_kept))

@@ -1,0 +1,69 @@
+"""The shapes of a network's weights, found by building it with zeros, of which it gets no more than a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from manyhot.backend import keras, precision
+from manyhot.networks.custom.cloning import Blank
+from manyhot.networks.initialization import Start
+
+WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]
+
+
+class Counted(Start):
+    """A start of zeros that refuses to begin more weights than a file holds.
+
+    Args:
+        n_elements: Weights in all, at most.
+        dtype: "float32" or "float64".
+    """
+
+    def __init__(self, n_elements: int, dtype: str) -> None:
+        super().__init__(0, None, dtype)
+        self._blank = Blank()
+        self._blank.left = [n_elements]
+
+    def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
+        """Zeros."""
+        return self._blank
+
+    def embeddings(self, stretch: float) -> keras.initializers.Initializer:
+        """Zeros."""
+        return self._blank
+
+    def zeros(self) -> keras.initializers.Initializer:
+        """Zeros."""
+        return self._blank
+
+    def reserve(self, n_weights: int) -> None:
+        """Refuses what the file cannot hold."""
+        self._blank.take(n_weights)
+
+    def bias(self) -> keras.initializers.Initializer:
+        """Zeros."""
+        return self._blank
+
+
+def built_shapes(build: Callable[[Start], Any], n_elements: int, dtype: str) -> WeightShapes:
+    """The shapes of the weights of what a builder makes.
+
+    Args:
+        build: Start -> network.
+        n_elements: Weights in all, at most.
+        dtype: "float32" or "float64".
+
+    Returns:
+        Shapes of the trainable weights, and (shape, dtype) of the others; dtype None is the network's precision.
+
+    Raises:
+        InputError: More weights.
+    """
+    with precision(dtype):
+        network = build(Counted(n_elements, dtype))
+    kinds = [(tuple(v.shape), str(np.dtype(str(v.dtype)))) for v in network.non_trainable_variables]
+    fixed = [(shape, None if kind == dtype else kind) for shape, kind in kinds]
+    return [tuple(v.shape) for v in network.trainable_variables], fixed

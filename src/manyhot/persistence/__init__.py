@@ -1,0 +1,1 @@
+"""Models to files, and files to models."""

@@ -1,0 +1,315 @@
+"""Typed fields out of an untrusted document: each is checked when it is taken, none is missed.
+
+It is for who rebuilds an object from a bundle: every `Reader` method takes one field, checks
+type and range, and raises a `BundleError` that names the field. It must not know any particular
+document. Start at `Reader`; its `finish` is what refuses unknown keys.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import reprlib
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
+from typing import Any, NoReturn
+
+import numpy as np
+
+from manyhot import validation
+from manyhot.errors import BundleError
+
+MAX_ITEMS = 1_000_000
+MAX_CHARACTERS = 10_000
+_WHOLE = (-(2**63), 2**64 - 1)
+
+
+class Reader:
+    """A checked view of one JSON object and of the arrays beside it.
+
+    Fields are named by dotted paths ("network.name"). The rule for unknown keys: **every key must
+    have been taken by the time `finish` is called**, or been named in its `ignore`; `mapping`
+    takes a whole object with all that is in it. Arrays follow the same rule.
+
+    Args:
+        document: The JSON object.
+        arrays: The arrays of the bundle.
+        file: Where both come from, for the errors.
+
+    Example:
+        >>> reader = Reader({"network": {"name": "mlp", "n_layers": 2}})
+        >>> reader.text("network.name"), reader.integer("network.n_layers", 1, 100)
+        ('mlp', 2)
+        >>> reader.finish()
+    """
+
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray] | None = None,
+        file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._document = document
+        self._arrays = arrays or {}
+        self._file = None if file is None else os.fsdecode(file)
+        self._place = ""
+        self._taken: set[str] = set()
+        self._arrays_taken: set[str] = set()
+        self._records: list[Reader] = []
+
+    def has(self, path: str) -> bool:
+        """Whether there is a value other than null at `path`; a null then counts as taken."""
+        found, value = self._find(path)
+        if found and value is None:
+            self._taken.add(path)
+        return found and value is not None
+
+    def text(self, path: str, *, choices: Iterable[str] | None = None, max_characters: int = MAX_CHARACTERS) -> str:
+        """A text, of at most `max_characters`, one of `choices` if they are given."""
+        value = self._take(path)
+        if not isinstance(value, str) or len(value) > max_characters:
+            self._refuse(path, value, f"a text of at most {max_characters:,} characters")
+        if choices is not None and value not in (listed := list(choices)):
+            hint = validation.did_you_mean(value[:200], listed)
+            self._refuse(path, value, f"one of {', '.join(map(repr, listed))}{hint}")
+        return value
+
+    def integer(self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1]) -> int:
+        """A whole number in [low, high]; 2.0 and true are none."""
+        value = self._take(path)
+        if not _is_integer(value) or not low <= value <= high:
+            self._refuse(path, value, f"a whole number from {low} to {high}")
+        return value
+
+    def number(self, path: str, low: float = -math.inf, high: float = math.inf) -> float:
+        """A finite number in [low, high], as a float."""
+        value = self._take(path)
+        if not _is_number(value) or not low <= value <= high:
+            self._refuse(path, value, f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    def boolean(self, path: str) -> bool:
+        """True or false."""
+        value = self._take(path)
+        if not isinstance(value, bool):
+            self._refuse(path, value, "true or false")
+        return value
+
+    def list_of_text(
+        self,
+        path: str,
+        max_items: int = MAX_ITEMS,
+        *,
+        min_items: int = 0,
+        is_unique: bool = False,
+        max_characters: int = MAX_CHARACTERS,
+    ) -> list[str]:
+        """A list of texts; `is_unique` refuses repeated ones (label names)."""
+        values = self._list(path, min_items, max_items)
+        for position, value in enumerate(values):
+            if not isinstance(value, str) or len(value) > max_characters:
+                self._refuse(f"{path}[{position}]", value, f"a text of at most {max_characters:,} characters")
+        if is_unique and len(set(values)) != len(values):
+            self._refuse(path, values, "a list without repetitions")
+        return list(values)
+
+    def list_of_integers(
+        self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1], *, min_items: int = 0, max_items: int = MAX_ITEMS
+    ) -> list[int]:
+        """A list of whole numbers in [low, high]."""
+        values = self._list(path, min_items, max_items)
+        for position, value in enumerate(values):
+            if not _is_integer(value) or not low <= value <= high:
+                self._refuse(f"{path}[{position}]", value, f"a whole number from {low} to {high}")
+        return list(values)
+
+    def list_of_numbers(
+        self,
+        path: str,
+        low: float = -math.inf,
+        high: float = math.inf,
+        *,
+        min_items: int = 0,
+        max_items: int = MAX_ITEMS,
+    ) -> list[float]:
+        """A list of finite numbers in [low, high], as floats."""
+        values = self._list(path, min_items, max_items)
+        for position, value in enumerate(values):
+            if not _is_number(value) or not low <= value <= high:
+                self._refuse(f"{path}[{position}]", value, f"a number from {low:g} to {high:g}")
+        return [float(value) for value in values]
+
+    def mapping(self, path: str, max_items: int = MAX_ITEMS) -> dict[str, Any]:
+        """A whole JSON object, unchecked beyond its size: the caller vouches for what is in it."""
+        value = self._take(path)
+        if not isinstance(value, dict) or len(value) > max_items:
+            self._refuse(path, value, f"a JSON object of at most {max_items:,} keys")
+        return dict(value)
+
+    def mappings(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[dict[str, Any]]:
+        """A list of whole JSON objects, unchecked: the caller vouches for what is in them."""
+        values = self._list(path, min_items, max_items)
+        for position, value in enumerate(values):
+            if not isinstance(value, dict):
+                self._refuse(f"{path}[{position}]", value, "a JSON object")
+        return [dict(value) for value in values]
+
+    def record(self, path: str) -> Reader:
+        """A reader of the JSON object at `path`; this reader's `finish` covers it too."""
+        value = self._take(path)
+        if not isinstance(value, dict):
+            self._refuse(path, value, "a JSON object")
+        return self._nested(value, path)
+
+    def records(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[Reader]:
+        """A reader for each JSON object of a list (layers, encoders)."""
+        values = self.mappings(path, max_items, min_items=min_items)
+        return [self._nested(value, f"{path}[{position}]") for position, value in enumerate(values)]
+
+    def array_names(self, prefix: str = "") -> list[str]:
+        """The names of the arrays that start with `prefix`, sorted."""
+        return sorted(name for name in self._arrays if name.startswith(prefix))
+
+    def array(
+        self,
+        name: str,
+        *,
+        dtype: Any,
+        shape: tuple[int | None, ...],
+        finite: bool = True,
+        low: float = -math.inf,
+        high: float = math.inf,
+    ) -> np.ndarray:
+        """One array, checked.
+
+        Args:
+            name: "part/name".
+            dtype: Exactly this dtype.
+            shape: Exactly this shape; None stands for any size.
+            finite: Refuse NaN and infinities.
+            low: Smallest value allowed (NaN passes, where `finite` lets it).
+            high: Largest value allowed.
+
+        Returns:
+            The array itself, not a copy.
+
+        Raises:
+            BundleError: It is missing or otherwise.
+        """
+        if name not in self._arrays:
+            hint = validation.did_you_mean(name, islice(self._arrays, 1000))  # not all: a file may name many
+            self._fail(f"the array {name!r} is missing{hint}")
+        array = self._arrays[name]
+        self._arrays_taken.add(name)
+        if array.dtype != np.dtype(dtype):
+            self._fail(f"the array {name!r} has dtype {array.dtype}, expected {np.dtype(dtype)}")
+        if len(shape) != array.ndim or any(w not in (None, g) for w, g in zip(shape, array.shape, strict=True)):
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            self._fail(f"the array {name!r} has shape {array.shape}, expected ({wanted})")
+        if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
+            self._fail(f"the array {name!r} holds NaN or infinity, expected finite numbers")
+        numbers = array[~np.isnan(array)] if array.dtype.kind == "f" else array
+        is_bounded = low > -math.inf or high < math.inf
+        if is_bounded and numbers.size and not (numbers.min() >= low and numbers.max() <= high):
+            self._fail(f"the array {name!r} holds values outside {low:g} to {high:g}")
+        return array
+
+    def any_array(self, name: str) -> np.ndarray:
+        """One array, unchecked: the caller vouches for what is in it."""
+        self._arrays_taken.add(name)
+        return self._arrays[name]
+
+    def finish(self, ignore: Collection[str] = ()) -> None:
+        """Refuse every key and every array that nobody took.
+
+        Args:
+            ignore: Paths, and names or parts of arrays, that may be there unread ("notes", "evidence").
+
+        Raises:
+            BundleError: There are others; the error names them.
+        """
+        self._finish_document(frozenset(ignore))
+        taken = self._arrays_taken.union(*(record._all_arrays_taken() for record in self._records))
+        left = [name for name in sorted(self._arrays) if name not in taken]
+        left = [name for name in left if name not in ignore and name.partition("/")[0] not in ignore]
+        if left and not self._place:
+            self._fail(f"the array {left[0]!r} is not known{_and_more(left)}")
+
+    def _finish_document(self, ignore: frozenset[str]) -> None:
+        left = list(self._untaken(self._document, "", ignore))
+        if left:
+            self._fail(f"the field {_shown_path(self._full(left[0]))} is not known{_and_more(left)}")
+        for record in self._records:
+            record._finish_document(frozenset())
+
+    def _untaken(self, value: Mapping[str, Any], place: str, ignore: frozenset[str]) -> Iterable[str]:
+        parents = {path[:end] for path in self._taken for end, c in enumerate(path) if c == "."}
+        open_objects = [(value, place)]
+        while open_objects:
+            here, prefix = open_objects.pop()
+            for key, inner in here.items():
+                path = prefix + key
+                if "." in key or (path not in self._taken and path not in parents and path not in ignore):
+                    yield path
+                elif path in parents and path not in self._taken and isinstance(inner, dict):
+                    open_objects.append((inner, f"{path}."))
+
+    def _all_arrays_taken(self) -> set[str]:
+        return self._arrays_taken.union(*(record._all_arrays_taken() for record in self._records))
+
+    def _nested(self, document: dict[str, Any], path: str) -> Reader:
+        record = Reader(document, self._arrays, self._file)
+        record._place = f"{self._full(path)}."
+        self._records.append(record)
+        return record
+
+    def _find(self, path: str) -> tuple[bool, Any]:
+        value: Any = self._document
+        for key in path.split("."):
+            if not isinstance(value, dict) or key not in value:
+                return False, None
+            value = value[key]
+        return True, value
+
+    def _take(self, path: str) -> Any:
+        found, value = self._find(path)
+        if not found:
+            self._fail(f"the field {_shown_path(self._full(path))} is missing")
+        self._taken.add(path)
+        return value
+
+    def _list(self, path: str, min_items: int, max_items: int) -> list[Any]:
+        value = self._take(path)
+        if not isinstance(value, list) or not min_items <= len(value) <= max_items:
+            self._refuse(path, value, f"a list of {min_items:,} to {max_items:,} items")
+        return value
+
+    def _full(self, path: str) -> str:
+        return self._place + path
+
+    def _refuse(self, path: str, value: Any, expected: str) -> NoReturn:
+        self._fail(f"the field {_shown_path(self._full(path))} is {_shown(value)}, expected {expected}")
+
+    def _fail(self, fault: str) -> NoReturn:
+        raise BundleError(f"{fault}; save the file again with this version of manyhot", file=self._file)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def _shown(value: Any) -> str:
+    """A value from the file, cut to what fits into one line."""
+    return reprlib.repr(value)[:100]
+
+
+def _shown_path(path: str) -> str:
+    return repr(path if len(path) <= 200 else f"{path[:200]}...")
+
+
+def _and_more(names: Collection[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""

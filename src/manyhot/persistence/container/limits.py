@@ -1,0 +1,40 @@
+"""How much a file may ask of the machine before it is believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from manyhot import validation
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds that are checked before memory or time is spent.
+
+    The same bounds hold for writing, so that whatever was written can be read.
+
+    Args:
+        max_file_bytes: Size of the whole file.
+        max_header_bytes: Size of the safetensors header, the document included.
+        max_depth: Nesting of JSON objects and lists.
+        max_values: Values in one JSON text (a vocabulary of millions belongs in an array).
+        max_arrays: Number of arrays.
+        max_rank: Axes of one array.
+    """
+
+    max_file_bytes: int = 2**34
+    max_header_bytes: int = 2**26
+    max_depth: int = 64
+    max_values: int = 2_000_000
+    max_arrays: int = 65_536
+    max_rank: int = 8
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            validation.integer(low=1, high=2**48, **{field.name: getattr(self, field.name)})
+        # json descends one level of the interpreter's stack per level of nesting
+        validation.integer(low=1, high=256, max_depth=self.max_depth)
+        validation.integer(low=1, high=32, max_rank=self.max_rank)
+
+
+DEFAULT = Limits()

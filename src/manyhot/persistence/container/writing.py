@@ -1,0 +1,143 @@
+"""Document and arrays -> bundle file: either all of it or nothing.
+
+It is for writing a file so that a crash, a full disk or a kill at any moment leaves the old
+file or the new one. It must not know what the document means. Start at `write`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot.errors import BundleError, InputError
+from manyhot.files import put, replacing
+from manyhot.persistence.container import strict_json
+from manyhot.persistence.container.header import (
+    ARRAY_NAME,
+    CHECKSUM_KEY,
+    DOCUMENT_KEY,
+    DTYPES,
+    FORMAT,
+    Entry,
+    audit,
+    part_checksum,
+)
+from manyhot.persistence.container.limits import DEFAULT, Limits
+from manyhot.version import __version__
+
+_CODES = {dtype: code for code, dtype in DTYPES.items()}
+
+
+def write(
+    path: str | os.PathLike[str],
+    document: dict[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    limits: Limits = DEFAULT,
+) -> None:
+    """Write a bundle; the same input gives the same bytes.
+
+    Args:
+        path: The file; one that exists is replaced in one step and keeps its permissions.
+        document: Anything JSON can say, without NaN.
+        arrays: "part/name" -> array of bool, (u)int8 to 64 or float16 to 64, of any shape.
+        limits: What a reader will accept; raise it on both sides for larger bundles.
+
+    Raises:
+        InputError: The document or an array cannot be stored faithfully, or is beyond the limits.
+        OutputError: The system refused; the old file is untouched and nothing is left behind.
+    """
+    plain = {name: _plain(name, array) for name, array in sorted(_named(arrays))}
+    head, ordered = _head(document, plain, limits)
+    target = Path(os.path.realpath(_path(path)))
+    with replacing(target) as descriptor:
+        put(descriptor, memoryview(head))
+        for array in ordered:
+            # made contiguous one at a time: at most one copy is alive
+            put(descriptor, _bytes(array).data)
+
+
+def _path(path: str | os.PathLike[str]) -> str:
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise InputError(f"got a {type(path).__name__}, expected a path", argument="path") from None
+    if not text or "\0" in text:
+        raise InputError(f"got {text!r}, expected the name of a file", argument="path")
+    return text
+
+
+def _named(arrays: Mapping[str, np.ndarray]) -> Iterable[tuple[str, np.ndarray]]:
+    for name in arrays:
+        if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
+            raise InputError(
+                f"got the array name {name!r}, expected part/name: the part of a-z, 0-9 and _, "
+                "the name of ASCII letters, digits, '.', '_', '-' and '/'",
+                argument="arrays",
+            )
+    return arrays.items()
+
+
+def _plain(name: str, array: Any) -> np.ndarray:
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        raise InputError(f"{name!r} is a {type(array).__name__}, expected a numpy.ndarray", argument="arrays")
+    if array.dtype.newbyteorder("<") not in _CODES:
+        known = ", ".join(dtype.name for dtype in DTYPES.values())
+        raise InputError(f"{name!r} has dtype {array.dtype}, expected one of {known}", argument="arrays")
+    return np.asarray(array)
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    """The array's bytes as it lies in the file: C order, little endian; uint8 (nbytes,)."""
+    # asarray, because ascontiguousarray would give a 0-d array an axis
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
+
+
+def _head(document: dict[str, Any], arrays: dict[str, np.ndarray], limits: Limits) -> tuple[bytes, list[np.ndarray]]:
+    """The bytes before the arrays, and the arrays in the order of the file."""
+    if not isinstance(document, dict):
+        raise InputError(f"got a {type(document).__name__}, expected a dict", argument="document")
+    strict_json.refuse_unfaithful(document, "document")
+    entries: dict[str, dict[str, Any]] = {}
+    parts: dict[str, list[tuple[Entry, str]]] = {}
+    ordered, start = [], 0
+    # wide elements first: without gaps, this aligns every array for a reader that maps the file
+    for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        entry = Entry(name, _CODES[array.dtype.newbyteorder("<")], array.shape, start, start + array.nbytes)
+        start = entry.stop
+        parts.setdefault(entry.part, []).append((entry, hashlib.sha256(_bytes(array).data).hexdigest()))
+        entries[name] = {"dtype": entry.code, "shape": list(entry.shape), "data_offsets": [entry.start, entry.stop]}
+        ordered.append(array)
+    listed = {
+        part: {"sha256": part_checksum(found), "bytes": sum(entry.stop - entry.start for entry, _ in found)}
+        for part, found in sorted(parts.items())
+    }
+    sealed = {"format": FORMAT, "manyhot": __version__, "parts": listed, "document": document}
+    text = strict_json.render(sealed)
+    metadata = {DOCUMENT_KEY: text, CHECKSUM_KEY: hashlib.sha256(text.encode("utf-8")).hexdigest()}
+    raw = strict_json.render({"__metadata__": metadata, **entries}).encode("utf-8")
+    raw += b" " * (-len(raw) % 8)
+    _check_readable(raw, start, limits)
+    return len(raw).to_bytes(8, "little") + raw, ordered
+
+
+def _check_readable(raw: bytes, n_data_bytes: int, limits: Limits) -> None:
+    """The reader's own audit, so that no file is written which it would refuse."""
+    if len(raw) > limits.max_header_bytes:
+        raise InputError(
+            f"the document makes a header of {len(raw):,} bytes, at most {limits.max_header_bytes:,} are allowed; "
+            "long lists belong in `arrays`",
+            argument="document",
+        )
+    if 8 + len(raw) + n_data_bytes > limits.max_file_bytes:
+        raise InputError(
+            f"the arrays have {n_data_bytes:,} bytes, the file may have {limits.max_file_bytes:,}", argument="arrays"
+        )
+    try:
+        audit(raw, n_data_bytes, limits)
+    except BundleError as error:
+        raise InputError(f"cannot be stored: {error.message}", argument="document") from None

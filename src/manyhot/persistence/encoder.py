@@ -1,0 +1,104 @@
+"""An encoder out of a bundle's document: every field and array is checked before anything is made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from manyhot.config.images import BACKBONES, FITS, MOST_EDGE
+from manyhot.data.samples import COLUMN_KINDS
+from manyhot.encoders import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
+from manyhot.errors import BundleError
+from manyhot.persistence.container import Reader
+
+MOST_UNITS = 10_000_000
+
+
+def read_encoder(reader: Reader) -> Encoder:
+    """The encoder that a document describes under "encoder", with the arrays "encoder/...".
+
+    Raises:
+        BundleError: Anything that `to_spec` of an encoder would not have written.
+        InputError: Likewise, where the encoder itself checks.
+    """
+    kind = reader.text("encoder.kind", choices=list(ENCODERS))
+    if kind == MatrixEncoder.kind:
+        spec: dict[str, Any] = {
+            "names": reader.list_of_text("encoder.names", is_unique=True),
+            "is_sparse": reader.boolean("encoder.is_sparse"),
+            "length": reader.number("encoder.length", 1e-37, 1e37),
+        }
+        width = len(spec["names"])
+    elif kind == PlainEncoder.kind:
+        return PlainEncoder.from_spec(_plain_spec(reader), {})
+    else:
+        spec, width = _table_spec(reader)
+    gaps = reader.array("encoder/gaps", dtype=np.int64, shape=(None,), low=0, high=max(width - 1, 0))
+    arrays = {
+        "center": reader.array("encoder/center", dtype=np.float64, shape=(width,)),
+        "scale": reader.array("encoder/scale", dtype=np.float64, shape=(width,), low=np.finfo(float).tiny),
+        "gaps": gaps,
+    }
+    if any("backbone" in one for one in spec.get("images", ())):
+        columns = (len(spec["images"]), None)
+        arrays["image.center"] = reader.array("encoder/image.center", dtype=np.float64, shape=columns)
+        low = np.finfo(float).tiny
+        arrays["image.scale"] = reader.array("encoder/image.scale", dtype=np.float64, shape=columns, low=low)
+        if arrays["image.center"].shape != arrays["image.scale"].shape:
+            raise BundleError("centres and scales of images do not fit each other")
+    texts = reader.array_names("encoder/text.") if "text" in spec else []
+    arrays |= {name.removeprefix("encoder/"): reader.any_array(name) for name in texts}
+    if len(gaps) > width or (np.diff(gaps) <= 0).any():
+        raise BundleError("columns with gaps are not in order")
+    return ENCODERS[kind].from_spec(spec, arrays)
+
+
+def _plain_spec(reader: Reader) -> dict[str, Any]:
+    columns = reader.list_of_text("encoder.columns", is_unique=True)
+    blocks = [
+        {
+            "name": record.text("name"),
+            "shape": record.list_of_integers("shape", 0, MOST_UNITS, max_items=8),
+        }
+        for record in reader.records("encoder.blocks", 1000, min_items=1)
+    ]
+    if columns and (len(blocks) != 1 or blocks[0]["shape"] != [len(columns)]):
+        raise BundleError(f"there are {len(columns)} columns, but rows of shape {blocks[0]['shape']}")
+    return {"columns": columns, "blocks": blocks}
+
+
+def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
+    names = reader.list_of_text("encoder.columns", is_unique=True)
+    column_kinds = reader.list_of_text("encoder.kinds", min_items=len(names), max_items=len(names))
+    for kind in column_kinds:
+        if kind not in COLUMN_KINDS:
+            raise BundleError(f"there is no kind of column {kind[:100]!r}")
+    n_categories = column_kinds.count("categorical")
+    records = reader.records("encoder.categories", n_categories, min_items=n_categories)
+    levels = [record.list_of_text("levels", is_unique=True) for record in records]
+    rests = reader.list_of_integers("encoder.has_rest", 0, 1, min_items=n_categories, max_items=n_categories)
+    for listed in levels:
+        if listed != sorted(listed):
+            raise BundleError("levels of a column are not in order")
+    categories = [{"levels": listed} for listed in levels]
+    spec = {"columns": names, "kinds": column_kinds, "categories": categories, "has_rest": rests}
+    if reader.has("encoder.text"):
+        n_texts = column_kinds.count("text")
+        spec["text"] = reader.mappings("encoder.text", n_texts, min_items=n_texts)  # checked by the encoders of texts
+    if reader.has("encoder.images"):
+        n_images = column_kinds.count("image")
+        spec["images"] = [_image_spec(one) for one in reader.records("encoder.images", n_images, min_items=n_images)]
+    return spec, sum(kind in ("numeric", "boolean") for kind in column_kinds)
+
+
+def _image_spec(record: Reader) -> dict[str, Any]:
+    shape = record.list_of_integers("shape", 1, MOST_EDGE, min_items=3, max_items=3)
+    numbers = {
+        name: record.list_of_numbers(name, low, 1.0, min_items=shape[2], max_items=shape[2])
+        for name, low in (("mean", 0.0), ("deviation", 1e-6))
+    }
+    backbone = {"backbone": record.text("backbone", choices=list(BACKBONES))} if record.has("backbone") else {}
+    if backbone and shape[2] != 3:
+        raise BundleError("a backbone takes images in colour")
+    return {"shape": shape, **numbers, "fit": record.text("fit", choices=FITS), **backbone}

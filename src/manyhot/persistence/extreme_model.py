@@ -1,0 +1,148 @@
+"""A model of very many labels as a bundle and back: describe, audit, construct.
+
+Everything read from a file is checked for type, size and range before anything is built from it; names of labels lie
+in arrays, because a JSON text holds only so many values. Start reading at `construct`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot import engine
+from manyhot.data.labels import LabelSpace
+from manyhot.errors import BundleError, InputError
+from manyhot.models.extreme.config import many_plan_from_dict
+from manyhot.models.extreme.model import ManyModel, trunk_of
+from manyhot.models.extreme.report import many_text
+from manyhot.models.network_spec import TrunkSpec
+from manyhot.persistence import container
+from manyhot.persistence.container import Contents, Reader
+from manyhot.persistence.encoder import read_encoder
+from manyhot.persistence.model_file import versions
+
+KIND = "many_labels"
+"""Says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing."""
+MOST_LABELS = 2**26
+
+
+def is_many(contents: Contents) -> bool:
+    """Whether a bundle says that it holds such a model."""
+    return contents.document.get("kind") == KIND
+
+
+def save(model: ManyModel, path: str | Path, reading: Mapping[str, Any]) -> None:
+    """Write a model into one file; a file there is replaced only when the new one is complete.
+
+    Args:
+        model: The model.
+        path: Where to.
+        reading: How the training file was read.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    spec, encoder_arrays = model.encoder.to_spec()
+    names = [name.encode() for name in model.labels.names]
+    document = {
+        "kind": KIND,
+        "n_labels": len(names),
+        "encoder": spec,
+        "network": dict(model.network.settings),
+        "threshold": model.threshold,
+        "plan": model.plan.to_dict(),
+        "report": model.report,
+        "reading": dict(reading),
+        "versions": versions(),
+    }
+    arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
+    arrays |= {f"network/trainable.{k}": leaf for k, leaf in enumerate(model.weights.trainable)}
+    arrays |= {f"network/fixed.{k}": leaf for k, leaf in enumerate(model.weights.fixed)}
+    arrays |= {
+        "network/kernel": model.weights.kernel,
+        "network/bias": model.weights.bias,
+        "labels/ends": np.cumsum([len(name) for name in names], dtype=np.int64),
+        "labels/bytes": np.frombuffer(b"".join(names), dtype=np.uint8),
+        "labels/propensities": model.propensities,
+    }
+    container.write(path, document, arrays)
+
+
+def construct(contents: Contents, path: str | Path) -> tuple[ManyModel, dict[str, Any]]:
+    """The model in a bundle, and how its training file was read.
+
+    Raises:
+        BundleError: The bundle does not describe such a model.
+    """
+    reader = Reader(contents.document, contents.arrays, path)
+    try:
+        model = _model(reader)
+        reading = reader.mapping("reading", max_items=1000)
+    except InputError as error:
+        if isinstance(error, BundleError) and error.file is not None:
+            raise
+        raise BundleError(f"{error}; the file does not describe a model", file=path) from None
+    reader.finish()
+    return model, reading
+
+
+def _model(reader: Reader) -> ManyModel:
+    reader.text("kind", choices=[KIND])
+    n_labels = reader.integer("n_labels", 1, MOST_LABELS)
+    labels = _labels(reader, n_labels)
+    plan = many_plan_from_dict(reader.mapping("plan"))
+    encoder = read_encoder(reader)
+    spec = trunk_of(plan, encoder)
+    if reader.mapping("network") != spec.settings:
+        raise BundleError("the network is not the one that its settings and its encoder make")
+    return ManyModel(
+        labels,
+        encoder,
+        spec,
+        _weights(reader, spec, n_labels),
+        reader.array("labels/propensities", dtype=np.float64, shape=(n_labels,), low=np.finfo(float).tiny, high=1),
+        reader.number("threshold", 0, 1),
+        plan,
+        _report(reader),
+    )
+
+
+def _weights(reader: Reader, spec: TrunkSpec, n_labels: int) -> engine.ManyWeights:
+    """The arrays, each of exactly the shape that the described network has."""
+    trainable, fixed = spec.weight_shapes()
+    dtype = spec.precision
+    return engine.ManyWeights(
+        [reader.array(f"network/trainable.{k}", dtype=dtype, shape=shape) for k, shape in enumerate(trainable)],
+        [reader.array(f"network/fixed.{k}", dtype=own or dtype, shape=shape) for k, (shape, own) in enumerate(fixed)],
+        reader.array("network/kernel", dtype=dtype, shape=(n_labels, spec.settings["hidden"][-1])),
+        reader.array("network/bias", dtype=dtype, shape=(n_labels,)),
+    )
+
+
+def _labels(reader: Reader, n_labels: int) -> LabelSpace:
+    ends = reader.array("labels/ends", dtype=np.int64, shape=(n_labels,), low=1)
+    raw = reader.array("labels/bytes", dtype=np.uint8, shape=(None,)).tobytes()
+    if (np.diff(ends) <= 0).any() or ends[-1] != len(raw):
+        raise BundleError("names of labels do not fit their places")
+    places = [0, *ends.tolist()]
+    try:
+        names = [raw[start:end].decode() for start, end in pairwise(places)]
+    except UnicodeDecodeError:
+        raise BundleError("a name of a label is not text") from None
+    return LabelSpace(tuple(names))
+
+
+def _report(reader: Reader) -> dict[str, Any]:
+    """The report, refused when it cannot be shown: it has no part in predicting, but people read it."""
+    values = reader.mapping("report")
+    try:
+        many_text(values)
+        dict(values["training"])
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise BundleError("the report in the file is not one that manyhot wrote") from None
+    reader.mapping("versions", max_items=100)
+    return values

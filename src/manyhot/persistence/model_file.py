@@ -1,0 +1,218 @@
+"""A model as a bundle and back: describe, audit, construct.
+
+Everything read from a file is checked for type, size and range before anything is built from it, and what is built
+comes from fixed tables (encoders, networks, decisions). The file format itself is `bundle`'s. Start reading at
+`construct`.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot.config.images import PIXEL_NETWORKS, image_settings
+from manyhot.config.training import plan_from_dict, to_dict
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.decisions import thresholds
+from manyhot.decisions.calibration import Calibration
+from manyhot.decisions.guarantees import Guarantee
+from manyhot.decisions.policy import Decider
+from manyhot.decisions.rules.rules import Rules
+from manyhot.errors import BundleError, InputError
+from manyhot.evaluation.report import to_text
+from manyhot.models.segmentation.model import PixelModel
+from manyhot.models.training import Evidence, Model, Remembered
+from manyhot.networks.pretrained_backbone import read_backbone
+from manyhot.persistence import container
+from manyhot.persistence.container import Contents, Reader
+from manyhot.persistence.encoder import read_encoder
+from manyhot.persistence.network import network_document, read_network
+
+MOST_LAYERS = 1000
+
+
+def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence: bool = True) -> None:
+    """Write a model into one file; a file there is replaced only when the new one is complete.
+
+    Args:
+        model: The model.
+        path: Where to.
+        facts: `classes` (the two values of a binary target, or None) and `reading` (how the file was read).
+        with_evidence: Whether out-of-fold scores, targets, ids and training curves go along.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    spec, encoder_arrays = model.encoder.to_spec()
+    decider_document, decider_arrays = _decider_document(model.decider)
+    evidence = model.evidence if with_evidence else None
+    document = {
+        "labels": list(model.labels.names),
+        "encoder": spec,
+        "network": network_document(model.network),
+        "members": model.n_members,
+        "decider": decider_document,
+        "plan": to_dict(model.plan),
+        "report": model.report,
+        "classes": None if facts["classes"] is None else dict(zip(("no", "yes"), facts["classes"], strict=True)),
+        "reading": dict(facts["reading"]),
+        "versions": versions(),
+        "evidence": None if evidence is None else {"is_stale": evidence.is_stale},
+    }
+    arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
+    arrays |= {f"calibration/{name}": array for name, array in decider_arrays.items()}
+    arrays |= {f"network/trainable.{k}": leaf for k, leaf in enumerate(model.weights.trainable)}
+    arrays |= {f"network/fixed.{k}": leaf for k, leaf in enumerate(model.weights.fixed)}
+    container.write(path, document, arrays | ({} if evidence is None else _evidence_arrays(evidence)))
+
+
+def construct(contents: Contents, path: str | Path, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
+    """The model in a bundle and the facts that were saved with it.
+
+    Args:
+        contents: What the bundle holds.
+        path: The bundle, for the errors.
+        custom_objects: Name -> class of the user's own that a Keras model in the file may name.
+
+    Raises:
+        BundleError: The bundle does not describe a model.
+    """
+    reader = Reader(contents.document, contents.arrays, path)
+    try:
+        n_elements = sum(array.size for name, array in contents.arrays.items() if name.startswith("network/"))
+        model, facts = _construct(reader, custom_objects, n_elements)
+    except InputError as error:
+        if isinstance(error, BundleError) and error.file is not None:
+            raise
+        raise BundleError(f"{error}; the file does not describe a model", file=path) from None
+    reader.finish()
+    return model, facts
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    names = ("manyhot", "jax", "jaxlib", "keras", "numpy", "scikit-learn", "polars")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: int) -> tuple[Model, dict[str, Any]]:
+    labels = LabelSpace(tuple(reader.list_of_text("labels", min_items=1, is_unique=True)))
+    plan = plan_from_dict(reader.mapping("plan"))
+    encoder = read_encoder(reader)
+    read_backbone(reader, encoder, image_settings(plan.image_settings)["cache"])
+    n_members = reader.integer("members", 1, 100_000)
+    of_plan = (plan.network, plan.precision)
+    network, weights = read_network(reader, encoder, len(labels), of_plan, n_members, custom_objects, n_elements)
+    decider = _decider(reader, labels)
+    report = _report(reader)
+    evidence = None
+    if reader.has("evidence"):
+        evidence = _evidence(reader, len(labels), n_members, plan.precision)
+    classes = None
+    if reader.has("classes"):
+        classes = _classes(reader)
+    reader.mapping("versions", max_items=100)
+    facts = {"classes": classes, "reading": reader.mapping("reading", max_items=1000)}
+    kind = PixelModel if network.name in PIXEL_NETWORKS else Model
+    return kind(labels, encoder, network, weights, decider, plan, report, evidence), facts
+
+
+def _decider_document(decider: Decider) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    calibration, arrays = decider.calibration.to_spec()
+    guarantee = None if decider.guarantee is None else decider.guarantee.to_spec()
+    return {
+        "calibration": calibration,
+        "decision": decider.decision.to_spec(),
+        "rules": decider.rules.to_spec(),
+        "guarantee": guarantee,
+        "is_given": decider.is_given,
+    }, arrays
+
+
+def _decider(reader: Reader, labels: LabelSpace) -> Decider:
+    """What turns scores into answers; every part checks what it is made from."""
+    names = reader.array_names("calibration/")
+    arrays = {name.removeprefix("calibration/"): reader.any_array(name) for name in names}
+    calibration = Calibration.from_spec(reader.mapping("decider.calibration"), arrays)
+    decision = thresholds.from_spec(reader.mapping("decider.decision"))
+    rules = Rules.from_spec(reader.mapping("decider.rules"))
+    guarantee = None
+    if reader.has("decider.guarantee"):
+        guarantee = Guarantee.from_spec(reader.mapping("decider.guarantee"))
+    n_decided = len(decision.thresholds) if decision.thresholds is not None else getattr(decision, "n_labels", None)
+    promised = len(labels) if guarantee is None else len(guarantee.thresholds)
+    counts = {n_decided, len(calibration), promised, len(labels)}
+    if len(counts) > 1:
+        raise BundleError(f"decisions are for {n_decided} labels, but there are {len(labels)}")
+    return Decider(labels, calibration, decision, rules, guarantee, reader.boolean("decider.is_given"))
+
+
+def _report(reader: Reader) -> dict[str, Any]:
+    """The report, refused when it cannot be shown: it has no part in predicting, but people and commands read it."""
+    values = reader.mapping("report")
+    try:
+        to_text(values)
+        for kind in ("own", "half"):
+            float(values["measures"][kind]["f1_micro"]["n_labels"])
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise BundleError("the report in the file is not one that manyhot wrote") from None
+    return values
+
+
+def _classes(reader: Reader) -> list[Any]:
+    values = reader.mapping("classes")
+    pair = [values.get("no"), values.get("yes")]
+    if len(values) != 2 or not all(isinstance(value, (str, int, float)) for value in pair):
+        raise BundleError("classes are two values, 'no' and 'yes'")
+    return pair
+
+
+def _evidence_arrays(evidence: Evidence) -> dict[str, np.ndarray]:
+    rows = evidence.rows
+    texts = [str(name).encode() for name in rows.ids]
+    arrays = {
+        "scores": evidence.scores,
+        "values": rows.targets.values,
+        "weights": rows.weights,
+        "curves": evidence.curves,
+        "best_epoch": evidence.best_epoch,
+        "id_ends": np.cumsum([len(text) for text in texts], dtype=np.int64),
+        "id_bytes": np.frombuffer(b"".join(texts), dtype=np.uint8),
+        "fingerprints": rows.fingerprints,
+        "held": rows.held,
+    }
+    if rows.targets.known is not None:
+        arrays["known"] = rows.targets.known
+    return {f"evidence/{name}": array for name, array in arrays.items()}
+
+
+def _evidence(reader: Reader, n_labels: int, n_members: int, precision: str) -> Evidence:
+    record = reader.record("evidence")
+    is_stale = record.boolean("is_stale")
+    held = reader.array("evidence/held", dtype=bool, shape=(None, n_members))
+    n, n_scored = len(held), int(held.any(axis=1).sum())
+    scores = reader.array("evidence/scores", dtype=precision, shape=(n_scored, n_labels), low=0, high=1)
+    values = reader.array("evidence/values", dtype=bool, shape=(n, n_labels))
+    known = None
+    if "evidence/known" in reader.array_names("evidence/known"):
+        known = reader.array("evidence/known", dtype=bool, shape=(n, n_labels))
+    ends = reader.array("evidence/id_ends", dtype=np.int64, shape=(n,), low=0)
+    raw = reader.array("evidence/id_bytes", dtype=np.uint8, shape=(None,)).tobytes()
+    if (np.diff(ends) < 0).any() or (n and ends[-1] != len(raw)):
+        raise BundleError("row ids do not fit their places")
+    starts = [0, *ends[:-1].tolist()] if n else []
+    ids = [raw[start:end].decode("utf-8", "replace") for start, end in zip(starts, ends.tolist(), strict=True)]
+    weights = reader.array("evidence/weights", dtype=np.float64, shape=(n,), low=0)
+    numbers = reader.array("evidence/fingerprints", dtype=np.uint64, shape=(n,))
+    return Evidence(
+        scores,
+        Remembered(Targets(values, known), np.asarray(ids, dtype=str), weights, numbers, held),
+        reader.array("evidence/curves", dtype=np.float32, shape=(None, None, 2), finite=False),
+        reader.array("evidence/best_epoch", dtype=np.int64, shape=(None,), low=0),
+        is_stale,
+    )

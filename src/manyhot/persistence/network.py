@@ -1,0 +1,206 @@
+"""A network in a bundle's document: described, and read back with its weights, every field checked before it is built.
+
+Start reading at `read_network`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from manyhot import engine
+from manyhot.config.fields import Sizes, Whole
+from manyhot.config.images import (
+    BACKBONE,
+    BACKBONES,
+    IMAGE_NETWORKS,
+    NETWORK_SETTINGS,
+    PIXEL_NETWORKS,
+    PIXEL_SETTINGS,
+    POOLS,
+)
+from manyhot.config.text import POOLS as WORD_POOLS
+from manyhot.config.training import LOSSES, OWN, PRECISIONS
+from manyhot.encoders import Encoder
+from manyhot.errors import BundleError
+from manyhot.models.network_spec import NetworkSpec
+from manyhot.networks import BUILDERS, WEIGHT_SHAPES, OwnNetwork, audit, built_shapes
+from manyhot.persistence.container import Reader
+from manyhot.persistence.encoder import MOST_UNITS
+
+MOST_LAYERS = 1000
+
+
+def read_network(
+    reader: Reader,
+    encoder: Encoder,
+    n_labels: int,
+    plan: tuple[str, str],
+    n_members: int,
+    custom_objects: Mapping[str, Any],
+    n_elements: int,
+) -> tuple[NetworkSpec, engine.Weights]:
+    """The network that a document describes under "network", and its weights.
+
+    Args:
+        reader: The document and the arrays.
+        encoder: The encoder, which says what the network takes.
+        n_labels: Number of logits.
+        plan: The plan's network and precision.
+        n_members: Members that have weights.
+        custom_objects: Name -> class of the user's own that a Keras model in the file may name.
+        n_elements: Numbers in all weights of the file.
+
+    Raises:
+        BundleError: Anything that `network_document` would not have written.
+    """
+    name, precision = plan
+    if name == OWN:
+        network = _own_network(reader, encoder, n_labels, precision, custom_objects)
+        return network, _own_weights(reader, network, n_members, n_elements // n_members)
+    network = _network(reader, encoder, n_labels, precision)
+    return network, _weights(reader, network, n_members, n_elements // n_members)
+
+
+def network_document(network: NetworkSpec) -> dict[str, Any]:
+    """What a network is, as JSON values; its weights are arrays."""
+    if network.own is None:
+        settings = {name: value for name, value in network.settings.items() if name != "images"}
+        widths = {name: shape[0] for name, shape in network.shapes.items() if len(shape) == 1}
+        described = {"name": network.name, "settings": settings}  # images have the shape that the encoder says
+        return {**described, "widths": widths} if widths else described
+    own = network.own
+    return {
+        "name": network.name,
+        "config": own.config,
+        "inputs": [{"name": name, "shape": list(shape)} for name, shape in own.inputs],
+        "takes": own.takes,
+        "head": own.head,
+        "frozen": list(own.frozen),
+        "output": own.output,
+        "optimizer": own.optimizer,
+        "loss": own.loss,
+    }
+
+
+def _own_network(
+    reader: Reader,
+    encoder: Encoder,
+    n_labels: int,
+    precision: str,
+    custom_objects: Mapping[str, Any],
+) -> NetworkSpec:
+    """A Keras model of the user's: its description is checked against the list before anything of it is built."""
+    reader.text("network.name", choices=[OWN])
+    inputs = tuple(
+        (record.text("name"), tuple(record.list_of_integers("shape", 0, MOST_UNITS, max_items=8)))
+        for record in reader.records("network.inputs", 1000, min_items=1)
+    )
+    if dict(inputs) != encoder.shapes():
+        raise BundleError(f"the network takes {dict(inputs)}, but the encoder gives {encoder.shapes()}")
+    own = OwnNetwork(
+        config=reader.mapping("network.config"),
+        inputs=inputs,
+        takes=reader.text("network.takes", choices=["tensor", "list", "dict"]),
+        n_labels=n_labels,
+        head=reader.integer("network.head", -1, MOST_LAYERS),
+        output=reader.text("network.output", choices=["sigmoid", "softmax", "linear"]),
+        optimizer=reader.mapping("network.optimizer") if reader.has("network.optimizer") else None,
+        loss=reader.text("network.loss", choices=list(LOSSES)) if reader.has("network.loss") else None,
+        custom=dict(custom_objects),
+        frozen=tuple(reader.list_of_integers("network.frozen", 0, MOST_LAYERS, max_items=MOST_LAYERS)),
+    )
+    audit(own.optimizer, {})
+    return NetworkSpec(OWN, {}, encoder.shapes(), n_labels, precision, own)
+
+
+def _own_weights(reader: Reader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
+    assert network.own is not None
+    trainable, fixed = (
+        [
+            reader.array(f"network/{kind}.{k}", dtype=dtype, shape=(n_members, *shape))
+            for k, (shape, dtype) in enumerate(listed)
+        ]
+        for kind, listed in network.own.audited_shapes(network.precision, n_elements).items()
+    )
+    return engine.Weights(trainable, fixed)
+
+
+def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) -> NetworkSpec:
+    name = reader.text("network.name", choices=list(BUILDERS))
+    settings = {
+        "hidden": reader.list_of_integers("network.settings.hidden", 1, MOST_UNITS, max_items=MOST_LAYERS),
+        "activation": reader.text("network.settings.activation"),
+        "dropout": reader.number("network.settings.dropout", 0, 0.99),
+        "batch_norm": reader.boolean("network.settings.batch_norm"),
+    }
+    settings["tables"] = reader.list_of_text("network.settings.tables", is_unique=True)
+    if name == "words":
+        settings |= _word_settings(reader, encoder)
+    if (name in (*IMAGE_NETWORKS, *PIXEL_NETWORKS)) != bool(encoder.images):
+        raise BundleError(f"the network {name!r} does not fit {len(encoder.images)} columns of images")
+    if name == BACKBONE:
+        known = reader.text("network.settings.backbone", choices=list(BACKBONES))
+        is_tuned = reader.boolean("network.settings.is_tuned")
+        settings |= {"images": encoder.images, "backbone": known, "is_tuned": is_tuned}
+        least = BACKBONES[known].least_edge
+        if any(min(shape[:2]) < least or shape[2] != 3 for shape in encoder.shapes().values() if len(shape) == 3):
+            raise BundleError(f"the images are not such as {known} takes")
+    elif encoder.images:
+        settings |= _image_settings(reader, encoder, name in PIXEL_NETWORKS)
+    if settings["tables"] != sorted(encoder.sparse):
+        raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
+    widths = {block: shape[0] for block, shape in encoder.shapes().items() if len(shape) == 1}
+    told = {block: reader.integer(f"network.widths.{block}", 0, MOST_UNITS) for block in widths}
+    if told != widths or precision not in PRECISIONS:
+        raise BundleError(f"the network takes {told} columns, but the encoder gives {widths}")
+    return NetworkSpec(name, settings, encoder.shapes(), n_labels, precision)
+
+
+def _word_settings(reader: Reader, encoder: Encoder) -> dict[str, Any]:
+    known = encoder.vocabularies
+    told = {block: reader.integer(f"network.settings.vocabularies.{block}", 1, 2**31) for block in known}
+    if told != known or not known:
+        raise BundleError(f"the network knows {told} words, but the encoder gives {known}")
+    units = reader.integer("network.settings.units", 1, MOST_UNITS)
+    return {"vocabularies": told, "units": units, "pool": reader.text("network.settings.pool", choices=WORD_POOLS)}
+
+
+def _image_settings(reader: Reader, encoder: Encoder, is_pixels: bool) -> dict[str, Any]:
+    names = ("blocks", "kernel", "patch") if is_pixels else ("blocks", "kernel")
+    ranges = {**NETWORK_SETTINGS, **PIXEL_SETTINGS}
+    filters = NETWORK_SETTINGS["filters"]
+    assert isinstance(filters, Sizes)
+    listed = reader.list_of_integers(
+        "network.settings.filters", filters.low, filters.high, min_items=1, max_items=max(filters.counts)
+    )
+    numbers = {
+        name: reader.integer(f"network.settings.{name}", one.low, one.high)
+        for name, one in ((name, ranges[name]) for name in names)
+        if isinstance(one, Whole)
+    }
+    if is_pixels:
+        return {"images": encoder.images, "filters": listed, **numbers}
+    pool = reader.text("network.settings.pool", choices=POOLS[1:])
+    return {"images": encoder.images, "filters": listed, **numbers, "pool": pool}
+
+
+def _weights(reader: Reader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
+    """The arrays, each of exactly the shape that the described network has."""
+    if network.name in WEIGHT_SHAPES:
+        trainable, fixed = WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
+    else:
+        build = partial(BUILDERS[network.name], network.shapes, network.n_labels, network.settings)
+        trainable, fixed = built_shapes(build, n_elements, network.precision)
+    trainable = [*network.tables().values(), *trainable]
+    return engine.Weights(
+        [
+            reader.array(f"network/trainable.{k}", dtype=network.precision, shape=(n_members, *shape))
+            for k, shape in enumerate(trainable)
+        ],
+        [
+            reader.array(f"network/fixed.{k}", dtype=dtype or network.precision, shape=(n_members, *shape))
+            for k, (shape, dtype) in enumerate(fixed)
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Reports and images for people to look at."""

@@ -1,0 +1,84 @@
+"""Which labels occur together, so that it can be read with six labels and with a thousand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.evaluation.data_checks.counts import PairCounts, count_pairs
+
+MATRIX_LABELS = 24
+"""Labels of the matrix: all, or the most frequent."""
+PAIRED_LABELS = 3000
+PAIRS = 40
+LEAST_ROWS = 5
+
+
+def together(space: LabelSpace, targets: Targets) -> dict[str, Any]:
+    """The label sets in numbers.
+
+    Args:
+        space: The names of the l labels.
+        targets: Targets (n, l).
+
+    Returns:
+        `sizes` (place k: rows of which something is known with k known labels); `matrix`: `labels` (indices, at most
+        24, similar ones side by side), `rows` (how many carry both; on the diagonal the support), `known` (rows where
+        both are known and the row's label is there: what shares are of); `pairs`: `first`, `second` (indices), `rows`,
+        `expected` (rows if they had nothing to do with each other), the 40 that deviate most upwards, of pairs in 5
+        rows or more; `paired`, how many labels were compared two by two.
+    """
+    sizes = targets.values.sum(axis=1)
+    if targets.known is not None:
+        sizes = sizes[targets.known.any(axis=1)]
+    support = targets.support()
+    frequent = np.argsort(-support, kind="stable")
+    frequent = frequent[support[frequent] > 0]
+    paired = np.sort(frequent[:PAIRED_LABELS])
+    chosen = frequent[:MATRIX_LABELS]
+    counts = count_pairs(targets, chosen)
+    order = _similar_together(counts)
+    turned = np.ix_(order, order)
+    return {
+        "sizes": np.bincount(sizes).tolist() if len(sizes) else [],
+        "matrix": {
+            "labels": chosen[order].tolist(),
+            "rows": counts.both[turned].tolist(),
+            "known": np.asarray(counts.first)[turned].tolist(),
+        },
+        "pairs": _strongest(paired, count_pairs(targets, paired)) if len(paired) else [],
+        "paired": len(paired),
+    }
+
+
+def _similar_together(counts: PairCounts) -> np.ndarray:
+    """An order in which labels stand beside those that they occur with: leaves of a tree of average linkage."""
+    n = len(counts.both)
+    if n < 3:
+        return np.arange(n)
+    either = counts.first + counts.second - counts.both
+    distance = 1 - np.divide(counts.both, either, out=np.zeros((n, n)), where=either > 0)
+    np.fill_diagonal(distance, 0)
+    return leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True))
+
+
+def _strongest(paired: np.ndarray, counts: PairCounts) -> list[dict[str, Any]]:
+    expected = counts.expected()
+    first, second = np.nonzero(np.triu(counts.both >= LEAST_ROWS, 1))
+    rows, by_chance = counts.both[first, second], expected[first, second]
+    surprise = (rows - by_chance) / np.sqrt(np.maximum(by_chance, 1e-9))
+    order = np.lexsort((second, first, -surprise))[:PAIRS]
+    order = order[surprise[order] > 0]
+    return [
+        {
+            "first": int(paired[first[i]]),
+            "second": int(paired[second[i]]),
+            "rows": int(rows[i]),
+            "expected": float(by_chance[i]),
+        }
+        for i in order
+    ]

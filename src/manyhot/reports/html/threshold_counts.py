@@ -1,0 +1,55 @@
+"""Hits and answers of every label at 1001 thresholds, so that a page can move a threshold and stay exact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyhot.data.labels import Targets
+from manyhot.evaluation.metrics.score import blocks, scored
+
+STEPS = 1000
+GRID = np.arange(STEPS + 1) / STEPS
+"""The thresholds 0, 0.001, ..., 1: each is the float64 that its three decimals stand for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Known entries by the place of their score between the thresholds.
+
+    Args:
+        positives: int64 (l, 1001), positives with a score from this threshold up to the next.
+        entries: int64 (l, 1001), all known entries there.
+    """
+
+    positives: np.ndarray
+    entries: np.ndarray
+
+    def at(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """Hits and answers of each label at the threshold `GRID[place]`, int64 (l,) each."""
+        return self.positives[:, place:].sum(axis=1), self.entries[:, place:].sum(axis=1)
+
+    def packed(self) -> bytes:
+        """Both as uint32, little-endian, one label after another: positives, then entries."""
+        return np.stack([self.positives, self.entries]).astype("<u4").tobytes()
+
+
+def count(targets: Targets, scores: np.ndarray) -> Counts:
+    """Count what a threshold answers, for all thresholds of `GRID`.
+
+    Args:
+        targets: Targets (n, l); what is unknown is not counted.
+        scores: Probabilities (n, l), float in [0, 1]; compared as float64, as `decide.Thresholds` does.
+    """
+    entries = scored(targets, scores)
+    n_labels, width = entries.shape[1], STEPS + 1
+    found = np.zeros((2, n_labels * width), dtype=np.int64)
+    for part in blocks(*entries.shape):
+        given = entries.answers[part].astype(np.float64)
+        place = np.searchsorted(GRID, given, side="right") - 1 + width * np.arange(n_labels)
+        known = ... if entries.known is None else entries.known[part]
+        found[0] += np.bincount(place[entries.values[part]], minlength=n_labels * width)
+        found[1] += np.bincount(place[known].ravel(), minlength=n_labels * width)
+    positives, all_known = found.reshape(2, n_labels, width)
+    return Counts(positives, all_known)

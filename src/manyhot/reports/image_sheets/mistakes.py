@@ -1,0 +1,142 @@
+"""The worst mistakes of one label on one sheet: answered where it does not hold, and missed where it does.
+
+`lay_out` says where everything goes, as numbers; `drawn` puts it on a canvas. Models and files are not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyhot.reports.image_sheets.svg import LINE, SOFT, Canvas, cut, fitted, width_of
+
+MOST_TILES = 18
+"""Tiles of each kind of mistake."""
+ACROSS = 6
+TILE = 128.0
+GAP = 16.0
+MARGIN = 16.0
+UNDER = 40.0
+"""Room for the two lines under a tile."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong image.
+
+    Args:
+        title: Its id.
+        image: uint8 (h, w, 3); None where there is none.
+        score: The label's probability.
+    """
+
+    title: str
+    image: np.ndarray | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """What went wrong with one label.
+
+    Args:
+        label: Its name.
+        threshold: On the probability; None where answers do not come from thresholds.
+        n_known: Rows of which it is known whether the label holds.
+        wrongly: The worst of the rows that are answered and do not carry it, the highest score first.
+        n_wrongly: How many there are.
+        missed: The worst of the rows that carry it and are not answered, the lowest score first.
+        n_missed: How many there are.
+    """
+
+    label: str
+    threshold: float | None
+    n_known: int
+    wrongly: Sequence[Mistake]
+    n_wrongly: int
+    missed: Sequence[Mistake]
+    n_missed: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of mistake on the sheet.
+
+    Attributes:
+        heading: Its words.
+        y: Their baseline.
+        tiles: (x, y) of each tile.
+    """
+
+    heading: str
+    y: float
+    tiles: tuple[tuple[float, float], ...]
+
+
+def worst(scores: np.ndarray, answers: np.ndarray, holds: np.ndarray, known: np.ndarray) -> tuple[list[int], list[int]]:
+    """All rows answered wrongly, the highest score first, and all that were missed, the lowest score first.
+
+    Args:
+        scores: float (n,) of one label.
+        answers: bool (n,).
+        holds: bool (n,), where known.
+        known: bool (n,).
+    """
+    wrongly, missed = np.flatnonzero(answers & ~holds & known), np.flatnonzero(~answers & holds & known)
+    by_score = wrongly[np.argsort(-scores[wrongly], kind="stable")]
+    return by_score.tolist(), missed[np.argsort(scores[missed], kind="stable")].tolist()
+
+
+def lay_out(of: Mistakes) -> tuple[float, float, tuple[Part, ...]]:
+    """Width and height of the sheet, and its parts."""
+    y = MARGIN + 48
+    parts = []
+    widest = 3
+    for words, tiles, n in (
+        ("Answered, but the label does not hold", of.wrongly, of.n_wrongly),
+        ("Missed: the label holds, but is not answered", of.missed, of.n_missed),
+    ):
+        if not n:
+            continue
+        y += 26
+        heading = f"{words}: {n}" if n <= len(tiles) else f"{words}: {n}, here the {len(tiles)} worst"
+        places = [
+            (MARGIN + (k % ACROSS) * (TILE + GAP), y + 12 + (k // ACROSS) * (TILE + UNDER)) for k in range(len(tiles))
+        ]
+        parts.append(Part(heading, y, tuple(places)))
+        widest = max(widest, min(len(tiles), ACROSS))
+        y += 12 + -(-len(tiles) // ACROSS) * (TILE + UNDER)
+    return 2 * MARGIN + max(widest * (TILE + GAP) - GAP, 440), y + MARGIN, tuple(parts)
+
+
+def drawn(of: Mistakes) -> Canvas:
+    """The sheet of one label."""
+    width, height, parts = lay_out(of)
+    sheet = Canvas(width, height)
+    sheet.text(MARGIN, MARGIN + 14, cut(of.label, 16, width - 2 * MARGIN, True), 16, is_bold=True)
+    n_wrong = of.n_wrongly + of.n_missed
+    at = "" if of.threshold is None else f"; threshold {of.threshold:.2f}"
+    sheet.text(MARGIN, MARGIN + 35, f"{n_wrong} of {of.n_known} rows wrong{at}", 13, colour=SOFT)
+    present = [tiles for tiles, n in ((of.wrongly, of.n_wrongly), (of.missed, of.n_missed)) if n]
+    for part, tiles in zip(parts, present, strict=True):
+        sheet.text(MARGIN, part.y, part.heading, 13, is_bold=True)
+        for (x, y), tile in zip(part.tiles, tiles, strict=True):
+            _tile(sheet, x, y, tile, of.threshold)
+    return sheet
+
+
+def _tile(sheet: Canvas, x: float, y: float, tile: Mistake, threshold: float | None) -> None:
+    if tile.image is None:
+        sheet.box(x, y, TILE, TILE, "#f1f1f1", LINE)
+        sheet.text(x + TILE / 2, y + TILE / 2 + 4, "no image", 12, colour=SOFT, anchor="middle")
+    else:
+        width, height = fitted(tile.image.shape, TILE)
+        sheet.image(x + (TILE - width) / 2, y + TILE - height, tile.image, width, height)
+    value = f"{tile.score:.2f}"
+    sheet.text(x, y + TILE + 15, value, 13, is_bold=True)
+    if threshold is not None:
+        beside = f"{'≥' if tile.score >= threshold else '<'} {threshold:.2f}"
+        sheet.text(x + width_of(value, 13, True) + 5, y + TILE + 15, beside, 12, colour=SOFT)
+    sheet.text(x, y + TILE + 30, cut(tile.title, 11, TILE, False), 11, colour=SOFT)

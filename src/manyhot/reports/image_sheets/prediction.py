@@ -1,0 +1,254 @@
+"""One row answered: its images beside bars of its labels' probabilities, and maps of what spoke for the answers.
+
+`lay_out` says where everything goes, as numbers; `drawn` puts it on a canvas. Models and files are not known here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from manyhot.reports.image_sheets.heatmap import overlaid, ramp, smooth, strength_of
+from manyhot.reports.image_sheets.svg import BLUE, DENSITY, GREY, INK, LINE, SOFT, Canvas, cut, fitted, width_of
+
+MOST_LABELS = 40
+"""Labels drawn one by one; of more the likeliest ones, answered ones first of all."""
+IN_ORDER = 15
+"""Up to so many labels stay in the model's order, so that pictures can be compared; more are ordered by probability."""
+MOST_MAPS = 12
+MARGIN = 16.0
+IMAGE_BOX = 320.0
+MAP_BOX = 176.0
+BAR_WIDTH = 240.0
+NAME_WIDTH = 230.0
+VALUE_WIDTH = 44.0
+TICK_WIDTH = 17.0
+GAP = 6.0
+STEPS = ((12, 24.0, 13.0), (24, 20.0, 13.0), (MOST_LABELS, 17.0, 12.0))
+"""Up to so many labels: units of a row, units of its letters."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is known of one row.
+
+    Args:
+        title: Its id.
+        images: uint8 (h, w, 3), one for each column of images; None where there is none.
+        labels: Names of all l labels.
+        scores: Probabilities (l,).
+        answers: bool (l,).
+        thresholds: float (l,), on the probabilities; None where answers do not come from thresholds.
+        maps: Label's index -> (image as the network gets it, uint8 (h, w, 3); what each pixel adds (h, w)), one for
+            each column of images.
+    """
+
+    title: str
+    images: Sequence[np.ndarray | None]
+    labels: Sequence[str]
+    scores: np.ndarray
+    answers: np.ndarray
+    thresholds: np.ndarray | None = None
+    maps: Mapping[int, Sequence[tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Where one label's bar goes.
+
+    Attributes:
+        label: The label's index.
+        name: Its name, cut to the room there is.
+        y: The middle of its row.
+        x0: Where the bar begins.
+        x1: Where it ends.
+        threshold: Where the threshold's mark stands, if there is one.
+        is_answered: Whether the label is answered.
+    """
+
+    label: int
+    name: str
+    y: float
+    x0: float
+    x1: float
+    threshold: float | None
+    is_answered: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything goes, in units.
+
+    Attributes:
+        width: Of the sheet.
+        height: Of the sheet.
+        title: The title, cut.
+        images: (x, y, width, height) of each image.
+        bars: The labels shown.
+        row: Height of a label's row.
+        letters: Size of its letters.
+        axis_y: Where the axis under the bars lies.
+        more: A line on the labels left out, or nothing.
+        maps: (label's index, column of images, x, y, width, height) of each map.
+        maps_y: Where the maps' heading stands.
+        more_maps: How many answered labels have no room for their map.
+    """
+
+    width: float
+    height: float
+    title: str
+    images: tuple[tuple[float, float, float, float], ...]
+    bars: tuple[Bar, ...]
+    row: float
+    letters: float
+    axis_y: float
+    more: str
+    maps: tuple[tuple[int, int, float, float, float, float], ...]
+    maps_y: float
+    more_maps: int
+
+
+def shown_labels(scores: np.ndarray, answers: np.ndarray) -> tuple[list[int], str]:
+    """Which labels are drawn, in their order, and a line on the others."""
+    n = len(scores)
+    if n <= IN_ORDER:
+        return list(range(n)), ""
+    ranked = np.lexsort((np.arange(n), -scores, ~answers))
+    kept, left = ranked[:MOST_LABELS], ranked[MOST_LABELS:]
+    order = kept[np.lexsort((kept, -scores[kept]))].tolist()
+    if not len(left):
+        return order, ""
+    above = math.floor(float(scores[left].max()) * 100 + 1) / 100
+    n_answered = int(answers[left].sum())
+    answered = f", {n_answered} of them answered" if n_answered else ""
+    return order, f"and {len(left)} more{f' below {above:.2f}' if above <= 1 else ''}{answered}"
+
+
+def lay_out(row: Answered) -> Layout:
+    """Where everything goes."""
+    order, more = shown_labels(np.asarray(row.scores), np.asarray(row.answers))
+    height, letters = next((height, letters) for most, height, letters in STEPS if len(order) <= most)
+    top = MARGIN + 32
+    box = IMAGE_BOX if len(row.images) == 1 else IMAGE_BOX * 0.6
+    images, y = [], top
+    for image in row.images:
+        width, tall = fitted((1, 1) if image is None else image.shape, box)
+        images.append((MARGIN, y, width, tall))
+        y += tall + 10
+    names_x = MARGIN + max(width for _, _, width, _ in images) + 28
+    widest = max(width_of(row.labels[j], letters, bool(row.answers[j])) for j in order)
+    names_width = min(max(widest, 40.0), NAME_WIDTH)
+    x0 = names_x + names_width + TICK_WIDTH + GAP
+    bars = []
+    for k, j in enumerate(order):
+        is_answered = bool(row.answers[j])
+        mark = None if row.thresholds is None else x0 + BAR_WIDTH * min(max(float(row.thresholds[j]), 0.0), 1.0)
+        name = cut(row.labels[j], letters, names_width, is_answered)
+        end = x0 + BAR_WIDTH * float(row.scores[j])
+        bars.append(Bar(j, name, top + height * (k + 0.5), x0, end, mark, is_answered))
+    axis_y = top + height * len(order) + 2
+    width = x0 + BAR_WIDTH + VALUE_WIDTH + MARGIN
+    bottom = max(y - 10, axis_y + 40 + (16 if more else 0))
+    maps, maps_y, more_maps = _maps(row, order, width, bottom + 34)
+    if maps:
+        bottom = max(y + tall + 22 for _, _, _, y, _, tall in maps)
+    title = cut(row.title, 15, width - 2 * MARGIN, True)
+    size = (width, bottom + MARGIN)
+    return Layout(*size, title, tuple(images), tuple(bars), height, letters, axis_y, more, maps, maps_y, more_maps)
+
+
+def _maps(
+    row: Answered, order: Sequence[int], width: float, y: float
+) -> tuple[tuple[tuple[int, int, float, float, float, float], ...], float, int]:
+    asked = [j for j in order if j in row.maps]
+    pairs = [(j, k) for j in asked[:MOST_MAPS] for k in range(len(row.maps[j]))]
+    if not pairs:
+        return (), y, 0
+    sizes = [fitted(row.maps[j][k][0].shape, MAP_BOX) for j, k in pairs]
+    step = max(MAP_BOX * 0.8, *(own for own, _ in sizes)) + 14
+    n_across = max(1, int((width - 2 * MARGIN + 14) // step))
+    places = []
+    top = y + 34
+    for first in range(0, len(pairs), n_across):
+        line = list(zip(pairs, sizes, strict=True))[first : first + n_across]
+        for k, ((label, column), (own, tall)) in enumerate(line):
+            places.append((label, column, MARGIN + k * step, top, own, tall))
+        top += max(tall for _, (_, tall) in line) + 48
+    return tuple(places), y, len(row.maps) - len(asked[:MOST_MAPS])
+
+
+def drawn(row: Answered) -> Canvas:
+    """The sheet of one row."""
+    at = lay_out(row)
+    sheet = Canvas(at.width, at.height)
+    sheet.text(MARGIN, MARGIN + 14, at.title, 15, is_bold=True)
+    for (x, y, width, height), image in zip(at.images, row.images, strict=True):
+        if image is None:
+            sheet.box(x, y, width, height, "#f1f1f1", LINE)
+            sheet.text(x + width / 2, y + height / 2 + 4, "no image", 13, colour=SOFT, anchor="middle")
+        else:
+            sheet.image(x, y, image, width, height)
+    _bars(sheet, at, row)
+    if at.maps:
+        _draw_maps(sheet, at, row)
+    return sheet
+
+
+def _bars(sheet: Canvas, at: Layout, row: Answered) -> None:
+    x0 = at.bars[0].x0
+    top = at.bars[0].y - at.row / 2
+    for share in (0.0, 0.5, 1.0):
+        sheet.line(x0 + BAR_WIDTH * share, top, x0 + BAR_WIDTH * share, at.axis_y + 3, LINE)
+        sheet.text(x0 + BAR_WIDTH * share, at.axis_y + 15, f"{share:g}", 11, colour=SOFT, anchor="middle")
+    thick = at.row * 0.62
+    for bar in at.bars:
+        base = bar.y + at.letters * 0.35
+        sheet.box(bar.x0, bar.y - thick / 2, bar.x1 - bar.x0, thick, BLUE if bar.is_answered else GREY)
+        end = bar.x0 - TICK_WIDTH - GAP
+        sheet.text(end, base, bar.name, at.letters, bar.is_answered, INK if bar.is_answered else SOFT, "end")
+        if bar.is_answered:
+            sheet.tick(end + GAP, base, at.letters * 0.85, BLUE)
+        if bar.threshold is not None:
+            _mark(sheet, bar.threshold, bar.y, at.row)
+        value = f"{float(row.scores[bar.label]):.2f}"
+        colour = INK if bar.is_answered else SOFT
+        sheet.text(x0 + BAR_WIDTH + VALUE_WIDTH, base, value, at.letters, bar.is_answered, colour, "end")
+    below = at.axis_y + 32
+    if at.more:
+        sheet.text(x0, below, at.more, 12, colour=SOFT)
+        below += 17
+    sheet.tick(x0, below, 10, BLUE)
+    sheet.text(x0 + 15, below, "answered", 12, is_bold=True)
+    if row.thresholds is not None:
+        _mark(sheet, x0 + 92, below - 4, 17)
+        sheet.text(x0 + 100, below, "threshold", 12, colour=SOFT)
+
+
+def _mark(sheet: Canvas, x: float, y: float, row: float) -> None:
+    """A threshold: a dark line with a light edge, to be seen on a bar and beside it."""
+    sheet.line(x, y - row * 0.42, x, y + row * 0.42, "#ffffff", 4)
+    sheet.line(x, y - row * 0.42, x, y + row * 0.42, INK, 1.8)
+
+
+def _draw_maps(sheet: Canvas, at: Layout, row: Answered) -> None:
+    smoothed = {(j, k): smooth(row.maps[j][k][1]) for j, k, *_ in at.maps}
+    strength = strength_of(smoothed.values())
+    more = f" (and {at.more_maps} more)" if at.more_maps else ""
+    heading = f"What spoke for and against{more}"
+    sheet.text(MARGIN, at.maps_y, heading, 13, is_bold=True)
+    x = MARGIN + width_of(heading, 13, True) + 22
+    sheet.text(x, at.maps_y, "against", 12, colour=SOFT)
+    sheet.image(x + 47, at.maps_y - 10, ramp(180, 22), 90, 11)
+    sheet.text(x + 144, at.maps_y, "for", 12, colour=SOFT)
+    for j, k, x, y, width, height in at.maps:
+        heat, room = smoothed[j, k], max(width, MAP_BOX * 0.8)
+        if row.answers[j]:
+            sheet.text(x, y - 7, cut(row.labels[j], 12, room, True), 12, is_bold=True)
+        else:
+            sheet.text(x, y - 7, cut(row.labels[j], 12, room - 82) + " (not answered)", 12, colour=SOFT)
+        sheet.image(x, y, overlaid(row.maps[j][k][0], heat, strength, round(DENSITY * MAP_BOX)), width, height)
+        sums = f"for {heat[heat > 0].sum():+.2f}, against {heat[heat < 0].sum():+.2f}".replace("-", "\u2212")
+        sheet.text(x, y + height + 15, sums, 11, colour=SOFT)

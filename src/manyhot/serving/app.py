@@ -1,0 +1,139 @@
+"""The service as an ASGI application: a route for each address, behind one gate.
+
+What the answers are is made elsewhere; here is only what HTTP asks. Start reading at `application`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from manyhot.serving.errors import RETRY_SECONDS, HttpError
+from manyhot.serving.middleware import Gate
+from manyhot.serving.model_card import told_of
+from manyhot.serving.openapi import description
+from manyhot.serving.pages import page_routes
+from manyhot.serving.predict_endpoint import Predict
+from manyhot.serving.prometheus import CONTENT_TYPE
+from manyhot.serving.reports import Reports
+from manyhot.serving.state import Service
+
+GET, POST = ["GET"], ["POST"]
+
+Endpoint = Callable[[Request], Awaitable[Response]] | ASGIApp
+
+
+def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> Gate:
+    """The service behind its gate.
+
+    Args:
+        service: The service, not yet started.
+        token: What `Authorization: Bearer` has to say; None for nothing.
+        hosts: Names that the header `Host` may say; empty for any.
+    """
+    endpoints = Endpoints(service, token is not None)
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await asyncio.to_thread(service.close)
+
+    routes = [
+        *_of_a_model("/predict", Predict(service), POST),
+        *_of_a_model("/labels", endpoints.labels, GET),
+        *_of_a_model("/model", endpoints.model, GET),
+        *_of_a_model("/report", endpoints.report, GET),
+        Route("/models", endpoints.models, methods=GET),
+        Route("/health", endpoints.health, methods=GET),
+        Route("/ready", endpoints.ready, methods=GET),
+        Route("/metrics", endpoints.metrics, methods=GET),
+        Route("/openapi.json", endpoints.openapi, methods=GET),
+        *page_routes(),
+    ]
+    told = {HTTPException: _told_by_router, HttpError: _told}
+    app = Starlette(routes=routes, lifespan=life, exception_handlers=told)
+    app.router.redirect_slashes = False
+    return Gate(app, service, token, hosts)
+
+
+def _of_a_model(path: str, endpoint: Endpoint, methods: list[str]) -> list[Route]:
+    """The routes to something that each model has: of the first one, and of each by its name."""
+    return [Route(prefix + path, endpoint, methods=methods) for prefix in ("", "/models/{name}")]
+
+
+class Endpoints:
+    """What each address answers.
+
+    Args:
+        service: The service.
+        has_token: Whether a bearer token is asked for.
+    """
+
+    def __init__(self, service: Service, has_token: bool) -> None:
+        self.service, self.has_token = service, has_token
+        self.reports = Reports(service)
+
+    async def labels(self, request: Request) -> Response:
+        """The labels and their thresholds."""
+        document = told_of(self.service.model(request.path_params.get("name")))
+        return _json({name: document[name] for name in ("name", "labels", "thresholds", "decision")})
+
+    async def model(self, request: Request) -> Response:
+        """What the model is, how good, and what its rows look like."""
+        return _json(told_of(self.service.model(request.path_params.get("name"))))
+
+    async def report(self, request: Request) -> Response:
+        """The report as a page."""
+        return await self.reports.answer(self.service.model(request.path_params.get("name")))
+
+    async def models(self, request: Request) -> Response:
+        """The models by name."""
+        names = list(self.service.models)
+        return _json({"models": names, "first": names[0]})
+
+    async def health(self, request: Request) -> Response:
+        """Whether the process lives."""
+        return _json({"health": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        """Whether requests are answered."""
+        document = {"ready": self.service.is_ready, "state": self.service.state()}
+        if self.service.is_ready:
+            return _json(document)
+        return _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})
+
+    async def metrics(self, request: Request) -> Response:
+        """Counters for Prometheus."""
+        return Response(self.service.counters.text(), headers={"content-type": CONTENT_TYPE})
+
+    async def openapi(self, request: Request) -> Response:
+        """The description of all this."""
+        return _json(description(list(self.service.models.values()), self.has_token))
+
+
+def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", errors="replace")
+    return Response(content, status, headers, "application/json")
+
+
+async def _told_by_router(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: "there is nothing at this address; /openapi.json says what there is", 405: "another method is needed"}
+    message = words.get(error.status_code, error.detail)
+    return await _told(request, HttpError(error.status_code, message, headers=error.headers))
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HttpError)
+    return Response(error.content(), error.status, error.headers, "application/json")

@@ -1,0 +1,63 @@
+"""How much a request may ask of the service before it is believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from manyhot import validation
+from manyhot.data.image_decoding import MOST_PIXELS
+from manyhot.persistence import container
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds, checked before memory or time is spent.
+
+    Args:
+        max_body_bytes: Bytes of one request, counted while they come in.
+        max_rows: Rows of one request.
+        max_columns: Columns of a row beyond twice what the model has.
+        max_depth: Nesting of JSON objects and lists, 1 to 256.
+        max_values: Values in one JSON text.
+        max_pixels: Pixels of one image, as its header says.
+        max_why_rows: Rows of one request that are explained.
+        max_held_bytes: Bytes of all requests that are held at once.
+        max_waiting: Requests that are read, wait or are answered at once; more are told to come back.
+        max_connections: Open connections; more are told to come back.
+        head_seconds: Time for the head of a request to arrive.
+        body_seconds: Time for its body.
+        answer_seconds: Time for its answer, and for a client to take it.
+
+    Raises:
+        InputError: A value out of its range, naming the argument.
+    """
+
+    max_body_bytes: int = 2**24
+    max_rows: int = 10_000
+    max_columns: int = 10_000
+    max_depth: int = 32
+    max_values: int = 2_000_000
+    max_pixels: int = MOST_PIXELS
+    max_why_rows: int = 100
+    max_held_bytes: int = 2**28
+    max_waiting: int = 512
+    max_connections: int = 4096
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    answer_seconds: float = 30.0
+
+    @cached_property
+    def of_json(self) -> container.Limits:
+        """What concerns one JSON text."""
+        return container.Limits(max_depth=self.max_depth, max_values=self.max_values)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.endswith("_seconds"):
+                validation.positive(**{field.name: value})
+            else:
+                validation.integer(low=1, high=2**40, **{field.name: value})
+        validation.integer(low=1, high=256, max_depth=self.max_depth)
+        validation.integer(low=1, high=MOST_PIXELS, max_pixels=self.max_pixels)

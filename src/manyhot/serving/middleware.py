@@ -1,0 +1,204 @@
+"""The outermost door of the service: who may come in, what is counted and written down, what every answer carries.
+
+Nothing of a request is written down but its method, its endpoint, its size, its time and its status. Start reading at
+`Gate.__call__`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import time
+import traceback
+from collections.abc import Collection, Mapping
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from manyhot.serving.errors import HttpError
+from manyhot.serving.prometheus import SECONDS
+from manyhot.serving.state import Service
+
+logger = logging.getLogger("manyhot.serve")
+
+LINGER_SECONDS = 2.0
+"""How long an unread body is read on after its answer, so that the answer is not lost with the connection."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+OPEN = ("/health", "/ready", "/", "/static/")
+"""What needs no token: two words on the service's state, and the page's own files."""
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+]
+
+
+class Gate:
+    """Lets requests through to the application.
+
+    Args:
+        app: The application.
+        service: The service.
+        token: What `Authorization: Bearer` has to say; None for nothing.
+        hosts: Names that the header `Host` may say; empty for any.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        service: Service,
+        token: str | None,
+        hosts: Collection[str],
+    ) -> None:
+        self.app, self.service = app, service
+        self.hosts = frozenset(host.lower() for host in hosts)
+        self._digest = None if token is None else _digest(token.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the life of the application."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        passage = Passage(scope, receive, send)
+        try:
+            try:
+                self.check(scope["path"], passage.headers)
+                await self.app(scope, passage.receive, passage.send)
+            except HttpError as problem:
+                response = Response(problem.content(), problem.status, problem.headers, "application/json")
+                await response(scope, passage.receive, passage.send)
+        except ClientDisconnect:
+            passage.status = 499
+        except Exception as error:  # the last door
+            passage.status = passage.status or 500
+            told = unforeseen(error)
+            if not passage.is_started:
+                await Response(told.content(), 500, None, "application/json")(scope, receive, passage.send)
+        finally:
+            self._note(passage)
+
+    def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
+        """Whether who asks may come in.
+
+        Args:
+            path: The address.
+            headers: The request's, their names in small letters.
+
+        Raises:
+            HttpError: No.
+        """
+        if self.hosts and b"host" in headers:
+            host = headers[b"host"].decode("latin-1").lower()
+            name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+            if name not in self.hosts:
+                raise HttpError(421, "this name is not one of the service's; say --allow-host", argument="Host")
+        if self._digest is None or path in OPEN or path.startswith("/static/"):
+            return
+        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+        if not hmac.compare_digest(_digest(given.strip()), self._digest) or kind.lower() != b"bearer":
+            raise HttpError(
+                401,
+                "expected the header Authorization: Bearer TOKEN",
+                argument="Authorization",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    def _note(self, passage: Passage) -> None:
+        note(
+            self.service,
+            passage.scope["method"] if passage.scope["method"] in METHODS else "other",
+            getattr(passage.scope.get("endpoint"), "__name__", "none"),
+            passage.status,
+            passage.n_received,
+            passage.n_sent,
+            time.perf_counter() - passage.began,
+        )
+
+
+def note(
+    service: Service, method: str, endpoint: str, status: int, n_received: int, n_sent: int, seconds: float
+) -> None:
+    """Count one request, and write its line into the log."""
+    counters = service.counters
+    counters.count("manyhot_requests_total", endpoint=endpoint, status=str(status))
+    counters.observe("manyhot_request_seconds", seconds, SECONDS, endpoint=endpoint)
+    if n_received:
+        counters.count("manyhot_request_bytes_total", n_received)
+    if logger.isEnabledFor(logging.INFO):
+        told = (method, endpoint, status, n_received, n_sent, seconds * 1000)
+        logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
+
+
+def unforeseen(error: Exception) -> HttpError:
+    """What is told of a mistake of ours: to who asks nothing of the inside, to the log where it was."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("something unforeseen: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
+    return HttpError(500, "something unforeseen went wrong; the service's log says where")
+
+
+class Passage:
+    """One request on its way through the gate: what came in, what went out.
+
+    Args:
+        scope: What ASGI tells of it.
+        receive: Where its body comes from.
+        send: Where its answer goes.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self.began = time.perf_counter()
+        self.status = self.n_received = self.n_sent = 0
+        self.is_started = False
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.is_read = b"transfer-encoding" not in self.headers and self.headers.get(b"content-length", b"0") == b"0"
+
+    async def receive(self) -> Message:
+        """The next piece of the body."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.n_received += len(message.get("body", b""))
+            self.is_read = not message.get("more_body", False)
+        else:
+            self.is_read = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """A piece of the answer; one to a body that was not read to its end is the last of its connection."""
+        if message["type"] == "http.response.start":
+            self.is_started, self.status = True, message["status"]
+            own = message.get("headers", [])
+            names = {name.lower() for name, _ in own}
+            message = {**message, "headers": [*own, *(header for header in HEADERS if header[0] not in names)]}
+            if not self.is_read:
+                message["headers"].append((b"connection", b"close"))
+        else:
+            self.n_sent += len(message.get("body", b""))
+            if not self.is_read and not message.get("more_body", False):
+                await self._send({**message, "more_body": True})
+                await self._linger()
+                message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.is_read:
+                    await self.receive()
+        except TimeoutError:
+            self.is_read = True
+
+
+def _digest(given: bytes) -> bytes:
+    return hashlib.sha256(given).digest()

@@ -1,0 +1,44 @@
+"""The page at `/`: files of the package, held in memory, each under its own name.
+
+A file in `static/` is served as `/static/NAME`, and `index.html` as `/`. The gate's headers let a page load nothing
+from elsewhere, and no script or style that stands in the HTML itself.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from manyhot.serving.errors import HttpError
+
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+}
+"""What is served, by suffix; other files stay at home."""
+
+
+def page_routes() -> list[Route]:
+    """The routes of the page."""
+    folder = resources.files("manyhot.serving") / "static"
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    files = {name: content for name, content in files.items() if _type(name) is not None}
+
+    async def page(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        if name not in files:
+            raise HttpError(404, f"there is no file {name[:200]!r}", argument="path")
+        return Response(files[name], media_type=_type(name))
+
+    return [Route("/", page, methods=["GET"]), Route("/static/{name}", page, methods=["GET"])]
+
+
+def _type(name: str) -> str | None:
+    return TYPES.get(f".{name.rpartition('.')[2]}")

@@ -1,0 +1,54 @@
+"""The report of a model as one page, made when it is first asked for and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from starlette.responses import Response
+
+from manyhot.errors import InputError
+from manyhot.reports.html import render
+from manyhot.reports.model_page import kept_page
+from manyhot.serving.errors import HttpError, unready
+from manyhot.serving.model import Served
+from manyhot.serving.state import Service
+
+POLICY = "frame-ancestors 'none'"
+"""The page brings a stricter one along, with the fingerprints of its own style and script."""
+
+
+class Reports:
+    """The pages of the models.
+
+    Args:
+        service: The service, whose threads make them.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._made: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    async def answer(self, served: Served) -> Response:
+        """The page of a model.
+
+        Raises:
+            HttpError: The model keeps nothing to make it of, or it takes too long; what was begun is finished, and the
+                next one who asks finds it.
+        """
+        making = asyncio.get_running_loop().run_in_executor(self.service.pool, self._page, served)
+        try:
+            async with asyncio.timeout(self.service.limits.answer_seconds):
+                page = await asyncio.shield(making)
+        except TimeoutError:
+            raise unready("the report is still being made; come back") from None
+        except InputError as error:
+            raise HttpError(404, f"there is no report: {error.message}", argument="path") from None
+        return Response(page, headers={"content-security-policy": POLICY}, media_type="text/html; charset=utf-8")
+
+    def _page(self, served: Served) -> bytes:
+        with self._lock:
+            if served.name not in self._made:
+                self._made[served.name] = render(kept_page(served.model, f"{served.name}.manyhot")).encode()
+            return self._made[served.name]

@@ -1,0 +1,179 @@
+"""The process around the service: a socket, signals, the token and the log.
+
+Start reading at `serve`.
+"""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from manyhot.errors import InputError, ManyhotError
+from manyhot.serving.app import application
+from manyhot.serving.connections import guarded
+from manyhot.serving.fast_path import Turns
+from manyhot.serving.limits import Limits
+from manyhot.serving.middleware import Gate
+from manyhot.serving.model import opened
+from manyhot.serving.state import Service
+
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+TOKEN_VARIABLE = "MANYHOT_TOKEN"
+"""The environment variable that holds the token."""
+LEAST_TOKEN = 16
+KEEP_ALIVE_SECONDS = 30
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another waits: batches and answers alternate often."""
+COLLECTED = (20_000, 20, 20)
+"""Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+logger = logging.getLogger("manyhot.serve")
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server; a signal ends it in good order, with exit code 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let the signals end the server, and give them back afterwards; in another thread than the first, nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {one: signal.signal(one, self.handle_exit) for one in SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+def serve(
+    bundles: Sequence[Path],
+    names: Sequence[str | None],
+    host: str,
+    port: int,
+    *,
+    token: str | None = None,
+    allow_hosts: Collection[str] = (),
+    limits: Limits | None = None,
+    text: str | None = None,
+) -> None:
+    """Serve models until a signal says stop.
+
+    Args:
+        bundles: Their files.
+        names: A name for each; None for that of the file.
+        host: The address to listen on.
+        port: The port; 0 for any that is free, which the log tells.
+        token: What `Authorization: Bearer` has to say; None for nothing.
+        allow_hosts: Further names that the header `Host` may say.
+        limits: Bounds of requests; None for the usual ones.
+        text: Folder of the pretrained transformer that makes numbers of texts.
+
+    Raises:
+        InputError: Bundles or names that cannot be used.
+        ManyhotError: An address that cannot be listened on.
+    """
+    bounds = limits or Limits()
+    service = Service(opened(bundles, names, bounds, text), bounds)
+    hosts = (*LOCAL, *allow_hosts) if is_loopback(host) or allow_hosts else ()
+    config = server_config(service, application(service, token, hosts), host, port)
+    server = Server(config)
+    listener = listening(host, port)
+    address, bound = listener.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    logger.info("listening on http://%s:%d, models: %s", shown, bound, ", ".join(service.models))
+    if token is None and not is_loopback(host):
+        logger.warning("anybody who reaches this address is answered; set %s to ask for a token", TOKEN_VARIABLE)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*COLLECTED)
+    server.run(sockets=[listener])
+    logger.info("ended")
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that is bound to an address.
+
+    Raises:
+        ManyhotError: It is not to be had.
+    """
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise ManyhotError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); choose another --host or --port"
+        ) from None
+    return listener
+
+
+def server_config(service: Service, app: Gate, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn runs the service."""
+    limits = service.limits
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=guarded(service, Turns(service, app)),
+        ws="none",
+        loop="auto",  # uvloop where there is one
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(limits.body_seconds + limits.answer_seconds),
+        backlog=1024,
+        proxy_headers=False,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def token_of(file: Path | None) -> str | None:
+    """The token out of a file or the environment variable `MANYHOT_TOKEN`; None where neither is there.
+
+    Raises:
+        InputError: A file that cannot be read, or a token of fewer than 16 characters.
+    """
+    if file is not None:
+        try:
+            token = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot be read ({error})", file=file, argument="--token-file") from None
+    else:
+        token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        if not token:
+            return None
+    if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError(
+            f"got a token of {len(token)} characters, expected {LEAST_TOKEN} or more of ASCII without blanks",
+            argument="--token-file" if file is not None else TOKEN_VARIABLE,
+        )
+    return token

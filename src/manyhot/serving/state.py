@@ -1,0 +1,174 @@
+"""What the service is between requests: its models, how much it holds, what it counts, and whether it is ready.
+
+It knows no HTTP but the problems it raises. Start reading at `Service`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+
+from manyhot.serving.batching import Batches
+from manyhot.serving.errors import HttpError, busy, unready
+from manyhot.serving.limits import Limits
+from manyhot.serving.model import Served
+from manyhot.serving.prometheus import ROWS, Counters
+from manyhot.validation import did_you_mean
+
+QUICK_SECONDS = 0.01
+"""A model that scores 64 rows faster does so on the event loop (`turns.py`); another is left to its thread."""
+TRIMMED_BYTES = 2**22
+"""After requests of so many bytes, what was freed is given back to the system."""
+THREADS = 2
+"""Threads for large requests, which are read and written beside the small ones."""
+
+logger = logging.getLogger("manyhot.serve")
+
+
+class Service:
+    """The models and everything that requests share.
+
+    Args:
+        models: At least one; the first answers where no name is said.
+        limits: Bounds of requests.
+    """
+
+    def __init__(self, models: Sequence[Served], limits: Limits) -> None:
+        self.models = {served.name: served for served in models}
+        self.first, self.limits = models[0], limits
+        self.counters = Counters()
+        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="manyhot large requests")
+        self.is_ready = self.is_closing = False
+        self.failure: str | None = None
+        self.n_held_bytes = self.n_active = self.n_connections = self._most_held_bytes = 0
+        self._describe()
+
+    def start(self) -> None:
+        """Begin to compile, in a thread of its own."""
+        for served in self.models.values():
+            note = partial(self._note_batch, served.name)
+            served.batches = Batches(served.score, served.most_rows, note)
+        self._warming = threading.Thread(target=self._warm, name="manyhot warm", daemon=True)
+        self._warming.start()
+
+    def close(self) -> None:
+        """Take nothing more, and finish what is held."""
+        self.is_ready, self.is_closing = False, True
+        self._warming.join()
+        self.pool.shutdown(wait=True)
+        for served in self.models.values():
+            assert served.batches is not None
+            served.batches.close()
+
+    def model(self, name: str | None) -> Served:
+        """The model of that name, or the first.
+
+        Raises:
+            HttpError: There is none.
+        """
+        if name is None:
+            return self.first
+        if name not in self.models:
+            raise HttpError(404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name")
+        return self.models[name]
+
+    def batches_of(self, served: Served) -> Batches:
+        """A model's queue.
+
+        Raises:
+            HttpError: Not everything is compiled yet, or the service is about to end.
+        """
+        if not self.is_ready or served.batches is None:
+            raise unready(self.state())
+        return served.batches
+
+    def state(self) -> str:
+        """Whether requests are answered, in one line."""
+        if self.is_ready:
+            return "ready"
+        if self.is_closing:
+            return "about to end"
+        return f"cannot start: {self.failure}" if self.failure else "compiling; ready in a moment"
+
+    def hold(self, n_bytes: int) -> None:
+        """Count bytes that are held from now on.
+
+        Raises:
+            HttpError: There is no room for them.
+        """
+        if self.n_held_bytes + n_bytes > self.limits.max_held_bytes:
+            raise busy("too many bytes of other requests are held; come back")
+        self.n_held_bytes += n_bytes
+        self._most_held_bytes = max(self._most_held_bytes, self.n_held_bytes)
+
+    def release(self, n_bytes: int) -> None:
+        """Count bytes that are no longer held."""
+        self.n_held_bytes -= n_bytes
+        if not self.n_held_bytes and self._most_held_bytes > TRIMMED_BYTES and not self.is_closing:
+            self._most_held_bytes = 0
+            self.pool.submit(_trim)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """A request is being answered meanwhile.
+
+        Raises:
+            HttpError: Too many are.
+        """
+        if self.n_active >= self.limits.max_waiting:
+            raise busy(f"{self.n_active} requests are being answered, which is the most; come back")
+        self.n_active += 1
+        try:
+            yield
+        finally:
+            self.n_active -= 1
+
+    def _warm(self) -> None:
+        try:
+            for served in self.models.values():
+                served.warm()
+                served.is_quick = served.rows.is_quick and served.batch_seconds < QUICK_SECONDS
+                logger.info("%s is ready after %.1f s", served.name, served.warmed_seconds)
+        except Exception as error:  # whoever asks /ready is told, and so is the log
+            self.failure = f"{type(error).__name__}: {error}"
+            logger.exception("cannot start")
+            return
+        gc.collect()
+        gc.freeze()  # models and programs stay, and need not be looked through again and again
+        self.is_ready = not self.is_closing
+
+    def _note_batch(self, name: str, n_rows: int) -> None:
+        self.counters.observe("manyhot_batch_rows", n_rows, ROWS, model=name)
+
+    def _describe(self) -> None:
+        told = self.counters.describe
+        told("manyhot_requests_total", "Requests answered, by endpoint and status.")
+        told("manyhot_request_seconds", "Seconds from a request's head to the end of its answer.")
+        told("manyhot_request_bytes_total", "Bytes of bodies received.")
+        told("manyhot_rows_total", "Rows answered.")
+        told("manyhot_batch_rows", "Rows scored together.")
+        told("manyhot_active_requests", "Requests being answered.", lambda: self.n_active)
+        told("manyhot_connections", "Open connections.", lambda: self.n_connections)
+        told("manyhot_held_bytes", "Bytes of requests held.", lambda: self.n_held_bytes)
+        told("manyhot_ready", "1 when requests are answered.", lambda: self.is_ready)
+        waiting = [served for served in self.models.values()]
+        told(
+            "manyhot_waiting_requests",
+            "Requests that wait for a batch.",
+            lambda: sum(one.batches.n_waiting for one in waiting if one.batches is not None),
+        )
+
+
+def _trim() -> None:
+    """Give freed memory back to the system, where Python or the C library would keep it."""
+    gc.collect()  # what was refused may hang on the frames of its refusal
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is not None and hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)

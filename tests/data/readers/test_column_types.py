@@ -1,0 +1,181 @@
+"""What inspection makes of columns, and what labels do to them."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from manyhot.data.readers import ReadOptions, inspect_kinds, read
+from manyhot.errors import InputError
+
+N = 40
+SENTENCE = "a sentence that is long enough to be free text, number {}"
+COLUMNS = {
+    "numeric": [i / 3 for i in range(N)],
+    "counts": list(range(N)),
+    "numbers as text": [str(i / 2) if i % 5 else "NA" for i in range(N)],
+    "zero one": [i % 2 for i in range(N)],
+    "zero one, gaps": [None if i % 3 == 0 else i % 2 for i in range(N)],
+    "bool": [i % 2 == 0 for i in range(N)],
+    "bool as text": ["True" if i % 2 else "false" for i in range(N)],
+    "levels": [("red", "green", "blue")[i % 3] for i in range(N)],
+    "30 levels": [f"level {i % 30 % 15}" for i in range(N)],
+    "song_id": [i * 3 for i in range(N)],
+    "songId": [f"s{i}" for i in range(N)],
+    "said": [i * 3 for i in range(N)],
+    "musical_key": [("C", "D", "E")[i % 3] for i in range(N)],
+    "words, all different": [f"w{i}x" for i in range(N)],
+    "text": [SENTENCE.format(i) for i in range(N)],
+    "path": [f"photos/{i}.JPG" for i in range(N)],
+    "constant": ["x"] * N,
+    "constant, gaps": ["x" if i % 2 else None for i in range(N)],
+    "empty": [None] * N,
+    "nan": [float("nan")] * N,
+    "date": [date(2024, 1, 1 + i % 28) for i in range(N)],
+    "date as text": [f"2024-01-{1 + i % 28:02}T10:00:00Z" for i in range(N)],
+    "list": [[i] for i in range(N)],
+    "struct": [{"a": i} for i in range(N)],
+}
+EXPECTED = {
+    "numeric": "numeric",
+    "counts": "numeric",
+    "numbers as text": "numeric",
+    "zero one": "boolean",
+    "zero one, gaps": "boolean",
+    "bool": "boolean",
+    "bool as text": "boolean",
+    "levels": "categorical",
+    "30 levels": "categorical",
+    "song_id": "id",
+    "songId": "id",
+    "said": "numeric",
+    "musical_key": "categorical",
+    "words, all different": "id",
+    "text": "text",
+    "path": "image",
+    "constant": "ignored",
+    "constant, gaps": "categorical",
+    "empty": "ignored",
+    "nan": "ignored",
+    "date": "ignored",
+    "date as text": "ignored",
+    "list": "ignored",
+    "struct": "ignored",
+}
+
+
+def test_every_sort_of_column():
+    assert inspect_kinds(pl.DataFrame(COLUMNS)) == EXPECTED
+
+
+def test_one_row_is_not_constant_and_few_rows_are_not_ids():
+    assert inspect_kinds(pl.DataFrame({"a": [2.5], "b": ["x"]})) == {"a": "numeric", "b": "categorical"}
+    assert inspect_kinds(pl.DataFrame({"b": ["x", "y", "z"]})) == {"b": "categorical"}
+
+
+def test_overrides_go_before_inspection():
+    frame = pl.DataFrame({"a": [1, 2, 3], "b": ["x"] * 3})
+    assert inspect_kinds(frame, {"a": "categorical", "b": "text"}) == {"a": "categorical", "b": "text"}
+    with pytest.raises(InputError, match="did you mean 'a1'"):
+        inspect_kinds(frame.rename({"a": "a1"}), {"a_1": "numeric"})
+    with pytest.raises(InputError, match="did you mean 'numeric'"):
+        inspect_kinds(frame, {"a": "numerik"})
+
+
+def test_what_becomes_of_the_columns(tmp_path):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({**COLUMNS, "y": [i % 2 for i in range(N)]}).write_parquet(path)
+    kinds = {"counts": "categorical", "date as text": "text"}
+    samples = read(path, ReadOptions(labels="y", kinds=kinds, on_bad_image="skip"))
+    left_out = {"song_id", "songId", "words, all different", "list", "struct", "y"}
+    assert set(samples.feature_names) == {*COLUMNS} - left_out
+    assert samples.ids[:2].tolist() == ["0", "3"]
+    types = dict(zip(samples.features.columns, samples.features.dtypes, strict=True))
+    by_kind = {"numeric": pl.Float64, "boolean": pl.Boolean, "categorical": pl.String, "text": pl.String}
+    for name in samples.feature_names:
+        if samples.kinds[name] in by_kind:
+            assert types[name] == by_kind[samples.kinds[name]], name
+    assert samples.features["counts"][:2].to_list() == ["0", "1"]
+    assert samples.features["numbers as text"][:3].to_list() == [None, 0.5, 1.0]
+    assert samples.features["zero one, gaps"][:3].to_list() == [None, True, False]
+    text = " / ".join(samples.notes)
+    for words in (
+        "the same value in every row: constant",
+        "empty in every row: empty, nan",
+        "dates",
+        "nested",
+        "song_id",
+    ):
+        assert words in text
+
+
+def test_large_whole_ids_keep_every_digit(tmp_path):
+    ids = [2**60 + i for i in range(3)]
+    pl.DataFrame({"id": ids, "a": [1.5, 2, 3], "y": [0, 1, 0]}).write_csv(tmp_path / "a.csv")
+    assert read(tmp_path / "a.csv", ReadOptions(labels="y")).ids.tolist() == [str(i) for i in ids]
+
+
+def test_csv_details(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'\xef\xbb\xbf,size;x,note,y\r\n0,1,"a, ""b""\nc",1\r\n\r\n1,2.5,5" wide,0\r\n7,-1e3,?,?\r\n')
+    samples = read(path, ReadOptions(labels="y"))
+    assert samples.feature_names == ("size;x", "note")
+    assert samples.features.rows() == [(1.0, 'a, "b"\nc'), (2.5, '5" wide'), (-1000.0, None)]
+    assert samples.ids.tolist() == ["0", "1", "7"]
+    assert samples.targets.known.tolist() == [[True], [True], [False]]
+    path.write_text("a;b;y\n1,5;x;1\n2;z, w;0\n")
+    semicolons = read(path, ReadOptions(labels="y"))
+    assert semicolons.features.rows() == [(1.5, "x"), (2.0, "z, w")]
+    path.write_text("1,x\n2,y\n")
+    headless = read(path, ReadOptions(labels="column_2", label_order=("y", "x"), sep="|", header=False))
+    assert headless.targets.values.tolist() == [[False, True], [True, False]]
+
+
+def test_targets_in_the_forms_people_write(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,y1,y2,y3\n1,1,true,YES\n2,0,False,no\n3,?,,1.0\n4,NA,null,0.0\n")
+    samples = read(path, ReadOptions(labels="y*"))
+    assert samples.targets.values.tolist() == [[True] * 3, [False] * 3, [False, False, True], [False] * 3]
+    assert samples.targets.known.tolist() == [[True] * 3, [True] * 3, [False, False, True], [False, False, True]]
+    one = read(path, ReadOptions(labels="y1", require_labels=True))
+    assert one.labels.names == ("y1",)
+    listed = read(path, ReadOptions(labels="y3, y1"))
+    assert listed.labels.names == ("y3", "y1")
+    assert listed.feature_names == ("a", "y2")
+
+
+def test_a_known_label_column_that_is_missing_is_unknown(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,y\n1.5,1\n2,0\n")
+    samples = read(path, ReadOptions(known_labels=("w", "y")))
+    np.testing.assert_array_equal(samples.targets.known, [[False, True], [False, True]])
+    assert samples.targets.values.tolist() == [[False, True], [False, False]]
+    assert any("unknown in every row" in note and "w" in note for note in samples.notes)
+
+
+def test_prediction_needs_no_labels_and_never_uses_them_as_features(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,tags\n1.5,x\n2,y\n")
+    for labels in ("moods", "mood_*", "m,n", None):
+        samples = read(path, ReadOptions(labels=labels, known_labels=("m", "n"), require_labels=False))
+        assert samples.targets is None
+        assert samples.feature_names == ("a", "tags")
+    path.write_text("a,m,n\n1.5,0.3,0.9\n2,1,0\n")
+    samples = read(path, ReadOptions(labels="moods", known_labels=("m", "n"), require_labels=False))
+    assert samples.feature_names == ("a",)
+    wanted = ReadOptions(labels="moods", known_labels=("m", "n"))
+    with pytest.raises(InputError, match="there is no column 'moods'"):
+        read(path, wanted)
+
+
+def test_unseen_names_in_label_sets(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,t\n1,x|z\n2,z|y\n3,\n4,?\n")
+    told = {"labels": "t", "sep": "|", "known_labels": ("y", "x")}
+    report = read(path, ReadOptions(**told, unknown_labels="report"))
+    assert report.targets.values.tolist() == [[False, True], [True, False], [False, False], [False, False]]
+    assert report.targets.known[:, 0].tolist() == [True, True, True, False]
+    assert any("'z'" in note and "2 rows" in note for note in report.notes)
+    ignore = read(path, ReadOptions(**told, unknown_labels="ignore"))
+    assert not any("'z'" in note for note in ignore.notes)

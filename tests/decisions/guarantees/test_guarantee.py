@@ -1,0 +1,104 @@
+import json
+
+import pytest
+
+from manyhot.data.labels import LabelSpace
+from manyhot.decisions.guarantees import Guarantee
+from manyhot.errors import InputError
+
+GOOD = {
+    "kind": "false_discoveries",
+    "at_most": 0.1,
+    "confidence": 0.9,
+    "per_label": True,
+    "simultaneous": False,
+    "thresholds": [0.5, 1.0],
+    "refused": [1],
+    "n_used": [40, 0],
+    "n_answers": 0.7,
+    "share_answered": 0.7,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "recall"},
+        {"kind": ["miss_rate"]},
+        {"kind": "miss_rate"},
+        {"at_most": 0},
+        {"at_most": 1.0},
+        {"at_most": "0.1"},
+        {"at_most": True},
+        {"at_most": float("nan")},
+        {"confidence": None},
+        {"confidence": 90},
+        {"confidence": [0.9]},
+        {"per_label": 1},
+        {"per_label": False},
+        {"simultaneous": None},
+        {"thresholds": []},
+        {"thresholds": [0.5]},
+        {"thresholds": [0.5, 0.9]},
+        {"thresholds": [0.5, float("nan")]},
+        {"thresholds": [1.5, 1.0]},
+        {"thresholds": ["0.5", 1.0]},
+        {"thresholds": [True, 1.0]},
+        {"thresholds": "0.5"},
+        {"thresholds": [[0.5], 1.0]},
+        {"refused": [2]},
+        {"refused": [-1]},
+        {"refused": [0]},
+        {"refused": [1, 1]},
+        {"refused": [0, 1], "thresholds": [1.0, 1.0]},
+        {"refused": [True]},
+        {"refused": [1.0]},
+        {"refused": {"1": 1}},
+        {"n_used": [40]},
+        {"n_used": [40, -1]},
+        {"n_used": [40, 0.5]},
+        {"n_used": [40, 10**400]},
+        {"thresholds": [10**400, 1.0]},
+        {"at_most": 10**400},
+        {"n_answers": 2.5},
+        {"n_answers": float("inf")},
+        {"n_answers": None},
+        {"share_answered": 1.1},
+        {"extra": 1},
+    ],
+    ids=repr,
+)
+def test_a_hostile_spec_is_refused(change):
+    assert Guarantee.from_spec(GOOD).to_spec() == GOOD
+    with pytest.raises(InputError):
+        Guarantee.from_spec({**GOOD, **change})
+
+
+def test_a_spec_of_another_shape_is_refused():
+    for wrong in (None, [], {}, {key: value for key, value in GOOD.items() if key != "refused"}):
+        with pytest.raises(InputError, match="spec"):
+            Guarantee.from_spec(wrong)
+
+
+def test_thresholds_are_read_only():
+    with pytest.raises(ValueError, match="read-only"):
+        Guarantee.from_spec(GOOD).thresholds[0] = 0.0
+
+
+def test_a_promise_reads_as_it_is_meant():
+    space = LabelSpace(("sad", "quiet"))
+    promise = Guarantee.from_spec(json.loads(json.dumps(GOOD)))
+    assert promise.statement(space) == (
+        "With confidence 90 %, for each label by itself: of the new rows for which it is answered, at most 10 % do not "
+        "carry it. The confidence is over the draw of the held-out calibration rows: at least 90 % of all such draws "
+        "give thresholds for which the rate holds; these rest on 40 answered rows a label. It holds where calibration "
+        "rows and new rows are drawn independently from the same source, and for targets that would be known in the "
+        "same way. Nothing is promised for 'quiet' (too few answers, or too many wrong ones); they are never answered. "
+        "On the calibration rows this gives 0.70 answers a row; 70 % of the rows get an answer."
+    )
+    average = {"kind": "miss_rate", "confidence": None, "per_label": False, "refused": []}
+    shared = Guarantee.from_spec({**GOOD, **average, "thresholds": [0.25, 0.25], "n_used": [80]})
+    assert shared.statement(space).startswith(
+        "Of the labels that a new row carries, at most 10 % are missed on average. The average is over new rows that "
+        "carry a label, each row counting the same, and over the draw of the 80 held-out calibration rows of that kind"
+    )

@@ -1,0 +1,165 @@
+"""Texts by a function of the user's: checked, kept, recognised."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from manyhot import MultiLabelClassifier, cross_validate, load
+from manyhot.encoders.feature_cache import LEAST_ROWS, Kept, key_of
+from manyhot.encoders.text.custom import CALL_TEXTS, PROBE, Features, FunctionEncoder
+from manyhot.errors import InputError
+
+SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
+TEXTS = [f"text {k % 50}" + "x" * (k % 7) for k in range(120)]
+Y = np.random.default_rng(0).integers(0, 2, (120, 2))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MANYHOT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class Counting:
+    """Lengths and vowels, and how many texts were asked for."""
+
+    def __init__(self, shift: float = 0.0) -> None:
+        self.asked: list[str] = []
+        self.shift = shift
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        self.asked += texts
+        return np.array([[len(text) + self.shift, sum(c in "aeiou" for c in text)] for text in texts], dtype=float)
+
+
+def test_distinct_texts_are_asked_for_once_and_never_again():
+    function = Counting()
+    rows = Features(function, "counting").of(TEXTS)
+    np.testing.assert_array_equal(rows, Counting()(TEXTS).astype(np.float32))
+    assert sorted(function.asked) == sorted([*PROBE, *set(TEXTS)])
+    again = Counting()
+    np.testing.assert_array_equal(Features(again, "counting").of(TEXTS[::-1]), rows[::-1])
+    assert again.asked == list(PROBE)
+
+
+def test_another_name_another_function_and_no_cache_ask_again(cache):
+    Features(Counting(), "counting").of(TEXTS)
+    for function, name, is_kept in ((Counting(), "other", True), (Counting(1), "counting", True)):
+        Features(function, name, is_kept).of(TEXTS)
+        assert len(function.asked) == len(PROBE) + len(set(TEXTS))
+    n_files = len(list(cache.rglob("*.npy")))
+    assert n_files == 3
+    Features(Counting(), "third", is_kept=False).of(TEXTS)
+    assert len(list(cache.rglob("*.npy"))) == n_files
+
+
+def test_files_hold_numbers_alone_and_damaged_ones_are_computed_again(cache):
+    rows = Features(Counting(), "counting").of(TEXTS)
+    (file,) = cache.rglob("*.npy")
+    assert b"text" not in np.load(file, allow_pickle=False).tobytes()
+    file.write_bytes(file.read_bytes()[:100])
+    np.testing.assert_array_equal(Features(Counting(), "counting").of(TEXTS), rows)
+    np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.testing.assert_array_equal(Features(Counting(), "counting").of(TEXTS), rows)
+
+
+def test_few_texts_make_no_file_and_a_folder_that_cannot_be_written_is_no_error(cache, tmp_path):
+    features = Features(Counting(), "counting")
+    features.of(TEXTS[: LEAST_ROWS - 1])
+    assert not list(cache.rglob("*.npy"))
+    (tmp_path / "file").write_text("")
+    kept = Kept(tmp_path / "file" / "below", 2)
+    kept.add([key_of(text) for text in TEXTS], np.ones((len(TEXTS), 2)))
+    assert kept.find([key_of("text 0")])[0] is not None
+
+
+def test_a_call_has_so_many_texts_at_most():
+    sizes = []
+
+    def function(texts):
+        sizes.append(len(texts))
+        return np.ones((len(texts), 1))
+
+    Features(function).of([str(k) for k in range(2 * CALL_TEXTS + 5)])
+    assert sizes == [len(PROBE), CALL_TEXTS, CALL_TEXTS, 5]
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda texts: np.ones(len(texts)), r"shape \(5,\) for 5 texts"),
+        (lambda texts: np.ones((3, 2)), r"shape \(3, 2\)"),
+        (lambda texts: np.ones((len(texts), 0)), r"expected numbers"),
+        (lambda texts: [["a"]] * len(texts), "expected numbers of shape"),
+        (lambda texts: np.full((len(texts), 2), np.nan), "NaN or infinity for the text ''"),
+        (lambda texts: np.full((len(texts), 2), 1e300), "NaN or infinity"),
+        (lambda texts: np.ones((len(texts), 1 + len(texts[0]))), r"expected numbers of shape \(\d+, 1\)"),
+        (7, "expected the name of a way or a function"),
+    ],
+)
+def test_what_a_function_may_not_give_is_named(function, told):
+    frame = pl.DataFrame({"t": TEXTS})
+    with pytest.raises(InputError, match=told):
+        MultiLabelClassifier(kinds={"t": "text"}, text=function, **SMALL).fit(frame, Y)
+
+
+def test_a_saved_model_waits_for_its_function(tmp_path):
+    frame = pl.DataFrame({"t": TEXTS, "x": np.arange(120.0)})
+    model = MultiLabelClassifier(kinds={"t": "text"}, text=Counting(), **SMALL).fit(frame, Y)
+    assert model.model_.encoder.shapes() == {"features": (3,)}
+    model.save(tmp_path / "m.manyhot")
+    waiting = load(tmp_path / "m.manyhot")
+    assert waiting.text == "own"
+    with pytest.raises(InputError, match=r"load\(path, text=function\)"):
+        waiting.predict(frame)
+    with pytest.raises(InputError, match="hand it over in Python"):
+        waiting.fit(frame, Y)
+    with pytest.raises(InputError, match=r"up to 5 away.*Counting"):
+        load(tmp_path / "m.manyhot", text=Counting(5))
+    with pytest.raises(InputError, match="gives 1 numbers a text, 2 of training"):
+        load(tmp_path / "m.manyhot", text=lambda texts: np.ones((len(texts), 1)))
+    again = load(tmp_path / "m.manyhot", text=Counting(1e-4))
+    np.testing.assert_allclose(again.predict_proba(frame), model.predict_proba(frame), atol=1e-3)
+
+
+def test_a_model_without_a_function_takes_none(tmp_path):
+    frame = pl.DataFrame({"t": TEXTS, "x": np.arange(120.0)})
+    for kinds, told in (({"t": "text"}, "by 'ngrams', which takes no function"), ({"t": "ignored"}, "no texts")):
+        MultiLabelClassifier(kinds=kinds, **SMALL).fit(frame, Y).save(tmp_path / "m.manyhot")
+        with pytest.raises(InputError, match=told):
+            load(tmp_path / "m.manyhot", text=Counting())
+
+
+def test_cross_validation_asks_for_each_text_once():
+    function = Counting()
+    frame = pl.DataFrame({"t": TEXTS})
+    model = MultiLabelClassifier(kinds={"t": "text"}, text=function, text_settings={"cache": False}, **SMALL)
+    cross_validate(model, frame, Y, folds=3, repeats=1)
+    assert len(function.asked) == len(PROBE) + len(set(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec, arrays: spec.update(more=1),
+        lambda spec, arrays: spec.update(probe="abc"),
+        lambda spec, arrays: spec.update(probe=[]),
+        lambda spec, arrays: spec.update(name=3),
+        lambda spec, arrays: spec.update(cache=1),
+        lambda spec, arrays: spec.update(probe=["one"]),
+        lambda spec, arrays: arrays.update(scale=-arrays["scale"]),
+        lambda spec, arrays: arrays.update(center=arrays["center"][:1]),
+        lambda spec, arrays: arrays.update(probe=arrays["probe"] * np.float32(np.nan)),
+        lambda spec, arrays: arrays.pop("probe"),
+    ],
+)
+def test_a_hostile_description_is_refused(change):
+    encoder = FunctionEncoder()
+    encoder.attach(Counting())
+    spec, arrays = encoder.fit(TEXTS).to_spec()
+    FunctionEncoder.from_spec(json.loads(json.dumps(spec)), dict(arrays))
+    change(spec, arrays)
+    with pytest.raises(InputError):
+        FunctionEncoder.from_spec(spec, arrays)

@@ -1,0 +1,34 @@
+"""Layout of rows: buckets, padding, sparse blocks."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from manyhot.config.training import Plan
+from manyhot.engine.device_data import Nonzeros, bucket, lay_out, take_rows
+
+
+def test_buckets_are_few_and_close():
+    sizes = {bucket(n) for n in range(1, 5000)}
+    assert len(sizes) < 30
+    for n in range(1, 5000):
+        assert n <= bucket(n) <= max(64, 1.25 * n + 1)
+        assert bucket(bucket(n)) == bucket(n)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.5])
+def test_padded_nonzeros_hold_the_same_rows(density):
+    matrix = sp.random(40, 300, density=density, format="csr", random_state=0, dtype=np.float32)
+    data = lay_out({"x": matrix}, np.zeros((40, 1), bool), None, np.ones(40), "float32", dense_elements=0)
+    assert isinstance(data.blocks["x"], Nonzeros)
+    rows = np.array([3, 0, 39, 3])
+    np.testing.assert_array_equal(np.asarray(take_rows(data.blocks["x"], rows, 300)), matrix[rows].toarray())
+
+
+def test_training_on_padded_nonzeros_equals_training_on_dense_rows(job, monkeypatch):
+    plan = Plan(precision="float64", epochs=4, hidden=(16,))
+    job.features = np.where(np.abs(job.features) > 1, job.features, 0)
+    dense = job.scores(plan, job.train(plan))
+    monkeypatch.setattr("manyhot.engine.device_data.lay_out.__defaults__", (None, 0, ()))
+    sparse = job.scores(plan, job.train(plan, features=sp.csr_matrix(job.features)))
+    np.testing.assert_allclose(dense, sparse, atol=1e-9)

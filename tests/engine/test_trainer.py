@@ -1,0 +1,162 @@
+"""Members together are members alone, and padding changes nothing."""
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manyhot import engine
+from manyhot.backend import jax
+from manyhot.config.training import Plan
+from manyhot.engine import trainer as members_module
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"hidden": (16, 8), "schedule": "constant", "early_stopping": False}
+
+
+@pytest.mark.parametrize(
+    ("precision", "epochs", "tolerance"), [("float64", 20, 1e-8), ("float32", 3, 1e-4)], ids=["float64", "float32"]
+)
+@pytest.mark.parametrize(
+    "network", [{}, {"dropout": 0.4}, {"batch_norm": True}], ids=["plain", "dropout", "batch_norm"]
+)
+def test_members_together_equal_members_alone(job, precision, epochs, tolerance, network):
+    plan = Plan(precision=precision, epochs=epochs, **{**SMALL, **network})
+    together = job.train(plan, layout="together")
+    single = job.train(plan, layout="single")
+    difference = np.abs(job.scores(plan, together) - job.scores(plan, single)).max()
+    print(f"largest difference {difference:.1e}")
+    assert difference < tolerance
+    for a, b in zip(together.weights.trainable, single.weights.trainable, strict=True):
+        assert not np.array_equal(a[0], a[1])
+        np.testing.assert_allclose(a, b, atol=10 * tolerance)
+
+
+def test_chunks_that_do_not_divide_the_members_change_nothing(job, monkeypatch):
+    plan = Plan(precision="float64", epochs=5, **SMALL)
+    whole = job.train(plan, layout="together")
+    monkeypatch.setattr(members_module, "chunk_size", lambda *_: 4)
+    chunked = job.train(plan)
+    np.testing.assert_allclose(job.scores(plan, whole), job.scores(plan, chunked), atol=1e-10)
+
+
+def test_padded_rows_change_nothing(job, monkeypatch):
+    plan = Plan(
+        precision="float64", epochs=8, dropout=0.3, batch_norm=True, hidden=(16,), early_stopping=True, patience=3
+    )
+    padded = job.train(plan)
+    exact = {"count": 0}
+
+    def no_bucket(count: int, smallest: int = 64) -> int:
+        exact["count"] += 1
+        return max(count, 1)
+
+    monkeypatch.setattr("manyhot.engine.device_data.bucket", no_bucket)
+    monkeypatch.setattr("manyhot.engine.trainer.bucket", no_bucket)
+    unpadded = job.train(plan)
+    assert exact["count"] > 0
+    np.testing.assert_allclose(job.scores(plan, padded), job.scores(plan, unpadded), atol=1e-9)
+    assert (padded.best_epoch == unpadded.best_epoch).all()
+
+
+def test_unknown_entries_equal_entries_of_weight_zero_for_one_label(make_job):
+    job = make_job(n_labels=1)
+    plan = Plan(precision="float64", epochs=4, **SMALL)
+    known = np.random.default_rng(1).random(job.values.shape) < 0.7
+    job.known, job.values = known, job.values & known
+    masked = job.train(plan)
+    job.known, job.weights = None, known[:, 0].astype(float)
+    weighted = job.train(plan)
+    np.testing.assert_allclose(job.scores(plan, masked), job.scores(plan, weighted), atol=1e-12)
+
+
+def test_what_stands_in_unknown_entries_does_not_matter(job):
+    plan = Plan(precision="float64", epochs=3, **SMALL)
+    job.known = np.random.default_rng(1).random(job.values.shape) < 0.7
+    before = job.train(plan)
+    job.values = np.where(job.known, job.values, ~job.values)
+    np.testing.assert_array_equal(job.scores(plan, before), job.scores(plan, job.train(plan)))
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(job):
+    plan = Plan(epochs=4, dropout=0.2, hidden=(32,))
+    first, again = (job.scores(plan, job.train(plan)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    other = Plan(epochs=4, dropout=0.2, hidden=(32,), seed=1)
+    assert np.abs(first - job.scores(other, job.train(other))).max() > 1e-3
+
+
+def test_early_stopping_keeps_the_best_weights(job):
+    plan = Plan(epochs=60, early_stopping=True, patience=4, learning_rate=0.02, hidden=(32,), schedule="constant")
+    trained = job.train(plan)
+    stop_losses = trained.curves[:, :, 1]
+    assert (trained.best_epoch == np.nanargmin(stop_losses, axis=1) + 1).all()
+    ran = np.isfinite(stop_losses).sum(axis=1)
+    assert (ran <= np.minimum(trained.best_epoch + plan.patience, plan.epochs)).all()
+    assert ran.min() < plan.epochs
+    scores = job.scores(plan, trained, (0, 1))[job.parts.stop[0]]
+    target = job.values[job.parts.stop[0]]
+    loss = -np.where(target, np.log(scores), np.log1p(-scores)).mean()
+    assert loss == pytest.approx(np.nanmin(stop_losses[0]), abs=1e-5)
+
+
+def test_more_calls_of_the_program_change_nothing(job, monkeypatch):
+    plan = Plan(epochs=30, **SMALL)
+    monkeypatch.setattr(members_module, "CALL_SECONDS", 1e-9)
+    many = job.train(plan)
+    monkeypatch.setattr(members_module, "CALL_SECONDS", 1e9)
+    few = job.train(plan)
+    np.testing.assert_array_equal(job.scores(plan, many), job.scores(plan, few))
+    np.testing.assert_array_equal(many.curves, few.curves)
+
+
+def test_progress_ends_at_one(job):
+    plan = Plan(epochs=5, **SMALL)
+    news = []
+    data = engine.lay_out({"features": job.features}, job.values, None, job.weights, plan.precision)
+    engine.train(job.networks(plan), data, job.parts, plan, members_module.Runtime(), 16, watch=news.append)
+    assert news[-1].done == 1.0
+    assert news[-1].n_finished == len(job.parts)
+    assert all(a.done <= b.done + 1e-9 for a, b in pairwise(news))
+
+
+def test_a_loss_that_is_not_finite_is_an_error(job):
+    plan = Plan(epochs=3, optimizer="sgd", learning_rate=1e30, **SMALL)
+    with pytest.raises(members_module.TrainingError, match="learning_rate"):
+        job.train(plan)
+
+
+TWO_DEVICES = """
+from manyhot.backend import jax
+jax.config.update("jax_num_cpu_devices", {n_devices})
+import numpy as np
+from tests.engine.conftest import Job
+from manyhot.config.training import Plan
+plan = Plan(epochs=5, dropout=0.2, hidden=(16,))
+job = Job()
+assert len(jax.devices()) == {n_devices}
+np.save({path!r}, job.scores(plan, job.train(plan)))
+"""
+
+
+def test_two_devices_give_what_one_gives(tmp_path):
+    results = []
+    for n_devices in (1, 2):
+        path = str(tmp_path / f"{n_devices}.npy")
+        script = TWO_DEVICES.format(n_devices=n_devices, path=path)
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+        results.append(np.load(path))
+    np.testing.assert_allclose(results[0], results[1], atol=1e-6)
+
+
+def test_chunks_follow_shapes_alone():
+    small, large = 1e4, 1e8
+    assert members_module.chunk_size(30, small, 1e4, "auto", "cpu") == 15
+    assert members_module.chunk_size(16, large, 1e6, "auto", "cpu") == 1
+    assert members_module.chunk_size(16, large, 1e6, "auto", "gpu") == 16
+    assert members_module.chunk_size(16, large, 2**30, "auto", "gpu") == 2
+    assert members_module.chunk_size(16, small, 1e4, "single", "gpu") == 1
+    assert jax.devices()[0].platform == "cpu"

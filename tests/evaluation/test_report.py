@@ -1,0 +1,269 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.errors import InputError
+from manyhot.evaluation.metrics import MEASURES, measure, measure_labels
+from manyhot.evaluation.report import Facts, Report, build, to_text
+from manyhot.evaluation.report.text import _columns
+
+
+def made_up(n=300, n_labels=40, shift=0.0, density=0.1):
+    rng = np.random.default_rng(0)
+    values = rng.random((n, n_labels)) < density
+    values[:, 1], values[:, 2] = False, True
+    values[:, 3] = np.arange(n) < 4
+    scores = 1 / (1 + np.exp(-(rng.normal(size=values.shape) + 3 * values - 1.5 + shift)))
+    space = LabelSpace(tuple(f"label {j}" for j in range(n_labels)))
+    return space, values, scores
+
+
+def report_of(space, targets, scores, thresholds=None, **facts):
+    limits = np.full(len(space), 0.4) if thresholds is None else thresholds
+    return build(space, targets, scores, scores >= limits, scores >= 0.5, limits, Facts(**facts))
+
+
+def codes(report):
+    return {finding["code"]: finding for finding in report["diagnosis"]}
+
+
+def assert_plain(value):
+    if isinstance(value, dict):
+        assert all(type(key) is str for key in value)
+        for inner in value.values():
+            assert_plain(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            assert_plain(inner)
+    else:
+        assert value is None or type(value) in (str, int, float, bool), type(value)
+        assert not isinstance(value, float) or math.isfinite(value)
+
+
+@pytest.mark.parametrize("share_known", [1.0, 0.7, 0.0])
+def test_a_report_is_plain_values_and_renders_the_same_after_json(share_known):
+    space, values, scores = made_up()
+    targets = Targets(values, np.random.default_rng(1).random(values.shape) < share_known)
+    report = report_of(
+        space, targets, scores, notes=["a note"], plan={"hidden": (256, 256)}, training={"epochs": np.array([3, 4])}
+    )
+    assert_plain(report)
+    again = json.loads(json.dumps(report, allow_nan=False))
+    assert again == report
+    assert to_text(again) == to_text(report) == str(Report(report))
+    assert Report(report).to_dict() == report
+    assert report["plan"] == {"hidden": [256, 256]}
+    assert report["training"] == {"epochs": [3, 4]}
+
+
+def test_the_measures_are_those_of_metrics_at_both_thresholds():
+    space, values, scores = made_up()
+    targets = Targets(values, np.random.default_rng(1).random(values.shape) < 0.8)
+    limits = np.linspace(0.2, 0.7, len(space))
+    report = build(space, targets, scores, scores >= limits, scores >= 0.5, limits, k=3)
+    assert list(report["measures"]) == ["own", "half"]
+    for part, decisions in (("own", scores >= limits), ("half", scores >= 0.5)):
+        assert list(report["measures"][part]) == list(MEASURES)
+        for name, score in measure(targets, scores, decisions, k=3).items():
+            assert Report(report).measures[part][name] == {
+                "value": score.value,
+                "n_labels": score.n_labels,
+                "n_samples": score.n_samples,
+                "baseline": score.baseline,
+            }
+    columns = measure_labels(space, targets, scores, scores >= limits, limits)
+    for j, row in enumerate(report["labels"]):
+        assert list(row) == list(columns)
+        for name, value in row.items():
+            expected = columns[name][j]
+            assert (value is None and np.isnan(expected)) or value == expected
+
+
+def test_the_data_are_described():
+    space = LabelSpace(("a", "b", "c"))
+    values = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]], dtype=bool)
+    known = np.ones(values.shape, dtype=bool)
+    known[4], known[3, 1] = False, False
+    scores = np.full(values.shape, 0.5)
+    data = report_of(space, Targets(values, known), scores, n_rows=7)["data"]
+    assert data == {
+        "rows": 5,
+        "rows_given": 7,
+        "labels": 3,
+        "support": {"total": 5, "least": 0, "median": 2.0, "most": 3},
+        "cardinality": 1.0,
+        "density": 5 / 11,
+        "label_sets": {
+            "rows": 3,
+            "distinct": 2,
+            "once": 1,
+            "most_common": [{"labels": ["a", "b"], "rows": 2}, {"labels": [], "rows": 1}],
+        },
+        "rows_without_labels": 1,
+        "unknown_share": pytest.approx(4 / 15),
+        "constant_labels": ["c"],
+        "absent_labels": ["c"],
+    }
+
+
+@pytest.mark.parametrize("n_labels", [1, 7, 64, 65, 300])
+def test_label_sets_are_counted_for_any_number_of_labels(n_labels):
+    values = np.random.default_rng(0).random((80, n_labels)) < 1.5 / n_labels
+    values[-1] = values[0]
+    space = LabelSpace(tuple(f"label {j}" for j in range(n_labels)))
+    sets = report_of(space, Targets(values), np.full(values.shape, 0.5))["data"]["label_sets"]
+    found = {}
+    for row in values:
+        found[row.tobytes()] = found.get(row.tobytes(), 0) + 1
+    assert (sets["distinct"], sets["once"]) == (len(found), sum(count == 1 for count in found.values()))
+    assert [one["rows"] for one in sets["most_common"]] == sorted(found.values(), reverse=True)[:5]
+    for one in sets["most_common"]:
+        wanted = np.isin(space.names, one["labels"])
+        assert (values == wanted).all(axis=1).sum() == one["rows"]
+
+
+def test_it_says_where_scores_come_from_and_how_that_biases_them():
+    space, values, scores = made_up()
+    report = report_of(
+        space,
+        Targets(values),
+        scores,
+        scores_from="out_of_fold",
+        members=16,
+        folds=8,
+        members_per_score=2,
+        is_tuned_here=True,
+    )
+    assert report["scores"]["from"] == "out_of_fold"
+    assert report["scores"]["members"] == 16
+    told = " ".join(report["scores"]["remarks"])
+    assert "2 members, fewer than the 16" in told
+    assert "pessimistic" in told
+    assert "optimistic" in told
+    assert "pessimistic" in str(Report(report))
+    plain = " ".join(report_of(space, Targets(values), scores)["scores"]["remarks"])
+    assert "pessimistic" not in plain
+    assert "optimistic" not in plain
+    assert "far too good" in str(Report(report_of(space, Targets(values), scores, scores_from="training")))
+
+
+def test_a_silent_model_that_ranks_well_is_diagnosed():
+    space, values, scores = made_up(shift=-6.0)
+    report = report_of(space, Targets(values), scores, thresholds=np.full(len(space), 0.01))
+    assert report["measures"]["half"]["roc_auc_macro"]["value"] > 0.9
+    assert report["measures"]["own"]["f1_macro"]["value"] > 0.5
+    assert "Ranking fine, threshold wrong" in codes(report)["threshold_wrong"]["text"]
+    assert codes(report)["threshold_wrong"]["labels"] == []
+    assert "threshold_wrong" not in codes(report_of(*made_up_targets()))
+
+
+def made_up_targets(**settings):
+    space, values, scores = made_up(**settings)
+    return space, Targets(values), scores
+
+
+def test_a_single_silent_label_is_named():
+    space, targets, scores = made_up_targets()
+    scores[:, 5] /= 10
+    finding = codes(report_of(space, targets, scores))["threshold_wrong"]
+    assert finding["labels"] == ["label 5"]
+
+
+def test_constant_rare_and_flattered_are_told():
+    found = codes(report_of(*made_up_targets(density=0.02), constant_labels=["label 9"]))
+    assert found["constant_labels"]["labels"][:3] == ["label 1", "label 2", "label 9"]
+    assert "label 3" in found["little_support"]["labels"]
+    assert "label 1" not in found["little_support"]["labels"]
+    assert "flatters" in found["accuracy_flatters"]["text"]
+    assert "accuracy_flatters" not in codes(report_of(*made_up_targets(density=0.4)))
+    assert "no_better_than_baseline" not in found
+
+
+def test_scores_that_are_noise_are_told():
+    space, targets, scores = made_up_targets(density=0.3)
+    noise = np.random.default_rng(2).random(scores.shape)
+    assert "no_better_than_baseline" in codes(report_of(space, targets, noise))
+
+
+def test_text_fits_the_terminal_and_does_not_obey_names():
+    _, values, scores = made_up()
+    names = [f"l{j}" for j in range(40)]
+    names[2] = "日本語のとても長いラベルの名前がここにあります"
+    names[5] = "x" * 150
+    names[6] = "bell\x07 and \x1b[31mred\nline"
+    report = report_of(
+        LabelSpace(tuple(names)), Targets(values), scores, notes=["y" * 250, "two\nlines"], constant_labels=names[:7]
+    )
+    text = to_text(report, labels_shown=40)
+    lines = text.splitlines()
+    assert max(map(_columns, lines)) <= 100
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+    for name in MEASURES:
+        assert sum(line.startswith(name.replace("_at_k", "_at_5") + " ") for line in lines) == 1, name
+    assert "- two lines" in lines
+    assert "".join(text.split()).count("y" * 250) == 1
+
+
+def test_the_label_table_shows_the_best_supported_and_says_how_many_more():
+    space, targets, scores = made_up_targets()
+    text = to_text(report_of(space, targets, scores))
+    assert "... and 10 more labels, each with " in text
+    shown = [line.split("  ")[0] for line in text.splitlines() if line.startswith("label ")][1:]
+    support = targets.support()
+    assert len(shown) == 30
+    assert shown[0] == "label 2"
+    assert min(support[space.index(name)] for name in shown) >= max(
+        support[space.index(name)] for name in set(space.names) - set(shown)
+    )
+    assert "... and 1 more label, each" in to_text(report_of(space, targets, scores), labels_shown=39)
+    assert "more label" not in to_text(report_of(space, targets, scores), labels_shown=40)
+
+
+def test_numbers_stand_beside_their_baseline_and_cover():
+    space, targets, scores = made_up_targets()
+    report = report_of(space, targets, scores)
+    line = next(line for line in to_text(report).splitlines() if line.startswith("f1_macro "))
+    own, half = report["measures"]["own"]["f1_macro"], report["measures"]["half"]["f1_macro"]
+    assert line.split() == [
+        "f1_macro",
+        "higher",
+        f"{own['value']:.3f}",
+        f"{half['value']:.3f}",
+        f"{own['baseline']:.3f}",
+        "39",
+        "300",
+    ]
+
+
+@pytest.mark.parametrize(("n", "n_labels"), [(0, 2), (1, 1), (3, 1)])
+def test_next_to_nothing_is_still_a_report(n, n_labels):
+    nothing = np.zeros((n, n_labels), dtype=bool)
+    report = report_of(LabelSpace(("a", "b")[:n_labels]), Targets(nothing), np.full((n, n_labels), 0.2))
+    assert_plain(report)
+    assert report["measures"]["own"]["map"]["value"] is None
+    assert "map" in to_text(report)
+
+
+def test_decisions_without_thresholds():
+    space, targets, scores = made_up_targets()
+    report = build(space, targets, scores, scores >= 0.3, scores >= 0.5)
+    assert all(row["threshold"] is None for row in report["labels"])
+    assert_plain(report)
+    assert to_text(report)
+
+
+def test_what_is_wrong_is_refused():
+    space, targets, scores = made_up_targets()
+    with pytest.raises(InputError, match="did you mean 'out_of_fold'"):
+        Facts(scores_from="out_of_folds")
+    with pytest.raises(InputError, match="there is no label 'label x'"):
+        report_of(space, targets, scores, constant_labels=["label x"])
+    with pytest.raises(InputError, match="facts"):
+        report_of(space, targets, scores, plan={"network": object()})
+    with pytest.raises(InputError, match="thresholds"):
+        report_of(space, targets, scores, thresholds=np.full(len(space), 1.5))
+    with pytest.raises(InputError, match="decisions"):
+        build(space, targets, scores, scores, scores >= 0.5)

@@ -1,0 +1,66 @@
+"""What a stream takes of memory does not grow with the file."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from manyhot import MultiLabelClassifier, load
+from manyhot.data.readers import ReadOptions, read_chunks
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from make_csv import make
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="RssAnon is Linux's")]
+MIB = 2**20
+
+
+def anonymous() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+
+class Peak:
+    """The most memory of its own that this process has while the body runs."""
+
+    def __enter__(self) -> "Peak":
+        self.most, self.is_over = anonymous(), threading.Event()
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
+        return self
+
+    def look(self) -> None:
+        while not self.is_over.is_set():
+            self.most = max(self.most, anonymous())
+            time.sleep(0.01)
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over.set()
+        self.thread.join()
+
+
+def test_ten_times_the_rows_take_no_more_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("manyhot.data.readers.survey.PIECE_BYTES", 2 * MIB)
+    monkeypatch.setattr("manyhot.data.readers.survey.survey.__defaults__", (None, 0, 2000, 4 * MIB, None))
+    peaks, options = [], ReadOptions(labels="label_*", kinds={"text": "ignored"})
+    for k, size in enumerate([8 * MIB, 8 * MIB, 80 * MIB]):  # the first compiles
+        make(tmp_path / "rows.csv", size, n_numbers=40, n_labels=4)
+        with Peak() as peak:
+            classifier = MultiLabelClassifier(epochs=2, hidden=(16,), quiet=True).fit_file(
+                tmp_path / "rows.csv", options, stream=True, stream_folder=tmp_path, window_bytes=MIB
+            )
+        peaks.append(peak.most)
+        assert classifier.report_.to_dict()["measures"]["own"]["roc_auc_macro"]["value"] > 0.6, k
+    print([peak // MIB for peak in peaks])
+    assert peaks[2] - peaks[1] < 40 * MIB  # the file is 72 MiB larger, and its encoded rows 16 MiB
+    classifier.save(tmp_path / "rows.manyhot")
+    loaded, n_rows = load(tmp_path / "rows.manyhot"), 0
+    with Peak() as peak:
+        for samples in read_chunks(
+            tmp_path / "rows.csv", ReadOptions(kinds=loaded.model_.encoder.kinds, require_labels=False)
+        ):
+            n_rows += len(loaded.predict_proba(samples))
+    assert n_rows == classifier.report_.to_dict()["data"]["rows_given"]
+    assert peak.most - peaks[1] < 40 * MIB

@@ -1,0 +1,26 @@
+"""Rows, scores and answers without any training."""
+
+import numpy as np
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.evaluation.data_checks import examine
+from manyhot.evaluation.label_errors import suspicious_labels
+from manyhot.evaluation.report import Facts, build
+from manyhot.reports.html import Given
+
+
+def given(names=("a", "b", "c", "never"), n=150, seed=0, share_known=0.9, **more):
+    """What a page is made of, of made-up rows; some targets are unknown, and the last label never holds."""
+    generator = np.random.default_rng(seed)
+    values = generator.random((n, len(names))) < np.linspace(0.5, 0.1, len(names))
+    values[:, -1] = False
+    scores = np.clip(0.5 * values + 0.6 * generator.random(values.shape), 0, 1).astype(np.float32)
+    scores[:3, 0], scores[3:6, 0], scores[6, 1] = 0.3, np.float32(0.25), 1.0
+    targets = Targets(values, None if share_known == 1 else generator.random(values.shape) < share_known)
+    space, thresholds = LabelSpace(tuple(names)), np.full(len(names), 0.437)
+    own = scores >= thresholds
+    ids = np.array([f"row {k}" for k in range(n)])
+    report = build(space, targets, scores, own, scores >= 0.5, thresholds, Facts())
+    diagnosis = examine(None, targets, labels=space.names)
+    told = {"thresholds": thresholds, "suspicions": suspicious_labels(scores, targets, ids, space), **more}
+    return Given(space, targets, scores, own, own, report, ids, diagnosis, "All of it.", **told)

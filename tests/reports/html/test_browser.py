@@ -1,0 +1,246 @@
+"""What a person does with a page, in a browser: it opens without a network, and its numbers are Python's."""
+
+import json
+import math
+import subprocess
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from manyhot import load
+from manyhot.cli import main
+from manyhot.decisions.policy import honest_scores
+from manyhot.evaluation.metrics import measure, measure_labels
+from manyhot.reports.html import measure_page
+from manyhot.reports.model_page import kept_page, write_page
+from tests.fixtures.browser import grave_faults, watched
+from tests.reports.html.conftest import NAMES
+from tests.reports.html.made_up import given
+
+pytestmark = pytest.mark.slow
+HARMLESS = ("file:", "data:", "blob:")
+
+
+@contextmanager
+def opened(browser, html, width=1440, scheme="light", **more):
+    """The page, which must say nothing to the console and ask no other host for anything."""
+    with watched(browser, lambda url: url.startswith(HARMLESS), width, scheme, **more) as (page, _):
+        page.goto(html.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        yield page
+
+
+@pytest.fixture(scope="module")
+def page(browser, made):
+    with opened(browser, made.html, accept_downloads=True) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def at_first(request):
+    if "page" in request.fixturenames:
+        found = request.getfixturevalue("page")
+        found.reload()
+        found.wait_for_selector("html[data-ready]")
+
+
+def choose(page, label):
+    page.locator(f'tr[data-label="{NAMES.index(label)}"] button').click()
+
+
+def shown(page, name):
+    value = page.locator(f"#out-{name} data").get_attribute("value")
+    return float(value) if value else math.nan
+
+
+def column(page, key, is_number=True):
+    cells = page.locator(f"table.labels td.{key} data").evaluate_all("all => all.map((one) => one.value)")
+    return [float(cell) if cell else math.nan for cell in cells] if is_number else cells
+
+
+def honest(made):
+    model = made.classifier.model_
+    return honest_scores(model.plan, model.evidence.settled())
+
+
+def at(made, threshold):
+    """Python's own figures of every label at a threshold."""
+    scores, space = honest(made), made.classifier.model_.labels
+    return measure_labels(space, made.targets, scores, scores.astype(np.float64) >= threshold)
+
+
+def assert_same(page, made, label, threshold):
+    j, expected = NAMES.index(label), at(made, threshold)
+    assert page.locator("#threshold").input_value() == f"{threshold:.3f}".rstrip("0").rstrip(".") or float(
+        page.locator("#threshold").input_value()
+    ) == pytest.approx(threshold, abs=0.0005)
+    for name in ("precision", "recall", "f1"):
+        np.testing.assert_array_equal(shown(page, name), expected[name][j], err_msg=f"{name} at {threshold}")
+        text = page.locator(f"#out-{name}").inner_text()
+        assert text == ("–" if np.isnan(expected[name][j]) else f"{expected[name][j]:.3f}")
+    assert shown(page, "answered") == expected["answered"][j]
+
+
+def words_of(command):
+    """What a shell hands to `manyhot`."""
+    script = "manyhot() { printf '%s\\0' \"$@\"; }\n" + command
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
+    assert done.stderr == b""
+    return done.stdout.decode().split("\0")[:-1]
+
+
+def test_names_are_shown_as_text_and_nothing_of_them_runs(page):
+    names = page.locator("button.choose").all_inner_texts()
+    assert sorted(names) == sorted(NAMES)
+    assert page.locator("img[onerror], section b > b").count() == 0
+    assert page.locator("button.choose bdi").count() == len(NAMES)
+    for label in NAMES:
+        choose(page, label)
+        assert page.locator("#label-name").inner_text() == label
+
+
+def test_a_slider_moved_by_keyboard_shows_what_python_says_of_that_threshold(page, made):
+    for label in (NAMES[0], NAMES[3]):
+        choose(page, label)
+        slider = page.get_by_label("Threshold", exact=True)
+        slider.focus()
+        before = float(slider.input_value())
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        moved = float(slider.input_value())
+        assert moved == pytest.approx(before + 0.003, abs=1e-9)
+        assert_same(page, made, label, moved)
+        for key, expected in (("Home", 0.0), ("End", 1.0), ("PageDown", 0.9)):
+            page.keyboard.press(key)
+            assert float(slider.input_value()) == pytest.approx(expected)
+            assert_same(page, made, label, round(expected, 3))
+
+
+def test_every_threshold_of_the_field_is_exact(page, made):
+    choose(page, NAMES[1])
+    field = page.get_by_label("Threshold, as a number", exact=True)
+    for threshold in (0.111, 0.25, 0.3, 0.5, 0.617):
+        field.fill(str(threshold))
+        field.press("Enter")
+        assert_same(page, made, NAMES[1], threshold)
+    page.locator("#reset").click()
+    own = made.classifier.thresholds_[NAMES[1]]
+    assert float(page.locator("#out-f1 data").get_attribute("value")) == at(made, own)["f1"][1]
+
+
+def test_one_threshold_for_all_labels(page, made):
+    page.locator("#threshold-all-number").fill("0.4")
+    page.locator("#threshold-all-number").press("Enter")
+    scores = honest(made)
+    expected = measure(made.targets, None, scores.astype(np.float64) >= 0.4)
+    assert shown(page, "all-f1") == pytest.approx(expected["f1_micro"].value, rel=1e-12)
+    assert shown(page, "all-macro") == pytest.approx(expected["f1_macro"].value, rel=1e-12)
+    assert shown(page, "all-answered") == at(made, 0.4)["answered"].sum()
+    page.wait_for_function("() => document.querySelectorAll('tr.moved').length === 5")
+    assert set(column(page, "threshold")) == {0.4}
+    page.locator("#reset-all").click()
+    page.wait_for_function("() => document.querySelectorAll('tr.moved').length === 0")
+    assert page.locator("#command").inner_text() == ""
+
+
+def test_a_head_sorts_and_says_so(page, made):
+    head = page.get_by_role("button", name="F1", exact=True)
+    head.focus()
+    page.keyboard.press("Enter")
+    values = column(page, "f1")
+    assert values == sorted(values, reverse=True)
+    assert page.locator("th[aria-sort]").evaluate_all("all => all.map((one) => one.ariaSort)") == ["descending"]
+    page.keyboard.press("Enter")
+    assert column(page, "f1") == sorted(values)
+    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    page.get_by_role("button", name="Precision", exact=True).click()
+    values = column(page, "precision")
+    assert np.isnan(values[-1])  # what has no value comes last
+    page.get_by_role("button", name="Label", exact=True).click()
+    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    kept = {row["label"]: row["support"] for row in made.page["report"]["labels"]}
+    shown_rows = dict(zip(page.locator("button.choose").all_inner_texts(), column(page, "support"), strict=True))
+    assert shown_rows == kept
+
+
+def test_a_filter_leaves_the_labels_that_hold_its_letters(page):
+    page.get_by_label("Filter by name").fill("LOUD")
+    assert page.locator("button.choose").all_inner_texts() == [NAMES[1]]
+    assert page.locator("#shown").inner_text() == "1 of 5 labels"
+    page.get_by_label("Filter by name").fill("nothing like it")
+    assert page.locator("button.choose").count() == 0
+
+
+def test_the_command_gives_a_model_the_thresholds_and_figures_of_the_page(page, made, tmp_path, capsys):
+    wanted = dict(zip(NAMES, (0.123, 0.2, 0.35, 0.481, 0.9), strict=True))
+    for label, threshold in wanted.items():
+        choose(page, label)
+        page.locator("#threshold-number").fill(str(threshold))
+        page.locator("#threshold-number").press("Enter")
+    words = words_of(page.locator("#command").inner_text())
+    assert words[:2] == ["thresholds", str(made.bundle)]
+    changed = tmp_path / "changed.manyhot"
+    with pytest.raises(SystemExit, match="0"):
+        main([*words, "-o", str(changed), "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert load(changed).thresholds_ == wanted
+    for j, row in enumerate(document["labels"]):
+        line = page.locator(f'tr[data-label="{j}"]')
+        for name in ("threshold", "precision", "recall", "f1"):
+            value = line.locator(f"td.{name} data").get_attribute("value")
+            assert (float(value) if value else None) == row[name], (j, name)
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert json.loads(download.value.path().read_text()) == wanted
+    page.locator("#copy").click()
+    page.locator("text=/^(Copied|Selected)/").wait_for()
+
+
+def test_a_number_between_two_is_rounded_as_python_rounds_it(browser, tmp_path):
+    ties = given(("a", "b"), n=64, share_known=1)
+    ties.scores[:, 0], ties.targets.values[:, 0] = 0.1, False
+    ties.scores[:16, 0], ties.targets.values[:1, 0] = 0.9, True
+    write_page(measure_page(ties), tmp_path / "report.html")
+    with opened(browser, tmp_path / "report.html") as page:
+        page.locator('tr[data-label="0"] button').click()
+        page.locator("#threshold-number").fill("0.8")
+        page.locator("#threshold-number").press("Enter")
+        assert shown(page, "precision") == 1 / 16
+        assert page.locator("#out-precision").inner_text() == f"{1 / 16:.3f}" == "0.062"
+
+
+@pytest.mark.parametrize("kind", ["top_k", "rules", "cardinality"])
+def test_answers_that_are_no_thresholds_have_no_slider(browser, made, tmp_path, kind):
+    classifier = load(made.bundle)
+    if kind == "rules":
+        classifier.set_rules(most_labels=1)
+    else:
+        classifier.decide_for(kind)
+    write_page(kept_page(classifier.model_), tmp_path / "report.html")
+    with opened(browser, tmp_path / "report.html") as page:
+        assert page.locator("input[type=range]").count() == 0
+        words = {"top_k": "highest scores", "rules": "Rules between labels", "cardinality": "one threshold for all"}
+        assert words[kind] in page.locator("#obstacle").inner_text()
+        assert page.locator("table.labels tbody tr").count() == len(NAMES)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 375)])
+def test_no_serious_fault_for_people_who_see_or_move_otherwise(browser, made, scheme, width):
+    with opened(browser, made.html, width, scheme) as page:
+        page.locator("#threshold").press("ArrowRight")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert grave_faults(page) == []
+
+
+def test_the_theme_can_be_switched_and_print_is_light(browser, made):
+    with opened(browser, made.html, scheme="light") as page:
+        colour = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(colour)
+        page.get_by_label("dark").check()
+        assert page.evaluate(colour) != light
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+        assert not page.get_by_role("navigation").is_visible()
+        page.set_viewport_size({"width": 690, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 690

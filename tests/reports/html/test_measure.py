@@ -1,0 +1,146 @@
+"""The dict of a page: exact counts at every threshold, worst mistakes, labels together, curves, plain JSON."""
+
+import base64
+import json
+import zlib
+
+import numpy as np
+import pytest
+
+from manyhot.data.labels import LabelSpace, Targets
+from manyhot.evaluation.metrics import measure_labels
+from manyhot.reports.html import measure_page, without_bulk
+from manyhot.reports.html.co_occurrence import MATRIX_LABELS, together
+from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
+from manyhot.reports.html.threshold_counts import GRID, STEPS, count
+from manyhot.reports.html.training_curves import MOST_MEMBERS, MOST_POINTS, describe_curves
+from manyhot.reports.html.worst_rows import OF_LABEL, WORST, worst_mistakes
+from tests.reports.html.made_up import given
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_counts_at_a_threshold_are_those_of_a_decision(kind):
+    made = given(n=400)
+    scores = made.scores.astype(kind)
+    scores[:200] = np.round(scores[:200], 3)  # on the grid, or a hair beside it
+    counts = count(made.targets, scores)
+    for place in (0, 1, 250, 300, 437, 500, 999, 1000):
+        hits, answered = counts.at(place)
+        expected = measure_labels(
+            made.space, made.targets, scores, scores.astype(np.float64) >= float(f"{place / 1000:.3f}")
+        )
+        np.testing.assert_array_equal(answered, expected["answered"])
+        with_support = expected["support"] > 0
+        np.testing.assert_array_equal(
+            hits[with_support] / expected["support"][with_support], expected["recall"][with_support]
+        )
+    assert [float(f"{value:.3f}") for value in GRID] == GRID.tolist()
+
+
+def test_a_page_is_plain_json_with_exact_counts_packed_beside():
+    page = measure_page(given(curves=np.ones((2, 3, 2)), best_epoch=np.array([2, 3])))
+    assert json.loads(json.dumps(page, allow_nan=False)) == page
+    packed = np.frombuffer(zlib.decompress(base64.b64decode(page["counts"]["packed"])), "<u4").reshape(2, 4, STEPS + 1)
+    made = given()
+    np.testing.assert_array_equal(packed[0].sum(axis=1), made.targets.support())
+    np.testing.assert_array_equal(packed[1].sum(axis=1), made.targets.n_known())
+    assert page["thresholds"]["answered"] == (made.own & made.targets.known).sum(axis=0).tolist()
+    assert page["labels"]["f1"] == [row["f1"] for row in page["report"]["labels"]]
+    assert page["labels"]["ece_low"][0] <= page["labels"]["ece"][0] <= page["labels"]["ece_high"][0]
+    assert page["labels"]["f1_low"][3] is None
+    assert measure_page(given())["measures"] == page["measures"]
+    small = without_bulk(page)
+    assert "counts" not in small
+    assert small["labels"] == page["labels"]
+
+
+def test_each_figure_has_words_an_interval_a_baseline_and_its_cover():
+    page = measure_page(given())
+    figures = {figure["name"]: figure for figure in page["measures"]}
+    assert set(figures) == {*page["report"]["measures"]["own"], "brier", "log_loss", "ece"}
+    for name, figure in figures.items():
+        assert figure["meaning"].endswith(".")
+        assert figure["misleads"].endswith(".")
+        assert figure["own"]["low"] <= figure["own"]["value"] <= figure["own"]["high"], name
+        assert figure["n_labels"] > 0
+        assert figure["baseline"] is not None
+    assert figures["f1_micro"]["half"]["value"] == page["report"]["measures"]["half"]["f1_micro"]["value"]
+    assert figures["map"]["half"] is None
+    assert "already right nearly everywhere" in figures["element_accuracy"]["misleads"]
+
+
+def test_unknown_targets_are_no_mistakes_and_the_worst_come_first():
+    made = given(n=600)
+    found = worst_mistakes(made.targets, made.scores, made.own)
+    known = made.targets.known
+    wrongly, missed = made.own & ~made.targets.values & known, ~made.own & made.targets.values & known
+    assert (found["n_wrongly"], found["n_missed"]) == (wrongly.sum(), missed.sum())
+    for kind, wrong, sign in (("wrongly", wrongly, -1), ("missed", missed, 1)):
+        best = np.sort(sign * made.scores[wrong].astype(float))[:WORST]
+        assert [entry["score"] for entry in found[kind]] == pytest.approx(abs(best))
+        assert all(wrong[entry["row"], entry["label"]] for entry in found[kind])
+        for j, label in enumerate(found["labels"]):
+            of_label = np.sort(sign * made.scores[wrong[:, j], j].astype(float))[:OF_LABEL]
+            assert [score for _, score in label[kind]] == pytest.approx(abs(of_label))
+
+
+def test_rows_of_one_mistake_kind_are_named_too():
+    made = given()
+    none_missed = Targets(made.targets.values & made.own, made.targets.known)
+    page = measure_page(given())
+    named = {row["row"] for row in page["rows"]["named"]}
+    spoken = [entry["row"] for kind in ("wrongly", "missed") for entry in page["rows"]["mistakes"][kind]]
+    spoken += [entry["row"] for entry in page["rows"]["suspicious"]]
+    spoken += [row for label in page["rows"]["mistakes"]["labels"] for kind in label.values() for row, _ in kind]
+    assert named == set(spoken)
+    assert worst_mistakes(none_missed, made.scores, made.own)["missed"] == []
+
+
+def test_labels_together_for_few_and_for_many():
+    generator = np.random.default_rng(0)
+    few = generator.random((300, 3)) < 0.3
+    few[:, 1] |= few[:, 0]
+    found = together(LabelSpace(("a", "b", "c")), Targets(few))
+    order = found["matrix"]["labels"]
+    assert sorted(order) == [0, 1, 2]
+    assert abs(order.index(0) - order.index(1)) == 1  # side by side
+    rows = np.array(found["matrix"]["rows"])
+    for i, a in enumerate(order):
+        for j, b in enumerate(order):
+            assert rows[i, j] == (few[:, a] & few[:, b]).sum()
+    assert (found["pairs"][0]["first"], found["pairs"][0]["second"]) == (0, 1)
+    assert found["sizes"] == np.bincount(few.sum(axis=1)).tolist()
+    many = generator.random((500, 400)) < 0.02
+    many[:, 7] = many[:, 300] = generator.random(500) < 0.1
+    found = together(LabelSpace(tuple(map(str, range(400)))), Targets(many, generator.random(many.shape) < 0.95))
+    assert len(found["matrix"]["labels"]) == MATRIX_LABELS
+    assert (found["pairs"][0]["first"], found["pairs"][0]["second"]) == (7, 300)
+    assert together(LabelSpace(("a", "b")), Targets(np.zeros((4, 2), dtype=bool)))["pairs"] == []
+
+
+def test_long_curves_of_many_members_are_thinned_out():
+    curves = np.full((MOST_MEMBERS + 5, 1000, 2), np.nan, dtype=np.float32)
+    curves[:, :, 0] = np.linspace(1, 0.123456789, 1000)
+    curves[1, 500:, 0] = np.nan
+    found = describe_curves(curves, np.arange(MOST_MEMBERS + 5))
+    assert (found["members"], found["shown"]) == (MOST_MEMBERS + 5, MOST_MEMBERS)
+    assert len(found["epochs"]) == MOST_POINTS
+    assert found["epochs"][0] == 1
+    assert found["epochs"][-1] == 1000
+    assert found["training"][0][-1] == 0.12346
+    assert found["training"][1][-1] is None
+    assert found["ended"][:2] == [1000, 500]
+    assert found["stopping"] == []
+
+
+def test_rows_are_shown_as_texts_images_or_cells():
+    import polars as pl
+
+    texts = {"message": pl.Series(["short", "x" * 1000, None])}
+    images = [np.zeros((4, 6, 3), dtype=np.uint8), None]
+    found = contents([1, 0], texts, images, pl.DataFrame({"price": [1.23456, 2.0, 3.0]}))
+    assert found[0] == {"text": "short"}
+    assert len(found[1]["text"]) == TEXT_LETTERS
+    assert base64.b64decode(found[1]["image"])[:3] == b"\xff\xd8\xff"
+    assert contents([2], {}, [], pl.DataFrame({"price": [1.23456, 2.0, None]})) == {2: {"cells": [["price", ""]]}}
+    assert contents([0], {}, [], pl.DataFrame({"price": [1.23456]})) == {0: {"cells": [["price", "1.235"]]}}

@@ -1,0 +1,272 @@
+"""What is asked, what is refused, and how it is told."""
+
+import json
+
+import pytest
+
+from manyhot import load
+from tests.serving.conftest import NAMES, Running, as_base64, photo, rows_of, songs
+
+ROW = rows_of(songs(3, seed=9))[0]
+LABELS = set(NAMES)
+
+
+def changed(**cells):
+    return {"rows": [ROW, {**ROW, **cells}]}
+
+
+def without(name):
+    return {"rows": [{key: cell for key, cell in ROW.items() if key != name}]}
+
+
+REFUSED = {
+    "no JSON": (b"{", 400, {"argument": "body"}),
+    "not UTF-8": (b'{"rows": "\xff"}', 400, {"argument": "body"}),
+    "NaN": (json.dumps(changed(tempo=float("nan"))).encode(), 400, {"argument": "body"}),
+    "a key twice": (b'{"rows": [], "rows": []}', 400, {"argument": "body"}),
+    "deep": (b'{"rows": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400, {"argument": "body"}),
+    "a long number": (b'{"rows": [' + b"9" * 6000 + b"]}", 400, {"argument": "body"}),
+    "a list": ([ROW], 422, {"argument": "body"}),
+    "null": (b"null", 422, {"argument": "body"}),
+    "nothing asked": ({}, 422, {"argument": "rows"}),
+    "no rows": ({"rows": []}, 422, {"argument": "rows"}),
+    "rows of text": ({"rows": ["a"]}, 422, {"argument": "rows", "row": 1}),
+    "an unknown word": ({"rows": [ROW], "treshold": 1}, 422, {"argument": "body"}),
+    "a missing column": (without("energy"), 422, {"row": 1, "column": "energy"}),
+    "text for a number": (changed(tempo="fast"), 422, {"row": 2, "column": "tempo"}),
+    "true for a number": (changed(tempo=True), 422, {"row": 2, "column": "tempo"}),
+    "a list for a number": (changed(tempo=[1]), 422, {"row": 2, "column": "tempo"}),
+    "beyond a float": (json.dumps(changed(tempo=0)).replace('"tempo": 0', '"tempo": 1e999').encode(), 422,
+                       {"row": 2, "column": "tempo"}),
+    "a whole number beyond": (changed(tempo=10**400), 422, {"row": 2, "column": "tempo"}),
+    "2 for a boolean": (changed(live=2), 422, {"row": 2, "column": "live"}),
+    "an object for a category": (changed(kind={}), 422, {"row": 2, "column": "kind"}),
+    "an object for a text": (changed(words=["a"]), 422, {"row": 2, "column": "words"}),
+    "top of 0": ({"rows": [ROW], "top": 0}, 422, {"argument": "top"}),
+    "top of true": ({"rows": [ROW], "top": True}, 422, {"argument": "top"}),
+    "why of 1": ({"rows": [ROW], "why": 1}, 422, {"argument": "why"}),
+    "a threshold of 2": ({"rows": [ROW], "thresholds": {"mood_sad": 2}}, 422, {"argument": "thresholds"}),
+    "a threshold of no label": ({"rows": [ROW], "thresholds": {"sad": 0.5}}, 422, {"argument": "thresholds"}),
+    "thresholds as a list": ({"rows": [ROW], "thresholds": [0.5]}, 422, {"argument": "thresholds"}),
+    "many rows with why": ({"rows": [ROW] * 101, "why": True}, 422, {"argument": "rows"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_wrong_is_named(running, name):
+    body, status, places = REFUSED[name]
+    answer = running.predict(body)
+    assert answer.status == status, answer.content
+    assert answer.headers["content-type"] == "application/json"
+    error = answer.error
+    assert error.pop("status") == status
+    assert len(error.pop("message")) > 10
+    assert error == places
+
+
+def test_the_row_is_counted_over_all_pieces(running):
+    rows = [ROW] * 700
+    answer = running.predict({"rows": [*rows[:600], {**ROW, "tempo": "x"}, *rows]})
+    assert (answer.status, answer.error["row"], answer.error["column"]) == (422, 601, "tempo")
+
+
+def test_a_near_miss_is_answered_with_a_suggestion(running):
+    row = {("temp" if name == "tempo" else name): cell for name, cell in ROW.items()}
+    assert "did you mean 'temp'" in running.predict({"rows": [row]}).error["message"]
+
+
+def test_thresholds_of_one_request_change_no_other(running):
+    own = running.predict({"rows": [ROW]}).document
+    told = running.predict({"rows": [ROW], "thresholds": dict.fromkeys(LABELS, 0.0)}).document
+    assert set(told["answers"][0]["labels"]) == LABELS
+    none = running.predict({"rows": [ROW], "thresholds": dict.fromkeys(LABELS, 1.0)}).document
+    assert none["answers"][0]["labels"] == []
+    assert running.predict({"rows": [ROW]}).document == own
+
+
+def test_top_tells_the_best_first(running):
+    all_of_it = running.predict({"rows": [ROW]}).document["answers"][0]["probabilities"]
+    (told,) = running.predict({"rows": [ROW], "top": 2}).document["answers"]
+    best = sorted(all_of_it, key=lambda name: -all_of_it[name])[:2]
+    assert told["top"] == [{"label": name, "probability": all_of_it[name]} for name in best]
+    assert "probabilities" not in told
+
+
+def test_why_is_what_python_tells(running, bundles):
+    classifier = load(bundles["songs"])
+    frame = songs(3, seed=9).drop("song_id", *NAMES)[:1]
+    (expected,) = classifier.explain(frame)
+    (told,) = running.predict({"rows": [ROW], "why": True}).document["answers"]
+    assert told["why"].keys() == expected.keys()
+    for label, one in expected.items():
+        assert told["why"][label]["logit"] == pytest.approx(one.logit, abs=1e-5)
+        assert {reason["what"] for reason in told["why"][label]["for"]} == {reason.what for reason in one.for_}
+
+
+def test_what_model_and_labels_tell(running):
+    told = running.ask("GET", "/model").document
+    columns = {column["name"]: column for column in told["columns"]}
+    assert {name: column["kind"] for name, column in columns.items()} == {
+        "tempo": "numeric", "energy": "numeric", "live": "boolean", "kind": "categorical", "grade": "categorical",
+        "words": "text",
+    }  # fmt: skip
+    assert columns["kind"]["levels"] == ["folk", "jazz", "rock"]
+    assert 0 <= told["report"]["measures"]["f1_micro"] <= 1
+    assert set(told["thresholds"]) == LABELS
+    assert running.predict({"rows": [told["example"]]}).status == 200
+    labels = running.ask("GET", "/models/photos/labels").document
+    assert labels["labels"] == ["bright"]
+    assert running.ask("GET", "/models").document == {
+        "models": ["songs", "matrix", "sparse", "photos"],
+        "first": "songs",
+    }
+
+
+@pytest.mark.parametrize("name", ["songs", "matrix", "sparse", "photos"])
+def test_every_models_example_is_answered(running, name):
+    example = running.ask("GET", f"/models/{name}/model").document["example"]
+    assert running.predict({"rows": [example]}, name).status == 200
+
+
+OTHERS = [
+    ("GET", "/predict", 405), ("PUT", "/models/songs/predict", 405), ("POST", "/labels", 405), ("GET", "/nothing", 404),
+    ("POST", "/models/none/predict", 404), ("GET", "/models/none/labels", 404), ("GET", "/static/none.js", 404),
+    ("GET", "/static/../server.py", 404), ("GET", "/labels/", 404), ("GET", "/", 200), ("HEAD", "/health", 200),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "status"), OTHERS)
+def test_other_addresses_and_methods(running, method, path, status):
+    answer = running.ask(method, path, b"{}" if method in ("POST", "PUT") else None)
+    assert answer.status == status
+    if status >= 400:
+        assert answer.error["status"] == status
+
+
+@pytest.mark.parametrize("media", ["text/plain", "application/xml", "", "application/x-www-form-urlencoded"])
+def test_other_bodies_are_refused(running, media):
+    answer = running.ask("POST", "/predict", b"{}", content_type=media)
+    assert (answer.status, answer.error["argument"]) == (415, "Content-Type")
+
+
+FORMS = {
+    "no boundary": (b"x", "multipart/form-data", 400),
+    "cut short": (b"--b\r\nContent-Disposition: form-data", "multipart/form-data; boundary=b", 400),
+    "no name": (b"--b\r\n\r\nx\r\n--b--\r\n", "multipart/form-data; boundary=b", 400),
+    "another column": (
+        b'--b\r\nContent-Disposition: form-data; name="foto"; filename="a"\r\n\r\nx\r\n--b--\r\n',
+        "multipart/form-data; boundary=b",
+        422,
+    ),
+    "no image": (
+        b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\nx\r\n--b--\r\n',
+        "multipart/form-data; boundary=b",
+        422,
+    ),
+    "no files": (b"--b--\r\n", "multipart/form-data; boundary=b", 422),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_broken_forms_are_refused(running, name):
+    body, content_type, status = FORMS[name]
+    answer = running.ask("POST", "/models/photos/predict", body, content_type=content_type)
+    assert answer.status == status, answer.content
+
+
+TABLES = {
+    "empty": (b"", 422),
+    "only a header": (b"tempo,energy\n", 422),
+    "ragged": (songs(2).write_csv().encode() + b"1,2\n", 422),
+    "no column": (b"a,b\n1,2\n", 422),
+    "no UTF-8": (songs(2).write_csv().encode() + b"\xff\n", 422),
+    "a picture": (photo(True, 1), 422),
+    "text for a number": (songs(2).write_csv().replace("s1,", "s1,x").encode(), 422),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_broken_tables_are_refused(running, name):
+    body, status = TABLES[name]
+    answer = running.ask("POST", "/predict", body, content_type="text/csv")
+    assert answer.status == status, answer.content
+    assert "received" not in answer.error["message"]
+
+
+def test_a_table_can_be_asked_for_thresholds_and_reasons(running):
+    body = songs(3, seed=4).write_csv().encode()
+    answer = running.ask(
+        "POST", "/predict?thresholds=%7B%22mood_sad%22%3A0%7D&why=true", body, content_type="text/csv; charset=utf-8"
+    )
+    lines = answer.content.decode().splitlines()
+    assert lines[0].endswith(",why")
+    assert all(line.count("mood_sad") == 2 for line in lines[1:])  # as a label, and with its reasons
+    assert running.ask("POST", "/predict?top=1", body, content_type="text/csv").status == 422
+    assert running.ask("POST", "/predict?why=maybe", body, content_type="text/csv").status == 400
+
+
+def test_answers_carry_strict_headers_and_nothing_for_other_origins(running):
+    for path in ("/", "/model", "/nothing"):
+        answer = running.ask("GET", path, origin="http://evil.example")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert "server" not in answer.headers
+    assert running.ask("OPTIONS", "/predict", origin="http://evil.example").status == 405
+
+
+def test_metrics_count(running):
+    before = counted(running)
+    running.predict({"rows": [ROW] * 3})
+    running.predict({"rows": []})
+    after = counted(running)
+    for key, more in {
+        'manyhot_requests_total{endpoint="predict",status="200"}': 1,
+        'manyhot_requests_total{endpoint="predict",status="422"}': 1,
+        'manyhot_rows_total{model="songs"}': 3,
+        'manyhot_request_seconds_bucket{endpoint="predict",le="+Inf"}': 2,
+    }.items():
+        assert after[key] == before.get(key, 0) + more, key
+    assert after["manyhot_ready"] == 1
+    assert after["manyhot_held_bytes"] == 0
+
+
+def counted(running):
+    lines = running.ask("GET", "/metrics").content.decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture(scope="module")
+def guarded(bundles):
+    service = Running([bundles["matrix"]], token=TOKEN, hosts=("127.0.0.1", "my.service")).wait()
+    yield service
+    service.stop()
+
+
+def test_a_token_is_asked_for(guarded):
+    good = {"authorization": f"Bearer {TOKEN}"}
+    for given in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {TOKEN}"}, {"authorization": ""}):
+        for method, path in (("GET", "/model"), ("GET", "/metrics"), ("GET", "/openapi.json"), ("POST", "/predict")):
+            answer = guarded.ask(method, path, b"{}" if method == "POST" else None, **given)
+            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), (path, given)
+    assert guarded.ask("GET", "/model", **good).status == 200
+    assert guarded.ask("POST", "/predict", {"rows": [[0, 0, 0, 0, 0, 0]]}, **good).status == 200
+    for path in ("/health", "/ready", "/"):
+        assert guarded.ask("GET", path).status == 200
+
+
+def test_other_names_of_the_host_are_refused(guarded):
+    assert guarded.ask("GET", "/health", host="evil.example").status == 421
+    assert guarded.ask("GET", "/health", host="my.service:8000").status == 200
+
+
+def test_an_image_too_large_is_refused(bundles):
+    service = Running([bundles["photos"]], max_pixels=63).wait()
+    try:
+        answer = service.predict({"rows": [{"photo": as_base64(photo(True, 1))}]})
+        assert (answer.status, answer.error["column"]) == (413, "photo")
+    finally:
+        service.stop()
