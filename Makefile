@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test browser check lint fast fuzz bench docs wheel constraints clean
+.PHONY: demo test exhaustive browser check lint fast fuzz bench docs wheel constraints clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,8 +23,13 @@ $(VENV)/.dev: $(VENV)/.test
 demo: $(VENV)/.core  ## the tour
 	$(BIN)/manyhot demo
 
-test: $(VENV)/.test browser  ## all tests; MANYHOT_DATA names the folder of real data sets
-	$(BIN)/python -m pytest
+test: $(VENV)/.test browser  ## all tests but sweeps and soaks; MANYHOT_DATA names the folder of real data sets
+	$(BIN)/python -m pytest $(PARALLEL)
+
+exhaustive: $(VENV)/.test  ## sweeps and soaks too long for every change; what they found is written to tests/exhaustive.json
+	mkdir -p build
+	$(BIN)/python -m pytest -m exhaustive --timeout=3600 --junitxml=build/exhaustive.xml
+	$(BIN)/python tests/record_exhaustive.py build/exhaustive.xml tests/exhaustive.json
 
 browser:  ## Chromium for the tests of pages, installed where that may be done
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
@@ -37,7 +43,7 @@ lint: $(VENV)/.dev  ## format, lint, types, import layers
 	$(BIN)/lint-imports
 
 fast: $(VENV)/.test  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not exhaustive" $(PARALLEL)
 
 check: lint fast  ## before every commit
 

@@ -28,8 +28,9 @@ from pathlib import Path
 import numpy as np
 from mulan import parts
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import read
+from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from mulan import CELLS, parts
 
-from manyhot.data.labels import Targets
 from manyhot.data.readers import read
 from manyhot.data.splitting.folds import stratified_folds
+from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.evaluation.metrics import measure
 

@@ -21,6 +21,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from manyhot import MultiLabelClassifier
 from manyhot.data.readers import ReadOptions, read
+from manyhot.models.prediction import sample_features
 
 HERE = Path(__file__).resolve().parent
 NETWORK = {"filters": [32, 64, 128, 256], "blocks": 1, "hidden": [256]}
@@ -80,7 +81,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             rows = Path(scratch) / "rows.npz"
             encode = model.model_.encoder.transform
-            X, X_test = (encode(model.features_of(part))["image"] for part in (train, test))
+            X, X_test = (encode(sample_features(model.model_, part))["image"] for part in (train, test))
             np.savez(rows, X=X, Y=train.targets.values, X_test=X_test, Y_test=truth)
             for rate in RATES:
                 results["keras_tensorflow"].append(peer(told, rows, rate, seconds, train.targets.values, truth))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks import examine
 from manyhot.evaluation.label_errors import suspicious_labels
 from manyhot.evaluation.report import Facts, build

@@ -25,7 +25,7 @@ from cells import LABELS, cells
 
 from manyhot import MultiLabelClassifier
 from manyhot.models.segmentation import Pictures
-from manyhot.models.segmentation.model import pixel_report
+from manyhot.models.segmentation.training import pixel_report
 
 CLASSES = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 GROUPS = {

@@ -18,7 +18,7 @@ import tracemalloc
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 
 SHAPES = {"delicious": (12_920, 983, 0.02), "million": (1_000_000, 100, 0.05)}

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from mulan import parts
 
-from manyhot.data.labels import Targets
 from manyhot.data.readers import ReadOptions, read
+from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.evaluation.metrics import log_loss, measure
 

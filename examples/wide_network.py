@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from manyhot import MultiLabelClassifier
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import MEASURES, measure
 
 import keras  # after manyhot, which puts it on JAX  # isort: skip

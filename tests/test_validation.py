@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from manyhot import validation
+from manyhot.config.auto import resolved
 from manyhot.config.images import image_settings
-from manyhot.config.training import Plan, Runtime, plan_from_dict, resolved, to_dict
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan, plan_from_dict, to_dict
 from manyhot.errors import InputError
 
 

@@ -26,7 +26,7 @@ model = keras.Sequential(
 )
 model.compile(optimizer=keras.optimizers.Adam(common.RATE), loss="binary_crossentropy")
 classifier = MultiLabelClassifier(network=model, members=1, batch_size=common.BATCH, epochs=options.epochs, quiet=True)
-taken = classifier.taken(X, Y.astype(int))
+taken = classifier._inputs(X, Y.astype(int))
 fit = prepare(taken.features, taken.targets, taken.encoder(), taken.plan, model, trains_on_all=True)
 for _ in range(2):
     clock = common.Clock()

@@ -6,7 +6,8 @@ import numpy as np
 from sparse_common import arguments, rows, tell
 
 from manyhot import engine
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
 

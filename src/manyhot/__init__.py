@@ -25,13 +25,13 @@ if TYPE_CHECKING:
         RepeatedMultiLabelKFold,
         split_report,
     )
-    from manyhot.estimators import ManyLabelClassifier
     from manyhot.estimators.cross_validation import compare_heads, cross_validate
+    from manyhot.estimators.extreme import ManyLabelClassifier
     from manyhot.estimators.loading import load
     from manyhot.estimators.multilabel import MultiLabelClassifier
 
 _HOMES = {
-    "ManyLabelClassifier": "manyhot.estimators",
+    "ManyLabelClassifier": "manyhot.estimators.extreme",
     "MultiLabelClassifier": "manyhot.estimators.multilabel",
     "MultiLabelKFold": "manyhot.data.splitting.splitters",
     "MultiLabelShuffleSplit": "manyhot.data.splitting.splitters",

@@ -13,7 +13,7 @@ import jax
 import keras  # on JAX: the package's first line of work says so
 
 from manyhot.errors import ManyhotError
-from manyhot.folders import cache_folder
+from manyhot.files import cache_folder
 
 __all__ = ["floating", "jax", "keep_compiled_programs", "keras", "precision"]
 

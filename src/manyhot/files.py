@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -113,3 +114,14 @@ def put(descriptor: int, content: memoryview) -> None:
     done = 0
     while done < len(content):
         done += os.write(descriptor, content[done : done + _CHUNK_BYTES])
+
+
+def cache_folder() -> Path:
+    """Where compiled programs and features of texts are kept: MANYHOT_CACHE, else the user's cache folder."""
+    if os.environ.get("MANYHOT_CACHE"):
+        return Path(os.environ["MANYHOT_CACHE"]).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "manyhot" / "cache"
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/manyhot").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "manyhot"

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import manyhot as package
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.label_errors import suspicious_labels
 from tests.cli.conftest import NAMES, SMALL, songs
 

@@ -13,7 +13,8 @@ import pytest
 
 import manyhot as package
 from manyhot.cli.config_flags import SETTINGS, meanings
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from tests.cli.conftest import NAMES, SMALL, songs
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from manyhot.cli.commands import app
+from manyhot.cli import app
 from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier

@@ -12,8 +12,7 @@ from manyhot.cli import main
 from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import InputError
 from manyhot.evaluation.data_checks import examine
-from manyhot.models.segmentation import overlay
-from manyhot.reports.image_sheets.mask_overlay import outline
+from manyhot.reports.image_sheets.mask_overlay import outline, overlay
 from tests.fixtures.scenes import LABELS, scenes
 
 LEGEND = {"0": [], "1": ["square"], "3": ["square", "left"], "900": None}

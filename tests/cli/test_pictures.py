@@ -8,8 +8,9 @@ import pytest
 
 from manyhot import MultiLabelClassifier
 from manyhot.cli.jobs.image_output import AskedPictures
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from tests.fixtures.image_spots import SETTINGS, spots
 
 N = 30

@@ -6,8 +6,9 @@ import pytest
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.cli.jobs.report import check_output
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
 from tests.cli.conftest import songs
 from tests.fixtures.image_spots import SETTINGS, spots

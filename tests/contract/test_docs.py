@@ -25,6 +25,7 @@ DOCUMENTS = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+PACKAGES = "|".join(path.parent.name for path in (ROOT / "src/manyhot").glob("*/__init__.py"))
 PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 SHELL = {
     name: [
@@ -124,8 +125,17 @@ def test_files_that_documents_name_exist(document):
     text = document.read_text()
     for name in re.findall(r"\]\(([\w/.-]+)\)", text):
         assert (document.parent / name).exists(), name
-    for name in re.findall(r"`((?:src|tests|benchmarks|docs|engine|read|metrics|encode)/[\w/.-]+\.(?:py|md))", text):
+    for name in re.findall(rf"`((?:src|tests|benchmarks|docs|{PACKAGES})/[\w/.-]+\.(?:py|md))", text):
         assert (ROOT / name).exists() or (ROOT / "src/manyhot" / name).exists(), name
+
+
+def test_folders_name_the_files_that_are_in_them():
+    for readme in (ROOT / "src/manyhot").rglob("README.md"):
+        for name in re.findall(r"`([\w/]+\.py)`", readme.read_text()):
+            homes = (readme.parent, readme.parent / "jobs", ROOT / "src/manyhot")
+            assert any((home / name).exists() for home in homes), (readme, name)
+        text, here = readme.read_text(), {path.name for path in readme.parent.glob("*.py")} - {"__init__.py"}
+        assert {name for name in here if f"`{name}`" not in text} == set(), readme
 
 
 def test_modules_in_the_map_exist():

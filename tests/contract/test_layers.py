@@ -10,6 +10,56 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).parents[2]
 
 
+PASSED = """
+import os, sys, threading
+import numpy as np
+import manyhot
+from manyhot import MultiLabelClassifier, load
+from manyhot.cli import main
+home, seen = os.path.dirname(manyhot.__file__) + os.sep, {}
+
+def note(frame, event, arg):
+    name = frame.f_code.co_filename
+    if event == "call" and name.startswith(home) and frame.f_code.co_name != "<module>":
+        seen.setdefault(name.removeprefix(home))
+
+def traced(work):
+    seen.clear()
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        work()
+    except SystemExit as done:
+        assert not done.code
+    sys.setprofile(None)
+    threading.setprofile(None)
+    print("passed", *seen)
+
+X = np.random.default_rng(0).normal(size=(120, 4))
+Y = (X[:, :2] > 0.3).astype(int)
+lines = ["a,b,c,d,y_p,y_q", *(",".join(map(str, [*x, *y])) for x, y in zip(X, Y))]
+with open("rows.csv", "w") as file:
+    print(*lines, sep=chr(10), file=file)
+small = {"epochs": 2, "members": 2, "quiet": True}
+traced(lambda: MultiLabelClassifier(**small).fit(X, Y).save("rows.manyhot"))
+flags = ["--epochs", "2", "--members", "2", "--quiet"]
+traced(lambda: main(["train", "rows.csv", "--labels", "y_*", "-o", "rows.manyhot", *flags]))
+classifier = load("rows.manyhot")
+traced(lambda: classifier.predict_proba(X))
+"""
+
+
+def test_a_value_passes_through_few_packages(tmp_path):
+    """Packages in which at least one function is called: fit and save, `manyhot train`, predict_proba."""
+    done = subprocess.run([sys.executable, "-c", PASSED], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("passed ")]
+    for what, most, files in zip(("fit and save", "train", "predict_proba"), (10, 12, 8), found, strict=True):
+        packages = {name.split("/")[0] for name in files if "/" in name}
+        print(f"{what}: {len(files)} files in {len(packages)} packages:\n  {' '.join(files)}")
+        assert 6 <= len(packages) <= most, (what, packages)
+
+
 def test_arrows_point_down(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert lint_imports(cache_dir=None) == 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyhot.data.deduplication import are_alike, merge_duplicates, repeated_share
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 
 
 @settings(max_examples=80, deadline=None)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyhot.data.label_cells import indicator, sets_from_text
-from manyhot.data.labels import LabelSpace, Targets, as_targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.target_conversion import as_targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import Thresholds
 from manyhot.errors import InputError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from manyhot.data.labels import Targets
 from manyhot.data.shards import SHARDS, Deal, Encoded, Shards, joined
+from manyhot.data.targets import Targets
 
 
 def encoded(n_rows: int, seed: int, is_unknown: bool = False) -> Encoded:

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions import calibration as calibrate
 from manyhot.decisions.calibration import CALIBRATIONS, Calibration
 from manyhot.decisions.calibration.histogram import known_entries

@@ -8,7 +8,8 @@ import pytest
 
 from manyhot import engine
 from manyhot.backend import jax
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
 

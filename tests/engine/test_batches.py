@@ -3,7 +3,7 @@
 import numpy as np
 
 from manyhot import engine
-from manyhot.config.training import Runtime
+from manyhot.config.runtime import Runtime
 from manyhot.engine import scoring
 from manyhot.models.network_spec import NetworkSpec
 from manyhot.networks import Start

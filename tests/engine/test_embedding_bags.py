@@ -7,7 +7,8 @@ from scipy.special import expit, logit
 
 from manyhot import engine
 from manyhot.backend import jax, precision
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.engine.device_data import flat
 from manyhot.engine.embedding_bags import RATE, Batch, Table, bag, most_entries, moved, whole
 from manyhot.models.network_spec import NetworkSpec, network_settings

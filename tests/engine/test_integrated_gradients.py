@@ -7,7 +7,8 @@ from scipy.special import logit
 
 from manyhot import engine
 from manyhot.backend import keras, precision
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.engine import integrated_gradients
 from manyhot.errors import InputError
 from manyhot.models.network_spec import NetworkSpec, network_settings

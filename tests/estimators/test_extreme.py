@@ -12,8 +12,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from manyhot import ManyLabelClassifier, MultiLabelClassifier, load
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.metrics import measure_top
 from manyhot.models.extreme.config import ManyPlan

@@ -7,7 +7,7 @@ import pytest
 
 from manyhot import cross_validate, examine
 from manyhot.backend import keras
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
 from manyhot.evaluation.charts import check_picture, labels, reliability, save, spread
 from manyhot.evaluation.metrics import calibration

@@ -6,7 +6,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation import label_errors
 from manyhot.evaluation.label_errors import suspicious_labels

@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import MEASURES, measure, measure_labels
 from manyhot.evaluation.report import Facts, Report, build, to_text

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.evaluation.metrics import measure
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, ndtr
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees import control_false_discoveries, control_miss_rate, false_discovery_rate, miss_rate
 from manyhot.decisions.guarantees.false_discovery_rate import mean_p_value
 from manyhot.decisions.guarantees.test_order import Curve, label_curve, row_curve

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, load
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import DECISIONS
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import measure

@@ -96,7 +96,7 @@ def test_many_windows_learn_as_well(tmp_path, settings):
 
 def test_stopping_rows_stand_behind_the_largest_window(songs, tmp_path):
     found = survey(songs, OPTIONS)
-    job = prepare_stream(found, MultiLabelClassifier(**SMALL, early_stopping=True).taken(found.samples))
+    job = prepare_stream(found, MultiLabelClassifier(**SMALL, early_stopping=True)._inputs(found.samples))
     with Shards(tmp_path) as shards:
         rows = write_rows(job, shards)
         supply = Supply(job, shards, Deal(shards.n_rows, 7, seed=0), rows)
@@ -151,7 +151,7 @@ def test_rows_that_are_set_aside_are_never_trained_on(songs, tmp_path):
     classifier = MultiLabelClassifier(**SMALL)
     found = survey(songs, OPTIONS, seed=3, max_rows=200)
     assert len(found.rows) == 200
-    job = prepare_stream(found, classifier.taken(found.samples))
+    job = prepare_stream(found, classifier._inputs(found.samples))
     with Shards(tmp_path) as shards:
         rows = write_rows(job, shards)
         kept = shards.read(0, shards.n_rows)
@@ -191,7 +191,7 @@ def test_a_streamed_model_is_saved_and_says_what_it_cannot_do(songs, tmp_path):
 def few_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of 100 rows from now on."""
     monkeypatch.setattr(
-        "manyhot.estimators.files.survey",
+        "manyhot.models.stream_survey.survey",
         lambda path, reading, seed, max_rows, tell: survey(path, reading, seed, 100, tell=tell),
     )
 
@@ -257,7 +257,7 @@ class TestRefusals:
 
     def test_a_file_that_changes(self, songs, folder):
         found = survey(songs, OPTIONS)
-        job = prepare_stream(found, MultiLabelClassifier(**SMALL).taken(found.samples))
+        job = prepare_stream(found, MultiLabelClassifier(**SMALL)._inputs(found.samples))
         songs.write_text(songs.read_text() + "0,0,0,0,rock,0,0,0,0\n")
         with Shards(folder) as shards, pytest.raises(InputError, match=r"songs\.csv: changed"):
             write_rows(job, shards)
@@ -299,7 +299,7 @@ class TestRefusals:
             assert not list(folder.iterdir()), "encoded rows have no name in the folder"
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("manyhot.estimators.files.train_stream", stop)
+        monkeypatch.setattr("manyhot.estimators.multilabel.train_stream", stop)
         with pytest.raises(KeyboardInterrupt):
             self.fit(songs, folder)
         assert not list(folder.iterdir())

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from manyhot import MultiLabelClassifier, cross_validate, engine, load
 from manyhot.backend import keras, precision
 from manyhot.config.images import BACKBONES, image_settings
-from manyhot.config.training import Runtime
+from manyhot.config.runtime import Runtime
 from manyhot.data.readers import ReadOptions
 from manyhot.errors import BundleError, InputError
 from manyhot.models.cross_fitting import train_fits

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from manyhot import MultiLabelClassifier
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
+from manyhot.explanation.explain import explained
 from manyhot.reports import prediction_images
 from manyhot.reports.image_sheets import Answered, Mistakes
 from tests.fixtures.image_spots import SETTINGS, spots
@@ -34,8 +35,8 @@ def sheets(monkeypatch):
         seen.append(given)
         return Sheet()
 
-    monkeypatch.setattr(prediction_images.gallery, "draw_answered", taken)
-    monkeypatch.setattr(prediction_images.gallery, "draw_mistakes", taken)
+    monkeypatch.setattr(prediction_images.image_sheets, "draw_answered", taken)
+    monkeypatch.setattr(prediction_images.image_sheets, "draw_mistakes", taken)
     return seen
 
 
@@ -100,10 +101,10 @@ def test_each_label_has_a_sheet_of_its_worst_mistakes(trained, tmp_path, sheets)
 
 def test_rows_without_scores_are_left_out(trained, tmp_path, sheets):
     clf, X, _ = trained
-    model, features = clf.model_, clf._features(X[:4], None, reset=False)[0]
+    model, features = clf.model_, clf._features(X[:4])
     scores = clf.predict_proba(X[:4])
     scores[1] = np.nan
-    reasons = list(prediction_images.explained(model, features, scores))
+    reasons = list(explained(model, features, scores))
     assert [bool(told) for told in reasons] == [True, False, True, True]
     paths = prediction_images.picture_answers(model, features, scores, ["a", "b", "c", "d"], tmp_path, 5, reasons)
     assert [path.name for path in paths] == ["00005-a.png", "00007-c.png", "00008-d.png"]

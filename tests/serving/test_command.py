@@ -7,7 +7,7 @@ import pytest
 
 from manyhot.cli import main
 from manyhot.errors import InputError, ManyhotError
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.serving.limits import Limits
 from manyhot.serving.model import opened
 from manyhot.serving.server import is_loopback, listening, token_of

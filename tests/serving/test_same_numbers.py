@@ -13,6 +13,7 @@ from manyhot.cli import main
 from manyhot.data.readers import ReadOptions, read
 from manyhot.engine import Buckets
 from manyhot.estimators.read_options import options_for
+from manyhot.models.prediction import sample_features
 from manyhot.serving.json_rows import rows_for
 from manyhot.serving.limits import Limits
 from tests.serving.conftest import NAMES, as_base64, numbers, photo, rows_of, songs
@@ -62,7 +63,7 @@ def test_a_table_as_csv_is_answered_as_the_command_line_does(running, bundles, t
 def test_one_row_has_the_bits_of_the_engine_in_the_same_shape(running, bundles):
     model = load(bundles["songs"]).model_
     frame = NEW.drop("song_id", *NAMES)[:1]
-    raw = model.scorer().scores(model.encoder.transform(load(bundles["songs"])._features(frame, None, False)[0]),
+    raw = model.scorer().scores(model.encoder.transform(load(bundles["songs"])._features(frame)),
                                 buckets=Buckets((1,)))  # fmt: skip
     told = running.predict({"rows": rows_of(NEW[:1])}).document
     assert probabilities(told, model.labels.names).astype(np.float32).tolist() == model.decider.scores(raw).tolist()
@@ -89,7 +90,7 @@ def test_odd_cells_mean_what_they_mean_in_a_file(bundles, tmp_path, odd):
     row = {**rows_of(NEW)[0], **odd}
     (tmp_path / "one.jsonl").write_text(json.dumps(row) + "\n")
     samples = read(tmp_path / "one.jsonl", options_for(classifier, {}, require_labels=False))
-    expected = classifier.model_.encoder.transform(classifier.features_of(samples))
+    expected = classifier.model_.encoder.transform(sample_features(classifier.model_, samples))
     rows = rows_for(classifier.model_.encoder, Limits())
     found = rows.blocks([row])
     by_frame = classifier.model_.encoder.transform(rows.features([row]))

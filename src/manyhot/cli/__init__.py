@@ -7,8 +7,14 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from manyhot.cli.commands import app
+# Commands register themselves in this order, which is that of `--help`.
+from manyhot.cli import training_commands  # isort: split
+
+from manyhot.cli import model_commands
+from manyhot.cli.app import app
 from manyhot.errors import ManyhotError
+
+__all__ = ["app", "main", "model_commands", "training_commands"]
 
 INTERRUPTED = 130
 

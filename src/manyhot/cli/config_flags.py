@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from manyhot.config.label_rules import groups_from_text, implications_from_text
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 

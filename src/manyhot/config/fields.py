@@ -6,7 +6,7 @@ person gave against such a table. Start reading at `filled`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,3 +208,18 @@ def _checked(name: str, value: Any, setting: Setting, argument: str) -> Any:
         return setting.checked(name, value)
     except InputError as wrong:
         raise InputError(f"{name}: {wrong.message}", argument=argument) from None
+
+
+def _unless_auto(checked: Callable[..., Any], **named: Any) -> Any:
+    """The word "auto" as it is, anything else as the check gives it back."""
+    value = next(iter(named.values()))
+    return "auto" if isinstance(value, str) and value == "auto" else checked(**named)
+
+
+def _plain(value: Any) -> Any:
+    """Lists, mappings by text, and plain numbers, also from NumPy's."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (tuple, list)):
+        return [_plain(inner) for inner in value]
+    return {str(name): _plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value

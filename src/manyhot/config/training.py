@@ -7,15 +7,16 @@ This module must not know how any of it is carried out. Start reading at `Plan`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from manyhot import validation
-from manyhot.config.images import IMAGE_NETWORKS, ON_BAD_IMAGE, PIXEL_NETWORKS, image_settings, most_members, most_rows
+from manyhot.config.fields import _plain, _unless_auto
+from manyhot.config.images import IMAGE_NETWORKS, PIXEL_NETWORKS, image_settings
 from manyhot.config.label_rules import checked_groups, checked_implications
 from manyhot.config.losses import LOSS_KINDS, loss_settings
+from manyhot.config.runtime import Runtime
 from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
 from manyhot.errors import InputError
 
@@ -42,11 +43,8 @@ DECISIONS = (
 ENCODERS = ("auto", "standard", "none")
 OWN = "own"
 """Name of the network that is a Keras model of the user's."""
-MOST_TABLE_NUMBERS = 2**28
-"""Numbers in the tables of all members together, where the number of members is "auto": 1 GiB in float32."""
 NETWORKS = ("auto", "mlp", "words", *IMAGE_NETWORKS, *PIXEL_NETWORKS, OWN)
 PRECISIONS = ("float32", "float64")
-LAYOUTS = ("auto", "together", "single")
 
 
 @dataclass(frozen=True)
@@ -286,109 +284,9 @@ class Plan:
         return "hill" if self.positive_only else "binary_crossentropy"
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """What changes only speed, memory or what is shown, never the result beyond float noise.
-
-    Args:
-        devices: Devices to spread the members over; "auto" takes all of the default kind.
-        layout: "together" (members as one leading axis), "single" (one after another) or "auto" (a rule on shapes).
-        predict_rows: Rows per prediction step.
-        compilation_cache: Whether compiled programs are kept in the user's cache folder for the next process.
-        fast_layers: Whether layers of our own stand for Keras' where those are slow (on a CPU; large dense ones too).
-        quiet: Whether progress is kept to oneself.
-        on_bad_image: "error" stops at an image that cannot be used; "skip" trains without such rows, and answers them
-            with nothing.
-    """
-
-    devices: int | Literal["auto"] = "auto"
-    layout: str = "auto"
-    predict_rows: int = 1024
-    compilation_cache: bool = True
-    fast_layers: bool = True
-    quiet: bool = False
-    on_bad_image: str = "error"
-
-    def __post_init__(self) -> None:
-        plain = {
-            "devices": _unless_auto(validation.integer, devices=self.devices, low=1),
-            "layout": validation.one_of(LAYOUTS, layout=self.layout),
-            "predict_rows": validation.integer(predict_rows=self.predict_rows, low=1),
-            "on_bad_image": validation.one_of(ON_BAD_IMAGE, on_bad_image=self.on_bad_image),
-        }
-        for name, value in plain.items():
-            object.__setattr__(self, name, value)
-        validation.boolean(compilation_cache=self.compilation_cache)
-        validation.boolean(fast_layers=self.fast_layers)
-        validation.boolean(quiet=self.quiet)
-
-
-def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int = 0) -> Plan:
-    """The plan with every "auto" replaced for a number of (different) training rows.
-
-    The batch grows with the rows, so that an epoch has about 64 to 128 steps where the rows allow it; large data
-    take fewer members and, in the end, fewer epochs, because each of them has seen enough.
-
-    Args:
-        plan: The plan.
-        n_rows: Different training rows.
-        has_optimizer: Whether the network is a compiled Keras model with an optimizer of its own.
-        n_table: Numbers in the tables of one member, where there are sparse features or vectors of words; they learn in
-            fewer epochs, and large ones leave room for fewer members.
-    """
-    members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
-    images = image_settings(plan.image_settings)
-    if members == "auto":
-        members = 16 if n_rows <= 5_000 and not n_table else 8
-        members = min(members, most_members(images), max(1, MOST_TABLE_NUMBERS // max(n_table, 1)))
-    if batch_size == "auto":
-        batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), most_rows(images)))
-    if epochs == "auto":
-        if n_table:
-            epochs = max(2, min(40, round(800 / math.sqrt(max(n_rows, 1)))))
-        else:
-            epochs = max(4, min(20, round(20 * 50_000 / max(n_rows, 1))))
-    is_own = plan.network == OWN
-    optimizer = ("own" if has_optimizer else "adamw") if plan.optimizer == "auto" else plan.optimizer
-    prior_bias = not is_own if plan.prior_bias == "auto" else plan.prior_bias
-    encode = ("none" if is_own else "standard") if plan.encode == "auto" else plan.encode
-    is_rank = LOSS_KINDS[plan.loss_used].is_shift_free
-    stays_raw = not is_rank and (is_own or plan.head == "softmax" or plan.positive_only)
-    calibrate = "none" if plan.calibrate == "auto" and stays_raw else plan.calibrate
-    return replace(
-        plan,
-        members=members,
-        batch_size=batch_size,
-        epochs=epochs,
-        optimizer=optimizer,
-        prior_bias=prior_bias,
-        encode=encode,
-        text_settings=text_settings(plan.text, plan.text_settings),
-        image_settings=images,
-        loss=plan.loss_used,
-        loss_settings=loss_settings(plan.loss_used, plan.loss_settings or {}),
-        calibrate=calibrate,
-    )
-
-
 def to_dict(settings: Plan | Runtime) -> dict[str, Any]:
     """The fields as plain JSON values."""
     return {name: _plain(value) for name, value in asdict(settings).items()}
-
-
-def _unless_auto(checked: Callable[..., Any], **named: Any) -> Any:
-    """The word "auto" as it is, anything else as the check gives it back."""
-    value = next(iter(named.values()))
-    return "auto" if isinstance(value, str) and value == "auto" else checked(**named)
-
-
-def _plain(value: Any) -> Any:
-    """Lists, mappings by text, and plain numbers, also from NumPy's."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, (tuple, list)):
-        return [_plain(inner) for inner in value]
-    return {str(name): _plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
 
 
 def plan_from_dict(values: Mapping[str, Any]) -> Plan:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 
 CHUNK_NUMBERS = 2**25
 ALIKE = 5

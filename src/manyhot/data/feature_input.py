@@ -16,11 +16,11 @@ import scipy.sparse as sp
 from PIL import Image
 
 from manyhot.data.image_decoding import BadImageError, packed
-from manyhot.data.labels import LabelSpace, Targets, as_targets
 from manyhot.data.readers.column_types import typed
 from manyhot.data.readers.columns import words
-from manyhot.data.samples import Arrays, Samples
+from manyhot.data.samples import Arrays
 from manyhot.errors import InputError
+from manyhot.validation import shown
 
 
 def is_frame(X: Any) -> bool:
@@ -92,128 +92,6 @@ def _cells(column: nw.Series) -> list[Any]:
     """The values, None for missing ones of any kind."""
     is_missing = column.is_null().to_numpy()
     return [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
-
-
-def targets_of(
-    y: Any, names: Sequence[str] | None, classes: np.ndarray | None = None
-) -> tuple[LabelSpace, Targets, np.ndarray | None]:
-    """Targets of any form -> label space, targets, and the two classes when y was one binary target.
-
-    Args:
-        y: What `labels.as_targets` takes, or one binary target (n,) as scikit-learn has it: an array or list of
-            numbers with at most two distinct values, or an array of text with two. The higher value is yes.
-        names: The labels and their order, or None.
-        classes: The two values of a binary target, when they are known already.
-
-    Raises:
-        InputError: What does not describe label sets or a binary target.
-    """
-    if isinstance(y, Targets):
-        return LabelSpace(tuple(names or (f"label_{j}" for j in range(y.n_labels)))), y, None
-    if hasattr(y, "__array__") and not hasattr(y, "dtype") and not is_frame(y):
-        y = np.asarray(y)
-    column = _binary_target(y)
-    if column is None:
-        return (*as_targets(y, names)[:2], None)
-    if classes is None:
-        classes = _two_classes(column)
-    wrong = np.flatnonzero(~np.isin(column, classes))
-    if wrong.size:
-        found = column[wrong[0]].item()
-        raise InputError(f"got {found!r}, expected one of {classes.tolist()}", row=int(wrong[0]) + 1, argument="y")
-    space = LabelSpace(tuple(names) if names is not None else (str(classes[1]),))
-    return space, Targets((column == classes[1])[:, None]), classes
-
-
-def _binary_target(y: Any) -> np.ndarray | None:
-    """y as one value per row (n,), or None when it is something else: label sets, indicators, gaps."""
-    if isinstance(y, (list, tuple)):
-        if not y or not all(isinstance(cell, (int, float, np.number)) for cell in y):
-            return None
-        return np.asarray(y)
-    if not hasattr(y, "dtype") or len(y.shape) != 1:
-        return None
-    column = np.asarray(y)
-    if column.dtype.kind == "O" and len(column):
-        if all(isinstance(cell, str) for cell in column):
-            column = column.astype(str)
-        elif all(isinstance(cell, (int, float, np.number)) for cell in column):
-            column = np.asarray(column.tolist())
-    return column if column.dtype.kind in "biufU" and len(column) else None
-
-
-def _two_classes(column: np.ndarray) -> np.ndarray:
-    advice = "give one label set per row, or an array (n, l) of 0 and 1"
-    if column.dtype.kind == "f":
-        if np.isnan(column).any():
-            raise InputError(f"Input y contains NaN in a binary target; {advice} where unknown is NaN", argument="y")
-        if not np.isfinite(column).all():
-            row = int(np.isinf(column).argmax()) + 1
-            raise InputError(f"Input y contains infinity; {advice}", argument="y", row=row)
-        if (column != np.rint(column)).any():
-            raise InputError(f"Unknown label type: continuous values, one per row; {advice}", argument="y")
-    classes = np.unique(column)
-    if len(classes) > 2 and column.dtype.kind == "U":
-        raise InputError(
-            f"got the text {str(column[0])!r} where a set of labels belongs; write [{str(column[0])!r}] for one label, "
-            "or split it first",
-            row=1,
-            argument="y",
-        )
-    if len(classes) > 2:
-        raise InputError(
-            "Only binary classification is supported. The type of the target is multiclass: "
-            f"{len(classes)} different values, one per row; {advice}",
-            argument="y",
-        )
-    if len(classes) < 2:
-        raise InputError(f"y has one class only, {classes.tolist()}, so there is nothing to learn", argument="y")
-    return classes
-
-
-def given_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
-    """y, or the targets that samples carry, and the names of the labels where they are known."""
-    if samples is not None and y is None:
-        if samples.listed is not None:
-            raise InputError("these samples list very many labels; ManyLabelClassifier takes them", argument="y")
-        if samples.targets is None or samples.labels is None:
-            raise InputError("these samples carry no labels", argument="y")
-        return samples.targets, samples.labels.names
-    if y is None:
-        raise InputError(
-            "requires y to be passed, but the target y is None; expected label sets or an array (n, l)", argument="y"
-        )
-    return y, labels
-
-
-def targets_in_order(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None = None) -> Targets:
-    """Targets in the order of a model's labels: by name where y carries names, else column by column.
-
-    Args:
-        X: The rows; `Samples` bring their own targets when y is None.
-        y: As for `targets_of`.
-        space: The model's labels.
-        classes: The two values of a binary target.
-
-    Raises:
-        InputError: Other labels than the model's, or another number of columns.
-    """
-    y, names = given_targets(X if isinstance(X, Samples) else None, y, None)
-    if isinstance(y, Targets):
-        if names is None or tuple(names) == space.names:
-            return _fitting(y, space)
-        if sorted(names) != sorted(space.names):
-            raise InputError(f"the labels are {list(names)[:8]}, expected {list(space.names)[:8]}", argument="y")
-        order = [list(names).index(name) for name in space.names]
-        return Targets(y.values[..., order], None if y.known is None else y.known[..., order])
-    is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
-    return _fitting(targets_of(y, None if is_numbers else space.names, classes)[1], space)
-
-
-def _fitting(targets: Targets, space: LabelSpace) -> Targets:
-    if targets.n_labels != len(space):
-        raise InputError(f"y has {targets.n_labels} labels, expected {len(space)}", argument="y")
-    return targets
 
 
 def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
@@ -325,3 +203,39 @@ def whole_numbers(images: np.ndarray) -> np.ndarray:
             )
         images = np.rint(images * 255).astype(np.uint8) if kind == "f" else images.astype(np.uint8)
     return images
+
+
+def refuse_infinity(matrix: np.ndarray | sp.csr_matrix) -> None:
+    """Raise `InputError` with the place of the first infinity."""
+    infinite = np.isinf(matrix if isinstance(matrix, np.ndarray) else matrix.data)
+    if not infinite.any():
+        return
+    if isinstance(matrix, np.ndarray):
+        row, column = np.argwhere(infinite)[0]
+    else:
+        entries = matrix.tocoo()
+        row, column = entries.row[infinite][0], entries.col[infinite][0]
+    raise InputError(
+        "Input X contains infinity, expected finite numbers, or NaN for missing ones",
+        row=int(row) + 1,
+        column=f"x{column}",
+    )
+
+
+def refuse_text(X: Any) -> None:
+    """Raise `InputError` with the place of the first text that is no number, where X is a matrix with texts in it."""
+    if hasattr(X, "dtype") and X.dtype.kind not in "OUT":
+        return  # numbers, refused for something else; as objects they would take many times their memory
+    cells = np.asarray(X, dtype=object)
+    if cells.ndim != 2:
+        return
+    for (row, column), cell in np.ndenumerate(cells):
+        try:
+            if isinstance(cell, str):
+                float(cell)
+        except ValueError:
+            raise InputError(
+                f"got {shown(cell)}, expected a number; columns of categories or text come in a DataFrame",
+                row=row + 1,
+                column=f"x{column}",
+            ) from None

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.labels import LabelSpace, Targets, as_targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.target_conversion import as_targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 ColumnKind = Literal["numeric", "boolean", "categorical", "id", "text", "image", "ignored"]

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
 
 SHARDS = 32

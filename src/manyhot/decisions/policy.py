@@ -16,8 +16,9 @@ import numpy as np
 
 from manyhot.config.training import Plan
 from manyhot.data.deduplication import merge_duplicates
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import stratified_folds
+from manyhot.data.targets import Targets
 from manyhot.decisions import calibration as calibrate
 from manyhot.decisions import thresholds as decide
 from manyhot.decisions.calibration import Calibration

@@ -19,7 +19,7 @@ from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import Bad
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.encoders.text.columns import TEXT_BLOCK, TextColumns
-from manyhot.encoders.text.rows import Texts
+from manyhot.encoders.text.text_input import Texts
 from manyhot.encoders.text.word_shares import WordShares
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean

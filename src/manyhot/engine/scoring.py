@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from manyhot.backend import jax, precision
-from manyhot.config.training import Runtime
+from manyhot.config.runtime import Runtime
 from manyhot.engine.device_data import number_type
 from manyhot.engine.embedding_bags import Batch, bag, most_entries, whole
 from manyhot.engine.ensemble import Networks, Weights

@@ -20,7 +20,8 @@ import numpy as np
 from manyhot.backend import jax, precision
 from manyhot.config.images import image_settings
 from manyhot.config.losses import LOSS_KINDS, loss_settings
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.engine.augmentation import Variation
 from manyhot.engine.device_data import Data, Parts, bucket, pad_indices
 from manyhot.engine.embedding_bags import begun, most_entries

@@ -18,7 +18,8 @@ import numpy as np
 
 from manyhot.backend import jax, precision
 from manyhot.config.losses import LOSS_KINDS
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.engine.device_data import Data, Parts
 from manyhot.engine.ensemble import Networks, Trained, Watch
 from manyhot.engine.label_counts import facts_of

@@ -1,5 +1,1 @@
-"""Very many labels: the k best of a row, trained and answered without an array of rows by labels."""
-
-from manyhot.estimators.extreme import ManyLabelClassifier
-
-__all__ = ["ManyLabelClassifier"]
+"""The estimators: `MultiLabelClassifier`, `ManyLabelClassifier`, cross-validation, and `load`."""

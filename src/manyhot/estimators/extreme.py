@@ -13,26 +13,26 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from manyhot import validation
 from manyhot.data.samples import Arrays, Samples
+from manyhot.data.target_input import check_row_counts
 from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
 from manyhot.errors import InputError
-from manyhot.estimators.base import Accepts
+from manyhot.estimators.base import BaseMultiLabelEstimator
 from manyhot.estimators.progress import watching
 from manyhot.evaluation.metrics import Top
 from manyhot.models.extreme.config import ManyPlan
 from manyhot.models.extreme.model import ManyModel, train_many_model
 from manyhot.models.extreme.report import ManyReport
 from manyhot.models.extreme.targets import given_many, many_targets, targets_for
+from manyhot.models.training_data import column_names
 from manyhot.persistence import extreme_model
 from manyhot.persistence.container import Contents
 
 
-class ManyLabelClassifier(Accepts, BaseEstimator):
+class ManyLabelClassifier(BaseMultiLabelEstimator):
     """A network over thousands to a million labels, on sparse targets; it answers with the best labels of a row.
 
     One network, one sigmoid a label, binary cross-entropy; the last layer is worked through in chunks of labels, so
@@ -107,7 +107,7 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
         quiet = validation.boolean(quiet=self.quiet)
         samples = X if isinstance(X, Samples) else None
         y, names = given_many(samples, y, self.labels)
-        features, kinds = self._features(X, y, reset=True)
+        features, kinds = self._training_features(X)
         if isinstance(features, Arrays):
             raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
         photos = [name for name, kind in (kinds or {}).items() if kind == "image"]
@@ -118,12 +118,12 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
                 argument="X",
             )
         labels, targets = many_targets(y, names)
-        _check_rows(features, targets)
+        check_row_counts(features, targets)
         encoder: Encoder
-        encoder = MatrixEncoder(self._column_names(features, samples)) if kinds is None else TableEncoder(kinds)
+        encoder = MatrixEncoder(column_names(features, samples)) if kinds is None else TableEncoder(kinds)
         with watching(quiet) as watch:
             model = train_many_model(features, labels, targets, encoder, plan, watch)
-        self._take(model, {})
+        self._keep(model, {})
         return self
 
     def predict_top(self, X: Any, k: int = 5) -> Top:
@@ -142,7 +142,7 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
         """
         check_is_fitted(self)
         k = validation.integer(k=k, low=1, high=len(self.labels_))
-        return self.model_.top(self._features(X, None, reset=False)[0], k)
+        return self.model_.top(self._features(X), k)
 
     def predict_labels(self, X: Any, k: int = 5, threshold: float | None = None) -> list[list[str]]:
         """The names of the k best labels of each row, best first.
@@ -164,7 +164,7 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
     def predict(self, X: Any) -> sp.csr_matrix:
         """Answers: CSR int64 (n, l), 1 where a label is among the 50 best of its row and reaches `threshold_`."""
         check_is_fitted(self)
-        return self.model_.answers(self._features(X, None, reset=False)[0])
+        return self.model_.answers(self._features(X))
 
     def evaluate(self, X: Any, y: Any = None) -> ManyReport:
         """Measure on rows whose labels are known.
@@ -181,9 +181,9 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
         y, names = given_many(samples, y, None)
         if names is not None and tuple(names) != self.labels_:
             raise InputError("the labels are not those of training, in its order", argument="y")
-        features, _ = self._features(X, y, reset=False)
+        features = self._features(X)
         targets = targets_for(y, self.model_.labels)
-        _check_rows(features, targets)
+        check_row_counts(features, targets)
         return ManyReport(self.model_.measured(features, targets))
 
     def save(self, path: str | Path) -> None:
@@ -201,7 +201,7 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
         model, reading = extreme_model.construct(contents, path)
         settings = {field.name: getattr(model.plan, field.name) for field in fields(ManyPlan)}
         classifier = cls(labels=list(model.labels.names), **settings)
-        classifier._take(model, reading)
+        classifier._keep(model, reading)
         if isinstance(model.encoder, TableEncoder):
             classifier.feature_names_in_ = np.asarray(model.encoder.names, dtype=object)
         classifier.n_features_in_ = len(model.encoder.names)
@@ -213,22 +213,8 @@ class ManyLabelClassifier(Accepts, BaseEstimator):
         check_is_fitted(self)
         return ManyReport(self.model_.report)
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.two_d_labels = True
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        return tags
-
-    def _take(self, model: ManyModel, reading: Mapping[str, Any]) -> None:
+    def _keep(self, model: ManyModel, reading: Mapping[str, Any]) -> None:
         self.model_ = model
         self.labels_ = model.labels.names
         self.threshold_ = model.threshold
         self.reading_: dict[str, Any] = dict(reading)
-
-
-def _check_rows(features: Any, targets: sp.csr_matrix) -> None:
-    if targets.shape[0] != features.shape[0]:
-        raise InputError(f"X has {features.shape[0]} rows but y has {targets.shape[0]}", argument="y")

@@ -16,7 +16,7 @@ from manyhot.encoders import PlainEncoder, TableEncoder
 from manyhot.encoders.text.columns import TextColumns
 from manyhot.encoders.text.custom import Features, PretrainedEncoder, TextFunction
 from manyhot.errors import InputError
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.networks.text_transformer import preset_function
 from manyhot.persistence import container, model_file
@@ -51,7 +51,7 @@ def load(
     settings["image_settings"] = without_weights_file(model.plan.image_settings)
     classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
     classes = facts["classes"]
-    classifier._take(model, None if classes is None else np.asarray(classes), facts["reading"])
+    classifier._keep(model, None if classes is None else np.asarray(classes), facts["reading"])
     encoder = model.encoder
     if text is not None:
         if not isinstance(encoder, TableEncoder) or not encoder.text_columns:

@@ -1,47 +1,63 @@
 """`MultiLabelClassifier`: the scikit-learn face of the whole job.
 
-It turns whatever X and y a person has into features and targets, hands them to `train_model`, and gives the answers
-back under their names. How training works it does not know. Start reading at `MultiLabelClassifier.fit`.
+It turns whatever X and y a person has into features and targets, hands them to models/, and gives the answers back
+under their names. How training works it does not know. Start reading at `MultiLabelClassifier.fit`.
 """
 
 from __future__ import annotations
 
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from manyhot import validation
 from manyhot.backend import keep_compiled_programs
+from manyhot.config.runtime import Runtime
 from manyhot.config.text import OWN_TEXT
-from manyhot.config.training import OWN, Plan, Runtime
-from manyhot.data.feature_input import given_targets, row_weights, targets_in_order, targets_of
+from manyhot.config.training import OWN, Plan
+from manyhot.data.feature_input import row_weights
 from manyhot.data.pixel_targets import is_pixel_targets
-from manyhot.data.samples import Arrays, Samples
+from manyhot.data.readers import ReadOptions, read
+from manyhot.data.samples import Samples
+from manyhot.data.shards import Shards
+from manyhot.data.target_input import check_row_counts, given_targets, targets_in_order, targets_of
+from manyhot.data.targets import Targets
+from manyhot.decisions.guarantees import Guarantee
+from manyhot.decisions.rules.rules import Rules
+from manyhot.decisions.thresholds import Thresholds
+from manyhot.encoders.images.encoder import bad_words
 from manyhot.errors import InputError
-from manyhot.estimators.base import Accepts
-from manyhot.estimators.decides import Decides
-from manyhot.estimators.files import Files
-from manyhot.estimators.per_pixel import PerPixel
+from manyhot.estimators.base import BaseMultiLabelEstimator
 from manyhot.estimators.progress import reporting, watching
+from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
 from manyhot.evaluation.report import LabelSets
-from manyhot.models.incremental import add_labels, extension
-from manyhot.models.training import Model, continue_training, train_model
-from manyhot.models.training_data import Taken, decode_images, image_function, text_function
-from manyhot.networks.pretrained_backbone import open_backbone
-from manyhot.networks.text_transformer import preset_function
+from manyhot.explanation.explain import TOP, Explanation, explained
+from manyhot.models import decision_updates
+from manyhot.models.incremental import add_labels, continue_training, extension
+from manyhot.models.model import Model
+from manyhot.models.prediction import predict_decisions, predict_scores
+from manyhot.models.segmentation.model import PixelModel, refuse_pixels
+from manyhot.models.segmentation.training import pixel_inputs, train_pixels
+from manyhot.models.stream_survey import needs_stream, survey_file
+from manyhot.models.streaming import StreamJob, prepare_stream, train_stream, write_rows
+from manyhot.models.training import train_model
+from manyhot.models.training_data import Progress, Taken, prepare_inputs
 from manyhot.persistence import model_file
+from manyhot.reports import prediction_images
+from manyhot.reports.image_sheets import check_folder
 from manyhot.reports.model_page import PagedReport
-from manyhot.reports.prediction_images import Draws
 
 
-class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierMixin, BaseEstimator):
+class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
     """A network with one sigmoid per label, trained as many cross-fitted members at once.
 
     Every field of `Plan` and `Runtime` is a parameter under its own name; see there for meaning and range.
@@ -197,10 +213,9 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
         Raises:
             InputError: What cannot be used, by row, column or argument.
         """
-        if self._gives_pixels(X, y):
-            self._take(self._pixel_model(X, y, sample_weight), None)
-            return self
-        taken = self.taken(X, y)
+        if is_pixel_targets(X.targets if y is None and isinstance(X, Samples) else y):
+            return self._fit_pixels(X, y, sample_weight)
+        taken = self._inputs(X, y)
         given = taken.of_rows(sample_weight, "sample_weight")
         weights = None if given is None else row_weights(given, taken.targets.n_samples)
         with watching(self.quiet) as watch:
@@ -217,44 +232,52 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
                 watch=watch,
                 notes=taken.notes,
             )
-        self._take(model, taken.classes)
+        self._keep(model, taken.classes)
         return self
 
-    def taken(self, X: Any, y: Any = None) -> Taken:
-        """X, y and the settings as training takes them; sets `n_features_in_` and `feature_names_in_`.
+    def fit_file(
+        self,
+        path: str | Path,
+        reading: ReadOptions | None = None,
+        *,
+        stream: bool | None = None,
+        stream_folder: str | Path | None = None,
+        window_bytes: int | None = None,
+    ) -> MultiLabelClassifier:
+        """Train on a file, which may be larger than memory.
+
+        A stream is read twice, piece by piece. A random sample of its rows (up to 200,000) settles kinds of columns,
+        labels, scales and terms; a part of it is set aside for thresholds, calibration and the report. All other rows
+        are encoded, kept on disk meanwhile, and trained on window by window, by one member unless `members` says more.
 
         Args:
-            X: As for `fit`.
-            y: As for `fit`.
+            path: CSV, TSV, JSONL, Parquet or Arrow, and whatever `read` takes where it is not streamed.
+            reading: Where the labels are, and what else the file does not say itself.
+            stream: Whether the file is streamed; None does so where it needs more memory than there is.
+            stream_folder: Where encoded rows are kept while training; None for the folder for temporary files.
+            window_bytes: Encoded rows of a window at most; several windows are in memory at a time. None for 64 MiB.
+
+        Returns:
+            Itself.
 
         Raises:
-            InputError: What cannot be used, by row, column or argument.
+            InputError: What cannot be used, by file, row and column; a file that changed meanwhile; too little room
+                on the disk; a format that cannot be streamed.
         """
-        plan, runtime = self._settings(Plan), self._settings(Runtime)
-        keep_compiled_programs(runtime.compilation_cache)
-        samples = X if isinstance(X, Samples) else None
-        y, names = given_targets(samples, y, self.labels)
-        if is_pixel_targets(y):
-            raise InputError("labels of pixels are for `fit` alone", argument="y")
-        features, kinds = self._features(X, y, reset=True)
-        space, targets, classes = targets_of(y, names)
-        if classes is not None:
-            plan = replace(
-                plan, decide="half", decide_settings=None
-            )  # scikit-learn's contract: the class of the higher probability
-        if targets.n_samples != features.shape[0]:
-            raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
-        backbone = image_function(plan, kinds, open_backbone)
-        with reporting(runtime.quiet or backbone is None) as tell:
-            told = (plan, runtime.on_bad_image, samples, backbone, tell)
-            features, is_kept, left_out = decode_images(features, kinds, *told)
-        columns = () if kinds is not None or isinstance(features, Arrays) else self._column_names(features, samples)
-        ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
-        if is_kept is not None:
-            targets, ids, notes = targets.take(is_kept), None if ids is None else ids[is_kept], (*notes, *left_out)
-        function = text_function(plan, self.text, kinds, preset_function)
-        rest = (classes, plan, runtime, ids, notes, function, is_kept, backbone)
-        return Taken(features, kinds, columns, space, targets, *rest)
+        if stream is None:
+            stream = needs_stream(path, reading, self.image_settings)
+        if not stream:
+            return self.fit(read(path, reading))
+        folder = Path(tempfile.gettempdir() if stream_folder is None else stream_folder)
+        with reporting(self.quiet) as progress:
+            job, classes = self._stream_job(path, reading, progress)
+        with Shards(folder) as shards:
+            with reporting(self.quiet) as progress:
+                rows = write_rows(job, shards, progress)
+            with watching(self.quiet) as watch:
+                model = train_stream(job, shards, rows, window_bytes, watch)
+        self._keep(model, classes)
+        return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train further: one pass of every member over the given rows; the first call is `fit`.
@@ -270,8 +293,8 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
         """
         if not hasattr(self, "model_"):
             return self.fit(X, y, sample_weight)
-        self.refuse_pixels("only models of rows can be trained further")
-        features, _ = self._features(X, y, reset=False)
+        refuse_pixels(self.model_, "only models of rows can be trained further")
+        features = self._features(X)
         targets = targets_in_order(X, y, self.model_.labels, self._binary_classes)
         weights = row_weights(sample_weight, targets.n_samples)
         with watching(self.quiet) as watch:
@@ -300,25 +323,21 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
             InputError: No label is new, a model without out-of-fold scores, or a Keras model of your own.
         """
         check_is_fitted(self)
-        self.refuse_pixels("only models of rows can learn further labels")
+        refuse_pixels(self.model_, "only models of rows can learn further labels")
         samples = X if isinstance(X, Samples) else None
         y, names = given_targets(samples, y, labels)
         is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and y.dtype.kind in "biuf")
         if names is None and is_numbers:
             raise InputError("the columns of y have no names; say labels=[...]", argument="labels")
-        features, _ = self._features(X, y, reset=False)
+        features = self._features(X)
         space, targets, _ = targets_of(y, names)
-        if targets.n_samples != features.shape[0]:
-            raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
+        check_row_counts(features, targets)
         grown = extension(self.model_, features, space, targets)
-        half = max(1, int(self.model_.plan.epochs) // 2)
-        n_epochs = half if epochs == "auto" else validation.integer(epochs=epochs, low=1)
-        ids = samples.ids if samples is not None else None
         with watching(self.quiet) as watch:
-            model = add_labels(self.model_, grown, n_epochs, ids, watch)
+            model = add_labels(self.model_, grown, epochs, None if samples is None else samples.ids, watch)
         if self.labels is not None:
             self.labels = list(model.labels.names)
-        self._take(model, None, self.reading_)
+        self._keep(model, None, self.reading_)
         return self
 
     def predict_proba(self, X: Any, calibrated: bool = True) -> np.ndarray:
@@ -341,14 +360,235 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
     def predict(self, X: Any) -> np.ndarray:
         """Decisions: int64 like the probabilities, 1 where a label holds; classes (n,) after one binary target (n,)."""
         check_is_fitted(self)
-        decisions = self._answers(X)
+        decisions = predict_decisions(self.model_, self._scores(X))
         return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
 
     def predict_labels(self, X: Any) -> list[set[str]]:
         """Decisions as label sets, one per row; a notebook shows the list as a table."""
         check_is_fitted(self)
-        self.refuse_pixels("only models of rows answer with label sets")
-        return LabelSets(self.model_.labels.decode(self._answers(X)))
+        refuse_pixels(self.model_, "only models of rows answer with label sets")
+        return LabelSets(self.model_.labels.decode(predict_decisions(self.model_, self._scores(X))))
+
+    def explain(self, X: Any, labels: Sequence[str] | None = None, top: int = TOP) -> list[dict[str, Explanation]]:
+        """What in each row speaks for and against its labels.
+
+        Explained is the mean over the members of the raw logit. Without hidden layers (`hidden=()`) the contributions
+        of everything in a row and a constant sum to it; otherwise a contribution is gradient times input, which ranks
+        what mattered and sums to nothing in particular. Words of a text get what their pairs and runs of characters
+        contribute. A model that looks at images is explained by its images: what each pixel adds to the logit of this
+        row with images of one colour, in `maps`, summed over nine parts for `for_` and `against`. It tells what the
+        network went by, not what causes a label.
+
+        Args:
+            X: As for `predict`.
+            labels: The labels to explain in every row; None for those that the row is answered with, or the one with
+                the highest score where there is none.
+            top: Most reasons for and most against, each, 1 or more.
+
+        Returns:
+            For each row: label -> `Explanation`, which has `for_`, `against`, `to_dict()` and a text form.
+
+        Raises:
+            InputError: An unknown label, `top` below 1, or a model of arrays, whose numbers have no names.
+        """
+        check_is_fitted(self)
+        refuse_pixels(self.model_, "only models of rows are explained")
+        features = self._features(X)
+        return list(explained(self.model_, features, self.model_.scores(features), labels, top))
+
+    @property
+    def thresholds_(self) -> dict[str, float]:
+        """Label name -> threshold on the probability that `predict_proba` gives; empty for `decide="top_k"`."""
+        check_is_fitted(self)
+        thresholds = self.model_.decider.thresholds
+        return {} if thresholds is None else Thresholds(thresholds).to_dict(self.model_.labels)
+
+    @property
+    def guarantee_(self) -> Guarantee | None:
+        """The promise that is in force, if any."""
+        check_is_fitted(self)
+        return self.model_.decider.guarantee
+
+    def set_threshold(self, label: str, value: float) -> MultiLabelClassifier:
+        """Change one label's threshold, in [0, 1]; nothing is trained again."""
+        return self.set_thresholds({label: value})
+
+    def set_thresholds(self, values: Mapping[str, float]) -> MultiLabelClassifier:
+        """Change some labels' thresholds, in [0, 1]; nothing is trained again, and the report follows.
+
+        Args:
+            values: Label name -> threshold.
+
+        Raises:
+            InputError: An unknown label, a value outside [0, 1], or decisions that have no thresholds.
+        """
+        check_is_fitted(self)
+        decision_updates.set_thresholds(self.model_, values)
+        return self
+
+    def decide_for(self, measure: str, /, **settings: Any) -> MultiLabelClassifier:
+        """Choose thresholds for another measure, on the out-of-fold scores of training.
+
+        Args:
+            measure: What `decide` takes, such as "f1_micro" or "precision".
+            settings: The decision's settings, such as `at_least=0.9`.
+
+        Returns:
+            Itself; `thresholds_` and `report_` are those of the new decision.
+
+        Raises:
+            InputError: An unknown name or setting, or a model without out-of-fold scores.
+        """
+        check_is_fitted(self)
+        decision_updates.decide_for(self.model_, measure, settings)
+        return self
+
+    def set_rules(
+        self,
+        implies: Any = (),
+        exclusive: Any = (),
+        least_labels: int = 0,
+        most_labels: int | None = None,
+    ) -> MultiLabelClassifier:
+        """Say what holds between labels; without arguments, nothing does. See `manyhot.decisions.rules.rules.Rules`.
+
+        Args:
+            implies: Pairs (label, label that it implies), such as `examine(...).implications()` finds.
+            exclusive: Groups of labels of which at most one is answered.
+            least_labels: Labels answered per sample, at least.
+            most_labels: Labels answered per sample, at most.
+
+        Raises:
+            InputError: An unknown label, or rules that contradict each other.
+        """
+        check_is_fitted(self)
+        decision_updates.set_rules(self.model_, Rules(implies, exclusive, least_labels, most_labels))
+        return self
+
+    def guarantee(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        miss_rate: float | None = None,
+        false_discovery_rate: float | None = None,
+        confidence: float = 0.9,
+        per_label: bool = False,
+        simultaneous: bool = False,
+    ) -> Guarantee:
+        """Choose thresholds that keep a promise on new rows, with rows that training never saw.
+
+        The promise holds for rows that are drawn as these were, because the scores of both come from the same trained
+        members; out-of-fold scores, which come from fewer members, would not do. Its words are in `statement`.
+
+        Args:
+            X: Rows that were kept out of `fit`, as for `predict`.
+            y: Their targets, as for `fit`; unknown entries are left out.
+            miss_rate: At most this share of the labels that hold is missed, on average (conformal risk control).
+            false_discovery_rate: At most this share of the labels answered is wrong, on average over new rows, with
+                probability `confidence` over the choice of these rows (learn then test).
+            confidence: See `false_discovery_rate`; 0 to 1.
+            per_label: Whether the promise is made for each label by itself.
+            simultaneous: Whether `confidence` is that of all labels together, with `per_label`.
+
+        Returns:
+            The promise; it is also in `guarantee_`, and `predict` answers by its thresholds from now on.
+
+        Raises:
+            InputError: Too few rows for the promise (with how many it needs), rows of training, not exactly one rate,
+                or rules in force.
+        """
+        check_is_fitted(self)
+        refuse_pixels(
+            self.model_, "promises are made for rows that are drawn one by one, which pixels of an image are not"
+        )
+        features, targets = self._rows(X, y)
+        decision_updates.check_unseen(self.model_, features)
+        scores, rates = self.model_.scores(features), (miss_rate, false_discovery_rate)
+        return decision_updates.promise(self.model_, scores, targets, *rates, confidence, per_label, simultaneous)
+
+    def suspicious_labels(self, limit: int | None = None, label: str | None = None) -> Suspicions:
+        """Training targets that look wrong, by the out-of-fold scores, the most suspicious first.
+
+        Args:
+            limit: How many at most; None for as many as are estimated to be wrong.
+            label: Only this label; None for all.
+
+        Raises:
+            InputError: A model without out-of-fold scores.
+        """
+        check_is_fitted(self)
+        refuse_pixels(self.model_, "only labels of rows are audited")
+        evidence = decision_updates.fresh_evidence(self.model_, "find suspicious labels")
+        return suspicious_labels(evidence.scores, evidence.targets, evidence.ids, self.model_.labels, limit, label)
+
+    def draw_answers(
+        self,
+        X: Any,
+        folder: str | Path,
+        *,
+        why: bool = False,
+        limit: int = prediction_images.LIMIT,
+        ids: Sequence[str] | None = None,
+    ) -> list[Path]:
+        """A picture of each row: its image beside its labels' probabilities and thresholds; or, of a model that gives
+        every pixel its labels, the image with its answers over it.
+
+        Args:
+            X: As for `predict`, with images.
+            folder: Where the PNG files go; made where it is not there.
+            why: Whether maps of what spoke for and against the answered labels are drawn too; see `explain`.
+            limit: Rows that are drawn, the first ones, 1 or more.
+            ids: What the rows are called; None for their numbers from 1.
+
+        Returns:
+            The files, one for each row; rows that `on_bad_image="skip"` leaves out have none.
+
+        Raises:
+            InputError: A model that looks at no images, an image that cannot be used, or reasons of labels of pixels.
+            OutputError: A folder that cannot be written to.
+        """
+        check_is_fitted(self)
+        prediction_images.check_has_images(self.model_)
+        n_rows, features = validation.integer(limit=limit, low=1), self._features(X)
+        names = prediction_images.row_names(X, ids, min(n_rows, features.shape[0]))
+        if isinstance(self.model_, PixelModel):
+            if why:
+                raise InputError("reasons are not given for labels of pixels", argument="why")
+            images = features.take(np.arange(len(names)))
+            drawn = prediction_images.picture_pixels(self.model_, images, names, check_folder(folder))
+            return [path for _, path in drawn]
+        features = features[:n_rows]
+        scores = predict_scores(self.model_, features, on_bad_image=self.on_bad_image)[0]
+        reasons = list(explained(self.model_, features, scores)) if validation.boolean(why=why) else None
+        told = (features, scores, names, check_folder(folder))
+        return prediction_images.picture_answers(self.model_, *told, reasons=reasons)
+
+    def draw_mistakes(self, X: Any, y: Any, folder: str | Path, *, ids: Sequence[str] | None = None) -> dict[str, Path]:
+        """For each label a sheet of the images that it is most wrong on: answered with the highest probability though
+        it does not hold, and missed with the lowest though it does.
+
+        Args:
+            X: As for `predict`, with images; best rows that training never saw.
+            y: Their targets, as for `fit`; unknown entries are left out.
+            folder: Where the PNG files go; made where it is not there.
+            ids: What the rows are called; None for their numbers from 1.
+
+        Returns:
+            Label -> file; a label without mistakes has none.
+
+        Raises:
+            InputError: A model that looks at no images, or targets that do not fit X.
+            OutputError: A folder that cannot be written to.
+        """
+        check_is_fitted(self)
+        refuse_pixels(self.model_, "sheets of mistakes are for models that give a whole image its labels")
+        prediction_images.check_has_images(self.model_)
+        features, targets = self._rows(X, y)
+        names = prediction_images.row_names(X, ids, features.shape[0])
+        scores = predict_scores(self.model_, features, on_bad_image=self.on_bad_image)[0]
+        told = (features, targets, scores, names, check_folder(folder))
+        return prediction_images.picture_mistakes(self.model_, *told)
 
     def summary(self) -> str:
         """The layers of one member, as Keras shows them."""
@@ -378,10 +618,6 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.two_d_labels = True
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
         tags.non_deterministic = False
         return tags
 
@@ -393,9 +629,53 @@ class MultiLabelClassifier(Accepts, Decides, Draws, PerPixel, Files, ClassifierM
             values["text"] = OWN_TEXT
         return kind(**values)
 
-    def _take(self, model: Model, classes: np.ndarray | None, reading: Mapping[str, Any] | None = None) -> None:
+    def _keep(self, model: Model, classes: np.ndarray | None, reading: Mapping[str, Any] | None = None) -> None:
         self.model_ = model
         self.labels_ = model.labels.names
         self.reading_: dict[str, Any] = dict(reading or {})
         self._binary_classes = classes
         self.classes_ = [np.array([0, 1])] * len(self.labels_) if classes is None else classes
+
+    def _inputs(self, X: Any, y: Any = None) -> Taken:
+        """X, y and the settings as training takes them; sets `n_features_in_` and `feature_names_in_`."""
+        plan, runtime = self._settings(Plan), self._settings(Runtime)
+        keep_compiled_programs(runtime.compilation_cache)
+        samples = X if isinstance(X, Samples) else None
+        y, names = given_targets(samples, y, self.labels)
+        if is_pixel_targets(y):
+            raise InputError("labels of pixels are for `fit` alone", argument="y")
+        features, kinds = self._training_features(X)
+        with reporting(runtime.quiet) as progress:
+            return prepare_inputs(plan, runtime, features, kinds, y, names, samples, self.text, progress)
+
+    def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:
+        plan, runtime = self._settings(Plan), self._settings(Runtime)
+        keep_compiled_programs(runtime.compilation_cache)
+        inputs = pixel_inputs(plan, runtime, X, y, self.labels, sample_weight)
+        with watching(self.quiet) as watch:
+            model = train_pixels(inputs, watch)
+        self.n_features_in_ = 1
+        self._keep(model, None)
+        return self
+
+    def _stream_job(
+        self, path: str | Path, reading: ReadOptions | None, progress: Progress | None
+    ) -> tuple[StreamJob, np.ndarray | None]:
+        """The job; the sample that it was made from is let go."""
+        survey = survey_file(path, reading, self.image_settings, self._settings(Plan).seed, progress)
+        taken = self._inputs(survey.samples)
+        return prepare_stream(survey, taken, self.network), taken.classes
+
+    def _rows(self, X: Any, y: Any) -> tuple[Any, Targets]:
+        """Features and targets of rows that were not trained on, in the order of the model's labels."""
+        targets = targets_in_order(X, y, self.model_.labels, getattr(self, "_binary_classes", None))
+        features = self._features(X)
+        check_row_counts(features, targets)
+        return features, targets
+
+    def _scores(self, X: Any, is_calibrated: bool = True) -> Any:
+        samples = X if isinstance(X, Samples) else None
+        scores, bad = predict_scores(self.model_, self._features(X), is_calibrated, self.on_bad_image, samples)
+        if bad:
+            warnings.warn(bad_words(bad, "not answered"), UserWarning, stacklevel=3)
+        return scores

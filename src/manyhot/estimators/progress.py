@@ -25,13 +25,17 @@ def reporting(quiet: bool) -> Iterator[Callable[[str, float | None], None] | Non
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    with Bar(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console(), transient=True
-    ) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda what, share: bar.update(
-            task, description=what, total=None if share is None else 1.0, completed=share
-        )
+    bar = Bar(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console(), transient=True)
+    task = bar.add_task("", total=None)
+
+    def progress(what: str, share: float | None) -> None:
+        bar.start()
+        bar.update(task, description=what, total=None if share is None else 1.0, completed=share)
+
+    try:
+        yield progress
+    finally:
+        bar.stop()
 
 
 def _console() -> Console:

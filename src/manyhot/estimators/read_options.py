@@ -9,7 +9,7 @@ from manyhot.data.readers import ReadOptions
 from manyhot.data.readers.column_types import as_kind
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
 

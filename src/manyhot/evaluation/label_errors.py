@@ -1,8 +1,7 @@
 """Recorded labels that look wrong, found with scores of rows the network was not trained on.
 
-For every known entry (row, label) this says how probable it is that what is recorded is wrong, and why, from the scores
-and targets alone; it must not know networks, features or files. Start reading at `suspicious_labels`, then `_expected`
-(what should be recorded here?) and `_Rates` (how often is something else recorded?).
+How probable it is that what is recorded for an entry (row, label) is wrong, from scores and targets alone. Start with
+`suspicious_labels`, then `_expected` (what should be recorded?) and `_Rates` (how often is something else recorded?).
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from manyhot import validation
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries, blocks, scored
 

@@ -18,7 +18,7 @@ from manyhot.encoders.text.tokenization import places
 from manyhot.errors import InputError
 from manyhot.explanation.image_maps import coarse, has_images, mapped, part_sums
 from manyhot.models.cross_fitting import Features
-from manyhot.models.training import Model
+from manyhot.models.model import Model
 from manyhot.validation import did_you_mean
 
 ROWS = 256

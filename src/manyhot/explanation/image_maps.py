@@ -17,7 +17,7 @@ from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.models.cross_fitting import Features
 from manyhot.models.fine_tuning import BEHIND
-from manyhot.models.training import Model
+from manyhot.models.model import Model
 from manyhot.networks import Held, build_seen, seen_weights
 
 PARTS = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from manyhot.config.training import Plan
-from manyhot.data.labels import Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.pixel_targets import PixelTargets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 SOFTMAX_TRAP = (
@@ -31,3 +33,19 @@ def is_exclusive(targets: Targets) -> bool:
     """Whether every sample carries exactly one label, as far as anybody looked."""
     sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
     return targets.n_labels > 1 and targets.known is None and bool((sizes == 1).all())
+
+
+def check_learnable(targets: Targets | PixelTargets, labels: LabelSpace, n_folds: int) -> None:
+    """Refuse targets without a label that varies, and fewer rows than folds."""
+    if len(targets.constant_labels()) == len(labels):
+        each = "each is" if len(labels) > 1 else "it is"
+        raise InputError(
+            f"no label varies among {targets.n_samples} rows and {len(labels)} labels: {each} always yes, always no or "
+            "never known (one class only), so there is nothing to learn",
+            argument="y",
+        )
+    if targets.n_samples < n_folds:
+        raise InputError(
+            f"n_samples={targets.n_samples} rows are fewer than {n_folds} folds; give more rows, or fewer folds "
+            "(folds=2 is the least)"
+        )

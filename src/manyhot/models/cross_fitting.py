@@ -15,10 +15,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine
-from manyhot.config.training import OWN, Plan, Runtime, resolved
+from manyhot.config.auto import resolved
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import OWN, Plan
 from manyhot.data.deduplication import are_alike, fingerprints, merge_duplicates
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import MemberRows, cross_fitting
+from manyhot.data.targets import Targets
 from manyhot.encoders import Encoder
 from manyhot.errors import InputError
 from manyhot.models.checks import check_output

@@ -14,7 +14,7 @@ import numpy as np
 
 from manyhot.config.training import Plan, to_dict
 from manyhot.data.deduplication import fingerprints, repeated_share
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions import guarantees
 from manyhot.decisions import thresholds as decide
 from manyhot.decisions.policy import (
@@ -33,7 +33,9 @@ from manyhot.evaluation import report
 from manyhot.evaluation.metrics import MEASURES
 from manyhot.evaluation.report.measure import plain
 from manyhot.models.cross_fitting import Features
-from manyhot.models.training import Evidence, Model, measured_report
+from manyhot.models.evidence import Evidence
+from manyhot.models.measuring import measured_report
+from manyhot.models.model import Model
 
 MOST_SEEN = 0.1
 """Share of rows for a promise that may be equal to rows of training."""

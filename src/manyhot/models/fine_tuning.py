@@ -15,7 +15,8 @@ import numpy as np
 from manyhot import engine
 from manyhot.backend import precision
 from manyhot.config.images import image_settings
-from manyhot.config.training import Plan, Runtime
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
 from manyhot.encoders import TableEncoder
 from manyhot.models.cross_fitting import Fit, train_fits
 from manyhot.models.network_spec import NetworkSpec

@@ -12,20 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from manyhot import engine
+from manyhot import engine, validation
 from manyhot.backend import precision
 from manyhot.config.images import image_settings
 from manyhot.config.training import OWN, Plan
 from manyhot.data.deduplication import fingerprints, merge_duplicates
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import MemberRows
+from manyhot.data.targets import Targets
 from manyhot.decisions.policy import unfitted_decider
 from manyhot.errors import InputError
-from manyhot.models.checks import check_output
+from manyhot.models.checks import check_learnable, check_output
 from manyhot.models.cross_fitting import Base, Features, Fit, label_weights_of, train_fits
 from manyhot.models.decision_updates import fresh_evidence
+from manyhot.models.evidence import Remembered, joined
+from manyhot.models.fine_tuning import is_tuned, tuning_plan
+from manyhot.models.measuring import Given
+from manyhot.models.model import Model
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.models.training import Given, Model, check_learnable, finished
+from manyhot.models.training import finished
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def _places(known: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 def add_labels(
     model: Model,
     grown: Extension,
-    n_epochs: int,
+    epochs: int | str = "auto",
     ids: np.ndarray | None = None,
     watch: engine.Watch | None = None,
 ) -> Model:
@@ -114,7 +119,7 @@ def add_labels(
     Args:
         model: The model; it stays as it is.
         grown: Its labels and rows from now on.
-        n_epochs: Passes over the rows.
+        epochs: Passes over the rows; "auto" takes half as many as the model was trained for.
         ids: One id per row as text.
         watch: Called with the progress now and then.
 
@@ -133,6 +138,8 @@ def add_labels(
             "with all labels, or add labels to a model with tune=0"
         )
     evidence = fresh_evidence(model, "add labels")
+    half = max(1, int(model.plan.epochs) // 2)
+    n_epochs = half if epochs == "auto" else validation.integer(epochs=epochs, low=1)
     labels, targets, n = grown.labels, grown.targets, grown.targets.n_samples
     plan = replace(model.plan, epochs=n_epochs)
     undecided = unfitted_decider(plan, labels)
@@ -193,3 +200,32 @@ def _grown_weights(model: Model, network: NetworkSpec, fit: Fit) -> engine.Weigh
                 leaf[..., : old.shape[-1]] = old[k]
             trainable.append(fresh)
     return engine.Weights([np.stack(leaves) for leaves in zip(*trainable, strict=True)], list(model.weights.fixed))
+
+
+def continue_training(
+    model: Model, features: Features, targets: Targets, weights: np.ndarray, n_epochs: int, watch: engine.Watch | None
+) -> None:
+    """Train every member further on all the given rows; the out-of-fold scores are stale afterwards.
+
+    The optimizer begins afresh, at the plan's learning rate (that of tuning, for a tuned backbone) without a schedule,
+    and nothing stops early.
+    """
+    blocks = model.encoder.transform(features)
+    rows = np.flatnonzero(weights > 0)
+    plan = tuning_plan(model.plan) if is_tuned(model.network) else model.plan
+    plan = replace(plan, epochs=n_epochs, schedule="constant", early_stopping=False)
+    networks = model.network.networks(model.n_members)
+    by_label = label_weights_of(plan, model.labels)
+    given = (blocks, targets.values, targets.known, weights, plan.precision, by_label)
+    data = engine.lay_out(*given, tables=networks.tables)
+    nothing = np.zeros(0, dtype=np.int64)
+    parts = engine.Parts([rows] * model.n_members, [nothing] * model.n_members, [nothing] * model.n_members)
+    batch_size = int(plan.batch_size)
+    trained = engine.train(networks, data, parts, plan, model.runtime, batch_size, model.weights, watch)
+    model.use_weights(trained.weights)
+    if model.evidence is not None:
+        old, names = model.evidence.rows, np.arange(1, len(weights) + 1).astype(str)
+        held = np.zeros((len(weights), model.n_members), dtype=bool)
+        more = Remembered(targets, names, weights, fingerprints(blocks), held)
+        model.evidence = replace(model.evidence, rows=joined(old, more), is_stale=True)
+    model.report = {**model.report, "is_stale": True}

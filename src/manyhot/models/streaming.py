@@ -2,14 +2,13 @@
 
 A random sample of the rows settles kinds, scales and terms, and a part of it is set aside for everything that rests on
 honest scores: thresholds, calibration and the report. All other rows are encoded once, kept on disk, and come back to
-the engine in windows. Start reading at `prepare_stream`, then `write_rows`
-and `train_stream`.
+the engine in windows. Start reading at `prepare_stream`, then `write_rows` and `train_stream`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -18,28 +17,31 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine
+from manyhot.config.auto import resolved
 from manyhot.config.images import image_settings
-from manyhot.config.training import Plan, Runtime, resolved
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
+from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import Survey, Surveyed
 from manyhot.data.samples import Samples
 from manyhot.data.shards import Deal, Encoded, Shards, joined, refuse_full_disk, row_bytes
 from manyhot.data.splitting.folds import MemberRows, cross_fitting, parts_for_one
+from manyhot.data.targets import Targets
 from manyhot.decisions.policy import Decider, unfitted_decider
 from manyhot.encoders import TableEncoder
 from manyhot.encoders.images.encoder import Bad, bad_words, refuse_bad
 from manyhot.errors import InputError
+from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import Base, Fit, copies, prepare, start_of, weighted_counts
-from manyhot.models.training import Given, Model, check_learnable, finished
-from manyhot.models.training_data import Taken
+from manyhot.models.measuring import Given
+from manyhot.models.model import Model
+from manyhot.models.training import finished
+from manyhot.models.training_data import Progress, Taken
 
 WINDOW_BYTES = 2**26
 """Encoded rows of a window at most; a few windows are in memory at a time."""
 DISK_SLACK = 1.1
 MOST_NOTES = 10
-
-Tell = Callable[[str, float | None], None]
-"""Called with what is being done, and the share of it that is done."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def prepare_stream(survey: Survey, taken: Taken, network: Any = None) -> StreamJ
     Raises:
         InputError: Nothing to learn, too few rows, or a network that does not fit.
     """
+    if taken.is_kept is not None:  # what is left out is told when all rows are written
+        survey, taken = survey.take(taken.is_kept), taken._replace(notes=tuple(survey.samples.notes))
     check_learnable(taken.targets, taken.labels, 2)
     if image_settings(taken.plan.image_settings)["tune"]:
         raise InputError(
@@ -153,13 +157,13 @@ class Written:
     bad: Bad = field(default_factory=dict)
 
 
-def write_rows(job: StreamJob, shards: Shards, tell: Tell | None = None) -> Written:
+def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None) -> Written:
     """Encode all rows of the file that are not set aside, and keep them on disk.
 
     Args:
         job: What `prepare_stream` made.
         shards: Where they are kept; empty.
-        tell: Called with the progress.
+        progress: Called with the share that is done.
 
     Raises:
         InputError: A row that cannot be used, by its number; a file that changed; too little room on the disk.
@@ -181,8 +185,8 @@ def write_rows(job: StreamJob, shards: Shards, tell: Tell | None = None) -> Writ
         seen.positives += positives
         seen.known += known
         shards.append(Encoded(job.fit.encoder.transform(features), targets))
-        if tell is not None:
-            tell("encoding", first / n_rows)
+        if progress is not None:
+            progress("encoding", first / n_rows)
     if seen.bad:
         seen.notes.append(bad_words(seen.bad, "left out"))
     return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,18 +12,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from manyhot.config.auto import resolved
 from manyhot.config.images import NONE, has_weights, image_settings
+from manyhot.config.runtime import Runtime
 from manyhot.config.text import OWN_TEXT, PRETRAINED, table_numbers, text_settings
-from manyhot.config.training import OWN, Plan, Runtime, resolved
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.config.training import OWN, Plan
+from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Arrays, Samples
+from manyhot.data.target_input import check_row_counts, targets_of
+from manyhot.data.targets import Targets
 from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
-from manyhot.encoders.images.backbone_features import Function, ImageFeatures
+from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import bad_words, refuse_bad
 from manyhot.encoders.tabular import USED_KINDS
-from manyhot.encoders.text.custom import Features, TextFunction
+from manyhot.encoders.text.custom import Features
 from manyhot.errors import InputError
+from manyhot.networks.pretrained_backbone import open_backbone
+from manyhot.networks.text_transformer import preset_function
+
+Progress = Callable[[str, float | None], None]
+"""Called with what is being done, and the share of it that is done."""
 
 
 class Taken(NamedTuple):
@@ -97,6 +107,56 @@ class Taken(NamedTuple):
         return self.features.shape[1] * first_units if sp.issparse(self.features) else 0
 
 
+def prepare_inputs(
+    plan: Plan,
+    runtime: Runtime,
+    features: Any,
+    kinds: Mapping[str, str] | None,
+    y: Any,
+    labels: Sequence[str] | None,
+    samples: Samples | None = None,
+    text: Any = None,
+    progress: Progress | None = None,
+) -> Taken:
+    """Targets resolved, images decoded, functions of texts and images opened.
+
+    Args:
+        plan: Settings that change the result.
+        runtime: Settings that do not.
+        features: What the encoder takes, n rows.
+        kinds: Column name -> kind, when the features are a frame.
+        y: Targets in any form.
+        labels: Names of the labels, where they are known.
+        samples: Where the rows came from.
+        text: What was handed over as `text`.
+        progress: Called with what is being done, and the share of it that is done.
+
+    Raises:
+        InputError: What cannot be used, by row, column or argument.
+    """
+    space, targets, classes = targets_of(y, labels)
+    if classes is not None:  # scikit-learn's contract: the class of the higher probability
+        plan = replace(plan, decide="half", decide_settings=None)
+    check_row_counts(features, targets)
+    backbone = image_function(plan, kinds)
+    decoded = decode_images(features, kinds, plan, runtime.on_bad_image, samples, backbone, progress)
+    features, is_kept, left_out = decoded
+    columns = () if kinds is not None or isinstance(features, Arrays) else column_names(features, samples)
+    ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
+    if is_kept is not None:
+        targets, ids, notes = targets.take(is_kept), None if ids is None else ids[is_kept], (*notes, *left_out)
+    function = text_function(plan, text, kinds)
+    rest = (classes, plan, runtime, ids, notes, function, is_kept, backbone)
+    return Taken(features, kinds, columns, space, targets, *rest)
+
+
+def column_names(features: Any, samples: Samples | None) -> list[str]:
+    """Names of the columns of a matrix: those of the samples, else x0, x1, ..."""
+    if samples is not None:
+        return [str(name) for name in samples.feature_names]
+    return [f"x{j}" for j in range(features.shape[1])]
+
+
 class Decoded(NamedTuple):
     """Features with their images decoded.
 
@@ -111,23 +171,23 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def image_bytes(features: Any, kinds: Mapping[str, str], plan: Plan) -> int:
+def image_bytes(features: Any, kinds: Mapping[str, str], image_settings: Mapping[str, Any] | None) -> int:
     """Bytes of the decoded images of a row, as these rows are.
 
     Args:
         features: A frame of the first rows.
         kinds: Column name -> kind.
-        plan: The plan.
+        image_settings: Settings of images by name.
 
     Raises:
         InputError: None of the images can be used.
     """
-    found = _image_columns(kinds, plan).settle(features)
+    found = _image_columns(kinds, image_settings).settle(features)
     return sum(math.prod(encoder.shape) for encoder in found.encoders)
 
 
-def _image_columns(kinds: Mapping[str, str], plan: Plan) -> ImageColumns:
-    return ImageColumns([name for name, kind in kinds.items() if kind == "image"], plan.image_settings)
+def _image_columns(kinds: Mapping[str, str], image_settings: Mapping[str, Any] | None) -> ImageColumns:
+    return ImageColumns([name for name, kind in kinds.items() if kind == "image"], image_settings)
 
 
 def decode_images(
@@ -137,7 +197,7 @@ def decode_images(
     on_bad_image: str,
     samples: Samples | None = None,
     backbone: ImageFeatures | None = None,
-    tell: Callable[[str, float | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Decoded:
     """Images of training decoded once, before folds and encoders take their rows, and looked at by the backbone.
 
@@ -148,7 +208,7 @@ def decode_images(
         on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
         samples: Where the rows came from, for messages.
         backbone: What makes numbers of images.
-        tell: Called with what is being done, and the share of it that is done.
+        progress: Called with what is being done, and the share of it that is done.
 
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
@@ -156,7 +216,7 @@ def decode_images(
     if kinds is None or "image" not in kinds.values() or resolved(plan, 1).encode == "none":
         return Decoded(features)
     try:
-        columns = _image_columns(kinds, plan).settle(features)
+        columns = _image_columns(kinds, plan.image_settings).settle(features)
         frame, bad = columns.opened(features)
         if on_bad_image == "error":
             refuse_bad(bad)
@@ -167,19 +227,16 @@ def decode_images(
     frame = frame.filter(is_kept) if bad else frame
     if backbone is not None:
         columns.attach(backbone)
-        columns.look(frame, None if tell is None else partial(tell, "looking at images"))
+        columns.look(frame, None if progress is None else partial(progress, "looking at images"))
     return Decoded(frame, is_kept, (bad_words(bad, "left out", samples),)) if bad else Decoded(frame)
 
 
-def image_function(
-    plan: Plan, kinds: Mapping[str, str] | None, open_backbone: Callable[[str, str], Function]
-) -> ImageFeatures | None:
+def image_function(plan: Plan, kinds: Mapping[str, str] | None) -> ImageFeatures | None:
     """The backbone that makes numbers of images, opened; None where the plan names none with weights.
 
     Args:
         plan: The plan.
         kinds: Column name -> kind, when the features are a frame.
-        open_backbone: (name, where its weights are) -> the backbone.
 
     Raises:
         InputError: No images for it, or weights that cannot be opened.
@@ -199,16 +256,13 @@ def image_function(
     return ImageFeatures(open_backbone(told["backbone"], told["weights"]), told["cache"]) if has_weights(told) else None
 
 
-def text_function(
-    plan: Plan, function: Any, kinds: Mapping[str, str] | None, open_preset: Callable[[str, int], TextFunction]
-) -> Features | None:
+def text_function(plan: Plan, function: Any, kinds: Mapping[str, str] | None) -> Features | None:
     """The function that makes numbers of texts, checked and kept; None where the plan takes none or no text is there.
 
     Args:
         plan: The plan.
         function: What was handed over as `text`.
         kinds: Column name -> kind, when the features are a frame.
-        open_preset: (folder, most pieces of a text) -> the function of a pretrained transformer.
 
     Raises:
         InputError: No function where the plan says "own", one that does not give finite numbers (k, d), or a
@@ -219,7 +273,9 @@ def text_function(
     told = text_settings(plan.text, plan.text_settings)
     if plan.text == PRETRAINED:
         name = Path(told["preset"]).name
-        return Features(open_preset(told["preset"], told["max_tokens"]), name, told["cache"], f"{told['max_tokens']}")
+        return Features(
+            preset_function(told["preset"], told["max_tokens"]), name, told["cache"], f"{told['max_tokens']}"
+        )
     if isinstance(function, str):
         raise InputError(
             "'own' stands for a function of yours; hand it over in Python: MultiLabelClassifier(text=function)",

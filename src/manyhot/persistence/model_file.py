@@ -17,7 +17,8 @@ import numpy as np
 
 from manyhot.config.images import PIXEL_NETWORKS, image_settings
 from manyhot.config.training import plan_from_dict, to_dict
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 from manyhot.decisions.calibration import Calibration
 from manyhot.decisions.guarantees import Guarantee
@@ -25,10 +26,11 @@ from manyhot.decisions.policy import Decider
 from manyhot.decisions.rules.rules import Rules
 from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.report import to_text
+from manyhot.models.evidence import Evidence, Remembered
+from manyhot.models.model import Model
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.models.training import Evidence, Model, Remembered
-from manyhot.networks.pretrained_backbone import read_backbone
 from manyhot.persistence import container
+from manyhot.persistence.backbone import read_backbone
 from manyhot.persistence.container import Contents, Reader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.network import network_document, read_network

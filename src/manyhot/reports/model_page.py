@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.policy import Decider, honest_answers, honest_scores
 from manyhot.encoders import TableEncoder
 from manyhot.encoders.images.encoder import pictures
@@ -24,8 +24,8 @@ from manyhot.evaluation.report import Report
 from manyhot.files import put, replacing
 from manyhot.models.cross_fitting import Features
 from manyhot.models.decision_updates import fresh_evidence, rows_seen
+from manyhot.models.model import Model
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.models.training import Model
 from manyhot.reports.html import Given, measure_page, render
 from manyhot.reports.html.row_contents import EDGE, MOST_IMAGES, contents
 from manyhot.version import __version__

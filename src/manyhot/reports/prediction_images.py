@@ -1,33 +1,31 @@
 """Pictures of what a model of images answers: each row's answers, and the worst mistakes of each label.
 
-It fetches images, answers and maps of a fitted model and hands them to `gallery` as plain values. `Draws` is the part
-of a classifier that people call, `picture_answers` and `picture_mistakes` are for the command line too.
+It fetches images, answers and maps of a trained model and hands them to image_sheets/ as plain values. Start reading at
+`picture_answers`, `picture_mistakes` and `picture_pixels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from sklearn.utils.validation import check_is_fitted
 
-from manyhot import validation
-from manyhot.data.feature_input import targets_in_order
-from manyhot.data.labels import Targets
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.encoders import TableEncoder
 from manyhot.encoders.images.encoder import pictures
 from manyhot.errors import InputError
-from manyhot.explanation.explain import Explanation, explained
+from manyhot.explanation.explain import Explanation
 from manyhot.explanation.image_maps import has_images
-from manyhot.models.segmentation import Pictures, save_overlay
+from manyhot.models.model import Model
+from manyhot.models.segmentation import Pictures
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.models.training import Model
 from manyhot.reports import image_sheets
+from manyhot.reports.image_sheets.mask_overlay import save_overlay
 
 LIMIT = 100
 """Rows that get a picture, unless more are asked for."""
@@ -157,83 +155,8 @@ def _seen(model: Model, features: pl.DataFrame) -> list[tuple[str, np.ndarray]]:
     return [(name, np.broadcast_to(block, (*block.shape[:3], 3))) for name, block in found]
 
 
-class Draws:
-    """Pictures of a fitted classifier of images."""
-
-    model_: Model
-    refuse_pixels: Callable[[str], None]
-    scored: Callable[..., tuple[np.ndarray, Any]]
-
-    def draw_answers(
-        self, X: Any, folder: str | Path, *, why: bool = False, limit: int = LIMIT, ids: Sequence[str] | None = None
-    ) -> list[Path]:
-        """A picture of each row: its image beside its labels' probabilities and thresholds; or, of a model that gives
-        every pixel its labels, the image with its answers over it.
-
-        Args:
-            X: As for `predict`, with images.
-            folder: Where the PNG files go; made where it is not there.
-            why: Whether maps of what spoke for and against the answered labels are drawn too; see `explain`.
-            limit: Rows that are drawn, the first ones, 1 or more.
-            ids: What the rows are called; None for their numbers from 1.
-
-        Returns:
-            The files, one for each row; rows that `on_bad_image="skip"` leaves out have none.
-
-        Raises:
-            InputError: A model that looks at no images, an image that cannot be used, or reasons of labels of pixels.
-            OutputError: A folder that cannot be written to.
-        """
-        check_is_fitted(self)
-        check_has_images(self.model_)
-        n = validation.integer(limit=limit, low=1)
-        features = self._features(X, None, reset=False)[0]
-        names = _names(X, ids, min(n, features.shape[0]))
-        if isinstance(self.model_, PixelModel):
-            if why:
-                raise InputError("reasons are not given for labels of pixels", argument="why")
-            images = features.take(np.arange(len(names)))
-            return [path for _, path in picture_pixels(self.model_, images, names, image_sheets.check_folder(folder))]
-        features = features[:n]
-        folder = image_sheets.check_folder(folder)
-        scores = self.scored(features, is_calibrated=True)[0]
-        reasons = list(explained(self.model_, features, scores)) if validation.boolean(why=why) else None
-        return picture_answers(self.model_, features, scores, names, folder, reasons=reasons)
-
-    def draw_mistakes(self, X: Any, y: Any, folder: str | Path, *, ids: Sequence[str] | None = None) -> dict[str, Path]:
-        """For each label a sheet of the images that it is most wrong on: answered with the highest probability though
-        it does not hold, and missed with the lowest though it does.
-
-        Args:
-            X: As for `predict`, with images; best rows that training never saw.
-            y: Their targets, as for `fit`; unknown entries are left out.
-            folder: Where the PNG files go; made where it is not there.
-            ids: What the rows are called; None for their numbers from 1.
-
-        Returns:
-            Label -> file; a label without mistakes has none.
-
-        Raises:
-            InputError: A model that looks at no images, or targets that do not fit X.
-            OutputError: A folder that cannot be written to.
-        """
-        check_is_fitted(self)
-        self.refuse_pixels("sheets of mistakes are for models that give a whole image its labels")
-        check_has_images(self.model_)
-        targets = targets_in_order(X, y, self.model_.labels, getattr(self, "_binary_classes", None))
-        features = self._features(X, None, reset=False)[0]
-        if features.shape[0] != targets.n_samples:
-            raise InputError(f"X has {features.shape[0]} rows but y has {targets.n_samples}", argument="y")
-        names = _names(X, ids, features.shape[0])
-        scores = self.scored(features, is_calibrated=True)[0]
-        return picture_mistakes(self.model_, features, targets, scores, names, image_sheets.check_folder(folder))
-
-    def _features(self, X: Any, y: Any, reset: bool) -> Any:
-        raise NotImplementedError
-
-
-def _names(X: Any, ids: Sequence[str] | None, n_rows: int) -> list[str]:
-    """What the first rows are called."""
+def row_names(X: Any, ids: Sequence[str] | None, n_rows: int) -> list[str]:
+    """What the first rows are called: `ids`, else the ids of `Samples`, else their numbers from 1."""
     own = X.ids_or_numbers() if isinstance(X, Samples) else np.arange(1, n_rows + 1)
     names = own.tolist() if ids is None else list(ids)
     if len(names) < n_rows:

@@ -20,14 +20,15 @@ from manyhot.decisions.policy import Decider
 from manyhot.encoders import TableEncoder
 from manyhot.engine import Buckets
 from manyhot.errors import InputError
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import options_for
 from manyhot.explanation.explain import Explanation, explained
 from manyhot.models.decision_updates import with_thresholds
+from manyhot.models.model import Model
+from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.models.training import Model
 from manyhot.serving.batching import Batches, Blocks
 from manyhot.serving.errors import HttpError, problem_of
 from manyhot.serving.json_rows import rows_for
@@ -202,7 +203,7 @@ class Served:
                 most = self.limits.max_why_rows if asked.why else self.limits.max_rows
                 if n_rows > most:
                     raise HttpError(422, f"has more than {most} rows", argument="body")
-                yield samples, self.classifier.features_of(samples)
+                yield samples, sample_features(self.classifier.model_, samples)
         except InputError as error:
             raise problem_of(error) from None
 

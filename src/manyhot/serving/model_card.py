@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from manyhot import __version__
 from manyhot.evaluation.report.measure import plain
 from manyhot.serving.model import Served
 from manyhot.serving.row_schema import example_of
+from manyhot.version import __version__
 
 MEASURES = ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accuracy", "lrap", "ranking_loss")
 """Measures that are told, where the report has them."""

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyhot.data.labels import Targets
 from manyhot.data.readers import read
 from manyhot.data.splitting.folds import cross_fitting, parts_for_one, stratified_folds
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 

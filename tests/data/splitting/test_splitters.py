@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.tree import DecisionTreeClassifier
 
-from manyhot.data.labels import Targets
 from manyhot.data.splitting.folds import stratified_folds
 from manyhot.data.splitting.splitters import (
     MultiLabelKFold,
@@ -18,6 +17,7 @@ from manyhot.data.splitting.splitters import (
     RepeatedMultiLabelKFold,
     split_report,
 )
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 SPLITTERS = [MultiLabelKFold(4), RepeatedMultiLabelKFold(4, 2), MultiLabelShuffleSplit(3, 0.3)]

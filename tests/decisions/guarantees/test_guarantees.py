@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees import Guarantee, control_false_discoveries, control_miss_rate, least_rows
 from manyhot.decisions.guarantees.false_discovery_rate import _tested
 from manyhot.decisions.guarantees.test_order import (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 
 SETTINGS = {"top_k": {"k": 2}, "precision": {"at_least": 0.5}, "recall": {"at_least": 0.8}}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from manyhot.config.training import Plan
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 from manyhot.decisions.thresholds import DECISIONS, Half, Thresholds, TopK, stability, with_spread
 from manyhot.decisions.thresholds.margins import signed_margins

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import ALWAYS, NEVER, samplewise, shrinkage
 from manyhot.evaluation.metrics import score
 from manyhot.evaluation.metrics.classification import f1_micro, f1_samples, jaccard_samples

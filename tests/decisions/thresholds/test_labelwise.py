@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, label_ranking_average_precision_score
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 from manyhot.decisions.thresholds import ALWAYS, NEVER, F1Macro
 from manyhot.errors import InputError

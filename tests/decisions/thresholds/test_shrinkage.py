@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 from manyhot.decisions.thresholds import ALWAYS, NEVER
 from tests.decisions.thresholds.cases import built, fitted, made_up

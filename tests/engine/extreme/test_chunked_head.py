@@ -66,10 +66,15 @@ def dense_loss(case: Case, hidden: jax.Array, head: Head) -> jax.Array:
     return safe_mean((elements * weights).sum(), weights.sum())
 
 
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""Compiled in a third of the time; the mathematics is the same."""
+
+
 def step_of(case: Case, optimizer, kept, rate, step) -> chunked_head.HeadStep:
     head = chunked_head.padded_head(case.head, case.chunk)
     return jax.jit(
-        partial(chunked_head.loss_and_update, optimizer=optimizer, n_labels=case.n_labels, chunk=case.chunk)
+        partial(chunked_head.loss_and_update, optimizer=optimizer, n_labels=case.n_labels, chunk=case.chunk),
+        compiler_options=QUICKLY,
     )(case.hidden, head, kept, case.targets, rate=rate, step=step)
 
 
@@ -93,19 +98,23 @@ def test_a_step_is_the_step_of_all_logits_at_once(dtype, tolerance, shape, name,
             optimizer.start(chunked_head.padded_head(case.head, case.chunk)),
         )
         got = step_of(case, optimizer, padded_kept, rate, step)
-        loss, (hidden_gradient, gradient) = jax.value_and_grad(partial(dense_loss, case), (0, 1))(
-            case.hidden, case.head
-        )
-        kept = optimizer.note(kept, gradient)
-        head = optimizer.move(case.head, kept, gradient, rate, step)
+
+        def dense_step(hidden, head, kept):
+            loss, (hidden_gradient, gradient) = jax.value_and_grad(partial(dense_loss, case), (0, 1))(hidden, head)
+            kept = optimizer.note(kept, gradient)
+            return loss, hidden_gradient, optimizer.move(head, kept, gradient, rate, step), kept
+
+        dense = jax.jit(dense_step, compiler_options=QUICKLY)
+        loss, hidden_gradient, head, kept = dense(case.hidden, case.head, kept)
         assert_close(safe_mean(*got.sums), loss, tolerance)
         assert_close(got.hidden_gradient, hidden_gradient, tolerance)
         assert_close(jax.tree.map(lambda array: array[: case.n_labels], (got.head, got.kept)), (head, kept), tolerance)
         padding = jax.tree.map(lambda array: array[case.n_labels :], (got.head, got.kept))
         assert all((leaf == 0).all() for leaf in jax.tree.leaves(padding))
-        sums = chunked_head.loss_only(
-            case.hidden, chunked_head.padded_head(case.head, case.chunk), case.targets, case.n_labels, case.chunk
+        loss_only = jax.jit(
+            partial(chunked_head.loss_only, n_labels=case.n_labels, chunk=case.chunk), compiler_options=QUICKLY
         )
+        sums = loss_only(case.hidden, chunked_head.padded_head(case.head, case.chunk), case.targets)
         assert_close(sums, got.sums, tolerance)
 
 
@@ -125,20 +134,18 @@ def test_ten_steps_are_those_of_the_dense_engine(name):
         slots[theirs.variables.index(theirs.learning_rate)] = jnp.asarray(0.05, slots[1].dtype)
         head = chunked_head.padded_head(case.head, case.chunk)
         kept = mine.start(head)
-        for step in range(10):
+
+        def both_steps(weights, slots, head, kept, step):
             gradient = jax.grad(lambda w: dense_loss(case, case.hidden, Head(w[0].T, w[1])))(weights)
-            weights, slots = theirs.stateless_apply(slots, gradient, weights)
-            head, kept, *_ = chunked_head.loss_and_update(
-                case.hidden,
-                head,
-                kept,
-                case.targets,
-                mine,
-                jnp.asarray(0.05),
-                jnp.int32(step),
-                case.n_labels,
-                case.chunk,
+            rate = jnp.asarray(0.05)
+            moved = chunked_head.loss_and_update(
+                case.hidden, head, kept, case.targets, mine, rate, step, case.n_labels, case.chunk
             )
+            return theirs.stateless_apply(slots, gradient, weights), moved
+
+        program = jax.jit(both_steps, compiler_options=QUICKLY)
+        for step in range(10):
+            (weights, slots), (head, kept, *_) = program(weights, slots, head, kept, jnp.int32(step))
         assert_close(head.kernel[: case.n_labels].T, weights[0], 1e-8)
         assert_close(head.bias[: case.n_labels], weights[1], 1e-8)
 
@@ -153,9 +160,11 @@ def test_members_side_by_side_are_members_alone():
             hidden, head, optimizer.start(head), cases[0].targets, optimizer, jnp.float32(0.1), jnp.int32(0), 21, 8
         )
 
-    both = jax.vmap(one)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *[(c.hidden, c.head) for c in cases]))
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[(c.hidden, c.head) for c in cases])
+    both = jax.jit(jax.vmap(one), compiler_options=QUICKLY)(*stacked)
+    single = jax.jit(one, compiler_options=QUICKLY)
     for k, case in enumerate(cases):
-        alone = one(case.hidden, case.head)
+        alone = single(case.hidden, case.head)
         jax.tree.map(lambda side, own, k=k: assert_close(side[k], own, 1e-6), both, alone)
 
 

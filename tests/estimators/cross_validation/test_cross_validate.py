@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold, RepeatedKFold, StratifiedKFold
 
 from manyhot import MultiLabelClassifier, MultiLabelKFold, cross_validate
 from manyhot.backend import keras
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import DECISIONS
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation import fold_training as run_module

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from scipy.stats import hypergeom
 from sklearn.metrics import roc_auc_score
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import count_pairs, log_chance
 from manyhot.evaluation.data_checks.leakage import number_leaks
 from manyhot.evaluation.data_checks.similar_names import similar_names

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import MEASURES, brier, intervals, log_loss, measure, measure_labels
 from manyhot.evaluation.metrics.bootstrap import (
     LEAST_DRAWS,

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import score
 from manyhot.evaluation.metrics.calibration import ece, ece_per_label, reliability

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import MEASURES, brier, f1_macro, f1_macro_all, log_loss, measure, measure_labels, score
 from tests.reference.metrics import average_precision, kept_labels, roc_auc

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.models.extreme.targets import many_targets, targets_for
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.models.segmentation import Tally
 from manyhot.models.segmentation.confusion_counts import BINS, bin_of
 from tests.fixtures.scenes import slow_measures

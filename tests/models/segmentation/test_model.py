@@ -7,12 +7,13 @@ import pytest
 
 from manyhot import MultiLabelClassifier, cross_validate, load
 from manyhot.config.training import Plan
-from manyhot.data.labels import Targets
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets
 from manyhot.data.splitting.folds import MemberRows
+from manyhot.data.target_input import pixel_targets_in_order
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.models.segmentation import Pictures
-from manyhot.models.segmentation.model import _held, _out_of_fold, pixel_report, prepare_pixels
+from manyhot.models.segmentation.training import _held, _out_of_fold, pixel_report, prepare_pixels
 from tests.fixtures.scenes import LABELS, scenes, slow_measures
 
 SMALL = {
@@ -168,7 +169,7 @@ def test_thresholds_change_and_the_report_follows(trained, tmp_path):
 def test_new_images_are_measured(trained):
     model, _, _ = trained
     X, Y = scenes(5, seed=3)
-    values = pixel_report(model.model_, Pictures(X), model.pixel_targets(X, Y))
+    values = pixel_report(model.model_, Pictures(X), pixel_targets_in_order(X, Y, model.model_.labels))
     answers = model.predict(X).astype(bool)
     for j, row in enumerate(values["pixels"]["labels"]):
         truth = slow_measures(answers[..., j], Y[..., j], np.ones_like(Y[..., j]))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from manyhot.data.labels import Targets
 from manyhot.data.pixel_targets import PixelTargets
+from manyhot.data.targets import Targets
 from manyhot.models.segmentation import draw
 from manyhot.models.segmentation.pixel_sample import drawn_targets
 

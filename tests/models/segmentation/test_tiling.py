@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from manyhot.data.labels import Targets
 from manyhot.data.pixel_targets import PixelTargets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.models.segmentation import Pictures, blended, cut_tiles, tile_shape
 from manyhot.models.segmentation.tiling import places, starts, window

@@ -127,7 +127,8 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     """One member from the same start, without shuffling to tell apart: full batches in one order, Keras' own steps."""
     X, Y = rows
     from manyhot import engine
-    from manyhot.config.training import Plan, Runtime
+    from manyhot.config.runtime import Runtime
+    from manyhot.config.training import Plan
     from manyhot.models.network_spec import NetworkSpec
     from manyhot.networks import Start
 
@@ -152,7 +153,8 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     """A batch norm model on 230 rows in batches of 64 equals a plain loop over the same batches."""
     X, Y = rows
     from manyhot import engine
-    from manyhot.config.training import Plan, Runtime
+    from manyhot.config.runtime import Runtime
+    from manyhot.config.training import Plan
     from manyhot.engine.epoch_loop import _shuffled
     from manyhot.engine.state import Rows
     from manyhot.models.network_spec import NetworkSpec
@@ -221,7 +223,11 @@ SOFTMAX = [
 ]
 
 
-@pytest.mark.parametrize(("activation", "loss"), SOFTMAX, ids=str)
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    SOFTMAX,
+    ids=["binary", "categorical", "sigmoid", "linear"],
+)
 def test_softmax_is_refused_for_several_labels_with_the_reason(activation, loss, rows):
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(3, activation=activation)])

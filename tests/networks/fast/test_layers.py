@@ -9,7 +9,7 @@ import pytest
 
 from manyhot import MultiLabelClassifier, engine, load
 from manyhot.backend import jax, keras, precision
-from manyhot.config.training import Runtime
+from manyhot.config.runtime import Runtime
 from manyhot.models.network_spec import NetworkSpec
 from manyhot.networks import Start, choose_layers, describe
 from manyhot.networks.fast import convolution, dense, layers

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from manyhot import MultiLabelClassifier
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.reports.model_page import kept_page, write_page
 
 NAMES = (

@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import measure_labels
 from manyhot.reports.html import measure_page, without_bulk
 from manyhot.reports.html.co_occurrence import MATRIX_LABELS, together

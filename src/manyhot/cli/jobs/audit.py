@@ -16,7 +16,9 @@ from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import harmless
 from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
 from manyhot.files import put, replacing
-from manyhot.models.training import Evidence, Model
+from manyhot.models.evidence import Evidence
+from manyhot.models.model import Model
+from manyhot.models.segmentation.model import refuse_pixels
 
 STALE = (
     "the model was trained further after these scores were made: they still come from members that had not seen the "
@@ -31,7 +33,7 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
         suffix_of(output)
     refuse_overwriting({"--output": output}, model_inputs(bundle))
     classifier = opened(bundle)
-    classifier.refuse_pixels("only labels of rows are audited")
+    refuse_pixels(classifier.model_, "only labels of rows are audited")
     model = classifier.model_
     evidence = evidence_of(model, bundle)
     found = suspicious_labels(evidence.scores, evidence.targets, evidence.ids, model.labels, label=label)

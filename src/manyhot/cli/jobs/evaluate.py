@@ -13,11 +13,14 @@ from manyhot.cli.jobs.outputs import model_inputs, pictures_in, refuse_overwriti
 from manyhot.cli.jobs.read_options import legend_of
 from manyhot.cli.jobs.score_file import measured_rows, rows_with_labels
 from manyhot.data.readers.input_files import images_with
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.data.target_input import pixel_targets_in_order
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.read_options import options_for
 from manyhot.evaluation.report import Report
-from manyhot.models.segmentation.model import PixelModel, pixel_report
+from manyhot.models.prediction import sample_features
+from manyhot.models.segmentation.model import PixelModel
+from manyhot.models.segmentation.training import pixel_report
 from manyhot.reports.prediction_images import picture_mistakes
 
 
@@ -45,7 +48,8 @@ def run(
     samples = rows_with_labels(classifier, file, told, unknown_labels, quiet)
     model = classifier.model_
     if isinstance(model, PixelModel):
-        values = pixel_report(model, classifier.features_of(samples), classifier.pixel_targets(samples), samples.notes)
+        targets = pixel_targets_in_order(samples, None, model.labels)
+        values = pixel_report(model, sample_features(model, samples), targets, samples.notes)
         values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
         answer(values, str(Report(values)), as_json)
         return

@@ -18,7 +18,7 @@ from manyhot.cli.jobs.read_options import kept, options_of
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, OutputError
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.prediction_table import ids_of
 from manyhot.estimators.read_options import extra_columns, options_for
 from manyhot.models.extreme.config import SHARED

@@ -12,9 +12,9 @@ import polars as pl
 from manyhot import validation
 from manyhot.errors import InputError
 from manyhot.explanation.explain import Explanation
+from manyhot.models.model import Model
 from manyhot.models.segmentation import Pictures
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.models.training import Model
 from manyhot.reports.image_sheets import check_folder
 from manyhot.reports.prediction_images import LIMIT, check_has_images, picture_answers, picture_pixels
 

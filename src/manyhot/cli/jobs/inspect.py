@@ -17,7 +17,7 @@ from manyhot.encoders import TableEncoder
 from manyhot.evaluation.charts import check_picture, reliability, save
 from manyhot.evaluation.metrics import reliability as measured
 from manyhot.models.decision_updates import fresh_evidence
-from manyhot.models.training import Model
+from manyhot.models.model import Model
 from manyhot.persistence import container
 
 LABELS_DRAWN = 5

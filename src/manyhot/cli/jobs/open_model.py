@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from manyhot.errors import InputError
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
 

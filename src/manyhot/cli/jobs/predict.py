@@ -23,12 +23,13 @@ from manyhot.data.readers.input_files import images_with
 from manyhot.data.samples import Samples
 from manyhot.encoders.images.encoder import bad_words
 from manyhot.errors import InputError
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.prediction_table import answer_frame, ids_of, refuse_separator
 from manyhot.estimators.read_options import options_for
 from manyhot.explanation.explain import explained
+from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.models.segmentation.model import PixelModel
 
 EXPLAINED_ROWS = 4096
@@ -99,8 +100,8 @@ def answers(
 
     Labels and probabilities are null where the image cannot be used, if such rows are skipped.
     """
-    features = classifier.features_of(samples)
-    scores, bad = classifier.scored(features, is_calibrated=True, samples=samples)
+    features = sample_features(classifier.model_, samples)
+    scores, bad = predict_scores(classifier.model_, features, on_bad_image=classifier.on_bad_image, samples=samples)
     if bad:
         tell([bad_words(bad, "not answered", samples)], quiet)
     labels = classifier.model_.labels

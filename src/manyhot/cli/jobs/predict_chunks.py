@@ -12,7 +12,7 @@ from manyhot.cli.jobs.console import tell
 from manyhot.cli.jobs.prediction_writer import writing
 from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
-from manyhot.estimators import ManyLabelClassifier
+from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import extra_columns
 

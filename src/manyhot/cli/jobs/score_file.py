@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from manyhot.cli.jobs.console import tell
-from manyhot.data.labels import Targets
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.encoders.images.encoder import bad_words
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import extra_columns, options_for
 from manyhot.evaluation.report import Facts, build
+from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.reports.model_page import ScoredRows
 
 
@@ -38,8 +39,8 @@ def rows_with_labels(
 
 def measured_rows(classifier: MultiLabelClassifier, samples: Samples, quiet: bool) -> ScoredRows:
     """Score rows and measure them at the model's own thresholds and at 0.5; rows whose images fail are left out."""
-    model, features = classifier.model_, classifier.features_of(samples)
-    raw, bad = classifier.scored(features, is_calibrated=False, samples=samples)
+    model, features = classifier.model_, sample_features(classifier.model_, samples)
+    raw, bad = predict_scores(model, features, False, classifier.on_bad_image, samples)
     targets, ids, notes = samples.targets, samples.ids_or_numbers(), list(samples.notes)
     assert isinstance(targets, Targets)
     if bad:

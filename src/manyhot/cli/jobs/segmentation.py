@@ -21,6 +21,7 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.prediction_table import harmless
 from manyhot.estimators.read_options import options_for
 from manyhot.files import put, replacing
+from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import Pictures
 from manyhot.models.segmentation.model import PixelModel
 
@@ -60,7 +61,7 @@ def predict(
     shares: list[np.ndarray] = []
     taken: set[str] = {ANSWERS.lower()}
     for samples in read_chunks(file, options, ROWS):
-        pictures = classifier.features_of(samples)
+        pictures = sample_features(classifier.model_, samples)
         here = names_of(samples, pictures, len(names))
         answered = map(model.decided, model.each(pictures)) if drawn is None else drawn.over(model, pictures, here)
         for folder, answers in zip(file_names(here, taken), answered, strict=True):

@@ -16,6 +16,7 @@ from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.models.stream_survey import needs_stream
 
 
 def run(
@@ -42,7 +43,7 @@ def run(
     options = options_of(reading, on_bad_image=classifier.on_bad_image)
     refuse_overwriting({"--output": output}, training_inputs(file, options, settings, legend))
     refuse_other_file(output)
-    is_stream = classifier.streams(file, options) if stream is None else stream
+    is_stream = needs_stream(file, options, classifier.image_settings) if stream is None else stream
     if is_stream:
         words = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
         tell([f"{file}: read piece by piece{words}"], quiet)

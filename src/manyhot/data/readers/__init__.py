@@ -19,8 +19,8 @@ from manyhot.data.readers.formats import FORMATS, Format, format_of
 from manyhot.data.readers.image_folder import located
 from manyhot.data.readers.memory import is_larger_than_memory, refuse_larger_than_memory
 from manyhot.data.readers.options import ReadOptions
+from manyhot.data.readers.sampling import IMAGE_PIECE_ROWS, PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
 from manyhot.data.readers.source import Received, Source
-from manyhot.data.readers.survey import IMAGE_PIECE_ROWS, PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
 from manyhot.data.readers.table import Table, samples_of
 from manyhot.data.samples import Samples
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from manyhot import validation
 from manyhot.data.readers.arff import read_arff
-from manyhot.data.readers.columnar import chunks_of_arrow, read_arrow
+from manyhot.data.readers.columnar import chunks_of_arrow, chunks_of_parquet, read_arrow, read_parquet
 from manyhot.data.readers.csv import chunks_of_delimited, read_delimited
 from manyhot.data.readers.idx import STARTS, read_idx
 from manyhot.data.readers.image_folder import (
@@ -27,7 +27,6 @@ from manyhot.data.readers.image_folder import (
 from manyhot.data.readers.jsonl import chunks_of_jsonl, read_jsonl
 from manyhot.data.readers.npz import read_npz
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.parquet import chunks_of_parquet, read_parquet
 from manyhot.data.readers.source import Source, what_is
 from manyhot.data.readers.svmlight import read_libsvm
 from manyhot.data.readers.table import Table, samples_of

@@ -17,7 +17,7 @@ from manyhot.data.readers.idx import labels_beside
 from manyhot.data.readers.image_folder import located
 from manyhot.data.readers.mulan import xml_beside
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.survey import IMAGE_PIECE_ROWS
+from manyhot.data.readers.sampling import IMAGE_PIECE_ROWS
 from manyhot.data.readers.xc import names_beside
 
 

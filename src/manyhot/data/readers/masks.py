@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.targets import Labelled, find_columns
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 

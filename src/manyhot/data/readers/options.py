@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from manyhot import validation
-from manyhot.config.images import ON_BAD_IMAGE
 from manyhot.data.labels import UNKNOWN_LABELS, UnknownLabels
 from manyhot.data.samples import COLUMN_KINDS, ColumnKind
 from manyhot.errors import InputError
 
+OnBadImage = Literal["error", "skip"]
+"""The same words as `config.images.ON_BAD_IMAGE`; readers know no settings of training."""
 MOST_VALUE = 65535
 """The highest number that a mask holds."""
 
@@ -64,11 +65,11 @@ class ReadOptions:
     sparse_targets: bool = False
     legend: Mapping[str, Sequence[str] | None] | None = None
     images: Path | None = None
-    on_bad_image: str = "error"
+    on_bad_image: OnBadImage = "error"
 
     def __post_init__(self) -> None:
         validation.one_of(UNKNOWN_LABELS, unknown_labels=self.unknown_labels)
-        validation.one_of(ON_BAD_IMAGE, on_bad_image=self.on_bad_image)
+        validation.one_of(get_args(OnBadImage), on_bad_image=self.on_bad_image)
         validation.boolean(header=self.header)
         validation.boolean(sparse_targets=self.sparse_targets)
         validation.boolean(require_labels=self.require_labels)

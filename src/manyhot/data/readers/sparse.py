@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.readers.column_types import refuse_unknown
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, placed
 from manyhot.data.readers.sparse_targets import LabelSets, arrange_sets
 from manyhot.data.readers.targets import Indicators, arrange
 from manyhot.data.samples import ColumnKind, Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 

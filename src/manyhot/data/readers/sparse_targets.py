@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.labels import LabelSpace, check_size
+from manyhot.data.labels import LabelSpace
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, placed
+from manyhot.data.targets import check_size
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 

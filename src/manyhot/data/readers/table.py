@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from manyhot.data.labels import Targets
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import inspect_columns, refuse_unknown
 from manyhot.data.readers.columns import row_ids, settle
@@ -18,6 +17,7 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, placed
 from manyhot.data.readers.targets import take_labels
 from manyhot.data.samples import ColumnKind, Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 

@@ -17,10 +17,11 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.label_cells import sets_from_text
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.sparse_targets import LabelSets, arrange_sets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 

@@ -15,7 +15,7 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.sparse_targets import LabelSets, check_dense
-from manyhot.data.readers.svm_rows import parse_rows
+from manyhot.data.readers.svmlight import parse_rows
 from manyhot.data.readers.targets import Indicators
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError

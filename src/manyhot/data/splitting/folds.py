@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.labels import Targets, as_targets
 from manyhot.data.splitting.stratification import stratified_parts
+from manyhot.data.target_conversion import as_targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.calibration import Calibration
 from manyhot.decisions.calibration.histogram import Known, joined, known_entries, pooled
 from manyhot.decisions.calibration.isotonic import Curve, curve

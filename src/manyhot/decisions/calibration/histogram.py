@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.parametric import logits, widest
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import blocks, scored

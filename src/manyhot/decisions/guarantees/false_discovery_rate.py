@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import bdtr
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees.guarantee import (
     Guarantee,
     answered,

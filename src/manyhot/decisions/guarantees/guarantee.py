@@ -15,7 +15,8 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import NEVER, Thresholds
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries, checked_scores, scored

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees.guarantee import (
     Guarantee,
     answered,

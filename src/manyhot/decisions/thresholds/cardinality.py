@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cuts import between
 from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER, Thresholds

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.decisions.thresholds.thresholds import Thresholds, fitting

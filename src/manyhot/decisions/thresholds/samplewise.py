@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cuts import Column, best_cut, columns, cuts_of
 from manyhot.decisions.thresholds.labelwise import constant_thresholds

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.errors import InputError
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from manyhot.encoders.feature_cache import Kept, key_of
-from manyhot.folders import cache_folder
+from manyhot.files import cache_folder
 
 CALL_IMAGES = 256
 """Images in one call of a function at most; then what it made of them is kept."""

@@ -17,8 +17,8 @@ from manyhot import validation
 from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
 from manyhot.encoders.feature_sources import grouped
 from manyhot.encoders.text.custom import Features, FunctionEncoder, PretrainedEncoder, TextFunction
-from manyhot.encoders.text.rows import Texts
 from manyhot.encoders.text.static_embeddings import StaticEncoder
+from manyhot.encoders.text.text_input import Texts
 from manyhot.encoders.text.tfidf import NgramEncoder
 from manyhot.encoders.text.token_ids import WordEncoder
 from manyhot.encoders.text.word_shares import WordShares

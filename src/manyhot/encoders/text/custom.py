@@ -18,9 +18,9 @@ from manyhot import validation
 from manyhot.config.text import OWN_TEXT, PRETRAINED
 from manyhot.encoders.feature_cache import Kept, key_of
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
-from manyhot.encoders.text.rows import Texts, rows_of, rows_to_learn
+from manyhot.encoders.text.text_input import Texts, rows_of, rows_to_learn
 from manyhot.errors import InputError
-from manyhot.folders import cache_folder
+from manyhot.files import cache_folder
 
 TextFunction = Callable[[list[str]], Any]
 """A list of k texts -> array (k, d) of finite numbers, d the same in every call."""

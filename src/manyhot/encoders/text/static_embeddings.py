@@ -19,7 +19,7 @@ from manyhot import validation
 from manyhot.config.text import STATIC
 from manyhot.encoders.scaling import fit_scale, row_weights
 from manyhot.encoders.text.custom import checked_scale
-from manyhot.encoders.text.rows import Texts, rows_of, rows_to_learn
+from manyhot.encoders.text.text_input import Texts, rows_of, rows_to_learn
 from manyhot.errors import InputError
 
 MAX_TOKENS = 512

@@ -22,7 +22,7 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from manyhot import validation
 from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
 from manyhot.encoders.scaling import row_weights
-from manyhot.encoders.text.rows import Texts, rows_of, with_text
+from manyhot.encoders.text.text_input import Texts, rows_of, with_text
 from manyhot.encoders.text.tokenization import RUNS, WORD, normal
 from manyhot.encoders.text.word_shares import WordShares, word_shares
 from manyhot.errors import InputError

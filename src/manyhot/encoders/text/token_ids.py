@@ -18,7 +18,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.config.text import EMBEDDINGS, TEXT_KINDS
 from manyhot.encoders.scaling import row_weights, weighted_quantiles
-from manyhot.encoders.text.rows import Texts, with_text
+from manyhot.encoders.text.text_input import Texts, with_text
 from manyhot.encoders.text.tfidf import checked_terms, frequent, normal_rows
 from manyhot.encoders.text.tokenization import WORD
 from manyhot.errors import InputError

@@ -14,7 +14,7 @@ from manyhot.engine.losses.cross_entropy import (
     categorical_crossentropy,
     softmax_binary_crossentropy,
 )
-from manyhot.engine.losses.focal import asymmetric, focal
+from manyhot.engine.losses.focal_losses import asymmetric, focal
 from manyhot.engine.losses.missing_labels import entropy_maximization, hill, weak_negatives
 from manyhot.engine.losses.ranking import two_way, zlpr
 from manyhot.engine.losses.rebalanced import class_balanced, distribution_balanced

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from manyhot.backend import jax
 from manyhot.engine.losses.base import LossFacts, by_entry
-from manyhot.engine.losses.focal import focused
+from manyhot.engine.losses.focal_losses import focused
 
 softplus = jax.nn.softplus
 sigmoid = jax.nn.sigmoid

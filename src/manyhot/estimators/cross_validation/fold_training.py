@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, validation
+from manyhot.config.auto import resolved
 from manyhot.config.losses import LOSS_KINDS
-from manyhot.config.training import Plan, Runtime, resolved, to_dict
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan, to_dict
 from manyhot.data.labels import LabelSpace
 from manyhot.decisions.policy import Decider, fit_decider, is_tuned, settled, unfitted_decider
 from manyhot.errors import InputError
@@ -25,9 +27,9 @@ from manyhot.estimators.cross_validation.splits import Split, given_splits, repe
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import watching
 from manyhot.evaluation.metrics import MEASURES, measure, measure_labels
+from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import Fit, out_of_fold, part_of, prepare
 from manyhot.models.fine_tuning import train_and_tune
-from manyhot.models.training import check_learnable
 from manyhot.models.training_data import Taken
 
 GROUP_BYTES = 2**29
@@ -81,7 +83,7 @@ def cross_validate(
     began = time.perf_counter()
     names = None if measures is None else [validation.one_of(MEASURES, measures=name) for name in measures]
     classifier = as_classifier(estimator, plan)
-    taken = classifier.taken(X, y)
+    taken = classifier._inputs(X, y)
     check_learnable(taken.targets, taken.labels, 2)
     unfitted_decider(taken.plan, taken.labels)  # settings and rules that do not suit are told before any training
     if taken.is_kept is not None and splits is not None:

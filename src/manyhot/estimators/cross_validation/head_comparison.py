@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.config.training import OWN, Plan
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.fold_training import as_classifier, cross_validate
 from manyhot.estimators.cross_validation.result import CrossValidation
@@ -123,7 +123,7 @@ def compare_heads(
     else:
         ours = MultiLabelClassifier() if estimator is None else estimator
         classifier = as_classifier(ours, {"members": MEMBERS, "decide": Plan.decide, "prior_bias": False, **plan})
-    taken = classifier.taken(X, y)
+    taken = classifier._inputs(X, y)
     if taken.plan.network == OWN:
         shapes = taken.encoder().fit(taken.features).shapes()
         own = own_network(classifier.network, shapes, len(taken.labels))

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.corrected_t_test import corrected_scale, interval, share_above_zero
 from manyhot.estimators.cross_validation.splits import Split

@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.data.labels import Targets
 from manyhot.data.splitting.folds import derived_seed, label_rows
 from manyhot.data.splitting.stratification import group_codes, stratified_parts
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 

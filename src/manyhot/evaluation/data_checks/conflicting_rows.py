@@ -9,7 +9,8 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.deduplication import merge_duplicates
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, found, quoted
 
 ROWS_SHOWN = 5

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import gammaln
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 
 CHUNK_ROWS = 8192
 

@@ -14,7 +14,8 @@ import polars as pl
 import scipy.sparse as sp
 from scipy.stats import rankdata
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, Severity, found, quoted
 from manyhot.evaluation.data_checks.similar_names import plain_name
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, found, quoted
 from manyhot.evaluation.data_checks.text import counted
 

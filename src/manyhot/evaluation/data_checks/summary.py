@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import PairCounts
 from manyhot.evaluation.report.label_statistics import describe
 

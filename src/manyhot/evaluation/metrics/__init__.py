@@ -51,7 +51,7 @@ from manyhot.evaluation.metrics.ranking import (
 )
 from manyhot.evaluation.metrics.registry import MEASURES, Measure, measure
 from manyhot.evaluation.metrics.score import Score
-from manyhot.evaluation.metrics.top_k import Top, merge_top, top_k
+from manyhot.evaluation.metrics.top_k_labels import Top, merge_top, top_k
 
 __all__ = [
     "MEASURES",

@@ -19,7 +19,7 @@ from manyhot import validation
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Score, blocks
 from manyhot.evaluation.metrics.sparse_lookup import Places, places
-from manyhot.evaluation.metrics.top_k import Top, top_k
+from manyhot.evaluation.metrics.top_k_labels import Top, top_k
 
 Sums = dict[str, np.ndarray]
 

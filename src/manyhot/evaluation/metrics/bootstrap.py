@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.calibration import BINS, starts_of
 from manyhot.evaluation.metrics.ranking import ROW_MEASURES, row_values
 from manyhot.evaluation.metrics.score import Entries, blocks, decided, scored

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, scored
 
 BINS = 15

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, decided
 
 ANSWER_MEASURES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, scored
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.ranks import rank_positives
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, scored
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import classification, ranking
 from manyhot.evaluation.metrics.score import Score

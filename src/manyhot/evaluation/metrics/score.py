@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 # Work goes through the arrays in blocks of about this many entries, so that temporary memory stays at a few dozen

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 
 MOST_COMMON = 5
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import MEASURES, Score, brier, ece, log_loss, measure, measure_labels, reliability
 from manyhot.evaluation.report.label_statistics import describe

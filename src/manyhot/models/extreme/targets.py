@@ -13,8 +13,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.data.label_cells import label_names
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, shown
 

@@ -4,7 +4,6 @@ from manyhot.models.segmentation.confusion_counts import Tally
 from manyhot.models.segmentation.images import Pictures, pictures_of
 from manyhot.models.segmentation.pixel_sample import PIXELS_DRAWN, Drawn, draw
 from manyhot.models.segmentation.tiling import Tiles, blended, cut_tiles, tile_shape
-from manyhot.reports.image_sheets.mask_overlay import overlay, save_overlay
 
 __all__ = [
     "PIXELS_DRAWN",
@@ -15,8 +14,6 @@ __all__ = [
     "blended",
     "cut_tiles",
     "draw",
-    "overlay",
     "pictures_of",
-    "save_overlay",
     "tile_shape",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 
 BINS = 4096
 MOST_LOGIT = 12.0

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manyhot.data.labels import Targets
 from manyhot.data.pixel_targets import PixelTargets
+from manyhot.data.targets import Targets
 
 PIXELS_DRAWN = 200_000
 """Pixels that thresholds, calibration and most measures are computed on, at most."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manyhot.data.labels import Targets
 from manyhot.data.pixel_targets import PixelTargets
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.models.segmentation.images import Pictures, digest
 

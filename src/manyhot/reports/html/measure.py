@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.labels import LabelSpace
+from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks import KINDS, Diagnosis
 from manyhot.evaluation.label_errors import Suspicions
 from manyhot.evaluation.metrics import MEASURES, Intervals, ece_per_label, intervals, reliability

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyhot.data.labels import Targets
+from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.score import blocks, scored
 
 STEPS = 1000

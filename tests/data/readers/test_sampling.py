@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from manyhot.data.readers import ReadOptions, read, survey
-from manyhot.data.readers.survey import Reservoir
+from manyhot.data.readers.sampling import Reservoir
 
 
 def drawn(n_rows: int, piece: int, max_rows: int, seed: int = 0, max_bytes: int = 10**9) -> np.ndarray:

@@ -12,11 +12,13 @@ import scipy.sparse as sp
 
 from manyhot import validation
 from manyhot.config.training import Plan
-from manyhot.data.feature_input import frame_of, is_frame, targets_of
-from manyhot.data.labels import LabelSpace, Targets
+from manyhot.data.feature_input import frame_of, is_frame
+from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import inspect_kinds
 from manyhot.data.samples import Samples
+from manyhot.data.target_input import targets_of
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.data_checks.conflicting_rows import conflicting_rows, row_words
 from manyhot.evaluation.data_checks.counts import count_pairs

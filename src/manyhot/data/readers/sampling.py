@@ -91,6 +91,10 @@ class Survey(NamedTuple):
     samples: Samples
     rows: np.ndarray
 
+    def take(self, is_kept: np.ndarray) -> Survey:
+        """Without the numbers of some rows, bool (s,); the samples stay as they are."""
+        return self._replace(rows=self.rows[is_kept])
+
     @property
     def is_whole(self) -> bool:
         """Whether the sample is every row."""

@@ -1,0 +1,167 @@
+"""y in any form to a label space and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manyhot.data.feature_input import is_frame
+from manyhot.data.labels import LabelSpace
+from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets, is_pixel_targets
+from manyhot.data.samples import Samples
+from manyhot.data.target_conversion import as_targets
+from manyhot.data.targets import Targets
+from manyhot.errors import InputError
+
+
+def targets_of(
+    y: Any, names: Sequence[str] | None, classes: np.ndarray | None = None
+) -> tuple[LabelSpace, Targets, np.ndarray | None]:
+    """Targets of any form -> label space, targets, and the two classes when y was one binary target.
+
+    Args:
+        y: What `labels.as_targets` takes, or one binary target (n,) as scikit-learn has it: an array or list of
+            numbers with at most two distinct values, or an array of text with two. The higher value is yes.
+        names: The labels and their order, or None.
+        classes: The two values of a binary target, when they are known already.
+
+    Raises:
+        InputError: What does not describe label sets or a binary target.
+    """
+    if isinstance(y, Targets):
+        return LabelSpace(tuple(names or (f"label_{j}" for j in range(y.n_labels)))), y, None
+    if hasattr(y, "__array__") and not hasattr(y, "dtype") and not is_frame(y):
+        y = np.asarray(y)
+    column = _binary_target(y)
+    if column is None:
+        return (*as_targets(y, names)[:2], None)
+    if classes is None:
+        classes = _two_classes(column)
+    wrong = np.flatnonzero(~np.isin(column, classes))
+    if wrong.size:
+        found = column[wrong[0]].item()
+        raise InputError(f"got {found!r}, expected one of {classes.tolist()}", row=int(wrong[0]) + 1, argument="y")
+    space = LabelSpace(tuple(names) if names is not None else (str(classes[1]),))
+    return space, Targets((column == classes[1])[:, None]), classes
+
+
+def _binary_target(y: Any) -> np.ndarray | None:
+    """y as one value per row (n,), or None when it is something else: label sets, indicators, gaps."""
+    if isinstance(y, (list, tuple)):
+        if not y or not all(isinstance(cell, (int, float, np.number)) for cell in y):
+            return None
+        return np.asarray(y)
+    if not hasattr(y, "dtype") or len(y.shape) != 1:
+        return None
+    column = np.asarray(y)
+    if column.dtype.kind == "O" and len(column):
+        if all(isinstance(cell, str) for cell in column):
+            column = column.astype(str)
+        elif all(isinstance(cell, (int, float, np.number)) for cell in column):
+            column = np.asarray(column.tolist())
+    return column if column.dtype.kind in "biufU" and len(column) else None
+
+
+def _two_classes(column: np.ndarray) -> np.ndarray:
+    advice = "give one label set per row, or an array (n, l) of 0 and 1"
+    if column.dtype.kind == "f":
+        if np.isnan(column).any():
+            raise InputError(f"Input y contains NaN in a binary target; {advice} where unknown is NaN", argument="y")
+        if not np.isfinite(column).all():
+            row = int(np.isinf(column).argmax()) + 1
+            raise InputError(f"Input y contains infinity; {advice}", argument="y", row=row)
+        if (column != np.rint(column)).any():
+            raise InputError(f"Unknown label type: continuous values, one per row; {advice}", argument="y")
+    classes = np.unique(column)
+    if len(classes) > 2 and column.dtype.kind == "U":
+        raise InputError(
+            f"got the text {str(column[0])!r} where a set of labels belongs; write [{str(column[0])!r}] for one label, "
+            "or split it first",
+            row=1,
+            argument="y",
+        )
+    if len(classes) > 2:
+        raise InputError(
+            "Only binary classification is supported. The type of the target is multiclass: "
+            f"{len(classes)} different values, one per row; {advice}",
+            argument="y",
+        )
+    if len(classes) < 2:
+        raise InputError(f"y has one class only, {classes.tolist()}, so there is nothing to learn", argument="y")
+    return classes
+
+
+def given_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
+    """y, or the targets that samples carry, and the names of the labels where they are known."""
+    if samples is not None and y is None:
+        if samples.listed is not None:
+            raise InputError("these samples list very many labels; ManyLabelClassifier takes them", argument="y")
+        if samples.targets is None or samples.labels is None:
+            raise InputError("these samples carry no labels", argument="y")
+        return samples.targets, samples.labels.names
+    if y is None:
+        raise InputError(
+            "requires y to be passed, but the target y is None; expected label sets or an array (n, l)", argument="y"
+        )
+    return y, labels
+
+
+def targets_in_order(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None = None) -> Targets:
+    """Targets in the order of a model's labels: by name where y carries names, else column by column.
+
+    Args:
+        X: The rows; `Samples` bring their own targets when y is None.
+        y: As for `targets_of`.
+        space: The model's labels.
+        classes: The two values of a binary target.
+
+    Raises:
+        InputError: Other labels than the model's, or another number of columns.
+    """
+    y, names = given_targets(X if isinstance(X, Samples) else None, y, None)
+    if isinstance(y, Targets):
+        if names is None or tuple(names) == space.names:
+            return _fitting(y, space)
+        if sorted(names) != sorted(space.names):
+            raise InputError(f"the labels are {list(names)[:8]}, expected {list(space.names)[:8]}", argument="y")
+        order = [list(names).index(name) for name in space.names]
+        return Targets(y.values[..., order], None if y.known is None else y.known[..., order])
+    is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
+    return _fitting(targets_of(y, None if is_numbers else space.names, classes)[1], space)
+
+
+def pixel_targets_in_order(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
+    """Targets of pixels in the order of a model's labels: by name where y carries names, else column by column.
+
+    Args:
+        X: `Samples`, which bring their own targets when y is None, or anything.
+        y: Targets of pixels, (n, h, w, l) or one (h, w, l) for each image.
+        space: The model's labels.
+
+    Raises:
+        InputError: Other labels than the model's, or targets of rows.
+    """
+    y, names = given_targets(X if isinstance(X, Samples) else None, y, None)
+    if not is_pixel_targets(y):
+        raise InputError("the model gives every pixel its labels, so targets are (n, h, w, l)", argument="y")
+    n_labels = int(y.n_labels if isinstance(y, PixelTargets) else y[0].shape[-1])
+    found, targets = as_pixel_targets(y, names or (space.names if len(space) == n_labels else None))
+    if sorted(found.names) != sorted(space.names):
+        raise InputError(f"the labels are {list(found.names)[:8]}, expected {list(space.names)[:8]}", argument="y")
+    return targets.in_order([found.names.index(name) for name in space.names])
+
+
+def check_row_counts(features: Any, targets: Targets | sp.csr_matrix) -> None:
+    """Raise where features and targets have different numbers of rows."""
+    n_targets = targets.n_samples if isinstance(targets, Targets) else targets.shape[0]
+    if n_targets != features.shape[0]:
+        raise InputError(f"X has {features.shape[0]} rows but y has {n_targets}", argument="y")
+
+
+def _fitting(targets: Targets, space: LabelSpace) -> Targets:
+    if targets.n_labels != len(space):
+        raise InputError(f"y has {targets.n_labels} labels, expected {len(space)}", argument="y")
+    return targets

@@ -1,0 +1,86 @@
+"""Out-of-fold scores and the rows that they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from manyhot.data.targets import Targets
+from manyhot.decisions.policy import Settled, settled
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a model remembers of the rows that it was trained on, in their original order.
+
+    Args:
+        targets: Their targets (r, l).
+        ids: Their ids as text (r,).
+        weights: float64 (r,), their weights.
+        fingerprints: uint64 (r,), a number for the features of each; see `duplicates.fingerprints`.
+        held: bool (r, m), which members were scored on the row and never trained on it.
+    """
+
+    targets: Targets
+    ids: np.ndarray
+    weights: np.ndarray
+    fingerprints: np.ndarray
+    held: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Remembered:
+        """Some of the rows (indices or bool mask)."""
+        others = (self.ids, self.weights, self.fingerprints, self.held)
+        return Remembered(self.targets.take(rows), *(array[rows] for array in others))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the report rests on; can be left out of a saved file.
+
+    Args:
+        scores: float32 (n, l), raw out-of-fold scores of the rows of training that some member was held from.
+        rows: All rows of training, those first ones among them in the same order.
+        curves: float32 (m, epochs, 2), training and stopping loss.
+        best_epoch: int64 (m,).
+        is_stale: Whether training went on after the scores were made.
+    """
+
+    scores: np.ndarray
+    rows: Remembered
+    curves: np.ndarray
+    best_epoch: np.ndarray
+    is_stale: bool = False
+
+    @cached_property
+    def scored(self) -> Remembered:
+        """The rows that belong to the scores."""
+        is_scored = np.asarray(self.rows.held.any(axis=1))
+        return self.rows if is_scored.all() else self.rows.take(is_scored)
+
+    def settled(self) -> Settled:
+        """The scores with the targets and weights of their rows, in an order of their own."""
+        return settled(self.scores, self.targets, self.weights)
+
+    @property
+    def targets(self) -> Targets:
+        """Targets of the scored rows (n, l)."""
+        return self.scored.targets
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Ids of the scored rows as text (n,)."""
+        return self.scored.ids
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the scored rows, float64 (n,)."""
+        return self.scored.weights
+
+
+def joined(first: Remembered, second: Remembered) -> Remembered:
+    """The rows of both."""
+    targets = Targets.joined([first.targets, second.targets])
+    names = ("ids", "weights", "fingerprints", "held")
+    return Remembered(targets, *(np.concatenate([getattr(one, name) for one in (first, second)]) for name in names))

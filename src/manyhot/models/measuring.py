@@ -1,0 +1,99 @@
+"""The report on a model's out-of-fold scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from manyhot import engine
+from manyhot.data.deduplication import fingerprints
+from manyhot.data.targets import Targets
+from manyhot.evaluation import report
+from manyhot.models.checks import is_exclusive
+from manyhot.models.cross_fitting import Fit
+from manyhot.models.model import Model
+
+
+@dataclass(frozen=True)
+class Given:
+    """The rows of a training as they were handed in.
+
+    Args:
+        targets: Their targets, n rows of weight above 0.
+        weights: float64 (n,).
+        ids: Their ids as text (n,).
+        n_rows: Rows handed in, those of weight 0 among them.
+        notes: Sentences about the data for the report.
+        n_streamed: Further rows that all members were trained on, and that are not kept.
+        constant: Indices of the labels that never vary; None to look at `targets`.
+    """
+
+    targets: Targets
+    weights: np.ndarray
+    ids: np.ndarray
+    n_rows: int
+    notes: tuple[str, ...] = ()
+    n_streamed: int = 0
+    constant: np.ndarray | None = None
+
+
+def _remarks(given: Given, fit: Fit) -> list[str]:
+    remarks = []
+    n_used, n_left = len(fit.place), given.n_rows - given.n_streamed - len(fit.place)
+    if n_left > 0:
+        remarks.append(f"{n_left} rows of weight 0 were left out.")
+    if fit.is_alike:
+        n_different = len(np.unique(fingerprints(fit.base.blocks)[fit.rows]))
+        different = "row is" if n_different == 1 else "rows are"
+        remarks.append(
+            f"Only {n_different} different {different} among the {n_used}, so most likely a new row is equal to one of "
+            "them too: equal rows count as different samples, and lie in several folds."
+        )
+    if len(fit.rows) < n_used:
+        remarks.append(
+            f"{n_used - len(fit.rows)} of {n_used} rows are exact copies of another row with the same "
+            "labels; copies count, but always sit in one fold."
+        )
+    if fit.plan.positive_only:
+        remarks.append(
+            "Only yes was ever recorded (positive_only): a label that is not recorded may hold. It is assumed that "
+            "which of the labels that hold were recorded does not depend on the sample. Here what is not recorded "
+            "counts as no, so precision, F1 and the like are lower bounds, and a calibrated probability would be that "
+            "of being recorded."
+        )
+    if is_exclusive(given.targets) and fit.plan.head == "sigmoid":
+        remarks.append(
+            "Exactly one label in every row: these labels exclude each other, and softmax (head='softmax', "
+            "loss='categorical_crossentropy') suits them better than one sigmoid per label."
+        )
+    return remarks
+
+
+def training_summary(trained: engine.Trained) -> dict[str, Any]:
+    """What a report says of the training curves."""
+    last = [curve[np.isfinite(curve[:, 0])][-1] for curve in trained.curves]
+    return {
+        "best_epoch": trained.best_epoch.tolist(),
+        "epochs": int(trained.curves.shape[1]),
+        "loss": float(np.mean([pair[0] for pair in last])),
+    }
+
+
+def measured_report(model: Model, scores: np.ndarray, own: np.ndarray, facts: report.Facts) -> dict[str, Any]:
+    """The report on a model's out-of-fold scores.
+
+    Args:
+        model: The model, with evidence.
+        scores: Calibrated scores (n, l) of the evidence's rows, each by maps that were fitted without it.
+        own: Answers, bool (n, l).
+        facts: What cannot be measured.
+    """
+    evidence = model.evidence
+    assert evidence is not None
+    decider = model.decider
+    raw = None if decider.calibration.is_identity else evidence.scores
+    facts = replace(facts, raw_scores=raw, answering=decider.described())
+    values = report.build(model.labels, evidence.targets, scores, own, scores >= 0.5, decider.thresholds, facts)
+    return model.amended(values, own)

@@ -1,0 +1,90 @@
+"""A trained model: what it learned, and its scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from manyhot import engine
+from manyhot.config.runtime import Runtime
+from manyhot.config.training import Plan
+from manyhot.data.labels import LabelSpace
+from manyhot.decisions.policy import Decider
+from manyhot.encoders import Encoder
+from manyhot.models.cross_fitting import Features
+from manyhot.models.evidence import Evidence
+from manyhot.models.network_spec import NetworkSpec
+
+
+@dataclass
+class Model:
+    """Everything that predicts.
+
+    Args:
+        labels: Names and order of the labels.
+        encoder: Fitted encoder.
+        network: What the members look like.
+        weights: What they have learned.
+        decider: Raw scores -> calibrated scores -> yes or no.
+        plan: The plan with nothing left to choose.
+        report: The report as plain JSON values.
+        evidence: Out-of-fold scores and what belongs to them; None when it was left out.
+        runtime: Settings that change only speed.
+    """
+
+    labels: LabelSpace
+    encoder: Encoder
+    network: NetworkSpec
+    weights: engine.Weights
+    decider: Decider
+    plan: Plan
+    report: dict[str, Any]
+    evidence: Evidence | None = None
+    runtime: Runtime = field(default_factory=Runtime)
+
+    def __post_init__(self) -> None:
+        self._scorer: engine.Scorer | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_scorer": None}
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.weights.trainable[0])
+
+    @property
+    def n_weights(self) -> int:
+        """Trainable weights of one member."""
+        return sum(math.prod(leaf.shape[1:]) for leaf in self.weights.trainable)
+
+    def scores(self, features: Features) -> np.ndarray:
+        """Calibrated probabilities (n, l)."""
+        return self.decider.scores(self.raw_scores(features))
+
+    def raw_scores(self, features: Features) -> np.ndarray:
+        """Scores (n, l) as the members give them together, not yet calibrated."""
+        return self.scorer().scores(self.encoder.transform(features))
+
+    def scorer(self) -> engine.Scorer:
+        """The members on their device; made once."""
+        if self._scorer is None:
+            networks = self.network.networks(self.n_members)
+            self._scorer = engine.Scorer(networks, self.weights, self.plan.precision, self.runtime, self.plan.head)
+        return self._scorer
+
+    def amended(self, values: dict[str, Any], own: np.ndarray) -> dict[str, Any]:
+        """A report on the evidence, with what another kind of model has to add; own is bool (n, l), the answers."""
+        return values
+
+    def unmeasured(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A report whose answers cannot be measured again, without what another kind of model says of them."""
+        return values
+
+    def use_weights(self, weights: engine.Weights) -> None:
+        """Replace what the members have learned."""
+        self.weights = weights
+        self._scorer = None

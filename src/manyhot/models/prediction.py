@@ -1,0 +1,84 @@
+"""Scores and decisions of new rows, by any kind of model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from manyhot.data.feature_input import columns_by_name
+from manyhot.data.samples import Samples
+from manyhot.encoders import MatrixEncoder, TableEncoder
+from manyhot.encoders.images.encoder import Bad, refuse_bad
+from manyhot.errors import InputError
+from manyhot.models.model import Model
+from manyhot.models.segmentation import pictures_of
+from manyhot.models.segmentation.model import PixelModel, check_no_skips
+
+IMAGE_ROWS = 1024
+"""Rows whose images are decoded at a time."""
+
+
+def sample_features(model: Any, samples: Samples) -> Any:
+    """The rows of a reader as the model's encoder takes them; columns are matched by name."""
+    if isinstance(model, PixelModel):
+        return pictures_of(samples, model.channels)
+    if samples.is_sparse:
+        return samples.features
+    frame = samples.features
+    assert isinstance(frame, pl.DataFrame)
+    if isinstance(model.encoder, MatrixEncoder):
+        return frame.to_numpy()
+    return columns_by_name(frame, model.encoder.names)[0]
+
+
+def predict_scores(
+    model: Model,
+    features: Any,
+    is_calibrated: bool = True,
+    on_bad_image: str = "error",
+    samples: Samples | None = None,
+) -> tuple[Any, Bad]:
+    """Scores (n, l), NaN in rows whose images cannot be used, and what those are.
+
+    Images are decoded a chunk of the rows at a time, so that memory is bounded.
+
+    Args:
+        model: The model.
+        features: What its encoder takes, n rows.
+        is_calibrated: Whether the scores are calibrated.
+        on_bad_image: "error", or "skip" to leave out rows whose images cannot be used.
+        samples: Where the rows came from, for messages.
+
+    Raises:
+        InputError: An image that cannot be used, unless such rows are skipped.
+    """
+    scores_of = model.scores if is_calibrated else model.raw_scores
+    encoder = model.encoder
+    if isinstance(model, PixelModel):
+        check_no_skips(on_bad_image)
+        return scores_of(features), {}
+    if not (isinstance(encoder, TableEncoder) and encoder.image_columns and len(features)):
+        return scores_of(features), {}
+    chunks, bad = [], Bad()
+    for start in range(0, len(features), IMAGE_ROWS):
+        frame, faults = encoder.opened(features[start : start + IMAGE_ROWS])
+        bad |= {start + row: fault for row, fault in faults.items()}
+        try:
+            if on_bad_image == "error":
+                refuse_bad(bad)
+        except InputError as error:
+            raise (error if samples is None else samples.placed(error)) from None
+        chunks.append(scores_of(frame))
+        chunks[-1][list(faults)] = np.nan
+    return np.concatenate(chunks), bad
+
+
+def predict_decisions(model: Model, scores: Any) -> Any:
+    """Calibrated scores -> decisions, int64 (n, l), none in rows of NaN; for pixels (n, h, w, l), or a list."""
+    if isinstance(model, PixelModel):
+        return model.answers(scores)
+    is_bad = np.isnan(scores).any(axis=1)
+    decisions = model.decider.answers(np.where(is_bad[:, None], 0, scores)) & ~is_bad[:, None]
+    return np.asarray(decisions, dtype=np.int64)

@@ -1,0 +1,64 @@
+"""Whether a file has to be streamed, and the first look at one that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from manyhot.data.readers import ReadOptions, Survey, first_rows, rows_in, streams_by_itself, survey
+from manyhot.data.readers.memory import available_memory
+from manyhot.data.readers.sampling import SAMPLE_ROWS
+from manyhot.models.training_data import image_bytes
+
+IMAGE_PROBED_ROWS = 100
+IMAGE_TIMES = 4
+"""How many times the size of its decoded images a training in memory needs."""
+IMAGE_SAMPLE_BYTES = 2**28
+LEAST_IMAGES = 1000
+"""The sample of a stream has so many rows, or as many as have that many bytes of decoded images."""
+
+
+def needs_stream(path: str | Path, options: ReadOptions | None, image_settings: Mapping[str, Any] | None) -> bool:
+    """Whether a file needs more memory than there is when it is read, and its images decoded, as a whole."""
+    if streams_by_itself(path, options):
+        return True
+    available, per_row = available_memory(), _image_bytes(path, options, image_settings)
+    if available is None or not per_row:
+        return False
+    most = available // (IMAGE_TIMES * per_row)
+    return rows_in(path, options, most + 1) > most
+
+
+def survey_file(
+    path: str | Path,
+    options: ReadOptions | None,
+    image_settings: Mapping[str, Any] | None,
+    seed: int,
+    progress: Callable[[str, float | None], None] | None = None,
+) -> Survey:
+    """Count the rows of a file and draw the sample that a stream is prepared from.
+
+    Args:
+        path: The file.
+        options: How to read it.
+        image_settings: Settings of images by name.
+        seed: Of the draw.
+        progress: Called with what is being done.
+    """
+
+    def count(n_rows: int) -> None:
+        if progress is not None:
+            progress(f"reading: {n_rows} rows", None)
+
+    per_row = _image_bytes(path, options, image_settings)
+    max_rows = min(SAMPLE_ROWS, max(LEAST_IMAGES, IMAGE_SAMPLE_BYTES // per_row)) if per_row else SAMPLE_ROWS
+    return survey(path, options, seed, max_rows, tell=count)
+
+
+def _image_bytes(path: str | Path, options: ReadOptions | None, image_settings: Mapping[str, Any] | None) -> int:
+    """Bytes of the decoded images of a row, as the first rows are; 0 without images."""
+    first = first_rows(path, options, IMAGE_PROBED_ROWS)
+    if first is None or "image" not in first.kinds.values():
+        return 0
+    return image_bytes(first.features, first.kinds, image_settings)
