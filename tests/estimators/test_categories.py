@@ -142,3 +142,16 @@ def test_a_promise_takes_rows_that_equal_rows_of_training_by_chance_but_not_thos
         classifier.guarantee(X, Y, miss_rate=0.3)
     promise = classifier.guarantee(*things(100, seed=2), miss_rate=0.3)
     assert "30" in promise.statement(classifier.model_.labels)
+
+
+def test_a_template_of_text_does_not_drown_the_category_beside_it():
+    kind = np.arange(90) % 3
+    X = pl.DataFrame(
+        {
+            "message": [f"please help me with order number {k}" for k in range(90)],
+            "channel": ["mail", "phone", "chat"] * 30,
+        }
+    )
+    Y = np.stack([kind == 0, kind == 1], axis=1).astype(int)
+    classifier = MultiLabelClassifier(members=2, epochs=40, learning_rate=0.02, hidden=(16,), quiet=True).fit(X, Y)
+    assert classifier.score(X, Y) > 0.9

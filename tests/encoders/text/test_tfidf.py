@@ -310,7 +310,6 @@ def _replaced(array, value):
         ("words.idf", lambda a: a[:, None]),
         ("words.idf", lambda a: _replaced(a, np.nan)),
         ("words.idf", lambda a: _replaced(a, np.inf)),
-        ("words.idf", lambda a: _replaced(a, 0)),
         ("words.idf", lambda a: _replaced(a, -1)),
         ("words.ends", lambda a: a.astype(np.int32)),
         ("words.ends", lambda a: a[None]),
@@ -458,3 +457,26 @@ def test_settings_reach_every_text_column_and_a_typo_is_answered():
     assert encoder.shapes()["text"] == (10,)
     with pytest.raises(InputError, match="did you mean 'max_words'"):
         TableEncoder(MIXED, text_settings={"max_word": 5})
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_terms_that_every_row_has_equally_often_weigh_nothing(hashed):
+    texts = [f"please help me with order number {k}" for k in range(90)]
+    encoder = NgramEncoder(1_000_000, 1_000_000, hashed).fit(texts)
+    rows = encoder.transform(["please help me with order number", "please please", texts[3]])
+    # By their hash a few of the 58 terms share a column with a number.
+    assert rows[:2].nnz <= (2 if hashed else 0), "a row of nothing else is empty, and none is divided by 0"
+    assert encoder.shares(texts[0]).columns.tolist() == encoder.transform(texts[:1]).indices.tolist()
+    again = NgramEncoder.from_spec(*encoder.to_spec())
+    assert (again.transform(texts) != encoder.transform(texts)).nnz == 0
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_a_term_that_rows_have_unequally_often_keeps_its_weight(hashed):
+    texts = ["very good", "very very good", "so very good"] * 40
+    encoder = NgramEncoder(max_characters=0, hashed=hashed).fit(texts)
+    assert len({tuple(row) for row in encoder.transform(texts[:3]).toarray().round(6).tolist()}) == 3
+    very, good = (encoder.transform([word]).nnz for word in ("very", "good"))
+    assert (very, good) == (1, 0)
+    late = ["same"] * 150 + ["same same"]
+    assert NgramEncoder(max_characters=0, hashed=hashed).fit(late).transform(["same"]).nnz == 1

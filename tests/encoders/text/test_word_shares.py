@@ -67,7 +67,7 @@ def shares_of(encoder: NgramEncoder, text: str) -> dict:
 
 def test_pairs_are_halved_and_runs_go_by_their_characters():
     text = "so good, goods"
-    found = shares_of(NgramEncoder().fit([text]), text)
+    found = shares_of(NgramEncoder().fit([text, ""]), text)
     assert found["word: good"] == {"good": 1.0}
     assert found["word: so good"] == {"so": 0.5, "good": 0.5}
     assert found["characters: ood"] == {"good": 0.5, "goods": 0.5}
@@ -77,11 +77,11 @@ def test_pairs_are_halved_and_runs_go_by_their_characters():
 
 
 def test_a_word_beside_itself_has_the_whole_pair():
-    assert shares_of(NgramEncoder().fit(["no no"]), "no no")["word: no no"] == {"no": 1.0}
+    assert shares_of(NgramEncoder().fit(["no no", ""]), "no no")["word: no no"] == {"no": 1.0}
 
 
 def test_terms_that_share_a_column_by_hash_share_it_by_how_often_they_occur():
-    encoder = NgramEncoder(max_words=1, max_characters=0, hashed=True).fit(["a b"])
+    encoder = NgramEncoder(max_words=1, max_characters=0, hashed=True).fit(["a b", "a"])
     found = encoder.shares("a a b")
     # a, a, b, "a a", "a b": five occurrences of the one column
     np.testing.assert_allclose(found.shares.toarray(), [[(2 + 1 + 0.5) / 5], [(1 + 0.5) / 5]])

@@ -33,6 +33,7 @@ LEAST_ROWS = 2
 """Rows a term needs for a column of its own."""
 FEW_ROWS = 50
 """Below this many rows a term seen in one of them has a column too."""
+FIRST_ROWS = 100
 CACHED_WORDS = 100_000
 
 _ANALYSIS: dict[str, dict[str, Any]] = {
@@ -60,12 +61,13 @@ class NgramEncoder:
 
     Source:
         Weights are (1 + log tf) (1 + log((1 + n) / (1 + df))), as in Manning, Raghavan, Schuetze, Introduction to
-        Information Retrieval (2008), section 6.4, with counts smoothed as scikit-learn does.
+        Information Retrieval (2008), section 6.4, with counts smoothed as scikit-learn does. A term that every row has
+        equally often has weight 0: it tells no row from another, and many of them would drown those that do.
 
     Example:
-        >>> rows = NgramEncoder(max_characters=0).fit(["so good", "good dog"]).transform(["Good good cat", None])
+        >>> rows = NgramEncoder(max_characters=0).fit(["so good", "good dog"]).transform(["Good good dog", None])
         >>> rows.shape, rows.nnz
-        ((2, 5), 1)
+        ((2, 5), 2)
     """
 
     kind = NGRAMS
@@ -108,11 +110,15 @@ class NgramEncoder:
         order = np.argsort(weights, kind="stable")
         for part in self._parts:
             if self.hashed:
-                counted = _counts(part, self._vectorizer(part), rows)[order].tocoo()
+                counts = _counts(part, self._vectorizer(part), rows)
+                counted = counts[order].tocoo()
                 n_rows = np.bincount(counted.col, weights=weights[order][counted.row], minlength=self.sizes[part])
+                constant = _constant_columns(counts)
             else:
                 self._terms[part], n_rows = frequent(_row_counts(part, rows, weights), n, self.sizes[part])
+                constant = self._constant_terms(part, rows, np.flatnonzero(n_rows >= n * (1 - 1e-9)))
             self._idf[part] = (1 + np.log((1 + n) / (1 + n_rows))).astype(np.float32)
+            self._idf[part][constant] = 0
         self._prepare()
         return self
 
@@ -134,7 +140,8 @@ class NgramEncoder:
             places = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
             counts.data = (1 + np.log(counts.data)) * self._idf[part][counts.indices]
             lengths = np.sqrt(np.bincount(places, weights=np.square(counts.data), minlength=len(rows)))
-            counts.data /= lengths[places]
+            counts.data /= np.where(lengths > 0, lengths, 1)[places]
+            counts.eliminate_zeros()
             parts.append(counts.astype(np.float32))
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
@@ -150,7 +157,7 @@ class NgramEncoder:
             that occurs several times evenly among its occurrences. Hashed terms are looked up by their hash.
 
         Example:
-            >>> encoder = NgramEncoder(max_characters=0).fit(["so good", "good dog"])
+            >>> encoder = NgramEncoder(max_characters=0).fit(["so good", "good dog", "dog"])
             >>> found = encoder.shares("So good")
             >>> [encoder.names[k] for k in found.columns], found.words, found.shares.toarray().tolist()
             (['word: good', 'word: so', 'word: so good'], ('so', 'good'), [[0.0, 1.0, 0.5], [1.0, 0.0, 0.5]])
@@ -231,16 +238,28 @@ class NgramEncoder:
         encoder._prepare()
         return encoder
 
+    def _constant_terms(self, part: str, rows: Sequence[str], places: np.ndarray) -> np.ndarray:
+        """Those of the terms at `places` that every row has equally often; most are ruled out by the first rows."""
+        for some in (rows[:FIRST_ROWS], rows):
+            if len(places):
+                terms = {self._terms[part][place]: k for k, place in enumerate(places.tolist())}
+                vectorizer = CountVectorizer(lowercase=False, vocabulary=terms, **_ANALYSIS[part])
+                places = places[_constant_columns(_counts(part, vectorizer, some))]
+        return places
+
     def _prepare(self) -> None:
         self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
 
     def _places(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
-        """The column of each term, int64; -1 where it has none."""
+        """The column of each term, int64; -1 where it has none, or one of weight 0."""
         if self.hashed and terms:
             hasher = FeatureHasher(self.sizes[part], input_type="string", alternate_sign=False)
-            return start + hasher.transform([term] for term in terms).indices.astype(np.int64)
-        known = self._vectorizers[part].vocabulary if terms else {}
-        return np.array([start + known[term] if term in known else -1 for term in terms], dtype=np.int64)
+            places = hasher.transform([term] for term in terms).indices.astype(np.int64)
+        else:
+            known = self._vectorizers[part].vocabulary if terms else {}
+            places = np.array([known.get(term, -1) for term in terms], dtype=np.int64)
+        counts = (places >= 0) & (self._idf[part][places] > 0)
+        return np.where(counts, start + places, -1)
 
     def _vectorizer(self, part: str) -> Any:
         if self.hashed:
@@ -301,9 +320,15 @@ def frequent(counts: Mapping[str, float], n_rows: float, most: int) -> tuple[lis
     return terms, np.array([counts[term] for term in terms], dtype=float)
 
 
+def _constant_columns(counts: sp.csr_matrix) -> np.ndarray:
+    """The columns that have the same count in every row, and not 0, int64."""
+    most, least = (bound(axis=0).toarray().ravel() for bound in (counts.max, counts.min))
+    return np.flatnonzero((most == least) & (most > 0))
+
+
 def _checked_idf(idf: np.ndarray, part: str) -> np.ndarray:
-    if idf.dtype != np.float32 or idf.ndim != 1 or not np.isfinite(idf).all() or (idf <= 0).any():
-        raise InputError(f"the weights of {part} are not finite float32 numbers above 0 in one row")
+    if idf.dtype != np.float32 or idf.ndim != 1 or not np.isfinite(idf).all() or (idf < 0).any():
+        raise InputError(f"the weights of {part} are not finite float32 numbers from 0 in one row")
     return idf
 
 
