@@ -210,16 +210,16 @@ def _checked(name: str, value: Any, setting: Setting, argument: str) -> Any:
         raise InputError(f"{name}: {wrong.message}", argument=argument) from None
 
 
-def _unless_auto(checked: Callable[..., Any], **named: Any) -> Any:
+def unless_auto(checked: Callable[..., Any], **named: Any) -> Any:
     """The word "auto" as it is, anything else as the check gives it back."""
     value = next(iter(named.values()))
     return "auto" if isinstance(value, str) and value == "auto" else checked(**named)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Lists, mappings by text, and plain numbers, also from NumPy's."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (tuple, list)):
-        return [_plain(inner) for inner in value]
-    return {str(name): _plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
+        return [plain(inner) for inner in value]
+    return {str(name): plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value

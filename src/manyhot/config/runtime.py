@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from manyhot import validation
-from manyhot.config.fields import _unless_auto
+from manyhot.config.fields import unless_auto
 from manyhot.config.images import ON_BAD_IMAGE
 
 LAYOUTS = ("auto", "together", "single")
@@ -37,7 +37,7 @@ class Runtime:
 
     def __post_init__(self) -> None:
         plain = {
-            "devices": _unless_auto(validation.integer, devices=self.devices, low=1),
+            "devices": unless_auto(validation.integer, devices=self.devices, low=1),
             "layout": validation.one_of(LAYOUTS, layout=self.layout),
             "predict_rows": validation.integer(predict_rows=self.predict_rows, low=1),
             "on_bad_image": validation.one_of(ON_BAD_IMAGE, on_bad_image=self.on_bad_image),

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from manyhot import validation
-from manyhot.config.fields import _plain, _unless_auto
+from manyhot.config.fields import plain, unless_auto
 from manyhot.config.images import IMAGE_NETWORKS, PIXEL_NETWORKS, image_settings
 from manyhot.config.label_rules import checked_groups, checked_implications
 from manyhot.config.losses import LOSS_KINDS, loss_settings
@@ -168,10 +168,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         self._keep(
-            members=_unless_auto(validation.integer, members=self.members, low=1, high=100_000),
+            members=unless_auto(validation.integer, members=self.members, low=1, high=100_000),
             folds=validation.integer(folds=self.folds, low=2, high=10_000),
-            epochs=_unless_auto(validation.integer, epochs=self.epochs, low=1),
-            batch_size=_unless_auto(validation.integer, batch_size=self.batch_size, low=1),
+            epochs=unless_auto(validation.integer, epochs=self.epochs, low=1),
+            batch_size=unless_auto(validation.integer, batch_size=self.batch_size, low=1),
             optimizer=validation.one_of(OPTIMIZERS, optimizer=self.optimizer),
             learning_rate=validation.positive(learning_rate=self.learning_rate),
             schedule=validation.one_of(SCHEDULES, schedule=self.schedule),
@@ -181,7 +181,7 @@ class Plan:
             stop_share=validation.integer(stop_share=self.stop_share, low=2),
             network=validation.one_of(NETWORKS, network=self.network),
             dropout=validation.number(dropout=self.dropout, low=0.0, high=0.99),
-            prior_bias=_unless_auto(validation.boolean, prior_bias=self.prior_bias),
+            prior_bias=unless_auto(validation.boolean, prior_bias=self.prior_bias),
             encode=validation.one_of(ENCODERS, encode=self.encode),
             text=validation.one_of(TEXT_KINDS, text=self.text),
             loss=validation.one_of(LOSSES, loss=self.loss),
@@ -214,7 +214,7 @@ class Plan:
                     "{'at_least': 0.9}",
                     argument="decide_settings",
                 )
-            self._keep(decide_settings=_plain(self.decide_settings))
+            self._keep(decide_settings=plain(self.decide_settings))
         if not isinstance(self.hidden, (tuple, list)):
             raise InputError(
                 f"got {validation.shown(self.hidden)}, expected layer sizes such as (256, 256)", argument="hidden"
@@ -286,7 +286,7 @@ class Plan:
 
 def to_dict(settings: Plan | Runtime) -> dict[str, Any]:
     """The fields as plain JSON values."""
-    return {name: _plain(value) for name, value in asdict(settings).items()}
+    return {name: plain(value) for name, value in asdict(settings).items()}
 
 
 def plan_from_dict(values: Mapping[str, Any]) -> Plan:

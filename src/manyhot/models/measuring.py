@@ -39,7 +39,8 @@ class Given:
     constant: np.ndarray | None = None
 
 
-def _remarks(given: Given, fit: Fit) -> list[str]:
+def training_notes(given: Given, fit: Fit) -> list[str]:
+    """What a person should know of the rows and of the labels that were too rare."""
     remarks = []
     n_used, n_left = len(fit.place), given.n_rows - given.n_streamed - len(fit.place)
     if n_left > 0:

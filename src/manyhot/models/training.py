@@ -23,7 +23,7 @@ from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import Features, Fit, out_of_fold, prepare, seen_rows
 from manyhot.models.evidence import Evidence, Remembered
 from manyhot.models.fine_tuning import train_and_tune
-from manyhot.models.measuring import Given, _remarks, measured_report, training_summary
+from manyhot.models.measuring import Given, measured_report, training_notes, training_summary
 from manyhot.models.model import Model
 
 
@@ -106,7 +106,7 @@ def finished(fit: Fit, trained: engine.Trained, undecided: Decider, runtime: Run
         folds=1 if is_held_out else min(plan.folds, n_members, rows.n_samples),
         members_per_score=float(n_scorers[scored].mean()),
         constant_labels=[labels.names[j] for j in constant],
-        notes=[*given.notes, *_remarks(given, fit)],
+        notes=[*given.notes, *training_notes(given, fit)],
         plan=to_dict(plan),
         training=training_summary(trained) | ({"streamed_rows": given.n_streamed} if given.n_streamed else {}),
     )
