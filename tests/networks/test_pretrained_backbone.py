@@ -1,6 +1,7 @@
 """Known networks that look at images: frozen, tuned and from nothing; saved, answered and refused."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 from sklearn.base import clone
 
 from manyhot import MultiLabelClassifier, cross_validate, engine, load
-from manyhot.backend import keras, precision
+from manyhot.backend import jax, keras, precision
 from manyhot.config.images import BACKBONES, image_settings
 from manyhot.config.runtime import Runtime
 from manyhot.data.readers import ReadOptions
@@ -31,8 +32,43 @@ def cache(tmp_path_factory):
         yield folder
 
 
+def short(include_top: bool, weights: None, input_shape: tuple[int, ...], pooling: str | None = None) -> keras.Model:
+    """One of the seventeen blocks of MobileNetV2 between its first layers and its last."""
+    assert not include_top
+    assert weights is None
+
+    def normed(x, layer, is_cut=True):
+        x = keras.layers.BatchNormalization(epsilon=1e-3, momentum=0.999)(layer(x))
+        return keras.layers.ReLU(6.0)(x) if is_cut else x
+
+    plain = {"padding": "same", "use_bias": False}
+    image = keras.Input(input_shape)
+    x = normed(image, keras.layers.Conv2D(16, 3, strides=2, **plain))
+    x = normed(x, keras.layers.DepthwiseConv2D(3, strides=2, **plain))
+    x = normed(x, keras.layers.Conv2D(24, 1, **plain), is_cut=False)
+    inner = normed(x, keras.layers.Conv2D(96, 1, **plain))
+    inner = normed(inner, keras.layers.DepthwiseConv2D(3, **plain))
+    x = keras.layers.Add()([x, normed(inner, keras.layers.Conv2D(24, 1, **plain), is_cut=False)])
+    x = normed(x, keras.layers.Conv2D(1280, 1, **plain))
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(x) if pooling else x)
+
+
+@pytest.fixture(scope="module", params=["short", pytest.param("whole", marks=pytest.mark.exhaustive)])
+def network(request):
+    """What mobilenetv2 is: a short network in its place, which is compiled in a fifth of the time, or itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "short":
+            patch.setattr(keras.applications, "MobileNetV2", short)
+            patch.setitem(BACKBONES, NAME, BACKBONES[NAME]._replace(n_weights=applied(NAME).count_params()))
+        yield
+
+
+whole = pytest.mark.parametrize("network", ["whole"], indirect=True)
+"""Marks what the network itself is asked in every run."""
+
+
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+def weights(network, tmp_path_factory):
     return weights_file(tmp_path_factory.mktemp("weights") / "small.weights.h5")
 
 
@@ -52,6 +88,8 @@ def tuned(weights):
     return MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=2)).fit(X, Y)
 
 
+@pytest.mark.slow
+@whole
 def test_a_frozen_backbone_makes_numbers_and_travels_in_the_file(frozen, weights, tmp_path, monkeypatch):
     X, Y = tints(40, seed=1)
     assert frozen.model_.network.name == "mlp"
@@ -68,11 +106,20 @@ def test_a_frozen_backbone_makes_numbers_and_travels_in_the_file(frozen, weights
         clone(again).fit(X, Y)
 
 
+def answers(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
+    """What `network.predict` gives, compiled without long thought."""
+    weights = [[one.value for one in kind] for kind in (network.trainable_variables, network.non_trainable_variables)]
+    quickly = {"xla_backend_optimization_level": 0}
+    run = jax.jit(partial(network.stateless_call, training=False), compiler_options=quickly)
+    return np.asarray(run(*weights, pixels)[0])
+
+
+@whole
 def test_features_are_those_of_keras(weights):
     X, _ = tints(11)
     network = applied(NAME, pooling="avg")
     network.load_weights(weights)
-    expected = network.predict(keras.applications.mobilenet_v2.preprocess_input(X.astype("float32")), verbose=0)
+    expected = answers(network, keras.applications.mobilenet_v2.preprocess_input(X.astype("float32")))
     backbone = open_backbone(NAME, str(weights))
     found = backbone(X)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -90,6 +137,7 @@ def test_a_second_fit_looks_at_nothing_again(frozen, weights, monkeypatch):
     np.testing.assert_array_equal(again.predict_proba(X), expected)
 
 
+@pytest.mark.slow
 def test_a_tuned_backbone_moves_and_its_averages_stay(tuned, weights, tmp_path):
     X, _ = tints()
     model = tuned.model_
@@ -114,6 +162,7 @@ def test_a_tuned_backbone_moves_and_its_averages_stay(tuned, weights, tmp_path):
     assert model.encoder.looks.features is None
 
 
+@pytest.mark.slow
 def test_out_of_fold_scores_are_those_of_tuned_members(tuned):
     X, _ = tints()
     model, rows = tuned.model_, tuned.model_.evidence.rows
@@ -124,6 +173,7 @@ def test_out_of_fold_scores_are_those_of_tuned_members(tuned):
         np.testing.assert_allclose(model.evidence.scores[held], own, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_tuning_begins_where_the_layers_behind_it_ended(weights, monkeypatch):
     X, Y = tints()
     parts = []
@@ -134,7 +184,7 @@ def test_tuning_begins_where_the_layers_behind_it_ended(weights, monkeypatch):
         return networks, trained
 
     monkeypatch.setattr("manyhot.models.fine_tuning.train_fits", spied)
-    settings = told(weights, tune=1, tune_rate=1e-9, augment="none")
+    settings = told(weights, tune=1, tune_rate=1e-9)
     model = MultiLabelClassifier(**SMALL, image_settings=settings).fit(X, Y).model_
     behind, networks, trained = parts[0]
     assert [fit.network.name for fit, *_ in parts] == ["mlp", "backbone"]
@@ -153,7 +203,7 @@ def test_members_side_by_side_are_tuned_as_one_by_one(tuned, weights):
 
 
 @pytest.mark.slow
-def test_a_backbone_without_weights_is_trained_whole(tmp_path):
+def test_a_backbone_without_weights_is_trained_whole(network, tmp_path):
     X, Y = tints(48)
     settings = {"backbone": NAME, "weights": "none", "size": EDGE, "augment": "none"}
     model = MultiLabelClassifier(**{**SMALL, "epochs": 2}, image_settings=settings).fit(X, Y)
@@ -179,7 +229,7 @@ def test_frozen_images_stand_beside_numbers_and_other_images(weights):
 
 
 @pytest.mark.parametrize("which", ["frozen", pytest.param("tuned", marks=pytest.mark.slow)])
-def test_what_goes_on_after_training(which, request):
+def test_what_goes_on_after_training(network, which, request):
     X, Y = tints()
     model = request.getfixturevalue(which)
     assert clone(model).get_params()["image_settings"] == model.image_settings
@@ -204,9 +254,8 @@ def test_what_goes_on_after_training(which, request):
 
 @pytest.mark.parametrize("tune", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_cross_validation_takes_both(weights, tune):
-    X, Y = tints(48)
-    settings = told(weights, tune=tune, **({"augment": "none"} if tune else {}))  # the labels are colours
-    model = MultiLabelClassifier(**SMALL, image_settings=settings)
+    X, Y = tints(192)  # half of them are as many as the others train on
+    model = MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=tune))
     result = cross_validate(model, X, Y, folds=2, repeats=1)
     assert result.mean("f1_micro") > 0.7
 
@@ -306,14 +355,14 @@ def test_other_files_of_weights_are_read(weights, tmp_path):
         ("frozen", ("encoder", "images", 0, "backbone"), "os.system"),
         ("frozen", ("encoder", "images", 0, "backbone"), None),
         ("frozen", ("encoder", "images", 0, "shape"), [EDGE, EDGE, 1]),
-        ("tuned", ("network", "settings", "backbone"), "convnext_base"),
-        ("tuned", ("network", "settings", "backbone"), "mobilenetv3_small"),
-        ("tuned", ("network", "settings", "is_tuned"), False),
-        ("tuned", ("encoder", "images", 0, "shape"), [8, 8, 3]),
-        ("tuned", ("encoder", "images", 0, "backbone"), NAME),
+        pytest.param("tuned", ("network", "settings", "backbone"), "convnext_base", marks=pytest.mark.slow),
+        pytest.param("tuned", ("network", "settings", "backbone"), "mobilenetv3_small", marks=pytest.mark.slow),
+        pytest.param("tuned", ("network", "settings", "is_tuned"), False, marks=pytest.mark.slow),
+        pytest.param("tuned", ("encoder", "images", 0, "shape"), [8, 8, 3], marks=pytest.mark.slow),
+        pytest.param("tuned", ("encoder", "images", 0, "backbone"), NAME, marks=pytest.mark.slow),
     ],
 )
-def test_a_file_that_lies_is_refused(which, place, value, tmp_path, request):
+def test_a_file_that_lies_is_refused(network, which, place, value, tmp_path, request):
     file = tmp_path / "m.manyhot"
     request.getfixturevalue(which).save(file)
     header, sealed, data = taken_apart(file)
@@ -346,7 +395,7 @@ def keras_features(name: str, core, images: np.ndarray) -> np.ndarray:
     for ours, own in zip(core.inner.weights, whole.weights, strict=True):
         own.assign(ours.value)
     module = __import__(whole_module(kind.maker), fromlist=["preprocess_input"])
-    return whole.predict(module.preprocess_input(images.astype("float32")), verbose=0)
+    return answers(whole, module.preprocess_input(images.astype("float32")))
 
 
 def whole_module(maker: str) -> str:
@@ -356,10 +405,15 @@ def whole_module(maker: str) -> str:
     return "keras.applications." + next(module for start, module in names.items() if maker.startswith(start))
 
 
+OFTEN = ("mobilenetv3_small", "resnet50")
+
+
+@pytest.mark.slow
+@whole
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "resnet50" else pytest.mark.slow) for name in BACKBONES]
+    "name", [pytest.param(name, marks=[] if name in OFTEN else pytest.mark.exhaustive) for name in BACKBONES]
 )
-def test_every_backbone_is_what_keras_makes_of_it(name):
+def test_every_backbone_is_what_keras_makes_of_it(network, name):
     kind = BACKBONES[name]
     edge = kind.least_edge
     with precision("float32"):
