@@ -15,7 +15,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
-@parametrize_with_checks([MultiLabelClassifier(decide="half")])
+TINY = {"members": 2, "epochs": 20, "hidden": (8,), "learning_rate": 0.02, "calibrate": "none"}
+
+
+@parametrize_with_checks([MultiLabelClassifier(decide="half", **TINY)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
