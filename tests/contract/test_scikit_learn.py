@@ -14,7 +14,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
-
 TINY = {"members": 2, "epochs": 20, "hidden": (8,), "learning_rate": 0.02, "calibrate": "none"}
 
 
