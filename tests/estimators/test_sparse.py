@@ -95,7 +95,7 @@ def rows(n: int, width: int, per_row: int, seed: int = 0) -> tuple[sp.csr_matrix
     ids=["15 GiB", "745 GiB"],
 )
 def test_a_matrix_too_large_to_be_dense_trains(n, width, settings, most_gib):
-    """The matrix has 100 values a row; it would take so much if it were dense."""
+    """The matrix has 100 values a row; its name here is what it would take if it were dense."""
     command = [sys.executable, "-c", HUGE, str(n), str(width), "100", json.dumps(settings)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]

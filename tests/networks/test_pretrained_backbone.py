@@ -63,8 +63,8 @@ def network(request):
         yield
 
 
-whole = pytest.mark.parametrize("network", ["whole"], indirect=True)
-"""Marks what the network itself is asked in every run."""
+on_whole_network = pytest.mark.parametrize("network", ["whole"], indirect=True)
+"""Marks a test that runs on MobileNetV2 itself in the ordinary run too."""
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def tuned(weights):
 
 
 @pytest.mark.slow
-@whole
+@on_whole_network
 def test_a_frozen_backbone_makes_numbers_and_travels_in_the_file(frozen, weights, tmp_path, monkeypatch):
     X, Y = tints(40, seed=1)
     assert frozen.model_.network.name == "mlp"
@@ -114,7 +114,7 @@ def answers(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(run(*weights, pixels)[0])
 
 
-@whole
+@on_whole_network
 def test_features_are_those_of_keras(weights):
     X, _ = tints(11)
     network = applied(NAME, pooling="avg")
@@ -409,7 +409,7 @@ OFTEN = ("mobilenetv3_small", "resnet50")
 
 
 @pytest.mark.slow
-@whole
+@on_whole_network
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in OFTEN else pytest.mark.exhaustive) for name in BACKBONES]
 )

@@ -216,10 +216,10 @@ def unless_auto(checked: Callable[..., Any], **named: Any) -> Any:
     return "auto" if isinstance(value, str) and value == "auto" else checked(**named)
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Lists, mappings by text, and plain numbers, also from NumPy's."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (tuple, list)):
-        return [plain(inner) for inner in value]
-    return {str(name): plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
+        return [json_value(inner) for inner in value]
+    return {str(name): json_value(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value

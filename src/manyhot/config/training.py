@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from manyhot import validation
-from manyhot.config.fields import plain, unless_auto
+from manyhot.config.fields import json_value, unless_auto
 from manyhot.config.images import IMAGE_NETWORKS, PIXEL_NETWORKS, image_settings
 from manyhot.config.label_rules import checked_groups, checked_implications
 from manyhot.config.losses import LOSS_KINDS, loss_settings
@@ -214,7 +214,7 @@ class Plan:
                     "{'at_least': 0.9}",
                     argument="decide_settings",
                 )
-            self._keep(decide_settings=plain(self.decide_settings))
+            self._keep(decide_settings=json_value(self.decide_settings))
         if not isinstance(self.hidden, (tuple, list)):
             raise InputError(
                 f"got {validation.shown(self.hidden)}, expected layer sizes such as (256, 256)", argument="hidden"
@@ -286,7 +286,7 @@ class Plan:
 
 def to_dict(settings: Plan | Runtime) -> dict[str, Any]:
     """The fields as plain JSON values."""
-    return {name: plain(value) for name, value in asdict(settings).items()}
+    return {name: json_value(value) for name, value in asdict(settings).items()}
 
 
 def plan_from_dict(values: Mapping[str, Any]) -> Plan:

@@ -40,7 +40,7 @@ class Given:
 
 
 def training_notes(given: Given, fit: Fit) -> list[str]:
-    """What a person should know of the rows and of the labels that were too rare."""
+    """Which rows were left out or are alike, and what the kind of labels means for the figures."""
     remarks = []
     n_used, n_left = len(fit.place), given.n_rows - given.n_streamed - len(fit.place)
     if n_left > 0:

@@ -34,6 +34,7 @@ LEAST_ROWS = 2
 FEW_ROWS = 50
 """Below this many rows a term seen in one of them has a column too."""
 FIRST_ROWS = 100
+"""Rows in which a term is looked at before all rows are, to see whether each has it equally often."""
 CACHED_WORDS = 100_000
 
 _ANALYSIS: dict[str, dict[str, Any]] = {
@@ -242,8 +243,7 @@ class NgramEncoder:
         """Those of the terms at `places` that every row has equally often; most are ruled out by the first rows."""
         for some in (rows[:FIRST_ROWS], rows):
             if len(places):
-                terms = {self._terms[part][place]: k for k, place in enumerate(places.tolist())}
-                vectorizer = CountVectorizer(lowercase=False, vocabulary=terms, **_ANALYSIS[part])
+                vectorizer = _term_counter(part, [self._terms[part][place] for place in places])
                 places = places[_constant_columns(_counts(part, vectorizer, some))]
         return places
 
@@ -258,15 +258,15 @@ class NgramEncoder:
         else:
             known = self._vectorizers[part].vocabulary if terms else {}
             places = np.array([known.get(term, -1) for term in terms], dtype=np.int64)
-        counts = (places >= 0) & (self._idf[part][places] > 0)
-        return np.where(counts, start + places, -1)
+        has_weight = places >= 0
+        has_weight[has_weight] = self._idf[part][places[has_weight]] > 0
+        return np.where(has_weight, start + places, -1)
 
     def _vectorizer(self, part: str) -> Any:
         if self.hashed:
             settings = {"n_features": self.sizes[part], "alternate_sign": False, "norm": None}
             return HashingVectorizer(lowercase=False, **settings, **_ANALYSIS[part])
-        places = {term: k for k, term in enumerate(self._terms[part])}
-        return CountVectorizer(lowercase=False, vocabulary=places, **_ANALYSIS[part])
+        return _term_counter(part, self._terms[part])
 
 
 def normal_rows(texts: Texts) -> list[str]:
@@ -318,6 +318,12 @@ def frequent(counts: Mapping[str, float], n_rows: float, most: int) -> tuple[lis
     often = [term for term, count in counts.items() if count >= least] or list(counts)
     terms = sorted(sorted(often, key=lambda term: (-counts[term], term))[:most])
     return terms, np.array([counts[term] for term in terms], dtype=float)
+
+
+def _term_counter(part: str, terms: Sequence[str]) -> CountVectorizer:
+    """Counts these terms alone, each in the column of its place."""
+    places = {term: k for k, term in enumerate(terms)}
+    return CountVectorizer(lowercase=False, vocabulary=places, **_ANALYSIS[part])
 
 
 def _constant_columns(counts: sp.csr_matrix) -> np.ndarray:

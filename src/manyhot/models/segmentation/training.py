@@ -270,7 +270,7 @@ def _evaluate(
         folds=1 if is_alone else min(plan.folds, len(members), len(pictures)),
         members_per_score=float(held.sum(axis=1)[is_scored].mean()),
         constant_labels=[labels.names[j] for j in targets.constant_labels()],
-        notes=[*notes, *training_notes(len(drawn.rows), int(is_scored.sum()))],
+        notes=[*notes, *_remarks(len(drawn.rows), int(is_scored.sum()))],
         plan=to_dict(plan),
         training=training_summary(trained),
     )
@@ -288,8 +288,7 @@ def _remembered(
     return Remembered(of_sample, names, weights[drawn.rows], np.zeros(len(names), dtype=np.uint64), held[drawn.rows])
 
 
-def training_notes(n_drawn: int, n_images: int) -> list[str]:
-    """Which figures come from drawn pixels, and which from whole images."""
+def _remarks(n_drawn: int, n_images: int) -> list[str]:
     return [
         f"A row here is a pixel. Thresholds, calibration and all figures but those under 'Pixels' come from {n_drawn} "
         f"pixels, drawn evenly from the {n_images} images that were scored; those under 'Pixels' come from all of them."
@@ -321,7 +320,7 @@ def pixel_report(
     facts = report.Facts(
         scores_from="new",
         members=model.n_members,
-        notes=[*notes, *training_notes(len(drawn.rows), len(pictures))],
+        notes=[*notes, *_remarks(len(drawn.rows), len(pictures))],
         raw_scores=None if decider.calibration.is_identity else sampled,
         answering=decider.described(),
     )
