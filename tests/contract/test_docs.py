@@ -10,13 +10,18 @@ import sys
 import time
 import urllib.request
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from manyhot.cli import main
+from manyhot.config.auto import resolved
+from manyhot.estimators.cross_validation import fold_training
+from manyhot.models import cross_fitting, streaming, training_data
+from manyhot.models.segmentation import training as pixel_training
 from manyhot.networks.pretrained_backbone import open_backbone
-from tests.fixtures.readme_files import make_files, random_weights
+from tests.fixtures.readme_files import make_files, random_weights, shallow_backbones
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -36,6 +41,7 @@ SHELL = {
     ]
     for name in ("README.md", "docs/report.md", "docs/serve.md")
 }
+TRAINING = (cross_fitting, fold_training, pixel_training, streaming, training_data)
 
 
 def test_python_blocks_run_one_after_another(tmp_path):
@@ -53,16 +59,38 @@ def test_keras_may_be_imported_after_manyhot():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_shell_lines_run_as_they_are_typed(tmp_path, monkeypatch):
-    """One after another in one folder; README.md begins, so that the others find what it made.
+    """One after another in one folder, with little networks where a line says nothing of their size."""
+    shallow_backbones(monkeypatch)
+    for module in TRAINING:
+        monkeypatch.setattr(module, "resolved", lambda plan, *given, **named: resolved(small(plan), *given, **named))
+    type_all(tmp_path, monkeypatch)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(1800)
+def test_shell_lines_run_as_they_are_typed_with_every_default(tmp_path, monkeypatch):
+    type_all(tmp_path, monkeypatch)
+
+
+def small(plan):
+    """The plan with few members, epochs and filters, unless it was told how many."""
+    members, epochs = (2 if told == "auto" else told for told in (plan.members, plan.epochs))
+    images = plan.image_settings or {}
+    if not {"backbone", "filters"} & set(images):
+        images = {**images, "filters": (4, 4)}
+    return replace(plan, members=members, epochs=epochs, image_settings=images)
+
+
+def type_all(folder, monkeypatch):
+    """Type every line, first those of README.md, so that the others find what it made.
 
     The weights that Keras would download stand in a file, because there may be no network; their content is of no
     matter here.
     """
-    make_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MANYHOT_CACHE", str(tmp_path / "cache"))
+    make_files(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MANYHOT_CACHE", str(folder / "cache"))
     monkeypatch.setattr("manyhot.networks.pretrained_backbone._downloaded", without_download)
     assert len(SHELL["README.md"]) >= 25
     for line in (line for lines in SHELL.values() for line in lines):
