@@ -44,7 +44,7 @@ def seed_files(tmp_path_factory):
     return [folder / "matrix.manyhot", folder / "table.manyhot"]
 
 
-@pytest.mark.parametrize("n", [600, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [600, pytest.param(10_000, marks=pytest.mark.exhaustive)])
 def test_damaged_bundles(seed_files, tmp_path, n):
     for file in seed_files:
         str(load(file).report_)

@@ -78,7 +78,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     sparse = sp.csr_matrix(np.where(np.random.default_rng(1).random((60, 40)) < 0.1, 1.0, 0.0))
     MultiLabelClassifier(**SMALL).fit(sparse, sets).save(folder / "sparse.manyhot")
     frame = pl.DataFrame({"photo": [photo(k % 2 == 0, k) for k in range(40)]})
-    settings = {**SMALL, "network": "cnn", "image_settings": {"filters": [4]}}
+    settings = {**SMALL, "network": "cnn", "image_settings": {"filters": [4], "augment": "none"}}
     MultiLabelClassifier(**settings).fit(frame, [["bright"] * (k % 2 == 0) for k in range(40)]).save(
         folder / "photos.manyhot"
     )
