@@ -64,28 +64,54 @@ CASES = {
     "mean of embeddings": {"text": "embeddings", "text_settings": {"pool": "mean", "units": 5}},
 }
 
+NEEDED = {"static": ("tokenizers",), "pretrained": ("keras_hub",)}
+"""Packages that a case needs beside our own: pip install 'manyhot[static]', pip install --no-deps keras-hub."""
+
 
 def settings_of(case: str, folder: Path) -> dict:
     """The settings of a case, with the files that they need made in a folder."""
     settings = dict(CASES[case])
     if case == "static":
-        pytest.importorskip("tokenizers", reason="static embeddings need the extra: pip install 'manyhot[static]'")
         settings["text_settings"] = {"model": str(static_folder(folder / "vectors"))}
     if case == "pretrained":
-        pytest.importorskip("keras_hub", reason="a transformer needs keras-hub: pip install --no-deps keras-hub")
         settings["text_settings"] = {"preset": str(preset_folder(folder / "preset")), "max_tokens": 16}
     return settings
 
 
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    """The user's function."""
-    (tmp_path / "words.py").write_text(OWN)
-    monkeypatch.setenv("MANYHOT_CACHE", str(tmp_path / "cache"))
-    spec = importlib.util.spec_from_file_location("words", tmp_path / "words.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.features
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    """Case -> its model, what it is handed when it is loaded, its file, and the scores that another process makes.
+
+    One process answers for all cases, because it takes longer to start than to answer; a case whose packages are not
+    here is left out.
+    """
+    folder, patch = tmp_path_factory.mktemp("kinds"), pytest.MonkeyPatch()
+    patch.setenv("MANYHOT_CACHE", str(folder / "cache"))
+    (folder / "words.py").write_text(OWN)
+    spec = importlib.util.spec_from_file_location("words", folder / "words.py")
+    words = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(words)
+    frame(40, 7).write_parquet(folder / "rows.parquet")
+    lines, made = ["import polars as pl, numpy as np, manyhot, words", "rows = pl.read_parquet('rows.parquet')"], {}
+    for number, case in enumerate(CASES):
+        if any(importlib.util.find_spec(name) is None for name in NEEDED.get(case, ())):
+            continue
+        place = folder / str(number)
+        place.mkdir()
+        settings = settings_of(case, place)
+        handed = {"own": words.features, "pretrained": str(place / "preset")}.get(case)
+        if case == "own":
+            settings["text"] = handed
+        model = MultiLabelClassifier(kinds=KINDS, **SMALL, **settings).fit(frame(), targets())
+        model.save(place / "m.manyhot")
+        told = "words.features" if case == "own" else repr(handed)
+        lines.append(f"model = manyhot.load('{number}/m.manyhot', text={told})")
+        lines.append(f"np.save('{number}/scores.npy', model.predict_proba(rows))")
+        made[case] = model, handed, place
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    yield made
+    patch.undo()
 
 
 def test_every_kind_is_asked():
@@ -93,25 +119,14 @@ def test_every_kind_is_asked():
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_another_process_gives_the_same_scores_bit_for_bit(case, tmp_path, own):
-    settings = settings_of(case, tmp_path)
-    handed = {"own": own, "pretrained": str(tmp_path / "preset")}.get(settings.get("text", ""))
-    if handed is own:
-        settings["text"] = own
-    model = MultiLabelClassifier(kinds=KINDS, **SMALL, **settings).fit(frame(), targets())
-    model.save(tmp_path / "m.manyhot")
+def test_another_process_gives_the_same_scores_bit_for_bit(case, answered):
+    for name in NEEDED.get(case, ()):
+        pytest.importorskip(name, reason=f"the case {case!r} needs {name}")
+    model, handed, place = answered[case]
     fresh = frame(40, 7)
-    fresh.write_parquet(tmp_path / "rows.parquet")
-    code = (
-        "import polars as pl, numpy as np, manyhot, words\n"
-        f"model = manyhot.load('m.manyhot', text={'words.features' if handed is own else repr(handed)})\n"
-        "np.save('scores.npy', model.predict_proba(pl.read_parquet('rows.parquet')))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
     scores = model.predict_proba(fresh)
-    np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), scores)
-    np.testing.assert_array_equal(load(tmp_path / "m.manyhot", text=handed).predict_proba(fresh), scores)
+    np.testing.assert_array_equal(np.load(place / "scores.npy"), scores)
+    np.testing.assert_array_equal(load(place / "m.manyhot", text=handed).predict_proba(fresh), scores)
 
 
 def test_the_settings_reach_the_encoders():

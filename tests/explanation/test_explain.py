@@ -1,6 +1,7 @@
 """Explanations: what was planted is found, sums are kept, and what is asked wrongly is answered."""
 
 import json
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -40,6 +41,7 @@ def tickets() -> tuple[pl.DataFrame, list[set[str]]]:
     return pl.DataFrame({"body": texts, "size": size, "kind": kinds, "flag": generator.random(N) < 0.5}), sets
 
 
+@cache
 def fitted(kind: str) -> tuple[MultiLabelClassifier, pl.DataFrame, list[set[str]]]:
     X, Y = tickets()
     sizes = {"max_words": 2**14, "max_characters": 2**14, "hashed": kind == "hashed"}
