@@ -54,11 +54,24 @@ MORE = {
         for filters, blocks, patch in (([4], 1, 1), ([3, 5, 4], 2, 2))
     ],
 }
-CASES = [(name, {**settings, **more}) for name in BUILDERS for settings in SETTINGS for more in MORE[name]]
-LARGE = [case for case in CASES if case[0] == "backbone"]
-CASES = [case for case in CASES if case not in LARGE]
-CASES += [LARGE[-1], pytest.param(*LARGE[-2], marks=pytest.mark.slow)]
-"""Those of backbones take seconds each."""
+
+
+def cases():
+    """Every network with every setting in both precisions, as the test takes them.
+
+    Of networks on images each run has every second one, which leaves every two of batch normalisation, form and
+    precision together; those of backbones take seconds each, and only the last settings are tried.
+    """
+    for (i, dtype), name in product(enumerate(("float32", "float64")), BUILDERS):
+        for (j, settings), (k, more) in product(enumerate(SETTINGS), enumerate(MORE[name])):
+            marks = []
+            if name == "backbone":
+                if settings is not SETTINGS[-1]:
+                    continue
+                marks = [pytest.mark.slow] if more["is_tuned"] else []
+            elif "image" in SHAPES[name] and (i + j + k) % 2:
+                marks = [pytest.mark.exhaustive]
+            yield pytest.param(dtype, name, {**settings, **more}, marks=marks)
 
 
 def inputs_of(name: str, n: int, dtype: str, words: int = 0) -> dict:
@@ -66,9 +79,8 @@ def inputs_of(name: str, n: int, dtype: str, words: int = 0) -> dict:
     return {block: np.full((n, *shape), words, kinds[block]) for block, shape in SHAPES[name].items()}
 
 
-@pytest.mark.parametrize(("name", "settings"), CASES, ids=str)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_network_returns_logits_of_the_asked_type(name, settings, dtype):
+@pytest.mark.parametrize(("dtype", "name", "settings"), [*cases()], ids=str)
+def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
     with precision(dtype):
         model = BUILDERS[name](SHAPES[name], 3, settings, Start(1, np.array([1.0, 2.0, 3.0]), dtype))
         trainable, fixed = ([v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables))

@@ -96,7 +96,7 @@ def test_attention_is_the_formula():
     np.testing.assert_allclose(np.asarray(found)[0], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_it_learns_which_words_matter_and_is_saved_whole(tmp_path, precision):
     X, Y = notes()
     settings = {**SMALL, "epochs": 20, "precision": precision, "text": "embeddings"}
@@ -112,6 +112,7 @@ def test_it_learns_which_words_matter_and_is_saved_whole(tmp_path, precision):
     assert "embedding" in again.summary()
 
 
+@pytest.mark.slow
 def test_epochs_follow_the_rule_for_tables():
     X, Y = notes(800)
     settings = {**SMALL, "epochs": "auto", "members": 1}
@@ -122,6 +123,7 @@ def test_epochs_follow_the_rule_for_tables():
     assert words.model_.plan.epochs == ngrams.model_.plan.epochs
 
 
+@pytest.mark.slow
 def test_members_together_are_members_alone():
     X, Y = notes(120)
     settings = {**SMALL, "text": "embeddings", "dropout": 0.0, "precision": "float64"}
@@ -132,13 +134,14 @@ def test_members_together_are_members_alone():
     np.testing.assert_allclose(together.predict_proba(X), single.predict_proba(X), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_label_that_comes_later_and_cross_validation():
     X, Y = notes(120)
     model = MultiLabelClassifier(kinds={"note": "text"}, labels=["a"], text="embeddings", **SMALL).fit(X, Y[:, :1])
     model.add_labels(X, Y, labels=["a", "b"])
     assert model.predict_proba(X).shape == (120, 2)
     fresh = MultiLabelClassifier(kinds={"note": "text"}, text="embeddings", **SMALL)
-    assert cross_validate(fresh, X, Y, folds=3, repeats=1).mean("f1_micro") >= 0
+    assert cross_validate(fresh, X, Y, folds=2, repeats=1).mean("f1_micro") >= 0
 
 
 @pytest.mark.parametrize(
