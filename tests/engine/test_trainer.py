@@ -17,14 +17,20 @@ ROOT = Path(__file__).parents[2]
 SMALL = {"hidden": (16, 8), "schedule": "constant", "early_stopping": False}
 
 
+NETWORKS = {"plain": {}, "dropout": {"dropout": 0.4}, "batch_norm": {"batch_norm": True}}
+EXACTLY, ROUGHLY = ("float64", 20, 1e-8), ("float32", 3, 1e-4)
+
+
 @pytest.mark.parametrize(
-    ("precision", "epochs", "tolerance"), [("float64", 20, 1e-8), ("float32", 3, 1e-4)], ids=["float64", "float32"]
+    ("name", "precision", "epochs", "tolerance"),
+    [
+        *((name, *EXACTLY) for name in NETWORKS),
+        ("plain", *ROUGHLY),
+        *(pytest.param(name, *ROUGHLY, marks=pytest.mark.exhaustive) for name in ("dropout", "batch_norm")),
+    ],
 )
-@pytest.mark.parametrize(
-    "network", [{}, {"dropout": 0.4}, {"batch_norm": True}], ids=["plain", "dropout", "batch_norm"]
-)
-def test_members_together_equal_members_alone(job, precision, epochs, tolerance, network):
-    plan = Plan(precision=precision, epochs=epochs, **{**SMALL, **network})
+def test_members_together_equal_members_alone(job, name, precision, epochs, tolerance):
+    plan = Plan(precision=precision, epochs=epochs, **{**SMALL, **NETWORKS[name]})
     together = job.train(plan, layout="together")
     single = job.train(plan, layout="single")
     difference = np.abs(job.scores(plan, together) - job.scores(plan, single)).max()
@@ -131,25 +137,23 @@ def test_a_loss_that_is_not_finite_is_an_error(job):
 
 TWO_DEVICES = """
 from manyhot.backend import jax
-jax.config.update("jax_num_cpu_devices", {n_devices})
+jax.config.update("jax_num_cpu_devices", 2)
 import numpy as np
 from tests.engine.conftest import Job
 from manyhot.config.training import Plan
 plan = Plan(epochs=5, dropout=0.2, hidden=(16,))
 job = Job()
-assert len(jax.devices()) == {n_devices}
+assert len(jax.devices()) == 2
 np.save({path!r}, job.scores(plan, job.train(plan)))
 """
 
 
-def test_two_devices_give_what_one_gives(tmp_path):
-    results = []
-    for n_devices in (1, 2):
-        path = str(tmp_path / f"{n_devices}.npy")
-        script = TWO_DEVICES.format(n_devices=n_devices, path=path)
-        subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
-        results.append(np.load(path))
-    np.testing.assert_allclose(results[0], results[1], atol=1e-6)
+def test_two_devices_give_what_one_gives(job, tmp_path):
+    path = str(tmp_path / "scores.npy")
+    subprocess.run([sys.executable, "-c", TWO_DEVICES.format(path=path)], cwd=ROOT, check=True)
+    assert len(jax.devices()) == 1
+    plan = Plan(epochs=5, dropout=0.2, hidden=(16,))
+    np.testing.assert_allclose(job.scores(plan, job.train(plan)), np.load(path), atol=1e-6)
 
 
 def test_chunks_follow_shapes_alone():

@@ -1,5 +1,7 @@
 """Tables that have categories and no column of numbers, through every door, and those of which few rows differ."""
 
+from functools import cache
+
 import numpy as np
 import polars as pl
 import pytest
@@ -32,6 +34,7 @@ def things(n_rows: int = 120, seed: int = 0, beside: str = "nothing") -> tuple[p
     return frame, pl.DataFrame({"warm": colour == "red", "round": form != "box"}).cast(pl.Int8)
 
 
+@cache
 def trained(beside: str) -> tuple[MultiLabelClassifier, pl.DataFrame, pl.DataFrame]:
     X, Y = things(beside=beside)
     settings = {**SMALL, "image_settings": {"filters": [4]}} if beside == "images" else SMALL

@@ -66,8 +66,9 @@ def test_texts_alone_go_to_the_only_column_of_text_whatever_its_name():
     texts = frame["message"].to_list()
     classifier = MultiLabelClassifier(kinds={"message": "text"}, **SMALL).fit(frame.select("message"), Y)
     np.testing.assert_array_equal(classifier.predict_proba(texts), classifier.predict_proba(frame.select("message")))
-    found = cross_validate(MultiLabelClassifier(**SMALL), texts, Y, folds=2)
-    assert found.mean("f1_micro") == cross_validate(classifier, frame.select("message"), Y, folds=2).mean("f1_micro")
+    found = cross_validate(MultiLabelClassifier(**SMALL), texts, Y, folds=2, repeats=1)
+    framed = cross_validate(classifier, frame.select("message"), Y, folds=2, repeats=1)
+    assert found.mean("f1_micro") == framed.mean("f1_micro")
     several = MultiLabelClassifier(kinds={"message": "text"}, **SMALL).fit(frame, Y)
     with pytest.raises(InputError, match="argument 'X': got texts alone, but the model takes message, age, plan;"):
         several.predict(texts)

@@ -42,21 +42,23 @@ def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.nd
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("n_runs", [24, pytest.param(60, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     "settings",
     [{}, {"early_stopping": True, "epochs": 40, "patience": 4}, {"members": 1}],
     ids=["default", "early_stopping", "one_member"],
 )
-def test_pure_noise_is_reported_as_noise(settings):
+def test_pure_noise_is_reported_as_noise(settings, n_runs):
     n_rows = 800 if settings.get("members") == 1 else 200  # one member is scored on an eighth of them
-    mean, half = simulate(60, 0.0, n_rows, hidden=(64,), **settings)
+    mean, half = simulate(n_runs, 0.0, n_rows, hidden=(64,), **settings)
     assert (mean - half <= 0).all()
     assert half.max() < 0.02
 
 
 @pytest.mark.slow
-def test_the_reported_auc_is_that_of_fresh_data():
-    mean, half = simulate(20, 1.0, 400)
+@pytest.mark.parametrize("n_runs", [8, pytest.param(20, marks=pytest.mark.exhaustive)])
+def test_the_reported_auc_is_that_of_fresh_data(n_runs):
+    mean, half = simulate(n_runs, 1.0, 400)
     assert abs(mean[0]) < 0.02
     assert half[0] < 0.02
 

@@ -103,7 +103,7 @@ def test_unknown_pixels_count_nowhere():
     targets = [
         PixelTargets(tuple(Targets(v, ~u) for v, u in zip(values, unknown, strict=True))) for values in (Y, Y | unknown)
     ]
-    first, second = (model_of(epochs=3).fit(X, y) for y in targets)
+    first, second = (model_of(epochs=2).fit(X, y) for y in targets)
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
     assert first.report_.to_dict() == second.report_.to_dict()
 
