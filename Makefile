@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test exhaustive browser check lint fast fuzz bench docs wheel constraints clean
@@ -26,9 +26,9 @@ demo: $(VENV)/.core  ## the tour
 test: $(VENV)/.test browser  ## all tests but sweeps and soaks; MANYHOT_DATA names the folder of real data sets
 	$(BIN)/python -m pytest $(PARALLEL)
 
-exhaustive: $(VENV)/.test  ## sweeps and soaks too long for every change; what they found is written to tests/exhaustive.json
+exhaustive: $(VENV)/.test  ## sweeps and soaks too long for every change; their date and counts go to tests/exhaustive.json
 	mkdir -p build
-	$(BIN)/python -m pytest -m exhaustive --timeout=3600 --junitxml=build/exhaustive.xml
+	$(BIN)/python -m pytest -m exhaustive $(PARALLEL) --timeout=3600 --junitxml=build/exhaustive.xml
 	$(BIN)/python tests/record_exhaustive.py build/exhaustive.xml tests/exhaustive.json
 
 browser:  ## Chromium for the tests of pages, installed where that may be done

@@ -132,6 +132,7 @@ ATTACKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_it_is_refused(own, tmp_path, attack):
     header, sealed, data = taken_apart(own)
@@ -148,12 +149,14 @@ def test_it_is_refused(own, tmp_path, attack):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
 
 
+@pytest.mark.slow
 def test_the_untouched_one_loads(own, tmp_path):
     header, sealed, data = taken_apart(own)
     put_together(tmp_path / "same.manyhot", header, json.loads(json.dumps(sealed)), data)
     assert load(tmp_path / "same.manyhot").labels_ == ("label_0", "label_1")
 
 
+@pytest.mark.slow
 def test_damaged_descriptions_are_refused_or_valid(own, tmp_path):
     path = tmp_path / "mutant.manyhot"
     outcomes = {"refused": 0, "valid": 0}

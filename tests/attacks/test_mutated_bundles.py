@@ -44,6 +44,7 @@ def seed_files(tmp_path_factory):
     return [folder / "matrix.manyhot", folder / "table.manyhot"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [600, pytest.param(10_000, marks=pytest.mark.exhaustive)])
 def test_damaged_bundles(seed_files, tmp_path, n):
     for file in seed_files:
@@ -79,6 +80,7 @@ def test_damaged_bundles(seed_files, tmp_path, n):
     assert any(outcome == "valid" for _, outcome in outcomes)
 
 
+@pytest.mark.slow
 def test_a_damaged_bundle_that_loads_also_predicts(seed_files, tmp_path):
     """Among the first mutants that load, scores are probabilities: nothing half-checked came through."""
     X = np.random.default_rng(1).normal(size=(5, 3))
@@ -96,6 +98,7 @@ def test_a_damaged_bundle_that_loads_also_predicts(seed_files, tmp_path):
     assert n_loaded == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [3_000, 200_000])
 def test_texts_without_end_take_no_time(seed_files, tmp_path, length):
     header, data = parts_of(seed_files[0].read_bytes())
@@ -114,6 +117,7 @@ def test_texts_without_end_take_no_time(seed_files, tmp_path, length):
     assert max(len(line) for line in text.splitlines()) <= 100
 
 
+@pytest.mark.slow
 def test_messages_stay_short(seed_files, tmp_path):
     places = [["plan", "optimizer"], ["network", "name"], ["plan", "x" * 5000], ["plan", "implies"], ["plan", "loss"]]
     parts = {"decision": ["name", "thresholds", "least_f1"], "calibration": ["kinds", "evidence"]}

@@ -48,6 +48,7 @@ def changed(evidence, **rows):
     return dataclasses.replace(evidence, rows=dataclasses.replace(evidence.rows, **rows))
 
 
+@pytest.mark.slow
 def test_wrong_labels_are_named_with_a_reason(manyhot, noisy):
     path, wrong = noisy
     done = manyhot("audit", path, "--limit", 10)
@@ -60,6 +61,7 @@ def test_wrong_labels_are_named_with_a_reason(manyhot, noisy):
     assert "wrong  label" in done.out
 
 
+@pytest.mark.slow
 def test_json_is_one_document(manyhot, noisy):
     path, wrong = noisy
     done = manyhot("audit", path, "--limit", 7, "--json")
@@ -83,6 +85,7 @@ def test_json_is_one_document(manyhot, noisy):
     assert document["left_out"] == document["notes"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", READERS)
 def test_all_that_are_expected_to_be_wrong_are_written(manyhot, noisy, tmp_path, suffix):
     path, wrong = noisy
@@ -127,6 +130,7 @@ def test_one_label_alone(manyhot, noisy):
     assert "did you mean 'mood_quiet'" in done.err
 
 
+@pytest.mark.slow
 def test_without_scores_there_is_nothing_to_audit(manyhot, table, tmp_path):
     path = tmp_path / "bare.manyhot"
     words = ["--labels", "mood_*", "-o", path, "--quiet", "--no-evidence", *SMALL]
@@ -165,6 +169,7 @@ def test_scores_that_tell_nothing_are_told(manyhot, noisy, tmp_path):
     assert "not to be trusted" not in manyhot("audit", noisy[0]).err
 
 
+@pytest.mark.slow
 def test_one_member_judges_only_the_rows_it_has_not_seen(manyhot, tmp_path):
     songs(200).write_csv(tmp_path / "songs.csv")
     words = ["--labels", "mood_*", "-o", tmp_path / "one.manyhot", "--quiet", "--members", "1", "--epochs", "2"]

@@ -54,6 +54,7 @@ def test_bad_tables(manyhot, table, tmp_path, kind):
     assert not model.exists()
 
 
+@pytest.mark.slow
 def test_one_constant_label_among_others_is_legal_and_named(manyhot, tmp_path):
     songs().with_columns(mood_fast=pl.lit(0)).write_csv(tmp_path / "c.csv")
     done = manyhot("train", tmp_path / "c.csv", "--labels", "mood_*", "-o", tmp_path / "c.manyhot", "--json", *SMALL)
@@ -79,6 +80,7 @@ BAD_BUNDLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BAD_BUNDLES)
 @pytest.mark.parametrize("command", ["predict", "evaluate", "inspect"])
 def test_bad_bundles(manyhot, bundle, table, tmp_path, kind, command):
@@ -113,6 +115,7 @@ def test_wrong_flags(manyhot, table, tmp_path, words, message):
     assert message in done.err
 
 
+@pytest.mark.slow
 def test_output_folder_that_is_not_there(manyhot, bundle, table, tmp_path):
     done = manyhot("train", table, "--labels", "mood_*", "-o", tmp_path / "no" / "m.manyhot", *SMALL)
     assert done.code == 2
@@ -122,6 +125,7 @@ def test_output_folder_that_is_not_there(manyhot, bundle, table, tmp_path):
     assert "folder" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
 @pytest.mark.parametrize("command", ["predict", "train"])
 def test_a_full_disk_leaves_the_old_file(bundle, table, tmp_path, command):

@@ -105,6 +105,7 @@ def test_help_shows_an_example(manyhot):
     assert manyhot("--version").out.strip() == f"manyhot {package.__version__}"
 
 
+@pytest.mark.slow
 def test_the_same_scores_bit_for_bit_in_another_process(bundle, tmp_path):
     songs().write_csv(tmp_path / "songs.csv")
     outputs = []
@@ -151,6 +152,7 @@ def test_the_same_rows_from_four_formats_give_the_same_model_bit_for_bit(manyhot
         np.testing.assert_array_equal(other.decider.thresholds, models[0].decider.thresholds)
 
 
+@pytest.mark.slow
 def test_the_tour_and_the_commands_it_shows(manyhot, tmp_path):
     done = manyhot("demo", "-o", tmp_path / "tour", "--json", "--quiet")
     assert done.code == 0, done.err

@@ -10,6 +10,7 @@ from tests.cli.conftest import NAMES, SMALL, songs
 QUICK = ["--members", "2", "--epochs", "2", "--hidden", "8"]
 
 
+@pytest.mark.slow
 def test_cv_says_what_python_says(manyhot, table, tmp_path):
     words = ("cv", table, "--labels", "mood_*", "--folds", "3", "--repeats", "2", *QUICK)
     done = manyhot(*words, "--json")
@@ -24,6 +25,7 @@ def test_cv_says_what_python_says(manyhot, table, tmp_path):
     assert (tmp_path / "spread.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.slow
 def test_cv_compares_two_settings_on_the_same_folds(manyhot, table):
     words = ("cv", table, "--labels", "mood_*", "--folds", "3", "--repeats", "2", *QUICK)
     done = manyhot(*words, "--against", "epochs=1", "--against", "learning-rate=0.00001", "--json")
@@ -32,6 +34,7 @@ def test_cv_compares_two_settings_on_the_same_folds(manyhot, table):
     assert set(done.document["comparison"]["measures"]["lrap"]) >= {"value", "low", "high", "is_better", "verdict"}
 
 
+@pytest.mark.slow
 def test_a_column_groups_the_rows_and_is_no_feature(manyhot, tmp_path):
     frame = songs().with_columns(pl.Series("artist", [f"a{k // 6}" for k in range(60)]))
     frame.write_csv(tmp_path / "songs.csv")
@@ -44,6 +47,7 @@ def test_a_column_groups_the_rows_and_is_no_feature(manyhot, tmp_path):
     assert "there is no column 'artistt' to group by" in done.err
 
 
+@pytest.mark.slow
 def test_compare_heads_prints_the_table_and_draws(manyhot, table, tmp_path):
     words = ("compare-heads", table, "--labels", "mood_*", "--folds", "3", *QUICK)
     done = manyhot(*words, "--picture", tmp_path / "heads.svg")
@@ -54,6 +58,7 @@ def test_compare_heads_prints_the_table_and_draws(manyhot, table, tmp_path):
     assert len(manyhot(*words, "--json").document["heads"]) == 3
 
 
+@pytest.mark.slow
 def test_doctor_tells_and_draws(manyhot, tmp_path):
     frame = songs().with_columns(pl.lit(1).alias("mood_always"))
     frame.write_csv(tmp_path / "songs.csv")
@@ -65,6 +70,7 @@ def test_doctor_tells_and_draws(manyhot, tmp_path):
     assert "constant" in {finding["kind"] for finding in manyhot(*words, "--json").document["findings"]}
 
 
+@pytest.mark.slow
 def test_softmax_is_refused_in_the_shell(manyhot, table, tmp_path):
     done = manyhot("train", table, "--labels", "mood_*", "-o", tmp_path / "x.manyhot", *SMALL, "--head", "softmax")
     assert done.code == 2

@@ -39,6 +39,7 @@ def run(*words: str, code: int = 0) -> str:
     return done.stdout if code == 0 else str(done.exception)
 
 
+@pytest.mark.slow
 def test_every_format_lists_the_same_labels(folder):
     listed = [
         read(folder / "train.xc", ReadOptions(format="xc", sparse_targets=True)),
@@ -64,6 +65,7 @@ def test_a_file_too_large_for_dense_targets_names_the_way_out(tmp_path):
         assert caught.value.file == str(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_labels_go_by_name_and_unseen_ones_are_told(folder):
     order = tuple(f"label_{j}" for j in reversed(range(L)))
     told = read(folder / "train.xc", ReadOptions(format="xc", sparse_targets=True, known_labels=order))
@@ -75,6 +77,7 @@ def test_labels_go_by_name_and_unseen_ones_are_told(folder):
     assert any("left out" in note for note in read(folder / "train.xc", options).notes)
 
 
+@pytest.mark.slow
 def test_predict_and_evaluate(folder):
     model, file = str(folder / "m.manyhot"), str(folder / "train.xc")
     run("predict", model, file, "--format", "xc", "--top", "3", "-o", str(folder / "answers.csv"))
@@ -90,6 +93,7 @@ def test_predict_and_evaluate(folder):
     assert "precision_at_5" in run("evaluate", model, file, "--format", "xc", "--quiet")
 
 
+@pytest.mark.slow
 def test_a_column_of_label_sets_beside_text(folder):
     model = str(folder / "text.manyhot")
     flags = ["--labels", "tags", "--sep", "|", "--kind", "message=text", "--hidden", "8", "--epochs", "2"]
@@ -99,6 +103,7 @@ def test_a_column_of_label_sets_beside_text(folder):
     assert first.startswith("1,tag")
 
 
+@pytest.mark.slow
 def test_what_does_not_go_with_it(folder):
     model, file = str(folder / "m.manyhot"), str(folder / "train.xc")
     flags = ["--format", "xc", "-o", str(folder / "no.manyhot")]

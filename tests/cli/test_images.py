@@ -44,6 +44,7 @@ def answered(manyhot: Callable, *words: object) -> list[dict]:
     return [json.loads(line) for line in done.out.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_table_of_names_and_a_folder_answer_alike(manyhot, folder, model):
     by_table = answered(manyhot, model, folder / "labels/labels.txt", "--images", folder / "photos")
     by_folder = answered(manyhot, model, folder / "photos")
@@ -54,12 +55,14 @@ def test_a_table_of_names_and_a_folder_answer_alike(manyhot, folder, model):
         assert one["p_sad"] == pytest.approx(other["p_sad"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_evaluation_and_inspection(manyhot, folder, model):
     done = manyhot("evaluate", model, folder / "labels/labels.txt", "--images", folder / "photos")
     assert done.out.startswith(f"{N} rows, 2 labels")
     assert manyhot("inspect", model, "--json").document["columns"] == {"image": 1}
 
 
+@pytest.mark.slow
 def test_bad_images_are_named_or_skipped(manyhot, folder, model, tmp_path):
     photos = tmp_path / "new"
     photos.mkdir()
@@ -86,6 +89,7 @@ def test_bad_images_are_named_or_skipped(manyhot, folder, model, tmp_path):
     assert [row["p_sad"] for row in good] == pytest.approx(answers["p_sad"].drop_nulls().to_list(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_training_leaves_out_what_cannot_be_used(manyhot, folder, tmp_path):
     table = moods(tmp_path, N)
     table.with_columns(x=pl.int_range(N).cast(pl.Float64)).write_csv(tmp_path / "t.csv")

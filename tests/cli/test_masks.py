@@ -131,6 +131,7 @@ def run(capsys, *words: object) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_command_line_from_masks_to_masks(tmp_path, capsys):
     X, Y = write(tmp_path)
     model, answers = tmp_path / "m.manyhot", tmp_path / "answers"

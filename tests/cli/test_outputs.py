@@ -194,6 +194,7 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_pictures_of_answers_do_not_replace_the_images(manyhot, photos, command):
     before = contents(photos)
@@ -206,6 +207,7 @@ def test_pictures_of_answers_do_not_replace_the_images(manyhot, photos, command)
     assert contents(photos) == before
 
 
+@pytest.mark.slow
 def test_pictures_of_answers_go_to_a_folder_of_earlier_ones(manyhot, photos, tmp_path):
     for _ in range(2):
         done = manyhot("predict", photos / "photos.manyhot", photos / "photos.csv", "--pictures", tmp_path, "--quiet")
@@ -213,6 +215,7 @@ def test_pictures_of_answers_go_to_a_folder_of_earlier_ones(manyhot, photos, tmp
     assert len(list(tmp_path.iterdir())) == 12
 
 
+@pytest.mark.slow
 def test_masks_do_not_replace_images_or_masks(manyhot, tmp_path):
     X, Y = scenes(6)
     settings = {"members": 2, "folds": 2, "epochs": 1, "image_settings": {"filters": "8x8", "tile": 32}, "quiet": True}

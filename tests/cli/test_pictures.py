@@ -43,6 +43,7 @@ def rows(monkeypatch, tmp_path):
     return tmp_path / "rows.parquet"
 
 
+@pytest.mark.slow
 def test_the_first_rows_are_drawn_and_all_are_answered(manyhot, model, rows, tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.cli.jobs.predict.PIECE", 4)
     folder = tmp_path / "seen"
@@ -56,6 +57,7 @@ def test_the_first_rows_are_drawn_and_all_are_answered(manyhot, model, rows, tmp
     assert len(quiet.out.splitlines()) == N + 1
 
 
+@pytest.mark.slow
 def test_reasons_are_told_and_drawn(manyhot, model, rows, tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.cli.jobs.predict.PIECE", 20)
     drawn = []
@@ -82,6 +84,7 @@ def test_reasons_are_told_and_drawn(manyhot, model, rows, tmp_path, monkeypatch)
     assert any(f"{sign}top left" in text for sign in "+-")
 
 
+@pytest.mark.slow
 def test_mistakes_are_drawn_label_by_label(manyhot, model, rows, tmp_path):
     folder = tmp_path / "wrong"
     done = manyhot("evaluate", model, rows, "--pictures", folder, "--json")
@@ -104,6 +107,7 @@ def test_pictures_are_for_images(manyhot, bundle, table, tmp_path, command):
     assert not (tmp_path / "seen").exists()
 
 
+@pytest.mark.slow
 def test_wrong_folders_and_limits(manyhot, model, rows, tmp_path):
     (tmp_path / "file").touch()
     done = manyhot("predict", model, rows, "--pictures", tmp_path / "file")

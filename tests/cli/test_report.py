@@ -56,6 +56,7 @@ def test_a_page_of_the_rows_of_training_says_that_it_is_too_good(manyhot, bundle
     assert page["rows"]["suspicious"] == []
 
 
+@pytest.mark.slow
 def test_texts_are_shown_as_themselves(manyhot, tmp_path):
     words = ["refund my money now please", "the app crashes often", "love the new colours", "invoice is wrong again"]
     generator = np.random.default_rng(0)
@@ -79,6 +80,7 @@ def test_texts_are_shown_as_themselves(manyhot, tmp_path):
     assert all(text == frame["message"][59 + number] for number, text in texts.items())
 
 
+@pytest.mark.slow
 def test_images_are_shown_as_themselves(manyhot, tmp_path, monkeypatch):
     X, Y = spots(80)
     model = tmp_path / "spots.manyhot"

@@ -35,6 +35,7 @@ def model(folder, manyhot):
     return folder / "m.manyhot"
 
 
+@pytest.mark.slow
 def test_masks_and_pictures_of_the_first_images(manyhot, folder, model, tmp_path):
     seen = tmp_path / "seen"
     flags = ["-o", tmp_path / "answers", "--pictures", seen, "--pictures-limit", 5]
@@ -51,6 +52,7 @@ def test_masks_and_pictures_of_the_first_images(manyhot, folder, model, tmp_path
     assert len(pl.read_csv(tmp_path / "answers" / "answers.csv")) == N
 
 
+@pytest.mark.slow
 def test_a_picture_is_large_enough_and_leaves_what_was_not_answered(folder, model, tmp_path):
     classifier, (X, _) = load(model), scenes(N)
     paths = classifier.draw_answers(X, tmp_path, limit=3, ids=list("abc"))
@@ -65,6 +67,7 @@ def test_a_picture_is_large_enough_and_leaves_what_was_not_answered(folder, mode
     assert (picture[~is_free] != large[~is_free][:, None]).any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_what_pictures_of_pixels_cannot_show_is_refused(manyhot, folder, model, tmp_path):
     done = manyhot("predict", model, folder / "table.csv", "-o", tmp_path / "o", "--why")
     assert (done.code, "reasons are not given for labels of pixels" in done.err) == (2, True)

@@ -14,6 +14,7 @@ def large(tmp_path):
     return tmp_path / "songs.csv"
 
 
+@pytest.mark.slow
 def test_a_stream_trains_a_model_that_predicts(manyhot, large, tmp_path):
     model = tmp_path / "songs.manyhot"
     done = manyhot("train", large, "--labels", "mood_*", "-o", model, "--stream", "--json", *FEW)
@@ -29,6 +30,7 @@ def test_a_stream_trains_a_model_that_predicts(manyhot, large, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "songs.csv", "songs.manyhot"]
 
 
+@pytest.mark.slow
 def test_little_memory_makes_a_stream_and_stops_what_needs_all_rows(manyhot, large, bundle, tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.data.readers.memory.available_memory", lambda: 1000)
     model = tmp_path / "songs.manyhot"

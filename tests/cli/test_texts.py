@@ -18,6 +18,7 @@ def notes(tmp_path):
     return tmp_path / "notes.csv"
 
 
+@pytest.mark.slow
 def test_settings_of_texts_are_flags(manyhot, notes, tmp_path):
     flags = ["--kind", "note=text", "--text", "ngrams", "--text-settings", "max_words=16,max_characters=0,hashed=true"]
     done = manyhot("train", notes, "--labels", "is_*", "-o", tmp_path / "n.manyhot", "--quiet", *flags, *SMALL)

@@ -21,6 +21,7 @@ def bundle(manyhot, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_they_are_shown_and_nothing_is_written(manyhot, bundle):
     before = bundle.read_bytes()
     done = manyhot("thresholds", bundle, "--json")
@@ -31,6 +32,7 @@ def test_they_are_shown_and_nothing_is_written(manyhot, bundle):
     assert "nothing was changed" in manyhot("thresholds", bundle).out
 
 
+@pytest.mark.slow
 def test_set_by_hand_they_are_used_in_python_at_the_command_line_and_after_a_second_load(manyhot, bundle, tmp_path):
     done = manyhot("thresholds", bundle, "--for", "f1_micro", "--set", "mood_sad=0.875", "--json")
     assert done.code == 0, done.err
@@ -52,6 +54,7 @@ def test_set_by_hand_they_are_used_in_python_at_the_command_line_and_after_a_sec
     )
 
 
+@pytest.mark.slow
 def test_another_file_can_take_the_change(manyhot, bundle, tmp_path):
     before = bundle.read_bytes()
     other = tmp_path / "other.manyhot"
@@ -60,6 +63,7 @@ def test_another_file_can_take_the_change(manyhot, bundle, tmp_path):
     assert load(other).thresholds_["mood_sad"] == 0.5
 
 
+@pytest.mark.slow
 def test_rules_are_kept_beside_each_other(manyhot, bundle):
     assert manyhot("thresholds", bundle, "--exclusive", "mood_sad|mood_fast").code == 0
     done = manyhot("thresholds", bundle, "--implies", "mood_quiet>mood_sad", "--most-labels", "2", "--json")
@@ -69,6 +73,7 @@ def test_rules_are_kept_beside_each_other(manyhot, bundle):
     assert rules["most"] == 2
 
 
+@pytest.mark.slow
 def test_the_limit_of_labels_is_lifted_by_zero(manyhot, bundle):
     assert manyhot("thresholds", bundle, "--most-labels", "2", "--exclusive", "mood_sad|mood_fast").code == 0
     done = manyhot("thresholds", bundle, "--most-labels", "0", "--json")
@@ -78,12 +83,14 @@ def test_the_limit_of_labels_is_lifted_by_zero(manyhot, bundle):
     assert load(bundle).model_.decider.rules.most is None
 
 
+@pytest.mark.slow
 def test_settings_of_the_measure(manyhot, bundle):
     done = manyhot("thresholds", bundle, "--for", "precision", "--with", "at_least=0.8", "--json")
     assert done.code == 0, done.err
     assert done.document["decision"] == "precision"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -105,6 +112,7 @@ def test_what_is_wrong_is_told_and_changes_nothing(manyhot, bundle, words, told)
     assert bundle.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_leaves_the_old_file(manyhot, bundle, monkeypatch):
     before = bundle.read_bytes()
 
@@ -118,6 +126,7 @@ def test_a_write_that_fails_leaves_the_old_file(manyhot, bundle, monkeypatch):
     assert [path.name for path in bundle.parent.iterdir() if ".tmp" in path.name] == []
 
 
+@pytest.mark.slow
 def test_a_promise_from_a_file(manyhot, bundle, tmp_path):
     songs(200, seed=2).write_csv(tmp_path / "aside.csv")
     done = manyhot("guarantee", bundle, tmp_path / "aside.csv", "--miss-rate", "0.2", "--json")
@@ -127,6 +136,7 @@ def test_a_promise_from_a_file(manyhot, bundle, tmp_path):
     assert "20 %" in manyhot("thresholds", bundle).out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -145,6 +155,7 @@ def test_a_promise_that_cannot_be_made_is_told_and_changes_nothing(manyhot, bund
     assert bundle.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_settings_of_losses_and_rules_are_flags_of_train(manyhot, tmp_path):
     songs(80).write_csv(tmp_path / "songs.csv")
     words = ["--loss", "focal", "--loss-settings", "gamma=1.5", "--label-weights", "mood_sad=2,mood_fast=0.5"]
@@ -174,6 +185,7 @@ def test_settings_of_losses_and_rules_are_flags_of_train(manyhot, tmp_path):
         assert not (tmp_path / "b.manyhot").exists()
 
 
+@pytest.mark.slow
 def test_a_picture_of_scores_beside_frequencies(manyhot, bundle, tmp_path):
     done = manyhot("inspect", bundle, "--picture", tmp_path / "reliability.svg")
     assert done.code == 0, done.err

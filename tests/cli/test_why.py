@@ -39,6 +39,7 @@ def answered(manyhot, tickets, tmp_path, suffix, *words):
     return {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}[suffix](answers), answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_tables_have_the_reasons_as_one_text(manyhot, tickets, tmp_path, suffix):
     frame, _ = answered(manyhot, tickets, tmp_path, suffix, "--top", 3)
@@ -49,6 +50,7 @@ def test_tables_have_the_reasons_as_one_text(manyhot, tickets, tmp_path, suffix)
     assert np.mean([text.startswith("is_refund: +refund") for text in with_refund]) > 0.9
 
 
+@pytest.mark.slow
 def test_json_lines_hold_the_reasons_as_an_object(manyhot, tickets, tmp_path):
     _, path = answered(manyhot, tickets, tmp_path, ".jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -62,6 +64,7 @@ def test_json_lines_hold_the_reasons_as_an_object(manyhot, tickets, tmp_path):
     assert screen.out == path.read_text()
 
 
+@pytest.mark.slow
 def test_without_why_nothing_changes(manyhot, tickets):
     plain = manyhot("predict", *tickets, "--quiet").out
     told = manyhot("predict", *tickets, "--why", "--quiet").out
@@ -70,6 +73,7 @@ def test_without_why_nothing_changes(manyhot, tickets):
     assert frame.drop("why").write_csv() == pl.read_csv(io.StringIO(plain)).write_csv()
 
 
+@pytest.mark.slow
 def test_pieces_of_a_long_file_are_joined(manyhot, tickets, tmp_path, monkeypatch):
     whole, _ = answered(manyhot, tickets, tmp_path, ".csv", "--top", 2)
     monkeypatch.setattr("manyhot.cli.jobs.predict.EXPLAINED_ROWS", 70)
@@ -79,6 +83,7 @@ def test_pieces_of_a_long_file_are_joined(manyhot, tickets, tmp_path, monkeypatc
     assert np.mean(same) > 0.95  # float noise may swap reasons that are equally strong
 
 
+@pytest.mark.slow
 def test_formulas_in_reasons_are_defused(manyhot, tmp_path):
     frame = songs().rename({"mood_sad": "=sad", "mood_quiet": "=quiet", "mood_fast": "=fast"})
     frame.write_csv(tmp_path / "songs.csv")

@@ -44,6 +44,7 @@ SHELL = {
 TRAINING = (cross_fitting, fold_training, pixel_training, streaming, training_data)
 
 
+@pytest.mark.slow
 def test_python_blocks_run_one_after_another(tmp_path):
     assert len(PYTHON) >= 3
     done = subprocess.run([sys.executable, "-c", "\n".join(PYTHON)], cwd=tmp_path, capture_output=True, text=True)
@@ -52,6 +53,7 @@ def test_python_blocks_run_one_after_another(tmp_path):
         assert (tmp_path / name).is_file()
 
 
+@pytest.mark.slow
 def test_keras_may_be_imported_after_manyhot():
     code = "import manyhot, keras; assert keras.backend.backend() == 'jax'; manyhot.MultiLabelClassifier"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

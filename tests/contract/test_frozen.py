@@ -70,6 +70,7 @@ def assert_same_bits(found: dict[str, np.ndarray], known: dict[str, np.ndarray])
         np.testing.assert_array_equal(found[key], array)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_answers_as_on_the_day_it_was_written(name):
     X = rows_of(name)
@@ -85,6 +86,7 @@ def test_it_answers_as_on_the_day_it_was_written(name):
     assert str(model(name).report_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_saved_again_it_answers_the_same_bit_for_bit(name, tmp_path):
     X = rows_of(name)

@@ -49,6 +49,7 @@ traced(lambda: classifier.predict_proba(X))
 """
 
 
+@pytest.mark.slow
 def test_a_value_passes_through_few_packages(tmp_path):
     """Packages in which at least one function is called: fit and save, `manyhot train`, predict_proba."""
     done = subprocess.run([sys.executable, "-c", PASSED], cwd=tmp_path, capture_output=True, text=True)

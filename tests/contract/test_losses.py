@@ -94,6 +94,7 @@ def slow_elements(name, logits, targets, mask, facts):
     return np.array(rows, dtype=float).reshape(logits.shape)
 
 
+@pytest.mark.slow
 @every_loss
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_it_is_the_equation_of_its_paper(name, dtype):
@@ -114,6 +115,7 @@ def test_it_is_the_equation_of_its_paper(name, dtype):
             )
 
 
+@pytest.mark.slow
 @every_loss
 def test_its_gradient_is_that_of_finite_differences(name):
     with precision("float64"):
@@ -130,6 +132,7 @@ def test_its_gradient_is_that_of_finite_differences(name):
             np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 @every_loss
 def test_what_is_masked_does_not_matter(name):
     for seed in (2, 5, 8, 11):
@@ -144,6 +147,7 @@ def test_what_is_masked_does_not_matter(name):
             assert not gradient[~mask].any()
 
 
+@pytest.mark.slow
 @every_loss
 def test_a_masked_reduce_is_the_reduce_over_what_is_kept(name):
     rng = np.random.default_rng(3)
@@ -200,6 +204,7 @@ def test_permuting_labels_and_rows_permutes(name):
         np.testing.assert_allclose(values, expected, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @every_loss
 def test_pixels_are_rows(name):
     rng = np.random.default_rng(6)
@@ -223,6 +228,7 @@ def extreme_settings(name):
         yield {"gamma_negative": 0.0, "margin": 0.0}
 
 
+@pytest.mark.slow
 @every_loss
 def test_extreme_logits_stay_finite(name):
     edges = [0, 1e-30, 1e-8, 1, 3, 17, 40, 87, 89, 100, 103.5, 150, 1e3, 1e4]
@@ -238,6 +244,7 @@ def test_extreme_logits_stay_finite(name):
             assert np.isfinite(slope_in_the_engine(logits, targets, mask, facts)).all(), given
 
 
+@pytest.mark.slow
 @every_loss
 def test_settings_and_counts_are_data_to_the_compiled_program(name):
     traced = []
@@ -289,6 +296,7 @@ def test_what_is_said_about_it_is_true(name):
     assert np.allclose(values, shifted, rtol=1e-4) == LOSS_KINDS[name[0]].is_shift_free
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TIMM["cases"], ids=lambda case: f"{case['loss']} {case['settings']}")
 def test_it_has_the_numbers_of_timm(case):
     name = (case["loss"], "sigmoid")

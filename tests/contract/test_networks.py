@@ -79,6 +79,7 @@ def inputs_of(name: str, n: int, dtype: str, words: int = 0) -> dict:
     return {block: np.full((n, *shape), words, kinds[block]) for block, shape in SHAPES[name].items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "name", "settings"), [*cases()], ids=str)
 def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
     with precision(dtype):
@@ -105,6 +106,7 @@ def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
     assert [(tuple(leaf.shape), str(leaf.dtype)) for leaf in fixed] == [(s, t or dtype) for s, t in others]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_start_is_reproducible_and_members_differ(name):
     settings = {**SETTINGS[-1], **MORE[name][0]}

@@ -17,6 +17,7 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 TINY = {"members": 2, "epochs": 20, "hidden": (8,), "learning_rate": 0.02, "calibrate": "none"}
 
 
+@pytest.mark.slow
 @parametrize_with_checks([MultiLabelClassifier(decide="half", **TINY)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -32,6 +33,7 @@ def problem():
 SMALL = {"members": 2, "epochs": 4, "hidden": (16,), "quiet": True}
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_with_frames(problem):
     X, Y = problem
     pipeline = make_pipeline(StandardScaler(), VarianceThreshold(), MultiLabelClassifier(**SMALL))
@@ -41,6 +43,7 @@ def test_in_a_pipeline_with_frames(problem):
     assert pipeline[-1].n_features_in_ == 6
 
 
+@pytest.mark.slow
 def test_in_a_grid_search(problem):
     X, Y = problem
     search = GridSearchCV(MultiLabelClassifier(**SMALL), {"learning_rate": [1e-3, 1e-2]}, cv=2, scoring="f1_macro")
@@ -52,6 +55,7 @@ def test_in_a_grid_search(problem):
         assert scores.mean() > 0.5
 
 
+@pytest.mark.slow
 def test_two_labels_are_not_mistaken_for_two_classes(problem):
     X, Y = problem
     scores = cross_val_score(MultiLabelClassifier(**SMALL), X, Y[:, :2], cv=2, scoring="roc_auc")

@@ -118,6 +118,7 @@ def test_every_kind_is_asked():
     assert {case.get("text", "ngrams") for case in CASES.values()} == set(TEXT_KINDS) == set(TEXT_ENCODERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_another_process_gives_the_same_scores_bit_for_bit(case, answered):
     for name in NEEDED.get(case, ()):
@@ -129,6 +130,7 @@ def test_another_process_gives_the_same_scores_bit_for_bit(case, answered):
     np.testing.assert_array_equal(load(place / "m.manyhot", text=handed).predict_proba(fresh), scores)
 
 
+@pytest.mark.slow
 def test_the_settings_reach_the_encoders():
     settings = {"max_words": 7, "max_characters": 0}
     model = MultiLabelClassifier(kinds=KINDS, text_settings=settings, **SMALL).fit(frame(), targets())

@@ -54,6 +54,7 @@ def test_01_accuracy_that_takes_the_highest_label_for_the_answer():
     assert metrics.element_accuracy(known(Y), decisions).value == 7 / 8
 
 
+@pytest.mark.slow
 def test_02_weights_of_classes_become_weights_of_rows(rows):
     """Keras weighs a row with several labels by the weight of the first of them, and says nothing."""
     model, logits = sigmoid_only(), np.random.default_rng(0).normal(size=(2, 4))
@@ -73,6 +74,7 @@ def test_02_weights_of_classes_become_weights_of_rows(rows):
     assert (weighted.predict_proba(X) - fitted(X, Y).predict_proba(X))[:, 0].min() > 0.05
 
 
+@pytest.mark.slow
 def test_03_f1_of_the_highest_label_only(rows):
     """Keras' F1Score leaves one answer to each row unless a threshold is given."""
     Y = np.array([[1, 1, 0], [0, 1, 1], [1, 1, 1]])
@@ -90,6 +92,7 @@ def test_03_f1_of_the_highest_label_only(rows):
     assert (classifier.predict(rows[0]).sum(axis=1) > 1).any()
 
 
+@pytest.mark.slow
 def test_04_a_label_without_positives_spoils_auc():
     """Keras' AUC counts a label without a positive as 0, so that a perfect model has two thirds."""
     Y = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]])
@@ -103,6 +106,7 @@ def test_04_a_label_without_positives_spoils_auc():
     assert metrics.f1_macro_all(known(Y), perfect > 0.5).value == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 def test_05_one_unknown_target_makes_the_loss_nan(rows):
     """One NaN among the targets and the whole loss of Keras is NaN."""
     X, Y = rows
@@ -127,6 +131,7 @@ def test_05_one_unknown_target_makes_the_loss_nan(rows):
     assert [label["n_known"] for label in classifier.report_.to_dict()["labels"]] == [119, 120, 120]
 
 
+@pytest.mark.slow
 def test_06_the_wrapper_refuses_several_labels_and_forgets_settings(rows):
     """Keras' own wrapper for scikit-learn takes one label per row only, and its clone has lost `fit_kwargs`."""
     X, Y = rows
@@ -144,6 +149,7 @@ def test_06_the_wrapper_refuses_several_labels_and_forgets_settings(rows):
     assert search.fit(X, Y).best_params_ == {"learning_rate": 3e-2}
 
 
+@pytest.mark.slow
 def test_07_tuned_thresholds_are_not_used(rows):
     """One-vs-rest asks tuned classifiers for probabilities and cuts them at 0.5 itself: tuning changes nothing."""
     X, Y = rows
@@ -161,6 +167,7 @@ def test_07_tuned_thresholds_are_not_used(rows):
     assert tuned.predict(X)[:, 1].sum() == 5
 
 
+@pytest.mark.slow
 def test_08_losses_that_take_a_row_for_one_distribution(rows):
     """scikit-learn's log_loss and brier_score_loss use the formula of exclusive classes, with a warning at most."""
     X, Y = rows
@@ -196,6 +203,7 @@ def test_09_one_constant_column_spoils_macro_averages(rows):
         assert measured[name]["value"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_10_folds_thresholds_and_measures_refuse_several_labels(rows):
     """Stratified folds, calibration, tuned thresholds and some measures of scikit-learn raise on multi-hot targets."""
     X, Y = rows
@@ -221,6 +229,7 @@ def test_10_folds_thresholds_and_measures_refuse_several_labels(rows):
     assert np.isfinite([score.value for score in measured.values()]).all()
 
 
+@pytest.mark.slow
 def test_11_stopping_on_whole_rows_names_and_constant_labels(rows):
     """MLPClassifier stops on the share of rows wholly right, forgets label names, and drifts to a constant label."""
     X, Y = rows
@@ -270,6 +279,7 @@ def test_12_text_taken_for_letters_and_unseen_labels_dropped(rows):
         assert unseen == reported
 
 
+@pytest.mark.slow
 def test_13_probabilities_in_a_list_of_pairs(rows):
     """MultiOutputClassifier answers with a list of one (n, 2) array per label, another shape than its neighbours."""
     X, Y = rows
@@ -284,6 +294,7 @@ def test_13_probabilities_in_a_list_of_pairs(rows):
                 assert scores.shape == (120, n_labels)
 
 
+@pytest.mark.slow
 def test_14_a_model_that_never_answers_looks_good():
     """fastai's default measure gives 97 % to a model that never answers, where three labels in a hundred are there."""
     generator = np.random.default_rng(0)
@@ -362,6 +373,7 @@ def test_17_rows_without_any_label(rows):
     np.testing.assert_array_equal(promise.thresholds, labelled.thresholds)
 
 
+@pytest.mark.slow
 def test_18_small_integers_lose_labels():
     """scikit-learn's LabelBinarizer garbles uint8 targets with more than 255 labels, so that models learn noise."""
     generator = np.random.default_rng(0)
@@ -380,6 +392,7 @@ def test_18_small_integers_lose_labels():
         assert classifier.report_.to_dict()["data"]["support"]["total"] == wide.sum()
 
 
+@pytest.mark.slow
 def test_19_softmax_for_labels_that_do_not_exclude_each_other(rows):
     """Softmax with categorical cross-entropy trains on multi-hot targets without a word, and labels then compete."""
     X, Y = rows

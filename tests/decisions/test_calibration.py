@@ -148,6 +148,7 @@ def test_what_is_scored_where_nothing_is_known_changes_nothing(kind):
     assert_same(other, calibrate.fit(scores, targets, kind))
 
 
+@pytest.mark.slow
 def test_auto_leaves_calibrated_scores_alone():
     kept = [calibrate.fit(*made_up(seed=seed, slope=1.0), seed=seed).is_identity for seed in range(20)]
     assert sum(kept) >= 18

@@ -64,6 +64,7 @@ def cases(draw, margin=WILD, with_counts=True, is_unique=False):
     return case, margins
 
 
+@pytest.mark.slow
 @given(cases())
 @settings(max_examples=500, deadline=None)
 def test_answers_are_those_of_the_plain_way(drawn):
@@ -94,6 +95,7 @@ def test_answers_are_those_of_the_plain_way_for_larger_structures():
         compared += 1
 
 
+@pytest.mark.slow
 @given(cases())
 @settings(max_examples=200, deadline=None)
 def test_answers_keep_the_rules_and_stay_when_they_do(drawn):
@@ -112,6 +114,7 @@ def test_answers_keep_the_rules_and_stay_when_they_do(drawn):
     np.testing.assert_array_equal(bound.apply(np.where(answers, sizes, -sizes)), answers)
 
 
+@pytest.mark.slow
 @given(cases(with_counts=False))
 @settings(max_examples=100, deadline=None)
 def test_nothing_changes_without_a_reason(drawn):
@@ -127,6 +130,7 @@ def test_nothing_changes_without_a_reason(drawn):
             assert columns_of(given_answers) == taken
 
 
+@pytest.mark.slow
 @given(cases(margin=st.floats(-5, 5, width=32).map(lambda x: x + 0.0), is_unique=True), st.randoms())
 @settings(max_examples=150, deadline=None)
 def test_order_has_no_influence(drawn, random):

@@ -21,6 +21,7 @@ def vary(x, names, targets=None, known=None, real=None, strength=1.0, seed=0):
     return varied(jax.random.key(seed), {"image": x}, targets, known, real, Variation(tuple(names), strength))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_every_way_changes_images_reproducibly_and_keeps_their_range(name):
     x = images()
@@ -33,12 +34,14 @@ def test_every_way_changes_images_reproducibly_and_keeps_their_range(name):
     assert first.max() <= 255 + 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shift", "rotate", "zoom", "colour"])
 def test_no_strength_changes_nothing(name):
     x = images()
     np.testing.assert_allclose(vary(x, [name], strength=0.0).images["image"], x, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_flips_and_turns_are_exact():
     x = images(1, H)
     whole = [np.rot90(x, k, axes=(1, 2))[:, :, ::step] for k in range(4) for step in (1, -1)]
@@ -51,6 +54,7 @@ def test_flips_and_turns_are_exact():
         assert min(which.count(k) for k in few) > N / 12
 
 
+@pytest.mark.slow
 def test_targets_of_pixels_move_with_them():
     x = (255 * (images(1) > 128)).astype(np.uint8)
     targets = np.concatenate([x > 0, x == 0], axis=3).astype(np.float32)
@@ -65,6 +69,7 @@ def test_targets_of_pixels_move_with_them():
     assert (near <= 0.75).mean() > 0.999
 
 
+@pytest.mark.slow
 def test_only_real_rows_are_mixed_and_their_label_sets_with_them():
     x = np.repeat(np.arange(N, dtype=np.uint8), 48).reshape(N, 4, 4, 3)
     real = np.arange(N) < 10
@@ -81,6 +86,7 @@ def test_only_real_rows_are_mixed_and_their_label_sets_with_them():
     assert not np.asarray(told.known)[targets[:, 3] > 0].any()
 
 
+@pytest.mark.slow
 def test_erasing_covers_half_of_the_images_with_their_mean():
     x = images()
     found = np.asarray(vary(x, ["erase"]).images["image"])
@@ -93,6 +99,7 @@ def test_erasing_covers_half_of_the_images_with_their_mean():
     np.testing.assert_allclose(found[row][changed[row]], np.broadcast_to(mean[row], (changed[row].sum(), 3)), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_varies_images_only_when_told():
     generator = np.random.default_rng(1)
     x, y = images(1)[:48], generator.random((48, 2)) < 0.5

@@ -1,6 +1,7 @@
 """How many rows are scored at a time: few where images are large, and the scores are the same."""
 
 import numpy as np
+import pytest
 
 from manyhot import engine
 from manyhot.config.runtime import Runtime
@@ -9,6 +10,7 @@ from manyhot.models.network_spec import NetworkSpec
 from manyhot.networks import Start
 
 
+@pytest.mark.slow
 def test_large_images_are_scored_few_at_a_time(monkeypatch):
     told = {"images": {"image": {"mean": [0.5], "deviation": [0.2]}}, "filters": [2], "blocks": 1, "kernel": 3}
     told |= {"pool": "average", "hidden": [4], "activation": "relu", "dropout": 0.0, "batch_norm": False, "tables": []}

@@ -21,6 +21,7 @@ def test_non_zeros_come_in_steps_of_four(count, expected):
     assert Buckets((1,)).entries(count) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_any_shape_gives_the_same_scores(is_sparse):
     generator = np.random.default_rng(0)

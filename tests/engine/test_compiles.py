@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 from manyhot import engine
@@ -19,6 +20,7 @@ def problem(n_rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, (X[:, :3] + generator.normal(size=(n_rows, 3)) > 0).astype(int)
 
 
+@pytest.mark.slow
 def test_a_fit_compiles_few_programs_and_a_second_one_none(compiles):
     settings = {"hidden": (13,), "compilation_cache": False, "batch_size": 16}
     MultiLabelClassifier(epochs=2, **settings).fit(*problem(250))
@@ -34,6 +36,7 @@ def test_a_fit_compiles_few_programs_and_a_second_one_none(compiles):
     assert len(compiles) == 0
 
 
+@pytest.mark.slow
 def test_predictions_of_many_sizes_share_two_programs(compiles):
     X, Y = problem(250)
     classifier = MultiLabelClassifier(hidden=(14,), epochs=2, predict_rows=128, compilation_cache=False).fit(X, Y)
@@ -45,6 +48,7 @@ def test_predictions_of_many_sizes_share_two_programs(compiles):
     assert len(compiles) == 0
 
 
+@pytest.mark.slow
 def test_sparse_batches_of_any_number_of_non_zeros_share_one_program(compiles):
     """More than 1,000 batches, from empty rows to rows of hundreds: nothing compiles after the first epoch."""
     generator = np.random.default_rng(0)

@@ -25,6 +25,7 @@ def test_padded_nonzeros_hold_the_same_rows(density):
     np.testing.assert_array_equal(np.asarray(take_rows(data.blocks["x"], rows, 300)), matrix[rows].toarray())
 
 
+@pytest.mark.slow
 def test_training_on_padded_nonzeros_equals_training_on_dense_rows(job, monkeypatch):
     plan = Plan(precision="float64", epochs=4, hidden=(16,))
     job.features = np.where(np.abs(job.features) > 1, job.features, 0)

@@ -20,6 +20,7 @@ def sparse(n: int, width: int, density: float, seed: int = 0) -> sp.csr_matrix:
     return sp.csr_matrix(block)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_gathered", [False, True])
 @pytest.mark.parametrize("density", [0.0, 0.02, 0.3])
 def test_a_bag_is_the_product_with_the_rows_of_the_batch(density, is_gathered):
@@ -37,6 +38,7 @@ def test_a_bag_is_the_product_with_the_rows_of_the_batch(density, is_gathered):
     assert (every[50:] == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_gathered", [False, True])
 @pytest.mark.parametrize("is_adagrad", [False, True])
 def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered, is_adagrad):
@@ -106,6 +108,7 @@ class Job:
         return engine.Scorer(self.networks, trained.weights, "float64", Runtime()).scores({"text": block}, *members)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_with_plain_descent_a_table_is_a_dense_layer(early_stopping):
     settings = {"optimizer": "sgd", "early_stopping": early_stopping, "momentum": 0.0}
@@ -121,6 +124,7 @@ def test_with_plain_descent_a_table_is_a_dense_layer(early_stopping):
     np.testing.assert_allclose(table.scores(one), expit(np.mean(logit(each), axis=0)), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_members_side_by_side_are_members_one_by_one():
     job = Job(True)
     one, other = job.trained("together"), job.trained("single")

@@ -77,6 +77,7 @@ def every_pair(scorer, tables, given):
     return logits, dense
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("names", [("features",), ("text",), ("features", "text")])
 def test_without_hidden_layers_contributions_and_the_constant_are_the_logit(names, dtype):
@@ -89,6 +90,7 @@ def test_without_hidden_layers_contributions_and_the_constant_are_the_logit(name
     np.testing.assert_allclose(total, mean_logits(scorer, given), rtol=0, atol=1e-6 if dtype == "float64" else 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"hidden": (8,)}, {"hidden": (8, 6), "batch_norm": True}])
 def test_with_hidden_layers_a_contribution_is_the_slope_times_the_input(settings):
     scorer, tables = scorer_of(mlp(activation="tanh", dropout=0.2, **settings))
@@ -106,6 +108,7 @@ def test_with_hidden_layers_a_contribution_is_the_slope_times_the_input(settings
         np.testing.assert_allclose(found[name][3, column], slope * given[name][3, column], rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_has_slopes_too():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "gelu"), keras.layers.Dense(L, "sigmoid")])
     own = describe(model, {"features": (4,)}, L)
@@ -120,6 +123,7 @@ def test_a_network_of_ones_own_has_slopes_too():
         np.testing.assert_allclose(found["features"][:, 1], slope * blocks()["features"][:, [1]], rtol=0, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_softmax_logits_are_those_before_the_softmax():
     scorer, tables = scorer_of(mlp((5,)), "softmax")
     other, _ = scorer_of(mlp((5,)))

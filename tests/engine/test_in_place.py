@@ -15,6 +15,7 @@ from tests.engine.test_compiles import problem
 WIDTH = 512  # as many numbers as LARGE_KERNEL between two layers of this width
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="copies are avoided on a CPU")
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_step_copies_no_large_weight_and_gives_the_same_numbers(monkeypatch, optimizer):

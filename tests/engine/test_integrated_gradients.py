@@ -56,6 +56,7 @@ def found(scorer, tables, given, pairs):
     return list(engine.pixel_contributions(scorer, tables, given, rows, labels, PLAIN))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["cnn", "resnet"])
 def test_pixels_sum_to_the_difference_of_the_logits(network):
     scorer, tables = scorer_of(network, {"image": (8, 10, 3)}, activation="gelu")
@@ -70,6 +71,7 @@ def test_pixels_sum_to_the_difference_of_the_logits(network):
         assert one.maps["image"].sum() == pytest.approx(one.logit - one.constant, rel=0.02, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_other_columns_are_held(monkeypatch):
     text = sp.random(4, 30, 0.3, format="csr", random_state=1)
     shapes = {"features": (4,), "image": (8, 10, 3), "text": (30,)}
@@ -88,6 +90,7 @@ def test_other_columns_are_held(monkeypatch):
         np.testing.assert_allclose(one.maps["image"], other.maps["image"], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_pixel_that_is_plain_adds_nothing_and_one_that_counts_is_found():
     scorer, tables = scorer_of("cnn", {"image": (8, 10, 3)}, activation="gelu")
     image = np.broadcast_to(np.array(PLAIN["image"], np.uint8), (1, 8, 10, 3)).copy()

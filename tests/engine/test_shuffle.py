@@ -20,6 +20,7 @@ def orders(n_rows: int, padded: int, n_epochs: int, seed: int = 3) -> np.ndarray
     return found[:, :n_rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", [epoch_loop.PLACES, 16], ids=["packed", "pairs"])
 def test_it_is_a_permutation_that_padding_does_not_change(places, monkeypatch):
     monkeypatch.setattr(epoch_loop, "PLACES", places)

@@ -21,6 +21,7 @@ NETWORKS = {"plain": {}, "dropout": {"dropout": 0.4}, "batch_norm": {"batch_norm
 EXACTLY, ROUGHLY = ("float64", 20, 1e-8), ("float32", 3, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "precision", "epochs", "tolerance"),
     [
@@ -41,6 +42,7 @@ def test_members_together_equal_members_alone(job, name, precision, epochs, tole
         np.testing.assert_allclose(a, b, atol=10 * tolerance)
 
 
+@pytest.mark.slow
 def test_chunks_that_do_not_divide_the_members_change_nothing(job, monkeypatch):
     plan = Plan(precision="float64", epochs=5, **SMALL)
     whole = job.train(plan, layout="together")
@@ -49,6 +51,7 @@ def test_chunks_that_do_not_divide_the_members_change_nothing(job, monkeypatch):
     np.testing.assert_allclose(job.scores(plan, whole), job.scores(plan, chunked), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_padded_rows_change_nothing(job, monkeypatch):
     plan = Plan(
         precision="float64", epochs=8, dropout=0.3, batch_norm=True, hidden=(16,), early_stopping=True, patience=3
@@ -68,6 +71,7 @@ def test_padded_rows_change_nothing(job, monkeypatch):
     assert (padded.best_epoch == unpadded.best_epoch).all()
 
 
+@pytest.mark.slow
 def test_unknown_entries_equal_entries_of_weight_zero_for_one_label(make_job):
     job = make_job(n_labels=1)
     plan = Plan(precision="float64", epochs=4, **SMALL)
@@ -79,6 +83,7 @@ def test_unknown_entries_equal_entries_of_weight_zero_for_one_label(make_job):
     np.testing.assert_allclose(job.scores(plan, masked), job.scores(plan, weighted), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_stands_in_unknown_entries_does_not_matter(job):
     plan = Plan(precision="float64", epochs=3, **SMALL)
     job.known = np.random.default_rng(1).random(job.values.shape) < 0.7
@@ -87,6 +92,7 @@ def test_what_stands_in_unknown_entries_does_not_matter(job):
     np.testing.assert_array_equal(job.scores(plan, before), job.scores(plan, job.train(plan)))
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_result_and_another_seed_another(job):
     plan = Plan(epochs=4, dropout=0.2, hidden=(32,))
     first, again = (job.scores(plan, job.train(plan)) for _ in range(2))
@@ -95,6 +101,7 @@ def test_one_seed_gives_one_result_and_another_seed_another(job):
     assert np.abs(first - job.scores(other, job.train(other))).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_weights(job):
     plan = Plan(epochs=60, early_stopping=True, patience=4, learning_rate=0.02, hidden=(32,), schedule="constant")
     trained = job.train(plan)
@@ -109,6 +116,7 @@ def test_early_stopping_keeps_the_best_weights(job):
     assert loss == pytest.approx(np.nanmin(stop_losses[0]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_more_calls_of_the_program_change_nothing(job, monkeypatch):
     plan = Plan(epochs=30, **SMALL)
     monkeypatch.setattr(members_module, "CALL_SECONDS", 1e-9)
@@ -119,6 +127,7 @@ def test_more_calls_of_the_program_change_nothing(job, monkeypatch):
     np.testing.assert_array_equal(many.curves, few.curves)
 
 
+@pytest.mark.slow
 def test_progress_ends_at_one(job):
     plan = Plan(epochs=5, **SMALL)
     news = []
@@ -129,6 +138,7 @@ def test_progress_ends_at_one(job):
     assert all(a.done <= b.done + 1e-9 for a, b in pairwise(news))
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_an_error(job):
     plan = Plan(epochs=3, optimizer="sgd", learning_rate=1e30, **SMALL)
     with pytest.raises(members_module.TrainingError, match="learning_rate"):
@@ -148,6 +158,7 @@ np.save({path!r}, job.scores(plan, job.train(plan)))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_give_what_one_gives(job, tmp_path):
     path = str(tmp_path / "scores.npy")
     subprocess.run([sys.executable, "-c", TWO_DEVICES.format(path=path)], cwd=ROOT, check=True)

@@ -25,6 +25,7 @@ def plain_sums(logits, values, known, weights, label_weights, positive_weights, 
     return total, weight
 
 
+@pytest.mark.slow
 def test_the_reduce_weighs_rows_labels_and_positives_over_known_entries():
     generator = np.random.default_rng(0)
     n, width = 9, 4
@@ -63,6 +64,7 @@ def test_each_member_counts_its_own_training_rows(make_job):
     assert np.allclose(label_facts(data, job.parts, False, False).positive_weights, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["focal", "asymmetric", "class_balanced"])
 def test_no_recompile_when_a_setting_or_a_weight_changes(loss, compiles):
     settings = {"hidden": (11,), "members": 2, "compilation_cache": False, "batch_size": 16, "epochs": 2, "loss": loss}
@@ -86,6 +88,7 @@ def test_no_recompile_when_a_setting_or_a_weight_changes(loss, compiles):
         assert not any(np.allclose(one, other, atol=1e-6) for other in scores[:k])
 
 
+@pytest.mark.slow
 def test_a_label_of_weight_zero_is_not_learned():
     X, Y = problem(400)
     settings = {"hidden": (11,), "members": 2, "epochs": 40, "learning_rate": 1e-2, "calibrate": "none"}

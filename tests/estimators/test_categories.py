@@ -42,6 +42,7 @@ def trained(beside: str) -> tuple[MultiLabelClassifier, pl.DataFrame, pl.DataFra
     return MultiLabelClassifier(**settings, kinds=kinds).fit(X, Y), X, Y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", ["nothing", "text", pytest.param("images", marks=pytest.mark.slow)])
 def test_it_learns_answers_explains_and_is_saved(beside, tmp_path):
     classifier, X, Y = trained(beside)
@@ -59,6 +60,7 @@ def test_it_learns_answers_explains_and_is_saved(beside, tmp_path):
     assert again.labels_ == ("warm", "round", "boxed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", ["nothing", "text"])
 def test_rows_of_the_service_are_answered_alike(beside):
     classifier, *_ = trained(beside)
@@ -71,6 +73,7 @@ def test_rows_of_the_service_are_answered_alike(beside):
     assert rows.features(new.to_dicts()).columns == new.columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", ["nothing", "text"])
 def test_cross_validation_and_the_doctor_take_it(beside):
     X, Y = things(beside=beside)
@@ -79,6 +82,7 @@ def test_cross_validation_and_the_doctor_take_it(beside):
     assert examine(X, Y).to_dict()["facts"]["rows"] == 120
 
 
+@pytest.mark.slow
 def test_a_file_is_streamed_and_answered(tmp_path):
     X, Y = things(400)
     pl.concat([X, Y.rename({name: f"is_{name}" for name in LABELS})], how="horizontal").write_csv(tmp_path / "x.csv")
@@ -89,6 +93,7 @@ def test_a_file_is_streamed_and_answered(tmp_path):
     assert (classifier.predict(samples) == Y.to_numpy()).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_very_many_labels_take_it():
     X, Y = things()
     sets = [[name for name in LABELS if row[name]] for row in Y.to_dicts()]
@@ -113,6 +118,7 @@ def by_keras(shape: tuple[int, ...], n_labels: int):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [SMALL, {"members": 4, "folds": 4, "network": by_keras, "quiet": True}])
 def test_scores_are_honest_where_few_rows_differ(settings):
     """Kept together, equal rows would be scored by what the others, with other labels, say of them."""
@@ -128,6 +134,7 @@ def test_scores_are_honest_where_few_rows_differ(settings):
     assert any("Only 3 different rows are among the 600" in note for note in classifier.report_.to_dict()["notes"])
 
 
+@pytest.mark.slow
 def test_a_label_that_hangs_on_one_category_is_learned():
     X = pl.DataFrame({"colour": ["a", "b", "c"] * 40})
     Y = pl.DataFrame({"p": [0, 1, 0] * 40, "q": [0, 0, 1] * 40})
@@ -138,6 +145,7 @@ def test_a_label_that_hangs_on_one_category_is_learned():
     assert alone.mean("subset_accuracy") == 1
 
 
+@pytest.mark.slow
 def test_a_promise_takes_rows_that_equal_rows_of_training_by_chance_but_not_those_themselves():
     X, Y = things(40)
     classifier = MultiLabelClassifier(**SMALL).fit(X, Y)
@@ -147,6 +155,7 @@ def test_a_promise_takes_rows_that_equal_rows_of_training_by_chance_but_not_thos
     assert "30" in promise.statement(classifier.model_.labels)
 
 
+@pytest.mark.slow
 def test_a_template_of_text_does_not_drown_the_category_beside_it():
     kind = np.arange(90) % 3
     X = pl.DataFrame(

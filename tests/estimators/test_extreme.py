@@ -39,6 +39,7 @@ def trained() -> ManyLabelClassifier:
     return ManyLabelClassifier(hidden=(32,), epochs=20, dropout=0.1).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_it_learns(trained):
     X, Y = made(seed=1)
     report = trained.evaluate(X, Y)
@@ -51,6 +52,7 @@ def test_it_learns(trained):
     assert max(map(len, str(report).splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_the_measures_are_those_of_the_answers(trained):
     X, Y = made(seed=1)
     top = trained.predict_top(X, 5)
@@ -61,6 +63,7 @@ def test_the_measures_are_those_of_the_answers(trained):
         assert told[name]["value"] == expected[name].value
 
 
+@pytest.mark.slow
 def test_answers_are_the_best_labels_above_the_threshold(trained):
     X, Y = made(seed=1)
     answers, top = trained.predict(X), trained.predict_top(X, 50)
@@ -104,12 +107,14 @@ def test_the_same_scores_after_loading(trained, tmp_path):
     assert (tmp_path / "again.manyhot").read_bytes() == (tmp_path / "m.manyhot").read_bytes()
 
 
+@pytest.mark.slow
 def test_one_seed_one_result():
     X, Y = made(200)
     first, second = (ManyLabelClassifier(hidden=(8,), epochs=2, seed=4).fit(X, Y).predict_top(X, 3) for _ in range(2))
     assert (first.scores == second.scores).all()
 
 
+@pytest.mark.slow
 def test_label_sets_and_text_columns():
     words = ["red", "green", "blue", "round", "sharp"]
     generator = np.random.default_rng(0)
@@ -124,6 +129,7 @@ def test_label_sets_and_text_columns():
     assert list(clf.feature_names_in_) == ["message", "size", "shop"]
 
 
+@pytest.mark.slow
 def test_samples_and_dense_numbers():
     X, Y = made(100)
     names = [f"f{j}" for j in range(L)]
@@ -137,6 +143,7 @@ def test_samples_and_dense_numbers():
     assert dense.predict_top(X.toarray()).labels.shape == (100, 5)
 
 
+@pytest.mark.slow
 def test_labels_never_seen_and_rows_without_labels():
     X, Y = made(200)
     wide = sp.csr_matrix(sp.hstack([sp.csr_matrix((200, 40), dtype=bool), Y]))
@@ -166,6 +173,7 @@ print((peak() - before) // 1024)
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is counted in other units elsewhere")
 def test_nothing_dense_with_very_many_labels():
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
@@ -259,6 +267,7 @@ def test_log_odds_of_labels():
     np.testing.assert_allclose(odds, np.log([2.5 / 1.5, 0.5 / 3.5]))
 
 
+@pytest.mark.slow
 def test_frames_with_columns_by_name():
     X, Y = made(80)
     frame = pd.DataFrame(X.toarray()[:, :6] + np.random.default_rng(0).normal(size=(80, 6)), columns=list("abcdef"))
@@ -267,6 +276,7 @@ def test_frames_with_columns_by_name():
     assert clf.predict_top(frame, 2).labels.shape == (80, 2)
 
 
+@pytest.mark.slow
 def test_other_files_stay_what_they_are(tmp_path):
     X, Y = made(60)
     MultiLabelClassifier(members=2, hidden=(4,), epochs=1).fit(X.toarray(), Y.toarray()).save(tmp_path / "m.manyhot")

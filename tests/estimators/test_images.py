@@ -27,6 +27,7 @@ def squares(n: int = 160, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, Y.astype(int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", ["cnn", "auto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "convnext"))]
 )
@@ -40,6 +41,7 @@ def test_images_are_learned_saved_and_answered_alike(network, tmp_path):
     np.testing.assert_array_equal(model.predict_proba(X / 255), model.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_images_stand_beside_numbers_and_texts():
     X, Y = squares()
     generator = np.random.default_rng(1)
@@ -106,6 +108,7 @@ def files(tmp_path_factory):
     return paths, Y, MultiLabelClassifier(**SMALL).fit(paths, Y)
 
 
+@pytest.mark.slow
 def test_frames_hold_images_in_many_forms(files, tmp_path, monkeypatch):
     paths, Y, model = files
     expected = model.predict_proba(paths)
@@ -130,6 +133,7 @@ def test_frames_hold_images_in_many_forms(files, tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.predict_proba(paths), expected)
 
 
+@pytest.mark.slow
 def test_paths_alone_are_one_column_of_images(files):
     paths, Y, model = files
     names = paths["photo"].to_list()
@@ -139,6 +143,7 @@ def test_paths_alone_are_one_column_of_images(files):
     np.testing.assert_array_equal(alone.predict_proba(names), model.predict_proba(paths))
 
 
+@pytest.mark.slow
 def test_bad_images_are_skipped_or_refused(files):
     paths, Y, model = files
     names = paths["photo"].to_list()
@@ -162,6 +167,7 @@ def test_bad_images_are_skipped_or_refused(files):
     assert "1 row was left out" in " ".join(skipped.report_.to_dict()["notes"])
 
 
+@pytest.mark.slow
 def test_settings_of_images_hold_for_files(files, tmp_path):
     paths, Y, _ = files
     told = {**SMALL, "image_settings": {"filters": [4], "size": "6x9", "channels": "grey", "fit": "crop"}}
@@ -171,6 +177,7 @@ def test_settings_of_images_hold_for_files(files, tmp_path):
     np.testing.assert_array_equal(load(tmp_path / "m.manyhot").predict_proba(paths), model.predict_proba(paths))
 
 
+@pytest.mark.slow
 def test_very_many_labels_take_no_images(files):
     paths, _, _ = files
     with pytest.raises(InputError, match="--kind photo=ignored"):

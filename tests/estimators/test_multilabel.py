@@ -28,6 +28,7 @@ def fitted(X, Y, **settings):
     return MultiLabelClassifier(**{**SMALL, **settings}).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_every_form_of_targets_gives_the_same_model(rows):
     X, Y = rows
     names = ["loud", "quiet", "sad"]
@@ -56,6 +57,7 @@ def test_every_form_of_targets_gives_the_same_model(rows):
         assert classifier.labels_ == tuple(names)
 
 
+@pytest.mark.slow
 def test_label_sets_come_back_under_their_names(rows):
     X, Y = rows
     names = np.array(["loud", "quiet", "sad"])
@@ -83,6 +85,7 @@ def test_wrong_targets_are_named(rows, y, message):
         fitted(rows[0], y)
 
 
+@pytest.mark.slow
 def test_a_constant_label_is_answered_by_its_prior_and_named(rows):
     X, Y = rows
     Y = np.column_stack([Y, np.ones(90, int), np.zeros(90, int)])
@@ -94,6 +97,7 @@ def test_a_constant_label_is_answered_by_its_prior_and_named(rows):
     assert "label_4" in str(classifier.report_)
 
 
+@pytest.mark.slow
 def test_unknown_targets_are_left_out_everywhere(rows):
     X, Y = rows
     unknown = np.random.default_rng(1).random(Y.shape) < 0.3
@@ -106,12 +110,14 @@ def test_unknown_targets_are_left_out_everywhere(rows):
     np.testing.assert_array_equal(classifier.predict_proba(X), other.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_does_not_matter(rows):
     X, Y = rows
     order = np.random.default_rng(0).permutation(len(X))
     np.testing.assert_array_equal(fitted(X, Y).predict_proba(X), fitted(X[order], Y[order]).predict_proba(X))
 
 
+@pytest.mark.slow
 def test_a_row_of_weight_two_is_the_row_twice(rows):
     X, Y = rows
     weights = np.random.default_rng(0).integers(0, 3, size=90)
@@ -121,6 +127,7 @@ def test_a_row_of_weight_two_is_the_row_twice(rows):
     assert weighted.thresholds_ == repeated.thresholds_
 
 
+@pytest.mark.slow
 def test_sparse_features_stay_sparse_and_agree_with_a_saved_model(rows, tmp_path):
     generator = np.random.default_rng(3)
     X = sp.random(120, 400, density=0.05, format="csr", random_state=3)
@@ -135,6 +142,7 @@ def test_sparse_features_stay_sparse_and_agree_with_a_saved_model(rows, tmp_path
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{}, {"batch_norm": True, "dropout": 0.2}, {"precision": "float64"}, {"decide": "top_k"}]
 )
@@ -165,6 +173,7 @@ def test_evidence_can_be_left_out(rows, tmp_path):
     assert str(loaded.report_) == str(classifier.report_)
 
 
+@pytest.mark.slow
 def test_mixed_frames_with_gaps_and_unseen_levels(rows, tmp_path):
     X, Y = rows
     frame = pd.DataFrame(X, columns=list("abcde"))
@@ -213,6 +222,7 @@ def test_text_in_a_matrix_is_told_with_its_place_and_what_to_do(rows):
         MultiLabelClassifier(**SMALL).fit(mixed, Y)
 
 
+@pytest.mark.slow
 def test_partial_fit_goes_on_and_marks_the_report_as_stale(rows):
     X, Y = rows
     classifier = MultiLabelClassifier(**SMALL).partial_fit(X, Y)
@@ -237,6 +247,7 @@ def test_thresholds_are_edited_by_name(rows):
         classifier.set_threshold("lable_1", 0.5)
 
 
+@pytest.mark.slow
 def test_one_member_holds_out_a_quarter_of_few_rows(rows):
     classifier = fitted(*rows, members=1)
     assert 22 <= len(classifier.model_.evidence.scores) <= 23
@@ -248,6 +259,7 @@ def test_fewer_rows_than_folds():
         fitted(np.arange(10.0).reshape(5, 2), np.array([[0, 1], [1, 0], [0, 1], [1, 0], [1, 1]]))
 
 
+@pytest.mark.slow
 def test_a_hopeless_rare_label_is_not_answered_everywhere():
     """Pure noise, one positive in fifty: the exact optimum of F1 answers many rows for nothing."""
     generator = np.random.default_rng(0)
@@ -261,6 +273,7 @@ def test_a_hopeless_rare_label_is_not_answered_everywhere():
     assert answered[0.0] > 2 * answered[0.1]
 
 
+@pytest.mark.slow
 def test_one_binary_target_is_answered_as_scikit_learn_does(rows):
     X, Y = rows
     for classes in (np.array([0, 1]), np.array([-1, 1]), np.array(["no", "yes"])):
@@ -277,6 +290,7 @@ def test_one_binary_target_is_answered_as_scikit_learn_does(rows):
         fitted(X, np.array(["sad", "quiet", "fast"] * 30))
 
 
+@pytest.mark.slow
 def test_one_binary_target_is_decided_at_one_half_whatever_was_set(rows):
     X, Y = rows
     classifier = fitted(X, Y[:, 0], decide="precision", decide_settings={"at_least": 0.9})

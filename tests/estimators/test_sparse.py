@@ -143,6 +143,7 @@ def real_set(name: str, folder) -> tuple[sp.csr_matrix, np.ndarray]:
     return sp.csr_matrix(features), samples.targets.values[:, samples.targets.values.any(axis=0)]
 
 
+@pytest.mark.slow
 def test_saved_sparse_models_score_the_same_and_sparse_rows_in_any_form(tmp_path):
     X, Y = rows(300, 500, 20)
     classifier = MultiLabelClassifier(members=2, epochs=8, hidden=(16,)).fit(X, Y)
@@ -154,6 +155,7 @@ def test_saved_sparse_models_score_the_same_and_sparse_rows_in_any_form(tmp_path
     assert roc_auc_score(Y, scores) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_sparse", [True, False])
 def test_scores_are_means_of_logits_where_rows_are_sparse_out_of_fold_too(is_sparse):
     X, Y = rows(120, 30, 5)
@@ -171,6 +173,7 @@ def test_scores_are_means_of_logits_where_rows_are_sparse_out_of_fold_too(is_spa
     np.testing.assert_allclose(model.evidence.scores, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_row_counts_the_same_twice_or_with_weight_two():
     X, Y = rows(120, 60, 10)
     chosen = np.arange(120) % 3 == 0
@@ -181,6 +184,7 @@ def test_a_row_counts_the_same_twice_or_with_weight_two():
     np.testing.assert_allclose(twice.predict_proba(X), weighted.predict_proba(X), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_peak_memory_of_sparse_prediction_follows_the_non_zeros():
     X, Y = rows(2000, 50, 5)
     wide = sp.csr_matrix((X.data, X.indices * 20_000, X.indptr), (2000, 1_000_000))

@@ -40,6 +40,7 @@ def tickets(n: int = 300, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
     return pl.DataFrame({"message": texts, "age": generator.normal(size=n), "plan": plan}), Y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made", [list, tuple, np.asarray, pd.Series, pl.Series, lambda one: pd.Series(one, dtype="string")]
 )
@@ -61,6 +62,7 @@ def test_texts_alone_are_one_column_of_text(made, tmp_path):
         np.testing.assert_array_equal(model.predict_proba(pl.DataFrame({"text": asked})), wanted)
 
 
+@pytest.mark.slow
 def test_texts_alone_go_to_the_only_column_of_text_whatever_its_name():
     frame, Y = tickets(60)
     texts = frame["message"].to_list()
@@ -88,6 +90,7 @@ def odd_model(tmp_path_factory) -> tuple[MultiLabelClassifier, pl.DataFrame, Pat
     return classifier, frame, path
 
 
+@pytest.mark.slow
 def test_words_are_learned_beside_numbers_and_categories():
     frame, Y = tickets(600)
     classifier = MultiLabelClassifier(members=4, seed=1).fit(frame, Y)
@@ -98,6 +101,7 @@ def test_words_are_learned_beside_numbers_and_categories():
     assert scores[~truth].mean() < 0.1
 
 
+@pytest.mark.slow
 def test_several_text_columns_are_told_apart():
     frame, Y = tickets(400)
     swapped = frame.with_columns(subject=pl.lit("nothing to see here, move along please") + pl.col("plan"))
@@ -107,6 +111,7 @@ def test_several_text_columns_are_told_apart():
     assert np.abs(classifier.predict_proba(swapped) - classifier.predict_proba(crossed)).max() > 0.05
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_scores_bit_for_bit(odd_model, tmp_path):
     classifier, frame, path = odd_model
     rows = frame.head(64)
@@ -122,6 +127,7 @@ def test_another_process_gives_the_same_scores_bit_for_bit(odd_model, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), expected)
 
 
+@pytest.mark.slow
 def test_missing_and_empty_texts_have_a_score_of_their_own_and_equal(odd_model):
     classifier, frame, _ = odd_model
     row = frame.head(1)
@@ -132,6 +138,7 @@ def test_missing_and_empty_texts_have_a_score_of_their_own_and_equal(odd_model):
         np.testing.assert_array_equal(first, other)
 
 
+@pytest.mark.slow
 def test_text_that_looks_like_numbers_stays_text():
     frame, Y = tickets(300)
     codes = pl.Series("code", np.where(Y[:, 0], "007", "008"))
@@ -153,6 +160,7 @@ def test_a_network_of_ones_own_does_not_leave_texts_out_in_silence():
         MultiLabelClassifier(network=model).fit(frame.select("message", "age"), Y)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_trains_on(odd_model):
     _, frame, path = odd_model
     classifier = load(path)

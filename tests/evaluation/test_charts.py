@@ -22,6 +22,7 @@ def result():
     return cross_validate(model, X, Y, folds=3, repeats=2, epochs=2, batch_size=16, quiet=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".html", b"<!DOCTYPE html")])
 def test_a_picture_in_every_format(result, suffix, start, tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
@@ -38,6 +39,7 @@ def test_a_picture_in_every_format(result, suffix, start, tmp_path, monkeypatch)
         assert b"<link" not in content
 
 
+@pytest.mark.slow
 def test_every_fold_is_drawn(result):
     chart = spread({"": result.to_dict()}).to_dict()
     ticks, means = chart["layer"][0], chart["layer"][1]

@@ -70,6 +70,7 @@ def is_whole(one: Explanation) -> bool:
     return abs(one.unexplained) < 1e-6 * max(1, abs(one.logit))
 
 
+@pytest.mark.slow
 def test_planted_words_and_columns_come_first(every):
     clf, X, Y = every
     hits = {name: [] for name in ("refund", "money back", "invoice", "size", "kind = red")}
@@ -90,6 +91,7 @@ def test_planted_words_and_columns_come_first(every):
     assert min(found.values()) > 0.9, found
 
 
+@pytest.mark.slow
 def test_contributions_sum_to_the_logit_without_hidden_layers(every):
     clf, X, _ = every
     for told in clf.explain(X[:20], top=1000):
@@ -104,6 +106,7 @@ def test_contributions_sum_to_the_logit_without_hidden_layers(every):
             assert all(r.contribution < 0 for r in one.against)
 
 
+@pytest.mark.slow
 def test_answered_labels_are_explained_or_the_likeliest_one(every):
     clf, X, _ = every
     answers, scores = clf.predict_labels(X), clf.predict_proba(X)
@@ -117,6 +120,7 @@ def test_answered_labels_are_explained_or_the_likeliest_one(every):
             assert len(one.for_) <= 1
 
 
+@pytest.mark.slow
 def test_places_are_those_of_the_text_as_it_was_written(trained):
     clf, X, _ = trained
     X = X[:3].with_columns(body=pl.Series(["Please REFUND, refund!", "U\u0308ber 😀 money", None]))
@@ -193,6 +197,7 @@ def test_wrong_questions_are_answered(trained):
             clf.explain(X, top=top)
 
 
+@pytest.mark.slow
 def test_a_text_of_a_megabyte(trained):
     clf, X, _ = trained
     generator = np.random.default_rng(0)
@@ -205,6 +210,7 @@ def test_a_text_of_a_megabyte(trained):
     assert [text[start:end] for start, end in reasons["refund"].places] == ["refund"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_matrices_are_told_by_their_columns(is_sparse):
     generator = np.random.default_rng(0)
@@ -224,6 +230,7 @@ def test_matrices_are_told_by_their_columns(is_sparse):
         assert "x7 = missing" in names
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_and_a_frame_of_numbers():
     generator = np.random.default_rng(0)
     X = pl.DataFrame(generator.normal(size=(200, 3)), schema=["p", "q", "r"])
@@ -238,6 +245,7 @@ def test_a_network_of_ones_own_and_a_frame_of_numbers():
         assert np.mean([one[clf.labels_[j]].for_[0].what == column for one in sure]) > 0.9
 
 
+@pytest.mark.slow
 def test_arrays_are_refused():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(60, 4, 4))
@@ -248,6 +256,7 @@ def test_arrays_are_refused():
         clf.explain(X[:2])
 
 
+@pytest.mark.slow
 def test_softmax_and_one_binary_target():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(200, 3))
@@ -266,6 +275,7 @@ def lengths(texts: list[str]) -> np.ndarray:
     return np.array([[len(text), text.count("e")] for text in texts], dtype=float)
 
 
+@pytest.mark.slow
 def test_texts_through_a_function_are_one_reason_by_the_name_of_their_column():
     generator = np.random.default_rng(0)
     texts = ["e" * count + "x" * 5 for count in generator.integers(0, 9, 80)]
@@ -281,6 +291,7 @@ def test_texts_through_a_function_are_one_reason_by_the_name_of_their_column():
     assert total == pytest.approx(told["label_0"].logit, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_learned_vectors_of_words_are_refused_by_name():
     frame = pl.DataFrame({"note": [f"so good a day number {k}" for k in range(60)]})
     Y = np.array([[1, 0], [0, 1]] * 30)

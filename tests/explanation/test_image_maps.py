@@ -17,6 +17,7 @@ def trained():
     return MultiLabelClassifier(labels=["first", "second"], epochs=15, **SETTINGS).fit(X, Y), *spots(20, seed=1)
 
 
+@pytest.mark.slow
 def test_planted_spots_are_found(trained):
     clf, X, Y = trained
     hits = []
@@ -29,6 +30,7 @@ def test_planted_spots_are_found(trained):
     assert np.mean(hits) > 0.9
 
 
+@pytest.mark.slow
 def test_what_is_not_explained_is_said_and_little(trained):
     clf, X, _ = trained
     for told in clf.explain(X, ["first", "second"], top=9):
@@ -40,6 +42,7 @@ def test_what_is_not_explained_is_said_and_little(trained):
             assert abs(one.unexplained) < 0.1 * np.abs(one.maps["image"]).sum()
 
 
+@pytest.mark.slow
 def test_every_form_tells_it(trained):
     clf, X, _ = trained
     one = clf.explain(X[:1], ["first"], top=9)[0]["first"]
@@ -66,6 +69,7 @@ def test_it_is_the_same_after_saving_and_row_by_row(trained, tmp_path, monkeypat
     assert clf.explain(X[:2], []) == [{}, {}]
 
 
+@pytest.mark.slow
 def test_two_columns_of_images_beside_numbers():
     X, Y = spots(80)
     frame = pl.DataFrame([pl.Series("left", X), pl.Series("right", X[:, ::-1, ::-1]), pl.Series("x", Y[:, 0] * 1.0)])

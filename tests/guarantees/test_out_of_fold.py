@@ -63,6 +63,7 @@ def test_the_reported_auc_is_that_of_fresh_data(n_runs):
     assert half[0] < 0.02
 
 
+@pytest.mark.slow
 def test_a_leak_would_be_seen():
     """The same simulation with the training rows scored by the members that saw them."""
     generator = np.random.default_rng(0)
@@ -72,6 +73,7 @@ def test_a_leak_would_be_seen():
     assert seen - classifier.report_.measures["own"]["roc_auc_macro"]["value"] > 0.1
 
 
+@pytest.mark.slow
 def test_copies_of_a_row_sit_in_one_fold():
     """Every row twice, labels pure noise: without merging, the copy in the training part would give the label away."""
     generator = np.random.default_rng(1)

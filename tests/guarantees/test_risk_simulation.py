@@ -153,6 +153,7 @@ def test_misses_over_all_labels(population, n):
     assert share < {100: 1.2, 300: 1.06, 1000: 1.03}[n]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 def test_misses_of_every_label(population, n):
     at_most = 0.1
@@ -174,6 +175,7 @@ def test_misses_of_every_label(population, n):
         assert share < 1.12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("guided", [True, False], ids=["guided", "alone"])
 def test_wrong_answers_over_all_labels(population, n, guided):
@@ -190,6 +192,7 @@ def test_wrong_answers_over_all_labels(population, n, guided):
         assert share > {300: 0.4 if guided else 0.3, 1000: 0.7}[n]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize(
     ("guided", "simultaneous"), [(True, False), (False, False), (True, True)], ids=["guided", "alone", "all_at_once"]
@@ -220,6 +223,7 @@ def test_wrong_answers_of_every_label(population, n, guided, simultaneous):
         assert share > (0.4 if simultaneous else 0.6 if guided else 0.5)
 
 
+@pytest.mark.slow
 def test_entries_taken_for_independent_units_are_found_out(monkeypatch):
     """The same simulation, with a p-value for n * l units where there are n: the variance over the wrong axis."""
     population = Population(0.0)

@@ -18,6 +18,7 @@ def test_weights_of_labels_are_one_where_nothing_is_said_and_not_all_zero():
         label_weights_of(Plan(label_weights={"a": 0, "b": 0.0}), space)
 
 
+@pytest.mark.slow
 def test_settings_of_numpy_train_and_are_saved(tmp_path):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(60, 3))

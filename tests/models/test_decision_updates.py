@@ -51,6 +51,7 @@ SETTLED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECISIONS)
 def test_thresholds_for_another_measure_are_those_of_a_fit_for_it(model, name):
     X, y = draw(400, 0)
@@ -66,6 +67,7 @@ def test_thresholds_for_another_measure_are_those_of_a_fit_for_it(model, name):
     assert ours["answering"]["decision"] == name
 
 
+@pytest.mark.slow
 def test_thresholds_by_hand_are_answered_by_kept_and_reported(model, tmp_path):
     X, _ = draw(80, 2)
     before = own(model, "f1_macro")
@@ -88,6 +90,7 @@ def test_thresholds_by_hand_are_answered_by_kept_and_reported(model, tmp_path):
         model.set_threshold("night", 1.5)
 
 
+@pytest.mark.slow
 def test_top_k_has_no_thresholds_to_set(model):
     model.decide_for("top_k", k=1)
     assert (model.predict(draw(20, 3)[0]).sum(axis=1) == 1).all()
@@ -204,6 +207,7 @@ def test_without_evidence_nothing_is_refitted_but_hands_may_set(trained, tmp_pat
     assert bare.thresholds_["car"] == 0.3
 
 
+@pytest.mark.slow
 def test_after_further_training_the_scores_are_stale():
     X, y = draw(300, 0)
     fitted = MultiLabelClassifier(**SETTINGS).fit(X, y)
@@ -212,6 +216,7 @@ def test_after_further_training_the_scores_are_stale():
         fitted.decide_for("f1_micro")
 
 
+@pytest.mark.slow
 def test_calibrated_and_raw_probabilities():
     X, y = draw(300, 0)
     settings = {**SETTINGS, "members": 1, "epochs": 150, "dropout": 0.0, "weight_decay": 0.0}
@@ -237,6 +242,7 @@ def test_the_report_measures_thresholds_on_rows_they_were_not_fitted_on(model):
     assert own(model, "f1_macro") < flattering
 
 
+@pytest.mark.slow
 def test_suspicious_labels_finds_planted_faults():
     X, y = draw(600, 12)
     sure = np.flatnonzero((X[:, 0] > 1.5) & (y[:, 0] == 1))[:6]
@@ -247,6 +253,7 @@ def test_suspicious_labels_finds_planted_faults():
     assert len({(int(row), 0) for row in sure} & named) >= 4
 
 
+@pytest.mark.slow
 def test_hidden_labels_are_learned_around_and_a_label_nobody_looked_at_is_told():
     X, y = draw(400, 13)
     y = y.astype(float)
@@ -262,6 +269,7 @@ def test_hidden_labels_are_learned_around_and_a_label_nobody_looked_at_is_told()
     assert found["roc_auc_macro"].value > 0.85
 
 
+@pytest.mark.slow
 def test_positive_only_learns_from_what_was_recorded_and_says_what_it_assumes():
     X, y = draw(500, 15)
     recorded = y * (np.random.default_rng(1).random(y.shape) < 0.5)
@@ -285,6 +293,7 @@ def test_positive_only_learns_from_what_was_recorded_and_says_what_it_assumes():
         MultiLabelClassifier(positive_only=True, head="softmax", allow_softmax=True).fit(X, y)
 
 
+@pytest.mark.slow
 def test_targets_are_matched_by_name_where_they_carry_names():
     X, y = draw(400, 0)
     fitted = MultiLabelClassifier(**{**SETTINGS, "labels": ["vehicle", "night", "day", "car"]})
@@ -318,6 +327,7 @@ def test_targets_are_matched_by_name_where_they_carry_names():
         fitted.guarantee(fresh, sets, miss_rate=0.2)
 
 
+@pytest.mark.slow
 def test_hand_set_thresholds_stay_in_the_report_whatever_changes_next(model, tmp_path):
     model.set_thresholds(dict.fromkeys(NAMES, 0.97))
     by_hand = own(model, "f1_micro")
@@ -356,6 +366,7 @@ def test_settings_of_another_decision_and_wrong_forms_are_refused(model):
         model.guarantee(X, y, miss_rate=0.2, simultaneous=True)
 
 
+@pytest.mark.slow
 def test_weights_of_labels_hold_in_further_training():
     X, y = draw(300, 0)
     settings = {**SETTINGS, "label_weights": {**dict.fromkeys(NAMES[:3], 0.0), "vehicle": 1e-9}, "weight_decay": 0.0}

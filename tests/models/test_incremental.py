@@ -23,6 +23,7 @@ def fitted():
     return MultiLabelClassifier(**SETTINGS).fit(X, Y[["sad", "quiet"]])
 
 
+@pytest.mark.slow
 def test_a_new_label_is_learned_and_the_old_ones_keep_their_worth(fitted, tmp_path):
     X, Y = draw(500, 0)
     before = fitted.report_.to_dict()["labels"]
@@ -40,6 +41,7 @@ def test_a_new_label_is_learned_and_the_old_ones_keep_their_worth(fitted, tmp_pa
     np.testing.assert_array_equal(again.predict_proba(fresh), fitted.predict_proba(fresh))
 
 
+@pytest.mark.slow
 def test_members_never_train_on_rows_they_are_scored_on(fitted):
     """Labels that are pure noise show nothing, unless a member has seen the row before."""
     X, Y = draw(500, 0)
@@ -54,6 +56,7 @@ def test_members_never_train_on_rows_they_are_scored_on(fitted):
     np.testing.assert_array_equal(first.rows.held[order], evidence.rows.held[again])
 
 
+@pytest.mark.slow
 def test_new_rows_are_dealt_out_too(fitted):
     X, Y = draw(800, 0)
     fitted.add_labels(X, Y, epochs=4)
@@ -61,6 +64,7 @@ def test_new_rows_are_dealt_out_too(fitted):
     assert fitted.model_.evidence.rows.held.any(axis=0).all()
 
 
+@pytest.mark.slow
 def test_it_starts_from_the_old_weights(fitted):
     X, Y = draw(500, 0)
     fresh, _ = draw(300, 2)
@@ -71,6 +75,7 @@ def test_it_starts_from_the_old_weights(fitted):
     assert moved < 0.5 * np.abs(anew[:, :2] - before).mean()
 
 
+@pytest.mark.slow
 def test_label_sets_and_named_arrays_are_taken(fitted):
     X, Y = draw(500, 0)
     sets = [{name for name in Y if row[name]} for _, row in Y.iterrows()]
@@ -80,6 +85,7 @@ def test_label_sets_and_named_arrays_are_taken(fitted):
     assert fitted.labels_ == ("sad", "quiet", "loud", "blue")
 
 
+@pytest.mark.slow
 def test_what_cannot_grow_is_refused(fitted, tmp_path):
     X, Y = draw(500, 0)
     with pytest.raises(InputError, match="known already"):
@@ -94,6 +100,7 @@ def test_what_cannot_grow_is_refused(fitted, tmp_path):
     assert fitted.labels_ == ("sad", "quiet")
 
 
+@pytest.mark.slow
 def test_one_member_remembers_the_targets_it_was_trained_on():
     X, Y = draw(500, 0)
     fitted = MultiLabelClassifier(**{**SETTINGS, "members": 1}).fit(X, Y[["sad", "quiet"]])
@@ -107,6 +114,7 @@ def test_one_member_remembers_the_targets_it_was_trained_on():
     assert fitted.model_.plan.epochs == SETTINGS["epochs"]
 
 
+@pytest.mark.slow
 def test_rows_with_equal_features_keep_their_own_targets_and_folds():
     X, _ = draw(150, 0)
     X = np.concatenate([X, X])
@@ -127,6 +135,7 @@ def test_old_labels_that_would_be_forgotten_are_named(fitted):
     assert fitted.labels_ == ("sad", "quiet")
 
 
+@pytest.mark.slow
 def test_weights_settings_and_precision_go_along():
     X, Y = draw(300, 0)
     weights = np.where(X[:, 3] > 0, 2.0, 1.0)
@@ -139,6 +148,7 @@ def test_weights_settings_and_precision_go_along():
     assert fitted.fit(X, Y).labels_ == ("sad", "quiet", "loud")
 
 
+@pytest.mark.slow
 def test_the_softmax_trap_and_settings_per_label_are_refused_before_training():
     X, Y = draw(300, 0)
     exclusive = [{"day"} if x > 0 else {"night"} for x in X[:, 0]]

@@ -50,6 +50,7 @@ def with_gaps(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(label.alias("label_1"), pl.when(number % 5 > 0).then(pl.col("x1")).alias("x1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frame", "settings"),
     [
@@ -74,6 +75,7 @@ def test_one_window_is_training_in_memory(tmp_path, frame, settings):
     np.testing.assert_allclose(streamed.model_.evidence.curves, in_memory.model_.evidence.curves, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"members": 3, "early_stopping": True}], ids=["one", "three"])
 def test_many_windows_learn_as_well(tmp_path, settings):
     table(4000, text=True).write_csv(tmp_path / "songs.csv")
@@ -110,6 +112,7 @@ def test_stopping_rows_stand_behind_the_largest_window(songs, tmp_path):
             np.testing.assert_array_equal(data.blocks["features"][most : most + n_stop], job.stop.blocks["features"])
 
 
+@pytest.mark.slow
 def test_patience_counts_passes_and_not_windows(tmp_path):
     table(3000).write_csv(tmp_path / "songs.csv")
     settings = SMALL | {"epochs": 4, "early_stopping": True, "patience": 1, "learning_rate": 0.1}
@@ -129,6 +132,7 @@ def own_model() -> keras.Model:
     return model
 
 
+@pytest.mark.slow
 def test_a_keras_model_of_your_own(tmp_path):
     table().drop("kind").write_csv(tmp_path / "songs.csv")
     settings = {"network": own_model(), "members": 1, "epochs": 4, "batch_size": 32, "quiet": True}
@@ -165,6 +169,7 @@ def test_rows_that_are_set_aside_are_never_trained_on(songs, tmp_path):
     np.testing.assert_array_equal(job.given.targets.values, labels[job.aside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".tsv", ".jsonl", ".parquet", ".arrow", ".csv.gz"])
 def test_other_formats_give_the_same_scores(songs, tmp_path, suffix):
     frame, path = pl.read_csv(songs), tmp_path / f"others{suffix}"
@@ -178,6 +183,7 @@ def test_other_formats_give_the_same_scores(songs, tmp_path, suffix):
     np.testing.assert_allclose(first.predict_proba(samples), second.predict_proba(samples), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_streamed_model_is_saved_and_says_what_it_cannot_do(songs, tmp_path):
     classifier = MultiLabelClassifier(**SMALL).fit_file(songs, OPTIONS, stream=True, window_bytes=20_000)
     classifier.save(tmp_path / "songs.manyhot")
@@ -196,6 +202,7 @@ def few_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 def test_label_sets_beyond_the_sample_are_left_out_and_noted(tmp_path, monkeypatch):
     frame = table(600).select("x0", "x1", "x2")
     moods = ["loud" if x > 0 else "soft" for x in frame["x0"]]
@@ -305,6 +312,7 @@ class TestRefusals:
         assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_file_larger_than_memory_is_streamed_by_itself(songs, monkeypatch):
     monkeypatch.setattr("manyhot.data.readers.memory.available_memory", lambda: 1000)
     classifier = MultiLabelClassifier(**SMALL).fit_file(songs, OPTIONS)

@@ -29,6 +29,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_one_window_is_training_in_memory(photos, monkeypatch):
     monkeypatch.setattr("manyhot.data.readers.sampling.IMAGE_PIECE_ROWS", 50)
     in_memory = MultiLabelClassifier(**SMALL).fit(read(photos / "t.csv", OPTIONS))
@@ -38,6 +39,7 @@ def test_one_window_is_training_in_memory(photos, monkeypatch):
     assert streamed.thresholds_ == pytest.approx(in_memory.thresholds_, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_many_windows_and_a_small_sample(photos, monkeypatch):
     monkeypatch.setattr("manyhot.models.stream_survey.IMAGE_SAMPLE_BYTES", 60 * 192)
     monkeypatch.setattr("manyhot.models.stream_survey.LEAST_IMAGES", 10)

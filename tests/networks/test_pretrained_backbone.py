@@ -114,6 +114,7 @@ def answers(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(run(*weights, pixels)[0])
 
 
+@pytest.mark.slow
 @on_whole_network
 def test_features_are_those_of_keras(weights):
     X, _ = tints(11)
@@ -127,6 +128,7 @@ def test_features_are_those_of_keras(weights):
     assert found.std(axis=0).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_second_fit_looks_at_nothing_again(frozen, weights, monkeypatch):
     X, Y = tints()
     expected = frozen.predict_proba(X)
@@ -228,6 +230,7 @@ def test_frozen_images_stand_beside_numbers_and_other_images(weights):
         assert one.predict_proba(frame).shape == Y.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["frozen", pytest.param("tuned", marks=pytest.mark.slow)])
 def test_what_goes_on_after_training(network, which, request):
     X, Y = tints()
@@ -252,6 +255,7 @@ def test_what_goes_on_after_training(network, which, request):
         assert grown.predict_proba(X).shape == (len(X), 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tune", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_cross_validation_takes_both(weights, tune):
     X, Y = tints(192)  # half of them are as many as the others train on
@@ -260,6 +264,7 @@ def test_cross_validation_takes_both(weights, tune):
     assert result.mean("f1_micro") > 0.7
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_is_streamed_and_a_tuned_one_is_not(weights, tmp_path):
     X, Y = tints(200)
     path = tmp_path / "rows.parquet"
@@ -273,6 +278,7 @@ def test_a_frozen_backbone_is_streamed_and_a_tuned_one_is_not(weights, tmp_path)
         MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=1)).fit_file(path, reading, stream=True)
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_is_explained(frozen):
     X, _ = tints(2, seed=3)
     blocks = frozen.model_.encoder.transform(pl.DataFrame([pl.Series("image", X)]))
@@ -305,6 +311,7 @@ def test_settings_that_do_not_go_together_are_refused(given, words):
         image_settings(given)
 
 
+@pytest.mark.slow
 def test_networks_and_features_that_do_not_go_with_a_backbone_are_refused(weights):
     X, Y = tints(40)
     for network, settings, words in (
@@ -348,6 +355,7 @@ def test_other_files_of_weights_are_read(weights, tmp_path):
     assert other.digest != expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "place", "value"),
     [
@@ -378,6 +386,7 @@ def test_a_file_that_lies_is_refused(network, which, place, value, tmp_path, req
         load(file)
 
 
+@pytest.mark.slow
 def test_missing_weights_in_a_file_are_found_before_anything_is_built(frozen, tmp_path, monkeypatch):
     file = tmp_path / "m.manyhot"
     frozen.save(file)

@@ -26,11 +26,13 @@ def changed(values: dict, path: str, value: object) -> dict:
     return {**values, first: changed(values[first], rest, value) if rest else value}
 
 
+@pytest.mark.slow
 def test_what_was_written_is_read(parts, tmp_path):
     container.write(tmp_path / "m", *parts)
     assert load(tmp_path / "m").labels_ == tuple(f"é{j}" for j in range(9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "value"),
     [

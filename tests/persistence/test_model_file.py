@@ -61,6 +61,7 @@ ANY_ARRAY = st.tuples(st.sampled_from(list(DTYPES.values())), st.sampled_from("<
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     document=st.dictionaries(st.text(st.characters(exclude_categories=("Cs",))), JSON, max_size=4),

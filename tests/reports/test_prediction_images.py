@@ -40,6 +40,7 @@ def sheets(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 def test_each_row_has_its_picture(trained, tmp_path):
     clf, X, _ = trained
     paths = clf.draw_answers(X[:3], tmp_path / "new", why=True, ids=["a", "../b", "3"])
@@ -51,6 +52,7 @@ def test_each_row_has_its_picture(trained, tmp_path):
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
 
 
+@pytest.mark.slow
 def test_pictures_hold_the_answers(trained, tmp_path, sheets):
     clf, X, _ = trained
     clf.draw_answers(X, tmp_path, limit=7)
@@ -66,6 +68,7 @@ def test_pictures_hold_the_answers(trained, tmp_path, sheets):
         assert not given.maps
 
 
+@pytest.mark.slow
 def test_maps_are_those_of_the_explanations(trained, tmp_path, sheets):
     clf, X, _ = trained
     clf.draw_answers(X[:4], tmp_path, why=True)
@@ -127,6 +130,7 @@ def test_labels_without_mistakes_have_no_sheet(trained, tmp_path):
     assert all(Image.open(path).size[0] > 1000 for path in paths.values())
 
 
+@pytest.mark.slow
 def test_what_is_asked_wrongly_is_answered(trained, tmp_path):
     clf, X, Y = trained
     with pytest.raises(InputError, match="1 upwards"):

@@ -32,6 +32,7 @@ def complaint(capsys, *words):
     return line
 
 
+@pytest.mark.slow
 def test_what_cannot_be_served_is_told_in_one_line(capsys, bundles, tmp_path, monkeypatch):
     assert "none.manyhot" in complaint(capsys, tmp_path / "none.manyhot")
     assert "two models are called 'songs'" in complaint(capsys, bundles["songs"], f"songs={bundles['matrix']}")
@@ -48,6 +49,7 @@ def test_what_cannot_be_served_is_told_in_one_line(capsys, bundles, tmp_path, mo
     taken.close()
 
 
+@pytest.mark.slow
 def test_models_with_other_answers_are_refused(tmp_path):
     X, sets = numbers()
     ManyLabelClassifier(hidden=(4,), epochs=1, quiet=True).fit(X, sets).save(tmp_path / "many.manyhot")

@@ -18,6 +18,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_calls_of_the_page_are_answered(running, tmp_path, call):
     songs(5, seed=3).write_csv(tmp_path / "new.csv")

@@ -82,6 +82,7 @@ def expected(service, rows):
     return service.service.first.classifier.predict_proba(np.array(rows))
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_one_that_every_other_way_gives(matrix, batches):
     ((status, headers, document),) = talk(matrix, post(ROWS[0]))
     assert (status, batches) == (200, [1])
@@ -113,6 +114,7 @@ def are_right(service, found):
     assert np.allclose(got, expected(service, ROWS[: len(found)]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_came_together_is_scored_together_and_each_gets_its_own(matrix, batches, connections):
     are_right(matrix, each_answer(connections))
     assert sum(batches) == len(ROWS)
@@ -205,6 +207,7 @@ def test_who_leaves_before_the_answer_harms_nobody(matrix):
     assert talk(matrix, post(ROWS[0]))[0][0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/predict", "/predict?"], ids=["small", "as any other"])
 def test_who_takes_no_answers_is_read_no_further(matrix, logged, path):
     """Answers wait in the connection until somebody takes them, and requests behind them are not read meanwhile."""

@@ -76,6 +76,7 @@ class Meanwhile:
         assert max(self.times) < 10
 
 
+@pytest.mark.slow
 def test_a_body_that_says_it_has_a_gigabyte_is_refused_unread(running):
     head = JSON_HEAD + b"Content-Length: 1073741824\r\n\r\n"
     with Meanwhile(running):
@@ -86,6 +87,7 @@ def test_a_body_that_says_it_has_a_gigabyte_is_refused_unread(running):
     assert pieces < 64
 
 
+@pytest.mark.slow
 def test_who_sends_everything_first_is_still_told(running):
     body = b" " * (32 * MIB)
     with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
@@ -95,6 +97,7 @@ def test_who_sends_everything_first_is_still_told(running):
         assert status(connection.recv(65536)) == 413
 
 
+@pytest.mark.slow
 def test_a_body_without_an_end_is_refused_once_it_is_too_long(running):
     piece = b"100000\r\n" + b" " * MIB + b"\r\n"
     with Meanwhile(running):
@@ -134,6 +137,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_too_much_of_anything(running, name):
     make, expected = HOSTILE[name]
@@ -220,6 +224,7 @@ def test_heads_that_never_end_are_cut_off(hasty, head):
     until(lambda: not hasty.service.n_connections)
 
 
+@pytest.mark.slow
 def test_bodies_that_never_end_are_told_so(hasty):
     head = JSON_HEAD + b"Content-Length: 1000\r\n\r\n"
     with Meanwhile(hasty):

@@ -15,6 +15,7 @@ from tests.serving.test_requests import REFUSED
 LEFT_OUT = "positive_data_acceptance"  # a schema has no words for what a CSV file must be
 
 
+@pytest.mark.slow
 def test_every_answer_is_as_described(running):
     document = running.ask("GET", "/openapi.json").document
     assert document["openapi"].startswith("3.1")

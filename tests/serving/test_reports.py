@@ -26,6 +26,7 @@ def test_the_first_model_answers_without_a_name_and_unknown_ones_are_named(runni
     assert "default-src 'none'" in running.ask("GET", "/").headers["content-security-policy"]
 
 
+@pytest.mark.slow
 def test_a_model_without_out_of_fold_scores_has_none(bundles, tmp_path):
     load(bundles["songs"]).save(tmp_path / "bare.manyhot", evidence=False)
     service = Running([tmp_path / "bare.manyhot"]).wait()

@@ -52,6 +52,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_wrong_is_named(running, name):
     body, status, places = REFUSED[name]

@@ -20,6 +20,7 @@ def compiles():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
+@pytest.mark.slow
 def test_nothing_is_compiled_after_ready(bundles, compiles):
     service = Running([bundles[name] for name in ("songs", "matrix", "photos")]).wait()
     try:

@@ -193,6 +193,7 @@ def songs() -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(WRITERS))
 @pytest.mark.parametrize("rows", [1, 50, 103])
 def test_pieces_are_the_whole_with_the_models_kinds(name, rows, tmp_path):

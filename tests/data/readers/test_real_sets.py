@@ -33,6 +33,7 @@ ARFF = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted(ARFF))
 def test_shapes_and_cardinality(file, data_folder):
     folder, name = file.split("/")

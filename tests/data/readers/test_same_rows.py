@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -55,6 +56,7 @@ def writings(folder: Path, frame: pl.DataFrame, sets: list[set[str] | None]) -> 
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(rows=st.lists(st.tuples(ROW, TARGET), min_size=1, max_size=25))
 def test_the_same_rows_are_the_same_samples(rows):

@@ -29,6 +29,7 @@ def test_the_same_rows_whatever_the_pieces():
     np.testing.assert_array_equal(drawn(90, 37, 100), np.arange(90))
 
 
+@pytest.mark.slow
 def test_rows_are_drawn_evenly():
     counts = np.zeros(10)
     for seed in range(200):

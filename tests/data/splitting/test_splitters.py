@@ -117,6 +117,7 @@ def test_what_is_known_is_spread_where_most_is_unknown():
     assert max(counts) - min(counts) <= 1
 
 
+@pytest.mark.slow
 def test_sparse_targets_stay_sparse_and_as_they_were():
     table = sp.csr_matrix((np.ones(4), np.array([2, 0, 1, 0]), np.array([0, 2, 3, 4, 4])), shape=(4, 3))
     before = table.indices.copy()

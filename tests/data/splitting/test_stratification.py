@@ -151,6 +151,7 @@ def test_no_label_with_ten_positives_lacks_in_one_of_ten_folds(data_folder, seed
 PEER = {"yeast": (0.0017341, 0.0019495), "corel5k": (0.0500608, 0.000664), "delicious": (0.0084178, 0.0002658)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEER)
 def test_real_labels_are_spread_more_evenly_than_by_iterative_stratification(data_folder, name):
     files = sorted(path for path in data_folder(name).iterdir() if ".arff" in path.name.lower())

@@ -55,6 +55,7 @@ def small_cases(draw):
     return scores.reshape(shape), Targets(values.reshape(shape), known.reshape(shape)), at_most
 
 
+@pytest.mark.slow
 @given(small_cases())
 @settings(max_examples=200, deadline=None)
 def test_the_miss_threshold_is_the_highest_of_all_cuts(case):
@@ -70,6 +71,7 @@ def test_the_miss_threshold_is_the_highest_of_all_cuts(case):
     assert promise.n_used == (len(found),)
 
 
+@pytest.mark.slow
 @given(small_cases())
 @settings(max_examples=200, deadline=None)
 def test_each_label_has_the_threshold_it_has_alone(case):

@@ -21,6 +21,7 @@ def answered(name, scores, targets, **settings):
     return fitted(name, scores, targets, shrink=0, **settings).apply(scores)
 
 
+@pytest.mark.slow
 def test_micro_f1_is_the_highest_of_all_choices():
     n_positive = 0
     for seed in range(300):
@@ -41,6 +42,7 @@ def test_micro_f1_goes_from_both_ends_to_the_same_place():
     assert answered("f1_macro", scores, Targets(values))[:, 1].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROW_MEASURES)
 def test_measures_of_rows_reach_at_least_the_best_shared_threshold_and_mostly_the_best_of_all(name):
     measure = ROW_MEASURES[name]

@@ -263,6 +263,7 @@ def grown(*columns: list[Path]) -> list[tuple[int, int]]:
     return [(int(kib), int(n_bad)) for kib, n_bad in map(str.split, done.stdout.splitlines())]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are counted in KiB on Linux")
 def test_memory_does_not_follow_what_a_header_claims(tmp_path):
     good, claims, large = tmp_path / "a.png", tmp_path / "claims.png", tmp_path / "large.png"

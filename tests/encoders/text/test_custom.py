@@ -105,6 +105,7 @@ def test_what_a_function_may_not_give_is_named(function, told):
         MultiLabelClassifier(kinds={"t": "text"}, text=function, **SMALL).fit(frame, Y)
 
 
+@pytest.mark.slow
 def test_a_saved_model_waits_for_its_function(tmp_path):
     frame = pl.DataFrame({"t": TEXTS, "x": np.arange(120.0)})
     model = MultiLabelClassifier(kinds={"t": "text"}, text=Counting(), **SMALL).fit(frame, Y)
@@ -124,6 +125,7 @@ def test_a_saved_model_waits_for_its_function(tmp_path):
     np.testing.assert_allclose(again.predict_proba(frame), model.predict_proba(frame), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_model_without_a_function_takes_none(tmp_path):
     frame = pl.DataFrame({"t": TEXTS, "x": np.arange(120.0)})
     for kinds, told in (({"t": "text"}, "by 'ngrams', which takes no function"), ({"t": "ignored"}, "no texts")):
@@ -132,6 +134,7 @@ def test_a_model_without_a_function_takes_none(tmp_path):
             load(tmp_path / "m.manyhot", text=Counting())
 
 
+@pytest.mark.slow
 def test_cross_validation_asks_for_each_text_once():
     function = Counting()
     frame = pl.DataFrame({"t": TEXTS})

@@ -69,6 +69,7 @@ def test_the_numbers_are_those_of_model2vec(tmp_path):
         np.testing.assert_allclose(means(folder, texts), theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_saved_file_needs_no_folder_and_holds_the_vectors_once(tmp_path):
     folder = static_folder(tmp_path / "vectors")
     frame = pl.DataFrame({"a": TEXTS * 6, "b": TEXTS[::-1] * 6, "x": np.arange(42.0)})

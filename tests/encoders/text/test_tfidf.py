@@ -214,6 +214,7 @@ def test_no_name_holds_what_a_terminal_obeys():
     assert all(name.isprintable() for name in names)
 
 
+@pytest.mark.slow
 def test_long_texts_are_no_trouble():
     texts = ["many different words " * 48_000, "x" * 100_000, "短い" * 10_000]
     for options in (BOTH[1], EVERY[3]):

@@ -67,6 +67,7 @@ def test_columns_have_numbers_of_their_own():
     assert table.vocabularies == {"words": 1 + (2 + 2) + (3 + 2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["mean", "attention"])
 def test_padding_and_the_order_of_words_change_nothing(pool):
     settings = {"hidden": (8,), "activation": "relu", "dropout": 0.3, "batch_norm": False}
@@ -82,6 +83,7 @@ def test_padding_and_the_order_of_words_change_nothing(pool):
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_attention_is_the_formula():
     settings = {"hidden": (), "activation": "relu", "dropout": 0.0, "batch_norm": False}
     settings |= {"vocabularies": {"words": 9}, "units": 4, "pool": "attention"}
@@ -96,6 +98,7 @@ def test_attention_is_the_formula():
     np.testing.assert_allclose(np.asarray(found)[0], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_it_learns_which_words_matter_and_is_saved_whole(tmp_path, precision):
     X, Y = notes()

@@ -48,6 +48,7 @@ def test_each_column_of_a_text_is_shared_among_its_words(options, text):
     assert_shared(NgramEncoder(**options).fit(TEXTS), text)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=3), st.sampled_from(EVERY))
 def test_any_text_is_shared_whole(texts, options):

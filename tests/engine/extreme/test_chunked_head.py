@@ -88,6 +88,7 @@ def assert_close(got, expected, tolerance: float) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_unknown", [False, True])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize(("dtype", "tolerance", "shape"), STEPS)
@@ -155,6 +156,7 @@ def test_ten_steps_are_those_of_the_dense_engine(name):
         assert_close(head.bias[: case.n_labels], weights[1], 1e-8)
 
 
+@pytest.mark.slow
 def test_members_side_by_side_are_members_alone():
     cases = [make_case((6, 5, 21, 8), "float32", seed=seed) for seed in range(2)]
     optimizer = adamw(0.01)
@@ -207,6 +209,7 @@ def test_no_known_entry_moves_nothing():
     assert (got.hidden_gradient == 0).all()
 
 
+@pytest.mark.slow
 def test_extreme_logits_stay_finite():
     case = make_case((4, 3, 9, 4), "float32", has_unknown=False)
     case = case._replace(hidden=case.hidden * 1e4)
@@ -216,6 +219,7 @@ def test_extreme_logits_stay_finite():
     assert_close(safe_mean(*got.sums), dense_loss(case, case.hidden, case.head), 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_steps_under_scan_are_steps_one_by_one(name):
     case = make_case((6, 5, 21, 8), "float32")
@@ -236,6 +240,7 @@ def test_steps_under_scan_are_steps_one_by_one(name):
     assert (np.diff(losses) < 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("in_scan", [False, True])
 def test_a_step_over_131072_labels_needs_little_memory(name, in_scan):
@@ -278,6 +283,7 @@ def test_top_k_is_the_head_of_a_full_sort(n_labels, chunk, k, has_ties):
     np.testing.assert_allclose(scores, np.take_along_axis(logits, order, axis=1), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_scores_of_listed_labels():
     case = make_case((5, 7, 16, 8), "float32")
     labels = jnp.asarray([[3, -1], [0, 15], [15, 15], [-1, -1], [7, 8]], jnp.int32)
@@ -312,6 +318,7 @@ def test_a_head_that_is_not_padded_is_refused():
         chunked_head.loss_only(case.hidden, case.head, case.targets, 13, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 3, 4, 5])
 def test_groups_of_labels_lose_none_of_the_best(k):
     generator = np.random.default_rng(k)

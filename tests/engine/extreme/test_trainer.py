@@ -86,6 +86,7 @@ def dense_reference(blocks, targets, bias, settled: Plan) -> tuple[list, np.ndar
     return [table, *trainable], kernel, bias, total / (N * L)
 
 
+@pytest.mark.slow
 def test_training_is_that_of_all_logits_at_once():
     blocks, targets, bias = case()
     with precision("float64"):
@@ -99,6 +100,7 @@ def test_training_is_that_of_all_logits_at_once():
     assert np.abs(weights.kernel).max() > 0.01
 
 
+@pytest.mark.slow
 def test_the_best_labels_are_those_of_all_logits_at_once():
     blocks, targets, bias = case()
     networks = spec().networks(Start(1, None, "float64"))
@@ -115,6 +117,7 @@ def test_the_best_labels_are_those_of_all_logits_at_once():
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-np.take_along_axis(logits, order, axis=1))), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_one_program_for_all_epochs_and_for_training_again():
     blocks, targets, bias = case()
     PROGRAMS._programs.clear()
@@ -124,6 +127,7 @@ def test_one_program_for_all_epochs_and_for_training_again():
     assert len(PROGRAMS._programs) == 1
 
 
+@pytest.mark.slow
 def test_the_program_keeps_one_copy_of_the_last_layer_and_no_rows_by_labels():
     n, width, d = 64, 20 * trainer.CHUNK, 64
     blocks = {"text": sp.random(n, 100, 0.1, format="csr", dtype=np.float32, random_state=0)}
@@ -141,6 +145,7 @@ def test_the_program_keeps_one_copy_of_the_last_layer_and_no_rows_by_labels():
     assert used.output_size_in_bytes - used.alias_size_in_bytes < 10_000
 
 
+@pytest.mark.slow
 def test_a_row_with_far_more_labels_than_others_and_rows_without():
     blocks, targets, bias = case()
     full = targets.toarray()
@@ -150,6 +155,7 @@ def test_a_row_with_far_more_labels_than_others_and_rows_without():
     assert np.isfinite(weights.kernel).all()
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_told():
     from manyhot.errors import TrainingError
 

@@ -29,6 +29,7 @@ def heads(digits):
     return compare_heads(None, *digits, folds=3, members=2, epochs=30, hidden=(64,), quiet=True)
 
 
+@pytest.mark.slow
 def test_only_the_sigmoid_can_answer_two_labels(heads):
     values = heads.to_dict()
     assert list(values["heads"]) == list(HEADS)
@@ -41,6 +42,7 @@ def test_only_the_sigmoid_can_answer_two_labels(heads):
     assert not values["is_exclusive"]
 
 
+@pytest.mark.slow
 def test_the_accuracies_are_those_of_keras(heads, digits):
     _, Y = digits
     for name, result in heads.results.items():
@@ -54,6 +56,7 @@ def test_the_accuracies_are_those_of_keras(heads, digits):
         assert measured["own_loss"] == pytest.approx(float(theirs), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_element_accuracy_hides_what_subset_accuracy_shows(heads):
     softmax = next(iter(heads.values["heads"].values()))
     assert softmax["binary_accuracy"] > 0.9
@@ -61,6 +64,7 @@ def test_element_accuracy_hides_what_subset_accuracy_shows(heads):
     assert heads.values["baselines"]["binary_accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_the_text_and_the_picture_show_all_three(heads, tmp_path):
     text = str(heads)
     for words in ("softmax+categorical", "softmax+binary", "sigmoid+binary", "subset accuracy", "baseline", "sum"):
@@ -72,6 +76,7 @@ def test_the_text_and_the_picture_show_all_three(heads, tmp_path):
     json.dumps(heads.to_dict(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_loses_its_last_activation(digits):
     X, Y = digits
     model = keras.Sequential([L.Input((64,)), L.Dense(32, activation="relu"), L.Dense(11, activation="softmax")])
@@ -89,6 +94,7 @@ def test_what_it_compares_cannot_be_set(digits):
         compare_heads(None, *digits, head="softmax")
 
 
+@pytest.mark.slow
 def test_exclusive_labels_are_said_to_be_right_for_softmax(digits):
     X, Y = digits
     heads = compare_heads(None, X, Y[:, :10], folds=2, members=2, epochs=2, hidden=(16,), quiet=True)

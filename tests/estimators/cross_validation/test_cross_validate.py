@@ -39,6 +39,7 @@ def network(*middle):
     return model
 
 
+@pytest.mark.slow
 def test_a_fold_is_what_fit_makes_of_its_training_rows(rows):
     """Encoder, members and thresholds come from the training rows alone."""
     X, Y = rows
@@ -59,6 +60,7 @@ MIDDLES = {"plain": [], "dropout": [L.Dropout(0.3)], "norm": [L.BatchNormalizati
 EXACTLY, ROUGHLY = ("float64", 20, 1e-8), ("float32", 3, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "precision", "epochs", "tolerance"),
     [
@@ -77,6 +79,7 @@ def test_folds_together_equal_folds_one_after_another(rows, name, precision, epo
     assert difference < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["ours", "own"])
 def test_the_number_of_fits_side_by_side_changes_nothing(rows, estimator, monkeypatch):
     X, Y = rows
@@ -88,6 +91,7 @@ def test_the_number_of_fits_side_by_side_changes_nothing(rows, estimator, monkey
     np.testing.assert_allclose(whole.oof_scores, single.oof_scores, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_keras_model_is_trained_on_every_training_row(rows):
     X, Y = rows
     result = cross_validate(network(), X, Y, folds=3, repeats=1, epochs=1, batch_size=64, quiet=True)
@@ -103,6 +107,7 @@ def repeated(rows):
     return cross_validate(network(), *rows, folds=3, repeats=2, epochs=1, batch_size=64, quiet=True)
 
 
+@pytest.mark.slow
 def test_every_row_is_tested_once_in_every_repeat(repeated):
     result = repeated
     assert result.n_fits == 6
@@ -114,6 +119,7 @@ def test_every_row_is_tested_once_in_every_repeat(repeated):
     assert not np.array_equal(result.splits[0].test, result.splits[3].test)
 
 
+@pytest.mark.slow
 def test_groups_stay_together(rows):
     X, Y = rows
     groups = np.arange(150) // 5
@@ -124,6 +130,7 @@ def test_groups_stay_together(rows):
             assert not np.intersect1d(groups[split.train], groups[split.test]).size
 
 
+@pytest.mark.slow
 def test_a_splitter_can_be_brought(rows):
     X, Y = rows
     told = {"epochs": 1, "batch_size": 64, "quiet": True, "measures": ["f1_micro"]}
@@ -134,6 +141,7 @@ def test_a_splitter_can_be_brought(rows):
     assert set(by_ours.scores["own"]) == {"f1_micro"}
 
 
+@pytest.mark.slow
 def test_thresholds_are_tuned_inside_the_folds():
     """Labels that are pure noise have no better F1 than the baseline; tuned on the test rows they would have."""
     generator = np.random.default_rng(3)
@@ -153,6 +161,7 @@ def test_thresholds_are_tuned_inside_the_folds():
     assert np.mean(best) > np.mean(result.values("f1_macro")) + 0.03
 
 
+@pytest.mark.slow
 def test_the_interval_is_the_corrected_one(repeated):
     result = repeated
     values = result.values("lrap")
@@ -162,6 +171,7 @@ def test_the_interval_is_the_corrected_one(repeated):
     assert result.std("lrap") == pytest.approx(values.std(ddof=1))
 
 
+@pytest.mark.slow
 def test_a_label_without_positives_in_a_fold_is_counted(rows):
     X, Y = rows
     rare = np.zeros((150, 1), dtype=int)
@@ -174,6 +184,7 @@ def test_a_label_without_positives_in_a_fold_is_counted(rows):
     assert "lack a positive in some fold" in str(result)
 
 
+@pytest.mark.slow
 def test_unknown_targets_are_left_out(rows):
     X, Y = rows
     holed = Y.astype(float)
@@ -183,6 +194,7 @@ def test_unknown_targets_are_left_out(rows):
     assert result.label_scores["n_known"].sum(axis=0).tolist() == [110, 150, 150]
 
 
+@pytest.mark.slow
 def test_two_settings_on_the_same_folds(rows):
     X, Y = rows
     told = {"folds": 5, "repeats": 2, "batch_size": 16, "quiet": True}
@@ -201,6 +213,7 @@ def test_two_settings_on_the_same_folds(rows):
         trained.compare(cross_validate(network(), X, Y, epochs=1, **{**told, "repeats": 1}))
 
 
+@pytest.mark.slow
 def test_it_travels_as_json_and_reads_well(rows):
     X, Y = rows
     result = cross_validate(MultiLabelClassifier(**QUICK), X, Y, folds=3, repeats=2)
@@ -214,6 +227,7 @@ def test_it_travels_as_json_and_reads_well(rows):
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decide", DECISIONS)
 def test_every_decision_reads_well(decided, decide):
     told = {**decided.facts, "plan": {**decided.facts["plan"], "decide": decide}}
@@ -245,6 +259,7 @@ def test_decisions_and_rules_that_do_not_suit_are_told_before_training(rows, tol
         cross_validate(MultiLabelClassifier(**QUICK), X, Y, folds=3, repeats=1, **told)
 
 
+@pytest.mark.slow
 def test_scores_that_only_rank_are_calibrated_although_nothing_else_is_learned(rows):
     X, Y = rows
     told = {"folds": 2, "repeats": 1, "members": 1, "decide": "half", "batch_size": 16}
@@ -256,6 +271,7 @@ def test_scores_that_only_rank_are_calibrated_although_nothing_else_is_learned(r
     np.testing.assert_allclose(ranked.oof_scores[0].mean(axis=0), Y.mean(axis=0), atol=0.15)
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_result(rows):
     X, Y = rows
     told = {"folds": 3, "repeats": 1, "epochs": 1, "batch_size": 64, "quiet": True}
@@ -264,6 +280,7 @@ def test_one_seed_gives_one_result(rows):
     assert not np.array_equal(first.oof_scores, other.oof_scores)
 
 
+@pytest.mark.slow
 def test_frames_label_sets_and_samples(rows):
     import polars as pl
 
@@ -306,6 +323,7 @@ def test_what_is_no_estimator_is_refused(rows):
         cross_validate("mlp", X, Y)
 
 
+@pytest.mark.slow
 def test_a_pandas_style_estimator_is_left_as_it_is(rows):
     X, Y = rows
     clf = MultiLabelClassifier(**QUICK)
@@ -314,6 +332,7 @@ def test_a_pandas_style_estimator_is_left_as_it_is(rows):
     assert not hasattr(clf, "model_")
 
 
+@pytest.mark.slow
 def test_folds_with_one_step_less_are_left_alone_by_the_others(rows):
     """112 rows make 7 batches of 16, 113 make 8; more epochs than one call records."""
     X, Y = rows
@@ -326,6 +345,7 @@ def test_folds_with_one_step_less_are_left_alone_by_the_others(rows):
     np.testing.assert_allclose(together.oof_scores[0][test], alone.oof_scores[0][test], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_schedule_by_name_follows_a_folds_own_steps(rows):
     X, Y = rows
     told = {
@@ -345,6 +365,7 @@ def test_a_schedule_by_name_follows_a_folds_own_steps(rows):
     np.testing.assert_allclose(*scores, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_masks_are_row_numbers(rows):
     X, Y = rows
     mask = np.arange(150) < 100

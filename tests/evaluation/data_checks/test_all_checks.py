@@ -363,6 +363,7 @@ def test_folds_are_checked():
         examine(None, [["a"], []], folds=1)
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported():
     heavy = {"jax", "keras", "pandas", "matplotlib"}
     script = f"import sys, manyhot.evaluation.data_checks; assert not {heavy} & set(sys.modules)"

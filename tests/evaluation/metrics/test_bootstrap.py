@@ -89,6 +89,7 @@ def test_most_intervals_hold_the_true_f1():
     assert 0.88 * 120 <= held <= 0.995 * 120
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_calibration_error_reaches_0_where_probabilities_are_frequencies():
     generator = np.random.default_rng(0)
     reached = wrong = off_held = 0

@@ -21,6 +21,7 @@ def random_problem(n=150, n_labels=300, seed=0, density=0.1, dtype=np.float64):
     return values, scores, scores > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "n_labels", "seed"), [(150, 300, 0), (40, 12, 1), (30, 1, 2), (9, 3, 3)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_scikit_learn_agrees_when_all_is_known(n, n_labels, seed, dtype):

@@ -30,6 +30,7 @@ def problems(draw):
     return values, known, top, rng.uniform(0.05, 1.0, n_labels), draw(st.booleans())
 
 
+@pytest.mark.slow
 @given(problems())
 @settings(max_examples=300, deadline=None)
 def test_it_is_what_the_definitions_say(problem):
@@ -205,6 +206,7 @@ def test_memory_goes_with_the_positives_and_not_with_the_labels():
     assert peak < 30e6 < n * n_labels / 80
 
 
+@pytest.mark.slow
 def test_a_block_of_scores_is_not_copied_as_a_whole():
     scores = np.random.default_rng(0).random((400, 131_072), dtype=np.float32)
     tracemalloc.start()

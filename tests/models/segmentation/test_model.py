@@ -39,6 +39,7 @@ def trained() -> tuple[MultiLabelClassifier, np.ndarray, np.ndarray]:
     return model_of(epochs=25).fit(X, Y), X, Y
 
 
+@pytest.mark.slow
 def test_pixels_are_learned_saved_and_answered_alike(trained, tmp_path):
     model, X, Y = trained
     scores, answers = model.predict_proba(X), model.predict(X)
@@ -57,12 +58,14 @@ def test_pixels_are_learned_saved_and_answered_alike(trained, tmp_path):
     assert (loaded.predict(new)[..., 0] == truth[..., 0]).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_model():
     X, Y = scenes(12)
     first, again = (model_of(epochs=2).fit(X, Y).predict_proba(X) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.slow
 def test_what_is_said_of_pixels_is_that_of_all_out_of_fold_pixels():
     X, Y = scenes(10)
     known = np.ones_like(Y)
@@ -96,6 +99,7 @@ def test_what_is_said_of_pixels_is_that_of_all_out_of_fold_pixels():
     assert fit.base.targets.values.shape[1:3] == model.tile
 
 
+@pytest.mark.slow
 def test_unknown_pixels_count_nowhere():
     """What stands in unknown places changes nothing, whatever it is."""
     X, Y = scenes(12)
@@ -108,6 +112,7 @@ def test_unknown_pixels_count_nowhere():
     assert first.report_.to_dict() == second.report_.to_dict()
 
 
+@pytest.mark.slow
 def test_images_of_all_sizes_are_cut_into_tiles_and_put_together():
     (small, y_small), (wide, y_wide) = scenes(8, (12, 15)), scenes(8, (20, 70), seed=1)
     X, Y = [*small, *wide], [*y_small, *y_wide]
@@ -135,6 +140,7 @@ def test_equal_images_share_a_fold():
         assert set(member.held % 8).isdisjoint(member.train % 8)
 
 
+@pytest.mark.slow
 def test_weights_and_frames_and_names():
     X, Y = scenes(12)
     weights = np.ones(12)
@@ -146,6 +152,7 @@ def test_weights_and_frames_and_names():
     np.testing.assert_array_equal(model.predict_proba(frame), model.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_thresholds_change_and_the_report_follows(trained, tmp_path):
     model, X, _ = trained
     model.save(tmp_path / "m.manyhot")
@@ -166,6 +173,7 @@ def test_thresholds_change_and_the_report_follows(trained, tmp_path):
     assert bare.report_.values["pixels"]["labels"][0]["average_precision"] is not None
 
 
+@pytest.mark.slow
 def test_new_images_are_measured(trained):
     model, _, _ = trained
     X, Y = scenes(5, seed=3)
@@ -177,6 +185,7 @@ def test_new_images_are_measured(trained):
     assert values["pixels"]["from"] == values["scores"]["from"] == "new"
 
 
+@pytest.mark.slow
 def test_early_stopping_and_one_member():
     X, Y = scenes(16)
     model = model_of(members=1, epochs=4, early_stopping=True, patience=1).fit(X, Y)
@@ -220,6 +229,7 @@ def test_what_does_not_fit_is_refused():
         model_of().fit(pl.DataFrame({"a": [1], "b": [2]}), Y[:1])
 
 
+@pytest.mark.slow
 def test_what_pixels_cannot_do_is_refused(trained):
     model, X, Y = trained
     jobs = [
@@ -237,6 +247,7 @@ def test_what_pixels_cannot_do_is_refused(trained):
         cross_validate(model_of(), X, Y)
 
 
+@pytest.mark.slow
 def test_a_page_is_made_of_the_pixels_that_training_kept(trained, tmp_path):
     model = trained[0]
     page = model.report_.to_html(tmp_path / "report.html")

@@ -36,6 +36,7 @@ class Sub(keras.Model):
         return self.last(self.first(inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "layers"),
     [
@@ -58,6 +59,7 @@ def test_rows_of_any_shape(shape, layers, tmp_path):
     assert cross_validate(model, X, Y, folds=2, repeats=1, epochs=1, batch_size=16, quiet=True).is_tested.all()
 
 
+@pytest.mark.slow
 def test_frozen_layers_of_a_subclassed_model_stay_frozen(rows, tmp_path):
     X, Y = rows
     model = Sub()
@@ -149,12 +151,14 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_taken_over_is_refused_by_name(make, message, rows):
     with pytest.raises(InputError, match=message):
         MultiLabelClassifier(network=make(), **QUICK).fit(*rows)
 
 
+@pytest.mark.slow
 def test_logits_with_a_loss_on_logits_are_fine(rows):
     model = logits(keras.losses.BinaryCrossentropy(from_logits=True))
     assert MultiLabelClassifier(network=model, **QUICK).fit(*rows).predict_proba(rows[0]).max() <= 1

@@ -83,6 +83,7 @@ def inputs_for(make, X):
     return {"first": X[:, :4], "second": X[:, 4:]} if make is two_inputs else X
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MODELS)
 def test_it_trains_saves_loads_and_predicts_the_same(make, rows, tmp_path):
     X, Y = rows
@@ -102,6 +103,7 @@ def test_it_trains_saves_loads_and_predicts_the_same(make, rows, tmp_path):
     np.testing.assert_array_equal(refitted.predict_proba(X), scores)
 
 
+@pytest.mark.slow
 def test_a_custom_class_is_refused_without_it(rows, tmp_path):
     X, Y = rows
     settings = {"members": 2, "epochs": 1, "batch_size": 32, "quiet": True}
@@ -110,6 +112,7 @@ def test_a_custom_class_is_refused_without_it(rows, tmp_path):
         load(tmp_path / "own.manyhot")
 
 
+@pytest.mark.slow
 def test_a_function_makes_the_model(rows):
     X, Y = rows
     asked = []
@@ -123,6 +126,7 @@ def test_a_function_makes_the_model(rows):
     assert clf.predict_proba(X).shape == (230, 3)
 
 
+@pytest.mark.slow
 def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     """One member from the same start, without shuffling to tell apart: full batches in one order, Keras' own steps."""
     X, Y = rows
@@ -149,6 +153,7 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
         np.testing.assert_allclose(ours[0], theirs, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     """A batch norm model on 230 rows in batches of 64 equals a plain loop over the same batches."""
     X, Y = rows
@@ -193,6 +198,7 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
         np.testing.assert_allclose(ours[0], np.asarray(variable.value), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_members_differ_and_one_seed_gives_one_result(rows):
     X, Y = rows
     settings = {"network": activation_last(), "members": 2, "epochs": 3, "batch_size": 32, "quiet": True}
@@ -203,6 +209,7 @@ def test_members_differ_and_one_seed_gives_one_result(rows):
     assert np.abs(first.predict_proba(X) - other.predict_proba(X)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_users_draws_are_left_alone(rows):
     import random
 
@@ -223,6 +230,7 @@ SOFTMAX = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "loss"),
     SOFTMAX,
@@ -248,6 +256,7 @@ def test_softmax_is_refused_for_several_labels_with_the_reason(activation, loss,
     MultiLabelClassifier(**settings).fit(X, exclusive)
 
 
+@pytest.mark.slow
 def test_a_softmax_model_keeps_a_loss_that_is_named_or_refuses_it(rows):
     X, _ = rows
     exclusive = np.eye(3, dtype=int)[X[:, :3].argmax(axis=1)]
@@ -264,6 +273,7 @@ def test_a_softmax_model_keeps_a_loss_that_is_named_or_refuses_it(rows):
         MultiLabelClassifier(**settings, label_smoothing=0.1).fit(X, exclusive)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["sigmoid", "linear"])
 def test_a_loss_that_is_named_counts_instead_of_the_compiled_one(activation, rows):
     X, Y = rows
@@ -275,6 +285,7 @@ def test_a_loss_that_is_named_counts_instead_of_the_compiled_one(activation, row
         assert (plan.head, plan.loss) == ("sigmoid", loss)
 
 
+@pytest.mark.slow
 def test_softmax_travels_in_the_file(rows, tmp_path):
     X, Y = rows
     settings = {"members": 2, "epochs": 2, "hidden": (8,), "head": "softmax", "quiet": True}
@@ -287,6 +298,7 @@ def test_softmax_travels_in_the_file(rows, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_exclusive_labels_are_noticed(rows):
     X, _ = rows
     exclusive = np.eye(3, dtype=int)[X[:, :3].argmax(axis=1)]
@@ -314,6 +326,7 @@ def test_a_model_that_does_not_fit_is_refused(make, message, rows):
         MultiLabelClassifier(network=make(), members=2, epochs=1, batch_size=32, quiet=True).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_other_losses_and_idle_settings_are_refused(rows):
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(3, activation="sigmoid")])
@@ -335,6 +348,7 @@ def test_other_losses_and_idle_settings_are_refused(rows):
         MultiLabelClassifier(network=sequential(), **settings).fit(np.where(X > 2, np.nan, X), Y)
 
 
+@pytest.mark.slow
 def test_manyhots_habits_are_had_by_name(rows):
     X, Y = rows
     settings = {"members": 2, "epochs": 30, "batch_size": 32, "quiet": True}
@@ -347,6 +361,7 @@ def test_manyhots_habits_are_had_by_name(rows):
     assert clf.model_.evidence.best_epoch.max() < 30
 
 
+@pytest.mark.slow
 def test_scikit_learn_clones_it(rows):
     from sklearn.base import clone
     from sklearn.model_selection import cross_val_score
@@ -356,6 +371,7 @@ def test_scikit_learn_clones_it(rows):
     assert len(cross_val_score(clone(clf), X, Y, cv=2)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [sequential, batch_norm, subclassed])
 @pytest.mark.parametrize(("precision", "epochs", "tolerance"), [("float64", 20, 1e-8), ("float32", 3, 1e-4)])
 def test_members_together_equal_members_alone(make, precision, epochs, tolerance, rows):
@@ -370,6 +386,7 @@ def test_members_together_equal_members_alone(make, precision, epochs, tolerance
     assert difference < tolerance
 
 
+@pytest.mark.slow
 def test_a_description_is_json_and_survives_it():
     own = describe(batch_norm(), {"features": (6,)}, 3)
     assert json.loads(json.dumps(own.config)) == own.config
@@ -395,6 +412,7 @@ class Untraceable(L.Layer):
         return keras.KerasTensor(inputs.shape, inputs.dtype)
 
 
+@pytest.mark.slow
 def test_a_layer_that_cannot_go_side_by_side_is_named_and_trained_one_after_another(rows):
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(4, activation="relu"), OneByOne(), L.Dense(3)])
@@ -411,6 +429,7 @@ def test_a_layer_that_cannot_be_compiled_is_named(rows):
         MultiLabelClassifier(network=model, members=2, epochs=1, batch_size=64, quiet=True).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_it_trains_further(rows):
     X, Y = rows
     clf = MultiLabelClassifier(network=batch_norm(), members=2, epochs=2, batch_size=32, quiet=True).fit(X, Y)
@@ -419,6 +438,7 @@ def test_it_trains_further(rows):
     assert 1e-4 < np.abs(after - before).max() < 0.5
 
 
+@pytest.mark.slow
 def test_it_survives_pickling(rows):
     import pickle
 
@@ -428,6 +448,7 @@ def test_it_survives_pickling(rows):
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_frozen_and_adapted_layers_keep_their_weights(rows, tmp_path):
     X, Y = rows
     scale = L.Normalization()

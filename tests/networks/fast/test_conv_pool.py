@@ -48,6 +48,7 @@ def at_once(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "dtype", "tolerance"),
     [(seed, "float32", 1e-5) for seed in range(8)] + [(seed, "float64", 1e-12) for seed in (8, 9, 10)],
@@ -66,6 +67,7 @@ def compiled(model: keras.Model, x: np.ndarray) -> str:
     return jax.jit(lambda weights, x: model.stateless_call(weights, [], x)[0]).lower(weights, x).compile().as_text()
 
 
+@pytest.mark.slow
 def test_the_convolution_by_itself_leaves_the_program_and_nothing_is_kept():
     model = keras.Sequential([L.Input((28, 28, 1)), L.Conv2D(32, 3, activation="relu"), L.MaxPooling2D(2)])
     x = np.zeros((8, 28, 28, 1), np.float32)
@@ -74,6 +76,7 @@ def test_the_convolution_by_itself_leaves_the_program_and_nothing_is_kept():
     assert not fast._RECTIFIED
 
 
+@pytest.mark.slow
 def test_who_else_asks_for_the_convolution_gets_it(at_once):
     inputs = keras.Input((8, 8, 1))
     found = L.Conv2D(3, 3, activation="relu")(inputs)
@@ -86,6 +89,7 @@ def test_who_else_asks_for_the_convolution_gets_it(at_once):
     assert_close(got, wanted, 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("convolution", "between", "pooling"),
     [

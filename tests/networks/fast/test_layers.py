@@ -85,17 +85,20 @@ def assert_close(got: list[np.ndarray], wanted: list[np.ndarray], tolerance: flo
         np.testing.assert_allclose(one, expected, rtol=tolerance, atol=tolerance * max(1, np.abs(expected).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seed"), list(itertools.product(KINDS, range(4))))
 def test_a_layer_gives_what_keras_gives(kind, seed):
     assert_same(*case(kind, seed, "float32"), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seed"), list(itertools.product(KINDS, (4, 5))))
 def test_in_float64_too(kind, seed):
     with precision("float64"):
         assert_same(*case(kind, seed, "float64"), 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("forward", "of_kernel", "of_image"), [(True, True, True), (False, False, False), (True, False, True)]
 )
@@ -135,6 +138,7 @@ def network() -> keras.Model:
     return model
 
 
+@pytest.mark.slow
 def test_layers_are_exchanged_both_ways_and_nothing_else_changes():
     class Mine(L.Conv2D):
         """A layer of the user's own."""
@@ -152,6 +156,7 @@ def test_layers_are_exchanged_both_ways_and_nothing_else_changes():
     assert [type(layer) for layer in model.layers[1:]] == [Mine, L.Conv2D, L.MaxPooling2D, L.GlobalAveragePooling2D]
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_learns_the_same_with_and_without(tmp_path):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(120, 8, 8, 1)).astype(np.float32)
@@ -168,6 +173,7 @@ def test_a_model_of_ones_own_learns_the_same_with_and_without(tmp_path):
     np.testing.assert_array_equal(load(tmp_path / "images.manyhot").predict_proba(X), quick.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_the_runtime_chooses_and_the_programs_differ():
     spec = NetworkSpec(
         "own", {}, {"features": (8, 8, 1)}, 3, "float32", describe(network(), {"features": (8, 8, 1)}, 3)
