@@ -12,24 +12,17 @@ from manyhot import engine
 from manyhot.backend import jax
 from manyhot.config.training import Plan
 from manyhot.engine import trainer as members_module
+from tests.fixtures.precisions import in_both_precisions
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"hidden": (16, 8), "schedule": "constant", "early_stopping": False}
 
 
 NETWORKS = {"plain": {}, "dropout": {"dropout": 0.4}, "batch_norm": {"batch_norm": True}}
-EXACTLY, ROUGHLY = ("float64", 20, 1e-8), ("float32", 3, 1e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "precision", "epochs", "tolerance"),
-    [
-        *((name, *EXACTLY) for name in NETWORKS),
-        ("plain", *ROUGHLY),
-        *(pytest.param(name, *ROUGHLY, marks=pytest.mark.exhaustive) for name in ("dropout", "batch_norm")),
-    ],
-)
+@pytest.mark.parametrize(("name", "precision", "epochs", "tolerance"), in_both_precisions([*NETWORKS]))
 def test_members_together_equal_members_alone(job, name, precision, epochs, tolerance):
     plan = Plan(precision=precision, epochs=epochs, **{**SMALL, **NETWORKS[name]})
     together = job.train(plan, layout="together")

@@ -43,7 +43,7 @@ def trained(beside: str) -> tuple[MultiLabelClassifier, pl.DataFrame, pl.DataFra
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("beside", ["nothing", "text", pytest.param("images", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("beside", ["nothing", "text", "images"])
 def test_it_learns_answers_explains_and_is_saved(beside, tmp_path):
     classifier, X, Y = trained(beside)
     assert classifier.report_.measures["own"]["roc_auc_macro"]["value"] > 0.9

@@ -28,9 +28,7 @@ def squares(n: int = 160, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "network", ["cnn", "auto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "convnext"))]
-)
+@pytest.mark.parametrize("network", ["cnn", "auto", "resnet", "convnext"])
 def test_images_are_learned_saved_and_answered_alike(network, tmp_path):
     X, Y = squares(400)
     model = MultiLabelClassifier(**{**SMALL, "epochs": 20}, network=network, batch_size=16).fit(X, Y)

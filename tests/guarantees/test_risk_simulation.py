@@ -19,7 +19,7 @@ from manyhot.decisions.guarantees.test_order import Curve, label_curve, row_curv
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries
 
-N_RUNS, N_LABELS, N_POPULATION = 500, 8, 20_000
+N_RUNS, N_LABELS, N_POPULATION = 1000, 8, 20_000
 SIZES = (100, pytest.param(300, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.slow))
 DELTA = 0.1
 

@@ -231,7 +231,7 @@ def test_frozen_images_stand_beside_numbers_and_other_images(weights):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("which", ["frozen", pytest.param("tuned", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("which", ["frozen", "tuned"])
 def test_what_goes_on_after_training(network, which, request):
     X, Y = tints()
     model = request.getfixturevalue(which)
@@ -256,7 +256,7 @@ def test_what_goes_on_after_training(network, which, request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tune", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tune", [0, 1])
 def test_cross_validation_takes_both(weights, tune):
     X, Y = tints(192)  # half of them are as many as the others train on
     model = MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=tune))
@@ -363,11 +363,11 @@ def test_other_files_of_weights_are_read(weights, tmp_path):
         ("frozen", ("encoder", "images", 0, "backbone"), "os.system"),
         ("frozen", ("encoder", "images", 0, "backbone"), None),
         ("frozen", ("encoder", "images", 0, "shape"), [EDGE, EDGE, 1]),
-        pytest.param("tuned", ("network", "settings", "backbone"), "convnext_base", marks=pytest.mark.slow),
-        pytest.param("tuned", ("network", "settings", "backbone"), "mobilenetv3_small", marks=pytest.mark.slow),
-        pytest.param("tuned", ("network", "settings", "is_tuned"), False, marks=pytest.mark.slow),
-        pytest.param("tuned", ("encoder", "images", 0, "shape"), [8, 8, 3], marks=pytest.mark.slow),
-        pytest.param("tuned", ("encoder", "images", 0, "backbone"), NAME, marks=pytest.mark.slow),
+        ("tuned", ("network", "settings", "backbone"), "convnext_base"),
+        ("tuned", ("network", "settings", "backbone"), "mobilenetv3_small"),
+        ("tuned", ("network", "settings", "is_tuned"), False),
+        ("tuned", ("encoder", "images", 0, "shape"), [8, 8, 3]),
+        ("tuned", ("encoder", "images", 0, "backbone"), NAME),
     ],
 )
 def test_a_file_that_lies_is_refused(network, which, place, value, tmp_path, request):

@@ -99,7 +99,7 @@ def test_attention_is_the_formula():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_it_learns_which_words_matter_and_is_saved_whole(tmp_path, precision):
     X, Y = notes()
     settings = {**SMALL, "epochs": 20, "precision": precision, "text": "embeddings"}

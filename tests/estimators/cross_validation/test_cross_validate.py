@@ -15,6 +15,7 @@ from manyhot.decisions.thresholds import DECISIONS
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation import fold_training as run_module
 from manyhot.evaluation.metrics import measure
+from tests.fixtures.precisions import in_both_precisions
 
 L = keras.layers
 QUICK = {"members": 3, "epochs": 3, "hidden": (8,), "calibrate": "none", "quiet": True}
@@ -57,18 +58,10 @@ def test_a_fold_is_what_fit_makes_of_its_training_rows(rows):
 
 
 MIDDLES = {"plain": [], "dropout": [L.Dropout(0.3)], "norm": [L.BatchNormalization()]}
-EXACTLY, ROUGHLY = ("float64", 20, 1e-8), ("float32", 3, 1e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "precision", "epochs", "tolerance"),
-    [
-        *((name, *EXACTLY) for name in MIDDLES),
-        ("plain", *ROUGHLY),
-        *(pytest.param(name, *ROUGHLY, marks=pytest.mark.exhaustive) for name in ("dropout", "norm")),
-    ],
-)
+@pytest.mark.parametrize(("name", "precision", "epochs", "tolerance"), in_both_precisions([*MIDDLES]))
 def test_folds_together_equal_folds_one_after_another(rows, name, precision, epochs, tolerance):
     X, Y = rows
     middle = MIDDLES[name]
