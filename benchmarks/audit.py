@@ -32,7 +32,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import read
 from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
+from manyhot.evaluation.label_errors import LabelErrors, suspicious_labels
 
 HERE = Path(__file__).parent
 SETS = ["scene", "yeast", "birds", "medical"]
@@ -57,7 +57,7 @@ def precision(quality: np.ndarray, wrong: np.ndarray) -> float:
     return float(wrong.reshape(-1)[first].mean())
 
 
-def our_share(found: Suspicions, wrong: np.ndarray) -> tuple[float, float]:
+def our_share(found: LabelErrors, wrong: np.ndarray) -> tuple[float, float]:
     rows = found.rows(int(wrong.any(axis=1).sum()))
     return float(wrong[found.row, found.label].mean()), float(wrong.any(axis=1)[rows.row].mean())
 

@@ -20,8 +20,8 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks import examine
 from manyhot.evaluation.label_errors import suspicious_labels
-from manyhot.evaluation.report import Facts, build
-from manyhot.reports.html import Given, measure_page, render
+from manyhot.evaluation.report import ReportContext, measure_report
+from manyhot.reports.html import PageInputs, measure_page, render
 
 OPENINGS = 5
 STEPS = """() => {
@@ -60,14 +60,14 @@ def main() -> None:
         seconds[name] = round(time.perf_counter() - start, 2)
         start = time.perf_counter()
 
-    report = build(space, targets, scores, own, scores >= 0.5, thresholds, Facts())
+    report = measure_report(space, targets, scores, own, scores >= 0.5, thresholds, ReportContext())
     timed("report")
     diagnosis = examine(None, targets, labels=space.names)
     timed("doctor")
     suspicions = suspicious_labels(scores, targets, ids, space)
     timed("audit")
     told = {"thresholds": thresholds, "suspicions": suspicions, "title": "made up"}
-    page = measure_page(Given(space, targets, scores, own, own, report, ids, diagnosis, "", **told))
+    page = measure_page(PageInputs(space, targets, scores, own, own, report, ids, diagnosis, "", **told))
     timed("measure")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from cells import LABELS, cells
 
 from manyhot import MultiLabelClassifier
-from manyhot.models.segmentation import Pictures
+from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.training import pixel_report
 
 CLASSES = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
@@ -63,7 +63,7 @@ def measured(train: tuple, test: tuple, labels: list[str], options: argparse.Nam
     began = time.perf_counter()
     model.fit(*train)
     trained = time.perf_counter()
-    values = pixel_report(model.model_, Pictures(test[0]), model.pixel_targets(test[0], test[1]))["pixels"]
+    values = pixel_report(model.model_, ImageSet(test[0]), model.pixel_targets(test[0], test[1]))["pixels"]
     predicted = time.perf_counter()
     own = model.model_.report["pixels"]
     for row in values["labels"]:

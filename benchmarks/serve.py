@@ -22,7 +22,7 @@ import numpy as np
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.serving.limits import Limits
-from manyhot.serving.model import Served
+from manyhot.serving.model import ServedModel
 
 HERE = Path(__file__).parent
 N_COLUMNS, N_LABELS, N_ROWS = 100, 20, 2000
@@ -72,7 +72,7 @@ def loaded(port: int, bodies: Path, clients: int, seconds: float) -> dict:
 def inside(path: Path, row: np.ndarray, calls: int) -> dict[str, float]:
     """Median microseconds of one row in this process: the classifier, and the service's own way."""
     classifier = load(path)
-    served = Served("it", path, classifier, Limits())
+    served = ServedModel("it", path, classifier, Limits())
     served.warm()
     listed = row[0].tolist()
     ways = {

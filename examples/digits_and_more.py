@@ -17,7 +17,7 @@ from pathlib import Path
 
 from manyhot import MultiLabelClassifier, compare_heads  # first: it chooses Keras' backend
 from manyhot.errors import ManyhotError
-from manyhot.reports.image_sheets import Answered, draw_answered
+from manyhot.reports.image_sheets import PredictionSheet, draw_answered
 from manyhot.data.readers import ReadOptions, read
 import keras
 import numpy as np
@@ -114,7 +114,7 @@ def main() -> None:
             print(f"  {name:>9} {score:.3f} {'#' * round(40 * score)}")
         picture = np.repeat(np.round(255 * X_test[9]).astype(np.uint8), 3, axis=2)
         halves = np.full(len(NAMES), 0.5)
-        shown = Answered("test image 9", [picture], NAMES, scores[9], scores[9] >= halves, halves)
+        shown = PredictionSheet("test image 9", [picture], NAMES, scores[9], scores[9] >= halves, halves)
         draw_answered(shown).save(folder / "image-9.png")
         answer["pictures"] = sorted(path.name for path in folder.glob("*.[ps][nv]g"))
     if told.json:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from manyhot import validation
-from manyhot.config.auto import resolved
+from manyhot.config.auto import resolve_auto
 from manyhot.config.images import image_settings
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan, plan_from_dict, to_dict
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig, config_from_dict, to_dict
 from manyhot.errors import InputError
 
 
@@ -40,23 +40,23 @@ from manyhot.errors import InputError
 )
 def test_wrong_settings_are_named(settings, name):
     with pytest.raises(InputError, match=name):
-        Plan(**settings)
+        TrainingConfig(**settings)
 
 
 def test_plans_travel_as_json():
-    plan = Plan(hidden=(3, 4), members=5)
-    assert plan_from_dict(to_dict(plan)) == plan
+    plan = TrainingConfig(hidden=(3, 4), members=5)
+    assert config_from_dict(to_dict(plan)) == plan
     with pytest.raises(InputError, match="did you mean 'members'"):
-        plan_from_dict({"member": 3})
+        config_from_dict({"member": 3})
     with pytest.raises(InputError, match="layout"):
-        Runtime(layout="sideways")
+        RuntimeConfig(layout="sideways")
 
 
 @pytest.mark.parametrize(
     ("n_rows", "batch_size"), [(1, 16), (400, 16), (1500, 16), (4500, 64), (21519, 256), (10**7, 1024)]
 )
 def test_auto_follows_the_rows(n_rows, batch_size):
-    plan = resolved(Plan(), n_rows)
+    plan = resolve_auto(TrainingConfig(), n_rows)
     assert plan.batch_size == batch_size
     assert 4 <= plan.epochs <= 20
     assert plan.members in (8, 16)
@@ -64,12 +64,12 @@ def test_auto_follows_the_rows(n_rows, batch_size):
     told |= {"loss": "focal", "loss_settings": {"gamma": 1.0, "balance": 0.5}, "calibrate": "platt"}
     told |= {"text_settings": {"max_words": 7, "max_characters": 0, "hashed": False}}
     told |= {"image_settings": image_settings(None)}
-    assert resolved(Plan(**told), n_rows) == Plan(**told)
+    assert resolve_auto(TrainingConfig(**told), n_rows) == TrainingConfig(**told)
 
 
 def test_auto_follows_the_network():
     ours, own, compiled = (
-        resolved(Plan(network=network), 100, has_optimizer)
+        resolve_auto(TrainingConfig(network=network), 100, has_optimizer)
         for network, has_optimizer in (("mlp", False), ("own", False), ("own", True))
     )
     assert (ours.optimizer, ours.prior_bias, ours.encode) == ("adamw", True, "standard")
@@ -83,7 +83,7 @@ ONE_OF = ("optimizer", "schedule", "network", "encode", "loss", "head", "calibra
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, None, 3], ids=str)
 @pytest.mark.parametrize("name", ONE_OF)
 def test_what_is_no_text_is_refused_where_a_name_belongs(name, value):
-    for make in (lambda: Plan(**{name: value}), lambda: plan_from_dict({name: value})):
+    for make in (lambda: TrainingConfig(**{name: value}), lambda: config_from_dict({name: value})):
         with pytest.raises(InputError, match=f"{name}.*expected one of"):
             make()
 
@@ -125,19 +125,19 @@ def test_numbers_of_numpy_become_plain():
         "most_labels": np.int8(2),
         "seed": np.uint32(7),
     }
-    plan = Plan(**numpy)
-    assert plan == Plan(**plain)
-    assert json.loads(json.dumps(to_dict(plan))) == json.loads(json.dumps(to_dict(Plan(**plain))))
+    plan = TrainingConfig(**numpy)
+    assert plan == TrainingConfig(**plain)
+    assert json.loads(json.dumps(to_dict(plan))) == json.loads(json.dumps(to_dict(TrainingConfig(**plain))))
     stored = (plan.learning_rate, plan.dropout, plan.seed, plan.label_weights["a"], plan.loss, plan.implies[0][0])
     assert [type(value) for value in stored] == [float, float, int, float, str, str]
-    runtime = Runtime(devices=np.int64(1), predict_rows=np.int64(64))
-    assert json.loads(json.dumps(to_dict(runtime))) == to_dict(Runtime(devices=1, predict_rows=64))
+    runtime = RuntimeConfig(devices=np.int64(1), predict_rows=np.int64(64))
+    assert json.loads(json.dumps(to_dict(runtime))) == to_dict(RuntimeConfig(devices=1, predict_rows=64))
 
 
 @pytest.mark.parametrize("told", [{"network": "own"}, {"positive_only": True}, {}], ids=str)
 def test_scores_that_only_rank_are_always_up_for_calibration(told):
-    assert resolved(Plan(**told, loss="two_way"), 100).calibrate == "auto"
-    assert resolved(Plan(**told, loss="focal"), 100).calibrate == ("none" if told else "auto")
+    assert resolve_auto(TrainingConfig(**told, loss="two_way"), 100).calibrate == "auto"
+    assert resolve_auto(TrainingConfig(**told, loss="focal"), 100).calibrate == ("none" if told else "auto")
 
 
 def test_a_check_takes_one_name():

@@ -10,7 +10,7 @@ import numpy as np
 
 from manyhot import MultiLabelClassifier, engine
 from manyhot.backend import jax, keras
-from manyhot.models.cross_fitting import prepare, train_fits
+from manyhot.models.cross_fitting import prepare_cross_fit, train_cross_fits
 
 options = common.arguments()
 X, Y = common.rows(options.folder, "train", options.rows)
@@ -27,10 +27,10 @@ model = keras.Sequential(
 model.compile(optimizer=keras.optimizers.Adam(common.RATE), loss="binary_crossentropy")
 classifier = MultiLabelClassifier(network=model, members=1, batch_size=common.BATCH, epochs=options.epochs, quiet=True)
 taken = classifier._inputs(X, Y.astype(int))
-fit = prepare(taken.features, taken.targets, taken.encoder(), taken.plan, model, trains_on_all=True)
+fit = prepare_cross_fit(taken.features, taken.targets, taken.encoder(), taken.plan, model, trains_on_all=True)
 for _ in range(2):
     clock = common.Clock()
-    networks, trained = train_fits([fit], taken.runtime)
+    networks, trained = train_cross_fits([fit], taken.runtime)
     seconds = clock.read()
 
 

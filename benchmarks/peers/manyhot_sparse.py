@@ -6,14 +6,14 @@ import numpy as np
 from sparse_common import arguments, rows, tell
 
 from manyhot import engine
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
 
 options = arguments()
 X, Y = rows(options.folder, "train")
-plan = Plan(
+plan = TrainingConfig(
     hidden=(options.units,), dropout=0.0, epochs=options.epochs, learning_rate=options.rate, schedule="constant"
 )
 spec = NetworkSpec("mlp", network_settings(plan, ["rows"]), {"rows": (X.shape[1],)}, Y.shape[1], "float32")
@@ -23,8 +23,8 @@ parts = engine.Parts([np.arange(len(Y))], [nothing], [nothing])
 data = engine.lay_out({"rows": X}, Y, None, np.ones(len(Y)), "float32", tables=["rows"])
 for _ in range(2):
     began = time.perf_counter()
-    trained = engine.train(networks, data, parts, plan, Runtime(quiet=True), options.batch)
+    trained = engine.train(networks, data, parts, plan, RuntimeConfig(quiet=True), options.batch)
     seconds = time.perf_counter() - began
 X_test, Y_test = rows(options.folder, "test")
-scores = engine.Scorer(networks, trained.weights, "float32", Runtime()).scores({"rows": X_test})
+scores = engine.Scorer(networks, trained.weights, "float32", RuntimeConfig()).scores({"rows": X_test})
 tell(seconds, len(Y), options.epochs, scores, Y_test)

@@ -13,8 +13,8 @@ import pytest
 
 import manyhot as package
 from manyhot.cli.config_flags import SETTINGS, meanings
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from tests.cli.conftest import NAMES, SMALL, songs
 
 
@@ -90,10 +90,10 @@ def test_unknown_labels_are_an_error_or_a_note(manyhot, bundle, tmp_path):
 
 def test_every_setting_is_a_flag_under_its_own_name(manyhot):
     shown = manyhot("train", "--help").out
-    for field in (*fields(Plan), *fields(Runtime)):
+    for field in (*fields(TrainingConfig), *fields(RuntimeConfig)):
         assert f"--{field.name.replace('_', '-')} " in shown.replace("\n", " "), field.name
-        assert field.name in meanings(Plan) | meanings(Runtime)
-    assert set(SETTINGS) == {field.name for field in (*fields(Plan), *fields(Runtime))}
+        assert field.name in meanings(TrainingConfig) | meanings(RuntimeConfig)
+    assert set(SETTINGS) == {field.name for field in (*fields(TrainingConfig), *fields(RuntimeConfig))}
     parameters = package.MultiLabelClassifier().get_params()
     assert set(SETTINGS) <= set(parameters)
     assert all(parameters[name] == field.default for name, field in SETTINGS.items())

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier
-from manyhot.cli.jobs.image_output import AskedPictures
+from manyhot.cli.jobs.image_output import ImageOptions
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
@@ -122,7 +122,7 @@ def test_wrong_folders_and_limits(manyhot, model, rows, tmp_path):
 
 
 def test_the_note_counts_pictures_that_were_written(tmp_path):
-    asked = AskedPictures(tmp_path, 5, n_drawn=4, n_rows=4, n_files=3)
+    asked = ImageOptions(tmp_path, 5, n_drawn=4, n_rows=4, n_files=3)
     assert asked.note() == f"3 pictures are in {tmp_path}; rows whose image cannot be used have none"
-    assert "of the 4 rows" in AskedPictures(tmp_path, 5, n_drawn=4, n_rows=4, n_files=4).note()
-    assert "the first 5 of 9 rows" in AskedPictures(tmp_path, 5, n_drawn=5, n_rows=9, n_files=5).note()
+    assert "of the 4 rows" in ImageOptions(tmp_path, 5, n_drawn=4, n_rows=4, n_files=4).note()
+    assert "the first 5 of 9 rows" in ImageOptions(tmp_path, 5, n_drawn=5, n_rows=9, n_files=5).note()

@@ -3,14 +3,14 @@ import sys
 
 import pytest
 
-from manyhot.config.losses import LOSS_SETTINGS, Setting, loss_settings
+from manyhot.config.losses import LOSS_SETTINGS, LossParam, loss_settings
 from manyhot.errors import InputError
 
 
 @pytest.mark.parametrize("loss", LOSS_SETTINGS)
 def test_defaults_lie_in_their_ranges_and_are_filled_in(loss):
     for setting in LOSS_SETTINGS[loss].values():
-        assert isinstance(setting, Setting)
+        assert isinstance(setting, LossParam)
         assert setting.low < setting.high
         assert setting.meaning
     filled = loss_settings(loss, {})

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from manyhot.cli import main
-from manyhot.config.auto import resolved
+from manyhot.config.auto import resolve_auto
 from manyhot.estimators.cross_validation import fold_training
 from manyhot.models import cross_fitting, streaming, training_data
 from manyhot.models.segmentation import training as pixel_training
@@ -65,7 +65,9 @@ def test_shell_lines_run_as_they_are_typed(tmp_path, monkeypatch):
     """One after another in one folder, with little networks where a line says nothing of their size."""
     shallow_backbones(monkeypatch)
     for module in TRAINING:
-        monkeypatch.setattr(module, "resolved", lambda plan, *given, **named: resolved(small(plan), *given, **named))
+        monkeypatch.setattr(
+            module, "resolve_auto", lambda plan, *given, **named: resolve_auto(small(plan), *given, **named)
+        )
     type_all(tmp_path, monkeypatch)
 
 

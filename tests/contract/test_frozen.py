@@ -31,7 +31,7 @@ from tests.contract.frozen.answers import (
 from tests.contract.frozen.write import CASES
 
 ROOT = Path(__file__).parents[2]
-MOST_BYTES = 2 * 2**20
+MAX_BYTES = 2 * 2**20
 NEEDS = {"text_static": "tokenizers"}
 """Name of a file -> what has to be installed for loading it."""
 SLOW = ("backbone_tuned", "backbone_whole")
@@ -106,7 +106,7 @@ def test_every_kind_is_frozen(table):
 
 def test_every_case_is_written_and_all_of_them_are_small():
     assert saved_names() == sorted(CASES)
-    assert sum(path.stat().st_size for path in SAVED.rglob("*") if path.is_file()) < MOST_BYTES
+    assert sum(path.stat().st_size for path in SAVED.rglob("*") if path.is_file()) < MAX_BYTES
 
 
 def test_a_difference_of_one_bit_is_found():

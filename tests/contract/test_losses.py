@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from manyhot.backend import jax, keras, precision
-from manyhot.config.losses import LOSS_KINDS, LOSS_SETTINGS, loss_settings
-from manyhot.engine.losses import LOSSES, OUTPUTS, LossFacts
+from manyhot.config.losses import LOSS_SETTINGS, LOSS_SPECS, loss_settings
+from manyhot.engine.losses import LOSSES, OUTPUTS, LossContext
 from tests.reference import losses as slow
 
 SLOW = {name: getattr(slow, ("softmax_" * (name == ("binary_crossentropy", "softmax"))) + name[0]) for name in LOSSES}
 SIGMOID = [name for name in LOSSES if name[1] == "sigmoid"]
-COUPLED = [name for name in LOSSES if LOSS_KINDS[name[0]].is_coupled]
+COUPLED = [name for name in LOSSES if LOSS_SPECS[name[0]].is_coupled]
 TIMM = json.loads((Path(__file__).parents[1] / "reference" / "timm_losses.json").read_text())
 
 SHAPES = [(1, 4), (6, 1), (8, 5)]
@@ -58,7 +58,7 @@ def slope(name, is_quick=True):
 
 def facts_of(settings, positives, known, dtype):
     values = {key: np.asarray(value, dtype) for key, value in settings.items()}
-    return LossFacts(values, np.asarray(positives, dtype), np.asarray(known, dtype))
+    return LossContext(values, np.asarray(positives, dtype), np.asarray(known, dtype))
 
 
 def facts_for(name, n_labels, dtype=np.float32, **given):
@@ -198,7 +198,7 @@ def test_permuting_labels_and_rows_permutes(name):
         logits, targets, mask, facts = drawn(name, seed, np.float32)
         rng = np.random.default_rng(seed)
         rows, labels = (rng.permutation(n) for n in logits.shape)
-        moved = LossFacts(facts.settings, facts.positives[labels], facts.known[labels])
+        moved = LossContext(facts.settings, facts.positives[labels], facts.known[labels])
         values = fast(name)(*(x[rows][:, labels] for x in (logits, targets, mask)), moved)
         expected = np.asarray(fast(name)(logits, targets, mask, facts))[rows][:, labels]
         np.testing.assert_allclose(values, expected, rtol=2e-5, atol=1e-6)
@@ -290,10 +290,10 @@ def test_what_is_said_about_it_is_true(name):
     other = targets.copy()
     other[0, 0] = 0.8  # still a yes to whoever asks only whether it is one
     values, moved = (np.asarray(fast(name)(logits, t, mask, facts)) for t in (targets, other))
-    assert (values[0, 0] == moved[0, 0]) == LOSS_KINDS[name[0]].is_coupled
+    assert (values[0, 0] == moved[0, 0]) == LOSS_SPECS[name[0]].is_coupled
     assert (values.ravel()[1:] == moved.ravel()[1:]).all()
     shifted = fast(name)(logits + 3, targets, mask, facts)
-    assert np.allclose(values, shifted, rtol=1e-4) == LOSS_KINDS[name[0]].is_shift_free
+    assert np.allclose(values, shifted, rtol=1e-4) == LOSS_SPECS[name[0]].is_shift_free
 
 
 @pytest.mark.slow
@@ -388,7 +388,7 @@ def test_its_mean_is_the_loss_of_keras(name):
 
 
 def test_the_losses_and_their_settings_have_the_same_names():
-    assert set(LOSS_SETTINGS) == set(LOSS_KINDS) == {loss for loss, _ in LOSSES}
+    assert set(LOSS_SETTINGS) == set(LOSS_SPECS) == {loss for loss, _ in LOSSES}
 
 
 @every_loss

@@ -120,7 +120,7 @@ def test_a_start_is_reproducible_and_members_differ(name):
 
 
 def test_the_plan_knows_every_network_loss_and_head():
-    assert set(training.NETWORKS) == {"auto", *BUILDERS, training.OWN}
+    assert set(training.NETWORKS) == {"auto", *BUILDERS, training.CUSTOM}
     assert set(training.LOSSES) - {"auto"} == {loss for loss, _ in LOSSES}
     assert set(training.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
 

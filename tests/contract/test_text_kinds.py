@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, load
-from manyhot.config.fields import Choice, Switch, Whole, Words
+from manyhot.config.fields import BoolField, ChoiceField, IntField, TextField
 from manyhot.config.text import TEXT_KINDS, text_settings
-from manyhot.config.training import Plan, plan_from_dict, to_dict
+from manyhot.config.training import TrainingConfig, config_from_dict, to_dict
 from manyhot.encoders.text.columns import TEXT_ENCODERS
 from manyhot.errors import InputError
 from tests.fixtures.text_files import preset_folder, static_folder
@@ -143,14 +143,14 @@ def test_defaults_are_within_their_range(kind):
     settings = text_settings(kind, None)
     assert set(settings) == set(TEXT_KINDS[kind].all_settings)
     for name, setting in TEXT_KINDS[kind].all_settings.items():
-        assert isinstance(setting, (Whole, Switch, Words, Choice))
+        assert isinstance(setting, (IntField, BoolField, TextField, ChoiceField))
         assert setting.meaning
         assert settings[name] == setting.default
 
 
 def test_a_plan_with_settings_survives_json():
-    plan = Plan(text_settings={"max_words": np.int64(5), "hashed": True})
-    assert plan_from_dict(to_dict(plan)) == plan
+    plan = TrainingConfig(text_settings={"max_words": np.int64(5), "hashed": True})
+    assert config_from_dict(to_dict(plan)) == plan
     assert type(plan.text_settings["max_words"]) is int
 
 
@@ -166,4 +166,4 @@ def test_a_plan_with_settings_survives_json():
 )
 def test_what_cannot_be_used_is_named(settings, told):
     with pytest.raises(InputError, match=told):
-        Plan(**settings)
+        TrainingConfig(**settings)

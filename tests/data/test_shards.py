@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from manyhot.data.shards import SHARDS, Deal, Encoded, Shards, joined
+from manyhot.data.shards import SHARDS, Encoded, Shards, WindowAssignment, joined
 from manyhot.data.targets import Targets
 
 
@@ -37,7 +37,7 @@ def test_ranges_are_what_was_written(tmp_path):
 
 @pytest.mark.parametrize(("n_rows", "n_windows"), [(1000, 1), (1000, 3), (5000, 17), (200, 6)])
 def test_every_row_once_a_pass_in_windows_of_nearly_one_size(n_rows, n_windows):
-    deal = Deal(n_rows, n_windows, seed=5)
+    deal = WindowAssignment(n_rows, n_windows, seed=5)
     passes = []
     for number in range(3):
         windows = [

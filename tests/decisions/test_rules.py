@@ -370,7 +370,7 @@ def test_long_chains_and_wide_groups_bind_in_time(monkeypatch):
     margins[1] = np.arange(n_labels)
     assert everyone.apply(margins).argmax(axis=1).tolist() == [10, n_labels - 1]
     assert time.perf_counter() - started < 10
-    monkeypatch.setattr(hierarchy, "MOST_MEMBERSHIPS", 1000)
+    monkeypatch.setattr(hierarchy, "MAX_MEMBERSHIPS", 1000)
     with pytest.raises(InputError, match="too many"):
         rules_of(chain[:100], [(j, 200 + j) for j in range(100)]).bind(space_of(n_labels))
 

@@ -8,8 +8,8 @@ import pytest
 
 from manyhot import engine
 from manyhot.backend import jax
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
 
@@ -39,18 +39,22 @@ class Job:
         other.parts = engine.Parts(*([part[k] for k in members] for part in vars(self.parts).values()))
         return other
 
-    def networks(self, plan: Plan, first: int = 0) -> engine.Networks:
+    def networks(self, plan: TrainingConfig, first: int = 0) -> engine.NetworkFactory:
         shapes = {"features": (self.features.shape[1],)}
         spec = NetworkSpec("mlp", network_settings(plan), shapes, self.values.shape[1], plan.precision)
         return spec.networks(len(self.parts), lambda k: Start(1000 * plan.seed + k + first, None, plan.precision))
 
-    def train(self, plan: Plan, layout: str = "auto", batch_size: int = 16, features: Any = None) -> engine.Trained:
+    def train(
+        self, plan: TrainingConfig, layout: str = "auto", batch_size: int = 16, features: Any = None
+    ) -> engine.TrainingResult:
         block = self.features if features is None else features
         data = engine.lay_out({"features": block}, self.values, self.known, self.weights, plan.precision)
-        return engine.train(self.networks(plan), data, self.parts, plan, Runtime(layout=layout), batch_size)
+        return engine.train(self.networks(plan), data, self.parts, plan, RuntimeConfig(layout=layout), batch_size)
 
-    def scores(self, plan: Plan, trained: engine.Trained, members: tuple[int, int] | None = None) -> np.ndarray:
-        scorer = engine.Scorer(self.networks(plan), trained.weights, plan.precision, Runtime())
+    def scores(
+        self, plan: TrainingConfig, trained: engine.TrainingResult, members: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        scorer = engine.Scorer(self.networks(plan), trained.weights, plan.precision, RuntimeConfig())
         return scorer.scores({"features": self.features}, members)
 
 

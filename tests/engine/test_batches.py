@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manyhot import engine
-from manyhot.config.runtime import Runtime
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.engine import scoring
 from manyhot.models.network_spec import NetworkSpec
 from manyhot.networks import Start
@@ -18,7 +18,7 @@ def test_large_images_are_scored_few_at_a_time(monkeypatch):
     model = networks.build(0)
     weights = engine.Weights([np.asarray(v.value)[None] for v in model.trainable_variables], [])
     images = np.random.default_rng(0).integers(0, 256, (21, 8, 16, 1), dtype=np.uint8)
-    expected = engine.Scorer(networks, weights, "float32", Runtime()).scores({"image": images})
+    expected = engine.Scorer(networks, weights, "float32", RuntimeConfig()).scores({"image": images})
     sizes = []
     real = scoring.batch_of
 
@@ -28,6 +28,6 @@ def test_large_images_are_scored_few_at_a_time(monkeypatch):
 
     monkeypatch.setattr(scoring, "batch_of", seen)
     monkeypatch.setattr(scoring, "SEEN_PIXELS", 5 * 8 * 16)
-    found = engine.Scorer(networks, weights, "float32", Runtime()).scores({"image": images})
+    found = engine.Scorer(networks, weights, "float32", RuntimeConfig()).scores({"image": images})
     assert sizes == [5] * 5
     np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -7,8 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from manyhot import engine
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
@@ -64,7 +64,7 @@ def test_sparse_batches_of_any_number_of_non_zeros_share_one_program(compiles):
         if np.isfinite(progress.loss):  # the first news comes before anything is compiled
             after_first_epoch.append(len(compiles))
 
-    plan = Plan(epochs=2, hidden=(4,), precision="float32")
+    plan = TrainingConfig(epochs=2, hidden=(4,), precision="float32")
     spec = NetworkSpec("mlp", network_settings(plan, ["x"]), {"x": (3000,)}, 2, "float32")
     networks = spec.networks(1, lambda member: Start(member))
     data = engine.lay_out({"x": X}, Y, None, np.ones(len(Y)), "float32", tables=["x"])
@@ -73,9 +73,9 @@ def test_sparse_batches_of_any_number_of_non_zeros_share_one_program(compiles):
     batches = np.add.reduceat(counts, np.arange(0, len(counts), 4))
     assert len(batches) == 1100
     assert len(set(batches.tolist())) > 50
-    engine.train(networks, data, parts, plan, Runtime(), 4, watch=watch)
+    engine.train(networks, data, parts, plan, RuntimeConfig(), 4, watch=watch)
     assert 1 <= len(compiles) <= 25
     before = len(compiles)
-    engine.train(networks, data, parts, replace(plan, epochs=3, seed=5), Runtime(), 4)
+    engine.train(networks, data, parts, replace(plan, epochs=3, seed=5), RuntimeConfig(), 4)
     assert len(compiles) == before
     assert set(after_first_epoch) == {before}

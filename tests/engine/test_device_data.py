@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.engine.device_data import Nonzeros, bucket, lay_out, take_rows
 
 
@@ -27,7 +27,7 @@ def test_padded_nonzeros_hold_the_same_rows(density):
 
 @pytest.mark.slow
 def test_training_on_padded_nonzeros_equals_training_on_dense_rows(job, monkeypatch):
-    plan = Plan(precision="float64", epochs=4, hidden=(16,))
+    plan = TrainingConfig(precision="float64", epochs=4, hidden=(16,))
     job.features = np.where(np.abs(job.features) > 1, job.features, 0)
     dense = job.scores(plan, job.train(plan))
     monkeypatch.setattr("manyhot.engine.device_data.lay_out.__defaults__", (None, 0, ()))

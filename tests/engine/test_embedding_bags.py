@@ -7,10 +7,10 @@ from scipy.special import expit, logit
 
 from manyhot import engine
 from manyhot.backend import jax, precision
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.engine.device_data import flat
-from manyhot.engine.embedding_bags import RATE, Batch, Table, bag, most_entries, moved, whole
+from manyhot.engine.embedding_bags import RATE, Batch, EmbeddingTable, bag_sum, most_entries, update_table, whole
 from manyhot.models.network_spec import NetworkSpec, network_settings
 from manyhot.networks import Start
 
@@ -30,8 +30,8 @@ def test_a_bag_is_the_product_with_the_rows_of_the_batch(density, is_gathered):
     with precision("float64"):
         laid = flat(block, 64, "float64")
         size = most_entries(laid, 6) if is_gathered else 0
-        found = np.asarray(bag(jax.numpy.asarray(weights), jax.device_put(Batch(laid, rows, is_real)), size))
-        every = np.asarray(bag(jax.numpy.asarray(weights), jax.device_put(whole(block, 64, "float64"))))
+        found = np.asarray(bag_sum(jax.numpy.asarray(weights), jax.device_put(Batch(laid, rows, is_real)), size))
+        every = np.asarray(bag_sum(jax.numpy.asarray(weights), jax.device_put(whole(block, 64, "float64"))))
     np.testing.assert_allclose(found[:5], (block @ weights)[rows[:5]], atol=1e-12)
     assert (found[5] == 0).all()
     np.testing.assert_allclose(every[:50], block @ weights, atol=1e-12)
@@ -53,8 +53,8 @@ def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered
         batch = jax.device_put(whole(block, 32, "float64"))
         padded = jax.numpy.pad(jax.numpy.asarray(gradient), ((0, 12), (0, 0)), constant_values=9.0)
         size = most_entries(batch.block, 32) if is_gathered else 0
-        given = jax.device_put(Table(weights, before))
-        found = moved(given, batch, padded, jax.numpy.asarray(0.01), is_adagrad, size)
+        given = jax.device_put(EmbeddingTable(weights, before))
+        found = update_table(given, batch, padded, jax.numpy.asarray(0.01), is_adagrad, size)
     step, squares = np.full(40, 0.01), before
     if is_adagrad:
         squares = before + block.power(2).T @ np.square(gradient).mean(axis=1)
@@ -68,9 +68,9 @@ def test_a_row_first_met_moves_by_the_rate_of_tables_and_one_never_met_divides_b
     block = sp.csr_matrix(np.array([[0.5, 0.0]]))
     with precision("float64"):
         batch = jax.device_put(whole(block, 1, "float64"))
-        table = jax.device_put(Table(np.zeros((2, 3)), np.zeros(2)))
+        table = jax.device_put(EmbeddingTable(np.zeros((2, 3)), np.zeros(2)))
         for gradient in (np.full((1, 3), 1e-9), np.zeros((1, 3))):
-            found = moved(table, batch, jax.numpy.asarray(gradient), jax.numpy.asarray(0.002), True)
+            found = update_table(table, batch, jax.numpy.asarray(gradient), jax.numpy.asarray(0.002), True)
             expected = -0.002 * RATE if gradient.any() else 0.0
             np.testing.assert_allclose(found.weights, [[expected] * 3, [0.0] * 3], rtol=1e-12)
 
@@ -82,7 +82,7 @@ class Job:
         generator = np.random.default_rng(0)
         self.block = generator.normal(size=(90, 8))
         self.values = self.block @ generator.normal(size=(8, 3)) > 0.3
-        self.plan = Plan(precision="float64", epochs=4, hidden=(9,), dropout=0.0, weight_decay=0.0, **plan)
+        self.plan = TrainingConfig(precision="float64", epochs=4, hidden=(9,), dropout=0.0, weight_decay=0.0, **plan)
         orders = [generator.permutation(90) for _ in range(3)]
         self.parts = engine.Parts([o[:60] for o in orders], [o[60:75] for o in orders], [o[75:] for o in orders])
         settings = network_settings(self.plan, ["text"] if is_table else [])
@@ -101,11 +101,13 @@ class Job:
         block = sp.csr_matrix(self.block) if self.is_table else self.block
         tables = ["text"] if self.is_table else []
         data = engine.lay_out({"text": block}, self.values, None, np.ones(90), "float64", tables=tables)
-        return engine.train(self.networks, data, self.parts, self.plan, Runtime(layout=layout), 16, self.start())
+        return engine.train(self.networks, data, self.parts, self.plan, RuntimeConfig(layout=layout), 16, self.start())
 
     def scores(self, trained, *members):
         block = sp.csr_matrix(self.block) if self.is_table else self.block
-        return engine.Scorer(self.networks, trained.weights, "float64", Runtime()).scores({"text": block}, *members)
+        return engine.Scorer(self.networks, trained.weights, "float64", RuntimeConfig()).scores(
+            {"text": block}, *members
+        )
 
 
 @pytest.mark.slow

@@ -7,11 +7,11 @@ from scipy.special import logit
 
 from manyhot import engine
 from manyhot.backend import keras, precision
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.engine import gradient_attribution
 from manyhot.models.network_spec import NetworkSpec, network_settings
-from manyhot.networks import Start, describe
+from manyhot.networks import Start, from_keras
 
 SHAPES = {"features": (4,), "text": (30,)}
 N, L, M = 7, 3, 3
@@ -41,7 +41,7 @@ def scorer_of(spec: NetworkSpec, output: str = "sigmoid") -> tuple[engine.Scorer
             for together in zip(*(network.non_trainable_variables for network in built), strict=True)
         ]
     weights = engine.Weights([*tables, *own], fixed)
-    return engine.Scorer(networks, weights, spec.precision, Runtime(), output), tables
+    return engine.Scorer(networks, weights, spec.precision, RuntimeConfig(), output), tables
 
 
 def values(network) -> list[np.ndarray]:
@@ -52,7 +52,7 @@ def values(network) -> list[np.ndarray]:
 
 
 def mlp(hidden, shapes=SHAPES, dtype="float64", **settings) -> NetworkSpec:
-    plan = Plan(hidden=hidden, precision=dtype, **settings)
+    plan = TrainingConfig(hidden=hidden, precision=dtype, **settings)
     return NetworkSpec("mlp", network_settings(plan, {"text"} & set(shapes)), shapes, L, dtype)
 
 
@@ -111,7 +111,7 @@ def test_with_hidden_layers_a_contribution_is_the_slope_times_the_input(settings
 @pytest.mark.slow
 def test_a_network_of_ones_own_has_slopes_too():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "gelu"), keras.layers.Dense(L, "sigmoid")])
-    own = describe(model, {"features": (4,)}, L)
+    own = from_keras(model, {"features": (4,)}, L)
     scorer, tables = scorer_of(NetworkSpec("own", {}, {"features": (4,)}, L, "float64", own))
     for block in (blocks()["features"], sp.csr_matrix(blocks()["features"])):
         given = {"features": block}
@@ -137,7 +137,7 @@ def test_many_pairs_and_long_rows_come_in_pieces(monkeypatch):
     scorer, tables = scorer_of(mlp((5,)))
     given = blocks()
     logits, found = every_pair(scorer, tables, given)
-    monkeypatch.setattr(gradient_attribution, "MOST_NUMBERS", 20)
+    monkeypatch.setattr(gradient_attribution, "MAX_NUMBERS", 20)
     monkeypatch.setattr(gradient_attribution, "COLUMNS_AT_ONCE", 2)
     rows, labels = np.repeat(np.arange(N), 20), np.tile(np.arange(L), 47)[: 20 * N]
     parts = list(engine.contributions(scorer, tables, given, rows, labels))

@@ -7,8 +7,8 @@ from scipy.special import logit
 
 from manyhot import engine
 from manyhot.backend import keras, precision
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.engine import integrated_gradients
 from manyhot.errors import InputError
 from manyhot.models.network_spec import NetworkSpec, network_settings
@@ -21,7 +21,7 @@ SEEN = {"image": {"mean": [0.35, 0.47, 0.12], "deviation": [0.2, 0.3, 0.25]}}
 
 def scorer_of(network: str, shapes: dict, **settings) -> tuple[engine.Scorer, list[np.ndarray]]:
     """Members with weights of their own."""
-    plan = Plan(network=network, precision="float64", **{"hidden": (6,), **settings})
+    plan = TrainingConfig(network=network, precision="float64", **{"hidden": (6,), **settings})
     told = network_settings(plan, {"text"} & set(shapes)) | {"images": SEEN, "filters": [4, 5], "pool": "flatten"}
     told |= {"blocks": 1, "kernel": 3}
     spec = NetworkSpec(network, told, shapes, L, "float64")
@@ -40,7 +40,7 @@ def scorer_of(network: str, shapes: dict, **settings) -> tuple[engine.Scorer, li
         for together in zip(*(one.non_trainable_variables for one in built), strict=True)
     ]
     weights = engine.Weights([*tables, *own], fixed)
-    return engine.Scorer(networks, weights, "float64", Runtime()), tables
+    return engine.Scorer(networks, weights, "float64", RuntimeConfig()), tables
 
 
 def blocks(**more) -> dict:
@@ -85,7 +85,7 @@ def test_other_columns_are_held(monkeypatch):
         assert one.constant == pytest.approx(plain[row, label], abs=1e-6)
         assert set(one.maps) == {"image"}
         assert one.maps["image"].sum() == pytest.approx(one.logit - one.constant, rel=0.02, abs=8e-3)
-    monkeypatch.setattr(integrated_gradients, "MOST_PIXELS", 8 * 10 * 9)
+    monkeypatch.setattr(integrated_gradients, "MAX_PIXELS", 8 * 10 * 9)
     for one, other in zip(whole, found(scorer, tables, given, pairs), strict=True):
         np.testing.assert_allclose(one.maps["image"], other.maps["image"], atol=1e-12)
 

@@ -10,7 +10,7 @@ import pytest
 
 from manyhot import engine
 from manyhot.backend import jax
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.engine import trainer as members_module
 from tests.fixtures.precisions import in_both_precisions
 
@@ -24,7 +24,7 @@ NETWORKS = {"plain": {}, "dropout": {"dropout": 0.4}, "batch_norm": {"batch_norm
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "precision", "epochs", "tolerance"), in_both_precisions([*NETWORKS]))
 def test_members_together_equal_members_alone(job, name, precision, epochs, tolerance):
-    plan = Plan(precision=precision, epochs=epochs, **{**SMALL, **NETWORKS[name]})
+    plan = TrainingConfig(precision=precision, epochs=epochs, **{**SMALL, **NETWORKS[name]})
     together = job.train(plan, layout="together")
     single = job.train(plan, layout="single")
     difference = np.abs(job.scores(plan, together) - job.scores(plan, single)).max()
@@ -37,7 +37,7 @@ def test_members_together_equal_members_alone(job, name, precision, epochs, tole
 
 @pytest.mark.slow
 def test_chunks_that_do_not_divide_the_members_change_nothing(job, monkeypatch):
-    plan = Plan(precision="float64", epochs=5, **SMALL)
+    plan = TrainingConfig(precision="float64", epochs=5, **SMALL)
     whole = job.train(plan, layout="together")
     monkeypatch.setattr(members_module, "chunk_size", lambda *_: 4)
     chunked = job.train(plan)
@@ -46,7 +46,7 @@ def test_chunks_that_do_not_divide_the_members_change_nothing(job, monkeypatch):
 
 @pytest.mark.slow
 def test_padded_rows_change_nothing(job, monkeypatch):
-    plan = Plan(
+    plan = TrainingConfig(
         precision="float64", epochs=8, dropout=0.3, batch_norm=True, hidden=(16,), early_stopping=True, patience=3
     )
     padded = job.train(plan)
@@ -67,7 +67,7 @@ def test_padded_rows_change_nothing(job, monkeypatch):
 @pytest.mark.slow
 def test_unknown_entries_equal_entries_of_weight_zero_for_one_label(make_job):
     job = make_job(n_labels=1)
-    plan = Plan(precision="float64", epochs=4, **SMALL)
+    plan = TrainingConfig(precision="float64", epochs=4, **SMALL)
     known = np.random.default_rng(1).random(job.values.shape) < 0.7
     job.known, job.values = known, job.values & known
     masked = job.train(plan)
@@ -78,7 +78,7 @@ def test_unknown_entries_equal_entries_of_weight_zero_for_one_label(make_job):
 
 @pytest.mark.slow
 def test_what_stands_in_unknown_entries_does_not_matter(job):
-    plan = Plan(precision="float64", epochs=3, **SMALL)
+    plan = TrainingConfig(precision="float64", epochs=3, **SMALL)
     job.known = np.random.default_rng(1).random(job.values.shape) < 0.7
     before = job.train(plan)
     job.values = np.where(job.known, job.values, ~job.values)
@@ -87,16 +87,18 @@ def test_what_stands_in_unknown_entries_does_not_matter(job):
 
 @pytest.mark.slow
 def test_one_seed_gives_one_result_and_another_seed_another(job):
-    plan = Plan(epochs=4, dropout=0.2, hidden=(32,))
+    plan = TrainingConfig(epochs=4, dropout=0.2, hidden=(32,))
     first, again = (job.scores(plan, job.train(plan)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    other = Plan(epochs=4, dropout=0.2, hidden=(32,), seed=1)
+    other = TrainingConfig(epochs=4, dropout=0.2, hidden=(32,), seed=1)
     assert np.abs(first - job.scores(other, job.train(other))).max() > 1e-3
 
 
 @pytest.mark.slow
 def test_early_stopping_keeps_the_best_weights(job):
-    plan = Plan(epochs=60, early_stopping=True, patience=4, learning_rate=0.02, hidden=(32,), schedule="constant")
+    plan = TrainingConfig(
+        epochs=60, early_stopping=True, patience=4, learning_rate=0.02, hidden=(32,), schedule="constant"
+    )
     trained = job.train(plan)
     stop_losses = trained.curves[:, :, 1]
     assert (trained.best_epoch == np.nanargmin(stop_losses, axis=1) + 1).all()
@@ -111,7 +113,7 @@ def test_early_stopping_keeps_the_best_weights(job):
 
 @pytest.mark.slow
 def test_more_calls_of_the_program_change_nothing(job, monkeypatch):
-    plan = Plan(epochs=30, **SMALL)
+    plan = TrainingConfig(epochs=30, **SMALL)
     monkeypatch.setattr(members_module, "CALL_SECONDS", 1e-9)
     many = job.train(plan)
     monkeypatch.setattr(members_module, "CALL_SECONDS", 1e9)
@@ -122,10 +124,10 @@ def test_more_calls_of_the_program_change_nothing(job, monkeypatch):
 
 @pytest.mark.slow
 def test_progress_ends_at_one(job):
-    plan = Plan(epochs=5, **SMALL)
+    plan = TrainingConfig(epochs=5, **SMALL)
     news = []
     data = engine.lay_out({"features": job.features}, job.values, None, job.weights, plan.precision)
-    engine.train(job.networks(plan), data, job.parts, plan, members_module.Runtime(), 16, watch=news.append)
+    engine.train(job.networks(plan), data, job.parts, plan, members_module.RuntimeConfig(), 16, watch=news.append)
     assert news[-1].done == 1.0
     assert news[-1].n_finished == len(job.parts)
     assert all(a.done <= b.done + 1e-9 for a, b in pairwise(news))
@@ -133,7 +135,7 @@ def test_progress_ends_at_one(job):
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_an_error(job):
-    plan = Plan(epochs=3, optimizer="sgd", learning_rate=1e30, **SMALL)
+    plan = TrainingConfig(epochs=3, optimizer="sgd", learning_rate=1e30, **SMALL)
     with pytest.raises(members_module.TrainingError, match="learning_rate"):
         job.train(plan)
 
@@ -143,8 +145,8 @@ from manyhot.backend import jax
 jax.config.update("jax_num_cpu_devices", 2)
 import numpy as np
 from tests.engine.conftest import Job
-from manyhot.config.training import Plan
-plan = Plan(epochs=5, dropout=0.2, hidden=(16,))
+from manyhot.config.training import TrainingConfig
+plan = TrainingConfig(epochs=5, dropout=0.2, hidden=(16,))
 job = Job()
 assert len(jax.devices()) == 2
 np.save({path!r}, job.scores(plan, job.train(plan)))
@@ -156,7 +158,7 @@ def test_two_devices_give_what_one_gives(job, tmp_path):
     path = str(tmp_path / "scores.npy")
     subprocess.run([sys.executable, "-c", TWO_DEVICES.format(path=path)], cwd=ROOT, check=True)
     assert len(jax.devices()) == 1
-    plan = Plan(epochs=5, dropout=0.2, hidden=(16,))
+    plan = TrainingConfig(epochs=5, dropout=0.2, hidden=(16,))
     np.testing.assert_allclose(job.scores(plan, job.train(plan)), np.load(path), atol=1e-6)
 
 

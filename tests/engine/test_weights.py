@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from manyhot import engine
-from manyhot.engine.label_counts import MOST_POSITIVE_WEIGHT, balanced_weights, label_facts
+from manyhot.engine.label_counts import MAX_POSITIVE_WEIGHT, balanced_weights, label_facts
 from manyhot.engine.losses import LOSSES
-from manyhot.engine.state import Dials, LabelFacts
-from manyhot.engine.train_step import Recipe, loss_sums, taken
+from manyhot.engine.state import LabelFacts, StepScalars
+from manyhot.engine.train_step import StepConfig, loss_sums, take_batch
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from tests.engine.test_compiles import problem
 
@@ -34,21 +34,21 @@ def test_the_reduce_weighs_rows_labels_and_positives_over_known_entries():
     values &= known
     weights, label_weights, positive_weights = (generator.random(k).astype(np.float32) + 0.1 for k in (n, width, width))
     data = engine.lay_out({"x": np.zeros((n, 1))}, values, known, weights, "float32", label_weights)
-    recipe = Recipe(None, None, LOSSES["binary_crossentropy", "sigmoid"], n + 3, 0, False, "constant", {})
+    recipe = StepConfig(None, None, LOSSES["binary_crossentropy", "sigmoid"], n + 3, 0, False, "constant", {})
     rows = np.concatenate([np.arange(n), np.zeros(3, int)])
     ones = np.ones(width, np.float32)
     facts = LabelFacts(ones, ones, positive_weights)
-    dials = Dials(None, None, None, None, None, None, {}, np.float32(0.2))
+    dials = StepScalars(None, None, None, None, None, None, {}, np.float32(0.2))
     padded = np.concatenate([logits, np.full((3, width), 1e4, np.float32)])
     batch = (rows, np.arange(n + 3) < n)
-    found = loss_sums(recipe, padded, taken(recipe, data, batch), data, batch, facts, dials)
+    found = loss_sums(recipe, padded, take_batch(recipe, data, batch), data, batch, facts, dials)
     expected = plain_sums(logits, values, known, weights, label_weights, positive_weights, 0.2)
     np.testing.assert_allclose([float(x) for x in found], expected, rtol=1e-5)
 
 
 def test_balanced_weights_are_negatives_per_positive_within_limits():
     positives, known = np.array([10.0, 50.0, 1.0, 99.0, 0.0, 100.0]), np.full(6, 100.0)
-    most = MOST_POSITIVE_WEIGHT
+    most = MAX_POSITIVE_WEIGHT
     np.testing.assert_allclose(balanced_weights(positives, known), [9, 1, most, 1 / most, 1, 1])
 
 

@@ -17,7 +17,7 @@ from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.metrics import measure_top
-from manyhot.models.extreme.config import ManyPlan
+from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.model import held_out_rows, log_odds
 from tests.fixtures.peak_memory import PEAK
 
@@ -248,17 +248,17 @@ def test_k_threshold_and_use_before_training(trained):
 def test_settings_are_parameters_and_clones_are_alike():
     clf = ManyLabelClassifier(hidden=(7,), seed=3)
     assert clone(clf).get_params() == clf.get_params()
-    for name, value in vars(ManyPlan()).items():
+    for name, value in vars(ExtremeConfig()).items():
         assert getattr(ManyLabelClassifier(), name) == value
 
 
 def test_held_out_rows_share_nothing_with_the_others():
     numbers = np.random.default_rng(0).integers(40, size=300).astype(np.uint64)
-    train, held = held_out_rows(numbers, ManyPlan(held_out=0.2))
+    train, held = held_out_rows(numbers, ExtremeConfig(held_out=0.2))
     assert not set(numbers[train]) & set(numbers[held])
     assert sorted([*train, *held]) == list(range(300))
     assert 60 <= len(held) <= 80
-    _, many = held_out_rows(np.arange(200_000, dtype=np.uint64), ManyPlan())
+    _, many = held_out_rows(np.arange(200_000, dtype=np.uint64), ExtremeConfig())
     assert len(many) == 10_000
 
 

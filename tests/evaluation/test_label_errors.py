@@ -309,7 +309,7 @@ def test_few_labels_and_extreme_scores(n_labels):
 def test_very_many_entries_are_learned_from_some(monkeypatch):
     scores, targets, _ = made_up(n=4000)
     whole = audited(scores, targets)
-    monkeypatch.setattr(label_errors, "MOST_EXAMPLES", 8000)
+    monkeypatch.setattr(label_errors, "MAX_EXAMPLES", 8000)
     some = audited(scores, targets)
     assert len(some) == pytest.approx(len(whole), rel=0.1)
     same = set(zip(some.row, some.label, strict=True)) & set(zip(whole.row, whole.label, strict=True))

@@ -8,7 +8,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import MEASURES, measure, measure_labels
-from manyhot.evaluation.report import Facts, Report, build, to_text
+from manyhot.evaluation.report import Report, ReportContext, measure_report, to_text
 from manyhot.evaluation.report.text import _columns
 
 
@@ -24,7 +24,7 @@ def made_up(n=300, n_labels=40, shift=0.0, density=0.1):
 
 def report_of(space, targets, scores, thresholds=None, **facts):
     limits = np.full(len(space), 0.4) if thresholds is None else thresholds
-    return build(space, targets, scores, scores >= limits, scores >= 0.5, limits, Facts(**facts))
+    return measure_report(space, targets, scores, scores >= limits, scores >= 0.5, limits, ReportContext(**facts))
 
 
 def codes(report):
@@ -64,7 +64,7 @@ def test_the_measures_are_those_of_metrics_at_both_thresholds():
     space, values, scores = made_up()
     targets = Targets(values, np.random.default_rng(1).random(values.shape) < 0.8)
     limits = np.linspace(0.2, 0.7, len(space))
-    report = build(space, targets, scores, scores >= limits, scores >= 0.5, limits, k=3)
+    report = measure_report(space, targets, scores, scores >= limits, scores >= 0.5, limits, k=3)
     assert list(report["measures"]) == ["own", "half"]
     for part, decisions in (("own", scores >= limits), ("half", scores >= 0.5)):
         assert list(report["measures"][part]) == list(MEASURES)
@@ -250,7 +250,7 @@ def test_next_to_nothing_is_still_a_report(n, n_labels):
 
 def test_decisions_without_thresholds():
     space, targets, scores = made_up_targets()
-    report = build(space, targets, scores, scores >= 0.3, scores >= 0.5)
+    report = measure_report(space, targets, scores, scores >= 0.3, scores >= 0.5)
     assert all(row["threshold"] is None for row in report["labels"])
     assert_plain(report)
     assert to_text(report)
@@ -259,7 +259,7 @@ def test_decisions_without_thresholds():
 def test_what_is_wrong_is_refused():
     space, targets, scores = made_up_targets()
     with pytest.raises(InputError, match="did you mean 'out_of_fold'"):
-        Facts(scores_from="out_of_folds")
+        ReportContext(scores_from="out_of_folds")
     with pytest.raises(InputError, match="there is no label 'label x'"):
         report_of(space, targets, scores, constant_labels=["label x"])
     with pytest.raises(InputError, match="facts"):
@@ -267,4 +267,4 @@ def test_what_is_wrong_is_refused():
     with pytest.raises(InputError, match="thresholds"):
         report_of(space, targets, scores, thresholds=np.full(len(space), 1.5))
     with pytest.raises(InputError, match="decisions"):
-        build(space, targets, scores, scores, scores >= 0.5)
+        measure_report(space, targets, scores, scores, scores >= 0.5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manyhot import MultiLabelClassifier, load
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.errors import InputError
 from manyhot.models.cross_fitting import label_weights_of
@@ -12,10 +12,10 @@ from manyhot.models.cross_fitting import label_weights_of
 
 def test_weights_of_labels_are_one_where_nothing_is_said_and_not_all_zero():
     space = LabelSpace(("a", "b"))
-    assert label_weights_of(Plan(label_weights={"b": 0}), space).tolist() == [1, 0]
-    assert label_weights_of(Plan(label_weights="balanced"), space) is None
+    assert label_weights_of(TrainingConfig(label_weights={"b": 0}), space).tolist() == [1, 0]
+    assert label_weights_of(TrainingConfig(label_weights="balanced"), space) is None
     with pytest.raises(InputError, match=r"label_weights.*all 0.*weight above 0"):
-        label_weights_of(Plan(label_weights={"a": 0, "b": 0.0}), space)
+        label_weights_of(TrainingConfig(label_weights={"a": 0, "b": 0.0}), space)
 
 
 @pytest.mark.slow

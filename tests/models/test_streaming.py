@@ -11,11 +11,11 @@ import pytest
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.backend import keras
-from manyhot.data.readers import ReadOptions, read, survey
-from manyhot.data.shards import Column, Deal, Shards
+from manyhot.data.readers import ReadOptions, read, sample_file
+from manyhot.data.shards import Column, Shards, WindowAssignment
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.errors import InputError, OutputError
-from manyhot.models.streaming import Supply, prepare_stream, write_rows
+from manyhot.models.streaming import WindowSource, prepare_stream, write_rows
 
 OPTIONS = ReadOptions(labels="label_*")
 SMALL = {"members": 1, "epochs": 3, "hidden": (16,), "seed": 3, "quiet": True}
@@ -97,11 +97,11 @@ def test_many_windows_learn_as_well(tmp_path, settings):
 
 
 def test_stopping_rows_stand_behind_the_largest_window(songs, tmp_path):
-    found = survey(songs, OPTIONS)
+    found = sample_file(songs, OPTIONS)
     job = prepare_stream(found, MultiLabelClassifier(**SMALL, early_stopping=True)._inputs(found.samples))
     with Shards(tmp_path) as shards:
         rows = write_rows(job, shards)
-        supply = Supply(job, shards, Deal(shards.n_rows, 7, seed=0), rows)
+        supply = WindowSource(job, shards, WindowAssignment(shards.n_rows, 7, seed=0), rows)
         (least, most), n_stop = supply.sizes, job.stop.targets.n_samples
         assert least < most
         for number, window in [(0, 0), (0, 6), (1, 3)]:
@@ -153,7 +153,7 @@ def read_frame(folder: Path, frame: pl.DataFrame):
 def test_rows_that_are_set_aside_are_never_trained_on(songs, tmp_path):
     frame = pl.read_csv(songs)
     classifier = MultiLabelClassifier(**SMALL)
-    found = survey(songs, OPTIONS, seed=3, max_rows=200)
+    found = sample_file(songs, OPTIONS, seed=3, max_rows=200)
     assert len(found.rows) == 200
     job = prepare_stream(found, classifier._inputs(found.samples))
     with Shards(tmp_path) as shards:
@@ -197,8 +197,8 @@ def test_a_streamed_model_is_saved_and_says_what_it_cannot_do(songs, tmp_path):
 def few_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of 100 rows from now on."""
     monkeypatch.setattr(
-        "manyhot.models.stream_survey.survey",
-        lambda path, reading, seed, max_rows, tell: survey(path, reading, seed, 100, tell=tell),
+        "manyhot.models.stream_survey.sample_file",
+        lambda path, reading, seed, max_rows, tell: sample_file(path, reading, seed, 100, tell=tell),
     )
 
 
@@ -220,7 +220,7 @@ def test_label_sets_beyond_the_sample_are_left_out_and_noted(tmp_path, monkeypat
 
 def survey_rows(folder: Path, frame: pl.DataFrame) -> np.ndarray:
     frame.write_csv(folder / "songs.csv")
-    return survey(folder / "songs.csv", ReadOptions(labels="moods", sep="|"), seed=3, max_rows=100).rows
+    return sample_file(folder / "songs.csv", ReadOptions(labels="moods", sep="|"), seed=3, max_rows=100).rows
 
 
 class TestRefusals:
@@ -244,7 +244,7 @@ class TestRefusals:
 
     def test_a_cell_that_is_no_number_is_named(self, songs, folder, monkeypatch):
         few_sampled(monkeypatch)
-        rows = survey(songs, OPTIONS, seed=3, max_rows=100).rows
+        rows = sample_file(songs, OPTIONS, seed=3, max_rows=100).rows
         number = next(k for k in range(700, 1500) if k not in set(rows.tolist()))
         frame = pl.read_csv(songs).with_columns(pl.col("x1").cast(pl.String))
         frame[number, "x1"] = "much"
@@ -255,7 +255,7 @@ class TestRefusals:
 
     def test_a_target_in_the_sample_is_named_by_its_row_in_the_file(self, songs, folder, monkeypatch):
         few_sampled(monkeypatch)
-        number = int(survey(songs, OPTIONS, seed=3, max_rows=100).rows[50])
+        number = int(sample_file(songs, OPTIONS, seed=3, max_rows=100).rows[50])
         frame = pl.read_csv(songs)
         frame[number, "label_2"] = 7
         frame.write_csv(songs)
@@ -263,7 +263,7 @@ class TestRefusals:
             self.fit(songs, folder)
 
     def test_a_file_that_changes(self, songs, folder):
-        found = survey(songs, OPTIONS)
+        found = sample_file(songs, OPTIONS)
         job = prepare_stream(found, MultiLabelClassifier(**SMALL)._inputs(found.samples))
         songs.write_text(songs.read_text() + "0,0,0,0,rock,0,0,0,0\n")
         with Shards(folder) as shards, pytest.raises(InputError, match=r"songs\.csv: changed"):

@@ -42,7 +42,7 @@ def test_one_window_is_training_in_memory(photos, monkeypatch):
 @pytest.mark.slow
 def test_many_windows_and_a_small_sample(photos, monkeypatch):
     monkeypatch.setattr("manyhot.models.stream_survey.IMAGE_SAMPLE_BYTES", 60 * 192)
-    monkeypatch.setattr("manyhot.models.stream_survey.LEAST_IMAGES", 10)
+    monkeypatch.setattr("manyhot.models.stream_survey.MIN_IMAGES", 10)
     monkeypatch.setattr("manyhot.data.readers.sampling.IMAGE_PIECE_ROWS", 30)
     monkeypatch.setattr("manyhot.data.readers.sampling.PIECE_ROWS", (16, 64))
     told = {"stream": True, "window_bytes": 5000}

@@ -43,7 +43,7 @@ class Peak:
 
 def test_ten_times_the_rows_take_no_more_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.data.readers.sampling.PIECE_BYTES", 2 * MIB)
-    monkeypatch.setattr("manyhot.data.readers.sampling.survey.__defaults__", (None, 0, 2000, 4 * MIB, None))
+    monkeypatch.setattr("manyhot.data.readers.sampling.sample_file.__defaults__", (None, 0, 2000, 4 * MIB, None))
     peaks, options = [], ReadOptions(labels="label_*", kinds={"text": "ignored"})
     for k, size in enumerate([8 * MIB, 8 * MIB, 80 * MIB]):  # the first compiles
         make(tmp_path / "rows.csv", size, n_numbers=40, n_labels=4)

@@ -11,10 +11,10 @@ from sklearn.base import clone
 from manyhot import MultiLabelClassifier, cross_validate, engine, load
 from manyhot.backend import jax, keras, precision
 from manyhot.config.images import BACKBONES, image_settings
-from manyhot.config.runtime import Runtime
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.data.readers import ReadOptions
 from manyhot.errors import BundleError, InputError
-from manyhot.models.cross_fitting import train_fits
+from manyhot.models.cross_fitting import train_cross_fits
 from manyhot.networks import build_core
 from manyhot.networks.pretrained_backbone import Backbone, open_backbone
 from manyhot.persistence import container
@@ -181,16 +181,16 @@ def test_tuning_begins_where_the_layers_behind_it_ended(weights, monkeypatch):
     parts = []
 
     def spied(fits, *rest):
-        networks, trained = train_fits(fits, *rest)
+        networks, trained = train_cross_fits(fits, *rest)
         parts.append((fits[0], networks, trained))
         return networks, trained
 
-    monkeypatch.setattr("manyhot.models.fine_tuning.train_fits", spied)
+    monkeypatch.setattr("manyhot.models.fine_tuning.train_cross_fits", spied)
     settings = told(weights, tune=1, tune_rate=1e-9)
     model = MultiLabelClassifier(**SMALL, image_settings=settings).fit(X, Y).model_
     behind, networks, trained = parts[0]
     assert [fit.network.name for fit, *_ in parts] == ["mlp", "backbone"]
-    expected = engine.Scorer(networks, trained.weights, "float32", Runtime()).scores(behind.base.blocks)
+    expected = engine.Scorer(networks, trained.weights, "float32", RuntimeConfig()).scores(behind.base.blocks)
     found = model.scorer().scores(parts[1][0].base.blocks)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 

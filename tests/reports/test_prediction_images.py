@@ -12,7 +12,7 @@ from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
 from manyhot.explanation.explain import explained
 from manyhot.reports import prediction_images
-from manyhot.reports.image_sheets import Answered, Mistakes
+from manyhot.reports.image_sheets import ErrorSheet, PredictionSheet
 from tests.fixtures.image_spots import SETTINGS, spots
 
 
@@ -59,7 +59,7 @@ def test_pictures_hold_the_answers(trained, tmp_path, sheets):
     assert len(sheets) == 7
     scores, answers = clf.predict_proba(X), clf.predict(X)
     for k, given in enumerate(sheets):
-        assert isinstance(given, Answered)
+        assert isinstance(given, PredictionSheet)
         assert given.title == str(k + 1)
         np.testing.assert_array_equal(given.images[0], np.repeat(X[k][..., None], 3, axis=2))
         np.testing.assert_allclose(given.scores, scores[k], atol=1e-6)
@@ -88,7 +88,7 @@ def test_each_label_has_a_sheet_of_its_worst_mistakes(trained, tmp_path, sheets)
     answers, scores = clf.predict(X), clf.predict_proba(X)
     assert paths["Bäume"].name == "001-Bäume.png"
     given = sheets[0]
-    assert isinstance(given, Mistakes)
+    assert isinstance(given, ErrorSheet)
     known = ~np.isnan(wrong[:, 0])
     assert given.n_known == known.sum() == 110
     assert given.n_wrongly == ((answers[:, 0] == 1) & (wrong[:, 0] == 0)).sum()

@@ -3,7 +3,7 @@
 import pytest
 
 from manyhot import load
-from manyhot.reports.model_page import kept_page, write_page
+from manyhot.reports.model_page import out_of_fold_page, write_page
 from tests.serving.conftest import Running
 
 
@@ -11,7 +11,7 @@ from tests.serving.conftest import Running
 def test_it_is_the_page_that_the_command_writes(running, bundles, tmp_path, name):
     found = running.ask("GET", f"/models/{name}/report")
     assert (found.status, found.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    write_page(kept_page(load(bundles[name]).model_, f"{name}.manyhot"), tmp_path / "report.html")
+    write_page(out_of_fold_page(load(bundles[name]).model_, f"{name}.manyhot"), tmp_path / "report.html")
     assert found.content == (tmp_path / "report.html").read_bytes()
     assert found.headers["content-security-policy"] == "frame-ancestors 'none'"  # the page brings the rest along
     assert found.headers["x-content-type-options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""A flag for every field of `Plan` and `Runtime`, under its own name, with its own words and default.
+"""A flag for every field of `TrainingConfig` and `RuntimeConfig`, under its own name, with its own words and default.
 
 Nothing about a setting is written twice: names, defaults and help come from the dataclasses. Start reading at
 `with_settings`.
@@ -16,12 +16,12 @@ from typing import Annotated, Any
 import typer
 
 from manyhot.config.label_rules import groups_from_text, implications_from_text
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
-SETTINGS: dict[str, Field] = {f.name: f for kind in (Plan, Runtime) for f in fields(kind)}
+SETTINGS: dict[str, Field] = {f.name: f for kind in (TrainingConfig, RuntimeConfig) for f in fields(kind)}
 RULES = {"implies": implications_from_text, "exclusive": groups_from_text}
 PLAIN = {"int": int, "float": float, "bool": bool, "int | None": int}
 
@@ -45,7 +45,7 @@ def with_settings(command: Callable[..., None], without: Collection[str] = ()) -
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
     taken = {p.name for p in own} | set(without)
     offered = {name: field for name, field in SETTINGS.items() if name not in taken}
-    words = meanings(Plan) | meanings(Runtime)
+    words = meanings(TrainingConfig) | meanings(RuntimeConfig)
 
     def run(**given: Any) -> None:
         chosen = {name: given.pop(name) for name in offered}
@@ -55,7 +55,9 @@ def with_settings(command: Callable[..., None], without: Collection[str] = ()) -
     for name, field in offered.items():
         plain: Any = PLAIN.get(str(field.type), str)
         shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
-        panel = "Settings that change the result" if name in Plan.__dataclass_fields__ else "Settings that do not"
+        panel = (
+            "Settings that change the result" if name in TrainingConfig.__dataclass_fields__ else "Settings that do not"
+        )
         option = typer.Option(help=words[name], show_default=shown, rich_help_panel=panel)
         annotation = Annotated[plain | None, option]
         made.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))

@@ -26,7 +26,7 @@ from manyhot.cli.options import (
     Table,
     Xml,
 )
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 
 
 @app.command(epilog="Example: manyhot demo")
@@ -104,7 +104,9 @@ def doctor(
     format: Format = None,
     columns: Columns = None,
     images: Images = None,
-    folds: Annotated[int, typer.Option(help="Folds that training will use; rarer labels are told.")] = Plan.folds,
+    folds: Annotated[
+        int, typer.Option(help="Folds that training will use; rarer labels are told.")
+    ] = TrainingConfig.folds,
     picture: Picture = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from manyhot.config.images import image_settings, most_members, most_rows
-from manyhot.config.losses import LOSS_KINDS, loss_settings
+from manyhot.config.images import image_settings, max_members, max_rows
+from manyhot.config.losses import LOSS_SPECS, loss_settings
 from manyhot.config.text import text_settings
-from manyhot.config.training import OWN, Plan
+from manyhot.config.training import CUSTOM, TrainingConfig
 
-MOST_TABLE_NUMBERS = 2**28
+MAX_TABLE_NUMBERS = 2**28
 """Numbers in the tables of all members together, where the number of members is "auto": 1 GiB in float32."""
 
 
-def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int = 0) -> Plan:
+def resolve_auto(plan: TrainingConfig, n_rows: int, has_optimizer: bool = False, n_table: int = 0) -> TrainingConfig:
     """The plan with every "auto" replaced for a number of (different) training rows.
 
     The batch grows with the rows, so that an epoch has about 64 to 128 steps where the rows allow it; large data
@@ -31,19 +31,19 @@ def resolved(plan: Plan, n_rows: int, has_optimizer: bool = False, n_table: int 
     images = image_settings(plan.image_settings)
     if members == "auto":
         members = 16 if n_rows <= 5_000 and not n_table else 8
-        members = min(members, most_members(images), max(1, MOST_TABLE_NUMBERS // max(n_table, 1)))
+        members = min(members, max_members(images), max(1, MAX_TABLE_NUMBERS // max(n_table, 1)))
     if batch_size == "auto":
-        batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), most_rows(images)))
+        batch_size = int(min(max(2 ** math.floor(math.log2(max(n_rows, 1) / 64 + 1e-9)), 16), max_rows(images)))
     if epochs == "auto":
         if n_table:
             epochs = max(2, min(40, round(800 / math.sqrt(max(n_rows, 1)))))
         else:
             epochs = max(4, min(20, round(20 * 50_000 / max(n_rows, 1))))
-    is_own = plan.network == OWN
+    is_own = plan.network == CUSTOM
     optimizer = ("own" if has_optimizer else "adamw") if plan.optimizer == "auto" else plan.optimizer
     prior_bias = not is_own if plan.prior_bias == "auto" else plan.prior_bias
     encode = ("none" if is_own else "standard") if plan.encode == "auto" else plan.encode
-    is_rank = LOSS_KINDS[plan.loss_used].is_shift_free
+    is_rank = LOSS_SPECS[plan.loss_used].is_shift_free
     stays_raw = not is_rank and (is_own or plan.head == "softmax" or plan.positive_only)
     calibrate = "none" if plan.calibrate == "auto" and stays_raw else plan.calibrate
     return replace(

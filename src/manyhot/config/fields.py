@@ -1,7 +1,7 @@
 """What one setting may be: its default, its range and what it means, in one line.
 
-Tables of settings (`text_kinds.TEXT_KINDS`, `image_kinds.IMAGE_SETTINGS`) are made of these; `filled` checks what a
-person gave against such a table. Start reading at `filled`.
+Tables of settings (`text.TEXT_KINDS`, `images.IMAGE_SETTINGS`) are made of these; `fill_defaults` checks what a person
+gave against such a table. Start reading at `fill_defaults`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from manyhot.errors import InputError
 
 
 @dataclass(frozen=True)
-class Whole:
+class IntField:
     """A whole number.
 
     Args:
@@ -36,7 +36,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Switch:
+class BoolField:
     """True or False.
 
     Args:
@@ -53,7 +53,7 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class Words:
+class TextField:
     """Some text.
 
     Args:
@@ -74,7 +74,7 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChoiceField:
     """One of some words.
 
     Args:
@@ -93,7 +93,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Number:
+class FloatField:
     """A number.
 
     Args:
@@ -114,7 +114,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ChoiceListField:
     """Some words out of a list, in any number; as text they stand with + between.
 
     Args:
@@ -141,7 +141,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Sizes:
+class IntListField:
     """Some whole numbers; as text they stand with x between: 64x48.
 
     Args:
@@ -172,11 +172,11 @@ class Sizes:
         return [validation.integer(low=self.low, high=self.high, **{name: number}) for number in numbers]
 
 
-Setting = Whole | Number | Switch | Words | Choice | Listed | Sizes
+Field = IntField | FloatField | BoolField | TextField | ChoiceField | ChoiceListField | IntListField
 
 
-def filled(
-    settings: Mapping[str, Setting], given: Mapping[str, Any] | None, argument: str, whose: str, example: str
+def fill_defaults(
+    settings: Mapping[str, Field], given: Mapping[str, Any] | None, argument: str, whose: str, example: str
 ) -> dict[str, Any]:
     """All settings of a table: what was given, and the defaults for the rest.
 
@@ -203,7 +203,7 @@ def filled(
     return {name: _checked(name, given.get(name, one.default), one, argument) for name, one in settings.items()}
 
 
-def _checked(name: str, value: Any, setting: Setting, argument: str) -> Any:
+def _checked(name: str, value: Any, setting: Field, argument: str) -> Any:
     try:
         return setting.checked(name, value)
     except InputError as wrong:

@@ -1,7 +1,7 @@
 """What images can be told: how they are brought to one size, what the network on them looks like, how they are varied.
 
-The Plan, the command line's help, the encoder and the networks read it, so it must not know how any of it is carried
-out. Start reading at `IMAGE_SETTINGS`, then `BACKBONES`.
+`TrainingConfig`, the command line's help, the encoder and the networks read it, so it must not know how any of it is
+carried out. Start reading at `IMAGE_SETTINGS`, then `BACKBONES`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from manyhot.config.fields import Choice, Listed, Number, Setting, Sizes, Switch, Whole, Words, filled
+from manyhot.config.fields import (
+    BoolField,
+    ChoiceField,
+    ChoiceListField,
+    Field,
+    FloatField,
+    IntField,
+    IntListField,
+    TextField,
+    fill_defaults,
+)
 from manyhot.errors import InputError
 
 BACKBONE = "backbone"
@@ -24,19 +34,19 @@ POOLS = ("auto", "flatten", "average")
 AUGMENTATIONS = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom", "colour", "erase", "mixup")
 ON_BAD_IMAGE = ("error", "skip")
 """What becomes of a row whose image cannot be used."""
-MOST_EDGE = 4096
-FEW_MEMBERS = (4, 16)
+MAX_EDGE = 4096
+MAX_MEMBERS = (4, 16)
 """Members with a backbone that learns, and otherwise, at most, where their number is "auto"."""
 STEP_ROWS = (32, 1024)
 """Rows of a step likewise."""
-MOST_NUMBERS = 2**28
+MAX_NUMBERS = 2**28
 """Weights of the backbones of all members together, where the number of members is "auto": 1 GiB in float32."""
 NONE = "none"
 DOWNLOADED = "imagenet"
 """The weights that Keras downloads: learned on a million photographs of a thousand kinds of things."""
 
 
-class Pixels(NamedTuple):
+class PixelScaling(NamedTuple):
     """How a network wants its pixels: (value / 255 - mean) / deviation, channel by channel.
 
     Attributes:
@@ -50,17 +60,17 @@ class Pixels(NamedTuple):
     is_reversed: bool = False
 
 
-PHOTOGRAPHS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+PHOTOGRAPHS = PixelScaling((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of the photographs of ImageNet."""
-SIGNED = Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SIGNED = PixelScaling((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """From -1 to 1."""
-EVEN = Pixels((128 / 255,) * 3, (128 / 255,) * 3)
+EVEN = PixelScaling((128 / 255,) * 3, (128 / 255,) * 3)
 """From -1 to 1, in steps of 1/128."""
-CENTRED = Pixels((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3, is_reversed=True)
+CENTRED = PixelScaling((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3, is_reversed=True)
 """Blue first, the mean of the photographs taken off, not scaled; as Caffe had it."""
 
 
-class Backbone(NamedTuple):
+class BackboneSpec(NamedTuple):
     """A network of `keras.applications`.
 
     Attributes:
@@ -72,72 +82,74 @@ class Backbone(NamedTuple):
     """
 
     maker: str
-    pixels: Pixels
+    pixels: PixelScaling
     edge: int
     least_edge: int
     n_weights: int
 
 
-BACKBONES: dict[str, Backbone] = {
-    "mobilenetv2": Backbone("MobileNetV2", SIGNED, 224, 32, 2_257_984),
-    "mobilenetv3_small": Backbone("MobileNetV3Small", SIGNED, 224, 32, 939_120),
-    "mobilenetv3_large": Backbone("MobileNetV3Large", SIGNED, 224, 32, 2_996_352),
-    "efficientnetv2-b0": Backbone("EfficientNetV2B0", PHOTOGRAPHS, 224, 32, 5_919_342),
-    "efficientnetv2-b1": Backbone("EfficientNetV2B1", PHOTOGRAPHS, 240, 32, 6_931_166),
-    "efficientnetv2-b2": Backbone("EfficientNetV2B2", PHOTOGRAPHS, 260, 32, 8_769_418),
-    "efficientnetv2-b3": Backbone("EfficientNetV2B3", PHOTOGRAPHS, 300, 32, 12_930_674),
-    "efficientnetv2-s": Backbone("EfficientNetV2S", EVEN, 384, 32, 20_331_428),
-    "convnext_tiny": Backbone("ConvNeXtTiny", PHOTOGRAPHS, 224, 32, 27_820_128),
-    "convnext_small": Backbone("ConvNeXtSmall", PHOTOGRAPHS, 224, 32, 49_454_688),
-    "convnext_base": Backbone("ConvNeXtBase", PHOTOGRAPHS, 224, 32, 87_566_464),
-    "resnet50": Backbone("ResNet50", CENTRED, 224, 32, 23_587_712),
-    "resnet50v2": Backbone("ResNet50V2", SIGNED, 224, 32, 23_564_800),
-    "densenet121": Backbone("DenseNet121", PHOTOGRAPHS, 224, 32, 7_037_504),
-    "xception": Backbone("Xception", SIGNED, 299, 71, 20_861_480),
-    "inceptionv3": Backbone("InceptionV3", SIGNED, 299, 75, 21_802_784),
+BACKBONES: dict[str, BackboneSpec] = {
+    "mobilenetv2": BackboneSpec("MobileNetV2", SIGNED, 224, 32, 2_257_984),
+    "mobilenetv3_small": BackboneSpec("MobileNetV3Small", SIGNED, 224, 32, 939_120),
+    "mobilenetv3_large": BackboneSpec("MobileNetV3Large", SIGNED, 224, 32, 2_996_352),
+    "efficientnetv2-b0": BackboneSpec("EfficientNetV2B0", PHOTOGRAPHS, 224, 32, 5_919_342),
+    "efficientnetv2-b1": BackboneSpec("EfficientNetV2B1", PHOTOGRAPHS, 240, 32, 6_931_166),
+    "efficientnetv2-b2": BackboneSpec("EfficientNetV2B2", PHOTOGRAPHS, 260, 32, 8_769_418),
+    "efficientnetv2-b3": BackboneSpec("EfficientNetV2B3", PHOTOGRAPHS, 300, 32, 12_930_674),
+    "efficientnetv2-s": BackboneSpec("EfficientNetV2S", EVEN, 384, 32, 20_331_428),
+    "convnext_tiny": BackboneSpec("ConvNeXtTiny", PHOTOGRAPHS, 224, 32, 27_820_128),
+    "convnext_small": BackboneSpec("ConvNeXtSmall", PHOTOGRAPHS, 224, 32, 49_454_688),
+    "convnext_base": BackboneSpec("ConvNeXtBase", PHOTOGRAPHS, 224, 32, 87_566_464),
+    "resnet50": BackboneSpec("ResNet50", CENTRED, 224, 32, 23_587_712),
+    "resnet50v2": BackboneSpec("ResNet50V2", SIGNED, 224, 32, 23_564_800),
+    "densenet121": BackboneSpec("DenseNet121", PHOTOGRAPHS, 224, 32, 7_037_504),
+    "xception": BackboneSpec("Xception", SIGNED, 299, 71, 20_861_480),
+    "inceptionv3": BackboneSpec("InceptionV3", SIGNED, 299, 75, 21_802_784),
 }
 """Name of a backbone -> what it is."""
 
-ENCODER_SETTINGS: dict[str, Setting] = {
-    "size": Sizes("auto", 4, MOST_EDGE, (1, 2), "height and width that images are brought to, such as 128 or 96x64"),
-    "channels": Choice("auto", CHANNELS, "grey, colour, or what the images of training are"),
-    "fit": Choice("pad", FITS, "how an image of another shape is brought to that size"),
+ENCODER_SETTINGS: dict[str, Field] = {
+    "size": IntListField(
+        "auto", 4, MAX_EDGE, (1, 2), "height and width that images are brought to, such as 128 or 96x64"
+    ),
+    "channels": ChoiceField("auto", CHANNELS, "grey, colour, or what the images of training are"),
+    "fit": ChoiceField("pad", FITS, "how an image of another shape is brought to that size"),
 }
 """Settings of the encoder: how an image becomes an array."""
 
-NETWORK_SETTINGS: dict[str, Setting] = {
-    "filters": Sizes("auto", 1, 4096, tuple(range(1, 9)), "filters of each stage, such as 32x64x128"),
-    "blocks": Whole(1, 1, 64, "convolutions (or residual blocks) of each stage"),
-    "kernel": Whole(3, 1, 15, "edge of a filter in pixels"),
-    "pool": Choice("auto", POOLS, "how the last stage becomes one row: all its numbers, or each filter's mean"),
+NETWORK_SETTINGS: dict[str, Field] = {
+    "filters": IntListField("auto", 1, 4096, tuple(range(1, 9)), "filters of each stage, such as 32x64x128"),
+    "blocks": IntField(1, 1, 64, "convolutions (or residual blocks) of each stage"),
+    "kernel": IntField(3, 1, 15, "edge of a filter in pixels"),
+    "pool": ChoiceField("auto", POOLS, "how the last stage becomes one row: all its numbers, or each filter's mean"),
 }
 """Settings of the networks that are trained from nothing."""
 
-PIXEL_SETTINGS: dict[str, Setting] = {
-    "patch": Whole(2, 1, 8, "edge of the squares of pixels that the network for pixels sees as one place"),
-    "tile": Whole(256, 16, MOST_EDGE, "for pixels: edge of the tiles that larger images are cut into"),
-    "overlap": Number(0.25, 0.0, 0.9, "for pixels: share of a tile's edge that the next tile answers too"),
+PIXEL_SETTINGS: dict[str, Field] = {
+    "patch": IntField(2, 1, 8, "edge of the squares of pixels that the network for pixels sees as one place"),
+    "tile": IntField(256, 16, MAX_EDGE, "for pixels: edge of the tiles that larger images are cut into"),
+    "overlap": FloatField(0.25, 0.0, 0.9, "for pixels: share of a tile's edge that the next tile answers too"),
 }
 """Settings of the network that labels pixels, and of the tiles that it sees."""
 
-TRAINING_SETTINGS: dict[str, Setting] = {
-    "augment": Listed("auto", AUGMENTATIONS, "how images are varied in training; none for not at all"),
-    "strength": Number(1.0, 0.0, 4.0, "how far they are varied; 1 is usual"),
+TRAINING_SETTINGS: dict[str, Field] = {
+    "augment": ChoiceListField("auto", AUGMENTATIONS, "how images are varied in training; none for not at all"),
+    "strength": FloatField(1.0, 0.0, 4.0, "how far they are varied; 1 is usual"),
 }
 """Settings of training."""
 
-BACKBONE_SETTINGS: dict[str, Setting] = {
-    "backbone": Choice(NONE, (NONE, *BACKBONES), "a known network that looks at the images"),
-    "weights": Words(
+BACKBONE_SETTINGS: dict[str, Field] = {
+    "backbone": ChoiceField(NONE, (NONE, *BACKBONES), "a known network that looks at the images"),
+    "weights": TextField(
         DOWNLOADED, f"what it begins with: {DOWNLOADED} (downloaded once), {NONE}, or a file of Keras' weights", True
     ),
-    "tune": Whole(0, 0, 10_000, "epochs in which it learns too, after the layers behind it; 0 leaves it as it is"),
-    "tune_rate": Number(1e-4, 1e-9, 1.0, "step size at its highest in these epochs"),
-    "cache": Switch(True, "what it makes of images is kept on disk, by their content"),
+    "tune": IntField(0, 0, 10_000, "epochs in which it learns too, after the layers behind it; 0 leaves it as it is"),
+    "tune_rate": FloatField(1e-4, 1e-9, 1.0, "step size at its highest in these epochs"),
+    "cache": BoolField(True, "what it makes of images is kept on disk, by their content"),
 }
 """Settings of a backbone."""
 
-IMAGE_SETTINGS: dict[str, Setting] = {
+IMAGE_SETTINGS: dict[str, Field] = {
     **ENCODER_SETTINGS,
     **BACKBONE_SETTINGS,
     **NETWORK_SETTINGS,
@@ -153,7 +165,7 @@ def image_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
     Raises:
         InputError: No such setting, a value out of its range, or values that do not go together.
     """
-    told = filled(IMAGE_SETTINGS, given, "image_settings", "image_settings", "{'size': 128}")
+    told = fill_defaults(IMAGE_SETTINGS, given, "image_settings", "image_settings", "{'size': 128}")
     fault = _of_no_backbone(told) if told["backbone"] == NONE else _of_backbone(told)
     if fault:
         raise InputError(fault, argument="image_settings")
@@ -179,7 +191,7 @@ def _of_backbone(told: Mapping[str, Any]) -> str:
     for name, one in NETWORK_SETTINGS.items():
         if told[name] != one.default:
             return f"{name}: has no effect on a backbone, whose shape is known; leave it away"
-    if told["augment"] not in ("auto", []) and not learns(told):
+    if told["augment"] not in ("auto", []) and not is_trainable(told):
         return (
             "augment: a backbone that stays as it is looks at each image once, so nothing can be varied; say tune=3 or "
             "so, or leave augment away"
@@ -187,24 +199,24 @@ def _of_backbone(told: Mapping[str, Any]) -> str:
     return ""
 
 
-def learns(told: Mapping[str, Any]) -> bool:
+def is_trainable(told: Mapping[str, Any]) -> bool:
     """Whether a backbone is trained, by all settings."""
     return told["backbone"] != NONE and (told["weights"] == NONE or told["tune"] > 0)
 
 
-def most_members(told: Mapping[str, Any]) -> int:
+def max_members(told: Mapping[str, Any]) -> int:
     """Members at most where nobody says how many: whole backbones are large, and begin at the same place."""
-    if not learns(told):
-        return FEW_MEMBERS[1]
-    return max(1, min(FEW_MEMBERS[0], MOST_NUMBERS // BACKBONES[told["backbone"]].n_weights))
+    if not is_trainable(told):
+        return MAX_MEMBERS[1]
+    return max(1, min(MAX_MEMBERS[0], MAX_NUMBERS // BACKBONES[told["backbone"]].n_weights))
 
 
-def most_rows(told: Mapping[str, Any]) -> int:
+def max_rows(told: Mapping[str, Any]) -> int:
     """Rows of a step at most where nobody says how many."""
-    return STEP_ROWS[0] if learns(told) else STEP_ROWS[1]
+    return STEP_ROWS[0] if is_trainable(told) else STEP_ROWS[1]
 
 
-def has_weights(told: Mapping[str, Any]) -> bool:
+def is_pretrained(told: Mapping[str, Any]) -> bool:
     """Whether a backbone begins with weights from elsewhere, by all settings."""
     return told["backbone"] != NONE and told["weights"] != NONE
 

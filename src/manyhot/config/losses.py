@@ -1,7 +1,7 @@
 """What each loss can be told: names, defaults, ranges and meanings, in this one place.
 
-The Plan, the command line's help and the engine read it, so it must not know JAX, nor how a loss is computed.
-Start reading at `LOSS_KINDS`; `loss_settings` fills and checks what a person gave.
+`TrainingConfig`, the command line's help and the engine read it, so it must not know JAX, nor how a loss is computed.
+Start reading at `LOSS_SPECS`; `loss_settings` fills and checks what a person gave.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from manyhot.errors import InputError
 
 
 @dataclass(frozen=True)
-class Setting:
+class LossParam:
     """One number that a loss can be told.
 
     Args:
@@ -31,7 +31,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class LossKind:
+class LossSpec:
     """What is known about a loss without computing it.
 
     Args:
@@ -45,84 +45,84 @@ class LossKind:
     """
 
     meaning: str
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Mapping[str, LossParam] = field(default_factory=dict)
     is_coupled: bool = False
     is_shift_free: bool = False
     is_counted: bool = False
 
 
-def _focus(default: float, whose: str) -> Setting:
-    return Setting(default, 0.0, 10.0, f"how much {whose} that are already right are faded out; 0 not at all")
+def _focus(default: float, whose: str) -> LossParam:
+    return LossParam(default, 0.0, 10.0, f"how much {whose} that are already right are faded out; 0 not at all")
 
 
-LOSS_KINDS: dict[str, LossKind] = {
-    "binary_crossentropy": LossKind("the default: scores are probabilities"),
-    "categorical_crossentropy": LossKind("one softmax over all labels, for exclusive labels only"),
-    "focal": LossKind(
+LOSS_SPECS: dict[str, LossSpec] = {
+    "binary_crossentropy": LossSpec("the default: scores are probabilities"),
+    "categorical_crossentropy": LossSpec("one softmax over all labels, for exclusive labels only"),
+    "focal": LossSpec(
         "entries that are already right count less",
         {
             "gamma": _focus(2.0, "entries"),
-            "balance": Setting(0.5, 0.01, 0.99, "share of the weight that goes to yes; 0.5 is neutral"),
+            "balance": LossParam(0.5, 0.01, 0.99, "share of the weight that goes to yes; 0.5 is neutral"),
         },
     ),
-    "asymmetric": LossKind(
+    "asymmetric": LossSpec(
         "many labels, few of them yes: easy no's fade out, the easiest do not count",
         {
             "gamma_positive": _focus(0.0, "yes entries"),
             "gamma_negative": _focus(4.0, "no entries"),
-            "margin": Setting(0.05, 0.0, 0.5, "a no that is scored below this does not count"),
+            "margin": LossParam(0.05, 0.0, 0.5, "a no that is scored below this does not count"),
         },
     ),
-    "class_balanced": LossKind(
+    "class_balanced": LossSpec(
         "focal, with rare labels counting more, by their effective number of rows",
         {
-            "beta": Setting(0.999, 0.0, 0.999999, "0: all labels alike; towards 1: the inverse of a label's count"),
+            "beta": LossParam(0.999, 0.0, 0.999999, "0: all labels alike; towards 1: the inverse of a label's count"),
             "gamma": _focus(2.0, "entries"),
         },
         is_counted=True,
     ),
-    "distribution_balanced": LossKind(
+    "distribution_balanced": LossSpec(
         "long-tailed labels that occur together: re-balanced weights, and no's that stop pushing early",
         {
-            "alpha": Setting(0.1, 0.0, 10.0, "lift of all weights"),
-            "beta": Setting(10.0, 0.0, 100.0, "steepness of the weights"),
-            "mu": Setting(0.2, 0.0, 10.0, "re-balancing ratio at the middle of the weights"),
-            "kappa": Setting(0.05, 0.0, 1.0, "how far logits are shifted by a label's log odds"),
-            "lambda": Setting(2.0, 0.1, 100.0, "how much sooner no's stop pushing; 1 not at all"),
+            "alpha": LossParam(0.1, 0.0, 10.0, "lift of all weights"),
+            "beta": LossParam(10.0, 0.0, 100.0, "steepness of the weights"),
+            "mu": LossParam(0.2, 0.0, 10.0, "re-balancing ratio at the middle of the weights"),
+            "kappa": LossParam(0.05, 0.0, 1.0, "how far logits are shifted by a label's log odds"),
+            "lambda": LossParam(2.0, 0.1, 100.0, "how much sooner no's stop pushing; 1 not at all"),
             "gamma": _focus(2.0, "entries"),
         },
         is_counted=True,
     ),
-    "two_way": LossKind(
+    "two_way": LossSpec(
         "ranks yes above no, within rows and within labels",
         {
-            "temperature_positive": Setting(4.0, 0.01, 100.0, "higher: all yes entries matter, not the lowest alone"),
-            "temperature_negative": Setting(1.0, 0.01, 100.0, "higher: all no entries matter, not the highest alone"),
+            "temperature_positive": LossParam(4.0, 0.01, 100.0, "higher: all yes entries matter, not the lowest alone"),
+            "temperature_negative": LossParam(1.0, 0.01, 100.0, "higher: all no entries matter, not the highest alone"),
         },
         is_coupled=True,
         is_shift_free=True,
     ),
-    "zlpr": LossKind("ranks yes above 0 above no, within rows", is_coupled=True),
-    "hill": LossKind(
+    "zlpr": LossSpec("ranks yes above 0 above no, within rows", is_coupled=True),
+    "hill": LossSpec(
         "labels that are not recorded may still hold: a confident no stops pushing",
         {
-            "lambda": Setting(1.5, 1.0, 10.0, "1.5: a no that is scored near 1 stops pushing; higher: it does not"),
-            "margin": Setting(1.0, 0.0, 10.0, "how far above 0 the logit of a yes has to be to score half"),
+            "lambda": LossParam(1.5, 1.0, 10.0, "1.5: a no that is scored near 1 stops pushing; higher: it does not"),
+            "margin": LossParam(1.0, 0.0, 10.0, "how far above 0 the logit of a yes has to be to score half"),
             "gamma": _focus(2.0, "yes entries"),
         },
     ),
-    "entropy_maximization": LossKind(
+    "entropy_maximization": LossSpec(
         "a no means that nobody looked: its score is drawn to one half",
-        {"alpha": Setting(0.1, 0.0, 1.0, "strength of the pull, counted in yes entries")},
+        {"alpha": LossParam(0.1, 0.0, 1.0, "strength of the pull, counted in yes entries")},
     ),
-    "weak_negatives": LossKind(
+    "weak_negatives": LossSpec(
         "few of the labels that hold are recorded: a no counts little",
-        {"row_negatives": Setting(1.0, 0.001, 1000.0, "what a whole row of no's weighs, counted in yes entries")},
+        {"row_negatives": LossParam(1.0, 0.001, 1000.0, "what a whole row of no's weighs, counted in yes entries")},
     ),
 }
 """Name of the loss -> what it is and what it can be told."""
 
-LOSS_SETTINGS: dict[str, Mapping[str, Setting]] = {name: kind.settings for name, kind in LOSS_KINDS.items()}
+LOSS_SETTINGS: dict[str, Mapping[str, LossParam]] = {name: kind.settings for name, kind in LOSS_SPECS.items()}
 """Name of the loss -> its settings by name."""
 
 
@@ -155,7 +155,7 @@ def loss_settings(loss: str, given: Mapping[str, float]) -> dict[str, float]:
     return {name: _checked(name, given.get(name, setting.default), setting) for name, setting in settings.items()}
 
 
-def _checked(name: str, value: float, setting: Setting) -> float:
+def _checked(name: str, value: float, setting: LossParam) -> float:
     try:
         return validation.number(value=value, low=setting.low, high=setting.high)
     except InputError as wrong:

@@ -13,7 +13,7 @@ LAYOUTS = ("auto", "together", "single")
 
 
 @dataclass(frozen=True)
-class Runtime:
+class RuntimeConfig:
     """What changes only speed, memory or what is shown, never the result beyond float noise.
 
     Args:

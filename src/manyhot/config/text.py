@@ -1,7 +1,7 @@
 """What each way from texts to numbers can be told: names, defaults, ranges and meanings, in this one place.
 
-The Plan, the command line's help and the encoders read it, so it must not know how any of it is carried out. Start
-reading at `TEXT_KINDS`; `text_settings` fills and checks what a person gave.
+`TrainingConfig`, the command line's help and the encoders read it, so it must not know how any of it is carried out.
+Start reading at `TEXT_KINDS`; `text_settings` fills and checks what a person gave.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manyhot import validation
-from manyhot.config.fields import Choice, Setting, Switch, Whole, Words, filled
+from manyhot.config.fields import BoolField, ChoiceField, Field, IntField, TextField, fill_defaults
 
 NGRAMS = "ngrams"
 OWN_TEXT = "own"
@@ -19,12 +19,12 @@ OWN_TEXT = "own"
 STATIC = "static"
 EMBEDDINGS = "embeddings"
 PRETRAINED = "pretrained"
-MOST_COLUMNS = 10_000_000
+MAX_COLUMNS = 10_000_000
 POOLS = ("attention", "mean")
 
 
 @dataclass(frozen=True)
-class TextKind:
+class TextEncoderSpec:
     """What is known about a way from texts to numbers without carrying it out.
 
     Args:
@@ -34,53 +34,55 @@ class TextKind:
     """
 
     meaning: str
-    settings: Mapping[str, Setting] = field(default_factory=dict)
-    of_network: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Mapping[str, Field] = field(default_factory=dict)
+    of_network: Mapping[str, Field] = field(default_factory=dict)
 
     @property
-    def all_settings(self) -> dict[str, Setting]:
+    def all_settings(self) -> dict[str, Field]:
         """All settings by name."""
         return {**self.settings, **self.of_network}
 
 
-TEXT_KINDS: dict[str, TextKind] = {
-    NGRAMS: TextKind(
+TEXT_KINDS: dict[str, TextEncoderSpec] = {
+    NGRAMS: TextEncoderSpec(
         "words, pairs of words and pieces of words, weighed by rarity",
         {
-            "max_words": Whole(10_000, 0, MOST_COLUMNS, "columns for words and pairs of words at most"),
-            "max_characters": Whole(5_000, 0, MOST_COLUMNS, "columns for pieces of words at most"),
-            "hashed": Switch(False, "terms share columns by a fixed hash, and none is kept"),
+            "max_words": IntField(10_000, 0, MAX_COLUMNS, "columns for words and pairs of words at most"),
+            "max_characters": IntField(5_000, 0, MAX_COLUMNS, "columns for pieces of words at most"),
+            "hashed": BoolField(False, "terms share columns by a fixed hash, and none is kept"),
         },
     ),
-    STATIC: TextKind(
+    STATIC: TextEncoderSpec(
         "the mean of fixed vectors of the pieces of words, from Model2Vec files; needs manyhot[static]",
-        {"model": Words("", "the folder of the files, or a name on the Hugging Face hub", is_place=True)},
+        {"model": TextField("", "the folder of the files, or a name on the Hugging Face hub", is_place=True)},
     ),
-    EMBEDDINGS: TextKind(
+    EMBEDDINGS: TextEncoderSpec(
         "a vector for each word, learned by the network",
         {
-            "max_words": Whole(20_000, 1, MOST_COLUMNS, "words with a vector of their own at most"),
-            "buckets": Whole(1_000, 1, 1_000_000, "vectors that other words share"),
-            "max_tokens": Whole(256, 1, 4096, "words of a text that are looked at, at most"),
+            "max_words": IntField(20_000, 1, MAX_COLUMNS, "words with a vector of their own at most"),
+            "buckets": IntField(1_000, 1, 1_000_000, "vectors that other words share"),
+            "max_tokens": IntField(256, 1, 4096, "words of a text that are looked at, at most"),
         },
         {
-            "units": Whole(64, 1, 4096, "numbers in the vector of a word"),
-            "pool": Choice("attention", POOLS, "how vectors become one: their mean, or also a weighing for each label"),
+            "units": IntField(64, 1, 4096, "numbers in the vector of a word"),
+            "pool": ChoiceField(
+                "attention", POOLS, "how vectors become one: their mean, or also a weighing for each label"
+            ),
         },
     ),
-    PRETRAINED: TextKind(
+    PRETRAINED: TextEncoderSpec(
         "the mean of what a pretrained transformer makes of a text; needs keras-hub",
         {
-            "preset": Words("", "the folder of a keras-hub preset", is_place=True),
-            "max_tokens": Whole(128, 4, 4096, "pieces of a text that are looked at, at most"),
-            "cache": Switch(True, "features are kept on disk, by the content of the texts"),
+            "preset": TextField("", "the folder of a keras-hub preset", is_place=True),
+            "max_tokens": IntField(128, 4, 4096, "pieces of a text that are looked at, at most"),
+            "cache": BoolField(True, "features are kept on disk, by the content of the texts"),
         },
     ),
-    OWN_TEXT: TextKind(
+    OWN_TEXT: TextEncoderSpec(
         "a function of yours, (texts) -> array (n, d)",
         {
-            "name": Words("", "names the function in the cache; the function's own name where it is empty"),
-            "cache": Switch(True, "features are kept on disk, by the content of the texts"),
+            "name": TextField("", "names the function in the cache; the function's own name where it is empty"),
+            "cache": BoolField(True, "features are kept on disk, by the content of the texts"),
         },
     ),
 }
@@ -98,10 +100,10 @@ def text_settings(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
         InputError: No such kind or setting, or a value out of its range.
     """
     settings = TEXT_KINDS[validation.one_of(TEXT_KINDS, text=kind)].all_settings
-    return filled(settings, given, "text_settings", f"text={kind!r}", "{'max_words': 20000}")
+    return fill_defaults(settings, given, "text_settings", f"text={kind!r}", "{'max_words': 20000}")
 
 
-def without_places(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def without_paths(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Settings as far as a saved file may tell them: nothing that would be opened or downloaded."""
     places = {name for name, setting in TEXT_KINDS[kind].settings.items() if getattr(setting, "is_place", False)}
     return None if given is None else {name: value for name, value in given.items() if name not in places}

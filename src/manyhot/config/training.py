@@ -1,8 +1,8 @@
 """Every setting, and the only home of its default.
 
-`Plan` is what changes the result, `Runtime` what changes only speed, memory or what is shown.
+`TrainingConfig` is what changes the result, `RuntimeConfig` what changes only speed, memory or what is shown.
 A field's name is the same in Python, on the command line (`--batch-size`) and in JSON.
-This module must not know how any of it is carried out. Start reading at `Plan`.
+This module must not know how any of it is carried out. Start reading at `TrainingConfig`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from manyhot import validation
 from manyhot.config.fields import json_value, unless_auto
 from manyhot.config.images import IMAGE_NETWORKS, PIXEL_NETWORKS, image_settings
 from manyhot.config.label_rules import checked_groups, checked_implications
-from manyhot.config.losses import LOSS_KINDS, loss_settings
-from manyhot.config.runtime import Runtime
+from manyhot.config.losses import LOSS_SPECS, loss_settings
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
 from manyhot.errors import InputError
 
 OPTIMIZERS = ("auto", "adamw", "adam", "sgd", "own")
 SCHEDULES = ("constant", "cosine", "linear")
-LOSSES = ("auto", *LOSS_KINDS)
+LOSSES = ("auto", *LOSS_SPECS)
 HEADS = ("sigmoid", "softmax")
 SOFTMAX_LOSSES = ("auto", "binary_crossentropy", "categorical_crossentropy")
 CALIBRATIONS = ("auto", "none", "temperature", "platt", "beta", "isotonic")
@@ -41,14 +41,14 @@ DECISIONS = (
     "top_k",
 )
 ENCODERS = ("auto", "standard", "none")
-OWN = "own"
+CUSTOM = "own"
 """Name of the network that is a Keras model of the user's."""
-NETWORKS = ("auto", "mlp", "words", *IMAGE_NETWORKS, *PIXEL_NETWORKS, OWN)
+NETWORKS = ("auto", "mlp", "words", *IMAGE_NETWORKS, *PIXEL_NETWORKS, CUSTOM)
 PRECISIONS = ("float32", "float64")
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingConfig:
     """What changes the result.
 
     Args:
@@ -252,7 +252,7 @@ class Plan:
                 "probabilities sum to one; leave it at 0 or use head='sigmoid'",
                 argument="label_smoothing",
             )
-        if self.label_smoothing and LOSS_KINDS[loss].is_coupled:
+        if self.label_smoothing and LOSS_SPECS[loss].is_coupled:
             raise InputError(
                 f"{loss} ranks labels against each other and takes no smoothing", argument="label_smoothing"
             )
@@ -268,7 +268,7 @@ class Plan:
             raise InputError("softmax needs to know which labels do not hold", argument="positive_only")
 
     def _check_calibration(self) -> None:
-        if self.calibrate == "none" and LOSS_KINDS[self.loss_used].is_shift_free:
+        if self.calibrate == "none" and LOSS_SPECS[self.loss_used].is_shift_free:
             raise InputError(
                 f"the loss {self.loss_used!r} only ranks: its scores have no zero point of their own and are no "
                 "probabilities before they are calibrated; say calibrate='auto' or another kind, or choose another "
@@ -284,15 +284,15 @@ class Plan:
         return "hill" if self.positive_only else "binary_crossentropy"
 
 
-def to_dict(settings: Plan | Runtime) -> dict[str, Any]:
+def to_dict(settings: TrainingConfig | RuntimeConfig) -> dict[str, Any]:
     """The fields as plain JSON values."""
     return {name: json_value(value) for name, value in asdict(settings).items()}
 
 
-def plan_from_dict(values: Mapping[str, Any]) -> Plan:
+def config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:
     """A plan from its JSON form; unknown names are refused with a suggestion."""
-    known = {f.name for f in fields(Plan)}
+    known = {f.name for f in fields(TrainingConfig)}
     for name in values:
         if name not in known:
             raise InputError(f"there is no such setting{validation.did_you_mean(name, known)}", argument=name[:100])
-    return Plan(**values)
+    return TrainingConfig(**values)

@@ -1,7 +1,7 @@
 """One image, wherever it lies -> pixels of a given shape, or words on why it cannot be used.
 
 It knows Pillow and nothing of columns, rows or settings. What a header claims is checked before anything is decoded, so
-that no file can ask for more memory than `MOST_PIXELS` take. Start reading at `pixels_of`.
+that no file can ask for more memory than `MAX_PIXELS` take. Start reading at `pixels_of`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, WebPImagePlugin
 
-MOST_PIXELS = 40_000_000
+MAX_PIXELS = 40_000_000
 """Pixels of an image at most."""
 _MORE = (TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile)  # known to Pillow once they are imported
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", *(kind.format for kind in _MORE))
@@ -78,7 +78,7 @@ class Budget:
         most: Pixels.
     """
 
-    def __init__(self, most: int = MOST_PIXELS) -> None:
+    def __init__(self, most: int = MAX_PIXELS) -> None:
         self._most, self._used = most, 0
         self._changed = threading.Condition()
 
@@ -202,12 +202,12 @@ def _opened(cell: Cell) -> Iterator[Image.Image]:
             yield Image.fromarray(cell[..., 0] if cell.ndim == 3 and cell.shape[2] == 1 else cell)
             return
         with Image.open(io.BytesIO(cell) if isinstance(cell, bytes) else cell, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MAX_PIXELS:
                 raise BadImageError(_too_large(image.width * image.height, f"{image.width} x {image.height}, "))
             yield image
     except Image.DecompressionBombError as error:
         found = re.search(r"\((\d+) pixels\)", str(error))
-        raise BadImageError(_too_large(int(found[1]) if found else MOST_PIXELS)) from None
+        raise BadImageError(_too_large(int(found[1]) if found else MAX_PIXELS)) from None
     except Image.UnidentifiedImageError:
         raise BadImageError(_what_else(cell)) from None
     except FileNotFoundError:
@@ -217,7 +217,7 @@ def _opened(cell: Cell) -> Iterator[Image.Image]:
 
 
 def _too_large(pixels: int, edges: str = "") -> str:
-    return f"says it has {edges}{pixels / 1e6:.0f} megapixels, more than the {MOST_PIXELS / 1e6:.0f} that are decoded"
+    return f"says it has {edges}{pixels / 1e6:.0f} megapixels, more than the {MAX_PIXELS / 1e6:.0f} that are decoded"
 
 
 def _what_else(cell: Cell) -> str:

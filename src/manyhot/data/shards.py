@@ -1,7 +1,7 @@
 """Encoded rows on disk, in files that nobody else sees, and the ranges of them that make up a window.
 
 It knows arrays and files, not labels' names, networks or where the rows came from. Memory holds only what is being
-written or asked for: files are read through memory maps. Start reading at `Shards`, then `Deal`.
+written or asked for: files are read through memory maps. Start reading at `Shards`, then `WindowAssignment`.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Shards:
 
 
 @dataclass(frozen=True)
-class Deal:
+class WindowAssignment:
     """How rows are dealt out to the windows of each pass: whole shards, in another order every time.
 
     Args:

@@ -17,7 +17,7 @@ from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 
-def targets_of(
+def parse_targets(
     y: Any, names: Sequence[str] | None, classes: np.ndarray | None = None
 ) -> tuple[LabelSpace, Targets, np.ndarray | None]:
     """Targets of any form -> label space, targets, and the two classes when y was one binary target.
@@ -94,7 +94,7 @@ def _two_classes(column: np.ndarray) -> np.ndarray:
     return classes
 
 
-def given_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
+def resolve_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
     """y, or the targets that samples carry, and the names of the labels where they are known."""
     if samples is not None and y is None:
         if samples.listed is not None:
@@ -109,19 +109,19 @@ def given_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None)
     return y, labels
 
 
-def targets_in_order(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None = None) -> Targets:
+def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None = None) -> Targets:
     """Targets in the order of a model's labels: by name where y carries names, else column by column.
 
     Args:
         X: The rows; `Samples` bring their own targets when y is None.
-        y: As for `targets_of`.
+        y: As for `parse_targets`.
         space: The model's labels.
         classes: The two values of a binary target.
 
     Raises:
         InputError: Other labels than the model's, or another number of columns.
     """
-    y, names = given_targets(X if isinstance(X, Samples) else None, y, None)
+    y, names = resolve_targets(X if isinstance(X, Samples) else None, y, None)
     if isinstance(y, Targets):
         if names is None or tuple(names) == space.names:
             return _fitting(y, space)
@@ -130,7 +130,7 @@ def targets_in_order(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | No
         order = [list(names).index(name) for name in space.names]
         return Targets(y.values[..., order], None if y.known is None else y.known[..., order])
     is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
-    return _fitting(targets_of(y, None if is_numbers else space.names, classes)[1], space)
+    return _fitting(parse_targets(y, None if is_numbers else space.names, classes)[1], space)
 
 
 def pixel_targets_in_order(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
@@ -144,7 +144,7 @@ def pixel_targets_in_order(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
     Raises:
         InputError: Other labels than the model's, or targets of rows.
     """
-    y, names = given_targets(X if isinstance(X, Samples) else None, y, None)
+    y, names = resolve_targets(X if isinstance(X, Samples) else None, y, None)
     if not is_pixel_targets(y):
         raise InputError("the model gives every pixel its labels, so targets are (n, h, w, l)", argument="y")
     n_labels = int(y.n_labels if isinstance(y, PixelTargets) else y[0].shape[-1])

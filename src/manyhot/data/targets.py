@@ -9,7 +9,7 @@ import numpy as np
 
 from manyhot.errors import InputError
 
-MOST_TARGETS = 2_000_000_000
+MAX_TARGETS = 2_000_000_000
 """Rows times labels that `Targets` are made for: a byte each, and as many again where some are unknown."""
 
 
@@ -84,9 +84,9 @@ def check_size(n_rows: int, n_labels: int) -> None:
     """Refuse what would not fit into memory as an array of rows by labels.
 
     Raises:
-        InputError: More than `MOST_TARGETS` entries.
+        InputError: More than `MAX_TARGETS` entries.
     """
-    if n_rows * n_labels > MOST_TARGETS:
+    if n_rows * n_labels > MAX_TARGETS:
         raise InputError(
             f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ManyLabelClassifier "
             "(manyhot train --many) keeps targets sparse and answers with the best labels of a row",

@@ -2,7 +2,7 @@
 
 It joins `calibrate`, `decide`, `rules` and `risk`, and knows of networks, features and files nothing at all. Raw scores
 are what the members give together, as probabilities; everything here is fitted on scores of rows that the scoring
-members never saw. Start reading at `Decider`, then `fit_decider`.
+members never saw. Start reading at `DecisionPolicy`, then `fit_policy`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.data.deduplication import merge_duplicates
 from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import stratified_folds
@@ -31,13 +31,13 @@ HONEST_FOLDS = 2
 UNTUNED = ("half", "top_k")
 """Decisions that learn nothing from scores."""
 PLAN_FIELDS = {"top_k": {"k": "top_k"}, "f1_macro": {"least_f1": "least_f1"}}
-"""Decision -> its settings that are fields of `Plan` of their own; all others are in `decide_settings`."""
+"""Decision -> its settings that are fields of `TrainingConfig` of their own; all others are in `decide_settings`."""
 SPREAD_FOLDS = 5
 """Parts of the rows that are left out in turn to see how far a threshold moves."""
 
 
 @dataclass(frozen=True)
-class Decider:
+class DecisionPolicy:
     """What turns raw scores into answers.
 
     Args:
@@ -91,11 +91,11 @@ class Decider:
             "rules": self.rules.to_spec(),
         }
 
-    def with_decision(self, decision: decide.Decision, is_given: bool = False) -> Decider:
+    def with_decision(self, decision: decide.Decision, is_given: bool = False) -> DecisionPolicy:
         """The same with another decision; a guarantee does not outlive the thresholds that it was made for."""
         return replace(self, decision=decision, guarantee=None, is_given=is_given)
 
-    def with_rules(self, rules: Rules) -> Decider:
+    def with_rules(self, rules: Rules) -> DecisionPolicy:
         """The same with other rules.
 
         Raises:
@@ -105,7 +105,7 @@ class Decider:
             raise InputError("a guarantee is in force, and it holds without rules only; choose thresholds first")
         return replace(self, rules=rules)
 
-    def with_guarantee(self, guarantee: Guarantee) -> Decider:
+    def with_guarantee(self, guarantee: Guarantee) -> DecisionPolicy:
         """The same with the thresholds of a guarantee.
 
         Raises:
@@ -116,18 +116,18 @@ class Decider:
         return replace(self, guarantee=guarantee)
 
 
-def rules_of(plan: Plan) -> Rules:
+def rules_of(plan: TrainingConfig) -> Rules:
     """The rules that a plan names."""
     return Rules(plan.implies, plan.exclusive, plan.least_labels, plan.most_labels)
 
 
-def decision_settings(plan: Plan) -> dict[str, Any]:
+def decision_settings(plan: TrainingConfig) -> dict[str, Any]:
     """What the plan says about its decision: the arguments of the decision's constructor by name."""
     own = {name: getattr(plan, field) for name, field in PLAN_FIELDS.get(plan.decide, {}).items()}
     return {**own, **(plan.decide_settings or {})}
 
 
-def unfitted_decider(plan: Plan, space: LabelSpace) -> Decider:
+def untrained_policy(plan: TrainingConfig, space: LabelSpace) -> DecisionPolicy:
     """A decider that learned nothing: raw scores, and thresholds that need no fitting (0.5 where the plan's do).
 
     Raises:
@@ -136,15 +136,17 @@ def unfitted_decider(plan: Plan, space: LabelSpace) -> Decider:
     decision = decide.build(plan.decide, decision_settings(plan), space)
     if is_tuned(plan):
         decision = decide.build("half")
-    return Decider(space, Calibration.none(len(space)), decision.fit(*one_row(len(space))), rules_of(plan))
+    return DecisionPolicy(
+        space, Calibration.none(len(space)), decision.fit(*placeholder_row(len(space))), rules_of(plan)
+    )
 
 
-def is_tuned(plan: Plan) -> bool:
+def is_tuned(plan: TrainingConfig) -> bool:
     """Whether the plan's decision learns from scores."""
     return plan.decide not in UNTUNED
 
 
-class Settled(NamedTuple):
+class UniqueScores(NamedTuple):
     """Rows of scores in an order of their own, so that nothing depends on the order they came in.
 
     Attributes:
@@ -159,12 +161,12 @@ class Settled(NamedTuple):
     times: np.ndarray
     place: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Settled:
+    def take(self, rows: np.ndarray) -> UniqueScores:
         """Some of the rows, each in its own place."""
-        return Settled(self.raw[rows], self.targets.take(rows), self.times[rows], np.arange(len(rows)))
+        return UniqueScores(self.raw[rows], self.targets.take(rows), self.times[rows], np.arange(len(rows)))
 
 
-def settled(raw: np.ndarray, targets: Targets, weights: np.ndarray) -> Settled:
+def merge_equal_scores(raw: np.ndarray, targets: Targets, weights: np.ndarray) -> UniqueScores:
     """Rows with equal scores and targets become one, in an order that does not depend on theirs.
 
     Args:
@@ -173,10 +175,10 @@ def settled(raw: np.ndarray, targets: Targets, weights: np.ndarray) -> Settled:
         weights: float (n,), above 0.
     """
     merged = merge_duplicates({"scores": raw}, targets, weights)
-    return Settled(raw[merged.rows], targets.take(merged.rows), counted(merged.weights), merged.place)
+    return UniqueScores(raw[merged.rows], targets.take(merged.rows), integer_weights(merged.weights), merged.place)
 
 
-def counted(weights: np.ndarray) -> np.ndarray:
+def integer_weights(weights: np.ndarray) -> np.ndarray:
     """How often each row counts: whole weights as they are, others in tenths of their mean."""
     whole = np.rint(weights)
     if np.array_equal(whole, weights) and whole.sum() <= 100 * len(whole):
@@ -184,9 +186,13 @@ def counted(weights: np.ndarray) -> np.ndarray:
     return np.maximum(1, np.rint(10 * weights / weights.mean())).astype(np.int64)
 
 
-def fit_decider(
-    plan: Plan, space: LabelSpace, rows: Settled, has_spread: bool = True, calibration: Calibration | None = None
-) -> Decider:
+def fit_policy(
+    plan: TrainingConfig,
+    space: LabelSpace,
+    rows: UniqueScores,
+    has_spread: bool = True,
+    calibration: Calibration | None = None,
+) -> DecisionPolicy:
     """Calibrate raw scores, then choose thresholds on the calibrated ones.
 
     Args:
@@ -207,19 +213,21 @@ def fit_decider(
     if has_spread and is_tuned(plan) and len(scores) >= 2 * SPREAD_FOLDS:
         folds = stratified_folds(targets, SPREAD_FOLDS, plan.seed)
         decision = decide.with_spread(decision, scores, targets, folds)
-    return Decider(space, calibration, decision, rules_of(plan))
+    return DecisionPolicy(space, calibration, decision, rules_of(plan))
 
 
-def _calibration(plan: Plan, rows: Settled) -> Calibration:
+def _calibration(plan: TrainingConfig, rows: UniqueScores) -> Calibration:
     is_deployed = plan.members == 1
     return calibrate.fit(rows.raw, rows.targets, plan.calibrate, plan.seed, rows.times, is_deployed)
 
 
-def honest_answers(plan: Plan, space: LabelSpace, rows: Settled) -> tuple[np.ndarray, np.ndarray]:
+def cross_fitted_decisions(
+    plan: TrainingConfig, space: LabelSpace, rows: UniqueScores
+) -> tuple[np.ndarray, np.ndarray]:
     """Scores and answers for the report: each row by maps and thresholds that were fitted on the other half.
 
     Args:
-        plan: As for `fit_decider`.
+        plan: As for `fit_policy`.
         space: The names of the l labels.
         rows: Raw scores with their targets.
 
@@ -228,21 +236,21 @@ def honest_answers(plan: Plan, space: LabelSpace, rows: Settled) -> tuple[np.nda
     """
     scores, answers = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
     for others, here in _halves(plan, rows):
-        decider = fit_decider(plan, space, others, False)
+        decider = fit_policy(plan, space, others, False)
         scores[here] = decider.scores(rows.raw[here])
         answers[here] = decider.answers(scores[here])
     return scores[rows.place], answers[rows.place]
 
 
-def honest_scores(plan: Plan, rows: Settled) -> np.ndarray:
-    """The scores of `honest_answers` alone."""
+def honest_scores(plan: TrainingConfig, rows: UniqueScores) -> np.ndarray:
+    """The scores of `cross_fitted_decisions` alone."""
     scores = np.empty_like(rows.raw)
     for others, here in _halves(plan, rows):
         scores[here] = _calibration(plan, others).apply(rows.raw[here])
     return scores[rows.place]
 
 
-def _halves(plan: Plan, rows: Settled) -> Iterator[tuple[Settled, np.ndarray]]:
+def _halves(plan: TrainingConfig, rows: UniqueScores) -> Iterator[tuple[UniqueScores, np.ndarray]]:
     """Rows to fit on, and which rows they are for (indices); a single row is for itself."""
     n = len(rows.raw)
     if n < HONEST_FOLDS:
@@ -253,6 +261,6 @@ def _halves(plan: Plan, rows: Settled) -> Iterator[tuple[Settled, np.ndarray]]:
         yield rows.take(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)
 
 
-def one_row(n_labels: int) -> tuple[np.ndarray, Targets]:
+def placeholder_row(n_labels: int) -> tuple[np.ndarray, Targets]:
     """One row of scores and targets, for what learns only the number of labels."""
     return np.zeros((1, n_labels), dtype=np.float32), Targets(np.zeros((1, n_labels), dtype=bool))

@@ -2,7 +2,7 @@
 
 A text or an image is known by a hash of its content, so that neither its place nor its neighbours matter, and nothing
 of it can be read back. Files are only ever added, each written whole or not at all, and never hold anything but
-numbers. What computes the features is not known here. Start reading at `Kept`.
+numbers. What computes the features is not known here. Start reading at `FeatureCache`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from manyhot.errors import OutputError
 from manyhot.files import put, replacing
 
-LEAST_ROWS = 32
+MIN_ROWS = 32
 """Fewer new rows than this are not worth a file."""
 MEMORY_BYTES = 2**28
 """Rows kept in memory where they are not on disk."""
 
 
-class Kept:
+class FeatureCache:
     """Features of texts or images, float32 rows of one width.
 
     Args:
@@ -54,7 +54,7 @@ class Kept:
         """Keep float32 (n, width) rows of n keys; what cannot be written stays in memory, where there is room."""
         piece = np.zeros(len(keys), dtype=self._type)
         piece["key"], piece["row"] = keys, rows
-        if self.folder is not None and len(keys) >= LEAST_ROWS:
+        if self.folder is not None and len(keys) >= MIN_ROWS:
             with suppress(OutputError, OSError):
                 return self._take(self._written(piece, keys))
         if self._n_bytes + piece.nbytes <= MEMORY_BYTES:

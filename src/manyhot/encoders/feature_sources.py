@@ -1,6 +1,6 @@
 """What a person would call each input of a row: columns, levels and words, and their shares of the blocks' inputs.
 
-Start reading at `Sources`; tables make theirs in `table.py`, words come from `shares.py`.
+Start reading at `FeatureSources`; tables make theirs in `table.py`, words come from `shares.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 
-class Sources(NamedTuple):
+class FeatureSources(NamedTuple):
     """The s things of one row that its inputs come from.
 
     Attributes:
@@ -37,7 +37,7 @@ def grouped(owners: Sequence[int] | np.ndarray, n_sources: int) -> sp.csr_matrix
 
 def columns_as_sources(
     name: str, block: np.ndarray | sp.csr_matrix, names: Sequence[str], gaps: Sequence[int] | np.ndarray = ()
-) -> Iterator[Sources]:
+) -> Iterator[FeatureSources]:
     """The sources of each row of a single block whose columns have names.
 
     Args:
@@ -49,11 +49,11 @@ def columns_as_sources(
     if not isinstance(block, np.ndarray):
         for row in range(block.shape[0]):
             there = [names[column] for column in block.indices[block.indptr[row] : block.indptr[row + 1]]]
-            yield Sources(there, there, {name: sp.identity(len(there), format="csr")}, {})
+            yield FeatureSources(there, there, {name: sp.identity(len(there), format="csr")}, {})
         return
     width, shares = len(names), grouped([*range(len(names)), *gaps], len(names))
     for row in block:
         what = list(names)
         for gap, is_missing in zip(gaps, row[width:], strict=True):
             what[gap] += " = missing" if is_missing else ""
-        yield Sources(what, names, {name: shares}, {})
+        yield FeatureSources(what, names, {name: shares}, {})

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.encoders.feature_sources import Sources, columns_as_sources
+from manyhot.encoders.feature_sources import FeatureSources, columns_as_sources
 from manyhot.encoders.scaling import Scale, fit_scale, fit_sparse_scale, row_weights
 from manyhot.errors import InputError
 
@@ -82,7 +82,7 @@ class MatrixEncoder:
             return {BLOCK: scaled}
         return {BLOCK: np.concatenate([scaled, np.isnan(dense[:, self.gaps]).astype(np.float32)], axis=1)}
 
-    def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
+    def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[FeatureSources]:
         """What the inputs of each row come from: the columns by name.
 
         Args:

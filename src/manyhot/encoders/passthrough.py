@@ -10,7 +10,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.samples import Arrays
-from manyhot.encoders.feature_sources import Sources, columns_as_sources
+from manyhot.encoders.feature_sources import FeatureSources, columns_as_sources
 from manyhot.errors import InputError
 
 BLOCK = "features"
@@ -69,7 +69,7 @@ class PlainEncoder:
             raise InputError(f"X has rows of shape {found}, expected {self._shapes}", argument="X")
         return blocks
 
-    def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
+    def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[FeatureSources]:
         """What the inputs of each row come from: the columns by name.
 
         Args:

@@ -14,20 +14,20 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.config.text import NGRAMS
-from manyhot.encoders.feature_sources import Sources, grouped
+from manyhot.encoders.feature_sources import FeatureSources, grouped
 from manyhot.encoders.images.columns import ImageColumns
-from manyhot.encoders.images.encoder import Bad
+from manyhot.encoders.images.encoder import InvalidImages
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.encoders.text.columns import TEXT_BLOCK, TextColumns
 from manyhot.encoders.text.text_input import Texts
-from manyhot.encoders.text.word_shares import WordShares
+from manyhot.encoders.text.word_shares import WordAttribution
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
 BLOCK = "features"
-MOST_LEVELS = 1000
+MAX_LEVELS = 1000
 """Levels of one categorical column that get a column of their own; the rarer ones share one."""
-LEAST_ROWS = 2
+MIN_ROWS = 2
 """Rows a level needs for a column of its own."""
 USED_KINDS = ("numeric", "boolean", "categorical", "text", "image")
 
@@ -91,7 +91,7 @@ class TableEncoder:
         found = zip(self.looks.blocks, self.looks.encoders, strict=False)
         return {name: {"mean": one.mean, "deviation": one.deviation} for name, one in found}
 
-    def opened(self, features: pl.DataFrame) -> tuple[pl.DataFrame, Bad]:
+    def opened(self, features: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
         """The frame with its images decoded, for `transform`, and the rows whose images cannot be used."""
         return self.looks.opened(features)
 
@@ -118,9 +118,9 @@ class TableEncoder:
             cells = _as_text(features[name])
             found, inverse = np.unique(cells, return_inverse=True)
             counts = np.bincount(inverse, weights=weights, minlength=len(found))
-            is_level = (counts >= LEAST_ROWS) & (found != "")
+            is_level = (counts >= MIN_ROWS) & (found != "")
             chosen = np.flatnonzero(is_level)
-            chosen = chosen[np.argsort(-counts[chosen], kind="stable")][:MOST_LEVELS]
+            chosen = chosen[np.argsort(-counts[chosen], kind="stable")][:MAX_LEVELS]
             self.levels.append(sorted(str(level) for level in found[chosen]))
             self.has_rest.append(len(chosen) < len(found))
         self.texts.fit([_cells(features[name]) for name in self.text_columns], weights)
@@ -182,7 +182,9 @@ class TableEncoder:
             {name: one for name, one in blocks.items() if name not in self.looks.blocks}, self.looks.numbers(pixels)
         )
 
-    def sources(self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[Sources]:
+    def sources(
+        self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]
+    ) -> Iterator[FeatureSources]:
         """What the inputs of each row come from: numbers by name, categories with their level, words of n-grams, other
         texts as a whole.
 
@@ -205,7 +207,7 @@ class TableEncoder:
             )
         return self._sources(features)
 
-    def _sources(self, features: pl.DataFrame) -> Iterator[Sources]:
+    def _sources(self, features: pl.DataFrame) -> Iterator[FeatureSources]:
         names = self.numbers + self.categories
         missing = np.isnan(self._numbers(features)) if self.numbers else np.zeros((len(features), 0), dtype=bool)
         levels = [_as_text(features[name]) for name in self.categories]
@@ -221,9 +223,9 @@ class TableEncoder:
                 for name, column, one in zip(self.text_columns, cells, found, strict=True)
                 if column[row] and all(one.words)
             }
-            yield Sources(what, [*names, *owners], self._shares(found), texts)
+            yield FeatureSources(what, [*names, *owners], self._shares(found), texts)
 
-    def _shares(self, found: Sequence[WordShares]) -> dict[str, sp.csr_matrix]:
+    def _shares(self, found: Sequence[WordAttribution]) -> dict[str, sp.csr_matrix]:
         """Which source each input of a row belongs to, in the blocks that `transform` makes."""
         n_own, n_texts = len(self.numbers) + len(self.categories), sum(len(one.words) for one in found)
         levels = [len(levels) + rest for levels, rest in zip(self.levels, self.has_rest, strict=True)]

@@ -1,9 +1,9 @@
 """The engine: many members of one network trained and scored as compiled programs."""
 
 from manyhot.engine.device_data import Data, Parts, bucket, lay_out
-from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, member_bytes
+from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult, Weights, member_bytes
 from manyhot.engine.extreme.scoring import TopScorer
-from manyhot.engine.extreme.trainer import ManyWeights, train_many
+from manyhot.engine.extreme.trainer import ExtremeWeights, train_extreme
 from manyhot.engine.gradient_attribution import PAIRS, Contributions, constants, contributions
 from manyhot.engine.integrated_gradients import PixelContributions, pixel_contributions
 from manyhot.engine.label_counts import balanced_weights
@@ -16,15 +16,15 @@ __all__ = [
     "Buckets",
     "Contributions",
     "Data",
-    "ManyWeights",
-    "Networks",
+    "ExtremeWeights",
+    "NetworkFactory",
     "Parts",
     "PixelContributions",
     "Progress",
+    "ProgressCallback",
     "Scorer",
     "TopScorer",
-    "Trained",
-    "Watch",
+    "TrainingResult",
     "Weights",
     "Window",
     "Windows",
@@ -36,6 +36,6 @@ __all__ = [
     "member_bytes",
     "pixel_contributions",
     "train",
-    "train_many",
+    "train_extreme",
     "train_windows",
 ]

@@ -4,7 +4,7 @@ A batch's non-zeros become sums of table rows (the first layer before its activa
 that the batch touched are moved. Rows of any length lie flat, so that one long document costs its own non-zeros and no
 more. On a CPU both are plain loops over the non-zeros, which the compiler turns into loops over memory; each loop
 carries one large array, because XLA copies a second one in every turn. Elsewhere they are gathers and scatters. Start
-reading at `bag`, then `moved`.
+reading at `bag_sum`, then `update_table`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     is_real: Any
 
 
-class Table(NamedTuple):
+class EmbeddingTable(NamedTuple):
     """One member's table in training.
 
     Attributes:
@@ -56,7 +56,7 @@ def most_entries(block: Flat, n_rows: int) -> int:
     return bucket(int(np.sort(counts)[-n_rows:].sum()), smallest=256)
 
 
-def bag(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
+def bag_sum(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
     """Each row's sum of value times table row: (b, f) @ (f, u) without the zeros.
 
     Args:
@@ -83,7 +83,9 @@ def bag(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
     return jax.lax.fori_loop(0, len(batch.rows), sum_row, jnp.zeros((len(batch.rows), weights.shape[1]), weights.dtype))
 
 
-def moved(table: Table, batch: Batch, gradient: jax.Array, rate: jax.Array, is_adagrad: bool, size: int = 0) -> Table:
+def update_table(
+    table: EmbeddingTable, batch: Batch, gradient: jax.Array, rate: jax.Array, is_adagrad: bool, size: int = 0
+) -> EmbeddingTable:
     """One optimizer step; rows that the batch did not touch stay as they are, and so does their state.
 
     Args:
@@ -92,14 +94,14 @@ def moved(table: Table, batch: Batch, gradient: jax.Array, rate: jax.Array, is_a
         gradient: float (b, u), of the bag.
         rate: The step's learning rate; `RATE` times that for AdaGrad.
         is_adagrad: Whether steps are AdaGrad's with one number a row; otherwise plain gradient descent.
-        size: As for `bag`.
+        size: As for `bag_sum`.
 
     Source:
         Duchi, Hazan, Singer (2011), with one accumulator for each row of the table, as tables of recommender systems
         have it, and with the squares of the samples' gradients summed instead of the square of their sum.
     """
     if not is_adagrad:
-        return Table(_descended(table.weights, batch, gradient, lambda columns: rate, size), table.squares)
+        return EmbeddingTable(_descended(table.weights, batch, gradient, lambda columns: rate, size), table.squares)
     lengths = jnp.square(gradient).mean(axis=1)
     squares = _added_squares(table.squares, batch, lengths, size)
 
@@ -107,12 +109,12 @@ def moved(table: Table, batch: Batch, gradient: jax.Array, rate: jax.Array, is_a
         found = squares[columns]
         return RATE * rate * jnp.where(found > 0, jax.lax.rsqrt(jnp.where(found > 0, found, 1)), 0)
 
-    return Table(_descended(table.weights, batch, gradient, step, size), squares)
+    return EmbeddingTable(_descended(table.weights, batch, gradient, step, size), squares)
 
 
-def begun(weights: np.ndarray) -> Table:
+def init_table(weights: np.ndarray) -> EmbeddingTable:
     """Tables (m, f, u) that have not moved yet."""
-    return Table(weights, np.zeros(weights.shape[:2], weights.dtype))
+    return EmbeddingTable(weights, np.zeros(weights.shape[:2], weights.dtype))
 
 
 def whole(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None = None) -> Batch:

@@ -1,6 +1,6 @@
 """What the members of an ensemble are: how their networks are made, their weights, and how much of it fits at once.
 
-Start reading at `Networks`.
+Start reading at `NetworkFactory`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHUNK_BYTES = 2**31
 
 
 @dataclass(frozen=True)
-class Networks:
+class NetworkFactory:
     """How the members' networks are made.
 
     Args:
@@ -49,7 +49,7 @@ class Networks:
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     begin_tables: Callable[[int], dict[str, np.ndarray]] | None = None
 
-    def with_layers(self, is_fast: bool) -> Networks:
+    def with_layers(self, is_fast: bool) -> NetworkFactory:
         """The same networks with our quick layers for Keras', or with Keras' own; the key tells them apart."""
         build = self.build
         return replace(self, build=lambda member: choose_layers(build(member), is_fast), key=(self.key, is_fast))
@@ -62,7 +62,7 @@ class Weights(NamedTuple):
     fixed: list[np.ndarray]
 
 
-class Trained(NamedTuple):
+class TrainingResult(NamedTuple):
     """What training leaves.
 
     Attributes:
@@ -94,7 +94,7 @@ class Progress(NamedTuple):
     n_bytes: int
 
 
-Watch = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: str, platform: str) -> int:
@@ -114,7 +114,7 @@ def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: s
     return max(1, min(wanted, fitting, math.ceil(n_members / 2)))
 
 
-def member_bytes(networks: Networks, dtype: str) -> float:
+def member_bytes(networks: NetworkFactory, dtype: str) -> float:
     """Weights of one member and what an optimizer keeps beside them, in bytes.
 
     Args:

@@ -13,8 +13,17 @@ import numpy as np
 
 from manyhot.backend import jax
 from manyhot.engine.device_data import Data
-from manyhot.engine.state import Dials, Rows, State
-from manyhot.engine.train_step import Recipe, bags_of, call_network, loss_sums, safe_mean, scheduled_rate, taken, update
+from manyhot.engine.state import Rows, State, StepScalars
+from manyhot.engine.train_step import (
+    StepConfig,
+    bags_of,
+    call_network,
+    loss_sums,
+    safe_mean,
+    scheduled_rate,
+    take_batch,
+    update,
+)
 
 jnp = jax.numpy
 
@@ -25,11 +34,11 @@ PLACES = 2**16
 """Up to this many rows are shuffled by draws of 16 bits beside 16 bits of place; equal draws keep their order."""
 
 
-def program(recipe: Recipe, n_members: int) -> Callable:
+def program(recipe: StepConfig, n_members: int) -> Callable:
     """The function that is compiled once for a chunk of n_members.
 
     Returns:
-        (State, Rows, Data, Dials) -> (State, curves (n_members, CURVE_EPOCHS, 2), epochs done). The curves hold
+        (State, Rows, Data, StepScalars) -> (State, curves (n_members, CURVE_EPOCHS, 2), epochs done). The curves hold
         training loss and stopping loss of each epoch of this call, NaN where a member had stopped.
     """
 
@@ -43,7 +52,7 @@ def program(recipe: Recipe, n_members: int) -> Callable:
 
         return alone
 
-    def run(states: State, rows: Rows, data: Data, dials: Dials) -> tuple[State, jax.Array, jax.Array]:
+    def run(states: State, rows: Rows, data: Data, dials: StepScalars) -> tuple[State, jax.Array, jax.Array]:
         epoch_of_members = over_members(lambda *args: _epoch(recipe, *args))
         curves = jnp.full((n_members, CURVE_EPOCHS, 2), jnp.nan, data.weights.dtype)
 
@@ -63,7 +72,7 @@ def program(recipe: Recipe, n_members: int) -> Callable:
 
 
 def _epoch(
-    recipe: Recipe, state: State, rows: Rows, data: Data, dials: Dials, epoch: jax.Array
+    recipe: StepConfig, state: State, rows: Rows, data: Data, dials: StepScalars, epoch: jax.Array
 ) -> tuple[State, jax.Array]:
     """One epoch of one member -> (its state, its (training loss, stopping loss))."""
     order = _shuffled(state.key, epoch, rows, recipe.batch_size)
@@ -132,7 +141,7 @@ def _shuffled(key: jax.Array, epoch: jax.Array, rows: Rows, batch_size: int) -> 
     return jnp.concatenate([order, jnp.zeros(batch_size, order.dtype)])
 
 
-def _stopping_loss(recipe: Recipe, state: State, rows: Rows, data: Data, dials: Dials) -> jax.Array:
+def _stopping_loss(recipe: StepConfig, state: State, rows: Rows, data: Data, dials: StepScalars) -> jax.Array:
     size = recipe.stop_rows
     padded = jnp.concatenate([rows.stop, jnp.zeros(size, rows.stop.dtype)])
 
@@ -141,7 +150,7 @@ def _stopping_loss(recipe: Recipe, state: State, rows: Rows, data: Data, dials: 
         chosen = jax.lax.dynamic_slice(padded, (step * size,), (size,))
         batch = (chosen, step * size + jnp.arange(size) < rows.n_stop)
         bags = bags_of(recipe, state.tables, data, batch, is_stopping=True)
-        there = taken(recipe, data, batch)
+        there = take_batch(recipe, data, batch)
         inputs = {**there.inputs, **bags}
         logits, _, _ = call_network(recipe, (state.trainable, state.fixed), inputs, batch[1], training=False)
         step_total, step_weight = loss_sums(recipe, logits, there, data, batch, rows.labels, dials)
@@ -152,7 +161,7 @@ def _stopping_loss(recipe: Recipe, state: State, rows: Rows, data: Data, dials: 
     return safe_mean(*jax.lax.fori_loop(0, n_steps, one_step, (zero, zero)))
 
 
-def _keep_best(state: State, stop_loss: jax.Array, epoch: jax.Array, dials: Dials) -> State:
+def _keep_best(state: State, stop_loss: jax.Array, epoch: jax.Array, dials: StepScalars) -> State:
     is_better = (stop_loss < state.best_loss) & ~state.is_stopped
     waited = jnp.where(is_better, 0, state.waited + 1)
 

@@ -25,7 +25,7 @@ PAIRS = 64
 """Pairs of a row and a label in a batch."""
 COLUMNS_AT_ONCE = 4096
 """Rows of a table that are gathered at once."""
-MOST_NUMBERS = 2**22
+MAX_NUMBERS = 2**22
 """Contributions handed out at once, unless a single pair has more."""
 
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
@@ -196,7 +196,7 @@ def _same(batch: np.ndarray, blocks: Blocks) -> Iterator[tuple[int, int]]:
     for low, high in zip(starts, [*starts[1:], len(batch)], strict=True):
         row = batch[low]
         size = sum(_size(block, row) for block in blocks.values())
-        step = max(1, MOST_NUMBERS // max(size, 1))
+        step = max(1, MAX_NUMBERS // max(size, 1))
         yield from ((first, min(first + step, high)) for first in range(low, high, step))
 
 

@@ -23,7 +23,7 @@ jnp = jax.numpy
 
 STEPS = 30
 """Points of the way at which gradients are taken; both its ends come along for their logits."""
-MOST_PIXELS = 2**20
+MAX_PIXELS = 2**20
 """Pixels of a batch."""
 
 
@@ -71,7 +71,7 @@ def pixel_contributions(
     share = np.concatenate([[0.0], np.full(STEPS, 1 / STEPS), [0.0]]).astype(scorer.precision)
     pixels = sum(int(np.prod(blocks[name].shape[1:3])) for name in plain)
     size = len(at)
-    while size > 2 and size * pixels > MOST_PIXELS:
+    while size > 2 and size * pixels > MAX_PIXELS:
         size //= 2
     for row, label in zip(rows, labels, strict=True):
         given = inputs_of(scorer, by_name, blocks, np.array([row]), 1)

@@ -7,7 +7,7 @@ import numpy as np
 from manyhot.engine.device_data import Data, Parts
 from manyhot.engine.state import LabelFacts
 
-MOST_POSITIVE_WEIGHT = 10.0
+MAX_POSITIVE_WEIGHT = 10.0
 """A positive of a rare label weighs this many negatives at most, one of a frequent label at least its inverse."""
 
 
@@ -39,7 +39,7 @@ def facts_of(positives: np.ndarray, known: np.ndarray, is_balanced: bool) -> Lab
 
 
 def balanced_weights(positives: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Negatives per positive of each label, kept within `MOST_POSITIVE_WEIGHT` both ways; 1 without either.
+    """Negatives per positive of each label, kept within `MAX_POSITIVE_WEIGHT` both ways; 1 without either.
 
     Args:
         positives: Weighted counts of positives.
@@ -48,7 +48,7 @@ def balanced_weights(positives: np.ndarray, known: np.ndarray) -> np.ndarray:
     negatives = known - positives
     varies = (positives > 0) & (negatives > 0)
     ratio = np.divide(negatives, positives, out=np.ones_like(positives), where=varies)
-    return np.clip(ratio, 1 / MOST_POSITIVE_WEIGHT, MOST_POSITIVE_WEIGHT)
+    return np.clip(ratio, 1 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT)
 
 
 def _counted(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 
 from manyhot.backend import keras
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 
 
 def make_optimizer(
-    plan: Plan, own: Callable[[], keras.optimizers.Optimizer] | None = None
+    plan: TrainingConfig, own: Callable[[], keras.optimizers.Optimizer] | None = None
 ) -> keras.optimizers.Optimizer:
     """A fresh optimizer.
 
@@ -28,7 +28,7 @@ def make_optimizer(
     return optimizer
 
 
-def optimizer_key(plan: Plan) -> Hashable:
+def optimizer_key(plan: TrainingConfig) -> Hashable:
     """Names what is compiled in: everything but the learning rate."""
     if plan.optimizer == "sgd":
         return ("sgd", plan.momentum, plan.nesterov)

@@ -14,10 +14,10 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from manyhot.backend import jax, precision
-from manyhot.config.runtime import Runtime
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.engine.device_data import number_type
-from manyhot.engine.embedding_bags import Batch, bag, most_entries, whole
-from manyhot.engine.ensemble import Networks, Weights
+from manyhot.engine.embedding_bags import Batch, bag_sum, most_entries, whole
+from manyhot.engine.ensemble import NetworkFactory, Weights
 from manyhot.engine.losses import OUTPUTS
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.trainer import chosen_devices
@@ -32,7 +32,7 @@ SEEN_PIXELS = 2**22
 """Pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224."""
 IN_FLIGHT = 3
 """Batches under way at once, so that copying and computing overlap."""
-LEAST_ENTRIES = 256
+MIN_ENTRIES = 256
 """Non-zeros of the smallest of a service's batches."""
 
 
@@ -46,7 +46,7 @@ class Buckets:
     """
 
     rows: tuple[int, ...]
-    least_entries: int = LEAST_ENTRIES
+    least_entries: int = MIN_ENTRIES
 
     def size(self, n_rows: int) -> int:
         """Rows with the padding."""
@@ -76,7 +76,12 @@ class Scorer:
     """
 
     def __init__(
-        self, networks: Networks, weights: Weights, precision_name: str, runtime: Runtime, output: str = "sigmoid"
+        self,
+        networks: NetworkFactory,
+        weights: Weights,
+        precision_name: str,
+        runtime: RuntimeConfig,
+        output: str = "sigmoid",
     ) -> None:
         networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
@@ -165,7 +170,7 @@ def _means(network: Any, output: Callable, gathered: Mapping[str, int], size: in
     def run(weights: Weights, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
         def add(member: jax.Array, total: jax.Array) -> jax.Array:
             trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
-            bags = {name: bag(trainable[k], inputs[name], most) for k, (name, most) in enumerate(gathered.items())}
+            bags = {name: bag_sum(trainable[k], inputs[name], most) for k, (name, most) in enumerate(gathered.items())}
             logits, _ = network.stateless_call(trainable[len(gathered) :], fixed, {**inputs, **bags}, training=False)
             return total + output(logits)
 

@@ -19,7 +19,7 @@ class State(NamedTuple):
         waited: Epochs since.
         is_stopped: Whether this member has run out of patience.
         key: uint32 (2,), start of this member's shuffles.
-        tables: Name of a wide sparse block -> its `Table`.
+        tables: Name of a wide sparse block -> its `EmbeddingTable`.
         best_tables: Its weights at the lowest stopping loss; empty when nothing stops early.
     """
 
@@ -69,7 +69,7 @@ class Rows(NamedTuple):
     labels: LabelFacts
 
 
-class Dials(NamedTuple):
+class StepScalars(NamedTuple):
     """Numbers that steer a program without a new compile.
 
     Attributes:

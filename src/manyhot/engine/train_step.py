@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 from manyhot.backend import jax, keras
 from manyhot.engine.augmentation import Variation, varied
 from manyhot.engine.device_data import Data, take_rows
-from manyhot.engine.embedding_bags import Batch, Table, bag, moved
-from manyhot.engine.losses import Loss, LossFacts
-from manyhot.engine.state import Dials, LabelFacts
+from manyhot.engine.embedding_bags import Batch, EmbeddingTable, bag_sum, update_table
+from manyhot.engine.losses import Loss, LossContext
+from manyhot.engine.state import LabelFacts, StepScalars
 from manyhot.networks import real_rows
 
 jnp = jax.numpy
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StepConfig:
     """What is fixed when a program is compiled.
 
     Args:
@@ -63,20 +63,20 @@ class Recipe:
 
 
 def bags_of(
-    recipe: Recipe,
-    tables: Mapping[str, Table],
+    recipe: StepConfig,
+    tables: Mapping[str, EmbeddingTable],
     data: Data,
     batch: tuple[jax.Array, jax.Array],
     is_stopping: bool = False,
 ) -> dict[str, jax.Array]:
     """What the tables make of a batch: name -> float (b, u)."""
     return {
-        name: bag(table.weights, Batch(data.blocks[name], *batch), recipe.tables[name][is_stopping])
+        name: bag_sum(table.weights, Batch(data.blocks[name], *batch), recipe.tables[name][is_stopping])
         for name, table in tables.items()
     }
 
 
-class Taken(NamedTuple):
+class TrainBatch(NamedTuple):
     """The rows of a batch.
 
     Attributes:
@@ -90,7 +90,9 @@ class Taken(NamedTuple):
     known: jax.Array | None
 
 
-def taken(recipe: Recipe, data: Data, batch: tuple[jax.Array, jax.Array], key: jax.Array | None = None) -> Taken:
+def take_batch(
+    recipe: StepConfig, data: Data, batch: tuple[jax.Array, jax.Array], key: jax.Array | None = None
+) -> TrainBatch:
     """The rows of a batch as they are, or, with a key, their images varied.
 
     Args:
@@ -104,20 +106,20 @@ def taken(recipe: Recipe, data: Data, batch: tuple[jax.Array, jax.Array], key: j
     targets = data.values[rows].astype(data.weights.dtype)
     known = None if data.known is None else data.known[rows] > 0
     if key is None or recipe.variation is None:
-        return Taken(inputs, targets, known)
+        return TrainBatch(inputs, targets, known)
     images = {name: inputs[name] for name in recipe.images}
     changed = varied(key, images, targets, known, is_real, recipe.variation)
-    return Taken({**inputs, **changed.images}, changed.targets, changed.known)
+    return TrainBatch({**inputs, **changed.images}, changed.targets, changed.known)
 
 
-def inputs_of(recipe: Recipe, data: Data, rows: jax.Array) -> dict[str, jax.Array]:
+def inputs_of(recipe: StepConfig, data: Data, rows: jax.Array) -> dict[str, jax.Array]:
     """Some rows of the blocks without a table, (b, ...) each."""
     dense = {name: shape for name, shape in recipe.shapes.items() if name not in recipe.tables}
     return {name: take_rows(data.blocks[name], rows, shape[-1]) for name, shape in dense.items()}
 
 
 def call_network(
-    recipe: Recipe,
+    recipe: StepConfig,
     weights: tuple[list, list],
     inputs: Mapping[str, jax.Array],
     is_real: jax.Array,
@@ -129,13 +131,13 @@ def call_network(
 
 
 def loss_sums(
-    recipe: Recipe,
+    recipe: StepConfig,
     logits: jax.Array,
-    there: Taken,
+    there: TrainBatch,
     data: Data,
     batch: tuple[jax.Array, jax.Array],
     labels: LabelFacts,
-    dials: Dials,
+    dials: StepScalars,
 ) -> tuple[Any, Any]:
     """The one reduce: (weighted sum of the losses, sum of the weights) over known entries of real rows."""
     rows, is_real = batch
@@ -145,7 +147,7 @@ def loss_sums(
     if there.known is not None:
         mask = mask & there.known
     smoothed = targets * (1 - dials.label_smoothing) + dials.label_smoothing / 2
-    elements = recipe.loss(logits, smoothed, mask, LossFacts(dials.loss_settings, labels.positives, labels.known))
+    elements = recipe.loss(logits, smoothed, mask, LossContext(dials.loss_settings, labels.positives, labels.known))
     weights = data.weights[rows].reshape(by_row) * data.label_weights
     weights = jnp.where(mask, weights * jnp.where(targets > 0, labels.positive_weights, 1), 0)
     return (elements * weights).sum(), weights.sum()
@@ -156,7 +158,7 @@ def safe_mean(total: jax.Array, weight: jax.Array) -> jax.Array:
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1), 0)
 
 
-def scheduled_rate(recipe: Recipe, dials: Dials, step: jax.Array, n_steps: jax.Array) -> jax.Array:
+def scheduled_rate(recipe: StepConfig, dials: StepScalars, step: jax.Array, n_steps: jax.Array) -> jax.Array:
     """The learning rate of a step, counted from 0 over the whole of training; n_steps is a member's in an epoch."""
     if recipe.schedule == "constant":
         return dials.learning_rate
@@ -167,15 +169,15 @@ def scheduled_rate(recipe: Recipe, dials: Dials, step: jax.Array, n_steps: jax.A
 
 
 def update(
-    recipe: Recipe,
-    weights: tuple[list, list, list, dict[str, Table]],
+    recipe: StepConfig,
+    weights: tuple[list, list, list, dict[str, EmbeddingTable]],
     data: Data,
     batch: tuple[jax.Array, jax.Array],
     labels: LabelFacts,
-    dials: Dials,
+    dials: StepScalars,
     rate: jax.Array,
     key: jax.Array | None = None,
-) -> tuple[tuple[list, list, list, dict[str, Table]], tuple[jax.Array, jax.Array]]:
+) -> tuple[tuple[list, list, list, dict[str, EmbeddingTable]], tuple[jax.Array, jax.Array]]:
     """One optimizer step.
 
     Args:
@@ -193,7 +195,7 @@ def update(
     """
     trainable, fixed, slots, tables = weights
     bags = bags_of(recipe, tables, data, batch)
-    there = taken(recipe, data, batch, key)
+    there = take_batch(recipe, data, batch, key)
 
     def objective(trainable: list, bags: dict) -> tuple[jax.Array, tuple[list, jax.Array, jax.Array]]:
         inputs = {**there.inputs, **bags}
@@ -207,13 +209,13 @@ def update(
 
 
 def apply_gradients(
-    recipe: Recipe,
-    weights: tuple[list, list, list, dict[str, Table]],
+    recipe: StepConfig,
+    weights: tuple[list, list, list, dict[str, EmbeddingTable]],
     gradients: tuple[list, dict[str, jax.Array]],
     data: Data,
     batch: tuple[jax.Array, jax.Array],
     rate: jax.Array,
-) -> tuple[list, list, list, dict[str, Table]]:
+) -> tuple[list, list, list, dict[str, EmbeddingTable]]:
     """The weights after the optimizer's step.
 
     Args:
@@ -231,7 +233,7 @@ def apply_gradients(
         slots[slot] = rate.astype(slots[slot].dtype)
     trainable, slots = recipe.optimizer.stateless_apply(slots, gradients[0], trainable)
     tables = {
-        name: moved(
+        name: update_table(
             table, Batch(data.blocks[name], *batch), gradients[1][name], rate, recipe.is_adagrad, recipe.tables[name][0]
         )
         for name, table in tables.items()

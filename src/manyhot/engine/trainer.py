@@ -19,20 +19,20 @@ import numpy as np
 
 from manyhot.backend import jax, precision
 from manyhot.config.images import image_settings
-from manyhot.config.losses import LOSS_KINDS, loss_settings
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.losses import LOSS_SPECS, loss_settings
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.engine.augmentation import Variation
 from manyhot.engine.device_data import Data, Parts, bucket, pad_indices
-from manyhot.engine.embedding_bags import begun, most_entries
-from manyhot.engine.ensemble import Networks, Progress, Trained, Watch, Weights, chunk_size
+from manyhot.engine.embedding_bags import init_table, most_entries
+from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult, Weights, chunk_size
 from manyhot.engine.epoch_loop import CURVE_EPOCHS, program
 from manyhot.engine.label_counts import label_facts
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.state import Dials, LabelFacts, Rows, State
-from manyhot.engine.train_step import Recipe
+from manyhot.engine.state import LabelFacts, Rows, State, StepScalars
+from manyhot.engine.train_step import StepConfig
 from manyhot.engine.vmap_check import check_together
 from manyhot.errors import InputError, TrainingError
 from manyhot.gc_pause import paused
@@ -43,7 +43,7 @@ CALL_SECONDS = 0.4
 """How long one call of the program should take, so that progress moves; it changes nothing else."""
 
 
-def chosen_devices(runtime: Runtime) -> list[Any]:
+def chosen_devices(runtime: RuntimeConfig) -> list[Any]:
     """The devices that the members are spread over."""
     devices = jax.local_devices()
     if runtime.devices == "auto":
@@ -53,7 +53,7 @@ def chosen_devices(runtime: Runtime) -> list[Any]:
     return devices[: runtime.devices]
 
 
-def variation_of(plan: Plan) -> Variation | None:
+def variation_of(plan: TrainingConfig) -> Variation | None:
     """How images are varied in training; None for not at all."""
     told = image_settings(plan.image_settings)
     if told["augment"] == "auto" or not told["augment"]:
@@ -62,15 +62,15 @@ def variation_of(plan: Plan) -> Variation | None:
 
 
 def train(
-    networks: Networks,
+    networks: NetworkFactory,
     data: Data,
     parts: Parts,
-    plan: Plan,
-    runtime: Runtime,
+    plan: TrainingConfig,
+    runtime: RuntimeConfig,
     batch_size: int,
     start: Weights | None = None,
-    watch: Watch | None = None,
-) -> Trained:
+    watch: ProgressCallback | None = None,
+) -> TrainingResult:
     """Train every member on its own rows.
 
     Args:
@@ -90,22 +90,22 @@ def train(
         TrainingError: A loss that is not finite.
     """
     with precision(plan.precision):
-        return Training(networks, data, parts, plan, runtime, batch_size, start, watch).run()
+        return Trainer(networks, data, parts, plan, runtime, batch_size, start, watch).run()
 
 
-class Training:
+class Trainer:
     """One job of `train`: what it is given, and what its chunks have left so far."""
 
     def __init__(
         self,
-        networks: Networks,
+        networks: NetworkFactory,
         data: Data,
         parts: Parts,
-        plan: Plan,
-        runtime: Runtime,
+        plan: TrainingConfig,
+        runtime: RuntimeConfig,
         batch_size: int,
         start: Weights | None,
-        watch: Watch | None,
+        watch: ProgressCallback | None,
     ) -> None:
         networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.parts, self.plan, self.watch = networks, parts, plan, watch
@@ -119,7 +119,7 @@ class Training:
         images = tuple(name for name, block in data.blocks.items() if getattr(block, "dtype", None) == np.uint8)
         stop_size = bucket(max((len(rows) for rows in parts.stop), default=0))
         steps = {math.ceil(len(rows) / batch_size) for rows in parts.train}
-        self.recipe = Recipe(
+        self.recipe = StepConfig(
             self.models[0],
             optimizer,
             LOSSES[plan.loss_used, plan.head],
@@ -139,7 +139,7 @@ class Training:
         self.n_steps = max(steps)
         self.train_rows, self.n_train = pad_indices(parts.train, bucket(max(len(rows) for rows in parts.train)))
         self.stop_rows, self.n_stop = pad_indices(parts.stop, stop_size)
-        is_counted = LOSS_KINDS[plan.loss_used].is_counted
+        is_counted = LOSS_SPECS[plan.loss_used].is_counted
         self.labels = label_facts(data, parts, is_counted, plan.label_weights == "balanced")
         self.chunk = self._chunk_size(runtime.layout)
         self.data = {device: jax.device_put(data, device) for device in self.devices}
@@ -177,7 +177,7 @@ class Training:
             return 1  # rows of many tables scattered at once are slow on a CPU
         return size if self.networks.is_checked else check_together(self.recipe, size, self.plan.precision)
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         """All chunks, on all devices."""
         chunks, free = self._chunks(), SimpleQueue[Any]()
         workers = self._n_workers(len(chunks))
@@ -202,7 +202,7 @@ class Training:
                 self.is_cancelled.set()
                 for future in futures:
                     future.cancel()
-        return Trained(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
+        return TrainingResult(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
 
     def _tell_size(self, n_running: int) -> None:
         """Say before training what it needs: the rows as laid out, all members' weights, and what each of n_running
@@ -247,7 +247,7 @@ class Training:
             np.zeros(n, np.int32),
             np.zeros(n, bool),
             np.stack(keys),
-            {name: begun(table) for name, table in zip(self.networks.tables, tables, strict=True)},
+            {name: init_table(table) for name, table in zip(self.networks.tables, tables, strict=True)},
             dict(zip(self.networks.tables, tables, strict=True)) if keeps_best else {},
         )
 
@@ -307,10 +307,10 @@ class Training:
             self.chunk,
         )
 
-    def _dials(self, first: int, last: int, device: Any) -> Dials:
+    def _dials(self, first: int, last: int, device: Any) -> StepScalars:
         settings = loss_settings(self.plan.loss_used, self.plan.loss_settings or {})
         return jax.device_put(
-            Dials(
+            StepScalars(
                 np.asarray(self.plan.learning_rate, self.plan.precision),
                 np.int32(self.n_steps),
                 np.int32(self.n_epochs),

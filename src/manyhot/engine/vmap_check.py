@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import jax, keras
-from manyhot.engine.train_step import Recipe
+from manyhot.engine.train_step import StepConfig
 from manyhot.errors import TrainingError
 from manyhot.networks import real_rows
 
 
-def check_together(recipe: Recipe, n_members: int, dtype: str) -> int:
+def check_together(recipe: StepConfig, n_members: int, dtype: str) -> int:
     """How many members may train side by side: n_members, or 1 with a warning that names the layer in the way.
 
     Args:
@@ -46,7 +46,7 @@ def check_together(recipe: Recipe, n_members: int, dtype: str) -> int:
     return 1
 
 
-def _work_out(recipe: Recipe, dtype: str, n_members: int) -> None:
+def _work_out(recipe: StepConfig, dtype: str, n_members: int) -> None:
     """Shapes of one gradient step of one member, or of two under vmap."""
     network = recipe.network
     weights = tuple(

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyhot.backend import jax, precision
-from manyhot.config.losses import LOSS_KINDS
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.losses import LOSS_SPECS
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.engine.device_data import Data, Parts
-from manyhot.engine.ensemble import Networks, Trained, Watch
+from manyhot.engine.ensemble import NetworkFactory, ProgressCallback, TrainingResult
 from manyhot.engine.label_counts import facts_of
 from manyhot.engine.state import Rows, State
-from manyhot.engine.trainer import STOP_ROWS, Training
+from manyhot.engine.trainer import STOP_ROWS, Trainer
 
 
 class Window(NamedTuple):
@@ -85,13 +85,13 @@ class Windows:
 
 
 def train_windows(
-    networks: Networks,
+    networks: NetworkFactory,
     windows: Windows,
-    plan: Plan,
-    runtime: Runtime,
+    plan: TrainingConfig,
+    runtime: RuntimeConfig,
     batch_size: int,
-    watch: Watch | None = None,
-) -> Trained:
+    watch: ProgressCallback | None = None,
+) -> TrainingResult:
     """Train every member on all windows, each in an order of its own within a window.
 
     With a single window this is `train` on the same rows. Early stopping asks the stopping rows after each window, and
@@ -115,16 +115,16 @@ def train_windows(
         return _Streaming(networks, windows, order, plan, runtime, batch_size, watch).run()
 
 
-class _Streaming(Training):
+class _Streaming(Trainer):
     def __init__(
         self,
-        networks: Networks,
+        networks: NetworkFactory,
         windows: Windows,
         order: Iterator[Window],
-        plan: Plan,
-        runtime: Runtime,
+        plan: TrainingConfig,
+        runtime: RuntimeConfig,
         batch_size: int,
-        watch: Watch | None,
+        watch: ProgressCallback | None,
     ) -> None:
         self.windows, self.order, self.first = windows, order, next(order)
         nothing, largest = np.zeros(0, dtype=np.int64), windows.n_train[1]
@@ -139,7 +139,7 @@ class _Streaming(Training):
             steps = {math.ceil(count / batch_size) for count in windows.n_train}
             self.recipe = replace(self.recipe, is_ragged=len(steps) > 1)
         is_balanced = plan.label_weights == "balanced"
-        if LOSS_KINDS[plan.loss_used].is_counted or is_balanced:
+        if LOSS_SPECS[plan.loss_used].is_counted or is_balanced:
             positives, known = (
                 np.tile(array, (m, 1)).astype(plan.precision) for array in (windows.positives, windows.known)
             )
@@ -150,7 +150,7 @@ class _Streaming(Training):
             return 0, 0
         return self.windows.most_entries(name, batch_size), self.windows.most_entries(name, STOP_ROWS)
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         chunks = self._chunks()
         self._tell_size(len(chunks))
         places = [self.devices[k % len(self.devices)] for k in range(len(chunks))]
@@ -191,7 +191,7 @@ class _Streaming(Training):
             self._record(chunk, np.asarray(curves)[:, : int(done) - number], number)
         return state
 
-    def _by_pass(self) -> Trained:
+    def _by_pass(self) -> TrainingResult:
         """Curves and epochs counted in passes over all rows."""
         n_windows, n_done = self.windows.n_windows, int(self.epochs_done.max())
         n_passes = math.ceil(n_done / n_windows)
@@ -200,4 +200,4 @@ class _Streaming(Training):
         total = np.where(is_there, by_window, 0).sum(axis=2)
         count = is_there.sum(axis=2)
         curves = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-        return Trained(self.weights, -(-self.best_epoch // n_windows), curves)
+        return TrainingResult(self.weights, -(-self.best_epoch // n_windows), curves)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from manyhot.config.training import OWN
+from manyhot.config.training import CUSTOM
 from manyhot.data.feature_input import (
     arrays_of,
     frame_of,
@@ -27,7 +27,7 @@ from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
 from manyhot.errors import InputError
 from manyhot.models.prediction import sample_features
-from manyhot.models.segmentation import pictures_of
+from manyhot.models.segmentation import image_set
 from manyhot.models.segmentation.model import PixelModel
 
 IMAGE_COLUMN = "image"
@@ -39,7 +39,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
 
     model_: Any
     kinds: Mapping[str, str] | None
-    network: Any = OWN  # an estimator without a choice of networks takes no arrays of images
+    network: Any = CUSTOM  # an estimator without a choice of networks takes no arrays of images
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -62,7 +62,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
             kind = "image" if name_images(texts) else "text"
             X, kinds = pl.DataFrame({kind: texts}), {kind: kind, **kinds}
         arrays = arrays_of(X)
-        if arrays is not None and isinstance(self.network, str) and self.network != OWN and len(arrays.blocks) == 1:
+        if arrays is not None and isinstance(self.network, str) and self.network != CUSTOM and len(arrays.blocks) == 1:
             self.n_features_in_ = 1
             return image_frame(next(iter(arrays.blocks.values())), IMAGE_COLUMN), {IMAGE_COLUMN: "image"}
         if arrays is not None:
@@ -78,7 +78,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
         """X as the encoder of the trained model takes it."""
         encoder = self.model_.encoder
         if isinstance(self.model_, PixelModel):
-            return pictures_of(X, self.model_.channels)
+            return image_set(X, self.model_.channels)
         if isinstance(X, Samples):
             return sample_features(self.model_, X)
         texts = texts_of(X)

@@ -1,6 +1,6 @@
 """`ManyLabelClassifier`: the k best of very many labels, trained and answered without an array of rows by labels.
 
-It turns whatever X and y a person has into features and sparse targets, hands them to `train_many_model`, and gives
+It turns whatever X and y a person has into features and sparse targets, hands them to `train_extreme_model`, and gives
 the answers back. Start reading at `ManyLabelClassifier.fit`.
 """
 
@@ -23,10 +23,10 @@ from manyhot.errors import InputError
 from manyhot.estimators.base import BaseMultiLabelEstimator
 from manyhot.estimators.progress import watching
 from manyhot.evaluation.metrics import Top
-from manyhot.models.extreme.config import ManyPlan
-from manyhot.models.extreme.model import ManyModel, train_many_model
-from manyhot.models.extreme.report import ManyReport
-from manyhot.models.extreme.targets import given_many, many_targets, targets_for
+from manyhot.models.extreme.config import ExtremeConfig
+from manyhot.models.extreme.model import ExtremeModel, train_extreme_model
+from manyhot.models.extreme.report import ExtremeReport
+from manyhot.models.extreme.targets import extreme_targets, resolve_extreme_targets, targets_for
 from manyhot.models.training_data import column_names
 from manyhot.persistence import extreme_model
 from manyhot.persistence.container import Contents
@@ -37,7 +37,7 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
 
     One network, one sigmoid a label, binary cross-entropy; the last layer is worked through in chunks of labels, so
     memory goes with the weights (`hidden[-1]` numbers a label, 4 bytes each, twice while training) and with the
-    labels that hold, never with rows x labels. Every field of `ManyPlan` is a parameter under its own name; see
+    labels that hold, never with rows x labels. Every field of `ExtremeConfig` is a parameter under its own name; see
     there for meaning and range. For up to some thousand labels `MultiLabelClassifier` gives more: out-of-fold scores
     of every row, a threshold for each label, calibration, rules.
 
@@ -56,23 +56,23 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         model_: Everything that was learned.
     """
 
-    model_: ManyModel
+    model_: ExtremeModel
 
     def __init__(
         self,
         *,
         labels: Sequence[str] | None = None,
         kinds: Mapping[str, str] | None = None,
-        hidden: Sequence[int] = ManyPlan.hidden,
-        activation: str = ManyPlan.activation,
-        dropout: float = ManyPlan.dropout,
-        epochs: int | str = ManyPlan.epochs,
-        batch_size: int | str = ManyPlan.batch_size,
-        learning_rate: float = ManyPlan.learning_rate,
-        weight_decay: float = ManyPlan.weight_decay,
-        held_out: float = ManyPlan.held_out,
-        precision: str = ManyPlan.precision,
-        seed: int = ManyPlan.seed,
+        hidden: Sequence[int] = ExtremeConfig.hidden,
+        activation: str = ExtremeConfig.activation,
+        dropout: float = ExtremeConfig.dropout,
+        epochs: int | str = ExtremeConfig.epochs,
+        batch_size: int | str = ExtremeConfig.batch_size,
+        learning_rate: float = ExtremeConfig.learning_rate,
+        weight_decay: float = ExtremeConfig.weight_decay,
+        held_out: float = ExtremeConfig.held_out,
+        precision: str = ExtremeConfig.precision,
+        seed: int = ExtremeConfig.seed,
         quiet: bool = False,
     ) -> None:
         self.labels = labels
@@ -103,10 +103,10 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         Raises:
             InputError: What cannot be used, by row, column or argument.
         """
-        plan = ManyPlan(**{field.name: getattr(self, field.name) for field in fields(ManyPlan)})
+        plan = ExtremeConfig(**{field.name: getattr(self, field.name) for field in fields(ExtremeConfig)})
         quiet = validation.boolean(quiet=self.quiet)
         samples = X if isinstance(X, Samples) else None
-        y, names = given_many(samples, y, self.labels)
+        y, names = resolve_extreme_targets(samples, y, self.labels)
         features, kinds = self._training_features(X)
         if isinstance(features, Arrays):
             raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
@@ -117,12 +117,12 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
                 f"(--kind {photos[0]}=ignored)",
                 argument="X",
             )
-        labels, targets = many_targets(y, names)
+        labels, targets = extreme_targets(y, names)
         check_row_counts(features, targets)
         encoder: Encoder
         encoder = MatrixEncoder(column_names(features, samples)) if kinds is None else TableEncoder(kinds)
         with watching(quiet) as watch:
-            model = train_many_model(features, labels, targets, encoder, plan, watch)
+            model = train_extreme_model(features, labels, targets, encoder, plan, watch)
         self._keep(model, {})
         return self
 
@@ -166,7 +166,7 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         check_is_fitted(self)
         return self.model_.answers(self._features(X))
 
-    def evaluate(self, X: Any, y: Any = None) -> ManyReport:
+    def evaluate(self, X: Any, y: Any = None) -> ExtremeReport:
         """Measure on rows whose labels are known.
 
         Args:
@@ -178,13 +178,13 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         """
         check_is_fitted(self)
         samples = X if isinstance(X, Samples) else None
-        y, names = given_many(samples, y, None)
+        y, names = resolve_extreme_targets(samples, y, None)
         if names is not None and tuple(names) != self.labels_:
             raise InputError("the labels are not those of training, in its order", argument="y")
         features = self._features(X)
         targets = targets_for(y, self.model_.labels)
         check_row_counts(features, targets)
-        return ManyReport(self.model_.measured(features, targets))
+        return ExtremeReport(self.model_.measured(features, targets))
 
     def save(self, path: str | Path) -> None:
         """Write one file that predicts anywhere; see `manyhot.load`.
@@ -199,7 +199,7 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
     def from_contents(cls, contents: Contents, path: str | Path) -> ManyLabelClassifier:
         """The classifier in a bundle that was read; see `manyhot.load`."""
         model, reading = extreme_model.construct(contents, path)
-        settings = {field.name: getattr(model.plan, field.name) for field in fields(ManyPlan)}
+        settings = {field.name: getattr(model.plan, field.name) for field in fields(ExtremeConfig)}
         classifier = cls(labels=list(model.labels.names), **settings)
         classifier._keep(model, reading)
         if isinstance(model.encoder, TableEncoder):
@@ -208,12 +208,12 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         return classifier
 
     @property
-    def report_(self) -> ManyReport:
+    def report_(self) -> ExtremeReport:
         """How good the model is, from rows that were held out of training."""
         check_is_fitted(self)
-        return ManyReport(self.model_.report)
+        return ExtremeReport(self.model_.report)
 
-    def _keep(self, model: ManyModel, reading: Mapping[str, Any]) -> None:
+    def _keep(self, model: ExtremeModel, reading: Mapping[str, Any]) -> None:
         self.model_ = model
         self.labels_ = model.labels.names
         self.threshold_ = model.threshold

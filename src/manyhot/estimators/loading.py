@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from manyhot.config.images import without_weights_file
-from manyhot.config.text import without_places
-from manyhot.config.training import Plan
+from manyhot.config.text import without_paths
+from manyhot.config.training import TrainingConfig
 from manyhot.encoders import PlainEncoder, TableEncoder
 from manyhot.encoders.text.columns import TextColumns
-from manyhot.encoders.text.custom import Features, PretrainedEncoder, TextFunction
+from manyhot.encoders.text.custom import CachedTextFunction, PretrainedEncoder, TextFunction
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.networks.text_transformer import preset_function
 from manyhot.persistence import container, model_file
-from manyhot.persistence.extreme_model import is_many
+from manyhot.persistence.extreme_model import is_extreme
 
 
 def load(
@@ -41,13 +41,13 @@ def load(
         InputError: A function that makes other numbers than the one of training, or one for a model that takes none.
     """
     contents = container.read(path)
-    if is_many(contents):
+    if is_extreme(contents):
         if text is not None:
             raise InputError("models of very many labels take no function", argument="text")
         return ManyLabelClassifier.from_contents(contents, path)
     model, facts = model_file.construct(contents, path, custom_objects or {})
-    settings = {f.name: getattr(model.plan, f.name) for f in fields(Plan)}
-    settings["text_settings"] = without_places(model.plan.text, model.plan.text_settings)
+    settings = {f.name: getattr(model.plan, f.name) for f in fields(TrainingConfig)}
+    settings["text_settings"] = without_paths(model.plan.text, model.plan.text_settings)
     settings["image_settings"] = without_weights_file(model.plan.image_settings)
     classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
     classes = facts["classes"]
@@ -74,7 +74,9 @@ def load(
 def _attach(texts: TextColumns, text: TextFunction | str) -> None:
     first = texts.encoders[0]
     if isinstance(first, PretrainedEncoder) and isinstance(text, str):
-        texts.attach(Features(preset_function(text, first.max_tokens), first.name, first.cache, f"{first.max_tokens}"))
+        texts.attach(
+            CachedTextFunction(preset_function(text, first.max_tokens), first.name, first.cache, f"{first.max_tokens}")
+        )
     elif isinstance(text, str):
         raise InputError(f"got {text!r}, expected the function that the model was trained with", argument="text")
     else:

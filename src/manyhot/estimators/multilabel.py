@@ -21,28 +21,28 @@ from sklearn.utils.validation import check_is_fitted
 
 from manyhot import validation
 from manyhot.backend import keep_compiled_programs
-from manyhot.config.runtime import Runtime
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import OWN_TEXT
-from manyhot.config.training import OWN, Plan
+from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.feature_input import row_weights
 from manyhot.data.pixel_targets import is_pixel_targets
 from manyhot.data.readers import ReadOptions, read
 from manyhot.data.samples import Samples
 from manyhot.data.shards import Shards
-from manyhot.data.target_input import check_row_counts, given_targets, targets_in_order, targets_of
+from manyhot.data.target_input import align_targets, check_row_counts, parse_targets, resolve_targets
 from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.rules.rules import Rules
 from manyhot.decisions.thresholds import Thresholds
-from manyhot.encoders.images.encoder import bad_words
+from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError
 from manyhot.estimators.base import BaseMultiLabelEstimator
 from manyhot.estimators.progress import reporting, watching
-from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
+from manyhot.evaluation.label_errors import LabelErrors, suspicious_labels
 from manyhot.evaluation.report import LabelSets
 from manyhot.explanation.explain import TOP, Explanation, explained
 from manyhot.models import decision_updates
-from manyhot.models.incremental import add_labels, continue_training, extension
+from manyhot.models.incremental import add_labels, continue_training, match_rows
 from manyhot.models.model import Model
 from manyhot.models.prediction import predict_decisions, predict_scores
 from manyhot.models.segmentation.model import PixelModel, refuse_pixels
@@ -50,7 +50,7 @@ from manyhot.models.segmentation.training import pixel_inputs, train_pixels
 from manyhot.models.stream_survey import needs_stream, survey_file
 from manyhot.models.streaming import StreamJob, prepare_stream, train_stream, write_rows
 from manyhot.models.training import train_model
-from manyhot.models.training_data import Progress, Taken, prepare_inputs
+from manyhot.models.training_data import Progress, TrainingInputs, prepare_inputs
 from manyhot.persistence import model_file
 from manyhot.reports import prediction_images
 from manyhot.reports.image_sheets import check_folder
@@ -60,7 +60,8 @@ from manyhot.reports.model_page import PagedReport
 class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
     """A network with one sigmoid per label, trained as many cross-fitted members at once.
 
-    Every field of `Plan` and `Runtime` is a parameter under its own name; see there for meaning and range.
+    Every field of `TrainingConfig` and `RuntimeConfig` is a parameter under its own name; see there for meaning and
+    range.
 
     Args:
         labels: Names and order of the labels; None takes them from y.
@@ -92,54 +93,54 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         *,
         labels: Sequence[str] | None = None,
         kinds: Mapping[str, str] | None = None,
-        members: int | str = Plan.members,
-        folds: int = Plan.folds,
-        epochs: int | str = Plan.epochs,
-        batch_size: int | str = Plan.batch_size,
-        optimizer: str = Plan.optimizer,
-        learning_rate: float = Plan.learning_rate,
-        schedule: str = Plan.schedule,
-        weight_decay: float = Plan.weight_decay,
-        momentum: float = Plan.momentum,
-        nesterov: bool = Plan.nesterov,
-        early_stopping: bool = Plan.early_stopping,
-        patience: int = Plan.patience,
-        stop_share: int = Plan.stop_share,
-        network: Any = Plan.network,
-        hidden: Sequence[int] = Plan.hidden,
-        activation: str = Plan.activation,
-        dropout: float = Plan.dropout,
-        batch_norm: bool = Plan.batch_norm,
-        prior_bias: bool | str = Plan.prior_bias,
-        encode: str = Plan.encode,
-        text: Any = Plan.text,
-        text_settings: Mapping[str, Any] | None = Plan.text_settings,
-        image_settings: Mapping[str, Any] | None = Plan.image_settings,
-        loss: str = Plan.loss,
-        loss_settings: Mapping[str, float] | None = Plan.loss_settings,
-        label_smoothing: float = Plan.label_smoothing,
-        label_weights: Mapping[str, float] | str | None = Plan.label_weights,
-        positive_only: bool = Plan.positive_only,
-        head: str = Plan.head,
-        allow_softmax: bool = Plan.allow_softmax,
-        calibrate: str = Plan.calibrate,
-        decide: str = Plan.decide,
-        top_k: int = Plan.top_k,
-        least_f1: float = Plan.least_f1,
-        decide_settings: Mapping[str, Any] | None = Plan.decide_settings,
-        implies: Sequence[tuple[str, str]] = Plan.implies,
-        exclusive: Sequence[Sequence[str]] = Plan.exclusive,
-        least_labels: int = Plan.least_labels,
-        most_labels: int | None = Plan.most_labels,
-        precision: str = Plan.precision,
-        seed: int = Plan.seed,
-        devices: int | str = Runtime.devices,
-        layout: str = Runtime.layout,
-        predict_rows: int = Runtime.predict_rows,
-        compilation_cache: bool = Runtime.compilation_cache,
-        fast_layers: bool = Runtime.fast_layers,
-        quiet: bool = Runtime.quiet,
-        on_bad_image: str = Runtime.on_bad_image,
+        members: int | str = TrainingConfig.members,
+        folds: int = TrainingConfig.folds,
+        epochs: int | str = TrainingConfig.epochs,
+        batch_size: int | str = TrainingConfig.batch_size,
+        optimizer: str = TrainingConfig.optimizer,
+        learning_rate: float = TrainingConfig.learning_rate,
+        schedule: str = TrainingConfig.schedule,
+        weight_decay: float = TrainingConfig.weight_decay,
+        momentum: float = TrainingConfig.momentum,
+        nesterov: bool = TrainingConfig.nesterov,
+        early_stopping: bool = TrainingConfig.early_stopping,
+        patience: int = TrainingConfig.patience,
+        stop_share: int = TrainingConfig.stop_share,
+        network: Any = TrainingConfig.network,
+        hidden: Sequence[int] = TrainingConfig.hidden,
+        activation: str = TrainingConfig.activation,
+        dropout: float = TrainingConfig.dropout,
+        batch_norm: bool = TrainingConfig.batch_norm,
+        prior_bias: bool | str = TrainingConfig.prior_bias,
+        encode: str = TrainingConfig.encode,
+        text: Any = TrainingConfig.text,
+        text_settings: Mapping[str, Any] | None = TrainingConfig.text_settings,
+        image_settings: Mapping[str, Any] | None = TrainingConfig.image_settings,
+        loss: str = TrainingConfig.loss,
+        loss_settings: Mapping[str, float] | None = TrainingConfig.loss_settings,
+        label_smoothing: float = TrainingConfig.label_smoothing,
+        label_weights: Mapping[str, float] | str | None = TrainingConfig.label_weights,
+        positive_only: bool = TrainingConfig.positive_only,
+        head: str = TrainingConfig.head,
+        allow_softmax: bool = TrainingConfig.allow_softmax,
+        calibrate: str = TrainingConfig.calibrate,
+        decide: str = TrainingConfig.decide,
+        top_k: int = TrainingConfig.top_k,
+        least_f1: float = TrainingConfig.least_f1,
+        decide_settings: Mapping[str, Any] | None = TrainingConfig.decide_settings,
+        implies: Sequence[tuple[str, str]] = TrainingConfig.implies,
+        exclusive: Sequence[Sequence[str]] = TrainingConfig.exclusive,
+        least_labels: int = TrainingConfig.least_labels,
+        most_labels: int | None = TrainingConfig.most_labels,
+        precision: str = TrainingConfig.precision,
+        seed: int = TrainingConfig.seed,
+        devices: int | str = RuntimeConfig.devices,
+        layout: str = RuntimeConfig.layout,
+        predict_rows: int = RuntimeConfig.predict_rows,
+        compilation_cache: bool = RuntimeConfig.compilation_cache,
+        fast_layers: bool = RuntimeConfig.fast_layers,
+        quiet: bool = RuntimeConfig.quiet,
+        on_bad_image: str = RuntimeConfig.on_bad_image,
     ) -> None:
         self.labels = labels
         self.kinds = kinds
@@ -295,7 +296,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             return self.fit(X, y, sample_weight)
         refuse_pixels(self.model_, "only models of rows can be trained further")
         features = self._features(X)
-        targets = targets_in_order(X, y, self.model_.labels, self._binary_classes)
+        targets = align_targets(X, y, self.model_.labels, self._binary_classes)
         weights = row_weights(sample_weight, targets.n_samples)
         with watching(self.quiet) as watch:
             continue_training(self.model_, features, targets, weights, 1, watch)
@@ -325,14 +326,14 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         check_is_fitted(self)
         refuse_pixels(self.model_, "only models of rows can learn further labels")
         samples = X if isinstance(X, Samples) else None
-        y, names = given_targets(samples, y, labels)
+        y, names = resolve_targets(samples, y, labels)
         is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and y.dtype.kind in "biuf")
         if names is None and is_numbers:
             raise InputError("the columns of y have no names; say labels=[...]", argument="labels")
         features = self._features(X)
-        space, targets, _ = targets_of(y, names)
+        space, targets, _ = parse_targets(y, names)
         check_row_counts(features, targets)
-        grown = extension(self.model_, features, space, targets)
+        grown = match_rows(self.model_, features, space, targets)
         with watching(self.quiet) as watch:
             model = add_labels(self.model_, grown, epochs, None if samples is None else samples.ids, watch)
         if self.labels is not None:
@@ -503,11 +504,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             self.model_, "promises are made for rows that are drawn one by one, which pixels of an image are not"
         )
         features, targets = self._rows(X, y)
-        decision_updates.check_unseen(self.model_, features)
+        decision_updates.check_not_training_rows(self.model_, features)
         scores, rates = self.model_.scores(features), (miss_rate, false_discovery_rate)
-        return decision_updates.promise(self.model_, scores, targets, *rates, confidence, per_label, simultaneous)
+        return decision_updates.apply_guarantee(
+            self.model_, scores, targets, *rates, confidence, per_label, simultaneous
+        )
 
-    def suspicious_labels(self, limit: int | None = None, label: str | None = None) -> Suspicions:
+    def suspicious_labels(self, limit: int | None = None, label: str | None = None) -> LabelErrors:
         """Training targets that look wrong, by the out-of-fold scores, the most suspicious first.
 
         Args:
@@ -519,7 +522,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         """
         check_is_fitted(self)
         refuse_pixels(self.model_, "only labels of rows are audited")
-        evidence = decision_updates.fresh_evidence(self.model_, "find suspicious labels")
+        evidence = decision_updates.current_evidence(self.model_, "find suspicious labels")
         return suspicious_labels(evidence.scores, evidence.targets, evidence.ids, self.model_.labels, limit, label)
 
     def draw_answers(
@@ -623,9 +626,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
 
     def _settings(self, kind: type) -> Any:
         values = {f.name: getattr(self, f.name) for f in fields(kind)}
-        if kind is Plan and not isinstance(self.network, str):
-            values["network"] = OWN
-        if kind is Plan and not isinstance(self.text, str):
+        if kind is TrainingConfig and not isinstance(self.network, str):
+            values["network"] = CUSTOM
+        if kind is TrainingConfig and not isinstance(self.text, str):
             values["text"] = OWN_TEXT
         return kind(**values)
 
@@ -636,12 +639,12 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         self._binary_classes = classes
         self.classes_ = [np.array([0, 1])] * len(self.labels_) if classes is None else classes
 
-    def _inputs(self, X: Any, y: Any = None) -> Taken:
+    def _inputs(self, X: Any, y: Any = None) -> TrainingInputs:
         """X, y and the settings as training takes them; sets `n_features_in_` and `feature_names_in_`."""
-        plan, runtime = self._settings(Plan), self._settings(Runtime)
+        plan, runtime = self._settings(TrainingConfig), self._settings(RuntimeConfig)
         keep_compiled_programs(runtime.compilation_cache)
         samples = X if isinstance(X, Samples) else None
-        y, names = given_targets(samples, y, self.labels)
+        y, names = resolve_targets(samples, y, self.labels)
         if is_pixel_targets(y):
             raise InputError("labels of pixels are for `fit` alone", argument="y")
         features, kinds = self._training_features(X)
@@ -649,7 +652,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             return prepare_inputs(plan, runtime, features, kinds, y, names, samples, self.text, progress)
 
     def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:
-        plan, runtime = self._settings(Plan), self._settings(Runtime)
+        plan, runtime = self._settings(TrainingConfig), self._settings(RuntimeConfig)
         keep_compiled_programs(runtime.compilation_cache)
         inputs = pixel_inputs(plan, runtime, X, y, self.labels, sample_weight)
         with watching(self.quiet) as watch:
@@ -662,13 +665,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         self, path: str | Path, reading: ReadOptions | None, progress: Progress | None
     ) -> tuple[StreamJob, np.ndarray | None]:
         """The job; the sample that it was made from is let go."""
-        survey = survey_file(path, reading, self.image_settings, self._settings(Plan).seed, progress)
+        survey = survey_file(path, reading, self.image_settings, self._settings(TrainingConfig).seed, progress)
         taken = self._inputs(survey.samples)
         return prepare_stream(survey, taken, self.network), taken.classes
 
     def _rows(self, X: Any, y: Any) -> tuple[Any, Targets]:
         """Features and targets of rows that were not trained on, in the order of the model's labels."""
-        targets = targets_in_order(X, y, self.model_.labels, getattr(self, "_binary_classes", None))
+        targets = align_targets(X, y, self.model_.labels, getattr(self, "_binary_classes", None))
         features = self._features(X)
         check_row_counts(features, targets)
         return features, targets
@@ -677,5 +680,5 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         samples = X if isinstance(X, Samples) else None
         scores, bad = predict_scores(self.model_, self._features(X), is_calibrated, self.on_bad_image, samples)
         if bad:
-            warnings.warn(bad_words(bad, "not answered"), UserWarning, stacklevel=3)
+            warnings.warn(describe_invalid(bad, "not answered"), UserWarning, stacklevel=3)
         return scores

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from manyhot.engine import Progress, Watch
+from manyhot.engine import Progress, ProgressCallback
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def _console() -> Console:
 
 
 @contextmanager
-def watching(quiet: bool, what: str = "training") -> Iterator[Watch | None]:
+def watching(quiet: bool, what: str = "training") -> Iterator[ProgressCallback | None]:
     """A bar while the body runs, and what to call with news of it; None when nobody watches.
 
     Args:

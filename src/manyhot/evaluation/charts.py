@@ -16,7 +16,7 @@ from manyhot.files import put, replacing
 
 SUFFIXES = (".svg", ".png", ".html")
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#8a8a8a"
-MOST_LABELS = 60
+MAX_LABELS = 60
 """Labels drawn one by one; of more the most frequent ones."""
 
 
@@ -109,7 +109,7 @@ def heads(values: Mapping[str, Any]) -> Any:
     import altair as alt  # heavy, and only for pictures
 
     true = values["sample"]["true"]
-    shown = sorted(range(len(true)), key=lambda j: (not true[j], j))[:MOST_LABELS]
+    shown = sorted(range(len(true)), key=lambda j: (not true[j], j))[:MAX_LABELS]
     rows = [
         {
             "head": name,
@@ -150,7 +150,7 @@ def labels(facts: Mapping[str, Any]) -> Any:
     """
     import altair as alt  # heavy, and only for pictures
 
-    listed = sorted(facts["per_label"], key=lambda row: -row["support"])[:MOST_LABELS]
+    listed = sorted(facts["per_label"], key=lambda row: -row["support"])[:MAX_LABELS]
     order = [row["label"] for row in listed]
     more = len(facts["per_label"]) - len(listed)
     support = (
@@ -172,7 +172,7 @@ def labels(facts: Mapping[str, Any]) -> Any:
     )
     left = alt.vconcat(support, carried)
     together = facts["co_occurrence"]
-    if together is not None and len(together["labels"]) <= MOST_LABELS:
+    if together is not None and len(together["labels"]) <= MAX_LABELS:
         names, counts = together["labels"], together["counts"]
         support_of = {row["label"]: row["support"] for row in facts["per_label"]}
         cells = [

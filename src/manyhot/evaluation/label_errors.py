@@ -27,7 +27,7 @@ SUREST_PRESENT, SUREST_ABSENT = 0.1, 0.5
 HIGHEST_RATE = 0.45
 KEPT_DOUBT = 0.1
 """What is left of the doubt about an entry when all of it could be explained by wrong labels."""
-MOST_EXAMPLES = 1 << 19
+MAX_EXAMPLES = 1 << 19
 _LOWEST, _HIGHEST = 1e-5, 1 - 1e-12
 _WIDEST, _BINS_PER_UNIT = 16.0, 64
 
@@ -65,7 +65,7 @@ class _Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class Suspicions:
+class LabelErrors:
     """The k most suspicious entries, worst first, and how many are wrong in all.
 
     Args:
@@ -160,7 +160,7 @@ def suspicious_labels(
     space: LabelSpace,
     limit: int | None = None,
     label: str | None = None,
-) -> Suspicions:
+) -> LabelErrors:
     """Find entries whose recorded target looks wrong.
 
     Two steps. What should be recorded: the score, corrected by what is recorded for the row's other labels, as far as
@@ -219,7 +219,7 @@ def suspicious_labels(
     order = np.lexsort((column, row, -chance))[:most]
     row, column = row[order].astype(np.int64), column[order].astype(np.int64)
     ids = np.asarray(ids)
-    return Suspicions(
+    return LabelErrors(
         row=row,
         ids=ids[row],
         label=column,
@@ -266,7 +266,7 @@ def _expected(view: _View) -> np.ndarray:
     """
     lifts = _lifts(view)
     prior = logit(view.entries.prevalence()[view.columns])
-    every = -(-lifts.size // MOST_EXAMPLES)
+    every = -(-lifts.size // MAX_EXAMPLES)
 
     def terms(rows: slice, scores: np.ndarray, step: int = 1) -> np.ndarray:
         own = logit(np.clip(scores[::step], _LOWEST, 1 - _LOWEST))

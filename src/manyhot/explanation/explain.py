@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, validation
-from manyhot.encoders.feature_sources import Sources
+from manyhot.encoders.feature_sources import FeatureSources
 from manyhot.encoders.text.tokenization import places
 from manyhot.errors import InputError
 from manyhot.explanation.image_maps import coarse, has_images, mapped, part_sums
@@ -25,7 +25,7 @@ ROWS = 256
 """Rows that are encoded at once."""
 TOP = 10
 """Most reasons for and most against."""
-MOST_PLACES = 100
+MAX_PLACES = 100
 """Places of one word that are told, the first ones."""
 
 
@@ -208,7 +208,7 @@ class _Constants:
         return self.known[column]
 
 
-Found = list[tuple[float, Sources, np.ndarray]]
+Found = list[tuple[float, FeatureSources, np.ndarray]]
 """For each label asked of a row: its logit, the row's sources, and what each of them contributes, float64 (s,)."""
 
 
@@ -228,7 +228,7 @@ def _contributions(model: Model, features: Features, asked: Sequence[np.ndarray]
         yield found
 
 
-def _strongest(sources: Sources, amounts: np.ndarray, top: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+def _strongest(sources: FeatureSources, amounts: np.ndarray, top: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """The strongest reasons for and against."""
     order = np.argsort(-amounts, kind="stable")
     best = [k for k in order[:top].tolist() if amounts[k] > 0]
@@ -237,7 +237,7 @@ def _strongest(sources: Sources, amounts: np.ndarray, top: int) -> tuple[tuple[R
     for k in (*best, *worst):
         wanted.setdefault(sources.column[k], set()).add(sources.what[k])
     there = {
-        column: places(sources.texts[column], words, MOST_PLACES)
+        column: places(sources.texts[column], words, MAX_PLACES)
         for column, words in wanted.items()
         if column in sources.texts
     }

@@ -16,9 +16,9 @@ from manyhot.backend import precision
 from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.models.cross_fitting import Features
-from manyhot.models.fine_tuning import BEHIND
+from manyhot.models.fine_tuning import HEAD
 from manyhot.models.model import Model
-from manyhot.networks import Held, build_seen, seen_weights
+from manyhot.networks import HostWeights, build_attribution_model, seen_weights
 
 PARTS = (
     ("top left", "top", "top right"),
@@ -84,7 +84,7 @@ def _from_pixels_on(model: Model) -> engine.Scorer:
     """The members behind a backbone that stays as it is, together with it, as one network of a single member."""
     spec, encoder = model.network, model.encoder
     assert isinstance(encoder, TableEncoder)
-    if spec.name != BEHIND or spec.tables():
+    if spec.name != HEAD or spec.tables():
         raise InputError(
             "images beside a backbone that stays as it is are explained where the network is 'mlp' and no text is "
             "encoded by its words (text='ngrams'); leave such texts out, or tune the backbone",
@@ -96,12 +96,12 @@ def _from_pixels_on(model: Model) -> engine.Scorer:
     (width,) = (shape[0] for shape in encoder.shapes().values())
     with precision(spec.precision):
         heads = [spec.networks(1).build(0) for _ in range(model.n_members)]
-        network = build_seen(looks.backbone, edges, width - looks.width, heads, spec.precision)
+        network = build_attribution_model(looks.backbone, edges, width - looks.width, heads, spec.precision)
     pairs = {name: (scale.center, scale.scale) for name, scale in zip(looks.named, looks.scales, strict=True)}
-    weights = seen_weights(network, Held(core.trainable, core.fixed), pairs, heads, Held(*model.weights))
+    weights = seen_weights(network, HostWeights(core.trainable, core.fixed), pairs, heads, HostWeights(*model.weights))
     key = ("seen", looks.backbone, spec.networks(1).key, model.n_members, width, tuple(edges.items()))
     shapes = {name: (*of, 3) for name, of in edges.items()}
-    networks = engine.Networks(lambda _: network, key, shapes, 1)
+    networks = engine.NetworkFactory(lambda _: network, key, shapes, 1)
     return engine.Scorer(networks, engine.Weights(*weights), spec.precision, model.runtime, model.plan.head)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
@@ -16,7 +16,7 @@ SOFTMAX_TRAP = (
 )
 
 
-def check_output(plan: Plan, targets: Targets) -> None:
+def check_softmax_targets(plan: TrainingConfig, targets: Targets) -> None:
     """Refuse softmax for samples that carry several labels or none, unless it is asked for by name.
 
     Raises:

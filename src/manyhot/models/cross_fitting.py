@@ -2,7 +2,7 @@
 
 A fit is one ensemble: its rows, encoded, and which of them each member uses. One fit makes a model; the thirty fits of
 a repeated cross-validation are trained by the same call, side by side where memory allows. What the scores are then
-used for is not known here. Start reading at `prepare`, then `train_fits`.
+used for is not known here. Start reading at `prepare_cross_fit`, then `train_cross_fits`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,23 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine
-from manyhot.config.auto import resolved
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import OWN, Plan
+from manyhot.config.auto import resolve_auto
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.deduplication import are_alike, fingerprints, merge_duplicates
 from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import MemberRows, cross_fitting
 from manyhot.data.targets import Targets
 from manyhot.encoders import Encoder
 from manyhot.errors import InputError
-from manyhot.models.checks import check_output
-from manyhot.models.network_spec import NetworkSpec, network_settings, own_network, with_network, with_own
+from manyhot.models.checks import check_softmax_targets
+from manyhot.models.network_spec import (
+    NetworkSpec,
+    apply_custom_network,
+    choose_network,
+    describe_custom,
+    network_settings,
+)
 from manyhot.networks import Start
 
 Features = Any
@@ -33,7 +39,7 @@ Features = Any
 
 
 @dataclass(frozen=True)
-class Base:
+class EncodedData:
     """Encoded rows that one or several fits draw from.
 
     Args:
@@ -60,7 +66,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Fit:
+class CrossFit:
     """One cross-fitted ensemble, ready to be trained.
 
     Args:
@@ -75,18 +81,18 @@ class Fit:
     """
 
     encoder: Encoder
-    base: Base
+    base: EncodedData
     rows: np.ndarray
     place: np.ndarray
     members: list[MemberRows]
-    plan: Plan
+    plan: TrainingConfig
     network: NetworkSpec
     is_alike: bool = False
 
     def start(self, member: int, number: int) -> Start:
         """Where a member begins: its own seed, and the log odds of each label among its training rows."""
         rows = self.members[member].train
-        return start_of(
+        return initial_state(
             self.plan, number, lambda: weighted_counts(self.base.targets.take(rows), self.base.weights[rows])
         )
 
@@ -102,7 +108,7 @@ def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, 
     return counted(targets.values), counted(targets.known_mask())
 
 
-def start_of(plan: Plan, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Start:
+def initial_state(plan: TrainingConfig, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Start:
     """Where a member begins.
 
     Args:
@@ -120,16 +126,16 @@ def start_of(plan: Plan, number: int, counts: Callable[[], tuple[np.ndarray, np.
     return Start(seed, np.log(odds), plan.precision)
 
 
-def prepare(
+def prepare_cross_fit(
     features: Features,
     targets: Targets,
     encoder: Encoder,
-    plan: Plan,
+    plan: TrainingConfig,
     network: Any = None,
     weights: np.ndarray | None = None,
     trains_on_all: bool = False,
     labels: LabelSpace | None = None,
-) -> Fit:
+) -> CrossFit:
     """Encode, settle equal rows, choose the rows of each member.
 
     Args:
@@ -137,7 +143,7 @@ def prepare(
         targets: Targets (n, l).
         encoder: Not yet fitted.
         plan: Settings that change the result.
-        network: Keras model, or function (input shape, n_labels) -> Keras model, or `OwnNetwork`, for "own".
+        network: Keras model, or function (input shape, n_labels) -> Keras model, or `CustomNetwork`, for "own".
         weights: float (n,), above 0; None for ones.
         trains_on_all: Whether every member trains on all rows and is scored on none.
         labels: The names of the labels, where the plan gives some of them a weight.
@@ -147,48 +153,48 @@ def prepare(
     """
     weights = np.ones(targets.n_samples) if weights is None else weights
     blocks = encoder.fit(features, weights).transform(features)
-    own = own_network(network, encoder.shapes(), targets.n_labels) if plan.network == OWN else None
-    plan = with_network(with_own(plan, own), encoder.vocabularies, encoder.images)
-    check_output(plan, targets)
+    own = describe_custom(network, encoder.shapes(), targets.n_labels) if plan.network == CUSTOM else None
+    plan = choose_network(apply_custom_network(plan, own), encoder.vocabularies, encoder.images)
+    check_softmax_targets(plan, targets)
     label_weights = label_weights_of(plan, labels)
     merged = merge_duplicates(blocks, targets, weights)
     is_alike = 2 * len(merged.rows) <= len(merged.place) and are_alike(fingerprints(blocks))
     if own is None and not is_alike:
         rows = merged.rows
         blocks = {name: block[rows] for name, block in blocks.items()}
-        base = Base(blocks, targets.take(rows), merged.weights, label_weights)
+        base = EncodedData(blocks, targets.take(rows), merged.weights, label_weights)
         place, groups, rows = merged.place, None, np.arange(len(rows))
     else:
         # as the model's own fit would: each copy is a row; in one order whatever the order of the rows was
-        base = Base(blocks, targets, weights, label_weights)
+        base = EncodedData(blocks, targets, weights, label_weights)
         rows = np.lexsort((weights, merged.place))
         place, groups = np.argsort(rows), None if is_alike else merged.place[rows]
     settings = network_settings(plan, encoder.sparse, encoder.vocabularies, encoder.images)
     spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision, own)
-    plan = resolved(plan, len(rows), own is not None and own.optimizer is not None, spec.n_table)
+    plan = resolve_auto(plan, len(rows), own is not None and own.optimizer is not None, spec.n_table)
     members = _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all)
-    return Fit(encoder, base, rows, place, members, plan, spec, is_alike)
+    return CrossFit(encoder, base, rows, place, members, plan, spec, is_alike)
 
 
-def part_of(fit: Fit, chosen: np.ndarray, trains_on_all: bool) -> Fit:
+def subset(fit: CrossFit, chosen: np.ndarray, trains_on_all: bool) -> CrossFit:
     """A fit on some of another fit's original rows, sharing its encoded rows; for encoders that learn nothing.
 
     Args:
         fit: A fit whose base holds every original row at its own place.
         chosen: int64, original rows.
-        trains_on_all: As for `prepare`.
+        trains_on_all: As for `prepare_cross_fit`.
     """
     is_chosen = np.zeros(len(fit.place), dtype=bool)
     is_chosen[chosen] = True
     rows = fit.rows[is_chosen[fit.rows]]
     place_of = np.full(len(fit.place), -1)
     place_of[rows] = np.arange(len(rows))
-    groups = copies(fit, rows)
+    groups = duplicate_groups(fit, rows)
     members = _members_of(fit.base.targets.take(rows), rows, fit.plan, groups, trains_on_all)
     return replace(fit, rows=rows, place=place_of[chosen], members=members)
 
 
-def copies(fit: Fit, rows: np.ndarray) -> np.ndarray | None:
+def duplicate_groups(fit: CrossFit, rows: np.ndarray) -> np.ndarray | None:
     """For each of some rows of the base, the number of the group of equal rows that it is in; None for no groups."""
     if fit.is_alike:
         return None
@@ -199,7 +205,7 @@ def copies(fit: Fit, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _members_of(
-    targets: Targets, rows: np.ndarray, plan: Plan, groups: np.ndarray | None, trains_on_all: bool
+    targets: Targets, rows: np.ndarray, plan: TrainingConfig, groups: np.ndarray | None, trains_on_all: bool
 ) -> list[MemberRows]:
     """The members' rows, as rows of the base; the plan has no "auto" left."""
     n_members = int(plan.members)
@@ -212,7 +218,7 @@ def _members_of(
     return [MemberRows(*(rows[part] for part in member)) for member in members]
 
 
-def label_weights_of(plan: Plan, labels: LabelSpace | None) -> np.ndarray | None:
+def label_weights_of(plan: TrainingConfig, labels: LabelSpace | None) -> np.ndarray | None:
     """The weight of each label in the loss, float64 (l,); None where the plan names none.
 
     Raises:
@@ -231,13 +237,13 @@ def label_weights_of(plan: Plan, labels: LabelSpace | None) -> np.ndarray | None
     return weights
 
 
-def train_fits(
-    fits: Sequence[Fit],
-    runtime: Runtime,
-    watch: engine.Watch | None = None,
+def train_cross_fits(
+    fits: Sequence[CrossFit],
+    runtime: RuntimeConfig,
+    watch: engine.ProgressCallback | None = None,
     first: int = 0,
     start: engine.Weights | None = None,
-) -> tuple[engine.Networks, engine.Trained]:
+) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits as one job; their networks and plans are alike.
 
     Args:
@@ -251,7 +257,7 @@ def train_fits(
         The networks, and what training left, members in the order of the fits.
     """
     plan, spec = fits[0].plan, fits[0].network
-    bases: dict[int, tuple[Base, int]] = {}
+    bases: dict[int, tuple[EncodedData, int]] = {}
     n_rows = 0
     for fit in fits:
         if id(fit.base) not in bases:
@@ -269,7 +275,7 @@ def train_fits(
     return networks, engine.train(networks, data, parts, plan, runtime, int(plan.batch_size), start, watch)
 
 
-def _laid_out(bases: list[Base], precision: str, tables: Collection[str]) -> engine.Data:
+def _laid_out(bases: list[EncodedData], precision: str, tables: Collection[str]) -> engine.Data:
     if len(bases) == 1:
         base = bases[0]
         given = (base.blocks, base.targets.values, base.targets.known, base.weights)
@@ -290,7 +296,7 @@ def _stacked(blocks: list[Any]) -> Any:
     return sp.vstack(blocks, format="csr") if sp.issparse(blocks[0]) else np.concatenate(blocks)
 
 
-def seen_rows(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+def row_history(fit: CrossFit) -> tuple[np.ndarray, np.ndarray]:
     """What each original row was to the members, so that later training can go on being honest.
 
     Returns:
@@ -302,7 +308,7 @@ def seen_rows(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     return fingerprints(fit.base.blocks)[fit.rows][fit.place], held[fit.rows][fit.place]
 
 
-def out_of_fold(scorer: engine.Scorer, fit: Fit, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def out_of_fold(scorer: engine.Scorer, fit: CrossFit, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Scores of each of a fit's rows by the members that never saw it, and how many those are.
 
     Args:

@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.config.training import Plan, to_dict
+from manyhot.config.training import TrainingConfig, to_dict
 from manyhot.data.deduplication import fingerprints, repeated_share
 from manyhot.data.targets import Targets
 from manyhot.decisions import guarantees
 from manyhot.decisions import thresholds as decide
 from manyhot.decisions.policy import (
     PLAN_FIELDS,
-    Decider,
+    DecisionPolicy,
+    cross_fitted_decisions,
     decision_settings,
-    fit_decider,
-    honest_answers,
+    fit_policy,
     honest_scores,
     is_tuned,
-    one_row,
+    placeholder_row,
 )
 from manyhot.decisions.rules.rules import Rules
 from manyhot.errors import InputError
@@ -33,11 +33,11 @@ from manyhot.evaluation import report
 from manyhot.evaluation.metrics import MEASURES
 from manyhot.evaluation.report.measure import plain
 from manyhot.models.cross_fitting import Features
-from manyhot.models.evidence import Evidence
+from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.measuring import measured_report
 from manyhot.models.model import Model
 
-MOST_SEEN = 0.1
+MAX_SEEN = 0.1
 """Share of rows for a promise that may be equal to rows of training."""
 
 
@@ -59,11 +59,11 @@ def decide_for(model: Model, name: str, settings: Mapping[str, Any]) -> None:
     space = model.labels
     decision = decide.build(name, decision_settings(plan), space)
     if not is_tuned(plan):
-        take(model, model.decider.with_decision(decision.fit(*one_row(len(space)))), plan)
+        replace_policy(model, model.decider.with_decision(decision.fit(*placeholder_row(len(space)))), plan)
         return
-    evidence = fresh_evidence(model, f"choose thresholds for {name}")
-    made = fit_decider(plan, space, evidence.settled(), calibration=model.decider.calibration)
-    take(model, model.decider.with_decision(made.decision), plan)
+    evidence = current_evidence(model, f"choose thresholds for {name}")
+    made = fit_policy(plan, space, evidence.settled(), calibration=model.decider.calibration)
+    replace_policy(model, model.decider.with_decision(made.decision), plan)
 
 
 def set_thresholds(model: Model, values: Mapping[str, float]) -> None:
@@ -72,10 +72,10 @@ def set_thresholds(model: Model, values: Mapping[str, float]) -> None:
     Raises:
         InputError: An unknown label, a value outside [0, 1], or a decision without thresholds.
     """
-    take(model, with_thresholds(model.decider, values), model.plan)
+    replace_policy(model, with_thresholds(model.decider, values), model.plan)
 
 
-def with_thresholds(decider: Decider, values: Mapping[str, float]) -> Decider:
+def with_thresholds(decider: DecisionPolicy, values: Mapping[str, float]) -> DecisionPolicy:
     """A decider with some labels' thresholds set by hand, in [0, 1].
 
     Raises:
@@ -90,7 +90,7 @@ def with_thresholds(decider: Decider, values: Mapping[str, float]) -> Decider:
     for name, value in values.items():
         thresholds = thresholds.with_value(space, name, value)
     if decision.thresholds is None:
-        decision = decide.build("half").fit(*one_row(len(space)))
+        decision = decide.build("half").fit(*placeholder_row(len(space)))
     edited = decision.with_thresholds(thresholds)
     if decision.spread is not None and decider.guarantee is None:
         edited.spread = decision.spread.copy()
@@ -112,10 +112,10 @@ def set_rules(model: Model, rules: Rules) -> None:
         least_labels=rules.least,
         most_labels=rules.most,
     )
-    take(model, decider, plan)
+    replace_policy(model, decider, plan)
 
 
-def promise(
+def apply_guarantee(
     model: Model,
     scores: np.ndarray,
     targets: Targets,
@@ -156,11 +156,11 @@ def promise(
         guarantee = guarantees.control_false_discoveries(
             scores, targets, false_discovery_rate, confidence, per_label, simultaneous, guide
         )
-    take(model, model.decider.with_guarantee(guarantee), model.plan)
+    replace_policy(model, model.decider.with_guarantee(guarantee), model.plan)
     return guarantee
 
 
-def check_unseen(model: Model, features: Features) -> None:
+def check_not_training_rows(model: Model, features: Features) -> None:
     """Refuse rows of which many were there in training, as far as the model remembers those.
 
     Raises:
@@ -186,10 +186,10 @@ def rows_seen(model: Model, features: Features) -> int:
     numbers, known = fingerprints(model.encoder.transform(features)), model.evidence.rows.fingerprints
     n_equal, share = int(np.isin(numbers, known).sum()), repeated_share(known)
     by_chance = share * len(numbers) + 2 * np.sqrt(share * (1 - share) * len(numbers))
-    return n_equal if n_equal > by_chance + MOST_SEEN * len(numbers) else 0
+    return n_equal if n_equal > by_chance + MAX_SEEN * len(numbers) else 0
 
 
-def fresh_evidence(model: Model, purpose: str) -> Evidence:
+def current_evidence(model: Model, purpose: str) -> OutOfFoldResults:
     """The out-of-fold scores that the model keeps.
 
     Args:
@@ -212,7 +212,7 @@ def calibrated(model: Model) -> np.ndarray:
     return model.decider.scores(model.evidence.scores)
 
 
-def take(model: Model, decider: Decider, plan: Plan) -> None:
+def replace_policy(model: Model, decider: DecisionPolicy, plan: TrainingConfig) -> None:
     """Make a model answer by another decider, with a report that fits it.
 
     Args:
@@ -230,11 +230,11 @@ def take(model: Model, decider: Decider, plan: Plan) -> None:
         scores = honest_scores(plan, evidence.settled())
         own = decider.answers(scores)
     else:
-        scores, own = honest_answers(plan, model.labels, evidence.settled())
+        scores, own = cross_fitted_decisions(plan, model.labels, evidence.settled())
     model.report = measured_report(model, scores, own, facts_of(model, is_given))
 
 
-def without_answers(values: Mapping[str, Any], decider: Decider, plan: Plan) -> dict[str, Any]:
+def without_answers(values: Mapping[str, Any], decider: DecisionPolicy, plan: TrainingConfig) -> dict[str, Any]:
     """A report that cannot be measured again: what it says of answers at own thresholds is taken out."""
     thresholds = decider.thresholds
     own = {
@@ -257,11 +257,11 @@ def without_answers(values: Mapping[str, Any], decider: Decider, plan: Plan) -> 
     }
 
 
-def facts_of(model: Model, is_given: bool) -> report.Facts:
+def facts_of(model: Model, is_given: bool) -> report.ReportContext:
     """What a model's present report says that cannot be measured."""
     values = model.report
     source = values["scores"]
-    return report.Facts(
+    return report.ReportContext(
         scores_from=source["from"],
         n_rows=values["data"]["rows_given"],
         members=source["members"],

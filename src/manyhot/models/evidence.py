@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import Settled, settled
+from manyhot.decisions.policy import UniqueScores, merge_equal_scores
 
 
 @dataclass(frozen=True)
-class Remembered:
+class TrainingRows:
     """What a model remembers of the rows that it was trained on, in their original order.
 
     Args:
@@ -29,14 +29,14 @@ class Remembered:
     fingerprints: np.ndarray
     held: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Remembered:
+    def take(self, rows: np.ndarray) -> TrainingRows:
         """Some of the rows (indices or bool mask)."""
         others = (self.ids, self.weights, self.fingerprints, self.held)
-        return Remembered(self.targets.take(rows), *(array[rows] for array in others))
+        return TrainingRows(self.targets.take(rows), *(array[rows] for array in others))
 
 
 @dataclass(frozen=True)
-class Evidence:
+class OutOfFoldResults:
     """What the report rests on; can be left out of a saved file.
 
     Args:
@@ -48,20 +48,20 @@ class Evidence:
     """
 
     scores: np.ndarray
-    rows: Remembered
+    rows: TrainingRows
     curves: np.ndarray
     best_epoch: np.ndarray
     is_stale: bool = False
 
     @cached_property
-    def scored(self) -> Remembered:
+    def scored(self) -> TrainingRows:
         """The rows that belong to the scores."""
         is_scored = np.asarray(self.rows.held.any(axis=1))
         return self.rows if is_scored.all() else self.rows.take(is_scored)
 
-    def settled(self) -> Settled:
+    def settled(self) -> UniqueScores:
         """The scores with the targets and weights of their rows, in an order of their own."""
-        return settled(self.scores, self.targets, self.weights)
+        return merge_equal_scores(self.scores, self.targets, self.weights)
 
     @property
     def targets(self) -> Targets:
@@ -79,8 +79,8 @@ class Evidence:
         return self.scored.weights
 
 
-def joined(first: Remembered, second: Remembered) -> Remembered:
+def joined(first: TrainingRows, second: TrainingRows) -> TrainingRows:
     """The rows of both."""
     targets = Targets.joined([first.targets, second.targets])
     names = ("ids", "weights", "fingerprints", "held")
-    return Remembered(targets, *(np.concatenate([getattr(one, name) for one in (first, second)]) for name in names))
+    return TrainingRows(targets, *(np.concatenate([getattr(one, name) for one in (first, second)]) for name in names))

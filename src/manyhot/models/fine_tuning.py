@@ -2,7 +2,7 @@
 
 The first part costs next to nothing, because each image is looked at once; the second begins where that ended, at a low
 rate, with images varied. Every member keeps to its own rows in both, so its scores stay honest. Start reading at
-`train_and_tune`.
+`train_and_fine_tune`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import numpy as np
 from manyhot import engine
 from manyhot.backend import precision
 from manyhot.config.images import image_settings
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.encoders import TableEncoder
-from manyhot.models.cross_fitting import Fit, train_fits
+from manyhot.models.cross_fitting import CrossFit, train_cross_fits
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.networks import Held, joined
+from manyhot.networks import HostWeights, attach_head
 
-BEHIND = "mlp"
+HEAD = "mlp"
 """The network behind the backbone."""
-BEHIND_SETTINGS = ("hidden", "activation", "dropout", "batch_norm", "tables")
+HEAD_SETTINGS = ("hidden", "activation", "dropout", "batch_norm", "tables")
 FIRST_SHARE = 0.1
 """Share of the bar that the first part gets."""
 
 
-def train_and_tune(
-    fits: Sequence[Fit], runtime: Runtime, watch: engine.Watch | None = None, first: int = 0
-) -> tuple[engine.Networks, engine.Trained]:
-    """Train the members of all fits as one job, as `fits.train_fits` does; a tuned backbone in two parts.
+def train_and_fine_tune(
+    fits: Sequence[CrossFit], runtime: RuntimeConfig, watch: engine.ProgressCallback | None = None, first: int = 0
+) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
+    """Train the members of all fits as one job, as `fits.train_cross_fits` does; a tuned backbone in two parts.
 
     Args:
         fits: The fits; their networks and plans are alike.
@@ -45,14 +45,14 @@ def train_and_tune(
         the other.
     """
     if not is_tuned(fits[0].network):
-        return train_fits(fits, runtime, watch, first)
-    _, behind = train_fits([_behind(fit) for fit in fits], runtime, _part(watch, 0.0, FIRST_SHARE), first)
-    start = _begun(fits, behind.weights)
+        return train_cross_fits(fits, runtime, watch, first)
+    _, behind = train_cross_fits([head_fit(fit) for fit in fits], runtime, _part(watch, 0.0, FIRST_SHARE), first)
+    start = joined_start(fits, behind.weights)
     tuning = [replace(fit, plan=tuning_plan(fit.plan)) for fit in fits]
-    networks, tuned = train_fits(tuning, runtime, _part(watch, FIRST_SHARE, 1.0), first, start)
+    networks, tuned = train_cross_fits(tuning, runtime, _part(watch, FIRST_SHARE, 1.0), first, start)
     n_before = behind.curves.shape[1]
     curves = np.concatenate([behind.curves, tuned.curves], axis=1)
-    return networks, engine.Trained(tuned.weights, n_before + tuned.best_epoch, curves)
+    return networks, engine.TrainingResult(tuned.weights, n_before + tuned.best_epoch, curves)
 
 
 def is_tuned(network: NetworkSpec) -> bool:
@@ -60,27 +60,27 @@ def is_tuned(network: NetworkSpec) -> bool:
     return bool(network.settings.get("is_tuned"))
 
 
-def tuning_plan(plan: Plan) -> Plan:
+def tuning_plan(plan: TrainingConfig) -> TrainingConfig:
     """The plan of the second part: its epochs and its learning rate."""
     told = image_settings(plan.image_settings)
     return replace(plan, epochs=told["tune"], learning_rate=told["tune_rate"])
 
 
-def _looker(fit: Fit) -> TableEncoder:
+def _looker(fit: CrossFit) -> TableEncoder:
     assert isinstance(fit.encoder, TableEncoder)
     return fit.encoder
 
 
-def _behind(fit: Fit) -> Fit:
+def head_fit(fit: CrossFit) -> CrossFit:
     """The same fit on what the backbone makes of the images."""
     blocks = _looker(fit).looked_at(fit.base.blocks)
-    settings = {name: fit.network.settings[name] for name in BEHIND_SETTINGS}
+    settings = {name: fit.network.settings[name] for name in HEAD_SETTINGS}
     shapes = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
-    network = replace(fit.network, name=BEHIND, settings=settings, shapes=shapes)
-    return replace(fit, base=replace(fit.base, blocks=blocks), plan=replace(fit.plan, network=BEHIND), network=network)
+    network = replace(fit.network, name=HEAD, settings=settings, shapes=shapes)
+    return replace(fit, base=replace(fit.base, blocks=blocks), plan=replace(fit.plan, network=HEAD), network=network)
 
 
-def _begun(fits: Sequence[Fit], behind: engine.Weights) -> engine.Weights:
+def joined_start(fits: Sequence[CrossFit], behind: engine.Weights) -> engine.Weights:
     """The weights that the second part begins with; afterwards the encoders need no backbone any more."""
     spec, parts, first = fits[0].network, [], 0
     with precision(spec.precision):
@@ -93,7 +93,9 @@ def _begun(fits: Sequence[Fit], behind: engine.Weights) -> engine.Weights:
         core = looks.looker().function
         looks.features = None
         pairs = {name: (scale.center, scale.scale) for name, scale in zip(looks.blocks, looks.scales, strict=True)}
-        held = joined(model, Held(core.trainable, core.fixed), pairs, Held(trainable[n_tables:], fixed))
+        held = attach_head(
+            model, HostWeights(core.trainable, core.fixed), pairs, HostWeights(trainable[n_tables:], fixed)
+        )
         parts.append(engine.Weights([*trainable[:n_tables], *held.trainable], held.fixed))
         first += len(fit.members)
     if len(parts) == 1:
@@ -103,7 +105,7 @@ def _begun(fits: Sequence[Fit], behind: engine.Weights) -> engine.Weights:
     )
 
 
-def _part(watch: engine.Watch | None, low: float, high: float) -> engine.Watch | None:
+def _part(watch: engine.ProgressCallback | None, low: float, high: float) -> engine.ProgressCallback | None:
     """A watch that sees a part of the work as a part of the bar."""
     if watch is None:
         return None

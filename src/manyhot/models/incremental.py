@@ -15,26 +15,26 @@ import numpy as np
 from manyhot import engine, validation
 from manyhot.backend import precision
 from manyhot.config.images import image_settings
-from manyhot.config.training import OWN, Plan
+from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.deduplication import fingerprints, merge_duplicates
 from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import MemberRows
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import unfitted_decider
+from manyhot.decisions.policy import untrained_policy
 from manyhot.errors import InputError
-from manyhot.models.checks import check_learnable, check_output
-from manyhot.models.cross_fitting import Base, Features, Fit, label_weights_of, train_fits
-from manyhot.models.decision_updates import fresh_evidence
-from manyhot.models.evidence import Remembered, joined
+from manyhot.models.checks import check_learnable, check_softmax_targets
+from manyhot.models.cross_fitting import CrossFit, EncodedData, Features, label_weights_of, train_cross_fits
+from manyhot.models.decision_updates import current_evidence
+from manyhot.models.evidence import TrainingRows, joined
 from manyhot.models.fine_tuning import is_tuned, tuning_plan
-from manyhot.models.measuring import Given
+from manyhot.models.measuring import InputRows
 from manyhot.models.model import Model
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.models.training import finished
+from manyhot.models.training import build_model
 
 
 @dataclass(frozen=True)
-class Extension:
+class LabelExtension:
     """A model that is to grow: its labels and rows.
 
     Args:
@@ -50,7 +50,7 @@ class Extension:
     place: np.ndarray
 
 
-def extension(model: Model, features: Features, space: LabelSpace, targets: Targets) -> Extension:
+def match_rows(model: Model, features: Features, space: LabelSpace, targets: Targets) -> LabelExtension:
     """The model's labels with the new ones behind them, and what training knew of the rows.
 
     Args:
@@ -65,7 +65,7 @@ def extension(model: Model, features: Features, space: LabelSpace, targets: Targ
     new = [name for name in space.names if name not in model.labels.names]
     if not new:
         raise InputError("every label is known already; give the column of a new one, under its name", argument="y")
-    rows = fresh_evidence(model, "add labels").rows
+    rows = current_evidence(model, "add labels").rows
     if model.report.get("training", {}).get("streamed_rows"):
         raise InputError(
             "the model was trained from a stream and does not know its rows of training again, so no score could be "
@@ -83,7 +83,7 @@ def extension(model: Model, features: Features, space: LabelSpace, targets: Targ
     old = rows.targets.take(place[seen])
     values[seen[:, None], missing] = old.values[:, missing]
     known[seen[:, None], missing] = old.known_mask()[:, missing]
-    grown = Extension(labels, Targets(values, known), blocks, place)
+    grown = LabelExtension(labels, Targets(values, known), blocks, place)
     constant = set(grown.targets.constant_labels().tolist()) - set(rows.targets.constant_labels().tolist())
     forgotten = [labels.names[j] for j in sorted(constant) if j < len(model.labels)]
     if forgotten:
@@ -109,10 +109,10 @@ def _places(known: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 def add_labels(
     model: Model,
-    grown: Extension,
+    grown: LabelExtension,
     epochs: int | str = "auto",
     ids: np.ndarray | None = None,
-    watch: engine.Watch | None = None,
+    watch: engine.ProgressCallback | None = None,
 ) -> Model:
     """Train a model further that answers more labels.
 
@@ -130,43 +130,43 @@ def add_labels(
         InputError: A Keras model of the user's, settings of the plan that do not suit the new labels, nothing to
             learn, or rows that no member was held from.
     """
-    if model.plan.network == OWN:
+    if model.plan.network == CUSTOM:
         raise InputError("a Keras model of your own has a fixed number of outputs; make one with more and fit it anew")
     if image_settings(model.plan.image_settings)["tune"]:
         raise InputError(
             "a tuned backbone moves too slowly to learn further labels, and would forget at a higher rate; fit anew "
             "with all labels, or add labels to a model with tune=0"
         )
-    evidence = fresh_evidence(model, "add labels")
+    evidence = current_evidence(model, "add labels")
     half = max(1, int(model.plan.epochs) // 2)
     n_epochs = half if epochs == "auto" else validation.integer(epochs=epochs, low=1)
     labels, targets, n = grown.labels, grown.targets, grown.targets.n_samples
     plan = replace(model.plan, epochs=n_epochs)
-    undecided = unfitted_decider(plan, labels)
+    undecided = untrained_policy(plan, labels)
     check_learnable(targets, labels, 2)
-    check_output(plan, targets)
+    check_softmax_targets(plan, targets)
     is_seen = grown.place >= 0
     weights = np.where(is_seen, evidence.rows.weights[grown.place], 1.0)
     drawn = np.random.default_rng([plan.seed, 2]).integers(len(evidence.rows.held), size=n)
     held = evidence.rows.held[np.where(is_seen, grown.place, drawn)]
     merged = merge_duplicates({**grown.blocks, "held": held.astype(np.float32)}, targets, weights)
     blocks = {name: block[merged.rows] for name, block in grown.blocks.items()}
-    base = Base(blocks, targets.take(merged.rows), merged.weights, label_weights_of(plan, labels))
+    base = EncodedData(blocks, targets.take(merged.rows), merged.weights, label_weights_of(plan, labels))
     members = _members(plan, held[merged.rows])
     network = replace(model.network, n_labels=len(labels))
-    fit = Fit(model.encoder, base, np.arange(len(merged.rows)), merged.place, members, plan, network)
-    _, trained = train_fits([fit], model.runtime, watch, start=_grown_weights(model, network, fit))
+    fit = CrossFit(model.encoder, base, np.arange(len(merged.rows)), merged.place, members, plan, network)
+    _, trained = train_cross_fits([fit], model.runtime, watch, start=_grown_weights(model, network, fit))
     new = ", ".join(labels.names[len(model.labels) :])
     notes = [f"Trained further from a model without: {new}. Thresholds were chosen anew for {plan.decide}."]
     if model.decider.is_given or model.decider.guarantee is not None:
         notes.append("Thresholds that were set by hand, and promises, did not go along.")
     ids = np.arange(1, n + 1).astype(str) if ids is None else ids
-    larger = finished(fit, trained, undecided, model.runtime, Given(targets, weights, ids, n, tuple(notes)))
+    larger = build_model(fit, trained, undecided, model.runtime, InputRows(targets, weights, ids, n, tuple(notes)))
     larger.plan = replace(larger.plan, epochs=model.plan.epochs)
     return larger
 
 
-def _members(plan: Plan, held: np.ndarray) -> list[MemberRows]:
+def _members(plan: TrainingConfig, held: np.ndarray) -> list[MemberRows]:
     """Each member trains on all rows that it is not held from, but for those that decide when it stops."""
     everything, nothing = np.arange(len(held)), np.zeros(0, dtype=np.int64)
     members = []
@@ -187,7 +187,7 @@ def _members(plan: Plan, held: np.ndarray) -> list[MemberRows]:
     return members
 
 
-def _grown_weights(model: Model, network: NetworkSpec, fit: Fit) -> engine.Weights:
+def _grown_weights(model: Model, network: NetworkSpec, fit: CrossFit) -> engine.Weights:
     """The old weights, with fresh columns behind them wherever the new network is wider."""
     networks = network.networks(model.n_members, lambda k: fit.start(k, k))
     trainable: list[list[np.ndarray]] = []
@@ -203,7 +203,12 @@ def _grown_weights(model: Model, network: NetworkSpec, fit: Fit) -> engine.Weigh
 
 
 def continue_training(
-    model: Model, features: Features, targets: Targets, weights: np.ndarray, n_epochs: int, watch: engine.Watch | None
+    model: Model,
+    features: Features,
+    targets: Targets,
+    weights: np.ndarray,
+    n_epochs: int,
+    watch: engine.ProgressCallback | None,
 ) -> None:
     """Train every member further on all the given rows; the out-of-fold scores are stale afterwards.
 
@@ -226,6 +231,6 @@ def continue_training(
     if model.evidence is not None:
         old, names = model.evidence.rows, np.arange(1, len(weights) + 1).astype(str)
         held = np.zeros((len(weights), model.n_members), dtype=bool)
-        more = Remembered(targets, names, weights, fingerprints(blocks), held)
+        more = TrainingRows(targets, names, weights, fingerprints(blocks), held)
         model.evidence = replace(model.evidence, rows=joined(old, more), is_stale=True)
     model.report = {**model.report, "is_stale": True}

@@ -12,12 +12,12 @@ from manyhot.data.deduplication import fingerprints
 from manyhot.data.targets import Targets
 from manyhot.evaluation import report
 from manyhot.models.checks import is_exclusive
-from manyhot.models.cross_fitting import Fit
+from manyhot.models.cross_fitting import CrossFit
 from manyhot.models.model import Model
 
 
 @dataclass(frozen=True)
-class Given:
+class InputRows:
     """The rows of a training as they were handed in.
 
     Args:
@@ -39,7 +39,7 @@ class Given:
     constant: np.ndarray | None = None
 
 
-def training_notes(given: Given, fit: Fit) -> list[str]:
+def training_notes(given: InputRows, fit: CrossFit) -> list[str]:
     """Which rows were left out or are alike, and what the kind of labels means for the figures."""
     remarks = []
     n_used, n_left = len(fit.place), given.n_rows - given.n_streamed - len(fit.place)
@@ -72,7 +72,7 @@ def training_notes(given: Given, fit: Fit) -> list[str]:
     return remarks
 
 
-def training_summary(trained: engine.Trained) -> dict[str, Any]:
+def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:
     """What a report says of the training curves."""
     last = [curve[np.isfinite(curve[:, 0])][-1] for curve in trained.curves]
     return {
@@ -82,7 +82,7 @@ def training_summary(trained: engine.Trained) -> dict[str, Any]:
     }
 
 
-def measured_report(model: Model, scores: np.ndarray, own: np.ndarray, facts: report.Facts) -> dict[str, Any]:
+def measured_report(model: Model, scores: np.ndarray, own: np.ndarray, facts: report.ReportContext) -> dict[str, Any]:
     """The report on a model's out-of-fold scores.
 
     Args:
@@ -96,5 +96,7 @@ def measured_report(model: Model, scores: np.ndarray, own: np.ndarray, facts: re
     decider = model.decider
     raw = None if decider.calibration.is_identity else evidence.scores
     facts = replace(facts, raw_scores=raw, answering=decider.described())
-    values = report.build(model.labels, evidence.targets, scores, own, scores >= 0.5, decider.thresholds, facts)
+    values = report.measure_report(
+        model.labels, evidence.targets, scores, own, scores >= 0.5, decider.thresholds, facts
+    )
     return model.amended(values, own)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
-from manyhot.decisions.policy import Decider
+from manyhot.decisions.policy import DecisionPolicy
 from manyhot.encoders import Encoder
 from manyhot.models.cross_fitting import Features
-from manyhot.models.evidence import Evidence
+from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.network_spec import NetworkSpec
 
 
@@ -39,11 +39,11 @@ class Model:
     encoder: Encoder
     network: NetworkSpec
     weights: engine.Weights
-    decider: Decider
-    plan: Plan
+    decider: DecisionPolicy
+    plan: TrainingConfig
     report: dict[str, Any]
-    evidence: Evidence | None = None
-    runtime: Runtime = field(default_factory=Runtime)
+    evidence: OutOfFoldResults | None = None
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     def __post_init__(self) -> None:
         self._scorer: engine.Scorer | None = None

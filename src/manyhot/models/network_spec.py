@@ -18,14 +18,14 @@ from manyhot.config.images import (
     NETWORK_SETTINGS,
     NONE,
     PIXEL_NETWORKS,
-    has_weights,
     image_settings,
-    learns,
+    is_pretrained,
+    is_trainable,
 )
 from manyhot.config.text import TEXT_KINDS, text_settings
-from manyhot.config.training import OWN, SOFTMAX_LOSSES, Plan
+from manyhot.config.training import CUSTOM, SOFTMAX_LOSSES, TrainingConfig
 from manyhot.errors import InputError
-from manyhot.networks import BUILDERS, OwnNetwork, Start, build_trunk, describe, first_units, trunk_weight_shapes
+from manyhot.networks import BUILDERS, CustomNetwork, Start, build_trunk, first_units, from_keras, trunk_weight_shapes
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ class NetworkSpec:
     shapes: Mapping[str, tuple[int, ...]]
     n_labels: int
     precision: str
-    own: OwnNetwork | None = None
+    own: CustomNetwork | None = None
 
-    def networks(self, n_members: int, start: Callable[[int], Start] | None = None, first: int = 0) -> engine.Networks:
+    def networks(
+        self, n_members: int, start: Callable[[int], Start] | None = None, first: int = 0
+    ) -> engine.NetworkFactory:
         """The members' networks; without `start` only their structure matters."""
 
         def build(member: int) -> Any:
@@ -59,13 +61,15 @@ class NetworkSpec:
 
         if self.own is not None:
             optimizer = None if self.own.optimizer is None else self.own.make_optimizer
-            key: Any = (OWN, self.own.key(), self.precision)
-            return engine.Networks(build, key, self.shapes, n_members, optimizer, True, first, not self.own.custom)
+            key: Any = (CUSTOM, self.own.key(), self.precision)
+            return engine.NetworkFactory(
+                build, key, self.shapes, n_members, optimizer, True, first, not self.own.custom
+            )
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.precision)
         tables = self.tables()
         begin = _drawn_tables(tables, start or (lambda member: Start(0, None, self.precision)))
-        return engine.Networks(build, key, self.shapes, n_members, first=first, tables=tables, begin_tables=begin)
+        return engine.NetworkFactory(build, key, self.shapes, n_members, first=first, tables=tables, begin_tables=begin)
 
     @property
     def n_table(self) -> int:
@@ -93,12 +97,12 @@ class TrunkSpec:
     shapes: Mapping[str, tuple[int, ...]]
     precision: str
 
-    def networks(self, start: Start | None = None) -> engine.Networks:
+    def networks(self, start: Start | None = None) -> engine.NetworkFactory:
         """One network; without `start` only its structure matters."""
         begin = start or Start(0, None, self.precision)
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = ("trunk", settings, tuple(sorted(self.shapes.items())), self.precision)
-        return engine.Networks(
+        return engine.NetworkFactory(
             lambda member: build_trunk(self.shapes, self.settings, begin),
             key,
             self.shapes,
@@ -129,9 +133,9 @@ def _drawn_tables(
     return begin
 
 
-def own_network(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> OwnNetwork:
+def describe_custom(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> CustomNetwork:
     """The description of a Keras model, or of what a function makes for these shapes."""
-    if isinstance(network, OwnNetwork):
+    if isinstance(network, CustomNetwork):
         return network
     if network is None or isinstance(network, str):
         raise InputError(
@@ -147,25 +151,25 @@ def own_network(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: i
             "(input_shape, n_labels) -> keras.Model",
             argument="network",
         )
-    return describe(network, shapes, n_labels)
+    return from_keras(network, shapes, n_labels)
 
 
-def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
+def apply_custom_network(plan: TrainingConfig, own: CustomNetwork | None) -> TrainingConfig:
     """The plan with what a Keras model says about its output and its loss.
 
     Raises:
         InputError: Settings that the model has settled already, or a loss that does not go with its softmax.
     """
     if own is None:
-        if plan.optimizer == OWN:
+        if plan.optimizer == CUSTOM:
             raise InputError("there is no compiled Keras model whose optimizer could be taken", argument="optimizer")
         return plan
-    if plan.optimizer == OWN and own.optimizer is None:
+    if plan.optimizer == CUSTOM and own.optimizer is None:
         raise InputError("the Keras model is not compiled, so it has no optimizer", argument="optimizer")
-    takes_own = own.optimizer is not None and plan.optimizer in ("auto", OWN)
+    takes_own = own.optimizer is not None and plan.optimizer in ("auto", CUSTOM)
     taken = ("learning_rate", "schedule", "weight_decay", "momentum", "nesterov") if takes_own else ()
     for name in ("hidden", "activation", "dropout", "batch_norm", *taken):
-        if getattr(plan, name) != getattr(Plan, name):
+        if getattr(plan, name) != getattr(TrainingConfig, name):
             place = "the compiled model's optimizer" if name in taken else "your own Keras model"
             hint = "; say optimizer='adamw' (or 'adam', 'sgd') to choose another" if name in taken else ""
             raise InputError(f"has no effect beside {place}, which settles it{hint}", argument=name)
@@ -181,9 +185,9 @@ def with_own(plan: Plan, own: OwnNetwork | None) -> Plan:
     return replace(plan, head="softmax", loss=loss or "categorical_crossentropy")
 
 
-def with_network(
-    plan: Plan, vocabularies: Mapping[str, int], images: Mapping[str, Mapping[str, Any]] | None = None
-) -> Plan:
+def choose_network(
+    plan: TrainingConfig, vocabularies: Mapping[str, int], images: Mapping[str, Mapping[str, Any]] | None = None
+) -> TrainingConfig:
     """The plan with a network that suits the features.
 
     Args:
@@ -198,7 +202,7 @@ def with_network(
         raise InputError("images beside learned vectors of words are not supported; say text='ngrams'", argument="text")
     told = image_settings(plan.image_settings)
     if plan.network == "auto":
-        of_images = BACKBONE if learns(told) else "resnet"
+        of_images = BACKBONE if is_trainable(told) else "resnet"
         plan = replace(plan, network=of_images if images else "words" if vocabularies else "mlp")
     _check_backbone(plan.network, told)
     if plan.network in PIXEL_NETWORKS:
@@ -210,7 +214,7 @@ def with_network(
         return with_variation(plan, images)
     if plan.network in IMAGE_NETWORKS:
         raise InputError(f"the network {plan.network!r} is for images, and there are none", argument="network")
-    if images and plan.network not in (*IMAGE_NETWORKS, OWN):
+    if images and plan.network not in (*IMAGE_NETWORKS, CUSTOM):
         raise InputError(
             f"the network {plan.network!r} takes no images; say one of {', '.join(IMAGE_NETWORKS)}, or leave it away",
             argument="network",
@@ -235,13 +239,13 @@ def _check_backbone(network: str, told: Mapping[str, Any]) -> None:
             "(--image-settings backbone=mobilenetv2)",
             argument="network",
         )
-    if network == BACKBONE and not learns(told):
+    if network == BACKBONE and not is_trainable(told):
         raise InputError(
             "a backbone that stays as it is makes numbers for the network 'mlp'; leave the network away, or say tune=3 "
             "or so for one that learns",
             argument="network",
         )
-    if learns(told) and network != BACKBONE:
+    if is_trainable(told) and network != BACKBONE:
         raise InputError(
             f"the network {network!r} has no place for a backbone that learns; leave the network away, or tune=0",
             argument="network",
@@ -254,7 +258,7 @@ def _check_backbone(network: str, told: Mapping[str, Any]) -> None:
 
 
 def network_settings(
-    plan: Plan,
+    plan: TrainingConfig,
     tables: Collection[str] = (),
     vocabularies: Mapping[str, int] | None = None,
     images: Mapping[str, Any] | None = None,
@@ -267,7 +271,7 @@ def network_settings(
         vocabularies: Name of a block of numbers of words -> how many different numbers there are.
         images: Name of a block of images -> mean and deviation of each channel.
     """
-    if plan.network == OWN:
+    if plan.network == CUSTOM:
         return {}
     of_images = _image_settings(plan, images) if images else {}
     told = {} if not vocabularies else text_settings(plan.text, plan.text_settings)
@@ -287,7 +291,7 @@ GREY_VARIATION, COLOUR_VARIATION = ("shift", "rotate", "zoom"), ("flip", "shift"
 """What "auto" does to images: grey ones are often signs or letters, which must not be mirrored."""
 
 
-def with_variation(plan: Plan, images: Mapping[str, Mapping[str, Any]]) -> Plan:
+def with_variation(plan: TrainingConfig, images: Mapping[str, Mapping[str, Any]]) -> TrainingConfig:
     """The plan with what is done to images in training."""
     told = image_settings(plan.image_settings)
     if told["augment"] == "auto":
@@ -304,14 +308,14 @@ FILTERS = {
 }
 
 
-def _image_settings(plan: Plan, images: Mapping[str, Any]) -> dict[str, Any]:
+def _image_settings(plan: TrainingConfig, images: Mapping[str, Any]) -> dict[str, Any]:
     """What a network on images is told; nothing is left to choose."""
     told = image_settings(plan.image_settings)
     if plan.network == BACKBONE:
         return {
             "images": {name: dict(one) for name, one in images.items()},
             "backbone": told["backbone"],
-            "is_tuned": has_weights(told),
+            "is_tuned": is_pretrained(told),
         }
     is_pixels = plan.network in PIXEL_NETWORKS
     settings = {name: told[name] for name in (*NETWORK_SETTINGS, "patch") if name != ("pool" if is_pixels else "patch")}

@@ -10,10 +10,10 @@ import polars as pl
 from manyhot.data.feature_input import columns_by_name
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
-from manyhot.encoders.images.encoder import Bad, refuse_bad
+from manyhot.encoders.images.encoder import InvalidImages, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.model import Model
-from manyhot.models.segmentation import pictures_of
+from manyhot.models.segmentation import image_set
 from manyhot.models.segmentation.model import PixelModel, check_no_skips
 
 IMAGE_ROWS = 1024
@@ -23,7 +23,7 @@ IMAGE_ROWS = 1024
 def sample_features(model: Any, samples: Samples) -> Any:
     """The rows of a reader as the model's encoder takes them; columns are matched by name."""
     if isinstance(model, PixelModel):
-        return pictures_of(samples, model.channels)
+        return image_set(samples, model.channels)
     if samples.is_sparse:
         return samples.features
     frame = samples.features
@@ -39,7 +39,7 @@ def predict_scores(
     is_calibrated: bool = True,
     on_bad_image: str = "error",
     samples: Samples | None = None,
-) -> tuple[Any, Bad]:
+) -> tuple[Any, InvalidImages]:
     """Scores (n, l), NaN in rows whose images cannot be used, and what those are.
 
     Images are decoded a chunk of the rows at a time, so that memory is bounded.
@@ -61,13 +61,13 @@ def predict_scores(
         return scores_of(features), {}
     if not (isinstance(encoder, TableEncoder) and encoder.image_columns and len(features)):
         return scores_of(features), {}
-    chunks, bad = [], Bad()
+    chunks, bad = [], InvalidImages()
     for start in range(0, len(features), IMAGE_ROWS):
         frame, faults = encoder.opened(features[start : start + IMAGE_ROWS])
         bad |= {start + row: fault for row, fault in faults.items()}
         try:
             if on_bad_image == "error":
-                refuse_bad(bad)
+                raise_for_invalid(bad)
         except InputError as error:
             raise (error if samples is None else samples.placed(error)) from None
         chunks.append(scores_of(frame))

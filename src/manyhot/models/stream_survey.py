@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.data.readers import ReadOptions, Survey, first_rows, rows_in, streams_by_itself, survey
+from manyhot.data.readers import ReadOptions, Survey, first_rows, rows_in, sample_file, streams_by_itself
 from manyhot.data.readers.memory import available_memory
 from manyhot.data.readers.sampling import SAMPLE_ROWS
 from manyhot.models.training_data import image_bytes
@@ -15,7 +15,7 @@ IMAGE_PROBED_ROWS = 100
 IMAGE_TIMES = 4
 """How many times the size of its decoded images a training in memory needs."""
 IMAGE_SAMPLE_BYTES = 2**28
-LEAST_IMAGES = 1000
+MIN_IMAGES = 1000
 """The sample of a stream has so many rows, or as many as have that many bytes of decoded images."""
 
 
@@ -52,8 +52,8 @@ def survey_file(
             progress(f"reading: {n_rows} rows", None)
 
     per_row = _image_bytes(path, options, image_settings)
-    max_rows = min(SAMPLE_ROWS, max(LEAST_IMAGES, IMAGE_SAMPLE_BYTES // per_row)) if per_row else SAMPLE_ROWS
-    return survey(path, options, seed, max_rows, tell=count)
+    max_rows = min(SAMPLE_ROWS, max(MIN_IMAGES, IMAGE_SAMPLE_BYTES // per_row)) if per_row else SAMPLE_ROWS
+    return sample_file(path, options, seed, max_rows, tell=count)
 
 
 def _image_bytes(path: str | Path, options: ReadOptions | None, image_settings: Mapping[str, Any] | None) -> int:

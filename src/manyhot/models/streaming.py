@@ -17,35 +17,42 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine
-from manyhot.config.auto import resolved
+from manyhot.config.auto import resolve_auto
 from manyhot.config.images import image_settings
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
-from manyhot.data.readers import Survey, Surveyed
+from manyhot.data.readers import StreamableFile, Survey
 from manyhot.data.samples import Samples
-from manyhot.data.shards import Deal, Encoded, Shards, joined, refuse_full_disk, row_bytes
+from manyhot.data.shards import Encoded, Shards, WindowAssignment, joined, refuse_full_disk, row_bytes
 from manyhot.data.splitting.folds import MemberRows, cross_fitting, parts_for_one
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import Decider, unfitted_decider
+from manyhot.decisions.policy import DecisionPolicy, untrained_policy
 from manyhot.encoders import TableEncoder
-from manyhot.encoders.images.encoder import Bad, bad_words, refuse_bad
+from manyhot.encoders.images.encoder import InvalidImages, describe_invalid, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.checks import check_learnable
-from manyhot.models.cross_fitting import Base, Fit, copies, prepare, start_of, weighted_counts
-from manyhot.models.measuring import Given
+from manyhot.models.cross_fitting import (
+    CrossFit,
+    EncodedData,
+    duplicate_groups,
+    initial_state,
+    prepare_cross_fit,
+    weighted_counts,
+)
+from manyhot.models.measuring import InputRows
 from manyhot.models.model import Model
-from manyhot.models.training import finished
-from manyhot.models.training_data import Progress, Taken
+from manyhot.models.training import build_model
+from manyhot.models.training_data import Progress, TrainingInputs
 
 WINDOW_BYTES = 2**26
 """Encoded rows of a window at most; a few windows are in memory at a time."""
 DISK_SLACK = 1.1
-MOST_NOTES = 10
+MAX_NOTES = 10
 
 
 @dataclass(frozen=True)
-class Canonical:
+class RowOrder:
     """The order of the training rows that does not depend on the file's, where the sample is every row.
 
     Args:
@@ -74,19 +81,19 @@ class StreamJob:
         canonical: The order of the training rows; None where it is that of the file.
     """
 
-    file: Surveyed
+    file: StreamableFile
     labels: LabelSpace
-    fit: Fit
-    given: Given
+    fit: CrossFit
+    given: InputRows
     stop: Encoded | None
     aside: np.ndarray
-    undecided: Decider
-    runtime: Runtime
+    undecided: DecisionPolicy
+    runtime: RuntimeConfig
     row_bytes: float
-    canonical: Canonical | None
+    canonical: RowOrder | None
 
 
-def prepare_stream(survey: Survey, taken: Taken, network: Any = None) -> StreamJob:
+def prepare_stream(survey: Survey, taken: TrainingInputs, network: Any = None) -> StreamJob:
     """Fit the encoder on the sample, and set rows of it aside.
 
     Args:
@@ -106,9 +113,9 @@ def prepare_stream(survey: Survey, taken: Taken, network: Any = None) -> StreamJ
             "memory (--no-stream)",
             argument="image_settings",
         )
-    undecided = unfitted_decider(taken.plan, taken.labels)
+    undecided = untrained_policy(taken.plan, taken.labels)
     asked = replace(taken.plan, members=1 if taken.plan.members == "auto" else taken.plan.members)
-    sample = prepare(
+    sample = prepare_cross_fit(
         taken.features, taken.targets, taken.encoder(), asked, network, trains_on_all=True, labels=taken.labels
     )
     if sample.network.own is not None and sample.encoder.sparse:
@@ -119,13 +126,13 @@ def prepare_stream(survey: Survey, taken: Taken, network: Any = None) -> StreamJ
     if sample.encoder.vocabularies:
         raise InputError("vectors of words are not learned from a stream; take text='ngrams'", argument="text")
     n_rows = len(sample.rows) if survey.is_whole else survey.file.n_rows
-    counted = resolved(asked, n_rows, n_table=sample.network.n_table)
+    counted = resolve_auto(asked, n_rows, n_table=sample.network.n_table)
     plan = replace(sample.plan, batch_size=counted.batch_size, epochs=counted.epochs)
     split = _set_aside(sample, plan, n_rows)
     is_held, is_aside = _marked(sample, split.held), _marked(sample, np.concatenate([split.held, split.stop]))
     held = np.flatnonzero(is_held)
     ids = taken.ids if taken.ids is not None else (survey.rows + 1).astype(str)
-    given = Given(taken.targets.take(held), np.ones(len(held)), ids[held], survey.file.n_rows, taken.notes)
+    given = InputRows(taken.targets.take(held), np.ones(len(held)), ids[held], survey.file.n_rows, taken.notes)
     return StreamJob(
         survey.file,
         taken.labels,
@@ -136,12 +143,12 @@ def prepare_stream(survey: Survey, taken: Taken, network: Any = None) -> StreamJ
         undecided,
         taken.runtime,
         row_bytes(sample.base.blocks, sample.base.targets),
-        _canonical(sample, split.train, is_aside) if survey.is_whole else None,
+        _row_order(sample, split.train, is_aside) if survey.is_whole else None,
     )
 
 
 @dataclass
-class Written:
+class WriteSummary:
     """What was seen of the training rows while they were written.
 
     Args:
@@ -154,10 +161,10 @@ class Written:
     positives: np.ndarray
     known: np.ndarray
     notes: list[str] = field(default_factory=list)
-    bad: Bad = field(default_factory=dict)
+    bad: InvalidImages = field(default_factory=dict)
 
 
-def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None) -> Written:
+def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None) -> WriteSummary:
     """Encode all rows of the file that are not set aside, and keep them on disk.
 
     Args:
@@ -171,14 +178,14 @@ def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None)
     """
     n_labels, n_rows = len(job.labels), job.file.n_rows
     refuse_full_disk(shards.folder, DISK_SLACK * (n_rows - len(job.aside)) * job.row_bytes)
-    seen = Written(np.zeros(n_labels), np.zeros(n_labels))
+    seen = WriteSummary(np.zeros(n_labels), np.zeros(n_labels))
     first = 0
     for samples in job.file.pieces():
         assert isinstance(samples.targets, Targets)
         numbers = np.arange(first, first + samples.n_samples)
         stays = np.flatnonzero(~np.isin(numbers, job.aside, assume_unique=True))
         first += samples.n_samples
-        seen.notes += [note for note in samples.notes if note not in seen.notes and len(seen.notes) < MOST_NOTES]
+        seen.notes += [note for note in samples.notes if note not in seen.notes and len(seen.notes) < MAX_NOTES]
         features, stays = _with_images(job, samples, stays, seen)
         targets = samples.targets.take(stays)
         positives, known = weighted_counts(targets, np.ones(len(stays)))
@@ -188,11 +195,11 @@ def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None)
         if progress is not None:
             progress("encoding", first / n_rows)
     if seen.bad:
-        seen.notes.append(bad_words(seen.bad, "left out"))
+        seen.notes.append(describe_invalid(seen.bad, "left out"))
     return seen
 
 
-def _with_images(job: StreamJob, samples: Samples, stays: np.ndarray, seen: Written) -> tuple[Any, np.ndarray]:
+def _with_images(job: StreamJob, samples: Samples, stays: np.ndarray, seen: WriteSummary) -> tuple[Any, np.ndarray]:
     """Some rows of a piece with their images decoded, and their places in it, without those that cannot be used."""
     features, encoder = samples.features[stays], job.fit.encoder
     if not (isinstance(encoder, TableEncoder) and encoder.image_columns):
@@ -201,7 +208,7 @@ def _with_images(job: StreamJob, samples: Samples, stays: np.ndarray, seen: Writ
     bad = {int(stays[row]): fault for row, fault in bad.items()}
     try:
         if job.runtime.on_bad_image == "error":
-            refuse_bad(bad)
+            raise_for_invalid(bad)
     except InputError as error:
         raise samples.placed(error) from None
     seen.bad |= {int(samples.row_numbers()[row]) - 1: fault for row, fault in bad.items()}
@@ -212,9 +219,9 @@ def _with_images(job: StreamJob, samples: Samples, stays: np.ndarray, seen: Writ
 def train_stream(
     job: StreamJob,
     shards: Shards,
-    rows: Written,
+    rows: WriteSummary,
     window_bytes: int | None = None,
-    watch: engine.Watch | None = None,
+    watch: engine.ProgressCallback | None = None,
 ) -> Model:
     """Train on rows on disk, window by window; decide and report on the rows that were set aside.
 
@@ -230,27 +237,27 @@ def train_stream(
     """
     plan, spec = job.fit.plan, job.fit.network
     n_windows = _n_windows(shards, job, WINDOW_BYTES if window_bytes is None else window_bytes)
-    supply = Supply(job, shards, Deal(shards.n_rows, n_windows, plan.seed), rows)
+    supply = WindowSource(job, shards, WindowAssignment(shards.n_rows, n_windows, plan.seed), rows)
     networks = spec.networks(
-        len(job.fit.members), lambda number: start_of(plan, number, lambda: (rows.positives, rows.known))
+        len(job.fit.members), lambda number: initial_state(plan, number, lambda: (rows.positives, rows.known))
     )
     windows = supply.windows(networks.tables)
     trained = engine.train_windows(networks, windows, plan, job.runtime, int(plan.batch_size), watch)
     n_rows = job.file.n_rows - len(rows.bad)
-    notes = (*job.given.notes, *_story(job, windows.n_windows, n_rows), *rows.notes)
+    notes = (*job.given.notes, *report_notes(job, windows.n_windows, n_rows), *rows.notes)
     held = weighted_counts(job.given.targets, job.given.weights)
     positives, known = rows.positives + held[0], rows.known + held[1]
     constant = np.flatnonzero((positives == 0) | (positives == known))
     given = replace(job.given, notes=notes, n_rows=n_rows, n_streamed=n_rows - len(job.given.ids), constant=constant)
-    return finished(job.fit, trained, job.undecided, job.runtime, given)
+    return build_model(job.fit, trained, job.undecided, job.runtime, given)
 
 
-def _set_aside(sample: Fit, plan: Plan, n_rows: int) -> MemberRows:
+def _set_aside(sample: CrossFit, plan: TrainingConfig, n_rows: int) -> MemberRows:
     """Rows of the sample that train, stop and are scored, as places in `sample.rows`.
 
     As large a share of all rows as a single member's held-out part in memory, but half of the sample at most.
     """
-    groups = None if sample.network.own is None else copies(sample, sample.rows)
+    groups = None if sample.network.own is None else duplicate_groups(sample, sample.rows)
     n_sample = len(sample.rows)
     n_parts = max(2, parts_for_one(n_rows) * n_sample // n_rows)
     stop_share = plan.stop_share if plan.early_stopping else None
@@ -258,37 +265,38 @@ def _set_aside(sample: Fit, plan: Plan, n_rows: int) -> MemberRows:
     return cross_fitting(targets, 1, plan.folds, stop_share, plan.seed, groups, n_parts)[0]
 
 
-def _marked(sample: Fit, places: np.ndarray) -> np.ndarray:
+def _marked(sample: CrossFit, places: np.ndarray) -> np.ndarray:
     """Which of the sample's rows are at these places or equal to a row that is, bool (s,)."""
     is_there = np.zeros(len(sample.rows), dtype=bool)
     is_there[places] = True
     return is_there[sample.place]
 
 
-def _taken_out(sample: Fit, places: np.ndarray) -> Encoded:
+def _taken_out(sample: CrossFit, places: np.ndarray) -> Encoded:
     rows = sample.rows[places]
     return Encoded({name: block[rows] for name, block in sample.base.blocks.items()}, sample.base.targets.take(rows))
 
 
-def _held_fit(sample: Fit, places: np.ndarray, place: np.ndarray) -> Fit:
+def _held_fit(sample: CrossFit, places: np.ndarray, place: np.ndarray) -> CrossFit:
     """The rows at some places, as a fit that scores all of them with every member."""
     held = _taken_out(sample, places)
     number = np.full(len(sample.rows), -1)
     number[places] = np.arange(len(places))
     nothing, everything = np.zeros(0, dtype=np.int64), np.arange(len(places))
+    weights = sample.base.weights[sample.rows[places]]
     return replace(
         sample,
-        base=Base(held.blocks, held.targets, sample.base.weights[sample.rows[places]], sample.base.label_weights),
+        base=EncodedData(held.blocks, held.targets, weights, sample.base.label_weights),
         rows=everything,
         place=number[place],
         members=[MemberRows(nothing, nothing, everything)] * int(sample.plan.members),
     )
 
 
-def _canonical(sample: Fit, places: np.ndarray, is_aside: np.ndarray) -> Canonical:
+def _row_order(sample: CrossFit, places: np.ndarray, is_aside: np.ndarray) -> RowOrder:
     firsts = np.unique(sample.place, return_index=True)[1]
     on_disk = np.cumsum(~is_aside) - 1
-    return Canonical(on_disk[firsts[places]], sample.base.weights[sample.rows[places]])
+    return RowOrder(on_disk[firsts[places]], sample.base.weights[sample.rows[places]])
 
 
 def _n_windows(shards: Shards, job: StreamJob, window_bytes: int) -> int:
@@ -296,7 +304,7 @@ def _n_windows(shards: Shards, job: StreamJob, window_bytes: int) -> int:
     return max(1, min(wanted, shards.n_rows // 64))
 
 
-def _story(job: StreamJob, n_windows: int, n_rows: int) -> Iterator[str]:
+def report_notes(job: StreamJob, n_windows: int, n_rows: int) -> Iterator[str]:
     """What a reader of the report should know of a training from a stream."""
     n_held = len(job.given.ids)
     yield (
@@ -309,7 +317,7 @@ def _story(job: StreamJob, n_windows: int, n_rows: int) -> Iterator[str]:
         yield "Equal rows were not merged, so copies of a row may be on both sides."
 
 
-class Supply:
+class WindowSource:
     """Windows for the engine out of shards on disk.
 
     Args:
@@ -319,7 +327,7 @@ class Supply:
         rows: What was seen of them.
     """
 
-    def __init__(self, job: StreamJob, shards: Shards, deal: Deal, rows: Written) -> None:
+    def __init__(self, job: StreamJob, shards: Shards, deal: WindowAssignment, rows: WriteSummary) -> None:
         self.shards, self.deal, self.rows, self.stop = shards, deal, rows, job.stop
         self.precision, self.label_weights = job.fit.plan.precision, job.fit.base.label_weights
         self.canonical = job.canonical if deal.n_windows == 1 else None
@@ -339,15 +347,8 @@ class Supply:
             by_shard = [self.shards.n_entries(name, int(a), int(b)) for a, b in pairwise(edges)]
             most = self.deal.least_and_most(np.asarray(by_shard))[1]
             self.n_entries[name] = engine.bucket(most + self._stop_entries(name).sum() + 1)
-        return engine.Windows(
-            self.load,
-            self.deal.n_windows,
-            self.sizes,
-            self.n_stop,
-            self.rows.positives,
-            self.rows.known,
-            self.most_entries,
-        )
+        n, counts = self.deal.n_windows, (self.rows.positives, self.rows.known)
+        return engine.Windows(self.load, n, self.sizes, self.n_stop, *counts, self.most_entries)
 
     def load(self, number: int, window: int) -> engine.Window:
         """One window of a pass."""

@@ -12,18 +12,24 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan, to_dict
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig, to_dict
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import Decider, fit_decider, honest_answers, settled, unfitted_decider
+from manyhot.decisions.policy import (
+    DecisionPolicy,
+    cross_fitted_decisions,
+    fit_policy,
+    merge_equal_scores,
+    untrained_policy,
+)
 from manyhot.encoders import Encoder
 from manyhot.evaluation import report
 from manyhot.models.checks import check_learnable
-from manyhot.models.cross_fitting import Features, Fit, out_of_fold, prepare, seen_rows
-from manyhot.models.evidence import Evidence, Remembered
-from manyhot.models.fine_tuning import train_and_tune
-from manyhot.models.measuring import Given, measured_report, training_notes, training_summary
+from manyhot.models.cross_fitting import CrossFit, Features, out_of_fold, prepare_cross_fit, row_history
+from manyhot.models.evidence import OutOfFoldResults, TrainingRows
+from manyhot.models.fine_tuning import train_and_fine_tune
+from manyhot.models.measuring import InputRows, measured_report, training_notes, training_summary
 from manyhot.models.model import Model
 
 
@@ -32,12 +38,12 @@ def train_model(
     labels: LabelSpace,
     targets: Targets,
     encoder: Encoder,
-    plan: Plan,
-    runtime: Runtime,
+    plan: TrainingConfig,
+    runtime: RuntimeConfig,
     network: Any = None,
     sample_weight: np.ndarray | None = None,
     ids: np.ndarray | None = None,
-    watch: engine.Watch | None = None,
+    watch: engine.ProgressCallback | None = None,
     notes: tuple[str, ...] = (),
 ) -> Model:
     """Encode, merge equal rows, train all members on their folds, score every row out of fold, decide, report.
@@ -69,13 +75,15 @@ def train_model(
         features, targets = features[np.flatnonzero(is_used)], targets.take(is_used)
         ids, weights = ids[is_used], weights[is_used]
     check_learnable(targets, labels, plan.folds)
-    undecided = unfitted_decider(plan, labels)
-    fit = prepare(features, targets, encoder, plan, network, weights, labels=labels)
-    _, trained = train_and_tune([fit], runtime, watch)
-    return finished(fit, trained, undecided, runtime, Given(targets, weights, ids, n, notes))
+    undecided = untrained_policy(plan, labels)
+    fit = prepare_cross_fit(features, targets, encoder, plan, network, weights, labels=labels)
+    _, trained = train_and_fine_tune([fit], runtime, watch)
+    return build_model(fit, trained, undecided, runtime, InputRows(targets, weights, ids, n, notes))
 
 
-def finished(fit: Fit, trained: engine.Trained, undecided: Decider, runtime: Runtime, given: Given) -> Model:
+def build_model(
+    fit: CrossFit, trained: engine.TrainingResult, undecided: DecisionPolicy, runtime: RuntimeConfig, given: InputRows
+) -> Model:
     """Everything after training: out-of-fold scores, the decider, the evidence, the report.
 
     Args:
@@ -89,17 +97,17 @@ def finished(fit: Fit, trained: engine.Trained, undecided: Decider, runtime: Run
     model = Model(labels, fit.encoder, fit.network, trained.weights, undecided, plan, {}, None, runtime)
     scores, n_scorers = out_of_fold(model.scorer(), fit)
     scored = np.flatnonzero(n_scorers > 0)
-    known = settled(scores[scored], rows.take(scored), fit.base.weights[fit.rows][scored])
-    model.decider = fit_decider(plan, labels, known)
+    known = merge_equal_scores(scores[scored], rows.take(scored), fit.base.weights[fit.rows][scored])
+    model.decider = fit_policy(plan, labels, known)
     calibrated, own = np.zeros_like(scores), np.zeros(scores.shape, dtype=bool)
-    calibrated[scored], own[scored] = honest_answers(plan, labels, known)
+    calibrated[scored], own[scored] = cross_fitted_decisions(plan, labels, known)
     kept = n_scorers[fit.place] > 0
-    rows_given = Remembered(given.targets, given.ids, given.weights, *seen_rows(fit))
-    model.evidence = Evidence(scores[fit.place][kept], rows_given, trained.curves, trained.best_epoch)
+    rows_given = TrainingRows(given.targets, given.ids, given.weights, *row_history(fit))
+    model.evidence = OutOfFoldResults(scores[fit.place][kept], rows_given, trained.curves, trained.best_epoch)
     n_members = len(fit.members)
     is_held_out = n_members == 1 or given.n_streamed > 0
     constant = given.targets.constant_labels() if given.constant is None else given.constant
-    facts = report.Facts(
+    facts = report.ReportContext(
         scores_from="held_out" if is_held_out else "out_of_fold",
         n_rows=given.n_rows,
         members=n_members,

@@ -12,21 +12,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.config.auto import resolved
-from manyhot.config.images import NONE, has_weights, image_settings
-from manyhot.config.runtime import Runtime
+from manyhot.config.auto import resolve_auto
+from manyhot.config.images import NONE, image_settings, is_pretrained
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import OWN_TEXT, PRETRAINED, table_numbers, text_settings
-from manyhot.config.training import OWN, Plan
+from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Arrays, Samples
-from manyhot.data.target_input import check_row_counts, targets_of
+from manyhot.data.target_input import check_row_counts, parse_targets
 from manyhot.data.targets import Targets
 from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.columns import ImageColumns
-from manyhot.encoders.images.encoder import bad_words, refuse_bad
+from manyhot.encoders.images.encoder import describe_invalid, raise_for_invalid
 from manyhot.encoders.tabular import USED_KINDS
-from manyhot.encoders.text.custom import Features
+from manyhot.encoders.text.custom import CachedTextFunction
 from manyhot.errors import InputError
 from manyhot.networks.pretrained_backbone import open_backbone
 from manyhot.networks.text_transformer import preset_function
@@ -35,7 +35,7 @@ Progress = Callable[[str, float | None], None]
 """Called with what is being done, and the share of it that is done."""
 
 
-class Taken(NamedTuple):
+class TrainingInputs(NamedTuple):
     """What a person handed over, ready for training.
 
     Attributes:
@@ -60,11 +60,11 @@ class Taken(NamedTuple):
     labels: LabelSpace
     targets: Targets
     classes: np.ndarray | None
-    plan: Plan
-    runtime: Runtime
+    plan: TrainingConfig
+    runtime: RuntimeConfig
     ids: np.ndarray | None
     notes: tuple[str, ...]
-    function: Features | None = None
+    function: CachedTextFunction | None = None
     is_kept: np.ndarray | None = None
     backbone: ImageFeatures | None = None
 
@@ -78,7 +78,7 @@ class Taken(NamedTuple):
 
     def encoder(self) -> Encoder:
         """A fresh encoder for these features, not yet fitted."""
-        is_plain = resolved(self.plan, self.targets.n_samples).encode == "none"
+        is_plain = resolve_auto(self.plan, self.targets.n_samples).encode == "none"
         if isinstance(self.features, Arrays):
             if not is_plain:
                 raise InputError(
@@ -98,7 +98,7 @@ class Taken(NamedTuple):
 
     def n_table(self) -> int:
         """Numbers in the tables of one member at most; 0 where nothing is sparse."""
-        if self.plan.network == OWN:
+        if self.plan.network == CUSTOM:
             return 0
         first_units = self.plan.hidden[0] if self.plan.hidden else len(self.labels)
         if self.kinds is not None:
@@ -108,8 +108,8 @@ class Taken(NamedTuple):
 
 
 def prepare_inputs(
-    plan: Plan,
-    runtime: Runtime,
+    plan: TrainingConfig,
+    runtime: RuntimeConfig,
     features: Any,
     kinds: Mapping[str, str] | None,
     y: Any,
@@ -117,7 +117,7 @@ def prepare_inputs(
     samples: Samples | None = None,
     text: Any = None,
     progress: Progress | None = None,
-) -> Taken:
+) -> TrainingInputs:
     """Targets resolved, images decoded, functions of texts and images opened.
 
     Args:
@@ -134,7 +134,7 @@ def prepare_inputs(
     Raises:
         InputError: What cannot be used, by row, column or argument.
     """
-    space, targets, classes = targets_of(y, labels)
+    space, targets, classes = parse_targets(y, labels)
     if classes is not None:  # scikit-learn's contract: the class of the higher probability
         plan = replace(plan, decide="half", decide_settings=None)
     check_row_counts(features, targets)
@@ -147,7 +147,7 @@ def prepare_inputs(
         targets, ids, notes = targets.take(is_kept), None if ids is None else ids[is_kept], (*notes, *left_out)
     function = text_function(plan, text, kinds)
     rest = (classes, plan, runtime, ids, notes, function, is_kept, backbone)
-    return Taken(features, kinds, columns, space, targets, *rest)
+    return TrainingInputs(features, kinds, columns, space, targets, *rest)
 
 
 def column_names(features: Any, samples: Samples | None) -> list[str]:
@@ -157,7 +157,7 @@ def column_names(features: Any, samples: Samples | None) -> list[str]:
     return [f"x{j}" for j in range(features.shape[1])]
 
 
-class Decoded(NamedTuple):
+class DecodedFrame(NamedTuple):
     """Features with their images decoded.
 
     Attributes:
@@ -193,12 +193,12 @@ def _image_columns(kinds: Mapping[str, str], image_settings: Mapping[str, Any] |
 def decode_images(
     features: Any,
     kinds: Mapping[str, str] | None,
-    plan: Plan,
+    plan: TrainingConfig,
     on_bad_image: str,
     samples: Samples | None = None,
     backbone: ImageFeatures | None = None,
     progress: Progress | None = None,
-) -> Decoded:
+) -> DecodedFrame:
     """Images of training decoded once, before folds and encoders take their rows, and looked at by the backbone.
 
     Args:
@@ -213,13 +213,13 @@ def decode_images(
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
     """
-    if kinds is None or "image" not in kinds.values() or resolved(plan, 1).encode == "none":
-        return Decoded(features)
+    if kinds is None or "image" not in kinds.values() or resolve_auto(plan, 1).encode == "none":
+        return DecodedFrame(features)
     try:
         columns = _image_columns(kinds, plan.image_settings).settle(features)
         frame, bad = columns.opened(features)
         if on_bad_image == "error":
-            refuse_bad(bad)
+            raise_for_invalid(bad)
     except InputError as error:
         raise (error if samples is None else samples.placed(error)) from None
     is_kept = np.ones(len(frame), dtype=bool)
@@ -228,10 +228,10 @@ def decode_images(
     if backbone is not None:
         columns.attach(backbone)
         columns.look(frame, None if progress is None else partial(progress, "looking at images"))
-    return Decoded(frame, is_kept, (bad_words(bad, "left out", samples),)) if bad else Decoded(frame)
+    return DecodedFrame(frame, is_kept, (describe_invalid(bad, "left out", samples),)) if bad else DecodedFrame(frame)
 
 
-def image_function(plan: Plan, kinds: Mapping[str, str] | None) -> ImageFeatures | None:
+def image_function(plan: TrainingConfig, kinds: Mapping[str, str] | None) -> ImageFeatures | None:
     """The backbone that makes numbers of images, opened; None where the plan names none with weights.
 
     Args:
@@ -248,15 +248,17 @@ def image_function(plan: Plan, kinds: Mapping[str, str] | None) -> ImageFeatures
         raise InputError(
             f"the backbone {told['backbone']!r} looks at images, and there are none", argument="image_settings"
         )
-    if resolved(plan, 1).encode == "none":
+    if resolve_auto(plan, 1).encode == "none":
         raise InputError(
             "encode='none' leaves everything as it is, and a backbone makes numbers of images; leave one of them away",
             argument="image_settings",
         )
-    return ImageFeatures(open_backbone(told["backbone"], told["weights"]), told["cache"]) if has_weights(told) else None
+    return (
+        ImageFeatures(open_backbone(told["backbone"], told["weights"]), told["cache"]) if is_pretrained(told) else None
+    )
 
 
-def text_function(plan: Plan, function: Any, kinds: Mapping[str, str] | None) -> Features | None:
+def text_function(plan: TrainingConfig, function: Any, kinds: Mapping[str, str] | None) -> CachedTextFunction | None:
     """The function that makes numbers of texts, checked and kept; None where the plan takes none or no text is there.
 
     Args:
@@ -273,7 +275,7 @@ def text_function(plan: Plan, function: Any, kinds: Mapping[str, str] | None) ->
     told = text_settings(plan.text, plan.text_settings)
     if plan.text == PRETRAINED:
         name = Path(told["preset"]).name
-        return Features(
+        return CachedTextFunction(
             preset_function(told["preset"], told["max_tokens"]), name, told["cache"], f"{told['max_tokens']}"
         )
     if isinstance(function, str):
@@ -281,4 +283,4 @@ def text_function(plan: Plan, function: Any, kinds: Mapping[str, str] | None) ->
             "'own' stands for a function of yours; hand it over in Python: MultiLabelClassifier(text=function)",
             argument="text",
         )
-    return Features(function, told["name"], told["cache"])
+    return CachedTextFunction(function, told["name"], told["cache"])

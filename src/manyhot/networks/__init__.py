@@ -9,10 +9,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from manyhot.backend import keras
-from manyhot.networks.backbone import Held, build_backbone, build_core, build_features, build_seen, joined, seen_weights
+from manyhot.networks.backbone import (
+    HostWeights,
+    attach_head,
+    build_attribution_model,
+    build_backbone,
+    build_core,
+    build_features,
+    seen_weights,
+)
 from manyhot.networks.conv import build_cnn, build_convnext, build_resnet
 from manyhot.networks.custom.allowlist import audit
-from manyhot.networks.custom.network import OwnNetwork, describe
+from manyhot.networks.custom.network import CustomNetwork, from_keras
 from manyhot.networks.fast.layers import choose_layers
 from manyhot.networks.initialization import Start
 from manyhot.networks.layers import real_rows
@@ -25,20 +33,20 @@ __all__ = [
     "BUILDERS",
     "WEIGHT_SHAPES",
     "Builder",
-    "Held",
-    "OwnNetwork",
+    "CustomNetwork",
+    "HostWeights",
     "Start",
+    "attach_head",
     "audit",
+    "build_attribution_model",
     "build_core",
     "build_features",
-    "build_seen",
     "build_trunk",
     "built_shapes",
     "choose_layers",
-    "describe",
     "edge_factor",
     "first_units",
-    "joined",
+    "from_keras",
     "real_rows",
     "seen_weights",
     "trunk_weight_shapes",

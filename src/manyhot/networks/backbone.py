@@ -17,7 +17,7 @@ import numpy as np
 from manyhot.backend import jax, keras
 from manyhot.config.images import BACKBONES
 from manyhot.networks.conv import on_images
-from manyhot.networks.custom.cloning import drawing_from, flat_layers
+from manyhot.networks.custom.cloning import flat_layers, seeded
 from manyhot.networks.initialization import Start
 from manyhot.networks.layers import BatchNormalization, Pixels, Scaled
 
@@ -30,7 +30,7 @@ MOMENTUM = 0.95
 
 
 class Core(keras.Model):
-    """Images as `Pixels` scaled them (b, h, w, 3) -> what the network makes of each (b, d), the mean over places.
+    """Images as `PixelScaling` scaled them (b, h, w, 3) -> what the network makes of each (b, d), the mean over places.
 
     Args:
         inner: The network of `keras.applications`.
@@ -113,7 +113,7 @@ def build_core(
     plain = {"include_preprocessing": False} if kind.maker.startswith(("MobileNetV3", "Efficient", "ConvNeXt")) else {}
     seed = 0 if generator is None else int(generator.integers(2**31))
     scope = keras.saving.custom_object_scope(_initializers(generator))
-    with drawing_from(seed, dtype), redirect_stdout(sys.stderr), scope:
+    with seeded(seed, dtype), redirect_stdout(sys.stderr), scope:
         inner = maker(include_top=False, weights=weights, input_shape=(*edges, 3), pooling="avg", **plain)
         core = Core(inner, learns_averages, name=f"{name}_{edges[0]}x{edges[1]}")
     for layer in flat_layers(inner):
@@ -146,7 +146,7 @@ def build_backbone(
         settings: As for `build_mlp`, and `images` (by name of the input), `backbone` (a key of `BACKBONES`),
             `is_tuned`: whether its weights are from elsewhere, so that what it makes of an image is scaled as a
             table's numbers are, and statistics of batches stay as they are.
-        start: Where the weights begin; those of a tuned one are put in later, by `joined`.
+        start: Where the weights begin; those of a tuned one are put in later, by `attach_head`.
 
     Returns:
         A model from a dict of inputs, uint8 (b, h, w, 3) for images, to logits (b, n_labels).
@@ -166,7 +166,7 @@ def build_backbone(
     return on_images(row_of, "backbone", shapes, n_labels, settings, start)
 
 
-def build_seen(
+def build_attribution_model(
     name: str, edges: Mapping[str, tuple[int, int]], n_others: int, heads: Sequence[keras.Model], dtype: str
 ) -> keras.Model:
     """A backbone that stays as it is and the layers of all members behind it, as one network from pixels on.
@@ -195,7 +195,7 @@ def build_seen(
     return keras.Model(inputs, logits[0] if len(logits) == 1 else keras.layers.Average(dtype=dtype)(logits))
 
 
-class Held(NamedTuple):
+class HostWeights(NamedTuple):
     """Weights on the host.
 
     Attributes:
@@ -207,7 +207,9 @@ class Held(NamedTuple):
     fixed: list[np.ndarray]
 
 
-def joined(model: keras.Model, core: Held, scales: Mapping[str, tuple[np.ndarray, np.ndarray]], head: Held) -> Held:
+def attach_head(
+    model: keras.Model, core: HostWeights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]], head: HostWeights
+) -> HostWeights:
     """The weights of a tuned network before it is tuned: those of the backbone, and of the layers that were trained on
     what it makes of images.
 
@@ -236,22 +238,22 @@ def joined(model: keras.Model, core: Held, scales: Mapping[str, tuple[np.ndarray
                 raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
             leaves.append(leaf)
         found.append(leaves)
-    return Held(*found)
+    return HostWeights(*found)
 
 
 def seen_weights(
     model: keras.Model,
-    core: Held,
+    core: HostWeights,
     scales: Mapping[str, tuple[np.ndarray, np.ndarray]],
     heads: Sequence[keras.Model],
-    behind: Held,
-) -> Held:
-    """The weights of what `build_seen` made, (1, ...) each, in the order of the model.
+    behind: HostWeights,
+) -> HostWeights:
+    """The weights of what `build_attribution_model` made, (1, ...) each, in the order of the model.
 
     Args:
-        model: What `build_seen` made.
+        model: What `build_attribution_model` made.
         core: The backbone's weights.
-        scales: As for `joined`.
+        scales: As for `attach_head`.
         heads: The members' networks that it was made of.
         behind: Their weights, (m, ...) each.
     """
@@ -260,11 +262,13 @@ def seen_weights(
         known |= _by_variable(head.trainable_variables, [leaf[k] for leaf in behind.trainable])
         known |= _by_variable(head.non_trainable_variables, [leaf[k] for leaf in behind.fixed])
     kinds = (model.trainable_variables, model.non_trainable_variables)
-    return Held(*([known[id(one)].astype(str(np.dtype(str(one.dtype))))[None] for one in kind] for kind in kinds))
+    return HostWeights(
+        *([known[id(one)].astype(str(np.dtype(str(one.dtype))))[None] for one in kind] for kind in kinds)
+    )
 
 
 def _of_backbone(
-    model: keras.Model, core: Held, scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    model: keras.Model, core: HostWeights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> dict[int, np.ndarray]:
     """The id of a variable -> its values, for those of the backbone and of the scales of what it makes."""
     known: dict[int, np.ndarray] = {}

@@ -16,7 +16,7 @@ from manyhot.networks.initialization import Start
 from manyhot.networks.layers import BatchNormalization, Pixels
 from manyhot.networks.mlp import first_units, hidden_layers, logit_layer
 
-LEAST_EDGE = 4
+MIN_EDGE = 4
 """Pixels on an edge from which a stage halves it."""
 
 STEM_EDGE = 32
@@ -144,7 +144,7 @@ def _plain_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
             if settings["batch_norm"]:
                 x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
             x = keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
-        if min(x.shape[1:3]) >= LEAST_EDGE:
+        if min(x.shape[1:3]) >= MIN_EDGE:
             x = keras.layers.MaxPooling2D(2, dtype=start.dtype)(x)
     return x
 
@@ -157,7 +157,7 @@ def _residual_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
     x = _stem(x, settings, start)
     for stage, filters in enumerate(settings["filters"]):
         for block in range(settings["blocks"]):
-            stride = 2 if stage and not block and min(x.shape[1:3]) >= LEAST_EDGE else 1
+            stride = 2 if stage and not block and min(x.shape[1:3]) >= MIN_EDGE else 1
             inner = active(x)
             if stride > 1 or x.shape[-1] != filters:
                 x = _convolution(filters, 1, start, stride)(inner)
@@ -179,7 +179,7 @@ def _convnext_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
     x = normal(_convolution(settings["filters"][0], patch, start, patch, has_bias=True)(x))
     for stage, filters in enumerate(settings["filters"]):
         if stage:
-            stride = 2 if min(x.shape[1:3]) >= LEAST_EDGE else 1
+            stride = 2 if min(x.shape[1:3]) >= MIN_EDGE else 1
             x = _convolution(filters, stride, start, stride, has_bias=True)(normal(x))
         for _ in range(settings["blocks"]):
             inner = keras.layers.DepthwiseConv2D(

@@ -1,7 +1,7 @@
 """A backbone as a function of images: a network of `keras.applications` and the weights that it begins with.
 
 Weights come from Keras' own download, from a file of the user's, or out of a saved model; nothing of a file but numbers
-is ever read. Start reading at `open_backbone`, then `Backbone`.
+is ever read. Start reading at `open_backbone`, then `BackboneSpec`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def preset_function(folder: str | os.PathLike[str], max_tokens: int) -> Callable
     """What turns texts into features by the transformer in a folder.
 
     Args:
-        folder: A preset as `keras_hub.models.Backbone.save_to_preset` and its tokenizer's write it.
+        folder: A preset as `keras_hub.models.BackboneSpec.save_to_preset` and its tokenizer's write it.
         max_tokens: Pieces of a text that are looked at, with those that begin and end it.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import keras, precision
-from manyhot.networks.custom.cloning import Blank
+from manyhot.networks.custom.cloning import ZeroInitializer
 from manyhot.networks.initialization import Start
 
 WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]
@@ -24,7 +24,7 @@ class Counted(Start):
 
     def __init__(self, n_elements: int, dtype: str) -> None:
         super().__init__(0, None, dtype)
-        self._blank = Blank()
+        self._blank = ZeroInitializer()
         self._blank.left = [n_elements]
 
     def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:

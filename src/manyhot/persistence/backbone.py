@@ -11,10 +11,10 @@ from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.errors import BundleError
 from manyhot.networks import build_core
 from manyhot.networks.pretrained_backbone import Backbone
-from manyhot.persistence.container import Reader
+from manyhot.persistence.container import DocumentReader
 
 
-def read_backbone(reader: Reader, encoder: Encoder, is_kept: bool) -> None:
+def read_backbone(reader: DocumentReader, encoder: Encoder, is_kept: bool) -> None:
     """Hand the encoder the backbone that its file holds, if it needs one.
 
     Args:

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.config.images import BACKBONES, FITS, MOST_EDGE
+from manyhot.config.images import BACKBONES, FITS, MAX_EDGE
 from manyhot.data.samples import COLUMN_KINDS
 from manyhot.encoders import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
 from manyhot.errors import BundleError
-from manyhot.persistence.container import Reader
+from manyhot.persistence.container import DocumentReader
 
-MOST_UNITS = 10_000_000
+MAX_UNITS = 10_000_000
 
 
-def read_encoder(reader: Reader) -> Encoder:
+def read_encoder(reader: DocumentReader) -> Encoder:
     """The encoder that a document describes under "encoder", with the arrays "encoder/...".
 
     Raises:
@@ -54,12 +54,12 @@ def read_encoder(reader: Reader) -> Encoder:
     return ENCODERS[kind].from_spec(spec, arrays)
 
 
-def _plain_spec(reader: Reader) -> dict[str, Any]:
+def _plain_spec(reader: DocumentReader) -> dict[str, Any]:
     columns = reader.list_of_text("encoder.columns", is_unique=True)
     blocks = [
         {
             "name": record.text("name"),
-            "shape": record.list_of_integers("shape", 0, MOST_UNITS, max_items=8),
+            "shape": record.list_of_integers("shape", 0, MAX_UNITS, max_items=8),
         }
         for record in reader.records("encoder.blocks", 1000, min_items=1)
     ]
@@ -68,7 +68,7 @@ def _plain_spec(reader: Reader) -> dict[str, Any]:
     return {"columns": columns, "blocks": blocks}
 
 
-def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
+def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
     names = reader.list_of_text("encoder.columns", is_unique=True)
     column_kinds = reader.list_of_text("encoder.kinds", min_items=len(names), max_items=len(names))
     for kind in column_kinds:
@@ -92,8 +92,8 @@ def _table_spec(reader: Reader) -> tuple[dict[str, Any], int]:
     return spec, sum(kind in ("numeric", "boolean") for kind in column_kinds)
 
 
-def _image_spec(record: Reader) -> dict[str, Any]:
-    shape = record.list_of_integers("shape", 1, MOST_EDGE, min_items=3, max_items=3)
+def _image_spec(record: DocumentReader) -> dict[str, Any]:
+    shape = record.list_of_integers("shape", 1, MAX_EDGE, min_items=3, max_items=3)
     numbers = {
         name: record.list_of_numbers(name, low, 1.0, min_items=shape[2], max_items=shape[2])
         for name, low in (("mean", 0.0), ("deviation", 1e-6))

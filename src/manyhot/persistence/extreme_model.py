@@ -16,26 +16,26 @@ import numpy as np
 from manyhot import engine
 from manyhot.data.labels import LabelSpace
 from manyhot.errors import BundleError, InputError
-from manyhot.models.extreme.config import many_plan_from_dict
-from manyhot.models.extreme.model import ManyModel, trunk_of
-from manyhot.models.extreme.report import many_text
+from manyhot.models.extreme.config import extreme_config_from_dict
+from manyhot.models.extreme.model import ExtremeModel, trunk_of
+from manyhot.models.extreme.report import extreme_text
 from manyhot.models.network_spec import TrunkSpec
 from manyhot.persistence import container
-from manyhot.persistence.container import Contents, Reader
+from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.model_file import versions
 
 KIND = "many_labels"
 """Says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing."""
-MOST_LABELS = 2**26
+MAX_LABELS = 2**26
 
 
-def is_many(contents: Contents) -> bool:
+def is_extreme(contents: Contents) -> bool:
     """Whether a bundle says that it holds such a model."""
     return contents.document.get("kind") == KIND
 
 
-def save(model: ManyModel, path: str | Path, reading: Mapping[str, Any]) -> None:
+def save(model: ExtremeModel, path: str | Path, reading: Mapping[str, Any]) -> None:
     """Write a model into one file; a file there is replaced only when the new one is complete.
 
     Args:
@@ -72,13 +72,13 @@ def save(model: ManyModel, path: str | Path, reading: Mapping[str, Any]) -> None
     container.write(path, document, arrays)
 
 
-def construct(contents: Contents, path: str | Path) -> tuple[ManyModel, dict[str, Any]]:
+def construct(contents: Contents, path: str | Path) -> tuple[ExtremeModel, dict[str, Any]]:
     """The model in a bundle, and how its training file was read.
 
     Raises:
         BundleError: The bundle does not describe such a model.
     """
-    reader = Reader(contents.document, contents.arrays, path)
+    reader = DocumentReader(contents.document, contents.arrays, path)
     try:
         model = _model(reader)
         reading = reader.mapping("reading", max_items=1000)
@@ -90,16 +90,16 @@ def construct(contents: Contents, path: str | Path) -> tuple[ManyModel, dict[str
     return model, reading
 
 
-def _model(reader: Reader) -> ManyModel:
+def _model(reader: DocumentReader) -> ExtremeModel:
     reader.text("kind", choices=[KIND])
-    n_labels = reader.integer("n_labels", 1, MOST_LABELS)
+    n_labels = reader.integer("n_labels", 1, MAX_LABELS)
     labels = _labels(reader, n_labels)
-    plan = many_plan_from_dict(reader.mapping("plan"))
+    plan = extreme_config_from_dict(reader.mapping("plan"))
     encoder = read_encoder(reader)
     spec = trunk_of(plan, encoder)
     if reader.mapping("network") != spec.settings:
         raise BundleError("the network is not the one that its settings and its encoder make")
-    return ManyModel(
+    return ExtremeModel(
         labels,
         encoder,
         spec,
@@ -111,11 +111,11 @@ def _model(reader: Reader) -> ManyModel:
     )
 
 
-def _weights(reader: Reader, spec: TrunkSpec, n_labels: int) -> engine.ManyWeights:
+def _weights(reader: DocumentReader, spec: TrunkSpec, n_labels: int) -> engine.ExtremeWeights:
     """The arrays, each of exactly the shape that the described network has."""
     trainable, fixed = spec.weight_shapes()
     dtype = spec.precision
-    return engine.ManyWeights(
+    return engine.ExtremeWeights(
         [reader.array(f"network/trainable.{k}", dtype=dtype, shape=shape) for k, shape in enumerate(trainable)],
         [reader.array(f"network/fixed.{k}", dtype=own or dtype, shape=shape) for k, (shape, own) in enumerate(fixed)],
         reader.array("network/kernel", dtype=dtype, shape=(n_labels, spec.settings["hidden"][-1])),
@@ -123,7 +123,7 @@ def _weights(reader: Reader, spec: TrunkSpec, n_labels: int) -> engine.ManyWeigh
     )
 
 
-def _labels(reader: Reader, n_labels: int) -> LabelSpace:
+def _labels(reader: DocumentReader, n_labels: int) -> LabelSpace:
     ends = reader.array("labels/ends", dtype=np.int64, shape=(n_labels,), low=1)
     raw = reader.array("labels/bytes", dtype=np.uint8, shape=(None,)).tobytes()
     if (np.diff(ends) <= 0).any() or ends[-1] != len(raw):
@@ -136,11 +136,11 @@ def _labels(reader: Reader, n_labels: int) -> LabelSpace:
     return LabelSpace(tuple(names))
 
 
-def _report(reader: Reader) -> dict[str, Any]:
+def _report(reader: DocumentReader) -> dict[str, Any]:
     """The report, refused when it cannot be shown: it has no part in predicting, but people read it."""
     values = reader.mapping("report")
     try:
-        many_text(values)
+        extreme_text(values)
         dict(values["training"])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise BundleError("the report in the file is not one that manyhot wrote") from None

@@ -16,26 +16,26 @@ from typing import Any
 import numpy as np
 
 from manyhot.config.images import PIXEL_NETWORKS, image_settings
-from manyhot.config.training import plan_from_dict, to_dict
+from manyhot.config.training import config_from_dict, to_dict
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 from manyhot.decisions.calibration import Calibration
 from manyhot.decisions.guarantees import Guarantee
-from manyhot.decisions.policy import Decider
+from manyhot.decisions.policy import DecisionPolicy
 from manyhot.decisions.rules.rules import Rules
 from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.report import to_text
-from manyhot.models.evidence import Evidence, Remembered
+from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.model import Model
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.persistence import container
 from manyhot.persistence.backbone import read_backbone
-from manyhot.persistence.container import Contents, Reader
+from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.network import network_document, read_network
 
-MOST_LAYERS = 1000
+MAX_LAYERS = 1000
 
 
 def save(model: Model, path: str | Path, facts: Mapping[str, Any], with_evidence: bool = True) -> None:
@@ -84,7 +84,7 @@ def construct(contents: Contents, path: str | Path, custom_objects: Mapping[str,
     Raises:
         BundleError: The bundle does not describe a model.
     """
-    reader = Reader(contents.document, contents.arrays, path)
+    reader = DocumentReader(contents.document, contents.arrays, path)
     try:
         n_elements = sum(array.size for name, array in contents.arrays.items() if name.startswith("network/"))
         model, facts = _construct(reader, custom_objects, n_elements)
@@ -102,9 +102,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
-def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: int) -> tuple[Model, dict[str, Any]]:
+def _construct(
+    reader: DocumentReader, custom_objects: Mapping[str, Any], n_elements: int
+) -> tuple[Model, dict[str, Any]]:
     labels = LabelSpace(tuple(reader.list_of_text("labels", min_items=1, is_unique=True)))
-    plan = plan_from_dict(reader.mapping("plan"))
+    plan = config_from_dict(reader.mapping("plan"))
     encoder = read_encoder(reader)
     read_backbone(reader, encoder, image_settings(plan.image_settings)["cache"])
     n_members = reader.integer("members", 1, 100_000)
@@ -124,7 +126,7 @@ def _construct(reader: Reader, custom_objects: Mapping[str, Any], n_elements: in
     return kind(labels, encoder, network, weights, decider, plan, report, evidence), facts
 
 
-def _decider_document(decider: Decider) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _decider_document(decider: DecisionPolicy) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     calibration, arrays = decider.calibration.to_spec()
     guarantee = None if decider.guarantee is None else decider.guarantee.to_spec()
     return {
@@ -136,7 +138,7 @@ def _decider_document(decider: Decider) -> tuple[dict[str, Any], dict[str, np.nd
     }, arrays
 
 
-def _decider(reader: Reader, labels: LabelSpace) -> Decider:
+def _decider(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
     """What turns scores into answers; every part checks what it is made from."""
     names = reader.array_names("calibration/")
     arrays = {name.removeprefix("calibration/"): reader.any_array(name) for name in names}
@@ -151,10 +153,10 @@ def _decider(reader: Reader, labels: LabelSpace) -> Decider:
     counts = {n_decided, len(calibration), promised, len(labels)}
     if len(counts) > 1:
         raise BundleError(f"decisions are for {n_decided} labels, but there are {len(labels)}")
-    return Decider(labels, calibration, decision, rules, guarantee, reader.boolean("decider.is_given"))
+    return DecisionPolicy(labels, calibration, decision, rules, guarantee, reader.boolean("decider.is_given"))
 
 
-def _report(reader: Reader) -> dict[str, Any]:
+def _report(reader: DocumentReader) -> dict[str, Any]:
     """The report, refused when it cannot be shown: it has no part in predicting, but people and commands read it."""
     values = reader.mapping("report")
     try:
@@ -166,7 +168,7 @@ def _report(reader: Reader) -> dict[str, Any]:
     return values
 
 
-def _classes(reader: Reader) -> list[Any]:
+def _classes(reader: DocumentReader) -> list[Any]:
     values = reader.mapping("classes")
     pair = [values.get("no"), values.get("yes")]
     if len(values) != 2 or not all(isinstance(value, (str, int, float)) for value in pair):
@@ -174,7 +176,7 @@ def _classes(reader: Reader) -> list[Any]:
     return pair
 
 
-def _evidence_arrays(evidence: Evidence) -> dict[str, np.ndarray]:
+def _evidence_arrays(evidence: OutOfFoldResults) -> dict[str, np.ndarray]:
     rows = evidence.rows
     texts = [str(name).encode() for name in rows.ids]
     arrays = {
@@ -193,7 +195,7 @@ def _evidence_arrays(evidence: Evidence) -> dict[str, np.ndarray]:
     return {f"evidence/{name}": array for name, array in arrays.items()}
 
 
-def _evidence(reader: Reader, n_labels: int, n_members: int, precision: str) -> Evidence:
+def _evidence(reader: DocumentReader, n_labels: int, n_members: int, precision: str) -> OutOfFoldResults:
     record = reader.record("evidence")
     is_stale = record.boolean("is_stale")
     held = reader.array("evidence/held", dtype=bool, shape=(None, n_members))
@@ -211,9 +213,9 @@ def _evidence(reader: Reader, n_labels: int, n_members: int, precision: str) -> 
     ids = [raw[start:end].decode("utf-8", "replace") for start, end in zip(starts, ends.tolist(), strict=True)]
     weights = reader.array("evidence/weights", dtype=np.float64, shape=(n,), low=0)
     numbers = reader.array("evidence/fingerprints", dtype=np.uint64, shape=(n,))
-    return Evidence(
+    return OutOfFoldResults(
         scores,
-        Remembered(Targets(values, known), np.asarray(ids, dtype=str), weights, numbers, held),
+        TrainingRows(Targets(values, known), np.asarray(ids, dtype=str), weights, numbers, held),
         reader.array("evidence/curves", dtype=np.float32, shape=(None, None, 2), finite=False),
         reader.array("evidence/best_epoch", dtype=np.int64, shape=(None,), low=0),
         is_stale,

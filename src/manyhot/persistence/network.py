@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from manyhot import engine
-from manyhot.config.fields import Sizes, Whole
+from manyhot.config.fields import IntField, IntListField
 from manyhot.config.images import (
     BACKBONE,
     BACKBONES,
@@ -21,19 +21,19 @@ from manyhot.config.images import (
     POOLS,
 )
 from manyhot.config.text import POOLS as WORD_POOLS
-from manyhot.config.training import LOSSES, OWN, PRECISIONS
+from manyhot.config.training import CUSTOM, LOSSES, PRECISIONS
 from manyhot.encoders import Encoder
 from manyhot.errors import BundleError
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.networks import BUILDERS, WEIGHT_SHAPES, OwnNetwork, audit, built_shapes
-from manyhot.persistence.container import Reader
-from manyhot.persistence.encoder import MOST_UNITS
+from manyhot.networks import BUILDERS, WEIGHT_SHAPES, CustomNetwork, audit, built_shapes
+from manyhot.persistence.container import DocumentReader
+from manyhot.persistence.encoder import MAX_UNITS
 
-MOST_LAYERS = 1000
+MAX_LAYERS = 1000
 
 
 def read_network(
-    reader: Reader,
+    reader: DocumentReader,
     encoder: Encoder,
     n_labels: int,
     plan: tuple[str, str],
@@ -56,7 +56,7 @@ def read_network(
         BundleError: Anything that `network_document` would not have written.
     """
     name, precision = plan
-    if name == OWN:
+    if name == CUSTOM:
         network = _own_network(reader, encoder, n_labels, precision, custom_objects)
         return network, _own_weights(reader, network, n_members, n_elements // n_members)
     network = _network(reader, encoder, n_labels, precision)
@@ -85,37 +85,37 @@ def network_document(network: NetworkSpec) -> dict[str, Any]:
 
 
 def _own_network(
-    reader: Reader,
+    reader: DocumentReader,
     encoder: Encoder,
     n_labels: int,
     precision: str,
     custom_objects: Mapping[str, Any],
 ) -> NetworkSpec:
     """A Keras model of the user's: its description is checked against the list before anything of it is built."""
-    reader.text("network.name", choices=[OWN])
+    reader.text("network.name", choices=[CUSTOM])
     inputs = tuple(
-        (record.text("name"), tuple(record.list_of_integers("shape", 0, MOST_UNITS, max_items=8)))
+        (record.text("name"), tuple(record.list_of_integers("shape", 0, MAX_UNITS, max_items=8)))
         for record in reader.records("network.inputs", 1000, min_items=1)
     )
     if dict(inputs) != encoder.shapes():
         raise BundleError(f"the network takes {dict(inputs)}, but the encoder gives {encoder.shapes()}")
-    own = OwnNetwork(
+    own = CustomNetwork(
         config=reader.mapping("network.config"),
         inputs=inputs,
         takes=reader.text("network.takes", choices=["tensor", "list", "dict"]),
         n_labels=n_labels,
-        head=reader.integer("network.head", -1, MOST_LAYERS),
+        head=reader.integer("network.head", -1, MAX_LAYERS),
         output=reader.text("network.output", choices=["sigmoid", "softmax", "linear"]),
         optimizer=reader.mapping("network.optimizer") if reader.has("network.optimizer") else None,
         loss=reader.text("network.loss", choices=list(LOSSES)) if reader.has("network.loss") else None,
         custom=dict(custom_objects),
-        frozen=tuple(reader.list_of_integers("network.frozen", 0, MOST_LAYERS, max_items=MOST_LAYERS)),
+        frozen=tuple(reader.list_of_integers("network.frozen", 0, MAX_LAYERS, max_items=MAX_LAYERS)),
     )
     audit(own.optimizer, {})
-    return NetworkSpec(OWN, {}, encoder.shapes(), n_labels, precision, own)
+    return NetworkSpec(CUSTOM, {}, encoder.shapes(), n_labels, precision, own)
 
 
-def _own_weights(reader: Reader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
+def _own_weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
     assert network.own is not None
     trainable, fixed = (
         [
@@ -127,10 +127,10 @@ def _own_weights(reader: Reader, network: NetworkSpec, n_members: int, n_element
     return engine.Weights(trainable, fixed)
 
 
-def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) -> NetworkSpec:
+def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, precision: str) -> NetworkSpec:
     name = reader.text("network.name", choices=list(BUILDERS))
     settings = {
-        "hidden": reader.list_of_integers("network.settings.hidden", 1, MOST_UNITS, max_items=MOST_LAYERS),
+        "hidden": reader.list_of_integers("network.settings.hidden", 1, MAX_UNITS, max_items=MAX_LAYERS),
         "activation": reader.text("network.settings.activation"),
         "dropout": reader.number("network.settings.dropout", 0, 0.99),
         "batch_norm": reader.boolean("network.settings.batch_norm"),
@@ -152,33 +152,33 @@ def _network(reader: Reader, encoder: Encoder, n_labels: int, precision: str) ->
     if settings["tables"] != sorted(encoder.sparse):
         raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
     widths = {block: shape[0] for block, shape in encoder.shapes().items() if len(shape) == 1}
-    told = {block: reader.integer(f"network.widths.{block}", 0, MOST_UNITS) for block in widths}
+    told = {block: reader.integer(f"network.widths.{block}", 0, MAX_UNITS) for block in widths}
     if told != widths or precision not in PRECISIONS:
         raise BundleError(f"the network takes {told} columns, but the encoder gives {widths}")
     return NetworkSpec(name, settings, encoder.shapes(), n_labels, precision)
 
 
-def _word_settings(reader: Reader, encoder: Encoder) -> dict[str, Any]:
+def _word_settings(reader: DocumentReader, encoder: Encoder) -> dict[str, Any]:
     known = encoder.vocabularies
     told = {block: reader.integer(f"network.settings.vocabularies.{block}", 1, 2**31) for block in known}
     if told != known or not known:
         raise BundleError(f"the network knows {told} words, but the encoder gives {known}")
-    units = reader.integer("network.settings.units", 1, MOST_UNITS)
+    units = reader.integer("network.settings.units", 1, MAX_UNITS)
     return {"vocabularies": told, "units": units, "pool": reader.text("network.settings.pool", choices=WORD_POOLS)}
 
 
-def _image_settings(reader: Reader, encoder: Encoder, is_pixels: bool) -> dict[str, Any]:
+def _image_settings(reader: DocumentReader, encoder: Encoder, is_pixels: bool) -> dict[str, Any]:
     names = ("blocks", "kernel", "patch") if is_pixels else ("blocks", "kernel")
     ranges = {**NETWORK_SETTINGS, **PIXEL_SETTINGS}
     filters = NETWORK_SETTINGS["filters"]
-    assert isinstance(filters, Sizes)
+    assert isinstance(filters, IntListField)
     listed = reader.list_of_integers(
         "network.settings.filters", filters.low, filters.high, min_items=1, max_items=max(filters.counts)
     )
     numbers = {
         name: reader.integer(f"network.settings.{name}", one.low, one.high)
         for name, one in ((name, ranges[name]) for name in names)
-        if isinstance(one, Whole)
+        if isinstance(one, IntField)
     }
     if is_pixels:
         return {"images": encoder.images, "filters": listed, **numbers}
@@ -186,7 +186,7 @@ def _image_settings(reader: Reader, encoder: Encoder, is_pixels: bool) -> dict[s
     return {"images": encoder.images, "filters": listed, **numbers, "pool": pool}
 
 
-def _weights(reader: Reader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
+def _weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
     """The arrays, each of exactly the shape that the described network has."""
     if network.name in WEIGHT_SHAPES:
         trainable, fixed = WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)

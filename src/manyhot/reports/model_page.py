@@ -1,7 +1,7 @@
 """A trained model's page: from what it kept of training, or from rows that are handed in.
 
 It gathers what `page.measure_page` takes: scores, answers, the report, the doctor's and the audit's findings, and rows
-as a person sees them. Start reading at `kept_page` and `new_page`.
+as a person sees them. Start reading at `out_of_fold_page` and `evaluation_page`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import Decider, honest_answers, honest_scores
+from manyhot.decisions.policy import DecisionPolicy, cross_fitted_decisions, honest_scores
 from manyhot.encoders import TableEncoder
 from manyhot.encoders.images.encoder import pictures
 from manyhot.evaluation.data_checks import Diagnosis, examine
@@ -23,11 +23,11 @@ from manyhot.evaluation.label_errors import suspicious_labels
 from manyhot.evaluation.report import Report
 from manyhot.files import put, replacing
 from manyhot.models.cross_fitting import Features
-from manyhot.models.decision_updates import fresh_evidence, rows_seen
+from manyhot.models.decision_updates import current_evidence, rows_seen
 from manyhot.models.model import Model
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.reports.html import Given, measure_page, render
-from manyhot.reports.html.row_contents import EDGE, MOST_IMAGES, contents
+from manyhot.reports.html import PageInputs, measure_page, render
+from manyhot.reports.html.row_contents import EDGE, MAX_IMAGES, contents
 from manyhot.version import __version__
 
 AUDITED = (
@@ -67,7 +67,7 @@ class PagedReport(Report):
             OutputError: A path that cannot be written to.
         """
         assert self.model is not None
-        page = kept_page(self.model)
+        page = out_of_fold_page(self.model)
         write_page(page, path)
         return page
 
@@ -78,7 +78,7 @@ def write_page(page: Mapping[str, Any], path: str | Path) -> None:
         put(descriptor, memoryview(render(page).encode()))
 
 
-def kept_page(model: Model, file: str | None = None) -> dict[str, Any]:
+def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
     """What a page shows of the out-of-fold scores that a model keeps.
 
     Args:
@@ -91,17 +91,17 @@ def kept_page(model: Model, file: str | None = None) -> dict[str, Any]:
     Raises:
         InputError: The model keeps no out-of-fold scores, or was trained further since.
     """
-    evidence = fresh_evidence(model, "make a page of them; or name a file of rows to measure on")
+    evidence = current_evidence(model, "make a page of them; or name a file of rows to measure on")
     targets, ids, decider = evidence.targets, evidence.ids, model.decider
     is_given = decider.is_given or decider.guarantee is not None
     if is_given:
         scores = honest_scores(model.plan, evidence.settled())
         own = decider.answers(scores)
     else:
-        scores, own = honest_answers(model.plan, model.labels, evidence.settled())
+        scores, own = cross_fitted_decisions(model.plan, model.labels, evidence.settled())
     is_pixels = isinstance(model, PixelModel)
     suspicions = None if is_pixels else suspicious_labels(evidence.scores, targets, ids, model.labels)
-    given = Given(
+    given = PageInputs(
         model.labels,
         targets,
         scores,
@@ -142,7 +142,7 @@ class ScoredRows:
     ids: np.ndarray
 
 
-def new_page(
+def evaluation_page(
     model: Model, rows: ScoredRows, diagnosis: Diagnosis, rows_file: str, file: str | None = None
 ) -> dict[str, Any]:
     """What a page shows of rows that are handed in.
@@ -166,7 +166,7 @@ def new_page(
         report = {**report, "scores": {**report["scores"], "remarks": remarks}}
     else:
         suspicions = suspicious_labels(rows.scores, rows.targets, rows.ids, model.labels)
-    given = Given(
+    given = PageInputs(
         model.labels,
         rows.targets,
         rows.scores,
@@ -189,7 +189,7 @@ def new_page(
     return measure_page(given)
 
 
-def _answering(decider: Decider) -> dict[str, Any]:
+def _answering(decider: DecisionPolicy) -> dict[str, Any]:
     """Thresholds in force, and whether and at what price they can be moved."""
     obstacle = caution = ""
     name = decider.decision.name
@@ -228,5 +228,5 @@ def _contents(model: Model, features: Features, rows: Sequence[int]) -> Mapping[
     texts = {name: features[name] for name, kind in kinds.items() if kind == "text"}
     images = [name for name, kind in kinds.items() if kind == "image"]
     others = features.select(name for name, kind in kinds.items() if kind not in ("text", "image", "id", "ignored"))
-    shown = pictures(features[images[0]], list(rows)[:MOST_IMAGES], EDGE) if images else ()
+    shown = pictures(features[images[0]], list(rows)[:MAX_IMAGES], EDGE) if images else ()
     return contents(rows, texts, shown, others)

@@ -22,7 +22,7 @@ from manyhot.errors import InputError
 from manyhot.explanation.explain import Explanation
 from manyhot.explanation.image_maps import has_images
 from manyhot.models.model import Model
-from manyhot.models.segmentation import Pictures
+from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.reports import image_sheets
 from manyhot.reports.image_sheets.mask_overlay import save_overlay
@@ -74,13 +74,13 @@ def picture_answers(
             maps[model.labels.index(name)] = [(of[place], one.maps[column]) for column, of in seen]
         told = (model.labels.names, scores[k], answers[k], model.decider.thresholds, maps)
         path = folder / image_sheets.file_name(first + k, "" if ids[k] == str(first + k) else ids[k])
-        image_sheets.draw_answered(image_sheets.Answered(str(ids[k]), images, *told)).save(path)
+        image_sheets.draw_answered(image_sheets.PredictionSheet(str(ids[k]), images, *told)).save(path)
         paths.append(path)
     return paths
 
 
 def picture_pixels(
-    model: PixelModel, pictures: Pictures, names: Sequence[str], folder: Path, first: int = 1
+    model: PixelModel, pictures: ImageSet, names: Sequence[str], folder: Path, first: int = 1
 ) -> Iterator[tuple[np.ndarray, Path]]:
     """A picture of each image with the labels of its pixels over it, as their answers are made.
 
@@ -125,16 +125,16 @@ def picture_mistakes(
         found = image_sheets.worst(scores[:, j], answers[:, j], holds[:, j], known[:, j])
         if not any(found):
             continue
-        rows = [k for kind in found for k in kind[: image_sheets.MOST_TILES]]
+        rows = [k for kind in found for k in kind[: image_sheets.MAX_TILES]]
         images = next(iter(_shown(model, features, rows, LONGEST_TILE_EDGE)))
         tiles = iter(
             [image_sheets.Mistake(str(ids[k]), one, float(scores[k, j])) for k, one in zip(rows, images, strict=True)]
         )
-        kinds = [(tuple(islice(tiles, min(len(kind), image_sheets.MOST_TILES))), len(kind)) for kind in found]
+        kinds = [(tuple(islice(tiles, min(len(kind), image_sheets.MAX_TILES))), len(kind)) for kind in found]
         threshold = None if thresholds is None else float(thresholds[j])
         paths[name] = folder / image_sheets.file_name(j + 1, name, n_digits=3)
         facts = (name, threshold, int(known[:, j].sum()))
-        image_sheets.draw_mistakes(image_sheets.Mistakes(*facts, *kinds[0], *kinds[1])).save(paths[name])
+        image_sheets.draw_mistakes(image_sheets.ErrorSheet(*facts, *kinds[0], *kinds[1])).save(paths[name])
     return paths
 
 

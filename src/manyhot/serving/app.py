@@ -18,9 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from manyhot.serving.errors import RETRY_SECONDS, HttpError
+from manyhot.serving.errors import RETRY_SECONDS, ApiError
 from manyhot.serving.middleware import Gate
-from manyhot.serving.model_card import told_of
+from manyhot.serving.model_card import model_card
 from manyhot.serving.openapi import description
 from manyhot.serving.pages import page_routes
 from manyhot.serving.predict_endpoint import Predict
@@ -61,7 +61,7 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         Route("/openapi.json", endpoints.openapi, methods=GET),
         *page_routes(),
     ]
-    told = {HTTPException: _told_by_router, HttpError: _told}
+    told = {HTTPException: _told_by_router, ApiError: _told}
     app = Starlette(routes=routes, lifespan=life, exception_handlers=told)
     app.router.redirect_slashes = False
     return Gate(app, service, token, hosts)
@@ -86,12 +86,12 @@ class Endpoints:
 
     async def labels(self, request: Request) -> Response:
         """The labels and their thresholds."""
-        document = told_of(self.service.model(request.path_params.get("name")))
+        document = model_card(self.service.model(request.path_params.get("name")))
         return _json({name: document[name] for name in ("name", "labels", "thresholds", "decision")})
 
     async def model(self, request: Request) -> Response:
         """What the model is, how good, and what its rows look like."""
-        return _json(told_of(self.service.model(request.path_params.get("name"))))
+        return _json(model_card(self.service.model(request.path_params.get("name"))))
 
     async def report(self, request: Request) -> Response:
         """The report as a page."""
@@ -131,9 +131,9 @@ async def _told_by_router(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "there is nothing at this address; /openapi.json says what there is", 405: "another method is needed"}
     message = words.get(error.status_code, error.detail)
-    return await _told(request, HttpError(error.status_code, message, headers=error.headers))
+    return await _told(request, ApiError(error.status_code, message, headers=error.headers))
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HttpError)
+    assert isinstance(error, ApiError)
     return Response(error.content(), error.status, error.headers, "application/json")

@@ -55,13 +55,13 @@ class Batches:
 
     Args:
         score: What is done with a batch; called in the thread, and in those that call `together`.
-        most_rows: Rows of a batch; a job may have no more.
+        max_rows: Rows of a batch; a job may have no more.
         note: Called with the rows of each batch.
 
     """
 
-    def __init__(self, score: Score, most_rows: int, note: Callable[[int], None] = lambda n_rows: None) -> None:
-        self.score, self.most_rows, self.note = score, most_rows, note
+    def __init__(self, score: Score, max_rows: int, note: Callable[[int], None] = lambda n_rows: None) -> None:
+        self.score, self.max_rows, self.note = score, max_rows, note
         self._n_last = 1
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -74,7 +74,7 @@ class Batches:
 
         Args:
             blocks: Named features (n, ...).
-            n_rows: n, at most `most_rows`.
+            n_rows: n, at most `max_rows`.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Found] = loop.create_future()
@@ -86,7 +86,7 @@ class Batches:
 
         Args:
             blocks: Named features (n, ...).
-            n_rows: n, at most `most_rows`.
+            n_rows: n, at most `max_rows`.
             timeout: Seconds to wait.
 
         Raises:
@@ -140,8 +140,8 @@ class Batches:
         return list(zip(jobs, self.together([(job.blocks, job.n_rows) for job in jobs]), strict=True))
 
     def _put(self, job: Job) -> None:
-        if job.n_rows > self.most_rows:
-            raise ValueError(f"{job.n_rows} rows, at most {self.most_rows} fit a batch")
+        if job.n_rows > self.max_rows:
+            raise ValueError(f"{job.n_rows} rows, at most {self.max_rows} fit a batch")
         with self._changed:
             self._waiting.append(job)
             if self._is_idle:
@@ -169,7 +169,7 @@ class Batches:
         """The first jobs that somebody still waits for, as many as fit a batch."""
         jobs: list[Job] = []
         n_rows = 0
-        while self._waiting and n_rows + self._waiting[0].n_rows <= self.most_rows:
+        while self._waiting and n_rows + self._waiting[0].n_rows <= self.max_rows:
             job = self._waiting.popleft()
             if not job.future.cancelled():
                 jobs.append(job)

@@ -17,7 +17,7 @@ from manyhot.serving.errors import RETRY_SECONDS, unready
 from manyhot.serving.fast_path import SmallRequest, Turns
 from manyhot.serving.state import Service
 
-MOST_HEAD_BYTES = 65_536
+MAX_HEAD_BYTES = 65_536
 LINGER_SECONDS = 1.0
 """How long a connection that is one too many is read on after its answer."""
 PATIENCE_SECONDS = 0.05
@@ -74,7 +74,7 @@ def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
                 self.small_timer = self.loop.call_later(PATIENCE_SECONDS, self._let_go)
             self._await_head()
             self.n_head_bytes = self.n_head_bytes + len(data) if self.head_timer is not None else 0
-            if self.n_head_bytes > MOST_HEAD_BYTES:
+            if self.n_head_bytes > MAX_HEAD_BYTES:
                 self.transport.abort()
 
         def on_headers_complete(self) -> None:

@@ -12,7 +12,7 @@ RETRY_SECONDS = 1
 """What `Retry-After` says to who comes while there is no room."""
 
 
-class HttpError(Exception):
+class ApiError(Exception):
     """Why a request is not answered.
 
     Args:
@@ -39,7 +39,7 @@ class HttpError(Exception):
         self.places: dict[str, int | str | None] = {"row": row, "column": column, "argument": argument}
         self.headers = dict(headers or {})
 
-    def moved(self, rows: int) -> HttpError:
+    def moved(self, rows: int) -> ApiError:
         """The same, of a row so many rows further on."""
         row = self.places["row"]
         self.places["row"] = row + rows if isinstance(row, int) else None
@@ -55,16 +55,16 @@ class HttpError(Exception):
         return json.dumps(self.document(), ensure_ascii=False).encode("utf-8", errors="replace")
 
 
-def problem_of(error: InputError, status: int = 422) -> HttpError:
+def to_http_error(error: InputError, status: int = 422) -> ApiError:
     """What an error of the library is as an answer; no file is named, because there was none."""
-    return HttpError(status, error.message, row=error.row, column=error.column, argument=error.argument)
+    return ApiError(status, error.message, row=error.row, column=error.column, argument=error.argument)
 
 
-def busy(message: str) -> HttpError:
+def busy(message: str) -> ApiError:
     """No room now."""
-    return HttpError(429, message, headers={"Retry-After": str(RETRY_SECONDS)})
+    return ApiError(429, message, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
-def unready(message: str) -> HttpError:
+def unready(message: str) -> ApiError:
     """Not ready yet, or no more."""
-    return HttpError(503, message, headers={"Retry-After": str(RETRY_SECONDS)})
+    return ApiError(503, message, headers={"Retry-After": str(RETRY_SECONDS)})

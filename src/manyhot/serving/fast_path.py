@@ -13,9 +13,9 @@ from http import HTTPStatus
 from typing import Any
 
 from manyhot.errors import InputError
-from manyhot.serving.errors import HttpError, problem_of
-from manyhot.serving.middleware import HEADERS, Gate, note, unforeseen
-from manyhot.serving.model import Served
+from manyhot.serving.errors import ApiError, to_http_error
+from manyhot.serving.middleware import HEADERS, Gate, internal_error, log_request
+from manyhot.serving.model import ServedModel
 from manyhot.serving.predict import JSON, QUICK_BYTES, Small, answer_small, read_small
 from manyhot.serving.state import Service
 
@@ -51,7 +51,7 @@ class SmallRequest:
     more_body = False
     message_event = Unheard()
 
-    def __init__(self, path: str, served: Served, headers: Mapping[bytes, bytes], connection: Any) -> None:
+    def __init__(self, path: str, served: ServedModel, headers: Mapping[bytes, bytes], connection: Any) -> None:
         self.path, self.served, self.headers, self.connection = path, served, headers, connection
         self.began = time.perf_counter()
         self.body = bytearray()
@@ -136,7 +136,7 @@ class Turns:
         self._n_rows[served.name] += n_rows
         return True
 
-    def _answer(self, served: Served) -> None:
+    def _answer(self, served: ServedModel) -> None:
         """Score and answer what waits for one model."""
         some, self._waiting[served.name], self._n_rows[served.name] = self._waiting[served.name], [], 0
         if not some:
@@ -156,16 +156,18 @@ class Turns:
 
     def _refuse(self, request: SmallRequest, error: Exception) -> None:
         if isinstance(error, InputError):
-            problem = problem_of(error)
+            problem = to_http_error(error)
         else:
-            problem = error if isinstance(error, HttpError) else unforeseen(error)
+            problem = error if isinstance(error, ApiError) else internal_error(error)
         fields = [(name.lower().encode(), value.encode("latin-1")) for name, value in problem.headers.items()]
         self._finish(request, problem.status, problem.content(), fields)
 
     def _finish(self, request: SmallRequest, status: int, content: bytes, headers: Fields) -> None:
         is_sent = request.send(status, content, headers, self._default_lines(request))
         seconds = time.perf_counter() - request.began
-        note(self.service, "POST", "predict", status if is_sent else 499, len(request.body), len(content), seconds)
+        log_request(
+            self.service, "POST", "predict", status if is_sent else 499, len(request.body), len(content), seconds
+        )
 
     def _default_lines(self, request: SmallRequest) -> bytes:
         """What uvicorn says in every answer, such as the date; it makes a new list of it every second."""

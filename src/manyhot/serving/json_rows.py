@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from manyhot.data.samples import Arrays
 from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encoders.numeric import BLOCK
-from manyhot.serving.errors import HttpError
+from manyhot.serving.errors import ApiError
 from manyhot.serving.json_cells import (
     ENTRIES,
     NUMBERS,
@@ -75,7 +75,7 @@ class TableRows:
         Images are brought to their size here, where what is wrong with one can be told.
 
         Raises:
-            HttpError: Something in a row that cannot be used, with its row and column.
+            ApiError: Something in a row that cannot be used, with its row and column.
             InputError: An image that cannot be used.
         """
         cells = self._cells(rows)
@@ -178,7 +178,7 @@ class MatrixRows:
         self.places = {name: j for j, name in enumerate(self.used)} if self.is_sparse else {}
 
     def checked(self, rows: Sequence[Any]) -> Blocks:
-        """The rows as a matrix, to be joined with others; `HttpError` as for `TableRows`."""
+        """The rows as a matrix, to be joined with others; `ApiError` as for `TableRows`."""
         return {BLOCK: self.features(rows)}
 
     def encoded(self, checked: Blocks) -> Blocks:
@@ -219,11 +219,11 @@ class MatrixRows:
 
     def _listed(self, row: Any, i: int) -> list[Any]:
         if type(row) is not list:
-            raise HttpError(
+            raise ApiError(
                 422, f"got {shown(row)}, expected an object or a list of numbers", row=i + 1, argument="rows"
             )
         if len(row) != len(self.used):
-            raise HttpError(422, f"has {len(row)} numbers, expected {len(self.used)}", row=i + 1, argument="rows")
+            raise ApiError(422, f"has {len(row)} numbers, expected {len(self.used)}", row=i + 1, argument="rows")
         return row
 
     def _sparse(self, rows: Sequence[Any]) -> sp.csr_matrix:
@@ -250,7 +250,7 @@ class MatrixRows:
     def _place(self, name: str, i: int) -> int:
         if name not in self.places:
             hint = did_you_mean(name, islice(self.used, 10_000))
-            raise HttpError(422, f"the model has no column {shown(name)}{hint}", row=i + 1, column=name[:200])
+            raise ApiError(422, f"the model has no column {shown(name)}{hint}", row=i + 1, column=name[:200])
         return self.places[name]
 
 
@@ -269,7 +269,7 @@ class ArrayRows:
         self.encoder, self.limits, self.shapes = encoder, limits, encoder.shapes()
 
     def checked(self, rows: Sequence[Any]) -> Blocks:
-        """The arrays, to be joined with others; `HttpError` as for `TableRows`."""
+        """The arrays, to be joined with others; `ApiError` as for `TableRows`."""
         return dict(self.features(rows).blocks)
 
     def encoded(self, checked: Blocks) -> Blocks:
@@ -293,17 +293,17 @@ class ArrayRows:
     def _array(self, row: Any, name: str, i: int) -> np.ndarray:
         is_named = type(row) is dict
         if is_named and set(row) != set(self.shapes):
-            raise HttpError(422, f"has the inputs {sorted(row)[:8]}, expected {sorted(self.shapes)}", row=i + 1)
+            raise ApiError(422, f"has the inputs {sorted(row)[:8]}, expected {sorted(self.shapes)}", row=i + 1)
         if not is_named and len(self.shapes) > 1:
-            raise HttpError(422, f"got {shown(row)}, expected an object with {sorted(self.shapes)}", row=i + 1)
+            raise ApiError(422, f"got {shown(row)}, expected an object with {sorted(self.shapes)}", row=i + 1)
         shape = self.shapes[name]
         try:
             found = np.asarray(row[name] if is_named else row)
         except ValueError:
-            raise HttpError(422, f"its lists have unequal lengths, expected shape {shape}", row=i + 1) from None
+            raise ApiError(422, f"its lists have unequal lengths, expected shape {shape}", row=i + 1) from None
         if found.dtype.kind not in "iuf" or found.shape != shape or not np.isfinite(found).all():
             got = f"shape {found.shape}" if found.dtype.kind in "iuf" else "something other than numbers"
-            raise HttpError(422, f"got {got}, expected finite numbers of shape {shape}", row=i + 1, column=name)
+            raise ApiError(422, f"got {got}, expected finite numbers of shape {shape}", row=i + 1, column=name)
         return found
 
 

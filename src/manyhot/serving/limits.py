@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 from manyhot import validation
-from manyhot.data.image_decoding import MOST_PIXELS
+from manyhot.data.image_decoding import MAX_PIXELS
 from manyhot.persistence import container
 
 
@@ -38,7 +38,7 @@ class Limits:
     max_columns: int = 10_000
     max_depth: int = 32
     max_values: int = 2_000_000
-    max_pixels: int = MOST_PIXELS
+    max_pixels: int = MAX_PIXELS
     max_why_rows: int = 100
     max_held_bytes: int = 2**28
     max_waiting: int = 512
@@ -60,4 +60,4 @@ class Limits:
             else:
                 validation.integer(low=1, high=2**40, **{field.name: value})
         validation.integer(low=1, high=256, max_depth=self.max_depth)
-        validation.integer(low=1, high=MOST_PIXELS, max_pixels=self.max_pixels)
+        validation.integer(low=1, high=MAX_PIXELS, max_pixels=self.max_pixels)

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from manyhot.serving.errors import HttpError
+from manyhot.serving.errors import ApiError
 from manyhot.serving.prometheus import SECONDS
 from manyhot.serving.state import Service
 
@@ -70,19 +70,19 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        passage = Passage(scope, receive, send)
+        passage = TrackedRequest(scope, receive, send)
         try:
             try:
                 self.check(scope["path"], passage.headers)
                 await self.app(scope, passage.receive, passage.send)
-            except HttpError as problem:
+            except ApiError as problem:
                 response = Response(problem.content(), problem.status, problem.headers, "application/json")
                 await response(scope, passage.receive, passage.send)
         except ClientDisconnect:
             passage.status = 499
         except Exception as error:  # the last door
             passage.status = passage.status or 500
-            told = unforeseen(error)
+            told = internal_error(error)
             if not passage.is_started:
                 await Response(told.content(), 500, None, "application/json")(scope, receive, passage.send)
         finally:
@@ -96,26 +96,26 @@ class Gate:
             headers: The request's, their names in small letters.
 
         Raises:
-            HttpError: No.
+            ApiError: No.
         """
         if self.hosts and b"host" in headers:
             host = headers[b"host"].decode("latin-1").lower()
             name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
             if name not in self.hosts:
-                raise HttpError(421, "this name is not one of the service's; say --allow-host", argument="Host")
+                raise ApiError(421, "this name is not one of the service's; say --allow-host", argument="Host")
         if self._digest is None or path in OPEN or path.startswith("/static/"):
             return
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
         if not hmac.compare_digest(_digest(given.strip()), self._digest) or kind.lower() != b"bearer":
-            raise HttpError(
+            raise ApiError(
                 401,
                 "expected the header Authorization: Bearer TOKEN",
                 argument="Authorization",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    def _note(self, passage: Passage) -> None:
-        note(
+    def _note(self, passage: TrackedRequest) -> None:
+        log_request(
             self.service,
             passage.scope["method"] if passage.scope["method"] in METHODS else "other",
             getattr(passage.scope.get("endpoint"), "__name__", "none"),
@@ -126,7 +126,7 @@ class Gate:
         )
 
 
-def note(
+def log_request(
     service: Service, method: str, endpoint: str, status: int, n_received: int, n_sent: int, seconds: float
 ) -> None:
     """Count one request, and write its line into the log."""
@@ -140,14 +140,14 @@ def note(
         logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
 
 
-def unforeseen(error: Exception) -> HttpError:
+def internal_error(error: Exception) -> ApiError:
     """What is told of a mistake of ours: to who asks nothing of the inside, to the log where it was."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     logger.error("something unforeseen: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
-    return HttpError(500, "something unforeseen went wrong; the service's log says where")
+    return ApiError(500, "something unforeseen went wrong; the service's log says where")
 
 
-class Passage:
+class TrackedRequest:
     """One request on its way through the gate: what came in, what went out.
 
     Args:

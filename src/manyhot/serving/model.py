@@ -1,6 +1,6 @@
 """A trained model as the service holds it: rows in, scores and answers out, everything compiled before the first one.
 
-It knows the classifier, JSON rows and CSV bytes, and nothing of HTTP. Start reading at `Served.scored`.
+It knows the classifier, JSON rows and CSV bytes, and nothing of HTTP. Start reading at `ServedModel.scored`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from manyhot.data.readers import read_received
 from manyhot.data.samples import Samples
-from manyhot.decisions.policy import Decider
+from manyhot.decisions.policy import DecisionPolicy
 from manyhot.encoders import TableEncoder
 from manyhot.engine import Buckets
 from manyhot.errors import InputError
@@ -30,7 +30,7 @@ from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.serving.batching import Batches, Blocks
-from manyhot.serving.errors import HttpError, problem_of
+from manyhot.serving.errors import ApiError, to_http_error
 from manyhot.serving.json_rows import rows_for
 from manyhot.serving.limits import Limits
 from manyhot.serving.response import AnswerWriter
@@ -52,7 +52,7 @@ CSV_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Asked:
+class PredictOptions:
     """What is asked beside the rows.
 
     Args:
@@ -61,12 +61,12 @@ class Asked:
         why: Whether reasons are told.
     """
 
-    decider: Decider
+    decider: DecisionPolicy
     top: int | None = None
     why: bool = False
 
 
-class Served:
+class ServedModel:
     """One model that answers.
 
     Args:
@@ -139,39 +139,39 @@ class Served:
         self.score(checked)
         return time.perf_counter() - began
 
-    def asked(self, told: Mapping[str, Any]) -> Asked:
+    def asked(self, told: Mapping[str, Any]) -> PredictOptions:
         """What a request asks beside the rows, checked.
 
         Args:
             told: `thresholds`, `top` and `why`, those that are told.
 
         Raises:
-            HttpError: A value that cannot be used.
+            ApiError: A value that cannot be used.
         """
         thresholds, top, why = told.get("thresholds"), told.get("top"), told.get("why", False)
         decider = self.model.decider
         if thresholds is not None:
             if type(thresholds) is not dict:
-                raise HttpError(
+                raise ApiError(
                     422, f"got {shown(thresholds)}, expected an object of label: threshold", argument="thresholds"
                 )
             try:
                 decider = with_thresholds(decider, thresholds)
             except InputError as error:
-                raise HttpError(422, error.message, argument="thresholds") from None
+                raise ApiError(422, error.message, argument="thresholds") from None
         if top is not None and (type(top) is not int or not top >= 1):
-            raise HttpError(422, f"got {shown(top)}, expected a whole number from 1 upwards", argument="top")
+            raise ApiError(422, f"got {shown(top)}, expected a whole number from 1 upwards", argument="top")
         if type(why) is not bool:
-            raise HttpError(422, f"got {shown(why)}, expected true or false", argument="why")
+            raise ApiError(422, f"got {shown(why)}, expected true or false", argument="why")
         if why and self.batches is not None and not self.can_explain:
-            raise HttpError(422, "this model gives no reasons", argument="why")
-        return Asked(decider, top, why)
+            raise ApiError(422, "this model gives no reasons", argument="why")
+        return PredictOptions(decider, top, why)
 
-    def answers(self, asked: Asked, scores: np.ndarray, own: np.ndarray) -> np.ndarray:
+    def answers(self, asked: PredictOptions, scores: np.ndarray, own: np.ndarray) -> np.ndarray:
         """Answers, bool (n, l), as they are asked for; `own` are the model's."""
         return own if asked.decider is self.model.decider else asked.decider.answers(scores)
 
-    def explain(self, rows: Sequence[Any], asked: Asked) -> list[dict[str, Explanation]]:
+    def explain(self, rows: Sequence[Any], asked: PredictOptions) -> list[dict[str, Explanation]]:
         """What spoke for and against the labels of some rows.
 
         Raises:
@@ -179,21 +179,21 @@ class Served:
         """
         return self.explained(self.rows.features(rows), asked)
 
-    def explained(self, features: Any, asked: Asked) -> list[dict[str, Explanation]]:
+    def explained(self, features: Any, asked: PredictOptions) -> list[dict[str, Explanation]]:
         """The same of what the encoder takes."""
         model = copy.copy(self.model)
         model.decider = asked.decider
         return list(explained(model, features, self.model.scores(features)))
 
-    def table(self, content: bytes, format_name: str, asked: Asked) -> Iterator[tuple[Samples, Any]]:
+    def table(self, content: bytes, format_name: str, asked: PredictOptions) -> Iterator[tuple[Samples, Any]]:
         """The rows of an uploaded table, a piece at a time, each with what the encoder takes.
 
         Raises:
-            HttpError: What cannot be used, with its row and column.
+            ApiError: What cannot be used, with its row and column.
         """
         encoder = self.model.encoder
         if isinstance(encoder, TableEncoder) and encoder.image_columns:
-            raise HttpError(415, "a table carries no images; send JSON with base64, or a form", argument="body")
+            raise ApiError(415, "a table carries no images; send JSON with base64, or a form", argument="body")
         self._check_first_line(content)
         options = options_for(self.classifier, {}, require_labels=False, unknown_labels="ignore")
         n_rows = 0
@@ -202,20 +202,20 @@ class Served:
                 n_rows += samples.n_samples
                 most = self.limits.max_why_rows if asked.why else self.limits.max_rows
                 if n_rows > most:
-                    raise HttpError(422, f"has more than {most} rows", argument="body")
+                    raise ApiError(422, f"has more than {most} rows", argument="body")
                 yield samples, sample_features(self.classifier.model_, samples)
         except InputError as error:
-            raise problem_of(error) from None
+            raise to_http_error(error) from None
 
     def _check_first_line(self, content: bytes) -> None:
         first = content[: max(content.find(b"\n"), 0) or len(content)]
         n_columns = 1 + max(first.count(mark) for mark in (b",", b";", b"\t", b"|"))
         most = 2 * len(self.columns) + self.limits.max_columns
         if n_columns > most:
-            raise HttpError(422, f"has {n_columns} columns, at most {most} are taken", argument="body")
+            raise ApiError(422, f"has {n_columns} columns, at most {most} are taken", argument="body")
 
 
-def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None) -> list[Served]:
+def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None) -> list[ServedModel]:
     """The models of some bundles under names that differ.
 
     Args:
@@ -228,12 +228,12 @@ def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits,
         BundleError: A file that is no bundle.
         InputError: Two models of one name, or one that is not served.
     """
-    found: dict[str, Served] = {}
+    found: dict[str, ServedModel] = {}
     for path, given in zip(bundles, names, strict=True):
         name = given or path.name.removesuffix(path.suffix)
         if not name or "/" in name:
             raise InputError(f"got {name!r}, expected a name without slashes", argument="name")
         if name in found:
             raise InputError(f"two models are called {name!r}; say NAME=FILE to tell them apart", file=path)
-        found[name] = Served(name, path, load(path, text=text), limits)
+        found[name] = ServedModel(name, path, load(path, text=text), limits)
     return list(found.values())

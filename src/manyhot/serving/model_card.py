@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from manyhot.evaluation.report.measure import plain
-from manyhot.serving.model import Served
+from manyhot.serving.model import ServedModel
 from manyhot.serving.row_schema import example_of
 from manyhot.version import __version__
 
@@ -13,7 +13,7 @@ MEASURES = ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accura
 """Measures that are told, where the report has them."""
 
 
-def told_of(served: Served) -> dict[str, Any]:
+def model_card(served: ServedModel) -> dict[str, Any]:
     """A model in plain JSON values.
 
     Args:
@@ -55,6 +55,6 @@ def told_of(served: Served) -> dict[str, Any]:
     )
 
 
-def report_answering(served: Served) -> dict[str, Any]:
+def report_answering(served: ServedModel) -> dict[str, Any]:
     """How scores become answers: decision, calibration, guarantee, rules."""
     return served.model.decider.described()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from manyhot.serving.errors import HttpError
+from manyhot.serving.errors import ApiError
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _NAME = re.compile(r';\s*name="((?:[^"\\\r\n]|\\.)*)"', re.IGNORECASE)
 _FILE = re.compile(r";\s*filename\*?=", re.IGNORECASE)
-MOST_HEAD = 8192
+MAX_HEAD = 8192
 
 
 class Part(NamedTuple):
@@ -40,30 +40,30 @@ def parts_of(body: bytes, content_type: str, most: int) -> list[Part]:
         most: Parts that are taken at most.
 
     Raises:
-        HttpError: No boundary, no such parts, or too many.
+        ApiError: No boundary, no such parts, or too many.
     """
     found = _BOUNDARY.search(content_type)
     if found is None:
-        raise HttpError(400, "the header has no boundary", argument="Content-Type")
+        raise ApiError(400, "the header has no boundary", argument="Content-Type")
     mark = b"\r\n--" + (found[1] or found[2]).encode("utf-8", errors="replace")
     body = b"\r\n" + body
     if body.count(mark) > most + 1:
-        raise HttpError(413, f"has more than {most} parts", argument="body")
+        raise ApiError(413, f"has more than {most} parts", argument="body")
     pieces = body.split(mark)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise HttpError(400, "the form is cut short or has another boundary than its header says", argument="body")
+        raise ApiError(400, "the form is cut short or has another boundary than its header says", argument="body")
     return [_part(piece) for piece in pieces[1:-1]]
 
 
 def _part(piece: bytes) -> Part:
     head, blank, content = piece.partition(b"\r\n\r\n")
     try:
-        text = head[:MOST_HEAD].decode("utf-8")
+        text = head[:MAX_HEAD].decode("utf-8")
     except UnicodeDecodeError:
-        raise HttpError(400, "the head of a part is not UTF-8", argument="body") from None
+        raise ApiError(400, "the head of a part is not UTF-8", argument="body") from None
     line = next((one for one in text.split("\r\n") if one.lower().startswith("content-disposition:")), "")
     name = _NAME.search(line)
-    if not blank or len(head) > MOST_HEAD or name is None:
-        raise HttpError(400, 'a part has no head with Content-Disposition: form-data; name="..."', argument="body")
+    if not blank or len(head) > MAX_HEAD or name is None:
+        raise ApiError(400, 'a part has no head with Content-Disposition: form-data; name="..."', argument="body")
     plain = re.sub(r"\\(.)", r"\1", name[1]).replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
     return Part(plain, content, _FILE.search(line) is not None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from manyhot.serving.model import Served
+from manyhot.serving.model import ServedModel
 from manyhot.serving.row_schema import example_of, row_schema
 from manyhot.version import __version__
 
@@ -32,7 +32,7 @@ ERROR = {"$ref": "#/components/schemas/Error"}
 RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 
 
-def description(models: Sequence[Served], has_token: bool) -> Json:
+def description(models: Sequence[ServedModel], has_token: bool) -> Json:
     """The whole document.
 
     Args:
@@ -66,7 +66,7 @@ def description(models: Sequence[Served], has_token: bool) -> Json:
     return document
 
 
-def _paths(served: Served, prefix: str, suffix: str) -> Json:
+def _paths(served: ServedModel, prefix: str, suffix: str) -> Json:
     labels = {"type": "object", "required": ["labels"], "properties": {"labels": {"type": "array"}}}
     model = {"type": "object", "required": ["name", "labels", "columns"]}
     return {
@@ -77,7 +77,7 @@ def _paths(served: Served, prefix: str, suffix: str) -> Json:
     }
 
 
-def _predict(served: Served, suffix: str) -> Json:
+def _predict(served: ServedModel, suffix: str) -> Json:
     row = {"$ref": f"#/components/schemas/Row_{_key(served)}"}
     most = served.limits.max_rows
     number = {"type": "number", "minimum": 0, "maximum": 1}
@@ -167,7 +167,7 @@ def _error_schema() -> Json:
     return {"type": "object", "required": ["error"], "properties": {"error": error}}
 
 
-def _answer_schema(served: Served) -> Json:
+def _answer_schema(served: ServedModel) -> Json:
     probability = {"type": "number", "minimum": 0, "maximum": 1}
     names = {"enum": list(served.labels)}
     pair = {"type": "object", "properties": {"label": names, "probability": probability}}
@@ -192,5 +192,5 @@ def _answer_schema(served: Served) -> Json:
     }
 
 
-def _key(served: Served) -> str:
+def _key(served: ServedModel) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else f"_{ord(letter):x}" for letter in served.name)

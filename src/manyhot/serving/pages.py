@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from manyhot.serving.errors import HttpError
+from manyhot.serving.errors import ApiError
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -34,7 +34,7 @@ def page_routes() -> list[Route]:
     async def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
         if name not in files:
-            raise HttpError(404, f"there is no file {name[:200]!r}", argument="path")
+            raise ApiError(404, f"there is no file {name[:200]!r}", argument="path")
         return Response(files[name], media_type=_type(name))
 
     return [Route("/", page, methods=["GET"]), Route("/static/{name}", page, methods=["GET"])]

@@ -21,9 +21,9 @@ from manyhot.estimators.prediction_table import WHY, answer_frame, as_csv, ids_o
 from manyhot.explanation.explain import Explanation
 from manyhot.persistence.container import strict_json
 from manyhot.serving.batching import Blocks
-from manyhot.serving.errors import HttpError, problem_of, unready
+from manyhot.serving.errors import ApiError, to_http_error, unready
 from manyhot.serving.limits import Limits
-from manyhot.serving.model import Asked, Served
+from manyhot.serving.model import PredictOptions, ServedModel
 from manyhot.serving.multipart import parts_of
 from manyhot.serving.state import Service
 from manyhot.validation import did_you_mean, shown
@@ -71,15 +71,15 @@ class Small(NamedTuple):
     """
 
     rows: list[Any]
-    asked: Asked
+    asked: PredictOptions
     blocks: Blocks
 
 
-def read_small(served: Served, body: bytes, query: Mapping[str, str]) -> Small | None:
+def read_small(served: ServedModel, body: bytes, query: Mapping[str, str]) -> Small | None:
     """What a body of JSON asks, up to `QUICK_BYTES` of it; None where answering it takes a thread.
 
     Raises:
-        HttpError: What cannot be answered.
+        ApiError: What cannot be answered.
     """
     rows, asked = _read_json(served, body, query)
     if len(rows) > QUICK_ROWS or asked.why:
@@ -87,12 +87,14 @@ def read_small(served: Served, body: bytes, query: Mapping[str, str]) -> Small |
     return Small(rows, asked, served.rows.checked(rows))
 
 
-def answer_small(served: Served, small: Small, found: tuple[np.ndarray, ...]) -> Answer:
-    """The answer to a small request, from what `Served.score` gave for its rows."""
+def answer_small(served: ServedModel, small: Small, found: tuple[np.ndarray, ...]) -> Answer:
+    """The answer to a small request, from what `ServedModel.score` gave for its rows."""
     return _as_json(served, small.asked, small.rows, [Scored(*found)], None)
 
 
-async def predict(service: Service, served: Served, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
+async def predict(
+    service: Service, served: ServedModel, body: bytes, content_type: str, query: Mapping[str, str]
+) -> Answer:
     """Answer one request.
 
     Args:
@@ -103,11 +105,11 @@ async def predict(service: Service, served: Served, body: bytes, content_type: s
         query: The parameters of the address.
 
     Raises:
-        HttpError: What cannot be answered.
+        ApiError: What cannot be answered.
     """
     media = content_type.partition(";")[0].strip().lower()
     if media not in (JSON, FORM, *TABLES):
-        raise HttpError(
+        raise ApiError(
             415, f"got {shown(media)}, expected {JSON}, {FORM} or {', '.join(TABLES)}", argument="Content-Type"
         )
     batches = service.batches_of(served)
@@ -126,7 +128,7 @@ async def predict(service: Service, served: Served, body: bytes, content_type: s
     except TimeoutError:
         raise unready(f"no answer within {service.limits.answer_seconds:g} seconds; send fewer rows") from None
     except InputError as error:
-        raise problem_of(error) from None
+        raise to_http_error(error) from None
 
 
 class _Large:
@@ -139,7 +141,7 @@ class _Large:
         ends: When it has to be done, on the clock of `time.monotonic`.
     """
 
-    def __init__(self, service: Service, served: Served, media: str, ends: float) -> None:
+    def __init__(self, service: Service, served: ServedModel, media: str, ends: float) -> None:
         self.service, self.served, self.media, self.ends = service, served, media, ends
 
     def answer(self, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
@@ -158,10 +160,10 @@ class _Large:
             try:
                 scored.append(self._scored(served.rows.checked(piece), len(piece)))
                 reasons += served.explain(piece, asked) if asked.why else []
-            except HttpError as problem:
+            except ApiError as problem:
                 raise problem.moved(first) from None
             except InputError as error:
-                raise problem_of(error).moved(first) from None
+                raise to_http_error(error).moved(first) from None
         return _as_json(served, asked, rows, scored, reasons if asked.why else None)
 
     def _table(self, body: bytes, query: Mapping[str, str]) -> Answer:
@@ -208,32 +210,30 @@ def _parsed(text: bytes, what: str, limits: Limits) -> Any:
     try:
         return strict_json.parse(text, what, limits.of_json, is_finite=False)
     except InputError as error:
-        raise HttpError(400, error.message, argument=what) from None
+        raise ApiError(400, error.message, argument=what) from None
 
 
-def _read_json(served: Served, body: bytes, query: Mapping[str, str]) -> tuple[list[Any], Asked]:
+def _read_json(served: ServedModel, body: bytes, query: Mapping[str, str]) -> tuple[list[Any], PredictOptions]:
     if query:
-        raise HttpError(422, f"unknown: {shown(next(iter(query)))}; JSON says all in its body", argument="query")
+        raise ApiError(422, f"unknown: {shown(next(iter(query)))}; JSON says all in its body", argument="query")
     return _rows_and_asked(served, _parsed(body, "body", served.limits))
 
 
-def _rows_and_asked(served: Served, document: Any) -> tuple[list[Any], Asked]:
+def _rows_and_asked(served: ServedModel, document: Any) -> tuple[list[Any], PredictOptions]:
     if type(document) is not dict:
-        raise HttpError(422, f'got {shown(document)}, expected an object such as {{"rows": [...]}}', argument="body")
+        raise ApiError(422, f'got {shown(document)}, expected an object such as {{"rows": [...]}}', argument="body")
     for name in document:
         if name != "rows" and name not in ASKED:
             hint = did_you_mean(name, ("rows", *ASKED))
-            raise HttpError(422, f"unknown: {shown(name)}; known are rows, {', '.join(ASKED)}{hint}", argument="body")
+            raise ApiError(422, f"unknown: {shown(name)}; known are rows, {', '.join(ASKED)}{hint}", argument="body")
     rows = document.get("rows")
     if type(rows) is not list or not rows:
         got = "nothing" if rows is None else shown(rows)
-        raise HttpError(422, f"got {got}, expected a list of one row or more", argument="rows")
+        raise ApiError(422, f"got {got}, expected a list of one row or more", argument="rows")
     asked = served.asked(document)
     most = served.limits.max_why_rows if asked.why else served.limits.max_rows
     if len(rows) > most:
-        raise HttpError(
-            422, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows"
-        )
+        raise ApiError(422, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows")
     return rows, asked
 
 
@@ -243,12 +243,12 @@ def _told(query: Mapping[str, str], limits: Limits, without: str) -> dict[str, A
     told = {}
     for name, text in query.items():
         if name not in known:
-            raise HttpError(422, f"unknown: {shown(name)}; known are {', '.join(known)}", argument="query")
+            raise ApiError(422, f"unknown: {shown(name)}; known are {', '.join(known)}", argument="query")
         told[name] = _parsed(text.encode("utf-8", errors="replace"), name, limits)
     return told
 
 
-def _form(served: Served, body: bytes, content_type: str) -> dict[str, Any]:
+def _form(served: ServedModel, body: bytes, content_type: str) -> dict[str, Any]:
     """A form as the object that JSON would be: the k-th file of a column belongs to the k-th row."""
     document: dict[str, Any] = {}
     files: dict[str, list[bytes]] = {}
@@ -256,31 +256,31 @@ def _form(served: Served, body: bytes, content_type: str) -> dict[str, Any]:
         if part.is_file or part.name not in ("rows", *ASKED):
             files.setdefault(part.name, []).append(part.content)
         elif part.name in document:
-            raise HttpError(422, "stands twice in the form", argument=part.name)
+            raise ApiError(422, "stands twice in the form", argument=part.name)
         else:
             document[part.name] = _parsed(part.content, part.name, served.limits)
     known = [column["name"] for column in served.columns if column["kind"] == "image"]
     for name in files:
         if name not in known:
             what = f"the model's images are {known}" if known else "the model takes no images"
-            raise HttpError(
+            raise ApiError(
                 422, f"there is a file {shown(name)}, but {what}{did_you_mean(name, known)}", argument="body"
             )
     n_rows = max((len(one) for one in files.values()), default=0)
     rows = document.setdefault("rows", [{} for _ in range(n_rows)])
     if files and (type(rows) is not list or not all(type(row) is dict for row in rows)):
-        raise HttpError(422, "expected a list of objects", argument="rows")
+        raise ApiError(422, "expected a list of objects", argument="rows")
     for name, contents in files.items():
         if len(contents) != len(rows):
-            raise HttpError(422, f"{len(contents)} files for {len(rows)} rows", column=name)
+            raise ApiError(422, f"{len(contents)} files for {len(rows)} rows", column=name)
         for row, content in zip(rows, contents, strict=True):
             row[name] = content
     return document
 
 
 def _as_json(
-    served: Served,
-    asked: Asked,
+    served: ServedModel,
+    asked: PredictOptions,
     rows: Sequence[Any],
     scored: Sequence[Scored],
     reasons: Sequence[Mapping[str, Explanation]] | None,

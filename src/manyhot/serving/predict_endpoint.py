@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from manyhot.serving.errors import HttpError
+from manyhot.serving.errors import ApiError
 from manyhot.serving.predict import predict
 from manyhot.serving.state import Service
 
@@ -36,7 +36,7 @@ class Predict:
         asked = scope["query_string"].decode("latin-1")
         query = dict(parse_qsl(asked, keep_blank_values=True)) if asked else {}
         service.batches_of(served)
-        held = Held(service)
+        held = MemoryReservation(service)
         try:
             body = await self._awaited(headers, receive, held)
             with service.active():
@@ -49,8 +49,8 @@ class Predict:
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": told.content})
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive, held: Held) -> bytes:
-        """The body, counted while it comes in; `HttpError` where it is longer than is taken."""
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive, held: MemoryReservation) -> bytes:
+        """The body, counted while it comes in; `ApiError` where it is longer than is taken."""
         limits = self.service.limits
         told = headers.get(b"content-length", b"0")
         if told.isdigit() and int(told[:20]) > limits.max_body_bytes:
@@ -68,21 +68,21 @@ class Predict:
             if not message.get("more_body", False):
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _awaited(self, headers: dict[bytes, bytes], receive: Receive, held: Held) -> bytes:
-        """The same of a body that is still on its way; `HttpError` also where it does not arrive in time."""
+    async def _awaited(self, headers: dict[bytes, bytes], receive: Receive, held: MemoryReservation) -> bytes:
+        """The same of a body that is still on its way; `ApiError` also where it does not arrive in time."""
         seconds = self.service.limits.body_seconds
         try:
             async with asyncio.timeout(seconds):
                 return await self._body(headers, receive, held)
         except TimeoutError:
             message = f"{held.n_bytes} bytes came within {seconds:g} seconds, and not the last one"
-            raise HttpError(408, message, argument="body") from None
+            raise ApiError(408, message, argument="body") from None
 
-    def _too_long(self, got: str) -> HttpError:
-        return HttpError(413, f"{got}, at most {self.service.limits.max_body_bytes} bytes are taken", argument="body")
+    def _too_long(self, got: str) -> ApiError:
+        return ApiError(413, f"{got}, at most {self.service.limits.max_body_bytes} bytes are taken", argument="body")
 
 
-class Held:
+class MemoryReservation:
     """The bytes of one request that the service holds.
 
     Args:

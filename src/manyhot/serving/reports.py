@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from manyhot.errors import InputError
 from manyhot.reports.html import render
-from manyhot.reports.model_page import kept_page
-from manyhot.serving.errors import HttpError, unready
-from manyhot.serving.model import Served
+from manyhot.reports.model_page import out_of_fold_page
+from manyhot.serving.errors import ApiError, unready
+from manyhot.serving.model import ServedModel
 from manyhot.serving.state import Service
 
 POLICY = "frame-ancestors 'none'"
@@ -30,11 +30,11 @@ class Reports:
         self._made: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    async def answer(self, served: Served) -> Response:
+    async def answer(self, served: ServedModel) -> Response:
         """The page of a model.
 
         Raises:
-            HttpError: The model keeps nothing to make it of, or it takes too long; what was begun is finished, and the
+            ApiError: The model keeps nothing to make it of, or it takes too long; what was begun is finished, and the
                 next one who asks finds it.
         """
         making = asyncio.get_running_loop().run_in_executor(self.service.pool, self._page, served)
@@ -44,11 +44,11 @@ class Reports:
         except TimeoutError:
             raise unready("the report is still being made; come back") from None
         except InputError as error:
-            raise HttpError(404, f"there is no report: {error.message}", argument="path") from None
+            raise ApiError(404, f"there is no report: {error.message}", argument="path") from None
         return Response(page, headers={"content-security-policy": POLICY}, media_type="text/html; charset=utf-8")
 
-    def _page(self, served: Served) -> bytes:
+    def _page(self, served: ServedModel) -> bytes:
         with self._lock:
             if served.name not in self._made:
-                self._made[served.name] = render(kept_page(served.model, f"{served.name}.manyhot")).encode()
+                self._made[served.name] = render(out_of_fold_page(served.model, f"{served.name}.manyhot")).encode()
             return self._made[served.name]

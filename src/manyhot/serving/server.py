@@ -31,7 +31,7 @@ from manyhot.serving.state import Service
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 TOKEN_VARIABLE = "MANYHOT_TOKEN"
 """The environment variable that holds the token."""
-LEAST_TOKEN = 16
+MIN_TOKEN = 16
 KEEP_ALIVE_SECONDS = 30
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits: batches and answers alternate often."""
@@ -171,9 +171,9 @@ def token_of(file: Path | None) -> str | None:
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not token:
             return None
-    if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+    if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise InputError(
-            f"got a token of {len(token)} characters, expected {LEAST_TOKEN} or more of ASCII without blanks",
+            f"got a token of {len(token)} characters, expected {MIN_TOKEN} or more of ASCII without blanks",
             argument="--token-file" if file is not None else TOKEN_VARIABLE,
         )
     return token

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from functools import partial
 
 from manyhot.serving.batching import Batches
-from manyhot.serving.errors import HttpError, busy, unready
+from manyhot.serving.errors import ApiError, busy, unready
 from manyhot.serving.limits import Limits
-from manyhot.serving.model import Served
+from manyhot.serving.model import ServedModel
 from manyhot.serving.prometheus import ROWS, Counters
 from manyhot.validation import did_you_mean
 
@@ -40,7 +40,7 @@ class Service:
         limits: Bounds of requests.
     """
 
-    def __init__(self, models: Sequence[Served], limits: Limits) -> None:
+    def __init__(self, models: Sequence[ServedModel], limits: Limits) -> None:
         self.models = {served.name: served for served in models}
         self.first, self.limits = models[0], limits
         self.counters = Counters()
@@ -67,23 +67,23 @@ class Service:
             assert served.batches is not None
             served.batches.close()
 
-    def model(self, name: str | None) -> Served:
+    def model(self, name: str | None) -> ServedModel:
         """The model of that name, or the first.
 
         Raises:
-            HttpError: There is none.
+            ApiError: There is none.
         """
         if name is None:
             return self.first
         if name not in self.models:
-            raise HttpError(404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name")
+            raise ApiError(404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name")
         return self.models[name]
 
-    def batches_of(self, served: Served) -> Batches:
+    def batches_of(self, served: ServedModel) -> Batches:
         """A model's queue.
 
         Raises:
-            HttpError: Not everything is compiled yet, or the service is about to end.
+            ApiError: Not everything is compiled yet, or the service is about to end.
         """
         if not self.is_ready or served.batches is None:
             raise unready(self.state())
@@ -101,7 +101,7 @@ class Service:
         """Count bytes that are held from now on.
 
         Raises:
-            HttpError: There is no room for them.
+            ApiError: There is no room for them.
         """
         if self.n_held_bytes + n_bytes > self.limits.max_held_bytes:
             raise busy("too many bytes of other requests are held; come back")
@@ -120,7 +120,7 @@ class Service:
         """A request is being answered meanwhile.
 
         Raises:
-            HttpError: Too many are.
+            ApiError: Too many are.
         """
         if self.n_active >= self.limits.max_waiting:
             raise busy(f"{self.n_active} requests are being answered, which is the most; come back")

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from manyhot.data.readers import ReadOptions, read, read_chunks, survey
+from manyhot.data.readers import ReadOptions, read, read_chunks, sample_file
 from manyhot.data.readers.image_folder import Listing
 from manyhot.encoders.images.encoder import ImageEncoder
 from manyhot.errors import InputError
@@ -141,7 +141,7 @@ def test_rows_and_images_without_each_other(table, tmp_path):
     pieces = list(read_chunks(path, options, rows=6))
     np.testing.assert_array_equal(np.concatenate([piece.rows for piece in pieces]), samples.rows)
     np.testing.assert_array_equal(np.concatenate([piece.ids for piece in pieces]), samples.ids)
-    found = survey(path, options)
+    found = sample_file(path, options)
     assert (found.file.n_rows, found.samples.n_samples) == (30, 30)
     assert sum(piece.n_samples for piece in found.file.pieces()) == 30
 

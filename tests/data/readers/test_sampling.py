@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from manyhot.data.readers import ReadOptions, read, survey
+from manyhot.data.readers import ReadOptions, read, sample_file
 from manyhot.data.readers.sampling import Reservoir
 
 
@@ -56,7 +56,7 @@ def test_pieces_are_the_file(tmp_path, name):
         tmp_path / name
     )
     options = ReadOptions(labels="label_*")
-    found = survey(tmp_path / name, options, max_rows=100)
+    found = sample_file(tmp_path / name, options, max_rows=100)
     whole = read(tmp_path / name, options)
     assert found.file.n_rows == 900
     pieces = list(found.file.pieces())
@@ -66,4 +66,4 @@ def test_pieces_are_the_file(tmp_path, name):
     assert joined["kind"].to_list() == whole.features["kind"].to_list()
     assert found.samples.features["x"].to_list() == [frame["x"][int(k)] for k in found.rows]
     assert found.samples.kinds["flag"] == "numeric"  # a later piece may hold other numbers
-    assert survey(tmp_path / name, options).samples.kinds["flag"] == "boolean"
+    assert sample_file(tmp_path / name, options).samples.kinds["flag"] == "boolean"

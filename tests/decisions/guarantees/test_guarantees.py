@@ -13,7 +13,7 @@ from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees import Guarantee, control_false_discoveries, control_miss_rate, least_rows
 from manyhot.decisions.guarantees.false_discovery_rate import _tested
 from manyhot.decisions.guarantees.test_order import (
-    MOST_TESTS,
+    MAX_TESTS,
     STARTS,
     fixed_order,
     label_curve,
@@ -174,7 +174,7 @@ def test_a_learned_order_goes_from_the_surest_to_more_answers():
     scores, targets = made_up(n=1000, seed=3)
     curve = row_curve(Entries(targets.values, None, scores))
     order = learned_order(curve, 0.2)
-    assert 10 < len(order.thresholds) <= MOST_TESTS
+    assert 10 < len(order.thresholds) <= MAX_TESTS
     assert order.parts.tolist() == [1.0] + [0.0] * (len(order.thresholds) - 1)
     assert (np.diff(order.thresholds) < 0).all()
     p_values = []

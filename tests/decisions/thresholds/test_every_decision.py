@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
@@ -156,7 +156,7 @@ def test_a_spec_that_is_wrong_is_refused(spec):
 
 
 def test_the_plan_names_decisions_that_are_there():
-    plan = Plan()
+    plan = TrainingConfig()
     assert thresholds.build(plan.decide).name == plan.decide
     with pytest.raises(InputError, match="did you mean 'f1_macro'"):
         thresholds.build("f1_makro")
@@ -248,7 +248,7 @@ class TestSpread:
         scores, targets = made_up()
         assert with_spread(built("top_k"), scores, targets).spread is None
         assert with_spread(built("half"), scores, targets).spread.tolist() == [0.0] * 30
-        monkeypatch.setattr(stability, "MOST_SCORES", scores.size - 1)
+        monkeypatch.setattr(stability, "MAX_SCORES", scores.size - 1)
         assert with_spread(built("f1_macro"), scores, targets).spread is None
 
     @pytest.mark.parametrize("folds", [np.zeros(250, dtype=int), np.arange(249), np.arange(250.0), np.zeros((250, 1))])

@@ -62,7 +62,7 @@ def test_measures_of_rows_reach_at_least_the_best_shared_threshold_and_mostly_th
 
 @pytest.mark.parametrize("name", ROW_MEASURES)
 def test_no_single_threshold_can_be_moved_to_a_better_place(name, monkeypatch):
-    monkeypatch.setattr(samplewise, "LEAST_GAIN", 0.0)
+    monkeypatch.setattr(samplewise, "MIN_GAIN", 0.0)
     scores, targets = made_up(n=60, n_labels=8, seed=3)
     decision = fitted(name, scores, targets, shrink=0)
     here = ON_ROWS[name](targets, decision.apply(scores)).value
@@ -119,7 +119,7 @@ def test_scores_of_labels_without_a_positive_change_no_other_threshold(name):
 def test_few_candidates_for_the_shared_threshold_are_enough(name, monkeypatch):
     scores, targets = made_up(n=400)
     whole = fitted(name, scores, targets)
-    monkeypatch.setattr(shrinkage, "MOST_CANDIDATES", 100)
+    monkeypatch.setattr(shrinkage, "MAX_CANDIDATES", 100)
     np.testing.assert_allclose(fitted(name, scores, targets).thresholds.values, whole.thresholds.values, atol=0.1)
 
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from manyhot.encoders import TableEncoder
-from manyhot.encoders.feature_cache import LEAST_ROWS
+from manyhot.encoders.feature_cache import MIN_ROWS
 from manyhot.encoders.images.backbone_features import CALL_IMAGES, ImageFeatures
 from manyhot.encoders.scaling import fit_scale
 from manyhot.errors import InputError
@@ -73,9 +73,9 @@ def test_other_weights_and_other_sizes_do_not_meet(is_kept, cache):
 
 def test_a_call_has_so_many_images_at_most_and_progress_is_told():
     function, told = Sums(), []
-    ImageFeatures(function, is_kept=False).of(some(CALL_IMAGES + LEAST_ROWS, edges=(32, 32)), told.append)
-    assert function.looked == [CALL_IMAGES, LEAST_ROWS]
-    assert told == [CALL_IMAGES / (CALL_IMAGES + LEAST_ROWS), 1.0]
+    ImageFeatures(function, is_kept=False).of(some(CALL_IMAGES + MIN_ROWS, edges=(32, 32)), told.append)
+    assert function.looked == [CALL_IMAGES, MIN_ROWS]
+    assert told == [CALL_IMAGES / (CALL_IMAGES + MIN_ROWS), 1.0]
 
 
 def frame(n: int = 40, seed: int = 0) -> pl.DataFrame:

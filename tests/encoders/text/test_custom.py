@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, cross_validate, load
-from manyhot.encoders.feature_cache import LEAST_ROWS, Kept, key_of
-from manyhot.encoders.text.custom import CALL_TEXTS, PROBE, Features, FunctionEncoder
+from manyhot.encoders.feature_cache import MIN_ROWS, FeatureCache, key_of
+from manyhot.encoders.text.custom import CALL_TEXTS, PROBE, CachedTextFunction, FunctionEncoder
 from manyhot.errors import InputError
 
 SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
@@ -36,41 +36,41 @@ class Counting:
 
 def test_distinct_texts_are_asked_for_once_and_never_again():
     function = Counting()
-    rows = Features(function, "counting").of(TEXTS)
+    rows = CachedTextFunction(function, "counting").of(TEXTS)
     np.testing.assert_array_equal(rows, Counting()(TEXTS).astype(np.float32))
     assert sorted(function.asked) == sorted([*PROBE, *set(TEXTS)])
     again = Counting()
-    np.testing.assert_array_equal(Features(again, "counting").of(TEXTS[::-1]), rows[::-1])
+    np.testing.assert_array_equal(CachedTextFunction(again, "counting").of(TEXTS[::-1]), rows[::-1])
     assert again.asked == list(PROBE)
 
 
 def test_another_name_another_function_and_no_cache_ask_again(cache):
-    Features(Counting(), "counting").of(TEXTS)
+    CachedTextFunction(Counting(), "counting").of(TEXTS)
     for function, name, is_kept in ((Counting(), "other", True), (Counting(1), "counting", True)):
-        Features(function, name, is_kept).of(TEXTS)
+        CachedTextFunction(function, name, is_kept).of(TEXTS)
         assert len(function.asked) == len(PROBE) + len(set(TEXTS))
     n_files = len(list(cache.rglob("*.npy")))
     assert n_files == 3
-    Features(Counting(), "third", is_kept=False).of(TEXTS)
+    CachedTextFunction(Counting(), "third", is_kept=False).of(TEXTS)
     assert len(list(cache.rglob("*.npy"))) == n_files
 
 
 def test_files_hold_numbers_alone_and_damaged_ones_are_computed_again(cache):
-    rows = Features(Counting(), "counting").of(TEXTS)
+    rows = CachedTextFunction(Counting(), "counting").of(TEXTS)
     (file,) = cache.rglob("*.npy")
     assert b"text" not in np.load(file, allow_pickle=False).tobytes()
     file.write_bytes(file.read_bytes()[:100])
-    np.testing.assert_array_equal(Features(Counting(), "counting").of(TEXTS), rows)
+    np.testing.assert_array_equal(CachedTextFunction(Counting(), "counting").of(TEXTS), rows)
     np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.testing.assert_array_equal(Features(Counting(), "counting").of(TEXTS), rows)
+    np.testing.assert_array_equal(CachedTextFunction(Counting(), "counting").of(TEXTS), rows)
 
 
 def test_few_texts_make_no_file_and_a_folder_that_cannot_be_written_is_no_error(cache, tmp_path):
-    features = Features(Counting(), "counting")
-    features.of(TEXTS[: LEAST_ROWS - 1])
+    features = CachedTextFunction(Counting(), "counting")
+    features.of(TEXTS[: MIN_ROWS - 1])
     assert not list(cache.rglob("*.npy"))
     (tmp_path / "file").write_text("")
-    kept = Kept(tmp_path / "file" / "below", 2)
+    kept = FeatureCache(tmp_path / "file" / "below", 2)
     kept.add([key_of(text) for text in TEXTS], np.ones((len(TEXTS), 2)))
     assert kept.find([key_of("text 0")])[0] is not None
 
@@ -82,7 +82,7 @@ def test_a_call_has_so_many_texts_at_most():
         sizes.append(len(texts))
         return np.ones((len(texts), 1))
 
-    Features(function).of([str(k) for k in range(2 * CALL_TEXTS + 5)])
+    CachedTextFunction(function).of([str(k) for k in range(2 * CALL_TEXTS + 5)])
     assert sizes == [len(PROBE), CALL_TEXTS, CALL_TEXTS, 5]
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from manyhot.backend import jax, keras, precision
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.engine.extreme import chunked_head
 from manyhot.engine.extreme.optimizers import Head, adamw, rowwise_adagrad, sgd
 from manyhot.engine.extreme.sparse_targets import ListedTargets, padded_positives
-from manyhot.engine.losses import LossFacts
+from manyhot.engine.losses import LossContext
 from manyhot.engine.losses.cross_entropy import binary_crossentropy
 from manyhot.engine.optimizers import make_optimizer
 from manyhot.engine.train_step import safe_mean
@@ -67,7 +67,7 @@ def dense_loss(case: Case, hidden: jax.Array, head: Head) -> jax.Array:
     logits = hidden @ head.kernel.T + head.bias
     mask = case.known & (np.asarray(case.targets.weights) > 0)[:, None]
     ones = jnp.ones(case.n_labels, logits.dtype)
-    elements = binary_crossentropy(logits, case.values.astype(logits.dtype), mask, LossFacts({}, ones, ones))
+    elements = binary_crossentropy(logits, case.values.astype(logits.dtype), mask, LossContext({}, ones, ones))
     weights = jnp.where(mask, case.targets.weights[:, None], 0)
     return safe_mean((elements * weights).sum(), weights.sum())
 
@@ -128,7 +128,7 @@ def test_a_step_is_the_step_of_all_logits_at_once(dtype, tolerance, shape, name,
 def test_ten_steps_are_those_of_the_dense_engine(name):
     with precision("float64"):
         case = make_case((9, 6, 37, 8), "float64")
-        plan = Plan(optimizer=name, learning_rate=0.05, weight_decay=0.1, momentum=0.0)
+        plan = TrainingConfig(optimizer=name, learning_rate=0.05, weight_decay=0.1, momentum=0.0)
         theirs = make_optimizer(plan)
         mine = {"adamw": adamw(0.1), "adam": adamw(), "sgd": sgd()}[name]
         kernel = case.head.kernel.T

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from manyhot.backend import jax, precision
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.engine.embedding_bags import RATE
 from manyhot.engine.extreme import trainer
 from manyhot.engine.extreme.scoring import TopScorer
@@ -34,11 +34,13 @@ def spec(dropout: float = 0.0, dtype: str = "float64") -> TrunkSpec:
     return TrunkSpec(settings, {"features": (3,), "text": (F,)}, dtype)
 
 
-def plan(**more) -> Plan:
-    return Plan(**{"epochs": 2, "batch_size": 8, "precision": "float64", "learning_rate": 0.01, "seed": 3, **more})
+def plan(**more) -> TrainingConfig:
+    return TrainingConfig(
+        **{"epochs": 2, "batch_size": 8, "precision": "float64", "learning_rate": 0.01, "seed": 3, **more}
+    )
 
 
-def dense_reference(blocks, targets, bias, settled: Plan) -> tuple[list, np.ndarray, np.ndarray, float]:
+def dense_reference(blocks, targets, bias, settled: TrainingConfig) -> tuple[list, np.ndarray, np.ndarray, float]:
     """The same training with all logits at once, automatic gradients, and a full table."""
     networks = spec().networks(Start(1, None, "float64"))
     model = networks.build(0)
@@ -91,7 +93,7 @@ def test_training_is_that_of_all_logits_at_once():
     blocks, targets, bias = case()
     with precision("float64"):
         trainable, kernel, last_bias, loss = dense_reference(blocks, targets, bias, plan())
-    weights, curve = trainer.train_many(spec().networks(Start(1, None, "float64")), blocks, targets, bias, plan())
+    weights, curve = trainer.train_extreme(spec().networks(Start(1, None, "float64")), blocks, targets, bias, plan())
     for got, expected in zip(weights.trainable, trainable, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(weights.kernel, kernel, rtol=1e-6, atol=1e-7)
@@ -104,7 +106,7 @@ def test_training_is_that_of_all_logits_at_once():
 def test_the_best_labels_are_those_of_all_logits_at_once():
     blocks, targets, bias = case()
     networks = spec().networks(Start(1, None, "float64"))
-    weights, _ = trainer.train_many(networks, blocks, targets, bias, plan())
+    weights, _ = trainer.train_extreme(networks, blocks, targets, bias, plan())
     labels, scores = TopScorer(networks, weights, "float64").top(blocks, 7)
     with precision("float64"):
         bags = {"text": blocks["text"].toarray().astype(float) @ weights.trainable[0]}
@@ -123,7 +125,7 @@ def test_one_program_for_all_epochs_and_for_training_again():
     PROGRAMS._programs.clear()
     for seed in (0, 1):
         networks = spec(0.3, "float32").networks(Start(seed, None, "float32"))
-        trainer.train_many(networks, blocks, targets, bias, plan(epochs=3, precision="float32", seed=seed))
+        trainer.train_extreme(networks, blocks, targets, bias, plan(epochs=3, precision="float32", seed=seed))
     assert len(PROGRAMS._programs) == 1
 
 
@@ -136,7 +138,7 @@ def test_the_program_keeps_one_copy_of_the_last_layer_and_no_rows_by_labels():
     networks = TrunkSpec(settings, {"text": (100,)}, "float32").networks()
     PROGRAMS._programs.clear()
     small = plan(epochs=1, batch_size=n, precision="float32")
-    trainer.train_many(networks, blocks, sp.csr_matrix(targets), np.zeros(width), small)
+    trainer.train_extreme(networks, blocks, sp.csr_matrix(targets), np.zeros(width), small)
     (program,) = PROGRAMS._programs.values()
     used = program.memory_analysis()
     head_bytes = 4 * width * (d + 1)
@@ -150,7 +152,7 @@ def test_a_row_with_far_more_labels_than_others_and_rows_without():
     blocks, targets, bias = case()
     full = targets.toarray()
     full[0], full[1:5] = True, False
-    weights, curve = trainer.train_many(spec().networks(), blocks, sp.csr_matrix(full), bias, plan())
+    weights, curve = trainer.train_extreme(spec().networks(), blocks, sp.csr_matrix(full), bias, plan())
     assert np.isfinite(curve).all()
     assert np.isfinite(weights.kernel).all()
 
@@ -161,7 +163,7 @@ def test_a_loss_that_is_not_finite_is_told():
 
     blocks, targets, bias = case()
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        trainer.train_many(spec().networks(), blocks, targets, bias, plan(learning_rate=1e300, epochs=3))
+        trainer.train_extreme(spec().networks(), blocks, targets, bias, plan(learning_rate=1e300, epochs=3))
 
 
 def test_labels_in_a_chunk():

@@ -247,7 +247,7 @@ def test_decisions_and_rules_that_do_not_suit_are_told_before_training(rows, tol
     def train(*_):
         pytest.fail("training has begun")
 
-    monkeypatch.setattr(run_module, "train_and_tune", train)
+    monkeypatch.setattr(run_module, "train_and_fine_tune", train)
     with pytest.raises(InputError):
         cross_validate(MultiLabelClassifier(**QUICK), X, Y, folds=3, repeats=1, **told)
 

@@ -7,8 +7,8 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import MEASURES, brier, intervals, log_loss, measure, measure_labels
 from manyhot.evaluation.metrics.bootstrap import (
-    LEAST_DRAWS,
-    MOST_DRAWS,
+    MAX_DRAWS,
+    MIN_DRAWS,
     answer_statistics,
     draw,
     ece_of_labels,
@@ -71,9 +71,9 @@ def test_intervals_are_reproducible_and_hold_the_measured_values():
 
 
 def test_fewer_draws_for_more_data():
-    assert n_draws(600, 6) == MOST_DRAWS
+    assert n_draws(600, 6) == MAX_DRAWS
     assert n_draws(20_000, 983) == 101
-    assert n_draws(10_000_000, 1000) == LEAST_DRAWS
+    assert n_draws(10_000_000, 1000) == MIN_DRAWS
 
 
 def test_most_intervals_hold_the_true_f1():

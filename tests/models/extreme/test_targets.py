@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.models.extreme.targets import many_targets, targets_for
+from manyhot.models.extreme.targets import extreme_targets, targets_for
 
 DENSE = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=bool)
 SETS = [["a", "c"], [], ["b"]]
@@ -28,7 +28,7 @@ SETS = [["a", "c"], [], ["b"]]
     ],
 )
 def test_every_matrix_means_the_same(y):
-    labels, targets = many_targets(y)
+    labels, targets = extreme_targets(y)
     assert labels.names == ("label_0", "label_1", "label_2")
     assert targets.dtype == bool
     assert (targets.toarray() == DENSE).all()
@@ -38,22 +38,22 @@ def test_every_matrix_means_the_same(y):
     "y", [SETS, [set(row) for row in SETS], [("c", "a", "a"), (), ("b",)], pl.Series(SETS), pd.Series(SETS)]
 )
 def test_label_sets_give_their_names_sorted(y):
-    labels, targets = many_targets(y)
+    labels, targets = extreme_targets(y)
     assert labels.names == ("a", "b", "c")
     assert (targets.toarray() == DENSE).all()
 
 
 def test_names_that_are_given_fix_the_order_and_may_hold_labels_never_seen():
-    labels, targets = many_targets(SETS, ["z", "c", "b", "a"])
+    labels, targets = extreme_targets(SETS, ["z", "c", "b", "a"])
     assert labels.names == ("z", "c", "b", "a")
     assert (targets.toarray() == np.column_stack([np.zeros(3, bool), DENSE[:, ::-1]])).all()
-    assert many_targets(sp.csr_matrix(DENSE), ["x", "y", "z"])[0].names == ("x", "y", "z")
+    assert extreme_targets(sp.csr_matrix(DENSE), ["x", "y", "z"])[0].names == ("x", "y", "z")
 
 
 def test_zeros_that_are_stored_and_entries_stored_twice():
     raw = sp.csr_matrix((np.array([1.0, 0.0, 1.0, 1.0]), np.array([2, 1, 0, 2]), np.array([0, 4])), shape=(1, 4))
     kept = raw.copy()
-    _, targets = many_targets(raw)
+    _, targets = extreme_targets(raw)
     assert targets.toarray().tolist() == [[True, False, True, False]]
     assert targets.nnz == 2
     assert targets.indices.tolist() == [0, 2]
@@ -83,18 +83,18 @@ def test_zeros_that_are_stored_and_entries_stored_twice():
 )
 def test_what_is_none_is_told(y, words):
     with pytest.raises(InputError, match=words):
-        many_targets(y)
+        extreme_targets(y)
 
 
 def test_the_row_and_the_column_of_a_wrong_entry():
     with pytest.raises(InputError) as caught:
-        many_targets(sp.csr_matrix([[0, 1, 0], [0, 0, 3]]))
+        extreme_targets(sp.csr_matrix([[0, 1, 0], [0, 0, 3]]))
     assert (caught.value.row, caught.value.column) == (2, "2")
 
 
 def test_names_that_do_not_fit():
     with pytest.raises(InputError, match="3 columns but 2 labels"):
-        many_targets(sp.csr_matrix(DENSE), ["a", "b"])
+        extreme_targets(sp.csr_matrix(DENSE), ["a", "b"])
     with pytest.raises(InputError, match=r"'bleu' is not among the labels; did you mean"):
         targets_for([["bleu"]], LabelSpace(("red", "blue")))
     with pytest.raises(InputError, match="3 columns but 2"):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from manyhot.data.targets import Targets
-from manyhot.models.segmentation import Tally
+from manyhot.models.segmentation import ConfusionCounts
 from manyhot.models.segmentation.confusion_counts import BINS, bin_of
 from tests.fixtures.scenes import slow_measures
 
@@ -31,7 +31,7 @@ def together(images) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_counts_are_those_of_all_known_pixels(images):
-    tally = Tally(3)
+    tally = ConfusionCounts(3)
     for scores, targets in images:
         tally.add_answers(scores > 0.5, targets)
     scores, values, known = together(images)
@@ -44,7 +44,7 @@ def test_counts_are_those_of_all_known_pixels(images):
 
 
 def test_average_precision_is_that_of_the_scores_but_for_ties_within_a_bin(images):
-    tally = Tally(3)
+    tally = ConfusionCounts(3)
     for scores, targets in images:
         tally.add_scores(scores, targets)
     scores, values, known = together(images)
@@ -67,7 +67,7 @@ def test_bins_keep_the_order_and_take_every_score():
 
 
 def test_values_have_names_and_means(images):
-    tally = Tally(3)
+    tally = ConfusionCounts(3)
     for scores, targets in images:
         tally.add_answers(scores > 0.5, targets)
         tally.add_scores(scores, targets)

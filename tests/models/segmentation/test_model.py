@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, cross_validate, load
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets
 from manyhot.data.splitting.folds import MemberRows
 from manyhot.data.target_input import pixel_targets_in_order
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.models.segmentation import Pictures
+from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.training import _held, _out_of_fold, pixel_report, prepare_pixels
 from tests.fixtures.scenes import LABELS, scenes, slow_measures
 
@@ -73,12 +73,14 @@ def test_what_is_said_of_pixels_is_that_of_all_out_of_fold_pixels():
     y = np.where(known, Y.astype(float), np.nan)
     model = model_of(epochs=6).fit(X, y).model_
     targets = as_pixel_targets(y, LABELS)[1]
-    plan = Plan(**{name: getattr(model.plan, name) for name in ("members", "epochs", "batch_size", "image_settings")})
-    fit, members = prepare_pixels(Pictures(X), targets, model.labels, plan, np.ones(10))
+    plan = TrainingConfig(
+        **{name: getattr(model.plan, name) for name in ("members", "epochs", "batch_size", "image_settings")}
+    )
+    fit, members = prepare_pixels(ImageSet(X), targets, model.labels, plan, np.ones(10))
     held = _held(members, 10)
     assert held.sum(axis=1).tolist() == [1] * 10
     raw = np.zeros(Y.shape, dtype=np.float32)
-    for row, scores in _out_of_fold(model, Pictures(X), held):
+    for row, scores in _out_of_fold(model, ImageSet(X), held):
         raw[row] = scores
     for k in range(2):
         rows = np.flatnonzero(held[:, k])
@@ -134,7 +136,9 @@ def test_equal_images_share_a_fold():
     X, Y = np.concatenate([X, X, X[:2]]), np.concatenate([Y, Y, Y[:2]])
     targets = as_pixel_targets(Y)[1]
     space = as_pixel_targets(Y)[0]
-    _, members = prepare_pixels(Pictures(X), targets, space, Plan(members=4, image_settings=FILTERS), np.ones(18))
+    _, members = prepare_pixels(
+        ImageSet(X), targets, space, TrainingConfig(members=4, image_settings=FILTERS), np.ones(18)
+    )
     for member in members:
         assert isinstance(member, MemberRows)
         assert set(member.held % 8).isdisjoint(member.train % 8)
@@ -177,7 +181,7 @@ def test_thresholds_change_and_the_report_follows(trained, tmp_path):
 def test_new_images_are_measured(trained):
     model, _, _ = trained
     X, Y = scenes(5, seed=3)
-    values = pixel_report(model.model_, Pictures(X), pixel_targets_in_order(X, Y, model.model_.labels))
+    values = pixel_report(model.model_, ImageSet(X), pixel_targets_in_order(X, Y, model.model_.labels))
     answers = model.predict(X).astype(bool)
     for j, row in enumerate(values["pixels"]["labels"]):
         truth = slow_measures(answers[..., j], Y[..., j], np.ones_like(Y[..., j]))

@@ -4,7 +4,7 @@ import numpy as np
 
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
-from manyhot.models.segmentation import draw
+from manyhot.models.segmentation import sample_pixels
 from manyhot.models.segmentation.pixel_sample import drawn_targets
 
 
@@ -20,7 +20,7 @@ def made(seed: int = 0) -> PixelTargets:
 def test_pixels_are_drawn_evenly_from_what_is_known():
     targets = made()
     wanted = np.array([True, True, False, True])
-    drawn = draw(targets, wanted, 7, 400)
+    drawn = sample_pixels(targets, wanted, 7, 400)
     counts = np.bincount(drawn.rows, minlength=4)
     n_known = [int(one.known_mask().any(axis=2).sum()) for one in targets.images]
     share = 400 / sum(n for n, is_wanted in zip(n_known, wanted, strict=True) if is_wanted)
@@ -36,14 +36,14 @@ def test_pixels_are_drawn_evenly_from_what_is_known():
 
 def test_draws_are_the_same_each_time_and_differ_by_seed():
     targets, wanted = made(), np.ones(4, dtype=bool)
-    first, again, other = (draw(targets, wanted, seed, 300) for seed in (1, 1, 2))
+    first, again, other = (sample_pixels(targets, wanted, seed, 300) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.places, again.places)
     assert not np.array_equal(first.places, other.places)
 
 
 def test_all_are_taken_where_there_are_few():
     targets, wanted = made(), np.ones(4, dtype=bool)
-    drawn = draw(targets, wanted, 0)
+    drawn = sample_pixels(targets, wanted, 0)
     assert len(drawn.places) == sum(int(one.known_mask().any(axis=2).sum()) for one in targets.images)
     rows = drawn_targets(targets, drawn)
     assert rows.support().tolist() == targets.support().tolist()
@@ -52,6 +52,6 @@ def test_all_are_taken_where_there_are_few():
 
 def test_ids_say_image_row_and_column():
     targets = made()
-    drawn = draw(targets, np.array([False, False, False, True]), 0)
+    drawn = sample_pixels(targets, np.array([False, False, False, True]), 0)
     ids = drawn.ids(np.array(["a", "b", "c", "d"]), np.array([width for _, width in targets.sizes]))
     assert ids.tolist() == [f"d:{y}:{x}" for y in range(3) for x in range(3)]

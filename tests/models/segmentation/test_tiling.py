@@ -6,7 +6,7 @@ import pytest
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.models.segmentation import Pictures, blended, cut_tiles, tile_shape
+from manyhot.models.segmentation import ImageSet, blend_tiles, cut_tiles, tile_shape
 from manyhot.models.segmentation.tiling import places, starts, window
 
 
@@ -31,9 +31,9 @@ def test_tiles_are_no_larger_than_the_images():
         tile_shape([(5, 5)], 256, 24)
 
 
-def pictures(sizes, seed: int = 0) -> Pictures:
+def pictures(sizes, seed: int = 0) -> ImageSet:
     generator = np.random.default_rng(seed)
-    return Pictures([generator.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes])
+    return ImageSet([generator.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes])
 
 
 SIZES = [(16, 16), (40, 23), (7, 50), (16, 17), (1, 1)]
@@ -50,7 +50,7 @@ def test_what_looks_at_single_pixels_is_blended_to_itself(overlap, batch):
         return tiles[..., :2].astype(np.float32) / 255
 
     rows = np.array([4, 0, 1, 3])
-    found = dict(blended(images, rows, (16, 16), overlap, score, batch))
+    found = dict(blend_tiles(images, rows, (16, 16), overlap, score, batch))
     assert list(found) == rows.tolist()
     for row, scores in found.items():
         np.testing.assert_allclose(scores, images[row][..., :2] / 255, atol=1e-6)
@@ -60,13 +60,13 @@ def test_what_looks_at_single_pixels_is_blended_to_itself(overlap, batch):
 
 def test_seams_are_smooth():
     """A score that says only how far a pixel is from the edge of its tile changes by no step."""
-    images = Pictures([np.zeros((16, 200), dtype=np.uint8)])
+    images = ImageSet([np.zeros((16, 200), dtype=np.uint8)])
 
     def score(tiles: np.ndarray) -> np.ndarray:
         ramp = np.linspace(0, 1, 32, dtype=np.float32)[None, None, :, None]
         return np.broadcast_to(ramp, (*tiles.shape[:3], 1))
 
-    (_, scores), *_ = blended(images, np.array([0]), (16, 32), 0.5, score, 4)
+    (_, scores), *_ = blend_tiles(images, np.array([0]), (16, 32), 0.5, score, 4)
     assert np.abs(np.diff(scores[8, :, 0])).max() < 0.15
     assert window((8, 8)).min() > 0
 

@@ -8,7 +8,7 @@ import pytest
 from manyhot import MultiLabelClassifier, load
 from manyhot.backend import jax, keras
 from manyhot.errors import BundleError, InputError, TrainingError
-from manyhot.networks import describe
+from manyhot.networks import from_keras
 
 L = keras.layers
 
@@ -131,15 +131,15 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     """One member from the same start, without shuffling to tell apart: full batches in one order, Keras' own steps."""
     X, Y = rows
     from manyhot import engine
-    from manyhot.config.runtime import Runtime
-    from manyhot.config.training import Plan
+    from manyhot.config.runtime import RuntimeConfig
+    from manyhot.config.training import TrainingConfig
     from manyhot.models.network_spec import NetworkSpec
     from manyhot.networks import Start
 
     rate = keras.optimizers.schedules.InverseTimeDecay(0.05, decay_steps=1, decay_rate=1e-2)
     model = keras.Sequential([L.Input((6,)), L.Dense(8, activation="relu"), L.Dense(3, activation="sigmoid")])
     model.compile(loss="binary_crossentropy", optimizer=keras.optimizers.SGD(rate, momentum=0.9, nesterov=True))
-    own = describe(model, {"features": (6,)}, 3)
+    own = from_keras(model, {"features": (6,)}, 3)
     spec = NetworkSpec("own", {}, {"features": (6,)}, 3, "float32", own)
     start = own.build(Start(5))
     model.set_weights([np.asarray(v.value) for v in start.trainable_variables])
@@ -147,8 +147,8 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     data = engine.lay_out({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.Parts([np.arange(230)], [nothing], [nothing])
-    plan = Plan(network="own", epochs=7, optimizer="own", prior_bias=False)
-    trained = engine.train(spec.networks(1, lambda k: Start(5)), data, parts, plan, Runtime(), 230)
+    plan = TrainingConfig(network="own", epochs=7, optimizer="own", prior_bias=False)
+    trained = engine.train(spec.networks(1, lambda k: Start(5)), data, parts, plan, RuntimeConfig(), 230)
     for ours, theirs in zip(trained.weights.trainable, model.get_weights(), strict=True):
         np.testing.assert_allclose(ours[0], theirs, atol=2e-6)
 
@@ -158,8 +158,8 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     """A batch norm model on 230 rows in batches of 64 equals a plain loop over the same batches."""
     X, Y = rows
     from manyhot import engine
-    from manyhot.config.runtime import Runtime
-    from manyhot.config.training import Plan
+    from manyhot.config.runtime import RuntimeConfig
+    from manyhot.config.training import TrainingConfig
     from manyhot.engine.epoch_loop import _shuffled
     from manyhot.engine.state import Rows
     from manyhot.models.network_spec import NetworkSpec
@@ -173,7 +173,7 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
         return model
 
     model = build()
-    own = describe(model, {"features": (6,)}, 3)
+    own = from_keras(model, {"features": (6,)}, 3)
     spec = NetworkSpec("own", {}, {"features": (6,)}, 3, "float32", own)
     start = own.build(Start(5)).model.get_weights()
     model.set_weights(start)
@@ -189,8 +189,8 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     data = engine.lay_out({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.Parts([np.arange(230)], [nothing], [nothing])
-    plan = Plan(network="own", epochs=3, optimizer="own", prior_bias=False)
-    trained = engine.train(spec.networks(1, lambda k: Start(5)), data, parts, plan, Runtime(), 64)
+    plan = TrainingConfig(network="own", epochs=3, optimizer="own", prior_bias=False)
+    trained = engine.train(spec.networks(1, lambda k: Start(5)), data, parts, plan, RuntimeConfig(), 64)
     theirs = [np.asarray(v.value) for v in model.trainable_variables]
     for ours, value in zip(trained.weights.trainable, theirs, strict=True):
         np.testing.assert_allclose(ours[0], value, atol=1e-5)
@@ -388,7 +388,7 @@ def test_members_together_equal_members_alone(make, precision, epochs, tolerance
 
 @pytest.mark.slow
 def test_a_description_is_json_and_survives_it():
-    own = describe(batch_norm(), {"features": (6,)}, 3)
+    own = from_keras(batch_norm(), {"features": (6,)}, 3)
     assert json.loads(json.dumps(own.config)) == own.config
     assert own.output == "sigmoid"
     assert own.optimizer["class_name"] == "Nadam"

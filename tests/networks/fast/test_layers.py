@@ -9,9 +9,9 @@ import pytest
 
 from manyhot import MultiLabelClassifier, engine, load
 from manyhot.backend import jax, keras, precision
-from manyhot.config.runtime import Runtime
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.networks import Start, choose_layers, describe
+from manyhot.networks import Start, choose_layers, from_keras
 from manyhot.networks.fast import convolution, dense, layers
 
 L = keras.layers
@@ -104,7 +104,7 @@ def test_in_float64_too(kind, seed):
 )
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_every_way_of_a_convolution_is_the_same(forward, of_kernel, of_image, padding, monkeypatch):
-    monkeypatch.setattr(layers, "conv_ways", lambda *_: convolution.Ways(forward, of_kernel, of_image))
+    monkeypatch.setattr(layers, "conv_ways", lambda *_: convolution.ConvolutionKernels(forward, of_kernel, of_image))
     for seed in range(3):
         settings = {"padding": padding, "strides": 1 + seed % 2, "dilation_rate": 2 if seed == 2 else 1}
         theirs, ours = L.Conv2D(4, (3, 2), **settings), layers.Conv2D(4, (3, 2), **settings)
@@ -176,13 +176,13 @@ def test_a_model_of_ones_own_learns_the_same_with_and_without(tmp_path):
 @pytest.mark.slow
 def test_the_runtime_chooses_and_the_programs_differ():
     spec = NetworkSpec(
-        "own", {}, {"features": (8, 8, 1)}, 3, "float32", describe(network(), {"features": (8, 8, 1)}, 3)
+        "own", {}, {"features": (8, 8, 1)}, 3, "float32", from_keras(network(), {"features": (8, 8, 1)}, 3)
     )
     networks = spec.networks(1)
     assert networks.with_layers(True).key != networks.with_layers(False).key
     weights = [np.asarray(variable.value)[None] for variable in networks.build(0).trainable_variables]
     for is_fast, kind in ((True, layers.Conv2D), (False, L.Conv2D)):
-        scorer = engine.Scorer(networks, engine.Weights(weights, []), "float32", Runtime(fast_layers=is_fast))
+        scorer = engine.Scorer(networks, engine.Weights(weights, []), "float32", RuntimeConfig(fast_layers=is_fast))
         assert type(scorer.network.layers[0]) is kind
     assert type(spec.own.build(Start(0)).layers[0]) is L.Conv2D
 

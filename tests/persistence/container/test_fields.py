@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manyhot.errors import BundleError
-from manyhot.persistence.container import Reader
+from manyhot.persistence.container import DocumentReader
 
 
 def test_reader_takes_typed_fields():
@@ -14,7 +14,7 @@ def test_reader_takes_typed_fields():
         "gone": {"no": None}, "labels": ["a", "b"], "layers": [{"kind": "dense"}, {"kind": "drop"}],
         "free": {"x": {"y": [1]}}, "notes": 1,
     }  # fmt: skip
-    reader = Reader(document, arrays, "songs.manyhot")
+    reader = DocumentReader(document, arrays, "songs.manyhot")
     assert reader.text("network.name", choices=["mlp", "cnn"]) == "mlp"
     assert reader.integer("network.depth", 1, 2) == 2
     assert reader.number("network.rate", 0, 1) == 1.0
@@ -39,7 +39,7 @@ def test_reader_takes_typed_fields():
 
 
 def test_record_covers_only_what_is_taken_through_it():
-    reader = Reader({"encoder": {"kind": "table", "more": 1}})
+    reader = DocumentReader({"encoder": {"kind": "table", "more": 1}})
     record = reader.record("encoder")
     record.text("kind")
     with pytest.raises(BundleError, match=r"'encoder\.more' is not known"):
@@ -49,7 +49,7 @@ def test_record_covers_only_what_is_taken_through_it():
 
 
 def test_key_that_holds_a_dot_is_not_taken_for_a_path():
-    reader = Reader({"a": {"b": 1}, "a.b": 2})
+    reader = DocumentReader({"a": {"b": 1}, "a.b": 2})
     assert reader.integer("a.b") == 1
     with pytest.raises(BundleError, match="not known"):
         reader.finish()
@@ -72,10 +72,10 @@ def test_key_that_holds_a_dot_is_not_taken_for_a_path():
 )  # fmt: skip
 def test_reader_refuses_by_name(method, value, more):
     with pytest.raises(BundleError, match=r"^songs\.manyhot: the field 'here\.there.*save the file again") as caught:
-        getattr(Reader({"here": {"there": value}}, {}, "songs.manyhot"), method)("here.there", **more)
+        getattr(DocumentReader({"here": {"there": value}}, {}, "songs.manyhot"), method)("here.there", **more)
     assert len(str(caught.value)) < 500
     with pytest.raises(BundleError, match=r"'here\.gone' is missing"):
-        getattr(Reader({"here": {"there": value}}), method)("here.gone", **more)
+        getattr(DocumentReader({"here": {"there": value}}), method)("here.gone", **more)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_reader_refuses_by_name(method, value, more):
 )  # fmt: skip
 def test_reader_refuses_arrays(array, more, word):
     with pytest.raises(BundleError, match=f"'a/b'.*{word}"):
-        Reader({}, {"a/b": array}).array("a/b", **{"dtype": np.float64, "shape": (None,)} | more)
+        DocumentReader({}, {"a/b": array}).array("a/b", **{"dtype": np.float64, "shape": (None,)} | more)
     with pytest.raises(BundleError, match="did you mean 'a/bc'"):
-        Reader({}, {"a/bc": array}).array("a/b", dtype=float, shape=(None,))
-    passing = Reader({}, {"a/b": np.array([np.nan, 0.5])})
+        DocumentReader({}, {"a/bc": array}).array("a/b", dtype=float, shape=(None,))
+    passing = DocumentReader({}, {"a/b": np.array([np.nan, 0.5])})
     assert len(passing.array("a/b", dtype=float, shape=(None,), finite=False, low=0, high=1)) == 2

@@ -8,7 +8,7 @@ import pytest
 
 from manyhot import MultiLabelClassifier
 from manyhot.data.targets import Targets
-from manyhot.reports.model_page import kept_page, write_page
+from manyhot.reports.model_page import out_of_fold_page, write_page
 
 NAMES = (
     "</script><img src=x onerror=alert(1)>",
@@ -50,6 +50,6 @@ def made(tmp_path_factory):
     classifier = MultiLabelClassifier(labels=list(NAMES), **SETTINGS).fit(X, Y)
     bundle, html = folder / "songs.manyhot", folder / "report.html"
     classifier.save(bundle)
-    page = kept_page(classifier.model_, str(bundle))
+    page = out_of_fold_page(classifier.model_, str(bundle))
     write_page(page, html)
     return Made(bundle, html, classifier, page)

@@ -6,8 +6,8 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks import examine
 from manyhot.evaluation.label_errors import suspicious_labels
-from manyhot.evaluation.report import Facts, build
-from manyhot.reports.html import Given
+from manyhot.evaluation.report import ReportContext, measure_report
+from manyhot.reports.html import PageInputs
 
 
 def given(names=("a", "b", "c", "never"), n=150, seed=0, share_known=0.9, **more):
@@ -21,7 +21,7 @@ def given(names=("a", "b", "c", "never"), n=150, seed=0, share_known=0.9, **more
     space, thresholds = LabelSpace(tuple(names)), np.full(len(names), 0.437)
     own = scores >= thresholds
     ids = np.array([f"row {k}" for k in range(n)])
-    report = build(space, targets, scores, own, scores >= 0.5, thresholds, Facts())
+    report = measure_report(space, targets, scores, own, scores >= 0.5, thresholds, ReportContext())
     diagnosis = examine(None, targets, labels=space.names)
     told = {"thresholds": thresholds, "suspicions": suspicious_labels(scores, targets, ids, space), **more}
-    return Given(space, targets, scores, own, own, report, ids, diagnosis, "All of it.", **told)
+    return PageInputs(space, targets, scores, own, own, report, ids, diagnosis, "All of it.", **told)

@@ -13,7 +13,7 @@ from manyhot.cli import main
 from manyhot.decisions.policy import honest_scores
 from manyhot.evaluation.metrics import measure, measure_labels
 from manyhot.reports.html import measure_page
-from manyhot.reports.model_page import kept_page, write_page
+from manyhot.reports.model_page import out_of_fold_page, write_page
 from tests.fixtures.browser import grave_faults, watched
 from tests.reports.html.conftest import NAMES
 from tests.reports.html.made_up import given
@@ -217,7 +217,7 @@ def test_answers_that_are_no_thresholds_have_no_slider(browser, made, tmp_path, 
         classifier.set_rules(most_labels=1)
     else:
         classifier.decide_for(kind)
-    write_page(kept_page(classifier.model_), tmp_path / "report.html")
+    write_page(out_of_fold_page(classifier.model_), tmp_path / "report.html")
     with opened(browser, tmp_path / "report.html") as page:
         assert page.locator("input[type=range]").count() == 0
         words = {"top_k": "highest scores", "rules": "Rules between labels", "cardinality": "one threshold for all"}

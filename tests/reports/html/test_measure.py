@@ -11,10 +11,10 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import measure_labels
 from manyhot.reports.html import measure_page, without_bulk
-from manyhot.reports.html.co_occurrence import MATRIX_LABELS, together
+from manyhot.reports.html.co_occurrence import MATRIX_LABELS, co_occurrence
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
 from manyhot.reports.html.threshold_counts import GRID, STEPS, count
-from manyhot.reports.html.training_curves import MOST_MEMBERS, MOST_POINTS, describe_curves
+from manyhot.reports.html.training_curves import MAX_MEMBERS, MAX_POINTS, describe_curves
 from manyhot.reports.html.worst_rows import OF_LABEL, WORST, worst_mistakes
 from tests.reports.html.made_up import given
 
@@ -101,7 +101,7 @@ def test_labels_together_for_few_and_for_many():
     generator = np.random.default_rng(0)
     few = generator.random((300, 3)) < 0.3
     few[:, 1] |= few[:, 0]
-    found = together(LabelSpace(("a", "b", "c")), Targets(few))
+    found = co_occurrence(LabelSpace(("a", "b", "c")), Targets(few))
     order = found["matrix"]["labels"]
     assert sorted(order) == [0, 1, 2]
     assert abs(order.index(0) - order.index(1)) == 1  # side by side
@@ -113,19 +113,19 @@ def test_labels_together_for_few_and_for_many():
     assert found["sizes"] == np.bincount(few.sum(axis=1)).tolist()
     many = generator.random((500, 400)) < 0.02
     many[:, 7] = many[:, 300] = generator.random(500) < 0.1
-    found = together(LabelSpace(tuple(map(str, range(400)))), Targets(many, generator.random(many.shape) < 0.95))
+    found = co_occurrence(LabelSpace(tuple(map(str, range(400)))), Targets(many, generator.random(many.shape) < 0.95))
     assert len(found["matrix"]["labels"]) == MATRIX_LABELS
     assert (found["pairs"][0]["first"], found["pairs"][0]["second"]) == (7, 300)
-    assert together(LabelSpace(("a", "b")), Targets(np.zeros((4, 2), dtype=bool)))["pairs"] == []
+    assert co_occurrence(LabelSpace(("a", "b")), Targets(np.zeros((4, 2), dtype=bool)))["pairs"] == []
 
 
 def test_long_curves_of_many_members_are_thinned_out():
-    curves = np.full((MOST_MEMBERS + 5, 1000, 2), np.nan, dtype=np.float32)
+    curves = np.full((MAX_MEMBERS + 5, 1000, 2), np.nan, dtype=np.float32)
     curves[:, :, 0] = np.linspace(1, 0.123456789, 1000)
     curves[1, 500:, 0] = np.nan
-    found = describe_curves(curves, np.arange(MOST_MEMBERS + 5))
-    assert (found["members"], found["shown"]) == (MOST_MEMBERS + 5, MOST_MEMBERS)
-    assert len(found["epochs"]) == MOST_POINTS
+    found = describe_curves(curves, np.arange(MAX_MEMBERS + 5))
+    assert (found["members"], found["shown"]) == (MAX_MEMBERS + 5, MAX_MEMBERS)
+    assert len(found["epochs"]) == MAX_POINTS
     assert found["epochs"][0] == 1
     assert found["epochs"][-1] == 1000
     assert found["training"][0][-1] == 0.12346

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from manyhot.reports.image_sheets.mistakes import ACROSS, TILE, UNDER, Mistake, Mistakes, drawn, lay_out, worst
+from manyhot.reports.image_sheets.mistakes import ACROSS, TILE, UNDER, ErrorSheet, Mistake, drawn, lay_out, worst
 
 
 def test_the_most_wrong_come_first_and_unknown_is_no_mistake():
@@ -20,7 +20,7 @@ def tiles(n: int) -> list[Mistake]:
 
 
 def test_tiles_do_not_overlap_and_headings_count():
-    given = Mistakes("Bäume", 0.4, 900, tiles(18), 57, tiles(4), 4)
+    given = ErrorSheet("Bäume", 0.4, 900, tiles(18), 57, tiles(4), 4)
     width, height, (wrongly, missed) = lay_out(given)
     assert wrongly.heading.endswith("57, here the 18 worst")
     assert missed.heading.endswith("answered: 4")
@@ -35,9 +35,9 @@ def test_tiles_do_not_overlap_and_headings_count():
 
 
 def test_a_sheet_says_score_and_threshold_of_each_tile():
-    sheet = drawn(Mistakes("Bäume", 0.4, 900, [Mistake("a", None, 0.93)], 1, [Mistake("b", None, 0.07)], 1)).svg()
+    sheet = drawn(ErrorSheet("Bäume", 0.4, 900, [Mistake("a", None, 0.93)], 1, [Mistake("b", None, 0.07)], 1)).svg()
     for words in ("Bäume", "2 of 900 rows wrong; threshold 0.40", "0.93", "≥ 0.40", "0.07", "&lt; 0.40", ">a<", ">b<"):
         assert words in sheet
-    only = Mistakes("x", None, 5, (), 0, [Mistake("b", None, 0.07)], 1)
+    only = ErrorSheet("x", None, 5, (), 0, [Mistake("b", None, 0.07)], 1)
     assert len(lay_out(only)[2]) == 1
     assert "threshold" not in drawn(only).svg()

@@ -6,9 +6,9 @@ import pytest
 from manyhot.reports.image_sheets.prediction import (
     BAR_WIDTH,
     IN_ORDER,
-    MOST_LABELS,
-    MOST_MAPS,
-    Answered,
+    MAX_LABELS,
+    MAX_MAPS,
+    PredictionSheet,
     drawn,
     lay_out,
     shown_labels,
@@ -18,14 +18,14 @@ from manyhot.reports.image_sheets.svg import width_of
 LONG = "sehr lange Bezeichnung einer Landnutzungsklasse (Grünfläche, städtisch) Nummer"
 
 
-def row(n_labels: int, shape=(64, 80), n_maps: int = 0, title: str = "image 7", n_images: int = 1) -> Answered:
+def row(n_labels: int, shape=(64, 80), n_maps: int = 0, title: str = "image 7", n_images: int = 1) -> PredictionSheet:
     generator = np.random.default_rng(n_labels)
     scores, thresholds = generator.random(n_labels), generator.uniform(0.2, 0.9, n_labels)
     images = [generator.integers(0, 256, (*shape, 3), dtype=np.uint8) for _ in range(n_images)]
     names = [f"{LONG} {k}" if k % 3 else f"car {k}" for k in range(n_labels)]
     seen = [(image, generator.normal(size=shape)) for image in images]
     maps = {int(k): seen for k in np.flatnonzero(scores >= thresholds)[:n_maps]}
-    return Answered(title, images, names, scores, scores >= thresholds, thresholds, maps)
+    return PredictionSheet(title, images, names, scores, scores >= thresholds, thresholds, maps)
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (480, 640), (200, 1200), (1200, 150), (1, 1)])
@@ -74,7 +74,7 @@ def test_what_is_left_out_is_below_what_is_said():
     answers = np.zeros(200, dtype=bool)
     answers[3] = True
     order, more = shown_labels(scores, answers)
-    assert len(order) == MOST_LABELS
+    assert len(order) == MAX_LABELS
     assert 3 in order
     assert order == sorted(order, reverse=True)
     left = sorted(set(range(200)) - set(order))
@@ -93,7 +93,7 @@ def test_answers_are_set_apart_by_more_than_colour():
 
 def test_no_thresholds_no_marks():
     given = row(5)
-    plain = Answered(given.title, given.images, given.labels, given.scores, given.answers)
+    plain = PredictionSheet(given.title, given.images, given.labels, given.scores, given.answers)
     assert all(bar.threshold is None for bar in lay_out(plain).bars)
     assert "threshold" not in "".join(drawn(plain).parts)
 
@@ -101,14 +101,16 @@ def test_no_thresholds_no_marks():
 def test_more_maps_than_fit_are_counted():
     given = row(60, n_maps=60)
     at = lay_out(given)
-    assert len({label for label, *_ in at.maps}) == MOST_MAPS
-    assert at.more_maps == len(given.maps) - MOST_MAPS
+    assert len({label for label, *_ in at.maps}) == MAX_MAPS
+    assert at.more_maps == len(given.maps) - MAX_MAPS
     assert f"(and {at.more_maps} more)" in "".join(drawn(given).parts)
 
 
 def test_a_missing_image_and_several_images(tmp_path):
     given = row(4, n_images=2, n_maps=2)
-    given = Answered(given.title, [given.images[0], None], given.labels, given.scores, given.answers, None, given.maps)
+    given = PredictionSheet(
+        given.title, [given.images[0], None], given.labels, given.scores, given.answers, None, given.maps
+    )
     at = lay_out(given)
     assert at.images[1][1] > at.images[0][1] + at.images[0][3]
     sheet = drawn(given)
@@ -118,6 +120,6 @@ def test_a_missing_image_and_several_images(tmp_path):
 
 
 def test_names_are_no_markup():
-    given = Answered("<a> & b", [None], ["<script>"], np.array([0.4]), np.array([True]))
+    given = PredictionSheet("<a> & b", [None], ["<script>"], np.array([0.4]), np.array([True]))
     assert "&lt;script&gt;" in drawn(given).svg()
     assert "&lt;a&gt; &amp; b" in drawn(given).svg()

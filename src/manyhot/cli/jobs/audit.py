@@ -8,15 +8,15 @@ from typing import Any
 import polars as pl
 
 from manyhot import validation
-from manyhot.cli.jobs.console import answer, tell
-from manyhot.cli.jobs.open_model import opened
+from manyhot.cli.jobs.console import print_notes, print_result
+from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import suffix_of
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import harmless
-from manyhot.evaluation.label_errors import Suspicions, suspicious_labels
+from manyhot.evaluation.label_errors import LabelErrors, suspicious_labels
 from manyhot.files import put, replacing
-from manyhot.models.evidence import Evidence
+from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.model import Model
 from manyhot.models.segmentation.model import refuse_pixels
 
@@ -32,7 +32,7 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
     if output is not None:
         suffix_of(output)
     refuse_overwriting({"--output": output}, model_inputs(bundle))
-    classifier = opened(bundle)
+    classifier = load_model(bundle)
     refuse_pixels(classifier.model_, "only labels of rows are audited")
     model = classifier.model_
     evidence = evidence_of(model, bundle)
@@ -40,14 +40,14 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
     notes = notes_on(found, model, evidence, label)
     if output is not None:
         write(table(found), output)
-    tell(notes, quiet=as_json)
+    print_notes(notes, quiet=as_json)
     document = document_of(found, limit, label) | {"model": str(bundle), "notes": notes}
     if output is not None:
         document["output"] = str(output)
-    answer(document, as_text(document), as_json)
+    print_result(document, as_text(document), as_json)
 
 
-def evidence_of(model: Model, bundle: Path) -> Evidence:
+def evidence_of(model: Model, bundle: Path) -> OutOfFoldResults:
     """The scores that training kept.
 
     Raises:
@@ -62,7 +62,7 @@ def evidence_of(model: Model, bundle: Path) -> Evidence:
     return model.evidence
 
 
-def notes_on(found: Suspicions, model: Model, evidence: Evidence, label: str | None) -> list[str]:
+def notes_on(found: LabelErrors, model: Model, evidence: OutOfFoldResults, label: str | None) -> list[str]:
     """What a person should know before believing the list."""
     notes = [STALE] if evidence.is_stale else []
     n_scored, n_given = len(evidence.ids), int(model.report["data"]["rows_given"])
@@ -86,7 +86,7 @@ def notes_on(found: Suspicions, model: Model, evidence: Evidence, label: str | N
     return notes
 
 
-def table(found: Suspicions, first: int | None = None) -> pl.DataFrame:
+def table(found: LabelErrors, first: int | None = None) -> pl.DataFrame:
     """One row for each of the first entries: id, label, what is recorded, what speaks against it."""
     reasons = found.reasons(first)
     shown = slice(len(reasons))
@@ -118,7 +118,7 @@ def write(entries: pl.DataFrame, output: Path) -> None:
         put(descriptor, memoryview(text.encode()))
 
 
-def document_of(found: Suspicions, limit: int, label: str | None) -> dict[str, Any]:
+def document_of(found: LabelErrors, limit: int, label: str | None) -> dict[str, Any]:
     """The first entries and rows, and the expected numbers, as plain JSON values."""
     names, rows = found.space.names, found.rows()
     by_row = zip(

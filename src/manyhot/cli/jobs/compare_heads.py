@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
 from manyhot.cli.jobs.read_options import options_of
 from manyhot.cli.jobs.train import described
@@ -31,10 +31,10 @@ def run(
     read_too = training_inputs(file, options, settings)
     refuse_overwriting({"--picture": picture}, read_too, images_with(file, options))
     samples = read(file, options, needed_by="a comparison")
-    tell([f"{file}: {described(samples)}", *samples.notes], bool(settings.get("quiet")))
+    print_notes([f"{file}: {described(samples)}", *samples.notes], bool(settings.get("quiet")))
     heads = compare_heads(None, samples, folds=folds, repeats=repeats, **settings)
     text = str(heads)
     if picture is not None:
         heads.plot(picture)
         text += f"\n\nsaved {picture}"
-    answer({"file": str(file), **heads.to_dict()}, text, as_json)
+    print_result({"file": str(file), **heads.to_dict()}, text, as_json)

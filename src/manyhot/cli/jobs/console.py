@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def tell(lines: Iterable[str], quiet: bool) -> None:
+def print_notes(lines: Iterable[str], quiet: bool) -> None:
     """Notes for a person; they never mix with results."""
     if not quiet:
         for line in lines:
             print(f"note: {line}", file=sys.stderr)
 
 
-def answer(document: dict[str, Any], text: str, as_json: bool) -> None:
+def print_result(document: dict[str, Any], text: str, as_json: bool) -> None:
     """The result of a command: the document for machines, or the text for people."""
     print(json.dumps(document, ensure_ascii=False, allow_nan=False) if as_json else text)

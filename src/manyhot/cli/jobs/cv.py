@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
 from manyhot.cli.jobs.read_options import options_of
 from manyhot.cli.jobs.train import described
@@ -41,7 +41,7 @@ def run(
     refuse_overwriting({"--picture": picture}, read_too, images_with(file, options))
     classifier = MultiLabelClassifier(**settings)
     samples, by_group = read_grouped(file, reading, groups, classifier.on_bad_image)
-    tell([f"{file}: {described(samples)}", *samples.notes], quiet)
+    print_notes([f"{file}: {described(samples)}", *samples.notes], quiet)
     told: dict[str, Any] = {"folds": folds, "repeats": repeats, "stratify": stratify, "measures": measures}
     result = cross_validate(classifier, samples, groups=by_group, **told)
     document, text = {"file": str(file), **result.to_dict()}, str(result)
@@ -56,7 +56,7 @@ def run(
     if picture is not None:
         save(spread(drawn), picture)
         text += f"\n\nsaved {picture}"
-    answer(document, text, as_json)
+    print_result(document, text, as_json)
 
 
 def read_grouped(

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from sklearn.datasets import load_digits
 
-from manyhot.cli.jobs.open_model import opened
+from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.predict import answers
 from manyhot.cli.jobs.prediction_writer import as_text
 from manyhot.cli.jobs.train import described
@@ -60,7 +60,7 @@ def run(folder: Path, as_json: bool, quiet: bool) -> None:
     say(to_text(classifier.report_.to_dict()))
 
     classifier.save(model)
-    loaded = opened(model)
+    loaded = load_model(model)
     fresh = read(new, options_for(loaded, {}))
     table = answers(loaded, fresh, 0)
     with replacing(answered) as descriptor:

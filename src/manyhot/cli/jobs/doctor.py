@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
 from manyhot.cli.jobs.read_options import options_of
 from manyhot.data.readers import read
@@ -29,10 +29,10 @@ def run(
     read_too = training_inputs(file, options, {})
     refuse_overwriting({"--picture": picture}, read_too, images_with(file, options))
     samples = read(file, options, needed_by="an examination")
-    tell(samples.notes, quiet)
+    print_notes(samples.notes, quiet)
     diagnosis = examine(samples, folds=folds)
     document, text = diagnosis.to_dict(), f"{file}\n{diagnosis}"
     if picture is not None:
         save(labels(document["facts"]), picture)
         text += f"\n\nsaved {picture}"
-    answer({"file": str(file), **document}, text, as_json)
+    print_result({"file": str(file), **document}, text, as_json)

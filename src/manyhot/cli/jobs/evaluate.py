@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs import extreme
-from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.image_output import mistakes_folder, refuse_pictures
 from manyhot.cli.jobs.outputs import model_inputs, pictures_in, refuse_overwriting
 from manyhot.cli.jobs.read_options import legend_of
@@ -51,12 +51,14 @@ def run(
         targets = pixel_targets_in_order(samples, None, model.labels)
         values = pixel_report(model, sample_features(model, samples), targets, samples.notes)
         values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
-        answer(values, str(Report(values)), as_json)
+        print_result(values, str(Report(values)), as_json)
         return
     rows = measured_rows(classifier, samples, quiet)
     values = {**rows.report, "model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
     if folder is not None:
         files = picture_mistakes(model, rows.features, rows.targets, rows.scores, rows.ids.tolist(), folder)
         values["pictures"] = {name: str(path) for name, path in files.items()}
-        tell([f"pictures of the worst mistakes of {len(files)} of {len(model.labels)} labels are in {folder}"], quiet)
-    answer(values, str(Report(values)), as_json)
+        print_notes(
+            [f"pictures of the worst mistakes of {len(files)} of {len(model.labels)} labels are in {folder}"], quiet
+        )
+    print_result(values, str(Report(values)), as_json)

@@ -1,6 +1,6 @@
 """The reasons of `manyhot predict --why`: a text a row, nested in JSON lines, or lines for a person.
 
-Start reading at `asked_reasons`.
+Start reading at `reason_options`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ READABLE = ".txt"
 
 
 @dataclass(frozen=True)
-class AskedReasons:
+class ReasonOptions:
     """How many reasons are wanted, and in which form.
 
     Args:
@@ -51,7 +51,7 @@ class AskedReasons:
         return "; ".join(one.brief() for one in row.values())
 
 
-def asked_reasons(why: bool, top: int | None, suffix: str, is_screen: bool) -> AskedReasons | None:
+def reason_options(why: bool, top: int | None, suffix: str, is_screen: bool) -> ReasonOptions | None:
     """What `--why` and `--top` ask for; None for no reasons.
 
     Args:
@@ -67,7 +67,7 @@ def asked_reasons(why: bool, top: int | None, suffix: str, is_screen: bool) -> A
         raise InputError("says how many reasons --why gives; add --why", argument="--top")
     if not why:
         return None
-    return AskedReasons(
+    return ReasonOptions(
         validation.integer(low=1, **{"--top": TOP if top is None else top}), READABLE if is_screen else suffix
     )
 

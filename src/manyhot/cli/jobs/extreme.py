@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
 from manyhot.cli.jobs.predict_chunks import answer_rows
 from manyhot.cli.jobs.prediction_writer import suffix_of
-from manyhot.cli.jobs.read_options import kept, options_of
+from manyhot.cli.jobs.read_options import options_of, saved_options
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, OutputError
@@ -42,11 +42,11 @@ def train(file: Path, output: Path, reading: Mapping[str, Any], settings: Mappin
     refuse_overwriting({"--output": output}, training_inputs(file, options, settings))
     refuse_other_file(output)
     samples = read(file, options)
-    tell(samples.notes, bool(settings.get("quiet")))
+    print_notes(samples.notes, bool(settings.get("quiet")))
     began = time.perf_counter()
     classifier.fit(samples)
     seconds = time.perf_counter() - began
-    classifier.reading_ = kept(reading)
+    classifier.reading_ = saved_options(reading)
     classifier.save(output)
     size = output.stat().st_size
     document = {
@@ -59,7 +59,7 @@ def train(file: Path, output: Path, reading: Mapping[str, Any], settings: Mappin
     }
     told = f"saved {output} ({size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
     text = f"{classifier.report_}\n\n{told}\nnext: manyhot predict {output} FILE --top 5 -o answers.csv"
-    answer(document, text, as_json)
+    print_result(document, text, as_json)
 
 
 def predict(
@@ -102,11 +102,11 @@ def evaluate(
     """Measure the first answers on rows whose labels are known."""
     options = options_for(classifier, told, unknown_labels=unknown_labels, sparse_targets=True)
     samples = read(file, options)
-    tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
+    print_notes([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.labels is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
     report = classifier.evaluate(samples)
-    answer({**report.to_dict(), "file": str(file)}, str(report), as_json)
+    print_result({**report.to_dict(), "file": str(file)}, str(report), as_json)
 
 
 def _answers(classifier: ManyLabelClassifier, k: int, samples: Samples, n_before: int) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from manyhot import validation
 from manyhot.errors import InputError
 from manyhot.explanation.explain import Explanation
 from manyhot.models.model import Model
-from manyhot.models.segmentation import Pictures
+from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.reports.image_sheets import check_folder
 from manyhot.reports.prediction_images import LIMIT, check_has_images, picture_answers, picture_pixels
@@ -24,7 +24,7 @@ PIECE = 256
 
 
 @dataclass
-class AskedPictures:
+class ImageOptions:
     """Pictures of the first rows, drawn piece by piece.
 
     Args:
@@ -62,7 +62,7 @@ class AskedPictures:
         self.n_drawn += n
         self.n_rows += len(scores)
 
-    def over(self, model: PixelModel, pictures: Pictures, names: Sequence[str]) -> Iterator[np.ndarray]:
+    def over(self, model: PixelModel, pictures: ImageSet, names: Sequence[str]) -> Iterator[np.ndarray]:
         """The answers of images whose pixels have labels, bool (h, w, l) each, and pictures of those left to draw."""
         n = min(self.n_left, len(pictures))
         first, rest = pictures.take(np.arange(n)), pictures.take(np.arange(n, len(pictures)))
@@ -83,7 +83,7 @@ class AskedPictures:
         return f"{first}; --pictures-limit says how many"
 
 
-def asked_pictures(model: Model, folder: Path | None, limit: int | None) -> AskedPictures | None:
+def image_options(model: Model, folder: Path | None, limit: int | None) -> ImageOptions | None:
     """What `--pictures` and `--pictures-limit` ask for; None for no pictures.
 
     Raises:
@@ -96,11 +96,11 @@ def asked_pictures(model: Model, folder: Path | None, limit: int | None) -> Aske
         return None
     check_has_images(model, FLAG)
     n = validation.integer(low=1, **{"--pictures-limit": LIMIT if limit is None else limit})
-    return AskedPictures(check_folder(folder), n)
+    return ImageOptions(check_folder(folder), n)
 
 
 def mistakes_folder(model: Model, folder: Path) -> Path:
-    """The folder of `evaluate --pictures`; raises as `asked_pictures` does, and for labels of pixels."""
+    """The folder of `evaluate --pictures`; raises as `image_options` does, and for labels of pixels."""
     if isinstance(model, PixelModel):
         raise InputError(
             "sheets of mistakes are for models that give a whole image its labels; predict --pictures shows this one's "

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.cli.jobs.console import answer
-from manyhot.cli.jobs.open_model import opened
+from manyhot.cli.jobs.console import print_result
+from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.config.training import to_dict
 from manyhot.decisions.policy import honest_scores
 from manyhot.encoders import TableEncoder
 from manyhot.evaluation.charts import check_picture, reliability, save
 from manyhot.evaluation.metrics import reliability as measured
-from manyhot.models.decision_updates import fresh_evidence
+from manyhot.models.decision_updates import current_evidence
 from manyhot.models.model import Model
 from manyhot.persistence import container
 
@@ -29,7 +29,7 @@ def run(bundle: Path, picture: Path | None, as_json: bool) -> None:
     if picture is not None:
         check_picture(picture)
         refuse_overwriting({"--picture": picture}, model_inputs(bundle))
-    classifier = opened(bundle)
+    classifier = load_model(bundle)
     if picture is not None:
         save(reliability(reliability_panels(classifier.model_)), picture)
     model = classifier.model_
@@ -58,7 +58,7 @@ def run(bundle: Path, picture: Path | None, as_json: bool) -> None:
         "versions": described["document"]["versions"],
         "parts": described["parts"],
     }
-    answer(document, as_text(document, classifier.summary()), as_json)
+    print_result(document, as_text(document, classifier.summary()), as_json)
 
 
 def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
@@ -67,7 +67,7 @@ def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: A model without out-of-fold scores.
     """
-    evidence = fresh_evidence(model, "draw scores beside frequencies")
+    evidence = current_evidence(model, "draw scores beside frequencies")
     drawn = {"calibrated": honest_scores(model.plan, evidence.settled())}
     if not model.decider.calibration.is_identity:
         drawn = {"raw": evidence.scores, **drawn}

@@ -10,7 +10,7 @@ from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
-def opened(bundle: Path, text: str | None = None) -> MultiLabelClassifier:
+def load_model(bundle: Path, text: str | None = None) -> MultiLabelClassifier:
     """The classifier in a file, for commands that a model of very many labels has nothing for.
 
     Raises:

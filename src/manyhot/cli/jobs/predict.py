@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 
 from manyhot.cli.jobs import extreme, segmentation
-from manyhot.cli.jobs.console import tell
-from manyhot.cli.jobs.explanations import AskedReasons, asked_reasons
-from manyhot.cli.jobs.image_output import PIECE, AskedPictures, asked_pictures, refuse_pictures
+from manyhot.cli.jobs.console import print_notes
+from manyhot.cli.jobs.explanations import ReasonOptions, reason_options
+from manyhot.cli.jobs.image_output import PIECE, ImageOptions, image_options, refuse_pictures
 from manyhot.cli.jobs.outputs import model_inputs, pictures_in, refuse_overwriting
 from manyhot.cli.jobs.predict_chunks import answer_rows
 from manyhot.cli.jobs.prediction_writer import suffix_of
 from manyhot.data.readers.input_files import images_with
 from manyhot.data.samples import Samples
-from manyhot.encoders.images.encoder import bad_words
+from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ManyLabelClassifier
 from manyhot.estimators.loading import load
@@ -61,10 +61,10 @@ def run(
         if why:
             raise InputError("reasons are not given for labels of pixels", argument="--why")
         classifier.on_bad_image = reading["on_bad_image"]
-        drawn = asked_pictures(classifier.model_, pictures, pictures_limit)
+        drawn = image_options(classifier.model_, pictures, pictures_limit)
         segmentation.predict(classifier, file, output, reading, as_json, drawn)
         if drawn is not None:
-            tell([drawn.note()], quiet)
+            print_notes([drawn.note()], quiet)
         return
     suffix = (".jsonl" if as_json else ".csv") if output is None else suffix_of(output)
     if isinstance(classifier, ManyLabelClassifier):
@@ -75,25 +75,25 @@ def run(
             classifier, file, output, {"format": reading["format"], "label_sep": label_sep}, top, as_json, quiet
         )
         return
-    asked = asked_reasons(why, top, suffix, is_screen=output is None and not as_json and sys.stdout.isatty())
+    asked = reason_options(why, top, suffix, is_screen=output is None and not as_json and sys.stdout.isatty())
     suffix = suffix if asked is None else asked.suffix
     if suffix == ".csv":
         refuse_separator(label_sep, classifier.labels_, "--label-sep", "choose another text, or write .jsonl")
-    drawn = asked_pictures(classifier.model_, pictures, pictures_limit)
+    drawn = image_options(classifier.model_, pictures, pictures_limit)
     rows = PIECE if drawn is not None else None if asked is None else EXPLAINED_ROWS
     classifier.on_bad_image = reading["on_bad_image"]
     of_piece = partial(answers, classifier, asked=asked, drawn=drawn, quiet=quiet)
     answer_rows(classifier, file, options, of_piece, output, suffix, label_sep, rows, as_json, quiet)
     if drawn is not None:
-        tell([drawn.note()], quiet)
+        print_notes([drawn.note()], quiet)
 
 
 def answers(
     classifier: MultiLabelClassifier,
     samples: Samples,
     n_before: int,
-    asked: AskedReasons | None = None,
-    drawn: AskedPictures | None = None,
+    asked: ReasonOptions | None = None,
+    drawn: ImageOptions | None = None,
     quiet: bool = False,
 ) -> pl.DataFrame:
     """One row a sample: id, labels (a list), the probability of each label, and the reasons that were asked for.
@@ -103,7 +103,7 @@ def answers(
     features = sample_features(classifier.model_, samples)
     scores, bad = predict_scores(classifier.model_, features, on_bad_image=classifier.on_bad_image, samples=samples)
     if bad:
-        tell([bad_words(bad, "not answered", samples)], quiet)
+        print_notes([describe_invalid(bad, "not answered", samples)], quiet)
     labels = classifier.model_.labels
     decisions = classifier.model_.decider.answers(np.nan_to_num(scores) if bad else scores)
     frame = answer_frame(ids_of(samples, n_before), labels.names, scores, decisions, bad)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from manyhot.cli.jobs.console import tell
+from manyhot.cli.jobs.console import print_notes
 from manyhot.cli.jobs.prediction_writer import writing
 from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
@@ -47,9 +47,9 @@ def answer_rows(
     with writing(output, suffix, label_sep) as write:
         for samples in read_chunks(file, options, rows):
             if n_rows == 0:
-                tell(extra_columns(classifier, samples), quiet)
+                print_notes(extra_columns(classifier, samples), quiet)
             if options.images is not None:
-                tell(samples.notes, quiet)
+                print_notes(samples.notes, quiet)
             write(answers(samples, n_rows))
             n_rows += samples.n_samples
     if output is not None:

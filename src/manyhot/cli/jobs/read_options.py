@@ -36,7 +36,7 @@ def options_of(reading: Mapping[str, Any], **more: Any) -> ReadOptions:
     )
 
 
-def kept(reading: Mapping[str, Any]) -> dict[str, Any]:
+def saved_options(reading: Mapping[str, Any]) -> dict[str, Any]:
     """What a trained model keeps of it, to read the next file alike."""
     names = ("labels", "sep", "id_column", "column_names", "legend")
     return {name: reading[name] for name in names if reading.get(name) is not None}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.console import answer, tell
-from manyhot.cli.jobs.open_model import opened
+from manyhot.cli.jobs.console import print_notes, print_result
+from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.read_options import legend_of
 from manyhot.cli.jobs.score_file import measured_rows, rows_with_labels
@@ -16,7 +16,7 @@ from manyhot.estimators.read_options import options_for
 from manyhot.evaluation.data_checks import examine
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.reports.html import without_bulk
-from manyhot.reports.model_page import kept_page, new_page, write_page
+from manyhot.reports.model_page import evaluation_page, out_of_fold_page, write_page
 
 SUFFIXES = (".html", ".htm")
 
@@ -33,12 +33,12 @@ def run(
 ) -> None:
     """Measure, write the page, and say the figures as JSON where asked."""
     check_output(output, as_json)
-    classifier = opened(bundle, None if text is None else str(text))
+    classifier = load_model(bundle, None if text is None else str(text))
     model = classifier.model_
     table = None if file is None else (file, options_for(classifier, {**told, "legend": None}))
     refuse_overwriting({"--output": output}, model_inputs(bundle, table, told["legend"], text))
     if file is None:
-        page = kept_page(model, str(bundle))
+        page = out_of_fold_page(model, str(bundle))
     elif isinstance(model, PixelModel):
         raise InputError(
             "the labels of this model are those of pixels, and its page is made of the pixels that training kept: "
@@ -50,12 +50,12 @@ def run(
             classifier, file, {**told, "legend": legend_of(told["legend"])}, unknown_labels, quiet
         )
         rows = measured_rows(classifier, samples, quiet)
-        page = new_page(model, rows, examine(samples, folds=int(model.plan.folds)), str(file), str(bundle))
+        page = evaluation_page(model, rows, examine(samples, folds=int(model.plan.folds)), str(file), str(bundle))
     if output is not None:
         write_page(page, output)
-        tell([f"the report is in {output}"], quiet or not as_json)
+        print_notes([f"the report is in {output}"], quiet or not as_json)
     document = without_bulk(page) | ({} if output is None else {"output": str(output)})
-    answer(document, f"{output}: {output.stat().st_size / 2**20:.1f} MiB" if output is not None else "", as_json)
+    print_result(document, f"{output}: {output.stat().st_size / 2**20:.1f} MiB" if output is not None else "", as_json)
 
 
 def check_output(output: Path | None, as_json: bool) -> None:

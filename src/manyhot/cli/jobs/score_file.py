@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.cli.jobs.console import tell
+from manyhot.cli.jobs.console import print_notes
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
-from manyhot.encoders.images.encoder import bad_words
+from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import extra_columns, options_for
-from manyhot.evaluation.report import Facts, build
+from manyhot.evaluation.report import ReportContext, measure_report
 from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.reports.model_page import ScoredRows
 
@@ -30,7 +30,7 @@ def rows_with_labels(
         InputError: A file that cannot be read, or one without labels.
     """
     samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
-    tell([*samples.notes, *extra_columns(classifier, samples)], quiet)
+    print_notes([*samples.notes, *extra_columns(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
     classifier.on_bad_image = told["on_bad_image"]
@@ -44,13 +44,13 @@ def measured_rows(classifier: MultiLabelClassifier, samples: Samples, quiet: boo
     targets, ids, notes = samples.targets, samples.ids_or_numbers(), list(samples.notes)
     assert isinstance(targets, Targets)
     if bad:
-        notes.append(bad_words(bad, "left out", samples))
-        tell(notes[-1:], quiet)
+        notes.append(describe_invalid(bad, "left out", samples))
+        print_notes(notes[-1:], quiet)
         is_good = ~np.isnan(raw).any(axis=1)
         raw, targets, ids = raw[is_good], targets.take(is_good), ids[is_good]
         features = features[np.flatnonzero(is_good)]
     scores = model.decider.scores(raw)
-    facts = Facts(
+    facts = ReportContext(
         scores_from="new",
         members=model.n_members,
         notes=notes,
@@ -58,5 +58,5 @@ def measured_rows(classifier: MultiLabelClassifier, samples: Samples, quiet: boo
         answering=model.decider.described(),
     )
     own, half = model.decider.answers(scores), scores >= 0.5
-    values = build(model.labels, targets, scores, own, half, model.decider.thresholds, facts)
+    values = measure_report(model.labels, targets, scores, own, half, model.decider.thresholds, facts)
     return ScoredRows(features, targets, scores, values, ids)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from manyhot.cli.jobs.image_output import AskedPictures
+from manyhot.cli.jobs.image_output import ImageOptions
 from manyhot.data.readers import read_chunks
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, OutputError
@@ -22,7 +22,7 @@ from manyhot.estimators.prediction_table import harmless
 from manyhot.estimators.read_options import options_for
 from manyhot.files import put, replacing
 from manyhot.models.prediction import sample_features
-from manyhot.models.segmentation import Pictures
+from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
 
 ANSWERS = "answers.csv"
@@ -39,7 +39,7 @@ def predict(
     output: Path | None,
     told: Mapping[str, Any],
     as_json: bool,
-    drawn: AskedPictures | None = None,
+    drawn: ImageOptions | None = None,
 ) -> None:
     """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/answers.csv; draw the first images
     with their answers over them, where that is asked for.
@@ -90,7 +90,7 @@ def files_in(folder: Path | None, labels: Iterable[str]) -> list[Path]:
     return [folder / ANSWERS, *(path for name in names for path in folder.glob(f"*/{name}.png"))]
 
 
-def names_of(samples: Samples, pictures: Pictures, n_before: int) -> list[str]:
+def names_of(samples: Samples, pictures: ImageSet, n_before: int) -> list[str]:
     """What the images are called: their ids, else the names of their files, else their numbers from 1."""
     if samples.ids is not None:
         return [re.sub(SUFFIX, "", str(name)) for name in samples.ids]

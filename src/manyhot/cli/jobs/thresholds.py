@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.console import answer
-from manyhot.cli.jobs.open_model import opened
+from manyhot.cli.jobs.console import print_result
+from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
@@ -24,7 +24,7 @@ def run(
 ) -> None:
     """Change what is asked for, save it in one go, and show what is in force now."""
     refuse_other_file(output)
-    classifier = opened(bundle)
+    classifier = load_model(bundle)
     if settings and measure is None:
         raise InputError("settings belong to a measure; name it with --for", argument="--with")
     if measure is not None:
@@ -46,7 +46,7 @@ def run(
         classifier.save(target, evidence=classifier.model_.evidence is not None)
     document = described(classifier, target if is_changed else bundle)
     told = f"saved {target}" if is_changed or output is not None else "nothing was changed"
-    answer(document, f"{as_text(document)}\n\n{told}", as_json)
+    print_result(document, f"{as_text(document)}\n\n{told}", as_json)
 
 
 def _pair(text: str) -> tuple[str, float]:

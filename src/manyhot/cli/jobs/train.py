@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs import extreme
-from manyhot.cli.jobs.console import answer, tell
+from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import kept, legend_of, options_of
+from manyhot.cli.jobs.read_options import legend_of, options_of, saved_options
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import OutputError
@@ -46,16 +46,16 @@ def run(
     is_stream = needs_stream(file, options, classifier.image_settings) if stream is None else stream
     if is_stream:
         words = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
-        tell([f"{file}: read piece by piece{words}"], quiet)
+        print_notes([f"{file}: read piece by piece{words}"], quiet)
         began = time.perf_counter()
         classifier.fit_file(file, options, stream=True, stream_folder=stream_folder or output.parent)
     else:
         samples = read(file, options)
-        tell([f"{file}: {described(samples)}", *samples.notes], quiet)
+        print_notes([f"{file}: {described(samples)}", *samples.notes], quiet)
         began = time.perf_counter()
         classifier.fit(samples)
     seconds = time.perf_counter() - began
-    classifier.reading_ = kept(reading)
+    classifier.reading_ = saved_options(reading)
     classifier.save(output, evidence=evidence)
     report = classifier.report_
     document = {
@@ -67,7 +67,7 @@ def run(
         "report": report.to_dict(),
     }
     told = f"saved {output} ({output.stat().st_size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
-    answer(document, f"{report}\n\n{told}\nnext: manyhot predict {output} FILE -o answers.csv", as_json)
+    print_result(document, f"{report}\n\n{told}\nnext: manyhot predict {output} FILE -o answers.csv", as_json)
 
 
 def described(samples: Samples) -> str:

@@ -13,14 +13,22 @@ from pathlib import Path
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.readers.chunks import Pieces, first_piece
+from manyhot.data.readers.chunks import ChunkSchema, first_piece
 from manyhot.data.readers.column_types import inspect_kinds
 from manyhot.data.readers.formats import FORMATS, Format, format_of
-from manyhot.data.readers.image_folder import located
+from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.memory import is_larger_than_memory, refuse_larger_than_memory
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.sampling import IMAGE_PIECE_ROWS, PIECE_ROWS, Survey, Surveyed, can_stream, piece_rows, survey
-from manyhot.data.readers.source import Received, Source
+from manyhot.data.readers.sampling import (
+    IMAGE_PIECE_ROWS,
+    PIECE_ROWS,
+    StreamableFile,
+    Survey,
+    can_stream,
+    piece_rows,
+    sample_file,
+)
+from manyhot.data.readers.source import InMemorySource, Source
 from manyhot.data.readers.table import Table, samples_of
 from manyhot.data.samples import Samples
 
@@ -28,16 +36,16 @@ __all__ = [
     "FORMATS",
     "Format",
     "ReadOptions",
+    "StreamableFile",
     "Survey",
-    "Surveyed",
     "first_rows",
     "inspect_kinds",
     "read",
     "read_chunks",
     "read_received",
     "rows_in",
+    "sample_file",
     "streams_by_itself",
-    "survey",
 ]
 
 
@@ -62,7 +70,7 @@ def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | 
         >>> samples.labels.names  # doctest: +SKIP
         ('mood_sad', 'mood_quiet')
     """
-    source, options = located(path, options or ReadOptions())
+    source, options = resolve_path(path, options or ReadOptions())
     if needed_by is not None:
         refuse_larger_than_memory(source, needed_by)
     return format_of(source, options).read(source, options)
@@ -85,7 +93,7 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
     Raises:
         InputError: As for `read`; rows are counted from the file's start.
     """
-    source, options = located(path, options or ReadOptions())
+    source, options = resolve_path(path, options or ReadOptions())
     row = format_of(source, options)
     if rows is None:
         rows = piece_rows(source, options) if can_stream(source, options) else PIECE_ROWS[1]
@@ -109,7 +117,7 @@ def pieces_of(tables: Iterable[Table], source: Source, options: ReadOptions) -> 
     Raises:
         InputError: As for `read_chunks`.
     """
-    piece: Pieces | None = None
+    piece: ChunkSchema | None = None
     for table in tables:
         piece = piece or first_piece(table, source, options)
         yield samples_of(piece.cut(table), source, piece.options)
@@ -128,26 +136,26 @@ def read_received(content: bytes, format_name: str, options: ReadOptions, rows: 
         InputError: As for `read`.
     """
     row = next(one for one in FORMATS if one.name == format_name)
-    source = Received(Path(f"received{row.suffixes[0]}"), "received", row.suffixes[0], "", content)
+    source = InMemorySource(Path(f"received{row.suffixes[0]}"), "received", row.suffixes[0], "", content)
     assert row.chunks is not None
     yield from pieces_of(row.chunks(source, options, rows), source, options)
 
 
 def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> bool:
     """Whether a file needs more memory than there is when it is read as a whole, and can be read in pieces."""
-    source, options = located(path, options or ReadOptions())
+    source, options = resolve_path(path, options or ReadOptions())
     return can_stream(source, options) and is_larger_than_memory(source)
 
 
 def first_rows(path: str | Path, options: ReadOptions | None, rows: int) -> Samples | None:
     """The first rows of a file that can be read in pieces; None for another."""
-    source, told = located(path, options or ReadOptions())
+    source, told = resolve_path(path, options or ReadOptions())
     return next(read_chunks(path, options, rows), None) if can_stream(source, told) else None
 
 
 def rows_in(path: str | Path, options: ReadOptions | None, most: int) -> int:
     """How many rows a file has that can be read in pieces, counted no further than that; 0 for another."""
-    source, options = located(path, options or ReadOptions())
+    source, options = resolve_path(path, options or ReadOptions())
     chunks = format_of(source, options).chunks
     n_rows = 0
     for table in chunks(source, options, piece_rows(source, options)) if chunks and can_stream(source, options) else ():

@@ -14,7 +14,7 @@ from manyhot.data.samples import ColumnKind
 
 
 @dataclass(frozen=True)
-class Pieces:
+class ChunkSchema:
     """How every piece of a file is read.
 
     Args:
@@ -32,7 +32,7 @@ class Pieces:
         return replace(table, frame=frame)
 
 
-def first_piece(table: Table, source: Source, options: ReadOptions) -> Pieces:
+def first_piece(table: Table, source: Source, options: ReadOptions) -> ChunkSchema:
     """The columns, kinds and labels of a file by its first piece.
 
     Args:
@@ -61,4 +61,4 @@ def first_piece(table: Table, source: Source, options: ReadOptions) -> Pieces:
             kinds[name] = "numeric" if is_number else kind
     columns = tuple(name for name in table.frame.columns if name in kinds or name not in samples.kinds)
     known = options.known_labels or (None if samples.labels is None else samples.labels.names)
-    return Pieces(columns, replace(options, kinds=kinds, id_column=id_column, known_labels=known))
+    return ChunkSchema(columns, replace(options, kinds=kinds, id_column=id_column, known_labels=known))

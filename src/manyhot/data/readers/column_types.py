@@ -19,11 +19,11 @@ from manyhot.validation import did_you_mean
 
 FEW_LEVELS = 20
 """Text with no more levels is categorical, unless its cells are long and mostly different."""
-MOST_LEVELS = 1000
+MAX_LEVELS = 1000
 LONG_TEXT = 40
 """Mean characters per cell from which mostly different cells are free text."""
 LONGEST_ID = 64
-LEAST_IDS = 20
+MIN_IDS = 20
 """Rows from which distinct short words count as ids although the column is not named like one."""
 
 _ID_NAME = re.compile(r"(^|[_\s.\-])(id|uuid|guid|key|index|idx)$", re.IGNORECASE)
@@ -172,12 +172,12 @@ def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]
 def _kind_of_text(values: pl.Series, n_levels: int, is_distinct: bool) -> ColumnKind:
     lengths = values.str.len_chars().to_numpy()
     has_blanks = bool(values.str.contains(r"\s").any())
-    if is_distinct and len(values) >= LEAST_IDS and not has_blanks and lengths.max() <= LONGEST_ID:
+    if is_distinct and len(values) >= MIN_IDS and not has_blanks and lengths.max() <= LONGEST_ID:
         return "id"
     is_mostly_different = n_levels > len(values) / 2
     if is_mostly_different and lengths.mean() >= LONG_TEXT:
         return "text"
-    if n_levels <= FEW_LEVELS or (n_levels <= MOST_LEVELS and not is_mostly_different):
+    if n_levels <= FEW_LEVELS or (n_levels <= MAX_LEVELS and not is_mostly_different):
         return "categorical"
     return "text"
 

@@ -12,7 +12,7 @@ import polars as pl
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate, placed, what_is
 from manyhot.data.readers.table import Table, samples_of, without_labels
-from manyhot.data.readers.targets import Indicators, arrange
+from manyhot.data.readers.targets import Indicators, reorder_targets
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
@@ -48,7 +48,7 @@ def read_idx(source: Source, options: ReadOptions) -> Samples:
             raise InputError(f"has no file of labels beside it, expected {usual!r}", file=source.path)
         return plain
     try:
-        return plain.with_targets(*arrange(_indicators(locate(beside), len(images)), options))
+        return plain.with_targets(*reorder_targets(_indicators(locate(beside), len(images)), options))
     except InputError as error:
         if options.require_labels:
             raise placed(error, source) if error.file is None else error from None

@@ -1,7 +1,7 @@
 """Images in a folder: what lies in it, the file that names their labels, and the rows of a table that have one there.
 
-It knows names of files and nothing of what is in them. Start reading at `located`, then `with_images`; `Listing` finds
-an image by any of its names.
+It knows names of files and nothing of what is in them. Start reading at `resolve_path`, then `with_images`; `Listing`
+finds an image by any of its names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TABLE_KINDS = ("numeric", "boolean", "categorical", "text")
 _NAMED = 3
 
 
-def located(path: str | Path, options: ReadOptions) -> tuple[Source, ReadOptions]:
+def resolve_path(path: str | Path, options: ReadOptions) -> tuple[Source, ReadOptions]:
     """A path -> a file that is there and how to read it; a folder of images -> the file that names their labels.
 
     Where no labels are asked for, and a model takes nothing but images, the folder itself stands for its images.

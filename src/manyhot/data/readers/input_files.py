@@ -14,7 +14,7 @@ import polars as pl
 from manyhot.data.readers.column_types import IMAGE_NAME
 from manyhot.data.readers.formats import format_of
 from manyhot.data.readers.idx import labels_beside
-from manyhot.data.readers.image_folder import located
+from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.mulan import xml_beside
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.sampling import IMAGE_PIECE_ROWS
@@ -34,7 +34,7 @@ def files_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Pa
     Raises:
         InputError: No such file.
     """
-    source, options = located(path, options)
+    source, options = resolve_path(path, options)
     yield "the rows", source.path
     name = format_of(source, options).name
     beside = {
@@ -49,7 +49,7 @@ def files_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Pa
 
 def images_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
     """The images and masks that the cells of a table name, or that lie in a folder; as `files_with` gives files."""
-    source, options = located(path, options)
+    source, options = resolve_path(path, options)
     chunks = format_of(source, options).chunks
     folder = source.path.parent
     for table in chunks(source, options, IMAGE_PIECE_ROWS) if chunks is not None else ():

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.targets import Labelled, find_columns
+from manyhot.data.readers.targets import ExtractedTargets, find_columns
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
@@ -36,7 +36,7 @@ def mask_columns(frame: pl.DataFrame, options: ReadOptions, own: Sequence[str] |
     return columns if columns and all(_names_masks(frame[name]) for name in columns) else ()
 
 
-def take_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions, folder: Path) -> Labelled:
+def take_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions, folder: Path) -> ExtractedTargets:
     """The targets of all pixels.
 
     Args:
@@ -53,7 +53,7 @@ def take_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions
             training did not have.
     """
     if not options.require_labels:
-        return Labelled(None, None, tuple(columns))
+        return ExtractedTargets(None, None, tuple(columns))
     if options.legend is not None and len(columns) > 1:
         raise InputError(
             f"a legend is for one column of masks, but there are {len(columns)}: {', '.join(columns[:5])}",
@@ -72,7 +72,7 @@ def take_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions
         except InputError as error:
             raise InputError(error.message, row=row + 1, column=error.column or columns[0]) from None
         files.append(next(str(path) for path in paths if path is not None))
-    return Labelled(PixelTargets(tuple(images), tuple(files)), LabelSpace(names), tuple(columns))
+    return ExtractedTargets(PixelTargets(tuple(images), tuple(files)), LabelSpace(names), tuple(columns))
 
 
 def _names_masks(column: pl.Series) -> bool:

@@ -10,7 +10,7 @@ from manyhot.errors import InputError
 
 TIMES = 6
 """How many times its own size a table usually needs while it is read, encoded and trained on."""
-LEAST_TIMES = 2
+MIN_TIMES = 2
 """How many times its own size a table needs at least."""
 PACKED_TIMES = 5
 """How many times its size a packed file unpacks to."""
@@ -35,7 +35,7 @@ def refuse_larger_than_memory(source: Source, what: str) -> None:
         source: The file.
         what: What needs all rows at once, as the beginning of a sentence.
     """
-    available, needed = available_memory(), _size(source) * LEAST_TIMES
+    available, needed = available_memory(), _size(source) * MIN_TIMES
     if available is not None and needed > available:
         raise InputError(
             f"{what} needs all rows in memory, {needed / 2**30:.1f} GiB or more, and {available / 2**30:.1f} GiB are "

@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from manyhot.errors import InputError
 
-MOST_BYTES = 1 << 24
+MAX_BYTES = 1 << 24
 
 
 def xml_beside(path: Path, stem: str) -> Path | None:
@@ -37,11 +37,11 @@ def label_names_of(path: str | Path) -> tuple[str, ...]:
     """
     try:
         with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror or error})", file=path, argument="xml") from None
-    if len(content) > MOST_BYTES:
-        raise InputError(f"is larger than {MOST_BYTES >> 20} MiB, which is no list of labels", file=path)
+    if len(content) > MAX_BYTES:
+        raise InputError(f"is larger than {MAX_BYTES >> 20} MiB, which is no list of labels", file=path)
     names: list[str] = []
     depth = 0
 

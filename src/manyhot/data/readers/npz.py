@@ -17,7 +17,7 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ZIP, Source, broken, placed, what_is
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, samples_of, without_labels
-from manyhot.data.readers.targets import Indicators, arrange, indicators_from_matrix
+from manyhot.data.readers.targets import Indicators, indicators_from_matrix, reorder_targets
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
@@ -137,7 +137,7 @@ def _dense(
         raise InputError("has no array Y, expected the targets (n, l)", file=source.path)
     if indicators is not None:
         try:
-            targets, space, more = arrange(indicators, options)
+            targets, space, more = reorder_targets(indicators, options)
         except InputError as error:
             if options.require_labels:
                 raise placed(error, source) from None

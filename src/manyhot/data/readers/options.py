@@ -14,7 +14,7 @@ from manyhot.errors import InputError
 
 OnBadImage = Literal["error", "skip"]
 """The same words as `config.images.ON_BAD_IMAGE`; readers know no settings of training."""
-MOST_VALUE = 65535
+MAX_VALUE = 65535
 """The highest number that a mask holds."""
 
 
@@ -115,9 +115,9 @@ def _checked_legend(legend: Any) -> dict[str, list[str] | None]:
         )
     checked: dict[str, list[str] | None] = {}
     for number, named in legend.items():
-        if not str(number).isdecimal() or int(number) > MOST_VALUE:
+        if not str(number).isdecimal() or int(number) > MAX_VALUE:
             raise InputError(
-                f"got {validation.shown(number)}, expected a number from 0 to {MOST_VALUE}", argument="legend"
+                f"got {validation.shown(number)}, expected a number from 0 to {MAX_VALUE}", argument="legend"
             )
         named = [named] if isinstance(named, str) else named
         is_list = isinstance(named, (list, tuple)) and all(isinstance(name, str) and name for name in named)

@@ -1,7 +1,7 @@
 """A first look at a file that is larger than memory: how many rows there are, and a random sample of them.
 
 Kinds of columns and names of labels are learned from the sample, which is all the rows where they are few. Then the
-file can be read again, piece by piece, all pieces alike. Start reading at `survey`, then `Surveyed.pieces`.
+file can be read again, piece by piece, all pieces alike. Start reading at `sample_file`, then `StreamableFile.pieces`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot.data.readers.chunks import Pieces
+from manyhot.data.readers.chunks import ChunkSchema
 from manyhot.data.readers.column_types import inspect_kinds, typed
 from manyhot.data.readers.formats import Chunker, format_of
-from manyhot.data.readers.image_folder import located
+from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, broken
 from manyhot.data.readers.table import Table, samples_of
@@ -40,7 +40,7 @@ Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class StreamableFile:
     """A file that can be read piece by piece, all pieces alike.
 
     Args:
@@ -53,7 +53,7 @@ class Surveyed:
 
     source: Source
     n_rows: int
-    like: Pieces
+    like: ChunkSchema
     piece_rows: int
     stamp: tuple[int, int]
 
@@ -87,7 +87,7 @@ class Survey(NamedTuple):
         rows: int64 (s,), the number of each in the file, from 0, rising.
     """
 
-    file: Surveyed
+    file: StreamableFile
     samples: Samples
     rows: np.ndarray
 
@@ -101,7 +101,7 @@ class Survey(NamedTuple):
         return len(self.rows) == self.file.n_rows
 
 
-def survey(
+def sample_file(
     path: str | Path,
     options: ReadOptions | None = None,
     seed: int = 0,
@@ -123,7 +123,7 @@ def survey(
     Raises:
         InputError: As for `read`, or a format that cannot be read in pieces.
     """
-    source, options = located(path, options or ReadOptions())
+    source, options = resolve_path(path, options or ReadOptions())
     chunker, stamp = _chunker(source, options), _stamp(source)
     n_piece = piece_rows(source, options)
     reservoir = Reservoir(seed, max_rows, max_bytes)
@@ -145,7 +145,7 @@ def survey(
     in_file = np.concatenate(numbers)[rows] if numbers else rows + 1
     drawn = replace(table, frame=frame, first_row=0, rows=in_file)
     samples, like = _learned(drawn, source, options, len(rows) == n_rows)
-    return Survey(Surveyed(source, n_rows, like, n_piece, stamp), samples, rows)
+    return Survey(StreamableFile(source, n_rows, like, n_piece, stamp), samples, rows)
 
 
 class Reservoir:
@@ -214,7 +214,7 @@ def _packed(frame: pl.DataFrame, rows: np.ndarray) -> tuple[bytes, np.ndarray]:
     return buffer.getvalue(), rows
 
 
-def _learned(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, Pieces]:
+def _learned(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, ChunkSchema]:
     """The sample with its kinds and labels settled, and what all pieces share."""
     found = samples_of(table, source, options)
     ids = [name for name, kind in found.kinds.items() if kind == "id"]
@@ -232,7 +232,7 @@ def _learned(table: Table, source: Source, options: ReadOptions, is_whole: bool)
     is_open = options.known_labels is None and options.label_order is None
     unknown = "report" if is_open else options.unknown_labels
     settled = replace(options, kinds=kinds, id_column=id_column, known_labels=names, unknown_labels=unknown)
-    like = Pieces(columns, settled)
+    like = ChunkSchema(columns, settled)
     samples = samples_of(like.cut(table), source, settled)
     return replace(samples, notes=(*found.notes,)), like
 

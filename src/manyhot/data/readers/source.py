@@ -194,7 +194,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Received(Source):
+class InMemorySource(Source):
     """Bytes that came some other way and are no file; `path` only gives them a name.
 
     Args:

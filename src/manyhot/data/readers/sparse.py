@@ -13,7 +13,7 @@ from manyhot.data.readers.column_types import refuse_unknown
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, placed
 from manyhot.data.readers.sparse_targets import LabelSets, arrange_sets
-from manyhot.data.readers.targets import Indicators, arrange
+from manyhot.data.readers.targets import Indicators, reorder_targets
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -85,7 +85,7 @@ def _targets(
     try:
         if isinstance(rows.indicators, LabelSets):
             return arrange_sets(rows.indicators, options)
-        return arrange(rows.indicators, options)
+        return reorder_targets(rows.indicators, options)
     except InputError as error:
         if options.require_labels:
             raise

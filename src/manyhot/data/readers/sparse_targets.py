@@ -19,7 +19,7 @@ from manyhot.data.targets import check_size
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
-MOST_HINTS = 10_000
+MAX_HINTS = 10_000
 NOTES = 8
 
 
@@ -68,7 +68,7 @@ def arrange_sets(found: LabelSets, options: ReadOptions) -> tuple[sp.csr_matrix,
             if name in column:
                 here.add(column[name])
             elif options.unknown_labels == "error":
-                hint = did_you_mean(name, space.names[:MOST_HINTS])
+                hint = did_you_mean(name, space.names[:MAX_HINTS])
                 raise InputError(
                     f"the label {name!r} was not there in training{hint}; say unknown_labels='ignore' or 'report' to "
                     "go on without it",

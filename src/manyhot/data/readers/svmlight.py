@@ -18,7 +18,7 @@ from manyhot.data.readers.targets import Indicators
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
-_MOST_COLUMNS = 1 << 26
+_MAX_COLUMNS = 1 << 26
 
 
 def read_libsvm(source: Source, options: ReadOptions) -> Samples:
@@ -38,8 +38,8 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     rows = parse_rows([line for line in lines if line], source)
     first = 0 if len(rows.indices) and rows.indices.min() == 0 else 1
     width = int(rows.indices.max()) + 1 - first if len(rows.indices) else 0
-    if width > _MOST_COLUMNS:
-        raise InputError(f"has the index {width}, expected at most {_MOST_COLUMNS}", file=source.path)
+    if width > _MAX_COLUMNS:
+        raise InputError(f"has the index {width}, expected at most {_MAX_COLUMNS}", file=source.path)
     matrix = sp.csr_matrix((rows.values, rows.indices - first, rows.indptr), shape=(len(rows.labels), width))
     matrix.sort_indices()
     names = [f"f{j + first}" for j in range(width)]

@@ -1,7 +1,7 @@
 """Targets out of the columns of a table, or out of any 0/1 matrix with names.
 
 It finds the label columns that `ReadOptions.labels` speaks of, and orders what it read as a trained model asks. It
-knows nothing of files or features. Start reading at `take_labels`; `arrange` is what sparse formats call.
+knows nothing of files or features. Start reading at `take_labels`; `reorder_targets` is what sparse formats call.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LONGEST_LITERAL = 100_000
 
 
 @dataclass(frozen=True)
-class Labelled:
+class ExtractedTargets:
     """What was found of the labels.
 
     Args:
@@ -67,7 +67,7 @@ class Indicators:
 
 def take_labels(
     frame: pl.DataFrame, options: ReadOptions, own: Sequence[str] | None = None, blank_is_empty: bool = False
-) -> Labelled:
+) -> ExtractedTargets:
     """The targets of a table, and which of its columns are no features.
 
     Args:
@@ -86,17 +86,17 @@ def take_labels(
     known_there = [c for c in options.known_labels or () if c in frame.columns and c not in options.kinds]
     used = tuple(dict.fromkeys([*columns, *known_there]))
     if not columns:
-        return Labelled(None, None, used)
+        return ExtractedTargets(None, None, used)
     try:
         if _holds_sets(frame, columns, options, own):
             targets, space, notes = _from_sets(frame[columns[0]], options, blank_is_empty)
         else:
-            targets, space, notes = arrange(_indicators(frame, columns), options)
+            targets, space, notes = reorder_targets(_indicators(frame, columns), options)
     except InputError as error:
         if options.require_labels:
             raise
-        return Labelled(None, None, used, (f"the labels in this file were not used: {error}",))
-    return Labelled(targets, space, used, notes)
+        return ExtractedTargets(None, None, used, (f"the labels in this file were not used: {error}",))
+    return ExtractedTargets(targets, space, used, notes)
 
 
 def find_columns(frame: pl.DataFrame, options: ReadOptions, own: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def find_columns(frame: pl.DataFrame, options: ReadOptions, own: Sequence[str] |
     return found
 
 
-def arrange(indicators: Indicators, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
+def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
     """Indicators -> targets in the order that a trained model asks for, or in their own.
 
     Args:

@@ -20,7 +20,7 @@ from manyhot.data.splitting.folds import LabelRows, derived_seed, label_rows
 from manyhot.data.splitting.stratification import group_codes
 from manyhot.errors import InputError
 
-MOST_LABELS_SHOWN = 20
+MAX_LABELS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -243,13 +243,13 @@ class SplitReport:
         ]
         lacking = self.lacking
         lines.append(f"labels without a positive on some side: {len(lacking)} of {len(self.labels)}")
-        for label in lacking[:MOST_LABELS_SHOWN]:
+        for label in lacking[:MAX_LABELS_SHOWN]:
             lines.append(
                 f"  {validation.shown(label.name, 60)}: test side in {label.n_without_test}, training side in "
                 f"{label.n_without_train} splits; {label.reason}"
             )
-        if len(lacking) > MOST_LABELS_SHOWN:
-            lines.append(f"  and {len(lacking) - MOST_LABELS_SHOWN} more")
+        if len(lacking) > MAX_LABELS_SHOWN:
+            lines.append(f"  and {len(lacking) - MAX_LABELS_SHOWN} more")
         return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from manyhot.decisions.calibration.histogram import Tally
 from manyhot.decisions.calibration.parametric import bounded
 
-_MOST_STEPS = 100
+_MAX_STEPS = 100
 _SMALL = 1e-5
 
 
@@ -33,7 +33,7 @@ def most_likely(
     line = np.arange(len(found))
     size = np.ones(len(found))
     loss, gradient, curvature = _at(cells, found, n_free, centre, precision)
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MAX_STEPS):
         step = np.zeros((len(line), 3))
         step[:, :n_free] = np.clip(np.linalg.solve(curvature, gradient[..., None])[..., 0], -2.0, 2.0)
         trial = bounded(found[line] - size[:, None] * step)

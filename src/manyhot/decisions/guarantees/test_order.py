@@ -17,7 +17,7 @@ from manyhot.evaluation.metrics.score import Entries
 STARTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
 LOWEST, LOGIT_STEP = 0.001, 0.1
 # With a guide: at most so many thresholds in a row, none whose rate in the guide is this many times the one asked for.
-MOST_TESTS, MOST_RATE = 50, 2.0
+MAX_TESTS, MAX_RATE = 50, 2.0
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ def learned_order(curve: Curve, at_most: float) -> Order:
         at_most: The rate to promise.
 
     Returns:
-        At most `MOST_TESTS` thresholds, the first with all of the chance; none where the guide is never near the rate.
+        At most `MAX_TESTS` thresholds, the first with all of the chance; none where the guide is never near the rate.
     """
     evidence = np.sign(at_most - curve.rate) * curve.n_units * divergence(curve.rate, at_most)
     best_below = np.append(np.maximum.accumulate(evidence[::-1])[::-1][1:], -np.inf)
-    worth = np.flatnonzero((evidence > best_below) & (curve.rate <= MOST_RATE * at_most))
-    if len(worth) > MOST_TESTS:
+    worth = np.flatnonzero((evidence > best_below) & (curve.rate <= MAX_RATE * at_most))
+    if len(worth) > MAX_TESTS:
         counts = curve.n_answers[worth]
-        worth = worth[np.unique(np.searchsorted(counts, np.linspace(counts[0], counts[-1], MOST_TESTS)))]
+        worth = worth[np.unique(np.searchsorted(counts, np.linspace(counts[0], counts[-1], MAX_TESTS)))]
     return Order(curve.thresholds[worth], np.eye(1, len(worth))[0])
 
 

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from manyhot import validation
 from manyhot.errors import InputError
 
-MOST_MEMBERSHIPS = 5_000_000
+MAX_MEMBERSHIPS = 5_000_000
 """Most pairs of a label and a group member that it is or implies; real hierarchies have a few for each label."""
 
 
@@ -198,9 +198,9 @@ def _reached(members: np.ndarray, hierarchy: Hierarchy, n_labels: int) -> dict[i
         if above:
             reached[j] = above[0] if len(above) == 1 else frozenset().union(*above)
             n_pairs += len(reached[j])
-            if n_pairs > MOST_MEMBERSHIPS:
+            if n_pairs > MAX_MEMBERSHIPS:
                 raise InputError(
-                    f"too many labels of groups are implied: more than {MOST_MEMBERSHIPS:,} pairs of a label and a "
+                    f"too many labels of groups are implied: more than {MAX_MEMBERSHIPS:,} pairs of a label and a "
                     "group's label above it; make the groups or the hierarchy smaller",
                     argument="exclusive",
                 )

@@ -21,9 +21,9 @@ from manyhot.decisions.thresholds.shrinkage import JOINT_SHRINK, best_shared, ca
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.evaluation.metrics.score import Entries, blocks, scored
 
-MOST_ROUNDS = 20
+MAX_ROUNDS = 20
 # A round over all labels that gains less than this, in the mean over rows, is the last.
-LEAST_GAIN = 1e-6
+MIN_GAIN = 1e-6
 
 
 class Rows(Decision):
@@ -99,11 +99,11 @@ class Rows(Decision):
             hits[part] = (yes & entries.values[part]).sum(axis=1)
             answered[part] = yes.sum(axis=1)
         turns = _from_frequent_to_rare(entries, varies)
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             gained = 0
             for column in columns(entries, turns):
                 gained += self._move(column, found, (hits, answered, positives), unit)
-            if gained <= LEAST_GAIN * unit * n:
+            if gained <= MIN_GAIN * unit * n:
                 return
 
     def _move(

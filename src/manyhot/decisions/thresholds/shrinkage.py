@@ -13,7 +13,7 @@ from manyhot.decisions.thresholds.margins import logit
 from manyhot.evaluation.metrics.score import Entries, blocks
 
 # With more distinct scores of positives than this, evenly spread ones stand for them all.
-MOST_CANDIDATES = 1 << 14
+MAX_CANDIDATES = 1 << 14
 # Beyond this logit a threshold is as good as 0 or 1, and would outweigh any number of positives.
 FARTHEST = 20.0
 # Sums of fractions that differ by less, relative to the largest, are equal but for the order they were added in.
@@ -74,13 +74,13 @@ def candidates(entries: Entries, labels: np.ndarray) -> np.ndarray:
         labels: bool (l,), the labels whose positives count.
 
     Returns:
-        Float (c,) of the scores' type, about `MOST_CANDIDATES` quantiles when there would be more.
+        Float (c,) of the scores' type, about `MAX_CANDIDATES` quantiles when there would be more.
     """
     n, width = entries.shape
     found = [entries.answers[part][entries.values[part] & labels] for part in blocks(n, width)]
     distinct = np.unique(np.concatenate([*found, np.ones(1, dtype=entries.answers.dtype)]))
-    if len(distinct) > MOST_CANDIDATES:
-        distinct = distinct[np.linspace(0, len(distinct) - 1, MOST_CANDIDATES).round().astype(np.int64)]
+    if len(distinct) > MAX_CANDIDATES:
+        distinct = distinct[np.linspace(0, len(distinct) - 1, MAX_CANDIDATES).round().astype(np.int64)]
     return distinct
 
 

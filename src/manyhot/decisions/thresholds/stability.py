@@ -12,7 +12,7 @@ from manyhot.decisions.thresholds.base import Decision
 from manyhot.errors import InputError
 
 # With more scores than this the refits would take longer than what they tell is worth; the spread stays None.
-MOST_SCORES = 20_000_000
+MAX_SCORES = 20_000_000
 N_FOLDS = 5
 
 _AnyDecision = TypeVar("_AnyDecision", bound=Decision)
@@ -33,7 +33,7 @@ def with_spread(
         folds: int (n,), the fold of each row, of any number of folds from 2; None deals the rows to five in turn.
 
     Returns:
-        A fitted copy; its `spread` is None for a decision without thresholds, and above `MOST_SCORES` scores.
+        A fitted copy; its `spread` is None for a decision without thresholds, and above `MAX_SCORES` scores.
 
     Raises:
         InputError: Folds that are not one whole number per row, or fewer than two; what `fit` refuses.
@@ -43,7 +43,7 @@ def with_spread(
         result = type(decision)(**decision.settings()).fit(scores, targets)
     result.spread = None
     array = np.asarray(scores)
-    if result.thresholds is None or array.size > MOST_SCORES:
+    if result.thresholds is None or array.size > MAX_SCORES:
         return result
     parts = np.arange(len(array)) % N_FOLDS if folds is None else np.asarray(folds)
     if parts.shape != (len(array),) or parts.dtype.kind not in "iu" or (distinct := np.unique(parts)).size < 2:

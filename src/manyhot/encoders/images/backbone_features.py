@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from manyhot.encoders.feature_cache import Kept, key_of
+from manyhot.encoders.feature_cache import FeatureCache, key_of
 from manyhot.files import cache_folder
 
 CALL_IMAGES = 256
@@ -59,7 +59,7 @@ class ImageFeatures:
 
     def __init__(self, function: Function, is_kept: bool = True) -> None:
         self.function, self.is_kept = function, is_kept
-        self._kept: dict[tuple[int, ...], Kept] = {}
+        self._kept: dict[tuple[int, ...], FeatureCache] = {}
 
     def of(self, images: np.ndarray, tell: Tell | None = None) -> np.ndarray:
         """Features of images.
@@ -91,10 +91,10 @@ class ImageFeatures:
                 tell((first + len(part)) / len(new))
         return result
 
-    def _kept_for(self, edges: tuple[int, ...]) -> Kept:
+    def _kept_for(self, edges: tuple[int, ...]) -> FeatureCache:
         if edges not in self._kept:
             told = (VERSION, self.function.name, self.function.digest, *edges)
             digest = hashlib.sha256("\n".join(map(str, told)).encode()).hexdigest()
             folder = cache_folder() / "images" / digest[:32] if self.is_kept else None
-            self._kept[edges] = Kept(folder, self.function.width)
+            self._kept[edges] = FeatureCache(folder, self.function.width)
         return self._kept[edges]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, NONE, has_weights, image_settings, learns
+from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, NONE, image_settings, is_pretrained, is_trainable
 from manyhot.encoders.images.backbone_features import ImageFeatures, Tell
-from manyhot.encoders.images.encoder import Bad, ImageEncoder, open_images
+from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages, open_images
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.errors import InputError
 
@@ -38,8 +38,8 @@ class ImageColumns:
     def __init__(self, names: Sequence[str], settings: Mapping[str, Any] | None = None) -> None:
         told = image_settings(settings)
         self.names = list(names)
-        self.backbone = told["backbone"] if has_weights(told) else ""
-        self.is_frozen = bool(self.backbone) and not learns(told)
+        self.backbone = told["backbone"] if is_pretrained(told) else ""
+        self.is_frozen = bool(self.backbone) and not is_trainable(told)
         self.features: ImageFeatures | None = None
         self.scales: list[Scale] = []
         own = {name: told[name] for name in ENCODER_SETTINGS}
@@ -81,7 +81,7 @@ class ImageColumns:
             encoder.settle(frame[name])
         return self
 
-    def opened(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, Bad]:
+    def opened(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
         """The frame with its images decoded, and the rows whose images cannot be used."""
         pairs = zip(self.names, self.encoders, strict=True)
         return open_images(frame, {name: one for name, one in pairs if name in frame.columns})

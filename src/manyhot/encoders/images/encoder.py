@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot.config.images import ENCODER_SETTINGS, MOST_EDGE
+from manyhot.config.images import ENCODER_SETTINGS, MAX_EDGE
 from manyhot.data.image_decoding import BadImageError, Budget, Cell, Header, header_of, is_grey, pixels_of, quiet
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
-LEAST_DEVIATION = 1.0 / 255.0
+MIN_DEVIATION = 1.0 / 255.0
 OWN_EDGE = 256
 """Images that are all of one size keep it up to this edge."""
 AUTO_EDGE = 128
@@ -36,7 +36,7 @@ COUNTED_NUMBERS = 2**24
 BAD_NAMED = 5
 
 
-class Fault(NamedTuple):
+class ImageError(NamedTuple):
     """An image that cannot be used.
 
     Attributes:
@@ -48,11 +48,11 @@ class Fault(NamedTuple):
     words: str
 
 
-Bad = dict[int, Fault]
+InvalidImages = dict[int, ImageError]
 """Row, from 0 -> what is wrong with its image."""
 
 
-class Opened(NamedTuple):
+class DecodedImages(NamedTuple):
     """A column of images, decoded.
 
     Attributes:
@@ -61,7 +61,7 @@ class Opened(NamedTuple):
     """
 
     images: np.ndarray
-    bad: Bad
+    bad: InvalidImages
 
 
 class ImageEncoder:
@@ -132,7 +132,7 @@ class ImageEncoder:
         self.mean = [float(np.average(levels, weights=count)) for count in counts]
         pairs = zip(counts, self.mean, strict=True)
         spread = [float(np.average(np.square(levels - mean), weights=count)) for count, mean in pairs]
-        self.deviation = [max(LEAST_DEVIATION, float(np.sqrt(one))) for one in spread]
+        self.deviation = [max(MIN_DEVIATION, float(np.sqrt(one))) for one in spread]
         return self
 
     def transform(self, column: pl.Series) -> np.ndarray:
@@ -142,10 +142,10 @@ class ImageEncoder:
             InputError: An image that cannot be used, with its row.
         """
         images, bad = self.opened(column)
-        refuse_bad(bad)
+        raise_for_invalid(bad)
         return images
 
-    def opened(self, column: pl.Series) -> Opened:
+    def opened(self, column: pl.Series) -> DecodedImages:
         """The images, and what is wrong with those that cannot be used."""
         return decoded(column, self.shape, self.fit_by)
 
@@ -156,7 +156,7 @@ class ImageEncoder:
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> ImageEncoder:
         """The encoder that `to_spec` described; the caller has checked types and ranges."""
-        if not 1 <= min(spec["shape"][:2]) <= max(spec["shape"][:2]) <= MOST_EDGE or spec["shape"][2] not in (1, 3):
+        if not 1 <= min(spec["shape"][:2]) <= max(spec["shape"][:2]) <= MAX_EDGE or spec["shape"][2] not in (1, 3):
             raise InputError(f"images of shape {spec['shape']}, expected height, width and 1 or 3 channels")
         encoder = cls("auto", "grey" if spec["shape"][2] == 1 else "colour", spec["fit"])
         encoder.shape = tuple(spec["shape"])
@@ -164,7 +164,7 @@ class ImageEncoder:
         return encoder
 
 
-def decoded(column: pl.Series, shape: tuple[int, int, int], fit: str) -> Opened:
+def decoded(column: pl.Series, shape: tuple[int, int, int], fit: str) -> DecodedImages:
     """A column of images as arrays of one shape, by several threads; memory beyond the result is bounded.
 
     Args:
@@ -178,20 +178,20 @@ def decoded(column: pl.Series, shape: tuple[int, int, int], fit: str) -> Opened:
     if isinstance(column.dtype, pl.Array) and not column.null_count():
         images = arrays_of(column)
         if images.shape[1:] == shape:
-            return Opened(images, {})
+            return DecodedImages(images, {})
     images = np.zeros((len(column), *shape), dtype=np.uint8)
-    budget, bad = Budget(), Bad()
+    budget, bad = Budget(), InvalidImages()
 
     def decode(start: int) -> None:
         for row, cell in enumerate(cells_of(column, start, start + TASK_ROWS), start):
             try:
                 images[row] = pixels_of(cell, shape, fit, budget)
             except BadImageError as error:
-                bad[row] = Fault(column.name, _named(cell, str(error)))
+                bad[row] = ImageError(column.name, _named(cell, str(error)))
 
     with quiet(), ThreadPoolExecutor(_threads()) as pool:
         list(pool.map(decode, range(0, len(column), TASK_ROWS)))
-    return Opened(images, dict(sorted(bad.items())))
+    return DecodedImages(images, dict(sorted(bad.items())))
 
 
 def pictures(
@@ -254,7 +254,7 @@ def arrays_of(column: pl.Series) -> np.ndarray:
     return images
 
 
-def open_images(frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]) -> tuple[pl.DataFrame, Bad]:
+def open_images(frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]) -> tuple[pl.DataFrame, InvalidImages]:
     """A frame with its columns of images decoded, each at the size that its encoder has settled.
 
     Args:
@@ -267,7 +267,7 @@ def open_images(frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]) -> tu
     Raises:
         InputError: Cells of another type.
     """
-    columns, bad = [], Bad()
+    columns, bad = [], InvalidImages()
     for name, encoder in encoders.items():
         images, faults = encoder.opened(frame[name])
         columns.append(pl.Series(name, images))
@@ -275,7 +275,7 @@ def open_images(frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]) -> tu
     return frame.with_columns(columns), dict(sorted(bad.items()))
 
 
-def refuse_bad(bad: Bad) -> None:
+def raise_for_invalid(bad: InvalidImages) -> None:
     """Raise `InputError` with the first image that cannot be used."""
     for row, (column, what) in bad.items():
         more = f" (one of {len(bad)} that cannot be used)" if len(bad) > 1 else ""
@@ -286,7 +286,7 @@ def refuse_bad(bad: Bad) -> None:
         )
 
 
-def bad_words(bad: Bad, what: str, samples: Samples | None = None) -> str:
+def describe_invalid(bad: InvalidImages, what: str, samples: Samples | None = None) -> str:
     """A sentence that counts and names the first few rows.
 
     Args:

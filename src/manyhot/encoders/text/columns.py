@@ -16,12 +16,12 @@ import scipy.sparse as sp
 from manyhot import validation
 from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
 from manyhot.encoders.feature_sources import grouped
-from manyhot.encoders.text.custom import Features, FunctionEncoder, PretrainedEncoder, TextFunction
+from manyhot.encoders.text.custom import CachedTextFunction, FunctionEncoder, PretrainedEncoder, TextFunction
 from manyhot.encoders.text.static_embeddings import StaticEncoder
 from manyhot.encoders.text.text_input import Texts
 from manyhot.encoders.text.tfidf import NgramEncoder
 from manyhot.encoders.text.token_ids import WordEncoder
-from manyhot.encoders.text.word_shares import WordShares
+from manyhot.encoders.text.word_shares import WordAttribution
 from manyhot.errors import InputError
 
 TEXT_BLOCK = "text"
@@ -57,7 +57,7 @@ class TextColumns:
         self.kind = kind
         self.encoders: list[TextEncoder] = [TEXT_ENCODERS[kind](**told) for _ in range(n_columns)]
 
-    def attach(self, function: TextFunction | Features) -> None:
+    def attach(self, function: TextFunction | CachedTextFunction) -> None:
         """Hand over the function that makes numbers of texts.
 
         Raises:
@@ -113,12 +113,12 @@ class TextColumns:
             return np.concatenate(rows, axis=1)
         return sp.hstack(rows, format="csr", dtype=np.float32)
 
-    def shares(self, cells: Sequence[str | None]) -> list[WordShares]:
+    def shares(self, cells: Sequence[str | None]) -> list[WordAttribution]:
         """For one row, the words of each column's text and their shares of its inputs; "" where a text is one thing."""
         return [
             encoder.shares(text)
             if isinstance(encoder, NgramEncoder)
-            else WordShares(("",), np.arange(encoder.width), grouped(np.zeros(encoder.width), 1))
+            else WordAttribution(("",), np.arange(encoder.width), grouped(np.zeros(encoder.width), 1))
             for encoder, text in zip(self.encoders, cells, strict=True)
         ]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from manyhot import validation
 from manyhot.config.text import OWN_TEXT, PRETRAINED
-from manyhot.encoders.feature_cache import Kept, key_of
+from manyhot.encoders.feature_cache import FeatureCache, key_of
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.encoders.text.text_input import Texts, rows_of, rows_to_learn
 from manyhot.errors import InputError
@@ -35,12 +35,12 @@ PROBE = (
 """Sentences by whose features a function is recognised."""
 CALL_TEXTS = 1024
 """Texts in one call of a function at most."""
-MOST_WIDTH = 100_000
+MAX_WIDTH = 100_000
 TOLERANCE = 1e-3
 """How far, beside the largest number, features of the same sentences may be apart on two machines."""
 
 
-class Features:
+class CachedTextFunction:
     """A function of texts whose answers are checked and kept.
 
     Answers are kept by the name, by what the function makes of the probe, and by the text: a function that was changed
@@ -67,7 +67,7 @@ class Features:
         self.probe = self._called(list(PROBE))
         named = f"{self.name}\n{variant}\n{self.probe.shape}\n".encode("utf-8", "surrogatepass")
         digest = hashlib.sha256(named + self.probe.tobytes()).hexdigest()
-        self._kept = Kept(cache_folder() / "texts" / digest[:32] if is_kept else None, self.width)
+        self._kept = FeatureCache(cache_folder() / "texts" / digest[:32] if is_kept else None, self.width)
 
     @property
     def width(self) -> int:
@@ -94,7 +94,7 @@ class Features:
         with np.errstate(over="ignore"):
             rows = np.asarray(self.function(list(texts)))
             is_right = rows.dtype.kind in "biuf" and rows.ndim == 2 and len(rows) == len(texts)
-            if not is_right or not 1 <= rows.shape[1] <= MOST_WIDTH or (width and rows.shape[1] != width):
+            if not is_right or not 1 <= rows.shape[1] <= MAX_WIDTH or (width and rows.shape[1] != width):
                 raise InputError(
                     f"the function {self.name} gave {rows.dtype} values of shape {rows.shape} for {len(texts)} texts, "
                     f"expected numbers of shape ({len(texts)}, {width or 'd'})",
@@ -129,17 +129,21 @@ class FunctionEncoder:
 
     def __init__(self, name: str = "", cache: bool = True) -> None:
         self.name, self.cache = name, cache
-        self.features: Features | None = None
+        self.features: CachedTextFunction | None = None
         self._sentences: Sequence[str] = PROBE
         self._probe: np.ndarray | None = None
 
-    def attach(self, function: TextFunction | Features) -> None:
+    def attach(self, function: TextFunction | CachedTextFunction) -> None:
         """Hand over the function; after `from_spec` it must be the one of training.
 
         Raises:
             InputError: A function that makes other numbers of the probe than the one of training did.
         """
-        features = function if isinstance(function, Features) else Features(function, self.name, self.cache)
+        features = (
+            function
+            if isinstance(function, CachedTextFunction)
+            else CachedTextFunction(function, self.name, self.cache)
+        )
         if self._probe is not None:
             found = features.of(self._sentences)
             if found.shape != self._probe.shape:
@@ -275,7 +279,7 @@ def checked_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
     for array in (center, scale):
         if array.dtype != np.float64 or array.ndim != 1 or not np.isfinite(array).all():
             raise InputError("centres and scales of texts are not finite float64 numbers in one row")
-    if len(center) != len(scale) or not 1 <= len(center) <= MOST_WIDTH or (scale < np.finfo(float).tiny).any():
+    if len(center) != len(scale) or not 1 <= len(center) <= MAX_WIDTH or (scale < np.finfo(float).tiny).any():
         raise InputError("centres and scales of texts do not fit each other")
     return Scale(center, scale)
 

@@ -24,7 +24,7 @@ from manyhot.errors import InputError
 
 MAX_TOKENS = 512
 """Pieces of a text that are looked at where the config says nothing, as in Model2Vec."""
-MOST_TOKENS = 10_000_000
+MAX_TOKENS = 10_000_000
 CALL_TEXTS = 1024
 FILES = ("model.safetensors", "tokenizer.json", "config.json")
 _ARRAYS = {"vectors": (2, "f"), "tokenizer": (1, "u"), "weights": (1, "f"), "mapping": (1, "i")}
@@ -114,7 +114,7 @@ class StaticEncoder:
             raise InputError(f"static embeddings have other arrays than {validation.shown(sorted(arrays))}")
         encoder = cls(spec["model"])
         encoder._normalize = validation.boolean(normalize=spec["normalize"])
-        encoder._max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=1, high=MOST_TOKENS)
+        encoder._max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=1, high=MAX_TOKENS)
         encoder.scale = checked_scale(arrays["center"], arrays["scale"])
         encoder._arrays = {name: arrays[name] for name in _ARRAYS if name in arrays}
         encoder._prepare()
@@ -202,7 +202,7 @@ def _read(model: str) -> tuple[dict[str, np.ndarray], bool, int]:
     arrays = {"vectors": vectors.astype(np.float32) if vectors.dtype.kind != "f" else vectors, "tokenizer": tokenizer}
     arrays |= {name: read[name] for name in ("weights", "mapping") if name in read}
     longest = told.get("max_length", MAX_TOKENS)
-    longest = MOST_TOKENS if longest is None else validation.integer(max_length=longest, low=1, high=MOST_TOKENS)
+    longest = MAX_TOKENS if longest is None else validation.integer(max_length=longest, low=1, high=MAX_TOKENS)
     return arrays, bool(told.get("normalize", False)), longest
 
 

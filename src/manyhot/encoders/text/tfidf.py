@@ -24,12 +24,12 @@ from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
 from manyhot.encoders.scaling import row_weights
 from manyhot.encoders.text.text_input import Texts, rows_of, with_text
 from manyhot.encoders.text.tokenization import RUNS, WORD, normal
-from manyhot.encoders.text.word_shares import WordShares, word_shares
+from manyhot.encoders.text.word_shares import WordAttribution, attribute_words
 from manyhot.errors import InputError
 
 _SETTINGS = TEXT_KINDS[NGRAMS].settings
 _DEFAULTS = text_settings(NGRAMS, None)
-LEAST_ROWS = 2
+MIN_ROWS = 2
 """Rows a term needs for a column of its own."""
 FEW_ROWS = 50
 """Below this many rows a term seen in one of them has a column too."""
@@ -146,7 +146,7 @@ class NgramEncoder:
             parts.append(counts.astype(np.float32))
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
-    def shares(self, text: str | None) -> WordShares:
+    def shares(self, text: str | None) -> WordAttribution:
         """Which words stand behind each column that a text has, so that what a column did can be told of its words.
 
         Args:
@@ -168,7 +168,7 @@ class NgramEncoder:
             part: (lambda terms, part=part, start=start: self._places(part, terms, start))
             for part, start in zip(self._parts, starts, strict=False)
         }
-        return word_shares(normal_rows([text])[0], lookups)
+        return attribute_words(normal_rows([text])[0], lookups)
 
     @property
     def width(self) -> int:
@@ -314,7 +314,7 @@ def _counts(part: str, vectorizer: Any, rows: Sequence[str]) -> sp.csr_matrix:
 
 def frequent(counts: Mapping[str, float], n_rows: float, most: int) -> tuple[list[str], np.ndarray]:
     """The terms in most rows, sorted, and their counts float64; of equally frequent ones the first by code point."""
-    least = LEAST_ROWS if n_rows >= FEW_ROWS else 0
+    least = MIN_ROWS if n_rows >= FEW_ROWS else 0
     often = [term for term, count in counts.items() if count >= least] or list(counts)
     terms = sorted(sorted(often, key=lambda term: (-counts[term], term))[:most])
     return terms, np.array([counts[term] for term in terms], dtype=float)

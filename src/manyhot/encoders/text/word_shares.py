@@ -1,6 +1,7 @@
 """Which words of a text stand behind each of its columns: pairs and runs of characters given back to words.
 
-It knows one text and where terms have their columns, nothing of weights or networks. Start reading at `word_shares`.
+It knows one text and where terms have their columns, nothing of weights or networks. Start reading at
+`attribute_words`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Lookup = Callable[[Sequence[str]], np.ndarray]
 """Terms -> the column of each, int64; -1 where it has none."""
 
 
-class WordShares(NamedTuple):
+class WordAttribution(NamedTuple):
     """The words of one text and their shares of its columns.
 
     Attributes:
@@ -38,7 +39,7 @@ class WordShares(NamedTuple):
     shares: sp.csr_matrix
 
 
-def word_shares(text: str, lookups: Mapping[str, Lookup]) -> WordShares:
+def attribute_words(text: str, lookups: Mapping[str, Lookup]) -> WordAttribution:
     """Share the columns of a text among its words.
 
     Args:
@@ -68,7 +69,7 @@ def word_shares(text: str, lookups: Mapping[str, Lookup]) -> WordShares:
     total = np.bincount(place, weights=weights, minlength=len(columns))
     shape = (len(numbers), len(columns))
     shares = sp.csr_matrix((weights / total[place], (rows.astype(np.int64), place)), shape=shape)
-    return WordShares(tuple(numbers), columns, shares)
+    return WordAttribution(tuple(numbers), columns, shares)
 
 
 def _of_words(text: str, numbers: Mapping[str, int]) -> Occurrences:

@@ -11,11 +11,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax, precision
-from manyhot.engine.embedding_bags import bag, most_entries
-from manyhot.engine.ensemble import Networks
+from manyhot.engine.embedding_bags import bag_sum, most_entries
+from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.extreme.chunked_head import padded_head, top_k
 from manyhot.engine.extreme.optimizers import Head
-from manyhot.engine.extreme.trainer import ManyWeights, chunk_of
+from manyhot.engine.extreme.trainer import ExtremeWeights, chunk_of
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.scoring import FEW_ROWS, IN_FLIGHT, batch_of
 
@@ -32,7 +32,7 @@ class TopScorer:
         precision_name: "float32" or "float64".
     """
 
-    def __init__(self, networks: Networks, weights: ManyWeights, precision_name: str) -> None:
+    def __init__(self, networks: NetworkFactory, weights: ExtremeWeights, precision_name: str) -> None:
         self.networks, self.precision = networks, precision_name
         self.n_labels = len(weights.bias)
         self.device = jax.local_devices()[0]
@@ -85,7 +85,7 @@ class TopScorer:
 def _top_labels(trunk: Any, gathered: Mapping[str, int], n_labels: int, k: int) -> Callable:
     def run(weights: tuple[list, list, Head], inputs: dict[str, Any]) -> tuple[jax.Array, jax.Array]:
         trainable, fixed, head = weights
-        bags = {name: bag(trainable[j], inputs[name], most) for j, (name, most) in enumerate(gathered.items())}
+        bags = {name: bag_sum(trainable[j], inputs[name], most) for j, (name, most) in enumerate(gathered.items())}
         hidden, _ = trunk.stateless_call(trainable[len(gathered) :], fixed, {**inputs, **bags}, training=False)
         logits, labels = top_k(hidden, head, k, n_labels, chunk_of(n_labels))
         return labels, jax.nn.sigmoid(logits)

@@ -2,7 +2,7 @@
 
 It is given arrays, sparse targets and a plan; it knows no label names, encoders or files. Targets stay lists: of the
 rows of a step a padded list each, never an array of rows by labels. One compiled program runs any number of steps of
-any epoch; the state is donated, so that the last layer exists once. Start reading at `train_many`, then `_one_step`.
+any epoch; the state is donated, so that the last layer exists once. Start reading at `train_extreme`, then `_one_step`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax, precision
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.engine.device_data import Data, bucket, flat, pad_rows
-from manyhot.engine.embedding_bags import begun, most_entries
-from manyhot.engine.ensemble import Networks, Progress, Watch
+from manyhot.engine.embedding_bags import init_table, most_entries
+from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback
 from manyhot.engine.extreme.chunked_head import CHUNK, loss_and_update, padded_size
 from manyhot.engine.extreme.optimizers import Head, rowwise_adagrad
 from manyhot.engine.extreme.sparse_targets import NOBODY, SMALLEST_LIST, ListedTargets
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.state import Dials
-from manyhot.engine.train_step import Recipe, apply_gradients, bags_of, call_network, inputs_of, scheduled_rate
+from manyhot.engine.state import StepScalars
+from manyhot.engine.train_step import StepConfig, apply_gradients, bags_of, call_network, inputs_of, scheduled_rate
 from manyhot.errors import TrainingError
 
 jnp = jax.numpy
@@ -54,14 +54,14 @@ class Lists(NamedTuple):
     starts: Any
 
 
-class ManyState(NamedTuple):
+class ExtremeState(NamedTuple):
     """What training carries from step to step.
 
     Attributes:
         trainable: The trunk's weights.
         fixed: Everything else that the trunk keeps.
         slots: The trunk's optimizer.
-        tables: Name of a wide sparse block -> its `Table`.
+        tables: Name of a wide sparse block -> its `EmbeddingTable`.
         head: The last layer, padded to whole chunks.
         kept: What its optimizer keeps.
     """
@@ -74,7 +74,7 @@ class ManyState(NamedTuple):
     kept: Any
 
 
-class Stretch(NamedTuple):
+class StepRange(NamedTuple):
     """Which steps one call does.
 
     Attributes:
@@ -90,11 +90,11 @@ class Stretch(NamedTuple):
     last: Any
 
 
-class ManyWeights(NamedTuple):
+class ExtremeWeights(NamedTuple):
     """A trained network on the host.
 
     Attributes:
-        trainable: Tables in the order of `Networks.tables`, then the trunk's weights.
+        trainable: Tables in the order of `NetworkFactory.tables`, then the trunk's weights.
         fixed: Everything else that the trunk keeps.
         kernel: float (l, d), the last layer; a label's weights are contiguous.
         bias: float (l,).
@@ -111,14 +111,14 @@ def chunk_of(n_labels: int) -> int:
     return int(min(CHUNK, 1 << (n_labels - 1).bit_length()))
 
 
-def train_many(
-    networks: Networks,
+def train_extreme(
+    networks: NetworkFactory,
     blocks: Mapping[str, np.ndarray | sp.csr_matrix],
     targets: sp.csr_matrix,
     bias: np.ndarray,
-    plan: Plan,
-    watch: Watch | None = None,
-) -> tuple[ManyWeights, np.ndarray]:
+    plan: TrainingConfig,
+    watch: ProgressCallback | None = None,
+) -> tuple[ExtremeWeights, np.ndarray]:
     """Train a trunk and a last layer that begins at zero weights and the given bias.
 
     The loss is binary cross-entropy, summed over the labels and averaged over the rows. The trunk moves by the plan's
@@ -140,18 +140,18 @@ def train_many(
         TrainingError: A loss that is not finite.
     """
     with precision(plan.precision):
-        return _ManyTraining(networks, blocks, targets, bias, plan, watch).run()
+        return _ExtremeTrainer(networks, blocks, targets, bias, plan, watch).run()
 
 
-class _ManyTraining:
+class _ExtremeTrainer:
     def __init__(
         self,
-        networks: Networks,
+        networks: NetworkFactory,
         blocks: Mapping[str, np.ndarray | sp.csr_matrix],
         targets: sp.csr_matrix,
         bias: np.ndarray,
-        plan: Plan,
-        watch: Watch | None,
+        plan: TrainingConfig,
+        watch: ProgressCallback | None,
     ) -> None:
         self.networks, self.plan, self.watch = networks, plan, watch
         self.device = jax.local_devices()[0]
@@ -162,16 +162,16 @@ class _ManyTraining:
         self.longest = _list_size(targets)
         self.recipe = self._recipe(blocks)
         self.data, self.lists = jax.device_put(
-            (_data(blocks, self.n_rows, networks.tables, plan.precision), listed(targets)), self.device
+            (_data(blocks, self.n_rows, networks.tables, plan.precision), padded_lists(targets)), self.device
         )
         self.state = self._first_state(bias)
         self.curve = np.full(int(plan.epochs), np.nan)
 
-    def _recipe(self, blocks: Mapping[str, Any]) -> Recipe:
+    def _recipe(self, blocks: Mapping[str, Any]) -> StepConfig:
         optimizer = make_optimizer(self.plan)
         optimizer.build(self.model.trainable_variables)
         is_cpu = self.device.platform == "cpu"
-        return Recipe(
+        return StepConfig(
             self.model,
             optimizer,
             LOSSES["binary_crossentropy", "sigmoid"],
@@ -187,11 +187,11 @@ class _ManyTraining:
             is_adagrad=self.plan.optimizer != "sgd",
         )
 
-    def _first_state(self, bias: np.ndarray) -> ManyState:
+    def _first_state(self, bias: np.ndarray) -> ExtremeState:
         dtype, size = self.plan.precision, padded_size(self.n_labels, chunk_of(self.n_labels))
         begin = self.networks.begin_tables
         drawn = begin(0) if self.networks.tables and begin is not None else {}
-        tables = {name: jax.tree.map(lambda leaf: leaf[0], begun(table[None])) for name, table in drawn.items()}
+        tables = {name: jax.tree.map(lambda leaf: leaf[0], init_table(table[None])) for name, table in drawn.items()}
         head = Head(
             jnp.zeros((size, self.model.output_shape[-1]), dtype),
             jnp.asarray(pad_rows(np.asarray(bias, dtype), size)),
@@ -203,9 +203,9 @@ class _ManyTraining:
             tables,
         )
         optimizer = head_optimizer(self.n_labels, self.batch_size)
-        return jax.device_put(ManyState(*rest, head, optimizer.start(head)), self.device)
+        return jax.device_put(ExtremeState(*rest, head, optimizer.start(head)), self.device)
 
-    def run(self) -> tuple[ManyWeights, np.ndarray]:
+    def run(self) -> tuple[ExtremeWeights, np.ndarray]:
         """All epochs."""
         span = 1
         for epoch in range(len(self.curve)):
@@ -225,9 +225,9 @@ class _ManyTraining:
 
     def _call(self, epoch: int, order: np.ndarray, first: int, last: int) -> tuple[Any, float]:
         """Some steps of an epoch -> the sums of their losses, and the seconds they took."""
-        stretch = Stretch(order, np.int32(self.n_rows), np.int32(first), np.int32(last))
+        stretch = StepRange(order, np.int32(self.n_rows), np.int32(first), np.int32(last))
         args = (self.state, *jax.device_put((stretch, self._dials(epoch)), self.device), self.data, self.lists)
-        build = partial(many_program, self.recipe, self.n_labels, self.longest)
+        build = partial(extreme_program, self.recipe, self.n_labels, self.longest)
         compiled = PROGRAMS.compiled(self._key(), build, args, donate=(0,))
         began = time.perf_counter()
         self.state, sums = compiled(*args)
@@ -241,9 +241,9 @@ class _ManyTraining:
         fixed = (recipe.batch_size, recipe.schedule, tuple(recipe.tables.items()), recipe.is_adagrad)
         return ("many", self.networks.key, optimizer_key(self.plan), fixed, self.n_labels, self.longest)
 
-    def _dials(self, epoch: int) -> Dials:
+    def _dials(self, epoch: int) -> StepScalars:
         dtype = self.plan.precision
-        return Dials(
+        return StepScalars(
             np.asarray(self.plan.learning_rate, dtype),
             np.int32(self.n_steps),
             np.int32(len(self.curve)),
@@ -259,12 +259,12 @@ class _ManyTraining:
             share = (epoch + n_done / self.n_steps) / len(self.curve)
             self.watch(Progress(share, int(share == 1), 1, loss, 0))
 
-    def _weights(self) -> ManyWeights:
+    def _weights(self) -> ExtremeWeights:
         state = self.state
         tables = [state.tables[name].weights for name in self.networks.tables]
         trainable, fixed = jax.device_get(([*tables, *state.trainable], state.fixed))
         kernel, bias = jax.device_get(tuple(state.head))
-        return ManyWeights(trainable, fixed, kernel[: self.n_labels], bias[: self.n_labels])
+        return ExtremeWeights(trainable, fixed, kernel[: self.n_labels], bias[: self.n_labels])
 
 
 def head_optimizer(n_labels: int, batch_size: int) -> Any:
@@ -272,7 +272,7 @@ def head_optimizer(n_labels: int, batch_size: int) -> Any:
     return rowwise_adagrad(epsilon=QUIET_SHARE / (batch_size * n_labels) ** 2)
 
 
-def many_program(recipe: Recipe, n_labels: int, longest: int) -> Callable:
+def extreme_program(recipe: StepConfig, n_labels: int, longest: int) -> Callable:
     """The function that is compiled once.
 
     Args:
@@ -281,10 +281,12 @@ def many_program(recipe: Recipe, n_labels: int, longest: int) -> Callable:
         longest: Labels of a row at most.
 
     Returns:
-        (ManyState, Stretch, Dials, Data, Lists) -> (ManyState, (sum of the losses, sum of the weights)).
+        (ExtremeState, StepRange, StepScalars, Data, Lists) -> (ExtremeState, (sum of the losses, sum of the weights)).
     """
 
-    def run(state: ManyState, stretch: Stretch, dials: Dials, data: Data, lists: Lists) -> tuple[ManyState, tuple]:
+    def run(
+        state: ExtremeState, stretch: StepRange, dials: StepScalars, data: Data, lists: Lists
+    ) -> tuple[ExtremeState, tuple]:
         share, n_longer = stretch.n_rows // dials.n_steps, stretch.n_rows % dials.n_steps
 
         def one_step(step: jax.Array, carry: tuple) -> tuple:
@@ -306,14 +308,14 @@ def many_program(recipe: Recipe, n_labels: int, longest: int) -> Callable:
 
 
 def _one_step(
-    recipe: Recipe,
-    state: ManyState,
+    recipe: StepConfig,
+    state: ExtremeState,
     data: Data,
     batch: tuple[jax.Array, jax.Array],
     targets: ListedTargets,
     pace: tuple[jax.Array, jax.Array],
     n_labels: int,
-) -> tuple[ManyState, tuple[jax.Array, jax.Array]]:
+) -> tuple[ExtremeState, tuple[jax.Array, jax.Array]]:
     """One update of everything, by gradients taken before any of it moves."""
     rate, number = pace
     bags = bags_of(recipe, state.tables, data, batch)
@@ -331,7 +333,9 @@ def _one_step(
     # summed over labels: Adam's epsilon would outweigh a mean over a million of them
     gradients = pull(done.hidden_gradient * n_labels)
     weights = (state.trainable, fixed, state.slots, state.tables)
-    return ManyState(*apply_gradients(recipe, weights, gradients, data, batch, rate), done.head, done.kept), done.sums
+    return ExtremeState(
+        *apply_gradients(recipe, weights, gradients, data, batch, rate), done.head, done.kept
+    ), done.sums
 
 
 def _targets_of(lists: Lists, batch: tuple[jax.Array, jax.Array], longest: int, dtype: Any) -> ListedTargets:
@@ -343,7 +347,7 @@ def _targets_of(lists: Lists, batch: tuple[jax.Array, jax.Array], longest: int, 
     return ListedTargets(labels, is_real.astype(dtype))
 
 
-def listed(targets: sp.csr_matrix) -> Lists:
+def padded_lists(targets: sp.csr_matrix) -> Lists:
     """CSR targets (n, l) -> lists on the host, padded to a bucket."""
     n_rows = bucket(targets.shape[0])
     starts = np.full(n_rows + 1, targets.nnz, np.int32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from manyhot.backend import jax
-from manyhot.engine.losses.base import Loss, LossFacts
+from manyhot.engine.losses.base import Loss, LossContext
 from manyhot.engine.losses.cross_entropy import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -19,7 +19,7 @@ from manyhot.engine.losses.missing_labels import entropy_maximization, hill, wea
 from manyhot.engine.losses.ranking import two_way, zlpr
 from manyhot.engine.losses.rebalanced import class_balanced, distribution_balanced
 
-__all__ = ["LOSSES", "OUTPUTS", "Loss", "LossFacts"]
+__all__ = ["LOSSES", "OUTPUTS", "Loss", "LossContext"]
 
 LOSSES: dict[tuple[str, str], Loss] = {
     ("binary_crossentropy", "sigmoid"): binary_crossentropy,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from manyhot.backend import jax
 
 
-class LossFacts(NamedTuple):
+class LossContext(NamedTuple):
     """What a loss is told besides the batch; data to the compiled program, so nothing recompiles when it changes.
 
     Attributes:
@@ -23,14 +23,14 @@ class LossFacts(NamedTuple):
     known: jax.Array
 
 
-Loss = Callable[[jax.Array, jax.Array, jax.Array, LossFacts], jax.Array]
+Loss = Callable[[jax.Array, jax.Array, jax.Array, LossContext], jax.Array]
 """(logits, targets, mask, facts) -> the loss of every entry.
 
 Args:
     logits: float (b, ..., l).
     targets: Same shape, float in [0, 1]; 0 or 1 for a coupled loss.
     mask: Same shape, bool: the entry is known and its row no padding.
-    facts: See `LossFacts`.
+    facts: See `LossContext`.
 
 Returns:
     Same shape and dtype as the logits. What stands at masked places is finite and does not matter, nor do the
@@ -38,7 +38,7 @@ Returns:
 """
 
 
-def by_entry(parts: Callable[[jax.Array, LossFacts], tuple[jax.Array, jax.Array]]) -> Loss:
+def elementwise(parts: Callable[[jax.Array, LossContext], tuple[jax.Array, jax.Array]]) -> Loss:
     """A loss whose entries have nothing to do with each other: `t yes(z) + (1 - t) no(z)`.
 
     Written so, a target between 0 and 1 (label smoothing) mixes the two.
@@ -48,7 +48,7 @@ def by_entry(parts: Callable[[jax.Array, LossFacts], tuple[jax.Array, jax.Array]
     """
 
     @wraps(parts)
-    def loss(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+    def loss(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
         yes, no = parts(logits, facts)
         return targets * yes + (1 - targets) * no
 

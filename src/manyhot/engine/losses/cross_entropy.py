@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from manyhot.backend import jax
-from manyhot.engine.losses.base import LossFacts
+from manyhot.engine.losses.base import LossContext
 
 jnp = jax.numpy
 
 
-def binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+def binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
     """Cross-entropy of one sigmoid per label, in the form that neither overflows nor loses digits.
 
     Args:
@@ -23,7 +23,9 @@ def binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, 
     return jnp.maximum(logits, 0) - logits * targets + jnp.log1p(jnp.exp(-jnp.abs(logits)))
 
 
-def softmax_binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+def softmax_binary_crossentropy(
+    logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext
+) -> jax.Array:
     """Binary cross-entropy of each label's share of one softmax; for comparison, see `compare_heads`.
 
     Args:
@@ -39,7 +41,7 @@ def softmax_binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax
     return -targets * log_p - (1 - targets) * jnp.log(jnp.maximum(-jnp.expm1(log_p), 1e-7))
 
 
-def categorical_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+def categorical_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
     """Cross-entropy of one softmax over all labels, right where exactly one label holds in every row.
 
     Args:

@@ -7,7 +7,7 @@ no infinite slope where a power below 1 of a probability near 0 would have one.
 from __future__ import annotations
 
 from manyhot.backend import jax
-from manyhot.engine.losses.base import LossFacts, by_entry
+from manyhot.engine.losses.base import LossContext, elementwise
 
 jnp = jax.numpy
 softplus = jax.nn.softplus
@@ -27,8 +27,8 @@ def focused(logits: jax.Array, gamma: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.exp(-gamma * minus_log_q) * minus_log_p, jnp.exp(-gamma * minus_log_p) * minus_log_q
 
 
-@by_entry
-def focal(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
+@elementwise
+def focal(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
     """Focal loss: `-2 a (1 - p)^gamma log p` for a yes, `-2 (1 - a) p^gamma log(1 - p)` for a no.
 
     Settings: `gamma`; `balance`, the a above.
@@ -42,8 +42,8 @@ def focal(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
     return 2 * balance * yes, 2 * (1 - balance) * no
 
 
-@by_entry
-def asymmetric(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
+@elementwise
+def asymmetric(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
     """Asymmetric loss: `-(1 - p)^g+ log p` for a yes, `-p_m^g- log(1 - p_m)` for a no, p_m = max(p - m, 0).
 
     Settings: `gamma_positive`, `gamma_negative`, `margin`: g+, g- and m above.

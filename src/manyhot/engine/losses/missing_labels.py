@@ -6,15 +6,15 @@ Entries that are known to be unknown are masked and need none of this; these are
 from __future__ import annotations
 
 from manyhot.backend import jax
-from manyhot.engine.losses.base import LossFacts, by_entry
+from manyhot.engine.losses.base import LossContext, elementwise
 from manyhot.engine.losses.focal_losses import focused
 
 softplus = jax.nn.softplus
 sigmoid = jax.nn.sigmoid
 
 
-@by_entry
-def hill(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
+@elementwise
+def hill(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
     """Hill loss: `(lambda - p) p^2` for a no, whose push fades where p nears 1; for a yes the focal loss of z - m.
 
     Settings: `lambda`; `margin`, the m above; `gamma`, of the focal loss.
@@ -28,8 +28,8 @@ def hill(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
     return yes, (facts.settings["lambda"] - p) * p**2
 
 
-@by_entry
-def entropy_maximization(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
+@elementwise
+def entropy_maximization(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
     """Entropy-maximization loss: `-log p` for a yes, `-alpha H(p)` for a no, so below 0, with H the entropy of p.
 
     Settings: `alpha`.
@@ -43,8 +43,8 @@ def entropy_maximization(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array
     return minus_log_p, -facts.settings["alpha"] * entropy
 
 
-@by_entry
-def weak_negatives(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
+@elementwise
+def weak_negatives(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
     """Binary cross-entropy in which a no counts `row_negatives / (l - 1)`.
 
     Settings: `row_negatives`; at 1 the no's of a row with a single yes weigh as much as that yes.

@@ -7,7 +7,7 @@ a row with fewer known entries weighing less. Row weights and label weights come
 from __future__ import annotations
 
 from manyhot.backend import jax
-from manyhot.engine.losses.base import LossFacts
+from manyhot.engine.losses.base import LossContext
 
 jnp = jax.numpy
 
@@ -33,7 +33,7 @@ def log_sum_exp(values: jax.Array, taken: jax.Array, axis: int, extra: float | N
     return jnp.where(total > 0, highest + jnp.log(jnp.where(total > 0, total, 1)), 0)
 
 
-def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
     """ZLPR of each row: `log(1 + sum over yes of exp(-z)) + log(1 + sum over no of exp(z))`.
 
     Args:
@@ -55,7 +55,7 @@ def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFact
     return jnp.broadcast_to((yes + no)[..., None], logits.shape)
 
 
-def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
     """Two-way loss: yes ranked above no within each row, and within each label over the rows of the batch.
 
     A row's loss is `softplus(T- logsumexp over no of z / T- + T+ logsumexp over yes of -z / T+)`, and so is a label's.

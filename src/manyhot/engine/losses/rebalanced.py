@@ -7,14 +7,14 @@ numbers of rows: row weights should be near 1 on average.
 from __future__ import annotations
 
 from manyhot.backend import jax
-from manyhot.engine.losses.base import LossFacts, by_entry
+from manyhot.engine.losses.base import LossContext, elementwise
 from manyhot.engine.losses.focal_losses import focused
 
 jnp = jax.numpy
 
 
-@by_entry
-def class_balanced(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.Array]:
+@elementwise
+def class_balanced(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
     """Focal loss, each label times `(1 - beta) / (1 - beta^n)`, n its positives, scaled to mean 1 over the labels.
 
     Settings: `beta`, `gamma`.
@@ -31,7 +31,7 @@ def class_balanced(logits: jax.Array, facts: LossFacts) -> tuple[jax.Array, jax.
     return weights * yes, weights * no
 
 
-def distribution_balanced(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossFacts) -> jax.Array:
+def distribution_balanced(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
     """Focal loss with weights that undo how often a row is met through its labels, and with tolerance for negatives.
 
     For a label held by n of N rows, u = z - (kappa / lambda) log((N - n) / n): the loss is

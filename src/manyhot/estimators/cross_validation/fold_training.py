@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, validation
-from manyhot.config.auto import resolved
-from manyhot.config.losses import LOSS_KINDS
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import Plan, to_dict
+from manyhot.config.auto import resolve_auto
+from manyhot.config.losses import LOSS_SPECS
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import TrainingConfig, to_dict
 from manyhot.data.labels import LabelSpace
-from manyhot.decisions.policy import Decider, fit_decider, is_tuned, settled, unfitted_decider
+from manyhot.decisions.policy import DecisionPolicy, fit_policy, is_tuned, merge_equal_scores, untrained_policy
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.result import CrossValidation, FoldScores, gathered
 from manyhot.estimators.cross_validation.splits import Split, given_splits, repeated_folds
@@ -28,9 +28,9 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import watching
 from manyhot.evaluation.metrics import MEASURES, measure, measure_labels
 from manyhot.models.checks import check_learnable
-from manyhot.models.cross_fitting import Fit, out_of_fold, part_of, prepare
-from manyhot.models.fine_tuning import train_and_tune
-from manyhot.models.training_data import Taken
+from manyhot.models.cross_fitting import CrossFit, out_of_fold, prepare_cross_fit, subset
+from manyhot.models.fine_tuning import train_and_fine_tune
+from manyhot.models.training_data import TrainingInputs
 
 GROUP_BYTES = 2**29
 """Encoded rows, and weights with their optimizer's variables, that are held for fits trained side by side."""
@@ -67,7 +67,7 @@ def cross_validate(
         groups: (n,), rows of one group are tested together; None: every row for itself.
         splits: Pairs (train, test) of row numbers, or a splitter of scikit-learn's kind, instead of all these.
         measures: Names of `metrics.MEASURES`; None for all.
-        plan: Fields of `Plan` and `Runtime` by name, such as `epochs=100, batch_size=32, seed=1`.
+        plan: Fields of `TrainingConfig` and `RuntimeConfig` by name, such as `epochs=100, batch_size=32, seed=1`.
 
     Returns:
         Scores per fold with mean, deviation and corrected interval, out-of-fold scores, and scores per label.
@@ -85,7 +85,7 @@ def cross_validate(
     classifier = as_classifier(estimator, plan)
     taken = classifier._inputs(X, y)
     check_learnable(taken.targets, taken.labels, 2)
-    unfitted_decider(taken.plan, taken.labels)  # settings and rules that do not suit are told before any training
+    untrained_policy(taken.plan, taken.labels)  # settings and rules that do not suit are told before any training
     if taken.is_kept is not None and splits is not None:
         raise InputError("rows were left out for their images, so splits by number do not fit; mend them first")
     if splits is None:
@@ -98,7 +98,7 @@ def cross_validate(
     for fit_numbers, fits in _grouped(taken, classifier.network, plan_for_all, chosen):
         with watching(taken.runtime.quiet, f"{len(results)}/{len(chosen)} folds scored, training") as watch:
             first = int(plan_for_all.members) * fit_numbers[0]
-            networks, trained = train_and_tune(fits, taken.runtime, watch, first)
+            networks, trained = train_and_fine_tune(fits, taken.runtime, watch, first)
         scorer = engine.Scorer(networks, trained.weights, plan_for_all.precision, taken.runtime, fits[0].plan.head)
         begin = 0
         for number, fit in zip(fit_numbers, fits, strict=True):
@@ -131,42 +131,46 @@ def as_classifier(estimator: Any, plan: dict[str, Any]) -> MultiLabelClassifier:
     return MultiLabelClassifier(**{"network": estimator, "members": 1, "decide": "half", **plan})
 
 
-def _for_all_folds(plan: Plan, n_rows: int, n_table: int) -> Plan:
+def _for_all_folds(plan: TrainingConfig, n_rows: int, n_table: int) -> TrainingConfig:
     """The plan with numbers that hold for every fold alike."""
-    known = resolved(plan, n_rows, n_table=n_table)
-    needs_nothing = not is_tuned(plan) and not LOSS_KINDS[plan.loss_used].is_shift_free
+    known = resolve_auto(plan, n_rows, n_table=n_table)
+    needs_nothing = not is_tuned(plan) and not LOSS_SPECS[plan.loss_used].is_shift_free
     calibrate = "none" if needs_nothing and plan.members == 1 and known.calibrate == "auto" else known.calibrate
     return replace(plan, members=known.members, epochs=known.epochs, batch_size=known.batch_size, calibrate=calibrate)
 
 
-def _trains_on_all(plan: Plan) -> bool:
+def _trains_on_all(plan: TrainingConfig) -> bool:
     return plan.members == 1 and not _learns(plan) and not plan.early_stopping
 
 
-def _learns(plan: Plan) -> bool:
+def _learns(plan: TrainingConfig) -> bool:
     """Whether anything is fitted on out-of-fold scores."""
     return is_tuned(plan) or plan.calibrate != "none"
 
 
-def _grouped(taken: Taken, network: Any, plan: Plan, splits: list[Split]) -> Iterator[tuple[list[int], list[Fit]]]:
+def _grouped(
+    taken: TrainingInputs, network: Any, plan: TrainingConfig, splits: list[Split]
+) -> Iterator[tuple[list[int], list[CrossFit]]]:
     """Fits in their order, as many at a time as may be trained side by side."""
     everything = _trains_on_all(plan)
-    shared: Fit | None = None
+    shared: CrossFit | None = None
     if taken.encoder().kind == "plain":
-        shared = prepare(
+        shared = prepare_cross_fit(
             taken.features, taken.targets, taken.encoder(), plan, network, trains_on_all=True, labels=taken.labels
         )
         network = shared.network.own
-    waiting: list[Fit] = []
+    waiting: list[CrossFit] = []
     numbers: list[int] = []
     held = member_bytes = 0.0
     sizes: list[Any] = []
     for number, split in enumerate(splits):
         if shared is not None:
-            fit = part_of(shared, split.train, everything)
+            fit = subset(shared, split.train, everything)
         else:
             rows, targets = taken.features[split.train], taken.targets.take(split.train)
-            fit = prepare(rows, targets, taken.encoder(), plan, network, trains_on_all=everything, labels=taken.labels)
+            fit = prepare_cross_fit(
+                rows, targets, taken.encoder(), plan, network, trains_on_all=everything, labels=taken.labels
+            )
         if fit.network.shapes not in sizes:
             sizes.append(fit.network.shapes)
             member_bytes = engine.member_bytes(fit.network.networks(1), plan.precision)
@@ -181,12 +185,12 @@ def _grouped(taken: Taken, network: Any, plan: Plan, splits: list[Split]) -> Ite
     yield numbers, waiting
 
 
-def _structure(fit: Fit) -> tuple[Any, Any]:
+def _structure(fit: CrossFit) -> tuple[Any, Any]:
     return fit.network.shapes, fit.network.settings
 
 
 def _scored(
-    taken: Taken, split: Split, fit: Fit, scorer: engine.Scorer, begin: int, names: list[str] | None
+    taken: TrainingInputs, split: Split, fit: CrossFit, scorer: engine.Scorer, begin: int, names: list[str] | None
 ) -> FoldScores:
     """One fold's fit on its test rows, at thresholds from its training rows and at 0.5."""
     decider = _decider(taken.labels, fit, scorer, begin)
@@ -207,18 +211,18 @@ def _scored(
     )
 
 
-def _decider(labels: LabelSpace, fit: Fit, scorer: engine.Scorer, begin: int) -> Decider:
+def _decider(labels: LabelSpace, fit: CrossFit, scorer: engine.Scorer, begin: int) -> DecisionPolicy:
     plan = fit.plan
     if not _learns(plan):
-        return unfitted_decider(plan, labels)
+        return untrained_policy(plan, labels)
     scores, n_scorers = out_of_fold(scorer, fit, begin)
     scored = np.flatnonzero(n_scorers > 0)
     rows = fit.rows[scored]
-    known = settled(scores[scored], fit.base.targets.take(rows), fit.base.weights[rows])
-    return fit_decider(plan, labels, known, has_spread=False)
+    known = merge_equal_scores(scores[scored], fit.base.targets.take(rows), fit.base.weights[rows])
+    return fit_policy(plan, labels, known, has_spread=False)
 
 
-def _tell(fold: FoldScores, n_done: int, n_folds: int, runtime: Runtime) -> None:
+def _tell(fold: FoldScores, n_done: int, n_folds: int, runtime: RuntimeConfig) -> None:
     if runtime.quiet or not sys.stderr.isatty():
         return
     shown = [f"{name} {score.value:.3f}" for name, score in fold.own.items() if name in SHOWN] or [

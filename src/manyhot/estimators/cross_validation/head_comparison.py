@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.config.training import OWN, Plan
+from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.fold_training import as_classifier, cross_validate
@@ -24,7 +24,7 @@ from manyhot.evaluation.charts import heads, save
 from manyhot.evaluation.report.measure import plain
 from manyhot.evaluation.report.text import table
 from manyhot.models.checks import is_exclusive
-from manyhot.models.network_spec import own_network
+from manyhot.models.network_spec import describe_custom
 
 HEADS = {
     "softmax, categorical cross-entropy": ("softmax", "categorical_crossentropy"),
@@ -107,7 +107,7 @@ def compare_heads(
         folds: Parts of each repeat, 2 or more.
         repeats: 1 or more.
         groups: As for `cross_validate`.
-        plan: Fields of `Plan` and `Runtime` by name; `head`, `loss` and `allow_softmax` are not among them.
+        plan: Fields of `TrainingConfig` and `RuntimeConfig` by name, without `head`, `loss` and `allow_softmax`.
 
     Returns:
         The three results side by side.
@@ -122,11 +122,13 @@ def compare_heads(
         classifier = as_classifier(estimator, plan)
     else:
         ours = MultiLabelClassifier() if estimator is None else estimator
-        classifier = as_classifier(ours, {"members": MEMBERS, "decide": Plan.decide, "prior_bias": False, **plan})
+        classifier = as_classifier(
+            ours, {"members": MEMBERS, "decide": TrainingConfig.decide, "prior_bias": False, **plan}
+        )
     taken = classifier._inputs(X, y)
-    if taken.plan.network == OWN:
+    if taken.plan.network == CUSTOM:
         shapes = taken.encoder().fit(taken.features).shapes()
-        own = own_network(classifier.network, shapes, len(taken.labels))
+        own = describe_custom(classifier.network, shapes, len(taken.labels))
         classifier.set_params(network=replace(own, output="linear", loss=None))
     results = {}
     for name, (head, loss) in HEADS.items():

@@ -78,7 +78,7 @@ class CrossValidation:
         oof_decisions: bool (r, n, l), at the thresholds of the same model.
         is_tested: bool (r, n), whether a row was tested in a repeat.
         n_unscored: int64 (l,), folds without a known positive of a label, which could not score it.
-        facts: Plan, seconds and how rows were split, as plain JSON values.
+        facts: TrainingConfig, seconds and how rows were split, as plain JSON values.
     """
 
     labels: tuple[str, ...]

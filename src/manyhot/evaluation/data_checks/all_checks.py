@@ -11,13 +11,13 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.data.feature_input import frame_of, is_frame
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import inspect_kinds
 from manyhot.data.samples import Samples
-from manyhot.data.target_input import targets_of
+from manyhot.data.target_input import parse_targets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.data_checks.conflicting_rows import conflicting_rows, row_words
@@ -63,7 +63,7 @@ class _Rows:
 
 
 def examine(
-    samples_or_X: Any, y: Any = None, folds: int = Plan.folds, labels: Sequence[str] | None = None
+    samples_or_X: Any, y: Any = None, folds: int = TrainingConfig.folds, labels: Sequence[str] | None = None
 ) -> Diagnosis:
     """Look at labels, and at features beside them, before training.
 
@@ -127,7 +127,7 @@ def _from_samples(samples: Samples, y: Any) -> _Rows:
 
 
 def _from_arrays(X: Any, y: Any, labels: Sequence[str] | None) -> _Rows:
-    space, targets, _ = targets_of(y, labels)
+    space, targets, _ = parse_targets(y, labels)
     if X is None:
         width = targets.n_labels
         known = None if targets.known is None else targets.known.reshape(-1, width)

@@ -17,7 +17,7 @@ from manyhot.evaluation.data_checks.findings import Finding, found, quoted
 from manyhot.evaluation.data_checks.text import shown
 
 CHANCE = 1e-3
-LEAST_SUPPORT = 10
+MIN_SUPPORT = 10
 """Rows with a label before its always coming with another is told."""
 EXPECTED_TOGETHER = 10.0
 """Rows with both labels that chance must lead to expect before their absence is told."""
@@ -47,7 +47,7 @@ def paired_labels(space: LabelSpace, paired: np.ndarray, pairs: PairCounts, is_m
     apart = varies & (pairs.both == 0)
     same = contained & contained.T
     opposite = apart & (first + second == rows)
-    implied = contained & ~same & (first >= LEAST_SUPPORT)
+    implied = contained & ~same & (first >= MIN_SUPPORT)
     exclusive = apart & ~opposite & (pairs.expected() >= EXPECTED_TOGETHER)
     findings = [_duplicate(names, pairs, i, j, "same") for i, j in _unlikely(np.triu(same), pairs, False, limit)]
     findings += [

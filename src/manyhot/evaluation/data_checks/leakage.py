@@ -23,7 +23,7 @@ LEAK_AUC = 0.995
 LEAK_AGREEMENT = 0.995
 SCREEN_AUC = 0.9
 """Where targets are unknown, ranks over all rows only suggest candidates; from here on they are computed exactly."""
-LEAST_ROWS = 10
+MIN_ROWS = 10
 """Rows with the label, and rows without it, that a verdict needs."""
 CHUNK_COLUMNS = 128
 CHUNK_LABELS = 512
@@ -54,7 +54,7 @@ def number_leaks(
             area, least = _areas(positives, known, *_ranked(block))
             limit = LEAK_AUC if known is None else SCREEN_AUC
             strength = np.maximum(area, 1 - area)
-            for a, b in np.argwhere((strength >= limit) & (least >= LEAST_ROWS)):
+            for a, b in np.argwhere((strength >= limit) & (least >= MIN_ROWS)):
                 j, column = int(labels[a]), start + int(b)
                 exact = float(strength[a, b]) if known is None else _exact_area(targets, j, features, column)
                 if exact >= LEAK_AUC:
@@ -109,7 +109,7 @@ def same_names(space: LabelSpace, names: Sequence[str]) -> list[Finding]:
 def _label_chunks(targets: Targets) -> Iterator[np.ndarray]:
     """Labels with enough positives and negatives, some at a time."""
     support = targets.support()
-    chosen = np.flatnonzero(np.minimum(support, targets.n_known() - support) >= LEAST_ROWS)
+    chosen = np.flatnonzero(np.minimum(support, targets.n_known() - support) >= MIN_ROWS)
     for start in range(0, len(chosen), CHUNK_LABELS):
         yield chosen[start : start + CHUNK_LABELS]
 
@@ -184,7 +184,7 @@ def _exact_area(targets: Targets, label: int, features: np.ndarray | sp.csr_matr
     rows = targets.known_mask()[:, label] & ~np.isnan(values)
     is_yes = targets.values[rows, label]
     n_yes, n_no = int(is_yes.sum()), int((~is_yes).sum())
-    if min(n_yes, n_no) < LEAST_ROWS:
+    if min(n_yes, n_no) < MIN_ROWS:
         return 0.5
     area = (rankdata(values[rows])[is_yes].sum() - n_yes * (n_yes + 1) / 2) / (n_yes * n_no)
     return float(max(area, 1 - area))
@@ -200,7 +200,7 @@ def _agreement(chosen: np.ndarray, rows: np.ndarray) -> np.ndarray:
     chosen = np.where(is_shared, chosen, 0.0)
     agreeing = (chosen * np.maximum(chosen - 1, 0) / np.maximum(rows - 1, 1)).sum(axis=0)
     total = chosen.sum(axis=0)
-    return np.where(total >= LEAST_ROWS, agreeing / np.maximum(total, 1), 0.0)
+    return np.where(total >= MIN_ROWS, agreeing / np.maximum(total, 1), 0.0)
 
 
 def _number_finding(label: str, column: str, area: float, severity: Severity) -> Finding:

@@ -20,9 +20,9 @@ from manyhot.evaluation.metrics.calibration import BINS, starts_of
 from manyhot.evaluation.metrics.ranking import ROW_MEASURES, row_values
 from manyhot.evaluation.metrics.score import Entries, blocks, decided, scored
 
-MOST_DRAWS, LEAST_DRAWS = 400, 60
+MAX_DRAWS, MIN_DRAWS = 400, 60
 WORK = 2_000_000_000
-"""Draws times rows times labels that are aimed at; larger data get fewer draws, down to `LEAST_DRAWS`."""
+"""Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_DRAWS`."""
 LEVEL = 0.95
 UNBOUNDED = ("coverage_error", "log_loss")
 """Measures that may be above 1."""
@@ -61,7 +61,7 @@ class Intervals:
 
 def n_draws(n_rows: int, n_labels: int) -> int:
     """Draws for so many rows and labels."""
-    return int(np.clip(WORK // max(1, n_rows * n_labels), LEAST_DRAWS, MOST_DRAWS))
+    return int(np.clip(WORK // max(1, n_rows * n_labels), MIN_DRAWS, MAX_DRAWS))
 
 
 def intervals(

@@ -1,4 +1,4 @@
-"""What a model is worth, as plain values and as text; start reading at `build`."""
+"""What a model is worth, as plain values and as text; start reading at `measure_report`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from manyhot.evaluation.report.measure import SCORES_FROM, Facts, build
+from manyhot.evaluation.report.measure import SCORES_FROM, ReportContext, measure_report
 from manyhot.evaluation.report.notebook import LabelSets, brief
 from manyhot.evaluation.report.text import to_text
 
-__all__ = ["SCORES_FROM", "Facts", "LabelSets", "Report", "build", "to_text"]
+__all__ = ["SCORES_FROM", "LabelSets", "Report", "ReportContext", "measure_report", "to_text"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Report:
     """A report to print, to look things up in, and to save.
 
     Args:
-        values: What `build` gave, or the same read back from JSON.
+        values: What `measure_report` gave, or the same read back from JSON.
 
     Example:
         >>> report = Report(build(space, targets, scores, own, half))  # doctest: +SKIP

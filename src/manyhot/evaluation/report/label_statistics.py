@@ -9,7 +9,7 @@ import numpy as np
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 
-MOST_COMMON = 5
+MAX_COMMON = 5
 
 
 def describe(space: LabelSpace, targets: Targets) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _label_sets(space: LabelSpace, values: np.ndarray) -> dict[str, Any]:
     padded[:, : packed.shape[1]] = packed
     whole = padded.view(np.uint64 if padded.shape[1] == 8 else np.dtype((np.void, padded.shape[1]))).reshape(-1)
     _, first, counts = np.unique(whole, return_index=True, return_counts=True)
-    order = np.lexsort((first, -counts))[:MOST_COMMON]
+    order = np.lexsort((first, -counts))[:MAX_COMMON]
     return {
         "rows": len(values),
         "distinct": len(counts),

@@ -1,8 +1,8 @@
 """Numbers and facts -> one dict of plain JSON values.
 
 Everything is measured here, from targets, scores and decisions; what cannot be seen in them (members, folds, the plan)
-is handed in as `Facts`. This must not know how decisions are fitted, nor how anything is trained or printed.
-Start reading at `build`.
+is handed in as `ReportContext`. This must not know how decisions are fitted, nor how anything is trained or printed.
+Start reading at `measure_report`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCORES_FROM = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReportContext:
     """What a report says that cannot be measured from targets and scores.
 
     Args:
@@ -72,14 +72,14 @@ class Facts:
         validation.one_of(SCORES_FROM, scores_from=self.scores_from)
 
 
-def build(
+def measure_report(
     space: LabelSpace,
     targets: Targets,
     scores: np.ndarray,
     own: np.ndarray,
     half: np.ndarray,
     thresholds: np.ndarray | None = None,
-    facts: Facts | None = None,
+    facts: ReportContext | None = None,
     k: int = 5,
 ) -> dict[str, Any]:
     """Measure everything and put it into plain values.
@@ -105,7 +105,7 @@ def build(
     Raises:
         InputError: A shape, score, decision, threshold or fact that is wrong.
     """
-    facts = facts or Facts()
+    facts = facts or ReportContext()
     measured = measure(targets, scores, own, k)
     by_score = {name: score for name, score in measured.items() if MEASURES[name].needs == "scores"}
     at_half = {**measure(targets, None, half, k), **by_score}
@@ -144,7 +144,7 @@ def _as_values(scores: Mapping[str, Score]) -> dict[str, Any]:
     return {name: asdict(score) for name, score in scores.items()}
 
 
-def _provenance(facts: Facts) -> dict[str, Any]:
+def _provenance(facts: ReportContext) -> dict[str, Any]:
     remarks = [SCORES_FROM[facts.scores_from]]
     fewer = facts.members_per_score
     if facts.scores_from == "out_of_fold" and (fewer is None or facts.members is None or fewer < facts.members):

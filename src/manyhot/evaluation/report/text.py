@@ -14,7 +14,7 @@ from manyhot.evaluation.metrics import MEASURES
 from manyhot.evaluation.report.segmentation import source_of
 
 WIDTH = 100
-MOST_LETTERS = 4000
+MAX_LETTERS = 4000
 NAME_WIDTH = 28
 LABELS_SHOWN = 30
 
@@ -34,7 +34,7 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
     """Render a report.
 
     Args:
-        report: What `build` gave.
+        report: What `measure_report` gave.
         labels_shown: Most lines of the per-label table; those with the most positives come first.
 
     Returns:
@@ -200,7 +200,7 @@ def _bullets(sentences: Iterable[str]) -> str:
 def _wrapped(text: str, first: str = "", later: str = "") -> str:
     """Lines of at most `WIDTH` columns; a word that is longer than a line is cut, and so is a text without end."""
     lines, line = [], first
-    for word in _shown(" ".join(text[:MOST_LETTERS].split())).split():
+    for word in _shown(" ".join(text[:MAX_LETTERS].split())).split():
         while _columns(later + word) > WIDTH:
             head = _fitted(word, WIDTH - _columns(later), mark="")
             if line not in (first, later):

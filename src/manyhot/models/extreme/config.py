@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from manyhot import validation
-from manyhot.config.training import Plan
+from manyhot.config.training import TrainingConfig
 from manyhot.errors import InputError
 
 SHARED = (
@@ -22,16 +22,16 @@ SHARED = (
     "precision",
     "seed",
 )
-"""Settings that mean what they mean in `Plan`, and are checked there."""
+"""Settings that mean what they mean in `TrainingConfig`, and are checked there."""
 
 
 @dataclass(frozen=True)
-class ManyPlan:
+class ExtremeConfig:
     """What changes the result.
 
     Args:
         hidden: Units of the hidden layers, one at least; the last layer has as many weights a label as the last number.
-        activation: Of the hidden layers, as in `Plan`.
+        activation: Of the hidden layers, as in `TrainingConfig`.
         dropout: Share of hidden values dropped in training.
         epochs: Passes over the training rows; "auto" picks by their number.
         batch_size: Rows in a step; "auto" picks by the number of rows. Large ones are quicker, small ones learn more
@@ -67,10 +67,10 @@ class ManyPlan:
         held_out = validation.number(held_out=self.held_out, low=1e-6, high=0.5)
         object.__setattr__(self, "held_out", held_out)
 
-    def _shared(self, **more: Any) -> Plan:
-        return Plan(**{name: getattr(self, name) for name in SHARED} | more)
+    def _shared(self, **more: Any) -> TrainingConfig:
+        return TrainingConfig(**{name: getattr(self, name) for name in SHARED} | more)
 
-    def resolved(self, n_rows: int) -> Plan:
+    def resolved(self, n_rows: int) -> TrainingConfig:
         """The plan of the network with nothing left to choose, for a number of training rows."""
         batch_size, epochs = self.batch_size, self.epochs
         if batch_size == "auto":
@@ -84,10 +84,10 @@ class ManyPlan:
         return {**asdict(self), "hidden": list(self.hidden)}
 
 
-def many_plan_from_dict(values: Mapping[str, Any]) -> ManyPlan:
+def extreme_config_from_dict(values: Mapping[str, Any]) -> ExtremeConfig:
     """A plan from its JSON form; other names than the fields' are refused."""
-    known = {field.name for field in fields(ManyPlan)}
+    known = {field.name for field in fields(ExtremeConfig)}
     if set(values) != known:
         odd = sorted(set(values) ^ known)[0]
         raise InputError(f"the settings are {', '.join(sorted(known))}; {odd[:100]!r} is missing or unknown")
-    return ManyPlan(**values)
+    return ExtremeConfig(**values)

@@ -1,7 +1,7 @@
 """The whole job with very many labels: rows held out, a network trained, one threshold, a report.
 
 It knows encoders, labels and the engine, nothing of scikit-learn, files or frames. Nothing here has the shape (n, l)
-but CSR. Start reading at `train_many_model`.
+but CSR. Start reading at `train_extreme_model`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from manyhot.data.labels import LabelSpace
 from manyhot.encoders import Encoder
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import Top, label_propensities
-from manyhot.models.extreme.config import ManyPlan
-from manyhot.models.extreme.report import build_many
+from manyhot.models.extreme.config import ExtremeConfig
+from manyhot.models.extreme.report import build_extreme_report
 from manyhot.models.extreme.threshold import best_threshold, counts_at, hits, honest_counts
 from manyhot.models.network_spec import TrunkSpec
 from manyhot.networks import Start
 
-MOST_ANSWERS = 50
+MAX_ANSWERS = 50
 """Labels of a row that are looked at when answers are decided by the threshold."""
-MOST_HELD_OUT = 10_000
-LEAST_ROWS = 10
+MAX_HELD_OUT = 10_000
+MIN_ROWS = 10
 """Rows that training takes at least; the propensities need three to train on."""
 
 
 @dataclass
-class ManyModel:
+class ExtremeModel:
     """A trained model.
 
     Args:
@@ -50,10 +50,10 @@ class ManyModel:
     labels: LabelSpace
     encoder: Encoder
     network: TrunkSpec
-    weights: engine.ManyWeights
+    weights: engine.ExtremeWeights
     propensities: np.ndarray
     threshold: float
-    plan: ManyPlan
+    plan: ExtremeConfig
     report: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -64,7 +64,7 @@ class ManyModel:
     @property
     def most_answers(self) -> int:
         """Labels of a row that `answers` looks at."""
-        return min(MOST_ANSWERS, len(self.labels))
+        return min(MAX_ANSWERS, len(self.labels))
 
     def top(self, features: Any, k: int) -> Top:
         """The k best labels of each row.
@@ -94,17 +94,17 @@ class ManyModel:
         top = self.top(features, self.most_answers)
         counts = counts_at(self.threshold, top.scores, hits(targets, top), targets.nnz)
         answers = (counts, self.threshold, self.most_answers)
-        return build_many(targets, top, self.propensities, answers, "new", self.report["training"])
+        return build_extreme_report(targets, top, self.propensities, answers, "new", self.report["training"])
 
 
-def train_many_model(
+def train_extreme_model(
     features: Any,
     labels: LabelSpace,
     targets: sp.csr_matrix,
     encoder: Encoder,
-    plan: ManyPlan,
-    watch: engine.Watch | None = None,
-) -> ManyModel:
+    plan: ExtremeConfig,
+    watch: engine.ProgressCallback | None = None,
+) -> ExtremeModel:
     """Train, and measure on the rows that were held out.
 
     The encoder learns scales and terms from all rows, as it needs no labels; the network never sees those held out,
@@ -113,7 +113,7 @@ def train_many_model(
     Args:
         features: What the encoder takes, n rows.
         labels: The label names.
-        targets: CSR bool (n, l), from `many_targets`.
+        targets: CSR bool (n, l), from `extreme_targets`.
         encoder: Not yet fitted.
         plan: Settings.
         watch: Called with the progress now and then.
@@ -122,8 +122,8 @@ def train_many_model(
         InputError: Too few rows, or no label among those to train on.
         TrainingError: A loss that is not finite.
     """
-    if targets.shape[0] < LEAST_ROWS:
-        raise InputError(f"n_samples={targets.shape[0]} rows, expected {LEAST_ROWS} or more", argument="X")
+    if targets.shape[0] < MIN_ROWS:
+        raise InputError(f"n_samples={targets.shape[0]} rows, expected {MIN_ROWS} or more", argument="X")
     blocks = encoder.fit(features).transform(features)
     train, held = held_out_rows(fingerprints(blocks), plan)
     known = targets[train]
@@ -133,8 +133,8 @@ def train_many_model(
     spec = trunk_of(plan, encoder)
     networks = spec.networks(Start(plan.seed, None, plan.precision))
     chosen = {name: block[train] for name, block in blocks.items()}
-    weights, curve = engine.train_many(networks, chosen, known, log_odds(known), settled, watch)
-    model = ManyModel(labels, encoder, spec, weights, label_propensities(known), 1.0, plan)
+    weights, curve = engine.train_extreme(networks, chosen, known, log_odds(known), settled, watch)
+    model = ExtremeModel(labels, encoder, spec, weights, label_propensities(known), 1.0, plan)
     facts = {
         "rows": len(train),
         "labels_seen": int((np.bincount(known.indices, minlength=len(labels)) > 0).sum()),
@@ -146,15 +146,15 @@ def train_many_model(
     return model
 
 
-def _settle(model: ManyModel, blocks: dict[str, Any], targets: sp.csr_matrix, facts: dict[str, Any]) -> None:
+def _settle(model: ExtremeModel, blocks: dict[str, Any], targets: sp.csr_matrix, facts: dict[str, Any]) -> None:
     """The threshold and the report, from rows that the network never saw."""
     top = Top(*model.scorer.top(blocks, model.most_answers))
     model.threshold = best_threshold(top.scores, hits(targets, top), targets.nnz)
     answers = (honest_counts(targets, top), model.threshold, model.most_answers)
-    model.report = build_many(targets, top, model.propensities, answers, "held_out", facts)
+    model.report = build_extreme_report(targets, top, model.propensities, answers, "held_out", facts)
 
 
-def trunk_of(plan: ManyPlan, encoder: Encoder) -> TrunkSpec:
+def trunk_of(plan: ExtremeConfig, encoder: Encoder) -> TrunkSpec:
     """The hidden layers that the settings and a fitted encoder make."""
     settings = {
         "hidden": list(plan.hidden),
@@ -174,7 +174,7 @@ def log_odds(targets: sp.csr_matrix) -> np.ndarray:
     return odds
 
 
-def held_out_rows(numbers: np.ndarray, plan: ManyPlan) -> tuple[np.ndarray, np.ndarray]:
+def held_out_rows(numbers: np.ndarray, plan: ExtremeConfig) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows held out, ascending; rows of one fingerprint stay together.
 
     Args:
@@ -187,7 +187,7 @@ def held_out_rows(numbers: np.ndarray, plan: ManyPlan) -> tuple[np.ndarray, np.n
     _, group = np.unique(numbers, return_inverse=True)
     n_groups = int(group.max()) + 1
     sizes = np.bincount(group)
-    wanted = max(1, min(round(plan.held_out * len(group)), MOST_HELD_OUT))
+    wanted = max(1, min(round(plan.held_out * len(group)), MAX_HELD_OUT))
     order = np.random.default_rng([plan.seed, 0x484F]).permutation(n_groups)
     reached = np.cumsum(sizes[order])
     is_held = np.zeros(n_groups, bool)

@@ -22,17 +22,17 @@ SCORES_FROM = {
 
 
 @dataclass(frozen=True)
-class ManyReport:
+class ExtremeReport:
     """A report to print, to look things up in, and to save.
 
     Args:
-        values: What `build_many` gave, or the same read back from JSON.
+        values: What `build_extreme_report` gave, or the same read back from JSON.
     """
 
     values: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return many_text(self.values)
+        return extreme_text(self.values)
 
     @property
     def measures(self) -> Mapping[str, Any]:
@@ -44,7 +44,7 @@ class ManyReport:
         return dict(self.values)
 
 
-def build_many(
+def build_extreme_report(
     targets: sp.csr_matrix,
     top: Top,
     propensities: np.ndarray,
@@ -98,7 +98,7 @@ def build_many(
     }
 
 
-def many_text(report: Mapping[str, Any]) -> str:
+def extreme_text(report: Mapping[str, Any]) -> str:
     """Render a report; lines of at most 100 columns, ending without a newline."""
     data, decisions = report["data"], report["decisions"]
     headline = (

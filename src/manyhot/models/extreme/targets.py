@@ -1,6 +1,6 @@
 """Targets of very many labels in any form -> CSR and names; never an array of rows by labels.
 
-Everything is known here: a label that is not listed does not hold. Start reading at `many_targets`.
+Everything is known here: a label that is not listed does not hold. Start reading at `extreme_targets`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from manyhot.validation import did_you_mean, shown
 EXPECTED = "a CSR matrix (n, l) of 0 and 1 or one label set per row"
 
 
-def many_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelSpace, sp.csr_matrix]:
+def extreme_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelSpace, sp.csr_matrix]:
     """Targets and the names of the labels.
 
     Args:
@@ -57,16 +57,18 @@ def targets_for(y: Any, labels: LabelSpace) -> sp.csr_matrix:
     """Targets in the order of a model's labels: a matrix column by column, label sets by name.
 
     Args:
-        y: As for `many_targets`.
+        y: As for `extreme_targets`.
         labels: The model's labels.
 
     Raises:
-        InputError: As for `many_targets`, or a name that training did not have.
+        InputError: As for `extreme_targets`, or a name that training did not have.
     """
-    return many_targets(y, labels.names)[1]
+    return extreme_targets(y, labels.names)[1]
 
 
-def given_many(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
+def resolve_extreme_targets(
+    samples: Samples | None, y: Any, labels: Sequence[str] | None
+) -> tuple[Any, Sequence[str] | None]:
     """y, or the targets that samples carry, and the names of the labels where they are known.
 
     Raises:

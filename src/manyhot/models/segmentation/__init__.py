@@ -1,19 +1,19 @@
 """Labels of every pixel: pictures, tiles, samples of pixels, tallies; start reading at README.md."""
 
-from manyhot.models.segmentation.confusion_counts import Tally
-from manyhot.models.segmentation.images import Pictures, pictures_of
-from manyhot.models.segmentation.pixel_sample import PIXELS_DRAWN, Drawn, draw
-from manyhot.models.segmentation.tiling import Tiles, blended, cut_tiles, tile_shape
+from manyhot.models.segmentation.confusion_counts import ConfusionCounts
+from manyhot.models.segmentation.images import ImageSet, image_set
+from manyhot.models.segmentation.pixel_sample import PIXELS_DRAWN, PixelSample, sample_pixels
+from manyhot.models.segmentation.tiling import Tiles, blend_tiles, cut_tiles, tile_shape
 
 __all__ = [
     "PIXELS_DRAWN",
-    "Drawn",
-    "Pictures",
-    "Tally",
+    "ConfusionCounts",
+    "ImageSet",
+    "PixelSample",
     "Tiles",
-    "blended",
+    "blend_tiles",
     "cut_tiles",
-    "draw",
-    "pictures_of",
+    "image_set",
+    "sample_pixels",
     "tile_shape",
 ]

@@ -13,12 +13,12 @@ import numpy as np
 from manyhot.data.targets import Targets
 
 BINS = 4096
-MOST_LOGIT = 12.0
+MAX_LOGIT = 12.0
 """Bins are of equal width in the logit of a score, from minus this to this; rare labels have scores near 0."""
 COUNTED = ("iou", "dice", "precision", "recall")
 
 
-class Tally:
+class ConfusionCounts:
     """Counts of pixels by label.
 
     Args:
@@ -87,7 +87,7 @@ def bin_of(scores: np.ndarray) -> np.ndarray:
     """The bin of each score, int64."""
     with np.errstate(divide="ignore"):
         logits = np.log(scores) - np.log1p(-scores)
-    place = (logits + MOST_LOGIT) * (BINS / (2 * MOST_LOGIT))
+    place = (logits + MAX_LOGIT) * (BINS / (2 * MAX_LOGIT))
     return np.clip(place, 0, BINS - 1).astype(np.int64)
 
 

@@ -18,7 +18,7 @@ from manyhot.errors import InputError
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 
-class Pictures:
+class ImageSet:
     """Images of one column.
 
     Args:
@@ -54,24 +54,24 @@ class Pictures:
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))
 
-    def take(self, rows: np.ndarray) -> Pictures:
+    def take(self, rows: np.ndarray) -> ImageSet:
         """Some of the images, by index."""
-        return Pictures([self.cells[int(row)] for row in rows], self.channels, self.name)
+        return ImageSet([self.cells[int(row)] for row in rows], self.channels, self.name)
 
 
-def pictures_of(X: Any, channels: int | None = None) -> Pictures:
+def image_set(X: Any, channels: int | None = None) -> ImageSet:
     """Images in any form.
 
     Args:
         X: An array (n, h, w) or (n, h, w, c), one array (h, w) or (h, w, c) for each image, a frame with one column of
             arrays or paths, or `Samples` with one column of images.
-        channels: As for `Pictures`.
+        channels: As for `ImageSet`.
 
     Raises:
         InputError: Something else, or further columns.
     """
-    if isinstance(X, Pictures):
-        return Pictures(X.cells, channels or X.channels, X.name)
+    if isinstance(X, ImageSet):
+        return ImageSet(X.cells, channels or X.channels, X.name)
     if isinstance(X, Samples):
         images = [name for name, kind in X.kinds.items() if kind == "image"]
         others = [name for name, kind in X.kinds.items() if kind not in ("image", "id", "ignored")]
@@ -82,21 +82,21 @@ def pictures_of(X: Any, channels: int | None = None) -> Pictures:
                 "which column holds the images (--kind NAME=image), and that others are ignored (--kind NAME=ignored)",
                 argument="X",
             )
-        return pictures_of(X.features.select(images[0]), channels)
+        return image_set(X.features.select(images[0]), channels)
     if isinstance(X, pl.DataFrame):
         if X.width != 1:
             raise InputError(f"labels of pixels need one column of images, got {X.width} columns", argument="X")
         column = X.to_series()
         is_array = isinstance(column.dtype, pl.Array)
-        return Pictures(column.to_numpy() if is_array else column.to_list(), channels, column.name)
+        return ImageSet(column.to_numpy() if is_array else column.to_list(), channels, column.name)
     if is_frame(X):
         frame = nw.from_native(X, eager_only=True)
         columns = {name: pl.Series(frame[name].to_list(), dtype=pl.Object) for name in frame.columns}
-        return pictures_of(pl.DataFrame(columns), channels)
+        return image_set(pl.DataFrame(columns), channels)
     if isinstance(X, np.ndarray) and X.dtype.kind != "O":
-        return Pictures(whole_numbers(X), channels)
+        return ImageSet(whole_numbers(X), channels)
     if isinstance(X, (list, tuple, np.ndarray)) and len(X):
-        return Pictures(list(X), channels)
+        return ImageSet(list(X), channels)
     raise InputError(f"got {type(X).__name__}, expected images (n, h, w[, c]) or a list of (h, w[, c])", argument="X")
 
 

@@ -16,14 +16,14 @@ from manyhot.config.images import image_settings
 from manyhot.errors import InputError
 from manyhot.evaluation.report.segmentation import pixel_section, without_counts
 from manyhot.models.model import Model
-from manyhot.models.segmentation import Pictures, Tally, blended
+from manyhot.models.segmentation import ConfusionCounts, ImageSet, blend_tiles
 
 BATCH_PIXELS = 2**21
 """Pixels of tiles that are handed to the scorer at a time."""
 
 
 class PixelModel(Model):
-    """A `Model` whose rows are images, `Pictures`, and whose scores are those of their pixels."""
+    """A `Model` whose rows are images, `ImageSet`, and whose scores are those of their pixels."""
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -37,7 +37,7 @@ class PixelModel(Model):
         return int(next(iter(self.encoder.shapes().values()))[2])
 
     def each_raw(
-        self, pictures: Pictures, rows: np.ndarray | None = None, members: Sequence[int] | None = None
+        self, pictures: ImageSet, rows: np.ndarray | None = None, members: Sequence[int] | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Scores of images as the network gives them, one image at a time.
 
@@ -60,9 +60,9 @@ class PixelModel(Model):
         overlap = image_settings(self.plan.image_settings)["overlap"]
         wanted = np.arange(len(pictures)) if rows is None else rows
         batch = max(1, BATCH_PIXELS // (self.tile[0] * self.tile[1]))
-        yield from blended(pictures, wanted, self.tile, overlap, score, batch)
+        yield from blend_tiles(pictures, wanted, self.tile, overlap, score, batch)
 
-    def each(self, pictures: Pictures) -> Iterator[np.ndarray]:
+    def each(self, pictures: ImageSet) -> Iterator[np.ndarray]:
         """Calibrated scores (h, w, l) of each image in turn."""
         for _, raw in self.each_raw(pictures):
             yield self.calibrated(raw)
@@ -92,7 +92,7 @@ class PixelModel(Model):
         section = self.report.get("pixels")
         if section is None or self.evidence is None:
             return values
-        tally = Tally(len(self.labels))
+        tally = ConfusionCounts(len(self.labels))
         tally.add_answers(own, self.evidence.targets)
         return {**values, "pixels": pixel_section(tally, self.labels, section["images"], len(own), "sample", section)}
 

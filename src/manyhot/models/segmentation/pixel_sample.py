@@ -13,7 +13,7 @@ PIXELS_DRAWN = 200_000
 """Pixels that thresholds, calibration and most measures are computed on, at most."""
 
 
-class Drawn(NamedTuple):
+class PixelSample(NamedTuple):
     """Pixels of some images.
 
     Attributes:
@@ -35,7 +35,7 @@ class Drawn(NamedTuple):
         return np.asarray([f"{names[k]}:{j}:{i}" for k, j, i in zip(self.rows, y, x, strict=True)], dtype=str)
 
 
-def draw(targets: PixelTargets, is_wanted: np.ndarray, seed: int, most: int = PIXELS_DRAWN) -> Drawn:
+def sample_pixels(targets: PixelTargets, is_wanted: np.ndarray, seed: int, most: int = PIXELS_DRAWN) -> PixelSample:
     """Pixels of which some label is known: of each image as large a share as of every other.
 
     Args:
@@ -60,10 +60,10 @@ def draw(targets: PixelTargets, is_wanted: np.ndarray, seed: int, most: int = PI
             there = there[np.sort(generator.choice(count, n_here, replace=False, shuffle=False))]
         found.append(there)
     owners = np.repeat(rows, [len(one) for one in found])
-    return Drawn(owners, np.concatenate(found) if found else np.zeros(0, dtype=np.int64))
+    return PixelSample(owners, np.concatenate(found) if found else np.zeros(0, dtype=np.int64))
 
 
-def drawn_targets(targets: PixelTargets, drawn: Drawn) -> Targets:
+def drawn_targets(targets: PixelTargets, drawn: PixelSample) -> Targets:
     """The targets of the drawn pixels (m, l)."""
     rows = np.unique(drawn.rows)
     values = [targets.images[k].values.reshape(-1, targets.n_labels)[drawn.of(k)] for k in rows.tolist()]

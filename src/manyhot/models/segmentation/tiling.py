@@ -1,7 +1,7 @@
 """Images cut into tiles of one shape, and scores of overlapping tiles blended into scores of whole images.
 
 What scores a tile is handed in as a function. Memory stays within a batch of tiles and the scores of the images that
-they belong to. Start reading at `blended`.
+they belong to. Start reading at `blend_tiles`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.models.segmentation.images import Pictures, digest
+from manyhot.models.segmentation.images import ImageSet, digest
 
-LEAST_WEIGHT = 1e-3
+MIN_WEIGHT = 1e-3
 """What the outermost pixel of a tile counts beside one in its middle."""
 Size = tuple[int, int]
 
@@ -83,7 +83,7 @@ class Tiles:
     digests: list[bytes]
 
 
-def cut_tiles(pictures: Pictures, targets: PixelTargets, tile: Size) -> Tiles:
+def cut_tiles(pictures: ImageSet, targets: PixelTargets, tile: Size) -> Tiles:
     """All tiles of some images, as few as cover them.
 
     Args:
@@ -130,7 +130,7 @@ def check_size(image: np.ndarray, targets: PixelTargets, row: int) -> None:
 def window(tile: Size) -> np.ndarray:
     """How much each pixel of a tile counts, float32 (h, w): most in the middle, least at the edges, without steps."""
     down, across = (np.square(np.sin(np.pi * (np.arange(edge) + 0.5) / edge)) for edge in tile)
-    return np.maximum(np.outer(down, across), LEAST_WEIGHT).astype(np.float32)
+    return np.maximum(np.outer(down, across), MIN_WEIGHT).astype(np.float32)
 
 
 class _Waiting(NamedTuple):
@@ -168,8 +168,8 @@ class _Canvas:
         return self.total if self.is_single else self.total / self.weight[..., None]
 
 
-def blended(
-    pictures: Pictures,
+def blend_tiles(
+    pictures: ImageSet,
     rows: np.ndarray,
     tile: Size,
     overlap: float,

@@ -12,28 +12,37 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyhot import engine
-from manyhot.config.auto import resolved
+from manyhot.config.auto import resolve_auto
 from manyhot.config.images import NONE, PIXEL_NETWORKS, image_settings
-from manyhot.config.runtime import Runtime
-from manyhot.config.training import OWN, Plan, to_dict
+from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import CUSTOM, TrainingConfig, to_dict
 from manyhot.data.feature_input import image_frame, row_weights
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets
 from manyhot.data.samples import Samples
 from manyhot.data.splitting.folds import MemberRows, cross_fitting
-from manyhot.data.target_input import given_targets
+from manyhot.data.target_input import resolve_targets
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import fit_decider, honest_answers, settled, unfitted_decider
+from manyhot.decisions.policy import cross_fitted_decisions, fit_policy, merge_equal_scores, untrained_policy
 from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.evaluation import report
 from manyhot.evaluation.report.segmentation import pixel_section
-from manyhot.models.checks import check_learnable, check_output
-from manyhot.models.cross_fitting import Base, Fit, label_weights_of, train_fits
-from manyhot.models.evidence import Evidence, Remembered
+from manyhot.models.checks import check_learnable, check_softmax_targets
+from manyhot.models.cross_fitting import CrossFit, EncodedData, label_weights_of, train_cross_fits
+from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.measuring import measured_report, training_summary
-from manyhot.models.network_spec import NetworkSpec, network_settings, with_own, with_variation
-from manyhot.models.segmentation import Drawn, Pictures, Tally, Tiles, cut_tiles, draw, pictures_of, tile_shape
+from manyhot.models.network_spec import NetworkSpec, apply_custom_network, network_settings, with_variation
+from manyhot.models.segmentation import (
+    ConfusionCounts,
+    ImageSet,
+    PixelSample,
+    Tiles,
+    cut_tiles,
+    image_set,
+    sample_pixels,
+    tile_shape,
+)
 from manyhot.models.segmentation.model import PixelModel, check_no_skips
 from manyhot.models.segmentation.pixel_sample import drawn_targets
 from manyhot.models.segmentation.tiling import check_size
@@ -69,37 +78,37 @@ class PixelInputs(NamedTuple):
         notes: What the reader had to say.
     """
 
-    pictures: Pictures
+    pictures: ImageSet
     labels: LabelSpace
     targets: PixelTargets
-    plan: Plan
-    runtime: Runtime
+    plan: TrainingConfig
+    runtime: RuntimeConfig
     sample_weight: np.ndarray | None
     ids: np.ndarray | None
     notes: tuple[str, ...]
 
 
 def pixel_inputs(
-    plan: Plan, runtime: Runtime, X: Any, y: Any, labels: Sequence[str] | None, sample_weight: Any
+    plan: TrainingConfig, runtime: RuntimeConfig, X: Any, y: Any, labels: Sequence[str] | None, sample_weight: Any
 ) -> PixelInputs:
     """X and y in any form as `train_pixels` takes them.
 
     Raises:
         InputError: What cannot be used, or settings that do not go with labels of pixels.
     """
-    if plan.network == OWN:
+    if plan.network == CUSTOM:
         raise InputError("a Keras model of your own gives no labels of pixels; say 'unet'", argument="network")
     check_no_skips(runtime.on_bad_image)
     samples = X if isinstance(X, Samples) else None
-    y, names = given_targets(samples, y, labels)
+    y, names = resolve_targets(samples, y, labels)
     space, targets = as_pixel_targets(y, names)
-    pictures = pictures_of(X, CHANNELS[(plan.image_settings or {}).get("channels", "auto")])
+    pictures = image_set(X, CHANNELS[(plan.image_settings or {}).get("channels", "auto")])
     weights = None if sample_weight is None else row_weights(sample_weight, targets.n_samples)
     ids, notes = (None, ()) if samples is None else (samples.ids, tuple(samples.notes))
     return PixelInputs(pictures, space, targets, plan, runtime, weights, ids, notes)
 
 
-def train_pixels(inputs: PixelInputs, watch: engine.Watch | None = None) -> PixelModel:
+def train_pixels(inputs: PixelInputs, watch: engine.ProgressCallback | None = None) -> PixelModel:
     """Cut images into tiles, train all members, score every image by members that never saw it, decide, report.
 
     Args:
@@ -121,17 +130,17 @@ def train_pixels(inputs: PixelInputs, watch: engine.Watch | None = None) -> Pixe
         ids, weights = ids[is_used], weights[is_used]
         notes = (*notes, f"{int((~is_used).sum())} images of weight 0 were left out.")
     check_learnable(targets, labels, 2)
-    undecided = unfitted_decider(plan, labels)
+    undecided = untrained_policy(plan, labels)
     fit, members = prepare_pixels(pictures, targets, labels, plan, weights)
-    _, trained = train_fits([fit], runtime, watch)
+    _, trained = train_cross_fits([fit], runtime, watch)
     model = PixelModel(labels, fit.encoder, fit.network, trained.weights, undecided, fit.plan, {}, None, runtime)
     _evaluate(model, pictures, targets, members, weights, ids, trained, notes)
     return model
 
 
 def prepare_pixels(
-    pictures: Pictures, targets: PixelTargets, labels: LabelSpace, plan: Plan, weights: np.ndarray
-) -> tuple[Fit, list[MemberRows]]:
+    pictures: ImageSet, targets: PixelTargets, labels: LabelSpace, plan: TrainingConfig, weights: np.ndarray
+) -> tuple[CrossFit, list[MemberRows]]:
     """Tiles, and which of them each member uses; tiles of one image, and of equal images, are always together.
 
     Returns:
@@ -142,7 +151,7 @@ def prepare_pixels(
     shaped = network_settings(plan, (), None, {"image": {}})
     tile = tile_shape(targets.sizes, told["tile"], edge_factor(shaped))
     tiles = cut_tiles(pictures, targets, tile)
-    check_output(plan, tiles.targets)
+    check_softmax_targets(plan, tiles.targets)
     encoder = TableEncoder({pictures.name: "image"}, image_settings=plan.image_settings)
     n_measured = max(1, STATISTICS_BYTES // int(np.prod(tiles.images.shape[1:])))
     spread = np.unique(np.linspace(0, len(tiles.images) - 1, min(n_measured, len(tiles.images))).astype(int))
@@ -152,19 +161,19 @@ def prepare_pixels(
     spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision)
     members = _members(targets, tiles, plan)
     (block,) = encoder.shapes()
-    base = Base({block: tiles.images}, tiles.targets, weights[tiles.owners], label_weights_of(plan, labels))
+    base = EncodedData({block: tiles.images}, tiles.targets, weights[tiles.owners], label_weights_of(plan, labels))
     of_tiles = [MemberRows(*(np.flatnonzero(np.isin(tiles.owners, part)) for part in member)) for member in members]
     everything = np.arange(len(tiles.images))
-    return Fit(encoder, base, everything, everything, of_tiles, plan, spec), members
+    return CrossFit(encoder, base, everything, everything, of_tiles, plan, spec), members
 
 
-def _fitting(plan: Plan) -> Plan:
+def _fitting(plan: TrainingConfig) -> TrainingConfig:
     """The plan with the network for pixels.
 
     Raises:
         InputError: Settings that do not go with labels of pixels.
     """
-    plan = with_own(plan, None)
+    plan = apply_custom_network(plan, None)
     if plan.network not in ("auto", *PIXEL_NETWORKS):
         raise InputError(
             f"the network {plan.network!r} gives no labels of pixels, as these targets need them; say 'unet', or leave "
@@ -185,7 +194,7 @@ def _fitting(plan: Plan) -> Plan:
     return replace(plan, network=PIXEL_NETWORKS[0])
 
 
-def _resolved(plan: Plan, n_tiles: int, tile: tuple[int, int]) -> Plan:
+def _resolved(plan: TrainingConfig, n_tiles: int, tile: tuple[int, int]) -> TrainingConfig:
     """The plan with nothing left to choose, for a number of tiles."""
     members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
     if members == "auto":
@@ -194,10 +203,10 @@ def _resolved(plan: Plan, n_tiles: int, tile: tuple[int, int]) -> Plan:
         batch_size = int(min(max(2, STEP_PIXELS // (tile[0] * tile[1])), max(2, n_tiles // 32)))
     if epochs == "auto":
         epochs = int(min(max(4, round(STEPS * int(batch_size) / n_tiles)), 60))
-    return resolved(replace(plan, members=members, batch_size=batch_size, epochs=epochs), n_tiles)
+    return resolve_auto(replace(plan, members=members, batch_size=batch_size, epochs=epochs), n_tiles)
 
 
-def _members(targets: PixelTargets, tiles: Tiles, plan: Plan) -> list[MemberRows]:
+def _members(targets: PixelTargets, tiles: Tiles, plan: TrainingConfig) -> list[MemberRows]:
     """The images of each member."""
     _, groups = np.unique(np.asarray([one.hex() for one in tiles.digests]), return_inverse=True)
     n_units, n_members = int(groups.max()) + 1, int(plan.members)
@@ -222,7 +231,7 @@ def _held(members: list[MemberRows], n: int) -> np.ndarray:
     return held
 
 
-def _out_of_fold(model: PixelModel, pictures: Pictures, held: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _out_of_fold(model: PixelModel, pictures: ImageSet, held: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Raw scores of each image by the members that never saw it."""
     patterns, group = np.unique(held, axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
@@ -233,19 +242,19 @@ def _out_of_fold(model: PixelModel, pictures: Pictures, held: np.ndarray) -> Ite
 
 def _evaluate(
     model: PixelModel,
-    pictures: Pictures,
+    pictures: ImageSet,
     targets: PixelTargets,
     members: list[MemberRows],
     weights: np.ndarray,
     ids: np.ndarray,
-    trained: engine.Trained,
+    trained: engine.TrainingResult,
     notes: tuple[str, ...],
 ) -> None:
     """Out-of-fold scores of a sample of pixels and what is counted over all; the decider, the evidence, the report."""
     plan, labels, held = model.plan, model.labels, _held(members, len(pictures))
     is_scored = np.asarray(held.any(axis=1))
-    drawn = draw(targets, is_scored, plan.seed)
-    tally = Tally(len(labels))
+    drawn = sample_pixels(targets, is_scored, plan.seed)
+    tally = ConfusionCounts(len(labels))
     n_bytes = sum(h * w for h, w in np.asarray(targets.sizes)[is_scored]) * len(labels) * 4
     kept: list[tuple[int, np.ndarray]] = []
     scores = np.zeros((len(drawn.rows), len(labels)), dtype=plan.precision)
@@ -256,15 +265,15 @@ def _evaluate(
         if n_bytes <= KEPT_BYTES:
             kept.append((row, raw))
     of_sample = drawn_targets(targets, drawn)
-    known = settled(scores, of_sample, weights[drawn.rows])
-    model.decider = fit_decider(plan, labels, known)
-    calibrated, own = honest_answers(plan, labels, known)
+    known = merge_equal_scores(scores, of_sample, weights[drawn.rows])
+    model.decider = fit_policy(plan, labels, known)
+    calibrated, own = cross_fitted_decisions(plan, labels, known)
     for row, raw in kept or _out_of_fold(model, pictures, held):
         tally.add_answers(model.decided(model.calibrated(raw)), targets.images[row])
     remembered = _remembered(drawn, of_sample, targets, weights, ids, held)
-    model.evidence = Evidence(scores, remembered, trained.curves, trained.best_epoch)
+    model.evidence = OutOfFoldResults(scores, remembered, trained.curves, trained.best_epoch)
     is_alone = len(members) == 1
-    facts = report.Facts(
+    facts = report.ReportContext(
         scores_from="held_out" if is_alone else "out_of_fold",
         members=len(members),
         folds=1 if is_alone else min(plan.folds, len(members), len(pictures)),
@@ -280,12 +289,17 @@ def _evaluate(
 
 
 def _remembered(
-    drawn: Drawn, of_sample: Targets, targets: PixelTargets, weights: np.ndarray, ids: np.ndarray, held: np.ndarray
-) -> Remembered:
+    drawn: PixelSample,
+    of_sample: Targets,
+    targets: PixelTargets,
+    weights: np.ndarray,
+    ids: np.ndarray,
+    held: np.ndarray,
+) -> TrainingRows:
     """The drawn pixels as rows; their fingerprints are of no use, because no other row can be compared with a pixel."""
     widths = np.array([width for _, width in targets.sizes])
     names = drawn.ids(ids, widths)
-    return Remembered(of_sample, names, weights[drawn.rows], np.zeros(len(names), dtype=np.uint64), held[drawn.rows])
+    return TrainingRows(of_sample, names, weights[drawn.rows], np.zeros(len(names), dtype=np.uint64), held[drawn.rows])
 
 
 def _remarks(n_drawn: int, n_images: int) -> list[str]:
@@ -296,7 +310,7 @@ def _remarks(n_drawn: int, n_images: int) -> list[str]:
 
 
 def pixel_report(
-    model: PixelModel, pictures: Pictures, targets: PixelTargets, notes: Sequence[str] = ()
+    model: PixelModel, pictures: ImageSet, targets: PixelTargets, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
     """A report on new images: rows are a sample of their pixels, and what is counted comes from all.
 
@@ -307,8 +321,8 @@ def pixel_report(
         notes: Sentences to pass on.
     """
     names, decider = model.labels, model.decider
-    tally, everyone = Tally(len(names)), np.ones(len(pictures), dtype=bool)
-    drawn = draw(targets, everyone, model.plan.seed)
+    tally, everyone = ConfusionCounts(len(names)), np.ones(len(pictures), dtype=bool)
+    drawn = sample_pixels(targets, everyone, model.plan.seed)
     sampled = np.zeros((len(drawn.rows), len(names)), dtype=model.plan.precision)
     for row, raw in model.each_raw(pictures):
         check_size(raw, targets, row)
@@ -317,7 +331,7 @@ def pixel_report(
         first, last = np.searchsorted(drawn.rows, [row, row + 1])
         sampled[first:last] = raw.reshape(-1, len(names))[drawn.of(row)]
     scores = decider.scores(sampled)
-    facts = report.Facts(
+    facts = report.ReportContext(
         scores_from="new",
         members=model.n_members,
         notes=[*notes, *_remarks(len(drawn.rows), len(pictures))],
@@ -326,5 +340,5 @@ def pixel_report(
     )
     answers = decider.answers(scores)
     of_sample = drawn_targets(targets, drawn)
-    values = report.build(names, of_sample, scores, answers, scores >= 0.5, decider.thresholds, facts)
+    values = report.measure_report(names, of_sample, scores, answers, scores >= 0.5, decider.thresholds, facts)
     return {**values, "pixels": pixel_section(tally, names, len(pictures), len(drawn.rows), "new")}

@@ -152,8 +152,8 @@ PARTS: dict[str, frozenset[str]] = {
 }
 """Module as a description names it -> names that may stand there."""
 TENSOR = "__keras_tensor__"
-MOST_NODES = 200_000
-MOST_DEPTH = 60
+MAX_NODES = 200_000
+MAX_DEPTH = 60
 LARGEST_NUMBER = 10_000_000
 
 
@@ -213,7 +213,7 @@ def _named_parts(config: Any) -> Iterator[dict[str, Any]]:
     while waiting:
         value, depth = waiting.pop()
         seen += 1
-        if seen > MOST_NODES or depth > MOST_DEPTH:
+        if seen > MAX_NODES or depth > MAX_DEPTH:
             raise InputError("the description of the network is larger or deeper than any network needs")
         if isinstance(value, Mapping):
             if "class_name" in value:

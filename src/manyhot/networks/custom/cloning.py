@@ -1,6 +1,6 @@
 """From a Keras model to a description in JSON and back to a fresh model with draws of its own.
 
-Nothing here knows what the model is for. Start reading at `config_of`, then `rebuilt`.
+Nothing here knows what the model is for. Start reading at `config_of`, then `clone_model`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _models_in(model: keras.Model) -> Iterator[keras.Model]:
 
 
 @contextmanager
-def drawing_from(seed: int, dtype: str) -> Iterator[None]:
+def seeded(seed: int, dtype: str) -> Iterator[None]:
     """Keras' draws without a seed begin at this one, new layers get this type; what was before is put back."""
     with _BUILDING:
         state, policy = random.getstate(), keras.config.dtype_policy()
@@ -116,8 +116,8 @@ def drawing_from(seed: int, dtype: str) -> Iterator[None]:
             keras.config.set_dtype_policy(policy)
 
 
-def rebuilt(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str) -> keras.Model:
-    """A fresh model of a description, its parts of the given type; call it inside `drawing_from`."""
+def clone_model(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str) -> keras.Model:
+    """A fresh model of a description, its parts of the given type; call it inside `seeded`."""
     typed = _in_type(config, dtype) if dtype != "float32" else json.loads(json.dumps(config))
     try:
         if typed.get("class_name") == "Sequential" and typed.get("module") == "keras":
@@ -153,7 +153,7 @@ def arranged(tensors: list[Any], names: list[str], takes: str) -> Any:
     return dict(zip(names, tensors, strict=True)) if takes == "dict" else tensors
 
 
-def give_shape(model: keras.Model, inputs: Inputs, takes: str) -> int:
+def build_weights(model: keras.Model, inputs: Inputs, takes: str) -> int:
     """Make all weights of a rebuilt model, and tell the width of its output."""
     if getattr(model, "outputs", None) and model.built:
         outputs = model.outputs
@@ -177,7 +177,7 @@ def give_shape(model: keras.Model, inputs: Inputs, takes: str) -> int:
 BLANK = "manyhot>Blank"
 
 
-class Blank(keras.initializers.Initializer):
+class ZeroInitializer(keras.initializers.Initializer):
     """Zeros, as long as not too many are asked for; stands in for every initializer of a description from a file."""
 
     left: list[int]

@@ -1,8 +1,8 @@
 """A Keras model of the user's own as a network of the engine: described, cloned for each member, never changed.
 
 The description is JSON; a member is built from it afresh, with its own draws, its last sigmoid (or softmax) taken off
-so that it gives logits. It knows layers and shapes, nothing of labels, folds or files. Start reading at `describe`,
-then `OwnNetwork.build`.
+so that it gives logits. It knows layers and shapes, nothing of labels, folds or files. Start reading at `from_keras`,
+then `CustomNetwork.build`.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from manyhot.errors import InputError
 from manyhot.networks.custom.allowlist import audit
 from manyhot.networks.custom.cloning import (
     BLANK,
-    Blank,
+    ZeroInitializer,
     arranged,
+    build_weights,
+    clone_model,
     config_of,
     custom_of,
-    drawing_from,
     first_line,
     flat_layers,
-    give_shape,
     kept_weights,
-    rebuilt,
+    seeded,
     with_blanks,
 )
 from manyhot.networks.custom.compatibility import check_same, check_usual, frozen_places, takes_training
-from manyhot.networks.custom.output_layer import check_layers, check_loss, compilation_of, end_of
+from manyhot.networks.custom.output_layer import check_layers, check_loss, compilation_of, find_output_activation
 from manyhot.networks.initialization import Start
 from manyhot.networks.layers import BatchNormalization
 
 
 @dataclass(frozen=True)
-class OwnNetwork:
+class CustomNetwork:
     """A description that any number of members can be built from.
 
     Args:
@@ -69,9 +69,9 @@ class OwnNetwork:
 
     def build(self, start: Start) -> Member:
         """A member's network with its own initial weights, from inputs by name to logits."""
-        with drawing_from(start.seed(), floating(start.dtype)):
-            model = rebuilt(self.config, self.custom, start.dtype)
-            width = give_shape(model, self.inputs, self.takes)
+        with seeded(start.seed(), floating(start.dtype)):
+            model = clone_model(self.config, self.custom, start.dtype)
+            width = build_weights(model, self.inputs, self.takes)
         layers = flat_layers(model)
         if width != self.n_labels or max((self.head, *self.frozen)) >= len(layers):
             raise InputError(f"the network gives {width} outputs, expected {self.n_labels}")
@@ -104,10 +104,10 @@ class OwnNetwork:
         audit(self.config, self.custom)
         budget = [most_elements]
 
-        class Bounded(Blank):
+        class Bounded(ZeroInitializer):
             left = budget
 
-        blank = OwnNetwork(
+        blank = CustomNetwork(
             with_blanks(self.config), self.inputs, self.takes, self.n_labels, self.head, self.output, None, None,
             {**self.custom, BLANK: Bounded}, self.frozen,
         )  # fmt: skip
@@ -167,7 +167,7 @@ class Member:
         return (logits.astype(next(iter(inputs.values())).dtype), *rest)
 
 
-def describe(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> OwnNetwork:
+def from_keras(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> CustomNetwork:
     """Read a Keras model; the model itself stays as it is.
 
     Args:
@@ -184,20 +184,20 @@ def describe(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels
     config = config_of(model)
     custom = custom_of(model, config)
     inputs, takes = _inputs_of(model, shapes)
-    with drawing_from(0, "float32"):
-        clone = rebuilt(config, custom, "float32")
-        width = give_shape(clone, inputs, takes)
+    with seeded(0, "float32"):
+        clone = clone_model(config, custom, "float32")
+        width = build_weights(clone, inputs, takes)
     if width != n_labels:
         raise InputError(f"the model gives {width} outputs, expected {n_labels}, one per label", argument="network")
     for place in frozen:
         flat_layers(clone)[place].trainable = False
     check_same(model, clone)
     check_layers(clone)
-    head, output = end_of(clone, inputs, takes)
+    head, output = find_output_activation(clone, inputs, takes)
     optimizer, loss = compilation_of(model)
     check_loss(model, output)
     kept = kept_weights(model)
-    return OwnNetwork(config, inputs, takes, n_labels, head, output, optimizer, loss, custom, frozen, kept)
+    return CustomNetwork(config, inputs, takes, n_labels, head, output, optimizer, loss, custom, frozen, kept)
 
 
 def _inputs_of(

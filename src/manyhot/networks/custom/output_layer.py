@@ -1,6 +1,6 @@
 """How a Keras model ends and how it was compiled: what is taken off, what is taken over, what is refused.
 
-Start reading at `end_of`, then `compilation_of`.
+Start reading at `find_output_activation`, then `compilation_of`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def check_layers(model: keras.Model) -> None:
             )
 
 
-def end_of(model: keras.Model, inputs: Inputs, takes: str) -> tuple[int, str]:
+def find_output_activation(model: keras.Model, inputs: Inputs, takes: str) -> tuple[int, str]:
     """Which layer turns logits into probabilities, and how; (-1, "linear") for a model of logits."""
     layers = flat_layers(model)
     last = _last_layer(model)

@@ -243,7 +243,7 @@ def _sum_of_pixels(x: jax.Array) -> jax.Array:
     return lax.optimization_barrier(half).sum((0, 1))
 
 
-class Ways(NamedTuple):
+class ConvolutionKernels(NamedTuple):
     """Which of a convolution's three products are matrix products over patches instead of XLA's convolution.
 
     Attributes:
@@ -258,7 +258,7 @@ class Ways(NamedTuple):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def convolution(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> jax.Array:
+def convolution(x: jax.Array, kernel: jax.Array, window: Window, ways: ConvolutionKernels) -> jax.Array:
     """A convolution without groups.
 
     XLA's convolution is quick on a CPU where its dimensions lie as in `DIMENSIONS`. It sees to that itself, but not
@@ -283,11 +283,11 @@ def convolution(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> 
     return result.reshape(*seen.shape[:3], -1)
 
 
-def _convolved(x: jax.Array, kernel: jax.Array, window: Window, ways: Ways) -> tuple[jax.Array, tuple]:
+def _convolved(x: jax.Array, kernel: jax.Array, window: Window, ways: ConvolutionKernels) -> tuple[jax.Array, tuple]:
     return convolution(x, kernel, window, ways), (x, kernel)
 
 
-def _unconvolved(window: Window, ways: Ways, kept: tuple, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _unconvolved(window: Window, ways: ConvolutionKernels, kept: tuple, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = kept
     of_kernel = _kernel_by_patches if ways.of_kernel else _kernel_by_convolution
     of_image = image_by_patches if ways.of_image else _image_by_convolution

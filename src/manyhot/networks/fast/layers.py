@@ -14,14 +14,22 @@ from typing import Any, NamedTuple
 from manyhot.backend import jax, keras
 from manyhot.networks.custom.cloning import flat_layers
 from manyhot.networks.fast.conv_pool import pooled_convolution
-from manyhot.networks.fast.convolution import Ways, Window, average_pool, convolution, depthwise, max_pool, window_over
+from manyhot.networks.fast.convolution import (
+    ConvolutionKernels,
+    Window,
+    average_pool,
+    convolution,
+    depthwise,
+    max_pool,
+    window_over,
+)
 from manyhot.networks.fast.dense import product
 
 jnp = jax.numpy
 
-MOST_PLACES = 25
+MAX_PLACES = 25
 """Windows with more places than this stay with XLA: every place is an operation of its own in the program."""
-MOST_NUMBERS = 6_000_000
+MAX_NUMBERS = 6_000_000
 """Patches with more numbers than this do not pay."""
 FEW_SUMS, MORE_SUMS, LEAVES_CACHES = 9, 27, 5_000_000
 """Products for one number of a convolution, and numbers of its result; see `pools_at_once`."""
@@ -44,7 +52,7 @@ _RECTIFIED: dict[int, Rectified] = {}
 """Results of convolutions that pooling may take up, by their `id`, as long as they live."""
 
 
-def conv_ways(n_pixels: int, kernel: tuple[int, ...]) -> Ways:
+def conv_ways(n_pixels: int, kernel: tuple[int, ...]) -> ConvolutionKernels:
     """Which products of a convolution are done over patches, by shapes alone.
 
     Milliseconds inside a loop on two cores, images of a batch of 64, 32 filters; convolution / patches:
@@ -68,9 +76,9 @@ def conv_ways(n_pixels: int, kernel: tuple[int, ...]) -> Ways:
         kernel: (kh, kw, c, f).
     """
     places, channels = kernel[0] * kernel[1], kernel[2]
-    if places == 1 or places > MOST_PLACES or n_pixels * places * channels > MOST_NUMBERS:
-        return Ways(False, False, False)
-    return Ways(2 <= channels <= 4, channels == 1, True)
+    if places == 1 or places > MAX_PLACES or n_pixels * places * channels > MAX_NUMBERS:
+        return ConvolutionKernels(False, False, False)
+    return ConvolutionKernels(2 <= channels <= 4, channels == 1, True)
 
 
 def pools_at_once(n_numbers: int, kernel: tuple[int, ...]) -> bool:
@@ -129,7 +137,7 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
         made = _RECTIFIED.get(id(inputs))
         inputs = jnp.asarray(inputs)
         window = _window(self, inputs, self.pool_size)
-        if window is None or len(window.places) > MOST_PLACES:
+        if window is None or len(window.places) > MAX_PLACES:
             return super().call(inputs)
         is_tiled = window.tiles and not any(map(any, window.pads))
         if made is not None and made.data_format == self.data_format and is_tiled:
@@ -146,7 +154,7 @@ class AveragePooling2D(keras.layers.AveragePooling2D):
         """The mean of each window, pads left out."""
         inputs = jnp.asarray(inputs)
         window = _window(self, inputs, self.pool_size)
-        if window is None or len(window.places) > MOST_PLACES or not window.overlaps:
+        if window is None or len(window.places) > MAX_PLACES or not window.overlaps:
             return super().call(inputs)
         return _laid_back(average_pool(_laid_last(inputs, self.data_format), window), self.data_format)
 
@@ -186,7 +194,7 @@ class Conv2D(keras.layers.Conv2D):
         inputs, kernel, window = self._seen(inputs, kernel)
         channels = inputs.shape[1 if self.data_format == "channels_first" else -1]
         is_depthwise = 1 < self.groups == channels
-        if window is None or (self.groups > 1 and not (is_depthwise and len(window.places) <= MOST_PLACES)):
+        if window is None or (self.groups > 1 and not (is_depthwise and len(window.places) <= MAX_PLACES)):
             return super().convolution_op(inputs, kernel)
         x = _laid_last(inputs, self.data_format)
         if is_depthwise:
@@ -218,7 +226,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         """Filters of each channel, bias and activation."""
         inputs, kernel = jnp.asarray(inputs), jnp.asarray(self.kernel)
         window = _window(self, inputs, self.kernel_size, self.dilation_rate)
-        if window is None or len(window.places) > MOST_PLACES:
+        if window is None or len(window.places) > MAX_PLACES:
             return super().call(inputs)
         return _ended(self, depthwise(_laid_last(inputs, self.data_format), kernel, window))
 
@@ -231,7 +239,7 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
         inputs = jnp.asarray(inputs)
         each, mixed = jnp.asarray(self.depthwise_kernel), jnp.asarray(self.pointwise_kernel)
         window = _window(self, inputs, self.kernel_size, self.dilation_rate)
-        if window is None or len(window.places) > MOST_PLACES:
+        if window is None or len(window.places) > MAX_PLACES:
             return super().call(inputs)
         filtered = depthwise(_laid_last(inputs, self.data_format), each, window)
         return _ended(self, filtered @ mixed[0, 0])

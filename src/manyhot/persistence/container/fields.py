@@ -1,8 +1,8 @@
 """Typed fields out of an untrusted document: each is checked when it is taken, none is missed.
 
-It is for who rebuilds an object from a bundle: every `Reader` method takes one field, checks
+It is for who rebuilds an object from a bundle: every `DocumentReader` method takes one field, checks
 type and range, and raises a `BundleError` that names the field. It must not know any particular
-document. Start at `Reader`; its `finish` is what refuses unknown keys.
+document. Start at `DocumentReader`; its `finish` is what refuses unknown keys.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_CHARACTERS = 10_000
 _WHOLE = (-(2**63), 2**64 - 1)
 
 
-class Reader:
+class DocumentReader:
     """A checked view of one JSON object and of the arrays beside it.
 
     Fields are named by dotted paths ("network.name"). The rule for unknown keys: **every key must
@@ -55,7 +55,7 @@ class Reader:
         self._place = ""
         self._taken: set[str] = set()
         self._arrays_taken: set[str] = set()
-        self._records: list[Reader] = []
+        self._records: list[DocumentReader] = []
 
     def has(self, path: str) -> bool:
         """Whether there is a value other than null at `path`; a null then counts as taken."""
@@ -154,14 +154,14 @@ class Reader:
                 self._refuse(f"{path}[{position}]", value, "a JSON object")
         return [dict(value) for value in values]
 
-    def record(self, path: str) -> Reader:
+    def record(self, path: str) -> DocumentReader:
         """A reader of the JSON object at `path`; this reader's `finish` covers it too."""
         value = self._take(path)
         if not isinstance(value, dict):
             self._refuse(path, value, "a JSON object")
         return self._nested(value, path)
 
-    def records(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[Reader]:
+    def records(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[DocumentReader]:
         """A reader for each JSON object of a list (layers, encoders)."""
         values = self.mappings(path, max_items, min_items=min_items)
         return [self._nested(value, f"{path}[{position}]") for position, value in enumerate(values)]
@@ -257,8 +257,8 @@ class Reader:
     def _all_arrays_taken(self) -> set[str]:
         return self._arrays_taken.union(*(record._all_arrays_taken() for record in self._records))
 
-    def _nested(self, document: dict[str, Any], path: str) -> Reader:
-        record = Reader(document, self._arrays, self._file)
+    def _nested(self, document: dict[str, Any], path: str) -> DocumentReader:
+        record = DocumentReader(document, self._arrays, self._file)
         record._place = f"{self._full(path)}."
         self._records.append(record)
         return record

@@ -86,7 +86,7 @@ def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple
         raise BundleError(f"cannot be read: {error.strerror or error}", file=file) from None
 
 
-def looks_like(head: bytes) -> str:
+def identify(head: bytes) -> str:
     """What the first bytes of a file suggest it is, for an error message.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 from manyhot.errors import BundleError
 from manyhot.persistence.container.header import ALTERED, FORMAT, Entry, Header, audit, part_checksum
 from manyhot.persistence.container.limits import DEFAULT, Limits
-from manyhot.persistence.container.opening import looks_like, open_regular
+from manyhot.persistence.container.opening import identify, open_regular
 
 _CHUNK_BYTES = 2**24
 
@@ -104,7 +104,7 @@ def _header(file: BinaryIO, n_bytes: int, limits: Limits) -> Header:
     if 0 < n_bytes < 9:
         raise BundleError(f"has only {n_bytes} bytes: it is truncated, or no bundle; take a fresh copy")
     if head[8:9] != b"{":
-        raise BundleError(f"is not a manyhot bundle: it looks like {looks_like(head)}")
+        raise BundleError(f"is not a manyhot bundle: it looks like {identify(head)}")
     if length > limits.max_header_bytes:
         raise BundleError(f"claims a header of {length:,} bytes, at most {limits.max_header_bytes:,} are allowed")
     if 8 + length > n_bytes:

@@ -59,7 +59,7 @@ def parse(raw: bytes, what: str, limits: Limits, is_finite: bool = True) -> Any:
 
 
 def render(value: Any) -> str:
-    """The compact JSON text of a value that `refuse_unfaithful` let pass; keys keep their order."""
+    """The compact JSON text of a value that `check_json_safe` let pass; keys keep their order."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -109,7 +109,7 @@ _DECODER = json.JSONDecoder(
 _QUICK_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant)
 
 
-def refuse_unfaithful(value: Any, place: str, depth: int = 0) -> None:
+def check_json_safe(value: Any, place: str, depth: int = 0) -> None:
     """Refuse what has no JSON form that `parse` would give back as it was (tuples come back as lists).
 
     Args:
@@ -128,11 +128,11 @@ def refuse_unfaithful(value: Any, place: str, depth: int = 0) -> None:
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise InputError(f"got the key {key!r}, expected text keys only", argument=place)
-            refuse_unfaithful(key, f"{place} (a key)", depth + 1)
-            refuse_unfaithful(inner, f"{place}.{key}", depth + 1)
+            check_json_safe(key, f"{place} (a key)", depth + 1)
+            check_json_safe(inner, f"{place}.{key}", depth + 1)
     elif isinstance(value, list | tuple):
         for position, inner in enumerate(value):
-            refuse_unfaithful(inner, f"{place}[{position}]", depth + 1)
+            check_json_safe(inner, f"{place}[{position}]", depth + 1)
     elif isinstance(value, str):
         try:
             value.encode("utf-8")

@@ -101,7 +101,7 @@ def _head(document: dict[str, Any], arrays: dict[str, np.ndarray], limits: Limit
     """The bytes before the arrays, and the arrays in the order of the file."""
     if not isinstance(document, dict):
         raise InputError(f"got a {type(document).__name__}, expected a dict", argument="document")
-    strict_json.refuse_unfaithful(document, "document")
+    strict_json.check_json_safe(document, "document")
     entries: dict[str, dict[str, Any]] = {}
     parts: dict[str, list[tuple[Entry, str]]] = {}
     ordered, start = [], 0

@@ -16,10 +16,10 @@ MATRIX_LABELS = 24
 """Labels of the matrix: all, or the most frequent."""
 PAIRED_LABELS = 3000
 PAIRS = 40
-LEAST_ROWS = 5
+MIN_ROWS = 5
 
 
-def together(space: LabelSpace, targets: Targets) -> dict[str, Any]:
+def co_occurrence(space: LabelSpace, targets: Targets) -> dict[str, Any]:
     """The label sets in numbers.
 
     Args:
@@ -69,7 +69,7 @@ def _similar_together(counts: PairCounts) -> np.ndarray:
 
 def _strongest(paired: np.ndarray, counts: PairCounts) -> list[dict[str, Any]]:
     expected = counts.expected()
-    first, second = np.nonzero(np.triu(counts.both >= LEAST_ROWS, 1))
+    first, second = np.nonzero(np.triu(counts.both >= MIN_ROWS, 1))
     rows, by_chance = counts.both[first, second], expected[first, second]
     surprise = (rows - by_chance) / np.sqrt(np.maximum(by_chance, 1e-9))
     order = np.lexsort((second, first, -surprise))[:PAIRS]

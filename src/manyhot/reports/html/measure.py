@@ -1,7 +1,7 @@
 """Everything that a page shows, measured and put into one plain dict.
 
-It takes arrays and finished reports (`Given`) and knows neither models nor files; how the dict is shown is none of its
-business. Start reading at `measure_page`.
+It takes arrays and finished reports (`PageInputs`) and knows neither models nor files; how the dict is shown is none
+of its business. Start reading at `measure_page`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks import KINDS, Diagnosis
-from manyhot.evaluation.label_errors import Suspicions
+from manyhot.evaluation.label_errors import LabelErrors
 from manyhot.evaluation.metrics import MEASURES, Intervals, ece_per_label, intervals, reliability
 from manyhot.evaluation.metrics.bootstrap import LEVEL
 from manyhot.evaluation.metrics.classification import label_counts
@@ -25,7 +25,7 @@ from manyhot.evaluation.metrics.score import decided
 from manyhot.evaluation.report.measure import plain
 from manyhot.reports.html import threshold_counts
 from manyhot.reports.html.captions import FIGURES
-from manyhot.reports.html.co_occurrence import together
+from manyhot.reports.html.co_occurrence import co_occurrence
 from manyhot.reports.html.training_curves import describe_curves
 from manyhot.reports.html.worst_rows import described_rows, named_rows, suspicious, worst_mistakes
 
@@ -39,7 +39,7 @@ Contents = Callable[[Sequence[int]], Mapping[int, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Given:
+class PageInputs:
     """What a page is made of.
 
     Args:
@@ -79,7 +79,7 @@ class Given:
     thresholds: np.ndarray | None = None
     obstacle: str = ""
     caution: str = ""
-    suspicions: Suspicions | None = None
+    suspicions: LabelErrors | None = None
     audit_note: str = ""
     curves: np.ndarray | None = None
     best_epoch: np.ndarray | None = None
@@ -90,14 +90,14 @@ class Given:
     made_with: str = ""
 
 
-def measure_page(given: Given) -> dict[str, Any]:
+def measure_page(given: PageInputs) -> dict[str, Any]:
     """Measure what the report leaves open and put all of it together.
 
     Args:
         given: Rows with scores and answers, and what is known of them.
 
     Returns:
-        Plain JSON values: `format`, `title`, `model`, `file`, `made_with`; `report`; `data` (see `together`, and
+        Plain JSON values: `format`, `title`, `model`, `file`, `made_with`; `report`; `data` (see `co_occurrence`, and
         `findings`, `kinds` of them, `limits`, `doctor_saw`); `training` (see `describe_curves`; None); `intervals`
         (`draws`, `seed`, `level`); `measures` (a dict each: words, values with intervals, baseline, cover); `labels`
         (columns by name, in the order of the labels); `reliability` (for each label its bins: score, share, count,
@@ -125,7 +125,7 @@ def measure_page(given: Given) -> dict[str, Any]:
         "made_with": given.made_with,
         "report": dict(given.report),
         "data": {
-            **together(given.space, targets),
+            **co_occurrence(given.space, targets),
             "findings": found["findings"],
             "kinds": {
                 kind: {"heading": KINDS[kind].heading, "advice": KINDS[kind].advice_many}
@@ -191,7 +191,7 @@ def _measures(report: Mapping[str, Any], own: Intervals, half: Intervals) -> lis
     return listed
 
 
-def _label_columns(given: Given, found: Intervals) -> dict[str, list[Any]]:
+def _label_columns(given: PageInputs, found: Intervals) -> dict[str, list[Any]]:
     rows = given.report["labels"]
     names = (
         "support",

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-MOST_ROWS = 250
+MAX_ROWS = 250
 """Rows that are shown as themselves, the most important ones; others are named."""
-MOST_IMAGES = 160
+MAX_IMAGES = 160
 TEXT_LETTERS = 400
 CELL_LETTERS = 60
 COLUMNS = 6
@@ -38,7 +38,7 @@ def contents(
         JPEG file in base64) and `cells` (pairs of name and value), as far as it has any.
     """
     found: dict[int, dict[str, Any]] = {}
-    for row in rows[:MOST_ROWS]:
+    for row in rows[:MAX_ROWS]:
         told: dict[str, Any] = {}
         parts = [(name, str(column[row])) for name, column in texts.items() if column[row] is not None]
         if parts:
@@ -48,7 +48,7 @@ def contents(
             shown = cells.columns[:COLUMNS]
             told["cells"] = [[name, shortened(_cell(cells[name][row]), CELL_LETTERS)] for name in shown]
         found[row] = told
-    for row, image in zip(rows[:MOST_IMAGES], images, strict=False):
+    for row, image in zip(rows[:MAX_IMAGES], images, strict=False):
         if image is not None:
             found[row]["image"] = as_jpeg(image)
             found[row].pop("cells", None)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-MOST_POINTS = 200
+MAX_POINTS = 200
 """Epochs of a curve that are kept; of more, evenly spaced ones, the first and the last."""
 DIGITS = 5
-MOST_MEMBERS = 60
+MAX_MEMBERS = 60
 
 
 def describe_curves(curves: np.ndarray, best_epoch: np.ndarray) -> dict[str, Any]:
@@ -25,8 +25,8 @@ def describe_curves(curves: np.ndarray, best_epoch: np.ndarray) -> dict[str, Any
         (epochs that each trained).
     """
     n_members, n_epochs = curves.shape[:2]
-    shown = curves[:MOST_MEMBERS]
-    places = np.unique(np.linspace(0, max(0, n_epochs - 1), min(n_epochs, MOST_POINTS)).round().astype(int))
+    shown = curves[:MAX_MEMBERS]
+    places = np.unique(np.linspace(0, max(0, n_epochs - 1), min(n_epochs, MAX_POINTS)).round().astype(int))
     ended = np.isfinite(shown[:, :, 0]).sum(axis=1)
 
     def plain(values: np.ndarray) -> list[list[float | None]]:
@@ -37,7 +37,7 @@ def describe_curves(curves: np.ndarray, best_epoch: np.ndarray) -> dict[str, Any
         "epochs": [int(place) + 1 for place in places],
         "training": plain(shown[:, places, 0]),
         "stopping": plain(stopping) if np.isfinite(stopping).any() else [],
-        "best_epoch": best_epoch[:MOST_MEMBERS].tolist(),
+        "best_epoch": best_epoch[:MAX_MEMBERS].tolist(),
         "ended": ended.tolist(),
         "members": n_members,
         "shown": len(shown),

@@ -8,7 +8,7 @@ import numpy as np
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.label_errors import Suspicions
+from manyhot.evaluation.label_errors import LabelErrors
 from manyhot.evaluation.metrics.score import blocks
 
 WORST = 24
@@ -16,7 +16,7 @@ WORST = 24
 OF_LABEL = 4
 """Mistakes of each kind of one label."""
 SUSPICIOUS = 40
-MOST_NAMED = 40
+MAX_NAMED = 40
 """Labels of one row that are named."""
 
 
@@ -73,7 +73,7 @@ def _first(
     return [[int(rows[k]), float(score[k])] for k in best]
 
 
-def suspicious(found: Suspicions) -> list[dict[str, Any]]:
+def suspicious(found: LabelErrors) -> list[dict[str, Any]]:
     """The first suspicious entries: `row` and `label` (indices), `recorded`, `score`, `suspicion`, `reason`."""
     reasons = found.reasons(SUSPICIOUS)
     return [
@@ -112,8 +112,8 @@ def described_rows(
             {
                 "row": row,
                 "id": str(ids[row]),
-                "recorded": np.flatnonzero(targets.values[row])[:MOST_NAMED].tolist(),
-                "answered": np.flatnonzero(answers[row])[:MOST_NAMED].tolist(),
+                "recorded": np.flatnonzero(targets.values[row])[:MAX_NAMED].tolist(),
+                "answered": np.flatnonzero(answers[row])[:MAX_NAMED].tolist(),
                 "unknown": int((~known).sum()),
             }
         )

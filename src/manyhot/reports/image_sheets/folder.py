@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manyhot.errors import OutputError
 
-MOST_BYTES = 80
+MAX_BYTES = 80
 """Of a file's name, before its number and suffix."""
 
 
@@ -34,6 +34,6 @@ def check_folder(folder: str | Path) -> Path:
 def file_name(number: int, name: str, n_digits: int = 5) -> str:
     """A file's name that every system takes: a number, and what can be kept of a name: letters, digits, - and _."""
     kept = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", name)).strip("_")
-    while len(kept.encode()) > MOST_BYTES:
+    while len(kept.encode()) > MAX_BYTES:
         kept = kept[:-1]
     return f"{number:0{n_digits}d}{'-' if kept else ''}{kept}.png"

@@ -18,7 +18,7 @@ LINE = 16
 """Height of a line of the legend in pixels."""
 GAP = 8
 GOLDEN = 0.618
-LEAST_WIDTH = 256
+MIN_WIDTH = 256
 """Pixels that a picture is wide, if whole pixels of the image can be made as large."""
 
 
@@ -53,7 +53,7 @@ def overlay(image: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> np.
 
 def save_overlay(path: Path, image: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> None:
     """Write `overlay` as PNG, whole or not at all; small images are enlarged so that the legend can be read."""
-    times = max(1, LEAST_WIDTH // image.shape[1])
+    times = max(1, MIN_WIDTH // image.shape[1])
     image, answers = (array.repeat(times, axis=0).repeat(times, axis=1) for array in (image, answers))
     content = io.BytesIO()
     Image.fromarray(overlay(image, answers, names)).save(content, "PNG")

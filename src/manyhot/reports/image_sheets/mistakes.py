@@ -12,7 +12,7 @@ import numpy as np
 
 from manyhot.reports.image_sheets.svg import LINE, SOFT, Canvas, cut, fitted, width_of
 
-MOST_TILES = 18
+MAX_TILES = 18
 """Tiles of each kind of mistake."""
 ACROSS = 6
 TILE = 128.0
@@ -38,7 +38,7 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Mistakes:
+class ErrorSheet:
     """What went wrong with one label.
 
     Args:
@@ -89,7 +89,7 @@ def worst(scores: np.ndarray, answers: np.ndarray, holds: np.ndarray, known: np.
     return by_score.tolist(), missed[np.argsort(scores[missed], kind="stable")].tolist()
 
 
-def lay_out(of: Mistakes) -> tuple[float, float, tuple[Part, ...]]:
+def lay_out(of: ErrorSheet) -> tuple[float, float, tuple[Part, ...]]:
     """Width and height of the sheet, and its parts."""
     y = MARGIN + 48
     parts = []
@@ -111,7 +111,7 @@ def lay_out(of: Mistakes) -> tuple[float, float, tuple[Part, ...]]:
     return 2 * MARGIN + max(widest * (TILE + GAP) - GAP, 440), y + MARGIN, tuple(parts)
 
 
-def drawn(of: Mistakes) -> Canvas:
+def drawn(of: ErrorSheet) -> Canvas:
     """The sheet of one label."""
     width, height, parts = lay_out(of)
     sheet = Canvas(width, height)

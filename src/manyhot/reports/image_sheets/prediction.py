@@ -14,11 +14,11 @@ import numpy as np
 from manyhot.reports.image_sheets.heatmap import overlaid, ramp, smooth, strength_of
 from manyhot.reports.image_sheets.svg import BLUE, DENSITY, GREY, INK, LINE, SOFT, Canvas, cut, fitted, width_of
 
-MOST_LABELS = 40
+MAX_LABELS = 40
 """Labels drawn one by one; of more the likeliest ones, answered ones first of all."""
 IN_ORDER = 15
 """Up to so many labels stay in the model's order, so that pictures can be compared; more are ordered by probability."""
-MOST_MAPS = 12
+MAX_MAPS = 12
 MARGIN = 16.0
 IMAGE_BOX = 320.0
 MAP_BOX = 176.0
@@ -27,12 +27,12 @@ NAME_WIDTH = 230.0
 VALUE_WIDTH = 44.0
 TICK_WIDTH = 17.0
 GAP = 6.0
-STEPS = ((12, 24.0, 13.0), (24, 20.0, 13.0), (MOST_LABELS, 17.0, 12.0))
+STEPS = ((12, 24.0, 13.0), (24, 20.0, 13.0), (MAX_LABELS, 17.0, 12.0))
 """Up to so many labels: units of a row, units of its letters."""
 
 
 @dataclass(frozen=True)
-class Answered:
+class PredictionSheet:
     """What is known of one row.
 
     Args:
@@ -117,7 +117,7 @@ def shown_labels(scores: np.ndarray, answers: np.ndarray) -> tuple[list[int], st
     if n <= IN_ORDER:
         return list(range(n)), ""
     ranked = np.lexsort((np.arange(n), -scores, ~answers))
-    kept, left = ranked[:MOST_LABELS], ranked[MOST_LABELS:]
+    kept, left = ranked[:MAX_LABELS], ranked[MAX_LABELS:]
     order = kept[np.lexsort((kept, -scores[kept]))].tolist()
     if not len(left):
         return order, ""
@@ -127,7 +127,7 @@ def shown_labels(scores: np.ndarray, answers: np.ndarray) -> tuple[list[int], st
     return order, f"and {len(left)} more{f' below {above:.2f}' if above <= 1 else ''}{answered}"
 
 
-def lay_out(row: Answered) -> Layout:
+def lay_out(row: PredictionSheet) -> Layout:
     """Where everything goes."""
     order, more = shown_labels(np.asarray(row.scores), np.asarray(row.answers))
     height, letters = next((height, letters) for most, height, letters in STEPS if len(order) <= most)
@@ -161,10 +161,10 @@ def lay_out(row: Answered) -> Layout:
 
 
 def _maps(
-    row: Answered, order: Sequence[int], width: float, y: float
+    row: PredictionSheet, order: Sequence[int], width: float, y: float
 ) -> tuple[tuple[tuple[int, int, float, float, float, float], ...], float, int]:
     asked = [j for j in order if j in row.maps]
-    pairs = [(j, k) for j in asked[:MOST_MAPS] for k in range(len(row.maps[j]))]
+    pairs = [(j, k) for j in asked[:MAX_MAPS] for k in range(len(row.maps[j]))]
     if not pairs:
         return (), y, 0
     sizes = [fitted(row.maps[j][k][0].shape, MAP_BOX) for j, k in pairs]
@@ -177,10 +177,10 @@ def _maps(
         for k, ((label, column), (own, tall)) in enumerate(line):
             places.append((label, column, MARGIN + k * step, top, own, tall))
         top += max(tall for _, (_, tall) in line) + 48
-    return tuple(places), y, len(row.maps) - len(asked[:MOST_MAPS])
+    return tuple(places), y, len(row.maps) - len(asked[:MAX_MAPS])
 
 
-def drawn(row: Answered) -> Canvas:
+def drawn(row: PredictionSheet) -> Canvas:
     """The sheet of one row."""
     at = lay_out(row)
     sheet = Canvas(at.width, at.height)
@@ -197,7 +197,7 @@ def drawn(row: Answered) -> Canvas:
     return sheet
 
 
-def _bars(sheet: Canvas, at: Layout, row: Answered) -> None:
+def _bars(sheet: Canvas, at: Layout, row: PredictionSheet) -> None:
     x0 = at.bars[0].x0
     top = at.bars[0].y - at.row / 2
     for share in (0.0, 0.5, 1.0):
@@ -233,7 +233,7 @@ def _mark(sheet: Canvas, x: float, y: float, row: float) -> None:
     sheet.line(x, y - row * 0.42, x, y + row * 0.42, INK, 1.8)
 
 
-def _draw_maps(sheet: Canvas, at: Layout, row: Answered) -> None:
+def _draw_maps(sheet: Canvas, at: Layout, row: PredictionSheet) -> None:
     smoothed = {(j, k): smooth(row.maps[j][k][1]) for j, k, *_ in at.maps}
     strength = strength_of(smoothed.values())
     more = f" (and {at.more_maps} more)" if at.more_maps else ""

@@ -20,7 +20,7 @@ from manyhot.files import put, replacing
 FONT = "Liberation Sans, sans-serif"
 DENSITY = 2
 """Pixels of the file for one unit of the sheet."""
-LEAST_SQUARE = 4
+MIN_SQUARE = 4
 """Pixels of the file from which a pixel of an image is a square that one sees; below it is smoothed."""
 INK, SOFT, LINE, BLUE, GREY = "#1f1f1f", "#5c5c5c", "#d4d4d4", "#2b62a6", "#a9b0b8"
 ELLIPSIS = "…"
@@ -156,7 +156,7 @@ def fitted(shape: tuple[int, ...], box: float) -> tuple[float, float]:
     A small one is enlarged by a whole number of the file's pixels, so that all its pixels are squares of one size.
     """
     factor = box * DENSITY / max(shape[:2])
-    factor = int(factor) if factor >= LEAST_SQUARE else factor
+    factor = int(factor) if factor >= MIN_SQUARE else factor
     return shape[1] * factor / DENSITY, max(1 / DENSITY, shape[0] * factor / DENSITY)
 
 

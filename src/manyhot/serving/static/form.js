@@ -1,7 +1,7 @@
 // A form made of a model's columns, and the row that was typed into it.
 
-const MOST_FIELDS = 80; // of more columns the row is one text
-const MOST_LEVELS = 40; // of more levels a field offers them while one types
+const MAX_FIELDS = 80; // of more columns the row is one text
+const MAX_LEVELS = 40; // of more levels a field offers them while one types
 
 function made(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -17,7 +17,7 @@ export class Form {
     this.whole = null;
     place.replaceChildren();
     const columns = model.columns;
-    const isTable = columns.length > 0 && columns.length <= MOST_FIELDS && !Array.isArray(model.example) &&
+    const isTable = columns.length > 0 && columns.length <= MAX_FIELDS && !Array.isArray(model.example) &&
       columns.every((column) => column.name in model.example || column.kind === "image");
     if (!isTable) {
       this.whole = made("textarea", { id: "whole", className: "whole", spellcheck: false });
@@ -33,7 +33,7 @@ export class Form {
       const input = this.#input(column, `field-${k}`);
       field.append(made("label", { htmlFor: input.id, textContent: column.name }), input);
       if (column.kind === "image") field.append(this.#preview(column, input, field));
-      if (column.kind === "categorical" && column.levels.length > MOST_LEVELS) field.append(this.#levels(column, input));
+      if (column.kind === "categorical" && column.levels.length > MAX_LEVELS) field.append(this.#levels(column, input));
       this.fields.set(column.name, { column, input, field, file: null });
       (isShort ? numbers : place).append(field);
     });
@@ -48,7 +48,7 @@ export class Form {
       const options = [["", "not known"], ["true", "yes"], ["false", "no"]];
       return made("select", { id }, ...options.map(([value, textContent]) => made("option", { value, textContent })));
     }
-    if (kind === "categorical" && column.levels.length <= MOST_LEVELS) {
+    if (kind === "categorical" && column.levels.length <= MAX_LEVELS) {
       const options = [["", "not known"], ...column.levels.map((level) => [level, level])];
       return made("select", { id }, ...options.map(([value, textContent]) => made("option", { value, textContent })));
     }
