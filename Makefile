@@ -1,11 +1,12 @@
 # The only list of commands; continuous integration calls the same targets.
 PYTHON ?= python3
 VENV := .venv
+FLOORS := .venv-floors
 BIN := $(VENV)/bin
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test exhaustive browser check lint fast fuzz bench docs wheel constraints clean
+.PHONY: demo test exhaustive browser check lint fast floors fuzz bench docs wheel constraints clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -45,6 +46,15 @@ lint: $(VENV)/.dev  ## format, lint, types, import layers
 fast: $(VENV)/.test  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not exhaustive" $(PARALLEL)
 
+floors:  ## the same with the lowest versions that pyproject.toml declares, on the lowest Python
+	rm -rf $(FLOORS)
+	$(PYTHON) -m venv $(FLOORS)
+	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check packaging
+	$(FLOORS)/bin/python tests/floors.py pyproject.toml > $(FLOORS)/constraints.txt
+	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOORS)/constraints.txt \
+	  -e '.[static,pretrained,test]'
+	$(FLOORS)/bin/python -m pytest -m "not slow and not exhaustive" $(PARALLEL)
+
 check: lint fast  ## before every commit
 
 docs: $(VENV)/.test  ## the documents are true
@@ -63,6 +73,7 @@ wheel: $(VENV)/.dev  ## build, install into an empty environment, run the tour f
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
 	build/wheel/bin/python -c "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'tensorflow')))"
+	build/wheel/bin/python -c "import importlib.resources as r; assert (r.files('manyhot') / 'py.typed').is_file()"
 	mkdir -p build/elsewhere
 	cd build/elsewhere && ../wheel/bin/manyhot demo
 
@@ -70,4 +81,4 @@ constraints: $(VENV)/.dev  ## write down the versions that were tested
 	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(FLOORS) build dist

@@ -1,6 +1,6 @@
 """How the defaults were chosen: cross-validation over the training parts of four sets, never their test parts.
 
-Usage: python benchmarks/choose_defaults.py [--folds 3] [--seeds 1] [--out results/choose_defaults.json]
+Usage: python benchmarks/choose_defaults.py [--n-folds 3] [--seeds 1] [--out results/choose_defaults.json]
 Each candidate is a few settings beside the defaults. Its score is the mean over sets and cells of the improvement over
 the first candidate, (reference - value) / reference for losses and (value - reference) / (1 - reference) for scores.
 """
@@ -17,7 +17,7 @@ from manyhot.data.readers import read
 from manyhot.data.splitting.folds import stratified_folds
 from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.metrics import measure
+from manyhot.evaluation.metrics import compute_metrics
 
 SETS = ["emotions", "scene", "yeast", "birds"]
 CANDIDATES = [
@@ -27,8 +27,8 @@ CANDIDATES = [
     {"dropout": 0.5},
     {"epochs": 10},
     {"epochs": 40},
-    {"hidden": (256, 256, 256)},
-    {"hidden": (128, 128)},
+    {"hidden_layer_sizes": (256, 256, 256)},
+    {"hidden_layer_sizes": (128, 128)},
     {"learning_rate": 1e-3},
     {"learning_rate": 4e-3},
     {"schedule": "constant"},
@@ -36,8 +36,8 @@ CANDIDATES = [
     {"batch_size": 32},
     {"weight_decay": 0.1},
     {"activation": "silu"},
-    {"folds": 4},
-    {"members": 8},
+    {"n_folds": 4},
+    {"n_members": 8},
 ]
 
 
@@ -48,25 +48,25 @@ def cells(name: str, settings: dict, n_folds: int, seeds: int) -> list[float]:
     for seed in range(seeds):
         for fold in range(n_folds):
             train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            classifier = MultiLabelClassifier(quiet=True, seed=seed, **settings)
+            classifier = MultiLabelClassifier(verbose=0, random_state=seed, **settings)
             classifier.fit(samples.features[train], samples.targets.take(train))
             scores = classifier.predict_proba(samples.features[held])
             targets: Targets = samples.targets.take(held)
-            measured = measure(targets, scores, scores >= 0.5, names=list(CELLS))
+            measured = compute_metrics(targets, scores, scores >= 0.5, names=list(CELLS))
             values.append([measured[cell].value for cell in CELLS])
     return np.mean(values, axis=0).tolist()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--n-folds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     results, reference = [], None
     for settings in CANDIDATES:
         began = time.perf_counter()
-        table = {name: cells(name, settings, options.folds, options.seeds) for name in SETS}
+        table = {name: cells(name, settings, options.n_folds, options.seeds) for name in SETS}
         reference = reference or table
         gains = [
             (old - new) / old if best_of is min else (new - old) / (1 - old)

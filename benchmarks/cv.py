@@ -1,6 +1,6 @@
 """Time of repeated 10 x 3 cross-validation of one small network: manyhot beside the loops that people write.
 
-Usage: python benchmarks/cv.py [--repeats 3] [--only NAME ...] [--folds 30] [--out results/cv.json]
+Usage: python benchmarks/cv.py [--repeats 3] [--only NAME ...] [--n-folds 30] [--out results/cv.json]
            [--keras-jax-python P] [--tensorflow-python P] [--sklearn-python P]
 Every contender is a script in peers/ that runs in a process of its own; timed is the whole process, imports, reading
 the file and compiling included. In each repeat the contenders run one after the other, each repeat beginning with
@@ -28,7 +28,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SETTING = {
     "data": "make_multilabel_classification(n_samples=1000, n_features=10, n_classes=3, n_labels=2, random_state=1)",
-    "folds": "RepeatedKFold(n_splits=10, n_repeats=3, random_state=1)",
+    "n_folds": "RepeatedKFold(n_splits=10, n_repeats=3, random_state=1)",
     "network": "10-20-3, ReLU, he_uniform, sigmoid, binary cross-entropy, Adam, 100 epochs, batch 32",
     "score": "share of rows whose rounded probabilities equal all labels",
     "timed": "whole processes, wall clock, seconds",
@@ -92,7 +92,7 @@ def run(contender: Contender, python: str, folder: Path, cache: Path | None, n_f
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
-    command = [python, str(HERE / "peers" / contender.script), str(folder), "--folds", str(n_folds), *contender.flags]
+    command = [python, str(HERE / "peers" / contender.script), str(folder), "--n-folds", str(n_folds), *contender.flags]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -130,7 +130,7 @@ def versions(contender: Contender, python: str) -> dict[str, str]:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def measure(pythons: dict[str, str], repeats: int, n_folds: int, folder: Path) -> dict[str, list[dict]]:
+def compute_metrics(pythons: dict[str, str], repeats: int, n_folds: int, folder: Path) -> dict[str, list[dict]]:
     """Every contender's runs, in the order of the repeats; one run each before them is not counted."""
     writer = [pythons.get("sklearn", sys.executable), str(HERE / "peers" / "task.py"), str(folder)]
     subprocess.run(writer, check=True)
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--tensorflow-python")
     parser.add_argument("--sklearn-python")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folds", type=int, default=30, help="only the first folds, to see that all runs")
+    parser.add_argument("--n-folds", type=int, default=30, help="only the first folds, to see that all runs")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="NAME", help=", ".join(CONTENDERS))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -192,9 +192,9 @@ def main() -> None:
     if not pythons:
         parser.error("no contender can run; name interpreters")
     with tempfile.TemporaryDirectory() as name:
-        rows = summary(measure(pythons, options.repeats, options.folds, Path(name)))
+        rows = summary(compute_metrics(pythons, options.repeats, options.n_folds, Path(name)))
     show(rows)
-    is_part = options.only or options.folds != 30 or len(pythons) < len(CONTENDERS)
+    is_part = options.only or options.n_folds != 30 or len(pythons) < len(CONTENDERS)
     out = options.out or (None if is_part else HERE / "results" / "cv.json")
     if out:
         for name, row in rows.items():
@@ -203,7 +203,7 @@ def main() -> None:
             "date": datetime.date.today().isoformat(),
             "machine": {"cpu_count": os.cpu_count(), "system": platform.system(), "processor": platform.machine()},
             "setting": SETTING,
-            "n_folds": options.folds,
+            "n_folds": options.n_folds,
             "repeats": options.repeats,
             "contenders": rows,
         }

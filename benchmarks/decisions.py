@@ -14,32 +14,34 @@ from mulan import parts
 
 from manyhot.data.readers import ReadOptions, read
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.metrics import brier, ece, log_loss, measure
+from manyhot.evaluation.metrics import brier, compute_metrics, ece, log_loss
 
 SETS = ["emotions", "scene", "yeast", "birds", "medical"]
 TUNED = ("f1_macro", "f1_micro", "f1_samples")
-KINDS = {"default": {}, "overfit": {"members": 1, "epochs": 200}}
+KINDS = {"default": {}, "overfit": {"n_members": 1, "epochs": 200}}
 
 
-def fitted(name: str, seed: int, **plan):
+def fitted(name: str, seed: int, **config):
     train, test = parts(name)
     known = read(train)
-    classifier = MultiLabelClassifier(seed=seed, quiet=True, **plan).fit(known)
+    classifier = MultiLabelClassifier(random_state=seed, verbose=0, **config).fit(known)
     encoder = classifier.model_.encoder
-    kinds = {} if known.is_sparse else encoder.kinds
+    column_types = {} if known.is_sparse else encoder.column_types
     names = tuple(known.feature_names) if known.is_sparse else None
-    return classifier, read(test, ReadOptions(known_labels=classifier.labels_, kinds=kinds, feature_names=names))
+    return classifier, read(
+        test, ReadOptions(known_labels=classifier.labels_, column_types=column_types, feature_names=names)
+    )
 
 
 def thresholds_run(classifier, fresh) -> dict[str, float]:
     scores, raw = (classifier.predict_proba(fresh, calibrated=calibrated) for calibrated in (True, False))
     row = {}
     for name in TUNED:
-        classifier.decide_for(name)
-        answers = classifier.model_.decider.answers(scores)
-        row[name] = measure(fresh.targets, None, answers, names=[name])[name].value
-        row[f"{name} at 0.5"] = measure(fresh.targets, None, scores >= 0.5, names=[name])[name].value
-        row[f"{name} at 0.5, raw"] = measure(fresh.targets, None, raw >= 0.5, names=[name])[name].value
+        classifier.tune_thresholds(name)
+        answers = classifier.model_.policy.decide(scores)
+        row[name] = compute_metrics(fresh.targets, None, answers, names=[name])[name].value
+        row[f"{name} at 0.5"] = compute_metrics(fresh.targets, None, scores >= 0.5, names=[name])[name].value
+        row[f"{name} at 0.5, raw"] = compute_metrics(fresh.targets, None, raw >= 0.5, names=[name])[name].value
     return row
 
 
@@ -49,7 +51,7 @@ def calibration_run(classifier, fresh) -> dict[str, float]:
         scores = classifier.predict_proba(fresh, calibrated=calibrated)
         for function in (log_loss, brier, ece):
             row[f"{function.__name__} {stage}"] = function(fresh.targets, scores).value
-        found = measure(fresh.targets, scores, None, names=["lrap", "ranking_loss", "roc_auc_macro"])
+        found = compute_metrics(fresh.targets, scores, None, names=["lrap", "ranking_loss", "roc_auc_macro"])
         row |= {f"{name} {stage}": score.value for name, score in found.items()}
     return row
 
@@ -68,10 +70,10 @@ def main() -> None:
     wins = 0
     for name in options.sets:
         results[name] = {}
-        for kind, plan in KINDS.items():
+        for kind, config in KINDS.items():
             runs = []
             for seed in range(options.seeds):
-                classifier, fresh = fitted(name, seed, **plan)
+                classifier, fresh = fitted(name, seed, **config)
                 run = calibration_run(classifier, fresh)
                 runs.append(run | (thresholds_run(classifier, fresh) if kind == "default" else {}))
             row = results[name][kind] = medians(runs)

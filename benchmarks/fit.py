@@ -23,7 +23,7 @@ from manyhot.backend import jax
 data = np.load(sys.argv[1])
 X, Y = data["X"], data["Y"]
 began = time.perf_counter()
-classifier = MultiLabelClassifier(quiet=True).fit(X, Y)
+classifier = MultiLabelClassifier(verbose=0).fit(X, Y)
 print(time.perf_counter() - began)
 """
 FOREST = """
@@ -43,7 +43,7 @@ X, Y = data["X"], data["Y"]
 rows = np.random.default_rng(0).normal(size=(n, X.shape[1]))
 if sys.argv[3] == "ours":
     from manyhot.estimators.multilabel import MultiLabelClassifier
-    model = MultiLabelClassifier(quiet=True).fit(X, Y)
+    model = MultiLabelClassifier(verbose=0).fit(X, Y)
 else:
     from sklearn.ensemble import RandomForestClassifier
     model = RandomForestClassifier(500, n_jobs=2, random_state=0).fit(X, Y)

@@ -110,7 +110,7 @@ def tune(pythons: dict[str, str], options: argparse.Namespace) -> None:
             print(f"{name:18}{' '.join(contender.flags):28}{rate:9.0f}{processor:9.0f}", flush=True)
 
 
-def measure(pythons: dict[str, str], options: argparse.Namespace) -> dict[str, list[dict]]:
+def compute_metrics(pythons: dict[str, str], options: argparse.Namespace) -> dict[str, list[dict]]:
     runs: dict[str, list[dict]] = {name: [] for name in pythons}
     names = list(pythons)
     for k in range(options.repeats):
@@ -155,7 +155,7 @@ def main() -> None:
     if options.tune:
         tune(pythons, options)
         return
-    rows = summary(measure(pythons, options))
+    rows = summary(compute_metrics(pythons, options))
     for name, row in rows.items():
         ratios = [row.get(f"manyhot_by_{key}", float("nan")) for key in KEEP[:2]]
         print(

@@ -24,7 +24,7 @@ from manyhot.data.readers import ReadOptions, read
 from manyhot.models.prediction import sample_features
 
 HERE = Path(__file__).resolve().parent
-NETWORK = {"filters": [32, 64, 128, 256], "blocks": 1, "hidden": [256]}
+NETWORK = {"filters": [32, 64, 128, 256], "blocks": 1, "hidden_layer_sizes": [256]}
 AUGMENT = "flip+quarter_turns"
 RATES = (5e-4, 1.5e-3, 4e-3)
 
@@ -49,10 +49,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--keras-python", type=Path)
     parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--n-members", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--out", type=Path)
     told = parser.parse_args()
     root = Path(os.environ.get("MANYHOT_DATA") or sys.exit("set MANYHOT_DATA to the folder that holds the data sets"))
@@ -61,13 +61,13 @@ def main() -> None:
     began = time.perf_counter()
     model = MultiLabelClassifier(
         network="resnet",
-        hidden=NETWORK["hidden"],
-        members=told.members,
+        hidden_layer_sizes=NETWORK["hidden_layer_sizes"],
+        n_members=told.n_members,
         epochs=told.epochs,
         batch_size=told.batch,
-        decide="f1_samples",
-        image_settings=settings,
-        seed=told.seed,
+        decision="f1_samples",
+        image_params=settings,
+        random_state=told.random_state,
     ).fit(train)
     seconds = time.perf_counter() - began
     truth = test.targets.values

@@ -1,6 +1,6 @@
 """Training and predicting with very many labels: time, memory, and precision beside answering the most frequent ones.
 
-Usage: python benchmarks/many_labels.py [--labels 100000] [--rows 200000] [--features 50000] [--hidden 128]
+Usage: python benchmarks/many_labels.py [--labels 100000] [--rows 200000] [--features 50000] [--hidden-layer-sizes 128]
            [--epochs 3] [--out results/many_labels.json]
 Rows are made: labels are drawn by a Zipf law, about five a row; each label has ten features of its own choice, of which
 a row shows half, and other features come in at random. So labels cause features, and rare labels are hard.
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=100_000)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--features", type=int, default=50_000)
-    parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--hidden-layer-sizes", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--test-rows", type=int, default=10_000)
@@ -62,21 +62,23 @@ def main() -> None:
     X_test, Y_test = X[options.rows :], Y[options.rows :]
     X, Y = X[: options.rows], Y[: options.rows]
 
-    from manyhot import ManyLabelClassifier, load  # after the rows, so that the peak before training is known
+    from manyhot import ExtremeMultiLabelClassifier, load  # after the rows, so that the peak before training is known
 
     before = peak_mib()
-    classifier = ManyLabelClassifier(hidden=(options.hidden,), epochs=options.epochs, dropout=options.dropout)
+    classifier = ExtremeMultiLabelClassifier(
+        hidden_layer_sizes=(options.hidden_layer_sizes,), epochs=options.epochs, dropout=options.dropout
+    )
     began = time.perf_counter()
     classifier.fit(X, Y)
     trained = time.perf_counter()
-    top = classifier.predict_top(X_test, 5)
+    top = classifier.predict_top_k(X_test, 5)
     predicted = time.perf_counter()
     report = classifier.evaluate(X_test, Y_test)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "many.manyhot"
         classifier.save(path)
         n_bytes = path.stat().st_size
-        loaded = load(path).predict_top(X_test, 5)
+        loaded = load(path).predict_top_k(X_test, 5)
     assert (loaded.labels == top.labels).all()
     assert (loaded.scores == top.scores).all()
     told = {

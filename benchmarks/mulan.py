@@ -14,7 +14,7 @@ from pathlib import Path
 
 from manyhot.data.readers import ReadOptions, read
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.metrics import measure
+from manyhot.evaluation.metrics import compute_metrics
 
 CELLS = {"hamming_loss": ("HL", min), "f1_micro": ("miF1", max), "ranking_loss": ("RL", min), "lrap": ("LRAP", max)}
 SETS = ["emotions", "scene", "yeast", "birds", "flags", "medical", "corel5k", "tmc2007", "delicious"]
@@ -32,14 +32,14 @@ def one_run(name: str, seed: int) -> dict:
     train, test = parts(name)
     known = read(train)
     began = time.perf_counter()
-    classifier = MultiLabelClassifier(seed=seed, quiet=True).fit(known)
+    classifier = MultiLabelClassifier(random_state=seed, verbose=0).fit(known)
     seconds = time.perf_counter() - began
     encoder = classifier.model_.encoder
-    kinds = {} if known.is_sparse else encoder.kinds
+    column_types = {} if known.is_sparse else encoder.column_types
     names = tuple(known.feature_names) if known.is_sparse else None
-    fresh = read(test, ReadOptions(known_labels=classifier.labels_, kinds=kinds, feature_names=names))
+    fresh = read(test, ReadOptions(known_labels=classifier.labels_, column_types=column_types, feature_names=names))
     scores = classifier.predict_proba(fresh)
-    measured = measure(fresh.targets, scores, scores >= 0.5, names=list(CELLS))
+    measured = compute_metrics(fresh.targets, scores, scores >= 0.5, names=list(CELLS))
     return {**{cell: measured[cell].value for cell in CELLS}, "seconds": seconds}
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.data_checks import examine
-from manyhot.evaluation.label_errors import suspicious_labels
+from manyhot.evaluation.data_checks import check_data
+from manyhot.evaluation.label_errors import find_label_errors
 from manyhot.evaluation.report import ReportContext, measure_report
 from manyhot.reports.html import PageInputs, measure_page, render
 
@@ -62,19 +62,19 @@ def main() -> None:
 
     report = measure_report(space, targets, scores, own, scores >= 0.5, thresholds, ReportContext())
     timed("report")
-    diagnosis = examine(None, targets, labels=space.names)
-    timed("doctor")
-    suspicions = suspicious_labels(scores, targets, ids, space)
-    timed("audit")
-    told = {"thresholds": thresholds, "suspicions": suspicions, "title": "made up"}
-    page = measure_page(PageInputs(space, targets, scores, own, own, report, ids, diagnosis, "", **told))
-    timed("measure")
+    data_checks = check_data(None, targets, labels=space.names)
+    timed("data checks")
+    label_errors = find_label_errors(scores, targets, ids, space)
+    timed("label errors")
+    told = {"thresholds": thresholds, "label_errors": label_errors, "title": "made up"}
+    page = measure_page(PageInputs(space, targets, scores, own, own, report, ids, data_checks, "", **told))
+    timed("metric")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         path.write_text(render(page), encoding="utf-8")
         timed("render")
         found = {"rows": n_rows, "labels": n_labels, "mib": round(path.stat().st_size / 2**20, 2), "seconds": seconds}
-        found["draws"] = page["intervals"]["draws"]
+        found["n_resamples"] = page["intervals"]["n_resamples"]
         found["peak_gib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
         print(json.dumps(found | opened(path)))
 

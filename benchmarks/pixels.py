@@ -1,6 +1,6 @@
 """Labels of every pixel on real images: cells and their boundaries, streets and what stands in them.
 
-Usage: python benchmarks/pixels.py [--sets nuclei,camvid] [--members 1] [--epochs auto] [--height 180]
+Usage: python benchmarks/pixels.py [--sets nuclei,camvid] [--n-members 1] [--epochs auto] [--height 180]
            [--out results/pixels.json]; MANYHOT_DATA names the folder of data sets.
 Nuclei are those of examples/cells.py: the first four fifths by name against the rest. CamVid is trained on its train
 part, at a reduced size, and measured on its test part at that size. Beside its eleven classes, which exclude each
@@ -56,9 +56,9 @@ def camvid(folder: Path, part: str, height: int) -> tuple[np.ndarray, np.ndarray
 def measured(train: tuple, test: tuple, labels: list[str], options: argparse.Namespace, augment: str) -> dict:
     model = MultiLabelClassifier(
         labels=labels,
-        members=options.members,
+        n_members=options.n_members,
         epochs=options.epochs if options.epochs == "auto" else int(options.epochs),
-        image_settings={"augment": augment},
+        image_params={"augment": augment},
     )
     began = time.perf_counter()
     model.fit(*train)
@@ -73,7 +73,7 @@ def measured(train: tuple, test: tuple, labels: list[str], options: argparse.Nam
     return {
         "images": [len(train[0]), len(test[0])],
         "size": list(train[0].shape[1:3]),
-        "plan": {name: model.model_.report["plan"][name] for name in ("members", "epochs", "batch_size")},
+        "config": {name: model.model_.report["config"][name] for name in ("n_members", "epochs", "batch_size")},
         "augment": augment,
         "train_seconds": round(trained - began, 1),
         "measured_images_per_second": round(len(test[0]) / (predicted - trained), 1),
@@ -86,7 +86,7 @@ def measured(train: tuple, test: tuple, labels: list[str], options: argparse.Nam
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sets", default="nuclei,camvid")
-    parser.add_argument("--members", type=int, default=1)
+    parser.add_argument("--n-members", type=int, default=1)
     parser.add_argument("--epochs", default="auto")
     parser.add_argument("--height", type=int, default=180)
     parser.add_argument("--out", type=Path)

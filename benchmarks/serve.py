@@ -32,7 +32,7 @@ def trained(path: Path, members: int) -> np.ndarray:
     generator = np.random.default_rng(0)
     X = generator.normal(size=(N_ROWS, N_COLUMNS)).round(4)
     Y = X @ generator.normal(size=(N_COLUMNS, N_LABELS)) * 0.2 + generator.normal(size=(N_ROWS, N_LABELS)) > 1
-    MultiLabelClassifier(members=members, epochs=3, calibrate="none", quiet=True).fit(X, Y).save(path)
+    MultiLabelClassifier(n_members=members, epochs=3, calibration="none", verbose=0).fit(X, Y).save(path)
     return X
 
 
@@ -73,11 +73,11 @@ def inside(path: Path, row: np.ndarray, calls: int) -> dict[str, float]:
     """Median microseconds of one row in this process: the classifier, and the service's own way."""
     classifier = load(path)
     served = ServedModel("it", path, classifier, Limits())
-    served.warm()
+    served.warm_up()
     listed = row[0].tolist()
     ways = {
         "predict_proba": lambda: classifier.predict_proba(row),
-        "service_way": lambda: served.score(served.rows.blocks([listed])),
+        "service_way": lambda: served.score(served.row_parser.parse_and_encode([listed])),
     }
     found = {}
     for name, way in ways.items():
@@ -116,7 +116,7 @@ def main() -> None:
             ):
                 processes.append(started(words, ports[name]))
             body = json.loads(bodies.read_text())[0]
-            ours = list(asked(ports["manyhot"], body)["answers"][0]["probabilities"].values())
+            ours = list(asked(ports["manyhot"], body)["predictions"][0]["probabilities"].values())
             theirs = asked(ports["keras"], body)["probabilities"][0]
             assert np.allclose(ours, theirs, atol=1e-5), "the two sides answer differently"
             runs: dict[str, list[dict]] = {name: [] for name in ports}

@@ -83,7 +83,7 @@ async def soak(port: int, told: argparse.Namespace, jobs: list, processes: list,
             left, k = left - 1, k + 1
             request, expected = jobs[k % len(jobs)]
             began = time.monotonic()
-            answers = json.loads(await one.ask(request))["answers"]
+            answers = json.loads(await one.ask(request))["predictions"]
             times.append(time.monotonic() - began)
             found = np.array([list(row["probabilities"].values()) for row in answers])
             counts["answered"] += 1

@@ -48,7 +48,7 @@ def interpreters(options: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def measure(pythons: dict[str, str], folder: Path, options: argparse.Namespace) -> dict[str, list[dict]]:
+def compute_metrics(pythons: dict[str, str], folder: Path, options: argparse.Namespace) -> dict[str, list[dict]]:
     sizes = ["--rows", str(options.rows), "--features", str(options.features)]
     subprocess.run([sys.executable, str(HERE / "peers" / "sparse_task.py"), str(folder), *sizes], check=True)
     runs: dict[str, list[dict]] = {name: [] for name in pythons}
@@ -92,7 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     pythons = interpreters(options)
     with tempfile.TemporaryDirectory() as folder:
-        rows = summary(measure(pythons, Path(folder), options))
+        rows = summary(compute_metrics(pythons, Path(folder), options))
     for name, row in rows.items():
         faster = f"{row['manyhot_is_faster_by']:8.2f}" if "manyhot_is_faster_by" in row else "       -"
         print(

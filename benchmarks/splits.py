@@ -29,7 +29,7 @@ from manyhot.data.splitting.splitters import MultiLabelKFold
 
 N_FOLDS = 10
 SETS = ["yeast", "corel5k", "delicious"]
-MEASURES = ["labels", "ratio", "sizes", "lacking"]
+METRICS = ["labels", "ratio", "sizes", "lacking"]
 PEER = """
 import sys, time
 import numpy as np
@@ -107,7 +107,7 @@ def compared(name: str, python: str, repeats: int) -> dict:
         "iterative-stratification": medians(peers),
     }
     mine, other = row["manyhot"], row["iterative-stratification"]
-    row["is_as_even"] = all(mine[measure] <= other[measure] for measure in MEASURES)
+    row["is_as_even"] = all(mine[metric] <= other[metric] for metric in METRICS)
     row["times_faster"] = other["seconds"] / mine["seconds"]
     return row
 

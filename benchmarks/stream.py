@@ -56,7 +56,7 @@ def run(folder: Path, gib: float, predict_gib: float, settings: list[str]) -> di
     rows.unlink()
     report = train.pop("document")["report"]
     n_new = make(rows, predict_gib * 2**30, seed=1)
-    predict = watched("predict", model, rows, "-o", folder / "answers.csv")
+    predict = watched("predict", model, rows, "-o", folder / "predictions.csv")
     predict.pop("document")
     return {
         "machine": f"{platform.machine()}, 2 CPU cores",
@@ -65,7 +65,7 @@ def run(folder: Path, gib: float, predict_gib: float, settings: list[str]) -> di
         "train": train | {"mib_per_second": round(size / 2**20 / train["seconds"], 1)},
         "model": {
             "scored_rows": report["data"]["rows"],
-            **{name: report["measures"]["own"][name]["value"] for name in ("f1_micro", "map", "roc_auc_macro")},
+            **{name: report["metrics"]["decision"][name]["value"] for name in ("f1_micro", "map", "roc_auc_macro")},
         },
         "predict": predict | {"gib": predict_gib, "rows": n_new},
     }

@@ -80,10 +80,12 @@ def goemotions(folder: Path, seeds: int) -> dict:
     frames = {name: pl.DataFrame({"text": rows}) for name, rows in texts.items()}
     for seed in range(seeds):
         began = time.perf_counter()
-        model = MultiLabelClassifier(kinds={"text": "text"}, seed=seed).fit(frames["train"], truth["train"])
+        model = MultiLabelClassifier(column_types={"text": "text"}, random_state=seed).fit(
+            frames["train"], truth["train"]
+        )
         seconds = time.perf_counter() - began
         macro = f1_score(truth["test"], model.predict(frames["test"]), average="macro", zero_division=0.0)
-        model.decide_for("f1_micro")
+        model.tune_thresholds("f1_micro")
         micro = f1_score(truth["test"], model.predict(frames["test"]), average="micro")
         found.setdefault("manyhot", []).append({"f1_micro": micro, "f1_macro": macro, "seconds": round(seconds, 1)})
         print(f"goemotions, seed {seed}: {found['manyhot'][-1]}", file=sys.stderr, flush=True)
@@ -109,7 +111,7 @@ def arxiv(folder: Path) -> dict:
             scores = regressions(c).fit(X, Y[train]).predict_proba(X_test)
             scored.setdefault(c, []).append(measured(Y[test], scores, scores >= best_cut(inner, Y[train])))
         began = time.perf_counter()
-        model = MultiLabelClassifier(decide="f1_micro").fit(X, Y[train])
+        model = MultiLabelClassifier(decision="f1_micro").fit(X, Y[train])
         told = measured(Y[test], model.predict_proba(X_test), model.predict(X_test))
         scored.setdefault("manyhot", []).append({**told, "seconds": round(time.perf_counter() - began, 1)})
         print(f"arxiv, fold {len(scored['manyhot'])}: {told}", file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from mulan import parts
 from manyhot.data.readers import ReadOptions, read
 from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.metrics import log_loss, measure
+from manyhot.evaluation.metrics import compute_metrics, log_loss
 
 SHARES = (0.3, 0.6)
 
@@ -24,11 +24,13 @@ SHARES = (0.3, 0.6)
 def one_run(train, targets: Targets, test_file: Path, seed: int) -> dict:
     known = targets.known_mask()
     y = np.where(known, targets.values.astype(float), np.nan)
-    classifier = MultiLabelClassifier(labels=list(train.labels.names), seed=seed, quiet=True)
+    classifier = MultiLabelClassifier(labels=list(train.labels.names), random_state=seed, verbose=0)
     classifier.fit(train.features, y)
-    fresh = read(test_file, ReadOptions(known_labels=classifier.labels_, kinds=classifier.model_.encoder.kinds))
+    fresh = read(
+        test_file, ReadOptions(known_labels=classifier.labels_, column_types=classifier.model_.encoder.column_types)
+    )
     scores = classifier.predict_proba(fresh.features)
-    found = measure(fresh.targets, scores, scores >= 0.5, names=["f1_micro", "map"])
+    found = compute_metrics(fresh.targets, scores, scores >= 0.5, names=["f1_micro", "map"])
     return {
         "log_loss": log_loss(fresh.targets, scores).value,
         "f1_micro": found["f1_micro"].value,

@@ -1,7 +1,7 @@
 """Nuclei in microscope images: every pixel may be nucleus, boundary and touching, each with a yes or no of its own.
 
 python examples/cells.py --data nuclei_dsb2018
-python examples/cells.py --data nuclei_dsb2018 --members 1 --epochs 10 --json
+python examples/cells.py --data nuclei_dsb2018 --n-members 1 --epochs 10 --json
 
 The folder holds images/ (grey, 256 x 256) and instances/ (0 is background, k the k-th nucleus), as the images of the
 Data Science Bowl 2018 (BBBC038) do once their masks are merged. The first four fifths by name are trained on.
@@ -55,14 +55,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with images/ and instances/")
     parser.add_argument("--images", type=int, help="only so many of the first images")
-    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--n-members", type=int, default=2)
     parser.add_argument("--epochs", default="auto")
     parser.add_argument("--batch-size", default="auto")
     parser.add_argument("--filters", default="auto", help="of each stage, such as 16x32x64x128")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
-    X, Y = cells(told.data, told.images)
+    options = parser.parse_args()
+    X, Y = cells(options.data, options.images)
     n_train = int(0.8 * len(X))
     shares = ", ".join(f"{name} {share:.1%}" for name, share in zip(LABELS, Y.mean(axis=(0, 1, 2)), strict=True))
     print(f"{n_train} images to train on, {len(X) - n_train} to test; of their pixels {shares}")
@@ -70,26 +70,26 @@ def main() -> None:
     began = time.perf_counter()
     model = MultiLabelClassifier(
         labels=LABELS,
-        members=told.members,
-        epochs=told.epochs if told.epochs == "auto" else int(told.epochs),
-        batch_size=told.batch_size if told.batch_size == "auto" else int(told.batch_size),
-        image_settings={"filters": told.filters, "augment": "flip+flip_vertical+quarter_turns"},
-        seed=told.seed,
-        quiet=told.json,
+        n_members=options.n_members,
+        epochs=options.epochs if options.epochs == "auto" else int(options.epochs),
+        batch_size=options.batch_size if options.batch_size == "auto" else int(options.batch_size),
+        image_params={"filters": options.filters, "augment": "flip+flip_vertical+quarter_turns"},
+        random_state=options.random_state,
+        verbose=0 if options.json else 1,
     ).fit(X[:n_train], Y[:n_train])
     seconds = time.perf_counter() - began
-    answers, truth = model.predict(X[n_train:]).astype(bool), Y[n_train:]
+    predictions, truth = model.predict(X[n_train:]).astype(bool), Y[n_train:]
 
-    both = (answers & truth).sum(axis=(0, 1, 2))
-    answered, true = answers.sum(axis=(0, 1, 2)), truth.sum(axis=(0, 1, 2))
-    dice, iou = 2 * both / np.maximum(answered + true, 1), both / np.maximum(answered + true - both, 1)
+    both = (predictions & truth).sum(axis=(0, 1, 2))
+    predicted, true = predictions.sum(axis=(0, 1, 2)), truth.sum(axis=(0, 1, 2))
+    dice, iou = 2 * both / np.maximum(predicted + true, 1), both / np.maximum(predicted + true - both, 1)
     print(f"trained in {seconds:.0f} s; on the images that were kept aside:")
     out_of_fold = {row["label"]: row["dice"] for row in model.report_.values["pixels"]["labels"]}
     for j, name in enumerate(LABELS):
         print(f"  {name:9} Dice {dice[j]:.3f}, IoU {iou[j]:.3f} (out of fold: Dice {out_of_fold[name] or 0:.3f})")
-    several = (answers.sum(axis=-1) > 1).mean()
-    print(f"{several:.1%} of the pixels are answered with several labels")
-    if told.json:
+    several = (predictions.sum(axis=-1) > 1).mean()
+    print(f"{several:.1%} of the pixels are predicted to have several labels")
+    if options.json:
         measured = {name: {"dice": float(dice[j]), "iou": float(iou[j])} for j, name in enumerate(LABELS)}
         print(json.dumps({"test": measured, "out_of_fold": out_of_fold, "seconds": seconds, "several": several}))
 

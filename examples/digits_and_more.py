@@ -1,7 +1,7 @@
 """Eleven labels for one digit: which of the ten it is, and whether it is 5 or more.
 
 python examples/digits_and_more.py --data FOLDER
-python examples/digits_and_more.py --data FOLDER --schedule own --json
+python examples/digits_and_more.py --data FOLDER --schedule default --json
 
 FOLDER holds MNIST's four files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., packed or not). A small
 network with one sigmoid per label is trained, saved, and loaded by another process; then one network is trained under
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from manyhot import MultiLabelClassifier, compare_heads  # first: it chooses Keras' backend
 from manyhot.errors import ManyhotError
-from manyhot.reports.image_sheets import PredictionSheet, draw_answered
+from manyhot.reports.image_sheets import PredictionSheet, draw_prediction
 from manyhot.data.readers import ReadOptions, read
 import keras
 import numpy as np
@@ -64,31 +64,41 @@ def network(schedule: str) -> keras.Model:
 
 def same_elsewhere(classifier: MultiLabelClassifier, images: np.ndarray, folder: Path) -> bool:
     """Whether the saved file gives the same probabilities, bit for bit, in another process."""
-    bundle, rows, answers = folder / "digits.manyhot", folder / "rows.npy", folder / "answers.npy"
+    bundle, rows, predictions = folder / "digits.manyhot", folder / "rows.npy", folder / "predictions.npy"
     classifier.save(bundle)
     np.save(rows, images)
-    subprocess.run([sys.executable, "-c", ELSEWHERE, str(bundle), str(rows), str(answers)], check=True)
-    return np.array_equal(np.load(answers), classifier.predict_proba(images))
+    subprocess.run([sys.executable, "-c", ELSEWHERE, str(bundle), str(rows), str(predictions)], check=True)
+    return np.array_equal(np.load(predictions), classifier.predict_proba(images))
 
 
 def main() -> None:
     """Train, save, load, look."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with the four files")
-    parser.add_argument("--schedule", choices=("constant", "own"), default="constant", help="Adam's rate, or manyhot's")
+    parser.add_argument(
+        "--schedule", choices=("constant", "default"), default="constant", help="Adam's rate, or manyhot's"
+    )
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rows", type=int, help="only the first rows of each part, to see that all runs")
     parser.add_argument("--heads", type=int, default=6000, help="rows for the three heads; 0 leaves them out")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder for the saved file and the pictures; none: they are not kept")
+    parser.add_argument("--random-state", type=int, default=0)
+    parser.add_argument(
+        "--out", type=Path, help="folder for the model file and the plots (default: a temporary folder)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
-    X, Y = digits(told.data, "train", told.rows)
-    X_test, Y_test = digits(told.data, "t10k", told.rows)
+    options = parser.parse_args()
+    X, Y = digits(options.data, "train", options.rows)
+    X_test, Y_test = digits(options.data, "t10k", options.rows)
     truth = Y_test.to_numpy()
 
-    settings = {"members": 1, "epochs": told.epochs, "batch_size": 64, "decide": "half", "seed": told.seed}
-    classifier = MultiLabelClassifier(network=network(told.schedule), **settings).fit(X, Y)
+    settings = {
+        "n_members": 1,
+        "epochs": options.epochs,
+        "batch_size": 64,
+        "decision": "fixed",
+        "random_state": options.random_state,
+    }
+    classifier = MultiLabelClassifier(network=network(options.schedule), **settings).fit(X, Y)
     scores = classifier.predict_proba(X_test)
     is_right = (scores >= 0.5) == truth
     answer = {
@@ -100,13 +110,18 @@ def main() -> None:
     print(f"{answer['subset_accuracy']:.4f} of them, loss {answer['loss']:.4f}")
 
     with tempfile.TemporaryDirectory() as scratch:
-        folder = told.out or Path(scratch)
+        folder = options.out or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         answer["same_elsewhere"] = same_elsewhere(classifier, X_test[:1000], folder)
-        print(f"another process with the saved file answers the same, bit for bit: {answer['same_elsewhere']}")
-        if told.heads:
-            heads = {"epochs": min(told.epochs, 5), "batch_size": 64, "members": 1, "seed": told.seed}
-            compared = compare_heads(network("own"), X[: told.heads], Y.head(told.heads), folds=3, **heads)
+        print(f"another process with the saved file predicts the same, bit for bit: {answer['same_elsewhere']}")
+        if options.heads:
+            heads = {
+                "epochs": min(options.epochs, 5),
+                "batch_size": 64,
+                "n_members": 1,
+                "random_state": options.random_state,
+            }
+            compared = compare_heads(network("default"), X[: options.heads], Y.head(options.heads), n_splits=3, **heads)
             print(compared)
             compared.plot(folder / "heads.svg")
         print("test image 9:")
@@ -115,10 +130,10 @@ def main() -> None:
         picture = np.repeat(np.round(255 * X_test[9]).astype(np.uint8), 3, axis=2)
         halves = np.full(len(NAMES), 0.5)
         shown = PredictionSheet("test image 9", [picture], NAMES, scores[9], scores[9] >= halves, halves)
-        draw_answered(shown).save(folder / "image-9.png")
-        answer["pictures"] = sorted(path.name for path in folder.glob("*.[ps][nv]g"))
-    if told.json:
-        print(json.dumps(answer | {"schedule": told.schedule, "seed": told.seed}))
+        draw_prediction(shown).save(folder / "image-9.png")
+        answer["plots"] = sorted(path.name for path in folder.glob("*.[ps][nv]g"))
+    if options.json:
+        print(json.dumps(answer | {"schedule": options.schedule, "random_state": options.random_state}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Which of 28 emotions a comment carries: text in, label sets out, thresholds for the score that matters.
 
 python examples/emotions_in_comments.py --data FOLDER
-python examples/emotions_in_comments.py --data FOLDER --seed 1 --json
+python examples/emotions_in_comments.py --data FOLDER --random-state 1 --json
 
 FOLDER holds GoEmotions as its authors publish it: train.tsv and test.tsv (or .gz), without header: text, label numbers
 with commas between, comment id; and labels.txt (or emotions.txt), the labels' names in the order of their numbers.
@@ -45,18 +45,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with the files")
     parser.add_argument("--rows", type=int, help="only the first rows of each part, to see that all runs")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
-    emotions = file_of(told.data, "labels.txt", "emotions.txt").read_text().split()
-    X, Y = comments(told.data, "train", emotions, told.rows)
-    X_test, Y_test = comments(told.data, "test", emotions, told.rows)
+    options = parser.parse_args()
+    emotions = file_of(options.data, "labels.txt", "emotions.txt").read_text().split()
+    X, Y = comments(options.data, "train", emotions, options.rows)
+    X_test, Y_test = comments(options.data, "test", emotions, options.rows)
 
-    classifier = MultiLabelClassifier(kinds={"text": "text"}, seed=told.seed, decide="f1_macro").fit(X, Y)
+    classifier = MultiLabelClassifier(
+        column_types={"text": "text"}, random_state=options.random_state, decision="f1_macro"
+    ).fit(X, Y)
     print(classifier.report_)
 
     macro = f1_score(Y_test.to_numpy(), classifier.predict(X_test), average="macro", zero_division=0.0)
-    classifier.decide_for("f1_micro")  # other thresholds from what the model keeps, no training
+    classifier.tune_thresholds("f1_micro")  # other thresholds from what the model keeps, no training
     micro = f1_score(Y_test.to_numpy(), classifier.predict(X_test), average="micro", zero_division=0.0)
     print(
         f"\non {len(X_test)} comments that training never saw, thresholds tuned for each score on training rows alone:"
@@ -65,8 +67,8 @@ def main() -> None:
     shown = classifier.predict_labels(X_test.head(5))
     for text, found in zip(X_test["text"].head(5), shown, strict=True):
         print(f"  {', '.join(sorted(found)) or '-':30} {text[:80]}")
-    if told.json:
-        print(json.dumps({"f1_micro": micro, "f1_macro": macro, "seed": told.seed, "rows": len(X)}))
+    if options.json:
+        print(json.dumps({"f1_micro": micro, "f1_macro": macro, "random_state": options.random_state, "rows": len(X)}))
 
 
 if __name__ == "__main__":

@@ -35,21 +35,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with the table and the images")
     parser.add_argument("--size", type=int, default=128, help="edge that photos are brought to, in pixels")
-    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--n-members", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
-    train, test = photos(told.data, "train"), photos(told.data, "test")
+    options = parser.parse_args()
+    train, test = photos(options.data, "train"), photos(options.data, "test")
 
     began = time.perf_counter()
     classifier = MultiLabelClassifier(
-        members=told.members,
-        epochs=told.epochs,
-        decide="f1_samples",
-        seed=told.seed,
+        n_members=options.n_members,
+        epochs=options.epochs,
+        decision="f1_samples",
+        random_state=options.random_state,
         # from above there is no up and down: photos may be mirrored and turned
-        image_settings={"size": told.size, "augment": "flip+quarter_turns+shift+zoom+colour"},
+        image_params={"size": options.size, "augment": "flip+quarter_turns+shift+zoom+colour"},
     ).fit(train)
     seconds = time.perf_counter() - began
     print(classifier.report_)
@@ -62,8 +62,8 @@ def main() -> None:
     }
     print(f"\non {len(truth)} photos that training never saw: mean average precision {answer['map']:.4f},")
     print(f"F1 of a photo's labels {answer['f1_samples']:.4f}; trained in {seconds:.0f} s")
-    if told.json:
-        print(json.dumps(answer | {"size": told.size, "members": told.members, "epochs": told.epochs}))
+    if options.json:
+        print(json.dumps(answer | {"size": options.size, "n_members": options.n_members, "epochs": options.epochs}))
 
 
 if __name__ == "__main__":

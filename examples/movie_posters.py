@@ -71,24 +71,27 @@ def main() -> None:
     source.add_argument("--drawn", type=int, help="how many posters are drawn instead")
     parser.add_argument("--sep", default="|", help="what stands between two genres")
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--members", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n-members", type=int, default=2)
+    parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = told.data or Path(scratch)
-        if told.drawn:
-            drawn_posters(folder, told.drawn, told.seed)
-        samples = read(table_of(folder), ReadOptions(labels="genres", sep=told.sep))
+        folder = options.data or Path(scratch)
+        if options.drawn:
+            drawn_posters(folder, options.drawn, options.random_state)
+        samples = read(table_of(folder), ReadOptions(labels="genres", sep=options.sep))
         classifier = MultiLabelClassifier(
-            members=told.members, epochs=told.epochs, seed=told.seed, image_settings={"size": SIZE}
+            n_members=options.n_members,
+            epochs=options.epochs,
+            random_state=options.random_state,
+            image_params={"size": SIZE},
         ).fit(samples)
         print(classifier.report_)
         shown = pl.DataFrame({"poster": [Path(path).name for path in samples.features[:5].to_series()]})
         for name, found in zip(shown["poster"], classifier.predict_labels(samples.features[:5]), strict=True):
             print(f"  {name:12} {', '.join(sorted(found)) or '-'}")
-    own = classifier.report_.to_dict()["measures"]["own"]
-    if told.json:
+    own = classifier.report_.to_dict()["metrics"]["decision"]
+    if options.json:
         f1 = {name: own[name]["value"] for name in ("f1_micro", "f1_macro")}
         print(json.dumps(f1 | {"posters": samples.n_samples, "genres": list(classifier.labels_)}))
 

@@ -1,7 +1,7 @@
 """Abstracts to arXiv terms: TF-IDF of words and pairs of words, a 512-256 network, one sigmoid per term.
 
 python examples/paper_topics.py --data FOLDER
-python examples/paper_topics.py --data arxiv_data.csv --least-rows 20 --hidden 256,128 --json
+python examples/paper_topics.py --data arxiv_data.csv --min-rows 20 --hidden-layer-sizes 256,128 --json
 
 FOLDER holds arxiv_data.csv (or .csv.gz), or the file itself is named. It has the columns titles, summaries and terms, a
 Python list such as ['cs.CV', 'cs.LG'], as the public tables of arXiv abstracts do. It shows what a high binary accuracy
@@ -35,8 +35,8 @@ def table_of(place: Path) -> Path:
 
 def papers(file: Path, least_rows: int) -> tuple[list[str], list[set[str]]]:
     """Titles with their abstracts, and the terms of each that at least so many papers carry; equal titles once."""
-    kinds = {"titles": "text", "summaries": "text", "terms": "text"}
-    frame = read(file, ReadOptions(require_labels=False, kinds=kinds)).features
+    column_types = {"titles": "text", "summaries": "text", "terms": "text"}
+    frame = read(file, ReadOptions(require_labels=False, column_types=column_types)).features
     frame = frame.drop_nulls(["titles", "terms"]).unique("titles", keep="first", maintain_order=True)
     texts = frame.select(pl.concat_str("titles", pl.col("summaries").fill_null(""), separator=". ")).to_series()
     terms = [set(ast.literal_eval(cell)) for cell in frame["terms"]]
@@ -50,34 +50,39 @@ def main() -> None:
     """Train on four fifths, look at the rest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with the CSV file, or the file")
-    parser.add_argument("--least-rows", type=int, default=10, help="papers that a term needs to be kept")
-    parser.add_argument("--hidden", default="512,256")
-    parser.add_argument("--members", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--min-rows", type=int, default=10, help="papers that a term needs to be kept")
+    parser.add_argument("--hidden-layer-sizes", default="512,256")
+    parser.add_argument("--n-members", type=int, default=4)
+    parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
-    texts, terms = papers(table_of(told.data), told.least_rows)
+    options = parser.parse_args()
+    texts, terms = papers(table_of(options.data), options.min_rows)
     names = sorted(set().union(*terms))
     Y = pl.DataFrame({name: [name in row for row in terms] for name in names})
 
-    [(train, test)] = MultiLabelShuffleSplit(1, test_size=0.2, random_state=told.seed).split(texts, Y.to_numpy())
+    [(train, test)] = MultiLabelShuffleSplit(1, test_size=0.2, random_state=options.random_state).split(
+        texts, Y.to_numpy()
+    )
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32),
         MultiLabelClassifier(
-            hidden=tuple(map(int, told.hidden.split(","))), members=told.members, decide="f1_micro", seed=told.seed
+            hidden_layer_sizes=tuple(map(int, options.hidden_layer_sizes.split(","))),
+            n_members=options.n_members,
+            decision="f1_micro",
+            random_state=options.random_state,
         ),
     )
     model.fit([texts[i] for i in train], Y[train])
     held = [texts[i] for i in test]
     truth, scores = Y[test].to_numpy().astype(bool), model.predict_proba(held)
-    answers = model.predict(held).astype(bool)
+    predictions = model.predict(held).astype(bool)
 
-    binary, never = (truth == answers).mean().item(), (~truth).mean().item()
+    binary, never = (truth == predictions).mean().item(), (~truth).mean().item()
     answer = {
         "element_accuracy": binary,
-        "element_accuracy_of_no_answers": never,
-        "f1_micro": f1_score(truth, answers, average="micro"),
-        "f1_macro": f1_score(truth, answers, average="macro", zero_division=0.0),
+        "element_accuracy_of_no_predictions": never,
+        "f1_micro": f1_score(truth, predictions, average="micro"),
+        "f1_macro": f1_score(truth, predictions, average="macro", zero_division=0.0),
         "lrap": label_ranking_average_precision_score(truth, scores),
     }
     print(f"binary accuracy {binary:.4f}; answering nothing at all has {never:.4f}, for terms are rare")
@@ -85,7 +90,7 @@ def main() -> None:
     for k in test[:5]:
         found = model[-1].predict_labels(model[:-1].transform([texts[k]]))[0]
         print(f"  {', '.join(sorted(found)) or '-':24} said, {', '.join(sorted(terms[k])):24} true: {texts[k][:60]}")
-    if told.json:
+    if options.json:
         print(json.dumps(answer))
 
 

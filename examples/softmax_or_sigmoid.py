@@ -48,7 +48,7 @@ def trained(n_rows: int) -> dict:
     generator = np.random.default_rng(0)
     X = generator.normal(size=(n_rows, 8))
     Y = X[:, :5] + 0.3 * generator.normal(size=(n_rows, 5)) > 0.3
-    heads = compare_heads(None, X, Y, folds=3, members=2, epochs=20, hidden=(32,))
+    heads = compare_heads(None, X, Y, n_splits=3, n_members=2, epochs=20, hidden_layer_sizes=(32,))
     print(heads)
     return heads.to_dict()
 
@@ -58,9 +58,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1500)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
-    answer = {"by_hand": by_hand(), "trained": trained(told.rows)}
-    if told.json:
+    options = parser.parse_args()
+    answer = {"by_hand": by_hand(), "trained": trained(options.rows)}
+    if options.json:
         print(json.dumps(answer))
 
 

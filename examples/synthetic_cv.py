@@ -20,16 +20,16 @@ import keras  # after manyhot, which puts it on JAX  # isort: skip
 
 def data(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """1,000 rows of 10 counts with 3 labels."""
-    kept = None if folder is None else folder / "synthetic.csv"
+    cache_file = None if folder is None else folder / "synthetic.csv"
     if folder is not None and not folder.is_dir():
         raise SystemExit(f"{folder}: no such folder; make it first, or leave --data out")
-    if kept is not None and kept.is_file():
-        table = np.loadtxt(kept, delimiter=",", skiprows=1)
+    if cache_file is not None and cache_file.is_file():
+        table = np.loadtxt(cache_file, delimiter=",", skiprows=1)
         return table[:, :10], table[:, 10:]
     X, Y = make_multilabel_classification(n_samples=1000, n_features=10, n_classes=3, n_labels=2, random_state=1)
-    if kept is not None:
+    if cache_file is not None:
         header = ",".join([f"x{j}" for j in range(10)] + [f"label_{j}" for j in range(3)])
-        np.savetxt(kept, np.hstack([X, Y]), fmt="%d", delimiter=",", header=header, comments="")
+        np.savetxt(cache_file, np.hstack([X, Y]), fmt="%d", delimiter=",", header=header, comments="")
     return X, Y
 
 
@@ -47,28 +47,28 @@ def network() -> keras.Model:
 
 
 def main() -> None:
-    """Cross-validate, fit a final model, answer one new row."""
+    """Cross-validate, fit a final model, predict one new row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder that keeps the data")
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--n-repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
+    options = parser.parse_args()
 
-    X, Y = data(told.data)
-    training = {"epochs": told.epochs, "batch_size": 32}
-    result = cross_validate(network(), X, Y, folds=10, repeats=told.repeats, **training)
+    X, Y = data(options.data)
+    training = {"epochs": options.epochs, "batch_size": 32}
+    result = cross_validate(network(), X, Y, n_splits=10, n_repeats=options.n_repeats, **training)
     low, high = result.interval("subset_accuracy")
     mean, std = result.mean("subset_accuracy"), result.std("subset_accuracy")
     print(f"exact-match accuracy over {result.n_fits} folds: {mean:.3f} ({std:.3f})")
     print(f"95 % interval of the mean: {low:.3f} to {high:.3f}")
 
-    model = MultiLabelClassifier(network=network(), members=10, **training).fit(X, Y)
+    model = MultiLabelClassifier(network=network(), n_members=10, **training).fit(X, Y)
     row = np.array([[3, 3, 6, 7, 8, 2, 11, 11, 1, 3]])
     probabilities = model.predict_proba(row)[0]
-    print(f"a new row: probabilities {probabilities.round(3)}, answered {sorted(model.predict_labels(row)[0])}")
-    if told.json:
-        answer = {"subset_accuracy": mean, "std": std, "low": low, "high": high, "folds": result.n_fits}
+    print(f"a new row: probabilities {probabilities.round(3)}, predicted {sorted(model.predict_labels(row)[0])}")
+    if options.json:
+        answer = {"subset_accuracy": mean, "std": std, "low": low, "high": high, "n_fits": result.n_fits}
         print(json.dumps({**answer, "probabilities": probabilities.astype(float).tolist()}))
 
 

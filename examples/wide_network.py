@@ -1,7 +1,7 @@
 """Label sets, a wide Keras network with SGD and its decay, thresholds, and what each score means.
 
     python examples/wide_network.py
-    python examples/wide_network.py --rows 2000 --hidden 50,20 --batch-size 50 --json
+    python examples/wide_network.py --rows 2000 --hidden-layer-sizes 50,20 --batch-size 50 --json
 
 Documents are drawn from eleven topics: each is a row of word counts, and carries the topics it was written from.
 """
@@ -14,7 +14,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from manyhot import MultiLabelClassifier
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics import MEASURES, measure
+from manyhot.evaluation.metrics import METRICS, compute_metrics
 
 import keras  # after manyhot, which puts it on JAX  # isort: skip
 
@@ -57,42 +57,42 @@ def main() -> None:
     """Train, threshold, score, explain."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--hidden", default="5000,600", help="units of the two hidden layers")
+    parser.add_argument("--hidden-layer-sizes", default="5000,600", help="units of the two hidden layers")
     parser.add_argument("--batch-size", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    told = parser.parse_args()
+    options = parser.parse_args()
 
-    X, sets = documents(told.rows)
+    X, sets = documents(options.rows)
     binarizer = MultiLabelBinarizer()
     Y = binarizer.fit_transform(sets)
-    n_train = told.rows * 4 // 5
-    model = network(WORDS, len(TOPICS), [int(units) for units in told.hidden.split(",")])
+    n_train = options.rows * 4 // 5
+    model = network(WORDS, len(TOPICS), [int(units) for units in options.hidden_layer_sizes.split(",")])
     clf = MultiLabelClassifier(
         network=model,
         labels=list(binarizer.classes_),
-        members=2,
-        epochs=told.epochs,
-        batch_size=told.batch_size,
+        n_members=2,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
     ).fit(X[:n_train], Y[:n_train])
 
     scores = clf.predict_proba(X[n_train:])
     print(f"{scores.shape[0]} new documents, a probability for each of {scores.shape[1]} topics")
-    answered = clf.predict_labels(X[n_train : n_train + 1])[0]
-    print(f"the first carries {sorted(sets[n_train])}, answered {sorted(answered)}")
+    predicted = clf.predict_labels(X[n_train : n_train + 1])[0]
+    print(f"the first carries {sorted(sets[n_train])}, predicted {sorted(predicted)}")
     print("thresholds:", {name: round(value, 2) for name, value in clf.thresholds_.items()})
 
     truth = Targets(Y[n_train:].astype(bool))
     found = {
-        "tuned": measure(truth, scores, clf.predict(X[n_train:]) == 1),
-        "half": measure(truth, scores, scores >= 0.5),
+        "decision": compute_metrics(truth, scores, clf.predict(X[n_train:]) == 1),
+        "fixed": compute_metrics(truth, scores, scores >= 0.5),
     }
     for name in SHOWN:
-        tuned, half = found["tuned"][name], found["half"][name]
-        print(f"\n{name}: {tuned.value:.3f} at tuned thresholds, {half.value:.3f} at 0.5")
+        tuned, fixed = found["decision"][name], found["fixed"][name]
+        print(f"\n{name}: {tuned.value:.3f} at tuned thresholds, {fixed.value:.3f} at 0.5")
         print(f"  {tuned.baseline:.3f} without looking at the features.")
-        print(f"  {MEASURES[name].meaning} {MEASURES[name].misleads}")
-    if told.json:
+        print(f"  {METRICS[name].meaning} {METRICS[name].misleads}")
+    if options.json:
         print(json.dumps({at: {name: scored[name].value for name in SHOWN} for at, scored in found.items()}))
 
 

@@ -1,6 +1,6 @@
 """The folds with Keras: one model after the other, on the backend that KERAS_BACKEND names.
 
-Usage: KERAS_BACKEND=jax|tensorflow python keras_loop.py FOLDER [--tuned] [--jobs 2] [--folds 30]
+Usage: KERAS_BACKEND=jax|tensorflow python keras_loop.py FOLDER [--tuned] [--jobs 2] [--n-folds 30]
 Without --tuned it is the loop that tutorials show: every fold builds, compiles, fits and predicts. With --tuned it is
 the fastest that was found while `fit` still does the training: one compiled model whose weights and optimizer begin
 anew in every fold, an epoch's steps per call, and one `fit` over a stream of all epochs' batches, which spares what
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tuned", action="store_true")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--folds", type=int, default=30)
+    parser.add_argument("--n-folds", type=int, default=30)
     parser.add_argument("--share", type=int, help="run only every --jobs'th fold, from this one on")
     options = parser.parse_args()
     others = []
@@ -96,7 +96,7 @@ def main() -> None:
         command = [sys.executable, *sys.argv, "--share"]
         shares = range(1, options.jobs)
         others = [subprocess.Popen([*command, str(k)], stdout=subprocess.PIPE, text=True) for k in shares]
-    X, Y, splits = task.read(options.folder, options.folds)
+    X, Y, splits = task.read(options.folder, options.n_folds)
     run = tuned if options.tuned else plain
     parts = [run(X, Y, splits[options.share or 0 :: options.jobs])]
     parts += [json.loads(other.communicate()[0])["scores"] for other in others]

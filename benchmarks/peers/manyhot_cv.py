@@ -1,6 +1,6 @@
 """The folds with manyhot: all of them train together, in one compiled program.
 
-Usage: KERAS_BACKEND=jax python manyhot_cv.py FOLDER [--folds 30]
+Usage: KERAS_BACKEND=jax python manyhot_cv.py FOLDER [--n-folds 30]
 """
 
 import argparse
@@ -16,9 +16,9 @@ import keras  # after manyhot, which puts it on JAX  # isort: skip
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--folds", type=int, default=30)
+    parser.add_argument("--n-folds", type=int, default=30)
     options = parser.parse_args()
-    X, Y, splits = task.read(options.folder, options.folds)
+    X, Y, splits = task.read(options.folder, options.n_folds)
     model = keras.Sequential(
         [
             keras.Input((task.N_FEATURES,)),
@@ -27,8 +27,8 @@ def main() -> None:
         ]
     )
     model.compile(loss="binary_crossentropy", optimizer="adam")
-    result = cross_validate(model, X, Y, splits=splits, epochs=100, batch_size=32, measures=["subset_accuracy"])
-    task.report(result.scores["half"]["subset_accuracy"])
+    result = cross_validate(model, X, Y, splits=splits, epochs=100, batch_size=32, metrics=["subset_accuracy"])
+    task.report(result.scores["fixed"]["subset_accuracy"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The folds with scikit-learn's MLPClassifier, one after the other, or two at a time.
 
-Usage: python sklearn_loop.py FOLDER [--tuned] [--folds 30]
+Usage: python sklearn_loop.py FOLDER [--tuned] [--n-folds 30]
 Its initial weights follow a rule of its own (Glorot); everything else is as in the other scripts. Stopping early is
 ruled out, so that it too runs 100 epochs.
 """
@@ -21,9 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tuned", action="store_true", help="cross_val_score with two processes")
-    parser.add_argument("--folds", type=int, default=30)
+    parser.add_argument("--n-folds", type=int, default=30)
     options = parser.parse_args()
-    X, Y, splits = task.read(options.folder, options.folds)
+    X, Y, splits = task.read(options.folder, options.n_folds)
     if options.tuned:
         scores = list(cross_val_score(network(), X, Y, cv=splits, scoring="accuracy", n_jobs=2))
     else:

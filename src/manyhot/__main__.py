@@ -3,12 +3,12 @@
 import atexit
 
 from manyhot.cli import main
-from manyhot.gc_pause import let_go
+from manyhot.gc_pause import freeze_heap
 
 
 def run() -> None:
     """Run `manyhot` with the words of this process, and end it."""
-    atexit.register(let_go)
+    atexit.register(freeze_heap)
     main()
 
 

@@ -15,7 +15,7 @@ import keras  # on JAX: the package's first line of work says so
 from manyhot.errors import ManyhotError
 from manyhot.files import cache_folder
 
-__all__ = ["floating", "jax", "keep_compiled_programs", "keras", "precision"]
+__all__ = ["jax", "keras", "keras_dtype", "set_compilation_cache", "use_dtype"]
 
 if keras.backend.backend() != "jax":
     raise ManyhotError(
@@ -25,27 +25,27 @@ if keras.backend.backend() != "jax":
 
 
 @contextmanager
-def precision(name: str) -> Iterator[None]:
+def use_dtype(name: str) -> Iterator[None]:
     """Run the body in "float32" or "float64"; holds for the calling thread only."""
     with jax.enable_x64(name == "float64"):
         yield
 
 
-def floating(name: str) -> str:
+def keras_dtype(name: str) -> str:
     """The Keras dtype of a precision; refuses what is not listed."""
     return {"float32": "float32", "float64": "float64"}[name]
 
 
-def keep_compiled_programs(is_wanted: bool = True) -> None:
+def set_compilation_cache(enabled: bool = True) -> None:
     """Let JAX keep compiled programs for the next process, unless the user has already decided about that.
 
     Args:
-        is_wanted: False stops keeping them, where this function has begun it.
+        enabled: False stops keeping them, where this function has begun it.
     """
-    folder, kept = cache_folder() / "programs", jax.config.values.get("jax_compilation_cache_dir")
-    if not is_wanted and kept == str(folder):
+    folder, current_dir = cache_folder() / "programs", jax.config.values.get("jax_compilation_cache_dir")
+    if not enabled and current_dir == str(folder):
         jax.config.update("jax_compilation_cache_dir", None)
-    if not is_wanted or kept is not None:
+    if not enabled or current_dir is not None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,4 +56,4 @@ def keep_compiled_programs(is_wanted: bool = True) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-keep_compiled_programs()  # from here on, so that a Keras model built before the first fit is quick too
+set_compilation_cache()  # from here on, so that a Keras model built before the first fit is quick too

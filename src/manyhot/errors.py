@@ -46,14 +46,14 @@ class InputError(ManyhotError, ValueError):
         self.row = row
         self.column = column
         self.argument = argument
-        places = [
+        locations = [
             self.file,
             None if row is None else f"row {row}",
             None if column is None else f"column {column!r}",
             None if argument is None else f"argument {argument!r}",
         ]
-        place = ", ".join(p for p in places if p is not None)
-        super().__init__(f"{place}: {message}" if place else message)
+        location = ", ".join(part for part in locations if part is not None)
+        super().__init__(f"{location}: {message}" if location else message)
 
 
 class BundleError(InputError):
@@ -68,3 +68,7 @@ class OutputError(ManyhotError, OSError):
 
 class TrainingError(ManyhotError, RuntimeError):
     """Training could not produce a usable network."""
+
+
+class ManyhotWarning(UserWarning):
+    """Category of all warnings that manyhot gives, so that they can be filtered apart from those of other libraries."""

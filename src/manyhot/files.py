@@ -1,6 +1,6 @@
 """Files that are replaced whole or not at all: a crash, a full disk or a kill leaves the old one or the new one.
 
-What is written does not matter here. Start at `replacing`.
+What is written does not matter here. Start at `atomic_write`.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ _ADVICE = {
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[int]:
+def atomic_write(target: Path) -> Iterator[int]:
     """A descriptor to write to; what was written takes the target's place only when all went well."""
     folder = temporary = None
     replaced = False
     try:
-        old = _old_status(target)
-        folder = _folder(target.parent)
+        old = _existing_status(target)
+        folder = _open_folder(target.parent)
         temporary = target.parent / f".{target.stem[:40]}.{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, 0o666)  # less the umask, as for any new file
         try:
             yield descriptor
             if old is not None:
-                _keep_permissions(descriptor, old)
+                _copy_permissions(descriptor, old)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, target)
         replaced = True
         if folder is not None:
-            _flush_folder(folder)
+            _sync_folder(folder)
     except OutputError:
         raise
     except OSError as error:
         reason = _ADVICE.get(error.errno or 0, error.strerror or str(error))
-        fault = "was written, but may not survive a power failure" if replaced else "could not be written"
-        raise OutputError(f"{target} {fault}: {reason}") from error
+        problem = "was written, but may not survive a power failure" if replaced else "could not be written"
+        raise OutputError(f"{target} {problem}: {reason}") from error
     finally:
         if temporary is not None and not replaced:
             with suppress(OSError):
@@ -66,7 +66,7 @@ def replacing(target: Path) -> Iterator[int]:
             os.close(folder)
 
 
-def _old_status(target: Path) -> os.stat_result | None:
+def _existing_status(target: Path) -> os.stat_result | None:
     try:
         old = os.stat(target)
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def _old_status(target: Path) -> os.stat_result | None:
     return old
 
 
-def _folder(folder: Path) -> int | None:
+def _open_folder(folder: Path) -> int | None:
     """A descriptor to flush the folder by, where the system has such a thing and we may."""
     if os.name == "nt":
         return None
@@ -90,7 +90,7 @@ def _folder(folder: Path) -> int | None:
         return None
 
 
-def _flush_folder(folder: int) -> None:
+def _sync_folder(folder: int) -> None:
     try:
         os.fsync(folder)
     except OSError as error:
@@ -99,7 +99,7 @@ def _flush_folder(folder: int) -> None:
             raise
 
 
-def _keep_permissions(descriptor: int, old: os.stat_result) -> None:
+def _copy_permissions(descriptor: int, old: os.stat_result) -> None:
     if os.name == "nt":
         return
     new = os.fstat(descriptor)
@@ -109,11 +109,11 @@ def _keep_permissions(descriptor: int, old: os.stat_result) -> None:
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
 
 
-def put(descriptor: int, content: memoryview) -> None:
+def write_all(descriptor: int, content: memoryview) -> None:
     """Write all of it."""
-    done = 0
-    while done < len(content):
-        done += os.write(descriptor, content[done : done + _CHUNK_BYTES])
+    n_written = 0
+    while n_written < len(content):
+        n_written += os.write(descriptor, content[n_written : n_written + _CHUNK_BYTES])
 
 
 def cache_folder() -> Path:

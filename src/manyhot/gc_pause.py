@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def pause_gc() -> Iterator[None]:
     """No collections while the body runs; afterwards all is as it was."""
     was_on = gc.isenabled()
     gc.disable()
@@ -22,6 +22,6 @@ def paused() -> Iterator[None]:
             gc.enable()
 
 
-def let_go() -> None:
+def freeze_heap() -> None:
     """Before a process of our own ends: what is still there is left to the system instead of being walked once more."""
     gc.freeze()

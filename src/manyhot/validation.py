@@ -28,11 +28,11 @@ def _is_number(value: Any) -> bool:
 def integer(*, low: int | None = None, high: int | None = None, **named: Any) -> int:
     """An int in [low, high]; booleans and floats with a fraction are refused."""
     name, value = _single(named)
-    span = f"from {low}" if low is not None else ""
-    span += f" to {high}" if high is not None else (" upwards" if low is not None else "")
-    expected = f"a whole number {span}".strip()
+    bounds = f"from {low}" if low is not None else ""
+    bounds += f" to {high}" if high is not None else (" upwards" if low is not None else "")
+    expected = f"a whole number {bounds}".strip()
     if not _is_number(value) or not math.isfinite(value) or value != int(value):
-        raise InputError(f"got {shown(value)}, expected {expected}", argument=name)
+        raise InputError(f"got {shorten(value)}, expected {expected}", argument=name)
     value = int(value)
     if (low is not None and value < low) or (high is not None and value > high):
         raise InputError(f"got {value}, expected {expected}", argument=name)
@@ -43,7 +43,7 @@ def number(*, low: float = -math.inf, high: float = math.inf, **named: Any) -> f
     """A finite float in [low, high]."""
     name, value = _single(named)
     if not _is_number(value) or not math.isfinite(value) or not low <= value <= high:
-        raise InputError(f"got {shown(value)}, expected a number from {low:g} to {high:g}", argument=name)
+        raise InputError(f"got {shorten(value)}, expected a number from {low:g} to {high:g}", argument=name)
     return float(value)
 
 
@@ -51,7 +51,7 @@ def positive(**named: Any) -> float:
     """A finite float above zero."""
     name, value = _single(named)
     if not _is_number(value) or not math.isfinite(value) or value <= 0:
-        raise InputError(f"got {shown(value)}, expected a number above 0", argument=name)
+        raise InputError(f"got {shorten(value)}, expected a number above 0", argument=name)
     return float(value)
 
 
@@ -59,27 +59,27 @@ def boolean(**named: Any) -> bool:
     """True or False, nothing that merely behaves like it."""
     name, value = _single(named)
     if not isinstance(value, bool):
-        raise InputError(f"got {shown(value)}, expected True or False", argument=name)
+        raise InputError(f"got {shorten(value)}, expected True or False", argument=name)
     return value
 
 
 def one_of(choices: Iterable[str], **named: Any) -> Any:
     """One of the listed texts; a near miss is answered with a suggestion."""
     name, value = _single(named)
-    listed = list(choices)
-    if not isinstance(value, str) or value not in listed:
-        hint = did_you_mean(value, listed) if isinstance(value, str) else ""
-        raise InputError(f"got {shown(value)}, expected one of {', '.join(map(repr, listed))}{hint}", argument=name)
+    allowed = list(choices)
+    if not isinstance(value, str) or value not in allowed:
+        hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        raise InputError(f"got {shorten(value)}, expected one of {', '.join(map(repr, allowed))}{hint}", argument=name)
     return str(value)
 
 
-def shown(value: Any, most: int = 200) -> str:
+def shorten(value: Any, max_length: int = 200) -> str:
     """A value for a message, cut to a length that a person reads."""
     text = repr(value)
-    return text if len(text) <= most else f"{text[:most]}..."
+    return text if len(text) <= max_length else f"{text[:max_length]}..."
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A suggestion to append to an error, or nothing: "; did you mean 'sad'?"."""
-    close = difflib.get_close_matches(word[:200], list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    matches = difflib.get_close_matches(word[:200], list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

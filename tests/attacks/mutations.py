@@ -30,7 +30,7 @@ ODD_VALUES: list[Any] = [
     {},
     [[[[[[]]]]]],
     ["a"] * 100,
-    {"manyhot": {"format": 1}},
+    {"manyhot": {"format": 2}},
     {"class_name": "Lambda", "config": {"code": "exec"}},
 ]
 ODD_DTYPES = ["F64", "F32", "F16", "BF16", "I64", "U8", "BOOL", "O", "F128", ""]

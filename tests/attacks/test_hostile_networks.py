@@ -26,7 +26,7 @@ def own(tmp_path_factory):
     model = keras.Model(inputs, L.Dense(2, activation="sigmoid")(L.Dropout(0.1)(x)))
     model.compile(loss="binary_crossentropy", optimizer="adam")
     file = tmp_path_factory.mktemp("own") / "own.manyhot"
-    MultiLabelClassifier(network=model, members=2, epochs=1, batch_size=16, quiet=True).fit(X, Y).save(file)
+    MultiLabelClassifier(network=model, n_members=2, epochs=1, batch_size=16, verbose=0).fit(X, Y).save(file)
     return file
 
 

@@ -36,7 +36,7 @@ def seed_files(tmp_path_factory):
     Y = (X[:, :2] + generator.normal(size=(40, 2)) > 0).astype(int)
     frame = pl.DataFrame({"a": X[:, 0], "c": np.where(X[:, 1] > 0, "red", "blue")})
     folder = tmp_path_factory.mktemp("bundles")
-    small = {"members": 2, "epochs": 1, "hidden": (4,), "quiet": True}
+    small = {"n_members": 2, "epochs": 1, "hidden_layer_sizes": (4,), "verbose": 0}
     MultiLabelClassifier(batch_norm=True, **small).fit(X, Y).save(folder / "matrix.manyhot")
     MultiLabelClassifier(dropout=0.0, **small).fit(frame, np.where(generator.random(Y.shape) < 0.2, np.nan, Y)).save(
         folder / "table.manyhot"
@@ -119,11 +119,17 @@ def test_texts_without_end_take_no_time(seed_files, tmp_path, length):
 
 @pytest.mark.slow
 def test_messages_stay_short(seed_files, tmp_path):
-    places = [["plan", "optimizer"], ["network", "name"], ["plan", "x" * 5000], ["plan", "implies"], ["plan", "loss"]]
-    parts = {"decision": ["name", "thresholds", "least_f1"], "calibration": ["kinds", "evidence"]}
-    parts |= {"rules": ["implies", "exclusive", "least", "q" * 5000]}
-    places += [["decider", part, field] for part, fields in parts.items() for field in fields]
-    places += [["decider", "guarantee"], ["decider", "rules"]]
+    places = [
+        ["config", "optimizer"],
+        ["network", "name"],
+        ["config", "x" * 5000],
+        ["config", "implies"],
+        ["config", "loss"],
+    ]
+    parts = {"decision": ["name", "thresholds", "min_f1"], "calibration": ["kinds", "evidence"]}
+    parts |= {"rules": ["implies", "exclusive", "min_labels", "q" * 5000]}
+    places += [["policy", part, field] for part, fields in parts.items() for field in fields]
+    places += [["policy", "guarantee"], ["policy", "rules"]]
     for place in places:
         header, data = parts_of(seed_files[0].read_bytes())
         sealed = json.loads(header["__metadata__"]["manyhot"])

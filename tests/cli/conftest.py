@@ -14,7 +14,7 @@ import pytest
 
 from manyhot.cli import main
 
-SMALL = ["--members", "2", "--epochs", "2", "--hidden", "8", "--folds", "4"]
+SMALL = ["--n-members", "2", "--epochs", "2", "--hidden-layer-sizes", "8", "--n-folds", "4"]
 NAMES = ["mood_sad", "mood_quiet", "mood_fast"]
 
 

@@ -33,7 +33,7 @@ BAD_TABLES = {
     "no such label column": ("m.csv", frame(lambda f: f.drop(NAMES)), "mood_\\*"),
     "a target of 2": ("t2.csv", frame(lambda f: f.with_columns(mood_sad=pl.lit(2))), "mood_sad"),
     "no label varies": ("c.csv", frame(lambda f: f.with_columns(**dict.fromkeys(NAMES, pl.lit(1)))), "no label varies"),
-    "fewer rows than folds": ("f.csv", frame(lambda f: f[:3].with_columns(mood_sad=pl.Series([0, 1, 0]))), "folds"),
+    "fewer rows than folds": ("f.csv", frame(lambda f: f[:3].with_columns(mood_sad=pl.Series([0, 1, 0]))), "n_folds"),
     "duplicate columns": ("d.csv", text(GOOD.replace("tempo", "energy", 1)), "energy"),
     "infinities": ("i.csv", frame(lambda f: f.with_columns(tempo=1 / (pl.col("energy") - f["energy"][7]))), "infin"),
     "not utf-8": ("u.csv", lambda p: p.write_bytes(GOOD.encode().replace(b"rock", b"r\xf6ck")), "UTF-8"),
@@ -97,13 +97,13 @@ def test_bad_bundles(manyhot, bundle, table, tmp_path, kind, command):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--members", "many"], "auto"),
-        (["--members", "0"], "members"),
-        (["--decide", "f1_makro"], "did you mean 'f1_macro'"),
-        (["--hidden", "12,x"], "layer sizes"),
+        (["--n-members", "many"], "auto"),
+        (["--n-members", "0"], "n_members"),
+        (["--decision", "f1_makro"], "did you mean 'f1_macro'"),
+        (["--hidden-layer-sizes", "12,x"], "layer sizes"),
         (["--learning-rate", "-1"], "above 0"),
-        (["--kind", "tempo"], "NAME=KIND"),
-        (["--kind", "tempo=number"], "numeric"),
+        (["--column-type", "tempo"], "NAME=TYPE"),
+        (["--column-type", "tempo=number"], "numeric"),
         (["--no-such-flag"], "no-such-flag"),
         (["--labels", "mood_sda,mood_quiet"], "did you mean 'mood_sad'"),
     ],
@@ -120,7 +120,7 @@ def test_output_folder_that_is_not_there(manyhot, bundle, table, tmp_path):
     done = manyhot("train", table, "--labels", "mood_*", "-o", tmp_path / "no" / "m.manyhot", *SMALL)
     assert done.code == 2
     assert "folder" in done.err
-    done = manyhot("predict", bundle, table, "-o", tmp_path / "no" / "answers.csv")
+    done = manyhot("predict", bundle, table, "-o", tmp_path / "no" / "predictions.csv")
     assert done.code == 2
     assert "folder" in done.err
 

@@ -1,4 +1,4 @@
-"""`train --many`: sparse targets from the file to the answers."""
+"""`train --extreme`: sparse targets from the file to the answers."""
 
 import json
 
@@ -24,11 +24,11 @@ def folder(tmp_path_factory):
     (root / "train.xc").write_text("\n".join([f"{N} {F} {L}", *lines]) + "\n")
     (root / "train.libsvm").write_text("\n".join(lines) + "\n")
     cells = ["|".join(f"tag{j}" for j in row) for row in rows]
-    told = [" ".join(f"word{j}" for j in row) or "nothing" for row in rows]
+    texts = [" ".join(f"word{j}" for j in row) or "nothing" for row in rows]
     (root / "train.csv").write_text(
-        "message,tags\n" + "".join(f"so {t} it is,{c}\n" for t, c in zip(told, cells, strict=True))
+        "message,tags\n" + "".join(f"so {t} it is,{c}\n" for t, c in zip(texts, cells, strict=True))
     )
-    flags = ["--many", "--quiet", "--hidden", "16", "--epochs", "15", "-o", str(root / "m.manyhot")]
+    flags = ["--extreme", "--quiet", "--hidden-layer-sizes", "16", "--epochs", "15", "-o", str(root / "m.manyhot")]
     run("train", str(root / "train.xc"), "--format", "xc", *flags)
     return root
 
@@ -47,12 +47,12 @@ def test_every_format_lists_the_same_labels(folder):
         read(folder / "train.csv", ReadOptions(labels="tags", sep="|", sparse_targets=True)),
     ]
     dense = read(folder / "train.xc", ReadOptions(format="xc"))
-    assert (listed[0].listed.toarray() == dense.targets.values).all()
+    assert (listed[0].sparse_targets.toarray() == dense.targets.values).all()
     assert listed[0].labels == dense.labels
     for samples in listed:
         assert samples.targets is None
-        assert (samples.listed.sum(axis=1) == listed[0].listed.sum(axis=1)).all()
-    with pytest.raises(InputError, match="ManyLabelClassifier"):
+        assert (samples.sparse_targets.sum(axis=1) == listed[0].sparse_targets.sum(axis=1)).all()
+    with pytest.raises(InputError, match="ExtremeMultiLabelClassifier"):
         MultiLabelClassifier().fit(listed[0])
 
 
@@ -60,7 +60,7 @@ def test_a_file_too_large_for_dense_targets_names_the_way_out(tmp_path):
     (tmp_path / "large.xc").write_text("30000 5 100000\n" + "1 0:1\n" * 30000)
     (tmp_path / "large.libsvm").write_text("".join(f"{j} 1:1\n" for j in range(50_000)))
     for name in ("large.xc", "large.libsvm"):
-        with pytest.raises(InputError, match="manyhot train --many") as caught:
+        with pytest.raises(InputError, match="manyhot train --extreme") as caught:
             read(tmp_path / name)
         assert caught.value.file == str(tmp_path / name)
 
@@ -68,9 +68,9 @@ def test_a_file_too_large_for_dense_targets_names_the_way_out(tmp_path):
 @pytest.mark.slow
 def test_labels_go_by_name_and_unseen_ones_are_told(folder):
     order = tuple(f"label_{j}" for j in reversed(range(L)))
-    told = read(folder / "train.xc", ReadOptions(format="xc", sparse_targets=True, known_labels=order))
+    samples = read(folder / "train.xc", ReadOptions(format="xc", sparse_targets=True, known_labels=order))
     plain = read(folder / "train.xc", ReadOptions(format="xc", sparse_targets=True))
-    assert (told.listed.toarray() == plain.listed.toarray()[:, ::-1]).all()
+    assert (samples.sparse_targets.toarray() == plain.sparse_targets.toarray()[:, ::-1]).all()
     with pytest.raises(InputError, match="was not there in training"):
         read(folder / "train.xc", ReadOptions(format="xc", sparse_targets=True, known_labels=order[:20]))
     options = ReadOptions(format="xc", sparse_targets=True, known_labels=order[:20], unknown_labels="report")
@@ -80,15 +80,15 @@ def test_labels_go_by_name_and_unseen_ones_are_told(folder):
 @pytest.mark.slow
 def test_predict_and_evaluate(folder):
     model, file = str(folder / "m.manyhot"), str(folder / "train.xc")
-    run("predict", model, file, "--format", "xc", "--top", "3", "-o", str(folder / "answers.csv"))
-    lines = (folder / "answers.csv").read_text().splitlines()
+    run("predict", model, file, "--format", "xc", "--top", "3", "-o", str(folder / "predictions.csv"))
+    lines = (folder / "predictions.csv").read_text().splitlines()
     assert lines[0] == "id,labels,scores"
     assert len(lines) == N + 1
     assert all(len(line.split(",")[k].split(";")) == 3 for line in lines[1:] for k in (1, 2))
     answers = [json.loads(line) for line in run("predict", model, file, "--format", "xc", "--json").splitlines()]
     assert all(len(answer["labels"]) == len(answer["scores"]) == 5 for answer in answers)
-    told = json.loads(run("evaluate", model, file, "--format", "xc", "--json", "--quiet"))
-    one = told["measures"]["precision_at_1"]
+    report = json.loads(run("evaluate", model, file, "--format", "xc", "--json", "--quiet"))
+    one = report["metrics"]["precision_at_1"]
     assert one["value"] > one["baseline"] + 0.2
     assert "precision_at_5" in run("evaluate", model, file, "--format", "xc", "--quiet")
 
@@ -96,9 +96,20 @@ def test_predict_and_evaluate(folder):
 @pytest.mark.slow
 def test_a_column_of_label_sets_beside_text(folder):
     model = str(folder / "text.manyhot")
-    flags = ["--labels", "tags", "--sep", "|", "--kind", "message=text", "--hidden", "8", "--epochs", "2"]
-    told = json.loads(run("train", str(folder / "train.csv"), "--many", "--json", *flags, "-o", model))
-    assert told["n_labels"] == L
+    flags = [
+        "--labels",
+        "tags",
+        "--sep",
+        "|",
+        "--column-type",
+        "message=text",
+        "--hidden-layer-sizes",
+        "8",
+        "--epochs",
+        "2",
+    ]
+    document = json.loads(run("train", str(folder / "train.csv"), "--extreme", "--json", *flags, "-o", model))
+    assert document["n_labels"] == L
     first = run("predict", model, str(folder / "train.csv"), "--quiet").splitlines()[1]
     assert first.startswith("1,tag")
 
@@ -107,6 +118,6 @@ def test_a_column_of_label_sets_beside_text(folder):
 def test_what_does_not_go_with_it(folder):
     model, file = str(folder / "m.manyhot"), str(folder / "train.xc")
     flags = ["--format", "xc", "-o", str(folder / "no.manyhot")]
-    assert "has no effect with --many" in run("train", file, "--many", "--members", "3", *flags, code=2)
-    for command in (["thresholds", model], ["inspect", model], ["audit", model]):
-        assert "very many labels" in run(*command, code=2)
+    assert "has no effect with --extreme" in run("train", file, "--extreme", "--n-members", "3", *flags, code=2)
+    for command in (["thresholds", model], ["inspect", model], ["label-errors", model]):
+        assert "extreme multi-label" in run(*command, code=2)

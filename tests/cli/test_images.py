@@ -11,7 +11,18 @@ import pytest
 from manyhot import load
 from tests.fixtures.image_files import as_file, moods, noise, png_header
 
-FLAGS = ["--members", "2", "--epochs", "2", "--hidden", "8", "--folds", "4", "--image-settings", "filters=4"]
+FLAGS = [
+    "--n-members",
+    "2",
+    "--epochs",
+    "2",
+    "--hidden-layer-sizes",
+    "8",
+    "--n-folds",
+    "4",
+    "--image-params",
+    "filters=4",
+]
 N = 40
 
 
@@ -38,7 +49,7 @@ def model(manyhot: Callable, folder: Path) -> Path:
     return folder / "m.manyhot"
 
 
-def answered(manyhot: Callable, *words: object) -> list[dict]:
+def predict_rows(manyhot: Callable, *words: object) -> list[dict]:
     done = manyhot("predict", *words, "--json")
     assert done.code == 0, done.err
     return [json.loads(line) for line in done.out.splitlines()]
@@ -46,8 +57,8 @@ def answered(manyhot: Callable, *words: object) -> list[dict]:
 
 @pytest.mark.slow
 def test_a_table_of_names_and_a_folder_answer_alike(manyhot, folder, model):
-    by_table = answered(manyhot, model, folder / "labels/labels.txt", "--images", folder / "photos")
-    by_folder = answered(manyhot, model, folder / "photos")
+    by_table = predict_rows(manyhot, model, folder / "labels/labels.txt", "--images", folder / "photos")
+    by_folder = predict_rows(manyhot, model, folder / "photos")
     assert len(by_table) == N
     assert sorted(row["id"] for row in by_table)[0] == "a/im000.png"
     for one, other in zip(*(sorted(rows, key=itemgetter("id")) for rows in (by_table, by_folder)), strict=True):
@@ -74,10 +85,10 @@ def test_bad_images_are_named_or_skipped(manyhot, folder, model, tmp_path):
     assert done.code == 2
     assert "Traceback" not in done.err
     assert f"{photos}, row 2, column 'photo': '{photos / '1.png'}' is text" in done.err
-    output = tmp_path / "answers.csv"
+    output = tmp_path / "predictions.csv"
     done = manyhot("predict", model, photos, "--on-bad-image", "skip", "-o", output)
     assert done.code == 0
-    assert "2 rows were not answered" in done.err
+    assert "2 rows were not predicted" in done.err
     assert "megapixels" in done.err
     answers = pl.read_csv(output)
     assert answers["id"].to_list() == [f"{k}.png" for k in range(5)]
@@ -85,7 +96,7 @@ def test_bad_images_are_named_or_skipped(manyhot, folder, model, tmp_path):
     assert answers["labels"][[1, 3]].null_count() == 2
     for row in (1, 3):
         (photos / f"{row}.png").unlink()
-    good = answered(manyhot, model, photos)
+    good = predict_rows(manyhot, model, photos)
     assert [row["p_sad"] for row in good] == pytest.approx(answers["p_sad"].drop_nulls().to_list(), abs=1e-6)
 
 
@@ -99,7 +110,7 @@ def test_training_leaves_out_what_cannot_be_used(manyhot, folder, tmp_path):
     done = manyhot(*words)
     assert done.code == 2
     assert "row 5, column 'photo': 'photos/a/im004.png' does not exist" in done.err
-    done = manyhot("doctor", tmp_path / "t.csv", "--labels", "sad,fast")
+    done = manyhot("check", tmp_path / "t.csv", "--labels", "sad,fast")
     assert done.code == 0
     done = manyhot(*words, "--on-bad-image", "skip", "--json")
     assert done.code == 0, done.err
@@ -108,18 +119,18 @@ def test_training_leaves_out_what_cannot_be_used(manyhot, folder, tmp_path):
     assert "row 5" in note
     assert "row 10" in note
     assert len(load(tmp_path / "m.manyhot").model_.evidence.ids) == N - 2
-    told = ["evaluate", tmp_path / "m.manyhot", tmp_path / "t.csv"]
-    assert manyhot(*told).code == 2
-    assert "2 rows were left out" in manyhot(*told, "--on-bad-image", "skip").err
+    command = ["evaluate", tmp_path / "m.manyhot", tmp_path / "t.csv"]
+    assert manyhot(*command).code == 2
+    assert "2 rows were left out" in manyhot(*command, "--on-bad-image", "skip").err
 
 
 def test_settings_of_a_backbone_are_checked(manyhot, folder, tmp_path):
     words = ["train", folder / "paths.csv", "--labels", "sad,fast", "-o", tmp_path / "m.manyhot", *FLAGS[:-1]]
-    for given, told in (
+    for flag, message in (
         ("backbone=mobilnetv2", "did you mean 'mobilenetv2'"),
         ("backbone=mobilenetv2,filters=4", "has no effect on a backbone"),
         (f"backbone=mobilenetv2,weights={tmp_path / 'none.h5'}", "expected 'imagenet', 'none', or a file"),
     ):
-        done = manyhot(*words, given)
-        assert (done.code, told in done.err) == (2, True), done.err
+        done = manyhot(*words, flag)
+        assert (done.code, message in done.err) == (2, True), done.err
     assert not (tmp_path / "m.manyhot").exists()

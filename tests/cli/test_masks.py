@@ -11,7 +11,7 @@ from PIL import Image
 from manyhot.cli import main
 from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import InputError
-from manyhot.evaluation.data_checks import examine
+from manyhot.evaluation.data_checks import check_data
 from manyhot.reports.image_sheets.mask_overlay import outline, overlay
 from tests.fixtures.scenes import LABELS, scenes
 
@@ -58,13 +58,13 @@ def test_one_file_for_each_label(tmp_path):
         else:
             np.testing.assert_array_equal(one.values, Y[k])
             assert one.known is None
-    assert samples.kinds == {"photo": "image"}
+    assert samples.column_types == {"photo": "image"}
 
 
 def test_numbers_have_the_labels_of_a_legend(tmp_path):
     _, Y = write(tmp_path)
-    told = ReadOptions(labels="classes", legend=LEGEND)
-    samples = read(tmp_path / "numbered.csv", told)
+    options = ReadOptions(labels="classes", legend=LEGEND)
+    samples = read(tmp_path / "numbered.csv", options)
     assert samples.labels.names == ("square", "left")
     for one, truth in zip(samples.targets.images, Y, strict=True):
         assert not one.known[0, :3].any()
@@ -73,7 +73,7 @@ def test_numbers_have_the_labels_of_a_legend(tmp_path):
     ordered = ReadOptions(labels="classes", legend=LEGEND, known_labels=("left", "square"))
     again = read(tmp_path / "numbered.csv", ordered)
     np.testing.assert_array_equal(again.targets.images[2].values, samples.targets.images[2].values[..., ::-1])
-    assert examine(samples).to_dict()["findings"] is not None
+    assert check_data(samples).to_dict()["findings"] is not None
 
 
 def test_a_palette_is_read_as_its_indices(tmp_path):
@@ -135,16 +135,16 @@ def run(capsys, *words: object) -> str:
 def test_the_command_line_from_masks_to_masks(tmp_path, capsys):
     X, Y = write(tmp_path)
     model, answers = tmp_path / "m.manyhot", tmp_path / "answers"
-    small = ["--epochs", "3", "--members", "2", "--batch-size", "4", "--image-settings", "filters=6x8", "--quiet"]
-    told = ["--labels", "classes", "--legend", tmp_path / "legend.json"]
-    document = json.loads(run(capsys, "train", tmp_path / "numbered.csv", *told, "-o", model, *small, "--json"))
+    small = ["--epochs", "3", "--n-members", "2", "--batch-size", "4", "--image-params", "filters=6x8", "--quiet"]
+    flags = ["--labels", "classes", "--legend", tmp_path / "legend.json"]
+    document = json.loads(run(capsys, "train", tmp_path / "numbered.csv", *flags, "-o", model, *small, "--json"))
     assert document["labels"] == ["square", "left"]
     assert {row["label"] for row in document["report"]["pixels"]["labels"]} == {"square", "left"}
     measured = json.loads(run(capsys, "evaluate", model, tmp_path / "numbered.csv", "--json"))
     assert measured["pixels"]["from"] == "new"
-    told = json.loads(run(capsys, "predict", model, tmp_path / "numbered.csv", "-o", answers, "--json"))
-    assert told["rows"] == len(X)
-    table = pl.read_csv(answers / "answers.csv")
+    document = json.loads(run(capsys, "predict", model, tmp_path / "numbered.csv", "-o", answers, "--json"))
+    assert document["rows"] == len(X)
+    table = pl.read_csv(answers / "predictions.csv")
     assert table.columns == ["id", "share_square", "share_left"]
     assert table["id"][0] == "im0"
     found = np.stack([np.asarray(Image.open(answers / f"im{k}" / "square.png")) for k in range(len(X))])
@@ -162,9 +162,9 @@ def test_the_command_line_from_masks_to_masks(tmp_path, capsys):
 def test_a_folder_is_needed_and_sizes_must_fit(tmp_path, capsys):
     write(tmp_path)
     Image.fromarray(np.zeros((16, 23), np.uint8)).save(tmp_path / "im4.png")
-    told = ["--labels", "mask_*", "--quiet"]
+    flags = ["--labels", "mask_*", "--quiet"]
     with pytest.raises(SystemExit):
-        main(["train", str(tmp_path / "each.csv"), *told, "-o", str(tmp_path / "m.manyhot")])
+        main(["train", str(tmp_path / "each.csv"), *flags, "-o", str(tmp_path / "m.manyhot")])
     words = capsys.readouterr().err
     assert "4_square.png" in words
     assert "16 x 23 pixels, but its labels 16 x 24" in " ".join(words.split())
@@ -173,12 +173,12 @@ def test_a_folder_is_needed_and_sizes_must_fit(tmp_path, capsys):
 def test_an_overlay_shows_answers_and_leaves_the_picture_free():
     X, Y = scenes(1, (40, 60))
     image = np.repeat(X[0][..., None], 3, axis=2)
-    drawn = overlay(image, Y[0], LABELS)
-    assert drawn.dtype == np.uint8
-    assert drawn.shape[0] > 40
-    assert drawn.shape[1:] == (60, 3)
+    sheet = overlay(image, Y[0], LABELS)
+    assert sheet.dtype == np.uint8
+    assert sheet.shape[0] > 40
+    assert sheet.shape[1:] == (60, 3)
     nowhere = ~Y[0].any(axis=2)
-    np.testing.assert_array_equal(drawn[:40][nowhere], image[nowhere])
+    np.testing.assert_array_equal(sheet[:40][nowhere], image[nowhere])
     edge = outline(Y[0, ..., 0]) & ~Y[0, ..., 1]
-    assert len(np.unique(drawn[:40][edge], axis=0)) == 1
+    assert len(np.unique(sheet[:40][edge], axis=0)) == 1
     assert overlay(image, np.zeros_like(Y[0]), LABELS).shape == (40, 60, 3)

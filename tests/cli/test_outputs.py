@@ -52,18 +52,18 @@ def contents(folder):
 CSV = ["--format", "csv"]
 COMMANDS = [
     (["train", "rows.csv", *ROWS, "-o"], "--output", "rows.csv", "the rows"),
-    (["train", "rows.csv", *ROWS, "--many", "-o"], "--output", "rows.csv", "the rows"),
+    (["train", "rows.csv", *ROWS, "--extreme", "-o"], "--output", "rows.csv", "the rows"),
     (["train", "rows.csv", *ROWS, "--stream", "-o"], "--output", "rows.csv", "the rows"),
     (["predict", "model.csv", "rows.csv", "-o"], "--output", "rows.csv", "the rows"),
     (["predict", "model.csv", "rows.csv", "-o"], "--output", "model.csv", "the model"),
     (["report", "model.csv", "rows.html", *CSV, "-o"], "--output", "rows.html", "the rows"),
     (["report", "model.html", "-o"], "--output", "model.html", "the model"),
-    (["audit", "model.csv", "-o"], "--output", "model.csv", "the model"),
+    (["label-errors", "model.csv", "-o"], "--output", "model.csv", "the model"),
     (["guarantee", "model.csv", "rows.csv", "--miss-rate", 0.2, "-o"], "--output", "rows.csv", "the rows"),
-    (["inspect", "model.svg", "--picture"], "--picture", "model.svg", "the model"),
-    (["doctor", "rows.svg", *CSV, *ROWS, "--picture"], "--picture", "rows.svg", "the rows"),
-    (["cv", "rows.svg", *CSV, *ROWS, "--picture"], "--picture", "rows.svg", "the rows"),
-    (["compare-heads", "rows.svg", *CSV, *ROWS, "--picture"], "--picture", "rows.svg", "the rows"),
+    (["inspect", "model.svg", "--plot"], "--plot", "model.svg", "the model"),
+    (["check", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
+    (["cv", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
+    (["compare-heads", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
 ]
 
 
@@ -94,10 +94,10 @@ def test_by_whatever_name(manyhot, here, kind):
 
 def test_an_earlier_output_is_written_anew(manyhot, here):
     shutil.copy("model.csv", "earlier.manyhot")
-    flags = ["--members", 2, "--epochs", 2, "--hidden", 8, "--quiet"]
+    flags = ["--n-members", 2, "--epochs", 2, "--hidden-layer-sizes", 8, "--quiet"]
     assert manyhot("train", "rows.csv", *ROWS, *flags, "-o", "earlier.manyhot").code == 0
     for _ in range(2):
-        assert manyhot("predict", "earlier.manyhot", "rows.csv", "-o", "answers.csv").code == 0
+        assert manyhot("predict", "earlier.manyhot", "rows.csv", "-o", "predictions.csv").code == 0
         assert manyhot("thresholds", "earlier.manyhot", "--set", "mood_sad=0.4", "-o", "earlier.manyhot").code == 0
     put(here, "empty.manyhot", "")
     assert manyhot("thresholds", "earlier.manyhot", "-o", "empty.manyhot").code == 0
@@ -106,9 +106,9 @@ def test_an_earlier_output_is_written_anew(manyhot, here):
 @pytest.mark.parametrize("words", [words for words, *_ in COMMANDS if words[0] in ("train", "guarantee")])
 def test_a_model_is_not_written_over_a_file_of_another_kind(manyhot, here, words):
     put(here, "thesis.txt")
-    assert_refused(manyhot(*words, "thesis.txt"), "--output", "thesis.txt", "exists and is no file of manyhot's")
+    assert_refused(manyhot(*words, "thesis.txt"), "--output", "thesis.txt", "exists and is not a manyhot file")
     done = manyhot("thresholds", "model.csv", "--set", "mood_sad=0.4", "-o", "thesis.txt")
-    assert_refused(done, "--output", "thesis.txt", "exists and is no file of manyhot's")
+    assert_refused(done, "--output", "thesis.txt", "exists and is not a manyhot file")
     assert (here / "thesis.txt").read_text() == "something\n"
 
 
@@ -127,7 +127,7 @@ def test_files_that_lie_beside_the_rows(manyhot, tmp_path):
         (images, labels),
         (articles, names),
         (articles, features),
-        (articles, "--many", features),
+        (articles, "--extreme", features),
     ):
         done = manyhot("train", file, *flags, "-o", output)
         assert_refused(done, "--output", output, "would overwrite the names or values of the labels")
@@ -142,14 +142,14 @@ def test_files_that_flags_and_settings_name(manyhot, tmp_path):
     before = contents(tmp_path)
     for flags, output in (
         (["--legend", legend], legend),
-        (["--image-settings", f"backbone=mobilenetv2,weights={weights}"], weights),
-        (["--text", "static", "--text-settings", f"model={vectors.parent}"], vectors),
-        (["--text", "pretrained", "--text-settings", f"preset={tmp_path / 'preset'}"], preset),
+        (["--image-params", f"backbone=mobilenetv2,weights={weights}"], weights),
+        (["--text", "static", "--text-params", f"model={vectors.parent}"], vectors),
+        (["--text", "pretrained", "--text-params", f"preset={tmp_path / 'preset'}"], preset),
     ):
         assert_refused(manyhot("train", rows, *MOODS, *flags, "-o", output), "--output", output, "would overwrite")
     page, picture = put(tmp_path, "page.html"), put(tmp_path, "w.svg")
-    done = manyhot("cv", rows, *MOODS, "--against", f"image_settings=weights={picture}", "--picture", picture)
-    assert_refused(done, "--picture", picture, "the weights of the backbone")
+    done = manyhot("cv", rows, *MOODS, "--against", f"image_params=weights={picture}", "--plot", picture)
+    assert_refused(done, "--plot", picture, "the weights of the backbone")
     page.unlink(), picture.unlink()
     assert contents(tmp_path) == before
 
@@ -160,20 +160,20 @@ def test_a_legend_of_a_report(manyhot, here):
     assert_refused(done, "--output", legend, "would overwrite the legend")
 
 
-@pytest.mark.parametrize("command", ["doctor", "cv", "compare-heads"])
+@pytest.mark.parametrize("command", ["check", "cv", "compare-heads"])
 def test_images_that_the_rows_name_are_not_drawn_over(manyhot, tmp_path, command):
     frame = moods(tmp_path, 4)
     frame.write_csv(tmp_path / "photos.csv")
     image = tmp_path / frame["photo"][2]
     before = contents(tmp_path)
-    done = manyhot(command, tmp_path / "photos.csv", *MOODS, "--picture", image)
-    assert_refused(done, "--picture", image, "would overwrite an image that the rows name")
+    done = manyhot(command, tmp_path / "photos.csv", *MOODS, "--plot", image)
+    assert_refused(done, "--plot", image, "would overwrite an image that the rows name")
     (tmp_path / "elsewhere").mkdir()
     frame.with_columns(pl.col("photo").str.strip_prefix("photos/")).write_csv(tmp_path / "elsewhere" / "names.csv")
     before = contents(tmp_path)
-    flags = [*MOODS, "--images", tmp_path / "photos", "--picture", image]
+    flags = [*MOODS, "--images", tmp_path / "photos", "--plot", image]
     done = manyhot(command, tmp_path / "elsewhere/names.csv", *flags)
-    assert_refused(done, "--picture", image, "would overwrite an image that the rows name")
+    assert_refused(done, "--plot", image, "would overwrite an image that the rows name")
     assert contents(tmp_path) == before
 
 
@@ -187,8 +187,8 @@ def photos(tmp_path_factory):
     for old, new in zip(frame["photo"], names, strict=True):
         (folder / old).rename(folder / new)
     X, Y = np.zeros((12, 12, 16, 3), np.uint8), frame.select("sad", "fast")
-    settings = {"network": "cnn", "image_settings": {"filters": [4]}, "members": 2, "folds": 2, "epochs": 1}
-    model = MultiLabelClassifier(**settings, quiet=True).fit(pl.DataFrame([pl.Series("photo", X)]), Y)
+    settings = {"network": "cnn", "image_params": {"filters": [4]}, "n_members": 2, "n_folds": 2, "epochs": 1}
+    model = MultiLabelClassifier(**settings, verbose=0).fit(pl.DataFrame([pl.Series("photo", X)]), Y)
     model.save(folder / "photos.manyhot")
     frame.with_columns(photo=pl.Series(names)).write_csv(folder / "photos.csv")
     return folder
@@ -199,18 +199,18 @@ def photos(tmp_path_factory):
 def test_pictures_of_answers_do_not_replace_the_images(manyhot, photos, command):
     before = contents(photos)
     flags = [] if command == "predict" else MOODS
-    done = manyhot(command, photos / "photos.manyhot", photos / "photos.csv", *flags, "--pictures", photos / "seen")
-    assert_refused(done, "--pictures", photos / "seen", "would overwrite an image that the rows name")
+    done = manyhot(command, photos / "photos.manyhot", photos / "photos.csv", *flags, "--plots", photos / "seen")
+    assert_refused(done, "--plots", photos / "seen", "would overwrite an image that the rows name")
     if command == "predict":
-        done = manyhot("predict", photos / "photos.manyhot", photos / "seen", "--pictures", photos / "seen")
-        assert_refused(done, "--pictures", photos / "seen", "would overwrite an image that the rows name")
+        done = manyhot("predict", photos / "photos.manyhot", photos / "seen", "--plots", photos / "seen")
+        assert_refused(done, "--plots", photos / "seen", "would overwrite an image that the rows name")
     assert contents(photos) == before
 
 
 @pytest.mark.slow
 def test_pictures_of_answers_go_to_a_folder_of_earlier_ones(manyhot, photos, tmp_path):
     for _ in range(2):
-        done = manyhot("predict", photos / "photos.manyhot", photos / "photos.csv", "--pictures", tmp_path, "--quiet")
+        done = manyhot("predict", photos / "photos.manyhot", photos / "photos.csv", "--plots", tmp_path, "--quiet")
         assert done.code == 0, done.err
     assert len(list(tmp_path.iterdir())) == 12
 
@@ -218,7 +218,7 @@ def test_pictures_of_answers_go_to_a_folder_of_earlier_ones(manyhot, photos, tmp
 @pytest.mark.slow
 def test_masks_do_not_replace_images_or_masks(manyhot, tmp_path):
     X, Y = scenes(6)
-    settings = {"members": 2, "folds": 2, "epochs": 1, "image_settings": {"filters": "8x8", "tile": 32}, "quiet": True}
+    settings = {"n_members": 2, "n_folds": 2, "epochs": 1, "image_params": {"filters": "8x8", "tile": 32}, "verbose": 0}
     MultiLabelClassifier(labels=LABELS, **settings).fit(X, Y).save(tmp_path / "m.manyhot")
     for k in range(6):
         (tmp_path / f"cells/{k}").mkdir(parents=True)
@@ -231,10 +231,10 @@ def test_masks_do_not_replace_images_or_masks(manyhot, tmp_path):
     before = contents(tmp_path)
     done = manyhot("predict", tmp_path / "m.manyhot", tmp_path / "table.csv", "-o", tmp_path / "cells")
     assert_refused(done, "--output", tmp_path / "cells", "would overwrite an image that the rows name")
-    table.write_csv(tmp_path / "cells" / "answers.csv")
-    done = manyhot("predict", tmp_path / "m.manyhot", tmp_path / "cells/answers.csv", "-o", tmp_path / "cells")
-    assert_refused(done, "--output", tmp_path / "cells/answers.csv", "would overwrite the rows")
-    (tmp_path / "cells/answers.csv").unlink()
+    table.write_csv(tmp_path / "cells" / "predictions.csv")
+    done = manyhot("predict", tmp_path / "m.manyhot", tmp_path / "cells/predictions.csv", "-o", tmp_path / "cells")
+    assert_refused(done, "--output", tmp_path / "cells/predictions.csv", "would overwrite the rows")
+    (tmp_path / "cells/predictions.csv").unlink()
     assert contents(tmp_path) == before
     for _ in range(2):
         done = manyhot("predict", tmp_path / "m.manyhot", tmp_path / "table.csv", "-o", tmp_path / "answers", "--quiet")

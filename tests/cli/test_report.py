@@ -22,10 +22,10 @@ def test_a_page_of_what_training_kept(manyhot, bundle, tmp_path):
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     assert "counts" not in page
     assert page["report"] == model.report
-    assert page["training"]["members"] == model.n_members
+    assert page["training"]["n_members"] == model.n_members
     assert page["file"] is None
-    figures = {figure["name"]: figure["own"]["value"] for figure in page["measures"]}
-    assert figures["f1_micro"] == model.report["measures"]["own"]["f1_micro"]["value"]
+    figures = {figure["name"]: figure["decision"]["value"] for figure in page["metrics"]}
+    assert figures["f1_micro"] == model.report["metrics"]["decision"]["f1_micro"]["value"]
     assert not page["rows"]["has_contents"]
     assert manyhot("report", bundle, "-o", tmp_path / "report.html").out.startswith(str(tmp_path / "report.html"))
 
@@ -36,15 +36,15 @@ def test_a_page_of_a_file_says_what_evaluate_says_and_shows_its_rows(manyhot, bu
     assert done.code == 0, done.err
     page = done.document
     measured = manyhot("evaluate", bundle, tmp_path / "new.csv", "--json", "--quiet").document
-    assert page["report"]["measures"] == measured["measures"]
+    assert page["report"]["metrics"] == measured["metrics"]
     assert page["rows"]["has_contents"]
     shown = {row["id"]: dict(row["cells"]) for row in page["rows"]["named"]}
-    asked = songs(50, seed=3).to_dicts()
-    for row in asked:
+    rows = songs(50, seed=3).to_dicts()
+    for row in rows:
         if row["song_id"] in shown:
             assert shown[row["song_id"]]["kind"] == row["kind"]
             assert float(shown[row["song_id"]]["tempo"]) == pytest.approx(row["tempo"], rel=1e-3)
-    assert {"energy", "tempo", "kind"} <= set(page["data"]["doctor_saw"].split()) | {"energy", "tempo", "kind"}
+    assert {"energy", "tempo", "kind"} <= set(page["data"]["checks_scope"].split()) | {"energy", "tempo", "kind"}
     thresholds = dict(zip(page["labels"]["label"], page["labels"]["threshold"], strict=True))
     assert thresholds == load(bundle).thresholds_
 
@@ -53,7 +53,7 @@ def test_a_page_of_the_rows_of_training_says_that_it_is_too_good(manyhot, bundle
     songs().write_csv(tmp_path / "songs.csv")
     page = manyhot("report", bundle, tmp_path / "songs.csv", "--json", "--quiet").document
     assert "60 of these 60 rows were there in training" in page["report"]["scores"]["remarks"][0]
-    assert page["rows"]["suspicious"] == []
+    assert page["rows"]["label_errors"] == []
 
 
 @pytest.mark.slow
@@ -70,7 +70,19 @@ def test_texts_are_shown_as_themselves(manyhot, tmp_path):
     )
     frame[:60].write_csv(tmp_path / "old.csv")
     frame[60:].write_csv(tmp_path / "new.csv")
-    words = ("--members", "2", "--epochs", "2", "--hidden", "4", "--folds", "3", "--quiet", "--kind", "message=text")
+    words = (
+        "--n-members",
+        "2",
+        "--epochs",
+        "2",
+        "--hidden-layer-sizes",
+        "4",
+        "--n-folds",
+        "3",
+        "--quiet",
+        "--column-type",
+        "message=text",
+    )
     model = tmp_path / "tickets.manyhot"
     done = manyhot("train", tmp_path / "old.csv", "--labels", "label_*", "-o", model, *words)
     assert done.code == 0, done.err

@@ -10,8 +10,8 @@ from manyhot.errors import InputError
 from tests.fixtures.scenes import LABELS, scenes
 
 N = 24
-TRAIN = ["--labels", ",".join(LABELS), "--members", 2, "--epochs", 8, "--batch-size", 4, "--learning-rate", 0.01]
-TRAIN += ["--dropout", 0, "--image-settings", "filters=16x24,tile=32", "--quiet"]
+TRAIN = ["--labels", ",".join(LABELS), "--n-members", 2, "--epochs", 8, "--batch-size", 4, "--learning-rate", 0.01]
+TRAIN += ["--dropout", 0, "--image-params", "filters=16x24,tile=32", "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,10 @@ def model(folder, manyhot):
 @pytest.mark.slow
 def test_masks_and_pictures_of_the_first_images(manyhot, folder, model, tmp_path):
     seen = tmp_path / "seen"
-    flags = ["-o", tmp_path / "answers", "--pictures", seen, "--pictures-limit", 5]
+    flags = ["-o", tmp_path / "answers", "--plots", seen, "--max-plots", 5]
     done = manyhot("predict", model, folder / "table.csv", *flags)
     assert done.code == 0, done.err
-    assert f"pictures of the first 5 of {N} rows are in {seen}" in done.err
+    assert f"plots of the first 5 of {N} rows are in {seen}" in done.err
     assert sorted(path.name for path in seen.iterdir()) == [f"0000{k + 1}-scene_{k}.png" for k in range(5)]
     answers = load(model).predict(scenes(N)[0])
     assert answers.any(axis=(1, 2)).any(axis=0).all()
@@ -49,18 +49,18 @@ def test_masks_and_pictures_of_the_first_images(manyhot, folder, model, tmp_path
         for j, name in enumerate(LABELS):
             mask = np.asarray(Image.open(tmp_path / "answers" / f"scene {k}" / f"{name}.png"))
             np.testing.assert_array_equal(mask, 255 * answers[k, ..., j])
-    assert len(pl.read_csv(tmp_path / "answers" / "answers.csv")) == N
+    assert len(pl.read_csv(tmp_path / "answers" / "predictions.csv")) == N
 
 
 @pytest.mark.slow
 def test_a_picture_is_large_enough_and_leaves_what_was_not_answered(folder, model, tmp_path):
     classifier, (X, _) = load(model), scenes(N)
-    paths = classifier.draw_answers(X, tmp_path, limit=3, ids=list("abc"))
+    paths = classifier.plot_predictions(X, tmp_path, limit=3, ids=list("abc"))
     assert [path.name for path in paths] == ["00001-a.png", "00002-b.png", "00003-c.png"]
-    drawn, answers = np.asarray(Image.open(paths[0])), classifier.predict(X[:1])[0].any(axis=-1)
+    sheet, answers = np.asarray(Image.open(paths[0])), classifier.predict(X[:1])[0].any(axis=-1)
     times = 256 // X.shape[2]
     large = X[0].repeat(times, 0).repeat(times, 1)
-    picture = drawn[: large.shape[0]]
+    picture = sheet[: large.shape[0]]
     is_free = ~answers.repeat(times, 0).repeat(times, 1)
     assert picture.shape[1] == large.shape[1] >= 240
     np.testing.assert_array_equal(picture[is_free], np.repeat(large[is_free][:, None], 3, axis=1))
@@ -69,18 +69,18 @@ def test_a_picture_is_large_enough_and_leaves_what_was_not_answered(folder, mode
 
 @pytest.mark.slow
 def test_what_pictures_of_pixels_cannot_show_is_refused(manyhot, folder, model, tmp_path):
-    done = manyhot("predict", model, folder / "table.csv", "-o", tmp_path / "o", "--why")
-    assert (done.code, "reasons are not given for labels of pixels" in done.err) == (2, True)
-    done = manyhot("evaluate", model, folder / "table.csv", "--pictures", tmp_path / "sheets")
-    assert (done.code, "predict --pictures" in done.err) == (2, True)
+    done = manyhot("predict", model, folder / "table.csv", "-o", tmp_path / "o", "--explain")
+    assert (done.code, "labels of pixels cannot be explained" in done.err) == (2, True)
+    done = manyhot("evaluate", model, folder / "table.csv", "--plots", tmp_path / "sheets")
+    assert (done.code, "predict --plots" in done.err) == (2, True)
     assert not (tmp_path / "sheets").exists()
-    done = manyhot("predict", model, folder / "table.csv", "-o", tmp_path / "o", "--pictures-limit", 3)
-    assert (done.code, "add --pictures" in done.err) == (2, True)
+    done = manyhot("predict", model, folder / "table.csv", "-o", tmp_path / "o", "--max-plots", 3)
+    assert (done.code, "add --plots" in done.err) == (2, True)
     done = manyhot("predict", model, folder / "table.csv", "-o", tmp_path / "o.csv")
-    assert (done.code, "say a folder for the masks" in done.err) == (2, True)
+    assert (done.code, "give a folder for the masks" in done.err) == (2, True)
     classifier, (X, Y) = load(model), scenes(4)
-    with pytest.raises(InputError, match="reasons are not given"):
-        classifier.draw_answers(X, tmp_path, why=True)
+    with pytest.raises(InputError, match=r"reasons are not given|cannot be explained"):
+        classifier.plot_predictions(X, tmp_path, explain=True)
     with pytest.raises(InputError, match="this one gives every pixel its labels"):
-        classifier.draw_mistakes(X, Y, tmp_path)
+        classifier.plot_errors(X, Y, tmp_path)
     assert isinstance(classifier, MultiLabelClassifier)

@@ -5,7 +5,7 @@ import pytest
 from manyhot.estimators.loading import load
 from tests.cli.conftest import NAMES, songs
 
-FEW = ["--epochs", "2", "--hidden", "8"]
+FEW = ["--epochs", "2", "--hidden-layer-sizes", "8"]
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def test_a_stream_trains_a_model_that_predicts(manyhot, large, tmp_path):
     assert done.document["labels"] == NAMES
     assert "Trained from a stream of 400 rows" in done.document["report"]["notes"][-1]
     assert load(model).model_.n_members == 1
-    assert load(model).reading_ == {"labels": "mood_*"}
+    assert load(model).read_options_ == {"labels": "mood_*"}
     assert "read piece by piece" in done.err
-    done = manyhot("predict", model, large, "-o", tmp_path / "answers.csv", "--json")
+    done = manyhot("predict", model, large, "-o", tmp_path / "predictions.csv", "--json")
     assert done.document["rows"] == 400
     assert manyhot("train", large, "--labels", "mood_*", "-o", model, "--stream", "--quiet", *FEW).err == ""
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "songs.csv", "songs.manyhot"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["predictions.csv", "songs.csv", "songs.manyhot"]
 
 
 @pytest.mark.slow
@@ -39,7 +39,7 @@ def test_little_memory_makes_a_stream_and_stops_what_needs_all_rows(manyhot, lar
     assert "more memory than there is" in done.err
     done = manyhot("train", large, "--labels", "mood_*", "-o", model, "--no-stream", *FEW)
     assert "piece by piece" not in done.err
-    for words in (["cv", large], ["compare-heads", large], ["doctor", large], ["evaluate", bundle, large]):
+    for words in (["cv", large], ["compare-heads", large], ["check", large], ["evaluate", bundle, large]):
         done = manyhot(*words, "--labels", "mood_*")
         assert done.code == 2, words
         assert "needs all rows in memory" in done.err

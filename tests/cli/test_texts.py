@@ -20,23 +20,30 @@ def notes(tmp_path):
 
 @pytest.mark.slow
 def test_settings_of_texts_are_flags(manyhot, notes, tmp_path):
-    flags = ["--kind", "note=text", "--text", "ngrams", "--text-settings", "max_words=16,max_characters=0,hashed=true"]
+    flags = [
+        "--column-type",
+        "note=text",
+        "--text",
+        "tfidf",
+        "--text-params",
+        "max_words=16,max_characters=0,hashed=true",
+    ]
     done = manyhot("train", notes, "--labels", "is_*", "-o", tmp_path / "n.manyhot", "--quiet", *flags, *SMALL)
     assert done.code == 0, done.err
     model = load(tmp_path / "n.manyhot")
-    assert model.text_settings == {"max_words": 16, "max_characters": 0, "hashed": True}
+    assert model.text_params == {"max_words": 16, "max_characters": 0, "hashed": True}
     assert model.model_.encoder.shapes() == {"text": (16,)}
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
-        (["--text", "ngrms"], "did you mean 'ngrams'"),
-        (["--text-settings", "max_word=3"], "did you mean 'max_words'"),
-        (["--text-settings", "max_words"], "expected NAME=VALUE"),
+        (["--text", "tfdif"], "did you mean 'tfidf'"),
+        (["--text-params", "max_word=3"], "did you mean 'max_words'"),
+        (["--text-params", "max_words"], "expected NAME=VALUE"),
     ],
 )
-def test_a_wrong_setting_is_named(manyhot, notes, tmp_path, flags, told):
+def test_a_wrong_setting_is_named(manyhot, notes, tmp_path, flags, message):
     done = manyhot("train", notes, "--labels", "is_*", "-o", tmp_path / "n.manyhot", *flags)
     assert done.code == 2
-    assert told in " ".join(done.err.split())
+    assert message in " ".join(done.err.split())

@@ -34,7 +34,7 @@ def test_they_are_shown_and_nothing_is_written(manyhot, bundle):
 
 @pytest.mark.slow
 def test_set_by_hand_they_are_used_in_python_at_the_command_line_and_after_a_second_load(manyhot, bundle, tmp_path):
-    done = manyhot("thresholds", bundle, "--for", "f1_micro", "--set", "mood_sad=0.875", "--json")
+    done = manyhot("thresholds", bundle, "--metric", "f1_micro", "--set", "mood_sad=0.875", "--json")
     assert done.code == 0, done.err
     assert {row["label"]: row["threshold"] for row in done.document["labels"]}["mood_sad"] == 0.875
     assert done.document["decision"] == "f1_micro"
@@ -66,48 +66,48 @@ def test_another_file_can_take_the_change(manyhot, bundle, tmp_path):
 @pytest.mark.slow
 def test_rules_are_kept_beside_each_other(manyhot, bundle):
     assert manyhot("thresholds", bundle, "--exclusive", "mood_sad|mood_fast").code == 0
-    done = manyhot("thresholds", bundle, "--implies", "mood_quiet>mood_sad", "--most-labels", "2", "--json")
+    done = manyhot("thresholds", bundle, "--implies", "mood_quiet>mood_sad", "--max-labels", "2", "--json")
     rules = done.document["rules"]
     assert rules["exclusive"] == [["mood_sad", "mood_fast"]]
     assert rules["implies"] == [["mood_quiet", "mood_sad"]]
-    assert rules["most"] == 2
+    assert rules["max_labels"] == 2
 
 
 @pytest.mark.slow
 def test_the_limit_of_labels_is_lifted_by_zero(manyhot, bundle):
-    assert manyhot("thresholds", bundle, "--most-labels", "2", "--exclusive", "mood_sad|mood_fast").code == 0
-    done = manyhot("thresholds", bundle, "--most-labels", "0", "--json")
+    assert manyhot("thresholds", bundle, "--max-labels", "2", "--exclusive", "mood_sad|mood_fast").code == 0
+    done = manyhot("thresholds", bundle, "--max-labels", "0", "--json")
     assert done.code == 0, done.err
-    assert done.document["rules"]["most"] is None
+    assert done.document["rules"]["max_labels"] is None
     assert done.document["rules"]["exclusive"] == [["mood_sad", "mood_fast"]]
-    assert load(bundle).model_.decider.rules.most is None
+    assert load(bundle).model_.policy.rules.max_labels is None
 
 
 @pytest.mark.slow
 def test_settings_of_the_measure(manyhot, bundle):
-    done = manyhot("thresholds", bundle, "--for", "precision", "--with", "at_least=0.8", "--json")
+    done = manyhot("thresholds", bundle, "--metric", "precision", "--decision-params", "min_precision=0.8", "--json")
     assert done.code == 0, done.err
     assert done.document["decision"] == "precision"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--set", "mood_sat=0.5"], "did you mean 'mood_sad'"),
         (["--set", "mood_sad"], "NAME=NUMBER"),
         (["--set", "mood_sad=2"], "from 0"),
-        (["--for", "f1_mikro"], "did you mean 'f1_micro'"),
-        (["--with", "at_least=0.5"], "--for"),
+        (["--metric", "f1_mikro"], "did you mean 'f1_micro'"),
+        (["--decision-params", "min_precision=0.5"], "--metric"),
         (["--implies", "mood_sad"], "child>parent"),
         (["--exclusive", "mood_sad|nobody"], "nobody"),
     ],
 )
-def test_what_is_wrong_is_told_and_changes_nothing(manyhot, bundle, words, told):
+def test_what_is_wrong_is_told_and_changes_nothing(manyhot, bundle, words, message):
     before = bundle.read_bytes()
     done = manyhot("thresholds", bundle, *words)
     assert done.code == 2
-    assert told in done.err
+    assert message in done.err
     assert "Traceback" not in done.err
     assert bundle.read_bytes() == before
 
@@ -138,7 +138,7 @@ def test_a_promise_from_a_file(manyhot, bundle, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([], "miss_rate"),
         (["--miss-rate", "0.1", "--false-discovery-rate", "0.1"], "say one"),
@@ -146,49 +146,49 @@ def test_a_promise_from_a_file(manyhot, bundle, tmp_path):
         (["--miss-rate", "3"], "3"),
     ],
 )
-def test_a_promise_that_cannot_be_made_is_told_and_changes_nothing(manyhot, bundle, tmp_path, words, told):
+def test_a_promise_that_cannot_be_made_is_told_and_changes_nothing(manyhot, bundle, tmp_path, words, message):
     songs(80, seed=2).write_csv(tmp_path / "aside.csv")
     before = bundle.read_bytes()
     done = manyhot("guarantee", bundle, tmp_path / "aside.csv", *words)
     assert done.code == 2
-    assert told in done.err
+    assert message in done.err
     assert bundle.read_bytes() == before
 
 
 @pytest.mark.slow
 def test_settings_of_losses_and_rules_are_flags_of_train(manyhot, tmp_path):
     songs(80).write_csv(tmp_path / "songs.csv")
-    words = ["--loss", "focal", "--loss-settings", "gamma=1.5", "--label-weights", "mood_sad=2,mood_fast=0.5"]
-    words += ["--label-smoothing", "0.05", "--decide", "precision", "--decide-settings", "at_least=0.7"]
-    words += ["--implies", "mood_quiet>mood_sad", "--calibrate", "platt", "--most-labels", "2"]
+    words = ["--loss", "focal", "--loss-params", "gamma=1.5", "--label-weights", "mood_sad=2,mood_fast=0.5"]
+    words += ["--label-smoothing", "0.05", "--decision", "precision", "--decision-params", "min_precision=0.7"]
+    words += ["--implies", "mood_quiet>mood_sad", "--calibration", "platt", "--max-labels", "2"]
     path = tmp_path / "a.manyhot"
     done = manyhot("train", tmp_path / "songs.csv", *LABELS, "-o", path, *SMALL, *words, "--json", "--quiet")
     assert done.code == 0, done.err
-    plan = done.document["report"]["plan"]
-    assert plan["loss_settings"] == {"gamma": 1.5, "balance": 0.5}
-    assert plan["label_weights"] == {"mood_sad": 2, "mood_fast": 0.5}
-    assert plan["implies"] == [["mood_quiet", "mood_sad"]]
-    assert plan["most_labels"] == 2
-    assert load(path).get_params()["calibrate"] == "platt"
-    for wrong, told in (
-        (["--loss", "focal", "--loss-settings", "gama=2"], "did you mean 'gamma'"),
-        (["--loss", "focal", "--loss-settings", "gamma"], "NAME=VALUE"),
+    config = done.document["report"]["config"]
+    assert config["loss_params"] == {"gamma": 1.5, "balance": 0.5}
+    assert config["label_weights"] == {"mood_sad": 2, "mood_fast": 0.5}
+    assert config["implies"] == [["mood_quiet", "mood_sad"]]
+    assert config["max_labels"] == 2
+    assert load(path).get_params()["calibration"] == "platt"
+    for wrong, message in (
+        (["--loss", "focal", "--loss-params", "gama=2"], "did you mean 'gamma'"),
+        (["--loss", "focal", "--loss-params", "gamma"], "NAME=VALUE"),
         (["--label-weights", "ballanced"], "did you mean 'balanced'"),
         (["--label-weights", "mood_sat=2"], "did you mean 'mood_sad'"),
         (["--loss", "zlpr", "--label-smoothing", "0.1"], "smoothing"),
-        (["--decide", "precision"], "at_least"),
-        (["--calibrate", "plat"], "did you mean 'platt'"),
+        (["--decision", "precision"], "min_precision"),
+        (["--calibration", "plat"], "did you mean 'platt'"),
     ):
         done = manyhot("train", tmp_path / "songs.csv", *LABELS, "-o", tmp_path / "b.manyhot", *SMALL, *wrong)
         assert done.code == 2, wrong
-        assert told in done.err, (wrong, done.err)
+        assert message in done.err, (wrong, done.err)
         assert not (tmp_path / "b.manyhot").exists()
 
 
 @pytest.mark.slow
 def test_a_picture_of_scores_beside_frequencies(manyhot, bundle, tmp_path):
-    done = manyhot("inspect", bundle, "--picture", tmp_path / "reliability.svg")
+    done = manyhot("inspect", bundle, "--plot", tmp_path / "reliability.svg")
     assert done.code == 0, done.err
-    drawn = (tmp_path / "reliability.svg").read_text()
-    assert all(name in drawn for name in ("all labels", *NAMES))
-    assert manyhot("inspect", bundle, "--picture", tmp_path / "reliability.txt").code == 2
+    svg = (tmp_path / "reliability.svg").read_text()
+    assert all(name in svg for name in ("all labels", *NAMES))
+    assert manyhot("inspect", bundle, "--plot", tmp_path / "reliability.txt").code == 2

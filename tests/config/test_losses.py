@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from manyhot.config.losses import LOSS_SETTINGS, LossParam, loss_settings
+from manyhot.config.losses import LOSS_SETTINGS, LossParam, loss_params
 from manyhot.errors import InputError
 
 
@@ -12,29 +12,29 @@ def test_defaults_lie_in_their_ranges_and_are_filled_in(loss):
     for setting in LOSS_SETTINGS[loss].values():
         assert isinstance(setting, LossParam)
         assert setting.low < setting.high
-        assert setting.meaning
-    filled = loss_settings(loss, {})
+        assert setting.description
+    filled = loss_params(loss, {})
     assert filled == {name: setting.default for name, setting in LOSS_SETTINGS[loss].items()}
     assert all(isinstance(value, float) for value in filled.values())
     for name, setting in LOSS_SETTINGS[loss].items():
-        assert loss_settings(loss, {name: setting.high}) == {**filled, name: setting.high}
+        assert loss_params(loss, {name: setting.high}) == {**filled, name: setting.high}
         for wrong in (setting.low - 1, setting.high + 1, float("nan"), "much", True, None):
             with pytest.raises(InputError, match=f"{name}: got .*, expected a number from") as caught:
-                loss_settings(loss, {name: wrong})
-            assert caught.value.argument == "loss_settings"
+                loss_params(loss, {name: wrong})
+            assert caught.value.argument == "loss_params"
 
 
 def test_unknown_names_are_answered_with_a_suggestion():
     with pytest.raises(InputError, match="no setting 'gama', it has gamma, balance; did you mean 'gamma'") as caught:
-        loss_settings("focal", {"gama": 1})
-    assert caught.value.argument == "loss_settings"
+        loss_params("focal", {"gama": 1})
+    assert caught.value.argument == "loss_params"
     with pytest.raises(InputError, match="'zlpr' has no setting 'gamma', it has none"):
-        loss_settings("zlpr", {"gamma": 1})
+        loss_params("zlpr", {"gamma": 1})
     with pytest.raises(InputError, match="did you mean 'focal'") as caught:
-        loss_settings("focall", {})
+        loss_params("focall", {})
     assert caught.value.argument == "loss"
     with pytest.raises(InputError, match="expected names with numbers"):
-        loss_settings("focal", [("gamma", 1)])
+        loss_params("focal", [("gamma", 1)])
 
 
 def test_settings_are_known_without_jax():

@@ -66,7 +66,7 @@ def test_shell_lines_run_as_they_are_typed(tmp_path, monkeypatch):
     shallow_backbones(monkeypatch)
     for module in TRAINING:
         monkeypatch.setattr(
-            module, "resolve_auto", lambda plan, *given, **named: resolve_auto(small(plan), *given, **named)
+            module, "resolve_auto", lambda config, *given, **named: resolve_auto(small(config), *given, **named)
         )
     type_all(tmp_path, monkeypatch)
 
@@ -77,13 +77,13 @@ def test_shell_lines_run_as_they_are_typed_with_every_default(tmp_path, monkeypa
     type_all(tmp_path, monkeypatch)
 
 
-def small(plan):
-    """The plan with few members, epochs and filters, unless it was told how many."""
-    members, epochs = (2 if told == "auto" else told for told in (plan.members, plan.epochs))
-    images = plan.image_settings or {}
+def small(config):
+    """The config with few members, epochs and filters, unless it was told how many."""
+    members, epochs = (2 if told == "auto" else told for told in (config.n_members, config.epochs))
+    images = config.image_params or {}
     if not {"backbone", "filters"} & set(images):
         images = {**images, "filters": (4, 4)}
-    return replace(plan, members=members, epochs=epochs, image_settings=images)
+    return replace(config, n_members=members, epochs=epochs, image_params=images)
 
 
 def type_all(folder, monkeypatch):
@@ -95,7 +95,7 @@ def type_all(folder, monkeypatch):
     make_files(folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MANYHOT_CACHE", str(folder / "cache"))
-    monkeypatch.setattr("manyhot.networks.pretrained_backbone._downloaded", without_download)
+    monkeypatch.setattr("manyhot.networks.pretrained_backbone._download_backbone", without_download)
     assert len(SHELL["README.md"]) >= 25
     for line in (line for lines in SHELL.values() for line in lines):
         words = shlex.split(line)[1:]
@@ -177,4 +177,4 @@ def test_modules_in_the_map_exist():
         name for row in re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE) for name in re.findall(r"`(.*?)`", row)
     ]
     there = {path.name + ("/" if path.is_dir() else "") for path in (ROOT / "src/manyhot").iterdir()}
-    assert set(names) == there - {"__init__.py", "__main__.py", "version.py", "__pycache__/"}
+    assert set(names) == there - {"__init__.py", "__main__.py", "version.py", "py.typed", "__pycache__/"}

@@ -73,7 +73,7 @@ def letters(texts: list[str]) -> np.ndarray:
 
 
 def by_function() -> TableEncoder:
-    encoder = TableEncoder({"x": "numeric", "title": "text", "body": "text"}, "own", {"cache": False})
+    encoder = TableEncoder({"x": "numeric", "title": "text", "body": "text"}, "custom", {"cache": False})
     encoder.texts.attach(letters)
     return encoder
 
@@ -89,9 +89,9 @@ class Corner:
 
 
 def by_backbone() -> TableEncoder:
-    kinds = {"x": "numeric", "front": "image", "back": "image"}
-    encoder = TableEncoder(kinds, image_settings={"backbone": Corner.name, "size": 32})
-    encoder.looks.attach(ImageFeatures(Corner(), is_kept=False))
+    column_types = {"x": "numeric", "front": "image", "back": "image"}
+    encoder = TableEncoder(column_types, image_params={"backbone": Corner.name, "size": 32})
+    encoder.images.attach(ImageFeatures(Corner(), is_cached=False))
     return encoder
 
 
@@ -102,10 +102,10 @@ CASES = {
     "categories": (lambda: TableEncoder({"c": "categorical"}), table),
     "categories beside texts": (lambda: TableEncoder({"c": "categorical", "title": "text"}), coloured_texts),
     "texts": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}), texts),
-    "one text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_characters": 300}), texts),
+    "one text": (lambda: TableEncoder({"title": "text"}, text_params={"max_characters": 300}), texts),
     "categories beside images": (lambda: TableEncoder({"c": "categorical", "back": "image"}), coloured_images),
     "images": (lambda: TableEncoder({"x": "numeric", "front": "image", "back": "image"}), images),
-    "hashed text": (lambda: TableEncoder({"title": "text"}, text_settings={"max_words": 50, "hashed": True}), texts),
+    "hashed text": (lambda: TableEncoder({"title": "text"}, text_params={"max_words": 50, "hashed": True}), texts),
     "words": (lambda: TableEncoder({"x": "numeric", "title": "text", "body": "text"}, "embeddings"), texts),
     "dense": (lambda: MatrixEncoder(list("uvwxyz")), dense),
     "plain": (lambda: PlainEncoder([f"f{j}" for j in range(20)]), sparse),
@@ -139,7 +139,7 @@ def test_blocks_are_finite_float32_of_the_announced_width(case):
             assert block.dtype == np.int32
             assert 0 <= block.min() <= block.max() < encoder.vocabularies[name]
             continue
-        if name in encoder.images:
+        if name in encoder.image_scaling:
             assert block.dtype == np.uint8
             continue
         assert block.dtype == np.float32
@@ -167,7 +167,7 @@ def test_a_described_encoder_does_the_same(case):
     if make is by_function:
         again.texts.attach(letters)
     if make is by_backbone:
-        again.looks.attach(ImageFeatures(Corner(), is_kept=False))
+        again.images.attach(ImageFeatures(Corner(), is_cached=False))
     for name, block in as_dense(encoder.transform(rows(1))).items():
         np.testing.assert_array_equal(as_dense(again.transform(rows(1)))[name], block)
 
@@ -195,13 +195,13 @@ def test_every_input_has_a_source(case):
     there = list(encoder.sources(X, blocks))
     assert len(there) == N
     for row, sources in enumerate(there):
-        assert len(sources.what) == len(sources.column)
+        assert len(sources.names) == len(sources.column)
         assert set(sources.column) <= set(encoder.names)
         assert set(sources.shares) == set(blocks)
         for name, share in sources.shares.items():
             block = blocks[name]
             width = block.indptr[row + 1] - block.indptr[row] if sp.issparse(block) else block.shape[1]
-            assert share.shape == (len(sources.what), width)
+            assert share.shape == (len(sources.names), width)
             np.testing.assert_allclose(share.sum(axis=0), np.ones((1, width)), atol=1e-12)
 
 

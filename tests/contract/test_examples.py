@@ -104,7 +104,7 @@ def test_a_folder_that_lacks_a_part_is_told_in_one_line(tmp_path):
 def test_synthetic_cv():
     """The full size: thirty folds take a second or two."""
     answer = answer_of_process("synthetic_cv.py", "--data", str(DATA))
-    assert answer["folds"] == 30
+    assert answer["n_fits"] == 30
     assert 0.80 < answer["subset_accuracy"] < 0.83
     assert 0.01 < answer["std"] < 0.06
     assert answer["low"] < answer["subset_accuracy"] < answer["high"]
@@ -113,9 +113,9 @@ def test_synthetic_cv():
 
 @pytest.mark.slow
 def test_wide_network():
-    answer = answer_of("wide_network.py", "--rows", "1500", "--hidden", "60,20", "--batch-size", "50")
-    assert answer["tuned"]["f1_macro"] > answer["half"]["f1_macro"]
-    assert answer["tuned"]["lrap"] > 0.5
+    answer = answer_of("wide_network.py", "--rows", "1500", "--hidden-layer-sizes", "60,20", "--batch-size", "50")
+    assert answer["decision"]["f1_macro"] > answer["fixed"]["f1_macro"]
+    assert answer["decision"]["lrap"] > 0.5
 
 
 @pytest.mark.slow
@@ -146,17 +146,17 @@ def test_emotions_in_comments_as_its_usage_says(tmp_path):
     for part, n in (("train", 60), ("test", 20)):
         rows = (f"{('good', 'bad', 'dark')[k % 3]} day {k}\t{k % 3}\tc{k}\n" for k in range(n))
         (tmp_path / f"{part}.tsv").write_text("".join(rows))
-    assert answer_of("emotions_in_comments.py", "--data", str(tmp_path), "--seed", "1")["rows"] == 60
+    assert answer_of("emotions_in_comments.py", "--data", str(tmp_path), "--random-state", "1")["rows"] == 60
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "arxiv_data.csv.gz"])
 def test_paper_topics(data_folder, name):
     place = data_folder("arxiv1000") / name
-    answer = answer_of("paper_topics.py", "--data", str(place), "--hidden", "64,32", "--members", "2")
+    answer = answer_of("paper_topics.py", "--data", str(place), "--hidden-layer-sizes", "64,32", "--n-members", "2")
     assert answer["f1_micro"] > 0.6
     assert answer["lrap"] > 0.7
-    assert answer["element_accuracy_of_no_answers"] > 0.8
+    assert answer["element_accuracy_of_no_predictions"] > 0.8
 
 
 @pytest.mark.slow
@@ -167,7 +167,7 @@ def test_digits_and_more(data_folder):
     assert answer["element_accuracy"] > 0.93
     assert 0 < answer["subset_accuracy"] < 1
     assert answer["loss"] < 0.2
-    assert answer["pictures"] == ["heads.svg", "image-9.png"]
+    assert answer["plots"] == ["heads.svg", "image-9.png"]
 
 
 @pytest.mark.slow
@@ -179,14 +179,14 @@ def test_land_use(data_folder, tmp_path):
         (tmp_path / "images" / part).mkdir(parents=True)
         for photo in sorted((folder / "images" / part).iterdir())[::12]:
             (tmp_path / "images" / part / photo.name).symlink_to(photo)
-    words = ("--size", "32", "--members", "1", "--epochs", "2")
+    words = ("--size", "32", "--n-members", "1", "--epochs", "2")
     answer = answer_of("land_use.py", "--data", str(tmp_path), *words)
     assert answer["map"] > 0.3
 
 
 @pytest.mark.slow
 def test_movie_posters():
-    answer = answer_of("movie_posters.py", "--drawn", "160", "--epochs", "6", "--members", "1")
+    answer = answer_of("movie_posters.py", "--drawn", "160", "--epochs", "6", "--n-members", "1")
     assert answer["genres"] == ["comedy", "drama", "romance", "sci-fi", "thriller"]
     assert answer["f1_micro"] > 0.6
 
@@ -195,7 +195,7 @@ def test_movie_posters():
 def test_cells(data_folder):
     """A few images and epochs; the whole takes minutes."""
     folder = data_folder("nuclei_dsb2018")
-    small = ["--images", "30", "--members", "1", "--epochs", "6", "--batch-size", "2", "--filters", "8x16x32"]
+    small = ["--images", "30", "--n-members", "1", "--epochs", "6", "--batch-size", "2", "--filters", "8x16x32"]
     answer = answer_of("cells.py", "--data", str(folder), *small)
     assert set(answer["test"]) == {"nucleus", "boundary", "touching"}
     assert answer["test"]["nucleus"]["dice"] > 0.4

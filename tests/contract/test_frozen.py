@@ -39,7 +39,7 @@ NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) fo
 TABLES = {
     "encoder": set(ENCODERS),
     "text": set(TEXT_KINDS),
-    "network": {*BUILDERS, "own"},
+    "network": {*BUILDERS, "custom"},
     "decision": set(DECISIONS),
     "calibration": set(calibration.KINDS),
     "loss": {name for name, _ in LOSSES},
@@ -127,6 +127,6 @@ def test_a_difference_of_one_bit_is_found():
 
 @pytest.mark.slow
 def test_a_checkout_answers_as_itself():
-    command = [sys.executable, compare.__file__, str(ROOT), str(ROOT), "table", "own_two_inputs"]
+    command = [sys.executable, compare.__file__, str(ROOT), str(ROOT), "table", "custom_two_inputs"]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.split()) == (0, ["table", "same", "own_two_inputs", "same"]), done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, ["table", "same", "custom_two_inputs", "same"]), done.stderr

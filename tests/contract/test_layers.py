@@ -40,9 +40,9 @@ Y = (X[:, :2] > 0.3).astype(int)
 lines = ["a,b,c,d,y_p,y_q", *(",".join(map(str, [*x, *y])) for x, y in zip(X, Y))]
 with open("rows.csv", "w") as file:
     print(*lines, sep=chr(10), file=file)
-small = {"epochs": 2, "members": 2, "quiet": True}
+small = {"epochs": 2, "n_members": 2, "verbose": 0}
 traced(lambda: MultiLabelClassifier(**small).fit(X, Y).save("rows.manyhot"))
-flags = ["--epochs", "2", "--members", "2", "--quiet"]
+flags = ["--epochs", "2", "--n-members", "2", "--quiet"]
 traced(lambda: main(["train", "rows.csv", "--labels", "y_*", "-o", "rows.manyhot", *flags]))
 classifier = load("rows.manyhot")
 traced(lambda: classifier.predict_proba(X))

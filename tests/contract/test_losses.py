@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyhot.backend import jax, keras, precision
-from manyhot.config.losses import LOSS_SETTINGS, LOSS_SPECS, loss_settings
+from manyhot.backend import jax, keras, use_dtype
+from manyhot.config.losses import LOSS_SETTINGS, LOSS_SPECS, loss_params
 from manyhot.engine.losses import LOSSES, OUTPUTS, LossContext
 from tests.reference import losses as slow
 
@@ -63,7 +63,7 @@ def facts_of(settings, positives, known, dtype):
 
 def facts_for(name, n_labels, dtype=np.float32, **given):
     rare_to_common = np.linspace(0, 30, n_labels)
-    return facts_of(loss_settings(name[0], given), rare_to_common, np.full(n_labels, 40.0), dtype)
+    return facts_of(loss_params(name[0], given), rare_to_common, np.full(n_labels, 40.0), dtype)
 
 
 def drawn(name, seed, dtype=np.float64):
@@ -101,7 +101,7 @@ def test_it_is_the_equation_of_its_paper(name, dtype):
     tolerance = 1e-9 if dtype == "float64" else 1e-6
     if (dtype, *name) == ("float32", "binary_crossentropy", "softmax"):
         tolerance = 1e-4  # 1 - p of a label that takes nearly all of the softmax has few digits
-    with precision(dtype):
+    with use_dtype(dtype):
         for seed in range(36):
             batch = drawn(name, seed, np.dtype(dtype))
             values = np.asarray(fast(name)(*batch))
@@ -118,7 +118,7 @@ def test_it_is_the_equation_of_its_paper(name, dtype):
 @pytest.mark.slow
 @every_loss
 def test_its_gradient_is_that_of_finite_differences(name):
-    with precision("float64"):
+    with use_dtype("float64"):
         for seed in (2, 8):
             logits, targets, mask, facts = drawn(name, seed)
             logits, mask[0, 0] = logits.clip(-4, 4), True
@@ -186,7 +186,7 @@ def test_nothing_known_is_no_loss_but_finite(name):
     logits = np.random.default_rng(5).normal(size=(8, 5)).astype(np.float32)
     mask = np.zeros((8, 5), bool)
     for targets in (np.zeros((8, 5), np.float32), np.ones((8, 5), np.float32)):
-        facts = facts_of(loss_settings(name[0], {}), np.zeros(5), np.zeros(5), np.float32)
+        facts = facts_of(loss_params(name[0], {}), np.zeros(5), np.zeros(5), np.float32)
         assert np.isfinite(fast(name)(logits, targets, mask, facts)).all()
         gradient = slope(name)(logits, targets, mask, facts)
         assert not np.asarray(gradient).any()
@@ -302,7 +302,7 @@ def test_it_has_the_numbers_of_timm(case):
     name = (case["loss"], "sigmoid")
     logits, targets = (np.array(TIMM[key], np.float32) for key in ("logits", "targets"))
     known = np.full(4, TIMM["rows"])
-    facts = facts_of(loss_settings(case["loss"], case["settings"]), TIMM["positives"], known, np.float32)
+    facts = facts_of(loss_params(case["loss"], case["settings"]), TIMM["positives"], known, np.float32)
     mask = np.ones(logits.shape, bool)
     held = np.ones(len(logits), bool)
     if case["loss"] == "distribution_balanced":  # rows without a yes are on purpose not as there
@@ -354,7 +354,7 @@ def test_a_special_case_is_another_loss(loss, given, same_as, with_settings):
     counts = np.full(5, 7.0) if "beta" not in given else np.arange(1.0, 6)
     one, other = (
         fast((name, "sigmoid"))(
-            logits, targets, mask, facts_of(loss_settings(name, told), counts, counts + 50, "float32")
+            logits, targets, mask, facts_of(loss_params(name, told), counts, counts + 50, "float32")
         )
         for name, told in ((loss, given), (same_as, with_settings))
     )
@@ -363,7 +363,7 @@ def test_a_special_case_is_another_loss(loss, given, same_as, with_settings):
 
 def test_rare_labels_count_more_where_counts_matter():
     logits, mask = np.zeros((1, 3), np.float32), np.ones((1, 3), bool)
-    facts = facts_of(loss_settings("class_balanced", {}), [2, 20, 200], [500] * 3, np.float32)
+    facts = facts_of(loss_params("class_balanced", {}), [2, 20, 200], [500] * 3, np.float32)
     values = np.asarray(fast(("class_balanced", "sigmoid"))(logits, np.ones_like(logits), mask, facts))[0]
     assert values[0] > 5 * values[1] > 25 * values[2] > 0
 
@@ -371,7 +371,7 @@ def test_rare_labels_count_more_where_counts_matter():
 def test_a_row_without_a_yes_weighs_like_a_label_that_a_row_holds_alone():
     logits, mask = np.ones((2, 3), np.float32), np.ones((2, 3), bool)
     targets = np.array([[1, 0, 0], [0, 0, 0]], np.float32)
-    facts = facts_of(loss_settings("distribution_balanced", {}), [9, 9, 9], [50] * 3, np.float32)
+    facts = facts_of(loss_params("distribution_balanced", {}), [9, 9, 9], [50] * 3, np.float32)
     values = np.asarray(fast(("distribution_balanced", "sigmoid"))(logits, targets, mask, facts))
     assert values[1] == pytest.approx(values[0, 1])
 

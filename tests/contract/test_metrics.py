@@ -1,4 +1,4 @@
-"""Every measure through the same questions."""
+"""Every metric through the same questions."""
 
 import math
 
@@ -9,16 +9,19 @@ from hypothesis import strategies as st
 
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import MEASURES, Score, measure
+from manyhot.evaluation.metrics import METRICS, Score, compute_metrics, intervals
+from manyhot.evaluation.metrics.registry import Metric
+from manyhot.reports.html.measure import measure_page
 from tests.reference.metrics import all_measures, baselines
+from tests.reports.html.made_up import make_page_inputs
 
 K = 2
 
 
 def ask(name, targets, scores, decisions, k=K):
-    row = MEASURES[name]
+    row = METRICS[name]
     answers = scores if row.needs == "scores" else decisions
-    return row.function(targets, answers, k) if name.endswith("_at_k") else row.function(targets, answers)
+    return row.compute(targets, answers, k)
 
 
 def assert_same(one: Score, other: Score):
@@ -55,8 +58,8 @@ def problems(draw):
 def test_all_measures_and_baselines_are_what_their_definitions_say(problem):
     values, known, scores, decisions, k = problem
     truth, rivals = all_measures(values, known, scores, decisions, k), baselines(values, known, k)
-    found = measure(Targets(values, known), scores, decisions, k)
-    assert list(found) == list(MEASURES)
+    found = compute_metrics(Targets(values, known), scores, decisions, k)
+    assert list(found) == list(METRICS)
     for name, score in found.items():
         assert score.value == pytest.approx(truth[name], abs=1e-12, nan_ok=True), name
         if math.isnan(score.value):
@@ -73,22 +76,22 @@ def test_the_order_of_rows_and_labels_does_not_matter(problem, random):
     random.shuffle(rows)
     random.shuffle(labels)
     turned = [array[rows][:, labels] for array in (values, known, scores, decisions)]
-    before = measure(Targets(values, known), scores, decisions, k)
-    after = measure(Targets(*turned[:2]), *turned[2:], k)
-    for name in MEASURES:
+    before = compute_metrics(Targets(values, known), scores, decisions, k)
+    after = compute_metrics(Targets(*turned[:2]), *turned[2:], k)
+    for name in METRICS:
         assert_same(after[name], before[name])
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_alone_it_says_what_it_says_among_all(name):
     values, known, scores, decisions = made_up()
     targets = Targets(values, known)
-    together = measure(targets, scores, decisions, K)
+    together = compute_metrics(targets, scores, decisions, K)
     assert ask(name, targets, scores, decisions) == together[name]
-    assert measure(targets, scores, decisions, K, names=[name]) == {name: together[name]}
+    assert compute_metrics(targets, scores, decisions, K, names=[name]) == {name: together[name]}
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_what_is_answered_where_nothing_is_known_changes_nothing(name):
     values, known, scores, decisions = made_up()
     targets = Targets(values, known)
@@ -97,7 +100,7 @@ def test_what_is_answered_where_nothing_is_known_changes_nothing(name):
     assert other == before
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_rows_and_labels_with_nothing_known_are_as_if_they_were_not_there(name):
     values, _, scores, decisions = made_up()
     known = np.ones(values.shape, dtype=bool)
@@ -110,7 +113,7 @@ def test_rows_and_labels_with_nothing_known_are_as_if_they_were_not_there(name):
     assert masked.n_labels <= len(labels)
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_pixels_are_rows(name):
     values, known, scores, decisions = made_up()
     flat = ask(name, Targets(values, known), scores, decisions)
@@ -119,7 +122,7 @@ def test_pixels_are_rows(name):
     assert ask(name, deep, scores.reshape(shape), decisions.reshape(shape)) == flat
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("shape", [(0, 3), (4, 3)])
 def test_nothing_to_score_is_nan(name, shape):
     nothing = np.zeros(shape, dtype=bool)
@@ -128,21 +131,21 @@ def test_nothing_to_score_is_nan(name, shape):
     assert (score.n_labels, score.n_samples, score.baseline) == (0, 0, None)
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_perfect_answers_are_the_best_there_is_and_beat_the_baseline(name):
     rng = np.random.default_rng(3)
     values = rng.random((200, 6)) < 0.3
     scores = np.where(values, 0.6, 0.4) + rng.random(values.shape) / 10
     score = ask(name, Targets(values), scores, values, k=1)
     positives = values.sum(axis=1)
-    best = {"coverage_error": positives[positives > 0].mean()}.get(name, float(MEASURES[name].higher_is_better))
+    best = {"coverage_error": positives[positives > 0].mean()}.get(name, float(METRICS[name].higher_is_better))
     assert score.value == pytest.approx(best)
     assert score.baseline is not None
-    assert (score.value > score.baseline) == MEASURES[name].higher_is_better
+    assert (score.value > score.baseline) == METRICS[name].higher_is_better
     assert score.value != score.baseline
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_float32_scores_and_whole_number_decisions_are_taken_as_they_are(name):
     values, known, scores, decisions = made_up()
     targets = Targets(values, known)
@@ -151,11 +154,11 @@ def test_float32_scores_and_whole_number_decisions_are_taken_as_they_are(name):
     assert_same(one, ask(name, targets, rounded.astype(np.float64), decisions.astype(np.int8)))
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_what_is_wrong_is_refused_by_the_name_of_the_argument(name):
     values, _, scores, decisions = made_up()
     targets = Targets(values)
-    needs = MEASURES[name].needs
+    needs = METRICS[name].needs
     with pytest.raises(InputError, match=f"{needs}.*got shape"):
         ask(name, targets, scores[:, :-1], decisions[:, :-1])
     bad_scores, bad_decisions = scores.copy(), decisions.astype(float)
@@ -165,12 +168,41 @@ def test_what_is_wrong_is_refused_by_the_name_of_the_argument(name):
             ask(name, targets, bad_scores, bad_decisions)
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_the_table_says_what_it_means_and_when_it_misleads(name):
-    row = MEASURES[name]
+    row = METRICS[name]
     assert row.function.__name__ == name
     assert row.needs in ("scores", "decisions")
     assert row.meaning.endswith(".")
     assert row.misleads.endswith(".")
     assert "Args:" in row.function.__doc__
     assert "Returns:" in row.function.__doc__
+
+
+def mean_count(targets: Targets, decisions: np.ndarray, k: int) -> Score:
+    """Labels predicted per row, k at most."""
+    return Score(float(np.minimum(decisions.sum(axis=1), k).mean()), decisions.shape[1], len(decisions), 0.0)
+
+
+def test_a_new_metric_needs_its_row_alone(monkeypatch):
+    row = Metric(mean_count, "Labels per row, up to {k}", "decisions", False, "Means.", "Misleads.", upper_bound=5.0)
+    monkeypatch.setitem(METRICS, "mean_count", row)
+    values, known, scores, decisions = made_up()
+    score = compute_metrics(Targets(values, known), scores, decisions, k=3)["mean_count"]
+    assert score.value == np.minimum(decisions.sum(axis=1), 3).mean()
+    interval = intervals(Targets(values, known), scores, decisions, k=3).metrics["mean_count"]
+    assert 0 < interval.low < score.value < interval.high < 3
+    deep = Targets(values.reshape(20, 3, -1), known.reshape(20, 3, -1))
+    deeper = intervals(deep, scores.reshape(20, 3, -1), decisions.reshape(20, 3, -1), k=3).metrics["mean_count"]
+    assert deeper == interval
+    page = measure_page(make_page_inputs())
+    figure = next(figure for figure in page["metrics"] if figure["name"] == "mean_count")
+    assert figure["title"] == "Labels per row, up to 5"
+    assert figure["decision"]["low"] < figure["decision"]["value"] < figure["decision"]["high"]
+
+
+def test_a_report_from_before_a_metric_still_makes_a_page(monkeypatch):
+    inputs = make_page_inputs()
+    row = Metric(mean_count, "Labels per row, up to {k}", "decisions", False, "Means.", "Misleads.", upper_bound=5.0)
+    monkeypatch.setitem(METRICS, "mean_count", row)
+    assert "mean_count" not in {figure["name"] for figure in measure_page(inputs)["metrics"]}

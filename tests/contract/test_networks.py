@@ -6,23 +6,23 @@ from itertools import product
 import numpy as np
 import pytest
 
-from manyhot.backend import jax, precision
+from manyhot.backend import jax, use_dtype
 from manyhot.config import training
 from manyhot.config.images import PIXEL_NETWORKS
 from manyhot.config.text import POOLS
 from manyhot.decisions import calibration, thresholds
 from manyhot.engine.losses import LOSSES, OUTPUTS
 from manyhot.errors import InputError
-from manyhot.networks import BUILDERS, WEIGHT_SHAPES, Start, built_shapes
+from manyhot.networks import BUILDERS, WEIGHT_SHAPES, MemberInitializer, infer_weight_shapes
 
 SETTINGS = [
-    {"hidden": hidden, "activation": "relu", "dropout": dropout, "batch_norm": batch_norm}
+    {"hidden_layer_sizes": hidden, "activation": "relu", "dropout": dropout, "batch_norm": batch_norm}
     for hidden, dropout, batch_norm in product([(), (8,), (8, 5)], [0.0, 0.3], [False, True])
 ]
 IMAGES = {"features": (6,), "image": (9, 8, 3)}
 SHAPES = {
     "mlp": {"features": (6,)},
-    "words": {"features": (6,), "words": (5,)},
+    "embedding_bag": {"features": (6,), "words": (5,)},
     "cnn": IMAGES,
     "resnet": IMAGES,
     "convnext": IMAGES,
@@ -41,7 +41,7 @@ OF_IMAGES = [
 ]
 MORE = {
     "mlp": [{}],
-    "words": [{"vocabularies": {"words": 11}, "units": 4, "pool": pool} for pool in POOLS],
+    "embedding_bag": [{"vocabularies": {"words": 11}, "units": 4, "pool": pool} for pool in POOLS],
     "cnn": OF_IMAGES,
     "resnet": OF_IMAGES,
     "convnext": OF_IMAGES,
@@ -82,8 +82,8 @@ def inputs_of(name: str, n: int, dtype: str, words: int = 0) -> dict:
 @pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "name", "settings"), [*cases()], ids=str)
 def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
-    with precision(dtype):
-        model = BUILDERS[name](SHAPES[name], 3, settings, Start(1, np.array([1.0, 2.0, 3.0]), dtype))
+    with use_dtype(dtype):
+        model = BUILDERS[name](SHAPES[name], 3, settings, MemberInitializer(1, np.array([1.0, 2.0, 3.0]), dtype))
         trainable, fixed = ([v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables))
         inputs = inputs_of(name, 4, dtype)
         quickly = {"xla_backend_optimization_level": 0}  # the mathematics is the same
@@ -99,9 +99,9 @@ def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
     else:
         build = partial(BUILDERS[name], SHAPES[name], 3, settings)
         n_weights = sum(leaf.size for leaf in (*trainable, *fixed))
-        shapes, others = built_shapes(build, n_weights, dtype)
+        shapes, others = infer_weight_shapes(build, n_weights, dtype)
         with pytest.raises(InputError, match="more weights than the file holds"):
-            built_shapes(build, n_weights // 2, dtype)
+            infer_weight_shapes(build, n_weights // 2, dtype)
     assert [tuple(leaf.shape) for leaf in trainable] == shapes
     assert [(tuple(leaf.shape), str(leaf.dtype)) for leaf in fixed] == [(s, t or dtype) for s, t in others]
 
@@ -111,7 +111,10 @@ def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
 def test_a_start_is_reproducible_and_members_differ(name):
     settings = {**SETTINGS[-1], **MORE[name][0]}
     first, again, other = (
-        [np.asarray(v.value) for v in BUILDERS[name](SHAPES[name], 3, settings, Start(seed)).trainable_variables]
+        [
+            np.asarray(v.value)
+            for v in BUILDERS[name](SHAPES[name], 3, settings, MemberInitializer(seed)).trainable_variables
+        ]
         for seed in (1, 1, 2)
     )
     for a, b in zip(first, again, strict=True):
@@ -119,17 +122,17 @@ def test_a_start_is_reproducible_and_members_differ(name):
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_the_plan_knows_every_network_loss_and_head():
+def test_the_config_knows_every_network_loss_and_head():
     assert set(training.NETWORKS) == {"auto", *BUILDERS, training.CUSTOM}
     assert set(training.LOSSES) - {"auto"} == {loss for loss, _ in LOSSES}
     assert set(training.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
 
 
-def test_the_plan_knows_every_decision_and_calibration():
+def test_the_config_knows_every_decision_and_calibration():
     assert tuple(thresholds.DECISIONS) == training.DECISIONS
     assert calibration.CALIBRATIONS == training.CALIBRATIONS
 
 
 def test_a_wrong_activation_is_named():
     with pytest.raises(InputError, match="did you mean 'relu'"):
-        BUILDERS["mlp"]({"features": (6,)}, 3, {**SETTINGS[0], "activation": "relo"}, Start(0))
+        BUILDERS["mlp"]({"features": (6,)}, 3, {**SETTINGS[0], "activation": "relo"}, MemberInitializer(0))

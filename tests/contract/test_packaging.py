@@ -1,13 +1,18 @@
 """What is declared is what is there."""
 
+import ast
 import re
 import tomllib
 from importlib.metadata import requires
+from importlib.resources import files
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 
 import manyhot
+from manyhot.persistence.container import FORMAT
+from tests.floors import lowest_python, lowest_versions
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -41,6 +46,48 @@ def test_constraints_pin_every_direct_dependency_within_its_range():
             assert pinned[requirement.name.lower()] in requirement.specifier, text
 
 
+def test_floors_pin_every_dependency_at_the_lowest_version_that_it_declares():
+    pinned = dict(line.split("==") for line in lowest_versions(PROJECT))
+    extras = PROJECT["optional-dependencies"]
+    declared = [*PROJECT["dependencies"], *extras["static"], *extras["pretrained"], *extras["serve"], *extras["gpu"]]
+    for requirement in map(Requirement, declared):
+        assert f">={pinned[requirement.name]}" in map(str, requirement.specifier), requirement
+        assert pinned[requirement.name] in requirement.specifier, requirement
+    assert set(pinned) == {Requirement(text).name for text in declared}
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (["numpy"], "numpy declares no lowest version"),
+        (["numpy>=2.0", "numpy>=2.1"], "two lowest versions, 2.0 and 2.1"),
+    ],
+)
+def test_a_floor_that_is_missing_or_in_doubt_is_refused(declared, expected):
+    with pytest.raises(ValueError, match=expected):
+        lowest_versions({"dependencies": declared})
+
+
+def test_classifiers_name_the_pythons_from_the_lowest_on():
+    named = [text.rpartition("3.")[2] for text in PROJECT["classifiers"] if text.startswith("Programming Language")]
+    lowest = lowest_python(PROJECT)
+    assert [(3, int(minor)) for minor in named] == [(3, minor) for minor in range(lowest[1], lowest[1] + len(named))]
+    releasing = (ROOT / "docs/releasing.md").read_text()
+    assert [minor for minor in named if f"| 3.{minor} |" not in releasing] == []
+
+
+def test_the_package_says_that_it_has_types():
+    assert files("manyhot").joinpath("py.typed").is_file()
+
+
+def test_names_that_come_on_first_use_have_types():
+    """Without an import for the checker, each of them would be `Any`."""
+    tree = ast.parse(files("manyhot").joinpath("__init__.py").read_text())
+    (guarded,) = (n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")
+    typed = {name.name for line in guarded.body if isinstance(line, ast.ImportFrom) for name in line.names}
+    assert typed == set(manyhot.__all__) - {"__version__"}
+
+
 def test_constraints_name_no_host():
     assert not re.search(r"https?:|file:|@|index-url", (ROOT / "constraints.txt").read_text())
 
@@ -60,3 +107,18 @@ def test_one_file_alone_is_over_400_lines():
 def test_the_changelog_knows_the_version():
     text = (ROOT / "CHANGELOG.md").read_text()
     assert "[Unreleased]" in text or manyhot.__version__ in text
+
+
+def test_the_citation_knows_the_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    fields = dict(re.findall(r"^([a-z-]+): (\S.*)$", text, flags=re.MULTILINE))
+    assert fields["version"] == manyhot.__version__
+    assert fields["license"] == PROJECT["license"]
+    assert fields["cff-version"] == "1.2.0"
+    assert {"message", "title", "abstract"} <= set(fields)
+    assert "\nauthors:\n  - " in text
+
+
+def test_the_table_of_formats_ends_with_the_one_that_is_written():
+    told = (ROOT / "docs/releasing.md").read_text().split("## Saved files")[1].split("\n## ")[0]
+    assert [int(number) for number in re.findall(r"^\| (\d+) \|", told, flags=re.MULTILINE)] == [*range(1, FORMAT + 1)]

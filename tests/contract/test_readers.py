@@ -93,8 +93,8 @@ def test_values_targets_and_names(case):
     np.testing.assert_array_equal(samples.targets.values, TARGETS)
     assert samples.targets.known is None
     assert samples.labels.names == LABELS
-    assert set(samples.feature_names) <= set(samples.kinds)
-    assert not set(LABELS) & set(samples.kinds)
+    assert set(samples.feature_names) <= set(samples.column_types)
+    assert not set(LABELS) & set(samples.column_types)
     assert samples.source == str(path)
 
 
@@ -141,7 +141,7 @@ def test_pieces_make_the_whole(case):
     assert [piece.n_samples for piece in pieces] == [3, 1]
     np.testing.assert_array_equal(np.concatenate([dense(piece) for piece in pieces]), VALUES)
     np.testing.assert_array_equal(np.concatenate([piece.targets.values for piece in pieces]), TARGETS)
-    assert pieces[0].kinds == pieces[1].kinds
+    assert pieces[0].column_types == pieces[1].column_types
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import pytest
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.config.fields import BoolField, ChoiceField, IntField, TextField
-from manyhot.config.text import TEXT_KINDS, text_settings
+from manyhot.config.text import TEXT_KINDS, text_params
 from manyhot.config.training import TrainingConfig, config_from_dict, to_dict
 from manyhot.encoders.text.columns import TEXT_ENCODERS
 from manyhot.errors import InputError
 from tests.fixtures.text_files import preset_folder, static_folder
 
-SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
+SMALL = {"n_members": 2, "n_folds": 2, "epochs": 2, "hidden_layer_sizes": (8,), "batch_size": 16, "verbose": 0}
 SENTENCES = [
     "grün und gut",
     "😀 very good 😀",
@@ -55,13 +55,13 @@ def features(texts):
 """
 """A function of the user's, in a module that another process can import."""
 CASES = {
-    "ngrams": {},
-    "hashed ngrams": {"text": "ngrams", "text_settings": {"hashed": True, "max_words": 64}},
-    "own": {"text": "own"},
+    "tfidf": {},
+    "hashed tfidf": {"text": "tfidf", "text_params": {"hashed": True, "max_words": 64}},
+    "custom": {"text": "custom"},
     "static": {"text": "static"},
-    "embeddings": {"text": "embeddings", "text_settings": {"buckets": 7, "units": 5, "max_tokens": 16}},
+    "embeddings": {"text": "embeddings", "text_params": {"buckets": 7, "units": 5, "max_tokens": 16}},
     "pretrained": {"text": "pretrained"},
-    "mean of embeddings": {"text": "embeddings", "text_settings": {"pool": "mean", "units": 5}},
+    "mean of embeddings": {"text": "embeddings", "text_params": {"pool": "mean", "units": 5}},
 }
 
 NEEDED = {"static": ("tokenizers",), "pretrained": ("keras_hub",)}
@@ -72,9 +72,9 @@ def settings_of(case: str, folder: Path) -> dict:
     """The settings of a case, with the files that they need made in a folder."""
     settings = dict(CASES[case])
     if case == "static":
-        settings["text_settings"] = {"model": str(static_folder(folder / "vectors"))}
+        settings["text_params"] = {"model": str(static_folder(folder / "vectors"))}
     if case == "pretrained":
-        settings["text_settings"] = {"preset": str(preset_folder(folder / "preset")), "max_tokens": 16}
+        settings["text_params"] = {"preset": str(preset_folder(folder / "preset")), "max_tokens": 16}
     return settings
 
 
@@ -99,12 +99,12 @@ def answered(tmp_path_factory):
         place = folder / str(number)
         place.mkdir()
         settings = settings_of(case, place)
-        handed = {"own": words.features, "pretrained": str(place / "preset")}.get(case)
-        if case == "own":
+        handed = {"custom": words.features, "pretrained": str(place / "preset")}.get(case)
+        if case == "custom":
             settings["text"] = handed
-        model = MultiLabelClassifier(kinds=KINDS, **SMALL, **settings).fit(frame(), targets())
+        model = MultiLabelClassifier(column_types=KINDS, **SMALL, **settings).fit(frame(), targets())
         model.save(place / "m.manyhot")
-        told = "words.features" if case == "own" else repr(handed)
+        told = "words.features" if case == "custom" else repr(handed)
         lines.append(f"model = manyhot.load('{number}/m.manyhot', text={told})")
         lines.append(f"np.save('{number}/scores.npy', model.predict_proba(rows))")
         made[case] = model, handed, place
@@ -115,7 +115,7 @@ def answered(tmp_path_factory):
 
 
 def test_every_kind_is_asked():
-    assert {case.get("text", "ngrams") for case in CASES.values()} == set(TEXT_KINDS) == set(TEXT_ENCODERS)
+    assert {case.get("text", "tfidf") for case in CASES.values()} == set(TEXT_KINDS) == set(TEXT_ENCODERS)
 
 
 @pytest.mark.slow
@@ -133,35 +133,35 @@ def test_another_process_gives_the_same_scores_bit_for_bit(case, answered):
 @pytest.mark.slow
 def test_the_settings_reach_the_encoders():
     settings = {"max_words": 7, "max_characters": 0}
-    model = MultiLabelClassifier(kinds=KINDS, text_settings=settings, **SMALL).fit(frame(), targets())
+    model = MultiLabelClassifier(column_types=KINDS, text_params=settings, **SMALL).fit(frame(), targets())
     assert [encoder.width for encoder in model.model_.encoder.texts.encoders] == [7, 7]
-    assert model.model_.plan.text_settings == {**settings, "hashed": False}
+    assert model.model_.config.text_params == {**settings, "hashed": False}
 
 
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_defaults_are_within_their_range(kind):
-    settings = text_settings(kind, None)
+    settings = text_params(kind, None)
     assert set(settings) == set(TEXT_KINDS[kind].all_settings)
     for name, setting in TEXT_KINDS[kind].all_settings.items():
         assert isinstance(setting, (IntField, BoolField, TextField, ChoiceField))
-        assert setting.meaning
+        assert setting.description
         assert settings[name] == setting.default
 
 
 def test_a_plan_with_settings_survives_json():
-    plan = TrainingConfig(text_settings={"max_words": np.int64(5), "hashed": True})
-    assert config_from_dict(to_dict(plan)) == plan
-    assert type(plan.text_settings["max_words"]) is int
+    config = TrainingConfig(text_params={"max_words": np.int64(5), "hashed": True})
+    assert config_from_dict(to_dict(config)) == config
+    assert type(config.text_params["max_words"]) is int
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"text": "ngram"}, "argument 'text': .*did you mean 'ngrams'"),
-        ({"text_settings": {"max_word": 5}}, "argument 'text_settings': .*did you mean 'max_words'"),
-        ({"text_settings": {"max_words": -1}}, "argument 'text_settings': max_words: got -1"),
-        ({"text_settings": {"hashed": 1}}, "argument 'text_settings': hashed: got 1"),
-        ({"text_settings": 5}, "argument 'text_settings': got 5"),
+        ({"text": "tfid"}, "argument 'text': .*did you mean 'tfidf'"),
+        ({"text_params": {"max_word": 5}}, "argument 'text_params': .*did you mean 'max_words'"),
+        ({"text_params": {"max_words": -1}}, "argument 'text_params': max_words: got -1"),
+        ({"text_params": {"hashed": 1}}, "argument 'text_params': hashed: got 1"),
+        ({"text_params": 5}, "argument 'text_params': got 5"),
     ],
 )
 def test_what_cannot_be_used_is_named(settings, told):

@@ -48,7 +48,7 @@ def test_01_accuracy_that_takes_the_highest_label_for_the_answer():
     decisions = logits > 0
     assert metrics.subset_accuracy(known(Y), decisions).value == 1.0
     assert metrics.element_accuracy(known(Y), decisions).value == 1.0
-    assert "accuracy" not in metrics.MEASURES
+    assert "accuracy" not in metrics.METRICS
     decisions[0, 1] = False
     assert metrics.subset_accuracy(known(Y), decisions).value == 0.5
     assert metrics.element_accuracy(known(Y), decisions).value == 7 / 8
@@ -86,7 +86,7 @@ def test_03_f1_of_the_highest_label_only(rows):
     with pytest.raises(InputError, match="decide first"):
         metrics.f1_macro(known(Y), scores)
     classifier = fitted(*rows, epochs=20, learning_rate=1e-2)
-    evidence, at_half = classifier.model_.evidence, classifier.report_.measures["half"]["f1_macro"]
+    evidence, at_half = classifier.model_.evidence, classifier.report_.metrics["fixed"]["f1_macro"]
     expected = sklearn_metrics.f1_score(evidence.targets.values, evidence.scores >= 0.5, average="macro")
     assert at_half["value"] == pytest.approx(expected)
     assert (classifier.predict(rows[0]).sum(axis=1) > 1).any()
@@ -100,8 +100,8 @@ def test_04_a_label_without_positives_spoils_auc():
     peer = keras.metrics.AUC(multi_label=True, num_labels=3)
     peer.update_state(Y, perfect)
     assert float(peer.result()) == pytest.approx(2 / 3)
-    for measure in (metrics.roc_auc_macro, metrics.map, metrics.f1_macro):
-        score = measure(known(Y), perfect if measure is not metrics.f1_macro else perfect > 0.5)
+    for metric in (metrics.roc_auc_macro, metrics.map, metrics.f1_macro):
+        score = metric(known(Y), perfect if metric is not metrics.f1_macro else perfect > 0.5)
         assert (score.value, score.n_labels) == (1.0, 2)
     assert metrics.f1_macro_all(known(Y), perfect > 0.5).value == pytest.approx(2 / 3)
 
@@ -141,7 +141,7 @@ def test_06_the_wrapper_refuses_several_labels_and_forgets_settings(rows):
     assert clone(peer).fit_kwargs is None
     settings = {name: [name] for name in inspect.signature(MultiLabelClassifier).parameters}
     assert clone(MultiLabelClassifier(**settings)).get_params() == settings
-    own = MultiLabelClassifier(network=keras_model(), members=2, epochs=2, batch_size=32, quiet=True)
+    own = MultiLabelClassifier(network=keras_model(), n_members=2, epochs=2, batch_size=32, verbose=0)
     copied = clone(own).fit(X, Y)
     np.testing.assert_array_equal(copied.predict_proba(X), own.fit(X, Y).predict_proba(X))
     assert np.isfinite(cross_val_score(own, X, Y, cv=2, scoring="roc_auc")).all()
@@ -158,12 +158,12 @@ def test_07_tuned_thresholds_are_not_used(rows):
     untuned = OneVsRestClassifier(LogisticRegression()).fit(X, Y)
     np.testing.assert_array_equal(peer.predict(X), untuned.predict(X))
     settings = {"epochs": 10, "learning_rate": 1e-2}
-    tuned, at_half = fitted(X, Y, **settings), fitted(X, Y, decide="half", **settings)
+    tuned, at_half = fitted(X, Y, **settings), fitted(X, Y, decision="fixed", **settings)
     scores = tuned.predict_proba(X)
     np.testing.assert_array_equal(scores, at_half.predict_proba(X))
     assert (tuned.predict(X) != at_half.predict(X)).any(axis=0).all()
     np.testing.assert_array_equal(tuned.predict(X), scores.astype(float) >= list(tuned.thresholds_.values()))
-    tuned.set_threshold("label_1", float(np.sort(scores[:, 1])[-5]))
+    tuned.set_thresholds({"label_1": float(np.sort(scores[:, 1])[-5])})
     assert tuned.predict(X)[:, 1].sum() == 5
 
 
@@ -196,7 +196,7 @@ def test_09_one_constant_column_spoils_macro_averages(rows):
     assert metrics.roc_auc_macro(known(Y), perfect) == metrics.Score(1.0, 2, 120, 0.5)
     assert metrics.map(known(Y), perfect).value == 1.0
     classifier = fitted(X, Y)
-    evidence, measured = classifier.model_.evidence, classifier.report_.measures["own"]
+    evidence, measured = classifier.model_.evidence, classifier.report_.metrics["decision"]
     for name, peer in (("roc_auc_macro", "roc_auc_score"), ("map", "average_precision_score")):
         assert measured[name]["n_labels"] == 2
         expected = getattr(sklearn_metrics, peer)(evidence.targets.values[:, :2], evidence.scores[:, :2])
@@ -205,7 +205,7 @@ def test_09_one_constant_column_spoils_macro_averages(rows):
 
 @pytest.mark.slow
 def test_10_folds_thresholds_and_measures_refuse_several_labels(rows):
-    """Stratified folds, calibration, tuned thresholds and some measures of scikit-learn raise on multi-hot targets."""
+    """Stratified folds, calibration, tuned thresholds and some metrics of scikit-learn raise on multi-hot targets."""
     X, Y = rows
     base = OneVsRestClassifier(LogisticRegression())
     for refused in (
@@ -224,8 +224,8 @@ def test_10_folds_thresholds_and_measures_refuse_several_labels(rows):
     assert np.isfinite(cross_val_score(MultiLabelClassifier(**SMALL), X, Y, cv=MultiLabelKFold(2))).all()
     classifier = fitted(X, Y)
     assert 0.5 not in classifier.thresholds_.values()
-    measured = metrics.measure(known(Y), classifier.predict_proba(X), classifier.predict(X) == 1)
-    assert set(measured) == set(metrics.MEASURES)
+    measured = metrics.compute_metrics(known(Y), classifier.predict_proba(X), classifier.predict(X) == 1)
+    assert set(measured) == set(metrics.METRICS)
     assert np.isfinite([score.value for score in measured.values()]).all()
 
 
@@ -299,13 +299,13 @@ def test_14_a_model_that_never_answers_looks_good():
     """fastai's default measure gives 97 % to a model that never answers, where three labels in a hundred are there."""
     generator = np.random.default_rng(0)
     X, Y = generator.normal(size=(120, 5)), generator.permutation(600).reshape(120, 5) < 18
-    classifier = fitted(X, Y, decide="half")
+    classifier = fitted(X, Y, decision="fixed")
     assert not classifier.predict(X).any()
     report = classifier.report_
-    accuracy, f1 = report.measures["own"]["element_accuracy"], report.measures["own"]["f1_macro"]
+    accuracy, f1 = report.metrics["decision"]["element_accuracy"], report.metrics["decision"]["f1_macro"]
     assert accuracy["value"] == accuracy["baseline"] == pytest.approx(0.97)
     assert f1["value"] == 0.0 < f1["baseline"]
-    assert "accuracy_flatters" in [finding["code"] for finding in report.to_dict()["diagnosis"]]
+    assert "accuracy_flatters" in [finding["code"] for finding in report.to_dict()["checks"]]
     assert "(0.970) flatters at a density of 0.030" in " ".join(str(report).split())
 
 
@@ -315,13 +315,13 @@ def test_15_probabilities_below_the_threshold_are_thrown_away(rows, tmp_path):
     frame = pd.DataFrame(X, columns=list("abcde"))
     classifier = fitted(frame, pd.DataFrame(Y, columns=NAMES))
     for name in NAMES:
-        classifier.set_threshold(name, 0.999)
+        classifier.set_thresholds({name: 0.999})
     scores = classifier.predict_proba(frame)
     assert not classifier.predict(frame).any()
     assert ((scores > 0) & (scores < 1)).all()
     classifier.save(tmp_path / "songs.manyhot")
     frame.to_csv(tmp_path / "songs.csv", index=False)
-    bundle, songs, answered = (str(tmp_path / name) for name in ("songs.manyhot", "songs.csv", "answers.csv"))
+    bundle, songs, answered = (str(tmp_path / name) for name in ("songs.manyhot", "songs.csv", "predictions.csv"))
     with pytest.raises(SystemExit) as stop:
         cli.main(["predict", bundle, songs, "-o", answered])
     assert not stop.value.code
@@ -332,7 +332,7 @@ def test_15_probabilities_below_the_threshold_are_thrown_away(rows, tmp_path):
 
 def test_16_thresholds_that_match_the_number_of_labels(rows):
     """MEKA chooses a threshold such that as many labels are answered as there are, which maximises no measure."""
-    classifier = fitted(*rows, least_f1=0.0, epochs=10, calibrate="none", decide_settings={"shrink": 0})
+    classifier = fitted(*rows, min_f1=0.0, epochs=10, calibration="none", decision_params={"shrink": 0})
     evidence = classifier.model_.evidence
     values, scores = evidence.targets.values, evidence.scores.astype(float)
 
@@ -350,7 +350,7 @@ def test_16_thresholds_that_match_the_number_of_labels(rows):
 
 
 def test_17_rows_without_any_label(rows):
-    """MAPIE raises where a row has no label. Covered: fit, thresholds, measures, promises."""
+    """MAPIE raises where a row has no label. Covered: fit, thresholds, metrics, promises."""
     X, Y = rows
     is_empty = ~Y.any(axis=1)
     assert is_empty.sum() > 30
@@ -361,7 +361,7 @@ def test_17_rows_without_any_label(rows):
     answers = evidence.scores >= 0.5
     sizes = answers.sum(axis=1) + Y.sum(axis=1)
     by_row = np.where(sizes > 0, 2 * (answers & (Y == 1)).sum(axis=1) / np.maximum(sizes, 1), 1.0)
-    measured = report.measures["half"]
+    measured = report.metrics["fixed"]
     assert measured["f1_samples"]["value"] == pytest.approx(by_row.mean())
     assert {measured[name]["n_samples"] for name in ("f1_samples", "subset_accuracy", "f1_macro")} == {120}
     assert set() in classifier.predict_labels(X)
@@ -408,7 +408,7 @@ def test_19_softmax_for_labels_that_do_not_exclude_each_other(rows):
         {"network": keras_model(activation="softmax")},
         {"network": keras_model(loss="categorical_crossentropy")},
     ):
-        refused = MultiLabelClassifier(members=2, epochs=1, quiet=True, **settings)
+        refused = MultiLabelClassifier(n_members=2, epochs=1, verbose=0, **settings)
         with pytest.raises(InputError, match="activation='sigmoid', loss='binary_crossentropy'"):
             refused.fit(X, Y)
     with pytest.raises(InputError, match="sigmoids take binary_crossentropy"):

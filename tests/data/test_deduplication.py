@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyhot.data.deduplication import are_alike, merge_duplicates, repeated_share
+from manyhot.data.deduplication import duplicate_fraction, has_few_distinct, merge_duplicates
 from manyhot.data.targets import Targets
 
 
@@ -22,7 +22,7 @@ def test_groups_are_those_of_plain_comparison(n, n_features, n_labels, has_gaps,
     rows = [tuple(X[i]) + tuple(targets.values[i]) + tuple(targets.known_mask()[i]) for i in range(n)]
     assert len(merged.rows) == len(set(rows))
     for i in range(n):
-        assert rows[merged.rows[merged.place[i]]] == rows[i]
+        assert rows[merged.rows[merged.inverse[i]]] == rows[i]
     for u, row in enumerate(merged.rows):
         assert merged.weights[u] == sum(w for w, other in zip(weights, rows, strict=True) if other == rows[row])
     sparse = merge_duplicates({"x": sp.csr_matrix(X)}, targets, weights)
@@ -46,12 +46,12 @@ def test_minus_zero_is_zero_and_columns_differ():
 
 def test_rows_are_alike_where_five_share_each_form():
     numbers = np.arange(50, dtype=np.uint64)
-    assert are_alike(np.repeat(numbers, 5))
-    assert not are_alike(np.repeat(numbers, 4))
+    assert has_few_distinct(np.repeat(numbers, 5))
+    assert not has_few_distinct(np.repeat(numbers, 4))
 
 
 def test_the_share_of_repeated_rows_is_that_of_new_rows_seen_before():
     generator = np.random.default_rng(0)
     known, new = generator.integers(0, 60, (2, 120)).astype(np.uint64)
-    assert abs(repeated_share(known) - np.isin(new, known).mean()) < 0.1
-    assert repeated_share(np.arange(9, dtype=np.uint64)) == 0
+    assert abs(duplicate_fraction(known) - np.isin(new, known).mean()) < 0.1
+    assert duplicate_fraction(np.arange(9, dtype=np.uint64)) == 0

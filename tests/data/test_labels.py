@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyhot.data.label_cells import indicator, sets_from_text
+from manyhot.data.label_cells import parse_indicator, parse_label_sets
 from manyhot.data.labels import LabelSpace
 from manyhot.data.target_conversion import as_targets
 from manyhot.data.targets import Targets
@@ -67,7 +67,7 @@ def test_unknown_is_none_nan_and_question_mark():
         (np.array([[0, 2]]), "row 1, column 'label_1'"),
         (np.array([[0.5, 1]]), "0.5"),
         (pd.DataFrame({"x": [0, 7]}), "row 2, column 'x'"),
-        ([[], []], "no row carries any label"),
+        ([[], []], "no row has any label"),
         (None, "expected"),
     ],
 )
@@ -102,12 +102,12 @@ def test_names_of_numpy_become_plain_text():
     assert str(Thresholds(np.array([0.25, 0.5])).to_dict(space)) == "{'a': 0.25, 'b': 0.5}"
     names = np.array(["sad", "quiet"])
     frame = pl.DataFrame({"sad": [1], "loud": [0]})
-    for wrong, told in (
+    for wrong, message in (
         (lambda: space.index(np.str_("c")), "there is no label 'c'"),
         (lambda: space.encode([{np.str_("c")}]), "label 'c'"),
         (lambda: as_targets(frame, names), r"missing \['quiet'\], extra \['loud'\]"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             wrong()
     for y in ([names, names[:1]], np.array([[1, 1], [1, 0]])):
         found, targets, _ = as_targets(y, names)
@@ -116,19 +116,19 @@ def test_names_of_numpy_become_plain_text():
 
 
 def test_text_cells():
-    assert sets_from_text(["a|b ", "", " a ", "?", None], "|") == [["a", "b"], [], ["a"], None, None]
-    assert sets_from_text(['["a", "b|c"]', "[]"]) == [["a", "b|c"], []]
+    assert parse_label_sets(["a|b ", "", " a ", "?", None], "|") == [["a", "b"], [], ["a"], None, None]
+    assert parse_label_sets(['["a", "b|c"]', "[]"]) == [["a", "b|c"], []]
     with pytest.raises(InputError, match=r"row 1, column 'moods'.*separator"):
-        sets_from_text(["a|b"], column="moods")
+        parse_label_sets(["a|b"], column="moods")
     with pytest.raises(InputError, match="JSON"):
-        sets_from_text(['["a"'])
+        parse_label_sets(['["a"'])
 
 
 @pytest.mark.parametrize(
     "cells", [[0, 1, 1], [0.0, 1.0, 1.0], [False, True, True], ["0", "1", "TRUE"], ["no", "Yes", 1]]
 )
 def test_indicators_of_every_kind(cells):
-    values, known = indicator(np.asarray(cells, dtype=object))
+    values, known = parse_indicator(np.asarray(cells, dtype=object))
     assert values.tolist() == [False, True, True]
     assert known.all()
 

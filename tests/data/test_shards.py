@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from manyhot.data.shards import SHARDS, Encoded, Shards, WindowAssignment, joined
+from manyhot.data.shards import SHARDS, Encoded, Shards, WindowAssignment, concatenate
 from manyhot.data.targets import Targets
 
 
@@ -18,7 +18,7 @@ def encoded(n_rows: int, seed: int, is_unknown: bool = False) -> Encoded:
 
 def test_ranges_are_what_was_written(tmp_path):
     parts = [encoded(n, seed, is_unknown=seed > 1) for seed, n in enumerate([7, 0, 20, 1, 30])]
-    whole = joined(parts)
+    whole = concatenate(parts)
     with Shards(tmp_path) as shards:
         for part in parts:
             shards.append(part)

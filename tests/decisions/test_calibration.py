@@ -10,8 +10,8 @@ from manyhot.data.targets import Targets
 from manyhot.decisions import calibration as calibrate
 from manyhot.decisions.calibration import CALIBRATIONS, Calibration
 from manyhot.decisions.calibration.histogram import known_entries
-from manyhot.decisions.calibration.irls import most_likely
-from manyhot.decisions.calibration.parametric import FREE, mapped_logits, parameters
+from manyhot.decisions.calibration.irls import maximize_posterior
+from manyhot.decisions.calibration.parametric import N_FREE, apply_logit_maps, to_parameters
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import brier, log_loss, roc_auc_macro, score
 
@@ -32,10 +32,10 @@ def slow_fit(z, values, kind):
     """The likeliest parameters of one label by a general optimiser, from every entry."""
 
     def loss(numbers):
-        f = mapped_logits(z, parameters(np.array([*numbers, 0.0, 0.0, 0.0][:3])[None]))
+        f = apply_logit_maps(z, to_parameters(np.array([*numbers, 0.0, 0.0, 0.0][:3])[None]))
         return (np.logaddexp(0.0, f) - values * f).sum()
 
-    return minimize(loss, np.zeros(FREE[kind]), method="BFGS", options={"gtol": 1e-6}).x
+    return minimize(loss, np.zeros(N_FREE[kind]), method="BFGS", options={"gtol": 1e-6}).x
 
 
 @pytest.mark.parametrize("kind", STRICT)
@@ -43,12 +43,12 @@ def slow_fit(z, values, kind):
 def test_without_shrinkage_the_parameters_are_the_likeliest(kind, dtype):
     scores, targets = made_up(n=600, n_labels=5, dtype=dtype)
     entries = known_entries(scores, targets, None)
-    found = most_likely(entries.tally(slice(0, 5)), FREE[kind], np.zeros((5, 3)), np.zeros(3))
+    found = maximize_posterior(entries.histogram(slice(0, 5)), N_FREE[kind], np.zeros((5, 3)), np.zeros(3))
     for j in range(5):
-        kept = targets.known[:, j]
-        expected = slow_fit(logit(scores[kept, j].astype(float)), targets.values[kept, j], kind)
-        np.testing.assert_allclose(found[j, : FREE[kind]], expected, atol=3e-3)
-        assert not found[j, FREE[kind] :].any()
+        mask = targets.known[:, j]
+        expected = slow_fit(logit(scores[mask, j].astype(float)), targets.values[mask, j], kind)
+        np.testing.assert_allclose(found[j, : N_FREE[kind]], expected, atol=3e-3)
+        assert not found[j, N_FREE[kind] :].any()
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_isotonic_maps_are_those_of_scikit_learn():
     found = calibrate.fit(scores, targets, "isotonic", weights=weights)
     mapped = found.apply(fresh)
     for j in range(8):
-        kept = targets.known[:, j]
-        margin = 1 / (weights[kept].sum() + 2)
+        mask = targets.known[:, j]
+        margin = 1 / (weights[mask].sum() + 2)
         oracle = IsotonicRegression(y_min=margin, y_max=1 - margin, out_of_bounds="clip")
-        oracle.fit(scores[kept, j], targets.values[kept, j], weights[kept])
+        oracle.fit(scores[mask, j], targets.values[mask, j], weights[mask])
         np.testing.assert_allclose(mapped[:, j], oracle.predict(fresh[:, j]), rtol=1e-9)
     assert np.isfinite(logit(mapped)).all()
 
@@ -150,8 +150,8 @@ def test_what_is_scored_where_nothing_is_known_changes_nothing(kind):
 
 @pytest.mark.slow
 def test_auto_leaves_calibrated_scores_alone():
-    kept = [calibrate.fit(*made_up(seed=seed, slope=1.0), seed=seed).is_identity for seed in range(20)]
-    assert sum(kept) >= 18
+    identities = [calibrate.fit(*made_up(seed=seed, slope=1.0), seed=seed).is_identity for seed in range(20)]
+    assert sum(identities) >= 18
 
 
 @pytest.mark.parametrize("slope", [0.4, 3.0])
@@ -184,13 +184,15 @@ def test_a_rare_label_stays_near_the_shared_map(kind):
     values[:, 0] = False
     values[[10, 500, 1000], 0] = True  # three positives wherever they fall, as in a label whose scores say nothing
     rare = Targets(values)
-    alone = most_likely(known_entries(scores, rare, None).tally(slice(0, 1)), FREE[kind], np.zeros((1, 3)), np.zeros(3))
+    alone = maximize_posterior(
+        known_entries(scores, rare, None).histogram(slice(0, 1)), N_FREE[kind], np.zeros((1, 3)), np.zeros(3)
+    )
     found = calibrate.fit(scores, rare, kind).parameters
     usual = found[1:, :2].mean()
     away = np.abs(np.log(found[0, :2] / usual))
     assert away.max() < 0.5
     if kind != "temperature":  # where even a single number is settled by the 1,497 negatives
-        assert away.max() < 0.3 * np.abs(np.log(parameters(alone)[0, :2] / usual)).max()
+        assert away.max() < 0.3 * np.abs(np.log(to_parameters(alone)[0, :2] / usual)).max()
     values[:, 0] = np.random.default_rng(0).random(1500) < 0.5
     frequent = calibrate.fit(scores, Targets(values), kind).parameters
     assert frequent[0, :2].mean() < 0.5 * usual
@@ -246,7 +248,7 @@ def test_blocks_of_labels_and_pixels_change_nothing(kind, monkeypatch):
         assert_same(calibrate.fit(scores.reshape(shape), deep, kind, weights=weights), weighted)
         np.testing.assert_array_equal(whole.apply(scores.reshape(shape)), whole.apply(scores).reshape(shape))
     expected = whole.apply(scores)
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 900)
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 900)
     again = calibrate.fit(scores, targets, kind)
     assert_alike(again, whole)
     np.testing.assert_array_equal(whole.apply(scores), expected)

@@ -23,11 +23,11 @@ def space_of(n_labels):
     return LabelSpace(tuple(f"label {j}" for j in range(n_labels)))
 
 
-def rules_of(pairs=(), groups=(), least=0, most=None):
+def rules_of(pairs=(), groups=(), min_labels=0, max_labels=None):
     def named(columns):
         return tuple(f"label {j}" for j in columns)
 
-    return Rules(tuple(map(named, pairs)), tuple(map(named, groups)), least, most)
+    return Rules(tuple(map(named, pairs)), tuple(map(named, groups)), min_labels, max_labels)
 
 
 def columns_of(row):
@@ -43,11 +43,11 @@ def structures(draw, with_counts=True):
     pairs = draw(st.lists(st.sampled_from(above), max_size=8)) if above else []
     group = st.lists(st.integers(0, n_labels - 1), min_size=2, max_size=4, unique=True)
     groups = draw(st.lists(group, max_size=4)) if n_labels > 1 else []
-    least, most = 0, None
+    min_labels, max_labels = 0, None
     if with_counts:
-        least = draw(st.integers(0, n_labels))
-        most = draw(st.one_of(st.none(), st.integers(max(1, least), n_labels + 1)))
-    return n_labels, pairs, groups, least, most
+        min_labels = draw(st.integers(0, n_labels))
+        max_labels = draw(st.one_of(st.none(), st.integers(max(1, min_labels), n_labels + 1)))
+    return n_labels, pairs, groups, min_labels, max_labels
 
 
 def can_all_be_answered(n_labels, pairs, groups):
@@ -67,8 +67,8 @@ def cases(draw, margin=WILD, with_counts=True, is_unique=False):
 @pytest.mark.slow
 @given(cases())
 @settings(max_examples=500, deadline=None)
-def test_answers_are_those_of_the_plain_way(drawn):
-    (n_labels, *rules), margins = drawn
+def test_answers_are_those_of_the_plain_way(case):
+    (n_labels, *rules), margins = case
     answers = rules_of(*rules).bind(space_of(n_labels)).apply(margins)
     assert answers.dtype == np.bool_
     for row, given_answers in zip(margins.tolist(), answers, strict=True):
@@ -86,8 +86,8 @@ def test_answers_are_those_of_the_plain_way_for_larger_structures():
         groups = [rng.choice(n_labels, rng.integers(2, 5), replace=False).tolist() for _ in range(rng.integers(0, 8))]
         if not can_all_be_answered(n_labels, pairs, groups):
             continue
-        least = int(rng.integers(0, 4))
-        rules = (pairs, groups, least, None if rng.random() < 0.3 else int(rng.integers(max(1, least), 9)))
+        min_labels = int(rng.integers(0, 4))
+        rules = (pairs, groups, min_labels, None if rng.random() < 0.3 else int(rng.integers(max(1, min_labels), 9)))
         margins = np.round(rng.normal(size=(20, n_labels)), rng.integers(0, 9)) - rng.random() * 2
         answers = rules_of(*rules).bind(space_of(n_labels)).apply(margins)
         for row, given_answers in zip(margins.tolist(), answers, strict=True):
@@ -98,18 +98,18 @@ def test_answers_are_those_of_the_plain_way_for_larger_structures():
 @pytest.mark.slow
 @given(cases())
 @settings(max_examples=200, deadline=None)
-def test_answers_keep_the_rules_and_stay_when_they_do(drawn):
-    (n_labels, pairs, groups, least, most), margins = drawn
-    bound = rules_of(pairs, groups, least, most).bind(space_of(n_labels))
+def test_answers_keep_the_rules_and_stay_when_they_do(case):
+    (n_labels, pairs, groups, min_labels, max_labels), margins = case
+    bound = rules_of(pairs, groups, min_labels, max_labels).bind(space_of(n_labels))
     answers = bound.apply(margins)
     for row in answers:
-        taken = columns_of(row)
-        assert all(parent in taken for child, parent in pairs if child in taken)
-        assert is_exclusive(taken, groups)
-        assert most is None or len(taken) <= most
-        if len(taken) < least:
-            others = set(range(n_labels)) - taken
-            assert not any(is_exclusive(taken | ancestors(j, pairs), groups) for j in others)
+        label_set = columns_of(row)
+        assert all(parent in label_set for child, parent in pairs if child in label_set)
+        assert is_exclusive(label_set, groups)
+        assert max_labels is None or len(label_set) <= max_labels
+        if len(label_set) < min_labels:
+            others = set(range(n_labels)) - label_set
+            assert not any(is_exclusive(label_set | ancestors(j, pairs), groups) for j in others)
     sizes = np.abs(margins) + 1
     np.testing.assert_array_equal(bound.apply(np.where(answers, sizes, -sizes)), answers)
 
@@ -117,33 +117,33 @@ def test_answers_keep_the_rules_and_stay_when_they_do(drawn):
 @pytest.mark.slow
 @given(cases(with_counts=False))
 @settings(max_examples=100, deadline=None)
-def test_nothing_changes_without_a_reason(drawn):
-    (n_labels, pairs, groups, *_), margins = drawn
+def test_nothing_changes_without_a_reason(case):
+    (n_labels, pairs, groups, *_), margins = case
     space = space_of(n_labels)
     wanted = margins >= 0
     np.testing.assert_array_equal(Rules().bind(space).apply(margins), wanted)
     answers = rules_of(pairs, groups).bind(space).apply(margins)
     for row, given_answers in zip(wanted, answers, strict=True):
-        taken = columns_of(row)
-        is_closed = all(parent in taken for child, parent in pairs if child in taken)
-        if is_closed and is_exclusive(taken, groups):
-            assert columns_of(given_answers) == taken
+        label_set = columns_of(row)
+        is_closed = all(parent in label_set for child, parent in pairs if child in label_set)
+        if is_closed and is_exclusive(label_set, groups):
+            assert columns_of(given_answers) == label_set
 
 
 @pytest.mark.slow
 @given(cases(margin=st.floats(-5, 5, width=32).map(lambda x: x + 0.0), is_unique=True), st.randoms())
 @settings(max_examples=150, deadline=None)
-def test_order_has_no_influence(drawn, random):
-    (n_labels, pairs, groups, least, most), margins = drawn
-    answers = rules_of(pairs, groups, least, most).bind(space_of(n_labels)).apply(margins)
+def test_order_has_no_influence(case, random):
+    (n_labels, pairs, groups, min_labels, max_labels), margins = case
+    answers = rules_of(pairs, groups, min_labels, max_labels).bind(space_of(n_labels)).apply(margins)
     mixed_pairs = random.sample(pairs + pairs, 2 * len(pairs))
     mixed_groups = [random.sample(group, len(group)) for group in random.sample(groups + groups, 2 * len(groups))]
-    again = rules_of(mixed_pairs, mixed_groups, least, most).bind(space_of(n_labels))
+    again = rules_of(mixed_pairs, mixed_groups, min_labels, max_labels).bind(space_of(n_labels))
     np.testing.assert_array_equal(again.apply(margins), answers)
     labels = random.sample(range(n_labels), n_labels)
     turned = LabelSpace(tuple(f"label {j}" for j in labels))
     np.testing.assert_array_equal(
-        rules_of(pairs, groups, least, most).bind(turned).apply(margins[:, labels]), answers[:, labels]
+        rules_of(pairs, groups, min_labels, max_labels).bind(turned).apply(margins[:, labels]), answers[:, labels]
     )
     rows = list(range(len(margins)))[::-1]
     np.testing.assert_array_equal(again.apply(margins[rows]), answers[rows])
@@ -172,18 +172,18 @@ TREE = (("cat", "animal"), ("dog", "animal"), ("poodle", "dog"), ("tree", "plant
         (Rules((), (("animal", "cat"), ("cat", "dog"))), [1, 2, 3, -1, -1, -1], {"animal", "dog"}),
         (Rules((), (("animal", "cat"), ("cat", "dog"))), [1, 3, 2, -1, -1, -1], {"cat"}),
         # at least: the highest margin with all that it implies, even if that is more than asked for
-        (Rules(TREE, least=1), [-4, -5, -3, -2, -1, -6], {"animal", "dog", "poodle"}),
-        (Rules(TREE, least=2), [-1, -5, -4, -2, -3, -6], {"animal", "plant"}),
-        (Rules((), (("cat", "dog", "plant"),), least=2), [-9, -1, -2, -3, -9, -9], {"animal", "cat"}),
-        (Rules((), (FAMILY,), least=3), [-9, -1, -2, -3, -9, -9], {"cat"}),
-        (Rules(least=2), [-np.inf] * 6, {"animal", "cat"}),
+        (Rules(TREE, min_labels=1), [-4, -5, -3, -2, -1, -6], {"animal", "dog", "poodle"}),
+        (Rules(TREE, min_labels=2), [-1, -5, -4, -2, -3, -6], {"animal", "plant"}),
+        (Rules((), (("cat", "dog", "plant"),), min_labels=2), [-9, -1, -2, -3, -9, -9], {"animal", "cat"}),
+        (Rules((), (FAMILY,), min_labels=3), [-9, -1, -2, -3, -9, -9], {"cat"}),
+        (Rules(min_labels=2), [-np.inf] * 6, {"animal", "cat"}),
         # at most: the lowest margin goes first, children before their parents
-        (Rules(most=2), [1, 3, 2, 0, 0, 0], {"cat", "dog"}),
-        (Rules(most=2), [1, 1, 1, 1, 1, 1], {"animal", "cat"}),
-        (Rules(TREE, most=2), [-3, 1, -2, -1, 4, -1], {"animal", "dog"}),
-        (Rules(TREE, most=3), [-3, 1, -2, 3, 4, 2], {"animal", "dog", "poodle"}),
-        (Rules(TREE, least=1, most=1), [-4, -5, -3, -2, -1, -6], {"animal"}),
-        (Rules(most=1), [np.inf, np.inf, 0, 0, 0, 0], {"animal"}),
+        (Rules(max_labels=2), [1, 3, 2, 0, 0, 0], {"cat", "dog"}),
+        (Rules(max_labels=2), [1, 1, 1, 1, 1, 1], {"animal", "cat"}),
+        (Rules(TREE, max_labels=2), [-3, 1, -2, -1, 4, -1], {"animal", "dog"}),
+        (Rules(TREE, max_labels=3), [-3, 1, -2, 3, 4, 2], {"animal", "dog", "poodle"}),
+        (Rules(TREE, min_labels=1, max_labels=1), [-4, -5, -3, -2, -1, -6], {"animal"}),
+        (Rules(max_labels=1), [np.inf, np.inf, 0, 0, 0, 0], {"animal"}),
     ],
 )
 def test_small_examples_by_hand(rules, margins, expected):
@@ -192,16 +192,16 @@ def test_small_examples_by_hand(rules, margins, expected):
 
 
 def test_blocks_pixels_and_empty_inputs(monkeypatch):
-    bound = Rules(TREE, (("animal", "plant"),), least=1, most=3).bind(LabelSpace(FAMILY))
+    bound = Rules(TREE, (("animal", "plant"),), min_labels=1, max_labels=3).bind(LabelSpace(FAMILY))
     margins = np.random.default_rng(0).normal(size=(2, 7, 5, 6)).astype(np.float32)
-    kept = margins.copy()
+    original = margins.copy()
     answers = bound.apply(margins)
     assert answers.shape == margins.shape
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 50)
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 50)
     np.testing.assert_array_equal(bound.apply(margins.reshape(-1, 6)), answers.reshape(-1, 6))
-    np.testing.assert_array_equal(margins, kept)
+    np.testing.assert_array_equal(margins, original)
     assert bound.apply(np.zeros((0, 6))).shape == (0, 6)
-    assert Rules(least=1, most=1).bind(LabelSpace(("one",))).apply(np.array([[-1.0]])).tolist() == [[True]]
+    assert Rules(min_labels=1, max_labels=1).bind(LabelSpace(("one",))).apply(np.array([[-1.0]])).tolist() == [[True]]
 
 
 @pytest.mark.parametrize("rules", [Rules(), Rules(TREE)])
@@ -248,7 +248,7 @@ def test_rules_that_no_label_can_keep_are_refused(case):
             Rules((*TREE, ("tree", "animal")), (("animal", "plant"),)),
             "'animal' and 'plant' exclude each other, but 'tree' implies both 'animal' and 'plant'",
         ),
-        (Rules(least=7), "argument 'least': got 7, but there are 6 labels"),
+        (Rules(min_labels=7), "argument 'min_labels': got 7, but there are 6 labels"),
     ],
 )
 def test_rules_that_do_not_fit_the_labels_are_explained(rules, message):
@@ -281,14 +281,14 @@ def test_a_diamond_is_no_circle_and_no_clash():
         ({"exclusive": ["day"]}, "exclusive"),
         ({"exclusive": ("day", "night")}, "exclusive"),
         ({"exclusive": [["a", None]]}, "exclusive"),
-        ({"least": -1}, "least"),
-        ({"least": 1.5}, "least"),
-        ({"least": True}, "least"),
-        ({"least": None}, "least"),
-        ({"least": float("nan")}, "least"),
-        ({"most": 0}, "most"),
-        ({"most": "3"}, "most"),
-        ({"least": 3, "most": 2}, "most"),
+        ({"min_labels": -1}, "min_labels"),
+        ({"min_labels": 1.5}, "min_labels"),
+        ({"min_labels": True}, "min_labels"),
+        ({"min_labels": None}, "min_labels"),
+        ({"min_labels": float("nan")}, "min_labels"),
+        ({"max_labels": 0}, "max_labels"),
+        ({"max_labels": "3"}, "max_labels"),
+        ({"min_labels": 3, "max_labels": 2}, "max_labels"),
     ],
 )
 def test_rules_of_another_form_are_refused(settings_given, argument):
@@ -306,7 +306,9 @@ def test_rules_are_plain_values():
     assert hash(rules) == hash(Rules((("a b", "b"),), (("c", "d"),), 1, 2))
     assert Rules.from_spec(json.loads(json.dumps(rules.to_spec(), allow_nan=False))) == rules
     assert Rules().is_empty
-    assert not any(r.is_empty for r in (rules, Rules(TREE), Rules((), (("c", "d"),)), Rules(least=1), Rules(most=9)))
+    assert not any(
+        r.is_empty for r in (rules, Rules(TREE), Rules((), (("c", "d"),)), Rules(min_labels=1), Rules(max_labels=9))
+    )
 
 
 @pytest.mark.parametrize(
@@ -390,9 +392,9 @@ def test_many_rows_take_seconds_and_little_memory(size):
     tracemalloc.start()
     started = time.perf_counter()
     answers = bound.apply(margins)
-    taken = time.perf_counter() - started
+    seconds = time.perf_counter() - started
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert answers.sum(axis=1).max() <= 8
-    assert taken < 20
+    assert seconds < 20
     assert peak < 2 * margins.nbytes

@@ -11,7 +11,7 @@ from manyhot.backend import jax
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.models.network_spec import NetworkSpec, network_settings
-from manyhot.networks import Start
+from manyhot.networks import MemberInitializer
 
 
 class Job:
@@ -26,7 +26,7 @@ class Job:
         self.weights = np.ones(n_rows)
         sizes = [n_rows - 40 - 7 * k for k in range(n_members)]
         orders = [generator.permutation(n_rows) for _ in range(n_members)]
-        self.parts = engine.Parts(
+        self.parts = engine.MemberSplits(
             [order[:size] for order, size in zip(orders, sizes, strict=True)],
             [order[size : size + 20] for order, size in zip(orders, sizes, strict=True)],
             [order[size + 20 :] for order, size in zip(orders, sizes, strict=True)],
@@ -36,25 +36,29 @@ class Job:
         """The same job with some of the members."""
         other = Job.__new__(Job)
         other.__dict__ = dict(self.__dict__)
-        other.parts = engine.Parts(*([part[k] for k in members] for part in vars(self.parts).values()))
+        other.parts = engine.MemberSplits(*([part[k] for k in members] for part in vars(self.parts).values()))
         return other
 
-    def networks(self, plan: TrainingConfig, first: int = 0) -> engine.NetworkFactory:
+    def networks(self, config: TrainingConfig, first: int = 0) -> engine.NetworkFactory:
         shapes = {"features": (self.features.shape[1],)}
-        spec = NetworkSpec("mlp", network_settings(plan), shapes, self.values.shape[1], plan.precision)
-        return spec.networks(len(self.parts), lambda k: Start(1000 * plan.seed + k + first, None, plan.precision))
+        spec = NetworkSpec("mlp", network_settings(config), shapes, self.values.shape[1], config.dtype)
+        return spec.networks(
+            len(self.parts), lambda k: MemberInitializer(1000 * config.random_state + k + first, None, config.dtype)
+        )
 
     def train(
-        self, plan: TrainingConfig, layout: str = "auto", batch_size: int = 16, features: Any = None
+        self, config: TrainingConfig, layout: str = "auto", batch_size: int = 16, features: Any = None
     ) -> engine.TrainingResult:
         block = self.features if features is None else features
-        data = engine.lay_out({"features": block}, self.values, self.known, self.weights, plan.precision)
-        return engine.train(self.networks(plan), data, self.parts, plan, RuntimeConfig(layout=layout), batch_size)
+        data = engine.lay_out({"features": block}, self.values, self.known, self.weights, config.dtype)
+        return engine.train(
+            self.networks(config), data, self.parts, config, RuntimeConfig(member_batching=layout), batch_size
+        )
 
     def scores(
-        self, plan: TrainingConfig, trained: engine.TrainingResult, members: tuple[int, int] | None = None
+        self, config: TrainingConfig, trained: engine.TrainingResult, members: tuple[int, int] | None = None
     ) -> np.ndarray:
-        scorer = engine.Scorer(self.networks(plan), trained.weights, plan.precision, RuntimeConfig())
+        scorer = engine.Scorer(self.networks(config), trained.weights, config.dtype, RuntimeConfig())
         return scorer.scores({"features": self.features}, members)
 
 
@@ -73,12 +77,12 @@ def make_job() -> Callable[..., Job]:
 @pytest.fixture
 def compiles():
     """A list that grows by one for each program that the backend compiles."""
-    seen = []
+    events = []
 
     def listen(event: str, _: float, **__: object) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            seen.append(event)
+            events.append(event)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
-    yield seen
+    yield events
     jax.monitoring.unregister_event_duration_listener(listen)

@@ -6,7 +6,7 @@ import pytest
 from manyhot import MultiLabelClassifier
 from manyhot.backend import jax
 from manyhot.config.images import AUGMENTATIONS
-from manyhot.engine.augmentation import MOVES, Variation, varied
+from manyhot.engine.augmentation import GEOMETRIC, Augmentation, augment
 
 N, H, W = 64, 12, 16
 
@@ -18,7 +18,7 @@ def images(c: int = 3, width: int = W) -> np.ndarray:
 def vary(x, names, targets=None, known=None, real=None, strength=1.0, seed=0):
     targets = np.eye(N, dtype=np.float32) if targets is None else targets
     real = np.ones(N, bool) if real is None else real
-    return varied(jax.random.key(seed), {"image": x}, targets, known, real, Variation(tuple(names), strength))
+    return augment(jax.random.key(seed), {"image": x}, targets, known, real, Augmentation(tuple(names), strength))
 
 
 @pytest.mark.slow
@@ -44,11 +44,12 @@ def test_no_strength_changes_nothing(name):
 @pytest.mark.slow
 def test_flips_and_turns_are_exact():
     x = images(1, H)
-    whole = [np.rot90(x, k, axes=(1, 2))[:, :, ::step] for k in range(4) for step in (1, -1)]
+    variants = [np.rot90(x, k, axes=(1, 2))[:, :, ::step] for k in range(4) for step in (1, -1)]
     for names, few in ((["flip"], {0, 1}), (["flip_vertical"], {0, 5}), (["quarter_turns"], {0, 2, 4, 6})):
         found = np.asarray(vary(x, names).images["image"])
         which = [
-            next(k for k, one in enumerate(whole) if np.allclose(found[row], one[row], atol=2e-3)) for row in range(N)
+            next(k for k, one in enumerate(variants) if np.allclose(found[row], one[row], atol=2e-3))
+            for row in range(N)
         ]
         assert set(which) == few
         assert min(which.count(k) for k in few) > N / 12
@@ -59,13 +60,13 @@ def test_targets_of_pixels_move_with_them():
     x = (255 * (images(1) > 128)).astype(np.uint8)
     targets = np.concatenate([x > 0, x == 0], axis=3).astype(np.float32)
     known = np.concatenate([x > 0, np.ones_like(x, dtype=bool)], axis=3)
-    told = vary(x, ["flip", "flip_vertical", "quarter_turns"], targets, known)
-    moved = np.asarray(told.images["image"])
-    np.testing.assert_allclose(told.targets[..., 0], moved[..., 0] / 255, atol=1e-4)
-    np.testing.assert_array_equal(told.known[..., 0], moved[..., 0] > 128)
-    told = vary(x, MOVES, targets, known)
-    assert set(np.unique(told.targets)) == {0, 1}
-    near = np.abs(np.asarray(told.images["image"])[..., 0] / 255 - np.asarray(told.targets)[..., 0])
+    batch = vary(x, ["flip", "flip_vertical", "quarter_turns"], targets, known)
+    moved = np.asarray(batch.images["image"])
+    np.testing.assert_allclose(batch.targets[..., 0], moved[..., 0] / 255, atol=1e-4)
+    np.testing.assert_array_equal(batch.known[..., 0], moved[..., 0] > 128)
+    batch = vary(x, GEOMETRIC, targets, known)
+    assert set(np.unique(batch.targets)) == {0, 1}
+    near = np.abs(np.asarray(batch.images["image"])[..., 0] / 255 - np.asarray(batch.targets)[..., 0])
     assert (near <= 0.75).mean() > 0.999
 
 
@@ -75,15 +76,15 @@ def test_only_real_rows_are_mixed_and_their_label_sets_with_them():
     real = np.arange(N) < 10
     known = np.ones((N, N), dtype=bool)
     known[3] = False
-    told = vary(x, ["mixup"], None, known, real)
-    targets, pixels = np.asarray(told.targets), np.asarray(told.images["image"])
+    batch = vary(x, ["mixup"], None, known, real)
+    targets, pixels = np.asarray(batch.targets), np.asarray(batch.images["image"])
     np.testing.assert_allclose(targets[:10].sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(targets[:10, 10:], 0)
     np.testing.assert_allclose(pixels[:10, 0, 0, 0], targets[:10] @ np.arange(N), atol=1e-3)
     assert (targets[:10].max(axis=1) >= 0.5).all()
     partners = (targets[:10] > 0).sum(axis=1)
     assert partners.max() == 2
-    assert not np.asarray(told.known)[targets[:, 3] > 0].any()
+    assert not np.asarray(batch.known)[targets[:, 3] > 0].any()
 
 
 @pytest.mark.slow
@@ -104,9 +105,11 @@ def test_training_varies_images_only_when_told():
     generator = np.random.default_rng(1)
     x, y = images(1)[:48], generator.random((48, 2)) < 0.5
 
-    def scores(augment: str, seed: int = 0) -> np.ndarray:
-        settings = {"filters": [4], "augment": augment}
-        model = MultiLabelClassifier(network="cnn", members=2, epochs=2, quiet=True, image_settings=settings, seed=seed)
+    def scores(names: str, seed: int = 0) -> np.ndarray:
+        settings = {"filters": [4], "augment": names}
+        model = MultiLabelClassifier(
+            network="cnn", n_members=2, epochs=2, verbose=0, image_params=settings, random_state=seed
+        )
         return model.fit(x, y).predict_proba(x)
 
     np.testing.assert_array_equal(scores("shift"), scores("shift"))

@@ -8,7 +8,7 @@ from manyhot.engine import Buckets
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
-SETTINGS = {"members": 2, "folds": 2, "epochs": 1, "hidden": (4,), "quiet": True}
+SETTINGS = {"n_members": 2, "n_folds": 2, "epochs": 1, "hidden_layer_sizes": (4,), "verbose": 0}
 
 
 @pytest.mark.parametrize(("n_rows", "expected"), [(1, 1), (2, 8), (8, 8), (9, 64), (64, 64), (65, 64), (1000, 64)])
@@ -29,7 +29,7 @@ def test_any_shape_gives_the_same_scores(is_sparse):
     sets = [["a"] * bool(row[0] > 0) + ["b"] * bool(row[1] == 0) for row in X]
     X = sp.csr_matrix(X) if is_sparse else X
     model = MultiLabelClassifier(**SETTINGS).fit(X, sets).model_
-    expected, buckets = model.raw_scores(X), Buckets((1, 8))
+    expected, buckets = model.uncalibrated_scores(X), Buckets((1, 8))
     for n_rows in (1, 5, 8, 90):
         blocks = model.encoder.transform(X[:n_rows])
         found = model.scorer().scores(blocks, buckets=buckets)

@@ -11,7 +11,7 @@ from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.models.network_spec import NetworkSpec, network_settings
-from manyhot.networks import Start
+from manyhot.networks import MemberInitializer
 
 
 def problem(n_rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -22,16 +22,16 @@ def problem(n_rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.slow
 def test_a_fit_compiles_few_programs_and_a_second_one_none(compiles):
-    settings = {"hidden": (13,), "compilation_cache": False, "batch_size": 16}
+    settings = {"hidden_layer_sizes": (13,), "compilation_cache": False, "batch_size": 16}
     MultiLabelClassifier(epochs=2, **settings).fit(*problem(250))
     first = len(compiles)
     print(f"{first} programs compiled in the first fit")
     assert 2 <= first <= 25
     compiles.clear()
     MultiLabelClassifier(epochs=5, **settings).fit(*problem(250))
-    MultiLabelClassifier(epochs=2, seed=7, **settings).fit(*problem(250))
+    MultiLabelClassifier(epochs=2, random_state=7, **settings).fit(*problem(250))
     MultiLabelClassifier(epochs=2, learning_rate=1e-2, **settings).fit(*problem(250))
-    MultiLabelClassifier(epochs=300, members=2, folds=8, **settings)
+    MultiLabelClassifier(epochs=300, n_members=2, n_folds=8, **settings)
     MultiLabelClassifier(epochs=2, **settings).fit(*problem(245, seed=3))
     assert len(compiles) == 0
 
@@ -39,7 +39,9 @@ def test_a_fit_compiles_few_programs_and_a_second_one_none(compiles):
 @pytest.mark.slow
 def test_predictions_of_many_sizes_share_two_programs(compiles):
     X, Y = problem(250)
-    classifier = MultiLabelClassifier(hidden=(14,), epochs=2, predict_rows=128, compilation_cache=False).fit(X, Y)
+    classifier = MultiLabelClassifier(
+        hidden_layer_sizes=(14,), epochs=2, predict_batch_size=128, compilation_cache=False
+    ).fit(X, Y)
     classifier.predict(X[:1])
     classifier.predict(X)
     compiles.clear()
@@ -60,22 +62,22 @@ def test_sparse_batches_of_any_number_of_non_zeros_share_one_program(compiles):
     Y = generator.random((len(counts), 2)) < 0.5
     after_first_epoch = []
 
-    def watch(progress: engine.Progress) -> None:
+    def callback(progress: engine.Progress) -> None:
         if np.isfinite(progress.loss):  # the first news comes before anything is compiled
             after_first_epoch.append(len(compiles))
 
-    plan = TrainingConfig(epochs=2, hidden=(4,), precision="float32")
-    spec = NetworkSpec("mlp", network_settings(plan, ["x"]), {"x": (3000,)}, 2, "float32")
-    networks = spec.networks(1, lambda member: Start(member))
+    config = TrainingConfig(epochs=2, hidden_layer_sizes=(4,), dtype="float32")
+    spec = NetworkSpec("mlp", network_settings(config, ["x"]), {"x": (3000,)}, 2, "float32")
+    networks = spec.networks(1, lambda member: MemberInitializer(member))
     data = engine.lay_out({"x": X}, Y, None, np.ones(len(Y)), "float32", tables=["x"])
     nothing = np.zeros(0, dtype=np.int64)
-    parts = engine.Parts([np.arange(len(Y))], [nothing], [nothing])
+    parts = engine.MemberSplits([np.arange(len(Y))], [nothing], [nothing])
     batches = np.add.reduceat(counts, np.arange(0, len(counts), 4))
     assert len(batches) == 1100
     assert len(set(batches.tolist())) > 50
-    engine.train(networks, data, parts, plan, RuntimeConfig(), 4, watch=watch)
+    engine.train(networks, data, parts, config, RuntimeConfig(), 4, callback=callback)
     assert 1 <= len(compiles) <= 25
     before = len(compiles)
-    engine.train(networks, data, parts, replace(plan, epochs=3, seed=5), RuntimeConfig(), 4)
+    engine.train(networks, data, parts, replace(config, epochs=3, random_state=5), RuntimeConfig(), 4)
     assert len(compiles) == before
     assert set(after_first_epoch) == {before}

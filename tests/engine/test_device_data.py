@@ -27,9 +27,9 @@ def test_padded_nonzeros_hold_the_same_rows(density):
 
 @pytest.mark.slow
 def test_training_on_padded_nonzeros_equals_training_on_dense_rows(job, monkeypatch):
-    plan = TrainingConfig(precision="float64", epochs=4, hidden=(16,))
+    config = TrainingConfig(dtype="float64", epochs=4, hidden_layer_sizes=(16,))
     job.features = np.where(np.abs(job.features) > 1, job.features, 0)
-    dense = job.scores(plan, job.train(plan))
+    dense = job.scores(config, job.train(config))
     monkeypatch.setattr("manyhot.engine.device_data.lay_out.__defaults__", (None, 0, ()))
-    sparse = job.scores(plan, job.train(plan, features=sp.csr_matrix(job.features)))
+    sparse = job.scores(config, job.train(config, features=sp.csr_matrix(job.features)))
     np.testing.assert_allclose(dense, sparse, atol=1e-9)

@@ -6,13 +6,21 @@ import scipy.sparse as sp
 from scipy.special import expit, logit
 
 from manyhot import engine
-from manyhot.backend import jax, precision
+from manyhot.backend import jax, use_dtype
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
-from manyhot.engine.device_data import flat
-from manyhot.engine.embedding_bags import RATE, Batch, EmbeddingTable, bag_sum, most_entries, update_table, whole
+from manyhot.engine.device_data import flatten_csr
+from manyhot.engine.embedding_bags import (
+    TABLE_RATE_FACTOR,
+    Batch,
+    EmbeddingTable,
+    bag_sum,
+    full_batch,
+    max_entries,
+    update_table,
+)
 from manyhot.models.network_spec import NetworkSpec, network_settings
-from manyhot.networks import Start
+from manyhot.networks import MemberInitializer
 
 
 def sparse(n: int, width: int, density: float, seed: int = 0) -> sp.csr_matrix:
@@ -27,11 +35,11 @@ def test_a_bag_is_the_product_with_the_rows_of_the_batch(density, is_gathered):
     block = sparse(50, 30, density)
     weights = np.random.default_rng(1).normal(size=(30, 7))
     rows, is_real = np.array([3, 49, 0, 3, 7, 0], np.int32), np.array([True] * 5 + [False])
-    with precision("float64"):
-        laid = flat(block, 64, "float64")
-        size = most_entries(laid, 6) if is_gathered else 0
+    with use_dtype("float64"):
+        laid = flatten_csr(block, 64, "float64")
+        size = max_entries(laid, 6) if is_gathered else 0
         found = np.asarray(bag_sum(jax.numpy.asarray(weights), jax.device_put(Batch(laid, rows, is_real)), size))
-        every = np.asarray(bag_sum(jax.numpy.asarray(weights), jax.device_put(whole(block, 64, "float64"))))
+        every = np.asarray(bag_sum(jax.numpy.asarray(weights), jax.device_put(full_batch(block, 64, "float64"))))
     np.testing.assert_allclose(found[:5], (block @ weights)[rows[:5]], atol=1e-12)
     assert (found[5] == 0).all()
     np.testing.assert_allclose(every[:50], block @ weights, atol=1e-12)
@@ -49,16 +57,16 @@ def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered
     touched = np.flatnonzero(np.diff(block.tocsc().indptr))
     others = np.setdiff1d(np.arange(40), touched)
     assert 0 < len(touched) < 40
-    with precision("float64"):
-        batch = jax.device_put(whole(block, 32, "float64"))
+    with use_dtype("float64"):
+        batch = jax.device_put(full_batch(block, 32, "float64"))
         padded = jax.numpy.pad(jax.numpy.asarray(gradient), ((0, 12), (0, 0)), constant_values=9.0)
-        size = most_entries(batch.block, 32) if is_gathered else 0
-        given = jax.device_put(EmbeddingTable(weights, before))
-        found = update_table(given, batch, padded, jax.numpy.asarray(0.01), is_adagrad, size)
+        size = max_entries(batch.block, 32) if is_gathered else 0
+        table = jax.device_put(EmbeddingTable(weights, before))
+        found = update_table(table, batch, padded, jax.numpy.asarray(0.01), is_adagrad, size)
     step, squares = np.full(40, 0.01), before
     if is_adagrad:
         squares = before + block.power(2).T @ np.square(gradient).mean(axis=1)
-        step = 0.01 * RATE / np.sqrt(squares)
+        step = 0.01 * TABLE_RATE_FACTOR / np.sqrt(squares)
     np.testing.assert_allclose(found.weights, weights - step[:, None] * (block.T @ gradient), atol=1e-12)
     np.testing.assert_allclose(found.squares, squares, atol=1e-12)
     np.testing.assert_array_equal(np.asarray(found.weights)[others], weights[others])
@@ -66,42 +74,46 @@ def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered
 
 def test_a_row_first_met_moves_by_the_rate_of_tables_and_one_never_met_divides_by_nothing():
     block = sp.csr_matrix(np.array([[0.5, 0.0]]))
-    with precision("float64"):
-        batch = jax.device_put(whole(block, 1, "float64"))
+    with use_dtype("float64"):
+        batch = jax.device_put(full_batch(block, 1, "float64"))
         table = jax.device_put(EmbeddingTable(np.zeros((2, 3)), np.zeros(2)))
         for gradient in (np.full((1, 3), 1e-9), np.zeros((1, 3))):
             found = update_table(table, batch, jax.numpy.asarray(gradient), jax.numpy.asarray(0.002), True)
-            expected = -0.002 * RATE if gradient.any() else 0.0
+            expected = -0.002 * TABLE_RATE_FACTOR if gradient.any() else 0.0
             np.testing.assert_allclose(found.weights, [[expected] * 3, [0.0] * 3], rtol=1e-12)
 
 
 class Job:
     """Three members on dense numbers that are laid out as a table, or as they are."""
 
-    def __init__(self, is_table: bool, **plan):
+    def __init__(self, is_table: bool, **config):
         generator = np.random.default_rng(0)
         self.block = generator.normal(size=(90, 8))
         self.values = self.block @ generator.normal(size=(8, 3)) > 0.3
-        self.plan = TrainingConfig(precision="float64", epochs=4, hidden=(9,), dropout=0.0, weight_decay=0.0, **plan)
+        self.config = TrainingConfig(
+            dtype="float64", epochs=4, hidden_layer_sizes=(9,), dropout=0.0, weight_decay=0.0, **config
+        )
         orders = [generator.permutation(90) for _ in range(3)]
-        self.parts = engine.Parts([o[:60] for o in orders], [o[60:75] for o in orders], [o[75:] for o in orders])
-        settings = network_settings(self.plan, ["text"] if is_table else [])
+        self.parts = engine.MemberSplits([o[:60] for o in orders], [o[60:75] for o in orders], [o[75:] for o in orders])
+        settings = network_settings(self.config, ["text"] if is_table else [])
         spec = NetworkSpec("mlp", settings, {"text": (8,)}, 3, "float64")
-        self.networks = spec.networks(3, lambda k: Start(k, None, "float64"))
+        self.networks = spec.networks(3, lambda k: MemberInitializer(k, None, "float64"))
         self.is_table = is_table
 
     def start(self):
         """The same weights for both: those of the dense network."""
         dense = Job(False).networks
-        with precision("float64"):
-            drawn = [[np.asarray(v.value) for v in dense.build(k).trainable_variables] for k in range(3)]
-        return engine.Weights([np.stack(leaves) for leaves in zip(*drawn, strict=True)], [])
+        with use_dtype("float64"):
+            initial_weights = [[np.asarray(v.value) for v in dense.build(k).trainable_variables] for k in range(3)]
+        return engine.Weights([np.stack(leaves) for leaves in zip(*initial_weights, strict=True)], [])
 
     def trained(self, layout="auto"):
         block = sp.csr_matrix(self.block) if self.is_table else self.block
         tables = ["text"] if self.is_table else []
         data = engine.lay_out({"text": block}, self.values, None, np.ones(90), "float64", tables=tables)
-        return engine.train(self.networks, data, self.parts, self.plan, RuntimeConfig(layout=layout), 16, self.start())
+        return engine.train(
+            self.networks, data, self.parts, self.config, RuntimeConfig(member_batching=layout), 16, self.start()
+        )
 
     def scores(self, trained, *members):
         block = sp.csr_matrix(self.block) if self.is_table else self.block

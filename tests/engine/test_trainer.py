@@ -15,19 +15,19 @@ from manyhot.engine import trainer as members_module
 from tests.fixtures.precisions import in_both_precisions
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"hidden": (16, 8), "schedule": "constant", "early_stopping": False}
+SMALL = {"hidden_layer_sizes": (16, 8), "schedule": "constant", "early_stopping": False}
 
 
 NETWORKS = {"plain": {}, "dropout": {"dropout": 0.4}, "batch_norm": {"batch_norm": True}}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "precision", "epochs", "tolerance"), in_both_precisions([*NETWORKS]))
-def test_members_together_equal_members_alone(job, name, precision, epochs, tolerance):
-    plan = TrainingConfig(precision=precision, epochs=epochs, **{**SMALL, **NETWORKS[name]})
-    together = job.train(plan, layout="together")
-    single = job.train(plan, layout="single")
-    difference = np.abs(job.scores(plan, together) - job.scores(plan, single)).max()
+@pytest.mark.parametrize(("name", "dtype", "epochs", "tolerance"), in_both_precisions([*NETWORKS]))
+def test_members_together_equal_members_alone(job, name, dtype, epochs, tolerance):
+    config = TrainingConfig(dtype=dtype, epochs=epochs, **{**SMALL, **NETWORKS[name]})
+    together = job.train(config, layout="together")
+    single = job.train(config, layout="single")
+    difference = np.abs(job.scores(config, together) - job.scores(config, single)).max()
     print(f"largest difference {difference:.1e}")
     assert difference < tolerance
     for a, b in zip(together.weights.trainable, single.weights.trainable, strict=True):
@@ -37,97 +37,105 @@ def test_members_together_equal_members_alone(job, name, precision, epochs, tole
 
 @pytest.mark.slow
 def test_chunks_that_do_not_divide_the_members_change_nothing(job, monkeypatch):
-    plan = TrainingConfig(precision="float64", epochs=5, **SMALL)
-    whole = job.train(plan, layout="together")
+    config = TrainingConfig(dtype="float64", epochs=5, **SMALL)
+    unchunked = job.train(config, layout="together")
     monkeypatch.setattr(members_module, "chunk_size", lambda *_: 4)
-    chunked = job.train(plan)
-    np.testing.assert_allclose(job.scores(plan, whole), job.scores(plan, chunked), atol=1e-10)
+    chunked = job.train(config)
+    np.testing.assert_allclose(job.scores(config, unchunked), job.scores(config, chunked), atol=1e-10)
 
 
 @pytest.mark.slow
 def test_padded_rows_change_nothing(job, monkeypatch):
-    plan = TrainingConfig(
-        precision="float64", epochs=8, dropout=0.3, batch_norm=True, hidden=(16,), early_stopping=True, patience=3
+    config = TrainingConfig(
+        dtype="float64",
+        epochs=8,
+        dropout=0.3,
+        batch_norm=True,
+        hidden_layer_sizes=(16,),
+        early_stopping=True,
+        patience=3,
     )
-    padded = job.train(plan)
+    padded = job.train(config)
     exact = {"count": 0}
 
-    def no_bucket(count: int, smallest: int = 64) -> int:
+    def no_bucket(count: int, min_size: int = 64) -> int:
         exact["count"] += 1
         return max(count, 1)
 
     monkeypatch.setattr("manyhot.engine.device_data.bucket", no_bucket)
     monkeypatch.setattr("manyhot.engine.trainer.bucket", no_bucket)
-    unpadded = job.train(plan)
+    unpadded = job.train(config)
     assert exact["count"] > 0
-    np.testing.assert_allclose(job.scores(plan, padded), job.scores(plan, unpadded), atol=1e-9)
+    np.testing.assert_allclose(job.scores(config, padded), job.scores(config, unpadded), atol=1e-9)
     assert (padded.best_epoch == unpadded.best_epoch).all()
 
 
 @pytest.mark.slow
 def test_unknown_entries_equal_entries_of_weight_zero_for_one_label(make_job):
     job = make_job(n_labels=1)
-    plan = TrainingConfig(precision="float64", epochs=4, **SMALL)
+    config = TrainingConfig(dtype="float64", epochs=4, **SMALL)
     known = np.random.default_rng(1).random(job.values.shape) < 0.7
     job.known, job.values = known, job.values & known
-    masked = job.train(plan)
+    masked = job.train(config)
     job.known, job.weights = None, known[:, 0].astype(float)
-    weighted = job.train(plan)
-    np.testing.assert_allclose(job.scores(plan, masked), job.scores(plan, weighted), atol=1e-12)
+    weighted = job.train(config)
+    np.testing.assert_allclose(job.scores(config, masked), job.scores(config, weighted), atol=1e-12)
 
 
 @pytest.mark.slow
 def test_what_stands_in_unknown_entries_does_not_matter(job):
-    plan = TrainingConfig(precision="float64", epochs=3, **SMALL)
+    config = TrainingConfig(dtype="float64", epochs=3, **SMALL)
     job.known = np.random.default_rng(1).random(job.values.shape) < 0.7
-    before = job.train(plan)
+    before = job.train(config)
     job.values = np.where(job.known, job.values, ~job.values)
-    np.testing.assert_array_equal(job.scores(plan, before), job.scores(plan, job.train(plan)))
+    np.testing.assert_array_equal(job.scores(config, before), job.scores(config, job.train(config)))
 
 
 @pytest.mark.slow
 def test_one_seed_gives_one_result_and_another_seed_another(job):
-    plan = TrainingConfig(epochs=4, dropout=0.2, hidden=(32,))
-    first, again = (job.scores(plan, job.train(plan)) for _ in range(2))
+    config = TrainingConfig(epochs=4, dropout=0.2, hidden_layer_sizes=(32,))
+    first, again = (job.scores(config, job.train(config)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    other = TrainingConfig(epochs=4, dropout=0.2, hidden=(32,), seed=1)
+    other = TrainingConfig(epochs=4, dropout=0.2, hidden_layer_sizes=(32,), random_state=1)
     assert np.abs(first - job.scores(other, job.train(other))).max() > 1e-3
 
 
 @pytest.mark.slow
 def test_early_stopping_keeps_the_best_weights(job):
-    plan = TrainingConfig(
-        epochs=60, early_stopping=True, patience=4, learning_rate=0.02, hidden=(32,), schedule="constant"
+    config = TrainingConfig(
+        epochs=60, early_stopping=True, patience=4, learning_rate=0.02, hidden_layer_sizes=(32,), schedule="constant"
     )
-    trained = job.train(plan)
+    trained = job.train(config)
     stop_losses = trained.curves[:, :, 1]
     assert (trained.best_epoch == np.nanargmin(stop_losses, axis=1) + 1).all()
     ran = np.isfinite(stop_losses).sum(axis=1)
-    assert (ran <= np.minimum(trained.best_epoch + plan.patience, plan.epochs)).all()
-    assert ran.min() < plan.epochs
-    scores = job.scores(plan, trained, (0, 1))[job.parts.stop[0]]
-    target = job.values[job.parts.stop[0]]
+    assert (ran <= np.minimum(trained.best_epoch + config.patience, config.epochs)).all()
+    assert ran.min() < config.epochs
+    scores = job.scores(config, trained, (0, 1))[job.parts.validation[0]]
+    target = job.values[job.parts.validation[0]]
     loss = -np.where(target, np.log(scores), np.log1p(-scores)).mean()
     assert loss == pytest.approx(np.nanmin(stop_losses[0]), abs=1e-5)
 
 
 @pytest.mark.slow
 def test_more_calls_of_the_program_change_nothing(job, monkeypatch):
-    plan = TrainingConfig(epochs=30, **SMALL)
+    config = TrainingConfig(epochs=30, **SMALL)
     monkeypatch.setattr(members_module, "CALL_SECONDS", 1e-9)
-    many = job.train(plan)
+    many = job.train(config)
     monkeypatch.setattr(members_module, "CALL_SECONDS", 1e9)
-    few = job.train(plan)
-    np.testing.assert_array_equal(job.scores(plan, many), job.scores(plan, few))
+    few = job.train(config)
+    np.testing.assert_array_equal(job.scores(config, many), job.scores(config, few))
     np.testing.assert_array_equal(many.curves, few.curves)
 
 
 @pytest.mark.slow
 def test_progress_ends_at_one(job):
-    plan = TrainingConfig(epochs=5, **SMALL)
+    config = TrainingConfig(epochs=5, **SMALL)
     news = []
-    data = engine.lay_out({"features": job.features}, job.values, None, job.weights, plan.precision)
-    engine.train(job.networks(plan), data, job.parts, plan, members_module.RuntimeConfig(), 16, watch=news.append)
+    data = engine.lay_out({"features": job.features}, job.values, None, job.weights, config.dtype)
+    engine.train(
+        job.networks(config), data, job.parts, config, members_module.RuntimeConfig(), 16, callback=news.append
+    )
     assert news[-1].done == 1.0
     assert news[-1].n_finished == len(job.parts)
     assert all(a.done <= b.done + 1e-9 for a, b in pairwise(news))
@@ -135,9 +143,9 @@ def test_progress_ends_at_one(job):
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_an_error(job):
-    plan = TrainingConfig(epochs=3, optimizer="sgd", learning_rate=1e30, **SMALL)
+    config = TrainingConfig(epochs=3, optimizer="sgd", learning_rate=1e30, **SMALL)
     with pytest.raises(members_module.TrainingError, match="learning_rate"):
-        job.train(plan)
+        job.train(config)
 
 
 TWO_DEVICES = """
@@ -146,10 +154,10 @@ jax.config.update("jax_num_cpu_devices", 2)
 import numpy as np
 from tests.engine.conftest import Job
 from manyhot.config.training import TrainingConfig
-plan = TrainingConfig(epochs=5, dropout=0.2, hidden=(16,))
+config = TrainingConfig(epochs=5, dropout=0.2, hidden_layer_sizes=(16,))
 job = Job()
 assert len(jax.devices()) == 2
-np.save({path!r}, job.scores(plan, job.train(plan)))
+np.save({path!r}, job.scores(config, job.train(config)))
 """
 
 
@@ -158,8 +166,8 @@ def test_two_devices_give_what_one_gives(job, tmp_path):
     path = str(tmp_path / "scores.npy")
     subprocess.run([sys.executable, "-c", TWO_DEVICES.format(path=path)], cwd=ROOT, check=True)
     assert len(jax.devices()) == 1
-    plan = TrainingConfig(epochs=5, dropout=0.2, hidden=(16,))
-    np.testing.assert_allclose(job.scores(plan, job.train(plan)), np.load(path), atol=1e-6)
+    config = TrainingConfig(epochs=5, dropout=0.2, hidden_layer_sizes=(16,))
+    np.testing.assert_allclose(job.scores(config, job.train(config)), np.load(path), atol=1e-6)
 
 
 def test_chunks_follow_shapes_alone():

@@ -7,14 +7,14 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from manyhot import ManyLabelClassifier, MultiLabelClassifier, cross_validate, examine, load
+from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier, check_data, cross_validate, load
 from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import InputError
-from manyhot.estimators.read_options import options_for
-from manyhot.serving.json_rows import rows_for
+from manyhot.estimators.read_options import model_read_options
+from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
 
-SMALL = {"members": 4, "folds": 4, "epochs": 40, "hidden": (64,), "quiet": True}
+SMALL = {"n_members": 4, "n_folds": 4, "epochs": 40, "hidden_layer_sizes": (64,), "verbose": 0}
 LABELS = ["warm", "round"]
 
 
@@ -37,16 +37,16 @@ def things(n_rows: int = 120, seed: int = 0, beside: str = "nothing") -> tuple[p
 @cache
 def trained(beside: str) -> tuple[MultiLabelClassifier, pl.DataFrame, pl.DataFrame]:
     X, Y = things(beside=beside)
-    settings = {**SMALL, "image_settings": {"filters": [4]}} if beside == "images" else SMALL
-    kinds = {"note": "text"} if beside == "text" else None
-    return MultiLabelClassifier(**settings, kinds=kinds).fit(X, Y), X, Y
+    settings = {**SMALL, "image_params": {"filters": [4]}} if beside == "images" else SMALL
+    column_types = {"note": "text"} if beside == "text" else None
+    return MultiLabelClassifier(**settings, column_types=column_types).fit(X, Y), X, Y
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("beside", ["nothing", "text", "images"])
 def test_it_learns_answers_explains_and_is_saved(beside, tmp_path):
     classifier, X, Y = trained(beside)
-    assert classifier.report_.measures["own"]["roc_auc_macro"]["value"] > 0.9
+    assert classifier.report_.metrics["decision"]["roc_auc_macro"]["value"] > 0.9
     new, truth = things(60, seed=1, beside=beside)
     scores = classifier.predict_proba(new)
     assert (classifier.predict(new) == truth.to_numpy()).mean() > 0.9
@@ -55,7 +55,7 @@ def test_it_learns_answers_explains_and_is_saved(beside, tmp_path):
     classifier.save(tmp_path / "things.manyhot")
     again = load(tmp_path / "things.manyhot")
     assert np.array_equal(again.predict_proba(new), scores)
-    assert len(again.suspicious_labels(3).reasons()) <= 3
+    assert len(again.find_label_errors(3).reasons()) <= 3
     again.add_labels(X, Y.with_columns(boxed=1 - Y["round"]), epochs=2)
     assert again.labels_ == ("warm", "round", "boxed")
 
@@ -65,21 +65,21 @@ def test_it_learns_answers_explains_and_is_saved(beside, tmp_path):
 def test_rows_of_the_service_are_answered_alike(beside):
     classifier, *_ = trained(beside)
     new = things(20, seed=1, beside=beside)[0]
-    rows = rows_for(classifier.model_.encoder, Limits())
-    blocks = rows.blocks(new.to_dicts())
+    rows = make_row_parser(classifier.model_.encoder, Limits())
+    blocks = rows.parse_and_encode(new.to_dicts())
     for name, block in classifier.model_.encoder.transform(new).items():
         dense = (part.toarray() if name in classifier.model_.encoder.sparse else part for part in (block, blocks[name]))
         assert np.array_equal(*dense)
-    assert rows.features(new.to_dicts()).columns == new.columns
+    assert rows.to_features(new.to_dicts()).columns == new.columns
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("beside", ["nothing", "text"])
-def test_cross_validation_and_the_doctor_take_it(beside):
+def test_cross_validation_and_check_data_take_it(beside):
     X, Y = things(beside=beside)
-    result = cross_validate(MultiLabelClassifier(**SMALL), X, Y, folds=3, repeats=1)
+    result = cross_validate(MultiLabelClassifier(**SMALL), X, Y, n_splits=3, n_repeats=1)
     assert result.mean("roc_auc_macro") > 0.9
-    assert examine(X, Y).to_dict()["facts"]["rows"] == 120
+    assert check_data(X, Y).to_dict()["facts"]["rows"] == 120
 
 
 @pytest.mark.slow
@@ -88,8 +88,8 @@ def test_a_file_is_streamed_and_answered(tmp_path):
     pl.concat([X, Y.rename({name: f"is_{name}" for name in LABELS})], how="horizontal").write_csv(tmp_path / "x.csv")
     options = ReadOptions(labels="is_*")
     classifier = MultiLabelClassifier(**SMALL).fit_file(tmp_path / "x.csv", options, stream=True)
-    samples = read(tmp_path / "x.csv", options_for(classifier, {"labels": "is_*"}))
-    assert set(samples.kinds.values()) == {"categorical"}
+    samples = read(tmp_path / "x.csv", model_read_options(classifier, {"labels": "is_*"}))
+    assert set(samples.column_types.values()) == {"categorical"}
     assert (classifier.predict(samples) == Y.to_numpy()).mean() > 0.9
 
 
@@ -97,8 +97,8 @@ def test_a_file_is_streamed_and_answered(tmp_path):
 def test_very_many_labels_take_it():
     X, Y = things()
     sets = [[name for name in LABELS if row[name]] for row in Y.to_dicts()]
-    many = ManyLabelClassifier(hidden=(16,), epochs=30, quiet=True).fit(X, sets)
-    assert many.predict_top(X[:2], k=2).labels.shape == (2, 2)
+    many = ExtremeMultiLabelClassifier(hidden_layer_sizes=(16,), epochs=30, verbose=0).fit(X, sets)
+    assert many.predict_top_k(X[:2], k=2).labels.shape == (2, 2)
 
 
 def noisy(n_rows: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
@@ -119,7 +119,7 @@ def by_keras(shape: tuple[int, ...], n_labels: int):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [SMALL, {"members": 4, "folds": 4, "network": by_keras, "quiet": True}])
+@pytest.mark.parametrize("settings", [SMALL, {"n_members": 4, "n_folds": 4, "network": by_keras, "verbose": 0}])
 def test_scores_are_honest_where_few_rows_differ(settings):
     """Kept together, equal rows would be scored by what the others, with other labels, say of them."""
     (X, Y), (new, truth) = noisy(600, 0), noisy(2000, 1)
@@ -127,7 +127,7 @@ def test_scores_are_honest_where_few_rows_differ(settings):
         X, new = (frame.to_dummies() for frame in (X, new))
     classifier = MultiLabelClassifier(**settings).fit(X, Y)
     scores = classifier.predict_proba(new)
-    reported = classifier.report_.measures["own"]["roc_auc_macro"]["value"]
+    reported = classifier.report_.metrics["decision"]["roc_auc_macro"]["value"]
     assert abs(reported - roc_auc_score(truth, scores, average="macro")) < 0.04
     assert reported > 0.68
     assert np.square(scores - truth).mean() < 0.2
@@ -139,9 +139,9 @@ def test_a_label_that_hangs_on_one_category_is_learned():
     X = pl.DataFrame({"colour": ["a", "b", "c"] * 40})
     Y = pl.DataFrame({"p": [0, 1, 0] * 40, "q": [0, 0, 1] * 40})
     classifier = MultiLabelClassifier(**SMALL).fit(X, Y)
-    assert classifier.report_.measures["own"]["roc_auc_macro"]["value"] == 1
+    assert classifier.report_.metrics["decision"]["roc_auc_macro"]["value"] == 1
     assert (classifier.predict(X) == Y.to_numpy()).all()
-    alone = cross_validate(MultiLabelClassifier(**SMALL), X, Y, folds=3, repeats=1)
+    alone = cross_validate(MultiLabelClassifier(**SMALL), X, Y, n_splits=3, n_repeats=1)
     assert alone.mean("subset_accuracy") == 1
 
 
@@ -165,5 +165,7 @@ def test_a_template_of_text_does_not_drown_the_category_beside_it():
         }
     )
     Y = np.stack([kind == 0, kind == 1], axis=1).astype(int)
-    classifier = MultiLabelClassifier(members=2, epochs=40, learning_rate=0.02, hidden=(16,), quiet=True).fit(X, Y)
+    classifier = MultiLabelClassifier(
+        n_members=2, epochs=40, learning_rate=0.02, hidden_layer_sizes=(16,), verbose=0
+    ).fit(X, Y)
     assert classifier.score(X, Y) > 0.9

@@ -11,14 +11,14 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from manyhot import ManyLabelClassifier, MultiLabelClassifier, load
+from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier, load
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import BundleError, InputError
-from manyhot.evaluation.metrics import measure_top
+from manyhot.evaluation.metrics import compute_top_k_metrics
 from manyhot.models.extreme.config import ExtremeConfig
-from manyhot.models.extreme.model import held_out_rows, log_odds
+from manyhot.models.extreme.model import log_odds, split_held_out
 from tests.fixtures.peak_memory import PEAK
 
 L = 60
@@ -34,18 +34,18 @@ def made(n: int = 500, seed: int = 0) -> tuple[sp.csr_matrix, sp.csr_matrix]:
 
 
 @pytest.fixture(scope="module")
-def trained() -> ManyLabelClassifier:
+def trained() -> ExtremeMultiLabelClassifier:
     X, Y = made()
-    return ManyLabelClassifier(hidden=(32,), epochs=20, dropout=0.1).fit(X, Y)
+    return ExtremeMultiLabelClassifier(hidden_layer_sizes=(32,), epochs=20, dropout=0.1).fit(X, Y)
 
 
 @pytest.mark.slow
 def test_it_learns(trained):
     X, Y = made(seed=1)
     report = trained.evaluate(X, Y)
-    one = report.measures["precision_at_1"]
+    one = report.metrics["precision_at_1"]
     assert one["value"] > 0.75 > one["baseline"] + 0.1
-    assert trained.report_.measures["precision_at_1"]["n_samples"] == 50
+    assert trained.report_.metrics["precision_at_1"]["n_samples"] == 50
     assert "held out" in str(trained.report_)
     assert "new rows" in str(report)
     assert report.to_dict()["training"]["rows"] == 450
@@ -55,10 +55,10 @@ def test_it_learns(trained):
 @pytest.mark.slow
 def test_the_measures_are_those_of_the_answers(trained):
     X, Y = made(seed=1)
-    top = trained.predict_top(X, 5)
+    top = trained.predict_top_k(X, 5)
     assert (np.diff(top.scores, axis=1) <= 0).all()
-    expected = measure_top(Y, top)
-    told = trained.evaluate(X, Y).measures
+    expected = compute_top_k_metrics(Y, top)
+    told = trained.evaluate(X, Y).metrics
     for name in ("precision_at_1", "ndcg_at_5", "recall_at_3"):
         assert told[name]["value"] == expected[name].value
 
@@ -66,7 +66,7 @@ def test_the_measures_are_those_of_the_answers(trained):
 @pytest.mark.slow
 def test_answers_are_the_best_labels_above_the_threshold(trained):
     X, Y = made(seed=1)
-    answers, top = trained.predict(X), trained.predict_top(X, 50)
+    answers, top = trained.predict(X), trained.predict_top_k(X, 50)
     assert sp.issparse(answers)
     assert answers.dtype == np.int64
     assert answers.shape == Y.shape
@@ -81,7 +81,7 @@ def test_answers_are_the_best_labels_above_the_threshold(trained):
 
 def test_names_best_first(trained):
     X, _ = made(seed=1)
-    top = trained.predict_top(X[:4], 3)
+    top = trained.predict_top_k(X[:4], 3)
     names = trained.predict_labels(X[:4], 3)
     assert names == [[f"label_{j}" for j in row] for row in top.labels]
     few = trained.predict_labels(X[:4], 3, threshold=float(top.scores[0, 1]))
@@ -91,18 +91,18 @@ def test_names_best_first(trained):
 
 def test_the_same_scores_after_loading(trained, tmp_path):
     X, _ = made(seed=1)
-    trained.reading_ = {"labels": "tags"}
+    trained.read_options_ = {"labels": "tags"}
     trained.save(tmp_path / "m.manyhot")
     loaded = load(tmp_path / "m.manyhot")
-    assert isinstance(loaded, ManyLabelClassifier)
-    before, after = trained.predict_top(X, 9), loaded.predict_top(X, 9)
+    assert isinstance(loaded, ExtremeMultiLabelClassifier)
+    before, after = trained.predict_top_k(X, 9), loaded.predict_top_k(X, 9)
     assert (before.labels == after.labels).all()
     assert (before.scores == after.scores).all()
     assert after.scores.dtype == np.float32
     assert (loaded.predict(X) != trained.predict(X)).nnz == 0
     assert (loaded.labels_, loaded.threshold_, loaded.n_features_in_) == (trained.labels_, trained.threshold_, L)
     assert loaded.report_.to_dict() == trained.report_.to_dict()
-    assert loaded.reading_ == {"labels": "tags"}
+    assert loaded.read_options_ == {"labels": "tags"}
     loaded.save(tmp_path / "again.manyhot")
     assert (tmp_path / "again.manyhot").read_bytes() == (tmp_path / "m.manyhot").read_bytes()
 
@@ -110,7 +110,10 @@ def test_the_same_scores_after_loading(trained, tmp_path):
 @pytest.mark.slow
 def test_one_seed_one_result():
     X, Y = made(200)
-    first, second = (ManyLabelClassifier(hidden=(8,), epochs=2, seed=4).fit(X, Y).predict_top(X, 3) for _ in range(2))
+    first, second = (
+        ExtremeMultiLabelClassifier(hidden_layer_sizes=(8,), epochs=2, random_state=4).fit(X, Y).predict_top_k(X, 3)
+        for _ in range(2)
+    )
     assert (first.scores == second.scores).all()
 
 
@@ -122,9 +125,11 @@ def test_label_sets_and_text_columns():
     frame = pl.DataFrame({"message": ["it is " + " and ".join(sorted(s)) + " thing today" for s in sets]})
     frame = frame.with_columns(size=pl.Series(generator.normal(size=300)), shop=pl.Series(["a", "b", "c"] * 100))
     for X in (frame, frame.to_pandas()):
-        clf = ManyLabelClassifier(hidden=(16,), epochs=15, kinds={"message": "text"}).fit(X, sets)
+        clf = ExtremeMultiLabelClassifier(hidden_layer_sizes=(16,), epochs=15, column_types={"message": "text"}).fit(
+            X, sets
+        )
         assert clf.labels_ == tuple(sorted(words))
-        assert clf.report_.measures["recall_at_3"]["value"] > 0.6
+        assert clf.report_.metrics["recall_at_3"]["value"] > 0.6
         assert clf.predict_labels(X[:1], 2) == clf.predict_labels(X[:3], 2)[:1]
     assert list(clf.feature_names_in_) == ["message", "size", "shop"]
 
@@ -133,22 +138,22 @@ def test_label_sets_and_text_columns():
 def test_samples_and_dense_numbers():
     X, Y = made(100)
     names = [f"f{j}" for j in range(L)]
-    kinds = dict.fromkeys(names, "numeric")
+    column_types = dict.fromkeys(names, "numeric")
     labels = LabelSpace(tuple(f"tag {j}" for j in range(L)))
-    samples = Samples(X, names, kinds, Targets(Y.toarray()), labels)
-    clf = ManyLabelClassifier(hidden=(8,), epochs=2).fit(samples)
+    samples = Samples(X, names, column_types, Targets(Y.toarray()), labels)
+    clf = ExtremeMultiLabelClassifier(hidden_layer_sizes=(8,), epochs=2).fit(samples)
     assert clf.labels_ == labels.names
-    assert clf.evaluate(samples).measures["precision_at_1"]["n_samples"] == 100
-    dense = ManyLabelClassifier(hidden=(8,), epochs=2).fit(X.toarray(), Y.toarray())
-    assert dense.predict_top(X.toarray()).labels.shape == (100, 5)
+    assert clf.evaluate(samples).metrics["precision_at_1"]["n_samples"] == 100
+    dense = ExtremeMultiLabelClassifier(hidden_layer_sizes=(8,), epochs=2).fit(X.toarray(), Y.toarray())
+    assert dense.predict_top_k(X.toarray()).labels.shape == (100, 5)
 
 
 @pytest.mark.slow
 def test_labels_never_seen_and_rows_without_labels():
     X, Y = made(200)
     wide = sp.csr_matrix(sp.hstack([sp.csr_matrix((200, 40), dtype=bool), Y]))
-    clf = ManyLabelClassifier(hidden=(8,), epochs=3).fit(X, wide)
-    assert (clf.predict_top(X, 3).labels >= 40).all()
+    clf = ExtremeMultiLabelClassifier(hidden_layer_sizes=(8,), epochs=3).fit(X, wide)
+    assert (clf.predict_top_k(X, 3).labels >= 40).all()
     assert clf.report_.to_dict()["training"]["labels_seen"] <= L
     assert clf.evaluate(X, wide).to_dict()["data"]["rows_without_labels"] == (np.diff(wide.indptr) == 0).sum()
 
@@ -157,14 +162,14 @@ MEMORY = (
     PEAK
     + """
 import numpy as np, scipy.sparse as sp
-from manyhot import ManyLabelClassifier
+from manyhot import ExtremeMultiLabelClassifier
 n, width = 1_500, 200_000
 def fit(width):
     generator, rows = np.random.default_rng(0), np.repeat(np.arange(n), 5)
     X = sp.csr_matrix((np.ones(5 * n), (rows, generator.integers(300, size=5 * n))), shape=(n, 300))
     Y = sp.csr_matrix((np.ones(5 * n, bool), (rows, generator.integers(width, size=5 * n))), shape=(n, width))
-    clf = ManyLabelClassifier(hidden=(2,), epochs=1, batch_size=256).fit(X, Y)
-    clf.predict_top(X, 5), clf.predict(X)
+    clf = ExtremeMultiLabelClassifier(hidden_layer_sizes=(2,), epochs=1, batch_size=256).fit(X, Y)
+    clf.predict_top_k(X, 5), clf.predict(X)
 fit(5_000)
 before = peak()
 fit(width)
@@ -199,29 +204,29 @@ X_BAD, Y_BAD = made(40)
 )
 def test_what_cannot_be_trained_on(X, y, words):
     with pytest.raises(InputError, match=words):
-        ManyLabelClassifier(hidden=(4,), epochs=1).fit(X, y)
+        ExtremeMultiLabelClassifier(hidden_layer_sizes=(4,), epochs=1).fit(X, y)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"hidden": ()},
-        {"hidden": (0,)},
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (0,)},
         {"dropout": 1.0},
         {"epochs": 0},
         {"batch_size": "large"},
-        {"held_out": 0},
-        {"held_out": 0.6},
+        {"holdout_fraction": 0},
+        {"holdout_fraction": 0.6},
         {"learning_rate": -1},
-        {"precision": "float16"},
+        {"dtype": "float16"},
         {"activation": "cosine"},
-        {"quiet": 1},
+        {"verbose": -1},
     ],
 )
 def test_settings_out_of_range_are_named(settings):
     (name,) = settings
     with pytest.raises(InputError) as caught:
-        ManyLabelClassifier(**settings).fit(X_BAD, Y_BAD)
+        ExtremeMultiLabelClassifier(**settings).fit(X_BAD, Y_BAD)
     assert caught.value.argument == name
 
 
@@ -229,36 +234,36 @@ def test_k_threshold_and_use_before_training(trained):
     X, Y = made(10, seed=1)
     for k in (0, -1, L + 1, 2.5):
         with pytest.raises(InputError) as caught:
-            trained.predict_top(X, k)
+            trained.predict_top_k(X, k)
         assert caught.value.argument == "k"
-    assert trained.predict_top(X, L).labels.shape == (10, L)
+    assert trained.predict_top_k(X, L).labels.shape == (10, L)
     with pytest.raises(InputError):
         trained.predict_labels(X, threshold=2)
     with pytest.raises(ValueError, match="features"):
-        trained.predict_top(X[:, :3])
+        trained.predict_top_k(X[:, :3])
     with pytest.raises(InputError, match="columns"):
         trained.evaluate(X, Y[:, :3])
     with pytest.raises(InputError, match="is not among the labels"):
         trained.evaluate(X, [["other"]] * 10)
-    for call in ("predict_top", "predict_labels", "predict"):
+    for call in ("predict_top_k", "predict_labels", "predict"):
         with pytest.raises(NotFittedError):
-            getattr(ManyLabelClassifier(), call)(X)
+            getattr(ExtremeMultiLabelClassifier(), call)(X)
 
 
 def test_settings_are_parameters_and_clones_are_alike():
-    clf = ManyLabelClassifier(hidden=(7,), seed=3)
+    clf = ExtremeMultiLabelClassifier(hidden_layer_sizes=(7,), random_state=3)
     assert clone(clf).get_params() == clf.get_params()
     for name, value in vars(ExtremeConfig()).items():
-        assert getattr(ManyLabelClassifier(), name) == value
+        assert getattr(ExtremeMultiLabelClassifier(), name) == value
 
 
 def test_held_out_rows_share_nothing_with_the_others():
     numbers = np.random.default_rng(0).integers(40, size=300).astype(np.uint64)
-    train, held = held_out_rows(numbers, ExtremeConfig(held_out=0.2))
+    train, held = split_held_out(numbers, ExtremeConfig(holdout_fraction=0.2))
     assert not set(numbers[train]) & set(numbers[held])
     assert sorted([*train, *held]) == list(range(300))
     assert 60 <= len(held) <= 80
-    _, many = held_out_rows(np.arange(200_000, dtype=np.uint64), ExtremeConfig())
+    _, many = split_held_out(np.arange(200_000, dtype=np.uint64), ExtremeConfig())
     assert len(many) == 10_000
 
 
@@ -271,15 +276,17 @@ def test_log_odds_of_labels():
 def test_frames_with_columns_by_name():
     X, Y = made(80)
     frame = pd.DataFrame(X.toarray()[:, :6] + np.random.default_rng(0).normal(size=(80, 6)), columns=list("abcdef"))
-    clf = ManyLabelClassifier(hidden=(4,), epochs=1).fit(frame, Y)
+    clf = ExtremeMultiLabelClassifier(hidden_layer_sizes=(4,), epochs=1).fit(frame, Y)
     assert clf.n_features_in_ == 6
-    assert clf.predict_top(frame, 2).labels.shape == (80, 2)
+    assert clf.predict_top_k(frame, 2).labels.shape == (80, 2)
 
 
 @pytest.mark.slow
 def test_other_files_stay_what_they_are(tmp_path):
     X, Y = made(60)
-    MultiLabelClassifier(members=2, hidden=(4,), epochs=1).fit(X.toarray(), Y.toarray()).save(tmp_path / "m.manyhot")
+    MultiLabelClassifier(n_members=2, hidden_layer_sizes=(4,), epochs=1).fit(X.toarray(), Y.toarray()).save(
+        tmp_path / "m.manyhot"
+    )
     assert isinstance(load(tmp_path / "m.manyhot"), MultiLabelClassifier)
     with pytest.raises(BundleError):
         load(tmp_path / "none.manyhot")

@@ -1,5 +1,6 @@
 """Images as features: training, saving, and what is refused."""
 
+import warnings
 from copy import copy
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from manyhot import ManyLabelClassifier, MultiLabelClassifier, load
-from manyhot.config.images import IMAGE_SETTINGS, image_settings
-from manyhot.errors import InputError
+from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier, load
+from manyhot.config.images import IMAGE_SETTINGS, image_params
+from manyhot.errors import InputError, ManyhotWarning
 from tests.fixtures.image_files import moods
 
-SMALL = {"members": 2, "epochs": 3, "quiet": True, "hidden": (16,), "image_settings": {"filters": [6, 8]}}
+SMALL = {"n_members": 2, "epochs": 3, "verbose": 0, "hidden_layer_sizes": (16,), "image_params": {"filters": [6, 8]}}
 
 
 def squares(n: int = 160, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +33,7 @@ def squares(n: int = 160, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_images_are_learned_saved_and_answered_alike(network, tmp_path):
     X, Y = squares(400)
     model = MultiLabelClassifier(**{**SMALL, "epochs": 20}, network=network, batch_size=16).fit(X, Y)
-    assert model.model_.report["measures"]["own"]["f1_micro"]["value"] > 0.9
+    assert model.model_.report["metrics"]["decision"]["f1_micro"]["value"] > 0.9
     model.save(tmp_path / "m.manyhot")
     np.testing.assert_array_equal(load(tmp_path / "m.manyhot").predict_proba(X), model.predict_proba(X))
     np.testing.assert_array_equal(model.predict_proba(X[..., None]), model.predict_proba(X))
@@ -52,8 +53,8 @@ def test_images_stand_beside_numbers_and_texts():
             ),
         ]
     )
-    kinds = {"photo": "image", "words": "text"}
-    model = MultiLabelClassifier(**SMALL, kinds=kinds).fit(frame, Y)
+    column_types = {"photo": "image", "words": "text"}
+    model = MultiLabelClassifier(**SMALL, column_types=column_types).fit(frame, Y)
     assert set(model.model_.network.shapes) == {"features", "text", "image"}
     assert model.predict_proba(frame).shape == Y.shape
 
@@ -86,14 +87,14 @@ def test_networks_and_features_that_do_not_fit_are_refused():
 )
 def test_settings_are_checked(given, words):
     with pytest.raises(InputError, match=words):
-        MultiLabelClassifier(image_settings=given).fit(*squares(40))
+        MultiLabelClassifier(image_params=given).fit(*squares(40))
 
 
 def test_settings_have_their_forms():
-    told = image_settings({"size": "64x48", "filters": 32, "augment": "shift+flip"})
+    told = image_params({"size": "64x48", "filters": 32, "augment": "shift+flip"})
     assert (told["size"], told["filters"], told["augment"]) == ([64, 48], [32], ["flip", "shift"])
     assert set(told) == set(IMAGE_SETTINGS)
-    assert image_settings(None)["augment"] == "auto"
+    assert image_params(None)["augment"] == "auto"
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +151,11 @@ def test_bad_images_are_skipped_or_refused(files):
         model.predict(broken)
     assert (caught.value.row, caught.value.column) == (2, "photo")
     model = copy(model).set_params(on_bad_image="skip")
-    with pytest.warns(UserWarning, match="1 row was not answered"):
+    with pytest.warns(ManyhotWarning, match="1 row was not answered"):
         scores = model.predict_proba(broken)
     assert np.isnan(scores[1]).all()
     np.testing.assert_array_equal(np.delete(scores, 1, 0), np.delete(model.predict_proba(paths), 1, 0))
-    with pytest.warns(UserWarning, match="not answered"):
+    with pytest.warns(ManyhotWarning, match="not answered"):
         assert model.predict_labels(broken)[1] == set()
     weights = np.arange(1, len(Y) + 1)
     told = {**SMALL, "on_bad_image": "skip"}
@@ -166,9 +167,22 @@ def test_bad_images_are_skipped_or_refused(files):
 
 
 @pytest.mark.slow
+def test_warnings_of_manyhot_are_filtered_by_their_category(files):
+    paths, _, model = files
+    broken = pl.DataFrame({"photo": [paths["photo"][0], "none.png"]})
+    model = copy(model).set_params(on_bad_image="skip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with pytest.raises(ManyhotWarning, match="1 row was not answered"):
+            model.predict_proba(broken)
+        warnings.simplefilter("ignore", ManyhotWarning)
+        assert np.isnan(model.predict_proba(broken)[1]).all()
+
+
+@pytest.mark.slow
 def test_settings_of_images_hold_for_files(files, tmp_path):
     paths, Y, _ = files
-    told = {**SMALL, "image_settings": {"filters": [4], "size": "6x9", "channels": "grey", "fit": "crop"}}
+    told = {**SMALL, "image_params": {"filters": [4], "size": "6x9", "channels": "grey", "fit": "crop"}}
     model = MultiLabelClassifier(**told).fit(paths, Y)
     assert model.model_.network.shapes == {"image": (6, 9, 1)}
     model.save(tmp_path / "m.manyhot")
@@ -178,5 +192,5 @@ def test_settings_of_images_hold_for_files(files, tmp_path):
 @pytest.mark.slow
 def test_very_many_labels_take_no_images(files):
     paths, _, _ = files
-    with pytest.raises(InputError, match="--kind photo=ignored"):
-        ManyLabelClassifier().fit(paths, [{"a"} if k % 2 else {"b"} for k in range(len(paths))])
+    with pytest.raises(InputError, match="--column-type photo=ignored"):
+        ExtremeMultiLabelClassifier().fit(paths, [{"a"} if k % 2 else {"b"} for k in range(len(paths))])

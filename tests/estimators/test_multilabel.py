@@ -13,7 +13,7 @@ import manyhot
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
-SMALL = {"members": 2, "epochs": 3, "hidden": (16,), "quiet": True}
+SMALL = {"n_members": 2, "epochs": 3, "hidden_layer_sizes": (16,), "verbose": 0}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_label_sets_come_back_under_their_names(rows):
         (np.full((90, 2), 2), "expected 0, 1"),
         (np.zeros((90, 2)), "one class only"),
         (np.zeros((80, 2)), "90 rows but y has 80"),
-        ([[]] * 90, "no row carries any label"),
+        ([[]] * 90, "no row has any label"),
     ],
 )
 def test_wrong_targets_are_named(rows, y, message):
@@ -144,19 +144,19 @@ def test_sparse_features_stay_sparse_and_agree_with_a_saved_model(rows, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "settings", [{}, {"batch_norm": True, "dropout": 0.2}, {"precision": "float64"}, {"decide": "top_k"}]
+    "settings", [{}, {"batch_norm": True, "dropout": 0.2}, {"dtype": "float64"}, {"decision": "top_k"}]
 )
 def test_a_saved_model_gives_the_same_scores_bit_for_bit(rows, tmp_path, settings):
     X, Y = rows
     classifier = fitted(X, Y, **settings)
-    classifier.reading_ = {"labels": "x_*"}
+    classifier.read_options_ = {"labels": "x_*"}
     classifier.save(tmp_path / "m.manyhot")
     loaded = manyhot.load(tmp_path / "m.manyhot")
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
     np.testing.assert_array_equal(loaded.predict(X), classifier.predict(X))
     assert loaded.thresholds_ == classifier.thresholds_
     assert loaded.report_.to_dict() == classifier.report_.to_dict()
-    assert loaded.reading_ == {"labels": "x_*"}
+    assert loaded.read_options_ == {"labels": "x_*"}
     np.testing.assert_array_equal(loaded.model_.evidence.scores, classifier.model_.evidence.scores)
     np.testing.assert_array_equal(loaded.model_.evidence.ids, classifier.model_.evidence.ids)
     unpickled = pickle.loads(pickle.dumps(classifier))
@@ -240,22 +240,22 @@ def test_partial_fit_goes_on_and_marks_the_report_as_stale(rows):
 
 def test_thresholds_are_edited_by_name(rows):
     X, Y = rows
-    classifier = fitted(X, Y).set_threshold("label_1", 0.0)
+    classifier = fitted(X, Y).set_thresholds({"label_1": 0.0})
     assert classifier.predict(X)[:, 1].all()
     assert classifier.thresholds_["label_1"] == 0.0
     with pytest.raises(InputError, match="did you mean 'label_1'"):
-        classifier.set_threshold("lable_1", 0.5)
+        classifier.set_thresholds({"lable_1": 0.5})
 
 
 @pytest.mark.slow
 def test_one_member_holds_out_a_quarter_of_few_rows(rows):
-    classifier = fitted(*rows, members=1)
+    classifier = fitted(*rows, n_members=1)
     assert 22 <= len(classifier.model_.evidence.scores) <= 23
     assert classifier.report_.to_dict()["scores"]["from"] == "held_out"
 
 
 def test_fewer_rows_than_folds():
-    with pytest.raises(InputError, match="folds"):
+    with pytest.raises(InputError, match="n_folds"):
         fitted(np.arange(10.0).reshape(5, 2), np.array([[0, 1], [1, 0], [0, 1], [1, 0], [1, 1]]))
 
 
@@ -266,7 +266,7 @@ def test_a_hopeless_rare_label_is_not_answered_everywhere():
     X = generator.normal(size=(300, 4))
     Y = np.column_stack([X[:, 0] > 0, generator.random((300, 6)) < 0.02]).astype(int)
     answered = {
-        least: fitted(X, Y, members=8, least_f1=least).predict(generator.normal(size=(2000, 4)))[:, 1:].mean()
+        least: fitted(X, Y, n_members=8, min_f1=least).predict(generator.normal(size=(2000, 4)))[:, 1:].mean()
         for least in (0.0, 0.1)
     }
     assert answered[0.1] < 0.05
@@ -293,6 +293,6 @@ def test_one_binary_target_is_answered_as_scikit_learn_does(rows):
 @pytest.mark.slow
 def test_one_binary_target_is_decided_at_one_half_whatever_was_set(rows):
     X, Y = rows
-    classifier = fitted(X, Y[:, 0], decide="precision", decide_settings={"at_least": 0.9})
+    classifier = fitted(X, Y[:, 0], decision="precision", decision_params={"min_precision": 0.9})
     assert set(classifier.predict(X)) <= {0, 1}
     assert list(classifier.thresholds_.values()) == [0.5]

@@ -51,7 +51,7 @@ from manyhot import MultiLabelClassifier
 said, generator = [], np.random.default_rng(0)
 
 @contextmanager
-def watching(quiet, what="training"):
+def training_progress(verbose, description="training"):
     yield lambda news: said.append(news)
 
 def memory(what):
@@ -63,10 +63,10 @@ def fit(n, f, members):
     X = sp.csr_matrix((np.ones(n * 20, np.float32), columns.ravel(), np.arange(0, n * 20 + 1, 20)), (n, f))
     X.sum_duplicates()
     before = memory("VmRSS")
-    MultiLabelClassifier(members=members, epochs=1).fit(X, generator.random((n, 3)) < 0.4)
+    MultiLabelClassifier(n_members=members, epochs=1).fit(X, generator.random((n, 3)) < 0.4)
     return memory("VmHWM") - before
 
-manyhot.estimators.multilabel.watching = watching
+manyhot.estimators.multilabel.training_progress = training_progress
 fit(200, 300, int(sys.argv[1]))
 grown = fit(4_000, 300_000, int(sys.argv[1]))
 print(json.dumps({"stated": said[-1].n_bytes / 2**30, "grown": grown, "first": said[0].done}))
@@ -89,7 +89,7 @@ def rows(n: int, width: int, per_row: int, seed: int = 0) -> tuple[sp.csr_matrix
 @pytest.mark.parametrize(
     ("n", "width", "settings", "most_gib"),
     [
-        (20_000, 200_000, {"members": 2, "epochs": 5, "hidden": [64]}, 2),
+        (20_000, 200_000, {"n_members": 2, "epochs": 5, "hidden_layer_sizes": [64]}, 2),
         pytest.param(200_000, 1_000_000, {}, 6, marks=pytest.mark.exhaustive),
     ],
     ids=["15 GiB", "745 GiB"],
@@ -129,9 +129,11 @@ def test_real_sets_train_as_csr_and_stay_sparse(name, data_folder, monkeypatch):
         return lay_out(self, *given, **settings)
 
     monkeypatch.setattr(sp.csr_matrix, "toarray", refuse)
-    classifier = MultiLabelClassifier(members=2, epochs=8, hidden=(64,), calibrate="none", decide="half").fit(X, Y)
+    classifier = MultiLabelClassifier(
+        n_members=2, epochs=8, hidden_layer_sizes=(64,), calibration="none", decision="fixed"
+    ).fit(X, Y)
     assert classifier.model_.encoder.sparse == {"features"}
-    assert classifier.report_.to_dict()["measures"]["half"]["roc_auc_macro"]["value"] > 0.6
+    assert classifier.report_.to_dict()["metrics"]["fixed"]["roc_auc_macro"]["value"] > 0.6
 
 
 def real_set(name: str, folder) -> tuple[sp.csr_matrix, np.ndarray]:
@@ -146,7 +148,7 @@ def real_set(name: str, folder) -> tuple[sp.csr_matrix, np.ndarray]:
 @pytest.mark.slow
 def test_saved_sparse_models_score_the_same_and_sparse_rows_in_any_form(tmp_path):
     X, Y = rows(300, 500, 20)
-    classifier = MultiLabelClassifier(members=2, epochs=8, hidden=(16,)).fit(X, Y)
+    classifier = MultiLabelClassifier(n_members=2, epochs=8, hidden_layer_sizes=(16,)).fit(X, Y)
     classifier.save(tmp_path / "sparse.manyhot")
     scores = classifier.predict_proba(X)
     np.testing.assert_array_equal(load(tmp_path / "sparse.manyhot").predict_proba(X), scores)
@@ -160,14 +162,14 @@ def test_saved_sparse_models_score_the_same_and_sparse_rows_in_any_form(tmp_path
 def test_scores_are_means_of_logits_where_rows_are_sparse_out_of_fold_too(is_sparse):
     X, Y = rows(120, 30, 5)
     features = X if is_sparse else X.toarray()
-    settings = {"members": 4, "folds": 4, "epochs": 3, "calibrate": "none", "precision": "float64", "quiet": True}
+    settings = {"n_members": 4, "n_folds": 4, "epochs": 3, "calibration": "none", "dtype": "float64", "verbose": 0}
     classifier = MultiLabelClassifier(**settings).fit(features, Y)
     model = classifier.model_
     blocks = model.encoder.transform(features)
     each = np.array([model.scorer().scores(blocks, (k, k + 1)) for k in range(4)])
     joined = (lambda some: expit(logit(some).mean(axis=0))) if is_sparse else (lambda some: some.mean(axis=0))
     np.testing.assert_allclose(classifier.predict_proba(features), joined(each), atol=1e-9)
-    held = model.evidence.rows.held
+    held = model.evidence.rows.held_out
     assert held.any(axis=1).all()
     expected = [joined(each[held[i], i]) for i in range(len(held))]
     np.testing.assert_allclose(model.evidence.scores, expected, atol=1e-6)
@@ -177,8 +179,8 @@ def test_scores_are_means_of_logits_where_rows_are_sparse_out_of_fold_too(is_spa
 def test_a_row_counts_the_same_twice_or_with_weight_two():
     X, Y = rows(120, 60, 10)
     chosen = np.arange(120) % 3 == 0
-    twice = MultiLabelClassifier(members=2, epochs=3, hidden=(8,))
-    weighted = MultiLabelClassifier(members=2, epochs=3, hidden=(8,))
+    twice = MultiLabelClassifier(n_members=2, epochs=3, hidden_layer_sizes=(8,))
+    weighted = MultiLabelClassifier(n_members=2, epochs=3, hidden_layer_sizes=(8,))
     twice.fit(sp.vstack([X, X[chosen]]).tocsr(), np.concatenate([Y, Y[chosen]]))
     weighted.fit(X, Y, sample_weight=1.0 + chosen)
     np.testing.assert_allclose(twice.predict_proba(X), weighted.predict_proba(X), atol=2e-5)
@@ -189,7 +191,7 @@ def test_peak_memory_of_sparse_prediction_follows_the_non_zeros():
     X, Y = rows(2000, 50, 5)
     wide = sp.csr_matrix((X.data, X.indices * 20_000, X.indptr), (2000, 1_000_000))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    classifier = MultiLabelClassifier(members=1, epochs=2, hidden=(8,)).fit(wide, Y)
+    classifier = MultiLabelClassifier(n_members=1, epochs=2, hidden_layer_sizes=(8,)).fit(wide, Y)
     classifier.predict_proba(wide)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
     assert grown < 1.0, f"{grown:.2f} GiB; one dense block of predictions alone would have 7.5"

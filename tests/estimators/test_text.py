@@ -23,7 +23,7 @@ ODD = [
     "\x00\u200f?",
     "日本語のテキスト",
 ]
-SMALL = {"members": 2, "epochs": 3, "hidden": (16,), "seed": 3}
+SMALL = {"n_members": 2, "epochs": 3, "hidden_layer_sizes": (16,), "random_state": 3}
 
 
 def tickets(n: int = 300, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
@@ -36,8 +36,8 @@ def tickets(n: int = 300, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
         words = list(generator.choice(["please", "the", "hello", "app", "account", "today"], 5))
         words += [str(generator.choice(speaks[j])) for j in np.flatnonzero(row)]
         texts.append(" ".join(generator.permutation(words)))
-    plan = np.where(generator.random(n) < 0.5, "free", "paid")
-    return pl.DataFrame({"message": texts, "age": generator.normal(size=n), "plan": plan}), Y
+    config = np.where(generator.random(n) < 0.5, "free", "paid")
+    return pl.DataFrame({"message": texts, "age": generator.normal(size=n), "config": config}), Y
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_texts_alone_are_one_column_of_text(made, tmp_path):
     asked = [*texts[:8], "007", None]
     framed = pl.DataFrame({"text": texts})
     wanted = (
-        MultiLabelClassifier(kinds={"text": "text"}, **SMALL)
+        MultiLabelClassifier(column_types={"text": "text"}, **SMALL)
         .fit(framed, Y)
         .predict_proba(pl.DataFrame({"text": asked}))
     )
@@ -66,13 +66,13 @@ def test_texts_alone_are_one_column_of_text(made, tmp_path):
 def test_texts_alone_go_to_the_only_column_of_text_whatever_its_name():
     frame, Y = tickets(60)
     texts = frame["message"].to_list()
-    classifier = MultiLabelClassifier(kinds={"message": "text"}, **SMALL).fit(frame.select("message"), Y)
+    classifier = MultiLabelClassifier(column_types={"message": "text"}, **SMALL).fit(frame.select("message"), Y)
     np.testing.assert_array_equal(classifier.predict_proba(texts), classifier.predict_proba(frame.select("message")))
-    found = cross_validate(MultiLabelClassifier(**SMALL), texts, Y, folds=2, repeats=1)
-    framed = cross_validate(classifier, frame.select("message"), Y, folds=2, repeats=1)
+    found = cross_validate(MultiLabelClassifier(**SMALL), texts, Y, n_splits=2, n_repeats=1)
+    framed = cross_validate(classifier, frame.select("message"), Y, n_splits=2, n_repeats=1)
     assert found.mean("f1_micro") == framed.mean("f1_micro")
-    several = MultiLabelClassifier(kinds={"message": "text"}, **SMALL).fit(frame, Y)
-    with pytest.raises(InputError, match="argument 'X': got texts alone, but the model takes message, age, plan;"):
+    several = MultiLabelClassifier(column_types={"message": "text"}, **SMALL).fit(frame, Y)
+    with pytest.raises(InputError, match="argument 'X': got texts alone, but the model takes message, age, config;"):
         several.predict(texts)
     numbers = MultiLabelClassifier(**SMALL).fit(frame["age"].to_numpy()[:, None], Y)
     with pytest.raises(InputError, match="argument 'X': got texts alone, but the model takes x0;"):
@@ -84,7 +84,7 @@ def odd_model(tmp_path_factory) -> tuple[MultiLabelClassifier, pl.DataFrame, Pat
     frame, Y = tickets()
     texts = ODD + frame["message"].to_list()[len(ODD) :]
     frame = frame.with_columns(pl.Series("message", texts))
-    classifier = MultiLabelClassifier(kinds={"message": "text"}, **SMALL).fit(frame, Y)
+    classifier = MultiLabelClassifier(column_types={"message": "text"}, **SMALL).fit(frame, Y)
     path = tmp_path_factory.mktemp("odd") / "odd.manyhot"
     classifier.save(path)
     return classifier, frame, path
@@ -93,7 +93,7 @@ def odd_model(tmp_path_factory) -> tuple[MultiLabelClassifier, pl.DataFrame, Pat
 @pytest.mark.slow
 def test_words_are_learned_beside_numbers_and_categories():
     frame, Y = tickets(600)
-    classifier = MultiLabelClassifier(members=4, seed=1).fit(frame, Y)
+    classifier = MultiLabelClassifier(n_members=4, random_state=1).fit(frame, Y)
     assert classifier.model_.encoder.text_columns == ["message"]
     X, truth = tickets(200, seed=9)
     scores = classifier.predict_proba(X)
@@ -104,8 +104,8 @@ def test_words_are_learned_beside_numbers_and_categories():
 @pytest.mark.slow
 def test_several_text_columns_are_told_apart():
     frame, Y = tickets(400)
-    swapped = frame.with_columns(subject=pl.lit("nothing to see here, move along please") + pl.col("plan"))
-    classifier = MultiLabelClassifier(kinds={"subject": "text"}, **SMALL).fit(swapped, Y)
+    swapped = frame.with_columns(subject=pl.lit("nothing to see here, move along please") + pl.col("config"))
+    classifier = MultiLabelClassifier(column_types={"subject": "text"}, **SMALL).fit(swapped, Y)
     assert classifier.model_.encoder.text_columns == ["message", "subject"]
     crossed = swapped.with_columns(message=pl.col("subject"), subject=pl.col("message"))
     assert np.abs(classifier.predict_proba(swapped) - classifier.predict_proba(crossed)).max() > 0.05
@@ -142,7 +142,7 @@ def test_missing_and_empty_texts_have_a_score_of_their_own_and_equal(odd_model):
 def test_text_that_looks_like_numbers_stays_text():
     frame, Y = tickets(300)
     codes = pl.Series("code", np.where(Y[:, 0], "007", "008"))
-    classifier = MultiLabelClassifier(kinds={"code": "text"}, **SMALL).fit(frame.with_columns(codes), Y)
+    classifier = MultiLabelClassifier(column_types={"code": "text"}, **SMALL).fit(frame.with_columns(codes), Y)
     both = frame.head(1).with_columns(code=pl.lit("007"))
     other = frame.head(1).with_columns(code=pl.lit("008"))
     number = frame.head(1).with_columns(code=pl.lit(7.0))

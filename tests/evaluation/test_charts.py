@@ -5,11 +5,11 @@ import socket
 import numpy as np
 import pytest
 
-from manyhot import cross_validate, examine
+from manyhot import check_data, cross_validate
 from manyhot.backend import keras
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
-from manyhot.evaluation.charts import check_picture, labels, reliability, save, spread
+from manyhot.evaluation.charts import check_plot_path, plot_cv_scores, plot_labels, plot_reliability, save_chart
 from manyhot.evaluation.metrics import calibration
 
 
@@ -19,7 +19,7 @@ def result():
     X = generator.normal(size=(60, 4))
     Y = X[:, :2] > 0
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, activation="sigmoid")])
-    return cross_validate(model, X, Y, folds=3, repeats=2, epochs=2, batch_size=16, quiet=True)
+    return cross_validate(model, X, Y, n_splits=3, n_repeats=2, epochs=2, batch_size=16, verbose=0)
 
 
 @pytest.mark.slow
@@ -41,9 +41,9 @@ def test_a_picture_in_every_format(result, suffix, start, tmp_path, monkeypatch)
 
 @pytest.mark.slow
 def test_every_fold_is_drawn(result):
-    chart = spread({"": result.to_dict()}).to_dict()
+    chart = plot_cv_scores({"": result.to_dict()}).to_dict()
     ticks, means = chart["layer"][0], chart["layer"][1]
-    drawn = {row["measure"] for row in means["data"]["values"]}
+    drawn = {row["metric"] for row in means["data"]["values"]}
     assert len(ticks["data"]["values"]) == 6 * len(drawn)
     assert "coverage error" not in drawn
     assert {"f1 micro", "subset accuracy", "lrap"} <= drawn
@@ -51,8 +51,8 @@ def test_every_fold_is_drawn(result):
 
 def test_labels_of_a_file_are_drawn(tmp_path):
     Y = np.random.default_rng(0).random((80, 4)) < 0.4
-    facts = examine(None, Y).to_dict()["facts"]
-    save(labels(facts), tmp_path / "labels.svg")
+    facts = check_data(None, Y).to_dict()["facts"]
+    save_chart(plot_labels(facts), tmp_path / "labels.svg")
     picture = (tmp_path / "labels.svg").read_text()
     for words in ("label_3", "Labels that occur together", "How many labels a row carries"):
         assert words in picture
@@ -69,23 +69,23 @@ def test_scores_beside_frequencies_are_drawn(tmp_path):
             setting: calibration.reliability(targets, values, bins=10, label=label).to_rows()
             for setting, values in settings.items()
         }
-    chart = reliability(panels)
+    chart = plot_reliability(panels)
     drawn = chart.to_dict()
     rows = drawn["data"]["values"]
     assert len(rows) == 3 * 2 * 10
     assert all(row["low"] <= row["share"] <= row["high"] for row in rows)
     assert drawn["facet"]["sort"] == ["all labels", "rain", "wind"]
-    save(chart, tmp_path / "reliability.svg")
+    save_chart(chart, tmp_path / "reliability.svg")
     picture = (tmp_path / "reliability.svg").read_text()
     for words in ("rain", "before", "after", "Scores beside frequencies", "share that carry the label"):
         assert words in picture
-    alone = reliability({"all labels": {"scores": panels["rain"]["after"]}}).to_dict()
+    alone = plot_reliability({"all labels": {"scores": panels["rain"]["after"]}}).to_dict()
     assert {row["setting"] for row in alone["data"]["values"]} == {"scores"}
 
 
 def test_wrong_names_are_refused_before_the_work(tmp_path):
-    assert check_picture(None) is None
+    assert check_plot_path(None) is None
     with pytest.raises(InputError, match=r"\.svg, \.png, \.html"):
-        check_picture(tmp_path / "x.gif")
+        check_plot_path(tmp_path / "x.gif")
     with pytest.raises(OutputError, match="does not exist"):
-        check_picture(tmp_path / "nowhere" / "x.svg")
+        check_plot_path(tmp_path / "nowhere" / "x.svg")

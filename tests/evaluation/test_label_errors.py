@@ -9,8 +9,8 @@ from scipy.special import expit, logit
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation import label_errors
-from manyhot.evaluation.label_errors import suspicious_labels
+from manyhot.evaluation import label_errors, label_noise
+from manyhot.evaluation.label_errors import find_label_errors
 from manyhot.evaluation.metrics import score
 
 
@@ -30,11 +30,11 @@ def space_of(n_labels):
     return LabelSpace(tuple(f"label {j}" for j in range(n_labels)))
 
 
-def audited(scores, targets, limit=None, **more):
+def errors_of(scores, targets, limit=None, **more):
     n, n_labels = len(scores), scores.shape[-1]
     ids = more.pop("ids", np.array([f"row {i}" for i in range(n)]))
     space = more.pop("space", space_of(n_labels))
-    return suspicious_labels(scores, targets, ids, space, limit, **more)
+    return find_label_errors(scores, targets, ids, space, limit, **more)
 
 
 def slow_chances(scores, targets):
@@ -57,8 +57,8 @@ def slow_chances(scores, targets):
     fitted = minimize(lambda c: np.logaddexp(0, sign * (x @ c)).sum() + c @ c / 2, np.zeros(4), tol=1e-12)
     logits = terms @ fitted.x
     order = np.sort(logits[kept])
-    top = order[-max(1, int(np.ceil(label_errors.SUREST_PRESENT * values[kept].sum())))]
-    low = order[max(1, int(np.ceil(label_errors.SUREST_ABSENT * (~values[kept]).sum()))) - 1]
+    top = order[-max(1, int(np.ceil(label_noise.SUREST_PRESENT * values[kept].sum())))]
+    low = order[max(1, int(np.ceil(label_noise.SUREST_ABSENT * (~values[kept]).sum()))) - 1]
     high = kept & (np.floor(64 * logits) >= np.floor(64 * top))
     deep = kept & (np.floor(64 * logits) <= np.floor(64 * low))
     missed = min(((high & ~values).sum() + 0.5) / (high.sum() + 1), 0.45)
@@ -66,8 +66,8 @@ def slow_chances(scores, targets):
     chances = np.zeros(scores.shape)
     for i, j in zip(*np.nonzero(kept), strict=True):
         q = expit(logits[i, j])
-        present = max((q - added) / (1 - added - missed), label_errors.KEPT_DOUBT * q)
-        absent = max((1 - q - missed) / (1 - added - missed), label_errors.KEPT_DOUBT * (1 - q))
+        present = max((q - added) / (1 - added - missed), label_noise.MIN_DOUBT * q)
+        absent = max((1 - q - missed) / (1 - added - missed), label_noise.MIN_DOUBT * (1 - q))
         pair = (added * absent, (1 - missed) * present) if values[i, j] else (missed * present, (1 - added) * absent)
         chances[i, j] = pair[0] / sum(pair)
     return chances, expit(logits)
@@ -78,7 +78,7 @@ def test_it_equals_a_slow_plain_version(share_known, monkeypatch):
     scores, targets, _ = made_up(n=90, n_labels=5, share_known=share_known, seed=3)
     targets.values[:, 2] = False
     expected, corrected = slow_chances(scores, targets)
-    found = audited(scores, targets, limit=scores.size)
+    found = errors_of(scores, targets, limit=scores.size)
     n_known = int(np.delete(targets.known_mask(), 2, axis=1).sum())
     assert len(found) == found.n_known == n_known
     np.testing.assert_allclose(found.suspicion, expected[found.row, found.label], rtol=1e-4)
@@ -91,8 +91,8 @@ def test_it_equals_a_slow_plain_version(share_known, monkeypatch):
     assert rows.row.tolist() == [i for i in np.argsort(right, kind="stable") if right[i] < 1]
     assert rows.worst.tolist() == expected[rows.row].argmax(axis=1).tolist()
     assert rows.n_suspicious.tolist() == (expected[rows.row] > 0.5).sum(axis=1).tolist()
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 100)
-    again = audited(scores, targets, limit=scores.size)
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 100)
+    again = errors_of(scores, targets, limit=scores.size)
     np.testing.assert_array_equal(again.row, found.row)
     np.testing.assert_array_equal(again.label, found.label)
     np.testing.assert_allclose(again.suspicion, found.suspicion, rtol=1e-8)
@@ -102,10 +102,10 @@ def test_it_equals_a_slow_plain_version(share_known, monkeypatch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_planted_errors_are_found_at_the_top(dtype):
     scores, targets, flipped = made_up(n=4000, dtype=dtype)
-    found = audited(scores, targets)
+    found = errors_of(scores, targets)
     hits = flipped[found.row, found.label]
     assert hits[:100].mean() >= 0.9
-    best = audited(scores, targets, limit=int(flipped.sum()))
+    best = errors_of(scores, targets, limit=int(flipped.sum()))
     plain = np.where(targets.values, 1 - scores, scores)
     first = np.argsort(-plain, axis=None)[: flipped.sum()]
     assert flipped[best.row, best.label].mean() > flipped.reshape(-1)[first].mean() + 0.05
@@ -119,7 +119,7 @@ def test_planted_errors_are_found_at_the_top(dtype):
 
 def test_the_chances_are_chances():
     scores, targets, flipped = made_up(n=6000, wrong=0.05, seed=5)
-    found = audited(scores, targets, limit=scores.size)
+    found = errors_of(scores, targets, limit=scores.size)
     hits = flipped[found.row, found.label]
     for low, high in ((0.9, 1.0), (0.5, 0.9), (0.0, 0.1)):
         at = (found.suspicion >= low) & (found.suspicion < high)
@@ -137,29 +137,29 @@ def test_the_direction_of_errors_is_seen(direction):
         flipped = ~targets.values & (rng.random(scores.shape) < 0.05)
     share = 0.2 if direction == "dropped" else 0.05
     recorded = scores * (1 - share) if direction == "dropped" else scores + (1 - scores) * share
-    found = audited(recorded, Targets(targets.values ^ flipped))
+    found = errors_of(recorded, Targets(targets.values ^ flipped))
     assert (found.recorded == (direction == "added")).mean() > 0.8
     assert len(found) == pytest.approx(flipped.sum(), rel=0.4)
 
 
 def test_clean_targets_are_hardly_accused():
     scores, targets, _ = made_up(n=4000, wrong=0.0)
-    clean = audited(scores, targets)
-    noisy = audited(*made_up(n=4000, wrong=0.05)[:2])
+    clean = errors_of(scores, targets)
+    noisy = errors_of(*made_up(n=4000, wrong=0.05)[:2])
     assert len(clean) <= 0.01 * scores.size
     assert len(clean) < 0.25 * len(noisy)
     certain = (scores > 0.5).astype(float)
-    assert len(audited(certain, Targets(certain == 1))) <= 0.001 * scores.size
+    assert len(errors_of(certain, Targets(certain == 1))) <= 0.001 * scores.size
 
 
 def test_unknown_entries_are_never_accused_and_never_count():
     scores, targets, _ = made_up(share_known=0.6)
-    found = audited(scores, targets, limit=scores.size)
+    found = errors_of(scores, targets, limit=scores.size)
     known = targets.known_mask()
     assert known[found.row, found.label].all()
     assert len(found) == known.sum()
     other = np.where(known, scores, 1 - scores)
-    again = audited(other, targets, limit=scores.size)
+    again = errors_of(other, targets, limit=scores.size)
     np.testing.assert_array_equal(again.row, found.row)
     np.testing.assert_array_equal(again.suspicion, found.suspicion)
     np.testing.assert_array_equal(again.rows(50).suspicion, found.rows(50).suspicion)
@@ -167,12 +167,12 @@ def test_unknown_entries_are_never_accused_and_never_count():
 
 def test_rows_and_labels_in_another_order_are_found_the_same():
     scores, targets, _ = made_up(share_known=0.9)
-    found = audited(scores, targets)
+    found = errors_of(scores, targets)
     rng = np.random.default_rng(4)
     rows, labels = rng.permutation(scores.shape[0]), rng.permutation(scores.shape[1])
     mixed = Targets(targets.values[rows][:, labels], targets.known_mask()[rows][:, labels])
     names = np.array(found.space.names)
-    other = audited(
+    other = errors_of(
         scores[rows][:, labels],
         mixed,
         ids=np.array([f"row {i}" for i in rows]),
@@ -191,7 +191,7 @@ def test_equals_come_by_row_then_by_label():
     values[:20] = True
     scores = np.where(values, 0.9, 0.1)
     values[[3, 30, 7, 35]] ^= True
-    found = audited(scores, Targets(values), limit=8)
+    found = errors_of(scores, Targets(values), limit=8)
     assert len(set(found.suspicion.tolist())) == 2
     for suspicion in set(found.suspicion.tolist()):
         at = found.suspicion == suspicion
@@ -200,25 +200,25 @@ def test_equals_come_by_row_then_by_label():
         assert places == sorted(places)
     assert set(found.row.tolist()) == {3, 7, 30, 35}
     for limit in range(8):
-        assert audited(scores, Targets(values), limit=limit).row.tolist() == found.row[:limit].tolist()
+        assert errors_of(scores, Targets(values), limit=limit).row.tolist() == found.row[:limit].tolist()
 
 
 def test_more_entries_never_change_those_before():
     scores, targets, _ = made_up()
-    whole = audited(scores, targets, limit=scores.size)
+    whole = errors_of(scores, targets, limit=scores.size)
     for limit in (0, 1, 17, 400):
-        some = audited(scores, targets, limit=limit)
+        some = errors_of(scores, targets, limit=limit)
         assert len(some) == limit
         np.testing.assert_array_equal(some.row, whole.row[:limit])
         np.testing.assert_array_equal(some.label, whole.label[:limit])
         np.testing.assert_array_equal(some.n_wrong, whole.n_wrong)
-    assert len(audited(scores, targets)) == round(whole.n_wrong.sum())
+    assert len(errors_of(scores, targets)) == round(whole.n_wrong.sum())
 
 
 def test_one_label_alone_is_ranked_as_among_all():
     scores, targets, _ = made_up()
-    whole = audited(scores, targets, limit=scores.size)
-    one = audited(scores, targets, label="label 3")
+    whole = errors_of(scores, targets, limit=scores.size)
+    one = errors_of(scores, targets, label="label 3")
     assert set(one.label.tolist()) == {3}
     assert len(one) == round(whole.n_wrong[3])
     np.testing.assert_array_equal(one.row, whole.row[whole.label == 3][: len(one)])
@@ -226,12 +226,12 @@ def test_one_label_alone_is_ranked_as_among_all():
     assert one.n_wrong.sum() == one.n_wrong[3]
     assert one.n_known == len(scores)
     with pytest.raises(InputError, match="did you mean 'label 3'"):
-        audited(scores, targets, label="labl 3")
+        errors_of(scores, targets, label="labl 3")
 
 
 def test_reasons_hold_the_right_numbers():
     scores, targets, _ = made_up()
-    found = audited(scores, targets, limit=1000)
+    found = errors_of(scores, targets, limit=1000)
     reasons = found.reasons()
     assert found.reasons(5) == reasons[:5]
     n_compared = 0
@@ -255,7 +255,7 @@ def test_reasons_hold_the_right_numbers():
 
 
 def test_reasons_by_hand():
-    found = audited(np.array([[0.9], [0.8], [0.1], [0.97]]), Targets(np.array([[1], [1], [0], [0]]) == 1), limit=4)
+    found = errors_of(np.array([[0.9], [0.8], [0.1], [0.97]]), Targets(np.array([[1], [1], [0], [0]]) == 1), limit=4)
     by_row = dict(zip(found.row.tolist(), found.reasons(), strict=True))
     assert by_row[3].startswith(
         "recorded as absent, but the score 0.97 is higher than that of 100 % of the rows that carry the label"
@@ -264,7 +264,7 @@ def test_reasons_by_hand():
         "recorded as present, but the score 0.80 is lower than that of 100 % of the other rows that carry the label"
     )
     assert by_row[2].startswith("recorded as absent with the score 0.10, and ")
-    lone = audited(np.array([[0.1], [0.2], [0.3]]), Targets(np.array([[1], [0], [0]]) == 1), limit=3)
+    lone = errors_of(np.array([[0.1], [0.2], [0.3]]), Targets(np.array([[1], [0], [0]]) == 1), limit=3)
     said = lone.reasons()[lone.row.tolist().index(0)]
     assert said.startswith("recorded as present with the score 0.10, but ")
 
@@ -272,7 +272,7 @@ def test_reasons_by_hand():
 def test_ids_of_text_survive():
     scores, targets, _ = made_up(n=200)
     ids = np.array([f"=élan {'x' * (i % 7)}; {i}" for i in range(200)], dtype=object)
-    found = audited(scores, targets, ids=ids)
+    found = errors_of(scores, targets, ids=ids)
     assert found.ids.tolist() == [ids[i] for i in found.row]
     rows = found.rows()
     assert rows.ids.tolist() == [ids[i] for i in rows.row]
@@ -283,16 +283,16 @@ def test_labels_that_do_not_vary_are_left_out_and_change_nothing():
     wide = np.concatenate([scores[:, :4], np.full((len(scores), 3), 0.5), scores[:, 4:]], axis=1)
     values = np.insert(targets.values, [4, 4, 4], [False, True, True], axis=1)
     known = np.insert(targets.known_mask(), [4, 4, 4], [True, True, False], axis=1)
-    found, plain = audited(wide, Targets(values, known)), audited(scores, targets)
+    found, plain = errors_of(wide, Targets(values, known)), errors_of(scores, targets)
     assert found.left_out.tolist() == [4, 5, 6]
     assert plain.left_out.tolist() == []
     np.testing.assert_array_equal(found.row, plain.row)
     np.testing.assert_array_equal(found.suspicion, plain.suspicion)
     np.testing.assert_array_equal(np.delete(found.n_wrong, [4, 5, 6]), plain.n_wrong)
-    nothing = audited(np.full((3, 2), 0.5), Targets(np.zeros((3, 2), dtype=bool)))
+    nothing = errors_of(np.full((3, 2), 0.5), Targets(np.zeros((3, 2), dtype=bool)))
     assert len(nothing) == len(nothing.rows()) == nothing.n_known == 0
     assert nothing.reasons() == []
-    assert len(audited(np.zeros((0, 2)), Targets(np.zeros((0, 2), dtype=bool)))) == 0
+    assert len(errors_of(np.zeros((0, 2)), Targets(np.zeros((0, 2), dtype=bool)))) == 0
 
 
 @pytest.mark.parametrize("n_labels", [1, 2])
@@ -301,16 +301,16 @@ def test_few_labels_and_extreme_scores(n_labels):
     values[:25] = True
     scores = values.astype(np.float32)
     values[[1, 40]] ^= True
-    found = audited(scores, Targets(values))
+    found = errors_of(scores, Targets(values))
     assert np.isfinite(found.suspicion).all()
-    assert set(audited(scores, Targets(values), limit=2 * n_labels).row.tolist()) == {1, 40}
+    assert set(errors_of(scores, Targets(values), limit=2 * n_labels).row.tolist()) == {1, 40}
 
 
 def test_very_many_entries_are_learned_from_some(monkeypatch):
     scores, targets, _ = made_up(n=4000)
-    whole = audited(scores, targets)
+    whole = errors_of(scores, targets)
     monkeypatch.setattr(label_errors, "MAX_EXAMPLES", 8000)
-    some = audited(scores, targets)
+    some = errors_of(scores, targets)
     assert len(some) == pytest.approx(len(whole), rel=0.1)
     same = set(zip(some.row, some.label, strict=True)) & set(zip(whole.row, whole.label, strict=True))
     assert len(same) > 0.9 * len(whole)
@@ -319,19 +319,19 @@ def test_very_many_entries_are_learned_from_some(monkeypatch):
 def test_what_is_wrong_is_refused():
     scores, targets, _ = made_up(n=50)
     with pytest.raises(InputError, match="shape"):
-        audited(scores[:, :-1], targets)
+        errors_of(scores[:, :-1], targets)
     with pytest.raises(InputError, match="one row per sample"):
-        audited(scores[None], Targets(targets.values[None]), ids=np.array(["a"]), space=space_of(20))
+        errors_of(scores[None], Targets(targets.values[None]), ids=np.array(["a"]), space=space_of(20))
     with pytest.raises(InputError, match="apply the sigmoid"):
-        audited(scores * 2, targets)
+        errors_of(scores * 2, targets)
     with pytest.raises(InputError, match="one id for each of 50"):
-        audited(scores, targets, ids=np.array(["a"]))
+        errors_of(scores, targets, ids=np.array(["a"]))
     with pytest.raises(InputError, match="7 labels are named, but the targets have 20"):
-        audited(scores, targets, space=space_of(7))
+        errors_of(scores, targets, space=space_of(7))
     for limit in (-1, 1.5, "3", True):
         with pytest.raises(InputError, match="limit"):
-            audited(scores, targets, limit=limit)
+            errors_of(scores, targets, limit=limit)
     with pytest.raises(InputError, match="limit"):
-        audited(scores, targets).rows(-1)
+        errors_of(scores, targets).rows(-1)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        audited(scores, targets).row = None
+        errors_of(scores, targets).row = None

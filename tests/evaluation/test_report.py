@@ -7,7 +7,7 @@ import pytest
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import MEASURES, measure, measure_labels
+from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
 from manyhot.evaluation.report import Report, ReportContext, measure_report, to_text
 from manyhot.evaluation.report.text import _columns
 
@@ -28,7 +28,7 @@ def report_of(space, targets, scores, thresholds=None, **facts):
 
 
 def codes(report):
-    return {finding["code"]: finding for finding in report["diagnosis"]}
+    return {finding["code"]: finding for finding in report["checks"]}
 
 
 def assert_plain(value):
@@ -49,14 +49,19 @@ def test_a_report_is_plain_values_and_renders_the_same_after_json(share_known):
     space, values, scores = made_up()
     targets = Targets(values, np.random.default_rng(1).random(values.shape) < share_known)
     report = report_of(
-        space, targets, scores, notes=["a note"], plan={"hidden": (256, 256)}, training={"epochs": np.array([3, 4])}
+        space,
+        targets,
+        scores,
+        notes=["a note"],
+        config={"hidden_layer_sizes": (256, 256)},
+        training={"epochs": np.array([3, 4])},
     )
     assert_plain(report)
     again = json.loads(json.dumps(report, allow_nan=False))
     assert again == report
     assert to_text(again) == to_text(report) == str(Report(report))
     assert Report(report).to_dict() == report
-    assert report["plan"] == {"hidden": [256, 256]}
+    assert report["config"] == {"hidden_layer_sizes": [256, 256]}
     assert report["training"] == {"epochs": [3, 4]}
 
 
@@ -65,17 +70,17 @@ def test_the_measures_are_those_of_metrics_at_both_thresholds():
     targets = Targets(values, np.random.default_rng(1).random(values.shape) < 0.8)
     limits = np.linspace(0.2, 0.7, len(space))
     report = measure_report(space, targets, scores, scores >= limits, scores >= 0.5, limits, k=3)
-    assert list(report["measures"]) == ["own", "half"]
-    for part, decisions in (("own", scores >= limits), ("half", scores >= 0.5)):
-        assert list(report["measures"][part]) == list(MEASURES)
-        for name, score in measure(targets, scores, decisions, k=3).items():
-            assert Report(report).measures[part][name] == {
+    assert list(report["metrics"]) == ["decision", "fixed"]
+    for part, decisions in (("decision", scores >= limits), ("fixed", scores >= 0.5)):
+        assert list(report["metrics"][part]) == list(METRICS)
+        for name, score in compute_metrics(targets, scores, decisions, k=3).items():
+            assert Report(report).metrics[part][name] == {
                 "value": score.value,
                 "n_labels": score.n_labels,
                 "n_samples": score.n_samples,
                 "baseline": score.baseline,
             }
-    columns = measure_labels(space, targets, scores, scores >= limits, limits)
+    columns = compute_label_metrics(space, targets, scores, scores >= limits, limits)
     for j, row in enumerate(report["labels"]):
         assert list(row) == list(columns)
         for name, value in row.items():
@@ -92,9 +97,9 @@ def test_the_data_are_described():
     data = report_of(space, Targets(values, known), scores, n_rows=7)["data"]
     assert data == {
         "rows": 5,
-        "rows_given": 7,
+        "rows_total": 7,
         "labels": 3,
-        "support": {"total": 5, "least": 0, "median": 2.0, "most": 3},
+        "support": {"total": 5, "min": 0, "median": 2.0, "max": 3},
         "cardinality": 1.0,
         "density": 5 / 11,
         "label_sets": {
@@ -133,13 +138,13 @@ def test_it_says_where_scores_come_from_and_how_that_biases_them():
         Targets(values),
         scores,
         scores_from="out_of_fold",
-        members=16,
-        folds=8,
+        n_members=16,
+        n_folds=8,
         members_per_score=2,
         is_tuned_here=True,
     )
     assert report["scores"]["from"] == "out_of_fold"
-    assert report["scores"]["members"] == 16
+    assert report["scores"]["n_members"] == 16
     told = " ".join(report["scores"]["remarks"])
     assert "2 members, fewer than the 16" in told
     assert "pessimistic" in told
@@ -154,8 +159,8 @@ def test_it_says_where_scores_come_from_and_how_that_biases_them():
 def test_a_silent_model_that_ranks_well_is_diagnosed():
     space, values, scores = made_up(shift=-6.0)
     report = report_of(space, Targets(values), scores, thresholds=np.full(len(space), 0.01))
-    assert report["measures"]["half"]["roc_auc_macro"]["value"] > 0.9
-    assert report["measures"]["own"]["f1_macro"]["value"] > 0.5
+    assert report["metrics"]["fixed"]["roc_auc_macro"]["value"] > 0.9
+    assert report["metrics"]["decision"]["f1_macro"]["value"] > 0.5
     assert "Ranking fine, threshold wrong" in codes(report)["threshold_wrong"]["text"]
     assert codes(report)["threshold_wrong"]["labels"] == []
     assert "threshold_wrong" not in codes(report_of(*made_up_targets()))
@@ -202,7 +207,7 @@ def test_text_fits_the_terminal_and_does_not_obey_names():
     lines = text.splitlines()
     assert max(map(_columns, lines)) <= 100
     assert all(letter.isprintable() or letter == "\n" for letter in text)
-    for name in MEASURES:
+    for name in METRICS:
         assert sum(line.startswith(name.replace("_at_k", "_at_5") + " ") for line in lines) == 1, name
     assert "- two lines" in lines
     assert "".join(text.split()).count("y" * 250) == 1
@@ -227,7 +232,7 @@ def test_numbers_stand_beside_their_baseline_and_cover():
     space, targets, scores = made_up_targets()
     report = report_of(space, targets, scores)
     line = next(line for line in to_text(report).splitlines() if line.startswith("f1_macro "))
-    own, half = report["measures"]["own"]["f1_macro"], report["measures"]["half"]["f1_macro"]
+    own, half = report["metrics"]["decision"]["f1_macro"], report["metrics"]["fixed"]["f1_macro"]
     assert line.split() == [
         "f1_macro",
         "higher",
@@ -244,7 +249,7 @@ def test_next_to_nothing_is_still_a_report(n, n_labels):
     nothing = np.zeros((n, n_labels), dtype=bool)
     report = report_of(LabelSpace(("a", "b")[:n_labels]), Targets(nothing), np.full((n, n_labels), 0.2))
     assert_plain(report)
-    assert report["measures"]["own"]["map"]["value"] is None
+    assert report["metrics"]["decision"]["map"]["value"] is None
     assert "map" in to_text(report)
 
 
@@ -263,7 +268,7 @@ def test_what_is_wrong_is_refused():
     with pytest.raises(InputError, match="there is no label 'label x'"):
         report_of(space, targets, scores, constant_labels=["label x"])
     with pytest.raises(InputError, match="facts"):
-        report_of(space, targets, scores, plan={"network": object()})
+        report_of(space, targets, scores, config={"network": object()})
     with pytest.raises(InputError, match="thresholds"):
         report_of(space, targets, scores, thresholds=np.full(len(space), 1.5))
     with pytest.raises(InputError, match="decisions"):

@@ -16,14 +16,14 @@ from manyhot.explanation.explain import Explanation, Reason
 
 N = 240
 FILL = ["hello", "please", "today", "thanks", "card", "über", "😀", "order", "never", "again"]
-MATRIX = {"members": 2, "folds": 2, "epochs": 200, "learning_rate": 0.03, "quiet": True}
-SMALL = {"members": 2, "folds": 2, "epochs": 30, "learning_rate": 0.02, "quiet": True}
+MATRIX = {"n_members": 2, "n_folds": 2, "epochs": 200, "learning_rate": 0.03, "verbose": 0}
+SMALL = {"n_members": 2, "n_folds": 2, "epochs": 30, "learning_rate": 0.02, "verbose": 0}
 
 
 def tickets() -> tuple[pl.DataFrame, list[set[str]]]:
     """Texts in which "refund" and "money back" decide on one label, "invoice" and a number on another."""
     generator = np.random.default_rng(3)
-    texts, numbers, kinds, sets = [], generator.normal(size=N), generator.choice(["red", "blue"], N), []
+    texts, numbers, column_types, sets = [], generator.normal(size=N), generator.choice(["red", "blue"], N), []
     for k in range(N):
         words, labels = list(generator.choice(FILL, 7)), set()
         if generator.random() < 0.4:
@@ -31,14 +31,14 @@ def tickets() -> tuple[pl.DataFrame, list[set[str]]]:
             labels.add("refund")
         if generator.random() < 0.3:
             words.insert(1, "Invoice!")
-        if "Invoice!" in words or kinds[k] == "red":
+        if "Invoice!" in words or column_types[k] == "red":
             labels.add("billing")
         if numbers[k] > 0.4:
             labels.add("urgent")
         texts.append(" ".join(words))
         sets.append(labels)
     size = [None if k % 9 == 0 else float(x) for k, x in enumerate(numbers)]
-    return pl.DataFrame({"body": texts, "size": size, "kind": kinds, "flag": generator.random(N) < 0.5}), sets
+    return pl.DataFrame({"body": texts, "size": size, "kind": column_types, "flag": generator.random(N) < 0.5}), sets
 
 
 @cache
@@ -46,18 +46,18 @@ def fitted(kind: str) -> tuple[MultiLabelClassifier, pl.DataFrame, list[set[str]
     X, Y = tickets()
     sizes = {"max_words": 2**14, "max_characters": 2**14, "hashed": kind == "hashed"}
     hidden = () if kind == "linear" else (16,)
-    clf = MultiLabelClassifier(hidden=hidden, kinds={"body": "text"}, text_settings=sizes, **SMALL)
+    clf = MultiLabelClassifier(hidden_layer_sizes=hidden, column_types={"body": "text"}, text_params=sizes, **SMALL)
     return clf.fit(X, Y), X, Y
 
 
-@pytest.fixture(scope="module", params=["linear", "hidden", "hashed"])
+@pytest.fixture(scope="module", params=["linear", "hidden_layer_sizes", "hashed"])
 def every(request):
     return fitted(request.param)
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return fitted("hidden")
+    return fitted("hidden_layer_sizes")
 
 
 def best(explanation: Explanation, n: int, is_word: bool) -> set[str]:
@@ -98,7 +98,7 @@ def test_contributions_sum_to_the_logit_without_hidden_layers(every):
         for one in told.values():
             total = one.constant + sum(reason.contribution for reason in (*one.for_, *one.against))
             assert total + one.unexplained == pytest.approx(one.logit, abs=1e-9)
-            if clf.hidden == ():
+            if clf.hidden_layer_sizes == ():
                 assert is_whole(one)
             assert [r.contribution for r in one.for_] == sorted([r.contribution for r in one.for_], reverse=True)
             assert [r.contribution for r in one.against] == sorted(r.contribution for r in one.against)
@@ -116,7 +116,7 @@ def test_answered_labels_are_explained_or_the_likeliest_one(every):
         for name, one in told.items():
             assert one.label == name
             assert one.score == scores[k, clf.labels_.index(name)]
-            assert one.is_answered == (name in answers[k])
+            assert one.is_predicted == (name in answers[k])
             assert len(one.for_) <= 1
 
 
@@ -148,7 +148,7 @@ def test_json_form_and_text_form(trained):
     clf, X, _ = trained
     one = clf.explain(X[:1], ["refund"], top=2)[0]["refund"]
     document = json.loads(json.dumps(one.to_dict(), allow_nan=False))
-    assert set(document) == {"score", "is_answered", "logit", "constant", "unexplained", "for", "against"}
+    assert set(document) == {"score", "is_predicted", "logit", "constant", "unexplained", "for", "against"}
     assert all({"what", "column", "contribution"} <= set(reason) for reason in document["for"] + document["against"])
     assert str(one).startswith("refund ")
     assert one.brief().startswith("refund:")
@@ -160,7 +160,7 @@ def test_what_two_columns_share_is_told_with_its_column():
     assert one.brief() == "refund: +title: back +body: back +money -size"
     assert "title: back +0.50, body: back +0.25, money +0.12" in str(one)
     assert Explanation("a", 0.1, False, 0.0, 0.0, 0.0, (), ()).brief() == "a:"
-    assert "not answered" in str(Explanation("a", 0.1, False, 0.0, 0.0, 0.0, (), ()))
+    assert "not predicted" in str(Explanation("a", 0.1, False, 0.0, 0.0, 0.0, (), ()))
 
 
 def test_the_same_after_saving(trained, tmp_path):
@@ -172,7 +172,7 @@ def test_the_same_after_saving(trained, tmp_path):
 def test_more_rows_than_are_encoded_at_once(trained, monkeypatch):
     clf, X, _ = trained
     whole = clf.explain(X[:10])
-    monkeypatch.setattr("manyhot.explanation.explain.ROWS", 3)
+    monkeypatch.setattr("manyhot.explanation.explain.BLOCK_ROWS", 3)
     for one, other in zip(whole, clf.explain(X[:10]), strict=True):
         assert list(one) == list(other)
         for name in one:
@@ -218,7 +218,7 @@ def test_matrices_are_told_by_their_columns(is_sparse):
     Y = (X[:, [2, 5]] > 0.3).astype(int)
     X[::10, 7] = 0.0 if is_sparse else np.nan
     given = sp.csr_matrix(X) if is_sparse else X
-    clf = MultiLabelClassifier(hidden=(), labels=["a", "b"], **MATRIX).fit(given, Y)
+    clf = MultiLabelClassifier(hidden_layer_sizes=(), labels=["a", "b"], **MATRIX).fit(given, Y)
     assert isinstance(clf.model_.encoder, MatrixEncoder)
     told = clf.explain(given, ["a", "b"], top=12)
     strong = [one for one, y in zip(told, Y, strict=True) if y.all()]
@@ -238,7 +238,7 @@ def test_a_network_of_ones_own_and_a_frame_of_numbers():
     model = keras.Sequential(
         [keras.layers.Input((3,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(2, "sigmoid")]
     )
-    clf = MultiLabelClassifier(network=model, members=2, folds=2, epochs=200, batch_size=16, quiet=True).fit(X, Y)
+    clf = MultiLabelClassifier(network=model, n_members=2, n_folds=2, epochs=200, batch_size=16, verbose=0).fit(X, Y)
     told = clf.explain(X, list(clf.labels_))
     for j, column in enumerate(["p", "q"]):
         sure = [one for one, x in zip(told, X[column], strict=True) if x > 1]
@@ -251,7 +251,7 @@ def test_arrays_are_refused():
     X = generator.normal(size=(60, 4, 4))
     Y = (X[:, 0, :2] > 0).astype(int)
     model = keras.Sequential([keras.layers.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(2, "sigmoid")])
-    clf = MultiLabelClassifier(network=model, members=2, folds=2, epochs=1, quiet=True).fit(X, Y)
+    clf = MultiLabelClassifier(network=model, n_members=2, n_folds=2, epochs=1, verbose=0).fit(X, Y)
     with pytest.raises(InputError, match="arrays"):
         clf.explain(X[:2])
 
@@ -261,12 +261,14 @@ def test_softmax_and_one_binary_target():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(200, 3))
     Y = np.eye(3, dtype=int)[X.argmax(axis=1)]
-    clf = MultiLabelClassifier(head="softmax", loss="categorical_crossentropy", hidden=(), **MATRIX).fit(X, Y)
+    clf = MultiLabelClassifier(head="softmax", loss="categorical_crossentropy", hidden_layer_sizes=(), **MATRIX).fit(
+        X, Y
+    )
     sure = X[X.max(axis=1) > 1]
     told = clf.explain(sure, list(clf.labels_))
     found = [one[clf.labels_[k]].for_[0].what == f"x{k}" for one, k in zip(told, sure.argmax(axis=1), strict=True)]
     assert np.mean(found) > 0.9
-    clf = MultiLabelClassifier(hidden=(), **SMALL).fit(X, (X[:, 1] > 0).astype(int))
+    clf = MultiLabelClassifier(hidden_layer_sizes=(), **SMALL).fit(X, (X[:, 1] > 0).astype(int))
     assert all(set(told) == set(clf.labels_) for told in clf.explain(X[:4]))
 
 
@@ -281,8 +283,8 @@ def test_texts_through_a_function_are_one_reason_by_the_name_of_their_column():
     texts = ["e" * count + "x" * 5 for count in generator.integers(0, 9, 80)]
     frame = pl.DataFrame({"note": texts, "size": generator.normal(size=80)})
     Y = np.array([[text.count("e") > 4, len(text) > 12] for text in texts])
-    settings = {"kinds": {"note": "text"}, "text": lengths, "text_settings": {"cache": False}}
-    classifier = MultiLabelClassifier(members=2, hidden=(), epochs=4, **settings).fit(frame, Y)
+    settings = {"column_types": {"note": "text"}, "text": lengths, "text_params": {"cache": False}}
+    classifier = MultiLabelClassifier(n_members=2, hidden_layer_sizes=(), epochs=4, **settings).fit(frame, Y)
     [told] = classifier.explain(frame.head(1), labels=["label_0"])
     reasons = told["label_0"].for_ + told["label_0"].against
     assert {reason.what for reason in reasons} <= {"note", "size"}
@@ -295,6 +297,8 @@ def test_texts_through_a_function_are_one_reason_by_the_name_of_their_column():
 def test_learned_vectors_of_words_are_refused_by_name():
     frame = pl.DataFrame({"note": [f"so good a day number {k}" for k in range(60)]})
     Y = np.array([[1, 0], [0, 1]] * 30)
-    classifier = MultiLabelClassifier(kinds={"note": "text"}, text="embeddings", members=1, epochs=1).fit(frame, Y)
-    with pytest.raises(InputError, match="text='ngrams'"):
+    classifier = MultiLabelClassifier(column_types={"note": "text"}, text="embeddings", n_members=1, epochs=1).fit(
+        frame, Y
+    )
+    with pytest.raises(InputError, match="text='tfidf'"):
         classifier.explain(frame.head(1))

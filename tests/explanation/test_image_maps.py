@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, load
-from manyhot.explanation.image_maps import GRID, PARTS, part_sums, sums_of
+from manyhot.explanation.image_maps import GRID_SIZE, PARTS, grid_sums, part_sums
 from tests.fixtures.image_spots import SETTINGS, spots
 
 
@@ -48,7 +48,7 @@ def test_every_form_tells_it(trained):
     one = clf.explain(X[:1], ["first"], top=9)[0]["first"]
     document = json.loads(json.dumps(one.to_dict(), allow_nan=False))
     told = document["maps"]["image"]
-    assert (told["height"], told["width"], len(told["grid"]), len(told["grid"][0])) == (12, 15, GRID, GRID)
+    assert (told["height"], told["width"], len(told["grid"]), len(told["grid"][0])) == (12, 15, GRID_SIZE, GRID_SIZE)
     assert np.sum(told["grid"]) == pytest.approx(one.maps["image"].sum())
     assert len(document["for"]) + len(document["against"]) == 9
     assert any(f"{sign}top left" in one.brief() for sign in "+-")
@@ -60,7 +60,7 @@ def test_it_is_the_same_after_saving_and_row_by_row(trained, tmp_path, monkeypat
     clf.save(tmp_path / "m.manyhot")
     whole = clf.explain(X[:5])
     assert load(tmp_path / "m.manyhot").explain(X[:5]) == whole
-    monkeypatch.setattr("manyhot.explanation.explain.ROWS", 2)
+    monkeypatch.setattr("manyhot.explanation.explain.BLOCK_ROWS", 2)
     for one, other in zip(whole, clf.explain(X[:5]), strict=True):
         assert list(one) == list(other)
         for name in one:
@@ -73,8 +73,8 @@ def test_it_is_the_same_after_saving_and_row_by_row(trained, tmp_path, monkeypat
 def test_two_columns_of_images_beside_numbers():
     X, Y = spots(80)
     frame = pl.DataFrame([pl.Series("left", X), pl.Series("right", X[:, ::-1, ::-1]), pl.Series("x", Y[:, 0] * 1.0)])
-    kinds = {"left": "image", "right": "image"}
-    clf = MultiLabelClassifier(kinds=kinds, epochs=1, **SETTINGS).fit(frame, Y)
+    column_types = {"left": "image", "right": "image"}
+    clf = MultiLabelClassifier(column_types=column_types, epochs=1, **SETTINGS).fit(frame, Y)
     [told] = clf.explain(frame[:1], ["label_0"])
     one = told["label_0"]
     assert set(one.maps) == {"left", "right"}
@@ -85,12 +85,12 @@ def test_two_columns_of_images_beside_numbers():
 @pytest.mark.parametrize("shape", [(12, 15), (1, 1), (2, 50), (8, 8), (7, 300)])
 def test_sums_of_parts_are_those_of_the_pixels(shape):
     pixels = np.random.default_rng(0).normal(size=shape)
-    for n_parts in (3, GRID):
-        assert sums_of(pixels, n_parts).shape == (n_parts, n_parts)
-        assert sums_of(pixels, n_parts).sum() == pytest.approx(pixels.sum())
+    for n_parts in (3, GRID_SIZE):
+        assert grid_sums(pixels, n_parts).shape == (n_parts, n_parts)
+        assert grid_sums(pixels, n_parts).sum() == pytest.approx(pixels.sum())
     names = [name for line in PARTS for name in line]
     assert list(part_sums(pixels)) == names
     if shape == (12, 15):
         assert part_sums(pixels)["top"] == pytest.approx(pixels[:4, 5:10].sum())
         assert part_sums(pixels)["bottom left"] == pytest.approx(pixels[8:, :5].sum())
-        assert sums_of(pixels, 3)[1, 2] == pytest.approx(pixels[4:8, 10:].sum())
+        assert grid_sums(pixels, 3)[1, 2] == pytest.approx(pixels[4:8, 10:].sum())

@@ -5,9 +5,9 @@ import pytest
 
 from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.metrics import measure
+from manyhot.evaluation.metrics import compute_metrics
 
-MEASURES = ["roc_auc_macro", "f1_macro"]
+METRICS = ["roc_auc_macro", "f1_macro"]
 N_FEATURES, N_LABELS = 10, 4
 
 
@@ -17,23 +17,23 @@ def draw(generator: np.random.Generator, mixing: np.ndarray, n_rows: int) -> tup
 
 
 def one_run(seed: int, signal: float, n_rows: int, **settings) -> tuple[list[float], list[float]]:
-    """What the report says and what 5,000 fresh rows say, for `MEASURES`."""
+    """What the report says and what 5,000 fresh rows say, for `METRICS`."""
     generator = np.random.default_rng(seed)
     mixing = signal * generator.normal(size=(N_FEATURES, N_LABELS))
-    classifier = MultiLabelClassifier(seed=seed, quiet=True, **settings).fit(*draw(generator, mixing, n_rows))
+    classifier = MultiLabelClassifier(random_state=seed, verbose=0, **settings).fit(*draw(generator, mixing, n_rows))
     X, Y = draw(generator, mixing, 5000)
     scores = classifier.predict_proba(X)
-    fresh = measure(Targets(Y), scores, classifier.predict(X).astype(bool), names=MEASURES)
-    reported = classifier.report_.measures["own"]
-    return [reported[name]["value"] for name in MEASURES], [fresh[name].value for name in MEASURES]
+    fresh = compute_metrics(Targets(Y), scores, classifier.predict(X).astype(bool), names=METRICS)
+    reported = classifier.report_.metrics["decision"]
+    return [reported[name]["value"] for name in METRICS], [fresh[name].value for name in METRICS]
 
 
 def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of (reported - fresh) for each measure, and the half width of its 95 % interval."""
+    """Mean of (reported - fresh) for each metric, and the half width of its 95 % interval."""
     pairs = np.array([one_run(seed, signal, n_rows, **settings) for seed in range(n_runs)])
     differences = pairs[:, 0] - pairs[:, 1]
     half = 1.96 * differences.std(axis=0, ddof=1) / np.sqrt(n_runs)
-    for name, mean, width, both in zip(MEASURES, differences.mean(axis=0), half, pairs.mean(axis=0).T, strict=True):
+    for name, mean, width, both in zip(METRICS, differences.mean(axis=0), half, pairs.mean(axis=0).T, strict=True):
         print(
             f"signal {signal}, {n_rows} rows, {settings}: {name} reported {both[0]:.4f}, fresh {both[1]:.4f}, "
             f"difference {mean:+.4f}, 95 % from {mean - width:+.4f} to {mean + width:+.4f}"
@@ -45,12 +45,12 @@ def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.nd
 @pytest.mark.parametrize("n_runs", [24, pytest.param(60, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"early_stopping": True, "epochs": 40, "patience": 4}, {"members": 1}],
+    [{}, {"early_stopping": True, "epochs": 40, "patience": 4}, {"n_members": 1}],
     ids=["default", "early_stopping", "one_member"],
 )
 def test_pure_noise_is_reported_as_noise(settings, n_runs):
-    n_rows = 800 if settings.get("members") == 1 else 200  # one member is scored on an eighth of them
-    mean, half = simulate(n_runs, 0.0, n_rows, hidden=(64,), **settings)
+    n_rows = 800 if settings.get("n_members") == 1 else 200  # one member is scored on an eighth of them
+    mean, half = simulate(n_runs, 0.0, n_rows, hidden_layer_sizes=(64,), **settings)
     assert (mean - half <= 0).all()
     assert half.max() < 0.02
 
@@ -68,9 +68,11 @@ def test_a_leak_would_be_seen():
     """The same simulation with the training rows scored by the members that saw them."""
     generator = np.random.default_rng(0)
     X, Y = draw(generator, np.zeros((N_FEATURES, N_LABELS)), 200)
-    classifier = MultiLabelClassifier(quiet=True, hidden=(64,)).fit(X, Y)
-    seen = measure(Targets(Y), classifier.predict_proba(X), None, names=["roc_auc_macro"])["roc_auc_macro"].value
-    assert seen - classifier.report_.measures["own"]["roc_auc_macro"]["value"] > 0.1
+    classifier = MultiLabelClassifier(verbose=0, hidden_layer_sizes=(64,)).fit(X, Y)
+    seen = compute_metrics(Targets(Y), classifier.predict_proba(X), None, names=["roc_auc_macro"])[
+        "roc_auc_macro"
+    ].value
+    assert seen - classifier.report_.metrics["decision"]["roc_auc_macro"]["value"] > 0.1
 
 
 @pytest.mark.slow
@@ -78,7 +80,7 @@ def test_copies_of_a_row_sit_in_one_fold():
     """Every row twice, labels pure noise: without merging, the copy in the training part would give the label away."""
     generator = np.random.default_rng(1)
     X, Y = draw(generator, np.zeros((N_FEATURES, N_LABELS)), 150)
-    twice = MultiLabelClassifier(quiet=True, hidden=(256,), epochs=60)
+    twice = MultiLabelClassifier(verbose=0, hidden_layer_sizes=(256,), epochs=60)
     twice.fit(np.concatenate([X, X]), np.concatenate([Y, Y]))
-    assert twice.report_.measures["own"]["roc_auc_macro"]["value"] < 0.6
+    assert twice.report_.metrics["decision"]["roc_auc_macro"]["value"] < 0.6
     assert any("copies" in note for note in twice.report_.to_dict()["notes"])

@@ -15,7 +15,7 @@ from scipy.special import expit, ndtr
 from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees import control_false_discoveries, control_miss_rate, false_discovery_rate, miss_rate
 from manyhot.decisions.guarantees.false_discovery_rate import mean_p_value
-from manyhot.decisions.guarantees.test_order import Curve, label_curve, row_curve
+from manyhot.decisions.guarantees.test_order import RiskCurve, label_curve, row_curve
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries
 
@@ -53,10 +53,10 @@ class Population:
         rows = rng.integers(0, N_POPULATION, n)
         return (self.guide_scores if of_guide else self.scores)[rows], self.targets.take(rows)
 
-    def n_answers(self, thresholds: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    def n_answers(self, thresholds: np.ndarray, promised: np.ndarray) -> np.ndarray:
         """Mean answers a row for thresholds (runs, l), of the labels that are answered at all."""
         counts = [N_POPULATION - np.searchsorted(np.sort(self.scores[:, j]), thresholds[:, j]) for j in range(N_LABELS)]
-        return (np.stack(counts, axis=1) * answered).sum(axis=1) / N_POPULATION
+        return (np.stack(counts, axis=1) * promised).sum(axis=1) / N_POPULATION
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.3], ids=["known", "unknown"])
@@ -70,12 +70,12 @@ class Runs:
 
     Args:
         thresholds: float64 (runs, l) of the runs in which something was promised.
-        answered: bool (runs, l), False for refused labels.
+        promised: bool (runs, l), False for refused labels.
         refusals: Share of the runs in which nothing was promised.
     """
 
     thresholds: np.ndarray
-    answered: np.ndarray
+    promised: np.ndarray
     refusals: float
 
 
@@ -88,11 +88,11 @@ def simulate(population, n, control, guided=False) -> Runs:
             promises.append(control(*population.draw(rng, n), **guide))
         except InputError:
             continue
-    answered = np.ones((len(promises), N_LABELS), dtype=bool)
+    promised = np.ones((len(promises), N_LABELS), dtype=bool)
     for i, promise in enumerate(promises):
-        answered[i, list(promise.refused)] = False
+        promised[i, list(promise.refused)] = False
     thresholds = np.array([promise.thresholds for promise in promises]).reshape(-1, N_LABELS)
-    return Runs(thresholds, answered, 1 - len(promises) / N_RUNS)
+    return Runs(thresholds, promised, 1 - len(promises) / N_RUNS)
 
 
 def _falling_short(scores: np.ndarray, weights: np.ndarray):
@@ -103,13 +103,13 @@ def _falling_short(scores: np.ndarray, weights: np.ndarray):
     return lambda thresholds: total[np.searchsorted(ascending, thresholds, side="left")]
 
 
-def wrong(curve: Curve, thresholds: np.ndarray) -> np.ndarray:
+def wrong(curve: RiskCurve, thresholds: np.ndarray) -> np.ndarray:
     """The true rate of wrong answers at each threshold; 0 where nothing is ever answered."""
     above = np.searchsorted(-curve.thresholds, -thresholds, side="right")
     return np.append(0.0, curve.rate)[above]
 
 
-def oracle(curve: Curve, at_most: float) -> float:
+def oracle(curve: RiskCurve, at_most: float) -> float:
     """The lowest threshold that keeps the rate, by one who knows the population; 1 where there is none."""
     return float(curve.thresholds[curve.rate <= at_most].min(initial=1.0))
 
@@ -128,10 +128,10 @@ def keeps_with_confidence(is_above: np.ndarray, delta: float = DELTA) -> bool:
 
 
 def show(name, population, n, runs, best, **more):
-    ours = population.n_answers(runs.thresholds, runs.answered).sum() / N_RUNS
+    ours = population.n_answers(runs.thresholds, runs.promised).sum() / N_RUNS
     numbers = ", ".join(f"{key} {value:.4f}" for key, value in more.items())
     print(
-        f"{name}, n = {n}: {numbers}, refused {runs.refusals:.3f} of the runs and {1 - runs.answered.mean():.3f} of "
+        f"{name}, n = {n}: {numbers}, refused {runs.refusals:.3f} of the runs and {1 - runs.promised.mean():.3f} of "
         f"their labels, {ours:.2f} answers a row beside {best:.2f} ({ours / best:.2f})"
     )
     return ours / best
@@ -161,7 +161,7 @@ def test_misses_of_every_label(population, n):
     means, labels = [], range(N_LABELS)
     ideal = 0.0
     for j in labels:
-        rates = population.misses_of_label[j](runs.thresholds[runs.answered[:, j], j])
+        rates = population.misses_of_label[j](runs.thresholds[runs.promised[:, j], j])
         means.append(rates.mean())
         assert rates.mean() <= at_most + 3 * standard_error(rates), j  # eight labels are looked at, hence three
         positives = np.sort(population.scores[population.targets.values[:, j], j])
@@ -170,7 +170,7 @@ def test_misses_of_every_label(population, n):
     assert np.mean(means) <= at_most
     assert np.mean(means) > at_most - 0.08
     if n == 1000:
-        assert runs.answered.all()
+        assert runs.promised.all()
         assert runs.refusals == 0
         assert share < 1.12
 
@@ -207,7 +207,7 @@ def test_wrong_answers_of_every_label(population, n, guided, simultaneous):
     is_above = np.stack(
         [wrong(population.of_label[j], runs.thresholds[:, j]) > at_most for j in range(N_LABELS)], axis=1
     )
-    is_above &= runs.answered
+    is_above &= runs.promised
     best = np.array([[oracle(curve, at_most) for curve in population.of_label]])
     ideal = population.n_answers(best, best < 1)[0]
     name = "wrong answers " + ("of all labels at once" if simultaneous else "of every label")

@@ -9,15 +9,15 @@ from manyhot.errors import InputError
 RUNS = 200
 N_TRAIN, N_ASIDE, N_FRESH = 200, 120, 3000
 PLAN = {
-    "members": 2,
-    "folds": 2,
+    "n_members": 2,
+    "n_folds": 2,
     "epochs": 15,
-    "hidden": (16,),
+    "hidden_layer_sizes": (16,),
     "batch_size": 16,
     "learning_rate": 1e-2,
     "dropout": 0.0,
-    "quiet": True,
-    "calibrate": "none",
+    "verbose": 0,
+    "calibration": "none",
 }
 MISSED, WRONG, CONFIDENCE = 0.1, 0.4, 0.8
 
@@ -42,10 +42,10 @@ def missed(values: np.ndarray, answers: np.ndarray) -> float:
 
 
 def wrong(values: np.ndarray, answers: np.ndarray) -> float:
-    answered = answers.any(axis=1)
-    if not answered.any():
+    has_prediction = answers.any(axis=1)
+    if not has_prediction.any():
         return 0.0
-    return float(((answers & ~values).sum(axis=1)[answered] / answers.sum(axis=1)[answered]).mean())
+    return float(((answers & ~values).sum(axis=1)[has_prediction] / answers.sum(axis=1)[has_prediction]).mean())
 
 
 def one_run(seed: int, is_partly_known: bool) -> dict[str, float]:
@@ -53,7 +53,7 @@ def one_run(seed: int, is_partly_known: bool) -> dict[str, float]:
     (X, y), (X_aside, y_aside), (fresh, truth) = (draw(n, generator) for n in (N_TRAIN, N_ASIDE, N_FRESH))
     if is_partly_known:
         y, y_aside = partly_known(y, generator), partly_known(y_aside, generator)
-    classifier = MultiLabelClassifier(**PLAN, seed=seed).fit(X, y)
+    classifier = MultiLabelClassifier(**PLAN, random_state=seed).fit(X, y)
     classifier.guarantee(X_aside, y_aside, miss_rate=MISSED)
     answers = classifier.predict(fresh).astype(bool)
     found = {"missed": missed(truth, answers), "answers": float(answers.sum(axis=1).mean())}

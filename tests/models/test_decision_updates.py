@@ -11,10 +11,10 @@ from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import DECISIONS
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import measure
+from manyhot.evaluation.metrics import compute_metrics
 
 NAMES = ["day", "night", "car", "vehicle"]
-SETTINGS = {"members": 4, "folds": 4, "epochs": 12, "hidden": (32,), "quiet": True, "labels": NAMES}
+SETTINGS = {"n_members": 4, "n_folds": 4, "epochs": 12, "hidden_layer_sizes": (32,), "verbose": 0, "labels": NAMES}
 
 
 def draw(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,13 +39,13 @@ def model(trained, tmp_path):
 
 
 def own(model, name: str) -> float:
-    return model.report_.measures["own"][name]["value"]
+    return model.report_.metrics["decision"][name]["value"]
 
 
 SETTLED = {
-    "cost": {"miss_cost": 2, "false_alarm_cost": {name: 1 for name in NAMES}},
-    "precision": {"at_least": 0.8},
-    "recall": {"at_least": 0.8},
+    "cost": {"false_negative_cost": 2, "false_positive_cost": {name: 1 for name in NAMES}},
+    "precision": {"min_precision": 0.8},
+    "recall": {"min_recall": 0.8},
     "fbeta_macro": {"beta": 2},
     "top_k": {"k": 2},
 }
@@ -56,24 +56,24 @@ SETTLED = {
 def test_thresholds_for_another_measure_are_those_of_a_fit_for_it(model, name):
     X, y = draw(400, 0)
     settings = SETTLED.get(name, {})
-    model.decide_for(name, **settings)
-    told = {"top_k": 2} if name == "top_k" else {"decide_settings": settings}
-    anew = MultiLabelClassifier(**SETTINGS, decide=name, **told).fit(X, y)
+    model.tune_thresholds(name, **settings)
+    told = {"top_k": 2} if name == "top_k" else {"decision_params": settings}
+    anew = MultiLabelClassifier(**SETTINGS, decision=name, **told).fit(X, y)
     assert model.thresholds_ == pytest.approx(anew.thresholds_)
     fresh, _ = draw(50, 1)
     np.testing.assert_array_equal(model.predict(fresh), anew.predict(fresh))
     theirs, ours = anew.report_.to_dict(), model.report_.to_dict()
-    assert theirs["measures"] == ours["measures"]
-    assert ours["answering"]["decision"] == name
+    assert theirs["metrics"] == ours["metrics"]
+    assert ours["policy"]["decision"] == name
 
 
 @pytest.mark.slow
 def test_thresholds_by_hand_are_answered_by_kept_and_reported(model, tmp_path):
     X, _ = draw(80, 2)
     before = own(model, "f1_macro")
-    spread = model.model_.decider.decision.spread
+    spread = model.model_.policy.decision.spread
     model.set_thresholds({"car": 0.99, "day": 0.01})
-    kept = model.model_.decider.decision.spread
+    kept = model.model_.policy.decision.spread
     np.testing.assert_array_equal(kept, np.where(np.isin(NAMES, ["car", "day"]), 0, spread))
     assert (spread > 0).any()
     assert model.thresholds_["car"] == 0.99
@@ -85,24 +85,24 @@ def test_thresholds_by_hand_are_answered_by_kept_and_reported(model, tmp_path):
     assert again.thresholds_ == model.thresholds_
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
     with pytest.raises(InputError, match="did you mean 'night'"):
-        model.set_threshold("nigth", 0.5)
+        model.set_thresholds({"nigth": 0.5})
     with pytest.raises(InputError, match=r"1\.5"):
-        model.set_threshold("night", 1.5)
+        model.set_thresholds({"night": 1.5})
 
 
 @pytest.mark.slow
 def test_top_k_has_no_thresholds_to_set(model):
-    model.decide_for("top_k", k=1)
+    model.tune_thresholds("top_k", k=1)
     assert (model.predict(draw(20, 3)[0]).sum(axis=1) == 1).all()
     with pytest.raises(InputError, match="no thresholds"):
-        model.set_threshold("car", 0.5)
+        model.set_thresholds({"car": 0.5})
 
 
 def test_unknown_decisions_and_settings_are_named(model):
     with pytest.raises(InputError, match="did you mean 'f1_micro'"):
-        model.decide_for("f1_mikro")
-    with pytest.raises(InputError, match="did you mean 'at_least'"):
-        model.decide_for("precision", atleast=0.9)
+        model.tune_thresholds("f1_mikro")
+    with pytest.raises(InputError, match="did you mean 'min_precision'"):
+        model.tune_thresholds("precision", minprecision=0.9)
 
 
 def test_rules_hold_in_answers_and_survive_the_file(model, tmp_path):
@@ -111,7 +111,7 @@ def test_rules_hold_in_answers_and_survive_the_file(model, tmp_path):
     loose = model.predict(X)
     assert (loose[:, 2] > loose[:, 3]).any()
     assert (loose[:, 0] & loose[:, 1]).any()
-    model.set_rules(implies=[("car", "vehicle")], exclusive=[("day", "night")], least_labels=1, most_labels=3)
+    model.set_rules(implies=[("car", "vehicle")], exclusive=[("day", "night")], min_labels=1, max_labels=3)
     model.save(tmp_path / "rules.manyhot")
     for one in (model, load(tmp_path / "rules.manyhot")):
         answers = one.predict(X)
@@ -126,18 +126,18 @@ def test_rules_hold_in_answers_and_survive_the_file(model, tmp_path):
 
 def test_rules_of_the_plan_are_those_set_afterwards(model):
     X, y = draw(400, 0)
-    rules = {"implies": [("car", "vehicle")], "exclusive": [("day", "night")], "least_labels": 1}
+    rules = {"implies": [("car", "vehicle")], "exclusive": [("day", "night")], "min_labels": 1}
     planned = MultiLabelClassifier(**SETTINGS, **rules).fit(X, y)
     model.set_rules(**rules)
     fresh, _ = draw(100, 5)
     np.testing.assert_array_equal(planned.predict(fresh), model.predict(fresh))
-    assert planned.report_.measures == model.report_.measures
+    assert planned.report_.metrics == model.report_.metrics
 
 
 def test_a_promise_is_answered_by_and_ends_with_other_thresholds(model, tmp_path):
     X, y = draw(600, 6)
     promise = model.guarantee(X, y, miss_rate=0.1)
-    assert "10 %" in promise.statement(model.model_.labels)
+    assert "10 %" in promise.statement(model.labels_)
     model.save(tmp_path / "promise.manyhot")
     again = load(tmp_path / "promise.manyhot")
     fresh, truth = draw(4000, 7)
@@ -147,11 +147,11 @@ def test_a_promise_is_answered_by_and_ends_with_other_thresholds(model, tmp_path
     assert 0.04 < missed.mean() < 0.15
     assert again.guarantee_.statement() == promise.statement()
     assert promise.statement(model.model_.labels) in str(again.report_).replace("\n", " ")
-    again.decide_for("f1_macro")
+    again.tune_thresholds("f1_macro")
     assert again.guarantee_ is None
     with pytest.raises(InputError, match="guarantee is in force"):
-        model.set_rules(least_labels=1)
-    again.set_rules(least_labels=1)
+        model.set_rules(min_labels=1)
+    again.set_rules(min_labels=1)
     with pytest.raises(InputError, match="rules"):
         again.guarantee(X, y, miss_rate=0.1)
 
@@ -199,11 +199,11 @@ def test_rows_of_training_cannot_carry_a_promise(model):
 def test_without_evidence_nothing_is_refitted_but_hands_may_set(trained, tmp_path):
     trained.save(tmp_path / "bare.manyhot", evidence=False)
     bare = load(tmp_path / "bare.manyhot")
-    for refused in (lambda: bare.decide_for("f1_micro"), lambda: bare.suspicious_labels()):
+    for refused in (lambda: bare.tune_thresholds("f1_micro"), lambda: bare.find_label_errors()):
         with pytest.raises(InputError, match="without out-of-fold scores"):
             refused()
-    bare.decide_for("half")
-    bare.set_threshold("car", 0.3)
+    bare.tune_thresholds("fixed")
+    bare.set_thresholds({"car": 0.3})
     assert bare.thresholds_["car"] == 0.3
 
 
@@ -213,14 +213,14 @@ def test_after_further_training_the_scores_are_stale():
     fitted = MultiLabelClassifier(**SETTINGS).fit(X, y)
     fitted.partial_fit(X, y)
     with pytest.raises(InputError, match="training went on"):
-        fitted.decide_for("f1_micro")
+        fitted.tune_thresholds("f1_micro")
 
 
 @pytest.mark.slow
 def test_calibrated_and_raw_probabilities():
     X, y = draw(300, 0)
-    settings = {**SETTINGS, "members": 1, "epochs": 150, "dropout": 0.0, "weight_decay": 0.0}
-    fitted = MultiLabelClassifier(**settings, calibrate="platt").fit(X, y)
+    settings = {**SETTINGS, "n_members": 1, "epochs": 150, "dropout": 0.0, "weight_decay": 0.0}
+    fitted = MultiLabelClassifier(**settings, calibration="platt").fit(X, y)
     fresh, truth = draw(2000, 11)
     raw, calibrated = fitted.predict_proba(fresh, calibrated=False), fitted.predict_proba(fresh)
     for j in range(4):
@@ -229,16 +229,16 @@ def test_calibrated_and_raw_probabilities():
     brier = [((scores - truth) ** 2).mean() for scores in (raw, calibrated)]
     assert brier[1] < brier[0]
     values = fitted.report_.to_dict()
-    assert values["answering"]["calibration"] == {"platt": 4}
+    assert values["policy"]["calibration"] == {"platt": 4}
     assert values["raw"]["probabilities"]["ece"]["value"] > values["probabilities"]["ece"]["value"]
-    plain = MultiLabelClassifier(**settings, calibrate="none").fit(X, y)
+    plain = MultiLabelClassifier(**settings, calibration="none").fit(X, y)
     np.testing.assert_array_equal(plain.predict_proba(fresh), raw)
 
 
 def test_the_report_measures_thresholds_on_rows_they_were_not_fitted_on(model):
     evidence = model.model_.evidence
-    scores = model.model_.decider.scores(evidence.scores)
-    flattering = measure(evidence.targets, scores, model.model_.decider.answers(scores))["f1_macro"].value
+    scores = model.model_.policy.calibrate(evidence.scores)
+    flattering = compute_metrics(evidence.targets, scores, model.model_.policy.decide(scores))["f1_macro"].value
     assert own(model, "f1_macro") < flattering
 
 
@@ -248,7 +248,7 @@ def test_suspicious_labels_finds_planted_faults():
     sure = np.flatnonzero((X[:, 0] > 1.5) & (y[:, 0] == 1))[:6]
     y[sure, 0] = 0
     fitted = MultiLabelClassifier(**SETTINGS).fit(X, y)
-    found = fitted.suspicious_labels(12)
+    found = fitted.find_label_errors(12)
     named = {(int(row), int(label)) for row, label in zip(found.row, found.label, strict=True)}
     assert len({(int(row), 0) for row in sure} & named) >= 4
 
@@ -260,12 +260,14 @@ def test_hidden_labels_are_learned_around_and_a_label_nobody_looked_at_is_told()
     y[np.random.default_rng(0).random(y.shape) < 0.3] = np.nan
     y[:, 1] = np.nan
     fitted = MultiLabelClassifier(**SETTINGS).fit(X, y)
-    findings = {finding["code"]: finding for finding in fitted.report_.to_dict()["diagnosis"]}
+    findings = {finding["code"]: finding for finding in fitted.report_.to_dict()["checks"]}
     assert "night" in findings["constant_labels"]["labels"]
     fresh, truth = draw(500, 14)
     scores = fitted.predict_proba(fresh)
     assert np.isfinite(scores).all()
-    found = measure(Targets(truth[:, [0, 2, 3]].astype(bool)), scores[:, [0, 2, 3]], scores[:, [0, 2, 3]] >= 0.5)
+    found = compute_metrics(
+        Targets(truth[:, [0, 2, 3]].astype(bool)), scores[:, [0, 2, 3]], scores[:, [0, 2, 3]] >= 0.5
+    )
     assert found["roc_auc_macro"].value > 0.85
 
 
@@ -275,22 +277,22 @@ def test_positive_only_learns_from_what_was_recorded_and_says_what_it_assumes():
     recorded = y * (np.random.default_rng(1).random(y.shape) < 0.5)
     fresh, truth = draw(1000, 16)
     scores = {}
-    for positive_only in (False, True):
-        settings = {**SETTINGS, "decide": "half", "positive_only": positive_only}
+    for positive_unlabeled in (False, True):
+        settings = {**SETTINGS, "decision": "fixed", "positive_unlabeled": positive_unlabeled}
         fitted = MultiLabelClassifier(**settings).fit(X, recorded)
-        scores[positive_only] = fitted.predict_proba(fresh)
-    plan, notes = fitted.report_.to_dict()["plan"], " ".join(fitted.report_.to_dict()["notes"])
-    assert plan["loss"] == "hill"
-    assert plan["calibrate"] == "none"
+        scores[positive_unlabeled] = fitted.predict_proba(fresh)
+    config, notes = fitted.report_.to_dict()["config"], " ".join(fitted.report_.to_dict()["notes"])
+    assert config["loss"] == "hill"
+    assert config["calibration"] == "none"
     assert "lower bounds" in notes
     found = {
-        told: measure(Targets(truth.astype(bool)), one, one >= 0.5, names=["f1_micro", "map"])
+        told: compute_metrics(Targets(truth.astype(bool)), one, one >= 0.5, names=["f1_micro", "map"])
         for told, one in scores.items()
     }
     assert found[True]["f1_micro"].value > found[False]["f1_micro"].value + 0.1
     assert found[True]["map"].value > found[False]["map"].value - 0.05
     with pytest.raises(InputError, match="softmax"):
-        MultiLabelClassifier(positive_only=True, head="softmax", allow_softmax=True).fit(X, y)
+        MultiLabelClassifier(positive_unlabeled=True, head="softmax", allow_softmax=True).fit(X, y)
 
 
 @pytest.mark.slow
@@ -343,8 +345,8 @@ def test_without_scores_the_report_says_nothing_of_new_thresholds(trained, tmp_p
     bare = load(tmp_path / "bare.manyhot")
     bare.set_thresholds(dict.fromkeys(NAMES, 0.99))
     values = bare.report_.to_dict()
-    assert values["measures"]["own"]["f1_micro"]["value"] is None
-    assert values["measures"]["half"]["f1_micro"]["value"] is not None
+    assert values["metrics"]["decision"]["f1_micro"]["value"] is None
+    assert values["metrics"]["fixed"]["f1_micro"]["value"] is not None
     assert {row["threshold"] for row in values["labels"]} == {0.99}
     assert {row["recall"] for row in values["labels"]} == {None}
     assert "without scores" in str(bare.report_)
@@ -352,13 +354,13 @@ def test_without_scores_the_report_says_nothing_of_new_thresholds(trained, tmp_p
     assert load(tmp_path / "again.manyhot").thresholds_ == bare.thresholds_
     X, y = draw(400, 22)
     promise = bare.guarantee(X, y, miss_rate=0.2)
-    assert bare.report_.to_dict()["answering"]["guarantee"] == promise.statement(bare.model_.labels)
+    assert bare.report_.to_dict()["policy"]["guarantee"] == promise.statement(bare.model_.labels)
 
 
 def test_settings_of_another_decision_and_wrong_forms_are_refused(model):
-    for name, settings in (("f1_micro", {"k": 3}), ("hamming", {"least_f1": 0.9}), ("hamming", {"measure": 1})):
+    for name, settings in (("f1_micro", {"k": 3}), ("hamming", {"min_f1": 0.9}), ("hamming", {"metric": 1})):
         with pytest.raises(InputError, match="no setting"):
-            model.decide_for(name, **settings)
+            model.tune_thresholds(name, **settings)
     with pytest.raises(InputError, match="label: threshold"):
         model.set_thresholds([("car", 0.3)])
     X, y = draw(300, 23)
@@ -370,7 +372,7 @@ def test_settings_of_another_decision_and_wrong_forms_are_refused(model):
 def test_weights_of_labels_hold_in_further_training():
     X, y = draw(300, 0)
     settings = {**SETTINGS, "label_weights": {**dict.fromkeys(NAMES[:3], 0.0), "vehicle": 1e-9}, "weight_decay": 0.0}
-    fitted = MultiLabelClassifier(**settings, optimizer="sgd", momentum=0.0, calibrate="none").fit(X, y)
+    fitted = MultiLabelClassifier(**settings, optimizer="sgd", momentum=0.0, calibration="none").fit(X, y)
     before = fitted.predict_proba(X)
     fitted.partial_fit(X, 1 - y)
     moved = np.abs(fitted.predict_proba(X) - before).max(axis=0)

@@ -7,7 +7,7 @@ import pytest
 from manyhot import MultiLabelClassifier, load
 from manyhot.errors import InputError
 
-SETTINGS = {"members": 4, "folds": 4, "epochs": 16, "hidden": (32,), "quiet": True}
+SETTINGS = {"n_members": 4, "n_folds": 4, "epochs": 16, "hidden_layer_sizes": (32,), "verbose": 0}
 
 
 def draw(n: int, seed: int) -> tuple[np.ndarray, pd.DataFrame]:
@@ -48,12 +48,12 @@ def test_members_never_train_on_rows_they_are_scored_on(fitted):
     noise = pd.DataFrame({"noise": np.random.default_rng(5).integers(0, 2, 500)})
     fitted.add_labels(X, noise, epochs=40)
     evidence = fitted.model_.evidence
-    assert (evidence.rows.held.sum(axis=1) >= 1).all()
+    assert (evidence.rows.held_out.sum(axis=1) >= 1).all()
     area = fitted.report_.to_dict()["labels"][2]["roc_auc"]
     assert 0.4 < area < 0.6
     first = MultiLabelClassifier(**SETTINGS).fit(X, Y[["sad", "quiet"]]).model_.evidence
     order, again = np.argsort(first.rows.fingerprints), np.argsort(evidence.rows.fingerprints)
-    np.testing.assert_array_equal(first.rows.held[order], evidence.rows.held[again])
+    np.testing.assert_array_equal(first.rows.held_out[order], evidence.rows.held_out[again])
 
 
 @pytest.mark.slow
@@ -61,7 +61,7 @@ def test_new_rows_are_dealt_out_too(fitted):
     X, Y = draw(800, 0)
     fitted.add_labels(X, Y, epochs=4)
     assert fitted.report_.to_dict()["data"]["rows"] == 800
-    assert fitted.model_.evidence.rows.held.any(axis=0).all()
+    assert fitted.model_.evidence.rows.held_out.any(axis=0).all()
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ def test_what_cannot_grow_is_refused(fitted, tmp_path):
 @pytest.mark.slow
 def test_one_member_remembers_the_targets_it_was_trained_on():
     X, Y = draw(500, 0)
-    fitted = MultiLabelClassifier(**{**SETTINGS, "members": 1}).fit(X, Y[["sad", "quiet"]])
+    fitted = MultiLabelClassifier(**{**SETTINGS, "n_members": 1}).fit(X, Y[["sad", "quiet"]])
     before = fitted.model_.evidence.rows.targets.support()
     fitted.add_labels(X, Y[["loud"]])
     after = fitted.model_.evidence.rows.targets
@@ -111,7 +111,7 @@ def test_one_member_remembers_the_targets_it_was_trained_on():
     assert after.known is None
     fitted.add_labels(X, pd.DataFrame({"late": Y["sad"]}))
     np.testing.assert_array_equal(fitted.model_.evidence.rows.targets.support()[:2], before)
-    assert fitted.model_.plan.epochs == SETTINGS["epochs"]
+    assert fitted.model_.config.epochs == SETTINGS["epochs"]
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_rows_with_equal_features_keep_their_own_targets_and_folds():
     fitted.add_labels(X, pd.DataFrame({"late": (X[:, 1] > 0).astype(int)}), epochs=2)
     after = fitted.model_.evidence.rows
     np.testing.assert_array_equal(after.targets.values[:, :2], before.targets.values)
-    np.testing.assert_array_equal(after.held, before.held)
+    np.testing.assert_array_equal(after.held_out, before.held_out)
     assert fitted.report_.to_dict()["data"]["rows"] == 300
 
 
@@ -139,9 +139,9 @@ def test_old_labels_that_would_be_forgotten_are_named(fitted):
 def test_weights_settings_and_precision_go_along():
     X, Y = draw(300, 0)
     weights = np.where(X[:, 3] > 0, 2.0, 1.0)
-    settings = {**SETTINGS, "precision": "float64", "label_weights": {"sad": 2.0}, "early_stopping": True}
+    settings = {**SETTINGS, "dtype": "float64", "label_weights": {"sad": 2.0}, "early_stopping": True}
     fitted = MultiLabelClassifier(**settings).fit(X, Y[["sad", "quiet"]], sample_weight=weights)
-    fitted.set_threshold("sad", 0.9)
+    fitted.set_thresholds({"sad": 0.9})
     fitted.add_labels(X, Y[["loud"]], epochs=3)
     np.testing.assert_array_equal(np.sort(fitted.model_.evidence.rows.weights), np.sort(weights))
     assert "did not go along" in " ".join(fitted.report_.to_dict()["notes"])
@@ -155,7 +155,7 @@ def test_the_softmax_trap_and_settings_per_label_are_refused_before_training():
     softmax = MultiLabelClassifier(**SETTINGS, head="softmax", loss="categorical_crossentropy").fit(X, exclusive)
     with pytest.raises(InputError, match="compete"):
         softmax.add_labels(X, Y[["loud"]])
-    costs = {"miss_cost": {"sad": 2, "quiet": 1}}
-    costly = MultiLabelClassifier(**SETTINGS, decide="cost", decide_settings=costs).fit(X, Y[["sad", "quiet"]])
+    costs = {"false_negative_cost": {"sad": 2, "quiet": 1}}
+    costly = MultiLabelClassifier(**SETTINGS, decision="cost", decision_params=costs).fit(X, Y[["sad", "quiet"]])
     with pytest.raises(InputError, match="loud"):
         costly.add_labels(X, Y[["loud"]])

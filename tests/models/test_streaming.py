@@ -12,13 +12,13 @@ import pytest
 from manyhot import MultiLabelClassifier, load
 from manyhot.backend import keras
 from manyhot.data.readers import ReadOptions, read, sample_file
-from manyhot.data.shards import Column, Shards, WindowAssignment
+from manyhot.data.shards import ColumnFile, Shards, WindowAssignment
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.errors import InputError, OutputError
 from manyhot.models.streaming import WindowSource, prepare_stream, write_rows
 
 OPTIONS = ReadOptions(labels="label_*")
-SMALL = {"members": 1, "epochs": 3, "hidden": (16,), "seed": 3, "quiet": True}
+SMALL = {"n_members": 1, "epochs": 3, "hidden_layer_sizes": (16,), "random_state": 3, "verbose": 0}
 
 
 def table(n_rows: int = 1500, seed: int = 0, text: bool = False) -> pl.DataFrame:
@@ -58,7 +58,7 @@ def with_gaps(frame: pl.DataFrame) -> pl.DataFrame:
         (table(text=True), {}),
         (with_gaps(table()), {"early_stopping": True, "epochs": 6, "patience": 2}),
         (pl.concat([table(700), table(900)]), {"loss": "class_balanced", "label_weights": {"label_0": 2.0}}),
-        (table(300), {"label_weights": "balanced", "precision": "float64", "optimizer": "sgd"}),
+        (table(300), {"label_weights": "balanced", "dtype": "float64", "optimizer": "sgd"}),
     ],
     ids=["plain", "text", "gaps", "copies", "float64"],
 )
@@ -69,29 +69,33 @@ def test_one_window_is_training_in_memory(tmp_path, frame, settings):
     samples = read(tmp_path / "songs.csv", OPTIONS)
     np.testing.assert_allclose(streamed.predict_proba(samples), in_memory.predict_proba(samples), atol=1e-6)
     assert streamed.thresholds_ == pytest.approx(in_memory.thresholds_, abs=1e-6)
-    np.testing.assert_array_equal(np.sort(streamed.model_.evidence.ids), np.sort(in_memory.model_.evidence.scored.ids))
-    here, there = (one.report_.to_dict()["measures"]["own"] for one in (streamed, in_memory))
+    np.testing.assert_array_equal(
+        np.sort(streamed.model_.evidence.ids), np.sort(in_memory.model_.evidence.scored_rows.ids)
+    )
+    here, there = (one.report_.to_dict()["metrics"]["decision"] for one in (streamed, in_memory))
     assert here["map"]["value"] == pytest.approx(there["map"]["value"], abs=1e-6)
     np.testing.assert_allclose(streamed.model_.evidence.curves, in_memory.model_.evidence.curves, atol=1e-5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, {"members": 3, "early_stopping": True}], ids=["one", "three"])
+@pytest.mark.parametrize("settings", [{}, {"n_members": 3, "early_stopping": True}], ids=["one", "three"])
 def test_many_windows_learn_as_well(tmp_path, settings):
     table(4000, text=True).write_csv(tmp_path / "songs.csv")
     new = read_frame(tmp_path, table(1000, seed=9, text=True))
-    plan = SMALL | {"epochs": 6} | settings
+    config = SMALL | {"epochs": 6} | settings
     before = len(PROGRAMS._programs)
-    streamed = MultiLabelClassifier(**plan).fit_file(tmp_path / "songs.csv", OPTIONS, stream=True, window_bytes=150_000)
+    streamed = MultiLabelClassifier(**config).fit_file(
+        tmp_path / "songs.csv", OPTIONS, stream=True, window_bytes=150_000
+    )
     assert len([key for key in list(PROGRAMS._programs)[before:] if key[0][0] == "train"]) <= 1
-    in_memory = MultiLabelClassifier(**plan).fit(read(tmp_path / "songs.csv", OPTIONS))
+    in_memory = MultiLabelClassifier(**config).fit(read(tmp_path / "songs.csv", OPTIONS))
     right = [(one.predict(new) == new.targets.values).mean() for one in (streamed, in_memory)]
     assert right[0] > 0.93
     assert abs(right[0] - right[1]) < 0.03
     report = streamed.report_.to_dict()
     assert "windows" in report["notes"][0]
     assert report["data"]["rows"] == 400
-    assert report["data"]["rows_given"] == 4000
+    assert report["data"]["rows_total"] == 4000
     assert report["scores"]["from"] == "held_out"
     assert streamed.model_.evidence.curves.shape[1] <= 6
 
@@ -102,14 +106,16 @@ def test_stopping_rows_stand_behind_the_largest_window(songs, tmp_path):
     with Shards(tmp_path) as shards:
         rows = write_rows(job, shards)
         supply = WindowSource(job, shards, WindowAssignment(shards.n_rows, 7, seed=0), rows)
-        (least, most), n_stop = supply.sizes, job.stop.targets.n_samples
+        (least, most), n_stop = supply.sizes, job.validation.targets.n_samples
         assert least < most
         for number, window in [(0, 0), (0, 6), (1, 3)]:
             data, n_train = supply.load(number, window)
             assert least <= n_train <= most
             assert not data.blocks["features"][n_train:most].any()
-            np.testing.assert_array_equal(data.values[most : most + n_stop], job.stop.targets.values)
-            np.testing.assert_array_equal(data.blocks["features"][most : most + n_stop], job.stop.blocks["features"])
+            np.testing.assert_array_equal(data.values[most : most + n_stop], job.validation.targets.values)
+            np.testing.assert_array_equal(
+                data.blocks["features"][most : most + n_stop], job.validation.blocks["features"]
+            )
 
 
 @pytest.mark.slow
@@ -135,12 +141,12 @@ def own_model() -> keras.Model:
 @pytest.mark.slow
 def test_a_keras_model_of_your_own(tmp_path):
     table().drop("kind").write_csv(tmp_path / "songs.csv")
-    settings = {"network": own_model(), "members": 1, "epochs": 4, "batch_size": 32, "quiet": True}
+    settings = {"network": own_model(), "n_members": 1, "epochs": 4, "batch_size": 32, "verbose": 0}
     samples = read(tmp_path / "songs.csv", OPTIONS)
     in_memory = MultiLabelClassifier(**settings).fit(samples)
     streamed = MultiLabelClassifier(**settings).fit_file(tmp_path / "songs.csv", OPTIONS, stream=True)
     np.testing.assert_allclose(streamed.predict_proba(samples), in_memory.predict_proba(samples), atol=1e-6)
-    settings["members"] = 2
+    settings["n_members"] = 2
     windows = MultiLabelClassifier(**settings).fit_file(tmp_path / "songs.csv", OPTIONS, stream=True, window_bytes=7000)
     assert (windows.predict(samples) == samples.targets.values).mean() > 0.7
 
@@ -159,14 +165,14 @@ def test_rows_that_are_set_aside_are_never_trained_on(songs, tmp_path):
     with Shards(tmp_path) as shards:
         rows = write_rows(job, shards)
         kept = shards.read(0, shards.n_rows)
-    assert kept.targets.n_samples == len(frame) - len(job.aside)
-    assert len(job.aside) == 100  # half of the sample at most
-    np.testing.assert_array_equal(job.aside + 1, np.sort(job.given.ids.astype(int)))
-    left = np.setdiff1d(np.arange(len(frame)), job.aside)
+    assert kept.targets.n_samples == len(frame) - len(job.reserved)
+    assert len(job.reserved) == 100  # half of the sample at most
+    np.testing.assert_array_equal(job.reserved + 1, np.sort(job.input_rows.ids.astype(int)))
+    left = np.setdiff1d(np.arange(len(frame)), job.reserved)
     labels = frame.select(f"label_{k}" for k in range(4)).to_numpy()
     np.testing.assert_array_equal(kept.targets.values, labels[left])
     np.testing.assert_array_equal(rows.positives, labels[left].sum(axis=0))
-    np.testing.assert_array_equal(job.given.targets.values, labels[job.aside])
+    np.testing.assert_array_equal(job.input_rows.targets.values, labels[job.reserved])
 
 
 @pytest.mark.slow
@@ -198,7 +204,7 @@ def few_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of 100 rows from now on."""
     monkeypatch.setattr(
         "manyhot.models.stream_survey.sample_file",
-        lambda path, reading, seed, max_rows, tell: sample_file(path, reading, seed, 100, tell=tell),
+        lambda path, reading, seed, max_rows, progress: sample_file(path, reading, seed, 100, progress=progress),
     )
 
 
@@ -280,12 +286,12 @@ class TestRefusals:
             def write(self, data: object) -> None:
                 raise OSError(28, "No space left on device")
 
-        def append(column: Column, rows: np.ndarray) -> None:
+        def append(column: ColumnFile, rows: np.ndarray) -> None:
             column.file = Full()
             original(column, rows)
 
-        original = Column.append
-        monkeypatch.setattr(Column, "append", append)
+        original = ColumnFile.append
+        monkeypatch.setattr(ColumnFile, "append", append)
         with pytest.raises(OutputError, match="disk is full"):
             self.fit(songs, folder)
 

@@ -7,13 +7,19 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier
-from manyhot.data.readers import ReadOptions, read, rows_in
+from manyhot.data.readers import ReadOptions, count_rows, read
 from manyhot.errors import InputError
 from manyhot.models.stream_survey import needs_stream
 from tests.fixtures.image_files import moods
 
 OPTIONS = ReadOptions(labels="sad,fast")
-SMALL = {"members": 1, "epochs": 2, "hidden": (8,), "quiet": True, "image_settings": {"filters": [4], "size": 8}}
+SMALL = {
+    "n_members": 1,
+    "epochs": 2,
+    "hidden_layer_sizes": (8,),
+    "verbose": 0,
+    "image_params": {"filters": [4], "size": 8},
+}
 N = 120
 
 
@@ -31,7 +37,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_one_window_is_training_in_memory(photos, monkeypatch):
-    monkeypatch.setattr("manyhot.data.readers.sampling.IMAGE_PIECE_ROWS", 50)
+    monkeypatch.setattr("manyhot.data.readers.sampling.IMAGE_CHUNK_ROWS", 50)
     in_memory = MultiLabelClassifier(**SMALL).fit(read(photos / "t.csv", OPTIONS))
     streamed = MultiLabelClassifier(**SMALL).fit_file(photos / "t.csv", OPTIONS, stream=True)
     samples = read(photos / "t.csv", OPTIONS)
@@ -43,8 +49,8 @@ def test_one_window_is_training_in_memory(photos, monkeypatch):
 def test_many_windows_and_a_small_sample(photos, monkeypatch):
     monkeypatch.setattr("manyhot.models.stream_survey.IMAGE_SAMPLE_BYTES", 60 * 192)
     monkeypatch.setattr("manyhot.models.stream_survey.MIN_IMAGES", 10)
-    monkeypatch.setattr("manyhot.data.readers.sampling.IMAGE_PIECE_ROWS", 30)
-    monkeypatch.setattr("manyhot.data.readers.sampling.PIECE_ROWS", (16, 64))
+    monkeypatch.setattr("manyhot.data.readers.sampling.IMAGE_CHUNK_ROWS", 30)
+    monkeypatch.setattr("manyhot.data.readers.sampling.CHUNK_ROWS", (16, 64))
     told = {"stream": True, "window_bytes": 5000}
     model = MultiLabelClassifier(**SMALL).fit_file(photos / "t.csv", OPTIONS, **told)
     notes = " ".join(model.report_.to_dict()["notes"])
@@ -61,9 +67,9 @@ def test_many_windows_and_a_small_sample(photos, monkeypatch):
 
 def test_more_images_than_memory_are_streamed_by_themselves(photos, monkeypatch):
     model = MultiLabelClassifier(**SMALL)
-    assert not needs_stream(photos / "t.csv", OPTIONS, model.image_settings)
+    assert not needs_stream(photos / "t.csv", OPTIONS, model.image_params)
     monkeypatch.setattr("manyhot.models.stream_survey.available_memory", lambda: N * 192 * 4 - 1)
-    assert needs_stream(photos / "t.csv", OPTIONS, model.image_settings)
+    assert needs_stream(photos / "t.csv", OPTIONS, model.image_params)
     monkeypatch.setattr("manyhot.models.stream_survey.available_memory", lambda: N * 192 * 4)
-    assert not needs_stream(photos / "t.csv", OPTIONS, model.image_settings)
-    assert rows_in(photos / "t.csv", OPTIONS, 10**6) == N
+    assert not needs_stream(photos / "t.csv", OPTIONS, model.image_params)
+    assert count_rows(photos / "t.csv", OPTIONS, 10**6) == N

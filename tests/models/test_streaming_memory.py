@@ -42,25 +42,25 @@ class Peak:
 
 
 def test_ten_times_the_rows_take_no_more_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("manyhot.data.readers.sampling.PIECE_BYTES", 2 * MIB)
+    monkeypatch.setattr("manyhot.data.readers.sampling.CHUNK_BYTES", 2 * MIB)
     monkeypatch.setattr("manyhot.data.readers.sampling.sample_file.__defaults__", (None, 0, 2000, 4 * MIB, None))
-    peaks, options = [], ReadOptions(labels="label_*", kinds={"text": "ignored"})
+    peaks, options = [], ReadOptions(labels="label_*", column_types={"text": "ignored"})
     for k, size in enumerate([8 * MIB, 8 * MIB, 80 * MIB]):  # the first compiles
         make(tmp_path / "rows.csv", size, n_numbers=40, n_labels=4)
         with Peak() as peak:
-            classifier = MultiLabelClassifier(epochs=2, hidden=(16,), quiet=True).fit_file(
+            classifier = MultiLabelClassifier(epochs=2, hidden_layer_sizes=(16,), verbose=0).fit_file(
                 tmp_path / "rows.csv", options, stream=True, stream_folder=tmp_path, window_bytes=MIB
             )
         peaks.append(peak.most)
-        assert classifier.report_.to_dict()["measures"]["own"]["roc_auc_macro"]["value"] > 0.6, k
+        assert classifier.report_.to_dict()["metrics"]["decision"]["roc_auc_macro"]["value"] > 0.6, k
     print([peak // MIB for peak in peaks])
     assert peaks[2] - peaks[1] < 40 * MIB  # the file is 72 MiB larger, and its encoded rows 16 MiB
     classifier.save(tmp_path / "rows.manyhot")
     loaded, n_rows = load(tmp_path / "rows.manyhot"), 0
     with Peak() as peak:
         for samples in read_chunks(
-            tmp_path / "rows.csv", ReadOptions(kinds=loaded.model_.encoder.kinds, require_labels=False)
+            tmp_path / "rows.csv", ReadOptions(column_types=loaded.model_.encoder.column_types, require_labels=False)
         ):
             n_rows += len(loaded.predict_proba(samples))
-    assert n_rows == classifier.report_.to_dict()["data"]["rows_given"]
+    assert n_rows == classifier.report_.to_dict()["data"]["rows_total"]
     assert peak.most - peaks[1] < 40 * MIB

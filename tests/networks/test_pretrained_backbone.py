@@ -9,8 +9,8 @@ import pytest
 from sklearn.base import clone
 
 from manyhot import MultiLabelClassifier, cross_validate, engine, load
-from manyhot.backend import jax, keras, precision
-from manyhot.config.images import BACKBONES, image_settings
+from manyhot.backend import jax, keras, use_dtype
+from manyhot.config.images import BACKBONES, image_params
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.data.readers import ReadOptions
 from manyhot.errors import BundleError, InputError
@@ -72,20 +72,20 @@ def weights(network, tmp_path_factory):
     return weights_file(tmp_path_factory.mktemp("weights") / "small.weights.h5")
 
 
-def told(weights, **more):
+def make_settings(weights, **more):
     return {"backbone": NAME, "weights": str(weights), "size": EDGE, **more}
 
 
 @pytest.fixture(scope="module")
 def frozen(weights):
     X, Y = tints()
-    return MultiLabelClassifier(**SMALL, image_settings=told(weights)).fit(X, Y)
+    return MultiLabelClassifier(**SMALL, image_params=make_settings(weights)).fit(X, Y)
 
 
 @pytest.fixture(scope="module")
 def tuned(weights):
     X, Y = tints()
-    return MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=2)).fit(X, Y)
+    return MultiLabelClassifier(**SMALL, image_params=make_settings(weights, fine_tune_epochs=2)).fit(X, Y)
 
 
 @pytest.mark.slow
@@ -94,19 +94,19 @@ def test_a_frozen_backbone_makes_numbers_and_travels_in_the_file(frozen, weights
     X, Y = tints(40, seed=1)
     assert frozen.model_.network.name == "mlp"
     assert frozen.model_.network.shapes == {"features": (1280,)}
-    assert frozen.report_.to_dict()["measures"]["own"]["f1_micro"]["value"] > 0.85
+    assert frozen.report_.to_dict()["metrics"]["decision"]["f1_micro"]["value"] > 0.85
     expected = frozen.predict_proba(X)
     frozen.save(tmp_path / "m.manyhot")
     assert (tmp_path / "m.manyhot").stat().st_size < 1.2 * weights.stat().st_size + 2_000_000
     monkeypatch.setenv("MANYHOT_CACHE", str(tmp_path / "other"))
     again = load(tmp_path / "m.manyhot")
     np.testing.assert_array_equal(again.predict_proba(X), expected)
-    assert again.image_settings["weights"] == ""
+    assert again.image_params["weights"] == ""
     with pytest.raises(InputError, match="expected 'imagenet', 'none', or a file of the weights"):
         clone(again).fit(X, Y)
 
 
-def answers(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
+def predict_compiled(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
     """What `network.predict` gives, compiled without long thought."""
     weights = [[one.value for one in kind] for kind in (network.trainable_variables, network.non_trainable_variables)]
     quickly = {"xla_backend_optimization_level": 0}
@@ -120,7 +120,7 @@ def test_features_are_those_of_keras(weights):
     X, _ = tints(11)
     network = applied(NAME, pooling="avg")
     network.load_weights(weights)
-    expected = answers(network, keras.applications.mobilenet_v2.preprocess_input(X.astype("float32")))
+    expected = predict_compiled(network, keras.applications.mobilenet_v2.preprocess_input(X.astype("float32")))
     backbone = open_backbone(NAME, str(weights))
     found = backbone(X)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -132,10 +132,10 @@ def test_features_are_those_of_keras(weights):
 def test_a_second_fit_looks_at_nothing_again(frozen, weights, monkeypatch):
     X, Y = tints()
     expected = frozen.predict_proba(X)
-    looked = []
-    monkeypatch.setattr(Backbone, "__call__", lambda self, images: looked.append(len(images)))
-    again = MultiLabelClassifier(**SMALL, image_settings=told(weights)).fit(X, Y)
-    assert not looked
+    seen_counts = []
+    monkeypatch.setattr(Backbone, "__call__", lambda self, images: seen_counts.append(len(images)))
+    again = MultiLabelClassifier(**SMALL, image_params=make_settings(weights)).fit(X, Y)
+    assert not seen_counts
     np.testing.assert_array_equal(again.predict_proba(X), expected)
 
 
@@ -150,18 +150,20 @@ def test_a_tuned_backbone_moves_and_its_averages_stay(tuned, weights, tmp_path):
     assert 0 < np.abs(first - known.trainable[0]).max() < 0.01
     assert np.abs(first[0] - first[1]).max() > 0
     averages = {variable.path for variable in network.non_trainable_variables if "moving_mean" in variable.path}
-    kept = [leaf for leaf in model.weights.fixed if leaf.ndim == 2 and leaf.dtype == np.float32]
+    moving_averages = [leaf for leaf in model.weights.fixed if leaf.ndim == 2 and leaf.dtype == np.float32]
     of_file = [leaf for leaf in known.fixed if leaf.ndim == 1 and leaf.dtype == np.float32]
     assert len(of_file) == 2 * len(averages)
     for leaf, expected in zip(
-        [one for one in kept if one.shape[1:] != (1280,)], [one for one in of_file if one.shape != (1280,)], strict=True
+        [one for one in moving_averages if one.shape[1:] != (1280,)],
+        [one for one in of_file if one.shape != (1280,)],
+        strict=True,
     ):
         np.testing.assert_array_equal(leaf, np.stack([expected] * 2))
-    assert tuned.report_.to_dict()["measures"]["own"]["f1_micro"]["value"] > 0.85
+    assert tuned.report_.to_dict()["metrics"]["decision"]["f1_micro"]["value"] > 0.85
     assert model.evidence.curves.shape == (2, 42, 2)
     tuned.save(tmp_path / "m.manyhot")
     np.testing.assert_array_equal(load(tmp_path / "m.manyhot").predict_proba(X), tuned.predict_proba(X))
-    assert model.encoder.looks.features is None
+    assert model.encoder.images.features is None
 
 
 @pytest.mark.slow
@@ -170,9 +172,11 @@ def test_out_of_fold_scores_are_those_of_tuned_members(tuned):
     model, rows = tuned.model_, tuned.model_.evidence.rows
     blocks = model.encoder.transform(pl.DataFrame([pl.Series("image", X)]))
     for member in range(2):
-        held = rows.held[:, member]
-        own = model.scorer().scores({name: block[held] for name, block in blocks.items()}, (member, member + 1))
-        np.testing.assert_allclose(model.evidence.scores[held], own, atol=1e-5)
+        variable_groups = rows.held_out[:, member]
+        own = model.scorer().scores(
+            {name: block[variable_groups] for name, block in blocks.items()}, (member, member + 1)
+        )
+        np.testing.assert_allclose(model.evidence.scores[variable_groups], own, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -180,25 +184,27 @@ def test_tuning_begins_where_the_layers_behind_it_ended(weights, monkeypatch):
     X, Y = tints()
     parts = []
 
-    def spied(fits, *rest):
+    def record_fit(fits, *rest):
         networks, trained = train_cross_fits(fits, *rest)
         parts.append((fits[0], networks, trained))
         return networks, trained
 
-    monkeypatch.setattr("manyhot.models.fine_tuning.train_cross_fits", spied)
-    settings = told(weights, tune=1, tune_rate=1e-9)
-    model = MultiLabelClassifier(**SMALL, image_settings=settings).fit(X, Y).model_
-    behind, networks, trained = parts[0]
+    monkeypatch.setattr("manyhot.models.fine_tuning.train_cross_fits", record_fit)
+    settings = make_settings(weights, fine_tune_epochs=1, fine_tune_learning_rate=1e-9)
+    model = MultiLabelClassifier(**SMALL, image_params=settings).fit(X, Y).model_
+    head_fit, networks, trained = parts[0]
     assert [fit.network.name for fit, *_ in parts] == ["mlp", "backbone"]
-    expected = engine.Scorer(networks, trained.weights, "float32", RuntimeConfig()).scores(behind.base.blocks)
-    found = model.scorer().scores(parts[1][0].base.blocks)
+    expected = engine.Scorer(networks, trained.weights, "float32", RuntimeConfig()).scores(head_fit.data.blocks)
+    found = model.scorer().scores(parts[1][0].data.blocks)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.slow
 def test_members_side_by_side_are_tuned_as_one_by_one(tuned, weights):
     X, Y = tints()
-    together = MultiLabelClassifier(**SMALL, layout="together", image_settings=told(weights, tune=2)).fit(X, Y)
+    together = MultiLabelClassifier(
+        **SMALL, member_batching="together", image_params=make_settings(weights, fine_tune_epochs=2)
+    ).fit(X, Y)
     first, second = (one.model_.weights.trainable for one in (tuned, together))
     apart = max(np.abs(a - b).max() for a, b in zip(first, second, strict=True))
     assert apart < 5e-3  # as far as float noise drives steps of 1e-4 apart, and no further
@@ -208,7 +214,7 @@ def test_members_side_by_side_are_tuned_as_one_by_one(tuned, weights):
 def test_a_backbone_without_weights_is_trained_whole(network, tmp_path):
     X, Y = tints(48)
     settings = {"backbone": NAME, "weights": "none", "size": EDGE, "augment": "none"}
-    model = MultiLabelClassifier(**{**SMALL, "epochs": 2}, image_settings=settings).fit(X, Y)
+    model = MultiLabelClassifier(**{**SMALL, "epochs": 2}, image_params=settings).fit(X, Y)
     assert model.model_.network.settings["is_tuned"] is False
     assert model.model_.evidence.curves.shape[1] == 2
     model.save(tmp_path / "m.manyhot")
@@ -222,9 +228,9 @@ def test_a_backbone_without_weights_is_trained_whole(network, tmp_path):
 def test_frozen_images_stand_beside_numbers_and_other_images(weights):
     X, Y = tints(48)
     frame = pl.DataFrame([pl.Series("photo", X), pl.Series("x", np.arange(48.0)), pl.Series("other", X[::-1])])
-    model = MultiLabelClassifier(**SMALL, image_settings=told(weights)).fit(frame, Y)
+    model = MultiLabelClassifier(**SMALL, image_params=make_settings(weights)).fit(frame, Y)
     assert model.model_.network.shapes == {"features": (1 + 2 * 1280,)}
-    wide = MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=1)).fit(frame, Y)
+    wide = MultiLabelClassifier(**SMALL, image_params=make_settings(weights, fine_tune_epochs=1)).fit(frame, Y)
     assert set(wide.model_.network.shapes) == {"features", "image", "image_1"}
     for one in (model, wide):
         assert one.predict_proba(frame).shape == Y.shape
@@ -235,7 +241,7 @@ def test_frozen_images_stand_beside_numbers_and_other_images(weights):
 def test_what_goes_on_after_training(network, which, request):
     X, Y = tints()
     model = request.getfixturevalue(which)
-    assert clone(model).get_params()["image_settings"] == model.image_settings
+    assert clone(model).get_params()["image_params"] == model.image_params
     again = pickle.loads(pickle.dumps(model))
     expected = model.predict_proba(X)
     np.testing.assert_array_equal(again.predict_proba(X), expected)
@@ -256,11 +262,11 @@ def test_what_goes_on_after_training(network, which, request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tune", [0, 1])
-def test_cross_validation_takes_both(weights, tune):
+@pytest.mark.parametrize("fine_tune_epochs", [0, 1])
+def test_cross_validation_takes_both(weights, fine_tune_epochs):
     X, Y = tints(192)  # half of them are as many as the others train on
-    model = MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=tune))
-    result = cross_validate(model, X, Y, folds=2, repeats=1)
+    model = MultiLabelClassifier(**SMALL, image_params=make_settings(weights, fine_tune_epochs=fine_tune_epochs))
+    result = cross_validate(model, X, Y, n_splits=2, n_repeats=1)
     assert result.mean("f1_micro") > 0.7
 
 
@@ -271,11 +277,13 @@ def test_a_frozen_backbone_is_streamed_and_a_tuned_one_is_not(weights, tmp_path)
     frame = [pl.Series("photo", [as_file(x) for x in X]), *(pl.Series(f"l_{j}", Y[:, j]) for j in range(2))]
     pl.DataFrame(frame).write_parquet(path)
     reading = ReadOptions(labels="l_*")
-    model = MultiLabelClassifier(**SMALL, image_settings=told(weights)).fit_file(path, reading, stream=True)
+    model = MultiLabelClassifier(**SMALL, image_params=make_settings(weights)).fit_file(path, reading, stream=True)
     scores = model.predict_proba(pl.DataFrame(frame[:1]))
     assert ((scores > 0.5) == Y).mean() > 0.9
     with pytest.raises(InputError, match="not tuned from a stream"):
-        MultiLabelClassifier(**SMALL, image_settings=told(weights, tune=1)).fit_file(path, reading, stream=True)
+        MultiLabelClassifier(**SMALL, image_params=make_settings(weights, fine_tune_epochs=1)).fit_file(
+            path, reading, stream=True
+        )
 
 
 @pytest.mark.slow
@@ -294,21 +302,21 @@ def test_a_frozen_backbone_is_explained(frozen):
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("settings", "message"),
     [
         ({"backbone": "mobilnetv2"}, "did you mean 'mobilenetv2'"),
-        ({"tune": 2}, "belongs to a backbone"),
+        ({"fine_tune_epochs": 2}, "belongs to a backbone"),
         ({"weights": "none"}, "belongs to a backbone"),
-        ({"backbone": NAME, "weights": "none", "tune": 1}, "leave tune away"),
+        ({"backbone": NAME, "weights": "none", "fine_tune_epochs": 1}, "omit fine_tune_epochs"),
         ({"backbone": NAME, "size": 16}, "needs 32 pixels"),
         ({"backbone": NAME, "channels": "grey"}, "in colour"),
         ({"backbone": NAME, "filters": [4]}, "has no effect on a backbone"),
         ({"backbone": NAME, "augment": "flip"}, "looks at each image once"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(given, words):
-    with pytest.raises(InputError, match=words):
-        image_settings(given)
+def test_settings_that_do_not_go_together_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        image_params(settings)
 
 
 @pytest.mark.slow
@@ -316,16 +324,16 @@ def test_networks_and_features_that_do_not_go_with_a_backbone_are_refused(weight
     X, Y = tints(40)
     for network, settings, words in (
         ("backbone", None, "say which"),
-        ("backbone", told(weights), "makes numbers for the network 'mlp'"),
-        ("resnet", told(weights), "looks at the pixels itself"),
-        ("mlp", told(weights, tune=1), "no place for a backbone that learns"),
+        ("backbone", make_settings(weights), "makes numbers for the network 'mlp'"),
+        ("resnet", make_settings(weights), "looks at the pixels itself"),
+        ("mlp", make_settings(weights, fine_tune_epochs=1), "no place for a backbone that learns"),
     ):
         with pytest.raises(InputError, match=words):
-            MultiLabelClassifier(**SMALL, network=network, image_settings=settings).fit(X, Y)
+            MultiLabelClassifier(**SMALL, network=network, image_params=settings).fit(X, Y)
     with pytest.raises(InputError, match="there are none"):
-        MultiLabelClassifier(**SMALL, image_settings=told(weights)).fit(X.reshape(40, -1), Y)
+        MultiLabelClassifier(**SMALL, image_params=make_settings(weights)).fit(X.reshape(40, -1), Y)
     with pytest.raises(InputError, match="labels of pixels"):
-        MultiLabelClassifier(image_settings={"backbone": NAME}).fit(X, X[..., :1] > 30)
+        MultiLabelClassifier(image_params={"backbone": NAME}).fit(X, X[..., :1] > 30)
 
 
 def test_weights_that_cannot_be_had_are_named(weights, tmp_path, monkeypatch):
@@ -403,8 +411,8 @@ def keras_features(name: str, core, images: np.ndarray) -> np.ndarray:
     kind, whole = BACKBONES[name], applied(name, images.shape[1], pooling="avg")
     for ours, own in zip(core.inner.weights, whole.weights, strict=True):
         own.assign(ours.value)
-    module = __import__(whole_module(kind.maker), fromlist=["preprocess_input"])
-    return answers(whole, module.preprocess_input(images.astype("float32")))
+    module = __import__(whole_module(kind.constructor), fromlist=["preprocess_input"])
+    return predict_compiled(whole, module.preprocess_input(images.astype("float32")))
 
 
 def whole_module(maker: str) -> str:
@@ -424,11 +432,11 @@ OFTEN = ("mobilenetv3_small", "resnet50")
 )
 def test_every_backbone_is_what_keras_makes_of_it(network, name):
     kind = BACKBONES[name]
-    edge = kind.least_edge
-    with precision("float32"):
+    edge = kind.min_edge
+    with use_dtype("float32"):
         core = build_core(name, (edge, edge), "float32", np.random.default_rng(0))
-    held = (core.trainable_variables, core.non_trainable_variables)
-    trainable, fixed = ([np.asarray(one.value) for one in variables] for variables in held)
+    variable_groups = (core.trainable_variables, core.non_trainable_variables)
+    trainable, fixed = ([np.asarray(one.value) for one in variables] for variables in variable_groups)
     assert sum(one.size for one in (*trainable, *fixed)) == kind.n_weights
     images = np.random.default_rng(0).integers(0, 256, (2, edge, edge, 3), dtype=np.uint8)
     found = Backbone(name, trainable, fixed, core.inner.output_shape[-1])(images)

@@ -13,7 +13,7 @@ from manyhot.errors import InputError
 from manyhot.networks.text_transformer import preset_function
 from tests.fixtures.text_files import preset_folder
 
-SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
+SMALL = {"n_members": 2, "n_folds": 2, "epochs": 2, "hidden_layer_sizes": (8,), "batch_size": 16, "verbose": 0}
 TEXTS = ["the good dogs.", "", None, "GRÜN 😀", "bad dog. " * 40, "עברית מימין", "good"] * 6
 
 
@@ -65,26 +65,26 @@ def test_tensorflow_stays_out(preset):
 
 def test_a_saved_model_is_told_the_folder_and_nothing_is_opened_for_a_file(preset, tmp_path):
     frame, Y = rows()
-    settings = {"text": "pretrained", "text_settings": {"preset": str(preset), "max_tokens": 16}}
-    model = MultiLabelClassifier(kinds={"t": "text"}, **settings, **SMALL).fit(frame, Y)
+    settings = {"text": "pretrained", "text_params": {"preset": str(preset), "max_tokens": 16}}
+    model = MultiLabelClassifier(column_types={"t": "text"}, **settings, **SMALL).fit(frame, Y)
     assert model.model_.encoder.shapes() == {"features": (9,)}
     model.save(tmp_path / "m.manyhot")
     waiting = load(tmp_path / "m.manyhot")
     with pytest.raises(InputError, match=r"pretrained transformer \(tiny\).*load\(path, text='FOLDER'\)"):
         waiting.predict(frame)
     with pytest.raises(InputError, match="expected the folder"):
-        waiting.set_params(kinds={"t": "text"}).fit(frame, Y)
+        waiting.set_params(column_types={"t": "text"}).fit(frame, Y)
     again = load(tmp_path / "m.manyhot", text=str(preset))
     np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
-    again.set_params(kinds={"t": "text"}).fit(frame, Y)
+    again.set_params(column_types={"t": "text"}).fit(frame, Y)
 
 
 def test_the_command_line_is_told_the_folder(preset, tmp_path, capsys):
     frame, Y = rows()
     frame = frame.with_columns(pl.Series("l_a", Y[:, 0]), pl.Series("l_b", Y[:, 1]))
     frame.write_parquet(tmp_path / "rows.parquet")
-    flags = ["--kind", "t=text", "--text", "pretrained", "--text-settings", f"preset={preset},max_tokens=16"]
-    small = ["--members", "2", "--epochs", "2", "--folds", "2", "--hidden", "8", "--quiet"]
+    flags = ["--column-type", "t=text", "--text", "pretrained", "--text-params", f"preset={preset},max_tokens=16"]
+    small = ["--n-members", "2", "--epochs", "2", "--n-folds", "2", "--hidden-layer-sizes", "8", "--quiet"]
 
     def run(*words):
         with pytest.raises(SystemExit) as stop:
@@ -102,7 +102,9 @@ def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch):
     frame, Y = rows()
     for settings in (None, {"preset": str(tmp_path / "none")}):
         with pytest.raises(InputError, match="expected the folder of a keras-hub preset"):
-            MultiLabelClassifier(kinds={"t": "text"}, text="pretrained", text_settings=settings, **SMALL).fit(frame, Y)
+            MultiLabelClassifier(column_types={"t": "text"}, text="pretrained", text_params=settings, **SMALL).fit(
+                frame, Y
+            )
     monkeypatch.setitem(sys.modules, "keras_hub", None)
     with pytest.raises(InputError, match="pip install --no-deps keras-hub"):
         preset_function(tmp_path, 16)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from manyhot import ManyLabelClassifier, load
+from manyhot import ExtremeMultiLabelClassifier, load
 from manyhot.errors import BundleError
 from manyhot.persistence import container
 
@@ -14,7 +14,7 @@ def parts(tmp_path_factory) -> tuple[dict, dict]:
     generator = np.random.default_rng(0)
     Y = sp.csr_matrix(generator.random((60, 9)) < 0.3)
     path = tmp_path_factory.mktemp("many") / "m.manyhot"
-    clf = ManyLabelClassifier(labels=[f"é{j}" for j in range(9)], hidden=(4, 3), epochs=1)
+    clf = ExtremeMultiLabelClassifier(labels=[f"é{j}" for j in range(9)], hidden_layer_sizes=(4, 3), epochs=1)
     clf.fit(sp.csr_matrix(generator.random((60, 7))), Y).save(path)
     contents = container.read(path)
     return contents.document, contents.arrays
@@ -43,11 +43,11 @@ def test_what_was_written_is_read(parts, tmp_path):
         ("n_labels", "9"),
         ("threshold", 2),
         ("threshold", None),
-        ("plan.hidden", [10**9, 10**9]),
-        ("plan.hidden", [4]),
-        ("plan.activation", "evil"),
-        ("plan.more", 1),
-        ("plan", {}),
+        ("config.hidden_layer_sizes", [10**9, 10**9]),
+        ("config.hidden_layer_sizes", [4]),
+        ("config.activation", "evil"),
+        ("config.more", 1),
+        ("config", {}),
         ("network.dropout", 0.9),
         ("network.tables", []),
         ("encoder.kind", "other"),
@@ -55,7 +55,7 @@ def test_what_was_written_is_read(parts, tmp_path):
         ("report", {}),
         ("report.training", 3),
         ("report.scores_from", "nowhere"),
-        ("reading", []),
+        ("read_options", []),
         ("surplus", 1),
     ],
 )

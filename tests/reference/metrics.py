@@ -1,4 +1,4 @@
-"""Every measure by its definition, with loops over the known entries alone; for a handful of rows and labels.
+"""Every metric by its definition, with loops over the known entries alone; for a handful of rows and labels.
 
 Each function takes lists of (target, answer) pairs, one list per row (or per label), from which the unknown entries
 have been dropped already. Ties in places are settled by trying every order of the entries.
@@ -73,7 +73,7 @@ def roc_auc(line):
 
 
 def all_measures(values, known, scores, decisions, k):
-    """Every measure by name."""
+    """Every metric by name."""
     rows, labels = kept_rows(values, known, decisions), kept_labels(values, known, decisions)
     pot = [pair for row in rows for pair in row]
     ranked = with_positive(kept_rows(values, known, scores))

@@ -1,4 +1,4 @@
-"""The best thresholds by trying every cut between two distinct scores, and for joint measures every choice of cuts."""
+"""The best thresholds by trying every cut between two distinct scores, and for joint metrics every choice of cuts."""
 
 import itertools
 from fractions import Fraction
@@ -17,11 +17,11 @@ def fbeta_of(targets, answers, beta):
     return (1 + square) * hits / total if total else Fraction(0)
 
 
-def cost_of(targets, answers, miss_cost, false_alarm_cost):
+def cost_of(targets, answers, false_negative_cost, false_positive_cost):
     """The exact cost of all wrong answers."""
     pairs = list(zip(targets, answers, strict=True))
     misses, false_alarms = sum(t and not a for t, a in pairs), sum(a and not t for t, a in pairs)
-    return Fraction(miss_cost) * misses + Fraction(false_alarm_cost) * false_alarms
+    return Fraction(false_negative_cost) * misses + Fraction(false_positive_cost) * false_alarms
 
 
 def between(lower, upper):

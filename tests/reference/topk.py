@@ -28,7 +28,7 @@ def discount(place):
 
 
 def top_measures(values, known, top, k, weights, count_empty):
-    """The five measures at k by name."""
+    """The five metrics at k by name."""
     rows = known_rows(values, known, top)
     if not count_empty:
         rows = [row for row in rows if row[0]]

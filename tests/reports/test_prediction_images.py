@@ -10,7 +10,7 @@ from PIL import Image
 from manyhot import MultiLabelClassifier
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
-from manyhot.explanation.explain import explained
+from manyhot.explanation.explain import explain_rows
 from manyhot.reports import prediction_images
 from manyhot.reports.image_sheets import ErrorSheet, PredictionSheet
 from tests.fixtures.image_spots import SETTINGS, spots
@@ -31,51 +31,51 @@ def sheets(monkeypatch):
         def save(self, path):
             path.write_bytes(b"")
 
-    def taken(given):
-        seen.append(given)
+    def record(sheet):
+        seen.append(sheet)
         return Sheet()
 
-    monkeypatch.setattr(prediction_images.image_sheets, "draw_answered", taken)
-    monkeypatch.setattr(prediction_images.image_sheets, "draw_mistakes", taken)
+    monkeypatch.setattr(prediction_images.image_sheets, "draw_prediction", record)
+    monkeypatch.setattr(prediction_images.image_sheets, "draw_errors", record)
     return seen
 
 
 @pytest.mark.slow
 def test_each_row_has_its_picture(trained, tmp_path):
     clf, X, _ = trained
-    paths = clf.draw_answers(X[:3], tmp_path / "new", why=True, ids=["a", "../b", "3"])
+    paths = clf.plot_predictions(X[:3], tmp_path / "new", explain=True, ids=["a", "../b", "3"])
     assert [path.name for path in paths] == ["00001-a.png", "00002-b.png", "00003.png"]
     assert sorted(tmp_path.joinpath("new").iterdir()) == paths
     sizes = [Image.open(path).size for path in paths]
     assert all(width > 1000 and height > 1000 for width, height in sizes)
-    again = clf.draw_answers(X[:3], tmp_path / "again", why=True, ids=["a", "../b", "3"])
+    again = clf.plot_predictions(X[:3], tmp_path / "again", explain=True, ids=["a", "../b", "3"])
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
 
 
 @pytest.mark.slow
 def test_pictures_hold_the_answers(trained, tmp_path, sheets):
     clf, X, _ = trained
-    clf.draw_answers(X, tmp_path, limit=7)
+    clf.plot_predictions(X, tmp_path, limit=7)
     assert len(sheets) == 7
     scores, answers = clf.predict_proba(X), clf.predict(X)
-    for k, given in enumerate(sheets):
-        assert isinstance(given, PredictionSheet)
-        assert given.title == str(k + 1)
-        np.testing.assert_array_equal(given.images[0], np.repeat(X[k][..., None], 3, axis=2))
-        np.testing.assert_allclose(given.scores, scores[k], atol=1e-6)
-        np.testing.assert_array_equal(given.answers, answers[k])
-        np.testing.assert_array_equal(given.thresholds, list(clf.thresholds_.values()))
-        assert not given.maps
+    for k, sheet in enumerate(sheets):
+        assert isinstance(sheet, PredictionSheet)
+        assert sheet.title == str(k + 1)
+        np.testing.assert_array_equal(sheet.images[0], np.repeat(X[k][..., None], 3, axis=2))
+        np.testing.assert_allclose(sheet.scores, scores[k], atol=1e-6)
+        np.testing.assert_array_equal(sheet.predictions, answers[k])
+        np.testing.assert_array_equal(sheet.thresholds, list(clf.thresholds_.values()))
+        assert not sheet.maps
 
 
 @pytest.mark.slow
 def test_maps_are_those_of_the_explanations(trained, tmp_path, sheets):
     clf, X, _ = trained
-    clf.draw_answers(X[:4], tmp_path, why=True)
-    for given, told in zip(sheets, clf.explain(X[:4]), strict=True):
-        assert [clf.labels_[j] for j in given.maps] == list(told)
-        for j, [(image, pixels)] in given.maps.items():
-            np.testing.assert_allclose(pixels, told[clf.labels_[j]].maps["image"], atol=1e-9)
+    clf.plot_predictions(X[:4], tmp_path, explain=True)
+    for sheet, explanations in zip(sheets, clf.explain(X[:4]), strict=True):
+        assert [clf.labels_[j] for j in sheet.maps] == list(explanations)
+        for j, [(image, pixels)] in sheet.maps.items():
+            np.testing.assert_allclose(pixels, explanations[clf.labels_[j]].maps["image"], atol=1e-9)
             assert image.shape == (12, 15, 3)
 
 
@@ -84,19 +84,21 @@ def test_each_label_has_a_sheet_of_its_worst_mistakes(trained, tmp_path, sheets)
     wrong = Y.astype(float)
     wrong[:40, 0] = 1 - wrong[:40, 0]
     wrong[40:50] = np.nan
-    paths = clf.draw_mistakes(X, wrong, tmp_path)
+    paths = clf.plot_errors(X, wrong, tmp_path)
     answers, scores = clf.predict(X), clf.predict_proba(X)
     assert paths["Bäume"].name == "001-Bäume.png"
-    given = sheets[0]
-    assert isinstance(given, ErrorSheet)
+    sheet = sheets[0]
+    assert isinstance(sheet, ErrorSheet)
     known = ~np.isnan(wrong[:, 0])
-    assert given.n_known == known.sum() == 110
-    assert given.n_wrongly == ((answers[:, 0] == 1) & (wrong[:, 0] == 0)).sum()
-    assert given.n_missed == ((answers[:, 0] == 0) & (wrong[:, 0] == 1)).sum()
-    assert given.threshold == clf.thresholds_["Bäume"]
-    assert [one.score for one in given.wrongly] == sorted([one.score for one in given.wrongly], reverse=True)
-    assert [one.score for one in given.missed] == sorted(one.score for one in given.missed)
-    for one in (*given.wrongly, *given.missed):
+    assert sheet.n_known == known.sum() == 110
+    assert sheet.n_false_positives == ((answers[:, 0] == 1) & (wrong[:, 0] == 0)).sum()
+    assert sheet.n_false_negatives == ((answers[:, 0] == 0) & (wrong[:, 0] == 1)).sum()
+    assert sheet.threshold == clf.thresholds_["Bäume"]
+    assert [one.score for one in sheet.false_positives] == sorted(
+        [one.score for one in sheet.false_positives], reverse=True
+    )
+    assert [one.score for one in sheet.false_negatives] == sorted(one.score for one in sheet.false_negatives)
+    for one in (*sheet.false_positives, *sheet.false_negatives):
         row = int(one.title) - 1
         assert one.score == pytest.approx(scores[row, 0])
         np.testing.assert_array_equal(one.image[..., 0], X[row])
@@ -107,25 +109,25 @@ def test_rows_without_scores_are_left_out(trained, tmp_path, sheets):
     model, features = clf.model_, clf._features(X[:4])
     scores = clf.predict_proba(X[:4])
     scores[1] = np.nan
-    reasons = list(explained(model, features, scores))
-    assert [bool(told) for told in reasons] == [True, False, True, True]
-    paths = prediction_images.picture_answers(model, features, scores, ["a", "b", "c", "d"], tmp_path, 5, reasons)
+    reasons = list(explain_rows(model, features, scores))
+    assert [bool(reason) for reason in reasons] == [True, False, True, True]
+    paths = prediction_images.plot_predictions(model, features, scores, ["a", "b", "c", "d"], tmp_path, 5, reasons)
     assert [path.name for path in paths] == ["00005-a.png", "00007-c.png", "00008-d.png"]
-    for k, given in zip([0, 2, 3], sheets, strict=True):
-        np.testing.assert_array_equal(given.images[0][..., 0], X[k])
-        np.testing.assert_array_equal(next(iter(given.maps.values()))[0][0][..., 0], X[k])
+    for k, sheet in zip([0, 2, 3], sheets, strict=True):
+        np.testing.assert_array_equal(sheet.images[0][..., 0], X[k])
+        np.testing.assert_array_equal(next(iter(sheet.maps.values()))[0][0][..., 0], X[k])
     sheets.clear()
-    prediction_images.picture_mistakes(
+    prediction_images.plot_errors(
         model, features, Targets(clf.predict(X[:4]) == 0), scores, ["a", "b", "c", "d"], tmp_path
     )
     assert sheets[0].n_known == 3
-    assert "b" not in {one.title for one in (*sheets[0].wrongly, *sheets[0].missed)}
+    assert "b" not in {one.title for one in (*sheets[0].false_positives, *sheets[0].false_negatives)}
 
 
 def test_labels_without_mistakes_have_no_sheet(trained, tmp_path):
     clf, X, _ = trained
-    assert clf.draw_mistakes(X, clf.predict(X), tmp_path) == {}
-    paths = clf.draw_mistakes(X, 1 - clf.predict(X), tmp_path)
+    assert clf.plot_errors(X, clf.predict(X), tmp_path) == {}
+    paths = clf.plot_errors(X, 1 - clf.predict(X), tmp_path)
     assert [path.name for path in paths.values()] == ["001-Bäume.png", "002-a_b.png"]
     assert all(Image.open(path).size[0] > 1000 for path in paths.values())
 
@@ -134,20 +136,20 @@ def test_labels_without_mistakes_have_no_sheet(trained, tmp_path):
 def test_what_is_asked_wrongly_is_answered(trained, tmp_path):
     clf, X, Y = trained
     with pytest.raises(InputError, match="1 upwards"):
-        clf.draw_answers(X, tmp_path, limit=0)
+        clf.plot_predictions(X, tmp_path, limit=0)
     with pytest.raises(InputError, match="2 ids for 5 rows"):
-        clf.draw_answers(X[:5], tmp_path, ids=["a", "b"])
+        clf.plot_predictions(X[:5], tmp_path, ids=["a", "b"])
     with pytest.raises(InputError, match="rows but y has"):
-        clf.draw_mistakes(X, Y[:5], tmp_path)
+        clf.plot_errors(X, Y[:5], tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is a file"):
-        clf.draw_answers(X, tmp_path / "file")
+        clf.plot_predictions(X, tmp_path / "file")
     numbers = np.random.default_rng(0).normal(size=(40, 3))
-    table = MultiLabelClassifier(members=1, epochs=1, quiet=True).fit(numbers, (numbers[:, :2] > 0).astype(int))
-    with pytest.raises(InputError, match="pictures are for images"):
-        table.draw_answers(numbers, tmp_path / "none")
-    with pytest.raises(InputError, match="pictures are for images"):
-        table.draw_mistakes(numbers, numbers[:, :2] > 0, tmp_path / "none")
+    table = MultiLabelClassifier(n_members=1, epochs=1, verbose=0).fit(numbers, (numbers[:, :2] > 0).astype(int))
+    with pytest.raises(InputError, match="plots need images"):
+        table.plot_predictions(numbers, tmp_path / "none")
+    with pytest.raises(InputError, match="plots need images"):
+        table.plot_errors(numbers, numbers[:, :2] > 0, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -161,11 +163,13 @@ def test_rows_that_are_left_out_have_no_picture(trained, tmp_path, sheets):
     (tmp_path / "1.png").write_text("no image")
     frame = pl.DataFrame({clf.model_.encoder.image_columns[0]: paths})
     with pytest.raises(InputError, match=r"cannot be|no image"):
-        clf.draw_answers(frame, tmp_path / "seen")
+        clf.plot_predictions(frame, tmp_path / "seen")
     clf = copy.copy(clf).set_params(on_bad_image="skip")
-    names = [path.name for path in clf.draw_answers(frame, tmp_path / "seen")]
+    names = [path.name for path in clf.plot_predictions(frame, tmp_path / "seen")]
     assert names == ["00001.png", "00003.png", "00004.png"]
     sheets.clear()
-    clf.draw_mistakes(frame, 1 - Y[:4], tmp_path / "seen")
-    assert {one.title for sheet in sheets for kind in (sheet.wrongly, sheet.missed) for one in kind} <= {"1", "3", "4"}
+    clf.plot_errors(frame, 1 - Y[:4], tmp_path / "seen")
+    assert {
+        one.title for sheet in sheets for kind in (sheet.false_positives, sheet.false_negatives) for one in kind
+    } <= {"1", "3", "4"}
     assert sheets

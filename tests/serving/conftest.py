@@ -20,11 +20,11 @@ from manyhot import MultiLabelClassifier
 from manyhot.data.readers import ReadOptions, read
 from manyhot.serving.app import application
 from manyhot.serving.limits import Limits
-from manyhot.serving.model import opened
-from manyhot.serving.server import Server, listening, server_config
+from manyhot.serving.model import load_models
+from manyhot.serving.server import Server, open_listener, server_config
 from manyhot.serving.state import Service
 
-SMALL = {"members": 2, "folds": 2, "epochs": 3, "hidden": (8,), "quiet": True}
+SMALL = {"n_members": 2, "n_folds": 2, "epochs": 3, "hidden_layer_sizes": (8,), "verbose": 0}
 NAMES = ["mood_sad", "mood_quiet", "mood_fast"]
 KINDS = {"tempo": "numeric", "live": "boolean", "kind": "categorical", "grade": "categorical", "words": "text"}
 LONG_WORDS = ["slow", "rain", "dance", "night", "über", "😀", "?"]
@@ -69,16 +69,16 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A model of each kind of rows."""
     folder = tmp_path_factory.mktemp("bundles")
     songs().write_csv(folder / "songs.csv")
-    samples = read(folder / "songs.csv", ReadOptions(labels="mood_*", kinds=KINDS))
+    samples = read(folder / "songs.csv", ReadOptions(labels="mood_*", column_types=KINDS))
     table = MultiLabelClassifier(**SMALL).fit(samples)
-    table.reading_ = {"labels": "mood_*"}
+    table.read_options_ = {"labels": "mood_*"}
     table.save(folder / "songs.manyhot")
     X, sets = numbers()
     MultiLabelClassifier(**SMALL).fit(X, sets).save(folder / "matrix.manyhot")
     sparse = sp.csr_matrix(np.where(np.random.default_rng(1).random((60, 40)) < 0.1, 1.0, 0.0))
     MultiLabelClassifier(**SMALL).fit(sparse, sets).save(folder / "sparse.manyhot")
     frame = pl.DataFrame({"photo": [photo(k % 2 == 0, k) for k in range(40)]})
-    settings = {**SMALL, "network": "cnn", "image_settings": {"filters": [4], "augment": "none"}}
+    settings = {**SMALL, "network": "cnn", "image_params": {"filters": [4], "augment": "none"}}
     MultiLabelClassifier(**settings).fit(frame, [["bright"] * (k % 2 == 0) for k in range(40)]).save(
         folder / "photos.manyhot"
     )
@@ -107,8 +107,8 @@ class Running:
 
     def __init__(self, paths: list[Path], token: str | None = None, hosts: tuple[str, ...] = (), **limits: Any) -> None:
         bounds = Limits(**limits)
-        self.service = Service(opened(paths, [None] * len(paths), bounds, None), bounds)
-        listener = listening("127.0.0.1", 0)
+        self.service = Service(load_models(paths, [None] * len(paths), bounds, None), bounds)
+        listener = open_listener("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         app = application(self.service, token, hosts)
         self.server = Server(server_config(self.service, app, "127.0.0.1", self.port))
@@ -117,14 +117,14 @@ class Running:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request; a body that is no bytes is sent as JSON."""
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        header_fields = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         if body is not None:
-            told.setdefault("content-type", "application/json")
+            header_fields.setdefault("content-type", "application/json")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path, body, told)
+            connection.request(method, path, body, header_fields)
             found = connection.getresponse()
             return Answer(found.status, {k.lower(): v for k, v in found.getheaders()}, found.read())
         finally:

@@ -32,14 +32,14 @@ def row(k, n=1):
     return {"features": np.full((n, 2), float(k))}
 
 
-async def asked(batches, numbers):
-    return await asyncio.gather(*(batches.ask(row(k), 1) for k in numbers), return_exceptions=True)
+async def submit_all(batches, numbers):
+    return await asyncio.gather(*(batches.submit(row(k), 1) for k in numbers), return_exceptions=True)
 
 
 def test_everybody_gets_what_is_theirs_and_few_batches_are_made():
     score = Slow(0.01)
     batches = Batches(score, 16)
-    found = asyncio.run(asked(batches, range(40)))
+    found = asyncio.run(submit_all(batches, range(40)))
     batches.close()
     assert [double[0, 0] for double, _ in found] == [2.0 * k for k in range(40)]
     assert sum(score.sizes) == 40
@@ -51,7 +51,7 @@ def test_everybody_gets_what_is_theirs_and_few_batches_are_made():
 def test_several_are_scored_at_once_by_who_has_them_in_hand():
     score = Slow()
     batches = Batches(score, 16)
-    found = batches.together([(row(k, 2), 2) for k in range(4)])
+    found = batches.score_together([(row(k, 2), 2) for k in range(4)])
     batches.close()
     assert [double.tolist() for double, _ in found] == [[[2.0 * k] * 2] * 2 for k in range(4)]
     assert score.sizes == [8]
@@ -62,7 +62,11 @@ def test_several_are_scored_at_once_by_who_has_them_in_hand():
 def test_one_that_fails_takes_no_other_with_it(is_together):
     batches = Batches(Slow(), 16)
     numbers = [1, 2, -3, 4]
-    found = batches.together([(row(k), 1) for k in numbers]) if is_together else asyncio.run(asked(batches, numbers))
+    found = (
+        batches.score_together([(row(k), 1) for k in numbers])
+        if is_together
+        else asyncio.run(submit_all(batches, numbers))
+    )
     batches.close()
     assert isinstance(found[2], ValueError)
     assert [found[k][0][0, 0] for k in (0, 1, 3)] == [2.0, 4.0, 8.0]
@@ -73,7 +77,7 @@ def test_sparse_rows_are_joined():
     rows = [{"features": sp.csr_matrix(np.array([[0.0, k]]))} for k in range(1, 5)]
 
     async def ask():
-        return await asyncio.gather(*(batches.ask(one, 1) for one in rows))
+        return await asyncio.gather(*(batches.submit(one, 1) for one in rows))
 
     found = asyncio.run(ask())
     batches.close()
@@ -85,7 +89,7 @@ def test_what_nobody_waits_for_is_not_computed():
     batches = Batches(score, 1)
 
     async def ask():
-        found = [batches.ask(row(k), 1) for k in range(6)]
+        found = [batches.submit(row(k), 1) for k in range(6)]
         for future in found[2:]:
             future.cancel()
         await asyncio.gather(*found[:2])
@@ -100,7 +104,7 @@ def test_closing_finishes_what_waits():
     batches = Batches(score, 2)
     found = []
     threads = [
-        threading.Thread(target=lambda k=k: found.append(batches.ask_from_thread(row(k), 1, 10)[0][0, 0]))
+        threading.Thread(target=lambda k=k: found.append(batches.submit_and_wait(row(k), 1, 10)[0][0, 0]))
         for k in range(8)
     ]
     for thread in threads:
@@ -116,12 +120,12 @@ def test_closing_finishes_what_waits():
 def test_who_waits_too_long_is_told():
     batches = Batches(Slow(0.3), 2)
     with pytest.raises(TimeoutError):
-        batches.ask_from_thread(row(1), 1, 0.01)
+        batches.submit_and_wait(row(1), 1, 0.01)
     batches.close()
 
 
 def test_more_rows_than_fit_are_a_mistake_of_ours():
     batches = Batches(Slow(), 2)
     with pytest.raises(ValueError, match="3 rows, at most 2"):
-        batches.ask_from_thread(row(1, 3), 3, 1)
+        batches.submit_and_wait(row(1, 3), 3, 1)
     batches.close()

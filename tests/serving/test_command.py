@@ -7,10 +7,10 @@ import pytest
 
 from manyhot.cli import main
 from manyhot.errors import InputError, ManyhotError
-from manyhot.estimators.extreme import ManyLabelClassifier
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.serving.limits import Limits
-from manyhot.serving.model import opened
-from manyhot.serving.server import is_loopback, listening, token_of
+from manyhot.serving.model import load_models
+from manyhot.serving.server import is_loopback, open_listener, read_token
 from tests.serving.conftest import numbers
 
 
@@ -43,29 +43,31 @@ def test_what_cannot_be_served_is_told_in_one_line(capsys, bundles, tmp_path, mo
     assert "MANYHOT_TOKEN" in complaint(capsys, bundles["matrix"])
     monkeypatch.delenv("MANYHOT_TOKEN")
     assert "max_rows" in complaint(capsys, bundles["matrix"], "--max-rows", 0)
-    taken = listening("127.0.0.1", 0)
-    taken.listen()
-    assert "choose another" in complaint(capsys, bundles["matrix"], "--port", taken.getsockname()[1])
-    taken.close()
+    listener = open_listener("127.0.0.1", 0)
+    listener.listen()
+    assert "choose another" in complaint(capsys, bundles["matrix"], "--port", listener.getsockname()[1])
+    listener.close()
 
 
 @pytest.mark.slow
 def test_models_with_other_answers_are_refused(tmp_path):
     X, sets = numbers()
-    ManyLabelClassifier(hidden=(4,), epochs=1, quiet=True).fit(X, sets).save(tmp_path / "many.manyhot")
-    with pytest.raises(InputError, match="very many labels, which is not served"):
-        opened([tmp_path / "many.manyhot"], [None], Limits(), None)
+    ExtremeMultiLabelClassifier(hidden_layer_sizes=(4,), epochs=1, verbose=0).fit(X, sets).save(
+        tmp_path / "many.manyhot"
+    )
+    with pytest.raises(InputError, match="extreme multi-label model, which cannot be served"):
+        load_models([tmp_path / "many.manyhot"], [None], Limits(), None)
 
 
 def test_a_token_is_read_from_a_file_or_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("MANYHOT_TOKEN", raising=False)
-    assert token_of(None) is None
+    assert read_token(None) is None
     monkeypatch.setenv("MANYHOT_TOKEN", "a-token-of-some-length")
-    assert token_of(None) == "a-token-of-some-length"
+    assert read_token(None) == "a-token-of-some-length"
     (tmp_path / "token").write_text("another-token-of-some-length\n")
-    assert token_of(tmp_path / "token") == "another-token-of-some-length"
+    assert read_token(tmp_path / "token") == "another-token-of-some-length"
     with pytest.raises(InputError, match="cannot be read"):
-        token_of(tmp_path / "none")
+        read_token(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -78,4 +80,4 @@ def test_which_addresses_only_this_machine_reaches(host, is_ours):
 
 def test_an_address_of_another_machine_cannot_be_listened_on():
     with pytest.raises(ManyhotError, match="cannot listen"):
-        listening("192.0.2.1", 0)
+        open_listener("192.0.2.1", 0)

@@ -27,8 +27,8 @@ def test_calls_of_the_page_are_answered(running, tmp_path, call):
     command = call.replace("127.0.0.1:8000", f"127.0.0.1:{running.port}").replace(
         "curl -s", "curl -sS --fail-with-body"
     )
-    told = {**os.environ, "MANYHOT_TOKEN": "a-token-of-some-length"}
-    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=told)
+    environment = {**os.environ, "MANYHOT_TOKEN": "a-token-of-some-length"}
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout
 

@@ -19,7 +19,7 @@ ROWS = np.random.default_rng(3).normal(size=(40, 6)).round(3).tolist()
 @pytest.fixture(scope="module")
 def matrix(bundles):
     service = Running([bundles["matrix"]], hosts=LOCAL).wait()
-    service.service.first.is_quick = True  # however busy this machine was when it was measured
+    service.service.default_model.is_quick = True  # however busy this machine was when it was measured
     yield service
     service.stop()
 
@@ -40,13 +40,13 @@ def logged(monkeypatch):
 def batches(matrix, monkeypatch):
     """The rows of the batches that were scored in one turn of the event loop."""
     found = []
-    together = matrix.service.first.batches.together
+    together = matrix.service.default_model.batches.score_together
 
     def noted(parts):
         found.append(sum(n_rows for _, n_rows in parts))
         return together(parts)
 
-    monkeypatch.setattr(matrix.service.first.batches, "together", noted)
+    monkeypatch.setattr(matrix.service.default_model.batches, "score_together", noted)
     return found
 
 
@@ -75,11 +75,11 @@ def talk(service, *pieces, n=1, pause=0.0):
 
 
 def probabilities(document):
-    return [list(one["probabilities"].values()) for one in document["answers"]]
+    return [list(one["probabilities"].values()) for one in document["predictions"]]
 
 
 def expected(service, rows):
-    return service.service.first.classifier.predict_proba(np.array(rows))
+    return service.service.default_model.classifier.predict_proba(np.array(rows))
 
 
 @pytest.mark.slow
@@ -140,8 +140,8 @@ def test_requests_in_one_packet_are_answered_in_their_order(matrix):
     sent = post(ROWS[0]) + get + post(ROWS[1]) + large + post(ROWS[2]) + post(ROWS[3], thresholds=3) + get
     found = talk(matrix, sent, n=7)
     assert [status for status, _, _ in found] == [200, 200, 200, 200, 200, 422, 200]
-    assert [sorted(document)[0] for _, _, document in found] == [
-        *["answers", "health", "answers", "answers", "answers", "error", "health"]
+    assert [sorted(document)[-1] for _, _, document in found] == [
+        *["predictions", "health", "predictions", "predictions", "predictions", "error", "health"]
     ]
     for k, rows in ((0, ROWS[:1]), (2, ROWS[1:2]), (3, ROWS), (4, ROWS[2:3])):
         assert np.allclose(probabilities(found[k][2]), expected(matrix, rows), atol=1e-6)
@@ -159,8 +159,8 @@ def test_a_body_in_pieces_is_read_to_its_end(matrix, pause):
 def test_more_than_a_few_rows_take_the_long_way(matrix, batches):
     document = matrix.predict({"rows": ROWS[:9]}).document
     assert np.allclose(probabilities(document), expected(matrix, ROWS[:9]), atol=1e-6)
-    why = matrix.predict({"rows": ROWS[:1], "why": True})
-    assert (why.status, "why" in why.document["answers"][0]) == (200, True)
+    explained = matrix.predict({"rows": ROWS[:1], "explain": True})
+    assert (explained.status, "explain" in explained.document["predictions"][0]) == (200, True)
 
 
 def test_a_connection_ends_where_that_is_asked(matrix):
@@ -185,7 +185,7 @@ def test_what_is_wrong_is_told_and_the_connection_lives(matrix):
 
 
 def test_a_mistake_of_ours_is_one_requests_own(matrix, monkeypatch, logged):
-    served = matrix.service.first
+    served = matrix.service.default_model
     score = served.batches.score
 
     def failing(blocks):
@@ -197,7 +197,7 @@ def test_a_mistake_of_ours_is_one_requests_own(matrix, monkeypatch, logged):
     found = talk(matrix, post([1000.0] * 6) + post(ROWS[0]), n=2)
     assert [status for status, _, _ in found] == [500, 200]
     assert "secret" not in json.dumps(found[0][2])
-    assert [line.startswith("something unforeseen: RuntimeError at ") for line in logged] == [True]
+    assert [line.startswith("unexpected error: RuntimeError at ") for line in logged] == [True]
 
 
 def test_who_leaves_before_the_answer_harms_nobody(matrix):

@@ -29,21 +29,21 @@ def sent(port: int, head: bytes, piece: bytes, times: int, seconds: float = 30) 
     """Bytes written until the service has enough; what it says, and how many pieces it took."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(head)
-        taken = 0
+        n_sent = 0
         try:
-            for taken in range(1, times + 1):
+            for n_sent in range(1, times + 1):
                 connection.sendall(piece)
                 connection.setblocking(False)
                 try:
                     if found := connection.recv(65536):
-                        return found, taken
+                        return found, n_sent
                 except BlockingIOError:
                     pass
                 finally:
                     connection.settimeout(seconds)
-            return connection.recv(65536), taken
+            return connection.recv(65536), n_sent
         except (ConnectionError, TimeoutError) as error:
-            return repr(error).encode(), taken
+            return repr(error).encode(), n_sent
 
 
 def status(answer: bytes) -> int:
@@ -340,11 +340,11 @@ def test_a_signal_lets_it_finish_what_it_holds(process):
     process.process.send_signal(signal.SIGTERM)
     for thread in threads:
         thread.join()
-    assert [len(answer.document["answers"]) for answer in found] == [9000] * 3
+    assert [len(answer.document["predictions"]) for answer in found] == [9000] * 3
     assert process.process.wait(30) == 0
     log = process.process.stderr.read()
     assert "POST predict 200, " in log
-    assert "ended" in log
+    assert "stopped" in log
     assert not [
         word for word in (str(ROW["words"]), "127.0.0.1:8", "tempo") if word in log.replace("http://127.0.0.1", "")
     ]

@@ -38,14 +38,14 @@ def test_rows_of_the_description_are_taken(running):
     assert set(schema["required"]) == set(schema["properties"])
     example = running.ask("GET", "/model").document["example"]
     for name, cell in schema["properties"].items():
-        kinds = cell.get("type", [])
+        column_types = cell.get("type", [])
         for kind, value in {"number": 1.5, "string": "text", "boolean": True, "null": None, "array": []}.items():
-            allowed = kind in kinds if kinds else value in cell["enum"]
+            allowed = kind in column_types if column_types else value in cell["enum"]
             answer = running.predict({"rows": [{**example, name: value}]})
             assert answer.status == (200 if allowed else 422), (name, value)
 
 
-UNSAID = ("beyond a float", "a whole number beyond", "many rows with why")
+UNSAID = ("beyond a float", "a whole number beyond", "many rows with explain")
 """What is refused although no schema can say so."""
 
 

@@ -43,7 +43,7 @@ def at_first(request):
 
 def choose(page, name):
     page.get_by_label("Model", exact=True).select_option(name)
-    page.locator("#what", has_text=f"{name}:").wait_for()
+    page.locator("#summary", has_text=f"{name}:").wait_for()
 
 
 def fill(page, row):
@@ -57,7 +57,7 @@ def fill(page, row):
 
 def predicted(page):
     """Label -> probability, and the labels that are answered."""
-    page.locator("#said", has_text="Answered").or_(page.locator("#said", has_text="No label")).wait_for()
+    page.locator("#status", has_text="Predicted").or_(page.locator("#status", has_text="No label")).wait_for()
     names = page.locator("#bars .name").all_inner_texts()
     scores = page.locator("#bars .value").evaluate_all("all => all.map((one) => Number(one.title))")
     return dict(zip(names, scores, strict=True)), set(page.locator("#bars li.yes .name").all_inner_texts())
@@ -77,10 +77,10 @@ def test_a_row_typed_into_the_fields_is_answered_as_python_answers_it(page, bund
     row["grade"] = str(row["grade"])
     fill(page, row)
     page.get_by_role("button", name="Predict").click()
-    scores, answered = predicted(page)
+    scores, predicted_labels = predicted(page)
     expected, labels = of_python(bundles["songs"], row)
     assert scores == pytest.approx(expected, abs=1e-6)
-    assert answered == labels
+    assert predicted_labels == labels
     reasons = page.locator("#bars details")
     assert reasons.count() == max(1, len(labels))
     reasons.first.locator("summary").click()
@@ -96,16 +96,16 @@ def test_by_keyboard_alone_a_threshold_is_moved_and_the_command_keeps_it(page, b
             break
     page.keyboard.press("Enter")
     page.keyboard.press("Shift+Tab")
-    assert page.evaluate("document.activeElement.id") == "ask"
+    assert page.evaluate("document.activeElement.id") == "predict"
     page.keyboard.press("Enter")
-    scores, answered = predicted(page)
+    scores, predicted_labels = predicted(page)
     label = max(scores, key=scores.get)
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('aria-label')") == f"Threshold of {label}":
             break
     before = load(bundles["songs"]).thresholds_[label]
-    is_yes = label in answered
+    is_yes = label in predicted_labels
     key, steps = ("ArrowRight", 1 - before) if is_yes else ("ArrowLeft", before)
     for _ in range(int(100 * steps) + 2):
         page.keyboard.press(key)
@@ -122,7 +122,7 @@ def test_by_keyboard_alone_a_threshold_is_moved_and_the_command_keeps_it(page, b
         main(["thresholds", str(bundles["songs"]), "--set", flag, "-o", str(changed)])
     capsys.readouterr()
     assert load(changed).thresholds_[label] == (1.0 if is_yes else 0.0)
-    page.get_by_role("button", name="Thresholds as they were").click()
+    page.get_by_role("button", name="Reset thresholds").click()
     page.wait_for_function(
         "([label, was]) => document.querySelector(`li[data-label='${label}']`).classList.contains('yes') === was",
         arg=[label, is_yes],
@@ -136,10 +136,10 @@ def test_a_file_in_and_a_file_of_answers_out(page, bundles, tmp_path):
         pl.when(pl.int_range(2500) % 7 == 0).then(pl.lit('a "b",\nc')).otherwise("words").alias("words")
     )
     frame.write_csv(tmp_path / "new.csv")
-    page.get_by_label("A CSV or TSV with one row a line").set_input_files(tmp_path / "new.csv")
-    link = page.get_by_role("link", name="Download new-answers.csv")
+    page.get_by_label("CSV or TSV file, one row per line").set_input_files(tmp_path / "new.csv")
+    link = page.get_by_role("link", name="Download new-predictions.csv")
     link.wait_for()
-    assert page.locator("#file-said").inner_text() == "2500 rows answered."
+    assert page.locator("#file-status").inner_text() == "2500 rows predicted."
     with page.expect_download() as download:
         link.click()
     found = download.value.path().read_text()
@@ -153,7 +153,7 @@ def test_a_file_in_and_a_file_of_answers_out(page, bundles, tmp_path):
 
 def test_a_file_that_cannot_be_read_is_said_with_its_place(page, tmp_path):
     songs(30).drop(NAMES).with_columns(tempo=pl.lit("fast")).write_csv(tmp_path / "new.csv")
-    page.get_by_label("A CSV or TSV with one row a line").set_input_files(tmp_path / "new.csv")
+    page.get_by_label("CSV or TSV file, one row per line").set_input_files(tmp_path / "new.csv")
     page.locator("#problem", has_text="tempo").wait_for()
     assert not page.locator("#download").is_visible()
     page.said.clear()  # the browser itself tells of the refused request
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_said_with_its_place(page, tmp_path):
 def test_a_number_that_is_none_is_said_beside_its_field(page):
     page.get_by_label("tempo", exact=True).fill("fast")
     page.get_by_role("button", name="Predict").click()
-    page.locator("#problem", has_text='tempo: "fast" is no number').wait_for()
+    page.locator("#problem", has_text='tempo: "fast" is not a number').wait_for()
     assert page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
 
 
@@ -181,8 +181,8 @@ def test_images_one_by_one_and_many(page, bundles, tmp_path):
     np.testing.assert_allclose([scores[name] for name in classifier.labels_], expected[0], atol=1e-6)
     page.locator("#bars details summary").first.click()
     page.wait_for_function("() => document.querySelector('canvas').width > 1")
-    page.get_by_label("Images, as many as you like").set_input_files(paths)
-    page.get_by_role("link", name="Download images-answers.csv").wait_for()
+    page.get_by_label("Image files").set_input_files(paths)
+    page.get_by_role("link", name="Download images-predictions.csv").wait_for()
     with page.expect_download() as download:
         page.locator("#download").click()
     rows = list(csv.DictReader(download.value.path().open()))
@@ -210,7 +210,7 @@ def test_a_token_is_asked_for(browser, bundles):
     try:
         with visited(browser, service) as page:
             page.get_by_label("Token").fill("wrong")
-            page.get_by_role("button", name="Come in").click()
+            page.get_by_role("button", name="Sign in").click()
             page.locator("#problem", has_text="Bearer").wait_for()
             page.get_by_label("Token").fill("open sesame")
             page.keyboard.press("Enter")

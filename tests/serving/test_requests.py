@@ -44,11 +44,11 @@ REFUSED = {
     "an object for a text": (changed(words=["a"]), 422, {"row": 2, "column": "words"}),
     "top of 0": ({"rows": [ROW], "top": 0}, 422, {"argument": "top"}),
     "top of true": ({"rows": [ROW], "top": True}, 422, {"argument": "top"}),
-    "why of 1": ({"rows": [ROW], "why": 1}, 422, {"argument": "why"}),
+    "explain of 1": ({"rows": [ROW], "explain": 1}, 422, {"argument": "explain"}),
     "a threshold of 2": ({"rows": [ROW], "thresholds": {"mood_sad": 2}}, 422, {"argument": "thresholds"}),
     "a threshold of no label": ({"rows": [ROW], "thresholds": {"sad": 0.5}}, 422, {"argument": "thresholds"}),
     "thresholds as a list": ({"rows": [ROW], "thresholds": [0.5]}, 422, {"argument": "thresholds"}),
-    "many rows with why": ({"rows": [ROW] * 101, "why": True}, 422, {"argument": "rows"}),
+    "many rows with explain": ({"rows": [ROW] * 101, "explain": True}, 422, {"argument": "rows"}),
 }  # fmt: skip
 
 
@@ -78,48 +78,50 @@ def test_a_near_miss_is_answered_with_a_suggestion(running):
 
 def test_thresholds_of_one_request_change_no_other(running):
     own = running.predict({"rows": [ROW]}).document
-    told = running.predict({"rows": [ROW], "thresholds": dict.fromkeys(LABELS, 0.0)}).document
-    assert set(told["answers"][0]["labels"]) == LABELS
+    document = running.predict({"rows": [ROW], "thresholds": dict.fromkeys(LABELS, 0.0)}).document
+    assert set(document["predictions"][0]["labels"]) == LABELS
     none = running.predict({"rows": [ROW], "thresholds": dict.fromkeys(LABELS, 1.0)}).document
-    assert none["answers"][0]["labels"] == []
+    assert none["predictions"][0]["labels"] == []
     assert running.predict({"rows": [ROW]}).document == own
 
 
 def test_top_tells_the_best_first(running):
-    all_of_it = running.predict({"rows": [ROW]}).document["answers"][0]["probabilities"]
-    (told,) = running.predict({"rows": [ROW], "top": 2}).document["answers"]
+    all_of_it = running.predict({"rows": [ROW]}).document["predictions"][0]["probabilities"]
+    (prediction,) = running.predict({"rows": [ROW], "top": 2}).document["predictions"]
     best = sorted(all_of_it, key=lambda name: -all_of_it[name])[:2]
-    assert told["top"] == [{"label": name, "probability": all_of_it[name]} for name in best]
-    assert "probabilities" not in told
+    assert prediction["top"] == [{"label": name, "probability": all_of_it[name]} for name in best]
+    assert "probabilities" not in prediction
 
 
 def test_why_is_what_python_tells(running, bundles):
     classifier = load(bundles["songs"])
     frame = songs(3, seed=9).drop("song_id", *NAMES)[:1]
     (expected,) = classifier.explain(frame)
-    (told,) = running.predict({"rows": [ROW], "why": True}).document["answers"]
-    assert told["why"].keys() == expected.keys()
+    (prediction,) = running.predict({"rows": [ROW], "explain": True}).document["predictions"]
+    assert prediction["explain"].keys() == expected.keys()
     for label, one in expected.items():
-        assert told["why"][label]["logit"] == pytest.approx(one.logit, abs=1e-5)
-        assert {reason["what"] for reason in told["why"][label]["for"]} == {reason.what for reason in one.for_}
+        assert prediction["explain"][label]["logit"] == pytest.approx(one.logit, abs=1e-5)
+        assert {reason["what"] for reason in prediction["explain"][label]["for"]} == {
+            reason.what for reason in one.for_
+        }
 
 
 def test_what_model_and_labels_tell(running):
-    told = running.ask("GET", "/model").document
-    columns = {column["name"]: column for column in told["columns"]}
-    assert {name: column["kind"] for name, column in columns.items()} == {
+    document = running.ask("GET", "/model").document
+    columns = {column["name"]: column for column in document["columns"]}
+    assert {name: column["type"] for name, column in columns.items()} == {
         "tempo": "numeric", "energy": "numeric", "live": "boolean", "kind": "categorical", "grade": "categorical",
         "words": "text",
     }  # fmt: skip
     assert columns["kind"]["levels"] == ["folk", "jazz", "rock"]
-    assert 0 <= told["report"]["measures"]["f1_micro"] <= 1
-    assert set(told["thresholds"]) == LABELS
-    assert running.predict({"rows": [told["example"]]}).status == 200
+    assert 0 <= document["report"]["metrics"]["f1_micro"] <= 1
+    assert set(document["thresholds"]) == LABELS
+    assert running.predict({"rows": [document["example"]]}).status == 200
     labels = running.ask("GET", "/models/photos/labels").document
     assert labels["labels"] == ["bright"]
     assert running.ask("GET", "/models").document == {
         "models": ["songs", "matrix", "sparse", "photos"],
-        "first": "songs",
+        "default": "songs",
     }
 
 
@@ -197,13 +199,16 @@ def test_broken_tables_are_refused(running, name):
 def test_a_table_can_be_asked_for_thresholds_and_reasons(running):
     body = songs(3, seed=4).write_csv().encode()
     answer = running.ask(
-        "POST", "/predict?thresholds=%7B%22mood_sad%22%3A0%7D&why=true", body, content_type="text/csv; charset=utf-8"
+        "POST",
+        "/predict?thresholds=%7B%22mood_sad%22%3A0%7D&explain=true",
+        body,
+        content_type="text/csv; charset=utf-8",
     )
     lines = answer.content.decode().splitlines()
-    assert lines[0].endswith(",why")
+    assert lines[0].endswith(",explanation")
     assert all(line.count("mood_sad") == 2 for line in lines[1:])  # as a label, and with its reasons
     assert running.ask("POST", "/predict?top=1", body, content_type="text/csv").status == 422
-    assert running.ask("POST", "/predict?why=maybe", body, content_type="text/csv").status == 400
+    assert running.ask("POST", "/predict?explain=maybe", body, content_type="text/csv").status == 400
 
 
 def test_answers_carry_strict_headers_and_nothing_for_other_origins(running):
@@ -249,10 +254,15 @@ def guarded(bundles):
 
 def test_a_token_is_asked_for(guarded):
     good = {"authorization": f"Bearer {TOKEN}"}
-    for given in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {TOKEN}"}, {"authorization": ""}):
+    for credentials in (
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": f"Basic {TOKEN}"},
+        {"authorization": ""},
+    ):
         for method, path in (("GET", "/model"), ("GET", "/metrics"), ("GET", "/openapi.json"), ("POST", "/predict")):
-            answer = guarded.ask(method, path, b"{}" if method == "POST" else None, **given)
-            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), (path, given)
+            answer = guarded.ask(method, path, b"{}" if method == "POST" else None, **credentials)
+            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), (path, credentials)
     assert guarded.ask("GET", "/model", **good).status == 200
     assert guarded.ask("POST", "/predict", {"rows": [[0, 0, 0, 0, 0, 0]]}, **good).status == 200
     for path in ("/health", "/ready", "/"):

@@ -12,9 +12,9 @@ from manyhot import load
 from manyhot.cli import main
 from manyhot.data.readers import ReadOptions, read
 from manyhot.engine import Buckets
-from manyhot.estimators.read_options import options_for
+from manyhot.estimators.read_options import model_read_options
 from manyhot.models.prediction import sample_features
-from manyhot.serving.json_rows import rows_for
+from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
 from tests.serving.conftest import NAMES, as_base64, numbers, photo, rows_of, songs
 
@@ -22,7 +22,7 @@ NEW = songs(30, seed=5)
 
 
 def probabilities(answer, names):
-    return np.array([[row["probabilities"][name] for name in names] for row in answer["answers"]])
+    return np.array([[row["probabilities"][name] for name in names] for row in answer["predictions"]])
 
 
 def by_command(bundle, folder, suffix):
@@ -35,17 +35,17 @@ def by_command(bundle, folder, suffix):
 
 def test_python_command_line_and_service_agree(running, bundles, tmp_path):
     classifier = load(bundles["songs"])
-    told = pl.read_ndjson(by_command(bundles["songs"], tmp_path, ".jsonl"))
+    from_command = pl.read_ndjson(by_command(bundles["songs"], tmp_path, ".jsonl"))
     by_python = classifier.predict_proba(NEW.drop("song_id", *NAMES))
-    by_shell = told.select(f"p_{name}" for name in classifier.labels_).to_numpy()
+    by_shell = from_command.select(f"p_{name}" for name in classifier.labels_).to_numpy()
     many = running.predict({"rows": rows_of(NEW)}).document
     np.testing.assert_allclose(by_shell, by_python, atol=1e-6)
     np.testing.assert_allclose(probabilities(many, classifier.labels_), by_python, atol=1e-6)
     for k, row in enumerate(rows_of(NEW)):
         one = running.predict({"rows": [row]}).document
         np.testing.assert_allclose(probabilities(one, classifier.labels_)[0], by_python[k], atol=1e-6)
-        assert set(one["answers"][0]["labels"]) == set(told["labels"][k].to_list())
-    assert [set(row["labels"]) for row in many["answers"]] == classifier.predict_labels(NEW.drop("song_id", *NAMES))
+        assert set(one["predictions"][0]["labels"]) == set(from_command["labels"][k].to_list())
+    assert [set(row["labels"]) for row in many["predictions"]] == classifier.predict_labels(NEW.drop("song_id", *NAMES))
 
 
 def test_a_table_as_csv_is_answered_as_the_command_line_does(running, bundles, tmp_path):
@@ -65,8 +65,10 @@ def test_one_row_has_the_bits_of_the_engine_in_the_same_shape(running, bundles):
     frame = NEW.drop("song_id", *NAMES)[:1]
     raw = model.scorer().scores(model.encoder.transform(load(bundles["songs"])._features(frame)),
                                 buckets=Buckets((1,)))  # fmt: skip
-    told = running.predict({"rows": rows_of(NEW[:1])}).document
-    assert probabilities(told, model.labels.names).astype(np.float32).tolist() == model.decider.scores(raw).tolist()
+    document = running.predict({"rows": rows_of(NEW[:1])}).document
+    assert (
+        probabilities(document, model.labels.names).astype(np.float32).tolist() == model.policy.calibrate(raw).tolist()
+    )
 
 
 ODD = [
@@ -89,11 +91,11 @@ def test_odd_cells_mean_what_they_mean_in_a_file(bundles, tmp_path, odd):
     classifier = load(bundles["songs"])
     row = {**rows_of(NEW)[0], **odd}
     (tmp_path / "one.jsonl").write_text(json.dumps(row) + "\n")
-    samples = read(tmp_path / "one.jsonl", options_for(classifier, {}, require_labels=False))
+    samples = read(tmp_path / "one.jsonl", model_read_options(classifier, {}, require_labels=False))
     expected = classifier.model_.encoder.transform(sample_features(classifier.model_, samples))
-    rows = rows_for(classifier.model_.encoder, Limits())
-    found = rows.blocks([row])
-    by_frame = classifier.model_.encoder.transform(rows.features([row]))
+    rows = make_row_parser(classifier.model_.encoder, Limits())
+    found = rows.parse_and_encode([row])
+    by_frame = classifier.model_.encoder.transform(rows.to_features([row]))
     assert found.keys() == expected.keys()
     for name, block in expected.items():
         for other in (found[name], by_frame[name]):
@@ -111,8 +113,8 @@ def test_rows_of_a_matrix_are_lists_or_objects(running, bundles, as_list):
     rows = [[None if np.isnan(x) else x for x in row] for row in X.tolist()]
     if not as_list:
         rows = [dict(zip(classifier.model_.encoder.names, row, strict=True)) for row in rows]
-    told = running.predict({"rows": rows}, "matrix").document
-    np.testing.assert_allclose(probabilities(told, classifier.labels_), classifier.predict_proba(X), atol=1e-6)
+    document = running.predict({"rows": rows}, "matrix").document
+    np.testing.assert_allclose(probabilities(document, classifier.labels_), classifier.predict_proba(X), atol=1e-6)
 
 
 def test_what_a_sparse_row_does_not_name_is_zero(running, bundles):
@@ -121,23 +123,23 @@ def test_what_a_sparse_row_does_not_name_is_zero(running, bundles):
     names = classifier.model_.encoder.names
     objects = [{names[j]: X[i, j] for j in X[i].indices} for i in range(5)]
     for rows in (objects, X.toarray().tolist()):
-        told = running.predict({"rows": rows}, "sparse").document
-        np.testing.assert_allclose(probabilities(told, classifier.labels_), classifier.predict_proba(X), atol=1e-6)
+        document = running.predict({"rows": rows}, "sparse").document
+        np.testing.assert_allclose(probabilities(document, classifier.labels_), classifier.predict_proba(X), atol=1e-6)
 
 
 def test_images_come_as_base64_or_as_files(running, bundles):
     classifier, contents = load(bundles["photos"]), [photo(k < 2, 50 + k) for k in range(4)]
     expected = classifier.predict_proba(pl.DataFrame({"photo": contents}))
     texts = [as_base64(contents[0]), f"data:image/png;base64,{as_base64(contents[1])}", *map(as_base64, contents[2:])]
-    told = running.predict({"rows": [{"photo": text} for text in texts]}, "photos")
-    np.testing.assert_allclose(probabilities(told.document, classifier.labels_), expected, atol=1e-6)
+    response = running.predict({"rows": [{"photo": text} for text in texts]}, "photos")
+    np.testing.assert_allclose(probabilities(response.document, classifier.labels_), expected, atol=1e-6)
     parts = [
         b'--b0\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n\r\n' + content + b"\r\n"
         for content in contents
     ]
     body = b"".join(parts) + b'--b0\r\nContent-Disposition: form-data; name="top"\r\n\r\n1\r\n--b0--\r\n'
-    told = running.ask("POST", "/models/photos/predict", body, content_type="multipart/form-data; boundary=b0")
-    assert [row["top"][0]["probability"] for row in told.document["answers"]] == pytest.approx(
+    response = running.ask("POST", "/models/photos/predict", body, content_type="multipart/form-data; boundary=b0")
+    assert [row["top"][0]["probability"] for row in response.document["predictions"]] == pytest.approx(
         expected.max(axis=1).tolist(), abs=1e-6
     )
 
@@ -145,15 +147,15 @@ def test_images_come_as_base64_or_as_files(running, bundles):
 def test_a_label_column_in_the_rows_changes_nothing(running):
     row = rows_of(NEW)[0]
     plain = running.predict({"rows": [row]}).document
-    told = running.predict({"rows": [{**row, "mood_sad": 1, "song_id": "s0"}]}).document
-    assert told["answers"] == plain["answers"]
-    assert "mood_sad" in told["notes"][0]
+    document = running.predict({"rows": [{**row, "mood_sad": 1, "song_id": "s0"}]}).document
+    assert document["predictions"] == plain["predictions"]
+    assert "mood_sad" in document["notes"][0]
 
 
 def test_read_options_are_those_of_training(bundles):
-    assert options_for(load(bundles["songs"]), {}, require_labels=False) == ReadOptions(
+    assert model_read_options(load(bundles["songs"]), {}, require_labels=False) == ReadOptions(
         labels="mood_*",
-        kinds=load(bundles["songs"]).model_.encoder.kinds,
+        column_types=load(bundles["songs"]).model_.encoder.column_types,
         known_labels=tuple(load(bundles["songs"]).labels_),
         require_labels=False,
     )

@@ -27,10 +27,10 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         app(args=list(args) if args is not None else None, prog_name="manyhot")
     except ManyhotError as error:
-        _complain(str(error))
+        _print_error(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _complain("interrupted; nothing was written")
+        _print_error("interrupted; nothing was written")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # who reads our output has enough; nothing more can be said to them
@@ -38,11 +38,11 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except Exception as error:  # the last door: a person gets one line, a developer the rest
         first_line = str(error).splitlines()[0] if str(error) else "no message"
-        _complain(f"something unforeseen: {type(error).__name__}: {first_line} (MANYHOT_DEBUG=1 shows where)")
+        _print_error(f"unexpected error: {type(error).__name__}: {first_line} (set MANYHOT_DEBUG=1 for the traceback)")
         sys.exit(1)
 
 
-def _complain(message: str) -> None:
+def _print_error(message: str) -> None:
     if os.environ.get("MANYHOT_DEBUG"):
         traceback.print_exc()
     print(f"manyhot: {message}", file=sys.stderr)

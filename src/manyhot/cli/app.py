@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from manyhot.cli.config_flags import kinds_of
-from manyhot.gc_pause import paused
+from manyhot.cli.config_flags import parse_column_types
+from manyhot.gc_pause import pause_gc
 from manyhot.version import __version__
 
 app = typer.Typer(
@@ -22,21 +22,23 @@ app = typer.Typer(
 )
 
 
-def job(name: str, **options: Any) -> None:
+def run_job(name: str, **options: Any) -> None:
     """Run a command's work; its module, and with it JAX and Keras, is imported only now."""
-    with paused():
-        job = importlib.import_module(f"manyhot.cli.jobs.{name}")
-    job.run(**options)
+    with pause_gc():
+        module = importlib.import_module(f"manyhot.cli.jobs.{name}")
+    module.run(**options)
 
 
-def reading_of(columns: str | None = None, kind: list[str] | None = None, **flags: Any) -> dict[str, Any]:
-    """How a file is read, as the fields of `ReadOptions` that flags tell."""
+def collect_read_flags(
+    columns: str | None = None, column_type: list[str] | None = None, **flags: Any
+) -> dict[str, Any]:
+    """The fields of `ReadOptions` that flags set."""
     names = None if columns is None else [name.strip() for name in columns.split(",")]
-    return {**flags, "column_names": names, "kinds": kinds_of(kind)}
+    return {**flags, "column_names": names, "column_types": parse_column_types(column_type)}
 
 
-def _version(is_asked: bool) -> None:
-    if is_asked:
+def _version(is_requested: bool) -> None:
+    if is_requested:
         print(f"manyhot {__version__}")
         raise typer.Exit
 
@@ -44,7 +46,7 @@ def _version(is_asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Multi-label classification with neural networks: train, evaluate, predict, from one safe file."""

@@ -1,7 +1,7 @@
-"""A flag for every field of `TrainingConfig` and `RuntimeConfig`, under its own name, with its own words and default.
+"""A flag for every field of `TrainingConfig` and `RuntimeConfig`, under its own name, with its own help and default.
 
 Nothing about a setting is written twice: names, defaults and help come from the dataclasses. Start reading at
-`with_settings`.
+`add_config_flags`.
 """
 
 from __future__ import annotations
@@ -15,53 +15,66 @@ from typing import Annotated, Any
 
 import typer
 
+from manyhot.config.fields import describe_fields
 from manyhot.config.label_rules import groups_from_text, implications_from_text
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
-SETTINGS: dict[str, Field] = {f.name: f for kind in (TrainingConfig, RuntimeConfig) for f in fields(kind)}
-RULES = {"implies": implications_from_text, "exclusive": groups_from_text}
-PLAIN = {"int": int, "float": float, "bool": bool, "int | None": int}
+SETTINGS: dict[str, Field] = {
+    f.name: f for config_class in (TrainingConfig, RuntimeConfig) for f in fields(config_class)
+}
+RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text}
+SCALAR_TYPES = {"int": int, "float": float, "bool": bool, "int | None": int}
+FLAG_TYPES = {"random_state": int, "verbose": bool}
+"""Field -> type of its flag, where it is not that of the field."""
+FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
+"""Field -> its flags, where they are not the field's own name."""
+QUIET_HELP = "Hide the progress bar and notes."
 
 
-def meanings(kind: type) -> dict[str, str]:
-    """What a dataclass's docstring says about each field."""
-    text = inspect.cleandoc(kind.__doc__ or "").split("Args:\n", 1)[1].split("\n\n", 1)[0]
-    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in found}
-
-
-def with_settings(command: Callable[..., None], without: Collection[str] = ()) -> Callable[..., None]:
+def add_config_flags(command: Callable[..., None], excluded: Collection[str] = ()) -> Callable[..., None]:
     """A command that takes `settings: dict` -> the same with one flag a field instead.
 
     A field whose name the command uses for something of its own has no flag there.
 
     Args:
         command: The command.
-        without: Further fields that have no flag.
+        excluded: Further fields that have no flag.
     """
-    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
-    taken = {p.name for p in own} | set(without)
-    offered = {name: field for name, field in SETTINGS.items() if name not in taken}
-    words = meanings(TrainingConfig) | meanings(RuntimeConfig)
+    command_parameters = [
+        p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"
+    ]
+    used_names = {p.name for p in command_parameters} | set(excluded)
+    config_fields = {name: field for name, field in SETTINGS.items() if name not in used_names}
+    help_texts = describe_fields(TrainingConfig) | describe_fields(RuntimeConfig)
 
-    def run(**given: Any) -> None:
-        chosen = {name: given.pop(name) for name in offered}
-        command(**given, settings={name: setting(name, value) for name, value in chosen.items() if value is not None})
+    def run(**arguments: Any) -> None:
+        flag_values = {name: arguments.pop(name) for name in config_fields}
+        if "verbose" in flag_values:
+            flag_values["verbose"] = 0 if flag_values["verbose"] else None
+        command(
+            **arguments,
+            settings={name: parse_setting(name, value) for name, value in flag_values.items() if value is not None},
+        )
 
-    made = []
-    for name, field in offered.items():
-        plain: Any = PLAIN.get(str(field.type), str)
-        shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
+    flag_parameters = []
+    for name, field in config_fields.items():
+        flag_type: Any = FLAG_TYPES.get(name) or SCALAR_TYPES.get(str(field.type), str)
+        default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
         panel = (
             "Settings that change the result" if name in TrainingConfig.__dataclass_fields__ else "Settings that do not"
         )
-        option = typer.Option(help=words[name], show_default=shown, rich_help_panel=panel)
-        annotation = Annotated[plain | None, option]
-        made.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + made
+        help_text, shown_default = (QUIET_HELP, False) if name == "verbose" else (help_texts[name], default)
+        option = typer.Option(
+            *FLAG_NAMES.get(name, ()), help=help_text, show_default=shown_default, rich_help_panel=panel
+        )
+        annotation = Annotated[flag_type | None, option]
+        flag_parameters.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        )
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in command_parameters] + flag_parameters
     signature = inspect.Signature(parameters)
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -69,17 +82,17 @@ def with_settings(command: Callable[..., None], without: Collection[str] = ()) -
     return run
 
 
-def setting(name: str, value: Any) -> Any:
+def parse_setting(name: str, value: Any) -> Any:
     """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules.
 
     Raises:
         InputError: Text where a number belongs.
     """
-    if name in RULES and isinstance(value, str):
-        return RULES[name](value)
+    if name in RULE_PARSERS and isinstance(value, str):
+        return RULE_PARSERS[name](value)
     if isinstance(value, str) and str(SETTINGS[name].type).startswith("Mapping"):
-        is_word = "str |" in str(SETTINGS[name].type) and "=" not in value and not value.startswith("{")
-        return value if is_word else pairs_of(value, f"--{name.replace('_', '-')}")
+        is_choice = "str |" in str(SETTINGS[name].type) and "=" not in value and not value.startswith("{")
+        return value if is_choice else parse_pairs(value, f"--{name.replace('_', '-')}")
     if not isinstance(value, str) or str(SETTINGS[name].type) == "str":
         return value
     if value == "auto":
@@ -99,7 +112,7 @@ def setting(name: str, value: Any) -> Any:
     return numbers if is_list else numbers[0]
 
 
-def pairs_of(text: str, flag: str) -> dict[str, Any]:
+def parse_pairs(text: str, flag: str) -> dict[str, Any]:
     """`NAME=VALUE,NAME=VALUE`, or a JSON object -> mapping; values are numbers, true or false where they can be.
 
     Raises:
@@ -109,18 +122,18 @@ def pairs_of(text: str, flag: str) -> dict[str, Any]:
         try:
             values = json.loads(text)
         except ValueError as error:
-            raise InputError(f"got {text!r}, which is no JSON ({error})", argument=flag) from None
+            raise InputError(f"got {text!r}, which is not JSON ({error})", argument=flag) from None
         return dict(values)
     mapping: dict[str, Any] = {}
     for pair in text.split(","):
         name, equals, value = pair.rpartition("=")
         if not equals or not name.strip():
             raise InputError(f"got {pair!r}, expected NAME=VALUE such as gamma=2", argument=flag)
-        mapping[name.strip()] = _plain(value.strip())
+        mapping[name.strip()] = _parse_scalar(value.strip())
     return mapping
 
 
-def _plain(text: str) -> Any:
+def _parse_scalar(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
@@ -133,7 +146,7 @@ def _plain(text: str) -> Any:
         return text
 
 
-def settings_of(pairs: list[str] | None, flag: str) -> dict[str, Any]:
+def parse_settings(pairs: list[str] | None, flag: str) -> dict[str, Any]:
     """`NAME=VALUE` texts -> settings by name.
 
     Raises:
@@ -145,22 +158,22 @@ def settings_of(pairs: list[str] | None, flag: str) -> dict[str, Any]:
         name = name.strip().replace("-", "_")
         if not equals or name not in SETTINGS:
             hint = did_you_mean(name, SETTINGS)
-            raise InputError(f"got {pair!r}, expected NAME=VALUE such as members=1{hint}", argument=flag)
-        kind = str(SETTINGS[name].type)
+            raise InputError(f"got {pair!r}, expected NAME=VALUE such as n_members=1{hint}", argument=flag)
+        field_type = str(SETTINGS[name].type)
         try:
-            plain = {"int": int, "float": float}.get(kind, str)(text.strip())
+            scalar = {"int": int, "float": float}.get(field_type, str)(text.strip())
         except ValueError:
             raise InputError(f"got {pair!r}, expected a number after {name}=", argument=flag) from None
-        settings[name] = setting(name, plain)
+        settings[name] = parse_setting(name, scalar)
     return settings
 
 
-def kinds_of(pairs: list[str] | None) -> Mapping[str, str]:
-    """`NAME=KIND` texts -> mapping."""
-    kinds = {}
+def parse_column_types(pairs: list[str] | None) -> Mapping[str, str]:
+    """`NAME=TYPE` texts -> mapping."""
+    column_types = {}
     for pair in pairs or []:
-        name, equals, kind = pair.rpartition("=")
+        name, equals, column_type = pair.rpartition("=")
         if not equals or not name:
-            raise InputError(f"got {pair!r}, expected NAME=KIND such as price=numeric", argument="--kind")
-        kinds[name] = kind
-    return kinds
+            raise InputError(f"got {pair!r}, expected NAME=TYPE such as price=numeric", argument="--column-type")
+        column_types[name] = column_type
+    return column_types

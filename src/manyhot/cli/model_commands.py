@@ -1,4 +1,4 @@
-"""Commands that take a trained model: answer, measure, look into it, change its answers."""
+"""Commands that take a trained model: predict, evaluate, inspect it, change its decisions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from manyhot.cli.app import app, job
-from manyhot.cli.config_flags import pairs_of, setting
+from manyhot.cli.app import app, run_job
+from manyhot.cli.config_flags import parse_pairs, parse_setting
 from manyhot.cli.options import (
     Bundle,
     Changed,
@@ -18,7 +18,7 @@ from manyhot.cli.options import (
     Labels,
     Legend,
     OnBadImage,
-    Picture,
+    Plot,
     Quiet,
     Sep,
     Table,
@@ -40,15 +40,15 @@ def evaluate(
     on_bad_image: OnBadImage = "error",
     unknown_labels: Unknown = "error",
     text: Text = None,
-    pictures: Annotated[Path | None, typer.Option(help="Folder for sheets of each label's worst images.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for sheets of the worst errors of each label.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a trained model on rows whose labels are known, at its own thresholds and at 0.5."""
-    told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
-    told["legend"] = legend
-    known = {"told": told, "unknown_labels": unknown_labels, "text": text, "pictures": pictures}
-    job("evaluate", bundle=model, file=file, **known, as_json=json, quiet=quiet)
+    """Evaluate a model on labelled rows, at its own thresholds and at 0.5."""
+    read_flags = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
+    read_flags["legend"] = legend
+    options = {"read_flags": read_flags, "unknown_labels": unknown_labels, "text": text, "plots": plots}
+    run_job("evaluate", bundle=model, file=file, **options, as_json=json, quiet=quiet)
 
 
 @app.command(epilog="Example: manyhot report songs.manyhot -o report.html")
@@ -56,10 +56,10 @@ def report(
     model: Bundle,
     file: Annotated[
         Path | None,
-        typer.Argument(help="Rows with known labels to measure on; none: the out-of-fold scores that training kept."),
+        typer.Argument(help="Labelled rows to evaluate on.", show_default="out-of-fold scores from training"),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The HTML file; a file there is replaced whole.")
+        Path | None, typer.Option("--output", "-o", help="HTML file to write; an existing file is replaced.")
     ] = None,
     labels: Labels = None,
     sep: Sep = None,
@@ -72,41 +72,55 @@ def report(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a page about a model that opens in any browser without a network: data, training, scores, labels with
-    thresholds to move, and the rows it is most wrong on."""
-    told = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
-    told["legend"] = legend
-    options = {"told": told, "unknown_labels": unknown_labels, "text": text, "as_json": json, "quiet": quiet}
-    job("report", bundle=model, file=file, output=output, **options)
+    """Write an HTML report that opens in any browser without a network: data, training, scores, labels with
+    movable thresholds, and the worst errors."""
+    read_flags = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
+    read_flags["legend"] = legend
+    options = {
+        "read_flags": read_flags,
+        "unknown_labels": unknown_labels,
+        "text": text,
+        "as_json": json,
+        "quiet": quiet,
+    }
+    run_job("report", bundle=model, file=file, output=output, **options)
 
 
 @app.command(
-    epilog="Example: manyhot predict songs.manyhot new-songs.csv -o answers.csv; "
-    "or, with reasons: manyhot predict tickets.manyhot new.csv --why -o answers.jsonl"
+    epilog="Example: manyhot predict songs.manyhot new-songs.csv -o predictions.csv;  "
+    "or, with explanations: manyhot predict tickets.manyhot new.csv --explain -o predictions.jsonl"
 )
 def predict(
     model: Bundle,
     file: Table,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="CSV, Parquet, JSONL by its suffix; none: CSV, shown. Pixels: a folder."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="CSV, Parquet or JSONL file, or for labels of pixels a folder.",
+            show_default="CSV on standard output",
+        ),
     ] = None,
-    label_sep: Annotated[str, typer.Option(help="What stands between two labels in CSV.")] = LABEL_SEP,
-    why: Annotated[
-        bool, typer.Option("--why", help="Also what spoke for (+) and against (-) each answer, in a column why.")
+    label_sep: Annotated[str, typer.Option(help="Separator between labels in CSV.")] = LABEL_SEP,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Add a column `explanation`: what counts for (+) and against (-) each predicted label."
+        ),
     ] = False,
     top: Annotated[
         int | None,
         typer.Option(
-            help="With --why: reasons for and reasons against each label, at most; none: 10. For a model of "
-            "`train --many`: labels a row; none: 5."
+            help="With --explain: maximum number of reasons for, and against, each label (default 10). With a model of "
+            "`train --extreme`: labels per row (default 5).",
         ),
     ] = None,
-    pictures: Annotated[
+    plots: Annotated[
         Path | None,
-        typer.Option(help="Folder for pictures: images beside their answers, with --why what spoke for them."),
+        typer.Option(help="Folder for plots of images and their predictions; with --explain also heat maps."),
     ] = None,
-    pictures_limit: Annotated[int | None, typer.Option(help="Rows that are drawn, the first; none: 100.")] = None,
+    max_plots: Annotated[int | None, typer.Option(help="Maximum number of rows to plot.", show_default="100")] = None,
     format: Format = None,
     images: Images = None,
     on_bad_image: OnBadImage = "error",
@@ -114,48 +128,55 @@ def predict(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answer new rows: their labels, and the probability of every label in a column p_LABEL."""
-    told = {"output": output, "label_sep": label_sep, "why": why, "top": top, "text": text}
-    told |= {"pictures": pictures, "pictures_limit": pictures_limit}
-    reading = {"format": format, "images": images, "on_bad_image": on_bad_image}
-    job("predict", bundle=model, file=file, reading=reading, **told, as_json=json, quiet=quiet)
+    """Predict labels for new rows, with the probability of every label in a column p_LABEL."""
+    options = {"output": output, "label_sep": label_sep, "explain": explain, "top": top, "text": text}
+    options |= {"plots": plots, "max_plots": max_plots}
+    read_flags = {"format": format, "images": images, "on_bad_image": on_bad_image}
+    run_job("predict", bundle=model, file=file, read_flags=read_flags, **options, as_json=json, quiet=quiet)
 
 
-@app.command(epilog="Example: manyhot thresholds songs.manyhot --for f1_micro --set mood_sad=0.3")
+@app.command(epilog="Example: manyhot thresholds songs.manyhot --metric f1_micro --set mood_sad=0.3")
 def thresholds(
     model: Bundle,
-    set: Annotated[list[str] | None, typer.Option("--set", help="LABEL=NUMBER from 0 to 1; may be repeated.")] = None,
-    measure: Annotated[
-        str | None, typer.Option("--for", help="Choose all thresholds anew for this, as --decide of train.")
+    set: Annotated[
+        list[str] | None, typer.Option("--set", help="LABEL=NUMBER from 0 to 1 to set a threshold; may be repeated.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Tune all thresholds for this metric, as --decision of train.")
     ] = None,
     settings: Annotated[
-        str | None, typer.Option("--with", help="Settings of --for, such as at_least=0.9 for precision.")
+        str | None,
+        typer.Option("--decision-params", help="Parameters of --metric, such as min_precision=0.9 for precision."),
     ] = None,
-    implies: Annotated[str | None, typer.Option(help="What a label brings along: 'car>vehicle,dog>animal'.")] = None,
-    exclusive: Annotated[str | None, typer.Option(help="At most one of each group: 'day|night,in|out'.")] = None,
-    least_labels: Annotated[int | None, typer.Option(help="Labels answered per row, at least.")] = None,
-    most_labels: Annotated[int | None, typer.Option(help="Labels answered per row, at most; 0 for no limit.")] = None,
+    implies: Annotated[str | None, typer.Option(help="Labels that imply others: 'car>vehicle,dog>animal'.")] = None,
+    exclusive: Annotated[
+        str | None, typer.Option(help="Groups of mutually exclusive labels: 'day|night,in|out'.")
+    ] = None,
+    min_labels: Annotated[int | None, typer.Option(help="Minimum number of labels predicted per row.")] = None,
+    max_labels: Annotated[
+        int | None, typer.Option(help="Maximum number of labels predicted per row; 0 for no limit.")
+    ] = None,
     output: Changed = None,
     json: Json = False,
 ) -> None:
-    """Show a model's thresholds, or change them and the rules between labels, without training."""
+    """Show or change a model's thresholds and label rules, without training."""
     rules = {
-        "implies": None if implies is None else setting("implies", implies),
-        "exclusive": None if exclusive is None else setting("exclusive", exclusive),
-        "least_labels": least_labels,
-        "most_labels": most_labels,
+        "implies": None if implies is None else parse_setting("implies", implies),
+        "exclusive": None if exclusive is None else parse_setting("exclusive", exclusive),
+        "min_labels": min_labels,
+        "max_labels": max_labels,
     }
-    told = {name: value for name, value in rules.items() if value is not None}
-    if most_labels == 0:
-        told["most_labels"] = None
-    job(
+    changed_rules = {name: value for name, value in rules.items() if value is not None}
+    if max_labels == 0:
+        changed_rules["max_labels"] = None
+    run_job(
         "thresholds",
         bundle=model,
         output=output,
-        given=set or [],
-        measure=measure,
-        settings={} if settings is None else pairs_of(settings, "--with"),
-        rules=told,
+        thresholds=set or [],
+        metric=metric,
+        settings={} if settings is None else parse_pairs(settings, "--decision-params"),
+        rules=changed_rules,
         as_json=json,
     )
 
@@ -164,13 +185,15 @@ def thresholds(
 def guarantee(
     model: Bundle,
     file: Table,
-    miss_rate: Annotated[float | None, typer.Option(help="Share of the labels missed, at most; 0 to 1.")] = None,
+    miss_rate: Annotated[float | None, typer.Option(help="Maximum share of labels missed, 0 to 1.")] = None,
     false_discovery_rate: Annotated[
-        float | None, typer.Option(help="Share of wrong answers among the answers, at most; 0 to 1.")
+        float | None, typer.Option(help="Maximum share of wrong predictions among the predictions, 0 to 1.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="How sure the bound on wrong answers is.")] = 0.9,
-    per_label: Annotated[bool, typer.Option("--per-label", help="Promise it for each label by itself.")] = False,
-    simultaneous: Annotated[bool, typer.Option("--simultaneous", help="For all labels together, surely.")] = False,
+    confidence: Annotated[float, typer.Option(help="Confidence of the bound on wrong predictions.")] = 0.9,
+    per_label: Annotated[bool, typer.Option("--per-label", help="Guarantee each label separately.")] = False,
+    simultaneous: Annotated[
+        bool, typer.Option("--simultaneous", help="Bound holds for all labels simultaneously.")
+    ] = False,
     labels: Labels = None,
     sep: Sep = None,
     format: Format = None,
@@ -179,7 +202,7 @@ def guarantee(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose thresholds that keep a promise on new rows, with rows that training never saw."""
+    """Choose thresholds that guarantee an error rate on new rows, calibrated on held-out rows."""
     promise = {
         "miss_rate": miss_rate,
         "false_discovery_rate": false_discovery_rate,
@@ -187,28 +210,35 @@ def guarantee(
         "per_label": per_label,
         "simultaneous": simultaneous,
     }
-    told = {"labels": labels, "sep": sep, "format": format, "images": images}
-    job("guarantee", bundle=model, file=file, output=output, told=told, promise=promise, as_json=json, quiet=quiet)
+    read_flags = {"labels": labels, "sep": sep, "format": format, "images": images}
+    run_job(
+        "guarantee",
+        bundle=model,
+        file=file,
+        output=output,
+        read_flags=read_flags,
+        promise=promise,
+        as_json=json,
+        quiet=quiet,
+    )
 
 
-@app.command(epilog="Example: manyhot audit songs.manyhot -o suspicious.csv")
-def audit(
+@app.command("label-errors", epilog="Example: manyhot label-errors songs.manyhot -o suspicious.csv")
+def label_errors(
     model: Bundle,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="CSV, Parquet or JSONL by its suffix; none: shown.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="How many are shown at most.")] = 20,
-    label: Annotated[str | None, typer.Option(help="Only this label.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV, Parquet or JSONL file to write.")] = None,
+    limit: Annotated[int, typer.Option(help="Maximum number of entries to show.")] = 20,
+    label: Annotated[str | None, typer.Option(help="Show only this label.")] = None,
     json: Json = False,
 ) -> None:
-    """List training targets that look wrong, by scores of members that never saw the row."""
-    job("audit", bundle=model, output=output, limit=limit, label=label, as_json=json)
+    """List training labels that look wrong, by their out-of-fold scores."""
+    run_job("label_errors", bundle=model, output=output, limit=limit, label=label, as_json=json)
 
 
-@app.command(epilog="Example: manyhot inspect songs.manyhot --picture reliability.svg")
-def inspect(model: Bundle, picture: Picture = None, json: Json = False) -> None:
-    """What is in a trained model; its picture shows scores beside frequencies, before and after calibration."""
-    job("inspect", bundle=model, picture=picture, as_json=json)
+@app.command(epilog="Example: manyhot inspect songs.manyhot --plot reliability.svg")
+def inspect(model: Bundle, plot: Plot = None, json: Json = False) -> None:
+    """Show what a model contains; --plot draws its calibration curves, before and after calibration."""
+    run_job("inspect", bundle=model, plot=plot, as_json=json)
 
 
 @app.command(
@@ -216,35 +246,41 @@ def inspect(model: Bundle, picture: Picture = None, json: Json = False) -> None:
 )
 def serve(
     bundles: Annotated[
-        list[str], typer.Argument(help="Files that `manyhot train` wrote, or NAME=FILE; the first answers on /predict.")
+        list[str], typer.Argument(help="Model files written by `manyhot train`, or NAME=FILE; /predict uses the first.")
     ],
     host: Annotated[
-        str, typer.Option(help="The address to listen on; other than this machine's own: set a token.")
+        str, typer.Option(help="Address to listen on; set a token if other machines can reach it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port; 0 for any free port.", min=0, max=65535)] = 8000,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="File with the token that requests must bear; none: MANYHOT_TOKEN, if set."),
+        typer.Option(help="File with the token that requests must send.", show_default="MANYHOT_TOKEN, if set"),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A further name that requests may call the service by; may be repeated.")
+        list[str] | None, typer.Option(help="Another host name to accept in requests; may be repeated.")
     ] = None,
-    max_body_bytes: Annotated[int | None, typer.Option(help="Bytes of one request, at most; none: 16 MiB.")] = None,
-    max_rows: Annotated[int | None, typer.Option(help="Rows of one request, at most; none: 10000.")] = None,
-    answer_seconds: Annotated[float | None, typer.Option(help="Time for one answer, at most; none: 30.")] = None,
+    max_body_bytes: Annotated[
+        int | None, typer.Option(help="Maximum size of a request in bytes.", show_default="16 MiB")
+    ] = None,
+    max_rows: Annotated[
+        int | None, typer.Option(help="Maximum number of rows per request.", show_default="10000")
+    ] = None,
+    answer_seconds: Annotated[
+        float | None, typer.Option(help="Time limit for a response, in seconds.", show_default="30")
+    ] = None,
     text: Text = None,
     quiet: Quiet = False,
 ) -> None:
-    """Answer rows over HTTP: JSON, CSV, images; see /openapi.json of the running service."""
-    told = {"max_body_bytes": max_body_bytes, "max_rows": max_rows, "answer_seconds": answer_seconds}
-    job(
+    """Serve predictions over HTTP: JSON, CSV, images; see /openapi.json of the running service."""
+    limits = {"max_body_bytes": max_body_bytes, "max_rows": max_rows, "answer_seconds": answer_seconds}
+    run_job(
         "serve",
         bundles=bundles,
         host=host,
         port=port,
         token_file=token_file,
         allow_hosts=allow_host or [],
-        limits={name: value for name, value in told.items() if value is not None},
+        limits={name: value for name, value in limits.items() if value is not None},
         text=text,
         quiet=quiet,
     )

@@ -13,31 +13,35 @@ Table = Annotated[
         help="CSV, TSV, Parquet, JSONL, Arrow, ARFF, libsvm, XC, npz or idx; .gz, .zst too; a folder of images."
     ),
 ]
-Bundle = Annotated[Path, typer.Argument(help="A file that `manyhot train` wrote.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No notes and no progress on standard error.")]
-Unknown = Annotated[str, typer.Option(help="Labels that training did not have: error, ignore or report.")]
-Sep = Annotated[str | None, typer.Option(help="What stands between two labels in a column of label sets.")]
+Bundle = Annotated[Path, typer.Argument(help="A model file written by `manyhot train`.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Hide the progress bar and notes.")]
+Unknown = Annotated[
+    str, typer.Option(help="What to do with labels the model was not trained on: error, ignore or report.")
+]
+Sep = Annotated[str | None, typer.Option(help="Separator between labels.")]
 Labels = Annotated[
     str | None,
-    typer.Option(help="Indicator columns as a glob ('mood_*') or list (a,b,c), or the one column with label sets."),
+    typer.Option(help="Label columns as a glob ('mood_*') or a list (a,b,c), or the one column of label sets."),
 ]
-Format = Annotated[str | None, typer.Option("--format", help="The file's format, where its name does not say it.")]
-IdColumn = Annotated[str | None, typer.Option(help="The column that names the rows.")]
-Columns = Annotated[str | None, typer.Option(help="Column names, with commas between, of a file without header.")]
-LabelOrder = Annotated[str | None, typer.Option(help="Labels in order, with commas between, of label sets.")]
-Xml = Annotated[Path | None, typer.Option(help="Mulan XML that names the labels of an ARFF file.")]
-Picture = Annotated[Path | None, typer.Option(help="Draw it too: a name that ends in .svg, .png or .html.")]
+Format = Annotated[str | None, typer.Option("--format", help="File format, if the file name does not show it.")]
+IdColumn = Annotated[str | None, typer.Option(help="Column with the row ids.")]
+Columns = Annotated[str | None, typer.Option(help="Comma-separated column names of a file without a header.")]
+LabelOrder = Annotated[
+    str | None, typer.Option(help="Comma-separated label names in the order to use, for label sets.")
+]
+Xml = Annotated[Path | None, typer.Option(help="Mulan XML file with the label names of an ARFF file.")]
+Plot = Annotated[Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html).")]
 Changed = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write the changed model here instead of over the old one.")
+    Path | None, typer.Option("--output", "-o", help="Write the changed model to this file instead of replacing it.")
 ]
 Against = Annotated[
-    list[str] | None, typer.Option(help="NAME=VALUE to compare with on the same folds; may be repeated.")
+    list[str] | None, typer.Option(help="NAME=VALUE of a setting to compare with on the same folds; may be repeated.")
 ]
-Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that makes numbers of texts.")]
+Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that encodes texts.")]
 Legend = Annotated[
-    Path | None, typer.Option(help='JSON that says what numbers in masks mean: {"0": ["sky"], "11": null}.')
+    Path | None, typer.Option(help='JSON file with the labels of each number in masks: {"0": ["sky"], "11": null}.')
 ]
-Images = Annotated[Path | None, typer.Option(help="Folder in which the images lie that the file names.")]
-OnBadImage = Annotated[str, typer.Option(help="A row whose image cannot be used: error, or skip to go on without it.")]
-Kind = Annotated[list[str] | None, typer.Option(help="NAME=KIND of a column; may be repeated.")]
+Images = Annotated[Path | None, typer.Option(help="Folder of the images that the file names.")]
+OnBadImage = Annotated[str, typer.Option(help="What to do with a row whose image cannot be read: error or skip.")]
+ColumnType = Annotated[list[str] | None, typer.Option(help="NAME=TYPE to set the type of a column; may be repeated.")]

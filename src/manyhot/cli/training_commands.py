@@ -1,4 +1,4 @@
-"""Commands that look at a file of samples or train on it."""
+"""Commands that check a file of samples or train on it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from manyhot.cli.app import app, job, reading_of
-from manyhot.cli.config_flags import settings_of, with_settings
+from manyhot.cli.app import app, collect_read_flags, run_job
+from manyhot.cli.config_flags import add_config_flags, parse_settings
 from manyhot.cli.options import (
     Against,
     Columns,
+    ColumnType,
     Format,
     IdColumn,
     Images,
     Json,
-    Kind,
     LabelOrder,
     Labels,
     Legend,
-    Picture,
+    Plot,
     Quiet,
     Sep,
     Table,
@@ -31,28 +31,24 @@ from manyhot.config.training import TrainingConfig
 
 @app.command(epilog="Example: manyhot demo")
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files of the tour.")] = Path(
-        "manyhot-demo"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the demo's files.")] = Path("manyhot-demo"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The whole tour on real data that ships with scikit-learn; no network is needed."""
-    job("demo", folder=output, as_json=json, quiet=quiet)
+    """Train, evaluate and predict on a data set that ships with scikit-learn; no network is needed."""
+    run_job("demo", folder=output, as_json=json, quiet=quiet)
 
 
 def train(
     file: Table,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the trained model goes, such as songs.manyhot.")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write, such as songs.manyhot.")],
     settings: dict,
     labels: Labels = None,
     sep: Sep = None,
     label_order: LabelOrder = None,
     xml: Xml = None,
     id_column: IdColumn = None,
-    kind: Kind = None,
+    column_type: ColumnType = None,
     format: Format = None,
     columns: Columns = None,
     legend: Legend = None,
@@ -61,60 +57,65 @@ def train(
         bool | None,
         typer.Option(
             "--stream/--no-stream",
-            help="Train piece by piece, for files larger than memory; none: where the file needs more than there is.",
+            help="Read the file in chunks, for files larger than memory.",
+            show_default="if the file does not fit",
         ),
     ] = None,
     stream_folder: Annotated[
-        Path | None, typer.Option(help="Where a stream keeps encoded rows meanwhile; none: beside the output.")
+        Path | None, typer.Option(help="Folder for the encoded rows of a stream.", show_default="the output's folder")
     ] = None,
-    evidence: Annotated[bool, typer.Option(help="Keep out-of-fold scores and curves in the file.")] = True,
-    many: Annotated[
-        bool, typer.Option("--many", help="For thousands of labels: sparse targets, the best labels of a row.")
+    evidence: Annotated[bool, typer.Option(help="Save out-of-fold scores and training curves in the file.")] = True,
+    extreme: Annotated[
+        bool,
+        typer.Option(
+            "--extreme",
+            help="Extreme multi-label classification, for thousands of labels: sparse targets, top-k labels.",
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Train on a file and save one file that predicts anywhere."""
+    """Train a model on a file and save it."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    job(
+    run_job(
         "train",
         file=file,
         output=output,
-        reading=reading_of(columns, kind, label_order=label_order, legend=legend, **flags),
+        read_flags=collect_read_flags(columns, column_type, label_order=label_order, legend=legend, **flags),
         settings=settings,
         stream=stream,
         stream_folder=stream_folder,
         evidence=evidence,
-        is_many=many,
+        is_extreme=extreme,
         as_json=json,
     )
 
 
-app.command(epilog="Example: manyhot train songs.csv --labels 'mood_*' -o songs.manyhot")(with_settings(train))
+app.command(epilog="Example: manyhot train songs.csv --labels 'mood_*' -o songs.manyhot")(add_config_flags(train))
 
 
-@app.command(epilog="Example: manyhot doctor songs.csv --labels 'mood_*'")
-def doctor(
+@app.command(epilog="Example: manyhot check songs.csv --labels 'mood_*'")
+def check(
     file: Table,
     labels: Labels = None,
     sep: Sep = None,
     label_order: LabelOrder = None,
     xml: Xml = None,
     id_column: IdColumn = None,
-    kind: Kind = None,
+    column_type: ColumnType = None,
     format: Format = None,
     columns: Columns = None,
     images: Images = None,
-    folds: Annotated[
-        int, typer.Option(help="Folds that training will use; rarer labels are told.")
-    ] = TrainingConfig.folds,
-    picture: Picture = None,
+    n_folds: Annotated[
+        int, typer.Option(help="Folds that training will use; labels with fewer positives are reported.")
+    ] = TrainingConfig.n_folds,
+    plot: Plot = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what is odd about the labels of a file, before training."""
+    """Check a data set for label problems before training."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    reading = reading_of(columns, kind, label_order=label_order, **flags)
-    job("doctor", file=file, reading=reading, folds=folds, picture=picture, as_json=json, quiet=quiet)
+    read_flags = collect_read_flags(columns, column_type, label_order=label_order, **flags)
+    run_job("check", file=file, read_flags=read_flags, n_folds=n_folds, plot=plot, as_json=json, quiet=quiet)
 
 
 def cv(
@@ -122,41 +123,41 @@ def cv(
     settings: dict,
     labels: Labels = None,
     sep: Sep = None,
-    folds: Annotated[int, typer.Option(help="Parts of each repeat, 2 or more.")] = 10,
-    repeats: Annotated[int, typer.Option(help="How often, each time with other folds.")] = 3,
-    groups: Annotated[str | None, typer.Option(help="Column whose rows of one value are tested together.")] = None,
-    stratify: Annotated[bool, typer.Option(help="Keep the labels' frequencies in every fold.")] = True,
-    measures: Annotated[str | None, typer.Option(help="Measures, with commas between; none: all.")] = None,
+    n_splits: Annotated[int, typer.Option(help="Number of folds, 2 or more.")] = 10,
+    n_repeats: Annotated[int, typer.Option(help="Number of repeats, each with different folds.")] = 3,
+    groups: Annotated[str | None, typer.Option(help="Column of groups; rows of a group stay in the same fold.")] = None,
+    stratify: Annotated[bool, typer.Option(help="Keep label frequencies equal in all folds.")] = True,
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated metrics.", show_default="all")] = None,
     against: Against = None,
-    picture: Picture = None,
+    plot: Plot = None,
     label_order: LabelOrder = None,
     xml: Xml = None,
     id_column: IdColumn = None,
-    kind: Kind = None,
+    column_type: ColumnType = None,
     format: Format = None,
     columns: Columns = None,
     images: Images = None,
     json: Json = False,
 ) -> None:
-    """Repeated cross-validation: thresholds and all fitted on the training rows of each fold, tested on the rest."""
+    """Repeated cross-validation; everything, thresholds included, is fitted on the training rows of each fold."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    job(
+    run_job(
         "cv",
         file=file,
-        reading=reading_of(columns, kind, label_order=label_order, **flags),
-        folds=folds,
-        repeats=repeats,
+        read_flags=collect_read_flags(columns, column_type, label_order=label_order, **flags),
+        n_splits=n_splits,
+        n_repeats=n_repeats,
         stratify=stratify,
         groups=groups,
-        measures=None if measures is None else [name.strip() for name in measures.split(",")],
-        against=settings_of(against, "--against"),
-        picture=picture,
+        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+        against=parse_settings(against, "--against"),
+        plot=plot,
         settings=settings,
         as_json=json,
     )
 
 
-app.command(epilog="Example: manyhot cv songs.csv --labels 'mood_*' --folds 10 --repeats 3")(with_settings(cv))
+app.command(epilog="Example: manyhot cv songs.csv --labels 'mood_*' --n-splits 10 --n-repeats 3")(add_config_flags(cv))
 
 
 def compare_heads(
@@ -164,25 +165,25 @@ def compare_heads(
     settings: dict,
     labels: Labels = None,
     sep: Sep = None,
-    folds: Annotated[int, typer.Option(help="Parts of each repeat, 2 or more.")] = 5,
-    repeats: Annotated[int, typer.Option(help="How often, each time with other folds.")] = 1,
-    picture: Picture = None,
+    n_splits: Annotated[int, typer.Option(help="Number of folds, 2 or more.")] = 5,
+    n_repeats: Annotated[int, typer.Option(help="Number of repeats, each with different folds.")] = 1,
+    plot: Plot = None,
     label_order: LabelOrder = None,
     xml: Xml = None,
     id_column: IdColumn = None,
-    kind: Kind = None,
+    column_type: ColumnType = None,
     format: Format = None,
     columns: Columns = None,
     images: Images = None,
     json: Json = False,
 ) -> None:
-    """One network with softmax and with sigmoids on the same folds: what each accuracy says, and what it hides."""
+    """Compare softmax and sigmoid outputs of one network on the same folds."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    reading = reading_of(columns, kind, label_order=label_order, **flags)
-    told = {"folds": folds, "repeats": repeats, "picture": picture, "settings": settings}
-    job("compare_heads", file=file, reading=reading, as_json=json, **told)
+    read_flags = collect_read_flags(columns, column_type, label_order=label_order, **flags)
+    options = {"n_splits": n_splits, "n_repeats": n_repeats, "plot": plot, "settings": settings}
+    run_job("compare_heads", file=file, read_flags=read_flags, as_json=json, **options)
 
 
-app.command("compare-heads", epilog="Example: manyhot compare-heads songs.csv --labels 'mood_*' --picture heads.svg")(
-    with_settings(compare_heads, without=("head", "loss", "allow_softmax"))
+app.command("compare-heads", epilog="Example: manyhot compare-heads songs.csv --labels 'mood_*' --plot heads.svg")(
+    add_config_flags(compare_heads, excluded=("head", "loss", "allow_softmax"))
 )

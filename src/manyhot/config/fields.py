@@ -6,6 +6,8 @@ gave against such a table. Start reading at `fill_defaults`.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,15 +24,15 @@ class IntField:
         default: Its value where nothing is said.
         low: The lowest allowed.
         high: The highest allowed.
-        meaning: What it does, in one line.
+        description: What it does, in one line.
     """
 
     default: int
     low: int
     high: int
-    meaning: str
+    description: str
 
-    def checked(self, name: str, value: Any) -> int:
+    def validate(self, name: str, value: Any) -> int:
         """The value as an int in range."""
         return validation.integer(low=self.low, high=self.high, **{name: value})
 
@@ -41,13 +43,13 @@ class BoolField:
 
     Args:
         default: Its value where nothing is said.
-        meaning: What it does, in one line.
+        description: What it does, in one line.
     """
 
     default: bool
-    meaning: str
+    description: str
 
-    def checked(self, name: str, value: Any) -> bool:
+    def validate(self, name: str, value: Any) -> bool:
         """The value as a bool."""
         return validation.boolean(**{name: value})
 
@@ -58,18 +60,18 @@ class TextField:
 
     Args:
         default: What it is where nothing is said.
-        meaning: What it does, in one line.
-        is_place: Whether it says where something is that is opened; a saved file may not say that.
+        description: What it does, in one line.
+        is_path: Whether it says where something is that is opened; a saved file may not say that.
     """
 
     default: str
-    meaning: str
-    is_place: bool = False
+    description: str
+    is_path: bool = False
 
-    def checked(self, name: str, value: Any) -> str:
+    def validate(self, name: str, value: Any) -> str:
         """The value as text."""
         if not isinstance(value, str):
-            raise InputError(f"got {validation.shown(value)}, expected text", argument=name)
+            raise InputError(f"got {validation.shorten(value)}, expected text", argument=name)
         return value
 
 
@@ -80,14 +82,14 @@ class ChoiceField:
     Args:
         default: What it is where nothing is said.
         choices: The words.
-        meaning: What it does, in one line.
+        description: What it does, in one line.
     """
 
     default: str
     choices: tuple[str, ...]
-    meaning: str
+    description: str
 
-    def checked(self, name: str, value: Any) -> str:
+    def validate(self, name: str, value: Any) -> str:
         """The value, one of the words."""
         return str(validation.one_of(self.choices, **{name: value}))
 
@@ -100,15 +102,15 @@ class FloatField:
         default: Its value where nothing is said.
         low: The lowest allowed.
         high: The highest allowed.
-        meaning: What it does, in one line.
+        description: What it does, in one line.
     """
 
     default: float
     low: float
     high: float
-    meaning: str
+    description: str
 
-    def checked(self, name: str, value: Any) -> float:
+    def validate(self, name: str, value: Any) -> float:
         """The value as a float in range."""
         return validation.number(low=self.low, high=self.high, **{name: value})
 
@@ -120,24 +122,24 @@ class ChoiceListField:
     Args:
         default: What they are where nothing is said; "auto" leaves it open.
         choices: The words.
-        meaning: What they do, in one line.
+        description: What they do, in one line.
     """
 
     default: str
     choices: tuple[str, ...]
-    meaning: str
+    description: str
 
-    def checked(self, name: str, value: Any) -> Any:
+    def validate(self, name: str, value: Any) -> Any:
         """The words as a list in the order of `choices`, or "auto"."""
         if value == "auto":
             return value
-        words = [word.strip() for word in value.replace("+", ",").split(",")] if isinstance(value, str) else value
-        if not isinstance(words, (list, tuple)):
+        items = [item.strip() for item in value.replace("+", ",").split(",")] if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
             raise InputError(
-                f"got {validation.shown(value)}, expected words out of {', '.join(self.choices)}", argument=name
+                f"got {validation.shorten(value)}, expected words out of {', '.join(self.choices)}", argument=name
             )
-        chosen = {str(validation.one_of(self.choices, **{name: word})) for word in words if word not in ("", "none")}
-        return [word for word in self.choices if word in chosen]
+        chosen = {str(validation.one_of(self.choices, **{name: item})) for item in items if item not in ("", "none")}
+        return [item for item in self.choices if item in chosen]
 
 
 @dataclass(frozen=True)
@@ -149,16 +151,16 @@ class IntListField:
         low: The lowest allowed.
         high: The highest allowed.
         counts: How many there may be.
-        meaning: What they do, in one line.
+        description: What they do, in one line.
     """
 
     default: Any
     low: int
     high: int
     counts: tuple[int, ...]
-    meaning: str
+    description: str
 
-    def checked(self, name: str, value: Any) -> Any:
+    def validate(self, name: str, value: Any) -> Any:
         """The numbers as a list, or "auto"."""
         if value == "auto":
             return value
@@ -167,7 +169,7 @@ class IntListField:
         numbers = [int(part) if isinstance(part, str) and part.strip().isdigit() else part for part in parts]
         if len(numbers) not in self.counts:
             raise InputError(
-                f"got {validation.shown(value)}, expected numbers such as 64 or 64x48, or auto", argument=name
+                f"got {validation.shorten(value)}, expected numbers such as 64 or 64x48, or auto", argument=name
             )
         return [validation.integer(low=self.low, high=self.high, **{name: number}) for number in numbers]
 
@@ -176,44 +178,44 @@ Field = IntField | FloatField | BoolField | TextField | ChoiceField | ChoiceList
 
 
 def fill_defaults(
-    settings: Mapping[str, Field], given: Mapping[str, Any] | None, argument: str, whose: str, example: str
+    fields: Mapping[str, Field], values: Mapping[str, Any] | None, argument: str, owner: str, example: str
 ) -> dict[str, Any]:
     """All settings of a table: what was given, and the defaults for the rest.
 
     Args:
-        settings: Name -> setting.
-        given: Some of them by name.
+        fields: Name -> setting.
+        values: Some of them by name.
         argument: The argument that they came by, for the errors.
-        whose: What has these settings, for the errors.
+        owner: What has these settings, for the errors.
         example: How they would be written, for the errors.
 
     Raises:
         InputError: No such setting, or a value out of its range.
     """
-    given = {} if given is None else given
-    if not isinstance(given, Mapping):
+    values = {} if values is None else values
+    if not isinstance(values, Mapping):
         raise InputError(
-            f"got {validation.shown(given)}, expected names with values, such as {example}", argument=argument
+            f"got {validation.shorten(values)}, expected names with values, such as {example}", argument=argument
         )
-    for name in given:
-        if name not in settings:
-            has = f"it has {', '.join(settings)}" if settings else "it has none"
-            hint = validation.did_you_mean(str(name), settings)
-            raise InputError(f"{whose} has no setting {validation.shown(name)}, {has}{hint}", argument=argument)
-    return {name: _checked(name, given.get(name, one.default), one, argument) for name, one in settings.items()}
+    for name in values:
+        if name not in fields:
+            has = f"it has {', '.join(fields)}" if fields else "it has none"
+            hint = validation.did_you_mean(str(name), fields)
+            raise InputError(f"{owner} has no setting {validation.shorten(name)}, {has}{hint}", argument=argument)
+    return {name: _validate(name, values.get(name, field.default), field, argument) for name, field in fields.items()}
 
 
-def _checked(name: str, value: Any, setting: Field, argument: str) -> Any:
+def _validate(name: str, value: Any, field: Field, argument: str) -> Any:
     try:
-        return setting.checked(name, value)
-    except InputError as wrong:
-        raise InputError(f"{name}: {wrong.message}", argument=argument) from None
+        return field.validate(name, value)
+    except InputError as error:
+        raise InputError(f"{name}: {error.message}", argument=argument) from None
 
 
-def unless_auto(checked: Callable[..., Any], **named: Any) -> Any:
+def unless_auto(validate: Callable[..., Any], **named: Any) -> Any:
     """The word "auto" as it is, anything else as the check gives it back."""
     value = next(iter(named.values()))
-    return "auto" if isinstance(value, str) and value == "auto" else checked(**named)
+    return "auto" if isinstance(value, str) and value == "auto" else validate(**named)
 
 
 def json_value(value: Any) -> Any:
@@ -223,3 +225,12 @@ def json_value(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [json_value(inner) for inner in value]
     return {str(name): json_value(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
+
+
+def describe_fields(config_class: type) -> dict[str, str]:
+    """What the docstring of a dataclass of settings says about each field."""
+    text = inspect.cleandoc(config_class.__doc__ or "")
+    if "Args:\n" not in text:
+        return {}
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text.split("Args:\n", 1)[1].split("\n\n", 1)[0], flags=re.M)
+    return {name: " ".join(description.split()) for name, description in entries}

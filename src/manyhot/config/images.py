@@ -37,9 +37,9 @@ ON_BAD_IMAGE = ("error", "skip")
 MAX_EDGE = 4096
 MAX_MEMBERS = (4, 16)
 """Members with a backbone that learns, and otherwise, at most, where their number is "auto"."""
-STEP_ROWS = (32, 1024)
+MAX_BATCH_SIZES = (32, 1024)
 """Rows of a step likewise."""
-MAX_NUMBERS = 2**28
+MAX_WEIGHTS = 2**28
 """Weights of the backbones of all members together, where the number of members is "auto": 1 GiB in float32."""
 NONE = "none"
 DOWNLOADED = "imagenet"
@@ -74,17 +74,17 @@ class BackboneSpec(NamedTuple):
     """A network of `keras.applications`.
 
     Attributes:
-        maker: The function there that makes it.
+        constructor: The function there that makes it.
         pixels: How it wants its pixels.
         edge: Pixels on an edge of the images that its weights were learned on.
-        least_edge: Pixels on an edge that it needs.
+        min_edge: Pixels on an edge that it needs.
         n_weights: Its weights, those that do not learn among them, without the last layer.
     """
 
-    maker: str
+    constructor: str
     pixels: PixelScaling
     edge: int
-    least_edge: int
+    min_edge: int
     n_weights: int
 
 
@@ -143,8 +143,10 @@ BACKBONE_SETTINGS: dict[str, Field] = {
     "weights": TextField(
         DOWNLOADED, f"what it begins with: {DOWNLOADED} (downloaded once), {NONE}, or a file of Keras' weights", True
     ),
-    "tune": IntField(0, 0, 10_000, "epochs in which it learns too, after the layers behind it; 0 leaves it as it is"),
-    "tune_rate": FloatField(1e-4, 1e-9, 1.0, "step size at its highest in these epochs"),
+    "fine_tune_epochs": IntField(
+        0, 0, 10_000, "epochs in which it learns too, after the layers behind it; 0 leaves it as it is"
+    ),
+    "fine_tune_learning_rate": FloatField(1e-4, 1e-9, 1.0, "step size at its highest in these epochs"),
     "cache": BoolField(True, "what it makes of images is kept on disk, by their content"),
 }
 """Settings of a backbone."""
@@ -159,70 +161,75 @@ IMAGE_SETTINGS: dict[str, Field] = {
 """All settings by name."""
 
 
-def image_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def image_params(values: Mapping[str, Any] | None) -> dict[str, Any]:
     """All settings: what was given, and the defaults for the rest.
 
     Raises:
         InputError: No such setting, a value out of its range, or values that do not go together.
     """
-    told = fill_defaults(IMAGE_SETTINGS, given, "image_settings", "image_settings", "{'size': 128}")
-    fault = _of_no_backbone(told) if told["backbone"] == NONE else _of_backbone(told)
-    if fault:
-        raise InputError(fault, argument="image_settings")
-    return told
+    settings = fill_defaults(IMAGE_SETTINGS, values, "image_params", "image_params", "{'size': 128}")
+    error = _check_no_backbone(settings) if settings["backbone"] == NONE else _check_backbone(settings)
+    if error:
+        raise InputError(error, argument="image_params")
+    return settings
 
 
-def _of_no_backbone(told: Mapping[str, Any]) -> str:
-    for name in ("weights", "tune"):
-        if told[name] != BACKBONE_SETTINGS[name].default:
+def _check_no_backbone(settings: Mapping[str, Any]) -> str:
+    for name in ("weights", "fine_tune_epochs"):
+        if settings[name] != BACKBONE_SETTINGS[name].default:
             return f"{name}: belongs to a backbone, and none is named; say backbone, such as 'mobilenetv2'"
     return ""
 
 
-def _of_backbone(told: Mapping[str, Any]) -> str:
+def _check_backbone(settings: Mapping[str, Any]) -> str:
     """What is wrong with settings that name a backbone; empty for nothing."""
-    kind = BACKBONES[told["backbone"]]
-    if told["size"] != "auto" and min(told["size"]) < kind.least_edge:
-        return f"size: got {told['size']}, but {told['backbone']} needs {kind.least_edge} pixels on an edge or more"
-    if told["channels"] == "grey":
-        return f"channels: {told['backbone']} takes images in colour; grey ones are shown to it as such"
-    if told["weights"] == NONE and told["tune"]:
-        return "tune: a backbone without weights learns from the first epoch (epochs); leave tune away"
-    for name, one in NETWORK_SETTINGS.items():
-        if told[name] != one.default:
-            return f"{name}: has no effect on a backbone, whose shape is known; leave it away"
-    if told["augment"] not in ("auto", []) and not is_trainable(told):
+    spec = BACKBONES[settings["backbone"]]
+    if settings["size"] != "auto" and min(settings["size"]) < spec.min_edge:
         return (
-            "augment: a backbone that stays as it is looks at each image once, so nothing can be varied; say tune=3 or "
+            f"size: got {settings['size']}, but {settings['backbone']} needs {spec.min_edge} pixels on an edge or more"
+        )
+    if settings["channels"] == "grey":
+        return f"channels: {settings['backbone']} takes images in colour; grey ones are shown to it as such"
+    if settings["weights"] == NONE and settings["fine_tune_epochs"]:
+        return (
+            "fine_tune_epochs: a backbone without weights learns from the first epoch (epochs); omit fine_tune_epochs"
+        )
+    for name, field in NETWORK_SETTINGS.items():
+        if settings[name] != field.default:
+            return f"{name}: has no effect on a backbone, whose shape is known; leave it away"
+    if settings["augment"] not in ("auto", []) and not is_trainable(settings):
+        return (
+            "augment: a backbone that stays as it is looks at each image once, so nothing can be varied; say "
+            "fine_tune_epochs=3 or "
             "so, or leave augment away"
         )
     return ""
 
 
-def is_trainable(told: Mapping[str, Any]) -> bool:
+def is_trainable(settings: Mapping[str, Any]) -> bool:
     """Whether a backbone is trained, by all settings."""
-    return told["backbone"] != NONE and (told["weights"] == NONE or told["tune"] > 0)
+    return settings["backbone"] != NONE and (settings["weights"] == NONE or settings["fine_tune_epochs"] > 0)
 
 
-def max_members(told: Mapping[str, Any]) -> int:
+def max_members(settings: Mapping[str, Any]) -> int:
     """Members at most where nobody says how many: whole backbones are large, and begin at the same place."""
-    if not is_trainable(told):
+    if not is_trainable(settings):
         return MAX_MEMBERS[1]
-    return max(1, min(MAX_MEMBERS[0], MAX_NUMBERS // BACKBONES[told["backbone"]].n_weights))
+    return max(1, min(MAX_MEMBERS[0], MAX_WEIGHTS // BACKBONES[settings["backbone"]].n_weights))
 
 
-def max_rows(told: Mapping[str, Any]) -> int:
+def max_batch_size(settings: Mapping[str, Any]) -> int:
     """Rows of a step at most where nobody says how many."""
-    return STEP_ROWS[0] if is_trainable(told) else STEP_ROWS[1]
+    return MAX_BATCH_SIZES[0] if is_trainable(settings) else MAX_BATCH_SIZES[1]
 
 
-def is_pretrained(told: Mapping[str, Any]) -> bool:
+def is_pretrained(settings: Mapping[str, Any]) -> bool:
     """Whether a backbone begins with weights from elsewhere, by all settings."""
-    return told["backbone"] != NONE and told["weights"] != NONE
+    return settings["backbone"] != NONE and settings["weights"] != NONE
 
 
-def without_weights_file(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def without_weights_file(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Settings as far as a saved file may tell them: no file that would be opened, an empty name in its place."""
-    if given is None or given.get("weights", DOWNLOADED) in (DOWNLOADED, NONE):
-        return None if given is None else dict(given)
-    return {**given, "weights": ""}
+    if values is None or values.get("weights", DOWNLOADED) in (DOWNLOADED, NONE):
+        return None if values is None else dict(values)
+    return {**values, "weights": ""}

@@ -17,33 +17,33 @@ LABEL_SEP = ";"
 """What stands between two labels in a cell of CSV where nothing else is said."""
 
 
-def checked_implications(value: Any) -> tuple[tuple[str, str], ...]:
+def validate_implications(value: Any) -> tuple[tuple[str, str], ...]:
     """Pairs (child, parent), each once.
 
     Raises:
         InputError: Anything of another form, or a label that implies itself.
     """
-    pairs = [_names(pair, "implies") for pair in _listed(value, "implies")]
+    pairs = [_require_names(pair, "implies") for pair in _require_list(value, "implies")]
     for pair in pairs:
         if len(pair) != 2:
-            raise InputError(f"got {validation.shown(pair)}, expected a pair (child, parent)", argument="implies")
+            raise InputError(f"got {validation.shorten(pair)}, expected a pair (child, parent)", argument="implies")
         if pair[0] == pair[1]:
             raise InputError(f"{pair[0]!r} is said to imply itself; leave that pair out", argument="implies")
     return tuple(dict.fromkeys((child, parent) for child, parent in pairs))
 
 
-def checked_groups(value: Any) -> tuple[tuple[str, ...], ...]:
+def validate_groups(value: Any) -> tuple[tuple[str, ...], ...]:
     """Groups of two or more labels, each once.
 
     Raises:
         InputError: Anything of another form, or a label that stands twice in a group.
     """
-    groups = [_names(group, "exclusive") for group in _listed(value, "exclusive")]
+    groups = [_require_names(group, "exclusive") for group in _require_list(value, "exclusive")]
     for group in groups:
         if len(group) < 2:
-            raise InputError(f"got {validation.shown(group)}, expected two labels or more", argument="exclusive")
+            raise InputError(f"got {validation.shorten(group)}, expected two labels or more", argument="exclusive")
         if len(set(group)) < len(group):
-            raise InputError(f"a label stands twice in the group {validation.shown(group)}", argument="exclusive")
+            raise InputError(f"a label stands twice in the group {validation.shorten(group)}", argument="exclusive")
     return tuple(dict.fromkeys(groups))
 
 
@@ -58,9 +58,9 @@ def implications_from_text(text: str) -> tuple[tuple[str, str], ...]:
         InputError: Text of another form.
     """
     if text.lstrip().startswith("["):
-        return checked_implications(_parsed(text, "implies"))
+        return validate_implications(_parse_json(text, "implies"))
     chains = _split(text, ">", "implies", 'child>parent", or JSON: [["child", "parent"]]')
-    return checked_implications([pair for chain in chains for pair in itertools.pairwise(chain)])
+    return validate_implications([pair for chain in chains for pair in itertools.pairwise(chain)])
 
 
 def groups_from_text(text: str) -> tuple[tuple[str, ...], ...]:
@@ -74,8 +74,8 @@ def groups_from_text(text: str) -> tuple[tuple[str, ...], ...]:
         InputError: Text of another form.
     """
     if text.lstrip().startswith("["):
-        return checked_groups(_parsed(text, "exclusive"))
-    return checked_groups(_split(text, "|", "exclusive", 'one|other", or JSON: [["one", "other"]]'))
+        return validate_groups(_parse_json(text, "exclusive"))
+    return validate_groups(_split(text, "|", "exclusive", 'one|other", or JSON: [["one", "other"]]'))
 
 
 def implications_to_text(pairs: Sequence[tuple[str, str]]) -> str:
@@ -86,30 +86,32 @@ def implications_to_text(pairs: Sequence[tuple[str, str]]) -> str:
     return ",".join(">".join(pair) for pair in pairs)
 
 
-def _split(text: str, sign: str, argument: str, expected: str) -> tuple[tuple[str, ...], ...]:
+def _split(text: str, separator: str, argument: str, expected: str) -> tuple[tuple[str, ...], ...]:
     if not text.strip():
         return ()
-    pieces = tuple(tuple(name.strip() for name in piece.split(sign)) for piece in text.split(","))
+    pieces = tuple(tuple(name.strip() for name in piece.split(separator)) for piece in text.split(","))
     for piece in pieces:
         if len(piece) < 2 or not all(piece):
-            raise InputError(f'got {validation.shown(sign.join(piece))}, expected "{expected}', argument=argument)
+            raise InputError(
+                f'got {validation.shorten(separator.join(piece))}, expected "{expected}', argument=argument
+            )
     return pieces
 
 
-def _parsed(text: str, argument: str) -> Any:
+def _parse_json(text: str, argument: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"this begins like JSON but is none: {error}", argument=argument) from None
 
 
-def _listed(value: Any, argument: str) -> Sequence[Any]:
+def _require_list(value: Any, argument: str) -> Sequence[Any]:
     if not isinstance(value, (list, tuple)):
-        raise InputError(f"got {validation.shown(value)}, expected a list of lists of label names", argument=argument)
+        raise InputError(f"got {validation.shorten(value)}, expected a list of lists of label names", argument=argument)
     return value
 
 
-def _names(value: Any, argument: str) -> tuple[str, ...]:
+def _require_names(value: Any, argument: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) and name for name in value):
-        raise InputError(f"got {validation.shown(value)}, expected a list of label names", argument=argument)
+        raise InputError(f"got {validation.shorten(value)}, expected a list of label names", argument=argument)
     return tuple(str(name) for name in value)

@@ -1,7 +1,7 @@
 """What each loss can be told: names, defaults, ranges and meanings, in this one place.
 
 `TrainingConfig`, the command line's help and the engine read it, so it must not know JAX, nor how a loss is computed.
-Start reading at `LOSS_SPECS`; `loss_settings` fills and checks what a person gave.
+Start reading at `LOSS_SPECS`; `loss_params` fills and checks what a person gave.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class LossParam:
         default: Its value where nothing is said.
         low: The lowest value allowed.
         high: The highest value allowed.
-        meaning: What it does, in one line for `--help`.
+        description: What it does, in one line for `--help`.
     """
 
     default: float
     low: float
     high: float
-    meaning: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,24 @@ class LossSpec:
     """What is known about a loss without computing it.
 
     Args:
-        meaning: What it is for, in one line for `--help`.
+        description: What it is for, in one line for `--help`.
         settings: Its settings by name.
         is_coupled: Whether an entry's loss depends on the targets of other entries as yes or no, so that targets in
             between (label smoothing) make no sense.
-        is_counted: Whether it looks at how often each label holds.
+        uses_label_counts: Whether it looks at how often each label holds.
         is_shift_free: Whether only differences of logits matter, so that the sigmoid of a logit is no probability
             before it is calibrated.
     """
 
-    meaning: str
+    description: str
     settings: Mapping[str, LossParam] = field(default_factory=dict)
     is_coupled: bool = False
     is_shift_free: bool = False
-    is_counted: bool = False
+    uses_label_counts: bool = False
 
 
-def _focus(default: float, whose: str) -> LossParam:
-    return LossParam(default, 0.0, 10.0, f"how much {whose} that are already right are faded out; 0 not at all")
+def _focusing_param(default: float, entries: str) -> LossParam:
+    return LossParam(default, 0.0, 10.0, f"how much {entries} that are already right are faded out; 0 not at all")
 
 
 LOSS_SPECS: dict[str, LossSpec] = {
@@ -61,15 +61,15 @@ LOSS_SPECS: dict[str, LossSpec] = {
     "focal": LossSpec(
         "entries that are already right count less",
         {
-            "gamma": _focus(2.0, "entries"),
+            "gamma": _focusing_param(2.0, "entries"),
             "balance": LossParam(0.5, 0.01, 0.99, "share of the weight that goes to yes; 0.5 is neutral"),
         },
     ),
     "asymmetric": LossSpec(
         "many labels, few of them yes: easy no's fade out, the easiest do not count",
         {
-            "gamma_positive": _focus(0.0, "yes entries"),
-            "gamma_negative": _focus(4.0, "no entries"),
+            "gamma_positive": _focusing_param(0.0, "yes entries"),
+            "gamma_negative": _focusing_param(4.0, "no entries"),
             "margin": LossParam(0.05, 0.0, 0.5, "a no that is scored below this does not count"),
         },
     ),
@@ -77,9 +77,9 @@ LOSS_SPECS: dict[str, LossSpec] = {
         "focal, with rare labels counting more, by their effective number of rows",
         {
             "beta": LossParam(0.999, 0.0, 0.999999, "0: all labels alike; towards 1: the inverse of a label's count"),
-            "gamma": _focus(2.0, "entries"),
+            "gamma": _focusing_param(2.0, "entries"),
         },
-        is_counted=True,
+        uses_label_counts=True,
     ),
     "distribution_balanced": LossSpec(
         "long-tailed labels that occur together: re-balanced weights, and no's that stop pushing early",
@@ -89,9 +89,9 @@ LOSS_SPECS: dict[str, LossSpec] = {
             "mu": LossParam(0.2, 0.0, 10.0, "re-balancing ratio at the middle of the weights"),
             "kappa": LossParam(0.05, 0.0, 1.0, "how far logits are shifted by a label's log odds"),
             "lambda": LossParam(2.0, 0.1, 100.0, "how much sooner no's stop pushing; 1 not at all"),
-            "gamma": _focus(2.0, "entries"),
+            "gamma": _focusing_param(2.0, "entries"),
         },
-        is_counted=True,
+        uses_label_counts=True,
     ),
     "two_way": LossSpec(
         "ranks yes above no, within rows and within labels",
@@ -108,7 +108,7 @@ LOSS_SPECS: dict[str, LossSpec] = {
         {
             "lambda": LossParam(1.5, 1.0, 10.0, "1.5: a no that is scored near 1 stops pushing; higher: it does not"),
             "margin": LossParam(1.0, 0.0, 10.0, "how far above 0 the logit of a yes has to be to score half"),
-            "gamma": _focus(2.0, "yes entries"),
+            "gamma": _focusing_param(2.0, "yes entries"),
         },
     ),
     "entropy_maximization": LossSpec(
@@ -126,12 +126,12 @@ LOSS_SETTINGS: dict[str, Mapping[str, LossParam]] = {name: kind.settings for nam
 """Name of the loss -> its settings by name."""
 
 
-def loss_settings(loss: str, given: Mapping[str, float]) -> dict[str, float]:
+def loss_params(loss: str, values: Mapping[str, float]) -> dict[str, float]:
     """All settings of a loss: what was given, and the defaults for the rest.
 
     Args:
         loss: Name of the loss.
-        given: Some of its settings by name.
+        values: Some of its settings by name.
 
     Returns:
         Every setting of the loss, in the order of its table.
@@ -140,23 +140,23 @@ def loss_settings(loss: str, given: Mapping[str, float]) -> dict[str, float]:
         InputError: No such loss or setting, or a value out of its range.
     """
     settings = LOSS_SETTINGS[validation.one_of(LOSS_SETTINGS, loss=loss)]
-    if not isinstance(given, Mapping):
+    if not isinstance(values, Mapping):
         raise InputError(
-            f"got {validation.shown(given)}, expected names with numbers, such as {{'gamma': 2}}",
-            argument="loss_settings",
+            f"got {validation.shorten(values)}, expected names with numbers, such as {{'gamma': 2}}",
+            argument="loss_params",
         )
-    for name in given:
+    for name in values:
         if name not in settings:
             has = f"it has {', '.join(settings)}" if settings else "it has none"
             hint = validation.did_you_mean(str(name), settings)
             raise InputError(
-                f"the loss {loss!r} has no setting {validation.shown(name)}, {has}{hint}", argument="loss_settings"
+                f"the loss {loss!r} has no setting {validation.shorten(name)}, {has}{hint}", argument="loss_params"
             )
-    return {name: _checked(name, given.get(name, setting.default), setting) for name, setting in settings.items()}
+    return {name: _validate(name, values.get(name, param.default), param) for name, param in settings.items()}
 
 
-def _checked(name: str, value: float, setting: LossParam) -> float:
+def _validate(name: str, value: float, param: LossParam) -> float:
     try:
-        return validation.number(value=value, low=setting.low, high=setting.high)
-    except InputError as wrong:
-        raise InputError(f"{name}: {wrong.message}", argument="loss_settings") from None
+        return validation.number(value=value, low=param.low, high=param.high)
+    except InputError as error:
+        raise InputError(f"{name}: {error.message}", argument="loss_params") from None

@@ -1,7 +1,7 @@
 """What each way from texts to numbers can be told: names, defaults, ranges and meanings, in this one place.
 
 `TrainingConfig`, the command line's help and the encoders read it, so it must not know how any of it is carried out.
-Start reading at `TEXT_KINDS`; `text_settings` fills and checks what a person gave.
+Start reading at `TEXT_KINDS`; `text_params` fills and checks what a person gave.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from manyhot import validation
 from manyhot.config.fields import BoolField, ChoiceField, Field, IntField, TextField, fill_defaults
 
-NGRAMS = "ngrams"
-OWN_TEXT = "own"
+TFIDF = "tfidf"
+CUSTOM_TEXT = "custom"
 """A function of the user's."""
 STATIC = "static"
 EMBEDDINGS = "embeddings"
@@ -28,23 +28,23 @@ class TextEncoderSpec:
     """What is known about a way from texts to numbers without carrying it out.
 
     Args:
-        meaning: What it is, in one line.
+        description: What it is, in one line.
         settings: Its encoder's settings by name.
-        of_network: Settings by name of the network that it takes.
+        network_settings: Settings by name of the network that it takes.
     """
 
-    meaning: str
+    description: str
     settings: Mapping[str, Field] = field(default_factory=dict)
-    of_network: Mapping[str, Field] = field(default_factory=dict)
+    network_settings: Mapping[str, Field] = field(default_factory=dict)
 
     @property
     def all_settings(self) -> dict[str, Field]:
         """All settings by name."""
-        return {**self.settings, **self.of_network}
+        return {**self.settings, **self.network_settings}
 
 
 TEXT_KINDS: dict[str, TextEncoderSpec] = {
-    NGRAMS: TextEncoderSpec(
+    TFIDF: TextEncoderSpec(
         "words, pairs of words and pieces of words, weighed by rarity",
         {
             "max_words": IntField(10_000, 0, MAX_COLUMNS, "columns for words and pairs of words at most"),
@@ -54,7 +54,7 @@ TEXT_KINDS: dict[str, TextEncoderSpec] = {
     ),
     STATIC: TextEncoderSpec(
         "the mean of fixed vectors of the pieces of words, from Model2Vec files; needs manyhot[static]",
-        {"model": TextField("", "the folder of the files, or a name on the Hugging Face hub", is_place=True)},
+        {"model": TextField("", "the folder of the files, or a name on the Hugging Face hub", is_path=True)},
     ),
     EMBEDDINGS: TextEncoderSpec(
         "a vector for each word, learned by the network",
@@ -73,12 +73,12 @@ TEXT_KINDS: dict[str, TextEncoderSpec] = {
     PRETRAINED: TextEncoderSpec(
         "the mean of what a pretrained transformer makes of a text; needs keras-hub",
         {
-            "preset": TextField("", "the folder of a keras-hub preset", is_place=True),
+            "preset": TextField("", "the folder of a keras-hub preset", is_path=True),
             "max_tokens": IntField(128, 4, 4096, "pieces of a text that are looked at, at most"),
             "cache": BoolField(True, "features are kept on disk, by the content of the texts"),
         },
     ),
-    OWN_TEXT: TextEncoderSpec(
+    CUSTOM_TEXT: TextEncoderSpec(
         "a function of yours, (texts) -> array (n, d)",
         {
             "name": TextField("", "names the function in the cache; the function's own name where it is empty"),
@@ -89,35 +89,35 @@ TEXT_KINDS: dict[str, TextEncoderSpec] = {
 """Name of the kind -> what it is and what it can be told."""
 
 
-def text_settings(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def text_params(kind: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
     """All settings of a kind: what was given, and the defaults for the rest.
 
     Args:
         kind: A key of `TEXT_KINDS`.
-        given: Some of its settings by name.
+        values: Some of its settings by name.
 
     Raises:
         InputError: No such kind or setting, or a value out of its range.
     """
     settings = TEXT_KINDS[validation.one_of(TEXT_KINDS, text=kind)].all_settings
-    return fill_defaults(settings, given, "text_settings", f"text={kind!r}", "{'max_words': 20000}")
+    return fill_defaults(settings, values, "text_params", f"text={kind!r}", "{'max_words': 20000}")
 
 
-def without_paths(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def without_paths(kind: str, values: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Settings as far as a saved file may tell them: nothing that would be opened or downloaded."""
-    places = {name for name, setting in TEXT_KINDS[kind].settings.items() if getattr(setting, "is_place", False)}
-    return None if given is None else {name: value for name, value in given.items() if name not in places}
+    path_names = {name for name, setting in TEXT_KINDS[kind].settings.items() if getattr(setting, "is_path", False)}
+    return None if values is None else {name: value for name, value in values.items() if name not in path_names}
 
 
-def table_numbers(kind: str, given: Mapping[str, Any] | None, first_units: int) -> int:
+def count_text_weights(kind: str, values: Mapping[str, Any] | None, first_units: int) -> int:
     """Weights of one network for the words of one column of text, at most; 0 where these have none of their own.
 
     Args:
         kind: A key of `TEXT_KINDS`.
-        given: Some of its settings by name.
+        values: Some of its settings by name.
         first_units: Units of the network's first layer.
     """
-    settings = text_settings(kind, given)
-    if kind == NGRAMS:
+    settings = text_params(kind, values)
+    if kind == TFIDF:
         return (settings["max_words"] + settings["max_characters"]) * first_units
     return (settings["max_words"] + settings["buckets"]) * settings["units"] if kind == EMBEDDINGS else 0

@@ -2,7 +2,7 @@
 
 A row given twice, once to train on and once to be scored on, would make out-of-fold scores flattering; and a row of
 weight 2 should do what the row twice does. Merging settles both. Where columns can tell few rows apart, equal rows are
-no copies but other samples that look alike: `are_alike` knows these.
+no copies but other samples that look alike: `has_few_distinct` knows these.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ import scipy.sparse as sp
 from manyhot.data.targets import Targets
 
 CHUNK_NUMBERS = 2**25
-ALIKE = 5
+ROWS_PER_DISTINCT = 5
 """Rows for each different one, on average, from which on equal rows are taken for different samples."""
 
 
-class Merged(NamedTuple):
+class UniqueRows(NamedTuple):
     """Distinct rows.
 
     Attributes:
         rows: int64 (u,), one original row for each distinct row.
-        place: int64 (n,), the distinct row of each original row.
+        inverse: int64 (n,), the distinct row of each original row.
         weights: float64 (u,), summed weights.
     """
 
     rows: np.ndarray
-    place: np.ndarray
+    inverse: np.ndarray
     weights: np.ndarray
 
 
-def merge_duplicates(blocks: Mapping[str, np.ndarray | sp.csr_matrix], targets: Targets, weights: np.ndarray) -> Merged:
+def merge_duplicates(
+    blocks: Mapping[str, np.ndarray | sp.csr_matrix], targets: Targets, weights: np.ndarray
+) -> UniqueRows:
     """Merge rows whose features and targets are equal bit for bit.
 
     Args:
@@ -57,9 +59,9 @@ def merge_duplicates(blocks: Mapping[str, np.ndarray | sp.csr_matrix], targets: 
     is_new = np.ones(n, dtype=bool)
     is_new[1:] = (first[order][1:] != first[order][:-1]) | (second[order][1:] != second[order][:-1])
     group = np.cumsum(is_new) - 1
-    place = np.empty(n, dtype=np.int64)
-    place[order] = group
-    return Merged(order[is_new], place, np.bincount(place, weights=weights, minlength=int(is_new.sum())))
+    inverse = np.empty(n, dtype=np.int64)
+    inverse[order] = group
+    return UniqueRows(order[is_new], inverse, np.bincount(inverse, weights=weights, minlength=int(is_new.sum())))
 
 
 def fingerprints(blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> np.ndarray:
@@ -75,7 +77,7 @@ def fingerprints(blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> np.ndarray
     return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
 
 
-def are_alike(numbers: np.ndarray) -> bool:
+def has_few_distinct(numbers: np.ndarray) -> bool:
     """Whether there are so few different rows that a new one is most likely equal to one of them.
 
     Then equal rows are no copies of one sample, and nothing is learned from keeping them together.
@@ -83,10 +85,10 @@ def are_alike(numbers: np.ndarray) -> bool:
     Args:
         numbers: uint64 (n,), what `fingerprints` gives.
     """
-    return len(np.unique(numbers)) * ALIKE <= len(numbers)
+    return len(np.unique(numbers)) * ROWS_PER_DISTINCT <= len(numbers)
 
 
-def repeated_share(numbers: np.ndarray) -> float:
+def duplicate_fraction(numbers: np.ndarray) -> float:
     """Share of the rows that are equal to another row: about that of new rows that are equal to one of these by chance.
 
     Args:
@@ -111,29 +113,29 @@ def _hash(part: Any, seed: list[int]) -> np.ndarray:
     if not sp.issparse(part):
         part = part.reshape(len(part), -1)
     generator = np.random.default_rng(seed)
-    drawn = generator.integers(2**63, size=part.shape[1], dtype=np.uint64)
-    coefficients = np.asarray(drawn * np.uint64(2) + np.uint64(1))
+    random_values = generator.integers(2**63, size=part.shape[1], dtype=np.uint64)
+    coefficients = np.asarray(random_values * np.uint64(2) + np.uint64(1))
     salt = np.uint64(generator.integers(2**63, dtype=np.uint64))
     if sp.issparse(part):
-        mixed = _mixed(_words(part.data), coefficients[part.indices], salt)
+        mixed = _mix(_as_uint64(part.data), coefficients[part.indices], salt)
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
         return sums[part.indptr[1:]] - sums[part.indptr[:-1]]
     result = np.empty(part.shape[0], dtype=np.uint64)
     n_rows = max(1, CHUNK_NUMBERS // max(part.shape[1], 1))
     for start in range(0, len(result), n_rows):
-        words = _words(part[start : start + n_rows])
-        result[start : start + n_rows] = _mixed(words, coefficients, salt).sum(axis=1, dtype=np.uint64)
+        bits = _as_uint64(part[start : start + n_rows])
+        result[start : start + n_rows] = _mix(bits, coefficients, salt).sum(axis=1, dtype=np.uint64)
     return result
 
 
-def _words(values: np.ndarray) -> np.ndarray:
+def _as_uint64(values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint32:
         return values.astype(np.uint64)
     return (np.ascontiguousarray(values, dtype=np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
 
 
-def _mixed(words: np.ndarray, coefficients: np.ndarray, salt: np.uint64) -> np.ndarray:
-    mixed = (words + salt) * coefficients
+def _mix(bits: np.ndarray, coefficients: np.ndarray, salt: np.uint64) -> np.ndarray:
+    mixed = (bits + salt) * coefficients
     mixed ^= mixed >> np.uint64(31)
     mixed *= np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)

@@ -15,12 +15,12 @@ import polars as pl
 import scipy.sparse as sp
 from PIL import Image
 
-from manyhot.data.image_decoding import BadImageError, packed
-from manyhot.data.readers.column_types import typed
-from manyhot.data.readers.columns import words
+from manyhot.data.image_decoding import BadImageError, encode_png
+from manyhot.data.readers.column_types import cast_column
+from manyhot.data.readers.columns import to_text
 from manyhot.data.samples import Arrays
 from manyhot.errors import InputError
-from manyhot.validation import shown
+from manyhot.validation import shorten
 
 
 def is_frame(X: Any) -> bool:
@@ -28,7 +28,7 @@ def is_frame(X: Any) -> bool:
     return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
 
 
-def texts_of(X: Any) -> pl.Series | None:
+def extract_texts(X: Any) -> pl.Series | None:
     """Texts in a list, tuple, array or series, None for missing ones; None where X is something else."""
     series = nw.from_native(X, series_only=True, pass_through=True)
     cells: Sequence[Any] = ()
@@ -48,7 +48,7 @@ def _is_nan(cell: Any) -> bool:
     return isinstance(cell, float) and cell != cell
 
 
-def frame_of(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
+def to_frame(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
     """A polars frame with the same columns, each in the type its values have; missing stays missing.
 
     Args:
@@ -56,20 +56,20 @@ def frame_of(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
         texts: Columns whose cells are text whatever they look like: "007" is no 7.
     """
 
-    def settled(column: pl.Series) -> pl.Series:
+    def convert(column: pl.Series) -> pl.Series:
         if isinstance(column.dtype, pl.Struct) and column.dtype.to_schema().get("bytes") == pl.Binary:
             return column.struct.field("bytes").alias(column.name)
-        return words(column) if column.name in texts else typed(column)
+        return to_text(column) if column.name in texts else cast_column(column)
 
     if isinstance(X, pl.DataFrame):
-        columns = [image_cells(one.name, one.to_list()) if one.dtype == pl.Object else one for one in X]
-        return pl.DataFrame([settled(column) for column in columns])
+        columns = [image_column(series.name, series.to_list()) if series.dtype == pl.Object else series for series in X]
+        return pl.DataFrame([convert(column) for column in columns])
     frame = nw.from_native(X, eager_only=True)
     names = [str(name) for name in frame.columns]
     if len(set(names)) != len(names):
         raise InputError("column names must be unique", argument="X")
     return pl.DataFrame(
-        [settled(_series(name, column)) for name, column in zip(names, frame.iter_columns(), strict=True)]
+        [convert(_series(name, column)) for name, column in zip(names, frame.iter_columns(), strict=True)]
     )
 
 
@@ -80,7 +80,7 @@ def _series(name: str, column: nw.Series) -> pl.Series:
     if column.dtype.is_numeric():
         return pl.Series(name, cells, dtype=pl.Float64, strict=False)
     if any(isinstance(cell, (bytes, np.ndarray, Image.Image)) for cell in cells):
-        return image_cells(name, cells)
+        return image_column(name, cells)
     if all(cell is None or isinstance(cell, (bool, np.bool_)) for cell in cells):
         return pl.Series(name, cells, dtype=pl.Boolean)
     if all(cell is None or isinstance(cell, (int, float, np.number)) for cell in cells):
@@ -91,7 +91,7 @@ def _series(name: str, column: nw.Series) -> pl.Series:
 def _cells(column: nw.Series) -> list[Any]:
     """The values, None for missing ones of any kind."""
     is_missing = column.is_null().to_numpy()
-    return [None if gap else value for value, gap in zip(column.to_list(), is_missing, strict=True)]
+    return [None if is_null else value for value, is_null in zip(column.to_list(), is_missing, strict=True)]
 
 
 def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
@@ -110,11 +110,11 @@ def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
             f"Sample weights must be 1D array or scalar: got shape {weights.shape}, expected ({n_rows},)",
             argument="sample_weight",
         )
-    wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
-    if wrong.size:
+    invalid = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if invalid.size:
         raise InputError(
-            f"got {weights[wrong[0]]}, expected a finite weight of 0 or more",
-            row=int(wrong[0]) + 1,
+            f"got {weights[invalid[0]]}, expected a finite weight of 0 or more",
+            row=int(invalid[0]) + 1,
             argument="sample_weight",
         )
     if not weights.any():
@@ -124,11 +124,11 @@ def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
 
 def columns_by_name(frame: pl.DataFrame, names: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
     """The columns that training used, in its order, and the names of the others."""
-    wanted = [name for name in names if name in frame.columns]
-    return frame.select(wanted), [name for name in frame.columns if name not in names]
+    present = [name for name in names if name in frame.columns]
+    return frame.select(present), [name for name in frame.columns if name not in names]
 
 
-def arrays_of(X: Any) -> Arrays | None:
+def to_arrays(X: Any) -> Arrays | None:
     """Named arrays, when X is a dict or list of arrays or one array with more than two axes; else None.
 
     Arrays of a list are called input_0, input_1, ... in their order.
@@ -144,7 +144,7 @@ def arrays_of(X: Any) -> Arrays | None:
     return None
 
 
-def image_cells(name: str, cells: Sequence[Any]) -> pl.Series:
+def image_column(name: str, cells: Sequence[Any]) -> pl.Series:
     """Images as one column: arrays where all are arrays of one shape, else the contents of files.
 
     Args:
@@ -161,7 +161,7 @@ def image_cells(name: str, cells: Sequence[Any]) -> pl.Series:
     for row, cell in enumerate(cells, 1):
         try:
             if isinstance(cell, (np.ndarray, Image.Image)):
-                contents.append(packed(cell))
+                contents.append(encode_png(cell))
             elif cell is None or isinstance(cell, bytes):
                 contents.append(cell)
             else:
@@ -181,10 +181,10 @@ def image_frame(images: np.ndarray, name: str) -> pl.DataFrame:
     Raises:
         InputError: Another shape, or numbers outside these ranges.
     """
-    return pl.DataFrame([pl.Series(name, np.ascontiguousarray(whole_numbers(images)))])
+    return pl.DataFrame([pl.Series(name, np.ascontiguousarray(to_uint8(images)))])
 
 
-def whole_numbers(images: np.ndarray) -> np.ndarray:
+def to_uint8(images: np.ndarray) -> np.ndarray:
     """Images (n, h, w) or (n, h, w, c) as uint8; as `image_frame` tells."""
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         raise InputError(
@@ -235,7 +235,7 @@ def refuse_text(X: Any) -> None:
                 float(cell)
         except ValueError:
             raise InputError(
-                f"got {shown(cell)}, expected a number; columns of categories or text come in a DataFrame",
+                f"got {shorten(cell)}, expected a number; columns of categories or text come in a DataFrame",
                 row=row + 1,
                 column=f"x{column}",
             ) from None

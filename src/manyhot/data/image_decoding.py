@@ -1,7 +1,7 @@
 """One image, wherever it lies -> pixels of a given shape, or words on why it cannot be used.
 
 It knows Pillow and nothing of columns, rows or settings. What a header claims is checked before anything is decoded, so
-that no file can ask for more memory than `MAX_PIXELS` take. Start reading at `pixels_of`.
+that no file can ask for more memory than `MAX_PIXELS` take. Start reading at `decode_pixels`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ PROBED_EDGE = 64
 Cell = str | bytes | np.ndarray | None
 """A path, the content of a file, pixels (h, w) or (h, w, c), or nothing."""
 
-_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
-_BROKEN = (
+_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+_DECODE_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -71,22 +71,22 @@ class Header(NamedTuple):
     is_grey: bool
 
 
-class Budget:
+class PixelBudget:
     """So many pixels are being decoded at a time at most, whatever the number of threads; one image always is.
 
     Args:
-        most: Pixels.
+        max_pixels: Pixels.
     """
 
-    def __init__(self, most: int = MAX_PIXELS) -> None:
-        self._most, self._used = most, 0
+    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+        self._max_pixels, self._used = max_pixels, 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def held(self, pixels: int) -> Iterator[None]:
+    def reserve(self, pixels: int) -> Iterator[None]:
         """Wait until there is room for some pixels, and hold it."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._used or self._used + pixels <= self._most)
+            self._changed.wait_for(lambda: not self._used or self._used + pixels <= self._max_pixels)
             self._used += pixels
         try:
             yield
@@ -96,7 +96,7 @@ class Budget:
                 self._changed.notify_all()
 
 
-def header_of(cell: Cell) -> Header:
+def read_header(cell: Cell) -> Header:
     """Size and kind, without decoding.
 
     Raises:
@@ -104,12 +104,12 @@ def header_of(cell: Cell) -> Header:
     """
     if isinstance(cell, np.ndarray):
         return Header(cell.shape[0], cell.shape[1], cell.ndim == 2 or cell.shape[2] == 1)
-    with _opened(cell) as image:
+    with _open_image(cell) as image:
         width, height = image.size
         # TIFF is turned by Pillow itself; asked for EXIF data that it does not hold in front, PNG would be decoded
-        is_told = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-        is_turned = is_told and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-        return Header(*((width, height) if is_turned else (height, width)), image.mode in GREY_MODES)
+        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        is_rotated = has_exif and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        return Header(*((width, height) if is_rotated else (height, width)), image.mode in GREY_MODES)
 
 
 def is_grey(cell: Cell) -> bool:
@@ -118,15 +118,15 @@ def is_grey(cell: Cell) -> bool:
     Raises:
         BadImageError: It cannot be used.
     """
-    found = header_of(cell)
-    if found.is_grey:
+    header = read_header(cell)
+    if header.is_grey:
         return True
-    edges = (min(PROBED_EDGE, found.height), min(PROBED_EDGE, found.width))
-    pixels = pixels_of(cell, (*edges, 3), "stretch", Budget())
+    edges = (min(PROBED_EDGE, header.height), min(PROBED_EDGE, header.width))
+    pixels = decode_pixels(cell, (*edges, 3), "stretch", PixelBudget())
     return bool((pixels == pixels[..., :1]).all())
 
 
-def pixels_of(cell: Cell, shape: tuple[int, int, int], fit: str, budget: Budget) -> np.ndarray:
+def decode_pixels(cell: Cell, shape: tuple[int, int, int], fit: str, budget: PixelBudget) -> np.ndarray:
     """The first frame as it is shown: turned as its EXIF data say, what is transparent on white.
 
     Args:
@@ -141,12 +141,12 @@ def pixels_of(cell: Cell, shape: tuple[int, int, int], fit: str, budget: Budget)
     Raises:
         BadImageError: It cannot be used.
     """
-    with _opened(cell) as image:
+    with _open_image(cell) as image:
         if image.format in ("JPEG", "MPO"):
             edge = DRAFT_TIMES * max(shape[:2])
             image.draft(None, (edge, edge))
-        with budget.held(image.width * image.height):
-            content = _resized(_plain(image), shape[:2], fit)
+        with budget.reserve(image.width * image.height):
+            content = _resize(_normalize_mode(image), shape[:2], fit)
     if content.mode in ("LA", "RGBA"):
         white = Image.new("RGBA", content.size, "white")
         white.alpha_composite(content.convert("RGBA"))
@@ -161,7 +161,7 @@ def pixels_of(cell: Cell, shape: tuple[int, int, int], fit: str, budget: Budget)
     return canvas
 
 
-def packed(image: Image.Image | np.ndarray) -> bytes:
+def encode_png(image: Image.Image | np.ndarray) -> bytes:
     """An image of Pillow's, or pixels uint8 (h, w) or (h, w, 1, 3 or 4), as the content of a PNG file.
 
     Raises:
@@ -173,14 +173,14 @@ def packed(image: Image.Image | np.ndarray) -> bytes:
                 raise BadImageError(f"is an array {image.shape} of {image.dtype}, expected uint8 (h, w) or (h, w, 3)")
             image = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
         buffer = io.BytesIO()
-        _plain(image.copy()).save(buffer, "PNG", compress_level=1)
-    except _BROKEN as error:
-        raise BadImageError(_words(error)) from None
+        _normalize_mode(image.copy()).save(buffer, "PNG", compress_level=1)
+    except _DECODE_ERRORS as error:
+        raise BadImageError(_describe_error(error)) from None
     return buffer.getvalue()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_warnings() -> Iterator[None]:
     """Pillow's warnings kept to themselves: what is wrong with an image is told here, with its name."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
@@ -189,7 +189,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(cell: Cell) -> Iterator[Image.Image]:
+def _open_image(cell: Cell) -> Iterator[Image.Image]:
     """The image with its header read and within the limit; whatever breaks inside is told as `BadImageError`."""
     if cell is None:
         raise BadImageError("is missing")
@@ -206,21 +206,21 @@ def _opened(cell: Cell) -> Iterator[Image.Image]:
                 raise BadImageError(_too_large(image.width * image.height, f"{image.width} x {image.height}, "))
             yield image
     except Image.DecompressionBombError as error:
-        found = re.search(r"\((\d+) pixels\)", str(error))
-        raise BadImageError(_too_large(int(found[1]) if found else MAX_PIXELS)) from None
+        match = re.search(r"\((\d+) pixels\)", str(error))
+        raise BadImageError(_too_large(int(match[1]) if match else MAX_PIXELS)) from None
     except Image.UnidentifiedImageError:
-        raise BadImageError(_what_else(cell)) from None
+        raise BadImageError(_describe_non_image(cell)) from None
     except FileNotFoundError:
         raise BadImageError("does not exist") from None
-    except _BROKEN as error:
-        raise BadImageError(_words(error)) from None
+    except _DECODE_ERRORS as error:
+        raise BadImageError(_describe_error(error)) from None
 
 
 def _too_large(pixels: int, edges: str = "") -> str:
     return f"says it has {edges}{pixels / 1e6:.0f} megapixels, more than the {MAX_PIXELS / 1e6:.0f} that are decoded"
 
 
-def _what_else(cell: Cell) -> str:
+def _describe_non_image(cell: Cell) -> str:
     """What a file is that is no image."""
     if isinstance(cell, bytes):
         head = cell[:64]
@@ -229,13 +229,13 @@ def _what_else(cell: Cell) -> str:
             head = file.read(64)
     if not head:
         return "is empty (0 bytes)"
-    if head.startswith(_STARTS):
+    if head.startswith(_MAGIC):
         return "is damaged or cut short within its header"
     is_text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
     return f"is {'text' if is_text else 'something else'} and no image of a kind that is read ({', '.join(FORMATS)})"
 
 
-def _words(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "needs more memory than there is"
     if isinstance(error, OSError) and error.strerror:
@@ -243,7 +243,7 @@ def _words(error: Exception) -> str:
     return f"is damaged or cut short ({str(error).splitlines()[0][:120] if str(error) else type(error).__name__})"
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _normalize_mode(image: Image.Image) -> Image.Image:
     """Decoded and turned, in one of the modes L, LA, RGB and RGBA; may change what is handed over."""
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
@@ -268,7 +268,7 @@ def _high_byte(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
-def _resized(image: Image.Image, edges: tuple[int, int], fit: str) -> Image.Image:
+def _resize(image: Image.Image, edges: tuple[int, int], fit: str) -> Image.Image:
     """As large as the edges allow; of just this size but for "pad"."""
     height, width = edges
     if image.size == (width, height):

@@ -44,7 +44,7 @@ def label_names(names: Any, *, row: int | None = None) -> list[str]:
     return result
 
 
-def sets_from_text(
+def parse_label_sets(
     cells: Iterable[Any], sep: str | None = None, *, column: str | None = None
 ) -> list[list[str] | None]:
     """Cells of one column -> label sets.
@@ -65,13 +65,13 @@ def sets_from_text(
         if cell is None or (isinstance(cell, float) and np.isnan(cell)):
             sets.append(None)
         elif isinstance(cell, str):
-            sets.append(_set_from_text(cell.strip(), sep, row=i + 1, column=column))
+            sets.append(_parse_label_set(cell.strip(), sep, row=i + 1, column=column))
         else:
             sets.append(label_names(cell, row=i + 1))
     return sets
 
 
-def _set_from_text(text: str, sep: str | None, *, row: int, column: str | None) -> list[str] | None:
+def _parse_label_set(text: str, sep: str | None, *, row: int, column: str | None) -> list[str] | None:
     if text == "?":
         return None
     if not text:
@@ -92,7 +92,7 @@ def _set_from_text(text: str, sep: str | None, *, row: int, column: str | None) 
     return label_names(names, row=row)
 
 
-def indicator(column: Any, *, name: str | None = None, file: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def parse_indicator(column: Any, *, name: str | None = None, file: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """One indicator column -> (values, known), both bool (n,).
 
     Accepts 0/1, true/false, yes/no as numbers, booleans or text; null, NaN and `?` mean unknown.
@@ -105,11 +105,11 @@ def indicator(column: Any, *, name: str | None = None, file: str | None = None) 
         return array.copy(), np.ones(array.shape, dtype=bool)
     if array.dtype.kind in "iuf":
         known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, dtype=bool)
-        wrong = np.flatnonzero(known & (array != 0) & (array != 1))
-        if wrong.size:
+        invalid = np.flatnonzero(known & (array != 0) & (array != 1))
+        if invalid.size:
             raise InputError(
-                f"a target is {array[wrong[0]]!s}, expected 0, 1 or unknown (empty, NaN, ?)",
-                row=int(wrong[0]) + 1,
+                f"a target is {array[invalid[0]]!s}, expected 0, 1 or unknown (empty, NaN, ?)",
+                row=int(invalid[0]) + 1,
                 column=name,
                 file=file,
             )
@@ -117,12 +117,12 @@ def indicator(column: Any, *, name: str | None = None, file: str | None = None) 
     values = np.zeros(array.shape, dtype=bool)
     known = np.ones(array.shape, dtype=bool)
     for i, cell in enumerate(array):
-        word = _word(cell)
-        if word in _UNKNOWN:
+        cell_text = _normalize_cell(cell)
+        if cell_text in _UNKNOWN:
             known[i] = False
-        elif word in _YES:
+        elif cell_text in _YES:
             values[i] = True
-        elif word not in _NO:
+        elif cell_text not in _NO:
             raise InputError(
                 f"a target is {cell!r}, expected 0, 1, true, false or unknown (empty, NaN, ?)",
                 row=i + 1,
@@ -132,7 +132,7 @@ def indicator(column: Any, *, name: str | None = None, file: str | None = None) 
     return values, known
 
 
-def _word(cell: Any) -> str:
+def _normalize_cell(cell: Any) -> str:
     if cell is None:
         return ""
     if isinstance(cell, numbers.Real) and not isinstance(cell, (bool, np.bool_)):

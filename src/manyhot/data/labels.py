@@ -7,10 +7,11 @@ at `as_targets`, the one door through which every form of Y enters.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,9 +30,11 @@ class LabelSpace:
 
     Args:
         names: Unique, non-empty strings; the order is the order of the columns.
+        is_integer: Whether the labels are whole numbers, so that `decode` gives numbers.
     """
 
     names: tuple[str, ...]
+    is_integer: bool = False
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -39,18 +42,20 @@ class LabelSpace:
         for name in self.names:
             if not isinstance(name, str) or not name:
                 raise InputError(f"label names are non-empty text, got {name!r}")
+            if self.is_integer and not re.fullmatch(r"-?[0-9]+", name):
+                raise InputError(f"label {name!r} is no whole number")
         object.__setattr__(self, "names", tuple(str(name) for name in self.names))
-        twice = [name for name, count in Counter(self.names).items() if count > 1]
-        if twice:
-            raise InputError(f"label names must be unique, found more than once: {twice}")
+        duplicates = [name for name, count in Counter(self.names).items() if count > 1]
+        if duplicates:
+            raise InputError(f"label names must be unique, found more than once: {duplicates}")
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def index(self, name: str) -> int:
+    def index(self, name: str | int) -> int:
         """The column of a label; `InputError` with a suggestion when there is none."""
         try:
-            return self.names.index(name)
+            return self.names.index(str(name) if self.is_integer else name)
         except ValueError:
             raise InputError(f"there is no label {str(name)!r}{did_you_mean(str(name), self.names)}") from None
 
@@ -94,10 +99,10 @@ class LabelSpace:
                     unseen[name] += 1
         return Targets(values, known), dict(unseen) if unknown_labels == "report" else {}
 
-    def decode(self, decisions: np.ndarray) -> list[set[str]]:
-        """0/1 decisions (n, l) -> label sets, one per sample."""
+    def decode(self, decisions: np.ndarray) -> list[set[Any]]:
+        """0/1 decisions (n, l) -> label sets, one per sample; whole numbers where the labels are such."""
         rows = np.asarray(decisions).astype(bool)
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
             raise InputError(f"decisions have shape {rows.shape}, expected (n, {len(self.names)})")
-        names = np.asarray(self.names, dtype=object)
+        names = np.asarray([int(name) for name in self.names] if self.is_integer else self.names, dtype=object)
         return [set(names[row]) for row in rows]

@@ -1,6 +1,6 @@
 """What is known about the labels of every pixel of some images, which may have different sizes.
 
-It is to images what `labels.Targets` is to rows: nothing here knows of files, features or networks. Start reading at
+It is to images what `targets.Targets` is to rows: nothing here knows of files, features or networks. Start reading at
 `as_pixel_targets`, the one door.
 """
 
@@ -33,7 +33,7 @@ class PixelTargets:
     def __post_init__(self) -> None:
         if not self.images:
             raise InputError("there is no image", argument="y")
-        if len({one.n_labels for one in self.images}) > 1 or any(one.values.ndim != 3 for one in self.images):
+        if len({image.n_labels for image in self.images}) > 1 or any(image.values.ndim != 3 for image in self.images):
             raise InputError("the images have unequal numbers of labels", argument="y")
 
     @property
@@ -49,39 +49,40 @@ class PixelTargets:
     @property
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of each image."""
-        return [(one.values.shape[0], one.values.shape[1]) for one in self.images]
+        return [(image.values.shape[0], image.values.shape[1]) for image in self.images]
 
     def take(self, rows: np.ndarray) -> PixelTargets:
         """The targets of the given images (indices or bool mask)."""
-        chosen = np.arange(self.n_samples)[rows].tolist()
-        return PixelTargets(tuple(self.images[k] for k in chosen), tuple(self.files[k] for k in chosen if self.files))
+        indices = np.arange(self.n_samples)[rows].tolist()
+        return PixelTargets(tuple(self.images[k] for k in indices), tuple(self.files[k] for k in indices if self.files))
 
-    def of_images(self) -> Targets:
+    def image_targets(self) -> Targets:
         """Which labels an image has anywhere, (n, l); unknown where no pixel of it is known."""
-        values = np.stack([one.values.any(axis=(0, 1)) for one in self.images])
-        if all(one.known is None for one in self.images):
+        values = np.stack([image.values.any(axis=(0, 1)) for image in self.images])
+        if all(image.known is None for image in self.images):
             return Targets(values)
         everywhere = np.ones(self.n_labels, dtype=bool)
-        known = [everywhere if one.known is None else one.known.any(axis=(0, 1)) for one in self.images]
+        known = [everywhere if image.known is None else image.known.any(axis=(0, 1)) for image in self.images]
         return Targets(values, np.stack(known))
 
     def support(self) -> np.ndarray:
         """Positive pixels per label, int64 (l,)."""
-        return np.asarray(sum(one.support() for one in self.images))
+        return np.asarray(sum(image.support() for image in self.images))
 
     def n_known(self) -> np.ndarray:
         """Known pixels per label, int64 (l,)."""
-        return np.asarray(sum(one.n_known() for one in self.images))
+        return np.asarray(sum(image.n_known() for image in self.images))
 
     def constant_labels(self) -> np.ndarray:
         """Indices of labels whose known pixels are all yes or all no (or that have none)."""
         support = self.support()
         return np.flatnonzero((support == 0) | (support == self.n_known()))
 
-    def in_order(self, order: Sequence[int]) -> PixelTargets:
+    def reorder_labels(self, order: Sequence[int]) -> PixelTargets:
         """The same with the labels in another order."""
         images = (
-            Targets(one.values[..., order], None if one.known is None else one.known[..., order]) for one in self.images
+            Targets(image.values[..., order], None if image.known is None else image.known[..., order])
+            for image in self.images
         )
         return PixelTargets(tuple(images), self.files)
 
@@ -95,7 +96,7 @@ def is_pixel_targets(y: Any) -> bool:
     if isinstance(y, np.ndarray) and y.dtype.kind != "O":
         return y.ndim == 4
     if isinstance(y, (list, tuple, np.ndarray)):
-        return len(y) > 0 and all(isinstance(one, np.ndarray) and one.ndim == 3 for one in y)
+        return len(y) > 0 and all(isinstance(image, np.ndarray) and image.ndim == 3 for image in y)
     return False
 
 
@@ -113,13 +114,15 @@ def as_pixel_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[Label
     if isinstance(y, Targets):
         y = PixelTargets(tuple(Targets(v, None if y.known is None else y.known[k]) for k, v in enumerate(y.values)))
     if not isinstance(y, PixelTargets):
-        found = []
-        for k, one in enumerate(y):
+        images = []
+        for k, image in enumerate(y):
             try:
-                found.append(as_targets(one[None], labels)[1])
+                images.append(as_targets(image[None], labels)[1])
             except InputError as error:
                 raise InputError(error.message, row=k + 1, column=error.column, argument="y") from None
-        y = PixelTargets(tuple(Targets(one.values[0], None if one.known is None else one.known[0]) for one in found))
+        y = PixelTargets(
+            tuple(Targets(image.values[0], None if image.known is None else image.known[0]) for image in images)
+        )
     names = tuple(labels) if labels is not None else tuple(f"label_{j}" for j in range(y.n_labels))
     if len(names) != y.n_labels:
         raise InputError(f"y has {y.n_labels} labels but {len(names)} are named", argument="labels")

@@ -17,7 +17,7 @@ from manyhot.errors import InputError
 
 ColumnKind = Literal["numeric", "boolean", "categorical", "id", "text", "image", "ignored"]
 
-COLUMN_KINDS: tuple[ColumnKind, ...] = ("numeric", "boolean", "categorical", "id", "text", "image", "ignored")
+COLUMN_TYPES: tuple[ColumnKind, ...] = ("numeric", "boolean", "categorical", "id", "text", "image", "ignored")
 
 
 @dataclass(frozen=True)
@@ -27,37 +27,39 @@ class Samples:
     Args:
         features: A polars frame (mixed columns), or a float CSR matrix (n, f) for sparse data.
         feature_names: The f column names, in order; unique.
-        kinds: Column name -> kind, for every name in `feature_names`.
+        column_types: Column name -> kind, for every name in `feature_names`.
         targets: What is known of the labels (n, l), or of those of every pixel of n images; None when the file carries
             none.
-        labels: The names that belong to the columns of `targets` or `listed`; None exactly when both are.
+        labels: The names that belong to the columns of `targets` or `sparse_targets`; None exactly when both are.
         ids: One id per row as text; None when no id column was found (rows are then counted from 1).
         source: Where it came from, for messages.
         notes: Short sentences for the user: what was guessed, ignored or replaced.
-        listed: In place of `targets`, the labels that hold as CSR bool (n, l), where all are known and there are very
-            many of them.
+        sparse_targets: In place of `targets`, the labels that hold as CSR bool (n, l), where all are known and there
+            are very many of them.
         rows: int64 (n,), the number of each row in its file, from 1; None where they are 1 to n.
     """
 
     features: pl.DataFrame | sp.csr_matrix
     feature_names: Sequence[str]
-    kinds: Mapping[str, ColumnKind]
+    column_types: Mapping[str, ColumnKind]
     targets: Targets | PixelTargets | None = None
     labels: LabelSpace | None = None
     ids: np.ndarray | None = None
     source: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
-    listed: sp.csr_matrix | None = None
+    sparse_targets: sp.csr_matrix | None = None
     rows: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         names = list(self.feature_names)
-        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) != len(names) else []
-        if twice:
-            raise InputError(f"column names must be unique, found more than once: {twice}", file=self.source or None)
+        duplicates = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) != len(names) else []
+        if duplicates:
+            raise InputError(
+                f"column names must be unique, found more than once: {duplicates}", file=self.source or None
+            )
         if self.features.shape[1] != len(names):
             raise InputError(f"{self.features.shape[1]} columns but {len(names)} names", file=self.source or None)
-        if (self.targets is None and self.listed is None) != (self.labels is None):
+        if (self.targets is None and self.sparse_targets is None) != (self.labels is None):
             raise InputError("targets and labels come together", file=self.source or None)
         if self.targets is not None and self.targets.n_samples != self.n_samples:
             raise InputError(
@@ -78,17 +80,17 @@ class Samples:
         """The same rows with targets."""
         return replace(self, targets=targets, labels=labels, notes=(*self.notes, *notes))
 
-    def placed(self, error: InputError) -> InputError:
+    def locate_error(self, error: InputError) -> InputError:
         """An error about one of these rows, with the file and the row's number in it."""
         row = error.row if error.row is None or self.rows is None else int(self.rows[error.row - 1])
-        where = {"file": error.file or self.source or None, "column": error.column, "argument": error.argument}
-        return InputError(error.message, row=row, **where)
+        location = {"file": error.file or self.source or None, "column": error.column, "argument": error.argument}
+        return InputError(error.message, row=row, **location)
 
     def row_numbers(self) -> np.ndarray:
         """The number of each row in its file, from 1."""
         return np.arange(1, self.n_samples + 1) if self.rows is None else self.rows
 
-    def ids_or_numbers(self) -> np.ndarray:
+    def row_ids(self) -> np.ndarray:
         """One id per row, as text: the file's own, or the row's number counted from 1."""
         if self.ids is not None:
             return self.ids

@@ -38,7 +38,7 @@ class Encoded(NamedTuple):
     targets: Targets
 
 
-class Column:
+class ColumnFile:
     """Rows of one shape and type, one after another in a temporary file.
 
     Args:
@@ -64,7 +64,7 @@ class Column:
         try:
             self.file.write(np.ascontiguousarray(rows, dtype=self.dtype).data.cast("B") if rows.size else b"")
         except OSError as error:
-            raise _full(self.folder, error) from None
+            raise _disk_error(self.folder, error) from None
         self.n_rows += len(rows)
         self._map = None
 
@@ -74,7 +74,7 @@ class Column:
             try:
                 self.file.flush()
             except OSError as error:
-                raise _full(self.folder, error) from None
+                raise _disk_error(self.folder, error) from None
             shape = (self.n_rows, *self.shape)
             is_empty = not self.n_rows or 0 in self.shape
             self._map = (
@@ -99,7 +99,7 @@ class Shards:
         self.folder = folder
         self.n_rows = 0
         self._stack = ExitStack()
-        self._columns: dict[str, Column] = {}
+        self._columns: dict[str, ColumnFile] = {}
         self._widths: dict[str, int] = {}
         self._has_unknown = False
         try:
@@ -184,9 +184,9 @@ class Shards:
         start = int(ends.rows(low - 1, low)[0]) if low else 0
         return start, int(ends.rows(high - 1, high)[0]) if high else 0
 
-    def _column(self, name: str) -> Column:
+    def _column(self, name: str) -> ColumnFile:
         if name not in self._columns:
-            self._columns[name] = Column(self._stack.enter_context(_nameless(self.folder)), self.folder)
+            self._columns[name] = ColumnFile(self._stack.enter_context(_open_unnamed(self.folder)), self.folder)
         return self._columns[name]
 
 
@@ -214,21 +214,21 @@ class WindowAssignment:
         edges = self.edges()
         n = len(edges) - 1
         order = np.random.default_rng([self.seed, 3, number]).permutation(n)
-        chosen = np.sort(order[window * n // self.n_windows : (window + 1) * n // self.n_windows])
-        return [(int(edges[k]), int(edges[k + 1])) for k in chosen]
+        shards = np.sort(order[window * n // self.n_windows : (window + 1) * n // self.n_windows])
+        return [(int(edges[k]), int(edges[k + 1])) for k in shards]
 
     def sizes(self) -> tuple[int, int]:
         """Rows of the smallest and of the largest window that can come up."""
-        return self.least_and_most(np.diff(self.edges()))
+        return self.min_and_max(np.diff(self.edges()))
 
-    def least_and_most(self, by_shard: np.ndarray) -> tuple[int, int]:
+    def min_and_max(self, shard_counts: np.ndarray) -> tuple[int, int]:
         """The least and the most that the shards of a window can add up to, of a count (shards,) of each."""
-        counts = np.sort(by_shard)
+        counts = np.sort(shard_counts)
         k = len(counts) // self.n_windows
         return int(counts[:k].sum()), int(counts[-k:].sum())
 
 
-def joined(parts: list[Encoded]) -> Encoded:
+def concatenate(parts: list[Encoded]) -> Encoded:
     """The rows of several, one after another."""
     if len(parts) == 1:
         return parts[0]
@@ -238,7 +238,7 @@ def joined(parts: list[Encoded]) -> Encoded:
         else np.concatenate([part.blocks[name] for part in parts])
         for name, block in parts[0].blocks.items()
     }
-    return Encoded(blocks, Targets.joined([part.targets for part in parts]))
+    return Encoded(blocks, Targets.concatenate([part.targets for part in parts]))
 
 
 def row_bytes(blocks: Mapping[str, Any], targets: Targets) -> float:
@@ -248,7 +248,7 @@ def row_bytes(blocks: Mapping[str, Any], targets: Targets) -> float:
     return (sum(sizes) + targets.values.size * (1 if targets.known is None else 2)) / n
 
 
-def refuse_full_disk(folder: Path, n_bytes: float) -> None:
+def check_disk_space(folder: Path, n_bytes: float) -> None:
     """Raise `InputError` when a folder has less room than that, or is not there."""
     try:
         free = shutil.disk_usage(folder).free
@@ -262,11 +262,11 @@ def refuse_full_disk(folder: Path, n_bytes: float) -> None:
         )
 
 
-def _nameless(folder: Path) -> IO[bytes]:
+def _open_unnamed(folder: Path) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder)
 
 
-def _full(folder: Path, error: OSError) -> OutputError:
+def _disk_error(folder: Path, error: OSError) -> OutputError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(
             f"{folder}: the disk is full; free some space, or name another folder (stream_folder, --stream-folder)"

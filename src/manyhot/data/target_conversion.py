@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.label_cells import indicator, label_names
+from manyhot.data.label_cells import label_names, parse_indicator
 from manyhot.data.labels import LabelSpace, UnknownLabels
 from manyhot.data.targets import Targets, check_size
 from manyhot.errors import InputError
@@ -24,8 +24,8 @@ def as_targets(
     Args:
         Y: A multi-hot array (n, l) or a deeper one with the label axis last, a scipy sparse matrix, a pandas or
             polars frame of indicator columns, or a sequence of label sets. NaN, None and `?` mean unknown.
-        labels: The names and their order. None: the frame's column names, the sorted names found in label sets,
-            or `label_0`, `label_1`, ... for arrays.
+        labels: The names and their order. None: the frame's column names, the sorted names found in label sets
+            (whole numbers by value), or `label_0`, `label_1`, ... for arrays.
         unknown_labels: What to do with names outside `labels` in label sets.
 
     Returns:
@@ -62,13 +62,35 @@ def as_targets(
     if cells and all(_is_indicator_row(c) for c in cells) and len({len(c) for c in cells}) == 1 and len(cells[0]) > 0:
         return (*_from_array(np.asarray(cells, dtype=object), labels), {})
     sets = [None if _is_missing(c) else label_names(c, row=i + 1) for i, c in enumerate(cells)]
+    is_integer = _are_integers(cells)
     if labels is None:
-        labels = sorted({name for names in sets if names is not None for name in names})
+        found = {name for names in sets if names is not None for name in names}
+        labels = sorted(found, key=int) if is_integer else sorted(found)
         if not labels:
-            raise InputError("no row carries any label, so there is nothing to learn", argument="Y")
-    space = LabelSpace(tuple(labels))
+            raise InputError("no row has any label, so there is nothing to learn", argument="Y")
+    space = LabelSpace(tuple(labels), is_integer)
     targets, unseen = space.encode(sets, unknown_labels)
     return space, targets, unseen
+
+
+def unseen_labels(Y: Any, space: LabelSpace) -> np.ndarray | None:
+    """Which label sets name a label outside a space, bool (n,); None where Y is not a sequence of label sets."""
+    if sp.issparse(Y) or isinstance(Y, (str, bytes)) or not isinstance(Y, Iterable) or getattr(Y, "ndim", 1) > 1:
+        return None
+    frame = nw.from_native(Y, eager_only=True, pass_through=True)
+    if isinstance(frame, nw.DataFrame):
+        return None
+    cells = frame.to_list() if isinstance(frame, nw.Series) else list(Y)
+    if all(isinstance(cell, numbers.Number) or _is_indicator_row(cell) for cell in cells):
+        return None
+    known = set(space.names)
+    return np.array([not _is_missing(cell) and not known.issuperset(label_names(cell)) for cell in cells], dtype=bool)
+
+
+def _are_integers(cells: Sequence[Any]) -> bool:
+    """Whether every label in these sets is a whole number."""
+    labels = [label for cell in cells if not _is_missing(cell) for label in cell]
+    return bool(labels) and all(isinstance(label, numbers.Integral) for label in labels)
 
 
 def _is_missing(cell: Any) -> bool:
@@ -102,7 +124,7 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
         series = columns[position[name]]
         has_gap = bool(series.is_null().any())
         cells = np.asarray(series.to_list(), dtype=object) if has_gap else series.to_numpy()
-        pairs.append(indicator(cells, name=name))
+        pairs.append(parse_indicator(cells, name=name))
     values = np.stack([v for v, _ in pairs], axis=1) if pairs else np.zeros((len(frame), 0), bool)
     known = np.stack([k for _, k in pairs], axis=1) if pairs else values.copy()
     return space, Targets(values, known)
@@ -115,9 +137,9 @@ def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace
     space = LabelSpace(tuple(labels) if labels is not None else tuple(f"label_{j}" for j in range(n_labels)))
     if Y.dtype.kind in "biuf":
         known = ~np.isnan(Y) if Y.dtype.kind == "f" else np.ones(Y.shape, dtype=bool)
-        wrong = np.argwhere(known & (Y != 0) & (Y != 1))
-        if len(wrong):
-            first = tuple(wrong[0])
+        invalid = np.argwhere(known & (Y != 0) & (Y != 1))
+        if len(invalid):
+            first = tuple(invalid[0])
             raise InputError(
                 f"a target is {Y[first]!s}, expected 0, 1 or unknown (NaN)",
                 row=int(first[0]) + 1,
@@ -125,7 +147,7 @@ def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace
                 argument="Y",
             )
         return space, Targets(known & (Y == 1), known)
-    pairs = [indicator(Y[..., j].reshape(-1), name=space.names[j]) for j in range(n_labels)]
+    pairs = [parse_indicator(Y[..., j].reshape(-1), name=space.names[j]) for j in range(n_labels)]
     values = np.stack([v for v, _ in pairs], axis=-1).reshape(Y.shape)
     known = np.stack([k for _, k in pairs], axis=-1).reshape(Y.shape)
     return space, Targets(values, known)

@@ -12,7 +12,7 @@ from manyhot.data.feature_input import is_frame
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets, is_pixel_targets
 from manyhot.data.samples import Samples
-from manyhot.data.target_conversion import as_targets
+from manyhot.data.target_conversion import as_targets, unseen_labels
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
@@ -23,8 +23,8 @@ def parse_targets(
     """Targets of any form -> label space, targets, and the two classes when y was one binary target.
 
     Args:
-        y: What `labels.as_targets` takes, or one binary target (n,) as scikit-learn has it: an array or list of
-            numbers with at most two distinct values, or an array of text with two. The higher value is yes.
+        y: What `target_conversion.as_targets` takes, or one binary target (n,) as scikit-learn has it: an array or list
+            of numbers with at most two distinct values, or an array of text with two. The higher value is yes.
         names: The labels and their order, or None.
         classes: The two values of a binary target, when they are known already.
 
@@ -40,10 +40,10 @@ def parse_targets(
         return (*as_targets(y, names)[:2], None)
     if classes is None:
         classes = _two_classes(column)
-    wrong = np.flatnonzero(~np.isin(column, classes))
-    if wrong.size:
-        found = column[wrong[0]].item()
-        raise InputError(f"got {found!r}, expected one of {classes.tolist()}", row=int(wrong[0]) + 1, argument="y")
+    invalid = np.flatnonzero(~np.isin(column, classes))
+    if invalid.size:
+        value = column[invalid[0]].item()
+        raise InputError(f"got {value!r}, expected one of {classes.tolist()}", row=int(invalid[0]) + 1, argument="y")
     space = LabelSpace(tuple(names) if names is not None else (str(classes[1]),))
     return space, Targets((column == classes[1])[:, None]), classes
 
@@ -97,8 +97,10 @@ def _two_classes(column: np.ndarray) -> np.ndarray:
 def resolve_targets(samples: Samples | None, y: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
     """y, or the targets that samples carry, and the names of the labels where they are known."""
     if samples is not None and y is None:
-        if samples.listed is not None:
-            raise InputError("these samples list very many labels; ManyLabelClassifier takes them", argument="y")
+        if samples.sparse_targets is not None:
+            raise InputError(
+                "these samples list very many labels; ExtremeMultiLabelClassifier takes them", argument="y"
+            )
         if samples.targets is None or samples.labels is None:
             raise InputError("these samples carry no labels", argument="y")
         return samples.targets, samples.labels.names
@@ -107,6 +109,23 @@ def resolve_targets(samples: Samples | None, y: Any, labels: Sequence[str] | Non
             "requires y to be passed, but the target y is None; expected label sets or an array (n, l)", argument="y"
         )
     return y, labels
+
+
+def parse_named_targets(X: Any, y: Any, labels: Sequence[str] | None) -> tuple[LabelSpace, Targets]:
+    """Targets whose columns have names, as labels that are added need them.
+
+    Args:
+        X: The rows; `Samples` bring their own targets when y is None.
+        y: As for `parse_targets`.
+        labels: Names of the columns of y, when y has none.
+
+    Raises:
+        InputError: Numbers without names.
+    """
+    y, names = resolve_targets(X if isinstance(X, Samples) else None, y, labels)
+    if names is None and (sp.issparse(y) or (isinstance(y, np.ndarray) and y.dtype.kind in "biuf")):
+        raise InputError("the columns of y have no names; say labels=[...]", argument="labels")
+    return parse_targets(y, names)[:2]
 
 
 def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None = None) -> Targets:
@@ -124,16 +143,36 @@ def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None 
     y, names = resolve_targets(X if isinstance(X, Samples) else None, y, None)
     if isinstance(y, Targets):
         if names is None or tuple(names) == space.names:
-            return _fitting(y, space)
+            return _check_n_labels(y, space)
         if sorted(names) != sorted(space.names):
             raise InputError(f"the labels are {list(names)[:8]}, expected {list(space.names)[:8]}", argument="y")
         order = [list(names).index(name) for name in space.names]
         return Targets(y.values[..., order], None if y.known is None else y.known[..., order])
     is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
-    return _fitting(parse_targets(y, None if is_numbers else space.names, classes)[1], space)
+    return _check_n_labels(parse_targets(y, None if is_numbers else space.names, classes)[1], space)
 
 
-def pixel_targets_in_order(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
+def align_scored_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None) -> tuple[Targets, np.ndarray]:
+    """Targets for scoring, where label sets may name labels that the model does not know.
+
+    Args:
+        X: As for `align_targets`.
+        y: As for `align_targets`.
+        space: The model's labels.
+        classes: The two values of a binary target.
+
+    Returns:
+        Targets (n, l), and bool (n,), rows whose label set has a further label, so that no prediction can equal it.
+    """
+    is_samples = isinstance(X, Samples) and y is None
+    unseen = None if is_samples or classes is not None or y is None else unseen_labels(y, space)
+    if unseen is None:
+        targets = align_targets(X, y, space, classes)
+        return targets, np.zeros(targets.n_samples, dtype=bool)
+    return as_targets(y, space.names, unknown_labels="ignore")[1], unseen
+
+
+def align_pixel_targets(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
     """Targets of pixels in the order of a model's labels: by name where y carries names, else column by column.
 
     Args:
@@ -148,10 +187,10 @@ def pixel_targets_in_order(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
     if not is_pixel_targets(y):
         raise InputError("the model gives every pixel its labels, so targets are (n, h, w, l)", argument="y")
     n_labels = int(y.n_labels if isinstance(y, PixelTargets) else y[0].shape[-1])
-    found, targets = as_pixel_targets(y, names or (space.names if len(space) == n_labels else None))
-    if sorted(found.names) != sorted(space.names):
-        raise InputError(f"the labels are {list(found.names)[:8]}, expected {list(space.names)[:8]}", argument="y")
-    return targets.in_order([found.names.index(name) for name in space.names])
+    y_space, targets = as_pixel_targets(y, names or (space.names if len(space) == n_labels else None))
+    if sorted(y_space.names) != sorted(space.names):
+        raise InputError(f"the labels are {list(y_space.names)[:8]}, expected {list(space.names)[:8]}", argument="y")
+    return targets.reorder_labels([y_space.names.index(name) for name in space.names])
 
 
 def check_row_counts(features: Any, targets: Targets | sp.csr_matrix) -> None:
@@ -161,7 +200,7 @@ def check_row_counts(features: Any, targets: Targets | sp.csr_matrix) -> None:
         raise InputError(f"X has {features.shape[0]} rows but y has {n_targets}", argument="y")
 
 
-def _fitting(targets: Targets, space: LabelSpace) -> Targets:
+def _check_n_labels(targets: Targets, space: LabelSpace) -> Targets:
     if targets.n_labels != len(space):
         raise InputError(f"y has {targets.n_labels} labels, expected {len(space)}", argument="y")
     return targets

@@ -55,7 +55,7 @@ class Targets:
         return Targets(self.values[rows], None if self.known is None else self.known[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence[Targets]) -> Targets:
+    def concatenate(cls, parts: Sequence[Targets]) -> Targets:
         """The rows of several targets of the same labels, one after another."""
         has_unknown = any(part.known is not None for part in parts)
         known = np.concatenate([part.known_mask() for part in parts]) if has_unknown else None
@@ -88,7 +88,7 @@ def check_size(n_rows: int, n_labels: int) -> None:
     """
     if n_rows * n_labels > MAX_TARGETS:
         raise InputError(
-            f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ManyLabelClassifier "
-            "(manyhot train --many) keeps targets sparse and answers with the best labels of a row",
+            f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ExtremeMultiLabelClassifier "
+            "(manyhot train --extreme) keeps targets sparse and answers with the best labels of a row",
             argument="y",
         )

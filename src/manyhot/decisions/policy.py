@@ -1,8 +1,8 @@
 """From raw scores to answers: calibrate, decide, and hold to the rules between labels, as one thing that is fitted.
 
-It joins `calibrate`, `decide`, `rules` and `risk`, and knows of networks, features and files nothing at all. Raw scores
-are what the members give together, as probabilities; everything here is fitted on scores of rows that the scoring
-members never saw. Start reading at `DecisionPolicy`, then `fit_policy`.
+It joins `calibration`, `decision`, `rules` and `risk`, and knows of networks, features and files nothing at all. Raw
+scores are what the members give together, as probabilities; everything here is fitted on scores of rows that the
+scoring members never saw. Start reading at `DecisionPolicy`, then `fit_policy`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,15 @@ from manyhot.data.deduplication import merge_duplicates
 from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import stratified_folds
 from manyhot.data.targets import Targets
-from manyhot.decisions import calibration as calibrate
-from manyhot.decisions import thresholds as decide
+from manyhot.decisions import calibration as calibration_module
+from manyhot.decisions import thresholds as threshold_module
 from manyhot.decisions.calibration import Calibration
 from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.rules.rules import BoundRules, Rules
 from manyhot.errors import InputError
 
-HONEST_FOLDS = 2
+REPORT_FOLDS = 2
 """Parts for the report's own maps and thresholds; many parts hedge against a bad threshold, which flatters."""
-UNTUNED = ("half", "top_k")
-"""Decisions that learn nothing from scores."""
-PLAN_FIELDS = {"top_k": {"k": "top_k"}, "f1_macro": {"least_f1": "least_f1"}}
-"""Decision -> its settings that are fields of `TrainingConfig` of their own; all others are in `decide_settings`."""
 SPREAD_FOLDS = 5
 """Parts of the rows that are left out in turn to see how far a threshold moves."""
 
@@ -46,7 +42,7 @@ class DecisionPolicy:
         decision: Calibrated scores -> yes or no.
         rules: What holds between labels.
         guarantee: Thresholds with a promise, which are used instead of `decision` and know no rules.
-        is_given: Whether thresholds of `decision` were set by hand.
+        is_manual: Whether thresholds of `decision` were set by hand.
 
     Raises:
         InputError: Rules that do not suit the labels, or contradict each other.
@@ -54,10 +50,10 @@ class DecisionPolicy:
 
     space: LabelSpace
     calibration: Calibration
-    decision: decide.Decision
+    decision: threshold_module.Decision
     rules: Rules = field(default_factory=Rules)
     guarantee: Guarantee | None = None
-    is_given: bool = False
+    is_manual: bool = False
     _bound: BoundRules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -70,11 +66,11 @@ class DecisionPolicy:
             return self.guarantee.thresholds
         return None if self.decision.thresholds is None else self.decision.thresholds.values
 
-    def scores(self, raw: np.ndarray) -> np.ndarray:
+    def calibrate(self, raw: np.ndarray) -> np.ndarray:
         """Raw scores -> calibrated ones, in the same shape and type."""
         return self.calibration.apply(raw)
 
-    def answers(self, scores: np.ndarray) -> np.ndarray:
+    def decide(self, scores: np.ndarray) -> np.ndarray:
         """Calibrated scores (n, l) -> bool (n, l)."""
         if self.guarantee is not None:
             return self.guarantee.apply(scores)
@@ -82,7 +78,7 @@ class DecisionPolicy:
             return self.decision.apply(scores)
         return self._bound.apply(self.decision.margins(scores))
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """How scores become answers, as plain values."""
         return {
             "decision": self.decision.name,
@@ -91,9 +87,9 @@ class DecisionPolicy:
             "rules": self.rules.to_spec(),
         }
 
-    def with_decision(self, decision: decide.Decision, is_given: bool = False) -> DecisionPolicy:
+    def with_decision(self, decision: threshold_module.Decision, is_manual: bool = False) -> DecisionPolicy:
         """The same with another decision; a guarantee does not outlive the thresholds that it was made for."""
-        return replace(self, decision=decision, guarantee=None, is_given=is_given)
+        return replace(self, decision=decision, guarantee=None, is_manual=is_manual)
 
     def with_rules(self, rules: Rules) -> DecisionPolicy:
         """The same with other rules.
@@ -116,34 +112,37 @@ class DecisionPolicy:
         return replace(self, guarantee=guarantee)
 
 
-def rules_of(plan: TrainingConfig) -> Rules:
-    """The rules that a plan names."""
-    return Rules(plan.implies, plan.exclusive, plan.least_labels, plan.most_labels)
+def build_rules(config: TrainingConfig) -> Rules:
+    """The rules that a config names."""
+    return Rules(config.implies, config.exclusive, config.min_labels, config.max_labels)
 
 
-def decision_settings(plan: TrainingConfig) -> dict[str, Any]:
-    """What the plan says about its decision: the arguments of the decision's constructor by name."""
-    own = {name: getattr(plan, field) for name, field in PLAN_FIELDS.get(plan.decide, {}).items()}
-    return {**own, **(plan.decide_settings or {})}
+def decision_params(config: TrainingConfig) -> dict[str, Any]:
+    """What the config says about its decision: the arguments of the decision's constructor by name."""
+    config_values = {
+        name: getattr(config, field)
+        for name, field in threshold_module.DECISIONS[config.decision].config_fields.items()
+    }
+    return {**config_values, **(config.decision_params or {})}
 
 
-def untrained_policy(plan: TrainingConfig, space: LabelSpace) -> DecisionPolicy:
-    """A decider that learned nothing: raw scores, and thresholds that need no fitting (0.5 where the plan's do).
+def untrained_policy(config: TrainingConfig, space: LabelSpace) -> DecisionPolicy:
+    """A policy that learned nothing: raw scores, and thresholds that need no fitting (0.5 where the config's do).
 
     Raises:
         InputError: Settings or rules that do not suit these labels.
     """
-    decision = decide.build(plan.decide, decision_settings(plan), space)
-    if is_tuned(plan):
-        decision = decide.build("half")
+    decision = threshold_module.build(config.decision, decision_params(config), space)
+    if is_tuned(config):
+        decision = threshold_module.build("fixed")
     return DecisionPolicy(
-        space, Calibration.none(len(space)), decision.fit(*placeholder_row(len(space))), rules_of(plan)
+        space, Calibration.none(len(space)), decision.fit(*placeholder_row(len(space))), build_rules(config)
     )
 
 
-def is_tuned(plan: TrainingConfig) -> bool:
-    """Whether the plan's decision learns from scores."""
-    return plan.decide not in UNTUNED
+def is_tuned(config: TrainingConfig) -> bool:
+    """Whether the config's decision learns from scores."""
+    return threshold_module.DECISIONS[config.decision].learns_from_scores
 
 
 class UniqueScores(NamedTuple):
@@ -152,18 +151,18 @@ class UniqueScores(NamedTuple):
     Attributes:
         raw: Scores (u, l), equal rows once.
         targets: Their targets.
-        times: int64 (u,), how often each counts.
-        place: int64 (n,), where each original row is now.
+        counts: int64 (u,), how often each counts.
+        inverse: int64 (n,), where each original row is now.
     """
 
     raw: np.ndarray
     targets: Targets
-    times: np.ndarray
-    place: np.ndarray
+    counts: np.ndarray
+    inverse: np.ndarray
 
     def take(self, rows: np.ndarray) -> UniqueScores:
         """Some of the rows, each in its own place."""
-        return UniqueScores(self.raw[rows], self.targets.take(rows), self.times[rows], np.arange(len(rows)))
+        return UniqueScores(self.raw[rows], self.targets.take(rows), self.counts[rows], np.arange(len(rows)))
 
 
 def merge_equal_scores(raw: np.ndarray, targets: Targets, weights: np.ndarray) -> UniqueScores:
@@ -175,19 +174,19 @@ def merge_equal_scores(raw: np.ndarray, targets: Targets, weights: np.ndarray) -
         weights: float (n,), above 0.
     """
     merged = merge_duplicates({"scores": raw}, targets, weights)
-    return UniqueScores(raw[merged.rows], targets.take(merged.rows), integer_weights(merged.weights), merged.place)
+    return UniqueScores(raw[merged.rows], targets.take(merged.rows), integer_weights(merged.weights), merged.inverse)
 
 
 def integer_weights(weights: np.ndarray) -> np.ndarray:
     """How often each row counts: whole weights as they are, others in tenths of their mean."""
-    whole = np.rint(weights)
-    if np.array_equal(whole, weights) and whole.sum() <= 100 * len(whole):
-        return whole.astype(np.int64)
+    rounded = np.rint(weights)
+    if np.array_equal(rounded, weights) and rounded.sum() <= 100 * len(rounded):
+        return rounded.astype(np.int64)
     return np.maximum(1, np.rint(10 * weights / weights.mean())).astype(np.int64)
 
 
 def fit_policy(
-    plan: TrainingConfig,
+    config: TrainingConfig,
     space: LabelSpace,
     rows: UniqueScores,
     has_spread: bool = True,
@@ -196,68 +195,70 @@ def fit_policy(
     """Calibrate raw scores, then choose thresholds on the calibrated ones.
 
     Args:
-        plan: `calibrate`, `decide`, the settings of both, the rules and the seed.
+        config: `calibration`, `decision`, the settings of both, the rules and the seed.
         space: The names of the l labels.
         rows: Raw scores with their targets.
         has_spread: Whether to find out how far thresholds move when some rows are left out.
         calibration: The calibration to go by, where there is one already.
     """
-    calibration = calibration or _calibration(plan, rows)
+    calibration = calibration or _fit_calibration(config, rows)
     scores, targets = calibration.apply(rows.raw), rows.targets
-    decision = decide.build(plan.decide, decision_settings(plan), space)
-    if (rows.times == 1).all():
+    decision = threshold_module.build(config.decision, decision_params(config), space)
+    if (rows.counts == 1).all():
         decision = decision.fit(scores, targets)
     else:
-        repeated = np.repeat(np.arange(len(scores)), rows.times)
+        repeated = np.repeat(np.arange(len(scores)), rows.counts)
         decision = decision.fit(scores[repeated], targets.take(repeated))
-    if has_spread and is_tuned(plan) and len(scores) >= 2 * SPREAD_FOLDS:
-        folds = stratified_folds(targets, SPREAD_FOLDS, plan.seed)
-        decision = decide.with_spread(decision, scores, targets, folds)
-    return DecisionPolicy(space, calibration, decision, rules_of(plan))
+    if has_spread and is_tuned(config) and len(scores) >= 2 * SPREAD_FOLDS:
+        folds = stratified_folds(targets, SPREAD_FOLDS, config.random_state)
+        decision = threshold_module.with_spread(decision, scores, targets, folds)
+    return DecisionPolicy(space, calibration, decision, build_rules(config))
 
 
-def _calibration(plan: TrainingConfig, rows: UniqueScores) -> Calibration:
-    is_deployed = plan.members == 1
-    return calibrate.fit(rows.raw, rows.targets, plan.calibrate, plan.seed, rows.times, is_deployed)
+def _fit_calibration(config: TrainingConfig, rows: UniqueScores) -> Calibration:
+    is_deployed = config.n_members == 1
+    return calibration_module.fit(
+        rows.raw, rows.targets, config.calibration, config.random_state, rows.counts, is_deployed
+    )
 
 
 def cross_fitted_decisions(
-    plan: TrainingConfig, space: LabelSpace, rows: UniqueScores
+    config: TrainingConfig, space: LabelSpace, rows: UniqueScores
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores and answers for the report: each row by maps and thresholds that were fitted on the other half.
 
     Args:
-        plan: As for `fit_policy`.
+        config: As for `fit_policy`.
         space: The names of the l labels.
         rows: Raw scores with their targets.
 
     Returns:
         Calibrated scores (n, l) in the type of the raw ones, and answers, bool (n, l), of the rows as they came.
     """
-    scores, answers = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
-    for others, here in _halves(plan, rows):
-        decider = fit_policy(plan, space, others, False)
-        scores[here] = decider.scores(rows.raw[here])
-        answers[here] = decider.answers(scores[here])
-    return scores[rows.place], answers[rows.place]
+    scores, decisions = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
+    for train_rows, fold_rows in _cross_fit_splits(config, rows):
+        policy = fit_policy(config, space, train_rows, False)
+        scores[fold_rows] = policy.calibrate(rows.raw[fold_rows])
+        decisions[fold_rows] = policy.decide(scores[fold_rows])
+    return scores[rows.inverse], decisions[rows.inverse]
 
 
-def honest_scores(plan: TrainingConfig, rows: UniqueScores) -> np.ndarray:
+def cross_fitted_scores(config: TrainingConfig, rows: UniqueScores) -> np.ndarray:
     """The scores of `cross_fitted_decisions` alone."""
     scores = np.empty_like(rows.raw)
-    for others, here in _halves(plan, rows):
-        scores[here] = _calibration(plan, others).apply(rows.raw[here])
-    return scores[rows.place]
+    for train_rows, fold_rows in _cross_fit_splits(config, rows):
+        scores[fold_rows] = _fit_calibration(config, train_rows).apply(rows.raw[fold_rows])
+    return scores[rows.inverse]
 
 
-def _halves(plan: TrainingConfig, rows: UniqueScores) -> Iterator[tuple[UniqueScores, np.ndarray]]:
+def _cross_fit_splits(config: TrainingConfig, rows: UniqueScores) -> Iterator[tuple[UniqueScores, np.ndarray]]:
     """Rows to fit on, and which rows they are for (indices); a single row is for itself."""
     n = len(rows.raw)
-    if n < HONEST_FOLDS:
+    if n < REPORT_FOLDS:
         yield rows, np.arange(n)
         return
-    folds = stratified_folds(rows.targets, HONEST_FOLDS, plan.seed)
-    for fold in range(HONEST_FOLDS):
+    folds = stratified_folds(rows.targets, REPORT_FOLDS, config.random_state)
+    for fold in range(REPORT_FOLDS):
         yield rows.take(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.errors import OutputError
-from manyhot.files import put, replacing
+from manyhot.files import atomic_write, write_all
 
 MIN_ROWS = 32
 """Fewer new rows than this are not worth a file."""
@@ -36,79 +36,79 @@ class FeatureCache:
     def __init__(self, folder: Path | None, width: int) -> None:
         self.folder = folder
         self._type = np.dtype([("key", "V16"), ("row", "<f4", (width,))])
-        self._forget()
+        self._clear()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "_type": self._type}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._forget()
+        self._clear()
 
     def find(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
-        """The row of each key (see `key_of`), None where it is not known."""
-        self._look()
+        """The row of each key (see `content_key`), None where it is not known."""
+        self._load_new_files()
         return [self._row(key) for key in keys]
 
     def add(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
         """Keep float32 (n, width) rows of n keys; what cannot be written stays in memory, where there is room."""
-        piece = np.zeros(len(keys), dtype=self._type)
-        piece["key"], piece["row"] = keys, rows
+        block = np.zeros(len(keys), dtype=self._type)
+        block["key"], block["row"] = keys, rows
         if self.folder is not None and len(keys) >= MIN_ROWS:
             with suppress(OutputError, OSError):
-                return self._take(self._written(piece, keys))
-        if self._n_bytes + piece.nbytes <= MEMORY_BYTES:
-            self._n_bytes += piece.nbytes
-            self._take(piece)
+                return self._add_block(self._write_file(block, keys))
+        if self._n_bytes + block.nbytes <= MEMORY_BYTES:
+            self._n_bytes += block.nbytes
+            self._add_block(block)
 
     def _row(self, key: bytes) -> np.ndarray | None:
-        if key not in self._places:
+        if key not in self._positions:
             return None
-        piece, place = self._places[key]
-        row: np.ndarray = self._pieces[piece]["row"][place]
+        block_index, position = self._positions[key]
+        row: np.ndarray = self._blocks[block_index]["row"][position]
         return row if np.isfinite(row).all() else None
 
-    def _forget(self) -> None:
-        self._pieces: list[np.ndarray] = []
-        self._places: dict[bytes, tuple[int, int]] = {}
-        self._seen: set[str] = set()
+    def _clear(self) -> None:
+        self._blocks: list[np.ndarray] = []
+        self._positions: dict[bytes, tuple[int, int]] = {}
+        self._loaded_files: set[str] = set()
         self._n_bytes = 0
 
-    def _look(self) -> None:
+    def _load_new_files(self) -> None:
         """Take in the files that have come up since; a damaged one is passed over."""
         if self.folder is None or not self.folder.is_dir():
             return
         for path in sorted(self.folder.glob("*.npy")):
-            if path.name not in self._seen:
-                self._seen.add(path.name)
+            if path.name not in self._loaded_files:
+                self._loaded_files.add(path.name)
                 with suppress(ValueError, OSError, EOFError):
-                    self._take(self._opened(path))
+                    self._add_block(self._open_file(path))
 
-    def _opened(self, path: Path) -> np.ndarray:
-        piece = np.load(path, mmap_mode="r", allow_pickle=False)
-        if piece.dtype != self._type or piece.ndim != 1:
+    def _open_file(self, path: Path) -> np.ndarray:
+        block = np.load(path, mmap_mode="r", allow_pickle=False)
+        if block.dtype != self._type or block.ndim != 1:
             raise ValueError("not the rows of this function")
-        return piece
+        return block
 
-    def _written(self, piece: np.ndarray, keys: Sequence[bytes]) -> np.ndarray:
+    def _write_file(self, block: np.ndarray, keys: Sequence[bytes]) -> np.ndarray:
         assert self.folder is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{hashlib.blake2b(b''.join(keys), digest_size=16).hexdigest()}.npy"
         content = io.BytesIO()
-        np.save(content, piece, allow_pickle=False)
-        with replacing(path) as descriptor:
-            put(descriptor, content.getbuffer())
-        self._seen.add(path.name)
-        return self._opened(path)
+        np.save(content, block, allow_pickle=False)
+        with atomic_write(path) as descriptor:
+            write_all(descriptor, content.getbuffer())
+        self._loaded_files.add(path.name)
+        return self._open_file(path)
 
-    def _take(self, piece: np.ndarray) -> None:
-        number = len(self._pieces)
-        self._pieces.append(piece)
-        for place, key in enumerate(piece["key"].tolist()):
-            self._places.setdefault(key, (number, place))
+    def _add_block(self, block: np.ndarray) -> None:
+        block_index = len(self._blocks)
+        self._blocks.append(block)
+        for position, key in enumerate(block["key"].tolist()):
+            self._positions.setdefault(key, (block_index, position))
 
 
-def key_of(content: str | np.ndarray) -> bytes:
+def content_key(content: str | np.ndarray) -> bytes:
     """What a text, or the numbers of one image, are known by, 16 bytes."""
-    given = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else np.ascontiguousarray(content).data
-    return hashlib.blake2b(given, digest_size=16).digest()
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else np.ascontiguousarray(content).data
+    return hashlib.blake2b(data, digest_size=16).digest()

@@ -1,6 +1,6 @@
 """What a person would call each input of a row: columns, levels and words, and their shares of the blocks' inputs.
 
-Start reading at `FeatureSources`; tables make theirs in `table.py`, words come from `shares.py`.
+Start reading at `FeatureSources`; tables make theirs in `tabular.py`, words come from `text/word_shares.py`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ class FeatureSources(NamedTuple):
     """The s things of one row that its inputs come from.
 
     Attributes:
-        what: What each is called: a column, "column = level", "column = missing", or a word.
+        names: What each is called: a column, "column = level", "column = missing", or a word.
         column: The column that each belongs to.
         shares: Block -> CSR float64 (s, c): what share of each input is whose. c counts all columns of a dense block,
             the entries of the row, in their order, of a CSR block.
         texts: Column of text -> the row's text, where words were found.
     """
 
-    what: Sequence[str]
+    names: Sequence[str]
     column: Sequence[str]
     shares: Mapping[str, sp.csr_matrix]
     texts: Mapping[str, str]
 
 
-def grouped(owners: Sequence[int] | np.ndarray, n_sources: int) -> sp.csr_matrix:
+def ownership_shares(owners: Sequence[int] | np.ndarray, n_sources: int) -> sp.csr_matrix:
     """Shares (n_sources, c) of c inputs that belong to one source each."""
     owners = np.asarray(owners, dtype=np.int64)
     return sp.csr_matrix((np.ones(len(owners)), (owners, np.arange(len(owners)))), shape=(n_sources, len(owners)))
 
 
-def columns_as_sources(
+def column_sources(
     name: str, block: np.ndarray | sp.csr_matrix, names: Sequence[str], gaps: Sequence[int] | np.ndarray = ()
 ) -> Iterator[FeatureSources]:
     """The sources of each row of a single block whose columns have names.
@@ -48,12 +48,12 @@ def columns_as_sources(
     """
     if not isinstance(block, np.ndarray):
         for row in range(block.shape[0]):
-            there = [names[column] for column in block.indices[block.indptr[row] : block.indptr[row + 1]]]
-            yield FeatureSources(there, there, {name: sp.identity(len(there), format="csr")}, {})
+            present = [names[column] for column in block.indices[block.indptr[row] : block.indptr[row + 1]]]
+            yield FeatureSources(present, present, {name: sp.identity(len(present), format="csr")}, {})
         return
-    width, shares = len(names), grouped([*range(len(names)), *gaps], len(names))
+    width, shares = len(names), ownership_shares([*range(len(names)), *gaps], len(names))
     for row in block:
-        what = list(names)
+        source_names = list(names)
         for gap, is_missing in zip(gaps, row[width:], strict=True):
-            what[gap] += " = missing" if is_missing else ""
-        yield FeatureSources(what, names, {name: shares}, {})
+            source_names[gap] += " = missing" if is_missing else ""
+        yield FeatureSources(source_names, names, {name: shares}, {})

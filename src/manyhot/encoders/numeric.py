@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.encoders.feature_sources import FeatureSources, columns_as_sources
+from manyhot.encoders.feature_sources import FeatureSources, column_sources
 from manyhot.encoders.scaling import Scale, fit_scale, fit_sparse_scale, row_weights
 from manyhot.errors import InputError
 
@@ -41,7 +41,7 @@ class MatrixEncoder:
         return {}
 
     @property
-    def images(self) -> dict[str, dict[str, list[float]]]:
+    def image_scaling(self) -> dict[str, dict[str, list[float]]]:
         """The blocks of images: none."""
         return {}
 
@@ -61,7 +61,7 @@ class MatrixEncoder:
         self.length = 1.0
         if self.is_sparse:
             self.scale = fit_sparse_scale(features, weights)
-            self.length = _usual_length(self.scale.apply_sparse(sp.csr_matrix(features)), weights)
+            self.length = _typical_length(self.scale.apply_sparse(sp.csr_matrix(features)), weights)
             self.gaps = np.zeros(0, dtype=np.int64)
         else:
             features = np.asarray(features, dtype=float)
@@ -89,7 +89,7 @@ class MatrixEncoder:
             features: Not looked at.
             blocks: What `transform` made of them.
         """
-        return columns_as_sources(BLOCK, blocks[BLOCK], self.names, self.gaps)
+        return column_sources(BLOCK, blocks[BLOCK], self.names, self.gaps)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""
@@ -116,7 +116,7 @@ class MatrixEncoder:
             )
 
 
-def _usual_length(rows: sp.csr_matrix, weights: np.ndarray) -> float:
+def _typical_length(rows: sp.csr_matrix, weights: np.ndarray) -> float:
     """Root mean square of the rows' lengths, whatever the order of the rows; 1 when all are empty."""
     squares = np.asarray(rows.multiply(rows).sum(axis=1), dtype=float).ravel()
     total = np.sort(squares * weights).sum() / np.sort(weights).sum()

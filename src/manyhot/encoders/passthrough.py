@@ -10,7 +10,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.samples import Arrays
-from manyhot.encoders.feature_sources import FeatureSources, columns_as_sources
+from manyhot.encoders.feature_sources import FeatureSources, column_sources
 from manyhot.errors import InputError
 
 BLOCK = "features"
@@ -44,7 +44,7 @@ class PlainEncoder:
         return {}
 
     @property
-    def images(self) -> dict[str, dict[str, list[float]]]:
+    def image_scaling(self) -> dict[str, dict[str, list[float]]]:
         """The blocks of images: none."""
         return {}
 
@@ -64,9 +64,9 @@ class PlainEncoder:
     def transform(self, features: Any) -> dict[str, np.ndarray | sp.csr_matrix]:
         """The blocks, float32 (n, ...) each."""
         blocks = self._blocks(features)
-        found = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
-        if found != self._shapes:
-            raise InputError(f"X has rows of shape {found}, expected {self._shapes}", argument="X")
+        shapes = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
+        if shapes != self._shapes:
+            raise InputError(f"X has rows of shape {shapes}, expected {self._shapes}", argument="X")
         return blocks
 
     def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[FeatureSources]:
@@ -85,7 +85,7 @@ class PlainEncoder:
                 "only rows of named columns and texts can be explained",
                 argument="X",
             )
-        return columns_as_sources(BLOCK, blocks[BLOCK], self.columns)
+        return column_sources(BLOCK, blocks[BLOCK], self.columns)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""
@@ -105,24 +105,25 @@ class PlainEncoder:
 
     def _blocks(self, features: Any) -> dict[str, np.ndarray | sp.csr_matrix]:
         if isinstance(features, Arrays):
-            return {name: _finite(block, name) for name, block in features.blocks.items()}
+            return {name: _require_finite(block, name) for name, block in features.blocks.items()}
         if isinstance(features, pl.DataFrame):
-            features = self._matrix(features)
+            features = self._to_matrix(features)
         elif features.shape[1] != len(self.columns):
             raise InputError(f"X has {features.shape[1]} features, expected {len(self.columns)}", argument="X")
         if sp.issparse(features):
             block = sp.csr_matrix(features, dtype=np.float32)
-            _finite(block.data, BLOCK)
+            _require_finite(block.data, BLOCK)
             return {BLOCK: block}
-        return {BLOCK: _finite(features, BLOCK, self.columns)}
+        return {BLOCK: _require_finite(features, BLOCK, self.columns)}
 
-    def _matrix(self, frame: pl.DataFrame) -> np.ndarray:
+    def _to_matrix(self, frame: pl.DataFrame) -> np.ndarray:
         for name in self.columns:
             if name not in frame.columns:
                 raise InputError("this column that training had is missing", column=name)
             if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
                 raise InputError(
-                    "this column holds text, which a network of your own cannot take as it is; encode='standard' makes "
+                    "this column holds text, which a network of your own cannot take as it is; "
+                    "preprocessing='standard' makes "
                     "numbers of it, or leave the column out",
                     column=name,
                 )
@@ -130,17 +131,18 @@ class PlainEncoder:
         return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
 
 
-def _finite(block: np.ndarray, name: str, columns: Sequence[str] = ()) -> np.ndarray:
+def _require_finite(block: np.ndarray, name: str, columns: Sequence[str] = ()) -> np.ndarray:
     if block.dtype.kind not in "biuf":
         raise InputError(f"{name!r} holds {block.dtype} values, expected numbers", argument="X")
     result = np.ascontiguousarray(block, dtype=np.float32)
     if not np.isfinite(result).all():
-        place = np.argwhere(~np.isfinite(result))[0]
-        column = str(columns[place[1]]) if columns and len(place) == 2 else None
+        position = np.argwhere(~np.isfinite(result))[0]
+        column = str(columns[position[1]]) if columns and len(position) == 2 else None
         raise InputError(
-            f"Input X contains {'NaN' if np.isnan(result[tuple(place)]) else 'infinity'}, and nothing fills gaps for a "
-            "network of your own; fill them, or say encode='standard'",
-            row=int(place[0]) + 1,
+            f"Input X contains {'NaN' if np.isnan(result[tuple(position)]) else 'infinity'}, and nothing fills gaps "
+            "for a "
+            "network of your own; fill them, or say preprocessing='standard'",
+            row=int(position[0]) + 1,
             column=column,
         )
     return result

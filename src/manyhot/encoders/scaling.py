@@ -14,9 +14,9 @@ CLIP = 3.0
 """Where the smooth clip bends; values end inside (-CLIP, CLIP)."""
 NORMAL_IQR = 1.3489795003921634
 """Interquartile range of the standard normal distribution."""
-FARTHEST = 1e9
+MAX_ABS = 1e9
 """Beyond this the clip is flat in float32; it keeps squares from overflowing."""
-APART = 10.0
+MAX_RATIO = 10.0
 """A sparse column whose usual size is so many times larger or smaller than that of all has a scale of its own."""
 CHUNK_ROWS = 65536
 
@@ -37,7 +37,7 @@ class Scale:
         result = np.empty(values.shape, dtype=np.float32)
         for first in range(0, len(values), CHUNK_ROWS):
             with np.errstate(over="ignore"):  # what is too far becomes infinite, and is clipped
-                z = np.clip((values[first : first + CHUNK_ROWS] - self.center) / self.scale, -FARTHEST, FARTHEST)
+                z = np.clip((values[first : first + CHUNK_ROWS] - self.center) / self.scale, -MAX_ABS, MAX_ABS)
             z /= np.sqrt(1 + np.square(z / CLIP))
             z[np.isnan(z)] = 0.0
             result[first : first + CHUNK_ROWS] = z
@@ -45,7 +45,7 @@ class Scale:
 
     def apply_sparse(self, values: sp.csr_matrix) -> sp.csr_matrix:
         """Like `apply` for a CSR matrix whose centres are 0: zeros stay zeros, missing entries become zeros."""
-        z = np.clip(values.data / self.scale[values.indices], -FARTHEST, FARTHEST)
+        z = np.clip(values.data / self.scale[values.indices], -MAX_ABS, MAX_ABS)
         z = np.nan_to_num(z / np.sqrt(1 + np.square(z / CLIP)), nan=0.0).astype(np.float32)
         scaled = sp.csr_matrix((z, values.indices, values.indptr), shape=values.shape)
         scaled.eliminate_zeros()
@@ -81,7 +81,7 @@ def fit_sparse_scale(values: sp.csr_matrix, weights: np.ndarray) -> Scale:
     """Scale of sparse columns: the median size of all non-zeros, one for all, so that columns keep their proportions.
 
     Where values are weights already (TF-IDF, counts) the proportions tell. A column whose own median size is more than
-    `APART` times as large or as small is in other units, and has that as its scale.
+    `MAX_RATIO` times as large or as small is in other units, and has that as its scale.
 
     Args:
         values: CSR (n, f), NaN for missing.
@@ -92,17 +92,17 @@ def fit_sparse_scale(values: sp.csr_matrix, weights: np.ndarray) -> Scale:
     if not is_used.any():
         return Scale(np.zeros(values.shape[1]), scale)
     columns, sizes = values.indices[is_used], np.abs(values.data[is_used]).astype(float)
-    shares = np.repeat(weights, np.diff(values.indptr))[is_used]
-    (common,) = weighted_quantiles(sizes, shares, (0.5,))
+    entry_weights = np.repeat(weights, np.diff(values.indptr))[is_used]
+    (overall_median,) = weighted_quantiles(sizes, entry_weights, (0.5,))
     order = np.lexsort((sizes, columns))
-    columns, sizes, reached = columns[order], sizes[order], np.cumsum(shares[order])
+    columns, sizes, cumulative = columns[order], sizes[order], np.cumsum(entry_weights[order])
     starts = np.flatnonzero(np.diff(columns, prepend=-1))
-    before = np.concatenate([[0.0], reached])[starts]
-    totals = np.concatenate([before[1:], reached[-1:]]) - before
-    middle = np.maximum(np.searchsorted(reached, before + totals / 2, side="left"), starts)
-    own = sizes[middle]
-    is_apart = (own > APART * common) | (own < common / APART)
-    scale[columns[starts]] = np.where(is_apart, own, common)
+    before = np.concatenate([[0.0], cumulative])[starts]
+    totals = np.concatenate([before[1:], cumulative[-1:]]) - before
+    middle = np.maximum(np.searchsorted(cumulative, before + totals / 2, side="left"), starts)
+    column_medians = sizes[middle]
+    has_other_units = (column_medians > MAX_RATIO * overall_median) | (column_medians < overall_median / MAX_RATIO)
+    scale[columns[starts]] = np.where(has_other_units, column_medians, overall_median)
     return Scale(np.zeros(values.shape[1]), scale)
 
 
@@ -111,9 +111,9 @@ def row_weights(weights: np.ndarray | None, n_rows: int) -> np.ndarray:
     return np.ones(n_rows) if weights is None else np.asarray(weights, dtype=float)
 
 
-def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:
+def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
     """The smallest value below or at which lies at least each share of the weight, float64 (len(shares),)."""
     order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order])
-    places = np.searchsorted(reached, np.asarray(shares) * reached[-1], side="left")
-    return values[order][np.minimum(places, len(values) - 1)]
+    cumulative = np.cumsum(weights[order])
+    indices = np.searchsorted(cumulative, np.asarray(levels) * cumulative[-1], side="left")
+    return values[order][np.minimum(indices, len(values) - 1)]

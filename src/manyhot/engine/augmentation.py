@@ -2,7 +2,7 @@
 
 All moves (flips, turns, shifts, zooms) are one map of places and one resampling, so that nothing blurs twice, and where
 each pixel has its own targets these move along. It was measured against the same by Keras' layers: a tenth of the time
-on a CPU. Nothing here knows what an image shows. Start reading at `varied`.
+on a CPU. Nothing here knows what an image shows. Start reading at `augment`.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from manyhot.backend import jax
 
 jnp = jax.numpy
 
-MOVES = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom")
-SHIFT = 0.08
+GEOMETRIC = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom")
+MAX_SHIFT = 0.08
 """Farthest shift, as a share of the edge."""
-ANGLE = math.radians(10)
-ZOOM = 0.12
+MAX_ANGLE = math.radians(10)
+MAX_ZOOM = 0.12
 """Farthest zoom: the logarithm of the factor."""
-COLOUR = 0.25
+MAX_COLOUR = 0.25
 """Farthest change of brightness (where 1 is white), contrast and saturation (of 1)."""
-ERASED = (0.02, 0.2)
+ERASED_SHARES = (0.02, 0.2)
 """Smallest and largest share of an image that is covered."""
-MIXED = 0.2
+MIXUP_ALPHA = 0.2
 """Both parameters of the beta distribution of the shares of two mixed images."""
 
 
-class Variation(NamedTuple):
+class Augmentation(NamedTuple):
     """How images are varied.
 
     Attributes:
-        names: Some of `image_kinds.AUGMENTATIONS`.
+        names: Some of `images.AUGMENTATIONS`.
         strength: How far; 1 is usual.
     """
 
@@ -41,7 +41,7 @@ class Variation(NamedTuple):
     strength: float
 
 
-class Varied(NamedTuple):
+class AugmentedBatch(NamedTuple):
     """What a step trains on.
 
     Attributes:
@@ -55,14 +55,14 @@ class Varied(NamedTuple):
     known: Any
 
 
-def varied(
+def augment(
     key: jax.Array,
     images: Mapping[str, jax.Array],
     targets: jax.Array,
     known: jax.Array | None,
     is_real: jax.Array,
-    how: Variation,
-) -> Varied:
+    augmentation: Augmentation,
+) -> AugmentedBatch:
     """Images as they might have been, and their targets.
 
     Args:
@@ -71,97 +71,101 @@ def varied(
         targets: float (b, l), or (b, h, w, l) where each pixel has its own.
         known: bool like targets, or None.
         is_real: bool (b,), False for padding; real rows come first.
-        how: What is done, and how far.
+        augmentation: What is done, and how far.
 
     Source:
         Erasing: Zhong, Zheng, Kang, Li, Yang (2020), arXiv 1708.04896. Mixing: Zhang, Cisse, Dauphin, Lopez-Paz (2018),
         arXiv 1710.09412, with the larger share kept first, and label sets mixed as the images are.
     """
-    has_pixels = targets.ndim > 2
-    changed: dict[str, Any] = {}
-    for number, (name, block) in enumerate(images.items()):
-        own = jax.random.fold_in(key, number)
-        x = block.astype(targets.dtype)
-        if any(move in how.names for move in MOVES):
-            places = _places(jax.random.fold_in(own, 0), x.shape, how, x.dtype)
-            x = _resampled(x, places)
-            if has_pixels:
-                nearest = jnp.rint(places)
-                targets = _taken(targets, nearest)
-                known = None if known is None else _taken(known, nearest)
-        if "colour" in how.names:
-            x = _recoloured(jax.random.fold_in(own, 1), x, how.strength)
-        if "erase" in how.names:
-            x = _erased(jax.random.fold_in(own, 2), x)
-        changed[name] = x
-    if "mixup" in how.names:
-        return _mixed(jax.random.fold_in(key, len(images)), changed, targets, known, is_real)
-    return Varied(changed, targets, known)
+    is_segmentation = targets.ndim > 2
+    augmented: dict[str, Any] = {}
+    for index, (name, block) in enumerate(images.items()):
+        block_key = jax.random.fold_in(key, index)
+        pixels = block.astype(targets.dtype)
+        if any(move in augmentation.names for move in GEOMETRIC):
+            positions = _sample_positions(jax.random.fold_in(block_key, 0), pixels.shape, augmentation, pixels.dtype)
+            pixels = _resample(pixels, positions)
+            if is_segmentation:
+                nearest = jnp.rint(positions)
+                targets = _gather_pixels(targets, nearest)
+                known = None if known is None else _gather_pixels(known, nearest)
+        if "colour" in augmentation.names:
+            pixels = _recolour(jax.random.fold_in(block_key, 1), pixels, augmentation.strength)
+        if "erase" in augmentation.names:
+            pixels = _erase(jax.random.fold_in(block_key, 2), pixels)
+        augmented[name] = pixels
+    if "mixup" in augmentation.names:
+        return _mix_up(jax.random.fold_in(key, len(images)), augmented, targets, known, is_real)
+    return AugmentedBatch(augmented, targets, known)
 
 
-def _places(key: jax.Array, shape: tuple[int, ...], how: Variation, dtype: Any) -> jax.Array:
+def _sample_positions(key: jax.Array, shape: tuple[int, ...], augmentation: Augmentation, dtype: Any) -> jax.Array:
     """Where in the old image each pixel of the new one comes from: (b, h, w, 2), rows and columns."""
     n, height, width = shape[:3]
     keys = iter(jax.random.split(key, 8))
 
-    def drawn(name: str, far: float) -> jax.Array:
+    def sample_uniform(name: str, limit: float) -> jax.Array:
         uniform = jax.random.uniform(next(keys), (n,), dtype, -1, 1)
-        return uniform * (far * how.strength if name in how.names else 0)
+        return uniform * (limit * augmentation.strength if name in augmentation.names else 0)
 
-    def sign(name: str) -> jax.Array:
-        coin = jax.random.bernoulli(next(keys), 0.5, (n,)) & (name in how.names)
-        return jnp.where(coin, -1, 1).astype(dtype)
+    def sample_sign(name: str) -> jax.Array:
+        is_flipped = jax.random.bernoulli(next(keys), 0.5, (n,)) & (name in augmentation.names)
+        return jnp.where(is_flipped, -1, 1).astype(dtype)
 
-    angle, zoom = drawn("rotate", ANGLE), jnp.exp(drawn("zoom", ZOOM))
-    down, right = drawn("shift", SHIFT) * height, drawn("shift", SHIFT) * width
-    over, across = sign("flip_vertical"), sign("flip")
-    if "quarter_turns" in how.names:
+    angle, zoom = sample_uniform("rotate", MAX_ANGLE), jnp.exp(sample_uniform("zoom", MAX_ZOOM))
+    down, right = sample_uniform("shift", MAX_SHIFT) * height, sample_uniform("shift", MAX_SHIFT) * width
+    vertical, horizontal = sample_sign("flip_vertical"), sample_sign("flip")
+    if "quarter_turns" in augmentation.names:
         turns = jax.random.randint(next(keys), (n,), 0, 4 if height == width else 2)
         angle = angle + turns * (math.pi / 2 if height == width else math.pi)
     cos, sin = jnp.cos(angle) * zoom, jnp.sin(angle) * zoom
     rows = jnp.arange(height, dtype=dtype)[None, :, None] - (height - 1) / 2
     columns = jnp.arange(width, dtype=dtype)[None, None, :] - (width - 1) / 2
 
-    def each(values: jax.Array) -> jax.Array:
+    def per_image(values: jax.Array) -> jax.Array:
         return values[:, None, None]
 
-    old_rows = each(over * cos) * rows - each(over * sin) * columns + each(down) + (height - 1) / 2
-    old_columns = each(across * sin) * rows + each(across * cos) * columns + each(right) + (width - 1) / 2
+    old_rows = (
+        per_image(vertical * cos) * rows - per_image(vertical * sin) * columns + per_image(down) + (height - 1) / 2
+    )
+    old_columns = (
+        per_image(horizontal * sin) * rows + per_image(horizontal * cos) * columns + per_image(right) + (width - 1) / 2
+    )
     limits = jnp.asarray([height - 1, width - 1], dtype)
-    places = jnp.abs(jnp.stack([old_rows, old_columns], axis=-1))
-    return jnp.clip(limits - jnp.abs(limits - places), 0, limits)  # beyond the edge: mirrored
+    positions = jnp.abs(jnp.stack([old_rows, old_columns], axis=-1))
+    return jnp.clip(limits - jnp.abs(limits - positions), 0, limits)  # beyond the edge: mirrored
 
 
-def _resampled(images: jax.Array, places: jax.Array) -> jax.Array:
+def _resample(images: jax.Array, positions: jax.Array) -> jax.Array:
     """Pixels at these places, between pixels in proportion."""
-    low = jnp.floor(places)
-    share = (places - low)[..., None]
-    limits = jnp.asarray([images.shape[1] - 1, images.shape[2] - 1], places.dtype)
+    low = jnp.floor(positions)
+    fraction = (positions - low)[..., None]
+    limits = jnp.asarray([images.shape[1] - 1, images.shape[2] - 1], positions.dtype)
     high = jnp.minimum(low + 1, limits)
 
     def corner(row: jax.Array, column: jax.Array) -> jax.Array:
-        return _taken(images, jnp.stack([row[..., 0], column[..., 1]], axis=-1))
+        return _gather_pixels(images, jnp.stack([row[..., 0], column[..., 1]], axis=-1))
 
-    down, right = share[..., 0, :], share[..., 1, :]
+    down, right = fraction[..., 0, :], fraction[..., 1, :]
     top = corner(low, low) * (1 - right) + corner(low, high) * right
     bottom = corner(high, low) * (1 - right) + corner(high, high) * right
     return top * (1 - down) + bottom * down
 
 
-def _taken(images: jax.Array, places: jax.Array) -> jax.Array:
+def _gather_pixels(images: jax.Array, positions: jax.Array) -> jax.Array:
     """Pixels at whole places (b, h, w, 2)."""
     n, height, width = images.shape[:3]
     flat = images.reshape(n, height * width, -1)
-    index = places[..., 0].astype("int32") * width + places[..., 1].astype("int32")
-    found = jax.vmap(lambda image, chosen: image[chosen])(flat, index.reshape(n, -1))
-    return found.reshape(*index.shape, images.shape[-1])
+    index = positions[..., 0].astype("int32") * width + positions[..., 1].astype("int32")
+    pixels = jax.vmap(lambda image, indices: image[indices])(flat, index.reshape(n, -1))
+    return pixels.reshape(*index.shape, images.shape[-1])
 
 
-def _recoloured(key: jax.Array, images: jax.Array, strength: float) -> jax.Array:
-    far = COLOUR * strength
+def _recolour(key: jax.Array, images: jax.Array, strength: float) -> jax.Array:
+    limit = MAX_COLOUR * strength
     keys = jax.random.split(key, 3)
     brightness, contrast, saturation = (
-        jax.random.uniform(one, (len(images), 1, 1, 1), images.dtype, -far, far) for one in keys
+        jax.random.uniform(channel_key, (len(images), 1, 1, 1), images.dtype, -limit, limit) for channel_key in keys
     )
     mean = images.mean(axis=(1, 2), keepdims=True)
     result = (images - mean) * (1 + contrast) + mean + 255 * brightness
@@ -170,37 +174,37 @@ def _recoloured(key: jax.Array, images: jax.Array, strength: float) -> jax.Array
     return jnp.clip(result, 0, 255)
 
 
-def _erased(key: jax.Array, images: jax.Array) -> jax.Array:
+def _erase(key: jax.Array, images: jax.Array) -> jax.Array:
     """Half of the images with a rectangle in their mean colour."""
     n, height, width = images.shape[:3]
     coin, area, ratio, row, column = jax.random.uniform(key, (5, n), images.dtype)
-    area = ERASED[0] + area * (ERASED[1] - ERASED[0])
-    stretch = jnp.exp((2 * ratio - 1) * math.log(3))
-    tall, wide = jnp.sqrt(area * stretch) * height, jnp.sqrt(area / stretch) * width
+    area = ERASED_SHARES[0] + area * (ERASED_SHARES[1] - ERASED_SHARES[0])
+    aspect = jnp.exp((2 * ratio - 1) * math.log(3))
+    box_height, box_width = jnp.sqrt(area * aspect) * height, jnp.sqrt(area / aspect) * width
     rows, columns = jnp.arange(height)[None, :, None], jnp.arange(width)[None, None, :]
 
-    def covered(places: jax.Array, centre: jax.Array, length: jax.Array) -> jax.Array:
-        return jnp.abs(places - centre[:, None, None]) < length[:, None, None] / 2
+    def is_covered(positions: jax.Array, centre: jax.Array, length: jax.Array) -> jax.Array:
+        return jnp.abs(positions - centre[:, None, None]) < length[:, None, None] / 2
 
-    inside = covered(rows, row * height, tall) & covered(columns, column * width, wide)
-    inside = inside & (coin < 0.5)[:, None, None]
-    return jnp.where(inside[..., None], images.mean(axis=(1, 2), keepdims=True), images)
+    is_erased = is_covered(rows, row * height, box_height) & is_covered(columns, column * width, box_width)
+    is_erased = is_erased & (coin < 0.5)[:, None, None]
+    return jnp.where(is_erased[..., None], images.mean(axis=(1, 2), keepdims=True), images)
 
 
-def _mixed(
+def _mix_up(
     key: jax.Array, images: dict[str, jax.Array], targets: jax.Array, known: jax.Array | None, is_real: jax.Array
-) -> Varied:
+) -> AugmentedBatch:
     """Each real row with another real one, in shares that are drawn."""
-    of_shares, of_partners = jax.random.split(key)
-    share = jax.random.beta(of_shares, MIXED, MIXED, (len(targets),), targets.dtype)
+    share_key, partner_key = jax.random.split(key)
+    share = jax.random.beta(share_key, MIXUP_ALPHA, MIXUP_ALPHA, (len(targets),), targets.dtype)
     share = jnp.maximum(share, 1 - share)
     count = jnp.maximum(is_real.sum(), 1)
-    step = jax.random.randint(of_partners, (), 0, count)
+    step = jax.random.randint(partner_key, (), 0, count)
     partner = (jnp.arange(len(targets)) + step) % count
 
-    def mixed(values: jax.Array) -> jax.Array:
-        own = share.reshape([-1, *[1] * (values.ndim - 1)])
-        return own * values + (1 - own) * values[partner]
+    def blend(values: jax.Array) -> jax.Array:
+        block_share = share.reshape([-1, *[1] * (values.ndim - 1)])
+        return block_share * values + (1 - block_share) * values[partner]
 
-    both = None if known is None else known & known[partner]
-    return Varied({name: mixed(block) for name, block in images.items()}, mixed(targets), both)
+    both_known = None if known is None else known & known[partner]
+    return AugmentedBatch({name: blend(block) for name, block in images.items()}, blend(targets), both_known)

@@ -18,10 +18,10 @@ DENSE_ELEMENTS = 2**26
 """Sparse features up to this many elements (256 MiB of float32) are laid out densely for training."""
 
 
-def bucket(count: int, smallest: int = 64) -> int:
+def bucket(count: int, min_size: int = 64) -> int:
     """The next of four sizes an octave, so that nearly equal counts share one compiled program."""
-    if count <= smallest:
-        return smallest
+    if count <= min_size:
+        return min_size
     step = 2 ** (math.floor(math.log2(count - 1)) - 2)
     return math.ceil(count / step) * step
 
@@ -36,7 +36,7 @@ class Nonzeros(NamedTuple):
     values: Any
 
 
-class Flat(NamedTuple):
+class FlatNonzeros(NamedTuple):
     """All non-zeros of a block, row by row.
 
     Attributes:
@@ -50,12 +50,12 @@ class Flat(NamedTuple):
     starts: Any
 
 
-class Data(NamedTuple):
+class DeviceData(NamedTuple):
     """All rows on the device; the leading axis n is padded to a bucket.
 
     Attributes:
         blocks: Named features: (n, ...) arrays of floats, int32 where numbers stand for words, uint8 for images;
-            `Nonzeros`, or `Flat` where there is a table.
+            `Nonzeros`, or `FlatNonzeros` where there is a table.
         values: uint8 (n, ..., l), 1 where a label holds.
         known: uint8 like `values`, 0 where nobody looked; None when everything is known.
         weights: float (n,), a row's weight.
@@ -70,18 +70,18 @@ class Data(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Parts:
+class MemberSplits:
     """Which rows each member trains on, stops on and is scored on; indices, per member.
 
     Args:
         train: Rows the weights are fitted on, never empty.
-        stop: Rows that decide when to stop; empty when nothing stops early.
-        held: Rows the member never saw, kept for out-of-fold scores.
+        validation: Rows that decide when to stop; empty when nothing stops early.
+        held_out: Rows the member never saw, kept for out-of-fold scores.
     """
 
     train: Sequence[np.ndarray]
-    stop: Sequence[np.ndarray]
-    held: Sequence[np.ndarray]
+    validation: Sequence[np.ndarray]
+    held_out: Sequence[np.ndarray]
 
     def __len__(self) -> int:
         return len(self.train)
@@ -92,12 +92,12 @@ def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
     return np.pad(array, [(0, n_rows - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
-def pad_indices(parts: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
+def pad_indices(row_indices: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
     """Index lists of unequal length -> int32 (m, size) padded with 0, and their lengths int32 (m,)."""
-    padded = np.zeros((len(parts), size), dtype=np.int32)
-    for k, rows in enumerate(parts):
+    padded = np.zeros((len(row_indices), size), dtype=np.int32)
+    for k, rows in enumerate(row_indices):
         padded[k, : len(rows)] = rows
-    return padded, np.array([len(rows) for rows in parts], dtype=np.int32)
+    return padded, np.array([len(rows) for rows in row_indices], dtype=np.int32)
 
 
 def lay_out(
@@ -112,8 +112,8 @@ def lay_out(
     *,
     n_rows: int | None = None,
     n_entries: Mapping[str, int] | None = None,
-) -> Data:
-    """Host arrays -> `Data` still on the host, padded to a bucket of rows.
+) -> DeviceData:
+    """Host arrays -> `DeviceData` still on the host, padded to a bucket of rows.
 
     Args:
         blocks: Named features, (n, f) each.
@@ -129,9 +129,9 @@ def lay_out(
     """
     n_rows = bucket(len(values)) if n_rows is None else n_rows
     n_entries = n_entries or {}
-    return Data(
+    return DeviceData(
         {
-            name: flat(block, n_rows, dtype, n_entries.get(name))
+            name: flatten_csr(block, n_rows, dtype, n_entries.get(name))
             if name in tables
             else _lay_out_block(block, n_rows, dtype, dense_elements)
             for name, block in blocks.items()
@@ -145,25 +145,25 @@ def lay_out(
 
 def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, dense_elements: int) -> Any:
     if not sp.issparse(block):
-        return pad_rows(np.asarray(block, dtype=number_type(block, dtype)), n_rows)
+        return pad_rows(np.asarray(block, dtype=device_dtype(block, dtype)), n_rows)
     if block.shape[0] * block.shape[1] <= dense_elements:
         return pad_rows(sp.csr_matrix(block).toarray().astype(dtype), n_rows)
     return nonzeros(block, n_rows, dtype)
 
 
-def number_type(block: np.ndarray, dtype: str) -> Any:
+def device_dtype(block: np.ndarray, dtype: str) -> Any:
     """What a dense block's numbers are on the device: int32 for words, uint8 for images, else the given float."""
     if block.dtype == np.uint8:
         return np.uint8
     return np.int32 if block.dtype.kind == "i" else dtype
 
 
-def flat(block: sp.csr_matrix, n_rows: int, dtype: str, size: int | None = None) -> Flat:
+def flatten_csr(block: sp.csr_matrix, n_rows: int, dtype: str, size: int | None = None) -> FlatNonzeros:
     """A CSR block (n, f) on the host, padded to n_rows rows and `size` non-zeros; duplicates must have been summed."""
     size = bucket(max(block.nnz, 1)) if size is None else size
     starts = np.full(n_rows + 1, block.nnz, dtype=np.int32)
     starts[: block.shape[0] + 1] = block.indptr
-    return Flat(
+    return FlatNonzeros(
         np.pad(block.indices.astype(np.int32), (0, size - block.nnz)),
         np.pad(block.data.astype(dtype), (0, size - block.nnz)),
         starts,
@@ -173,7 +173,7 @@ def flat(block: sp.csr_matrix, n_rows: int, dtype: str, size: int | None = None)
 def nonzeros(block: sp.csr_matrix, n_rows: int, dtype: str) -> Nonzeros:
     """A CSR block (n, f) -> its padded non-zeros; duplicates must have been summed."""
     counts = np.diff(block.indptr)
-    width = bucket(int(counts.max(initial=1)), smallest=8)
+    width = bucket(int(counts.max(initial=1)), min_size=8)
     columns = np.full((n_rows, width), block.shape[1], dtype=np.int32)
     values = np.zeros((n_rows, width), dtype=dtype)
     rows = np.repeat(np.arange(block.shape[0]), counts)

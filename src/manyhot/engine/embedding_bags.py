@@ -16,11 +16,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax
-from manyhot.engine.device_data import Flat, bucket, flat
+from manyhot.engine.device_data import FlatNonzeros, bucket, flatten_csr
 
 jnp = jax.numpy
 
-RATE = 40.0
+TABLE_RATE_FACTOR = 40.0
 """How much longer a table's steps are than the learning rate; a row moves by that much when it is first met."""
 
 
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
         is_real: bool (b,), False for padding.
     """
 
-    block: Flat
+    block: FlatNonzeros
     rows: Any
     is_real: Any
 
@@ -50,10 +50,10 @@ class EmbeddingTable(NamedTuple):
     squares: Any
 
 
-def most_entries(block: Flat, n_rows: int) -> int:
+def max_entries(block: FlatNonzeros, n_rows: int) -> int:
     """Non-zeros that any batch of n_rows rows can have, rounded up to a bucket."""
     counts = np.diff(np.asarray(block.starts))
-    return bucket(int(np.sort(counts)[-n_rows:].sum()), smallest=256)
+    return bucket(int(np.sort(counts)[-n_rows:].sum()), min_size=256)
 
 
 def bag_sum(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
@@ -68,16 +68,16 @@ def bag_sum(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
         float (b, u); zeros for padding.
     """
     if size:
-        columns, values, places, _ = _entries(batch, size)
-        parts = values[:, None] * weights[columns]
-        return jax.ops.segment_sum(parts, places, len(batch.rows), indices_are_sorted=True)
+        columns, values, places, _ = _gather_entries(batch, size)
+        products = values[:, None] * weights[columns]
+        return jax.ops.segment_sum(products, places, len(batch.rows), indices_are_sorted=True)
     block = batch.block
 
     def sum_row(place: jax.Array, sums: jax.Array) -> jax.Array:
         def add(entry: jax.Array, total: jax.Array) -> jax.Array:
-            return total + block.values[entry] * _row(weights, block.columns[entry])
+            return total + block.values[entry] * _take_row(weights, block.columns[entry])
 
-        total = jax.lax.fori_loop(*_span(batch, place), add, jnp.zeros((1, weights.shape[1]), weights.dtype))
+        total = jax.lax.fori_loop(*_row_span(batch, place), add, jnp.zeros((1, weights.shape[1]), weights.dtype))
         return jax.lax.dynamic_update_index_in_dim(sums, total, place, 0)
 
     return jax.lax.fori_loop(0, len(batch.rows), sum_row, jnp.zeros((len(batch.rows), weights.shape[1]), weights.dtype))
@@ -92,7 +92,7 @@ def update_table(
         table: The table.
         batch: The rows.
         gradient: float (b, u), of the bag.
-        rate: The step's learning rate; `RATE` times that for AdaGrad.
+        rate: The step's learning rate; `TABLE_RATE_FACTOR` times that for AdaGrad.
         is_adagrad: Whether steps are AdaGrad's with one number a row; otherwise plain gradient descent.
         size: As for `bag_sum`.
 
@@ -101,15 +101,21 @@ def update_table(
         have it, and with the squares of the samples' gradients summed instead of the square of their sum.
     """
     if not is_adagrad:
-        return EmbeddingTable(_descended(table.weights, batch, gradient, lambda columns: rate, size), table.squares)
+        return EmbeddingTable(
+            _apply_gradient(table.weights, batch, gradient, lambda columns: rate, size), table.squares
+        )
     lengths = jnp.square(gradient).mean(axis=1)
-    squares = _added_squares(table.squares, batch, lengths, size)
+    squares = _add_squares(table.squares, batch, lengths, size)
 
     def step(columns: jax.Array) -> jax.Array:
-        found = squares[columns]
-        return RATE * rate * jnp.where(found > 0, jax.lax.rsqrt(jnp.where(found > 0, found, 1)), 0)
+        row_squares = squares[columns]
+        return (
+            TABLE_RATE_FACTOR
+            * rate
+            * jnp.where(row_squares > 0, jax.lax.rsqrt(jnp.where(row_squares > 0, row_squares, 1)), 0)
+        )
 
-    return EmbeddingTable(_descended(table.weights, batch, gradient, step, size), squares)
+    return EmbeddingTable(_apply_gradient(table.weights, batch, gradient, step, size), squares)
 
 
 def init_table(weights: np.ndarray) -> EmbeddingTable:
@@ -117,7 +123,7 @@ def init_table(weights: np.ndarray) -> EmbeddingTable:
     return EmbeddingTable(weights, np.zeros(weights.shape[:2], weights.dtype))
 
 
-def whole(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None = None) -> Batch:
+def full_batch(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None = None) -> Batch:
     """All rows of a CSR block as one batch of n_rows rows, on the host.
 
     Args:
@@ -127,35 +133,35 @@ def whole(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None =
         n_entries: Non-zeros with the padding; None for the next bucket.
     """
     rows = np.arange(n_rows, dtype=np.int32)
-    return Batch(flat(block, n_rows, dtype, n_entries), rows, rows < block.shape[0])
+    return Batch(flatten_csr(block, n_rows, dtype, n_entries), rows, rows < block.shape[0])
 
 
-def _descended(
+def _apply_gradient(
     weights: jax.Array, batch: Batch, gradient: jax.Array, step: Callable[[jax.Array], jax.Array], size: int
 ) -> jax.Array:
     """Weights less step(column) times value times gradient, for every non-zero."""
     if size:
-        columns, values, places, _ = _entries(batch, size)
+        columns, values, places, _ = _gather_entries(batch, size)
         return weights.at[columns].add(-(step(columns) * values)[:, None] * gradient[places])
     block = batch.block
 
     def move_row(place: jax.Array, weights: jax.Array) -> jax.Array:
-        pull = _row(gradient, place)
+        row_gradient = _take_row(gradient, place)
 
         def move(entry: jax.Array, weights: jax.Array) -> jax.Array:
             column = block.columns[entry]
-            new = _row(weights, column) - step(column) * block.values[entry] * pull
+            new = _take_row(weights, column) - step(column) * block.values[entry] * row_gradient
             return jax.lax.dynamic_update_index_in_dim(weights, new, column, 0)
 
-        return jax.lax.fori_loop(*_span(batch, place), move, weights)
+        return jax.lax.fori_loop(*_row_span(batch, place), move, weights)
 
     return jax.lax.fori_loop(0, len(batch.rows), move_row, weights)
 
 
-def _added_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int) -> jax.Array:
+def _add_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int) -> jax.Array:
     """Squares (f,) and those of a batch whose rows have gradients of these mean squares, float (b,)."""
     if size:
-        columns, values, places, _ = _entries(batch, size)
+        columns, values, places, _ = _gather_entries(batch, size)
         return squares.at[columns].add(jnp.square(values) * lengths[places])
     block = batch.block
 
@@ -167,12 +173,12 @@ def _added_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: i
             new = squares[column] + jnp.square(block.values[entry]) * length
             return jax.lax.dynamic_update_index_in_dim(squares, new, column, 0)
 
-        return jax.lax.fori_loop(*_span(batch, place), add, squares)
+        return jax.lax.fori_loop(*_row_span(batch, place), add, squares)
 
     return jax.lax.fori_loop(0, len(batch.rows), add_row, squares)
 
 
-def _entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The batch's non-zeros laid out one after another: columns, values (0 for padding), places, how many are real."""
     block, rows = batch.block, batch.rows
     counts = jnp.where(batch.is_real, block.starts[rows + 1] - block.starts[rows], 0)
@@ -184,12 +190,12 @@ def _entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array, 
     return block.columns[source], jnp.where(is_real, block.values[source], 0), place, ends[-1]
 
 
-def _span(batch: Batch, place: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _row_span(batch: Batch, place: jax.Array) -> tuple[jax.Array, jax.Array]:
     """First and one past the last non-zero of a row of the batch."""
     row = batch.rows[place]
     first = batch.block.starts[row]
     return first, jnp.where(batch.is_real[place], batch.block.starts[row + 1], first)
 
 
-def _row(array: jax.Array, place: jax.Array) -> jax.Array:
+def _take_row(array: jax.Array, place: jax.Array) -> jax.Array:
     return jax.lax.dynamic_index_in_dim(array, place, 0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manyhot.backend import keras, precision
+from manyhot.backend import keras, use_dtype
 from manyhot.networks import choose_layers
 
 SMALL_STEP_FLOPS = 4e6
@@ -30,12 +30,12 @@ class NetworkFactory:
         key: Names the structure: equal keys mean equal programs.
         shapes: Shape of one row of each named block of features.
         n_members: How many there are.
-        optimizer: Makes the networks' own optimizer, for `plan.optimizer` "own"; named by `key` too.
+        optimizer: Makes the networks' own optimizer, for `config.optimizer` "compiled"; named by `key` too.
         full_batches: Whether they are trained in full batches, as Keras' `fit` does, instead of even ones.
-        first: Number of the first member; shuffles depend on a member's number.
-        is_checked: Whether every layer is known to work side by side.
+        first_member: Number of the first member; shuffles depend on a member's number.
+        is_vmap_safe: Whether every layer is known to work side by side.
         tables: Name of a wide sparse block -> shape of the table that takes its place as input.
-        begin_tables: Member number -> the tables' initial weights, in the order of `tables`.
+        init_tables: Member number -> the tables' initial weights, in the order of `tables`.
     """
 
     build: Callable[[int], keras.Model]
@@ -44,10 +44,10 @@ class NetworkFactory:
     n_members: int
     optimizer: Callable[[], keras.optimizers.Optimizer] | None = None
     full_batches: bool = False
-    first: int = 0
-    is_checked: bool = True
+    first_member: int = 0
+    is_vmap_safe: bool = True
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    begin_tables: Callable[[int], dict[str, np.ndarray]] | None = None
+    init_tables: Callable[[int], dict[str, np.ndarray]] | None = None
 
     def with_layers(self, is_fast: bool) -> NetworkFactory:
         """The same networks with our quick layers for Keras', or with Keras' own; the key tells them apart."""
@@ -107,11 +107,11 @@ def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: s
         return 1
     if layout == "together":
         return n_members
-    fitting = max(1, int(CHUNK_BYTES // max(member_bytes, 1)))
+    n_fitting = max(1, int(CHUNK_BYTES // max(member_bytes, 1)))
     if platform != "cpu":
-        return min(n_members, fitting)
-    wanted = max(1, int(SMALL_STEP_FLOPS // max(step_flops, 1)))
-    return max(1, min(wanted, fitting, math.ceil(n_members / 2)))
+        return min(n_members, n_fitting)
+    n_wanted = max(1, int(SMALL_STEP_FLOPS // max(step_flops, 1)))
+    return max(1, min(n_wanted, n_fitting, math.ceil(n_members / 2)))
 
 
 def member_bytes(networks: NetworkFactory, dtype: str) -> float:
@@ -121,7 +121,7 @@ def member_bytes(networks: NetworkFactory, dtype: str) -> float:
         networks: How the networks are made.
         dtype: "float32" or "float64".
     """
-    with precision(dtype):
+    with use_dtype(dtype):
         n_weights = sum(math.prod(variable.shape) for variable in networks.build(0).trainable_variables)
     n_tables = sum(map(math.prod, networks.tables.values()))
     return np.dtype(dtype).itemsize * (3.0 * n_weights + n_tables)

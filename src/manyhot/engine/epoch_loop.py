@@ -2,7 +2,7 @@
 
 It knows rows, weights and losses, nothing of folds, labels or devices. An epoch shuffles each member's own rows,
 deals them out to the steps (padding and a mask make every step one shape), and then asks the stopping rows.
-Start reading at `program`.
+Start reading at `build_program`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable
 import numpy as np
 
 from manyhot.backend import jax
-from manyhot.engine.device_data import Data
+from manyhot.engine.device_data import DeviceData
 from manyhot.engine.state import Rows, State, StepScalars
 from manyhot.engine.train_step import (
     StepConfig,
-    bags_of,
     call_network,
+    compute_bags,
     loss_sums,
     safe_mean,
     scheduled_rate,
@@ -30,11 +30,11 @@ jnp = jax.numpy
 CURVE_EPOCHS = 256
 """Epochs one call can record; longer training takes several calls."""
 
-PLACES = 2**16
+MAX_PACKED_ROWS = 2**16
 """Up to this many rows are shuffled by draws of 16 bits beside 16 bits of place; equal draws keep their order."""
 
 
-def program(recipe: StepConfig, n_members: int) -> Callable:
+def build_program(step_config: StepConfig, n_members: int) -> Callable:
     """The function that is compiled once for a chunk of n_members.
 
     Returns:
@@ -42,140 +42,149 @@ def program(recipe: StepConfig, n_members: int) -> Callable:
         training loss and stopping loss of each epoch of this call, NaN where a member had stopped.
     """
 
-    def over_members(function: Callable) -> Callable:
+    def map_members(function: Callable) -> Callable:
         if n_members > 1:
             return jax.vmap(function, in_axes=(0, 0, None, None, None))
 
-        def alone(states: State, rows: Rows, *shared: object) -> object:
+        def run_single(states: State, rows: Rows, *shared: object) -> object:
             single = jax.tree.map(lambda leaf: leaf[0], (states, rows))
             return jax.tree.map(lambda leaf: leaf[None], function(*single, *shared))
 
-        return alone
+        return run_single
 
-    def run(states: State, rows: Rows, data: Data, dials: StepScalars) -> tuple[State, jax.Array, jax.Array]:
-        epoch_of_members = over_members(lambda *args: _epoch(recipe, *args))
+    def run(
+        states: State, rows: Rows, data: DeviceData, step_scalars: StepScalars
+    ) -> tuple[State, jax.Array, jax.Array]:
+        run_epochs = map_members(lambda *args: _run_epoch(step_config, *args))
         curves = jnp.full((n_members, CURVE_EPOCHS, 2), jnp.nan, data.weights.dtype)
 
-        def goes_on(carry: tuple) -> jax.Array:
+        def should_continue(carry: tuple) -> jax.Array:
             states, _, epoch = carry
-            return (epoch < dials.last_epoch) & ~states.is_stopped.all()
+            return (epoch < step_scalars.last_epoch) & ~states.is_stopped.all()
 
         def body(carry: tuple) -> tuple:
             states, curves, epoch = carry
-            states, losses = epoch_of_members(states, rows, data, dials, epoch)
-            curves = curves.at[:, epoch - dials.first_epoch].set(losses)
+            states, losses = run_epochs(states, rows, data, step_scalars, epoch)
+            curves = curves.at[:, epoch - step_scalars.first_epoch].set(losses)
             return states, curves, epoch + 1
 
-        return jax.lax.while_loop(goes_on, body, (states, curves, dials.first_epoch))
+        return jax.lax.while_loop(should_continue, body, (states, curves, step_scalars.first_epoch))
 
     return run
 
 
-def _epoch(
-    recipe: StepConfig, state: State, rows: Rows, data: Data, dials: StepScalars, epoch: jax.Array
+def _run_epoch(
+    step_config: StepConfig, state: State, rows: Rows, data: DeviceData, step_scalars: StepScalars, epoch: jax.Array
 ) -> tuple[State, jax.Array]:
     """One epoch of one member -> (its state, its (training loss, stopping loss))."""
-    order = _shuffled(state.key, epoch, rows, recipe.batch_size)
-    share, n_longer = rows.n_train // dials.n_steps, rows.n_train % dials.n_steps
+    order = _shuffle(state.key, epoch, rows, step_config.batch_size)
+    rows_per_step, n_longer_steps = rows.n_train // step_scalars.n_steps, rows.n_train % step_scalars.n_steps
 
-    n_steps = dials.n_steps
-    if recipe.is_ragged:
-        n_steps = (rows.n_train + recipe.batch_size - 1) // recipe.batch_size
+    n_steps = step_scalars.n_steps
+    if step_config.is_ragged:
+        n_steps = (rows.n_train + step_config.batch_size - 1) // step_config.batch_size
 
-    def key_of(step: jax.Array) -> jax.Array | None:
-        if recipe.variation is None:
+    def make_step_key(step: jax.Array) -> jax.Array | None:
+        if step_config.augmentation is None:
             return None
         key = jax.random.wrap_key_data(state.key, impl="threefry2x32")
         return jax.random.fold_in(jax.random.fold_in(key, epoch), step + 1)
 
-    def one_step(step: jax.Array, carry: tuple) -> tuple:
+    def run_step(step: jax.Array, carry: tuple) -> tuple:
         weights, total, weight = carry
-        if recipe.full_batches:
-            start, count = step * recipe.batch_size, rows.n_train - step * recipe.batch_size
+        if step_config.full_batches:
+            start, count = step * step_config.batch_size, rows.n_train - step * step_config.batch_size
         else:
-            start, count = step * share + jnp.minimum(step, n_longer), share + (step < n_longer)
-        mask = jnp.arange(recipe.batch_size) < count
-        batch = jax.lax.dynamic_slice(order, (start,), (recipe.batch_size,))
-        rate = scheduled_rate(recipe, dials, epoch * n_steps + step, n_steps)
+            start, count = (
+                step * rows_per_step + jnp.minimum(step, n_longer_steps),
+                rows_per_step + (step < n_longer_steps),
+            )
+        mask = jnp.arange(step_config.batch_size) < count
+        batch = jax.lax.dynamic_slice(order, (start,), (step_config.batch_size,))
+        rate = scheduled_rate(step_config, step_scalars, epoch * n_steps + step, n_steps)
 
-        def move(weights: tuple) -> tuple:
-            return update(recipe, weights, data, (batch, mask), rows.labels, dials, rate, key_of(step))
+        def apply_update(weights: tuple) -> tuple:
+            return update(
+                step_config, weights, data, (batch, mask), rows.labels, step_scalars, rate, make_step_key(step)
+            )
 
-        def stay(weights: tuple) -> tuple:
+        def skip_update(weights: tuple) -> tuple:
             return weights, (zero, zero)
 
-        if recipe.is_ragged:
-            weights, (step_total, step_weight) = jax.lax.cond(count > 0, move, stay, weights)
+        if step_config.is_ragged:
+            weights, (step_total, step_weight) = jax.lax.cond(count > 0, apply_update, skip_update, weights)
         else:
-            weights, (step_total, step_weight) = move(weights)
+            weights, (step_total, step_weight) = apply_update(weights)
         return weights, total + step_total, weight + step_weight
 
     zero = jnp.zeros((), data.weights.dtype)
     carry = ((state.trainable, state.fixed, state.slots, state.tables), zero, zero)
-    (trainable, fixed, slots, tables), total, weight = jax.lax.fori_loop(0, dials.n_steps, one_step, carry)
+    (trainable, fixed, slots, tables), total, weight = jax.lax.fori_loop(0, step_scalars.n_steps, run_step, carry)
     train_loss = safe_mean(total, weight)
     state = state._replace(trainable=trainable, fixed=fixed, slots=slots, tables=tables)
-    if not recipe.stops_early:
+    if not step_config.early_stops:
         is_broken = ~jnp.isfinite(train_loss)
         return state._replace(best_loss=train_loss, best_epoch=epoch + 1, is_stopped=is_broken), jnp.stack(
             [train_loss, jnp.asarray(jnp.nan, train_loss.dtype)]
         )
-    stop_loss = _stopping_loss(recipe, state, rows, data, dials)
-    losses = jnp.where(state.is_stopped, jnp.nan, jnp.stack([train_loss, stop_loss]))
-    return _keep_best(state, stop_loss, epoch, dials), losses
+    validation_loss = _validation_loss(step_config, state, rows, data, step_scalars)
+    losses = jnp.where(state.is_stopped, jnp.nan, jnp.stack([train_loss, validation_loss]))
+    return _keep_best(state, validation_loss, epoch, step_scalars), losses
 
 
-def _shuffled(key: jax.Array, epoch: jax.Array, rows: Rows, batch_size: int) -> jax.Array:
+def _shuffle(key: jax.Array, epoch: jax.Array, rows: Rows, batch_size: int) -> jax.Array:
     """The member's training rows in this epoch's order, then padding; the order does not depend on the padding."""
     epoch_key = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), epoch)
     size = rows.train.shape[0]
     bits = jax.random.bits(epoch_key, (size,), "uint32")
     bits = jnp.where(jnp.arange(size) < rows.n_train, bits, np.uint32(0xFFFFFFFF))
-    if size <= PLACES:
+    if size <= MAX_PACKED_ROWS:
         # draw and place in one number: sorting single numbers takes a quarter of the time of sorting pairs
-        places = jnp.arange(size, dtype="uint32")
-        drawn = jnp.sort((bits & np.uint32(~(PLACES - 1) & 0xFFFFFFFF)) | places, stable=False)
-        order = rows.train[(drawn & np.uint32(PLACES - 1)).astype("int32")]
+        positions = jnp.arange(size, dtype="uint32")
+        packed = jnp.sort((bits & np.uint32(~(MAX_PACKED_ROWS - 1) & 0xFFFFFFFF)) | positions, stable=False)
+        order = rows.train[(packed & np.uint32(MAX_PACKED_ROWS - 1)).astype("int32")]
     else:
         _, order = jax.lax.sort((bits, rows.train), num_keys=1, is_stable=True)
     return jnp.concatenate([order, jnp.zeros(batch_size, order.dtype)])
 
 
-def _stopping_loss(recipe: StepConfig, state: State, rows: Rows, data: Data, dials: StepScalars) -> jax.Array:
-    size = recipe.stop_rows
-    padded = jnp.concatenate([rows.stop, jnp.zeros(size, rows.stop.dtype)])
+def _validation_loss(
+    step_config: StepConfig, state: State, rows: Rows, data: DeviceData, step_scalars: StepScalars
+) -> jax.Array:
+    size = step_config.validation_rows
+    padded = jnp.concatenate([rows.validation, jnp.zeros(size, rows.validation.dtype)])
 
-    def one_step(step: jax.Array, carry: tuple) -> tuple:
+    def run_step(step: jax.Array, carry: tuple) -> tuple:
         total, weight = carry
-        chosen = jax.lax.dynamic_slice(padded, (step * size,), (size,))
-        batch = (chosen, step * size + jnp.arange(size) < rows.n_stop)
-        bags = bags_of(recipe, state.tables, data, batch, is_stopping=True)
-        there = take_batch(recipe, data, batch)
-        inputs = {**there.inputs, **bags}
-        logits, _, _ = call_network(recipe, (state.trainable, state.fixed), inputs, batch[1], training=False)
-        step_total, step_weight = loss_sums(recipe, logits, there, data, batch, rows.labels, dials)
+        row_indices = jax.lax.dynamic_slice(padded, (step * size,), (size,))
+        batch = (row_indices, step * size + jnp.arange(size) < rows.n_validation)
+        bags = compute_bags(step_config, state.tables, data, batch, is_validation=True)
+        examples = take_batch(step_config, data, batch)
+        inputs = {**examples.inputs, **bags}
+        logits, _, _ = call_network(step_config, (state.trainable, state.fixed), inputs, batch[1], training=False)
+        step_total, step_weight = loss_sums(step_config, logits, examples, data, batch, rows.labels, step_scalars)
         return total + step_total, weight + step_weight
 
     zero = jnp.zeros((), data.weights.dtype)
-    n_steps = rows.stop.shape[0] // size + (rows.stop.shape[0] % size > 0)
-    return safe_mean(*jax.lax.fori_loop(0, n_steps, one_step, (zero, zero)))
+    n_steps = rows.validation.shape[0] // size + (rows.validation.shape[0] % size > 0)
+    return safe_mean(*jax.lax.fori_loop(0, n_steps, run_step, (zero, zero)))
 
 
-def _keep_best(state: State, stop_loss: jax.Array, epoch: jax.Array, dials: StepScalars) -> State:
-    is_better = (stop_loss < state.best_loss) & ~state.is_stopped
-    waited = jnp.where(is_better, 0, state.waited + 1)
+def _keep_best(state: State, validation_loss: jax.Array, epoch: jax.Array, step_scalars: StepScalars) -> State:
+    is_better = (validation_loss < state.best_loss) & ~state.is_stopped
+    wait = jnp.where(is_better, 0, state.wait + 1)
 
-    def better(new: list, old: list) -> list:
+    def select_better(new: list, old: list) -> list:
         return [jnp.where(is_better, a, b) for a, b in zip(new, old, strict=True)]
 
     return state._replace(
-        best_trainable=better(state.trainable, state.best_trainable),
-        best_fixed=better(state.fixed, state.best_fixed),
+        best_trainable=select_better(state.trainable, state.best_trainable),
+        best_fixed=select_better(state.fixed, state.best_fixed),
         best_tables={
             name: jnp.where(is_better, state.tables[name].weights, best) for name, best in state.best_tables.items()
         },
-        best_loss=jnp.where(is_better, stop_loss, state.best_loss),
+        best_loss=jnp.where(is_better, validation_loss, state.best_loss),
         best_epoch=jnp.where(is_better, epoch + 1, state.best_epoch),
-        waited=waited,
-        is_stopped=state.is_stopped | (waited >= dials.patience) | ~jnp.isfinite(stop_loss),
+        wait=wait,
+        is_stopped=state.is_stopped | (wait >= step_scalars.patience) | ~jnp.isfinite(validation_loss),
     )

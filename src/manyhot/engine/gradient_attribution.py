@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.backend import jax, precision
+from manyhot.backend import jax, use_dtype
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.scoring import Scorer
 
 jnp = jax.numpy
 
-PAIRS = 64
+PAIRS_PER_BATCH = 64
 """Pairs of a row and a label in a batch."""
-COLUMNS_AT_ONCE = 4096
+COLUMNS_PER_GATHER = 4096
 """Rows of a table that are gathered at once."""
-MAX_NUMBERS = 2**22
+MAX_CONTRIBUTIONS = 2**22
 """Contributions handed out at once, unless a single pair has more."""
 
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
@@ -67,17 +67,19 @@ def contributions(
         Shrikumar, Greenside, Shcherbina, Kundaje (2016), arXiv 1605.01713; Ancona, Ceolini, Oztireli, Gross (2018),
         arXiv 1711.06104, section 3.
     """
-    by_name = dict(zip(scorer.networks.tables, tables, strict=True))
-    for first in range(0, len(rows), PAIRS):
-        batch = np.asarray(rows[first : first + PAIRS])
-        given = inputs_of(scorer, by_name, blocks, batch, PAIRS)
-        logits, gradients = _gradients(scorer, given, labels[first : first + PAIRS])
-        for low, high in _same(batch, blocks):
-            found = {
-                name: _times_input(block, int(batch[low]), gradients[name][..., low:high, :], by_name.get(name))
+    tables_by_name = dict(zip(scorer.networks.tables, tables, strict=True))
+    for first in range(0, len(rows), PAIRS_PER_BATCH):
+        batch = np.asarray(rows[first : first + PAIRS_PER_BATCH])
+        inputs = make_inputs(scorer, tables_by_name, blocks, batch, PAIRS_PER_BATCH)
+        logits, gradients = _gradients(scorer, inputs, labels[first : first + PAIRS_PER_BATCH])
+        for low, high in _group_pairs(batch, blocks):
+            block_contributions = {
+                name: _multiply_by_input(
+                    block, int(batch[low]), gradients[name][..., low:high, :], tables_by_name.get(name)
+                )
                 for name, block in blocks.items()
             }
-            yield Contributions(slice(first + low, first + high), logits[low:high], found)
+            yield Contributions(slice(first + low, first + high), logits[low:high], block_contributions)
 
 
 def constants(scorer: Scorer, labels: np.ndarray) -> np.ndarray:
@@ -86,23 +88,23 @@ def constants(scorer: Scorer, labels: np.ndarray) -> np.ndarray:
     An input is 0 for a number that is typical (the median) or missing, a level that is not the row's, a word that is
     not there.
     """
-    found = [np.zeros(0)]
-    for first in range(0, len(labels), PAIRS):
-        part = np.asarray(labels[first : first + PAIRS])
+    logits = [np.zeros(0)]
+    for first in range(0, len(labels), PAIRS_PER_BATCH):
+        columns = np.asarray(labels[first : first + PAIRS_PER_BATCH])
         inputs = {
             name: np.zeros(
-                (scorer.n_members, PAIRS, scorer.networks.tables[name][1])
+                (scorer.n_members, PAIRS_PER_BATCH, scorer.networks.tables[name][1])
                 if name in scorer.networks.tables
-                else (PAIRS, *shape),
-                scorer.precision,
+                else (PAIRS_PER_BATCH, *shape),
+                scorer.dtype,
             )
             for name, shape in scorer.networks.shapes.items()
         }
-        found.append(_gradients(scorer, inputs, part)[0])
-    return np.concatenate(found)
+        logits.append(_gradients(scorer, inputs, columns)[0])
+    return np.concatenate(logits)
 
 
-def inputs_of(
+def make_inputs(
     scorer: Scorer, tables: Mapping[str, np.ndarray], blocks: Blocks, batch: np.ndarray, size: int
 ) -> dict[str, np.ndarray]:
     """Some rows as inputs of the networks, padded to `size` rows: (b, ...), and (m, b, u) sums of table rows.
@@ -115,17 +117,17 @@ def inputs_of(
         size: Rows with the padding.
     """
     inputs: dict[str, np.ndarray] = {}
-    distinct, place = np.unique(batch, return_inverse=True)
+    distinct, positions = np.unique(batch, return_inverse=True)
     for name, block in blocks.items():
-        part = block[distinct]
+        rows = block[distinct]
         if name in tables:
-            sums = np.stack([sp.csr_matrix(part) @ table for table in tables[name]])
-            inputs[name] = np.zeros((len(sums), size, sums.shape[2]), scorer.precision)
-            inputs[name][:, : len(batch)] = sums[:, place]
+            sums = np.stack([sp.csr_matrix(rows) @ table for table in tables[name]])
+            inputs[name] = np.zeros((len(sums), size, sums.shape[2]), scorer.dtype)
+            inputs[name][:, : len(batch)] = sums[:, positions]
         else:
-            dense = part.toarray() if sp.issparse(part) else part
-            inputs[name] = np.zeros((size, *dense.shape[1:]), np.int32 if dense.dtype.kind == "i" else scorer.precision)
-            inputs[name][: len(batch)] = dense[place]
+            dense = rows.toarray() if sp.issparse(rows) else rows
+            inputs[name] = np.zeros((size, *dense.shape[1:]), np.int32 if dense.dtype.kind == "i" else scorer.dtype)
+            inputs[name][: len(batch)] = dense[positions]
     return inputs
 
 
@@ -133,46 +135,52 @@ def _gradients(
     scorer: Scorer, inputs: dict[str, np.ndarray], labels: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Mean logits float64 (k,), and gradients: (b, f) the mean over members, (m, b, u) each member's own."""
-    asked = np.zeros(PAIRS, np.int32)
-    asked[: len(labels)] = labels
+    padded_labels = np.zeros(PAIRS_PER_BATCH, np.int32)
+    padded_labels[: len(labels)] = labels
     names = frozenset(scorer.networks.tables)
-    with precision(scorer.precision), jax.default_matmul_precision("highest"):
+    with use_dtype(scorer.dtype), jax.default_matmul_precision("highest"):
         weights = scorer.weights.trainable[len(names) :], scorer.weights.fixed
-        given = jax.device_put((inputs, asked), scorer.device)
-        key = ("contributions", scorer.networks.key, PAIRS)
-        program = PROGRAMS.compiled(key, lambda: _pulled(scorer.network, names), (*weights, *given))
-        logits, gradients = program(*weights, *given)
-    return np.asarray(logits, np.float64)[: len(labels)], {name: np.asarray(one) for name, one in gradients.items()}
+        device_args = jax.device_put((inputs, padded_labels), scorer.device)
+        key = ("contributions", scorer.networks.key, PAIRS_PER_BATCH)
+        program = PROGRAMS.get_or_compile(
+            key, lambda: _build_gradient_program(scorer.network, names), (*weights, *device_args)
+        )
+        logits, gradients = program(*weights, *device_args)
+    return np.asarray(logits, np.float64)[: len(labels)], {
+        name: np.asarray(gradient) for name, gradient in gradients.items()
+    }
 
 
-def _pulled(network: Any, tables: frozenset[str]) -> Callable:
+def _build_gradient_program(network: Any, tables: frozenset[str]) -> Callable:
     """(trainable, fixed, inputs, labels) -> mean logits (b,) of each pair, and their gradients by input."""
 
     def run(trainable: Any, fixed: Any, inputs: dict[str, Any], labels: Any) -> tuple[Any, dict[str, Any]]:
         dense = {name: block for name, block in inputs.items() if name not in tables}
         sums = {name: block for name, block in inputs.items() if name in tables}
 
-        def asked(given: dict[str, Any], own: tuple[Any, Any]) -> tuple[Any, Any]:
-            logits, _ = network.stateless_call(*own, given, training=False)
-            chosen = jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
-            return chosen.sum(), chosen
+        def selected_logits(all_inputs: dict[str, Any], weights: tuple[Any, Any]) -> tuple[Any, Any]:
+            logits, _ = network.stateless_call(*weights, all_inputs, training=False)
+            selected = jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+            return selected.sum(), selected
 
         def add(total: tuple[Any, dict[str, Any]], member: tuple[Any, Any, dict[str, Any]]) -> Any:
-            (_, logits), found = jax.value_and_grad(asked, has_aux=True)({**dense, **member[2]}, member[:2])
-            own = {name: found[name] for name in sums}
-            return jax.tree.map(jnp.add, total, (logits, {name: found[name] for name in dense})), own
+            (_, logits), gradients = jax.value_and_grad(selected_logits, has_aux=True)(
+                {**dense, **member[2]}, member[:2]
+            )
+            table_gradients = {name: gradients[name] for name in sums}
+            return jax.tree.map(jnp.add, total, (logits, {name: gradients[name] for name in dense})), table_gradients
 
         dtype = next(iter(inputs.values())).dtype
-        nothing = (jnp.zeros(len(labels), dtype), jax.tree.map(jnp.zeros_like, dense))
-        total, own = jax.lax.scan(add, nothing, (trainable, fixed, sums))
+        zeros = (jnp.zeros(len(labels), dtype), jax.tree.map(jnp.zeros_like, dense))
+        total, table_gradients = jax.lax.scan(add, zeros, (trainable, fixed, sums))
         n_members = len(jax.tree.leaves(trainable)[0])
         logits, mean = jax.tree.map(lambda leaf: leaf / n_members, total)
-        return logits, {**mean, **own}
+        return logits, {**mean, **table_gradients}
 
     return run
 
 
-def _times_input(
+def _multiply_by_input(
     block: np.ndarray | sp.csr_matrix, row: int, gradient: np.ndarray, table: np.ndarray | None
 ) -> np.ndarray:
     """Contributions float64 (c, k) of one row, from gradients (k, f), or (m, k, u) behind a table (m, f, u)."""
@@ -183,23 +191,23 @@ def _times_input(
     if table is None:
         return gradient[:, columns].T.astype(np.float64) * values
     total = np.zeros((len(columns), gradient.shape[1]))
-    for first in range(0, len(columns), COLUMNS_AT_ONCE):
-        part = slice(first, first + COLUMNS_AT_ONCE)
-        for weights, own in zip(table, gradient.astype(np.float64), strict=True):
-            total[part] += weights[columns[part]].astype(np.float64) @ own.T
+    for first in range(0, len(columns), COLUMNS_PER_GATHER):
+        part = slice(first, first + COLUMNS_PER_GATHER)
+        for weights, member_gradient in zip(table, gradient.astype(np.float64), strict=True):
+            total[part] += weights[columns[part]].astype(np.float64) @ member_gradient.T
     return total * values / len(table)
 
 
-def _same(batch: np.ndarray, blocks: Blocks) -> Iterator[tuple[int, int]]:
+def _group_pairs(batch: np.ndarray, blocks: Blocks) -> Iterator[tuple[int, int]]:
     """First and one past the last of the pairs of one row, fewer at once where the row has many entries."""
     starts = np.flatnonzero(np.diff(batch, prepend=-1)).tolist()
     for low, high in zip(starts, [*starts[1:], len(batch)], strict=True):
         row = batch[low]
-        size = sum(_size(block, row) for block in blocks.values())
-        step = max(1, MAX_NUMBERS // max(size, 1))
+        size = sum(_n_contributions(block, row) for block in blocks.values())
+        step = max(1, MAX_CONTRIBUTIONS // max(size, 1))
         yield from ((first, min(first + step, high)) for first in range(low, high, step))
 
 
-def _size(block: np.ndarray | sp.csr_matrix, row: int) -> int:
+def _n_contributions(block: np.ndarray | sp.csr_matrix, row: int) -> int:
     """How many contributions a row of a block has."""
     return int(block[row].size) if isinstance(block, np.ndarray) else int(block.indptr[row + 1] - block.indptr[row])

@@ -1,4 +1,4 @@
-"""The plan's optimizer as a Keras optimizer; its learning rate is moved from outside, step by step."""
+"""The config's optimizer as a Keras optimizer; its learning rate is moved from outside, step by step."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from manyhot.config.training import TrainingConfig
 
 
 def make_optimizer(
-    plan: TrainingConfig, own: Callable[[], keras.optimizers.Optimizer] | None = None
+    config: TrainingConfig, make_compiled: Callable[[], keras.optimizers.Optimizer] | None = None
 ) -> keras.optimizers.Optimizer:
     """A fresh optimizer.
 
     AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101; biases are not decayed), Adam, SGD, or the networks' own.
     """
-    if plan.optimizer == "own":
-        assert own is not None
-        return own()
-    rate = plan.learning_rate
-    if plan.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=plan.momentum, nesterov=plan.nesterov)
-    if plan.optimizer == "adam":
+    if config.optimizer == "compiled":
+        assert make_compiled is not None
+        return make_compiled()
+    rate = config.learning_rate
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=config.momentum, nesterov=config.nesterov)
+    if config.optimizer == "adam":
         return keras.optimizers.Adam(rate)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=plan.weight_decay)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer
 
 
-def optimizer_key(plan: TrainingConfig) -> Hashable:
+def optimizer_key(config: TrainingConfig) -> Hashable:
     """Names what is compiled in: everything but the learning rate."""
-    if plan.optimizer == "sgd":
-        return ("sgd", plan.momentum, plan.nesterov)
-    return (plan.optimizer, plan.weight_decay if plan.optimizer == "adamw" else None)
+    if config.optimizer == "sgd":
+        return ("sgd", config.momentum, config.nesterov)
+    return (config.optimizer, config.weight_decay if config.optimizer == "adamw" else None)

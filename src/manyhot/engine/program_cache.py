@@ -8,33 +8,35 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from manyhot.backend import jax
-from manyhot.gc_pause import paused
+from manyhot.gc_pause import pause_gc
 
-KEPT = 64
+MAX_PROGRAMS = 64
 """Programs kept; the one used longest ago goes first."""
 
 
-class Programs:
+class ProgramCache:
     """A bounded store of compiled programs."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
+    def __init__(self, max_programs: int = MAX_PROGRAMS) -> None:
+        self._max_programs = max_programs
         self._programs: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.RLock()
 
-    def compiled(self, key: Hashable, build: Callable[[], Callable], args: tuple, donate: tuple[int, ...] = ()) -> Any:
+    def get_or_compile(
+        self, key: Hashable, build: Callable[[], Callable], args: tuple, donate: tuple[int, ...] = ()
+    ) -> Any:
         """The program for a key and the shapes, types and devices of its arguments, compiled when it is new."""
         leaves, tree = jax.tree.flatten(args)
         shapes = tuple((leaf.shape, str(leaf.dtype), tuple(sorted(map(str, leaf.devices())))) for leaf in leaves)
         full_key = (key, shapes, str(tree))
         with self._lock:
             if full_key not in self._programs:
-                with paused():
+                with pause_gc():
                     self._programs[full_key] = jax.jit(build(), donate_argnums=donate).lower(*args).compile()
-                while len(self._programs) > self._kept:
+                while len(self._programs) > self._max_programs:
                     self._programs.popitem(last=False)
             self._programs.move_to_end(full_key)
             return self._programs[full_key]
 
 
-PROGRAMS = Programs()
+PROGRAMS = ProgramCache()

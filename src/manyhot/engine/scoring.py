@@ -13,22 +13,22 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit
 
-from manyhot.backend import jax, precision
+from manyhot.backend import jax, use_dtype
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.engine.device_data import number_type
-from manyhot.engine.embedding_bags import Batch, bag_sum, most_entries, whole
+from manyhot.engine.device_data import device_dtype
+from manyhot.engine.embedding_bags import Batch, bag_sum, full_batch, max_entries
 from manyhot.engine.ensemble import NetworkFactory, Weights
 from manyhot.engine.losses import OUTPUTS
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.trainer import chosen_devices
+from manyhot.engine.trainer import select_devices
 
 jnp = jax.numpy
 
-FEW_ROWS = 64
+SMALL_BATCH_ROWS = 64
 """Up to this many rows are scored in a batch of this size."""
-BATCH_PIXELS = 2**19
+MAX_OUTPUT_PIXELS = 2**19
 """Pixels of a batch, where pixels are scored."""
-SEEN_PIXELS = 2**22
+MAX_IMAGE_PIXELS = 2**22
 """Pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224."""
 IN_FLIGHT = 3
 """Batches under way at once, so that copying and computing overlap."""
@@ -42,11 +42,11 @@ class Buckets:
 
     Args:
         rows: Rows of a batch, ascending; what has more is scored in batches of the last.
-        least_entries: Non-zeros of the smallest batch of sparse rows.
+        min_entries: Non-zeros of the smallest batch of sparse rows.
     """
 
     rows: tuple[int, ...]
-    least_entries: int = MIN_ENTRIES
+    min_entries: int = MIN_ENTRIES
 
     def size(self, n_rows: int) -> int:
         """Rows with the padding."""
@@ -54,7 +54,7 @@ class Buckets:
 
     def entries(self, count: int) -> int:
         """Non-zeros with the padding, in steps of four times; loops end with the real ones, so it costs little."""
-        size = self.least_entries
+        size = self.min_entries
         while size < count:
             size *= 4
         return size
@@ -66,7 +66,7 @@ class Scorer:
     Args:
         networks: How the networks are made; member 0 gives the structure.
         weights: The members' weights.
-        precision_name: "float32" or "float64".
+        dtype_name: "float32" or "float64".
         runtime: Settings that change only speed.
         output: Name of the output function, of `losses.OUTPUTS`.
 
@@ -79,19 +79,19 @@ class Scorer:
         self,
         networks: NetworkFactory,
         weights: Weights,
-        precision_name: str,
+        dtype_name: str,
         runtime: RuntimeConfig,
         output: str = "sigmoid",
     ) -> None:
         networks = networks.with_layers(runtime.fast_layers)
-        self.networks, self.precision, self.runtime, self.output = networks, precision_name, runtime, output
+        self.networks, self.dtype, self.runtime, self.output = networks, dtype_name, runtime, output
         self.n_members = networks.n_members
         self.averages_logits = bool(networks.tables) and output == "sigmoid"
-        self.device = chosen_devices(runtime)[0]
+        self.device = select_devices(runtime)[0]
         # what is on the host already needs no other way to the first processor than into the program
         self._is_first = self.device.platform == "cpu" and self.device == jax.local_devices()[0]
         self._programs: dict[Hashable, Any] = {}  # by what can differ for one scorer, which is quickly looked up
-        with precision(precision_name):
+        with use_dtype(dtype_name):
             self.network = networks.build(0)
             self.weights = jax.device_put(Weights(list(weights.trainable), list(weights.fixed)), self.device)
 
@@ -109,15 +109,15 @@ class Scorer:
             buckets: The shapes of the batches; None for those that suit few and many rows at once.
 
         Returns:
-            float (n, ..., l) of the plan's precision, in [0, 1].
+            float (n, ..., l) of the config's precision, in [0, 1].
         """
-        return self.scores_of(self.means(blocks, members, buckets))
+        return self.to_scores(self.mean_outputs(blocks, members, buckets))
 
-    def scores_of(self, means: np.ndarray) -> np.ndarray:
-        """What `means` gives, or a mean of several of them, as scores."""
-        return expit(means) if self.averages_logits else means
+    def to_scores(self, mean_outputs: np.ndarray) -> np.ndarray:
+        """What `mean_outputs` gives, or a mean of several of them, as scores."""
+        return expit(mean_outputs) if self.averages_logits else mean_outputs
 
-    def means(
+    def mean_outputs(
         self,
         blocks: Mapping[str, np.ndarray | sp.csr_matrix],
         members: tuple[int, int] | None = None,
@@ -127,51 +127,56 @@ class Scorer:
         low, high = members or (0, self.n_members)
         n_rows = next(iter(blocks.values())).shape[0]
         size = self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows)
-        with precision(self.precision):
+        with use_dtype(self.dtype):
             results: list[np.ndarray] = []
             pending: deque[tuple[Any, int]] = deque()
             for first in range(0, n_rows, size):
                 count = min(size, n_rows - first)
-                batch = batch_of(blocks, (first, count), size, self.networks.tables, self.precision, buckets)
-                pending.append((self._start(batch, low, high, size), count))
+                batch = make_batch(blocks, (first, count), size, self.networks.tables, self.dtype, buckets)
+                pending.append((self._dispatch(batch, low, high, size), count))
                 if len(pending) > IN_FLIGHT:
                     results.append(_finish(*pending.popleft()))
-            results.extend(_finish(*one) for one in pending)
+            results.extend(_finish(*batch_scores) for batch_scores in pending)
         if not results:
-            return np.zeros((0, *self.network.output_shape[1:]), dtype=self.precision)
+            return np.zeros((0, *self.network.output_shape[1:]), dtype=self.dtype)
         return np.concatenate(results)
 
     def _batch_rows(self, n_rows: int) -> int:
         n_pixels = math.prod(self.network.output_shape[1:-1])
-        size = FEW_ROWS if n_rows <= FEW_ROWS else self.runtime.predict_rows
-        n_seen = sum(math.prod(shape[:2]) for shape in self.networks.shapes.values() if len(shape) == 3)
-        size = min(size, max(1, SEEN_PIXELS // max(n_seen, 1)))
-        return size if n_pixels == 1 else min(size, max(1, BATCH_PIXELS // n_pixels))
+        size = SMALL_BATCH_ROWS if n_rows <= SMALL_BATCH_ROWS else self.runtime.predict_batch_size
+        n_image_pixels = sum(math.prod(shape[:2]) for shape in self.networks.shapes.values() if len(shape) == 3)
+        size = min(size, max(1, MAX_IMAGE_PIXELS // max(n_image_pixels, 1)))
+        return size if n_pixels == 1 else min(size, max(1, MAX_OUTPUT_PIXELS // n_pixels))
 
-    def _start(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
-        gathered = tuple((name, self._gathered(batch[name], size)) for name in self.networks.tables)
+    def _dispatch(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
+        table_entries = tuple((name, self._max_entries(batch[name], size)) for name in self.networks.tables)
         args: tuple[Any, ...] = (batch, np.int32(low), np.int32(high))
-        key = (size, gathered, tuple(_shape(name, part) for name, part in batch.items()))
+        key = (size, table_entries, tuple(_input_shape(name, rows_part) for name, rows_part in batch.items()))
         program = self._programs.get(key)
         if program is None or not self._is_first:
             args = jax.device_put(args, self.device)
         if program is None:
-            shared: Hashable = ("score", self.networks.key, self.output, size, gathered)
+            shared: Hashable = ("score", self.networks.key, self.output, size, table_entries)
             output = (lambda logits: logits) if self.averages_logits else OUTPUTS[self.output]
-            build = partial(_means, self.network, output, dict(gathered), size)
-            program = self._programs[key] = PROGRAMS.compiled(shared, build, (self.weights, *args))
+            build = partial(_build_mean_program, self.network, output, dict(table_entries), size)
+            program = self._programs[key] = PROGRAMS.get_or_compile(shared, build, (self.weights, *args))
         return program(self.weights, *args)
 
-    def _gathered(self, batch: Batch, size: int) -> int:
-        return 0 if self.device.platform == "cpu" else most_entries(batch.block, size)
+    def _max_entries(self, batch: Batch, size: int) -> int:
+        return 0 if self.device.platform == "cpu" else max_entries(batch.block, size)
 
 
-def _means(network: Any, output: Callable, gathered: Mapping[str, int], size: int) -> Callable:
+def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[str, int], size: int) -> Callable:
     def run(weights: Weights, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
         def add(member: jax.Array, total: jax.Array) -> jax.Array:
             trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
-            bags = {name: bag_sum(trainable[k], inputs[name], most) for k, (name, most) in enumerate(gathered.items())}
-            logits, _ = network.stateless_call(trainable[len(gathered) :], fixed, {**inputs, **bags}, training=False)
+            bags = {
+                name: bag_sum(trainable[k], inputs[name], limit)
+                for k, (name, limit) in enumerate(table_entries.items())
+            }
+            logits, _ = network.stateless_call(
+                trainable[len(table_entries) :], fixed, {**inputs, **bags}, training=False
+            )
             return total + output(logits)
 
         dtype = weights.trainable[0].dtype
@@ -181,7 +186,7 @@ def _means(network: Any, output: Callable, gathered: Mapping[str, int], size: in
     return run
 
 
-def batch_of(
+def make_batch(
     blocks: Mapping[str, np.ndarray | sp.csr_matrix],
     rows: tuple[int, int],
     size: int,
@@ -201,30 +206,34 @@ def batch_of(
     """
     first, count = rows
     return {
-        name: _whole(sp.csr_matrix(block[first : first + count]), size, dtype, buckets)
+        name: _pad_csr_batch(sp.csr_matrix(block[first : first + count]), size, dtype, buckets)
         if name in tables
-        else _batch(block, first, count, size, dtype)
+        else _pad_dense_batch(block, first, count, size, dtype)
         for name, block in blocks.items()
     }
 
 
-def _whole(part: sp.csr_matrix, size: int, dtype: str, buckets: Buckets | None) -> Batch:
-    return whole(part, size, dtype, None if buckets is None else buckets.entries(part.nnz))
+def _pad_csr_batch(rows_part: sp.csr_matrix, size: int, dtype: str, buckets: Buckets | None) -> Batch:
+    return full_batch(rows_part, size, dtype, None if buckets is None else buckets.entries(rows_part.nnz))
 
 
-def _batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
-    part = block[first : first + count]
-    rows: np.ndarray = part.toarray() if isinstance(part, sp.csr_matrix) else part
-    kind = number_type(rows, dtype)
+def _pad_dense_batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
+    rows_part = block[first : first + count]
+    rows: np.ndarray = rows_part.toarray() if isinstance(rows_part, sp.csr_matrix) else rows_part
+    input_dtype = device_dtype(rows, dtype)
     if count == size:
-        return np.ascontiguousarray(rows, dtype=kind)
-    padded = np.zeros((size, *rows.shape[1:]), dtype=kind)
+        return np.ascontiguousarray(rows, dtype=input_dtype)
+    padded = np.zeros((size, *rows.shape[1:]), dtype=input_dtype)
     padded[:count] = rows
     return padded
 
 
-def _shape(name: str, part: np.ndarray | Batch) -> Hashable:
-    return (name, len(part.block.columns)) if isinstance(part, Batch) else (name, part.shape, part.dtype.char)
+def _input_shape(name: str, rows_part: np.ndarray | Batch) -> Hashable:
+    return (
+        (name, len(rows_part.block.columns))
+        if isinstance(rows_part, Batch)
+        else (name, rows_part.shape, rows_part.dtype.char)
+    )
 
 
 def _finish(scores: Any, count: int) -> np.ndarray:

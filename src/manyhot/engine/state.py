@@ -16,7 +16,7 @@ class State(NamedTuple):
         best_fixed: Likewise.
         best_loss: The lowest stopping loss so far.
         best_epoch: Epochs trained when it was reached.
-        waited: Epochs since.
+        wait: Epochs since.
         is_stopped: Whether this member has run out of patience.
         key: uint32 (2,), start of this member's shuffles.
         tables: Name of a wide sparse block -> its `EmbeddingTable`.
@@ -30,14 +30,14 @@ class State(NamedTuple):
     best_fixed: list[Any]
     best_loss: Any
     best_epoch: Any
-    waited: Any
+    wait: Any
     is_stopped: Any
     key: Any
     tables: dict[str, Any]
     best_tables: dict[str, Any]
 
 
-class LabelFacts(NamedTuple):
+class LabelCounts(NamedTuple):
     """What a member knows of each label from its training rows; a chunk has one more, leading axis.
 
     Attributes:
@@ -57,16 +57,16 @@ class Rows(NamedTuple):
     Attributes:
         train: int32 (p,).
         n_train: int32 ().
-        stop: int32 (q,).
-        n_stop: int32 ().
+        validation: int32 (q,).
+        n_validation: int32 ().
         labels: What is known of the labels among `train`.
     """
 
     train: Any
     n_train: Any
-    stop: Any
-    n_stop: Any
-    labels: LabelFacts
+    validation: Any
+    n_validation: Any
+    labels: LabelCounts
 
 
 class StepScalars(NamedTuple):
@@ -79,7 +79,7 @@ class StepScalars(NamedTuple):
         first_epoch: int32 (), epochs done before this call.
         last_epoch: int32 (), epochs done after it at most.
         patience: int32 ().
-        loss_settings: Hyperparameters of the loss by name, float ().
+        loss_params: Hyperparameters of the loss by name, float ().
         label_smoothing: float (), how far targets are moved towards 0.5.
     """
 
@@ -89,5 +89,5 @@ class StepScalars(NamedTuple):
     first_epoch: Any
     last_epoch: Any
     patience: Any
-    loss_settings: dict[str, Any]
+    loss_params: dict[str, Any]
     label_smoothing: Any

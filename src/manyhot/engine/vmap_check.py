@@ -1,6 +1,6 @@
 """Whether a network made by somebody else can be compiled, and whether several members of it go side by side.
 
-Only shapes are worked out here, nothing is computed. Start reading at `check_together`.
+Only shapes are worked out here, nothing is computed. Start reading at `check_vmap`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 
 from manyhot.backend import jax, keras
 from manyhot.engine.train_step import StepConfig
-from manyhot.errors import TrainingError
+from manyhot.errors import ManyhotWarning, TrainingError
 from manyhot.networks import real_rows
 
 
-def check_together(recipe: StepConfig, n_members: int, dtype: str) -> int:
+def check_vmap(step_config: StepConfig, n_members: int, dtype: str) -> int:
     """How many members may train side by side: n_members, or 1 with a warning that names the layer in the way.
 
     Args:
-        recipe: The network and what it is given.
+        step_config: The network and what it is given.
         n_members: How many are wanted.
         dtype: Float type of the inputs.
 
@@ -30,31 +30,33 @@ def check_together(recipe: StepConfig, n_members: int, dtype: str) -> int:
     """
     if n_members > 1:
         try:
-            _work_out(recipe, dtype, 2)
+            _trace_step(step_config, dtype, 2)
             return n_members
         except Exception as error:  # a layer of the user's may raise anything
-            reason = _reason(error)
+            reason = _describe_error(error)
     try:
-        _work_out(recipe, dtype, 1)
+        _trace_step(step_config, dtype, 1)
     except Exception as error:  # likewise
         raise TrainingError(
-            f"{_reason(error)}, so the network cannot be compiled: in `call`, use keras.ops or jax.numpy, "
+            f"{_describe_error(error)}, so the network cannot be compiled: in `call`, use keras.ops or jax.numpy, "
             "and no Python that depends on the values of the inputs"
         ) from None
     if n_members > 1:
-        warnings.warn(f"{reason}, so members are trained one after another, which is slower", stacklevel=2)
+        warnings.warn(
+            f"{reason}, so members are trained one after another, which is slower", ManyhotWarning, stacklevel=2
+        )
     return 1
 
 
-def _work_out(recipe: StepConfig, dtype: str, n_members: int) -> None:
+def _trace_step(step_config: StepConfig, dtype: str, n_members: int) -> None:
     """Shapes of one gradient step of one member, or of two under vmap."""
-    network = recipe.network
+    network = step_config.network
     weights = tuple(
         [jax.ShapeDtypeStruct(tuple(v.shape), str(v.dtype)) for v in variables]
         for variables in (network.trainable_variables, network.non_trainable_variables)
     )
-    rows = recipe.batch_size
-    inputs = {name: jax.ShapeDtypeStruct((rows, *shape), dtype) for name, shape in recipe.shapes.items()}
+    rows = step_config.batch_size
+    inputs = {name: jax.ShapeDtypeStruct((rows, *shape), dtype) for name, shape in step_config.shapes.items()}
 
     def objective(trainable: list, fixed: list, inputs: dict[str, Any]) -> Any:
         with real_rows(np.ones(rows, dtype=bool)):
@@ -68,7 +70,7 @@ def _work_out(recipe: StepConfig, dtype: str, n_members: int) -> None:
     jax.eval_shape(step, *weights, inputs)
 
 
-def _reason(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """Which layer, and the first thing that it says."""
     errors: list[BaseException] = []
     pending: BaseException | None = error
@@ -77,12 +79,12 @@ def _reason(error: BaseException) -> str:
         pending = pending.__cause__ or pending.__context__
     layers = [
         frame.f_locals["self"]
-        for one in errors
-        for frame, _ in traceback.walk_tb(one.__traceback__)
+        for nested in errors
+        for frame, _ in traceback.walk_tb(nested.__traceback__)
         if frame.f_code.co_name == "call" and isinstance(frame.f_locals.get("self"), keras.layers.Layer)
     ]
-    plain = [layer for layer in layers if not isinstance(layer, keras.Model)]
-    name = repr(type((plain or layers)[-1]).__name__) if layers else "of the network"
+    plain_layers = [layer for layer in layers if not isinstance(layer, keras.Model)]
+    name = repr(type((plain_layers or layers)[-1]).__name__) if layers else "of the network"
     lines = [line.strip() for line in str(errors[-1]).splitlines() if line.strip()]
     detail = next((line for line in lines if not line.startswith("Exception encountered")), type(error).__name__)
     return f"the layer {name} stands in the way ({detail[:160]})"

@@ -1,1 +1,1 @@
-"""The estimators: `MultiLabelClassifier`, `ManyLabelClassifier`, cross-validation, and `load`."""
+"""The estimators: `MultiLabelClassifier`, `ExtremeMultiLabelClassifier`, cross-validation, and `load`."""

@@ -1,9 +1,13 @@
-"""What both classifiers share: X in any form as the encoder takes it, and the tags of scikit-learn."""
+"""What both classifiers share: X in any form as the encoder takes it, parameters, and scikit-learn's tags."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -12,34 +16,117 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from manyhot import validation
+from manyhot.config.fields import describe_fields
 from manyhot.config.training import CUSTOM
 from manyhot.data.feature_input import (
-    arrays_of,
-    frame_of,
+    extract_texts,
     image_frame,
     is_frame,
     refuse_infinity,
     refuse_text,
-    texts_of,
+    to_arrays,
+    to_frame,
 )
-from manyhot.data.readers.column_types import inspect_kinds, name_images
+from manyhot.data.readers.column_types import are_image_names, infer_column_types
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
 from manyhot.errors import InputError
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import image_set
 from manyhot.models.segmentation.model import PixelModel
+from manyhot.validation import did_you_mean
 
+E = TypeVar("E", bound="BaseMultiLabelEstimator")
+DOCUMENTATION = "https://manyhot.readthedocs.io/en/stable/{estimator_name}.html"
+"""Where the documentation of an estimator is; scikit-learn's HTML representation links it."""
 IMAGE_COLUMN = "image"
 """Name of the column that an array of images becomes."""
 
 
+SETTINGS = "        (settings)\n"
+"""The line of a docstring that `document_settings` replaces by the settings."""
+_WIDTH = 108
+
+
+def document_settings(*config_classes: type) -> Callable[[type[E]], type[E]]:
+    """Write every field of these dataclasses into a class's docstring, with its meaning and default.
+
+    Args:
+        config_classes: Dataclasses of settings whose docstrings describe their fields.
+    """
+
+    def decorate(estimator: type[E]) -> type[E]:
+        lines = []
+        for config_class in config_classes:
+            descriptions = describe_fields(config_class)
+            for field in fields(config_class):
+                text = f"{field.name}: {descriptions.get(field.name, '')} Default: {field.default!r}."
+                lines += textwrap.wrap(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12)
+        if estimator.__doc__:
+            estimator.__doc__ = estimator.__doc__.replace(SETTINGS, "\n".join(lines) + "\n")
+        return estimator
+
+    return decorate
+
+
+def suggest_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """An `__init__` that answers a misspelt parameter with the nearest one."""
+    names = [name for name in inspect.signature(init).parameters if name != "self"]
+
+    @functools.wraps(init)
+    def checked(self: Any, **params: Any) -> None:
+        for name in params:
+            if name not in names:
+                raise TypeError(f"{type(self).__name__} has no parameter {name!r}{did_you_mean(name, names)}")
+        init(self, **params)
+
+    return checked
+
+
+def draw_seed(random_state: Any) -> int:
+    """The seed of one fit.
+
+    Args:
+        random_state: A whole number is the seed itself; None gives a fresh one; a `numpy.random.RandomState` gives its
+            next number, so that every fit has another one.
+
+    Raises:
+        InputError: Anything else.
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(0, 2**32, dtype=np.uint32))
+    return validation.integer(random_state=random_state, low=0, high=2**32 - 1)
+
+
 class BaseMultiLabelEstimator(BaseEstimator):
-    """Frames, matrices, arrays and `Samples` as the model's encoder takes them; `model_` has an `encoder`."""
+    """What both classifiers share: features in any form, scikit-learn's tags, names of parameters.
+
+    `model_` has an `encoder`.
+    """
 
     model_: Any
-    kinds: Mapping[str, str] | None
+    column_types: Mapping[str, str] | None
     network: Any = CUSTOM  # an estimator without a choice of networks takes no arrays of images
+    _doc_link_module = "manyhot"
+    _doc_link_template = DOCUMENTATION
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not name.startswith("_")]
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, as scikit-learn does.
+
+        Raises:
+            InputError: No such parameter, with the nearest one.
+        """
+        known = self.get_params()
+        for name in params:
+            if name.partition("__")[0] not in known:
+                raise InputError(f"there is no such parameter{did_you_mean(name, known)}", argument=name)
+        return super().set_params(**params)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -55,13 +142,13 @@ class BaseMultiLabelEstimator(BaseEstimator):
         if isinstance(X, Samples):
             self.n_features_in_ = len(X.feature_names)
             self.feature_names_in_ = np.asarray(X.feature_names, dtype=object)
-            return X.features, None if X.is_sparse else {name: X.kinds[name] for name in X.feature_names}
-        kinds = self.kinds or {}
-        texts = texts_of(X)
+            return X.features, None if X.is_sparse else {name: X.column_types[name] for name in X.feature_names}
+        column_types = self.column_types or {}
+        texts = extract_texts(X)
         if texts is not None:
-            kind = "image" if name_images(texts) else "text"
-            X, kinds = pl.DataFrame({kind: texts}), {kind: kind, **kinds}
-        arrays = arrays_of(X)
+            kind = "image" if are_image_names(texts) else "text"
+            X, column_types = pl.DataFrame({kind: texts}), {kind: kind, **column_types}
+        arrays = to_arrays(X)
         if arrays is not None and isinstance(self.network, str) and self.network != CUSTOM and len(arrays.blocks) == 1:
             self.n_features_in_ = 1
             return image_frame(next(iter(arrays.blocks.values())), IMAGE_COLUMN), {IMAGE_COLUMN: "image"}
@@ -70,8 +157,8 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return arrays, None
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=True)
-            frame = frame_of(X, [name for name, kind in kinds.items() if kind == "text"])
-            return frame, inspect_kinds(frame, kinds)
+            frame = to_frame(X, [name for name, kind in column_types.items() if kind == "text"])
+            return frame, infer_column_types(frame, column_types)
         return self._matrix(X, reset=True), None
 
     def _features(self, X: Any) -> Any:
@@ -81,10 +168,10 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return image_set(X, self.model_.channels)
         if isinstance(X, Samples):
             return sample_features(self.model_, X)
-        texts = texts_of(X)
+        texts = extract_texts(X)
         if texts is not None:
             X = pl.DataFrame({self._only_column(): texts})
-        arrays = arrays_of(X)
+        arrays = to_arrays(X)
         image_columns = getattr(encoder, "image_columns", ())
         if arrays is not None and image_columns:
             (images,) = arrays.blocks.values()
@@ -93,11 +180,11 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return arrays
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=False)
-            frame = frame_of(X, getattr(encoder, "text_columns", ()))
+            frame = to_frame(X, getattr(encoder, "text_columns", ()))
             return frame.to_numpy() if isinstance(encoder, MatrixEncoder) else frame
         matrix = self._matrix(X, reset=False)
         if isinstance(encoder, TableEncoder):
-            names = list(encoder.kinds) if not hasattr(self, "feature_names_in_") else self.feature_names_in_
+            names = list(encoder.column_types) if not hasattr(self, "feature_names_in_") else self.feature_names_in_
             return pl.DataFrame(matrix, schema=[str(name) for name in names])
         return matrix
 
@@ -125,8 +212,8 @@ class BaseMultiLabelEstimator(BaseEstimator):
         """The one column of the model, of texts or images, which texts alone are for."""
         encoder = self.model_.encoder
         names = tuple(encoder.names)
-        fitting = (*getattr(encoder, "text_columns", ()), *getattr(encoder, "image_columns", ()))
-        if len(names) != 1 or names != fitting:
-            told = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
-            raise InputError(f"got texts alone, but the model takes {told}; give it rows as in training", argument="X")
+        own_columns = (*getattr(encoder, "text_columns", ()), *getattr(encoder, "image_columns", ()))
+        if len(names) != 1 or names != own_columns:
+            columns = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+            raise InputError(f"got texts alone, but the model takes {columns}; pass rows as in training", argument="X")
         return names[0]

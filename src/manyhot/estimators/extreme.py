@@ -1,7 +1,8 @@
-"""`ManyLabelClassifier`: the k best of very many labels, trained and answered without an array of rows by labels.
+"""`ExtremeMultiLabelClassifier`: the k best of very many labels, trained and answered without an array of rows by
+labels.
 
 It turns whatever X and y a person has into features and sparse targets, hands them to `train_extreme_model`, and gives
-the answers back. Start reading at `ManyLabelClassifier.fit`.
+the answers back. Start reading at `ExtremeMultiLabelClassifier.fit`.
 """
 
 from __future__ import annotations
@@ -20,31 +21,34 @@ from manyhot.data.samples import Arrays, Samples
 from manyhot.data.target_input import check_row_counts
 from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
 from manyhot.errors import InputError
-from manyhot.estimators.base import BaseMultiLabelEstimator
-from manyhot.estimators.progress import watching
-from manyhot.evaluation.metrics import Top
+from manyhot.estimators.base import BaseMultiLabelEstimator, document_settings, draw_seed, suggest_parameters
+from manyhot.estimators.progress import training_progress
+from manyhot.evaluation.metrics import TopK
 from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.model import ExtremeModel, train_extreme_model
 from manyhot.models.extreme.report import ExtremeReport
-from manyhot.models.extreme.targets import extreme_targets, resolve_extreme_targets, targets_for
+from manyhot.models.extreme.targets import align_extreme_targets, extreme_targets, resolve_extreme_targets
 from manyhot.models.training_data import column_names
 from manyhot.persistence import extreme_model
 from manyhot.persistence.container import Contents
 
 
-class ManyLabelClassifier(BaseMultiLabelEstimator):
+@document_settings(ExtremeConfig)
+class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
     """A network over thousands to a million labels, on sparse targets; it answers with the best labels of a row.
 
-    One network, one sigmoid a label, binary cross-entropy; the last layer is worked through in chunks of labels, so
-    memory goes with the weights (`hidden[-1]` numbers a label, 4 bytes each, twice while training) and with the
-    labels that hold, never with rows x labels. Every field of `ExtremeConfig` is a parameter under its own name; see
-    there for meaning and range. For up to some thousand labels `MultiLabelClassifier` gives more: out-of-fold scores
-    of every row, a threshold for each label, calibration, rules.
+    One network with one sigmoid per label and binary cross-entropy. The last layer is computed in chunks of labels, so
+    memory grows with the weights (`hidden_layer_sizes[-1]` numbers per label, 4 bytes each, twice while training) and
+    with the positive entries, never with rows x labels. For up to some thousand labels `MultiLabelClassifier` offers
+    more: out-of-fold scores of every row, a threshold for each label, calibration, rules.
 
     Args:
-        labels: Names and order of the labels; None takes them from y.
-        kinds: Column name -> "numeric", "boolean", "categorical", "text" or "ignored", where inspection guesses wrong.
-        quiet: Whether progress is kept to oneself.
+        labels: Names and order of the labels; None takes them from y. Default: None.
+        column_types: Column name -> "numeric", "boolean", "categorical", "text" or "ignored", for columns whose type is
+            guessed wrong. Default: None.
+        (settings)
+        verbose: 1 shows progress on standard error: a bar in a terminal; elsewhere lines, and only for work of more
+            than ten seconds. 0 hides it. Default: 1.
 
     Attributes:
         labels_: tuple of l label names.
@@ -52,44 +56,45 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         n_features_in_: Number of columns of X.
         feature_names_in_: Their names, when X was a frame.
         report_: How good it is, from rows that were held out of training.
-        reading_: How the training file was read, as plain JSON values; empty unless somebody sets it.
+        read_options_: How the training file was read, as plain JSON values; empty unless somebody sets it.
         model_: Everything that was learned.
     """
 
     model_: ExtremeModel
 
+    @suggest_parameters
     def __init__(
         self,
         *,
         labels: Sequence[str] | None = None,
-        kinds: Mapping[str, str] | None = None,
-        hidden: Sequence[int] = ExtremeConfig.hidden,
+        column_types: Mapping[str, str] | None = None,
+        hidden_layer_sizes: Sequence[int] = ExtremeConfig.hidden_layer_sizes,
         activation: str = ExtremeConfig.activation,
         dropout: float = ExtremeConfig.dropout,
         epochs: int | str = ExtremeConfig.epochs,
         batch_size: int | str = ExtremeConfig.batch_size,
         learning_rate: float = ExtremeConfig.learning_rate,
         weight_decay: float = ExtremeConfig.weight_decay,
-        held_out: float = ExtremeConfig.held_out,
-        precision: str = ExtremeConfig.precision,
-        seed: int = ExtremeConfig.seed,
-        quiet: bool = False,
+        holdout_fraction: float = ExtremeConfig.holdout_fraction,
+        dtype: str = ExtremeConfig.dtype,
+        random_state: int | np.random.RandomState | None = ExtremeConfig.random_state,
+        verbose: int = 1,
     ) -> None:
         self.labels = labels
-        self.kinds = kinds
-        self.hidden = hidden
+        self.column_types = column_types
+        self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.precision = precision
-        self.seed = seed
-        self.quiet = quiet
+        self.holdout_fraction = holdout_fraction
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> ManyLabelClassifier:
+    def fit(self, X: Any, y: Any = None) -> ExtremeMultiLabelClassifier:
         """Train on features and sparse targets.
 
         Args:
@@ -103,30 +108,32 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         Raises:
             InputError: What cannot be used, by row, column or argument.
         """
-        plan = ExtremeConfig(**{field.name: getattr(self, field.name) for field in fields(ExtremeConfig)})
-        quiet = validation.boolean(quiet=self.quiet)
+        settings = {field.name: getattr(self, field.name) for field in fields(ExtremeConfig)}
+        config = ExtremeConfig(**{**settings, "random_state": draw_seed(self.random_state)})
+        verbose = validation.integer(verbose=self.verbose, low=0)
         samples = X if isinstance(X, Samples) else None
         y, names = resolve_extreme_targets(samples, y, self.labels)
-        features, kinds = self._training_features(X)
+        features, column_types = self._training_features(X)
         if isinstance(features, Arrays):
             raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
-        photos = [name for name, kind in (kinds or {}).items() if kind == "image"]
+        photos = [name for name, kind in (column_types or {}).items() if kind == "image"]
         if photos:
             raise InputError(
-                f"images are not taken with very many labels; leave them out with kinds={{{photos[0]!r}: 'ignored'}} "
-                f"(--kind {photos[0]}=ignored)",
+                f"images are not taken with very many labels; leave them out with column_types={{{photos[0]!r}: "
+                "'ignored'}} "
+                f"(--column-type {photos[0]}=ignored)",
                 argument="X",
             )
         labels, targets = extreme_targets(y, names)
         check_row_counts(features, targets)
         encoder: Encoder
-        encoder = MatrixEncoder(column_names(features, samples)) if kinds is None else TableEncoder(kinds)
-        with watching(quiet) as watch:
-            model = train_extreme_model(features, labels, targets, encoder, plan, watch)
+        encoder = MatrixEncoder(column_names(features, samples)) if column_types is None else TableEncoder(column_types)
+        with training_progress(verbose) as callback:
+            model = train_extreme_model(features, labels, targets, encoder, config, callback)
         self._keep(model, {})
         return self
 
-    def predict_top(self, X: Any, k: int = 5) -> Top:
+    def predict_top_k(self, X: Any, k: int = 5) -> TopK:
         """The k best labels of each row, exact over all labels.
 
         Args:
@@ -156,7 +163,7 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
             InputError: A k or threshold out of its range.
         """
         least = 0.0 if threshold is None else validation.number(threshold=threshold, low=0.0, high=1.0)
-        top = self.predict_top(X, k)
+        top = self.predict_top_k(X, k)
         counts = (top.scores >= least).sum(axis=1)
         names = self.labels_
         return [[names[j] for j in row[:n]] for row, n in zip(top.labels.tolist(), counts.tolist(), strict=True)]
@@ -164,7 +171,7 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
     def predict(self, X: Any) -> sp.csr_matrix:
         """Answers: CSR int64 (n, l), 1 where a label is among the 50 best of its row and reaches `threshold_`."""
         check_is_fitted(self)
-        return self.model_.answers(self._features(X))
+        return self.model_.decisions(self._features(X))
 
     def evaluate(self, X: Any, y: Any = None) -> ExtremeReport:
         """Measure on rows whose labels are known.
@@ -182,9 +189,9 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         if names is not None and tuple(names) != self.labels_:
             raise InputError("the labels are not those of training, in its order", argument="y")
         features = self._features(X)
-        targets = targets_for(y, self.model_.labels)
+        targets = align_extreme_targets(y, self.model_.labels)
         check_row_counts(features, targets)
-        return ExtremeReport(self.model_.measured(features, targets))
+        return ExtremeReport(self.model_.evaluate(features, targets))
 
     def save(self, path: str | Path) -> None:
         """Write one file that predicts anywhere; see `manyhot.load`.
@@ -193,13 +200,13 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
             path: Where to; a file there is replaced only when the new one is complete.
         """
         check_is_fitted(self)
-        extreme_model.save(self.model_, path, self.reading_)
+        extreme_model.save(self.model_, path, self.read_options_)
 
     @classmethod
-    def from_contents(cls, contents: Contents, path: str | Path) -> ManyLabelClassifier:
+    def from_contents(cls, contents: Contents, path: str | Path) -> ExtremeMultiLabelClassifier:
         """The classifier in a bundle that was read; see `manyhot.load`."""
         model, reading = extreme_model.construct(contents, path)
-        settings = {field.name: getattr(model.plan, field.name) for field in fields(ExtremeConfig)}
+        settings = {field.name: getattr(model.config, field.name) for field in fields(ExtremeConfig)}
         classifier = cls(labels=list(model.labels.names), **settings)
         classifier._keep(model, reading)
         if isinstance(model.encoder, TableEncoder):
@@ -217,4 +224,4 @@ class ManyLabelClassifier(BaseMultiLabelEstimator):
         self.model_ = model
         self.labels_ = model.labels.names
         self.threshold_ = model.threshold
-        self.reading_: dict[str, Any] = dict(reading)
+        self.read_options_: dict[str, Any] = dict(reading)

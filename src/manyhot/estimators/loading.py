@@ -16,7 +16,7 @@ from manyhot.encoders import PlainEncoder, TableEncoder
 from manyhot.encoders.text.columns import TextColumns
 from manyhot.encoders.text.custom import CachedTextFunction, PretrainedEncoder, TextFunction
 from manyhot.errors import InputError
-from manyhot.estimators.extreme import ManyLabelClassifier
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.networks.text_transformer import preset_function
 from manyhot.persistence import container, model_file
@@ -25,7 +25,7 @@ from manyhot.persistence.extreme_model import is_extreme
 
 def load(
     path: str | Path, custom_objects: Mapping[str, Any] | None = None, text: TextFunction | str | None = None
-) -> MultiLabelClassifier | ManyLabelClassifier:
+) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
     """Open a file that `save` of a classifier or `manyhot train` wrote; the classifier is of the class that wrote it.
 
     Args:
@@ -44,21 +44,21 @@ def load(
     if is_extreme(contents):
         if text is not None:
             raise InputError("models of very many labels take no function", argument="text")
-        return ManyLabelClassifier.from_contents(contents, path)
+        return ExtremeMultiLabelClassifier.from_contents(contents, path)
     model, facts = model_file.construct(contents, path, custom_objects or {})
-    settings = {f.name: getattr(model.plan, f.name) for f in fields(TrainingConfig)}
-    settings["text_settings"] = without_paths(model.plan.text, model.plan.text_settings)
-    settings["image_settings"] = without_weights_file(model.plan.image_settings)
+    settings = {f.name: getattr(model.config, f.name) for f in fields(TrainingConfig)}
+    settings["text_params"] = without_paths(model.config.text, model.config.text_params)
+    settings["image_params"] = without_weights_file(model.config.image_params)
     classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
     classes = facts["classes"]
-    classifier._keep(model, None if classes is None else np.asarray(classes), facts["reading"])
+    classifier._set_model(model, None if classes is None else np.asarray(classes), facts["read_options"])
     encoder = model.encoder
     if text is not None:
         if not isinstance(encoder, TableEncoder) or not encoder.text_columns:
             raise InputError("the model has no texts, so it takes no function", argument="text")
         _attach(encoder.texts, text)
         if isinstance(text, str):
-            classifier.text_settings = {**(classifier.text_settings or {}), "preset": text}
+            classifier.text_params = {**(classifier.text_params or {}), "preset": text}
         else:
             classifier.text = text
     if isinstance(encoder, TableEncoder):
@@ -66,8 +66,8 @@ def load(
     is_arrays = isinstance(encoder, PlainEncoder) and not encoder.names
     sizes = [int(np.prod(shape)) for shape in encoder.shapes().values()]
     classifier.n_features_in_ = sum(sizes) if is_arrays else len(encoder.names)
-    if model.network.own is not None:
-        classifier.network = model.network.own
+    if model.network.custom is not None:
+        classifier.network = model.network.custom
     return classifier
 
 

@@ -1,10 +1,15 @@
-"""Progress for people: a bar on standard error with the loss and the time left, only where somebody watches."""
+"""Progress of long work on standard error: a bar in a terminal, a line now and then elsewhere.
+
+Elsewhere (a log file, a pipe) work of less than `FIRST_LINE_SECONDS` prints nothing. Start reading at
+`training_progress`.
+"""
 
 from __future__ import annotations
 
 import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,44 +19,60 @@ from rich.progress import Progress as Bar
 
 from manyhot.engine import Progress, ProgressCallback
 
+FIRST_LINE_SECONDS = 10.0
+LINE_SECONDS = 30.0
+"""Seconds between two lines, outside a terminal."""
+
 
 @contextmanager
-def reporting(quiet: bool) -> Iterator[Callable[[str, float | None], None] | None]:
-    """A bar for what is no training, and what to call with the word before it and the share done; None as below.
+def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None] | None]:
+    """Progress of work that is not training.
 
     Args:
-        quiet: Whether to show nothing; without a terminal nothing is shown either.
+        verbose: 0 shows nothing.
+
+    Yields:
+        What to call with a description and the fraction done (None where it is unknown); None for `verbose=0`.
     """
-    if quiet or not sys.stderr.isatty():
+    if not verbose:
         yield None
+        return
+    if not sys.stderr.isatty():
+        lines = _Lines()
+        yield lambda description, fraction: lines.show(
+            description if fraction is None else f"{description}: {fraction:.0%}"
+        )
         return
     bar = Bar(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console(), transient=True)
     task = bar.add_task("", total=None)
 
-    def progress(what: str, share: float | None) -> None:
+    def show(description: str, fraction: float | None) -> None:
         bar.start()
-        bar.update(task, description=what, total=None if share is None else 1.0, completed=share)
+        bar.update(task, description=description, total=None if fraction is None else 1.0, completed=fraction)
 
     try:
-        yield progress
+        yield show
     finally:
         bar.stop()
 
 
-def _console() -> Console:
-    return Console(stderr=True)
-
-
 @contextmanager
-def watching(quiet: bool, what: str = "training") -> Iterator[ProgressCallback | None]:
-    """A bar while the body runs, and what to call with news of it; None when nobody watches.
+def training_progress(verbose: int, description: str = "training") -> Iterator[ProgressCallback | None]:
+    """Progress of training: members finished, loss, time left.
 
     Args:
-        quiet: Whether to show nothing; without a terminal nothing is shown either.
-        what: The word before the bar.
+        verbose: 0 shows nothing.
+        description: What stands before the figures.
+
+    Yields:
+        The callback for the engine; None for `verbose=0`.
     """
-    if quiet or not sys.stderr.isatty():
+    if not verbose:
         yield None
+        return
+    if not sys.stderr.isatty():
+        lines = _Lines()
+        yield lambda progress: lines.show(_line(description, progress, lines.seconds))
         return
     columns = (
         TextColumn("{task.description}"),
@@ -64,14 +85,47 @@ def watching(quiet: bool, what: str = "training") -> Iterator[ProgressCallback |
     )
     lock = threading.Lock()
     with Bar(*columns, console=_console(), transient=True) as bar:
-        task = bar.add_task(what, total=1.0, members="", loss="compiling")
+        task = bar.add_task(description, total=1.0, members="", loss="compiling")
 
-        def watch(news: Progress) -> None:
+        def show(progress: Progress) -> None:
             with lock:
-                if math.isnan(news.loss) and news.n_bytes:
-                    bar.update(task, description=f"{what}, needs about {news.n_bytes / 2**30:.1f} GiB")
+                if math.isnan(progress.loss) and progress.n_bytes:
+                    bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
                     return
-                members = f"{news.n_finished}/{news.n_members} members"
-                bar.update(task, completed=news.done, members=members, loss=f"loss {news.loss:.4f}")
+                members = f"{progress.n_finished}/{progress.n_members} members"
+                bar.update(task, completed=progress.done, members=members, loss=f"loss {progress.loss:.4f}")
 
-        yield watch
+        yield show
+
+
+class _Lines:
+    """Lines on standard error, the first after ten seconds and not more than one every half minute."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.next_line = self.start + FIRST_LINE_SECONDS
+        self.lock = threading.Lock()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.start
+
+    def show(self, text: str) -> None:
+        with self.lock:
+            now = time.monotonic()
+            if now < self.next_line:
+                return
+            self.next_line = now + LINE_SECONDS
+        print(text, file=sys.stderr, flush=True)
+
+
+def _line(description: str, progress: Progress, seconds: float) -> str:
+    if math.isnan(progress.loss):
+        return f"{description}: compiling"
+    left = f", about {seconds * (1 / progress.done - 1):.0f} s left" if progress.done > 0 else ""
+    members = f"{progress.n_finished} of {progress.n_members} members finished"
+    return f"{description}: {progress.done:.0%} done, {members}, loss {progress.loss:.4f}{left}"
+
+
+def _console() -> Console:
+    return Console(stderr=True)

@@ -1,4 +1,4 @@
-"""Reading a file the way a trained model expects it."""
+"""Read options for the files of a trained model."""
 
 from __future__ import annotations
 
@@ -6,41 +6,45 @@ from collections.abc import Mapping
 from typing import Any
 
 from manyhot.data.readers import ReadOptions
-from manyhot.data.readers.column_types import as_kind
+from manyhot.data.readers.column_types import parse_column_type
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
-from manyhot.estimators.extreme import ManyLabelClassifier
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
-def options_for(
-    classifier: MultiLabelClassifier | ManyLabelClassifier, told: Mapping[str, Any], **more: Any
+def model_read_options(
+    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, options: Mapping[str, Any], **kwargs: Any
 ) -> ReadOptions:
-    """How to read a file for a model: as its training file was read, except for what is told now."""
-    reading = {**classifier.reading_, **{name: value for name, value in told.items() if value is not None}}
+    """Read options for a model's file: those of its training file, overridden by `options` where they are not None."""
+    saved = {**classifier.read_options_, **{name: value for name, value in options.items() if value is not None}}
     encoder = classifier.model_.encoder
-    names = reading.get("column_names")
-    kinds = {name: as_kind(kind) for name, kind in encoder.kinds.items()} if isinstance(encoder, TableEncoder) else {}
+    column_names = saved.get("column_names")
+    column_types = (
+        {name: parse_column_type(column_type) for name, column_type in encoder.column_types.items()}
+        if isinstance(encoder, TableEncoder)
+        else {}
+    )
     return ReadOptions(
-        labels=reading.get("labels"),
-        sep=reading.get("sep"),
-        id_column=reading.get("id_column"),
-        format=told.get("format"),
-        images=told.get("images"),
-        on_bad_image=told.get("on_bad_image", "error"),
-        header=names is None,
-        column_names=None if names is None else tuple(names),
-        kinds=kinds,
+        labels=saved.get("labels"),
+        sep=saved.get("sep"),
+        id_column=saved.get("id_column"),
+        format=options.get("format"),
+        images=options.get("images"),
+        on_bad_image=options.get("on_bad_image", "error"),
+        header=column_names is None,
+        column_names=None if column_names is None else tuple(column_names),
+        column_types=column_types,
         feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
         known_labels=classifier.labels_,
-        legend=reading.get("legend"),
-        **more,
+        legend=saved.get("legend"),
+        **kwargs,
     )
 
 
-def extra_columns(classifier: MultiLabelClassifier | ManyLabelClassifier, samples: Samples) -> list[str]:
-    """A note on columns that the model does not know."""
+def unused_column_notes(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, samples: Samples) -> list[str]:
+    """A note on columns that the model was not trained on, if there are any."""
     encoder = classifier.model_.encoder
-    known = set(encoder.names)
-    extra = [name for name in samples.feature_names if name not in known]
-    return [f"columns that training did not have are not used: {', '.join(extra[:8])}"] if extra else []
+    used = set(encoder.names)
+    unused = [name for name in samples.feature_names if name not in used]
+    return [f"ignoring columns that were not in the training data: {', '.join(unused[:8])}"] if unused else []

@@ -1,8 +1,9 @@
 """Pictures from plain values: the spread of a cross-validation, three heads on one sample, the labels of a file,
 scores beside frequencies.
 
-Each function takes the JSON values that the numbers come in and gives an altair chart; `save` writes it as SVG, PNG or
-a page of its own, without a browser and without any network. Nothing is computed here. Start reading at `save`.
+Each function takes the JSON values that the numbers come in and gives an altair chart; `save_chart` writes it as SVG,
+PNG or a page of its own, without a browser and without any network. Nothing is computed here. Start reading at
+`save_chart`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.errors import InputError, OutputError
-from manyhot.files import put, replacing
+from manyhot.files import atomic_write, write_all
 
 SUFFIXES = (".svg", ".png", ".html")
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#8a8a8a"
@@ -20,7 +21,7 @@ MAX_LABELS = 60
 """Labels drawn one by one; of more the most frequent ones."""
 
 
-def check_picture(path: str | Path | None) -> Path | None:
+def check_plot_path(path: str | Path | None) -> Path | None:
     """A path that a picture can be written to, asked before the work is done.
 
     Raises:
@@ -37,9 +38,9 @@ def check_picture(path: str | Path | None) -> Path | None:
     return path
 
 
-def save(chart: Any, path: str | Path) -> Any:
+def save_chart(chart: Any, path: str | Path) -> Any:
     """Write a chart as .svg, .png or .html, whole or not at all; gives the chart back."""
-    path = check_picture(path) or Path(path)
+    path = check_plot_path(path) or Path(path)
     kind = path.suffix.lower()[1:]
     import vl_convert  # heavy, and only for pictures
 
@@ -50,57 +51,59 @@ def save(chart: Any, path: str | Path) -> Any:
         content = vl_convert.vegalite_to_png(document, scale=2)
     else:
         content = vl_convert.vegalite_to_html(document, bundle=True).encode()
-    with replacing(path) as descriptor:
-        put(descriptor, memoryview(content))
+    with atomic_write(path) as descriptor:
+        write_all(descriptor, memoryview(content))
     return chart
 
 
-def spread(results: Mapping[str, Mapping[str, Any]], at: str = "own") -> Any:
-    """Every measure's score in each fold, its mean, its interval and its baseline.
+def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision") -> Any:
+    """Every metric's score in each fold, its mean, its interval and its baseline.
 
     Args:
         results: Name of a setting -> `CrossValidation.to_dict()`; one or two.
-        at: "own" or "half".
+        at: "decision" or "fixed".
     """
     import altair as alt  # heavy, and only for pictures
 
-    folds, means = [], []
+    fold_scores, means = [], []
     for name, result in results.items():
-        for measure, row in result["measures"][at].items():
+        for metric, row in result["metrics"][at].items():
             if row["mean"] is None or row["mean"] > 1:  # a count, such as coverage error, has another axis
                 continue
-            common = {"measure": measure.replace("_", " "), "setting": name}
-            folds += [{**common, "score": value} for value in row["folds"] if value is not None]
+            common = {"metric": metric.replace("_", " "), "setting": name}
+            fold_scores += [{**common, "score": value} for value in row["folds"] if value is not None]
             means.append({**common, **{key: row[key] for key in ("mean", "low", "high", "baseline")}})
-    order = list(dict.fromkeys(row["measure"] for row in means))
-    y = alt.Y("measure:N", sort=order, title=None)
+    order = list(dict.fromkeys(row["metric"] for row in means))
+    y = alt.Y("metric:N", sort=order, title=None)
     offset = {"yOffset": alt.YOffset("setting:N")} if len(results) > 1 else {}
     colour = alt.Color("setting:N", title=None) if len(results) > 1 else alt.value(BLUE)
     x = alt.X("score:Q", title="score", scale=alt.Scale(zero=False))
-    dots = alt.Chart(alt.Data(values=folds)).mark_tick(opacity=0.45, size=9).encode(x=x, y=y, color=colour, **offset)
+    ticks = (
+        alt.Chart(alt.Data(values=fold_scores)).mark_tick(opacity=0.45, size=9).encode(x=x, y=y, color=colour, **offset)
+    )
     means_data = alt.Data(values=means)
     bars = alt.Chart(means_data).mark_rule(size=3).encode(x="low:Q", x2="high:Q", y=y, color=colour, **offset)
     points = (
         alt.Chart(means_data)
         .mark_point(filled=True, size=55, opacity=1)
-        .encode(x="mean:Q", y=y, color=colour, tooltip=["measure:N", "mean:Q", "low:Q", "high:Q"], **offset)
+        .encode(x="mean:Q", y=y, color=colour, tooltip=["metric:N", "mean:Q", "low:Q", "high:Q"], **offset)
     )
-    crosses = alt.Chart(means_data).mark_point(shape="diamond", filled=True, opacity=1, size=60, color=GREY)
-    baseline = crosses.encode(x="baseline:Q", y=y, **offset)
-    first = next(iter(results.values()))
-    where = "at thresholds tuned inside each fold" if at == "own" else "at 0.5"
-    return alt.layer(dots, bars, points, baseline).properties(
+    diamonds = alt.Chart(means_data).mark_point(shape="diamond", filled=True, opacity=1, size=60, color=GREY)
+    baseline = diamonds.encode(x="baseline:Q", y=y, **offset)
+    first_result = next(iter(results.values()))
+    thresholds_note = "at thresholds tuned inside each fold" if at == "decision" else "at 0.5"
+    return alt.layer(ticks, bars, points, baseline).properties(
         width=520,
         height=alt.Step(22 if len(results) == 1 else 9),
         title=alt.TitleParams(
-            f"{first['fits']} folds, {where}",
+            f"{first_result['fits']} folds, {thresholds_note}",
             subtitle="ticks: folds; dot and line: mean and corrected 95 % interval; diamond: prevalence baseline",
             anchor="start",
         ),
     )
 
 
-def heads(values: Mapping[str, Any]) -> Any:
+def plot_heads(values: Mapping[str, Any]) -> Any:
     """One sample's probabilities under each output function, with 0.5 marked.
 
     Args:
@@ -109,7 +112,7 @@ def heads(values: Mapping[str, Any]) -> Any:
     import altair as alt  # heavy, and only for pictures
 
     true = values["sample"]["true"]
-    shown = sorted(range(len(true)), key=lambda j: (not true[j], j))[:MAX_LABELS]
+    label_indices = sorted(range(len(true)), key=lambda j: (not true[j], j))[:MAX_LABELS]
     rows = [
         {
             "head": name,
@@ -118,7 +121,7 @@ def heads(values: Mapping[str, Any]) -> Any:
             "carried": "carried" if true[j] else "not carried",
         }
         for name, head in values["heads"].items()
-        for j in shown
+        for j in label_indices
     ]
     data = alt.Data(values=rows)
     colour = alt.Color(
@@ -129,51 +132,51 @@ def heads(values: Mapping[str, Any]) -> Any:
         .mark_bar()
         .encode(
             x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y("label:N", sort=[values["labels"][j] for j in shown], title=None),
+            y=alt.Y("label:N", sort=[values["labels"][j] for j in label_indices], title=None),
             color=colour,
         )
     )
-    half = alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(x=alt.datum(0.5))
+    midline = alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(x=alt.datum(0.5))
     sums = ", ".join(f"{sum(head['sample']):.2f}" for head in values["heads"].values())
     title = alt.TitleParams(
         f"Row {values['sample']['row']} carries {sum(true)} labels; its probabilities sum to {sums}", anchor="start"
     )
     column = alt.Column("head:N", sort=list(values["heads"]), title=None)
-    return alt.layer(bars, half, data=data).properties(width=230).facet(column=column).properties(title=title)
+    return alt.layer(bars, midline, data=data).properties(width=230).facet(column=column).properties(title=title)
 
 
-def labels(facts: Mapping[str, Any]) -> Any:
+def plot_labels(facts: Mapping[str, Any]) -> Any:
     """The labels of a file: how frequent each is, how many a row carries, and which occur together.
 
     Args:
-        facts: `Diagnosis.to_dict()["facts"]`.
+        facts: `DataChecks.to_dict()["facts"]`.
     """
     import altair as alt  # heavy, and only for pictures
 
-    listed = sorted(facts["per_label"], key=lambda row: -row["support"])[:MAX_LABELS]
-    order = [row["label"] for row in listed]
-    more = len(facts["per_label"]) - len(listed)
-    support = (
-        alt.Chart(alt.Data(values=listed))
+    top_labels = sorted(facts["per_label"], key=lambda row: -row["support"])[:MAX_LABELS]
+    order = [row["label"] for row in top_labels]
+    n_more = len(facts["per_label"]) - len(top_labels)
+    support_chart = (
+        alt.Chart(alt.Data(values=top_labels))
         .mark_bar(color=BLUE)
         .encode(
             x=alt.X("support:Q", title="rows that carry it"),
             y=alt.Y("label:N", sort=order, title=None),
             tooltip=["label:N", "support:Q", "known:Q"],
         )
-        .properties(title=f"Labels by frequency{f' (of {more} more the rarer are left out)' if more else ''}")
+        .properties(title=f"Labels by frequency{f' (of {n_more} more the rarer are left out)' if n_more else ''}")
     )
-    sizes = [{"size": size, "rows": rows} for size, rows in enumerate(facts["label_set_sizes"])]
-    carried = (
-        alt.Chart(alt.Data(values=sizes))
+    size_counts = [{"size": size, "rows": rows} for size, rows in enumerate(facts["label_set_sizes"])]
+    sizes_chart = (
+        alt.Chart(alt.Data(values=size_counts))
         .mark_bar(color=BLUE)
         .encode(x=alt.X("size:O", title="labels of a row"), y=alt.Y("rows:Q", title="rows"))
         .properties(title="How many labels a row carries", width=260, height=200)
     )
-    left = alt.vconcat(support, carried)
-    together = facts["co_occurrence"]
-    if together is not None and len(together["labels"]) <= MAX_LABELS:
-        names, counts = together["labels"], together["counts"]
+    frequency_column = alt.vconcat(support_chart, sizes_chart)
+    co_occurrence = facts["co_occurrence"]
+    if co_occurrence is not None and len(co_occurrence["labels"]) <= MAX_LABELS:
+        names, counts = co_occurrence["labels"], co_occurrence["counts"]
         support_of = {row["label"]: row["support"] for row in facts["per_label"]}
         cells = [
             {"of": a, "also": b, "share": counts[i][j] / max(support_of[a], 1), "rows": counts[i][j]}
@@ -192,11 +195,11 @@ def labels(facts: Mapping[str, Any]) -> Any:
             )
             .properties(title="Labels that occur together")
         )
-        return alt.hconcat(left, matrix)
-    return left
+        return alt.hconcat(frequency_column, matrix)
+    return frequency_column
 
 
-def reliability(panels: Mapping[str, Mapping[str, Any]]) -> Any:
+def plot_reliability(panels: Mapping[str, Mapping[str, Any]]) -> Any:
     """Scores beside frequencies, before and after calibration; on the diagonal a score is the frequency it names.
 
     Args:
@@ -208,20 +211,22 @@ def reliability(panels: Mapping[str, Mapping[str, Any]]) -> Any:
     settings = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     rows = [
         {"panel": panel, "setting": name, **row}
-        for panel, drawn in panels.items()
-        for name, bins in drawn.items()
+        for panel, bins_by_setting in panels.items()
+        for name, bins in bins_by_setting.items()
         for row in bins
     ]
-    both = alt.Scale(domain=[0, 1])
+    unit_scale = alt.Scale(domain=[0, 1])
     colours = alt.Scale(domain=settings, range=[BLUE] if len(settings) == 1 else [ORANGE, BLUE])
     colour = alt.Color("setting:N", title=None, scale=colours)
-    x = alt.X("score:Q", title="mean score", scale=both)
-    share = alt.Y("share:Q", title="share that carry the label", scale=both)
-    ends = {"x": alt.datum(0), "x2": alt.datum(1), "y": alt.datum(0), "y2": alt.datum(1)}
-    diagonal = alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(**ends)
+    x = alt.X("score:Q", title="mean score", scale=unit_scale)
+    share = alt.Y("share:Q", title="share that carry the label", scale=unit_scale)
+    corners = {"x": alt.datum(0), "x2": alt.datum(1), "y": alt.datum(0), "y2": alt.datum(1)}
+    diagonal = alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(**corners)
     lines = alt.Chart().mark_line(size=1.5, opacity=0.6).encode(x=x, y=share, color=colour)
     bars = (
-        alt.Chart().mark_rule(size=2, opacity=0.5).encode(x=x, y=alt.Y("low:Q", scale=both), y2="high:Q", color=colour)
+        alt.Chart()
+        .mark_rule(size=2, opacity=0.5)
+        .encode(x=x, y=alt.Y("low:Q", scale=unit_scale), y2="high:Q", color=colour)
     )
     points = (
         alt.Chart()

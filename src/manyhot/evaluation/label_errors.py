@@ -1,7 +1,8 @@
 """Recorded labels that look wrong, found with scores of rows the network was not trained on.
 
 How probable it is that what is recorded for an entry (row, label) is wrong, from scores and targets alone. Start with
-`suspicious_labels`, then `_expected` (what should be recorded?) and `_Rates` (how often is something else recorded?).
+`find_label_errors`, then `_expected_logits` (what should be recorded?) and `NoiseRates` (how often is something else
+recorded?).
 """
 
 from __future__ import annotations
@@ -18,18 +19,13 @@ from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import Entries, blocks, scored
+from manyhot.evaluation.label_noise import LabelView, NoiseRates, estimate_noise_rates
+from manyhot.evaluation.metrics.score import Entries, score_entries
 
 PSEUDO_ROWS = 30.0
 """Rows in which labels go their own way, added so that a few rows cannot tie two labels together."""
-SUREST_PRESENT, SUREST_ABSENT = 0.1, 0.5
-"""Shares of the present and of the absent entries, from the surest scores, that tell how often labels are wrong."""
-HIGHEST_RATE = 0.45
-KEPT_DOUBT = 0.1
-"""What is left of the doubt about an entry when all of it could be explained by wrong labels."""
 MAX_EXAMPLES = 1 << 19
-_LOWEST, _HIGHEST = 1e-5, 1 - 1e-12
-_WIDEST, _BINS_PER_UNIT = 16.0, 64
+_MIN_PROBABILITY = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +51,11 @@ class SuspiciousRows:
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
+class _RowSuspicions:
     """All n rows: their ids, the logarithm of the chance that all is right, the worst label, entries above one half."""
 
     ids: np.ndarray
-    all_right: np.ndarray
+    log_all_correct: np.ndarray
     worst: np.ndarray
     n_suspicious: np.ndarray
 
@@ -95,7 +91,7 @@ class LabelErrors:
     left_out: np.ndarray
     space: LabelSpace
     _entries: Entries = field(repr=False)
-    _rows: _Rows = field(repr=False)
+    _rows: _RowSuspicions = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -109,12 +105,18 @@ class LabelErrors:
         Returns:
             The rows by the chance that any entry is wrong, the worst first; equals in their original order.
         """
-        suspicion = -np.expm1(self._rows.all_right)
-        most = round(float(suspicion.sum())) if limit is None else validation.integer(limit=limit, low=0)
-        first = np.argsort(self._rows.all_right, kind="stable")[:most]
-        first = first[suspicion[first] > 0]
+        suspicion = -np.expm1(self._rows.log_all_correct)
+        n_rows = round(float(suspicion.sum())) if limit is None else validation.integer(limit=limit, low=0)
+        worst_rows = np.argsort(self._rows.log_all_correct, kind="stable")[:n_rows]
+        worst_rows = worst_rows[suspicion[worst_rows] > 0]
         rows = self._rows
-        return SuspiciousRows(first, rows.ids[first], suspicion[first], rows.worst[first], rows.n_suspicious[first])
+        return SuspiciousRows(
+            worst_rows,
+            rows.ids[worst_rows],
+            suspicion[worst_rows],
+            rows.worst[worst_rows],
+            rows.n_suspicious[worst_rows],
+        )
 
     def reasons(self, first: int | None = None) -> list[str]:
         """One plain sentence for each listed entry.
@@ -126,34 +128,37 @@ class LabelErrors:
             The sentences, in the order of the list.
         """
         n = len(self) if first is None else min(validation.integer(first=first, low=0), len(self))
-        said = [""] * n
+        sentences = [""] * n
         for label in np.unique(self.label[:n]).tolist():
-            at = np.flatnonzero(self.label[:n] == label)
-            scores = np.sort(self._entries.answers[self._entries.values[:, label], label])
-            for k in at.tolist():
-                said[k] = self._reason(k, scores)
-        return said
+            positions = np.flatnonzero(self.label[:n] == label)
+            scores = np.sort(self._entries.predictions[self._entries.values[:, label], label])
+            for k in positions.tolist():
+                sentences[k] = self._reason(k, scores)
+        return sentences
 
-    def _reason(self, k: int, carriers: np.ndarray) -> str:
+    def _reason(self, k: int, positive_scores: np.ndarray) -> str:
         """The sentence for entry k, from the sorted scores of all rows that carry its label."""
         score, expected, is_recorded = float(self.score[k]), float(self.expected[k]), bool(self.recorded[k])
         if is_recorded:
-            state, side, which = "present", "lower", "other rows"
-            n_beyond, n_rows = len(carriers) - int(np.searchsorted(carriers, score, side="right")), len(carriers) - 1
+            state, comparison, reference = "present", "lower", "other rows"
+            n_beyond, n_rows = (
+                len(positive_scores) - int(np.searchsorted(positive_scores, score, side="right")),
+                len(positive_scores) - 1,
+            )
         else:
-            state, side, which = "absent", "higher", "rows"
-            n_beyond, n_rows = int(np.searchsorted(carriers, score, side="left")), len(carriers)
-        view = f"with the row's other labels in view {expected:.2f} is expected"
+            state, comparison, reference = "absent", "higher", "rows"
+            n_beyond, n_rows = int(np.searchsorted(positive_scores, score, side="left")), len(positive_scores)
+        context = f"with the row's other labels in view {expected:.2f} is expected"
         if 2 * n_beyond < n_rows or n_rows == 0:
             link = "but" if (expected > 0.5) != is_recorded else "and"
-            return f"recorded as {state} with the score {score:.2f}, {link} {view}"
+            return f"recorded as {state} with the score {score:.2f}, {link} {context}"
         percent = 100 * n_beyond // n_rows  # rounded down, so that 100 % means all
-        compared = f"{side} than that of {percent} % of the {which} that carry the label"
-        addition = "" if f"{expected:.2f}" == f"{score:.2f}" else f", and {view}"
-        return f"recorded as {state}, but the score {score:.2f} is {compared}{addition}"
+        compared = f"{comparison} than that of {percent} % of the {reference} that carry the label"
+        suffix = "" if f"{expected:.2f}" == f"{score:.2f}" else f", and {context}"
+        return f"recorded as {state}, but the score {score:.2f} is {compared}{suffix}"
 
 
-def suspicious_labels(
+def find_label_errors(
     scores: np.ndarray,
     targets: Targets,
     ids: np.ndarray,
@@ -189,34 +194,47 @@ def suspicious_labels(
         labels, take quantiles of the corrected scores instead of class means, and rank by the posterior. A row left
         out of an inverse: Sherman & Morrison 1950.
     """
-    entries = _checked(scores, targets, ids, space)
-    only = None if label is None else space.index(label)
-    most = None if limit is None else validation.integer(limit=limit, low=0)
+    entries = _check_inputs(scores, targets, ids, space)
+    only_label = None if label is None else space.index(label)
+    max_entries = None if limit is None else validation.integer(limit=limit, low=0)
     constant = targets.constant_labels()
-    view = _View(entries, np.setdiff1d(np.arange(len(space)), constant))
-    asked = view.columns if only is None else view.columns[view.columns == only]
-    expected = _expected(view) if len(view.columns) else np.zeros((entries.shape[0], 0), entries.answers.dtype)
-    rates = _rates(view, expected)
+    label_view = LabelView(entries, np.setdiff1d(np.arange(len(space)), constant))
+    requested = label_view.columns if only_label is None else label_view.columns[label_view.columns == only_label]
+    expected = (
+        _expected_logits(label_view)
+        if len(label_view.columns)
+        else np.zeros((entries.shape[0], 0), entries.predictions.dtype)
+    )
+    rates = estimate_noise_rates(label_view, expected)
 
-    n_wrong, all_right = np.zeros(len(space)), np.zeros(len(expected))
+    n_wrong, log_all_correct = np.zeros(len(space)), np.zeros(len(expected))
     worst, n_suspicious = np.zeros(len(expected), dtype=np.int64), np.zeros(len(expected), dtype=np.int64)
-    chances = np.zeros_like(expected)
-    for rows, chance in _chances(view, expected, rates, asked):
-        n_wrong[view.columns] += chance.sum(axis=0)
-        all_right[rows] = np.log1p(-chance).sum(axis=1)
-        worst[rows] = view.columns[chance.argmax(axis=1)]
-        n_suspicious[rows] = (chance > 0.5).sum(axis=1)
-        chances[rows] = chance
-    most = round(float(n_wrong.sum())) if most is None else most
-    lowest = _least_of(chances.reshape(-1), most)
-    del chances
+    all_probabilities = np.zeros_like(expected)
+    for rows, probabilities in _error_probabilities(label_view, expected, rates, requested):
+        n_wrong[label_view.columns] += probabilities.sum(axis=0)
+        log_all_correct[rows] = np.log1p(-probabilities).sum(axis=1)
+        worst[rows] = label_view.columns[probabilities.argmax(axis=1)]
+        n_suspicious[rows] = (probabilities > 0.5).sum(axis=1)
+        all_probabilities[rows] = probabilities
+    max_entries = round(float(n_wrong.sum())) if max_entries is None else max_entries
+    min_probability = _kth_largest(all_probabilities.reshape(-1), max_entries)
+    del all_probabilities
 
-    found = [np.zeros((4, 0))]
-    for rows, chance in _chances(view, expected, rates, asked):
-        at = np.nonzero((chance > 0) & (chance.astype(expected.dtype) >= lowest))
-        found.append(np.stack([at[0] + rows.start, view.columns[at[1]], chance[at], expected[rows][at]]))
-    row, column, chance, expectation = np.concatenate(found, axis=1)
-    order = np.lexsort((column, row, -chance))[:most]
+    entry_parts = [np.zeros((4, 0))]
+    for rows, probabilities in _error_probabilities(label_view, expected, rates, requested):
+        positions = np.nonzero((probabilities > 0) & (probabilities.astype(expected.dtype) >= min_probability))
+        entry_parts.append(
+            np.stack(
+                [
+                    positions[0] + rows.start,
+                    label_view.columns[positions[1]],
+                    probabilities[positions],
+                    expected[rows][positions],
+                ]
+            )
+        )
+    row, column, probabilities, expectation = np.concatenate(entry_parts, axis=1)
+    order = np.lexsort((column, row, -probabilities))[:max_entries]
     row, column = row[order].astype(np.int64), column[order].astype(np.int64)
     ids = np.asarray(ids)
     return LabelErrors(
@@ -224,41 +242,19 @@ def suspicious_labels(
         ids=ids[row],
         label=column,
         recorded=entries.values[row, column],
-        score=entries.answers[row, column].astype(np.float64),
+        score=entries.predictions[row, column].astype(np.float64),
         expected=expit(expectation[order]),
-        suspicion=chance[order],
+        suspicion=probabilities[order],
         n_wrong=n_wrong,
-        n_known=int(entries.known_per_label()[asked].sum()),
+        n_known=int(entries.known_per_label()[requested].sum()),
         left_out=constant,
         space=space,
         _entries=entries,
-        _rows=_Rows(ids, all_right, worst, n_suspicious),
+        _rows=_RowSuspicions(ids, log_all_correct, worst, n_suspicious),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _View:
-    """The k labels that vary, a block of rows at a time.
-
-    Args:
-        entries: Targets beside scores (n, l).
-        columns: int64 (k,), the labels that vary.
-    """
-
-    entries: Entries
-    columns: np.ndarray
-
-    def __iter__(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-        """Rows, and of these bool values (b, k), bool known (b, k), float64 scores (b, k)."""
-        width = 4 * len(self.columns)  # smaller blocks than usual: a dozen float64 arrays are at work on each
-        for rows in blocks(len(self.entries.values), width) if width else ():
-            values = self.entries.values[rows][:, self.columns]
-            known = self.entries.known
-            is_known = np.ones_like(values) if known is None else known[rows][:, self.columns]
-            yield rows, values, is_known, self.entries.answers[rows][:, self.columns].astype(np.float64)
-
-
-def _expected(view: _View) -> np.ndarray:
+def _expected_logits(view: LabelView) -> np.ndarray:
     """Logits of the chance that each entry is recorded as present (n, k), in the floating type of the scores.
 
     A logistic regression of what is recorded, one for all labels together, on the score's logit, on the lift that the
@@ -266,37 +262,42 @@ def _expected(view: _View) -> np.ndarray:
     """
     lifts = _lifts(view)
     prior = logit(view.entries.prevalence()[view.columns])
-    every = -(-lifts.size // MAX_EXAMPLES)
+    stride = -(-lifts.size // MAX_EXAMPLES)
 
-    def terms(rows: slice, scores: np.ndarray, step: int = 1) -> np.ndarray:
-        own = logit(np.clip(scores[::step], _LOWEST, 1 - _LOWEST))
-        return np.stack([own, lifts[rows][::step], np.broadcast_to(prior, own.shape), np.ones_like(own)], axis=-1)
+    def regressors(rows: slice, scores: np.ndarray, step: int = 1) -> np.ndarray:
+        score_logits = logit(np.clip(scores[::step], _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
+        return np.stack(
+            [score_logits, lifts[rows][::step], np.broadcast_to(prior, score_logits.shape), np.ones_like(score_logits)],
+            axis=-1,
+        )
 
-    outcomes = np.concatenate([values[::every][known[::every]] for _, values, known, _ in view])
-    learned = np.concatenate([terms(rows, scores, every)[known[::every]] for rows, _, known, scores in view])
-    coefficients = _logistic(learned, outcomes)
+    outcomes = np.concatenate([values[::stride][known[::stride]] for _, values, known, _ in view])
+    examples = np.concatenate([regressors(rows, scores, stride)[known[::stride]] for rows, _, known, scores in view])
+    coefficients = _fit_logistic(examples, outcomes)
     for rows, _, _, scores in view:
-        lifts[rows] = terms(rows, scores) @ coefficients
+        lifts[rows] = regressors(rows, scores) @ coefficients
     return lifts
 
 
-def _logistic(terms: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
+def _fit_logistic(regressors: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
     """Coefficients (t,) of a logistic regression of bool outcomes (b,) on terms (b, t), drawn slightly to 0."""
 
-    def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
-        linear = terms @ at
-        losses = np.logaddexp(0.0, np.where(outcomes, -linear, linear))
-        return float(losses.sum() + at @ at / 2), (expit(linear) - outcomes) @ terms + at
+    def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+        logits = regressors @ coefficients
+        losses = np.logaddexp(0.0, np.where(outcomes, -logits, logits))
+        return float(losses.sum() + coefficients @ coefficients / 2), (
+            expit(logits) - outcomes
+        ) @ regressors + coefficients
 
-    def bend(at: np.ndarray) -> np.ndarray:
-        chance = expit(terms @ at)
-        return (terms * (chance * (1 - chance))[:, None]).T @ terms + np.eye(len(at))
+    def hessian(coefficients: np.ndarray) -> np.ndarray:
+        probabilities = expit(regressors @ coefficients)
+        return (regressors * (probabilities * (1 - probabilities))[:, None]).T @ regressors + np.eye(len(coefficients))
 
-    start = np.zeros(terms.shape[1])
-    return minimize(loss, start, jac=True, hess=bend, method="trust-exact", options={"gtol": 1e-6}).x
+    start = np.zeros(regressors.shape[1])
+    return minimize(loss, start, jac=True, hess=hessian, method="trust-exact", options={"gtol": 1e-6}).x
 
 
-def _lifts(view: _View) -> np.ndarray:
+def _lifts(view: LabelView) -> np.ndarray:
     """What the other labels of a row say about each label: the expected deviation from its score (n, k).
 
     Deviations (target - score) are taken as jointly normal, so that each is expected to be a linear function of the
@@ -310,87 +311,40 @@ def _lifts(view: _View) -> np.ndarray:
         scatter += deviations.T @ deviations
         spread += (scores * (1 - scores)).sum(axis=0, where=known)
     n_known = view.entries.known_per_label()[view.columns]
-    scatter[np.diag_indices(n_columns)] += PSEUDO_ROWS * np.maximum(spread / n_known, _LOWEST)
+    scatter[np.diag_indices(n_columns)] += PSEUDO_ROWS * np.maximum(spread / n_known, _MIN_PROBABILITY)
     inverse = cho_solve(cho_factor(scatter), np.eye(n_columns))
-    own = np.diag(inverse)
-    lifts = np.zeros((len(view.entries.values), n_columns), dtype=view.entries.answers.dtype)
+    inverse_diagonal = np.diag(inverse)
+    lifts = np.zeros((len(view.entries.values), n_columns), dtype=view.entries.predictions.dtype)
     for rows, values, known, scores in view:
         deviations = np.where(known, values - scores, 0.0)
-        pulled = deviations @ inverse
-        kept = 1.0 - (pulled * deviations).sum(axis=1, keepdims=True)
-        lifts[rows] = deviations - pulled / (kept * own + pulled**2)
+        projected = deviations @ inverse
+        residual_share = 1.0 - (projected * deviations).sum(axis=1, keepdims=True)
+        lifts[rows] = deviations - projected / (residual_share * inverse_diagonal + projected**2)
     return lifts
 
 
-@dataclass(frozen=True)
-class _Rates:
-    """How often a wrong target is recorded, pooled over labels.
-
-    Args:
-        missed: Chance that a label which should be there is recorded as absent.
-        added: Chance that a label which should not be there is recorded as present.
-    """
-
-    missed: float
-    added: float
-
-    def wrong(self, values: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """The chance that what is recorded is wrong, strictly between 0 and 1.
-
-        recorded = added + (1 - added - missed) * present tells the chance that the label should be there. It is kept
-        from reaching 0 and 1, so that the order of the logits stays.
-        """
-        logits = logits.astype(np.float64)
-        recorded, unrecorded = expit(logits), expit(-logits)
-        scale = 1 - self.added - self.missed
-        present = np.maximum((recorded - self.added) / scale, KEPT_DOUBT * recorded)
-        absent = np.maximum((unrecorded - self.missed) / scale, KEPT_DOUBT * unrecorded)
-        right = np.where(values, (1 - self.missed) * present, (1 - self.added) * absent)
-        wrong = np.where(values, self.added * absent, self.missed * present)
-        return np.minimum(wrong / (wrong + right), _HIGHEST)
-
-
-def _rates(view: _View, expected: np.ndarray) -> _Rates:
-    """Disagreements among the surest entries: the tenth of the positives, the half of the negatives."""
-    n_bins = int(2 * _WIDEST * _BINS_PER_UNIT)
-    counts = np.zeros((2, n_bins), dtype=np.int64)
-    for rows, values, known, _ in view:
-        places = np.clip((expected[rows].astype(np.float64) + _WIDEST) * _BINS_PER_UNIT, 0, n_bins - 1).astype(np.int64)
-        for recorded in (0, 1):
-            counts[recorded] += np.bincount(places[known & (values == recorded)], minlength=n_bins)
-    n_absent, n_present = counts.sum(axis=1)
-    missed = _disagreeing(counts[0, ::-1], counts[1, ::-1], SUREST_PRESENT * n_present)
-    added = _disagreeing(counts[1], counts[0], SUREST_ABSENT * n_absent)
-    return _Rates(missed, added)
-
-
-def _disagreeing(others: np.ndarray, agreeing: np.ndarray, least: float) -> float:
-    """Share of others in the leading bins that together hold at least so many entries."""
-    n_others, n_all = np.cumsum(others), np.cumsum(others + agreeing)
-    last = min(int(np.searchsorted(n_all, least)), len(n_all) - 1)
-    return float(min((n_others[last] + 0.5) / (n_all[last] + 1.0), HIGHEST_RATE))
-
-
-def _chances(view: _View, expected: np.ndarray, rates: _Rates, asked: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def _error_probabilities(
+    view: LabelView, expected: np.ndarray, rates: NoiseRates, requested: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Rows and the chance of each of their entries to be wrong, float64 (b, k); 0 where unknown or not asked for."""
-    is_asked = np.isin(view.columns, asked)
+    is_requested = np.isin(view.columns, requested)
     for rows, values, known, _ in view:
-        yield rows, np.where(known & is_asked, rates.wrong(values, expected[rows]), 0.0)
+        yield rows, np.where(known & is_requested, rates.error_probability(values, expected[rows]), 0.0)
 
 
-def _least_of(chances: np.ndarray, most: int) -> float:
-    """The smallest of the highest `most` chances; the order of the array is lost."""
-    most = min(most, chances.size)
-    if most == 0:
+def _kth_largest(values: np.ndarray, k: int) -> float:
+    """The smallest of the highest `k` chances; the order of the array is lost."""
+    k = min(k, values.size)
+    if k == 0:
         return np.inf
-    chances.partition(chances.size - most)
-    return float(chances[chances.size - most])
+    values.partition(values.size - k)
+    return float(values[values.size - k])
 
 
-def _checked(scores: np.ndarray, targets: Targets, ids: np.ndarray, space: LabelSpace) -> Entries:
+def _check_inputs(scores: np.ndarray, targets: Targets, ids: np.ndarray, space: LabelSpace) -> Entries:
     if np.ndim(scores) != 2:
         raise InputError(f"got shape {np.shape(scores)}, expected (n, l): one row per sample", argument="scores")
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     if len(space) != entries.shape[1]:
         raise InputError(f"{len(space)} labels are named, but the targets have {entries.shape[1]}", argument="space")
     if np.shape(ids) != (entries.shape[0],):

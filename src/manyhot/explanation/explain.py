@@ -1,7 +1,7 @@
 """Why a model answers as it does: what speaks for and against a label, in the words of the rows.
 
 The engine says what each input adds to a logit, the encoder what a person would call that input; here both meet. Files
-and the command line are not known. Start reading at `explained`, then `Explanation`.
+and the command line are not known. Start reading at `explain_rows`, then `Explanation`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 
 from manyhot import engine, validation
 from manyhot.encoders.feature_sources import FeatureSources
-from manyhot.encoders.text.tokenization import places
+from manyhot.encoders.text.tokenization import find_words
 from manyhot.errors import InputError
-from manyhot.explanation.image_maps import coarse, has_images, mapped, part_sums
+from manyhot.explanation.image_maps import attribute_images, coarse_maps, has_images, part_sums
 from manyhot.models.cross_fitting import Features
 from manyhot.models.model import Model
 from manyhot.validation import did_you_mean
 
-ROWS = 256
+BLOCK_ROWS = 256
 """Rows that are encoded at once."""
-TOP = 10
+MAX_REASONS = 10
 """Most reasons for and most against."""
 MAX_PLACES = 100
 """Places of one word that are told, the first ones."""
@@ -48,8 +48,8 @@ class Reason:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `places` only where there are any."""
-        told: dict[str, Any] = {"what": self.what, "column": self.column, "contribution": self.contribution}
-        return told | {"places": [list(place) for place in self.places]} if self.places else told
+        values: dict[str, Any] = {"what": self.what, "column": self.column, "contribution": self.contribution}
+        return values | {"places": [list(place) for place in self.places]} if self.places else values
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class Explanation:
     Args:
         label: The label.
         score: Its calibrated probability, as `predict_proba` gives it.
-        is_answered: Whether the model answers it.
+        is_predicted: Whether the model answers it.
         logit: What is explained: the mean over the members of the raw logit, before sigmoid (or softmax) and
             calibration. With softmax only differences between labels count: what speaks for all labels alike changes
             no score.
-        constant: That mean for a row whose inputs are all 0: typical numbers (plain zeros with `encode="none"`), no
-            known level, no known word. With images: for this row with images of one colour, the mean of training.
+        constant: That mean for a row whose inputs are all 0: typical numbers (plain zeros with `preprocessing="none"`),
+            no known level, no known word. With images: for this row with images of one colour, the mean of training.
         unexplained: Logit less the constant and the contributions of everything in the row, listed here or not. 0 but
-            for rounding without hidden layers (`hidden=()`); with them contributions are slopes, and this is how far
-            they miss the sum. With images: how far a sum of steps misses the integral.
+            for rounding without hidden layers (`hidden_layer_sizes=()`); with them contributions are slopes, and this
+            is how far they miss the sum. With images: how far a sum of steps misses the integral.
         for_: The strongest reasons for the label, strongest first.
         against: The strongest reasons against it, strongest first.
         maps: Column of images -> float64 (h, w), what each pixel adds to the logit, in the size that the network gets;
@@ -76,7 +76,7 @@ class Explanation:
 
     label: str
     score: float
-    is_answered: bool
+    is_predicted: bool
     logit: float
     constant: float
     unexplained: float
@@ -86,38 +86,46 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values, `for_` under "for", maps as sums over a coarse grid; the label is left to the caller."""
-        numbers = ("score", "is_answered", "logit", "constant", "unexplained")
-        told = {name: getattr(self, name) for name in numbers}
-        told |= {"for": [one.to_dict() for one in self.for_], "against": [one.to_dict() for one in self.against]}
-        return told | {"maps": coarse(self.maps)} if self.maps else told
+        names = ("score", "is_predicted", "logit", "constant", "unexplained")
+        values = {name: getattr(self, name) for name in names}
+        values |= {
+            "for": [reason.to_dict() for reason in self.for_],
+            "against": [reason.to_dict() for reason in self.against],
+        }
+        return values | {"maps": coarse_maps(self.maps)} if self.maps else values
 
     def brief(self) -> str:
         """One line without numbers: "refund: +money +back -hello"."""
-        reasons = [f"+{self._named(one)}" for one in self.for_] + [f"-{self._named(one)}" for one in self.against]
+        reasons = [f"+{self._qualified_name(reason)}" for reason in self.for_] + [
+            f"-{self._qualified_name(reason)}" for reason in self.against
+        ]
         return f"{self.label}: {' '.join(reasons)}".rstrip()
 
     def __str__(self) -> str:
-        sign = "" if self.is_answered else " (not answered)"
-        lines = [f"{self.label} {self.score:.2f}{sign}"]
+        suffix = "" if self.is_predicted else " (not predicted)"
+        lines = [f"{self.label} {self.score:.2f}{suffix}"]
         for name, reasons in (("for", self.for_), ("against", self.against)):
-            told = ", ".join(f"{self._named(one)} {one.contribution:+.2f}" for one in reasons)
-            lines.append(f"  {name:<8} {told or '-'}")
+            listed = ", ".join(f"{self._qualified_name(reason)} {reason.contribution:+.2f}" for reason in reasons)
+            lines.append(f"  {name:<8} {listed or '-'}")
         return "\n".join(lines)
 
-    def _named(self, reason: Reason) -> str:
+    def _qualified_name(self, reason: Reason) -> str:
         """What the reason is called, with its column where two columns have the same word here."""
-        others = {one.column for one in (*self.for_, *self.against) if one.what == reason.what}
-        return f"{reason.column}: {reason.what}" if len(others) > 1 else reason.what
+        columns = {
+            other_reason.column for other_reason in (*self.for_, *self.against) if other_reason.what == reason.what
+        }
+        return f"{reason.column}: {reason.what}" if len(columns) > 1 else reason.what
 
 
-def explained(
-    model: Model, features: Features, scores: np.ndarray, labels: Sequence[str] | None = None, top: int = TOP
+def explain_rows(
+    model: Model, features: Features, scores: np.ndarray, labels: Sequence[str] | None = None, top: int = MAX_REASONS
 ) -> Iterator[dict[str, Explanation]]:
     """What speaks for and against labels, row by row.
 
     Exact for networks without hidden layers, gradient times input otherwise; see `engine.contributions` and
     docs/decisions/0023-explanations.md. A model that looks at images is explained by its images alone, the rest of the
-    row held as it is, with integrated gradients; see `engine.pixel_contributions`. Rows are encoded `ROWS` at a time.
+    row held as it is, with integrated gradients; see `engine.pixel_contributions`. Rows are encoded `BLOCK_ROWS` at a
+    time.
 
     Args:
         model: The model.
@@ -134,124 +142,163 @@ def explained(
         InputError: An unknown label, `top` below 1, or a model of arrays whose numbers have no names.
     """
     top = validation.integer(top=top, low=1)
-    chosen = None if labels is None else _columns(model, labels)
-    answers = model.decider.answers(np.nan_to_num(scores))
-    asked = [_asked(own, row, chosen) for own, row in zip(answers, scores, strict=True)]
-    return (_seen if has_images(model) else _explained)(model, features, scores, answers, asked, top)
+    requested = None if labels is None else _label_columns(model, labels)
+    decisions = model.policy.decide(np.nan_to_num(scores))
+    columns_per_row = [
+        _columns_to_explain(row_decisions, row, requested) for row_decisions, row in zip(decisions, scores, strict=True)
+    ]
+    return (_explain_images if has_images(model) else _explain_inputs)(
+        model, features, scores, decisions, columns_per_row, top
+    )
 
 
-def _columns(model: Model, labels: Sequence[str]) -> np.ndarray:
+def _label_columns(model: Model, labels: Sequence[str]) -> np.ndarray:
     if isinstance(labels, str) or not all(isinstance(name, str) for name in labels):
-        raise InputError(f"got {validation.shown(labels)}, expected a list of label names", argument="labels")
+        raise InputError(f"got {validation.shorten(labels)}, expected a list of label names", argument="labels")
     for name in labels:
         if name not in model.labels.names:
             raise InputError(f"there is no label {name!r}{did_you_mean(name, model.labels.names)}", argument="labels")
     return np.array([model.labels.index(name) for name in dict.fromkeys(labels)], dtype=np.int64)
 
 
-def _explained(
-    model: Model, features: Features, scores: np.ndarray, answers: np.ndarray, asked: Sequence[np.ndarray], top: int
+def _explain_inputs(
+    model: Model,
+    features: Features,
+    scores: np.ndarray,
+    decisions: np.ndarray,
+    columns_per_row: Sequence[np.ndarray],
+    top: int,
 ) -> Iterator[dict[str, Explanation]]:
-    constants = _Constants(model)
-    for first in range(0, len(scores), ROWS):
-        part = slice(first, min(first + ROWS, len(scores)))
-        pieces = _contributions(model, features[part], asked[part])
-        for row, (columns, found) in enumerate(zip(asked[part], pieces, strict=True), start=first):
-            told = {}
-            for column, (logit, sources, amounts) in zip(columns.tolist(), found, strict=True):
-                name, constant = model.labels.names[column], constants.of(column)
-                facts = (float(scores[row, column]), bool(answers[row, column]), logit, constant)
-                rest = logit - constant - float(amounts.sum())
-                told[name] = Explanation(name, *facts, rest, *_strongest(sources, amounts, top))
-            yield told
+    constants = _ConstantCache(model)
+    for first in range(0, len(scores), BLOCK_ROWS):
+        part = slice(first, min(first + BLOCK_ROWS, len(scores)))
+        row_contributions = _contributions(model, features[part], columns_per_row[part])
+        for row, (columns, contributions) in enumerate(
+            zip(columns_per_row[part], row_contributions, strict=True), start=first
+        ):
+            explanations = {}
+            for column, (logit, sources, amounts) in zip(columns.tolist(), contributions, strict=True):
+                name, constant = model.labels.names[column], constants.get(column)
+                prediction = (float(scores[row, column]), bool(decisions[row, column]), logit, constant)
+                unexplained = logit - constant - float(amounts.sum())
+                explanations[name] = Explanation(
+                    name, *prediction, unexplained, *_strongest_reasons(sources, amounts, top)
+                )
+            yield explanations
 
 
-def _seen(
-    model: Model, features: Features, scores: np.ndarray, answers: np.ndarray, asked: Sequence[np.ndarray], top: int
+def _explain_images(
+    model: Model,
+    features: Features,
+    scores: np.ndarray,
+    decisions: np.ndarray,
+    columns_per_row: Sequence[np.ndarray],
+    top: int,
 ) -> Iterator[dict[str, Explanation]]:
     """The same for a model that looks at images: its reasons are parts of the images."""
-    for first in range(0, len(scores), ROWS):
-        part = slice(first, min(first + ROWS, len(scores)))
-        rows = mapped(model, features[part], asked[part])
-        for row, (columns, found) in enumerate(zip(asked[part], rows, strict=True), start=first):
-            told = {}
-            for column, one in zip(columns.tolist(), found, strict=True):
+    for first in range(0, len(scores), BLOCK_ROWS):
+        part = slice(first, min(first + BLOCK_ROWS, len(scores)))
+        row_attributions = attribute_images(model, features[part], columns_per_row[part])
+        for row, (columns, attributions) in enumerate(
+            zip(columns_per_row[part], row_attributions, strict=True), start=first
+        ):
+            explanations = {}
+            for column, attribution in zip(columns.tolist(), attributions, strict=True):
                 name = model.labels.names[column]
-                facts = (float(scores[row, column]), bool(answers[row, column]), one.logit, one.constant)
-                rest = one.logit - one.constant - sum(float(pixels.sum()) for pixels in one.maps.values())
-                told[name] = Explanation(name, *facts, rest, *_strongest_parts(one.maps, top), one.maps)
-            yield told
+                prediction = (
+                    float(scores[row, column]),
+                    bool(decisions[row, column]),
+                    attribution.logit,
+                    attribution.constant,
+                )
+                unexplained = (
+                    attribution.logit
+                    - attribution.constant
+                    - sum(float(pixels.sum()) for pixels in attribution.maps.values())
+                )
+                explanations[name] = Explanation(
+                    name, *prediction, unexplained, *_strongest_parts(attribution.maps, top), attribution.maps
+                )
+            yield explanations
 
 
-def _asked(answers: np.ndarray, scores: np.ndarray, chosen: np.ndarray | None) -> np.ndarray:
+def _columns_to_explain(decisions: np.ndarray, scores: np.ndarray, requested: np.ndarray | None) -> np.ndarray:
     """The columns of the labels to explain in a row; none in a row without scores."""
     if not np.isfinite(scores).all():
         return np.zeros(0, dtype=np.int64)
-    if chosen is not None:
-        return chosen
-    return np.flatnonzero(answers) if answers.any() else np.array([int(scores.argmax())])
+    if requested is not None:
+        return requested
+    return np.flatnonzero(decisions) if decisions.any() else np.array([int(scores.argmax())])
 
 
-class _Constants:
+class _ConstantCache:
     """The labels' mean logits of a row of zeros, each computed when it is first asked for."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.known: dict[int, float] = {}
+        self.cache: dict[int, float] = {}
 
-    def of(self, column: int) -> float:
-        if column not in self.known:
+    def get(self, column: int) -> float:
+        if column not in self.cache:
             n_labels = len(self.model.labels)
-            near = np.arange(column, min(column + engine.PAIRS, n_labels))
-            found = engine.constants(self.model.scorer(), near)
-            self.known |= dict(zip(near.tolist(), found.tolist(), strict=True))
-        return self.known[column]
+            columns = np.arange(column, min(column + engine.PAIRS_PER_BATCH, n_labels))
+            constants = engine.constants(self.model.scorer(), columns)
+            self.cache |= dict(zip(columns.tolist(), constants.tolist(), strict=True))
+        return self.cache[column]
 
 
-Found = list[tuple[float, FeatureSources, np.ndarray]]
+RowContributions = list[tuple[float, FeatureSources, np.ndarray]]
 """For each label asked of a row: its logit, the row's sources, and what each of them contributes, float64 (s,)."""
 
 
-def _contributions(model: Model, features: Features, asked: Sequence[np.ndarray]) -> Iterator[Found]:
+def _contributions(
+    model: Model, features: Features, columns_per_row: Sequence[np.ndarray]
+) -> Iterator[RowContributions]:
     """What the sources of each row contribute."""
     blocks = model.encoder.transform(features)
-    rows = np.repeat(np.arange(len(asked)), [len(columns) for columns in asked])
-    labels = np.concatenate(asked)
+    rows = np.repeat(np.arange(len(columns_per_row)), [len(columns) for columns in columns_per_row])
+    labels = np.concatenate(columns_per_row)
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
     parts = engine.contributions(model.scorer(), tables, blocks, rows, labels)
-    for columns, sources in zip(asked, model.encoder.sources(features, blocks), strict=True):
-        found: Found = []
-        while len(found) < len(columns):
+    for columns, sources in zip(columns_per_row, model.encoder.sources(features, blocks), strict=True):
+        contributions: RowContributions = []
+        while len(contributions) < len(columns):
             part = next(parts)
             amounts = sum(share @ part.blocks[name] for name, share in sources.shares.items())
-            found += [(float(logit), sources, amounts[:, k]) for k, logit in enumerate(part.logits)]
-        yield found
+            contributions += [(float(logit), sources, amounts[:, k]) for k, logit in enumerate(part.logits)]
+        yield contributions
 
 
-def _strongest(sources: FeatureSources, amounts: np.ndarray, top: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+def _strongest_reasons(
+    sources: FeatureSources, amounts: np.ndarray, top: int
+) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """The strongest reasons for and against."""
     order = np.argsort(-amounts, kind="stable")
-    best = [k for k in order[:top].tolist() if amounts[k] > 0]
-    worst = [k for k in order[::-1][:top].tolist() if amounts[k] < 0]
-    wanted: dict[str, set[str]] = {}
-    for k in (*best, *worst):
-        wanted.setdefault(sources.column[k], set()).add(sources.what[k])
-    there = {
-        column: places(sources.texts[column], words, MAX_PLACES)
-        for column, words in wanted.items()
+    positive = [k for k in order[:top].tolist() if amounts[k] > 0]
+    negative = [k for k in order[::-1][:top].tolist() if amounts[k] < 0]
+    words_by_column: dict[str, set[str]] = {}
+    for k in (*positive, *negative):
+        words_by_column.setdefault(sources.column[k], set()).add(sources.names[k])
+    word_places = {
+        column: find_words(sources.texts[column], words, MAX_PLACES)
+        for column, words in words_by_column.items()
         if column in sources.texts
     }
 
     def reason(k: int) -> Reason:
-        what, column = sources.what[k], sources.column[k]
-        return Reason(what, column, float(amounts[k]), tuple(there.get(column, {}).get(what, ())))
+        what, column = sources.names[k], sources.column[k]
+        return Reason(what, column, float(amounts[k]), tuple(word_places.get(column, {}).get(what, ())))
 
-    return tuple(map(reason, best)), tuple(map(reason, worst))
+    return tuple(map(reason, positive)), tuple(map(reason, negative))
 
 
 def _strongest_parts(maps: Mapping[str, np.ndarray], top: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """The parts of images that speak most for and most against."""
-    reasons = [Reason(what, column, value) for column, one in maps.items() for what, value in part_sums(one).items()]
-    reasons.sort(key=lambda one: -one.contribution)
-    best, worst = reasons[:top], reasons[::-1][:top]
-    return tuple(one for one in best if one.contribution > 0), tuple(one for one in worst if one.contribution < 0)
+    reasons = [
+        Reason(what, column, value) for column, pixels in maps.items() for what, value in part_sums(pixels).items()
+    ]
+    reasons.sort(key=lambda reason: -reason.contribution)
+    highest, lowest = reasons[:top], reasons[::-1][:top]
+    return tuple(reason for reason in highest if reason.contribution > 0), tuple(
+        reason for reason in lowest if reason.contribution < 0
+    )

@@ -1,7 +1,7 @@
 """Where in an image a model found what speaks for and against a label: a map of the image, and its nine parts by name.
 
 The engine says what each pixel adds to a logit; here maps become sums over parts of the image that a person or another
-program can read. How a map is drawn belongs to `gallery`. Start reading at `mapped`.
+program can read. How a map is drawn belongs to `gallery`. Start reading at `attribute_images`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyhot import engine
-from manyhot.backend import precision
+from manyhot.backend import use_dtype
 from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.models.cross_fitting import Features
 from manyhot.models.fine_tuning import HEAD
 from manyhot.models.model import Model
-from manyhot.networks import HostWeights, build_attribution_model, seen_weights
+from manyhot.networks import HostWeights, build_attribution_model, build_attribution_weights
 
 PARTS = (
     ("top left", "top", "top right"),
@@ -26,11 +26,11 @@ PARTS = (
     ("bottom left", "bottom", "bottom right"),
 )
 """What the nine parts of an image are called."""
-GRID = 8
+GRID_SIZE = 8
 """Parts of each edge in the coarse form of a map."""
 
 
-class Mapped(NamedTuple):
+class ImageAttribution(NamedTuple):
     """What one row's images add to one logit.
 
     Attributes:
@@ -49,69 +49,85 @@ def has_images(model: Model) -> bool:
     return isinstance(model.encoder, TableEncoder) and bool(model.encoder.image_columns)
 
 
-def mapped(model: Model, features: Features, asked: Sequence[np.ndarray]) -> Iterator[list[Mapped]]:
+def attribute_images(
+    model: Model, features: Features, columns_per_row: Sequence[np.ndarray]
+) -> Iterator[list[ImageAttribution]]:
     """Maps of some labels, row by row.
 
     Args:
         model: A model that looks at images.
         features: What its encoder takes, n rows.
-        asked: For each row the columns of the labels; a row without any is not looked at.
+        columns_per_row: For each row the columns of the labels; a row without any is not looked at.
     """
     encoder = model.encoder
     assert isinstance(encoder, TableEncoder)
-    looks = encoder.looks
-    counts = np.array([len(columns) for columns in asked], dtype=np.int64)
-    asked_for = features[np.flatnonzero(counts)]
-    blocks = encoder.transform(asked_for)
+    images = encoder.images
+    counts = np.array([len(columns) for columns in columns_per_row], dtype=np.int64)
+    requested_features = features[np.flatnonzero(counts)]
+    blocks = encoder.transform(requested_features)
     rows = np.repeat(np.arange(np.count_nonzero(counts)), counts[counts > 0])
-    labels = np.concatenate([np.zeros(0, dtype=np.int64), *asked])
+    labels = np.concatenate([np.zeros(0, dtype=np.int64), *columns_per_row])
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
-    plain = {name: [255 * mean for mean in one.mean] for name, one in zip(looks.named, looks.encoders, strict=True)}
-    columns = dict(zip(looks.named, encoder.image_columns, strict=True))
+    mean_pixels = {
+        name: [255 * mean for mean in image_encoder.mean]
+        for name, image_encoder in zip(images.pixel_blocks, images.encoders, strict=True)
+    }
+    columns = dict(zip(images.pixel_blocks, encoder.image_columns, strict=True))
     scorer = model.scorer()
-    if looks.is_frozen:
-        scorer = _from_pixels_on(model)
-        others = {name: block[:, : block.shape[1] - looks.width] for name, block in blocks.items()}
-        blocks = {name: block for name, block in others.items() if block.shape[1]}
-        blocks |= dict(zip(looks.named, looks.pixels(asked_for), strict=True))
-    found = engine.pixel_contributions(scorer, tables, blocks, rows, labels, plain)
-    for of_row in asked:
-        pairs = [next(found) for _ in of_row]
-        yield [Mapped(one.logit, one.constant, {columns[name]: m for name, m in one.maps.items()}) for one in pairs]
+    if images.is_frozen:
+        scorer = _frozen_backbone_scorer(model)
+        table_blocks = {name: block[:, : block.shape[1] - images.width] for name, block in blocks.items()}
+        blocks = {name: block for name, block in table_blocks.items() if block.shape[1]}
+        blocks |= dict(zip(images.pixel_blocks, images.pixels(requested_features), strict=True))
+    contributions = engine.pixel_contributions(scorer, tables, blocks, rows, labels, mean_pixels)
+    for row_columns in columns_per_row:
+        pairs = [next(contributions) for _ in row_columns]
+        yield [
+            ImageAttribution(
+                contribution.logit,
+                contribution.constant,
+                {columns[name]: pixel_map for name, pixel_map in contribution.maps.items()},
+            )
+            for contribution in pairs
+        ]
 
 
-def _from_pixels_on(model: Model) -> engine.Scorer:
+def _frozen_backbone_scorer(model: Model) -> engine.Scorer:
     """The members behind a backbone that stays as it is, together with it, as one network of a single member."""
     spec, encoder = model.network, model.encoder
     assert isinstance(encoder, TableEncoder)
     if spec.name != HEAD or spec.tables():
         raise InputError(
             "images beside a backbone that stays as it is are explained where the network is 'mlp' and no text is "
-            "encoded by its words (text='ngrams'); leave such texts out, or tune the backbone",
+            "encoded by its words (text='tfidf'); leave such texts out, or tune the backbone",
             argument="X",
         )
-    looks = encoder.looks
-    core = looks.looker().function
-    edges = {name: one.shape[:2] for name, one in zip(looks.named, looks.encoders, strict=True)}
+    images = encoder.images
+    backbone = images.backbone().function
+    edges = {
+        name: image_encoder.shape[:2] for name, image_encoder in zip(images.pixel_blocks, images.encoders, strict=True)
+    }
     (width,) = (shape[0] for shape in encoder.shapes().values())
-    with precision(spec.precision):
+    with use_dtype(spec.dtype):
         heads = [spec.networks(1).build(0) for _ in range(model.n_members)]
-        network = build_attribution_model(looks.backbone, edges, width - looks.width, heads, spec.precision)
-    pairs = {name: (scale.center, scale.scale) for name, scale in zip(looks.named, looks.scales, strict=True)}
-    weights = seen_weights(network, HostWeights(core.trainable, core.fixed), pairs, heads, HostWeights(*model.weights))
-    key = ("seen", looks.backbone, spec.networks(1).key, model.n_members, width, tuple(edges.items()))
-    shapes = {name: (*of, 3) for name, of in edges.items()}
+        network = build_attribution_model(images.backbone_name, edges, width - images.width, heads, spec.dtype)
+    pairs = {name: (scale.center, scale.scale) for name, scale in zip(images.pixel_blocks, images.scales, strict=True)}
+    weights = build_attribution_weights(
+        network, HostWeights(backbone.trainable, backbone.fixed), pairs, heads, HostWeights(*model.weights)
+    )
+    key = ("seen", images.backbone_name, spec.networks(1).key, model.n_members, width, tuple(edges.items()))
+    shapes = {name: (*edge, 3) for name, edge in edges.items()}
     networks = engine.NetworkFactory(lambda _: network, key, shapes, 1)
-    return engine.Scorer(networks, engine.Weights(*weights), spec.precision, model.runtime, model.plan.head)
+    return engine.Scorer(networks, engine.Weights(*weights), spec.dtype, model.runtime, model.config.head)
 
 
 def part_sums(pixels: np.ndarray) -> dict[str, float]:
     """What each of the nine parts of an image adds, by name."""
-    sums = sums_of(pixels, 3)
+    sums = grid_sums(pixels, 3)
     return {name: float(sums[i, j]) for i, names in enumerate(PARTS) for j, name in enumerate(names)}
 
 
-def sums_of(pixels: np.ndarray, n_parts: int) -> np.ndarray:
+def grid_sums(pixels: np.ndarray, n_parts: int) -> np.ndarray:
     """Sums over a grid of a map, float64 (n_parts, n_parts), as even as the edges allow."""
     for axis, edge in enumerate(pixels.shape):
         bounds = np.arange(n_parts + 1) * edge // n_parts
@@ -120,9 +136,13 @@ def sums_of(pixels: np.ndarray, n_parts: int) -> np.ndarray:
     return pixels
 
 
-def coarse(maps: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Maps as JSON values: by column the size in pixels, and sums over a grid of `GRID` by `GRID` parts."""
+def coarse_maps(maps: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Maps as JSON values: by column the size in pixels, and sums over a grid of `GRID_SIZE` by `GRID_SIZE` parts."""
     return {
-        column: {"height": one.shape[0], "width": one.shape[1], "grid": sums_of(one, GRID).tolist()}
-        for column, one in maps.items()
+        column: {
+            "height": pixel_map.shape[0],
+            "width": pixel_map.shape[1],
+            "grid": grid_sums(pixel_map, GRID_SIZE).tolist(),
+        }
+        for column, pixel_map in maps.items()
     }

@@ -16,13 +16,13 @@ SOFTMAX_TRAP = (
 )
 
 
-def check_softmax_targets(plan: TrainingConfig, targets: Targets) -> None:
+def check_softmax_targets(config: TrainingConfig, targets: Targets) -> None:
     """Refuse softmax for samples that carry several labels or none, unless it is asked for by name.
 
     Raises:
         InputError: With the reason and the mend.
     """
-    if plan.head != "softmax" or plan.allow_softmax or is_exclusive(targets):
+    if config.head != "softmax" or config.allow_softmax or is_exclusive(targets):
         return
     sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
     n_many, n_none = int((sizes > 1).sum()), int((sizes == 0).sum())
@@ -47,5 +47,5 @@ def check_learnable(targets: Targets | PixelTargets, labels: LabelSpace, n_folds
     if targets.n_samples < n_folds:
         raise InputError(
             f"n_samples={targets.n_samples} rows are fewer than {n_folds} folds; give more rows, or fewer folds "
-            "(folds=2 is the least)"
+            "(n_folds=2 is the least)"
         )

@@ -18,9 +18,9 @@ from manyhot import engine
 from manyhot.config.auto import resolve_auto
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import CUSTOM, TrainingConfig
-from manyhot.data.deduplication import are_alike, fingerprints, merge_duplicates
+from manyhot.data.deduplication import fingerprints, has_few_distinct, merge_duplicates
 from manyhot.data.labels import LabelSpace
-from manyhot.data.splitting.folds import MemberRows, cross_fitting
+from manyhot.data.splitting.folds import MemberRows, cross_fitting_splits
 from manyhot.data.targets import Targets
 from manyhot.encoders import Encoder
 from manyhot.errors import InputError
@@ -32,7 +32,7 @@ from manyhot.models.network_spec import (
     describe_custom,
     network_settings,
 )
-from manyhot.networks import Start
+from manyhot.networks import MemberInitializer
 
 Features = Any
 """What an encoder takes: a polars frame, a matrix (n, f), a CSR matrix or named arrays."""
@@ -71,66 +71,68 @@ class CrossFit:
 
     Args:
         encoder: Fitted encoder.
-        base: The encoded rows.
-        rows: int64 (u,), the rows of `base` that are this fit's, in their canonical order.
+        data: The encoded rows.
+        rows: int64 (u,), the rows of `data` that are this fit's, in their canonical order.
         place: int64 (n,), for each original row of this fit its place in `rows`.
-        members: Which rows of `base` each member uses.
-        plan: The plan with nothing left to choose.
+        members: Which rows of `data` each member uses.
+        config: The config with nothing left to choose.
         network: What the members look like.
         is_alike: Whether equal rows are taken for different samples, which folds need not keep together.
     """
 
     encoder: Encoder
-    base: EncodedData
+    data: EncodedData
     rows: np.ndarray
     place: np.ndarray
     members: list[MemberRows]
-    plan: TrainingConfig
+    config: TrainingConfig
     network: NetworkSpec
     is_alike: bool = False
 
-    def start(self, member: int, number: int) -> Start:
+    def start(self, member: int, number: int) -> MemberInitializer:
         """Where a member begins: its own seed, and the log odds of each label among its training rows."""
         rows = self.members[member].train
         return initial_state(
-            self.plan, number, lambda: weighted_counts(self.base.targets.take(rows), self.base.weights[rows])
+            self.config, number, lambda: weighted_counts(self.data.targets.take(rows), self.data.weights[rows])
         )
 
 
 def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted counts of positives and of known entries of each label, float64 (l,) both."""
-    places = tuple(range(1, targets.values.ndim - 1))
+    axes = tuple(range(1, targets.values.ndim - 1))
 
-    def counted(entries: np.ndarray) -> np.ndarray:
-        in_row = entries.sum(axis=places) if places else entries
-        return (in_row * weights[:, None]).sum(axis=0)
+    def sum_rows(entries: np.ndarray) -> np.ndarray:
+        per_row = entries.sum(axis=axes) if axes else entries
+        return (per_row * weights[:, None]).sum(axis=0)
 
-    return counted(targets.values), counted(targets.known_mask())
+    return sum_rows(targets.values), sum_rows(targets.known_mask())
 
 
-def initial_state(plan: TrainingConfig, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Start:
+def initial_state(
+    config: TrainingConfig, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]
+) -> MemberInitializer:
     """Where a member begins.
 
     Args:
-        plan: The plan with nothing left to choose.
+        config: The config with nothing left to choose.
         number: The member's number, which is its seed.
         counts: Weighted counts of positives and of known entries of each label among its training rows.
     """
-    seed = int(np.random.SeedSequence([plan.seed, 0, number]).generate_state(1)[0])
-    if not plan.prior_bias:
-        return Start(seed, None, plan.precision)
+    seed = int(np.random.SeedSequence([config.random_state, 0, number]).generate_state(1)[0])
+    if not config.prior_bias:
+        return MemberInitializer(seed, None, config.dtype)
     positives, total = counts()
     odds = (positives + 0.5) / (total - positives + 0.5)
-    if plan.label_weights == "balanced":
+    if config.label_weights == "balanced":
         odds *= engine.balanced_weights(positives, total)
-    return Start(seed, np.log(odds), plan.precision)
+    return MemberInitializer(seed, np.log(odds), config.dtype)
 
 
 def prepare_cross_fit(
     features: Features,
     targets: Targets,
     encoder: Encoder,
-    plan: TrainingConfig,
+    config: TrainingConfig,
     network: Any = None,
     weights: np.ndarray | None = None,
     trains_on_all: bool = False,
@@ -142,38 +144,38 @@ def prepare_cross_fit(
         features: What the encoder takes, n rows.
         targets: Targets (n, l).
         encoder: Not yet fitted.
-        plan: Settings that change the result.
-        network: Keras model, or function (input shape, n_labels) -> Keras model, or `CustomNetwork`, for "own".
+        config: Settings that change the result.
+        network: Keras model, or function (input shape, n_labels) -> Keras model, or `CustomNetwork`, for "custom".
         weights: float (n,), above 0; None for ones.
         trains_on_all: Whether every member trains on all rows and is scored on none.
-        labels: The names of the labels, where the plan gives some of them a weight.
+        labels: The names of the labels, where the config gives some of them a weight.
 
     Raises:
         InputError: Too few rows, a network that does not fit, or softmax for samples with several labels.
     """
     weights = np.ones(targets.n_samples) if weights is None else weights
     blocks = encoder.fit(features, weights).transform(features)
-    own = describe_custom(network, encoder.shapes(), targets.n_labels) if plan.network == CUSTOM else None
-    plan = choose_network(apply_custom_network(plan, own), encoder.vocabularies, encoder.images)
-    check_softmax_targets(plan, targets)
-    label_weights = label_weights_of(plan, labels)
+    custom = describe_custom(network, encoder.shapes(), targets.n_labels) if config.network == CUSTOM else None
+    config = choose_network(apply_custom_network(config, custom), encoder.vocabularies, encoder.image_scaling)
+    check_softmax_targets(config, targets)
+    label_weights = resolve_label_weights(config, labels)
     merged = merge_duplicates(blocks, targets, weights)
-    is_alike = 2 * len(merged.rows) <= len(merged.place) and are_alike(fingerprints(blocks))
-    if own is None and not is_alike:
+    is_alike = 2 * len(merged.rows) <= len(merged.inverse) and has_few_distinct(fingerprints(blocks))
+    if custom is None and not is_alike:
         rows = merged.rows
         blocks = {name: block[rows] for name, block in blocks.items()}
-        base = EncodedData(blocks, targets.take(rows), merged.weights, label_weights)
-        place, groups, rows = merged.place, None, np.arange(len(rows))
+        data = EncodedData(blocks, targets.take(rows), merged.weights, label_weights)
+        place, groups, rows = merged.inverse, None, np.arange(len(rows))
     else:
         # as the model's own fit would: each copy is a row; in one order whatever the order of the rows was
-        base = EncodedData(blocks, targets, weights, label_weights)
-        rows = np.lexsort((weights, merged.place))
-        place, groups = np.argsort(rows), None if is_alike else merged.place[rows]
-    settings = network_settings(plan, encoder.sparse, encoder.vocabularies, encoder.images)
-    spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision, own)
-    plan = resolve_auto(plan, len(rows), own is not None and own.optimizer is not None, spec.n_table)
-    members = _members_of(base.targets.take(rows), rows, plan, groups, trains_on_all)
-    return CrossFit(encoder, base, rows, place, members, plan, spec, is_alike)
+        data = EncodedData(blocks, targets, weights, label_weights)
+        rows = np.lexsort((weights, merged.inverse))
+        place, groups = np.argsort(rows), None if is_alike else merged.inverse[rows]
+    settings = network_settings(config, encoder.sparse, encoder.vocabularies, encoder.image_scaling)
+    spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype, custom)
+    config = resolve_auto(config, len(rows), custom is not None and custom.optimizer is not None, spec.n_table_weights)
+    members = _split_members(data.targets.take(rows), rows, config, groups, trains_on_all)
+    return CrossFit(encoder, data, rows, place, members, config, spec, is_alike)
 
 
 def subset(fit: CrossFit, chosen: np.ndarray, trains_on_all: bool) -> CrossFit:
@@ -187,11 +189,11 @@ def subset(fit: CrossFit, chosen: np.ndarray, trains_on_all: bool) -> CrossFit:
     is_chosen = np.zeros(len(fit.place), dtype=bool)
     is_chosen[chosen] = True
     rows = fit.rows[is_chosen[fit.rows]]
-    place_of = np.full(len(fit.place), -1)
-    place_of[rows] = np.arange(len(rows))
+    new_place = np.full(len(fit.place), -1)
+    new_place[rows] = np.arange(len(rows))
     groups = duplicate_groups(fit, rows)
-    members = _members_of(fit.base.targets.take(rows), rows, fit.plan, groups, trains_on_all)
-    return replace(fit, rows=rows, place=place_of[chosen], members=members)
+    members = _split_members(fit.data.targets.take(rows), rows, fit.config, groups, trains_on_all)
+    return replace(fit, rows=rows, place=new_place[chosen], members=members)
 
 
 def duplicate_groups(fit: CrossFit, rows: np.ndarray) -> np.ndarray | None:
@@ -199,35 +201,37 @@ def duplicate_groups(fit: CrossFit, rows: np.ndarray) -> np.ndarray | None:
     if fit.is_alike:
         return None
     merged = merge_duplicates(
-        {name: block[rows] for name, block in fit.base.blocks.items()}, fit.base.targets.take(rows), np.ones(len(rows))
+        {name: block[rows] for name, block in fit.data.blocks.items()}, fit.data.targets.take(rows), np.ones(len(rows))
     )
-    return merged.place
+    return merged.inverse
 
 
-def _members_of(
-    targets: Targets, rows: np.ndarray, plan: TrainingConfig, groups: np.ndarray | None, trains_on_all: bool
+def _split_members(
+    targets: Targets, rows: np.ndarray, config: TrainingConfig, groups: np.ndarray | None, trains_on_all: bool
 ) -> list[MemberRows]:
-    """The members' rows, as rows of the base; the plan has no "auto" left."""
-    n_members = int(plan.members)
+    """The members' rows, as rows of the base; the config has no "auto" left."""
+    n_members = int(config.n_members)
     if trains_on_all:
-        nothing = np.zeros(0, dtype=np.int64)
-        return [MemberRows(rows, nothing, nothing)] * n_members
-    stop_share = plan.stop_share if plan.early_stopping else None
+        no_rows = np.zeros(0, dtype=np.int64)
+        return [MemberRows(rows, no_rows, no_rows)] * n_members
+    validation_fraction = config.validation_fraction if config.early_stopping else None
     n_units = len(rows) if groups is None else len(np.unique(groups))
-    members = cross_fitting(targets, n_members, min(plan.folds, n_units), stop_share, plan.seed, groups)
+    members = cross_fitting_splits(
+        targets, n_members, min(config.n_folds, n_units), validation_fraction, config.random_state, groups
+    )
     return [MemberRows(*(rows[part] for part in member)) for member in members]
 
 
-def label_weights_of(plan: TrainingConfig, labels: LabelSpace | None) -> np.ndarray | None:
-    """The weight of each label in the loss, float64 (l,); None where the plan names none.
+def resolve_label_weights(config: TrainingConfig, labels: LabelSpace | None) -> np.ndarray | None:
+    """The weight of each label in the loss, float64 (l,); None where the config names none.
 
     Raises:
         InputError: A name that is not among the labels, or weights that are all zero.
     """
-    if labels is None or not isinstance(plan.label_weights, Mapping):
+    if labels is None or not isinstance(config.label_weights, Mapping):
         return None
     weights = np.ones(len(labels))
-    for name, weight in plan.label_weights.items():
+    for name, weight in config.label_weights.items():
         weights[labels.index(name)] = weight
     if not weights.any():
         raise InputError(
@@ -240,59 +244,61 @@ def label_weights_of(plan: TrainingConfig, labels: LabelSpace | None) -> np.ndar
 def train_cross_fits(
     fits: Sequence[CrossFit],
     runtime: RuntimeConfig,
-    watch: engine.ProgressCallback | None = None,
+    callback: engine.ProgressCallback | None = None,
     first: int = 0,
-    start: engine.Weights | None = None,
+    initial_weights: engine.Weights | None = None,
 ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits as one job; their networks and plans are alike.
 
     Args:
         fits: The fits; member i of fit k is number `first` plus what came before.
         runtime: Settings that change only speed.
-        watch: Called with the progress now and then.
+        callback: Called with the progress now and then.
         first: Number of the first member.
-        start: Weights to begin with instead of the networks' own.
+        initial_weights: Weights to begin with instead of the networks' own.
 
     Returns:
         The networks, and what training left, members in the order of the fits.
     """
-    plan, spec = fits[0].plan, fits[0].network
+    config, spec = fits[0].config, fits[0].network
     bases: dict[int, tuple[EncodedData, int]] = {}
     n_rows = 0
     for fit in fits:
-        if id(fit.base) not in bases:
-            bases[id(fit.base)] = (fit.base, n_rows)
-            n_rows += len(fit.base.weights)
-    owners = [(fit, k) for fit in fits for k in range(len(fit.members))]
-    parts = engine.Parts(
+        if id(fit.data) not in bases:
+            bases[id(fit.data)] = (fit.data, n_rows)
+            n_rows += len(fit.data.weights)
+    fit_members = [(fit, k) for fit in fits for k in range(len(fit.members))]
+    parts = engine.MemberSplits(
         *(
-            [fit.members[k][part] + bases[id(fit.base)][1] for fit, k in owners]
+            [fit.members[k][part] + bases[id(fit.data)][1] for fit, k in fit_members]
             for part in range(len(MemberRows._fields))
         )
     )
-    networks = spec.networks(len(owners), lambda n: owners[n][0].start(owners[n][1], first + n), first)
-    data = _laid_out([base for base, _ in bases.values()], plan.precision, networks.tables)
-    return networks, engine.train(networks, data, parts, plan, runtime, int(plan.batch_size), start, watch)
+    networks = spec.networks(len(fit_members), lambda n: fit_members[n][0].start(fit_members[n][1], first + n), first)
+    data = _lay_out([base for base, _ in bases.values()], config.dtype, networks.tables)
+    return networks, engine.train(
+        networks, data, parts, config, runtime, int(config.batch_size), initial_weights, callback
+    )
 
 
-def _laid_out(bases: list[EncodedData], precision: str, tables: Collection[str]) -> engine.Data:
+def _lay_out(bases: list[EncodedData], dtype: str, tables: Collection[str]) -> engine.DeviceData:
     if len(bases) == 1:
         base = bases[0]
-        given = (base.blocks, base.targets.values, base.targets.known, base.weights)
-        return engine.lay_out(*given, precision, base.label_weights, tables=tables)
-    targets = Targets.joined([base.targets for base in bases])
+        arrays = (base.blocks, base.targets.values, base.targets.known, base.weights)
+        return engine.lay_out(*arrays, dtype, base.label_weights, tables=tables)
+    targets = Targets.concatenate([base.targets for base in bases])
     return engine.lay_out(
-        {name: _stacked([base.blocks[name] for base in bases]) for name in bases[0].blocks},
+        {name: _stack([base.blocks[name] for base in bases]) for name in bases[0].blocks},
         targets.values,
         targets.known,
         np.concatenate([base.weights for base in bases]),
-        precision,
+        dtype,
         bases[0].label_weights,
         tables=tables,
     )
 
 
-def _stacked(blocks: list[Any]) -> Any:
+def _stack(blocks: list[Any]) -> Any:
     return sp.vstack(blocks, format="csr") if sp.issparse(blocks[0]) else np.concatenate(blocks)
 
 
@@ -302,13 +308,13 @@ def row_history(fit: CrossFit) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         uint64 (n,), a number for each row's features, and bool (n, m), which members the row was held from.
     """
-    held = np.zeros((len(fit.base.weights), len(fit.members)), dtype=bool)
+    held_out = np.zeros((len(fit.data.weights), len(fit.members)), dtype=bool)
     for k, member in enumerate(fit.members):
-        held[member.held, k] = True
-    return fingerprints(fit.base.blocks)[fit.rows][fit.place], held[fit.rows][fit.place]
+        held_out[member.held_out, k] = True
+    return fingerprints(fit.data.blocks)[fit.rows][fit.place], held_out[fit.rows][fit.place]
 
 
-def out_of_fold(scorer: engine.Scorer, fit: CrossFit, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def score_out_of_fold(scorer: engine.Scorer, fit: CrossFit, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Scores of each of a fit's rows by the members that never saw it, and how many those are.
 
     Args:
@@ -319,13 +325,13 @@ def out_of_fold(scorer: engine.Scorer, fit: CrossFit, first: int = 0) -> tuple[n
     Returns:
         float (u, l) in the order of `fit.rows`, 0 where nobody scored; int64 (u,).
     """
-    n_base = len(fit.base.weights)
+    n_base = len(fit.data.weights)
     total = np.zeros((n_base, fit.network.n_labels))
     count = np.zeros(n_base, dtype=np.int64)
     for k, member in enumerate(fit.members):
-        held = {name: block[member.held] for name, block in fit.base.blocks.items()}
-        total[member.held] += scorer.means(held, (first + k, first + k + 1))
-        count[member.held] += 1
+        blocks = {name: block[member.held_out] for name, block in fit.data.blocks.items()}
+        total[member.held_out] += scorer.mean_outputs(blocks, (first + k, first + k + 1))
+        count[member.held_out] += 1
     total, count = total[fit.rows], count[fit.rows]
-    scores = scorer.scores_of(total / np.maximum(count, 1)[:, None])
-    return np.where(count[:, None] > 0, scores, 0).astype(fit.plan.precision), count
+    scores = scorer.to_scores(total / np.maximum(count, 1)[:, None])
+    return np.where(count[:, None] > 0, scores, 0).astype(fit.config.dtype), count

@@ -1,7 +1,7 @@
 """Changing what a trained model answers, without training: thresholds, rules, promises.
 
-Works on a `Model` and on the out-of-fold scores that it keeps as evidence; every change gives the model a new decider
-and a report that fits it. How X and y come in it does not know. Start reading at `decide_for`.
+Works on a `Model` and on the out-of-fold scores that it keeps as evidence; every change gives the model a new policy
+and a report that fits it. How X and y come in it does not know. Start reading at `tune_thresholds`.
 """
 
 from __future__ import annotations
@@ -13,57 +13,56 @@ from typing import Any
 import numpy as np
 
 from manyhot.config.training import TrainingConfig, to_dict
-from manyhot.data.deduplication import fingerprints, repeated_share
+from manyhot.data.deduplication import duplicate_fraction, fingerprints
 from manyhot.data.targets import Targets
 from manyhot.decisions import guarantees
-from manyhot.decisions import thresholds as decide
+from manyhot.decisions import thresholds as threshold_methods
 from manyhot.decisions.policy import (
-    PLAN_FIELDS,
     DecisionPolicy,
     cross_fitted_decisions,
-    decision_settings,
+    cross_fitted_scores,
+    decision_params,
     fit_policy,
-    honest_scores,
     is_tuned,
     placeholder_row,
 )
 from manyhot.decisions.rules.rules import Rules
 from manyhot.errors import InputError
 from manyhot.evaluation import report
-from manyhot.evaluation.metrics import MEASURES
-from manyhot.evaluation.report.measure import plain
+from manyhot.evaluation.metrics import METRICS
+from manyhot.evaluation.report.measure import to_json_value
 from manyhot.models.cross_fitting import Features
 from manyhot.models.evidence import OutOfFoldResults
-from manyhot.models.measuring import measured_report
+from manyhot.models.measuring import measure_out_of_fold
 from manyhot.models.model import Model
 
-MAX_SEEN = 0.1
+MAX_TRAINING_SHARE = 0.1
 """Share of rows for a promise that may be equal to rows of training."""
 
 
-def decide_for(model: Model, name: str, settings: Mapping[str, Any]) -> None:
-    """Choose thresholds for another measure, on the out-of-fold scores that the model keeps.
+def tune_thresholds(model: Model, name: str, settings: Mapping[str, Any]) -> None:
+    """Choose thresholds for another metric, on the out-of-fold scores that the model keeps.
 
     Args:
-        model: The model; its decider, plan and report are replaced.
-        name: A row of `decide.DECISIONS`.
+        model: The model; its policy, config and report are replaced.
+        name: A row of `threshold_methods.DECISIONS`.
         settings: The decision's settings by name.
 
     Raises:
         InputError: An unknown name or setting, or a model that keeps no fresh out-of-fold scores.
     """
-    of_plan = PLAN_FIELDS.get(name, {})
-    own = {field: settings[key] for key, field in of_plan.items() if key in settings}
-    others = {key: value for key, value in settings.items() if key not in of_plan}
-    plan = replace(model.plan, decide=name, decide_settings=others or None, **own)
+    config_fields = threshold_methods.DECISIONS[name].config_fields if name in threshold_methods.DECISIONS else {}
+    config_values = {field: settings[key] for key, field in config_fields.items() if key in settings}
+    other_params = {key: value for key, value in settings.items() if key not in config_fields}
+    config = replace(model.config, decision=name, decision_params=other_params or None, **config_values)
     space = model.labels
-    decision = decide.build(name, decision_settings(plan), space)
-    if not is_tuned(plan):
-        replace_policy(model, model.decider.with_decision(decision.fit(*placeholder_row(len(space)))), plan)
+    decision = threshold_methods.build(name, decision_params(config), space)
+    if not is_tuned(config):
+        replace_policy(model, model.policy.with_decision(decision.fit(*placeholder_row(len(space)))), config)
         return
     evidence = current_evidence(model, f"choose thresholds for {name}")
-    made = fit_policy(plan, space, evidence.settled(), calibration=model.decider.calibration)
-    replace_policy(model, model.decider.with_decision(made.decision), plan)
+    fitted = fit_policy(config, space, evidence.unique_scores(), calibration=model.policy.calibration)
+    replace_policy(model, model.policy.with_decision(fitted.decision), config)
 
 
 def set_thresholds(model: Model, values: Mapping[str, float]) -> None:
@@ -72,30 +71,30 @@ def set_thresholds(model: Model, values: Mapping[str, float]) -> None:
     Raises:
         InputError: An unknown label, a value outside [0, 1], or a decision without thresholds.
     """
-    replace_policy(model, with_thresholds(model.decider, values), model.plan)
+    replace_policy(model, with_thresholds(model.policy, values), model.config)
 
 
-def with_thresholds(decider: DecisionPolicy, values: Mapping[str, float]) -> DecisionPolicy:
-    """A decider with some labels' thresholds set by hand, in [0, 1].
+def with_thresholds(policy: DecisionPolicy, values: Mapping[str, float]) -> DecisionPolicy:
+    """A policy with some labels' thresholds set by hand, in [0, 1].
 
     Raises:
         InputError: An unknown label, a value outside [0, 1], or a decision without thresholds.
     """
     if not isinstance(values, Mapping):
         raise InputError(f"got {type(values).__name__}, expected {{label: threshold}}", argument="values")
-    if decider.thresholds is None:
-        raise InputError("decisions by the highest scores have no thresholds; decide with 'half' or 'f1_macro' first")
-    space, decision = decider.space, decider.decision
-    thresholds = decide.Thresholds(decider.thresholds)
+    if policy.thresholds is None:
+        raise InputError("decisions by the highest scores have no thresholds; decide with 'fixed' or 'f1_macro' first")
+    space, decision = policy.space, policy.decision
+    thresholds = threshold_methods.Thresholds(policy.thresholds)
     for name, value in values.items():
         thresholds = thresholds.with_value(space, name, value)
     if decision.thresholds is None:
-        decision = decide.build("half").fit(*placeholder_row(len(space)))
+        decision = threshold_methods.build("fixed").fit(*placeholder_row(len(space)))
     edited = decision.with_thresholds(thresholds)
-    if decision.spread is not None and decider.guarantee is None:
+    if decision.spread is not None and policy.guarantee is None:
         edited.spread = decision.spread.copy()
         edited.spread[[space.index(name) for name in values]] = 0.0  # what is set by hand does not vary
-    return decider.with_decision(edited, is_given=True)
+    return policy.with_decision(edited, is_manual=True)
 
 
 def set_rules(model: Model, rules: Rules) -> None:
@@ -104,15 +103,15 @@ def set_rules(model: Model, rules: Rules) -> None:
     Raises:
         InputError: Unknown names, rules that contradict each other, or a guarantee in force.
     """
-    decider = model.decider.with_rules(rules)
-    plan = replace(
-        model.plan,
+    policy = model.policy.with_rules(rules)
+    config = replace(
+        model.config,
         implies=rules.implies,
         exclusive=rules.exclusive,
-        least_labels=rules.least,
-        most_labels=rules.most,
+        min_labels=rules.min_labels,
+        max_labels=rules.max_labels,
     )
-    replace_policy(model, decider, plan)
+    replace_policy(model, policy, config)
 
 
 def apply_guarantee(
@@ -128,7 +127,7 @@ def apply_guarantee(
     """Choose thresholds that keep a promise, on rows that training never saw.
 
     Args:
-        model: The model; its decider and report are replaced.
+        model: The model; its policy and report are replaced.
         scores: Calibrated scores (n, l) of the rows.
         targets: Their targets.
         miss_rate: Share of labels missed, at most; or None.
@@ -152,11 +151,11 @@ def apply_guarantee(
         assert false_discovery_rate is not None
         guide = None
         if model.evidence is not None and not model.evidence.is_stale:
-            guide = (calibrated(model), model.evidence.targets)
+            guide = (calibrated_scores(model), model.evidence.targets)
         guarantee = guarantees.control_false_discoveries(
             scores, targets, false_discovery_rate, confidence, per_label, simultaneous, guide
         )
-    replace_policy(model, model.decider.with_guarantee(guarantee), model.plan)
+    replace_policy(model, model.policy.with_guarantee(guarantee), model.config)
     return guarantee
 
 
@@ -166,16 +165,16 @@ def check_not_training_rows(model: Model, features: Features) -> None:
     Raises:
         InputError: With how many there were.
     """
-    n_seen, n_rows = rows_seen(model, features), features.shape[0]
-    if n_seen:
+    n_known, n_rows = count_training_rows(model, features), features.shape[0]
+    if n_known:
         raise InputError(
-            f"{n_seen} of these {n_rows} rows were there in training, and nothing can be promised from their "
+            f"{n_known} of these {n_rows} rows were there in training, and nothing can be promised from their "
             "scores; keep rows out of fit for this",
             argument="X",
         )
 
 
-def rows_seen(model: Model, features: Features) -> int:
+def count_training_rows(model: Model, features: Features) -> int:
     """How many of these rows were there in training, as far as the model remembers those; 0 for what may be chance.
 
     Some rows are equal to rows of training by chance: about as many as rows of training are to each other. Where a
@@ -183,10 +182,16 @@ def rows_seen(model: Model, features: Features) -> int:
     """
     if model.evidence is None:
         return 0
-    numbers, known = fingerprints(model.encoder.transform(features)), model.evidence.rows.fingerprints
-    n_equal, share = int(np.isin(numbers, known).sum()), repeated_share(known)
-    by_chance = share * len(numbers) + 2 * np.sqrt(share * (1 - share) * len(numbers))
-    return n_equal if n_equal > by_chance + MAX_SEEN * len(numbers) else 0
+    row_fingerprints, training_fingerprints = (
+        fingerprints(model.encoder.transform(features)),
+        model.evidence.rows.fingerprints,
+    )
+    n_equal, share = (
+        int(np.isin(row_fingerprints, training_fingerprints).sum()),
+        duplicate_fraction(training_fingerprints),
+    )
+    n_by_chance = share * len(row_fingerprints) + 2 * np.sqrt(share * (1 - share) * len(row_fingerprints))
+    return n_equal if n_equal > n_by_chance + MAX_TRAINING_SHARE * len(row_fingerprints) else 0
 
 
 def current_evidence(model: Model, purpose: str) -> OutOfFoldResults:
@@ -206,70 +211,70 @@ def current_evidence(model: Model, purpose: str) -> OutOfFoldResults:
     return model.evidence
 
 
-def calibrated(model: Model) -> np.ndarray:
+def calibrated_scores(model: Model) -> np.ndarray:
     """The out-of-fold scores as the deployed calibration maps them, (n, l)."""
     assert model.evidence is not None
-    return model.decider.scores(model.evidence.scores)
+    return model.policy.calibrate(model.evidence.scores)
 
 
-def replace_policy(model: Model, decider: DecisionPolicy, plan: TrainingConfig) -> None:
-    """Make a model answer by another decider, with a report that fits it.
+def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig) -> None:
+    """Make a model answer by another policy, with a report that fits it.
 
     Args:
         model: The model.
-        decider: The decider.
-        plan: The plan that names it.
+        policy: The policy.
+        config: The config that names it.
     """
-    model.decider, model.plan = decider, plan
+    model.policy, model.config = policy, config
     evidence = model.evidence
     if evidence is None or evidence.is_stale:
-        model.report = model.unmeasured(without_answers(model.report, decider, plan))
+        model.report = model.clear_measures(clear_decisions(model.report, policy, config))
         return
-    is_given = decider.is_given or decider.guarantee is not None
-    if is_given:
-        scores = honest_scores(plan, evidence.settled())
-        own = decider.answers(scores)
+    is_manual = policy.is_manual or policy.guarantee is not None
+    if is_manual:
+        scores = cross_fitted_scores(config, evidence.unique_scores())
+        decisions = policy.decide(scores)
     else:
-        scores, own = cross_fitted_decisions(plan, model.labels, evidence.settled())
-    model.report = measured_report(model, scores, own, facts_of(model, is_given))
+        scores, decisions = cross_fitted_decisions(config, model.labels, evidence.unique_scores())
+    model.report = measure_out_of_fold(model, scores, decisions, report_context(model, is_manual))
 
 
-def without_answers(values: Mapping[str, Any], decider: DecisionPolicy, plan: TrainingConfig) -> dict[str, Any]:
+def clear_decisions(values: Mapping[str, Any], policy: DecisionPolicy, config: TrainingConfig) -> dict[str, Any]:
     """A report that cannot be measured again: what it says of answers at own thresholds is taken out."""
-    thresholds = decider.thresholds
-    own = {
-        name: {**score, "value": None} if MEASURES[name].needs == "decisions" else score
-        for name, score in values["measures"]["own"].items()
+    thresholds = policy.thresholds
+    decision_metrics = {
+        name: {**score, "value": None} if METRICS[name].needs == "decisions" else score
+        for name, score in values["metrics"]["decision"].items()
     }
-    gone = dict.fromkeys(("answered", "precision", "recall", "f1"))
+    cleared = dict.fromkeys(("predicted", "precision", "recall", "f1"))
     labels = [
-        {**row, **gone, "threshold": None if thresholds is None else float(thresholds[j])}
+        {**row, **cleared, "threshold": None if thresholds is None else float(thresholds[j])}
         for j, row in enumerate(values["labels"])
     ]
     note = "Thresholds were changed without scores to measure them on, so nothing is said of answers at own thresholds."
     return {
         **values,
-        "measures": {**values["measures"], "own": own},
+        "metrics": {**values["metrics"], "decision": decision_metrics},
         "labels": labels,
-        "notes": [*(one for one in values["notes"] if one != note), note],
-        "plan": plain(to_dict(plan)),
-        "answering": decider.described(),
+        "notes": [*(text for text in values["notes"] if text != note), note],
+        "config": to_json_value(to_dict(config)),
+        "policy": policy.describe(),
     }
 
 
-def facts_of(model: Model, is_given: bool) -> report.ReportContext:
+def report_context(model: Model, is_manual: bool) -> report.ReportContext:
     """What a model's present report says that cannot be measured."""
     values = model.report
     source = values["scores"]
     return report.ReportContext(
         scores_from=source["from"],
-        n_rows=values["data"]["rows_given"],
-        members=source["members"],
-        folds=source["folds"],
+        n_rows=values["data"]["rows_total"],
+        n_members=source["n_members"],
+        n_folds=source["n_folds"],
         members_per_score=source["members_per_score"],
-        is_tuned_here=is_given,
+        is_tuned_here=is_manual,
         constant_labels=values["data"]["constant_labels"],
         notes=values["notes"],
-        plan=to_dict(model.plan),
+        config=to_dict(model.config),
         training=values["training"],
     )

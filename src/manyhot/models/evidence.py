@@ -20,19 +20,19 @@ class TrainingRows:
         ids: Their ids as text (r,).
         weights: float64 (r,), their weights.
         fingerprints: uint64 (r,), a number for the features of each; see `duplicates.fingerprints`.
-        held: bool (r, m), which members were scored on the row and never trained on it.
+        held_out: bool (r, m), which members were scored on the row and never trained on it.
     """
 
     targets: Targets
     ids: np.ndarray
     weights: np.ndarray
     fingerprints: np.ndarray
-    held: np.ndarray
+    held_out: np.ndarray
 
     def take(self, rows: np.ndarray) -> TrainingRows:
         """Some of the rows (indices or bool mask)."""
-        others = (self.ids, self.weights, self.fingerprints, self.held)
-        return TrainingRows(self.targets.take(rows), *(array[rows] for array in others))
+        arrays = (self.ids, self.weights, self.fingerprints, self.held_out)
+        return TrainingRows(self.targets.take(rows), *(array[rows] for array in arrays))
 
 
 @dataclass(frozen=True)
@@ -54,33 +54,33 @@ class OutOfFoldResults:
     is_stale: bool = False
 
     @cached_property
-    def scored(self) -> TrainingRows:
+    def scored_rows(self) -> TrainingRows:
         """The rows that belong to the scores."""
-        is_scored = np.asarray(self.rows.held.any(axis=1))
+        is_scored = np.asarray(self.rows.held_out.any(axis=1))
         return self.rows if is_scored.all() else self.rows.take(is_scored)
 
-    def settled(self) -> UniqueScores:
+    def unique_scores(self) -> UniqueScores:
         """The scores with the targets and weights of their rows, in an order of their own."""
         return merge_equal_scores(self.scores, self.targets, self.weights)
 
     @property
     def targets(self) -> Targets:
         """Targets of the scored rows (n, l)."""
-        return self.scored.targets
+        return self.scored_rows.targets
 
     @property
     def ids(self) -> np.ndarray:
         """Ids of the scored rows as text (n,)."""
-        return self.scored.ids
+        return self.scored_rows.ids
 
     @property
     def weights(self) -> np.ndarray:
         """Weights of the scored rows, float64 (n,)."""
-        return self.scored.weights
+        return self.scored_rows.weights
 
 
-def joined(first: TrainingRows, second: TrainingRows) -> TrainingRows:
+def concatenate_rows(first: TrainingRows, second: TrainingRows) -> TrainingRows:
     """The rows of both."""
-    targets = Targets.joined([first.targets, second.targets])
-    names = ("ids", "weights", "fingerprints", "held")
-    return TrainingRows(targets, *(np.concatenate([getattr(one, name) for one in (first, second)]) for name in names))
+    targets = Targets.concatenate([first.targets, second.targets])
+    names = ("ids", "weights", "fingerprints", "held_out")
+    return TrainingRows(targets, *(np.concatenate([getattr(rows, name) for rows in (first, second)]) for name in names))

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from manyhot import engine
-from manyhot.backend import precision
-from manyhot.config.images import image_settings
+from manyhot.backend import use_dtype
+from manyhot.config.images import image_params
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.encoders import TableEncoder
@@ -24,79 +24,83 @@ from manyhot.networks import HostWeights, attach_head
 
 HEAD = "mlp"
 """The network behind the backbone."""
-HEAD_SETTINGS = ("hidden", "activation", "dropout", "batch_norm", "tables")
-FIRST_SHARE = 0.1
+HEAD_SETTINGS = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "tables")
+HEAD_SHARE = 0.1
 """Share of the bar that the first part gets."""
 
 
 def train_and_fine_tune(
-    fits: Sequence[CrossFit], runtime: RuntimeConfig, watch: engine.ProgressCallback | None = None, first: int = 0
+    fits: Sequence[CrossFit], runtime: RuntimeConfig, callback: engine.ProgressCallback | None = None, first: int = 0
 ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits as one job, as `fits.train_cross_fits` does; a tuned backbone in two parts.
 
     Args:
         fits: The fits; their networks and plans are alike.
         runtime: Settings that change only speed.
-        watch: Called with the progress now and then.
+        callback: Called with the progress now and then.
         first: Number of the first member.
 
     Returns:
         The networks, and what training left, members in the order of the fits; the curves of both parts, one behind
         the other.
     """
-    if not is_tuned(fits[0].network):
-        return train_cross_fits(fits, runtime, watch, first)
-    _, behind = train_cross_fits([head_fit(fit) for fit in fits], runtime, _part(watch, 0.0, FIRST_SHARE), first)
-    start = joined_start(fits, behind.weights)
-    tuning = [replace(fit, plan=tuning_plan(fit.plan)) for fit in fits]
-    networks, tuned = train_cross_fits(tuning, runtime, _part(watch, FIRST_SHARE, 1.0), first, start)
-    n_before = behind.curves.shape[1]
-    curves = np.concatenate([behind.curves, tuned.curves], axis=1)
-    return networks, engine.TrainingResult(tuned.weights, n_before + tuned.best_epoch, curves)
+    if not is_fine_tuned(fits[0].network):
+        return train_cross_fits(fits, runtime, callback, first)
+    _, head_result = train_cross_fits(
+        [head_fit(fit) for fit in fits], runtime, _scale_progress(callback, 0.0, HEAD_SHARE), first
+    )
+    start = joined_start(fits, head_result.weights)
+    tuning_fits = [replace(fit, config=fine_tuning_plan(fit.config)) for fit in fits]
+    networks, tuned = train_cross_fits(tuning_fits, runtime, _scale_progress(callback, HEAD_SHARE, 1.0), first, start)
+    n_head_epochs = head_result.curves.shape[1]
+    curves = np.concatenate([head_result.curves, tuned.curves], axis=1)
+    return networks, engine.TrainingResult(tuned.weights, n_head_epochs + tuned.best_epoch, curves)
 
 
-def is_tuned(network: NetworkSpec) -> bool:
+def is_fine_tuned(network: NetworkSpec) -> bool:
     """Whether a network is a backbone with weights from elsewhere that learns."""
     return bool(network.settings.get("is_tuned"))
 
 
-def tuning_plan(plan: TrainingConfig) -> TrainingConfig:
-    """The plan of the second part: its epochs and its learning rate."""
-    told = image_settings(plan.image_settings)
-    return replace(plan, epochs=told["tune"], learning_rate=told["tune_rate"])
+def fine_tuning_plan(config: TrainingConfig) -> TrainingConfig:
+    """The config of the second part: its epochs and its learning rate."""
+    options = image_params(config.image_params)
+    return replace(config, epochs=options["fine_tune_epochs"], learning_rate=options["fine_tune_learning_rate"])
 
 
-def _looker(fit: CrossFit) -> TableEncoder:
+def _image_encoder(fit: CrossFit) -> TableEncoder:
     assert isinstance(fit.encoder, TableEncoder)
     return fit.encoder
 
 
 def head_fit(fit: CrossFit) -> CrossFit:
     """The same fit on what the backbone makes of the images."""
-    blocks = _looker(fit).looked_at(fit.base.blocks)
+    blocks = _image_encoder(fit).backbone_features(fit.data.blocks)
     settings = {name: fit.network.settings[name] for name in HEAD_SETTINGS}
     shapes = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
     network = replace(fit.network, name=HEAD, settings=settings, shapes=shapes)
-    return replace(fit, base=replace(fit.base, blocks=blocks), plan=replace(fit.plan, network=HEAD), network=network)
+    return replace(
+        fit, data=replace(fit.data, blocks=blocks), config=replace(fit.config, network=HEAD), network=network
+    )
 
 
-def joined_start(fits: Sequence[CrossFit], behind: engine.Weights) -> engine.Weights:
+def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engine.Weights:
     """The weights that the second part begins with; afterwards the encoders need no backbone any more."""
     spec, parts, first = fits[0].network, [], 0
-    with precision(spec.precision):
+    with use_dtype(spec.dtype):
         model = spec.networks(1).build(0)
     n_tables = len(spec.tables())
     for fit in fits:
-        looks = _looker(fit).looks
+        images = _image_encoder(fit).images
         members = slice(first, first + len(fit.members))
-        trainable, fixed = ([leaf[members] for leaf in leaves] for leaves in behind)
-        core = looks.looker().function
-        looks.features = None
-        pairs = {name: (scale.center, scale.scale) for name, scale in zip(looks.blocks, looks.scales, strict=True)}
-        held = attach_head(
-            model, HostWeights(core.trainable, core.fixed), pairs, HostWeights(trainable[n_tables:], fixed)
+        trainable, fixed = ([leaf[members] for leaf in leaves] for leaves in head_weights)
+        core = images.backbone().function
+        images.features = None
+        scales = {name: (scale.center, scale.scale) for name, scale in zip(images.blocks, images.scales, strict=True)}
+        joined = attach_head(
+            model, HostWeights(core.trainable, core.fixed), scales, HostWeights(trainable[n_tables:], fixed)
         )
-        parts.append(engine.Weights([*trainable[:n_tables], *held.trainable], held.fixed))
+        parts.append(engine.Weights([*trainable[:n_tables], *joined.trainable], joined.fixed))
         first += len(fit.members)
     if len(parts) == 1:
         return parts[0]
@@ -105,13 +109,15 @@ def joined_start(fits: Sequence[CrossFit], behind: engine.Weights) -> engine.Wei
     )
 
 
-def _part(watch: engine.ProgressCallback | None, low: float, high: float) -> engine.ProgressCallback | None:
+def _scale_progress(
+    callback: engine.ProgressCallback | None, low: float, high: float
+) -> engine.ProgressCallback | None:
     """A watch that sees a part of the work as a part of the bar."""
-    if watch is None:
+    if callback is None:
         return None
-    told = watch
+    notify = callback
 
-    def seen(news: engine.Progress) -> None:
-        told(news._replace(done=low + (high - low) * news.done))
+    def forward(progress: engine.Progress) -> None:
+        notify(progress._replace(done=low + (high - low) * progress.done))
 
-    return seen
+    return forward

@@ -39,37 +39,38 @@ class InputRows:
     constant: np.ndarray | None = None
 
 
-def training_notes(given: InputRows, fit: CrossFit) -> list[str]:
+def training_notes(input_rows: InputRows, fit: CrossFit) -> list[str]:
     """Which rows were left out or are alike, and what the kind of labels means for the figures."""
-    remarks = []
-    n_used, n_left = len(fit.place), given.n_rows - given.n_streamed - len(fit.place)
+    notes = []
+    n_used, n_left = len(fit.place), input_rows.n_rows - input_rows.n_streamed - len(fit.place)
     if n_left > 0:
-        remarks.append(f"{n_left} rows of weight 0 were left out.")
+        notes.append(f"{n_left} rows of weight 0 were left out.")
     if fit.is_alike:
-        n_different = len(np.unique(fingerprints(fit.base.blocks)[fit.rows]))
+        n_different = len(np.unique(fingerprints(fit.data.blocks)[fit.rows]))
         different = "row is" if n_different == 1 else "rows are"
-        remarks.append(
+        notes.append(
             f"Only {n_different} different {different} among the {n_used}, so most likely a new row is equal to one of "
             "them too: equal rows count as different samples, and lie in several folds."
         )
     if len(fit.rows) < n_used:
-        remarks.append(
+        notes.append(
             f"{n_used - len(fit.rows)} of {n_used} rows are exact copies of another row with the same "
             "labels; copies count, but always sit in one fold."
         )
-    if fit.plan.positive_only:
-        remarks.append(
-            "Only yes was ever recorded (positive_only): a label that is not recorded may hold. It is assumed that "
+    if fit.config.positive_unlabeled:
+        notes.append(
+            "Only yes was ever recorded (positive_unlabeled): a label that is not recorded may hold. It is assumed "
+            "that "
             "which of the labels that hold were recorded does not depend on the sample. Here what is not recorded "
             "counts as no, so precision, F1 and the like are lower bounds, and a calibrated probability would be that "
             "of being recorded."
         )
-    if is_exclusive(given.targets) and fit.plan.head == "sigmoid":
-        remarks.append(
+    if is_exclusive(input_rows.targets) and fit.config.head == "sigmoid":
+        notes.append(
             "Exactly one label in every row: these labels exclude each other, and softmax (head='softmax', "
             "loss='categorical_crossentropy') suits them better than one sigmoid per label."
         )
-    return remarks
+    return notes
 
 
 def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:
@@ -82,21 +83,23 @@ def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:
     }
 
 
-def measured_report(model: Model, scores: np.ndarray, own: np.ndarray, facts: report.ReportContext) -> dict[str, Any]:
+def measure_out_of_fold(
+    model: Model, scores: np.ndarray, decisions: np.ndarray, context: report.ReportContext
+) -> dict[str, Any]:
     """The report on a model's out-of-fold scores.
 
     Args:
         model: The model, with evidence.
         scores: Calibrated scores (n, l) of the evidence's rows, each by maps that were fitted without it.
-        own: Answers, bool (n, l).
-        facts: What cannot be measured.
+        decisions: Answers, bool (n, l).
+        context: What cannot be measured.
     """
     evidence = model.evidence
     assert evidence is not None
-    decider = model.decider
-    raw = None if decider.calibration.is_identity else evidence.scores
-    facts = replace(facts, raw_scores=raw, answering=decider.described())
+    policy = model.policy
+    uncalibrated = None if policy.calibration.is_identity else evidence.scores
+    context = replace(context, raw_scores=uncalibrated, decision_info=policy.describe())
     values = report.measure_report(
-        model.labels, evidence.targets, scores, own, scores >= 0.5, decider.thresholds, facts
+        model.labels, evidence.targets, scores, decisions, scores >= 0.5, policy.thresholds, context
     )
-    return model.amended(values, own)
+    return model.extend_report(values, decisions)

@@ -28,8 +28,8 @@ class Model:
         encoder: Fitted encoder.
         network: What the members look like.
         weights: What they have learned.
-        decider: Raw scores -> calibrated scores -> yes or no.
-        plan: The plan with nothing left to choose.
+        policy: Raw scores -> calibrated scores -> yes or no.
+        config: The config with nothing left to choose.
         report: The report as plain JSON values.
         evidence: Out-of-fold scores and what belongs to them; None when it was left out.
         runtime: Settings that change only speed.
@@ -39,8 +39,8 @@ class Model:
     encoder: Encoder
     network: NetworkSpec
     weights: engine.Weights
-    decider: DecisionPolicy
-    plan: TrainingConfig
+    policy: DecisionPolicy
+    config: TrainingConfig
     report: dict[str, Any]
     evidence: OutOfFoldResults | None = None
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -63,9 +63,16 @@ class Model:
 
     def scores(self, features: Features) -> np.ndarray:
         """Calibrated probabilities (n, l)."""
-        return self.decider.scores(self.raw_scores(features))
+        return self.policy.calibrate(self.uncalibrated_scores(features))
 
-    def raw_scores(self, features: Features) -> np.ndarray:
+    def summary(self) -> str:
+        """The layers of one member, as Keras shows them."""
+        lines: list[str] = []
+        network = self.network.networks(1).build(0)
+        network.summary(line_length=88, print_fn=lambda text, **_: lines.append(text))
+        return "\n".join(lines)
+
+    def uncalibrated_scores(self, features: Features) -> np.ndarray:
         """Scores (n, l) as the members give them together, not yet calibrated."""
         return self.scorer().scores(self.encoder.transform(features))
 
@@ -73,14 +80,14 @@ class Model:
         """The members on their device; made once."""
         if self._scorer is None:
             networks = self.network.networks(self.n_members)
-            self._scorer = engine.Scorer(networks, self.weights, self.plan.precision, self.runtime, self.plan.head)
+            self._scorer = engine.Scorer(networks, self.weights, self.config.dtype, self.runtime, self.config.head)
         return self._scorer
 
-    def amended(self, values: dict[str, Any], own: np.ndarray) -> dict[str, Any]:
+    def extend_report(self, values: dict[str, Any], decisions: np.ndarray) -> dict[str, Any]:
         """A report on the evidence, with what another kind of model has to add; own is bool (n, l), the answers."""
         return values
 
-    def unmeasured(self, values: dict[str, Any]) -> dict[str, Any]:
+    def clear_measures(self, values: dict[str, Any]) -> dict[str, Any]:
         """A report whose answers cannot be measured again, without what another kind of model says of them."""
         return values
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from manyhot.data.feature_input import columns_by_name
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.encoders import MatrixEncoder, TableEncoder
 from manyhot.encoders.images.encoder import InvalidImages, raise_for_invalid
 from manyhot.errors import InputError
@@ -54,31 +55,51 @@ def predict_scores(
     Raises:
         InputError: An image that cannot be used, unless such rows are skipped.
     """
-    scores_of = model.scores if is_calibrated else model.raw_scores
+    score = model.scores if is_calibrated else model.uncalibrated_scores
     encoder = model.encoder
     if isinstance(model, PixelModel):
         check_no_skips(on_bad_image)
-        return scores_of(features), {}
+        return score(features), {}
     if not (isinstance(encoder, TableEncoder) and encoder.image_columns and len(features)):
-        return scores_of(features), {}
-    chunks, bad = [], InvalidImages()
+        return score(features), {}
+    chunks, invalid = [], InvalidImages()
     for start in range(0, len(features), IMAGE_ROWS):
-        frame, faults = encoder.opened(features[start : start + IMAGE_ROWS])
-        bad |= {start + row: fault for row, fault in faults.items()}
+        frame, faults = encoder.decode_images(features[start : start + IMAGE_ROWS])
+        invalid |= {start + row: fault for row, fault in faults.items()}
         try:
             if on_bad_image == "error":
-                raise_for_invalid(bad)
+                raise_for_invalid(invalid)
         except InputError as error:
-            raise (error if samples is None else samples.placed(error)) from None
-        chunks.append(scores_of(frame))
+            raise (error if samples is None else samples.locate_error(error)) from None
+        chunks.append(score(frame))
         chunks[-1][list(faults)] = np.nan
-    return np.concatenate(chunks), bad
+    return np.concatenate(chunks), invalid
+
+
+def exact_match(
+    decisions: np.ndarray, targets: Targets, has_unseen: np.ndarray, sample_weight: np.ndarray | None = None
+) -> float:
+    """Fraction of rows whose known targets are all predicted right (subset accuracy), rows without any left out.
+
+    Args:
+        decisions: 0 and 1 (n, l).
+        targets: Targets (n, l); unknown entries do not count.
+        has_unseen: bool (n,), rows with a label that the model does not know; they are wrong.
+        sample_weight: float (n,), 0 or more; None: all alike.
+
+    Returns:
+        0 to 1; NaN where no row has a known target.
+    """
+    known = targets.known_mask()
+    is_right = ((decisions == targets.values) | ~known).all(axis=1) & ~has_unseen
+    weights = known.any(axis=1) * (1.0 if sample_weight is None else np.asarray(sample_weight, dtype=float))
+    return float(np.average(is_right, weights=weights)) if weights.sum() > 0 else float("nan")
 
 
 def predict_decisions(model: Model, scores: Any) -> Any:
     """Calibrated scores -> decisions, int64 (n, l), none in rows of NaN; for pixels (n, h, w, l), or a list."""
     if isinstance(model, PixelModel):
-        return model.answers(scores)
-    is_bad = np.isnan(scores).any(axis=1)
-    decisions = model.decider.answers(np.where(is_bad[:, None], 0, scores)) & ~is_bad[:, None]
+        return model.decisions(scores)
+    is_missing = np.isnan(scores).any(axis=1)
+    decisions = model.policy.decide(np.where(is_missing[:, None], 0, scores)) & ~is_missing[:, None]
     return np.asarray(decisions, dtype=np.int64)

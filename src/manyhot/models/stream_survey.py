@@ -6,34 +6,34 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from manyhot.data.readers import ReadOptions, Survey, first_rows, rows_in, sample_file, streams_by_itself
+from manyhot.data.readers import ReadOptions, Survey, count_rows, first_rows, needs_streaming, sample_file
 from manyhot.data.readers.memory import available_memory
 from manyhot.data.readers.sampling import SAMPLE_ROWS
 from manyhot.models.training_data import image_bytes
 
-IMAGE_PROBED_ROWS = 100
-IMAGE_TIMES = 4
+IMAGE_PROBE_ROWS = 100
+IMAGE_MEMORY_FACTOR = 4
 """How many times the size of its decoded images a training in memory needs."""
 IMAGE_SAMPLE_BYTES = 2**28
 MIN_IMAGES = 1000
 """The sample of a stream has so many rows, or as many as have that many bytes of decoded images."""
 
 
-def needs_stream(path: str | Path, options: ReadOptions | None, image_settings: Mapping[str, Any] | None) -> bool:
+def needs_stream(path: str | Path, options: ReadOptions | None, image_params: Mapping[str, Any] | None) -> bool:
     """Whether a file needs more memory than there is when it is read, and its images decoded, as a whole."""
-    if streams_by_itself(path, options):
+    if needs_streaming(path, options):
         return True
-    available, per_row = available_memory(), _image_bytes(path, options, image_settings)
+    available, per_row = available_memory(), _image_bytes(path, options, image_params)
     if available is None or not per_row:
         return False
-    most = available // (IMAGE_TIMES * per_row)
-    return rows_in(path, options, most + 1) > most
+    max_rows = available // (IMAGE_MEMORY_FACTOR * per_row)
+    return count_rows(path, options, max_rows + 1) > max_rows
 
 
 def survey_file(
     path: str | Path,
     options: ReadOptions | None,
-    image_settings: Mapping[str, Any] | None,
+    image_params: Mapping[str, Any] | None,
     seed: int,
     progress: Callable[[str, float | None], None] | None = None,
 ) -> Survey:
@@ -42,23 +42,23 @@ def survey_file(
     Args:
         path: The file.
         options: How to read it.
-        image_settings: Settings of images by name.
+        image_params: Settings of images by name.
         seed: Of the draw.
         progress: Called with what is being done.
     """
 
-    def count(n_rows: int) -> None:
+    def report_count(n_rows: int) -> None:
         if progress is not None:
             progress(f"reading: {n_rows} rows", None)
 
-    per_row = _image_bytes(path, options, image_settings)
+    per_row = _image_bytes(path, options, image_params)
     max_rows = min(SAMPLE_ROWS, max(MIN_IMAGES, IMAGE_SAMPLE_BYTES // per_row)) if per_row else SAMPLE_ROWS
-    return sample_file(path, options, seed, max_rows, tell=count)
+    return sample_file(path, options, seed, max_rows, progress=report_count)
 
 
-def _image_bytes(path: str | Path, options: ReadOptions | None, image_settings: Mapping[str, Any] | None) -> int:
+def _image_bytes(path: str | Path, options: ReadOptions | None, image_params: Mapping[str, Any] | None) -> int:
     """Bytes of the decoded images of a row, as the first rows are; 0 without images."""
-    first = first_rows(path, options, IMAGE_PROBED_ROWS)
-    if first is None or "image" not in first.kinds.values():
+    first = first_rows(path, options, IMAGE_PROBE_ROWS)
+    if first is None or "image" not in first.column_types.values():
         return 0
-    return image_bytes(first.features, first.kinds, image_settings)
+    return image_bytes(first.features, first.column_types, image_params)

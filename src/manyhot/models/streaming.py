@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from manyhot import engine
 from manyhot.config.auto import resolve_auto
-from manyhot.config.images import image_settings
-from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.images import image_params
 from manyhot.config.training import TrainingConfig
-from manyhot.data.labels import LabelSpace
-from manyhot.data.readers import StreamableFile, Survey
+from manyhot.data.readers import Survey
 from manyhot.data.samples import Samples
-from manyhot.data.shards import Encoded, Shards, WindowAssignment, joined, refuse_full_disk, row_bytes
-from manyhot.data.splitting.folds import MemberRows, cross_fitting, parts_for_one
+from manyhot.data.shards import Encoded, Shards, WindowAssignment, check_disk_space, row_bytes
+from manyhot.data.splitting.folds import MemberRows, cross_fitting_splits, single_member_parts
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import DecisionPolicy, untrained_policy
+from manyhot.decisions.policy import untrained_policy
 from manyhot.encoders import TableEncoder
-from manyhot.encoders.images.encoder import InvalidImages, describe_invalid, raise_for_invalid
+from manyhot.encoders.images.encoder import describe_invalid, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import (
@@ -42,6 +38,7 @@ from manyhot.models.cross_fitting import (
 )
 from manyhot.models.measuring import InputRows
 from manyhot.models.model import Model
+from manyhot.models.stream_windows import RowOrder, StreamJob, WindowSource, WriteSummary
 from manyhot.models.training import build_model
 from manyhot.models.training_data import Progress, TrainingInputs
 
@@ -51,117 +48,70 @@ DISK_SLACK = 1.1
 MAX_NOTES = 10
 
 
-@dataclass(frozen=True)
-class RowOrder:
-    """The order of the training rows that does not depend on the file's, where the sample is every row.
-
-    Args:
-        rows: int64 (u,), places among the rows on disk; equal rows once.
-        weights: float64 (u,), how often each counts.
-    """
-
-    rows: np.ndarray
-    weights: np.ndarray
-
-
-@dataclass(frozen=True)
-class StreamJob:
-    """A training from a file, prepared.
-
-    Args:
-        file: The file.
-        labels: The label space.
-        fit: The rows that were set aside for scores, as a fit whose members are trained on none of them.
-        given: These rows as they stand in the file.
-        stop: Rows that decide about stopping; None where nothing stops early.
-        aside: int64, numbers of the file's rows that no member trains on, rising.
-        undecided: A decider that learned nothing.
-        runtime: Settings that change only speed.
-        row_bytes: Bytes of an encoded row, about.
-        canonical: The order of the training rows; None where it is that of the file.
-    """
-
-    file: StreamableFile
-    labels: LabelSpace
-    fit: CrossFit
-    given: InputRows
-    stop: Encoded | None
-    aside: np.ndarray
-    undecided: DecisionPolicy
-    runtime: RuntimeConfig
-    row_bytes: float
-    canonical: RowOrder | None
-
-
-def prepare_stream(survey: Survey, taken: TrainingInputs, network: Any = None) -> StreamJob:
+def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) -> StreamJob:
     """Fit the encoder on the sample, and set rows of it aside.
 
     Args:
         survey: The first look at the file.
-        taken: Its sample and the settings, as training takes them.
+        inputs: Its sample and the settings, as training takes them.
         network: As for `train_model`.
 
     Raises:
         InputError: Nothing to learn, too few rows, or a network that does not fit.
     """
-    if taken.is_kept is not None:  # what is left out is told when all rows are written
-        survey, taken = survey.take(taken.is_kept), taken._replace(notes=tuple(survey.samples.notes))
-    check_learnable(taken.targets, taken.labels, 2)
-    if image_settings(taken.plan.image_settings)["tune"]:
+    if inputs.is_used is not None:  # what is left out is told when all rows are written
+        survey, inputs = survey.take(inputs.is_used), inputs._replace(notes=tuple(survey.samples.notes))
+    check_learnable(inputs.targets, inputs.labels, 2)
+    if image_params(inputs.config.image_params)["fine_tune_epochs"]:
         raise InputError(
-            "tune: a backbone is not tuned from a stream; leave tune away, so that it stays as it is, or train in "
+            "fine_tune_epochs: a backbone is not tuned from a stream; omit fine_tune_epochs, so that it stays as it "
+            "is, or train in "
             "memory (--no-stream)",
-            argument="image_settings",
+            argument="image_params",
         )
-    undecided = untrained_policy(taken.plan, taken.labels)
-    asked = replace(taken.plan, members=1 if taken.plan.members == "auto" else taken.plan.members)
+    untrained = untrained_policy(inputs.config, inputs.labels)
+    sample_plan = replace(inputs.config, n_members=1 if inputs.config.n_members == "auto" else inputs.config.n_members)
     sample = prepare_cross_fit(
-        taken.features, taken.targets, taken.encoder(), asked, network, trains_on_all=True, labels=taken.labels
+        inputs.features,
+        inputs.targets,
+        inputs.encoder(),
+        sample_plan,
+        network,
+        trains_on_all=True,
+        labels=inputs.labels,
     )
-    if sample.network.own is not None and sample.encoder.sparse:
+    if sample.network.custom is not None and sample.encoder.sparse:
         raise InputError(
             "a Keras model of your own takes no text from a stream; leave the text columns out, or train in memory",
             argument="network",
         )
     if sample.encoder.vocabularies:
-        raise InputError("vectors of words are not learned from a stream; take text='ngrams'", argument="text")
+        raise InputError("vectors of words are not learned from a stream; take text='tfidf'", argument="text")
     n_rows = len(sample.rows) if survey.is_whole else survey.file.n_rows
-    counted = resolve_auto(asked, n_rows, n_table=sample.network.n_table)
-    plan = replace(sample.plan, batch_size=counted.batch_size, epochs=counted.epochs)
-    split = _set_aside(sample, plan, n_rows)
-    is_held, is_aside = _marked(sample, split.held), _marked(sample, np.concatenate([split.held, split.stop]))
-    held = np.flatnonzero(is_held)
-    ids = taken.ids if taken.ids is not None else (survey.rows + 1).astype(str)
-    given = InputRows(taken.targets.take(held), np.ones(len(held)), ids[held], survey.file.n_rows, taken.notes)
+    resolved = resolve_auto(sample_plan, n_rows, n_table_weights=sample.network.n_table_weights)
+    config = replace(sample.config, batch_size=resolved.batch_size, epochs=resolved.epochs)
+    split = _split_sample(sample, config, n_rows)
+    is_held_out, is_reserved = (
+        _row_mask(sample, split.held_out),
+        _row_mask(sample, np.concatenate([split.held_out, split.validation])),
+    )
+    held_out = np.flatnonzero(is_held_out)
+    ids = inputs.ids if inputs.ids is not None else (survey.rows + 1).astype(str)
+    input_rows = InputRows(
+        inputs.targets.take(held_out), np.ones(len(held_out)), ids[held_out], survey.file.n_rows, inputs.notes
+    )
     return StreamJob(
         survey.file,
-        taken.labels,
-        _held_fit(replace(sample, plan=plan), split.held, sample.place[held]),
-        given,
-        _taken_out(sample, split.stop) if len(split.stop) else None,
-        survey.rows[is_aside],
-        undecided,
-        taken.runtime,
-        row_bytes(sample.base.blocks, sample.base.targets),
-        _row_order(sample, split.train, is_aside) if survey.is_whole else None,
+        inputs.labels,
+        _held_out_fit(replace(sample, config=config), split.held_out, sample.place[held_out]),
+        input_rows,
+        _select_encoded(sample, split.validation) if len(split.validation) else None,
+        survey.rows[is_reserved],
+        untrained,
+        inputs.runtime,
+        row_bytes(sample.data.blocks, sample.data.targets),
+        _row_order(sample, split.train, is_reserved) if survey.is_whole else None,
     )
-
-
-@dataclass
-class WriteSummary:
-    """What was seen of the training rows while they were written.
-
-    Args:
-        positives: float64 (l,), positives of each label.
-        known: float64 (l,), known entries of each label.
-        notes: What the reader had to say.
-        bad: Rows that were left out, because their images cannot be used.
-    """
-
-    positives: np.ndarray
-    known: np.ndarray
-    notes: list[str] = field(default_factory=list)
-    bad: InvalidImages = field(default_factory=dict)
 
 
 def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None) -> WriteSummary:
@@ -177,126 +127,134 @@ def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None)
         OutputError: The disk is full.
     """
     n_labels, n_rows = len(job.labels), job.file.n_rows
-    refuse_full_disk(shards.folder, DISK_SLACK * (n_rows - len(job.aside)) * job.row_bytes)
-    seen = WriteSummary(np.zeros(n_labels), np.zeros(n_labels))
+    check_disk_space(shards.folder, DISK_SLACK * (n_rows - len(job.reserved)) * job.row_bytes)
+    summary = WriteSummary(np.zeros(n_labels), np.zeros(n_labels))
     first = 0
-    for samples in job.file.pieces():
+    for samples in job.file.chunks():
         assert isinstance(samples.targets, Targets)
         numbers = np.arange(first, first + samples.n_samples)
-        stays = np.flatnonzero(~np.isin(numbers, job.aside, assume_unique=True))
+        selected = np.flatnonzero(~np.isin(numbers, job.reserved, assume_unique=True))
         first += samples.n_samples
-        seen.notes += [note for note in samples.notes if note not in seen.notes and len(seen.notes) < MAX_NOTES]
-        features, stays = _with_images(job, samples, stays, seen)
-        targets = samples.targets.take(stays)
-        positives, known = weighted_counts(targets, np.ones(len(stays)))
-        seen.positives += positives
-        seen.known += known
+        summary.notes += [
+            note for note in samples.notes if note not in summary.notes and len(summary.notes) < MAX_NOTES
+        ]
+        features, selected = _decode_selected(job, samples, selected, summary)
+        targets = samples.targets.take(selected)
+        positives, known = weighted_counts(targets, np.ones(len(selected)))
+        summary.positives += positives
+        summary.known += known
         shards.append(Encoded(job.fit.encoder.transform(features), targets))
         if progress is not None:
             progress("encoding", first / n_rows)
-    if seen.bad:
-        seen.notes.append(describe_invalid(seen.bad, "left out"))
-    return seen
+    if summary.invalid_images:
+        summary.notes.append(describe_invalid(summary.invalid_images, "left out"))
+    return summary
 
 
-def _with_images(job: StreamJob, samples: Samples, stays: np.ndarray, seen: WriteSummary) -> tuple[Any, np.ndarray]:
+def _decode_selected(
+    job: StreamJob, samples: Samples, selected: np.ndarray, summary: WriteSummary
+) -> tuple[Any, np.ndarray]:
     """Some rows of a piece with their images decoded, and their places in it, without those that cannot be used."""
-    features, encoder = samples.features[stays], job.fit.encoder
+    features, encoder = samples.features[selected], job.fit.encoder
     if not (isinstance(encoder, TableEncoder) and encoder.image_columns):
-        return features, stays
-    features, bad = encoder.opened(features)
-    bad = {int(stays[row]): fault for row, fault in bad.items()}
+        return features, selected
+    features, invalid = encoder.decode_images(features)
+    invalid = {int(selected[row]): fault for row, fault in invalid.items()}
     try:
         if job.runtime.on_bad_image == "error":
-            raise_for_invalid(bad)
+            raise_for_invalid(invalid)
     except InputError as error:
-        raise samples.placed(error) from None
-    seen.bad |= {int(samples.row_numbers()[row]) - 1: fault for row, fault in bad.items()}
-    is_good = ~np.isin(stays, list(bad))
-    return features.filter(is_good), stays[is_good]
+        raise samples.locate_error(error) from None
+    summary.invalid_images |= {int(samples.row_numbers()[row]) - 1: fault for row, fault in invalid.items()}
+    is_good = ~np.isin(selected, list(invalid))
+    return features.filter(is_good), selected[is_good]
 
 
 def train_stream(
     job: StreamJob,
     shards: Shards,
-    rows: WriteSummary,
+    summary: WriteSummary,
     window_bytes: int | None = None,
-    watch: engine.ProgressCallback | None = None,
+    callback: engine.ProgressCallback | None = None,
 ) -> Model:
     """Train on rows on disk, window by window; decide and report on the rows that were set aside.
 
     Args:
         job: What `prepare_stream` made.
         shards: The training rows.
-        rows: What was seen of them.
+        summary: What was seen of them.
         window_bytes: Encoded rows of a window at most; None for `WINDOW_BYTES`.
-        watch: Called with the progress.
+        callback: Called with the progress.
 
     Raises:
         TrainingError: A loss that is not finite.
     """
-    plan, spec = job.fit.plan, job.fit.network
+    config, spec = job.fit.config, job.fit.network
     n_windows = _n_windows(shards, job, WINDOW_BYTES if window_bytes is None else window_bytes)
-    supply = WindowSource(job, shards, WindowAssignment(shards.n_rows, n_windows, plan.seed), rows)
+    source = WindowSource(job, shards, WindowAssignment(shards.n_rows, n_windows, config.random_state), summary)
     networks = spec.networks(
-        len(job.fit.members), lambda number: initial_state(plan, number, lambda: (rows.positives, rows.known))
+        len(job.fit.members), lambda number: initial_state(config, number, lambda: (summary.positives, summary.known))
     )
-    windows = supply.windows(networks.tables)
-    trained = engine.train_windows(networks, windows, plan, job.runtime, int(plan.batch_size), watch)
-    n_rows = job.file.n_rows - len(rows.bad)
-    notes = (*job.given.notes, *report_notes(job, windows.n_windows, n_rows), *rows.notes)
-    held = weighted_counts(job.given.targets, job.given.weights)
-    positives, known = rows.positives + held[0], rows.known + held[1]
+    windows = source.windows(networks.tables)
+    trained = engine.train_windows(networks, windows, config, job.runtime, int(config.batch_size), callback)
+    n_rows = job.file.n_rows - len(summary.invalid_images)
+    notes = (*job.input_rows.notes, *report_notes(job, windows.n_windows, n_rows), *summary.notes)
+    held_out_counts = weighted_counts(job.input_rows.targets, job.input_rows.weights)
+    positives, known = summary.positives + held_out_counts[0], summary.known + held_out_counts[1]
     constant = np.flatnonzero((positives == 0) | (positives == known))
-    given = replace(job.given, notes=notes, n_rows=n_rows, n_streamed=n_rows - len(job.given.ids), constant=constant)
-    return build_model(job.fit, trained, job.undecided, job.runtime, given)
+    input_rows = replace(
+        job.input_rows, notes=notes, n_rows=n_rows, n_streamed=n_rows - len(job.input_rows.ids), constant=constant
+    )
+    return build_model(job.fit, trained, job.untrained, job.runtime, input_rows)
 
 
-def _set_aside(sample: CrossFit, plan: TrainingConfig, n_rows: int) -> MemberRows:
+def _split_sample(sample: CrossFit, config: TrainingConfig, n_rows: int) -> MemberRows:
     """Rows of the sample that train, stop and are scored, as places in `sample.rows`.
 
     As large a share of all rows as a single member's held-out part in memory, but half of the sample at most.
     """
-    groups = None if sample.network.own is None else duplicate_groups(sample, sample.rows)
+    groups = None if sample.network.custom is None else duplicate_groups(sample, sample.rows)
     n_sample = len(sample.rows)
-    n_parts = max(2, parts_for_one(n_rows) * n_sample // n_rows)
-    stop_share = plan.stop_share if plan.early_stopping else None
-    targets = sample.base.targets.take(sample.rows)
-    return cross_fitting(targets, 1, plan.folds, stop_share, plan.seed, groups, n_parts)[0]
+    n_parts = max(2, single_member_parts(n_rows) * n_sample // n_rows)
+    validation_fraction = config.validation_fraction if config.early_stopping else None
+    targets = sample.data.targets.take(sample.rows)
+    return cross_fitting_splits(targets, 1, config.n_folds, validation_fraction, config.random_state, groups, n_parts)[
+        0
+    ]
 
 
-def _marked(sample: CrossFit, places: np.ndarray) -> np.ndarray:
+def _row_mask(sample: CrossFit, places: np.ndarray) -> np.ndarray:
     """Which of the sample's rows are at these places or equal to a row that is, bool (s,)."""
-    is_there = np.zeros(len(sample.rows), dtype=bool)
-    is_there[places] = True
-    return is_there[sample.place]
+    mask = np.zeros(len(sample.rows), dtype=bool)
+    mask[places] = True
+    return mask[sample.place]
 
 
-def _taken_out(sample: CrossFit, places: np.ndarray) -> Encoded:
+def _select_encoded(sample: CrossFit, places: np.ndarray) -> Encoded:
     rows = sample.rows[places]
-    return Encoded({name: block[rows] for name, block in sample.base.blocks.items()}, sample.base.targets.take(rows))
+    return Encoded({name: block[rows] for name, block in sample.data.blocks.items()}, sample.data.targets.take(rows))
 
 
-def _held_fit(sample: CrossFit, places: np.ndarray, place: np.ndarray) -> CrossFit:
+def _held_out_fit(sample: CrossFit, places: np.ndarray, place: np.ndarray) -> CrossFit:
     """The rows at some places, as a fit that scores all of them with every member."""
-    held = _taken_out(sample, places)
-    number = np.full(len(sample.rows), -1)
-    number[places] = np.arange(len(places))
-    nothing, everything = np.zeros(0, dtype=np.int64), np.arange(len(places))
-    weights = sample.base.weights[sample.rows[places]]
+    encoded = _select_encoded(sample, places)
+    new_place = np.full(len(sample.rows), -1)
+    new_place[places] = np.arange(len(places))
+    no_rows, all_rows = np.zeros(0, dtype=np.int64), np.arange(len(places))
+    weights = sample.data.weights[sample.rows[places]]
     return replace(
         sample,
-        base=EncodedData(held.blocks, held.targets, weights, sample.base.label_weights),
-        rows=everything,
-        place=number[place],
-        members=[MemberRows(nothing, nothing, everything)] * int(sample.plan.members),
+        data=EncodedData(encoded.blocks, encoded.targets, weights, sample.data.label_weights),
+        rows=all_rows,
+        place=new_place[place],
+        members=[MemberRows(no_rows, no_rows, all_rows)] * int(sample.config.n_members),
     )
 
 
-def _row_order(sample: CrossFit, places: np.ndarray, is_aside: np.ndarray) -> RowOrder:
+def _row_order(sample: CrossFit, places: np.ndarray, is_reserved: np.ndarray) -> RowOrder:
     firsts = np.unique(sample.place, return_index=True)[1]
-    on_disk = np.cumsum(~is_aside) - 1
-    return RowOrder(on_disk[firsts[places]], sample.base.weights[sample.rows[places]])
+    on_disk = np.cumsum(~is_reserved) - 1
+    return RowOrder(on_disk[firsts[places]], sample.data.weights[sample.rows[places]])
 
 
 def _n_windows(shards: Shards, job: StreamJob, window_bytes: int) -> int:
@@ -306,94 +264,12 @@ def _n_windows(shards: Shards, job: StreamJob, window_bytes: int) -> int:
 
 def report_notes(job: StreamJob, n_windows: int, n_rows: int) -> Iterator[str]:
     """What a reader of the report should know of a training from a stream."""
-    n_held = len(job.given.ids)
+    n_held = len(job.input_rows.ids)
     yield (
         f"Trained from a stream of {n_rows} rows in {n_windows} window{'s' if n_windows > 1 else ''}. {n_held} rows, "
         "drawn at random and never trained on, are what scores, thresholds and this report rest on."
     )
-    if job.canonical is None:
+    if job.row_order is None:
         yield "Kinds of columns, labels, scales and terms were learned from a random sample of the rows."
-    if job.canonical is None or n_windows > 1:
+    if job.row_order is None or n_windows > 1:
         yield "Equal rows were not merged, so copies of a row may be on both sides."
-
-
-class WindowSource:
-    """Windows for the engine out of shards on disk.
-
-    Args:
-        job: What `prepare_stream` made.
-        shards: The training rows.
-        deal: How they are dealt out.
-        rows: What was seen of them.
-    """
-
-    def __init__(self, job: StreamJob, shards: Shards, deal: WindowAssignment, rows: WriteSummary) -> None:
-        self.shards, self.deal, self.rows, self.stop = shards, deal, rows, job.stop
-        self.precision, self.label_weights = job.fit.plan.precision, job.fit.base.label_weights
-        self.canonical = job.canonical if deal.n_windows == 1 else None
-        self.sizes = deal.sizes() if self.canonical is None else (len(self.canonical.rows),) * 2
-        self.n_stop = 0 if job.stop is None else job.stop.targets.n_samples
-        self.has_unknown = shards.has_unknown or (job.stop is not None and job.stop.targets.known is not None)
-        self.n_entries: dict[str, int] = {}
-
-    def windows(self, tables: Any) -> engine.Windows:
-        """What the engine asks for windows.
-
-        Args:
-            tables: Names of the sparse blocks.
-        """
-        edges = self.deal.edges()
-        for name in tables:
-            by_shard = [self.shards.n_entries(name, int(a), int(b)) for a, b in pairwise(edges)]
-            most = self.deal.least_and_most(np.asarray(by_shard))[1]
-            self.n_entries[name] = engine.bucket(most + self._stop_entries(name).sum() + 1)
-        n, counts = self.deal.n_windows, (self.rows.positives, self.rows.known)
-        return engine.Windows(self.load, n, self.sizes, self.n_stop, *counts, self.most_entries)
-
-    def load(self, number: int, window: int) -> engine.Window:
-        """One window of a pass."""
-        rows = joined([self.shards.read(*span) for span in self.deal.ranges(number, window)])
-        weights = np.ones(rows.targets.n_samples)
-        if self.canonical is not None:
-            order, weights = self.canonical.rows, self.canonical.weights
-            rows = Encoded({name: block[order] for name, block in rows.blocks.items()}, rows.targets.take(order))
-        n_train = rows.targets.n_samples
-        values, known = (self._beside(array, *stop) for array, *stop in self._target_arrays(rows.targets))
-        blocks = {
-            name: self._beside(block, None if self.stop is None else self.stop.blocks[name])
-            for name, block in rows.blocks.items()
-        }
-        data = engine.lay_out(
-            blocks,
-            values,
-            known if self.has_unknown else None,
-            self._beside(weights, np.ones(self.n_stop)),
-            self.precision,
-            self.label_weights,
-            tables=self.n_entries,
-            n_rows=engine.bucket(self.sizes[1] + self.n_stop),
-            n_entries=self.n_entries,
-        )
-        return engine.Window(data, n_train)
-
-    def most_entries(self, name: str, n_rows: int) -> int:
-        """The most non-zeros that so many rows of a block can have, rounded up."""
-        counts = np.concatenate([self.shards.entry_counts(name), self._stop_entries(name)])
-        return engine.bucket(int(np.sort(counts)[-n_rows:].sum()), smallest=256)
-
-    def _stop_entries(self, name: str) -> np.ndarray:
-        return np.zeros(0, dtype=np.int64) if self.stop is None else np.diff(self.stop.blocks[name].indptr)
-
-    def _target_arrays(self, targets: Targets) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        stop = None if self.stop is None else self.stop.targets
-        yield targets.values, None if stop is None else stop.values
-        yield targets.known_mask(), None if stop is None else stop.known_mask()
-
-    def _beside(self, block: Any, stop: Any) -> Any:
-        """Training rows, empty rows up to the largest window, stopping rows."""
-        if stop is None or not self.n_stop:
-            return block
-        gap = (self.sizes[1] - block.shape[0], *block.shape[1:])
-        if sp.issparse(block):
-            return sp.vstack([block, sp.csr_matrix(gap, dtype=block.dtype), stop], format="csr")
-        return np.concatenate([block, np.zeros(gap, block.dtype), stop])

@@ -14,6 +14,7 @@ import numpy as np
 from manyhot import engine
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig, to_dict
+from manyhot.data.feature_input import row_weights
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import (
@@ -26,11 +27,12 @@ from manyhot.decisions.policy import (
 from manyhot.encoders import Encoder
 from manyhot.evaluation import report
 from manyhot.models.checks import check_learnable
-from manyhot.models.cross_fitting import CrossFit, Features, out_of_fold, prepare_cross_fit, row_history
+from manyhot.models.cross_fitting import CrossFit, Features, prepare_cross_fit, row_history, score_out_of_fold
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.fine_tuning import train_and_fine_tune
-from manyhot.models.measuring import InputRows, measured_report, training_notes, training_summary
+from manyhot.models.measuring import InputRows, measure_out_of_fold, training_notes, training_summary
 from manyhot.models.model import Model
+from manyhot.models.training_data import TrainingInputs
 
 
 def train_model(
@@ -38,12 +40,12 @@ def train_model(
     labels: LabelSpace,
     targets: Targets,
     encoder: Encoder,
-    plan: TrainingConfig,
+    config: TrainingConfig,
     runtime: RuntimeConfig,
     network: Any = None,
     sample_weight: np.ndarray | None = None,
     ids: np.ndarray | None = None,
-    watch: engine.ProgressCallback | None = None,
+    callback: engine.ProgressCallback | None = None,
     notes: tuple[str, ...] = (),
 ) -> Model:
     """Encode, merge equal rows, train all members on their folds, score every row out of fold, decide, report.
@@ -53,12 +55,12 @@ def train_model(
         labels: The label space.
         targets: Targets (n, l).
         encoder: Not yet fitted.
-        plan: Settings that change the result.
+        config: Settings that change the result.
         runtime: Settings that do not.
-        network: Keras model, or function (input shape, n_labels) -> Keras model, when `plan.network` is "own".
+        network: Keras model, or function (input shape, n_labels) -> Keras model, when `config.network` is "custom".
         sample_weight: float (n,), >= 0; a row of weight 0 is as good as absent.
         ids: One id per row as text.
-        watch: Called with the progress now and then.
+        callback: Called with the progress now and then.
         notes: Sentences about the data for the report.
 
     Returns:
@@ -74,49 +76,86 @@ def train_model(
     if not is_used.all():
         features, targets = features[np.flatnonzero(is_used)], targets.take(is_used)
         ids, weights = ids[is_used], weights[is_used]
-    check_learnable(targets, labels, plan.folds)
-    undecided = untrained_policy(plan, labels)
-    fit = prepare_cross_fit(features, targets, encoder, plan, network, weights, labels=labels)
-    _, trained = train_and_fine_tune([fit], runtime, watch)
-    return build_model(fit, trained, undecided, runtime, InputRows(targets, weights, ids, n, notes))
+    check_learnable(targets, labels, config.n_folds)
+    untrained = untrained_policy(config, labels)
+    fit = prepare_cross_fit(features, targets, encoder, config, network, weights, labels=labels)
+    _, trained = train_and_fine_tune([fit], runtime, callback)
+    return build_model(fit, trained, untrained, runtime, InputRows(targets, weights, ids, n, notes))
+
+
+def train_inputs(
+    inputs: TrainingInputs,
+    network: Any = None,
+    sample_weight: np.ndarray | None = None,
+    callback: engine.ProgressCallback | None = None,
+) -> Model:
+    """`train_model` on inputs as `prepare_inputs` gives them.
+
+    Args:
+        inputs: Features, targets and settings.
+        network: As for `train_model`.
+        sample_weight: (m,), one weight for each row that was handed over, 0 or more; None: all alike.
+        callback: Called with the progress now and then.
+    """
+    weights = inputs.select_rows(sample_weight, "sample_weight")
+    return train_model(
+        inputs.features,
+        inputs.labels,
+        inputs.targets,
+        inputs.encoder(),
+        inputs.config,
+        inputs.runtime,
+        network=network,
+        sample_weight=None if weights is None else row_weights(weights, inputs.targets.n_samples),
+        ids=inputs.ids,
+        callback=callback,
+        notes=inputs.notes,
+    )
 
 
 def build_model(
-    fit: CrossFit, trained: engine.TrainingResult, undecided: DecisionPolicy, runtime: RuntimeConfig, given: InputRows
+    fit: CrossFit,
+    trained: engine.TrainingResult,
+    untrained: DecisionPolicy,
+    runtime: RuntimeConfig,
+    input_rows: InputRows,
 ) -> Model:
-    """Everything after training: out-of-fold scores, the decider, the evidence, the report.
+    """Everything after training: out-of-fold scores, the policy, the evidence, the report.
 
     Args:
         fit: The fit whose members were trained.
         trained: What training left.
-        undecided: A decider that learned nothing; it names the labels.
+        untrained: A policy that learned nothing; it names the labels.
         runtime: Settings that change only speed.
-        given: The rows.
+        input_rows: The rows.
     """
-    labels, plan, rows = undecided.space, fit.plan, fit.base.targets.take(fit.rows)
-    model = Model(labels, fit.encoder, fit.network, trained.weights, undecided, plan, {}, None, runtime)
-    scores, n_scorers = out_of_fold(model.scorer(), fit)
+    labels, config, rows = untrained.space, fit.config, fit.data.targets.take(fit.rows)
+    model = Model(labels, fit.encoder, fit.network, trained.weights, untrained, config, {}, None, runtime)
+    scores, n_scorers = score_out_of_fold(model.scorer(), fit)
     scored = np.flatnonzero(n_scorers > 0)
-    known = merge_equal_scores(scores[scored], rows.take(scored), fit.base.weights[fit.rows][scored])
-    model.decider = fit_policy(plan, labels, known)
-    calibrated, own = np.zeros_like(scores), np.zeros(scores.shape, dtype=bool)
-    calibrated[scored], own[scored] = cross_fitted_decisions(plan, labels, known)
-    kept = n_scorers[fit.place] > 0
-    rows_given = TrainingRows(given.targets, given.ids, given.weights, *row_history(fit))
-    model.evidence = OutOfFoldResults(scores[fit.place][kept], rows_given, trained.curves, trained.best_epoch)
+    unique_scores = merge_equal_scores(scores[scored], rows.take(scored), fit.data.weights[fit.rows][scored])
+    model.policy = fit_policy(config, labels, unique_scores)
+    calibrated, decisions = np.zeros_like(scores), np.zeros(scores.shape, dtype=bool)
+    calibrated[scored], decisions[scored] = cross_fitted_decisions(config, labels, unique_scores)
+    is_scored = n_scorers[fit.place] > 0
+    training_rows = TrainingRows(input_rows.targets, input_rows.ids, input_rows.weights, *row_history(fit))
+    model.evidence = OutOfFoldResults(scores[fit.place][is_scored], training_rows, trained.curves, trained.best_epoch)
     n_members = len(fit.members)
-    is_held_out = n_members == 1 or given.n_streamed > 0
-    constant = given.targets.constant_labels() if given.constant is None else given.constant
-    facts = report.ReportContext(
+    is_held_out = n_members == 1 or input_rows.n_streamed > 0
+    constant = input_rows.targets.constant_labels() if input_rows.constant is None else input_rows.constant
+    context = report.ReportContext(
         scores_from="held_out" if is_held_out else "out_of_fold",
-        n_rows=given.n_rows,
-        members=n_members,
-        folds=1 if is_held_out else min(plan.folds, n_members, rows.n_samples),
+        n_rows=input_rows.n_rows,
+        n_members=n_members,
+        n_folds=1 if is_held_out else min(config.n_folds, n_members, rows.n_samples),
         members_per_score=float(n_scorers[scored].mean()),
         constant_labels=[labels.names[j] for j in constant],
-        notes=[*given.notes, *training_notes(given, fit)],
-        plan=to_dict(plan),
-        training=training_summary(trained) | ({"streamed_rows": given.n_streamed} if given.n_streamed else {}),
+        notes=[*input_rows.notes, *training_notes(input_rows, fit)],
+        config=to_dict(config),
+        training=training_summary(trained)
+        | ({"streamed_rows": input_rows.n_streamed} if input_rows.n_streamed else {}),
     )
-    model.report = measured_report(model, calibrated[fit.place][kept], own[fit.place][kept], facts)
+    model.report = measure_out_of_fold(
+        model, calibrated[fit.place][is_scored], decisions[fit.place][is_scored], context
+    )
     return model

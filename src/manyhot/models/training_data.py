@@ -13,9 +13,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.config.auto import resolve_auto
-from manyhot.config.images import NONE, image_settings, is_pretrained
+from manyhot.config.images import NONE, image_params, is_pretrained
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.text import OWN_TEXT, PRETRAINED, table_numbers, text_settings
+from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights, text_params
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Arrays, Samples
@@ -25,7 +25,7 @@ from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import describe_invalid, raise_for_invalid
-from manyhot.encoders.tabular import USED_KINDS
+from manyhot.encoders.tabular import ENCODED_TYPES
 from manyhot.encoders.text.custom import CachedTextFunction
 from manyhot.errors import InputError
 from manyhot.networks.pretrained_backbone import open_backbone
@@ -40,78 +40,79 @@ class TrainingInputs(NamedTuple):
 
     Attributes:
         features: What the encoder takes, n rows.
-        kinds: Column name -> kind, when the features are a frame; else None.
+        column_types: Column name -> kind, when the features are a frame; else None.
         columns: Names of the columns of a matrix.
         labels: The label space.
         targets: Targets (n, l).
         classes: The two values of one binary target, else None.
-        plan: Settings that change the result.
+        config: Settings that change the result.
         runtime: Settings that do not.
         ids: One id per row as text, or None.
         notes: What the reader had to say.
-        function: What makes numbers of texts, where the plan says "own".
-        is_kept: bool (m,), which of the rows that were handed over these are; None where they are all.
-        backbone: What makes numbers of images, where the plan names one with weights.
+        function: What makes numbers of texts, where the config says "custom".
+        is_used: bool (m,), which of the rows that were handed over these are; None where they are all.
+        backbone: What makes numbers of images, where the config names one with weights.
     """
 
     features: Any
-    kinds: Mapping[str, str] | None
+    column_types: Mapping[str, str] | None
     columns: Sequence[str]
     labels: LabelSpace
     targets: Targets
     classes: np.ndarray | None
-    plan: TrainingConfig
+    config: TrainingConfig
     runtime: RuntimeConfig
     ids: np.ndarray | None
     notes: tuple[str, ...]
     function: CachedTextFunction | None = None
-    is_kept: np.ndarray | None = None
+    is_used: np.ndarray | None = None
     backbone: ImageFeatures | None = None
 
-    def of_rows(self, values: Any, argument: str) -> Any:
+    def select_rows(self, values: Any, argument: str) -> Any:
         """Of an array with one value for each row that was handed over, those of the rows that are left."""
-        if values is None or self.is_kept is None:
+        if values is None or self.is_used is None:
             return values
-        if len(values) != len(self.is_kept):
-            raise InputError(f"got {len(values)} values for {len(self.is_kept)} rows", argument=argument)
-        return np.asarray(values)[self.is_kept]
+        if len(values) != len(self.is_used):
+            raise InputError(f"got {len(values)} values for {len(self.is_used)} rows", argument=argument)
+        return np.asarray(values)[self.is_used]
 
     def encoder(self) -> Encoder:
         """A fresh encoder for these features, not yet fitted."""
-        is_plain = resolve_auto(self.plan, self.targets.n_samples).encode == "none"
+        is_plain = resolve_auto(self.config, self.targets.n_samples).preprocessing == "none"
         if isinstance(self.features, Arrays):
             if not is_plain:
                 raise InputError(
-                    "arrays with more than rows and columns need encode='none', or to be images", argument="encode"
+                    "arrays with more than rows and columns need preprocessing='none', or to be images",
+                    argument="preprocessing",
                 )
             return PlainEncoder()
-        if self.kinds is None:
+        if self.column_types is None:
             return PlainEncoder(self.columns) if is_plain else MatrixEncoder(self.columns)
         if is_plain:
-            return PlainEncoder([name for name, kind in self.kinds.items() if kind in USED_KINDS])
-        encoder = TableEncoder(self.kinds, self.plan.text, self.plan.text_settings, self.plan.image_settings)
+            return PlainEncoder([name for name, kind in self.column_types.items() if kind in ENCODED_TYPES])
+        encoder = TableEncoder(self.column_types, self.config.text, self.config.text_params, self.config.image_params)
         if self.function is not None:
             encoder.texts.attach(self.function)
         if self.backbone is not None:
-            encoder.looks.attach(self.backbone)
+            encoder.images.attach(self.backbone)
         return encoder
 
-    def n_table(self) -> int:
+    def n_table_weights(self) -> int:
         """Numbers in the tables of one member at most; 0 where nothing is sparse."""
-        if self.plan.network == CUSTOM:
+        if self.config.network == CUSTOM:
             return 0
-        first_units = self.plan.hidden[0] if self.plan.hidden else len(self.labels)
-        if self.kinds is not None:
-            n_texts = list(self.kinds.values()).count("text")
-            return n_texts * table_numbers(self.plan.text, self.plan.text_settings, first_units)
+        first_units = self.config.hidden_layer_sizes[0] if self.config.hidden_layer_sizes else len(self.labels)
+        if self.column_types is not None:
+            n_texts = list(self.column_types.values()).count("text")
+            return n_texts * count_text_weights(self.config.text, self.config.text_params, first_units)
         return self.features.shape[1] * first_units if sp.issparse(self.features) else 0
 
 
 def prepare_inputs(
-    plan: TrainingConfig,
+    config: TrainingConfig,
     runtime: RuntimeConfig,
     features: Any,
-    kinds: Mapping[str, str] | None,
+    column_types: Mapping[str, str] | None,
     y: Any,
     labels: Sequence[str] | None,
     samples: Samples | None = None,
@@ -121,10 +122,10 @@ def prepare_inputs(
     """Targets resolved, images decoded, functions of texts and images opened.
 
     Args:
-        plan: Settings that change the result.
+        config: Settings that change the result.
         runtime: Settings that do not.
         features: What the encoder takes, n rows.
-        kinds: Column name -> kind, when the features are a frame.
+        column_types: Column name -> kind, when the features are a frame.
         y: Targets in any form.
         labels: Names of the labels, where they are known.
         samples: Where the rows came from.
@@ -136,18 +137,18 @@ def prepare_inputs(
     """
     space, targets, classes = parse_targets(y, labels)
     if classes is not None:  # scikit-learn's contract: the class of the higher probability
-        plan = replace(plan, decide="half", decide_settings=None)
+        config = replace(config, decision="fixed", decision_params=None)
     check_row_counts(features, targets)
-    backbone = image_function(plan, kinds)
-    decoded = decode_images(features, kinds, plan, runtime.on_bad_image, samples, backbone, progress)
-    features, is_kept, left_out = decoded
-    columns = () if kinds is not None or isinstance(features, Arrays) else column_names(features, samples)
+    backbone = image_function(config, column_types)
+    decoded = decode_images(features, column_types, config, runtime.on_bad_image, samples, backbone, progress)
+    features, is_used, left_out = decoded
+    columns = () if column_types is not None or isinstance(features, Arrays) else column_names(features, samples)
     ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
-    if is_kept is not None:
-        targets, ids, notes = targets.take(is_kept), None if ids is None else ids[is_kept], (*notes, *left_out)
-    function = text_function(plan, text, kinds)
-    rest = (classes, plan, runtime, ids, notes, function, is_kept, backbone)
-    return TrainingInputs(features, kinds, columns, space, targets, *rest)
+    if is_used is not None:
+        targets, ids, notes = targets.take(is_used), None if ids is None else ids[is_used], (*notes, *left_out)
+    function = text_function(config, text, column_types)
+    rest = (classes, config, runtime, ids, notes, function, is_used, backbone)
+    return TrainingInputs(features, column_types, columns, space, targets, *rest)
 
 
 def column_names(features: Any, samples: Samples | None) -> list[str]:
@@ -162,38 +163,38 @@ class DecodedFrame(NamedTuple):
 
     Attributes:
         features: The rows that are left, m of n.
-        is_kept: bool (n,), which those are; None where they are all.
+        is_used: bool (n,), which those are; None where they are all.
         notes: What is to be told of the others.
     """
 
     features: Any
-    is_kept: np.ndarray | None = None
+    is_used: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
 
-def image_bytes(features: Any, kinds: Mapping[str, str], image_settings: Mapping[str, Any] | None) -> int:
+def image_bytes(features: Any, column_types: Mapping[str, str], image_params: Mapping[str, Any] | None) -> int:
     """Bytes of the decoded images of a row, as these rows are.
 
     Args:
         features: A frame of the first rows.
-        kinds: Column name -> kind.
-        image_settings: Settings of images by name.
+        column_types: Column name -> kind.
+        image_params: Settings of images by name.
 
     Raises:
         InputError: None of the images can be used.
     """
-    found = _image_columns(kinds, image_settings).settle(features)
-    return sum(math.prod(encoder.shape) for encoder in found.encoders)
+    columns = _image_columns(column_types, image_params).infer_shape(features)
+    return sum(math.prod(encoder.shape) for encoder in columns.encoders)
 
 
-def _image_columns(kinds: Mapping[str, str], image_settings: Mapping[str, Any] | None) -> ImageColumns:
-    return ImageColumns([name for name, kind in kinds.items() if kind == "image"], image_settings)
+def _image_columns(column_types: Mapping[str, str], image_params: Mapping[str, Any] | None) -> ImageColumns:
+    return ImageColumns([name for name, kind in column_types.items() if kind == "image"], image_params)
 
 
 def decode_images(
     features: Any,
-    kinds: Mapping[str, str] | None,
-    plan: TrainingConfig,
+    column_types: Mapping[str, str] | None,
+    config: TrainingConfig,
     on_bad_image: str,
     samples: Samples | None = None,
     backbone: ImageFeatures | None = None,
@@ -203,8 +204,8 @@ def decode_images(
 
     Args:
         features: What the encoder takes, n rows.
-        kinds: Column name -> kind, when the features are a frame.
-        plan: The plan.
+        column_types: Column name -> kind, when the features are a frame.
+        config: The config.
         on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
         samples: Where the rows came from, for messages.
         backbone: What makes numbers of images.
@@ -213,74 +214,86 @@ def decode_images(
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
     """
-    if kinds is None or "image" not in kinds.values() or resolve_auto(plan, 1).encode == "none":
+    if column_types is None or "image" not in column_types.values() or resolve_auto(config, 1).preprocessing == "none":
         return DecodedFrame(features)
     try:
-        columns = _image_columns(kinds, plan.image_settings).settle(features)
-        frame, bad = columns.opened(features)
+        columns = _image_columns(column_types, config.image_params).infer_shape(features)
+        frame, invalid = columns.decode(features)
         if on_bad_image == "error":
-            raise_for_invalid(bad)
+            raise_for_invalid(invalid)
     except InputError as error:
-        raise (error if samples is None else samples.placed(error)) from None
-    is_kept = np.ones(len(frame), dtype=bool)
-    is_kept[list(bad)] = False
-    frame = frame.filter(is_kept) if bad else frame
+        raise (error if samples is None else samples.locate_error(error)) from None
+    is_used = np.ones(len(frame), dtype=bool)
+    is_used[list(invalid)] = False
+    frame = frame.filter(is_used) if invalid else frame
     if backbone is not None:
         columns.attach(backbone)
-        columns.look(frame, None if progress is None else partial(progress, "looking at images"))
-    return DecodedFrame(frame, is_kept, (describe_invalid(bad, "left out", samples),)) if bad else DecodedFrame(frame)
+        columns.extract_features(frame, None if progress is None else partial(progress, "looking at images"))
+    return (
+        DecodedFrame(frame, is_used, (describe_invalid(invalid, "left out", samples),))
+        if invalid
+        else DecodedFrame(frame)
+    )
 
 
-def image_function(plan: TrainingConfig, kinds: Mapping[str, str] | None) -> ImageFeatures | None:
-    """The backbone that makes numbers of images, opened; None where the plan names none with weights.
+def image_function(config: TrainingConfig, column_types: Mapping[str, str] | None) -> ImageFeatures | None:
+    """The backbone that makes numbers of images, opened; None where the config names none with weights.
 
     Args:
-        plan: The plan.
-        kinds: Column name -> kind, when the features are a frame.
+        config: The config.
+        column_types: Column name -> kind, when the features are a frame.
 
     Raises:
         InputError: No images for it, or weights that cannot be opened.
     """
-    told = image_settings(plan.image_settings)
-    if told["backbone"] == NONE:
+    options = image_params(config.image_params)
+    if options["backbone"] == NONE:
         return None
-    if "image" not in (kinds or {}).values():
+    if "image" not in (column_types or {}).values():
         raise InputError(
-            f"the backbone {told['backbone']!r} looks at images, and there are none", argument="image_settings"
+            f"the backbone {options['backbone']!r} looks at images, and there are none", argument="image_params"
         )
-    if resolve_auto(plan, 1).encode == "none":
+    if resolve_auto(config, 1).preprocessing == "none":
         raise InputError(
-            "encode='none' leaves everything as it is, and a backbone makes numbers of images; leave one of them away",
-            argument="image_settings",
+            "preprocessing='none' leaves everything as it is, and a backbone makes numbers of images; leave one of "
+            "them away",
+            argument="image_params",
         )
     return (
-        ImageFeatures(open_backbone(told["backbone"], told["weights"]), told["cache"]) if is_pretrained(told) else None
+        ImageFeatures(open_backbone(options["backbone"], options["weights"]), options["cache"])
+        if is_pretrained(options)
+        else None
     )
 
 
-def text_function(plan: TrainingConfig, function: Any, kinds: Mapping[str, str] | None) -> CachedTextFunction | None:
-    """The function that makes numbers of texts, checked and kept; None where the plan takes none or no text is there.
+def text_function(
+    config: TrainingConfig, function: Any, column_types: Mapping[str, str] | None
+) -> CachedTextFunction | None:
+    """The function that makes numbers of texts, checked and kept; None where the config takes none or no text is there.
 
     Args:
-        plan: The plan.
+        config: The config.
         function: What was handed over as `text`.
-        kinds: Column name -> kind, when the features are a frame.
+        column_types: Column name -> kind, when the features are a frame.
 
     Raises:
-        InputError: No function where the plan says "own", one that does not give finite numbers (k, d), or a
+        InputError: No function where the config says "custom", one that does not give finite numbers (k, d), or a
             transformer that cannot be opened.
     """
-    if plan.text not in (OWN_TEXT, PRETRAINED) or "text" not in (kinds or {}).values():
+    if config.text not in (CUSTOM_TEXT, PRETRAINED) or "text" not in (column_types or {}).values():
         return None
-    told = text_settings(plan.text, plan.text_settings)
-    if plan.text == PRETRAINED:
-        name = Path(told["preset"]).name
+    options = text_params(config.text, config.text_params)
+    if config.text == PRETRAINED:
+        name = Path(options["preset"]).name
         return CachedTextFunction(
-            preset_function(told["preset"], told["max_tokens"]), name, told["cache"], f"{told['max_tokens']}"
+            preset_function(options["preset"], options["max_tokens"]),
+            name,
+            options["cache"],
+            f"{options['max_tokens']}",
         )
     if isinstance(function, str):
         raise InputError(
-            "'own' stands for a function of yours; hand it over in Python: MultiLabelClassifier(text=function)",
+            "'custom' stands for a function of yours; hand it over in Python: MultiLabelClassifier(text=function)",
             argument="text",
         )
-    return CachedTextFunction(function, told["name"], told["cache"])
+    return CachedTextFunction(function, options["name"], options["cache"])

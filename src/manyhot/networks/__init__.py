@@ -13,21 +13,21 @@ from manyhot.networks.backbone import (
     HostWeights,
     attach_head,
     build_attribution_model,
+    build_attribution_weights,
     build_backbone,
     build_core,
     build_features,
-    seen_weights,
 )
 from manyhot.networks.conv import build_cnn, build_convnext, build_resnet
-from manyhot.networks.custom.allowlist import audit
+from manyhot.networks.custom.allowlist import check_allowlist
 from manyhot.networks.custom.network import CustomNetwork, from_keras
 from manyhot.networks.fast.layers import choose_layers
-from manyhot.networks.initialization import Start
+from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import real_rows
 from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
-from manyhot.networks.text import build_words, words_weight_shapes
+from manyhot.networks.text import build_embedding_bag, embedding_bag_weight_shapes
 from manyhot.networks.unet import build_unet, edge_factor
-from manyhot.networks.weight_shapes import built_shapes
+from manyhot.networks.weight_shapes import infer_weight_shapes
 
 __all__ = [
     "BUILDERS",
@@ -35,28 +35,28 @@ __all__ = [
     "Builder",
     "CustomNetwork",
     "HostWeights",
-    "Start",
+    "MemberInitializer",
     "attach_head",
-    "audit",
     "build_attribution_model",
+    "build_attribution_weights",
     "build_core",
     "build_features",
     "build_trunk",
-    "built_shapes",
+    "check_allowlist",
     "choose_layers",
     "edge_factor",
     "first_units",
     "from_keras",
+    "infer_weight_shapes",
     "real_rows",
-    "seen_weights",
     "trunk_weight_shapes",
 ]
 
-Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], Start], keras.Model]
+Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], MemberInitializer], keras.Model]
 
 BUILDERS: dict[str, Builder] = {
     "mlp": build_mlp,
-    "words": build_words,
+    "embedding_bag": build_embedding_bag,
     "cnn": build_cnn,
     "resnet": build_resnet,
     "convnext": build_convnext,
@@ -64,5 +64,6 @@ BUILDERS: dict[str, Builder] = {
     "unet": build_unet,
 }
 
-WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "words": words_weight_shapes}
-"""Name of a builder -> the shapes of its weights without building anything; those of the others by `built_shapes`."""
+WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "embedding_bag": embedding_bag_weight_shapes}
+"""Name of a builder -> the shapes of its weights without building anything; those of the others by
+`infer_weight_shapes`."""

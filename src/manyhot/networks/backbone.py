@@ -1,6 +1,6 @@
 """Networks of `keras.applications` without their last layer, and the network that ends in one's own labels.
 
-Which there are, and how they want their pixels, stands in `image_kinds.BACKBONES`; a name out of that table is all
+Which there are, and how they want their pixels, stands in `images.BACKBONES`; a name out of that table is all
 that a file can say. Where weights come from is not known here. Start reading at `build_core`, then `build_backbone`.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 
 from manyhot.backend import jax, keras
 from manyhot.config.images import BACKBONES
-from manyhot.networks.conv import on_images
-from manyhot.networks.custom.cloning import flat_layers, seeded
-from manyhot.networks.initialization import Start
+from manyhot.networks.conv import build_image_network
+from manyhot.networks.custom.cloning import flatten_layers, seeded
+from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Pixels, Scaled
 
 CLIP = 3.0
@@ -34,17 +34,17 @@ class Core(keras.Model):
 
     Args:
         inner: The network of `keras.applications`.
-        learns_averages: Whether it does in training what it would do when it is trained from nothing: statistics of
+        updates_statistics: Whether it does in training what it would do when it is trained from nothing: statistics of
             the batch, units dropped. Otherwise only its weights move, and what it keeps of ImageNet's statistics stays.
     """
 
-    def __init__(self, inner: keras.Model, learns_averages: bool, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.inner, self.learns_averages = inner, learns_averages
+    def __init__(self, inner: keras.Model, updates_statistics: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner, self.updates_statistics = inner, updates_statistics
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """(b, h, w, 3) -> (b, d)."""
-        return self.inner(inputs, training=bool(training) and self.learns_averages)
+        return self.inner(inputs, training=bool(training) and self.updates_statistics)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """One row an image."""
@@ -63,28 +63,33 @@ def _initializers(generator: np.random.Generator | None) -> dict[str, type]:
         `keras.applications` asks for them.
     """
 
-    class Kernel(keras.initializers.Initializer):
+    class KernelInitializer(keras.initializers.Initializer):
         def __init__(self, scale: float = 1.0, mode: str = "fan_avg", **_: Any) -> None:
             self.scale, self.mode = scale, mode
 
         def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
-            kind = keras.backend.standardize_dtype(dtype)
+            standard_dtype = keras.backend.standardize_dtype(dtype)
             if generator is None:
-                return jax.device_put(np.zeros(tuple(shape), kind))
-            places = math.prod(shape[:-2])
-            fans = {"fan_in": places * shape[-2], "fan_out": places * shape[-1]}
+                return jax.device_put(np.zeros(tuple(shape), standard_dtype))
+            n_positions = math.prod(shape[:-2])
+            fans = {"fan_in": n_positions * shape[-2], "fan_out": n_positions * shape[-1]}
             fan = fans.get(self.mode, (fans["fan_in"] + fans["fan_out"]) / 2)
-            drawn = generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)
-            return jax.device_put(drawn.astype(kind))
+            sample = generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)
+            return jax.device_put(sample.astype(standard_dtype))
 
-    def constant(value: float) -> type:
-        class Constant(keras.initializers.Initializer):
+    def make_constant(value: float) -> type:
+        class ConstantInitializer(keras.initializers.Initializer):
             def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
                 return jax.device_put(np.full(tuple(shape), value, keras.backend.standardize_dtype(dtype)))
 
-        return Constant
+        return ConstantInitializer
 
-    return {"glorot_uniform": Kernel, "VarianceScaling": Kernel, "zeros": constant(0.0), "ones": constant(1.0)}
+    return {
+        "glorot_uniform": KernelInitializer,
+        "VarianceScaling": KernelInitializer,
+        "zeros": make_constant(0.0),
+        "ones": make_constant(1.0),
+    }
 
 
 def build_core(
@@ -92,7 +97,7 @@ def build_core(
     edges: tuple[int, int],
     dtype: str,
     generator: np.random.Generator | None = None,
-    learns_averages: bool = False,
+    updates_statistics: bool = False,
     weights: str | None = None,
 ) -> Core:
     """A backbone with weights drawn at random, zeros, or those that Keras downloads.
@@ -102,21 +107,25 @@ def build_core(
         edges: Height and width of its images, in pixels.
         dtype: "float32" or "float64".
         generator: Where its draws begin; None where its weights are put in later.
-        learns_averages: See `Core`.
+        updates_statistics: See `Core`.
         weights: None, or "imagenet".
 
     Raises:
         Exception: Whatever Keras raises where weights cannot be downloaded.
     """
-    kind = BACKBONES[name]
-    maker = getattr(keras.applications, kind.maker)
-    plain = {"include_preprocessing": False} if kind.maker.startswith(("MobileNetV3", "Efficient", "ConvNeXt")) else {}
+    spec = BACKBONES[name]
+    build_application = getattr(keras.applications, spec.constructor)
+    options = (
+        {"include_preprocessing": False}
+        if spec.constructor.startswith(("MobileNetV3", "Efficient", "ConvNeXt"))
+        else {}
+    )
     seed = 0 if generator is None else int(generator.integers(2**31))
     scope = keras.saving.custom_object_scope(_initializers(generator))
     with seeded(seed, dtype), redirect_stdout(sys.stderr), scope:
-        inner = maker(include_top=False, weights=weights, input_shape=(*edges, 3), pooling="avg", **plain)
-        core = Core(inner, learns_averages, name=f"{name}_{edges[0]}x{edges[1]}")
-    for layer in flat_layers(inner):
+        inner = build_application(include_top=False, weights=weights, input_shape=(*edges, 3), pooling="avg", **options)
+        core = Core(inner, updates_statistics, name=f"{name}_{edges[0]}x{edges[1]}")
+    for layer in flatten_layers(inner):
         if type(layer) is keras.layers.BatchNormalization:
             layer.__class__ = BatchNormalization  # which leaves padded rows out
             layer.momentum = MOMENTUM
@@ -136,7 +145,7 @@ def build_features(name: str, edges: tuple[int, int]) -> keras.Model:
 
 
 def build_backbone(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
     """A backbone on each column of images, the same one where their sizes are equal, then the layers of "mlp".
 
@@ -146,7 +155,7 @@ def build_backbone(
         settings: As for `build_mlp`, and `images` (by name of the input), `backbone` (a key of `BACKBONES`),
             `is_tuned`: whether its weights are from elsewhere, so that what it makes of an image is scaled as a
             table's numbers are, and statistics of batches stay as they are.
-        start: Where the weights begin; those of a tuned one are put in later, by `attach_head`.
+        initializer: Where the weights begin; those of a tuned one are put in later, by `attach_head`.
 
     Returns:
         A model from a dict of inputs, uint8 (b, h, w, 3) for images, to logits (b, n_labels).
@@ -154,44 +163,47 @@ def build_backbone(
     name, is_tuned = settings["backbone"], settings["is_tuned"]
     cores: dict[tuple[int, ...], Core] = {}
 
-    def row_of(image: Any, column: str) -> Any:
+    def build_branch(image: Any, column: str) -> Any:
         edges = tuple(image.shape[1:3])
         if edges not in cores:
-            start.reserve(BACKBONES[name].n_weights)
-            generator = None if is_tuned else np.random.default_rng(start.seed())
-            cores[edges] = build_core(name, edges, start.dtype, generator, learns_averages=not is_tuned)
-        x = cores[edges](scaled_pixels(name, start.dtype)(image))
-        return Scaled(CLIP, name=f"scaled_{column}", dtype=start.dtype)(x) if is_tuned else x
+            initializer.reserve(BACKBONES[name].n_weights)
+            generator = None if is_tuned else np.random.default_rng(initializer.seed())
+            cores[edges] = build_core(name, edges, initializer.dtype, generator, updates_statistics=not is_tuned)
+        x = cores[edges](scaled_pixels(name, initializer.dtype)(image))
+        return Scaled(CLIP, name=f"scaled_{column}", dtype=initializer.dtype)(x) if is_tuned else x
 
-    return on_images(row_of, "backbone", shapes, n_labels, settings, start)
+    return build_image_network(build_branch, "backbone", shapes, n_labels, settings, initializer)
 
 
 def build_attribution_model(
-    name: str, edges: Mapping[str, tuple[int, int]], n_others: int, heads: Sequence[keras.Model], dtype: str
+    name: str, edges: Mapping[str, tuple[int, int]], n_features: int, heads: Sequence[keras.Model], dtype: str
 ) -> keras.Model:
     """A backbone that stays as it is and the layers of all members behind it, as one network from pixels on.
 
     Args:
         name: A key of `BACKBONES`.
         edges: Name of an input of images -> height and width.
-        n_others: Numbers of the table that stand before what the backbone makes of images.
+        n_features: Numbers of the table that stand before what the backbone makes of images.
         heads: The members' networks, which take all of these as "features".
         dtype: "float32" or "float64".
 
     Returns:
         A model from a dict of inputs to the mean of the members' logits (b, l).
     """
-    inputs = {one: keras.Input((*of, 3), name=one, dtype="uint8") for one, of in edges.items()}
-    rows, cores = [], {of: build_core(name, of, dtype) for of in set(edges.values())}
-    if n_others:
-        inputs[FEATURES] = keras.Input((n_others,), name=FEATURES, dtype=dtype)
-        rows.append(inputs[FEATURES])
-    for one, of in edges.items():
-        x = cores[of](scaled_pixels(name, dtype)(inputs[one]))
-        rows.append(Scaled(CLIP, name=f"scaled_{one}", dtype=dtype)(x))
-    x = rows[0] if len(rows) == 1 else keras.layers.Concatenate(dtype=dtype)(rows)
-    named = [keras.Model(head.input, head.output, name=f"member_{k}") for k, head in enumerate(heads)]
-    logits = [head({FEATURES: x}) for head in named]
+    inputs = {
+        input_name: keras.Input((*edge_lengths, 3), name=input_name, dtype="uint8")
+        for input_name, edge_lengths in edges.items()
+    }
+    features, cores = [], {edge_lengths: build_core(name, edge_lengths, dtype) for edge_lengths in set(edges.values())}
+    if n_features:
+        inputs[FEATURES] = keras.Input((n_features,), name=FEATURES, dtype=dtype)
+        features.append(inputs[FEATURES])
+    for input_name, edge_lengths in edges.items():
+        x = cores[edge_lengths](scaled_pixels(name, dtype)(inputs[input_name]))
+        features.append(Scaled(CLIP, name=f"scaled_{input_name}", dtype=dtype)(x))
+    x = features[0] if len(features) == 1 else keras.layers.Concatenate(dtype=dtype)(features)
+    named_heads = [keras.Model(head.input, head.output, name=f"member_{k}") for k, head in enumerate(heads)]
+    logits = [head({FEATURES: x}) for head in named_heads]
     return keras.Model(inputs, logits[0] if len(logits) == 1 else keras.layers.Average(dtype=dtype)(logits))
 
 
@@ -223,30 +235,33 @@ def attach_head(
         Weights of all members, (m, ...) each, in the order of the model.
     """
     n_members = len(head.trainable[0])
-    known = _of_backbone(model, core, scales)
-    found = []
-    for variables, rest in ((model.trainable_variables, head.trainable), (model.non_trainable_variables, head.fixed)):
-        others = iter(rest)
+    values_by_id = _backbone_values(model, core, scales)
+    weights = []
+    for variables, member_weights in (
+        (model.trainable_variables, head.trainable),
+        (model.non_trainable_variables, head.fixed),
+    ):
+        remaining = iter(member_weights)
         leaves = []
         for variable in variables:
             dtype = str(np.dtype(str(variable.dtype)))
-            if id(variable) in known:
-                leaf = np.broadcast_to(known[id(variable)].astype(dtype), (n_members, *variable.shape))
+            if id(variable) in values_by_id:
+                leaf = np.broadcast_to(values_by_id[id(variable)].astype(dtype), (n_members, *variable.shape))
             else:
-                leaf = next(others)
+                leaf = next(remaining)
             if leaf.shape[1:] != tuple(variable.shape):
                 raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
             leaves.append(leaf)
-        found.append(leaves)
-    return HostWeights(*found)
+        weights.append(leaves)
+    return HostWeights(*weights)
 
 
-def seen_weights(
+def build_attribution_weights(
     model: keras.Model,
     core: HostWeights,
     scales: Mapping[str, tuple[np.ndarray, np.ndarray]],
     heads: Sequence[keras.Model],
-    behind: HostWeights,
+    head_weights: HostWeights,
 ) -> HostWeights:
     """The weights of what `build_attribution_model` made, (1, ...) each, in the order of the model.
 
@@ -255,30 +270,33 @@ def seen_weights(
         core: The backbone's weights.
         scales: As for `attach_head`.
         heads: The members' networks that it was made of.
-        behind: Their weights, (m, ...) each.
+        head_weights: Their weights, (m, ...) each.
     """
-    known = _of_backbone(model, core, scales)
+    values_by_id = _backbone_values(model, core, scales)
     for k, head in enumerate(heads):
-        known |= _by_variable(head.trainable_variables, [leaf[k] for leaf in behind.trainable])
-        known |= _by_variable(head.non_trainable_variables, [leaf[k] for leaf in behind.fixed])
-    kinds = (model.trainable_variables, model.non_trainable_variables)
+        values_by_id |= _by_variable(head.trainable_variables, [leaf[k] for leaf in head_weights.trainable])
+        values_by_id |= _by_variable(head.non_trainable_variables, [leaf[k] for leaf in head_weights.fixed])
+    variable_groups = (model.trainable_variables, model.non_trainable_variables)
     return HostWeights(
-        *([known[id(one)].astype(str(np.dtype(str(one.dtype))))[None] for one in kind] for kind in kinds)
+        *(
+            [values_by_id[id(variable)].astype(str(np.dtype(str(variable.dtype))))[None] for variable in variables]
+            for variables in variable_groups
+        )
     )
 
 
-def _of_backbone(
+def _backbone_values(
     model: keras.Model, core: HostWeights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> dict[int, np.ndarray]:
     """The id of a variable -> its values, for those of the backbone and of the scales of what it makes."""
-    known: dict[int, np.ndarray] = {}
+    values_by_id: dict[int, np.ndarray] = {}
     for layer in model.layers:
         if isinstance(layer, Core):
-            known |= _by_variable(layer.trainable_variables, core.trainable)
-            known |= _by_variable(layer.non_trainable_variables, core.fixed)
+            values_by_id |= _by_variable(layer.trainable_variables, core.trainable)
+            values_by_id |= _by_variable(layer.non_trainable_variables, core.fixed)
         elif isinstance(layer, Scaled):
-            known |= _by_variable((layer.center, layer.factor), scales[layer.name.removeprefix("scaled_")])
-    return known
+            values_by_id |= _by_variable((layer.center, layer.factor), scales[layer.name.removeprefix("scaled_")])
+    return values_by_id
 
 
 def _by_variable(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[int, np.ndarray]:

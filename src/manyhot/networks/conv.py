@@ -12,7 +12,7 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.initialization import Start
+from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Pixels
 from manyhot.networks.mlp import first_units, hidden_layers, logit_layer
 
@@ -22,12 +22,12 @@ MIN_EDGE = 4
 STEM_EDGE = 32
 """Pixels on the shorter edge, about, at which the residual stages begin; four times more at most."""
 
-Stages = Callable[[Any, Mapping[str, Any], Start], Any]
-RowOf = Callable[[Any, str], Any]
+Stages = Callable[[Any, Mapping[str, Any], MemberInitializer], Any]
+BranchBuilder = Callable[[Any, str], Any]
 
 
 def build_cnn(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
     """Plain stages: convolutions with a bias and an activation, and the maximum of 2 x 2 after each stage.
 
@@ -37,16 +37,16 @@ def build_cnn(
         settings: As for `build_mlp`, and `images` (name of an input of images -> mean and deviation of its channels),
             `filters` (of each stage), `blocks` (convolutions of a stage), `kernel` (edge of a filter), `pool`:
             "flatten" or "average".
-        start: Where the weights begin.
+        initializer: Where the weights begin.
 
     Returns:
         A model from a dict of inputs, uint8 (b, h, w, c) for images, to logits (b, n_labels).
     """
-    return _build(_plain_stages, "cnn", shapes, n_labels, settings, start)
+    return _build(_plain_stages, "cnn", shapes, n_labels, settings, initializer)
 
 
 def build_resnet(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
     """Stages of residual blocks with batch normalisation; each but the first halves height and width.
 
@@ -56,16 +56,16 @@ def build_resnet(
         shapes: As for `build_cnn`.
         n_labels: Number of logits.
         settings: As for `build_cnn`; `blocks` counts residual blocks of two convolutions.
-        start: Where the weights begin.
+        initializer: Where the weights begin.
 
     Source:
         He, Zhang, Ren, Sun (2016), arXiv 1603.05027: normalisation and activation before each convolution.
     """
-    return _build(_residual_stages, "resnet", shapes, n_labels, settings, start)
+    return _build(_residual_stages, "resnet", shapes, n_labels, settings, initializer)
 
 
 def build_convnext(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
     """Stages of blocks with one filter a channel, two dense layers a pixel and layer normalisation.
 
@@ -73,50 +73,52 @@ def build_convnext(
         shapes: As for `build_cnn`.
         n_labels: Number of logits.
         settings: As for `build_cnn`; `kernel` is the edge of a channel's filter, `blocks` counts blocks of a stage.
-        start: Where the weights begin.
+        initializer: Where the weights begin.
 
     Source:
         Liu, Mao, Wu, Feichtenhofer, Darrell, Xie (2022), arXiv 2201.03545, without stochastic depth; images
         are cut into patches that leave 32 to 64 of them on an edge.
     """
-    return _build(_convnext_stages, "convnext", shapes, n_labels, settings, start)
+    return _build(_convnext_stages, "convnext", shapes, n_labels, settings, initializer)
 
 
-def on_images(
-    row_of: RowOf,
+def build_image_network(
+    build_branch: BranchBuilder,
     name: str,
     shapes: Mapping[str, tuple[int, ...]],
     n_labels: int,
     settings: Mapping[str, Any],
-    start: Start,
+    initializer: MemberInitializer,
 ) -> keras.Model:
     """A network with a branch for each column of images, and the layers of "mlp" behind.
 
     Args:
-        row_of: (an input of images, its name) -> (b, f), what the branch ends in.
+        build_branch: (an input of images, its name) -> (b, f), what the branch ends in.
         name: The network's name.
         shapes: As for `build_cnn`.
         n_labels: Number of logits.
         settings: As for `build_cnn`.
-        start: Where the weights begin.
+        initializer: Where the weights begin.
     """
     images, tables = settings["images"], settings.get("tables", ())
     if not images:
         raise InputError(f"the network {name!r} is for images, and there are none", argument="network")
     units = first_units(n_labels, settings)
     inputs = {
-        one: keras.Input(
-            (units,) if one in tables else shape, name=one, dtype="uint8" if one in images else start.dtype
+        input_name: keras.Input(
+            (units,) if input_name in tables else shape,
+            name=input_name,
+            dtype="uint8" if input_name in images else initializer.dtype,
         )
-        for one, shape in shapes.items()
+        for input_name, shape in shapes.items()
     }
-    rows = [inputs[one] for one in shapes if one not in images and one not in tables]
-    rows += [row_of(inputs[one], one) for one in images]
-    x = rows[0] if len(rows) == 1 else keras.layers.Concatenate(dtype=start.dtype)(rows)
-    bags = [inputs[one] for one in tables]
-    if bags and not settings["hidden"]:
-        raise InputError("images beside texts need a hidden layer, such as (256,)", argument="hidden")
-    logits = logit_layer(hidden_layers(x, bags, settings, start), n_labels, start)
+    blocks = [inputs[input_name] for input_name in shapes if input_name not in images and input_name not in tables]
+    blocks += [build_branch(inputs[input_name], input_name) for input_name in images]
+    x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=initializer.dtype)(blocks)
+    bags = [inputs[input_name] for input_name in tables]
+    if bags and not settings["hidden_layer_sizes"]:
+        raise InputError("images beside texts need a hidden layer, such as (256,)", argument="hidden_layer_sizes")
+    logits = logit_layer(hidden_layers(x, bags, settings, initializer), n_labels, initializer)
     return keras.Model(inputs, logits, name=name)
 
 
@@ -126,98 +128,104 @@ def _build(
     shapes: Mapping[str, tuple[int, ...]],
     n_labels: int,
     settings: Mapping[str, Any],
-    start: Start,
+    initializer: MemberInitializer,
 ) -> keras.Model:
-    def row_of(image: Any, column: str) -> Any:
-        told = settings["images"][column]
-        x = stages(Pixels(told["mean"], told["deviation"], dtype=start.dtype)(image), settings, start)
+    def build_branch(image: Any, column: str) -> Any:
+        channel_stats = settings["images"][column]
+        x = stages(
+            Pixels(channel_stats["mean"], channel_stats["deviation"], dtype=initializer.dtype)(image),
+            settings,
+            initializer,
+        )
         pool = keras.layers.Flatten if settings["pool"] == "flatten" else keras.layers.GlobalAveragePooling2D
-        return pool(dtype=start.dtype)(x)
+        return pool(dtype=initializer.dtype)(x)
 
-    return on_images(row_of, name, shapes, n_labels, settings, start)
+    return build_image_network(build_branch, name, shapes, n_labels, settings, initializer)
 
 
-def _plain_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+def _plain_stages(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
     for filters in settings["filters"]:
         for _ in range(settings["blocks"]):
-            x = _convolution(filters, settings["kernel"], start, has_bias=not settings["batch_norm"])(x)
+            x = _convolution(filters, settings["kernel"], initializer, has_bias=not settings["batch_norm"])(x)
             if settings["batch_norm"]:
-                x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
-            x = keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
+                x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
+            x = keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
         if min(x.shape[1:3]) >= MIN_EDGE:
-            x = keras.layers.MaxPooling2D(2, dtype=start.dtype)(x)
+            x = keras.layers.MaxPooling2D(2, dtype=initializer.dtype)(x)
     return x
 
 
-def _residual_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+def _residual_stages(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
     def active(x: Any) -> Any:
-        x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
-        return keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
+        x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
+        return keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
 
-    x = _stem(x, settings, start)
+    x = _stem(x, settings, initializer)
     for stage, filters in enumerate(settings["filters"]):
         for block in range(settings["blocks"]):
             stride = 2 if stage and not block and min(x.shape[1:3]) >= MIN_EDGE else 1
             inner = active(x)
             if stride > 1 or x.shape[-1] != filters:
-                x = _convolution(filters, 1, start, stride)(inner)
-            inner = _convolution(filters, settings["kernel"], start, stride)(inner)
-            inner = _convolution(filters, settings["kernel"], start)(active(inner))
-            x = keras.layers.Add(dtype=start.dtype)([x, inner])
+                x = _convolution(filters, 1, initializer, stride)(inner)
+            inner = _convolution(filters, settings["kernel"], initializer, stride)(inner)
+            inner = _convolution(filters, settings["kernel"], initializer)(active(inner))
+            x = keras.layers.Add(dtype=initializer.dtype)([x, inner])
     return active(x)
 
 
-def _convnext_stages(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+def _convnext_stages(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
     def normal(x: Any) -> Any:
-        return keras.layers.LayerNormalization(epsilon=1e-6, dtype=start.dtype)(x)
+        return keras.layers.LayerNormalization(epsilon=1e-6, dtype=initializer.dtype)(x)
 
     def dense(units: int, x: Any, gain: float = 2.0) -> Any:
-        initial = {"kernel_initializer": start.weights(gain), "bias_initializer": start.zeros()}
-        return keras.layers.Dense(units, dtype=start.dtype, **initial)(x)
+        initial = {"kernel_initializer": initializer.weights(gain), "bias_initializer": initializer.zeros()}
+        return keras.layers.Dense(units, dtype=initializer.dtype, **initial)(x)
 
     patch = max(1, min(4, 2 ** round(math.log2(min(x.shape[1:3]) / STEM_EDGE))))
-    x = normal(_convolution(settings["filters"][0], patch, start, patch, has_bias=True)(x))
+    x = normal(_convolution(settings["filters"][0], patch, initializer, patch, has_bias=True)(x))
     for stage, filters in enumerate(settings["filters"]):
         if stage:
             stride = 2 if min(x.shape[1:3]) >= MIN_EDGE else 1
-            x = _convolution(filters, stride, start, stride, has_bias=True)(normal(x))
+            x = _convolution(filters, stride, initializer, stride, has_bias=True)(normal(x))
         for _ in range(settings["blocks"]):
             inner = keras.layers.DepthwiseConv2D(
                 settings["kernel"],
                 padding="same",
-                depthwise_initializer=start.weights(),
-                bias_initializer=start.zeros(),
-                dtype=start.dtype,
+                depthwise_initializer=initializer.weights(),
+                bias_initializer=initializer.zeros(),
+                dtype=initializer.dtype,
             )(x)
             inner = dense(4 * filters, normal(inner))
-            inner = keras.layers.Activation("gelu", dtype=start.dtype)(inner)
+            inner = keras.layers.Activation("gelu", dtype=initializer.dtype)(inner)
             # a small last layer in place of a scale of its own: each block begins near the identity
-            x = keras.layers.Add(dtype=start.dtype)([x, dense(filters, inner, gain=0.01)])
+            x = keras.layers.Add(dtype=initializer.dtype)([x, dense(filters, inner, gain=0.01)])
     return normal(x)
 
 
-def _stem(x: Any, settings: Mapping[str, Any], start: Start) -> Any:
+def _stem(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
     """The first convolutions of a residual network, which halve a large image until its shorter edge is small."""
     filters, edge = settings["filters"][0], min(x.shape[1:3])
     n_halvings = max(0, min(2, round(math.log2(edge / STEM_EDGE))))
     if not n_halvings:
-        return _convolution(filters, settings["kernel"], start)(x)
+        return _convolution(filters, settings["kernel"], initializer)(x)
     for k in reversed(range(n_halvings)):
-        x = _convolution(max(filters // 2**k, 8), settings["kernel"], start, stride=2)(x)
+        x = _convolution(max(filters // 2**k, 8), settings["kernel"], initializer, stride=2)(x)
         if k:
-            x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
-            x = keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
+            x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
+            x = keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
     return x
 
 
-def _convolution(filters: int, kernel: int, start: Start, stride: int = 1, has_bias: bool = False) -> Any:
+def _convolution(
+    filters: int, kernel: int, initializer: MemberInitializer, stride: int = 1, has_bias: bool = False
+) -> Any:
     return keras.layers.Conv2D(
         filters,
         kernel,
         strides=stride,
         padding="same",
         use_bias=has_bias,
-        kernel_initializer=start.weights(),
-        bias_initializer=start.zeros(),
-        dtype=start.dtype,
+        kernel_initializer=initializer.weights(),
+        bias_initializer=initializer.zeros(),
+        dtype=initializer.dtype,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from manyhot.backend import keras
 
 
-class Start:
+class MemberInitializer:
     """Initial values for one member.
 
     Args:
@@ -23,35 +23,35 @@ class Start:
     def __init__(self, seed: int, output_bias: np.ndarray | None = None, dtype: str = "float32") -> None:
         self.dtype = dtype
         self.output_bias = output_bias
-        self.seed_of_draws = seed
+        self.member_seed = seed
         self._generator = np.random.default_rng([seed, 0x4D48])
 
     def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
         """Normal draws with variance gain / fan-in (He et al. 2015, arXiv 1502.01852, eq. 10; gain 2 for ReLU)."""
-        return _Drawn(self._generator, gain)
+        return _NormalInitializer(self._generator, gain)
 
-    def embeddings(self, stretch: float) -> keras.initializers.Initializer:
+    def embeddings(self, scale: float) -> keras.initializers.Initializer:
         """Normal draws for vectors (v, u) of words, of deviation 1/2 once they are stretched."""
-        return _Drawn(self._generator, 0.25 / stretch**2, fan_in=1)
+        return _NormalInitializer(self._generator, 0.25 / scale**2, fan_in=1)
 
-    def beside(self) -> Start:
+    def independent(self) -> MemberInitializer:
         """The same member's draws for something else than its network, unrelated to those."""
-        other = Start(self.seed_of_draws, None, self.dtype)
-        other._generator = np.random.default_rng([self.seed_of_draws, 0x5442])
-        return other
+        initializer = MemberInitializer(self.member_seed, None, self.dtype)
+        initializer._generator = np.random.default_rng([self.member_seed, 0x5442])
+        return initializer
 
     def table(self, shape: tuple[int, int]) -> np.ndarray:
         """Weights of a table (f, u) whose rows meet inputs of about unit length: normal, variance 1 / u."""
-        drawn = self._generator.standard_normal(shape, dtype=np.float32) / np.float32(math.sqrt(shape[1]))
-        return drawn.astype(self.dtype)
+        sample = self._generator.standard_normal(shape, dtype=np.float32) / np.float32(math.sqrt(shape[1]))
+        return sample.astype(self.dtype)
 
     def zeros(self) -> keras.initializers.Initializer:
         """Zeros."""
-        return _Given(None)
+        return _ConstantInitializer(None)
 
     def bias(self) -> keras.initializers.Initializer:
         """The output bias."""
-        return _Given(self.output_bias)
+        return _ConstantInitializer(self.output_bias)
 
     def reserve(self, n_weights: int) -> None:
         """Told how many weights a part of the network will have that draws its own."""
@@ -61,7 +61,7 @@ class Start:
         return int(self._generator.integers(2**31 - 1))
 
 
-class _Drawn(keras.initializers.Initializer):
+class _NormalInitializer(keras.initializers.Initializer):
     def __init__(self, generator: np.random.Generator, gain: float, fan_in: int | None = None) -> None:
         self.generator = generator
         self.gain = gain
@@ -75,7 +75,7 @@ class _Drawn(keras.initializers.Initializer):
         )
 
 
-class _Given(keras.initializers.Initializer):
+class _ConstantInitializer(keras.initializers.Initializer):
     def __init__(self, values: np.ndarray | None) -> None:
         self.values = values
 

@@ -91,20 +91,20 @@ class Dropout(keras.layers.Layer):
     def __init__(self, rate: float, seed: int, **settings: Any) -> None:
         super().__init__(**settings)
         self.rate = rate
-        self.dropped_of_256 = min(round(rate * 256), 255)
+        self.n_dropped_of_256 = min(round(rate * 256), 255)
         self.draws = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Units dropped and scaled while training, the input unchanged otherwise."""
-        if not training or self.dropped_of_256 == 0:
+        if not training or self.n_dropped_of_256 == 0:
             return inputs
-        scale = 256 / (256 - self.dropped_of_256)
-        return jnp.where(self.kept(inputs.shape), inputs * jnp.asarray(scale, inputs.dtype), 0)
+        scale = 256 / (256 - self.n_dropped_of_256)
+        return jnp.where(self.sample_mask(inputs.shape), inputs * jnp.asarray(scale, inputs.dtype), 0)
 
-    def kept(self, shape: Any) -> Any:
+    def sample_mask(self, shape: Any) -> Any:
         """A draw: bool, True where something stays."""
         key = jax.random.wrap_key_data(self.draws.next(), impl="threefry2x32")
-        return jax.random.bits(key, shape, "uint8") >= self.dropped_of_256
+        return jax.random.bits(key, shape, "uint8") >= self.n_dropped_of_256
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""
@@ -145,16 +145,16 @@ class Pixels(keras.layers.Layer):
     """
 
     def __init__(
-        self, mean: Sequence[float], deviation: Sequence[float], is_reversed: bool = False, **rest: Any
+        self, mean: Sequence[float], deviation: Sequence[float], is_reversed: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(**rest)
+        super().__init__(**kwargs)
         self.mean, self.deviation, self.is_reversed = list(mean), list(deviation), is_reversed
         self.autocast = False
 
     def call(self, inputs: Any) -> Any:
         """uint8 (b, h, w, c), or floats in the same range, -> floats of the layer's type."""
         dtype = self.compute_dtype
-        scaled = inputs.astype(dtype) * jnp.asarray([1 / (255 * one) for one in self.deviation], dtype)
+        scaled = inputs.astype(dtype) * jnp.asarray([1 / (255 * channel) for channel in self.deviation], dtype)
         scaled = scaled - jnp.asarray([m / d for m, d in zip(self.mean, self.deviation, strict=True)], dtype)
         return scaled[..., ::-1] if self.is_reversed else scaled
 
@@ -177,8 +177,8 @@ class Scaled(keras.layers.Layer):
         z / sqrt(1 + (z / 3)^2), the smooth clip of Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
     """
 
-    def __init__(self, clip: float, **rest: Any) -> None:
-        super().__init__(**rest)
+    def __init__(self, clip: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.clip = clip
 
     def build(self, input_shape: Any) -> None:

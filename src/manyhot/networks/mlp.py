@@ -8,123 +8,126 @@ from typing import Any
 from manyhot import validation
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.initialization import Start
+from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Bias, Dropout
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
 
 
 def build_mlp(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
     """A network of dense layers.
 
     Args:
         shapes: Shape of one row of each named input, `(features,)`.
         n_labels: Number of logits.
-        settings: `hidden` (units per layer), `activation`, `dropout` (share), `batch_norm` (bool), `tables` (names of
-            wide sparse inputs, of which the network takes the sum of table rows (first layer's units,) instead).
-        start: Where the weights begin.
+        settings: `hidden_layer_sizes` (units per layer), `activation`, `dropout` (share), `batch_norm` (bool), `tables`
+            (names of wide sparse inputs, of which the network takes the sum of table rows (first layer's units,)
+            instead).
+        initializer: Where the weights begin.
 
     Returns:
         A model from a dict of inputs (b, f) to logits (b, n_labels).
     """
-    inputs, x, bags = _trunk(shapes, first_units(n_labels, settings), settings, start)
+    inputs, x, bags = _trunk(shapes, first_units(n_labels, settings), settings, initializer)
     if x is not None:
-        x = logit_layer(x, n_labels, start)
-    logits = x if settings["hidden"] or not bags else _added(x, bags, start, start.bias())
+        x = logit_layer(x, n_labels, initializer)
+    logits = x if settings["hidden_layer_sizes"] or not bags else _add_bags(x, bags, initializer, initializer.bias())
     return keras.Model(inputs, logits, name="mlp")
 
 
-def build_trunk(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any], start: Start) -> keras.Model:
+def build_trunk(
+    shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any], initializer: MemberInitializer
+) -> keras.Model:
     """The same network without its last layer, for more labels than one array of logits could hold.
 
     Args:
         shapes: Shape of one row of each named input, `(features,)`.
-        settings: As for `build_mlp`; `hidden` has a layer at least.
-        start: Where the weights begin.
+        settings: As for `build_mlp`; `hidden_layer_sizes` has a layer at least.
+        initializer: Where the weights begin.
 
     Returns:
         A model from a dict of inputs (b, f) to the last hidden values (b, units).
     """
-    if not settings["hidden"]:
-        raise InputError("got no layer, expected layer sizes such as (512,)", argument="hidden")
-    inputs, x, _ = _trunk(shapes, settings["hidden"][0], settings, start)
+    if not settings["hidden_layer_sizes"]:
+        raise InputError("got no layer, expected layer sizes such as (512,)", argument="hidden_layer_sizes")
+    inputs, x, _ = _trunk(shapes, settings["hidden_layer_sizes"][0], settings, initializer)
     return keras.Model(inputs, x, name="trunk")
 
 
 def _trunk(
-    shapes: Mapping[str, tuple[int, ...]], units_of_tables: int, settings: Mapping[str, Any], start: Start
+    shapes: Mapping[str, tuple[int, ...]], table_units: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> tuple[dict[str, Any], Any, list[Any]]:
     """The inputs, the last hidden values (None where there is no layer and nothing dense), and the table inputs."""
     for name, shape in shapes.items():
         if len(shape) != 1:
             raise InputError(f"the network 'mlp' takes rows of features, got shape {shape} for {name!r}")
     tables = settings.get("tables", ())
-    taken = {name: (units_of_tables,) if name in tables else shape for name, shape in shapes.items()}
-    inputs = {name: keras.Input(shape, name=name, dtype=start.dtype) for name, shape in taken.items()}
+    input_shapes = {name: (table_units,) if name in tables else shape for name, shape in shapes.items()}
+    inputs = {name: keras.Input(shape, name=name, dtype=initializer.dtype) for name, shape in input_shapes.items()}
     bags = [inputs[name] for name in tables]
-    blocks = [one for name, one in inputs.items() if name not in tables]
+    blocks = [layer_input for name, layer_input in inputs.items() if name not in tables]
     x = None
     if blocks:
-        x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
-    return inputs, hidden_layers(x, bags, settings, start), bags
+        x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=initializer.dtype)(blocks)
+    return inputs, hidden_layers(x, bags, settings, initializer), bags
 
 
-def hidden_layers(x: Any, bags: list[Any], settings: Mapping[str, Any], start: Start) -> Any:
+def hidden_layers(x: Any, bags: list[Any], settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
     """The hidden layers that `settings` ask for.
 
     Args:
         x: Dense inputs (b, f), None for none.
         bags: Sums of table rows (b, units of the first layer), which are added to the first layer.
         settings: As for `build_mlp`.
-        start: Where the weights begin.
+        initializer: Where the weights begin.
 
     Returns:
         (b, units of the last layer), or x where there is no hidden layer.
     """
     activation = validation.one_of(ACTIVATIONS, activation=settings["activation"])
-    for k, units in enumerate(settings["hidden"]):
+    for k, units in enumerate(settings["hidden_layer_sizes"]):
         if x is not None:
             x = keras.layers.Dense(
                 units,
                 use_bias=not settings["batch_norm"],
-                kernel_initializer=start.weights(),
-                bias_initializer=start.zeros(),
-                dtype=start.dtype,
+                kernel_initializer=initializer.weights(),
+                bias_initializer=initializer.zeros(),
+                dtype=initializer.dtype,
             )(x)
         if k == 0 and bags:
-            x = _added(x, bags, start, None if settings["batch_norm"] else start.zeros())
+            x = _add_bags(x, bags, initializer, None if settings["batch_norm"] else initializer.zeros())
         if settings["batch_norm"]:
-            x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
-        x = keras.layers.Activation(activation, dtype=start.dtype)(x)
+            x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
+        x = keras.layers.Activation(activation, dtype=initializer.dtype)(x)
         if settings["dropout"] > 0:
-            x = Dropout(settings["dropout"], start.seed(), dtype=start.dtype)(x)
+            x = Dropout(settings["dropout"], initializer.seed(), dtype=initializer.dtype)(x)
     return x
 
 
-def logit_layer(x: Any, n_labels: int, start: Start) -> Any:
+def logit_layer(x: Any, n_labels: int, initializer: MemberInitializer) -> Any:
     """The last layer: (b, f) -> logits (b, l), which begin at the output bias."""
     return keras.layers.Dense(
         n_labels,
-        kernel_initializer=start.weights(gain=0.25),
-        bias_initializer=start.bias(),
-        dtype=start.dtype,
+        kernel_initializer=initializer.weights(gain=0.25),
+        bias_initializer=initializer.bias(),
+        dtype=initializer.dtype,
         name="logits",
     )(x)
 
 
 def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
     """Units of the first layer, which is what tables of wide sparse inputs add to."""
-    return settings["hidden"][0] if settings["hidden"] else n_labels
+    return settings["hidden_layer_sizes"][0] if settings["hidden_layer_sizes"] else n_labels
 
 
-def _added(x: Any, bags: list[Any], start: Start, bias: Any) -> Any:
+def _add_bags(x: Any, bags: list[Any], initializer: MemberInitializer, bias: Any) -> Any:
     """The first layer's sum over dense and table inputs; without dense ones it gets its bias here."""
     if x is not None:
-        return keras.layers.Add(dtype=start.dtype)([x, *bags])
-    total = bags[0] if len(bags) == 1 else keras.layers.Add(dtype=start.dtype)(bags)
-    return total if bias is None else Bias(bias, dtype=start.dtype)(total)
+        return keras.layers.Add(dtype=initializer.dtype)([x, *bags])
+    total = bags[0] if len(bags) == 1 else keras.layers.Add(dtype=initializer.dtype)(bags)
+    return total if bias is None else Bias(bias, dtype=initializer.dtype)(total)
 
 
 def mlp_weight_shapes(
@@ -138,8 +141,8 @@ def mlp_weight_shapes(
     """
     trainable, fixed = trunk_weight_shapes(shapes, settings)
     dense = _dense_widths(shapes, settings)
-    last = [(settings["hidden"][-1] if settings["hidden"] else sum(dense), n_labels)]
-    return [*trainable, *(last if settings["hidden"] or dense else []), (n_labels,)], fixed
+    last = [(settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else sum(dense), n_labels)]
+    return [*trainable, *(last if settings["hidden_layer_sizes"] or dense else []), (n_labels,)], fixed
 
 
 def trunk_weight_shapes(
@@ -148,7 +151,7 @@ def trunk_weight_shapes(
     """The shapes that `build_trunk` gives its weights, as `mlp_weight_shapes` tells them."""
     dense = _dense_widths(shapes, settings)
     trainable, fixed = hidden_shapes(sum(dense), settings)
-    return trainable[0 if dense or not settings["hidden"] else 1 :], fixed
+    return trainable[0 if dense or not settings["hidden_layer_sizes"] else 1 :], fixed
 
 
 def _dense_widths(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]) -> list[int]:
@@ -161,7 +164,7 @@ def hidden_shapes(
     """The shapes of the weights of `hidden_layers` on inputs of some width; as `mlp_weight_shapes`."""
     trainable: list[tuple[int, ...]] = []
     fixed: list[tuple[tuple[int, ...], str | None]] = []
-    for units in settings["hidden"]:
+    for units in settings["hidden_layer_sizes"]:
         trainable.append((width, units))
         if settings["batch_norm"]:
             trainable += [(units,), (units,)]

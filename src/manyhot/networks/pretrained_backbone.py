@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.backend import jax, precision
+from manyhot.backend import jax, use_dtype
 from manyhot.config.images import BACKBONES, DOWNLOADED
 from manyhot.errors import InputError
 from manyhot.networks import build_core, build_features, choose_layers
 from manyhot.networks.custom.cloning import first_line
 
 SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
-ON_CPU, ON_DEVICE = 8, 64
+CPU_BATCH_SIZE, DEVICE_BATCH_SIZE = 8, 64
 """Images in a batch: one size, so that what is made of an image does not depend on how many there are."""
 
 
@@ -30,7 +30,7 @@ class Backbone:
     """Makes a row of numbers of each image: the mean over places of the network's last layer.
 
     Args:
-        name: A key of `image_kinds.BACKBONES`.
+        name: A key of `images.BACKBONES`.
         trainable: Its weights that can learn, in Keras' order, float32.
         fixed: Its other weights.
         width: Numbers that it makes of an image.
@@ -64,20 +64,20 @@ class Backbone:
         Raises:
             InputError: Weights that make something else than finite numbers of an image.
         """
-        size = ON_CPU if jax.default_backend() == "cpu" else ON_DEVICE
-        found = []
-        with precision("float32"):
+        size = CPU_BATCH_SIZE if jax.default_backend() == "cpu" else DEVICE_BATCH_SIZE
+        outputs = []
+        with use_dtype("float32"):
             run = self._run(images.shape[1:3])
             for first in range(0, len(images), size):
-                part = images[first : first + size]
-                filled = np.zeros((size, *images.shape[1:]), np.uint8)
-                filled[: len(part)] = part
-                found.append(np.asarray(run(filled))[: len(part)])
-        rows = np.concatenate(found) if found else np.zeros((0, self.width), np.float32)
+                batch = images[first : first + size]
+                padded = np.zeros((size, *images.shape[1:]), np.uint8)
+                padded[: len(batch)] = batch
+                outputs.append(np.asarray(run(padded))[: len(batch)])
+        rows = np.concatenate(outputs) if outputs else np.zeros((0, self.width), np.float32)
         if not np.isfinite(rows).all():
             raise InputError(
                 f"the weights of {self.name} make NaN or infinity of an image; they are not those of such a network",
-                argument="image_settings",
+                argument="image_params",
             )
         return rows
 
@@ -97,7 +97,7 @@ def open_backbone(name: str, weights: str) -> Backbone:
     """A backbone with its weights.
 
     Args:
-        name: A key of `image_kinds.BACKBONES`.
+        name: A key of `images.BACKBONES`.
         weights: "imagenet", or a file of its weights without the last layer, as Keras saves them: `save_weights` of
             `keras.applications.X(include_top=False)`, the files that Keras itself downloads (`..._notop.h5`), or a
             model as `.keras`, of which only the weights are read.
@@ -105,17 +105,17 @@ def open_backbone(name: str, weights: str) -> Backbone:
     Raises:
         InputError: Weights that cannot be downloaded, no such file, or a file of something else.
     """
-    edge = BACKBONES[name].least_edge
-    with precision("float32"):
+    edge = BACKBONES[name].min_edge
+    with use_dtype("float32"):
         if weights == DOWNLOADED:
-            return _downloaded(name)
+            return _download_backbone(name)
         core = build_core(name, (edge, edge), "float32")
         path = Path(weights).expanduser()
         if not weights or not path.is_file() or not weights.endswith(SUFFIXES):
             raise InputError(
                 f"weights: got {weights!r}, expected 'imagenet', 'none', or a file of the weights of {name}, ending in "
                 f"{', '.join(SUFFIXES)}",
-                argument="image_settings",
+                argument="image_params",
             )
         try:
             with warnings.catch_warnings():
@@ -124,22 +124,23 @@ def open_backbone(name: str, weights: str) -> Backbone:
             kernels = [one for one in core.trainable_variables if len(one.shape) > 1]
             missing = [one.path for one in kernels if not np.asarray(one.value).any()]
         except Exception as error:  # h5py and Keras raise whatever a damaged file leads them to
-            raise _no_such_weights(path, name, first_line(error)) from None
+            raise _weights_error(path, name, first_line(error)) from None
         if missing:
-            raise _no_such_weights(path, name, f"{len(missing)} layers are missing, such as {missing[0]}")
-        return _of_core(name, core)
+            raise _weights_error(path, name, f"{len(missing)} layers are missing, such as {missing[0]}")
+        return _from_core(name, core)
 
 
-def _no_such_weights(path: Path, name: str, why: str) -> InputError:
+def _weights_error(path: Path, name: str, reason: str) -> InputError:
     return InputError(
-        f"weights: {path} does not hold the weights of {name} without its last layer ({why}); such a file is written "
-        f"by keras.applications.{BACKBONES[name].maker}(include_top=False).save_weights('x.weights.h5')",
-        argument="image_settings",
+        f"weights: {path} does not hold the weights of {name} without its last layer ({reason}); such a file is "
+        "written "
+        f"by keras.applications.{BACKBONES[name].constructor}(include_top=False).save_weights('x.weights.h5')",
+        argument="image_params",
     )
 
 
-def _downloaded(name: str) -> Backbone:
-    edge = BACKBONES[name].least_edge
+def _download_backbone(name: str) -> Backbone:
+    edge = BACKBONES[name].min_edge
     try:
         core = build_core(name, (edge, edge), "float32", weights=DOWNLOADED)
     except Exception as error:  # Keras raises a plain Exception where a download fails
@@ -147,12 +148,12 @@ def _downloaded(name: str) -> Backbone:
             f"weights: those of {name} could not be downloaded ({first_line(error)}); where there is no network, "
             "download that file elsewhere and say weights=FILE (or put it into ~/.keras/models), or say weights='none' "
             "to begin from nothing",
-            argument="image_settings",
+            argument="image_params",
         ) from None
-    return _of_core(name, core)
+    return _from_core(name, core)
 
 
-def _of_core(name: str, core: Any) -> Backbone:
-    kinds = (core.trainable_variables, core.non_trainable_variables)
-    trainable, fixed = ([np.asarray(variable.value) for variable in variables] for variables in kinds)
+def _from_core(name: str, core: Any) -> Backbone:
+    variable_groups = (core.trainable_variables, core.non_trainable_variables)
+    trainable, fixed = ([np.asarray(variable.value) for variable in variables] for variables in variable_groups)
     return Backbone(name, trainable, fixed, core.inner.output_shape[-1])

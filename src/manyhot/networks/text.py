@@ -1,6 +1,6 @@
 """The network for numbers of words: vectors that it learns, pooled, beside the dense features.
 
-Start reading at `build_words`.
+Start reading at `build_embedding_bag`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from manyhot import validation
 from manyhot.backend import keras
 from manyhot.config.text import POOLS
 from manyhot.errors import InputError
-from manyhot.networks.initialization import Start
+from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.mlp import hidden_layers, hidden_shapes, logit_layer
 from manyhot.networks.text_pooling import LabelAttention, WordDropout, WordMean
 
-STRETCH = 10.0
+EMBEDDING_SCALE = 10.0
 """A word's vector is so much times its weights: a step moves it by that much more, since it is met in few batches."""
 
 
-def build_words(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+def build_embedding_bag(
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
     """Word vectors pooled into rows of features, and hidden layers on them as in "mlp"; perhaps attention too.
 
@@ -31,7 +31,7 @@ def build_words(
         settings: As for `build_mlp`, without tables, and `vocabularies` (the one input that is numbers of words -> how
             many there are, 0 for padding among them), `units` (of a word's vector) and `pool`: "mean", or "attention",
             which adds logits that weigh the words for each label by itself. `dropout` drops whole words too.
-        start: Where the weights begin.
+        initializer: Where the weights begin.
 
     Returns:
         A model from a dict of inputs (b, f) float and (b, length) int32 to logits (b, n_labels).
@@ -45,40 +45,48 @@ def build_words(
     """
     if len(settings["vocabularies"]) != 1 or any(len(shape) != 1 for shape in shapes.values()):
         raise InputError(
-            "the network 'words' takes one input of numbers of words; say text='embeddings' for columns of text",
+            "the network 'embedding_bag' takes one input of numbers of words; say text='embeddings' for columns of "
+            "text",
             argument="network",
         )
     pool = validation.one_of(POOLS, pool=settings["pool"])
     ((name, n_numbers),) = settings["vocabularies"].items()
     inputs = {
-        one: keras.Input(shape, name=one, dtype="int32" if one == name else start.dtype)
-        for one, shape in shapes.items()
+        input_name: keras.Input(shape, name=input_name, dtype="int32" if input_name == name else initializer.dtype)
+        for input_name, shape in shapes.items()
     }
     words = inputs[name]
     if settings["dropout"] > 0:
-        words = WordDropout(settings["dropout"], start.seed(), dtype="int32")(words)
+        words = WordDropout(settings["dropout"], initializer.seed(), dtype="int32")(words)
     vectors = keras.layers.Embedding(
-        n_numbers, settings["units"], embeddings_initializer=start.embeddings(STRETCH), dtype=start.dtype
+        n_numbers,
+        settings["units"],
+        embeddings_initializer=initializer.embeddings(EMBEDDING_SCALE),
+        dtype=initializer.dtype,
     )(words)
-    vectors = keras.layers.Rescaling(STRETCH, dtype=start.dtype)(vectors)
-    blocks = [one for other, one in inputs.items() if other != name] + [WordMean(dtype=start.dtype)([vectors, words])]
-    x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=start.dtype)(blocks)
-    logits = logit_layer(hidden_layers(x, [], settings, start), n_labels, start)
+    vectors = keras.layers.Rescaling(EMBEDDING_SCALE, dtype=initializer.dtype)(vectors)
+    blocks = [block for other_name, block in inputs.items() if other_name != name] + [
+        WordMean(dtype=initializer.dtype)([vectors, words])
+    ]
+    x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=initializer.dtype)(blocks)
+    logits = logit_layer(hidden_layers(x, [], settings, initializer), n_labels, initializer)
     if pool == "attention":
-        attention = LabelAttention(n_labels, start.weights(gain=1.0), start.weights(gain=0.25), dtype=start.dtype)
-        logits = keras.layers.Add(dtype=start.dtype)([logits, attention([vectors, words])])
+        attention = LabelAttention(
+            n_labels, initializer.weights(gain=1.0), initializer.weights(gain=0.25), dtype=initializer.dtype
+        )
+        logits = keras.layers.Add(dtype=initializer.dtype)([logits, attention([vectors, words])])
     return keras.Model(inputs, logits, name="words")
 
 
-def words_weight_shapes(
+def embedding_bag_weight_shapes(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
 ) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
-    """The shapes that `build_words` gives its weights; as `mlp_weight_shapes`."""
+    """The shapes that `build_embedding_bag` gives its weights; as `mlp_weight_shapes`."""
     ((name, n_numbers),) = settings["vocabularies"].items()
     units = settings["units"]
     width = units + sum(shape[0] for other, shape in shapes.items() if other != name)
     trainable, fixed = hidden_shapes(width, settings)
-    last = settings["hidden"][-1] if settings["hidden"] else width
+    last = settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else width
     attention = [(units, n_labels), (units, n_labels)] if settings["pool"] == "attention" else []
     if settings["dropout"] > 0:
         fixed = [((2,), "uint32"), *fixed]

@@ -20,9 +20,9 @@ class WordDropout(Dropout):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Numbers of words int32 (b, length), some of them 0 while training."""
-        if not training or self.dropped_of_256 == 0:
+        if not training or self.n_dropped_of_256 == 0:
             return inputs
-        return jnp.where(self.kept(inputs.shape), inputs, 0)
+        return jnp.where(self.sample_mask(inputs.shape), inputs, 0)
 
 
 class WordMean(keras.layers.Layer):
@@ -46,30 +46,31 @@ class LabelAttention(keras.layers.Layer):
     Args:
         n_labels: Labels, l.
         queries: What the queries (u, l) begin with.
-        answers: What the answers (u, l) begin with.
+        values: What the answers (u, l) begin with.
     """
 
-    def __init__(self, n_labels: int, queries: Any, answers: Any, **settings: Any) -> None:
+    def __init__(self, n_labels: int, queries: Any, values: Any, **settings: Any) -> None:
         super().__init__(**settings)
         self.n_labels = n_labels
-        self.initializers = {"queries": queries, "answers": answers}
+        self.initializers = {"queries": queries, "answers": values}
 
     def build(self, input_shape: Any) -> None:
         """Two matrices (u, l)."""
         shape = (input_shape[0][-1], self.n_labels)
-        self.queries, self.answers = (
-            self.add_weight(shape=shape, initializer=one, name=name) for name, one in self.initializers.items()
+        self.queries, self.values = (
+            self.add_weight(shape=shape, initializer=initializer, name=name)
+            for name, initializer in self.initializers.items()
         )
 
     def call(self, inputs: Any) -> Any:
         """Vectors (b, length, u) and numbers int32 (b, length) -> (b, l); zeros where there is no word."""
         vectors, words = inputs
         is_word = (words > 0)[:, :, None]
-        found = jnp.where(is_word, vectors @ self.queries.value, -jnp.inf)
-        highest = jax.lax.stop_gradient(jnp.where(is_word.any(axis=1), found.max(axis=1), 0))
-        weights = jnp.exp(found - highest[:, None])
+        scores = jnp.where(is_word, vectors @ self.queries.value, -jnp.inf)
+        max_scores = jax.lax.stop_gradient(jnp.where(is_word.any(axis=1), scores.max(axis=1), 0))
+        weights = jnp.exp(scores - max_scores[:, None])
         total = jnp.maximum(weights.sum(axis=1), jnp.finfo(vectors.dtype).tiny)
-        return (weights * (vectors @ self.answers.value)).sum(axis=1) / total
+        return (weights * (vectors @ self.values.value)).sum(axis=1) / total
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """(b, l)."""

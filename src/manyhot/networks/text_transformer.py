@@ -20,9 +20,9 @@ from manyhot.errors import InputError
 
 jnp = jax.numpy
 
-BATCHES = (4, 32)
+BATCH_SIZES = (4, 32)
 """Texts in one call of the compiled program; fewer are filled up."""
-SHORTEST = 16
+MIN_LENGTH = 16
 """Texts are padded to this many pieces, or to twice, four times ... as many."""
 INSTALL = "pip install 'manyhot[pretrained]' && pip install --no-deps keras-hub"
 
@@ -44,64 +44,64 @@ def preset_function(folder: str | os.PathLike[str], max_tokens: int) -> Callable
     if not folder or not Path(folder).expanduser().is_dir():
         raise InputError(
             f"got {os.fspath(folder)!r}, expected the folder of a keras-hub preset: "
-            "text_settings={'preset': 'FOLDER'} (--text-settings preset=FOLDER)",
-            argument="text_settings",
+            "text_params={'preset': 'FOLDER'} (--text-params preset=FOLDER)",
+            argument="text_params",
         )
     try:
-        hub = importlib.import_module("keras_hub")
+        keras_hub = importlib.import_module("keras_hub")
     except ImportError as error:
         raise InputError(
             f"text='pretrained' needs keras-hub without TensorFlow ({error}); install it with: {INSTALL}",
             argument="text",
         ) from None
-    place = str(Path(folder).expanduser())
+    path = str(Path(folder).expanduser())
     try:
-        backbone = hub.models.Backbone.from_preset(place)
-        preprocessor = hub.models.TextClassifierPreprocessor.from_preset(place, sequence_length=max_tokens)
+        backbone = keras_hub.models.Backbone.from_preset(path)
+        preprocessor = keras_hub.models.TextClassifierPreprocessor.from_preset(path, sequence_length=max_tokens)
     except Exception as error:  # keras-hub raises whatever its parts raise
         raise InputError(
-            f"{place} holds no preset of a transformer for texts that keras-hub can read: {error}",
-            argument="text_settings",
+            f"{path} holds no preset of a transformer for texts that keras-hub can read: {error}",
+            argument="text_params",
         ) from None
     weights = [variable.value for variable in (*backbone.trainable_variables, *backbone.non_trainable_variables)]
-    run = jax.jit(partial(_means, backbone))
+    run = jax.jit(partial(_mean_vectors, backbone))
     return partial(_features, preprocessor, run, weights)
 
 
 def _features(preprocessor: Any, run: Callable, weights: list[Any], texts: list[str]) -> np.ndarray:
-    told = preprocessor(texts)
-    pieces = {name: np.asarray(array) for name, array in (told[0] if isinstance(told, tuple) else told).items()}
+    tokens = preprocessor(texts)
+    pieces = {name: np.asarray(array) for name, array in (tokens[0] if isinstance(tokens, tuple) else tokens).items()}
     counts, longest = pieces["padding_mask"].sum(axis=1), pieces["padding_mask"].shape[1]
-    lengths = np.array([_length(int(count), longest) for count in counts])
-    found: dict[int, np.ndarray] = {}
+    lengths = np.array([_padded_length(int(count), longest) for count in counts])
+    features: dict[int, np.ndarray] = {}
     for length in np.unique(lengths).tolist():
-        alike = np.flatnonzero(lengths == length)
-        for first in range(0, len(alike), BATCHES[-1]):
-            rows = alike[first : first + BATCHES[-1]]
-            size = next(size for size in BATCHES if size >= len(rows))
+        same_length = np.flatnonzero(lengths == length)
+        for first in range(0, len(same_length), BATCH_SIZES[-1]):
+            rows = same_length[first : first + BATCH_SIZES[-1]]
+            size = next(size for size in BATCH_SIZES if size >= len(rows))
             padded = np.pad(rows, (0, size - len(rows)), mode="edge")
             means = np.asarray(run(weights, {name: array[padded, :length] for name, array in pieces.items()}))
-            found |= dict(zip(rows.tolist(), means, strict=False))
-    return np.stack([found[row] for row in range(len(texts))])
+            features |= dict(zip(rows.tolist(), means, strict=False))
+    return np.stack([features[row] for row in range(len(texts))])
 
 
-def _length(count: int, longest: int) -> int:
+def _padded_length(count: int, longest: int) -> int:
     """The padded length of a text, of its own pieces alone."""
-    length = SHORTEST
+    length = MIN_LENGTH
     while length < count:
         length *= 2
     return min(length, longest)
 
 
-def _means(backbone: Any, weights: list[Any], pieces: dict[str, jax.Array]) -> jax.Array:
+def _mean_vectors(backbone: Any, weights: list[Any], pieces: dict[str, jax.Array]) -> jax.Array:
     """Texts one by one in one program, so that none meets another's numbers: (k, d)."""
     n_trainable = len(backbone.trainable_variables)
 
-    def one(piece: dict[str, jax.Array]) -> jax.Array:
+    def encode_text(piece: dict[str, jax.Array]) -> jax.Array:
         inputs = {name: array[None] for name, array in piece.items()}
-        made, _ = backbone.stateless_call(weights[:n_trainable], weights[n_trainable:], inputs, training=False)
-        vectors = (made["sequence_output"] if isinstance(made, dict) else made)[0].astype("float32")
+        outputs, _ = backbone.stateless_call(weights[:n_trainable], weights[n_trainable:], inputs, training=False)
+        vectors = (outputs["sequence_output"] if isinstance(outputs, dict) else outputs)[0].astype("float32")
         is_piece = inputs["padding_mask"][0].astype("float32")
         return (vectors * is_piece[:, None]).sum(axis=0) / jnp.maximum(is_piece.sum(), 1)
 
-    return jax.lax.map(one, pieces)
+    return jax.lax.map(encode_text, pieces)

@@ -10,12 +10,12 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.initialization import Start
+from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Bias, Dropout, Pixels
 
 
 def build_unet(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], start: Start
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
     """Stages of convolutions that halve height and width, and as many that double them again.
 
@@ -31,7 +31,7 @@ def build_unet(
         settings: `images` (name of the input -> mean and deviation of its channels), `filters` (of each stage),
             `blocks` (convolutions of a stage), `kernel` (edge of a filter), `patch`, `activation`, and `dropout` (of
             what the lowest stage gives). Others are not looked at.
-        start: Where the weights begin.
+        initializer: Where the weights begin.
 
     Returns:
         A model from a dict of inputs, uint8 (b, h, w, c), to logits (b, h, w, n_labels).
@@ -46,30 +46,34 @@ def build_unet(
     images, patch, factor = settings["images"], settings["patch"], edge_factor(settings)
     if len(images) != 1 or len(shapes) != 1:
         raise InputError("the network 'unet' takes one column of images and nothing beside it", argument="network")
-    ((name, told),) = images.items()
+    ((name, channel_stats),) = images.items()
     height, width, channels = shapes[name]
     if height % factor or width % factor:
-        raise InputError(f"got {height} x {width} pixels, expected multiples of {factor}", argument="image_settings")
+        raise InputError(f"got {height} x {width} pixels, expected multiples of {factor}", argument="image_params")
     inputs = keras.Input(shapes[name], name=name, dtype="uint8")
-    x = Pixels(told["mean"], told["deviation"], dtype=start.dtype)(inputs)
-    x = _together(x, (height, width, channels), patch, start)
-    seen = []
+    x = Pixels(channel_stats["mean"], channel_stats["deviation"], dtype=initializer.dtype)(inputs)
+    x = _space_to_depth(x, (height, width, channels), patch, initializer)
+    skips = []
     for stage, filters in enumerate(settings["filters"]):
         if stage:
-            seen.append(x)
-            x = _halved(x, start)
-        x = _convolutions(x, filters, settings, start)
+            skips.append(x)
+            x = _max_pool(x, initializer)
+        x = _convolutions(x, filters, settings, initializer)
     if settings["dropout"] > 0:
-        x = Dropout(settings["dropout"], start.seed(), dtype=start.dtype)(x)
-    for filters, beside in zip(settings["filters"][-2::-1], seen[::-1], strict=True):
-        x = keras.layers.UpSampling2D(2, dtype=start.dtype)(_convolution(x, filters, 1, settings, start))
-        x = keras.layers.Concatenate(dtype=start.dtype)([beside, x])
-        x = _convolutions(x, filters, settings, start)
+        x = Dropout(settings["dropout"], initializer.seed(), dtype=initializer.dtype)(x)
+    for filters, skip in zip(settings["filters"][-2::-1], skips[::-1], strict=True):
+        x = keras.layers.UpSampling2D(2, dtype=initializer.dtype)(_convolution(x, filters, 1, settings, initializer))
+        x = keras.layers.Concatenate(dtype=initializer.dtype)([skip, x])
+        x = _convolutions(x, filters, settings, initializer)
     x = keras.layers.Conv2D(
-        n_labels * patch**2, 1, use_bias=False, kernel_initializer=start.weights(gain=0.25), dtype=start.dtype
+        n_labels * patch**2,
+        1,
+        use_bias=False,
+        kernel_initializer=initializer.weights(gain=0.25),
+        dtype=initializer.dtype,
     )(x)
-    x = _apart(x, (height, width, n_labels), patch, start)
-    return keras.Model({name: inputs}, Bias(start.bias(), dtype=start.dtype, name="logits")(x), name="unet")
+    x = _depth_to_space(x, (height, width, n_labels), patch, initializer)
+    return keras.Model({name: inputs}, Bias(initializer.bias(), dtype=initializer.dtype, name="logits")(x), name="unet")
 
 
 def edge_factor(settings: Mapping[str, Any]) -> int:
@@ -77,42 +81,47 @@ def edge_factor(settings: Mapping[str, Any]) -> int:
     return int(settings["patch"] * 2 ** (len(settings["filters"]) - 1))
 
 
-def _convolutions(x: Any, filters: int, settings: Mapping[str, Any], start: Start) -> Any:
+def _convolutions(x: Any, filters: int, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
     for _ in range(settings["blocks"]):
-        x = _convolution(x, filters, settings["kernel"], settings, start)
+        x = _convolution(x, filters, settings["kernel"], settings, initializer)
     return x
 
 
-def _convolution(x: Any, filters: int, kernel: int, settings: Mapping[str, Any], start: Start) -> Any:
+def _convolution(x: Any, filters: int, kernel: int, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
     x = keras.layers.Conv2D(
-        filters, kernel, padding="same", use_bias=False, kernel_initializer=start.weights(), dtype=start.dtype
+        filters,
+        kernel,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=initializer.weights(),
+        dtype=initializer.dtype,
     )(x)
-    x = BatchNormalization(momentum=0.95, dtype=start.dtype)(x)
-    return keras.layers.Activation(settings["activation"], dtype=start.dtype)(x)
+    x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
+    return keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
 
 
-def _halved(x: Any, start: Start) -> Any:
+def _max_pool(x: Any, initializer: MemberInitializer) -> Any:
     """The largest of each 2 x 2; as a maximum over axes, whose gradient is quick on a CPU."""
     height, width, channels = x.shape[1:]
-    pairs = keras.layers.Reshape((height // 2, 2, width // 2, 2, channels), dtype=start.dtype)(x)
+    pairs = keras.layers.Reshape((height // 2, 2, width // 2, 2, channels), dtype=initializer.dtype)(x)
     return keras.ops.max(pairs, axis=(2, 4))
 
 
-def _together(x: Any, shape: tuple[int, int, int], patch: int, start: Start) -> Any:
+def _space_to_depth(x: Any, shape: tuple[int, int, int], patch: int, initializer: MemberInitializer) -> Any:
     """Squares of pixels -> one place with all their channels."""
     if patch == 1:
         return x
     height, width, channels = shape
-    x = keras.layers.Reshape((height // patch, patch, width // patch, patch, channels), dtype=start.dtype)(x)
-    x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=start.dtype)(x)
-    return keras.layers.Reshape((height // patch, width // patch, patch**2 * channels), dtype=start.dtype)(x)
+    x = keras.layers.Reshape((height // patch, patch, width // patch, patch, channels), dtype=initializer.dtype)(x)
+    x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=initializer.dtype)(x)
+    return keras.layers.Reshape((height // patch, width // patch, patch**2 * channels), dtype=initializer.dtype)(x)
 
 
-def _apart(x: Any, shape: tuple[int, int, int], patch: int, start: Start) -> Any:
-    """What `_together` does, the other way round."""
+def _depth_to_space(x: Any, shape: tuple[int, int, int], patch: int, initializer: MemberInitializer) -> Any:
+    """What `_space_to_depth` does, the other way round."""
     if patch == 1:
         return x
     height, width, channels = shape
-    x = keras.layers.Reshape((height // patch, width // patch, patch, patch, channels), dtype=start.dtype)(x)
-    x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=start.dtype)(x)
-    return keras.layers.Reshape(shape, dtype=start.dtype)(x)
+    x = keras.layers.Reshape((height // patch, width // patch, patch, patch, channels), dtype=initializer.dtype)(x)
+    x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=initializer.dtype)(x)
+    return keras.layers.Reshape(shape, dtype=initializer.dtype)(x)

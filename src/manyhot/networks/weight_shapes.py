@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.backend import keras, precision
+from manyhot.backend import keras, use_dtype
 from manyhot.networks.custom.cloning import ZeroInitializer
-from manyhot.networks.initialization import Start
+from manyhot.networks.initialization import MemberInitializer
 
 WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]
 
 
-class Counted(Start):
+class BudgetedInitializer(MemberInitializer):
     """A start of zeros that refuses to begin more weights than a file holds.
 
     Args:
@@ -24,31 +24,31 @@ class Counted(Start):
 
     def __init__(self, n_elements: int, dtype: str) -> None:
         super().__init__(0, None, dtype)
-        self._blank = ZeroInitializer()
-        self._blank.left = [n_elements]
+        self._zeros = ZeroInitializer()
+        self._zeros.remaining = [n_elements]
 
     def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
         """Zeros."""
-        return self._blank
+        return self._zeros
 
     def embeddings(self, stretch: float) -> keras.initializers.Initializer:
         """Zeros."""
-        return self._blank
+        return self._zeros
 
     def zeros(self) -> keras.initializers.Initializer:
         """Zeros."""
-        return self._blank
+        return self._zeros
 
     def reserve(self, n_weights: int) -> None:
         """Refuses what the file cannot hold."""
-        self._blank.take(n_weights)
+        self._zeros.consume(n_weights)
 
     def bias(self) -> keras.initializers.Initializer:
         """Zeros."""
-        return self._blank
+        return self._zeros
 
 
-def built_shapes(build: Callable[[Start], Any], n_elements: int, dtype: str) -> WeightShapes:
+def infer_weight_shapes(build: Callable[[MemberInitializer], Any], n_elements: int, dtype: str) -> WeightShapes:
     """The shapes of the weights of what a builder makes.
 
     Args:
@@ -62,8 +62,8 @@ def built_shapes(build: Callable[[Start], Any], n_elements: int, dtype: str) -> 
     Raises:
         InputError: More weights.
     """
-    with precision(dtype):
-        network = build(Counted(n_elements, dtype))
-    kinds = [(tuple(v.shape), str(np.dtype(str(v.dtype)))) for v in network.non_trainable_variables]
-    fixed = [(shape, None if kind == dtype else kind) for shape, kind in kinds]
+    with use_dtype(dtype):
+        network = build(BudgetedInitializer(n_elements, dtype))
+    shapes_and_dtypes = [(tuple(v.shape), str(np.dtype(str(v.dtype)))) for v in network.non_trainable_variables]
+    fixed = [(shape, None if weight_dtype == dtype else weight_dtype) for shape, weight_dtype in shapes_and_dtypes]
     return [tuple(v.shape) for v in network.trainable_variables], fixed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.backend import precision
+from manyhot.backend import use_dtype
 from manyhot.config.images import BACKBONES
 from manyhot.encoders import Encoder, TableEncoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
@@ -14,25 +14,25 @@ from manyhot.networks.pretrained_backbone import Backbone
 from manyhot.persistence.container import DocumentReader
 
 
-def read_backbone(reader: DocumentReader, encoder: Encoder, is_kept: bool) -> None:
+def read_backbone(reader: DocumentReader, encoder: Encoder, is_cached: bool) -> None:
     """Hand the encoder the backbone that its file holds, if it needs one.
 
     Args:
         reader: The document and the arrays; "encoder/backbone....".
         encoder: The encoder that was read.
-        is_kept: Whether what the backbone makes of images is kept on disk.
+        is_cached: Whether what the backbone makes of images is kept on disk.
 
     Raises:
         BundleError: Weights of another shape than the backbone's.
     """
-    if not isinstance(encoder, TableEncoder) or not encoder.looks.is_frozen:
+    if not isinstance(encoder, TableEncoder) or not encoder.images.is_frozen:
         return
-    name, prefix = encoder.looks.backbone, "encoder/backbone."
-    held = reader.array_names(prefix)
-    if sum(reader.any_array(one).size for one in held) != BACKBONES[name].n_weights:
+    name, prefix = encoder.images.backbone_name, "encoder/backbone."
+    names = reader.array_names(prefix)
+    if sum(reader.any_array(key).size for key in names) != BACKBONES[name].n_weights:
         raise BundleError(f"the file does not hold the weights of {name}")
-    edge = BACKBONES[name].least_edge
-    with precision("float32"):
+    edge = BACKBONES[name].min_edge
+    with use_dtype("float32"):
         core = build_core(name, (edge, edge), "float32")
     kinds = {"trainable": core.trainable_variables, "fixed": core.non_trainable_variables}
     trainable, fixed = (
@@ -42,6 +42,6 @@ def read_backbone(reader: DocumentReader, encoder: Encoder, is_kept: bool) -> No
         ]
         for kind, variables in kinds.items()
     )
-    if len(held) != len(trainable) + len(fixed):
+    if len(names) != len(trainable) + len(fixed):
         raise BundleError(f"the file holds more than the weights of {name}")
-    encoder.looks.attach(ImageFeatures(Backbone(name, trainable, fixed, core.inner.output_shape[-1]), is_kept))
+    encoder.images.attach(ImageFeatures(Backbone(name, trainable, fixed, core.inner.output_shape[-1]), is_cached))

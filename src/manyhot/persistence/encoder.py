@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.config.images import BACKBONES, FITS, MAX_EDGE
-from manyhot.data.samples import COLUMN_KINDS
+from manyhot.data.samples import COLUMN_TYPES
 from manyhot.encoders import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
 from manyhot.errors import BundleError
 from manyhot.persistence.container import DocumentReader
@@ -70,26 +70,25 @@ def _plain_spec(reader: DocumentReader) -> dict[str, Any]:
 
 def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
     names = reader.list_of_text("encoder.columns", is_unique=True)
-    column_kinds = reader.list_of_text("encoder.kinds", min_items=len(names), max_items=len(names))
-    for kind in column_kinds:
-        if kind not in COLUMN_KINDS:
+    column_types = reader.list_of_text("encoder.column_types", min_items=len(names), max_items=len(names))
+    for kind in column_types:
+        if kind not in COLUMN_TYPES:
             raise BundleError(f"there is no kind of column {kind[:100]!r}")
-    n_categories = column_kinds.count("categorical")
+    n_categories = column_types.count("categorical")
     records = reader.records("encoder.categories", n_categories, min_items=n_categories)
     levels = [record.list_of_text("levels", is_unique=True) for record in records]
-    rests = reader.list_of_integers("encoder.has_rest", 0, 1, min_items=n_categories, max_items=n_categories)
-    for listed in levels:
-        if listed != sorted(listed):
+    has_other = reader.list_of_integers("encoder.has_other", 0, 1, min_items=n_categories, max_items=n_categories)
+    for column_levels in levels:
+        if column_levels != sorted(column_levels):
             raise BundleError("levels of a column are not in order")
-    categories = [{"levels": listed} for listed in levels]
-    spec = {"columns": names, "kinds": column_kinds, "categories": categories, "has_rest": rests}
-    if reader.has("encoder.text"):
-        n_texts = column_kinds.count("text")
+    categories = [{"levels": column_levels} for column_levels in levels]
+    spec = {"columns": names, "column_types": column_types, "categories": categories, "has_other": has_other}
+    n_texts, n_images = column_types.count("text"), column_types.count("image")
+    if n_texts:
         spec["text"] = reader.mappings("encoder.text", n_texts, min_items=n_texts)  # checked by the encoders of texts
-    if reader.has("encoder.images"):
-        n_images = column_kinds.count("image")
+    if n_images:
         spec["images"] = [_image_spec(one) for one in reader.records("encoder.images", n_images, min_items=n_images)]
-    return spec, sum(kind in ("numeric", "boolean") for kind in column_kinds)
+    return spec, sum(kind in ("numeric", "boolean") for kind in column_types)
 
 
 def _image_spec(record: DocumentReader) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def _image_spec(record: DocumentReader) -> dict[str, Any]:
         name: record.list_of_numbers(name, low, 1.0, min_items=shape[2], max_items=shape[2])
         for name, low in (("mean", 0.0), ("deviation", 1e-6))
     }
-    backbone = {"backbone": record.text("backbone", choices=list(BACKBONES))} if record.has("backbone") else {}
+    backbone = {"backbone": record.text("backbone", choices=list(BACKBONES))} if "backbone" in record else {}
     if backbone and shape[2] != 3:
         raise BundleError("a backbone takes images in colour")
     return {"shape": shape, **numbers, "fit": record.text("fit", choices=FITS), **backbone}

@@ -17,7 +17,7 @@ from manyhot import engine
 from manyhot.data.labels import LabelSpace
 from manyhot.errors import BundleError, InputError
 from manyhot.models.extreme.config import extreme_config_from_dict
-from manyhot.models.extreme.model import ExtremeModel, trunk_of
+from manyhot.models.extreme.model import ExtremeModel, build_trunk_spec
 from manyhot.models.extreme.report import extreme_text
 from manyhot.models.network_spec import TrunkSpec
 from manyhot.persistence import container
@@ -25,7 +25,7 @@ from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.model_file import versions
 
-KIND = "many_labels"
+KIND = "extreme_multi_label"
 """Says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing."""
 MAX_LABELS = 2**26
 
@@ -35,13 +35,13 @@ def is_extreme(contents: Contents) -> bool:
     return contents.document.get("kind") == KIND
 
 
-def save(model: ExtremeModel, path: str | Path, reading: Mapping[str, Any]) -> None:
+def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any]) -> None:
     """Write a model into one file; a file there is replaced only when the new one is complete.
 
     Args:
         model: The model.
         path: Where to.
-        reading: How the training file was read.
+        read_options: How the training file was read.
 
     Raises:
         OutputError: The file cannot be written.
@@ -54,9 +54,9 @@ def save(model: ExtremeModel, path: str | Path, reading: Mapping[str, Any]) -> N
         "encoder": spec,
         "network": dict(model.network.settings),
         "threshold": model.threshold,
-        "plan": model.plan.to_dict(),
+        "config": model.config.to_dict(),
         "report": model.report,
-        "reading": dict(reading),
+        "read_options": dict(read_options),
         "versions": versions(),
     }
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
@@ -81,22 +81,22 @@ def construct(contents: Contents, path: str | Path) -> tuple[ExtremeModel, dict[
     reader = DocumentReader(contents.document, contents.arrays, path)
     try:
         model = _model(reader)
-        reading = reader.mapping("reading", max_items=1000)
+        read_options = reader.mapping("read_options", max_items=1000)
     except InputError as error:
         if isinstance(error, BundleError) and error.file is not None:
             raise
         raise BundleError(f"{error}; the file does not describe a model", file=path) from None
     reader.finish()
-    return model, reading
+    return model, read_options
 
 
 def _model(reader: DocumentReader) -> ExtremeModel:
     reader.text("kind", choices=[KIND])
     n_labels = reader.integer("n_labels", 1, MAX_LABELS)
     labels = _labels(reader, n_labels)
-    plan = extreme_config_from_dict(reader.mapping("plan"))
+    config = extreme_config_from_dict(reader.mapping("config"))
     encoder = read_encoder(reader)
-    spec = trunk_of(plan, encoder)
+    spec = build_trunk_spec(config, encoder)
     if reader.mapping("network") != spec.settings:
         raise BundleError("the network is not the one that its settings and its encoder make")
     return ExtremeModel(
@@ -106,7 +106,7 @@ def _model(reader: DocumentReader) -> ExtremeModel:
         _weights(reader, spec, n_labels),
         reader.array("labels/propensities", dtype=np.float64, shape=(n_labels,), low=np.finfo(float).tiny, high=1),
         reader.number("threshold", 0, 1),
-        plan,
+        config,
         _report(reader),
     )
 
@@ -114,11 +114,14 @@ def _model(reader: DocumentReader) -> ExtremeModel:
 def _weights(reader: DocumentReader, spec: TrunkSpec, n_labels: int) -> engine.ExtremeWeights:
     """The arrays, each of exactly the shape that the described network has."""
     trainable, fixed = spec.weight_shapes()
-    dtype = spec.precision
+    dtype = spec.dtype
     return engine.ExtremeWeights(
         [reader.array(f"network/trainable.{k}", dtype=dtype, shape=shape) for k, shape in enumerate(trainable)],
-        [reader.array(f"network/fixed.{k}", dtype=own or dtype, shape=shape) for k, (shape, own) in enumerate(fixed)],
-        reader.array("network/kernel", dtype=dtype, shape=(n_labels, spec.settings["hidden"][-1])),
+        [
+            reader.array(f"network/fixed.{k}", dtype=fixed_dtype or dtype, shape=shape)
+            for k, (shape, fixed_dtype) in enumerate(fixed)
+        ],
+        reader.array("network/kernel", dtype=dtype, shape=(n_labels, spec.settings["hidden_layer_sizes"][-1])),
         reader.array("network/bias", dtype=dtype, shape=(n_labels,)),
     )
 

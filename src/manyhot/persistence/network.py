@@ -21,11 +21,11 @@ from manyhot.config.images import (
     POOLS,
 )
 from manyhot.config.text import POOLS as WORD_POOLS
-from manyhot.config.training import CUSTOM, LOSSES, PRECISIONS
+from manyhot.config.training import CUSTOM, DTYPES, LOSSES
 from manyhot.encoders import Encoder
 from manyhot.errors import BundleError
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.networks import BUILDERS, WEIGHT_SHAPES, CustomNetwork, audit, built_shapes
+from manyhot.networks import BUILDERS, WEIGHT_SHAPES, CustomNetwork, check_allowlist, infer_weight_shapes
 from manyhot.persistence.container import DocumentReader
 from manyhot.persistence.encoder import MAX_UNITS
 
@@ -36,7 +36,7 @@ def read_network(
     reader: DocumentReader,
     encoder: Encoder,
     n_labels: int,
-    plan: tuple[str, str],
+    config: tuple[str, str],
     n_members: int,
     custom_objects: Mapping[str, Any],
     n_elements: int,
@@ -47,7 +47,7 @@ def read_network(
         reader: The document and the arrays.
         encoder: The encoder, which says what the network takes.
         n_labels: Number of logits.
-        plan: The plan's network and precision.
+        config: The config's network and precision.
         n_members: Members that have weights.
         custom_objects: Name -> class of the user's own that a Keras model in the file may name.
         n_elements: Numbers in all weights of the file.
@@ -55,40 +55,40 @@ def read_network(
     Raises:
         BundleError: Anything that `network_document` would not have written.
     """
-    name, precision = plan
+    name, dtype = config
     if name == CUSTOM:
-        network = _own_network(reader, encoder, n_labels, precision, custom_objects)
-        return network, _own_weights(reader, network, n_members, n_elements // n_members)
-    network = _network(reader, encoder, n_labels, precision)
+        network = _custom_network(reader, encoder, n_labels, dtype, custom_objects)
+        return network, _custom_weights(reader, network, n_members, n_elements // n_members)
+    network = _network(reader, encoder, n_labels, dtype)
     return network, _weights(reader, network, n_members, n_elements // n_members)
 
 
 def network_document(network: NetworkSpec) -> dict[str, Any]:
     """What a network is, as JSON values; its weights are arrays."""
-    if network.own is None:
+    if network.custom is None:
         settings = {name: value for name, value in network.settings.items() if name != "images"}
         widths = {name: shape[0] for name, shape in network.shapes.items() if len(shape) == 1}
-        described = {"name": network.name, "settings": settings}  # images have the shape that the encoder says
-        return {**described, "widths": widths} if widths else described
-    own = network.own
+        document = {"name": network.name, "settings": settings}  # images have the shape that the encoder says
+        return {**document, "widths": widths} if widths else document
+    custom = network.custom
     return {
         "name": network.name,
-        "config": own.config,
-        "inputs": [{"name": name, "shape": list(shape)} for name, shape in own.inputs],
-        "takes": own.takes,
-        "head": own.head,
-        "frozen": list(own.frozen),
-        "output": own.output,
-        "optimizer": own.optimizer,
-        "loss": own.loss,
+        "config": custom.config,
+        "inputs": [{"name": name, "shape": list(shape)} for name, shape in custom.inputs],
+        "input_format": custom.input_format,
+        "head": custom.head,
+        "frozen": list(custom.frozen),
+        "output": custom.output,
+        "optimizer": custom.optimizer,
+        "loss": custom.loss,
     }
 
 
-def _own_network(
+def _custom_network(
     reader: DocumentReader,
     encoder: Encoder,
     n_labels: int,
-    precision: str,
+    dtype: str,
     custom_objects: Mapping[str, Any],
 ) -> NetworkSpec:
     """A Keras model of the user's: its description is checked against the list before anything of it is built."""
@@ -99,91 +99,93 @@ def _own_network(
     )
     if dict(inputs) != encoder.shapes():
         raise BundleError(f"the network takes {dict(inputs)}, but the encoder gives {encoder.shapes()}")
-    own = CustomNetwork(
+    custom = CustomNetwork(
         config=reader.mapping("network.config"),
         inputs=inputs,
-        takes=reader.text("network.takes", choices=["tensor", "list", "dict"]),
+        input_format=reader.text("network.input_format", choices=["tensor", "list", "dict"]),
         n_labels=n_labels,
         head=reader.integer("network.head", -1, MAX_LAYERS),
         output=reader.text("network.output", choices=["sigmoid", "softmax", "linear"]),
-        optimizer=reader.mapping("network.optimizer") if reader.has("network.optimizer") else None,
-        loss=reader.text("network.loss", choices=list(LOSSES)) if reader.has("network.loss") else None,
+        optimizer=reader.mapping("network.optimizer") if "network.optimizer" in reader else None,
+        loss=reader.text("network.loss", choices=list(LOSSES)) if "network.loss" in reader else None,
         custom=dict(custom_objects),
         frozen=tuple(reader.list_of_integers("network.frozen", 0, MAX_LAYERS, max_items=MAX_LAYERS)),
     )
-    audit(own.optimizer, {})
-    return NetworkSpec(CUSTOM, {}, encoder.shapes(), n_labels, precision, own)
+    check_allowlist(custom.optimizer, {})
+    return NetworkSpec(CUSTOM, {}, encoder.shapes(), n_labels, dtype, custom)
 
 
-def _own_weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
-    assert network.own is not None
+def _custom_weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
+    assert network.custom is not None
     trainable, fixed = (
         [
             reader.array(f"network/{kind}.{k}", dtype=dtype, shape=(n_members, *shape))
-            for k, (shape, dtype) in enumerate(listed)
+            for k, (shape, dtype) in enumerate(shapes)
         ]
-        for kind, listed in network.own.audited_shapes(network.precision, n_elements).items()
+        for kind, shapes in network.custom.audited_shapes(network.dtype, n_elements).items()
     )
     return engine.Weights(trainable, fixed)
 
 
-def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, precision: str) -> NetworkSpec:
+def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, dtype: str) -> NetworkSpec:
     name = reader.text("network.name", choices=list(BUILDERS))
     settings = {
-        "hidden": reader.list_of_integers("network.settings.hidden", 1, MAX_UNITS, max_items=MAX_LAYERS),
+        "hidden_layer_sizes": reader.list_of_integers(
+            "network.settings.hidden_layer_sizes", 1, MAX_UNITS, max_items=MAX_LAYERS
+        ),
         "activation": reader.text("network.settings.activation"),
         "dropout": reader.number("network.settings.dropout", 0, 0.99),
         "batch_norm": reader.boolean("network.settings.batch_norm"),
     }
     settings["tables"] = reader.list_of_text("network.settings.tables", is_unique=True)
-    if name == "words":
+    if name == "embedding_bag":
         settings |= _word_settings(reader, encoder)
-    if (name in (*IMAGE_NETWORKS, *PIXEL_NETWORKS)) != bool(encoder.images):
-        raise BundleError(f"the network {name!r} does not fit {len(encoder.images)} columns of images")
+    if (name in (*IMAGE_NETWORKS, *PIXEL_NETWORKS)) != bool(encoder.image_scaling):
+        raise BundleError(f"the network {name!r} does not fit {len(encoder.image_scaling)} columns of images")
     if name == BACKBONE:
-        known = reader.text("network.settings.backbone", choices=list(BACKBONES))
+        backbone = reader.text("network.settings.backbone", choices=list(BACKBONES))
         is_tuned = reader.boolean("network.settings.is_tuned")
-        settings |= {"images": encoder.images, "backbone": known, "is_tuned": is_tuned}
-        least = BACKBONES[known].least_edge
-        if any(min(shape[:2]) < least or shape[2] != 3 for shape in encoder.shapes().values() if len(shape) == 3):
-            raise BundleError(f"the images are not such as {known} takes")
-    elif encoder.images:
+        settings |= {"images": encoder.image_scaling, "backbone": backbone, "is_tuned": is_tuned}
+        min_edge = BACKBONES[backbone].min_edge
+        if any(min(shape[:2]) < min_edge or shape[2] != 3 for shape in encoder.shapes().values() if len(shape) == 3):
+            raise BundleError(f"the images are not such as {backbone} takes")
+    elif encoder.image_scaling:
         settings |= _image_settings(reader, encoder, name in PIXEL_NETWORKS)
     if settings["tables"] != sorted(encoder.sparse):
         raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
     widths = {block: shape[0] for block, shape in encoder.shapes().items() if len(shape) == 1}
-    told = {block: reader.integer(f"network.widths.{block}", 0, MAX_UNITS) for block in widths}
-    if told != widths or precision not in PRECISIONS:
-        raise BundleError(f"the network takes {told} columns, but the encoder gives {widths}")
-    return NetworkSpec(name, settings, encoder.shapes(), n_labels, precision)
+    stored_widths = {block: reader.integer(f"network.widths.{block}", 0, MAX_UNITS) for block in widths}
+    if stored_widths != widths or dtype not in DTYPES:
+        raise BundleError(f"the network takes {stored_widths} columns, but the encoder gives {widths}")
+    return NetworkSpec(name, settings, encoder.shapes(), n_labels, dtype)
 
 
 def _word_settings(reader: DocumentReader, encoder: Encoder) -> dict[str, Any]:
-    known = encoder.vocabularies
-    told = {block: reader.integer(f"network.settings.vocabularies.{block}", 1, 2**31) for block in known}
-    if told != known or not known:
-        raise BundleError(f"the network knows {told} words, but the encoder gives {known}")
+    vocabularies = encoder.vocabularies
+    stored = {block: reader.integer(f"network.settings.vocabularies.{block}", 1, 2**31) for block in vocabularies}
+    if stored != vocabularies or not vocabularies:
+        raise BundleError(f"the network knows {stored} words, but the encoder gives {vocabularies}")
     units = reader.integer("network.settings.units", 1, MAX_UNITS)
-    return {"vocabularies": told, "units": units, "pool": reader.text("network.settings.pool", choices=WORD_POOLS)}
+    return {"vocabularies": stored, "units": units, "pool": reader.text("network.settings.pool", choices=WORD_POOLS)}
 
 
-def _image_settings(reader: DocumentReader, encoder: Encoder, is_pixels: bool) -> dict[str, Any]:
-    names = ("blocks", "kernel", "patch") if is_pixels else ("blocks", "kernel")
+def _image_settings(reader: DocumentReader, encoder: Encoder, is_per_pixel: bool) -> dict[str, Any]:
+    names = ("blocks", "kernel", "patch") if is_per_pixel else ("blocks", "kernel")
     ranges = {**NETWORK_SETTINGS, **PIXEL_SETTINGS}
     filters = NETWORK_SETTINGS["filters"]
     assert isinstance(filters, IntListField)
-    listed = reader.list_of_integers(
+    stored_filters = reader.list_of_integers(
         "network.settings.filters", filters.low, filters.high, min_items=1, max_items=max(filters.counts)
     )
     numbers = {
-        name: reader.integer(f"network.settings.{name}", one.low, one.high)
-        for name, one in ((name, ranges[name]) for name in names)
-        if isinstance(one, IntField)
+        name: reader.integer(f"network.settings.{name}", field.low, field.high)
+        for name, field in ((name, ranges[name]) for name in names)
+        if isinstance(field, IntField)
     }
-    if is_pixels:
-        return {"images": encoder.images, "filters": listed, **numbers}
+    if is_per_pixel:
+        return {"images": encoder.image_scaling, "filters": stored_filters, **numbers}
     pool = reader.text("network.settings.pool", choices=POOLS[1:])
-    return {"images": encoder.images, "filters": listed, **numbers, "pool": pool}
+    return {"images": encoder.image_scaling, "filters": stored_filters, **numbers, "pool": pool}
 
 
 def _weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
@@ -192,15 +194,15 @@ def _weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_ele
         trainable, fixed = WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
     else:
         build = partial(BUILDERS[network.name], network.shapes, network.n_labels, network.settings)
-        trainable, fixed = built_shapes(build, n_elements, network.precision)
+        trainable, fixed = infer_weight_shapes(build, n_elements, network.dtype)
     trainable = [*network.tables().values(), *trainable]
     return engine.Weights(
         [
-            reader.array(f"network/trainable.{k}", dtype=network.precision, shape=(n_members, *shape))
+            reader.array(f"network/trainable.{k}", dtype=network.dtype, shape=(n_members, *shape))
             for k, shape in enumerate(trainable)
         ],
         [
-            reader.array(f"network/fixed.{k}", dtype=dtype or network.precision, shape=(n_members, *shape))
+            reader.array(f"network/fixed.{k}", dtype=dtype or network.dtype, shape=(n_members, *shape))
             for k, (shape, dtype) in enumerate(fixed)
         ],
     )

@@ -1,7 +1,7 @@
 """Pictures of what a model of images answers: each row's answers, and the worst mistakes of each label.
 
 It fetches images, answers and maps of a trained model and hands them to image_sheets/ as plain values. Start reading at
-`picture_answers`, `picture_mistakes` and `picture_pixels`.
+`plot_predictions`, `plot_errors` and `plot_pixel_predictions`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from manyhot import validation
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.encoders import TableEncoder
-from manyhot.encoders.images.encoder import pictures
+from manyhot.encoders.images.encoder import iter_images
 from manyhot.errors import InputError
-from manyhot.explanation.explain import Explanation
+from manyhot.explanation.explain import Explanation, explain_rows
 from manyhot.explanation.image_maps import has_images
 from manyhot.models.model import Model
+from manyhot.models.prediction import predict_scores
 from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.reports import image_sheets
+from manyhot.reports.image_sheets import check_folder
 from manyhot.reports.image_sheets.mask_overlay import save_overlay
 
 LIMIT = 100
@@ -35,12 +38,12 @@ LONGEST_TILE_EDGE = 256
 
 
 def check_has_images(model: Model, argument: str = "X") -> None:
-    """Raises `InputError` for a model that looks at no images."""
+    """Raise `InputError` for a model without image columns."""
     if not has_images(model):
-        raise InputError("pictures are for images, and this model looks at none", argument=argument)
+        raise InputError("plots need images, and this model has no image column", argument=argument)
 
 
-def picture_answers(
+def plot_predictions(
     model: Model,
     features: pl.DataFrame,
     scores: np.ndarray,
@@ -58,28 +61,30 @@ def picture_answers(
         ids: What the rows are called.
         folder: Where to.
         first: The first row's number.
-        reasons: What `explained` tells of each row, to be drawn over its images; None for no such maps.
+        reasons: What `explain_rows` tells of each row, to be drawn over its images; None for no such maps.
 
     Returns:
         The files, one for each row; a row without scores has none.
     """
     rows = np.flatnonzero(np.isfinite(scores).all(axis=1)).tolist()
-    answers = model.decider.answers(np.nan_to_num(scores))
-    shown = _shown(model, features, rows, LONGEST_EDGE)
-    seen = [] if reasons is None else _seen(model, features[rows])
+    decisions = model.policy.decide(np.nan_to_num(scores))
+    display_images = _display_images(model, features, rows, LONGEST_EDGE)
+    input_images = [] if reasons is None else _network_inputs(model, features[rows])
     paths = []
-    for place, (k, *images) in enumerate(zip(rows, *shown, strict=True)):
+    for position, (k, *images) in enumerate(zip(rows, *display_images, strict=True)):
         maps = {}
-        for name, one in ({} if reasons is None else reasons[k]).items():
-            maps[model.labels.index(name)] = [(of[place], one.maps[column]) for column, of in seen]
-        told = (model.labels.names, scores[k], answers[k], model.decider.thresholds, maps)
+        for name, explanation in ({} if reasons is None else reasons[k]).items():
+            maps[model.labels.index(name)] = [
+                (column_images[position], explanation.maps[column]) for column, column_images in input_images
+            ]
+        sheet_values = (model.labels.names, scores[k], decisions[k], model.policy.thresholds, maps)
         path = folder / image_sheets.file_name(first + k, "" if ids[k] == str(first + k) else ids[k])
-        image_sheets.draw_answered(image_sheets.PredictionSheet(str(ids[k]), images, *told)).save(path)
+        image_sheets.draw_prediction(image_sheets.PredictionSheet(str(ids[k]), images, *sheet_values)).save(path)
         paths.append(path)
     return paths
 
 
-def picture_pixels(
+def plot_pixel_predictions(
     model: PixelModel, pictures: ImageSet, names: Sequence[str], folder: Path, first: int = 1
 ) -> Iterator[tuple[np.ndarray, Path]]:
     """A picture of each image with the labels of its pixels over it, as their answers are made.
@@ -94,14 +99,14 @@ def picture_pixels(
     Yields:
         The answers, bool (h, w, l), and the file.
     """
-    for k, scores in enumerate(model.each(pictures)):
-        answers = model.decided(scores)
+    for k, scores in enumerate(model.iterate_scores(pictures)):
+        predictions = model.decide(scores)
         path = folder / image_sheets.file_name(first + k, "" if names[k] == str(first + k) else names[k])
-        save_overlay(path, pictures[k], answers, model.labels.names)
-        yield answers, path
+        save_overlay(path, pictures[k], predictions, model.labels.names)
+        yield predictions, path
 
 
-def picture_mistakes(
+def plot_errors(
     model: Model, features: pl.DataFrame, targets: Targets, scores: np.ndarray, ids: Sequence[str], folder: Path
 ) -> dict[str, Path]:
     """A sheet for each label with its worst mistakes; labels without any have none.
@@ -117,48 +122,101 @@ def picture_mistakes(
     Returns:
         Label -> file.
     """
-    answers, thresholds = model.decider.answers(np.nan_to_num(scores)), model.decider.thresholds
+    decisions, thresholds = model.policy.decide(np.nan_to_num(scores)), model.policy.thresholds
     known = np.isfinite(scores) & (True if targets.known is None else np.asarray(targets.known))
-    holds = np.asarray(targets.values) > 0
+    is_positive = np.asarray(targets.values) > 0
     paths = {}
     for j, name in enumerate(model.labels.names):
-        found = image_sheets.worst(scores[:, j], answers[:, j], holds[:, j], known[:, j])
-        if not any(found):
+        worst_rows = image_sheets.worst(scores[:, j], decisions[:, j], is_positive[:, j], known[:, j])
+        if not any(worst_rows):
             continue
-        rows = [k for kind in found for k in kind[: image_sheets.MAX_TILES]]
-        images = next(iter(_shown(model, features, rows, LONGEST_TILE_EDGE)))
+        rows = [k for kind in worst_rows for k in kind[: image_sheets.MAX_TILES]]
+        images = next(iter(_display_images(model, features, rows, LONGEST_TILE_EDGE)))
         tiles = iter(
-            [image_sheets.Mistake(str(ids[k]), one, float(scores[k, j])) for k, one in zip(rows, images, strict=True)]
+            [
+                image_sheets.ErrorTile(str(ids[k]), image, float(scores[k, j]))
+                for k, image in zip(rows, images, strict=True)
+            ]
         )
-        kinds = [(tuple(islice(tiles, min(len(kind), image_sheets.MAX_TILES))), len(kind)) for kind in found]
+        kinds = [(tuple(islice(tiles, min(len(kind), image_sheets.MAX_TILES))), len(kind)) for kind in worst_rows]
         threshold = None if thresholds is None else float(thresholds[j])
         paths[name] = folder / image_sheets.file_name(j + 1, name, n_digits=3)
-        facts = (name, threshold, int(known[:, j].sum()))
-        image_sheets.draw_mistakes(image_sheets.ErrorSheet(*facts, *kinds[0], *kinds[1])).save(paths[name])
+        sheet_values = (name, threshold, int(known[:, j].sum()))
+        image_sheets.draw_errors(image_sheets.ErrorSheet(*sheet_values, *kinds[0], *kinds[1])).save(paths[name])
     return paths
 
 
-def _shown(model: Model, features: pl.DataFrame, rows: Sequence[int] | None, edge: int) -> list[Any]:
+def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int] | None, edge: int) -> list[Any]:
     """For each column of images an iterator over its images as people look at them."""
     encoder = model.encoder
     assert isinstance(encoder, TableEncoder)
-    return [pictures(features[name], rows=rows, longest_edge=edge) for name in encoder.image_columns]
+    return [iter_images(features[name], rows=rows, longest_edge=edge) for name in encoder.image_columns]
 
 
-def _seen(model: Model, features: pl.DataFrame) -> list[tuple[str, np.ndarray]]:
+def _network_inputs(model: Model, features: pl.DataFrame) -> list[tuple[str, np.ndarray]]:
     """Columns of images with what the network gets of them, uint8 (n, h, w, 3)."""
     encoder = model.encoder
     assert isinstance(encoder, TableEncoder)
-    found = zip(
-        encoder.image_columns, encoder.looks.pixels([features[name] for name in encoder.image_columns]), strict=True
+    blocks = zip(
+        encoder.image_columns, encoder.images.pixels([features[name] for name in encoder.image_columns]), strict=True
     )
-    return [(name, np.broadcast_to(block, (*block.shape[:3], 3))) for name, block in found]
+    return [(name, np.broadcast_to(block, (*block.shape[:3], 3))) for name, block in blocks]
 
 
 def row_names(X: Any, ids: Sequence[str] | None, n_rows: int) -> list[str]:
     """What the first rows are called: `ids`, else the ids of `Samples`, else their numbers from 1."""
-    own = X.ids_or_numbers() if isinstance(X, Samples) else np.arange(1, n_rows + 1)
-    names = own.tolist() if ids is None else list(ids)
+    default_names = X.row_ids() if isinstance(X, Samples) else np.arange(1, n_rows + 1)
+    names = default_names.tolist() if ids is None else list(ids)
     if len(names) < n_rows:
         raise InputError(f"{len(names)} ids for {n_rows} rows", argument="ids")
     return [str(name) for name in names[:n_rows]]
+
+
+class RowImages:
+    """Pictures of rows as a person hands them over.
+
+    Args:
+        model: A model of images.
+        X: The rows as they were handed over; `Samples` bring their ids.
+        features: The rows as the model's encoder takes them.
+        ids: Names of the rows; None for those of `Samples`, else their numbers from 1.
+        on_bad_image: "error", or "skip" to leave out rows whose images cannot be used.
+
+    Raises:
+        InputError: A model without images.
+    """
+
+    def __init__(self, model: Model, X: Any, features: Any, ids: Sequence[str] | None, on_bad_image: str) -> None:
+        check_has_images(model)
+        self.model, self.X, self.features, self.ids, self.on_bad_image = model, X, features, ids, on_bad_image
+
+    def plot_predictions(self, folder: str | Path, explain: bool, limit: int) -> list[Path]:
+        """A picture of each of the first rows.
+
+        Args:
+            folder: Where the files go; created if missing.
+            explain: Whether maps of what spoke for and against the predicted labels are drawn too.
+            limit: Rows that are drawn, 1 or more.
+        """
+        n_rows = min(validation.integer(limit=limit, low=1), self.features.shape[0])
+        names, explain = row_names(self.X, self.ids, n_rows), validation.boolean(explain=explain)
+        if isinstance(self.model, PixelModel):
+            if explain:
+                raise InputError("labels of pixels cannot be explained", argument="explain")
+            images = self.features.take(np.arange(n_rows))
+            return [path for _, path in plot_pixel_predictions(self.model, images, names, check_folder(folder))]
+        features = self.features[:n_rows]
+        scores = predict_scores(self.model, features, on_bad_image=self.on_bad_image)[0]
+        explanations = list(explain_rows(self.model, features, scores)) if explain else None
+        return plot_predictions(self.model, features, scores, names, check_folder(folder), reasons=explanations)
+
+    def plot_errors(self, targets: Targets, folder: str | Path) -> dict[str, Path]:
+        """A sheet of the worst errors of each label.
+
+        Args:
+            targets: Targets (n, l); what is unknown is no error.
+            folder: Where the files go; created if missing.
+        """
+        names = row_names(self.X, self.ids, self.features.shape[0])
+        scores = predict_scores(self.model, self.features, on_bad_image=self.on_bad_image)[0]
+        return plot_errors(self.model, self.features, targets, scores, names, check_folder(folder))

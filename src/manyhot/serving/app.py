@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from manyhot.serving.errors import RETRY_SECONDS, ApiError
 from manyhot.serving.middleware import Gate
 from manyhot.serving.model_card import model_card
-from manyhot.serving.openapi import description
+from manyhot.serving.openapi import openapi_document
 from manyhot.serving.pages import page_routes
 from manyhot.serving.predict_endpoint import Predict
 from manyhot.serving.prometheus import CONTENT_TYPE
@@ -44,16 +44,16 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
     endpoints = Endpoints(service, token is not None)
 
     @asynccontextmanager
-    async def life(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.start()
         yield
         await asyncio.to_thread(service.close)
 
     routes = [
-        *_of_a_model("/predict", Predict(service), POST),
-        *_of_a_model("/labels", endpoints.labels, GET),
-        *_of_a_model("/model", endpoints.model, GET),
-        *_of_a_model("/report", endpoints.report, GET),
+        *_model_routes("/predict", Predict(service), POST),
+        *_model_routes("/labels", endpoints.labels, GET),
+        *_model_routes("/model", endpoints.model, GET),
+        *_model_routes("/report", endpoints.report, GET),
         Route("/models", endpoints.models, methods=GET),
         Route("/health", endpoints.health, methods=GET),
         Route("/ready", endpoints.ready, methods=GET),
@@ -61,13 +61,13 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         Route("/openapi.json", endpoints.openapi, methods=GET),
         *page_routes(),
     ]
-    told = {HTTPException: _told_by_router, ApiError: _told}
-    app = Starlette(routes=routes, lifespan=life, exception_handlers=told)
+    handlers = {HTTPException: _routing_error_response, ApiError: _error_response}
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Gate(app, service, token, hosts)
 
 
-def _of_a_model(path: str, endpoint: Endpoint, methods: list[str]) -> list[Route]:
+def _model_routes(path: str, endpoint: Endpoint, methods: list[str]) -> list[Route]:
     """The routes to something that each model has: of the first one, and of each by its name."""
     return [Route(prefix + path, endpoint, methods=methods) for prefix in ("", "/models/{name}")]
 
@@ -95,12 +95,12 @@ class Endpoints:
 
     async def report(self, request: Request) -> Response:
         """The report as a page."""
-        return await self.reports.answer(self.service.model(request.path_params.get("name")))
+        return await self.reports.respond(self.service.model(request.path_params.get("name")))
 
     async def models(self, request: Request) -> Response:
         """The models by name."""
         names = list(self.service.models)
-        return _json({"models": names, "first": names[0]})
+        return _json({"models": names, "default": names[0]})
 
     async def health(self, request: Request) -> Response:
         """Whether the process lives."""
@@ -119,7 +119,7 @@ class Endpoints:
 
     async def openapi(self, request: Request) -> Response:
         """The description of all this."""
-        return _json(description(list(self.service.models.values()), self.has_token))
+        return _json(openapi_document(list(self.service.models.values()), self.has_token))
 
 
 def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -127,13 +127,13 @@ def _json(document: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(content, status, headers, "application/json")
 
 
-async def _told_by_router(request: Request, error: Exception) -> Response:
+async def _routing_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = {404: "there is nothing at this address; /openapi.json says what there is", 405: "another method is needed"}
-    message = words.get(error.status_code, error.detail)
-    return await _told(request, ApiError(error.status_code, message, headers=error.headers))
+    messages = {404: "not found; see /openapi.json for the addresses", 405: "method not allowed"}
+    message = messages.get(error.status_code, error.detail)
+    return await _error_response(request, ApiError(error.status_code, message, headers=error.headers))
 
 
-async def _told(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return Response(error.content(), error.status, error.headers, "application/json")
+    return Response(error.to_json(), error.status, error.headers, "application/json")

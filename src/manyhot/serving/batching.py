@@ -2,8 +2,8 @@
 
 It knows named arrays and what scores them, nothing of HTTP, JSON or labels. While a batch is computed the next one
 gathers by itself; only where the last one had several requests does the thread wait for as many again, a fraction of a
-millisecond. Whoever has several requests in hand can have them scored at once: `Batches.together`. Start reading at
-`Batches.run`.
+millisecond. Whoever has several requests in hand can have them scored at once: `Batches.score_together`. Start reading
+at `Batches.run`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import numpy as np
 import scipy.sparse as sp
 
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
-Score = Callable[[Blocks], tuple[np.ndarray, ...]]
+ScoreFunction = Callable[[Blocks], tuple[np.ndarray, ...]]
 """Named features (n, ...) -> arrays (n, ...) that belong to the rows."""
 
-PATIENCE_SECONDS = 0.0003
+MAX_WAIT_SECONDS = 0.0003
 """How long a batch waits for more requests, where the last one had more."""
 
 
-Found = tuple[np.ndarray, ...]
-Future = asyncio.Future[Found] | concurrent.futures.Future[Found]
+ScoreArrays = tuple[np.ndarray, ...]
+Future = asyncio.Future[ScoreArrays] | concurrent.futures.Future[ScoreArrays]
 
 
 class Job(NamedTuple):
@@ -47,29 +47,31 @@ class Job(NamedTuple):
     loop: asyncio.AbstractEventLoop | None
 
 
-Result = tuple[Job, Found | Exception]
+Result = tuple[Job, ScoreArrays | Exception]
 
 
 class Batches:
     """A queue of rows and the thread that works it off.
 
     Args:
-        score: What is done with a batch; called in the thread, and in those that call `together`.
+        score: What is done with a batch; called in the thread, and in those that call `score_together`.
         max_rows: Rows of a batch; a job may have no more.
-        note: Called with the rows of each batch.
+        on_batch: Called with the rows of each batch.
 
     """
 
-    def __init__(self, score: Score, max_rows: int, note: Callable[[int], None] = lambda n_rows: None) -> None:
-        self.score, self.max_rows, self.note = score, max_rows, note
-        self._n_last = 1
+    def __init__(
+        self, score: ScoreFunction, max_rows: int, on_batch: Callable[[int], None] = lambda n_rows: None
+    ) -> None:
+        self.score, self.max_rows, self.on_batch = score, max_rows, on_batch
+        self._n_last_jobs = 1
         self._waiting: deque[Job] = deque()
-        self._changed = threading.Condition()
+        self._condition = threading.Condition()
         self._is_open, self._is_idle = True, False
         self._thread = threading.Thread(target=self.run, name="manyhot batches", daemon=True)
         self._thread.start()
 
-    def ask(self, blocks: Blocks, n_rows: int) -> asyncio.Future[Found]:
+    def submit(self, blocks: Blocks, n_rows: int) -> asyncio.Future[ScoreArrays]:
         """The scores of some rows, to be awaited in an event loop.
 
         Args:
@@ -77,11 +79,11 @@ class Batches:
             n_rows: n, at most `max_rows`.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Found] = loop.create_future()
-        self._put(Job(blocks, n_rows, future, loop))
+        future: asyncio.Future[ScoreArrays] = loop.create_future()
+        self._enqueue(Job(blocks, n_rows, future, loop))
         return future
 
-    def ask_from_thread(self, blocks: Blocks, n_rows: int, timeout: float) -> Found:
+    def submit_and_wait(self, blocks: Blocks, n_rows: int, timeout: float) -> ScoreArrays:
         """The same from any other thread.
 
         Args:
@@ -92,8 +94,8 @@ class Batches:
         Raises:
             TimeoutError: The time is over.
         """
-        future: concurrent.futures.Future[Found] = concurrent.futures.Future()
-        self._put(Job(blocks, n_rows, future, None))
+        future: concurrent.futures.Future[ScoreArrays] = concurrent.futures.Future()
+        self._enqueue(Job(blocks, n_rows, future, None))
         try:
             return future.result(timeout)
         except TimeoutError:
@@ -107,65 +109,65 @@ class Batches:
 
     def close(self) -> None:
         """Finish what waits, and end the thread."""
-        with self._changed:
+        with self._condition:
             self._is_open = False
-            self._changed.notify_all()
+            self._condition.notify_all()
         self._thread.join()
 
     def run(self) -> None:
         """Work until closed and empty."""
-        while jobs := self._take():
-            _tell(self._results(jobs))
+        while jobs := self._next_jobs():
+            _deliver(self._score_jobs(jobs))
 
-    def together(self, parts: Sequence[tuple[Blocks, int]]) -> list[Found | Exception]:
+    def score_together(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays | Exception]:
         """Score what several ask as one batch, in this thread: for each what was found, or what went wrong.
 
         Args:
             parts: Named features (n, ...) and n of each; no more rows in all than fit a batch.
         """
-        self.note(sum(n_rows for _, n_rows in parts))
+        self.on_batch(sum(n_rows for _, n_rows in parts))
         try:
-            return list(self._scored(parts))
+            return list(self._score_parts(parts))
         except Exception as error:
-            return [error if len(parts) == 1 else self._alone(blocks) for blocks, _ in parts]
+            return [error if len(parts) == 1 else self._score_single(blocks) for blocks, _ in parts]
 
-    def _alone(self, blocks: Blocks) -> Found | Exception:
+    def _score_single(self, blocks: Blocks) -> ScoreArrays | Exception:
         """Some rows by themselves, so that no request fails for what came along with it."""
         try:
             return self.score(blocks)
         except Exception as error:
             return error
 
-    def _results(self, jobs: list[Job]) -> list[Result]:
-        return list(zip(jobs, self.together([(job.blocks, job.n_rows) for job in jobs]), strict=True))
+    def _score_jobs(self, jobs: list[Job]) -> list[Result]:
+        return list(zip(jobs, self.score_together([(job.blocks, job.n_rows) for job in jobs]), strict=True))
 
-    def _put(self, job: Job) -> None:
+    def _enqueue(self, job: Job) -> None:
         if job.n_rows > self.max_rows:
             raise ValueError(f"{job.n_rows} rows, at most {self.max_rows} fit a batch")
-        with self._changed:
+        with self._condition:
             self._waiting.append(job)
             if self._is_idle:
-                self._changed.notify()
+                self._condition.notify()
 
-    def _take(self) -> list[Job]:
+    def _next_jobs(self) -> list[Job]:
         """What is scored next; empty once all is done."""
         while True:
-            with self._changed:
+            with self._condition:
                 self._is_idle = True
-                self._changed.wait_for(lambda: self._waiting or not self._is_open)
+                self._condition.wait_for(lambda: self._waiting or not self._is_open)
                 self._is_idle = False
                 n_waiting = len(self._waiting)
             if not n_waiting:
                 return []
-            if n_waiting < self._n_last:
-                time.sleep(PATIENCE_SECONDS)
-            with self._changed:
-                jobs = self._cut()
+            if n_waiting < self._n_last_jobs:
+                time.sleep(MAX_WAIT_SECONDS)
+            with self._condition:
+                jobs = self._pop_jobs()
             if jobs:
-                self._n_last = len(jobs)
+                self._n_last_jobs = len(jobs)
                 return jobs
 
-    def _cut(self) -> list[Job]:
+    def _pop_jobs(self) -> list[Job]:
         """The first jobs that somebody still waits for, as many as fit a batch."""
         jobs: list[Job] = []
         n_rows = 0
@@ -176,37 +178,37 @@ class Batches:
                 n_rows += job.n_rows
         return jobs
 
-    def _scored(self, parts: Sequence[tuple[Blocks, int]]) -> list[Found]:
+    def _score_parts(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays]:
         if len(parts) == 1:
             return [self.score(parts[0][0])]
-        arrays = self.score({name: _joined([blocks[name] for blocks, _ in parts]) for name in parts[0][0]})
-        found, first = [], 0
+        arrays = self.score({name: _concatenate([blocks[name] for blocks, _ in parts]) for name in parts[0][0]})
+        results, start = [], 0
         for _, n_rows in parts:
-            found.append(tuple(array[first : first + n_rows] for array in arrays))
-            first += n_rows
-        return found
+            results.append(tuple(array[start : start + n_rows] for array in arrays))
+            start += n_rows
+        return results
 
 
-def _joined(parts: list[np.ndarray | sp.csr_matrix]) -> np.ndarray | sp.csr_matrix:
+def _concatenate(parts: list[np.ndarray | sp.csr_matrix]) -> np.ndarray | sp.csr_matrix:
     if any(sp.issparse(part) for part in parts):
         return sp.vstack(parts, format="csr")
     return np.concatenate(parts)
 
 
-def _tell(results: list[Result]) -> None:
+def _deliver(results: list[Result]) -> None:
     """Hand results to who waits: with one call for all that wait in one loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Result]] = {}
     for job, result in results:
         if job.loop is not None:
             by_loop.setdefault(job.loop, []).append((job, result))
         elif not job.future.cancelled():
-            _settle([(job, result)])
-    for loop, some in by_loop.items():
+            _set_results([(job, result)])
+    for loop, loop_results in by_loop.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_settle, some)
+            loop.call_soon_threadsafe(_set_results, loop_results)
 
 
-def _settle(results: list[Result]) -> None:
+def _set_results(results: list[Result]) -> None:
     for job, result in results:
         if job.future.done():
             continue

@@ -1,7 +1,7 @@
 """Connections that are not let live for ever: one that sends no head in time, or takes no answer, is closed.
 
 uvicorn closes what is idle between two requests; what is slow in the midst of one is closed here. And here small
-requests leave uvicorn's way, for `turns.py`. Start reading at `guarded`.
+requests leave uvicorn's way, for `fast_path.py`. Start reading at `guarded`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from manyhot.serving.errors import RETRY_SECONDS, unready
+from manyhot.serving.errors import RETRY_SECONDS, service_unavailable
 from manyhot.serving.fast_path import SmallRequest, Turns
 from manyhot.serving.state import Service
 
@@ -183,6 +183,6 @@ class Flow(FlowControl):
 
 
 def _refusal() -> bytes:
-    content = unready("too many connections are open; come back").content()
+    content = service_unavailable("too many open connections; try again later").to_json()
     head = f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: {RETRY_SECONDS}\r\n"
     return f"{head}connection: close\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content

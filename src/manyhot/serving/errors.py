@@ -36,23 +36,23 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status, self.message = status, message
-        self.places: dict[str, int | str | None] = {"row": row, "column": column, "argument": argument}
+        self.location: dict[str, int | str | None] = {"row": row, "column": column, "argument": argument}
         self.headers = dict(headers or {})
 
-    def moved(self, rows: int) -> ApiError:
+    def shift_rows(self, n_rows: int) -> ApiError:
         """The same, of a row so many rows further on."""
-        row = self.places["row"]
-        self.places["row"] = row + rows if isinstance(row, int) else None
+        row = self.location["row"]
+        self.location["row"] = row + n_rows if isinstance(row, int) else None
         return self
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON values; places that are not known are left out."""
-        places = {name: place for name, place in self.places.items() if place is not None}
-        return {"error": {"status": self.status, "message": self.message, **places}}
+        location = {key: value for key, value in self.location.items() if value is not None}
+        return {"error": {"status": self.status, "message": self.message, **location}}
 
-    def content(self) -> bytes:
+    def to_json(self) -> bytes:
         """As JSON text."""
-        return json.dumps(self.document(), ensure_ascii=False).encode("utf-8", errors="replace")
+        return json.dumps(self.to_dict(), ensure_ascii=False).encode("utf-8", errors="replace")
 
 
 def to_http_error(error: InputError, status: int = 422) -> ApiError:
@@ -60,11 +60,11 @@ def to_http_error(error: InputError, status: int = 422) -> ApiError:
     return ApiError(status, error.message, row=error.row, column=error.column, argument=error.argument)
 
 
-def busy(message: str) -> ApiError:
+def too_many_requests(message: str) -> ApiError:
     """No room now."""
     return ApiError(429, message, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
-def unready(message: str) -> ApiError:
+def service_unavailable(message: str) -> ApiError:
     """Not ready yet, or no more."""
     return ApiError(503, message, headers={"Retry-After": str(RETRY_SECONDS)})

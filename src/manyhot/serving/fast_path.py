@@ -16,7 +16,7 @@ from manyhot.errors import InputError
 from manyhot.serving.errors import ApiError, to_http_error
 from manyhot.serving.middleware import HEADERS, Gate, internal_error, log_request
 from manyhot.serving.model import ServedModel
-from manyhot.serving.predict import JSON, QUICK_BYTES, Small, answer_small, read_small
+from manyhot.serving.predict import JSON, QUICK_BYTES, ParsedRequest, parse_small_request, small_response
 from manyhot.serving.state import Service
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -85,9 +85,9 @@ class Turns:
     def __init__(self, service: Service, gate: Gate) -> None:
         self.service, self.gate = service, gate
         named = {f"/models/{name}/predict": served for name, served in service.models.items()}
-        paths = {"/predict": service.first, **named}
+        paths = {"/predict": service.default_model, **named}
         self.targets = {path.encode("utf-8", "replace"): (path, served) for path, served in paths.items()}
-        self._waiting: dict[str, list[tuple[SmallRequest, Small]]] = {name: [] for name in service.models}
+        self._waiting: dict[str, list[tuple[SmallRequest, ParsedRequest]]] = {name: [] for name in service.models}
         self._n_rows = dict.fromkeys(service.models, 0)
         self._default: tuple[Fields, bytes] = ((), b"")
 
@@ -120,15 +120,15 @@ class Turns:
         """
         try:
             self.gate.check(request.path, request.headers)
-            self.service.batches_of(request.served)
-            small = read_small(request.served, bytes(request.body), {})
+            self.service.get_batches(request.served)
+            small = parse_small_request(request.served, bytes(request.body), {})
         except Exception as error:
             self._refuse(request, error)
             return True
         if small is None:
             return False
         served, n_rows = request.served, len(small.rows)
-        if self._n_rows[served.name] + n_rows > served.most_rows:
+        if self._n_rows[served.name] + n_rows > served.max_batch_rows:
             self._answer(served)
         if not self._n_rows[served.name]:
             request.connection.loop.call_soon(self._answer, served)  # behind all whose bytes came with this one's
@@ -142,12 +142,12 @@ class Turns:
         if not some:
             return
         assert served.batches is not None
-        results = served.batches.together([(small.blocks, len(small.rows)) for _, small in some])
+        results = served.batches.score_together([(small.blocks, len(small.rows)) for _, small in some])
         for (request, small), found in zip(some, results, strict=True):
             try:
                 if isinstance(found, Exception):
                     raise found
-                answer = answer_small(served, small, found)
+                answer = small_response(served, small, found)
             except Exception as error:
                 self._refuse(request, error)
             else:
@@ -160,7 +160,7 @@ class Turns:
         else:
             problem = error if isinstance(error, ApiError) else internal_error(error)
         fields = [(name.lower().encode(), value.encode("latin-1")) for name, value in problem.headers.items()]
-        self._finish(request, problem.status, problem.content(), fields)
+        self._finish(request, problem.status, problem.to_json(), fields)
 
     def _finish(self, request: SmallRequest, status: int, content: bytes, headers: Fields) -> None:
         is_sent = request.send(status, content, headers, self._default_lines(request))

@@ -2,7 +2,8 @@
 
 Cells mean what they mean in a file: blanks around text are dropped, empty cells and `?` are missing, whole numbers are
 their digits where a category is a number. A row says something about every column that the model uses, null where it
-is missing. Nothing here knows HTTP or batches. Start reading at `TableRows`; `rows_for` says which kind suits a model.
+is missing. Nothing here knows HTTP or batches. Start reading at `TableRowParser`; `make_row_parser` says which kind
+suits a model.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from manyhot.serving.errors import ApiError
 from manyhot.serving.json_cells import (
     ENTRIES,
     NUMBERS,
+    cell_to_text,
+    check_finite,
     check_width,
-    fill,
-    finite,
-    image_of,
-    missing,
-    no_number,
-    no_object,
-    text_of,
-    yes_no,
+    fill_row,
+    missing_column_error,
+    not_number_error,
+    not_object_error,
+    to_boolean,
+    to_image_bytes,
 )
 from manyhot.serving.limits import Limits
-from manyhot.validation import did_you_mean, shown
+from manyhot.validation import did_you_mean, shorten
 
 Blocks = dict[str, np.ndarray | sp.csr_matrix]
 
@@ -54,7 +55,7 @@ class Cells(NamedTuple):
     images: list[pl.Series]
 
 
-class TableRows:
+class TableRowParser:
     """Rows as JSON objects, a cell a column.
 
     Args:
@@ -64,12 +65,21 @@ class TableRows:
 
     def __init__(self, encoder: TableEncoder, limits: Limits) -> None:
         self.encoder, self.limits = encoder, limits
-        self.booleans = [encoder.numbers.index(name) for name in encoder.numbers if encoder.kinds[name] == "boolean"]
-        self.plain = [name for name in encoder.numbers if encoder.kinds[name] == "numeric"]
-        self.used = (*encoder.numbers, *encoder.categories, *encoder.text_columns, *encoder.image_columns)
+        self.boolean_indices = [
+            encoder.numeric_columns.index(name)
+            for name in encoder.numeric_columns
+            if encoder.column_types[name] == "boolean"
+        ]
+        self.numeric_columns = [name for name in encoder.numeric_columns if encoder.column_types[name] == "numeric"]
+        self.used_columns = (
+            *encoder.numeric_columns,
+            *encoder.categorical_columns,
+            *encoder.text_columns,
+            *encoder.image_columns,
+        )
         self.is_quick = not encoder.image_columns
 
-    def checked(self, rows: Sequence[Any]) -> Blocks:
+    def parse(self, rows: Sequence[Any]) -> Blocks:
         """The cells of n rows in form, as arrays that can be joined with those of other requests.
 
         Images are brought to their size here, where what is wrong with one can be told.
@@ -78,89 +88,90 @@ class TableRows:
             ApiError: Something in a row that cannot be used, with its row and column.
             InputError: An image that cannot be used.
         """
-        cells = self._cells(rows)
+        cells = self._parse_cells(rows)
         if self.encoder.image_columns:
             return self.encoder.transform_cells(*cells)
-        found: Blocks = {"numbers": cells.numbers}
-        found |= {f"level {k}": levels for k, levels in enumerate(cells.levels)}
-        return found | {f"text {k}": np.array(texts, dtype=object) for k, texts in enumerate(cells.texts)}
+        blocks: Blocks = {"numbers": cells.numbers}
+        blocks |= {f"level {k}": levels for k, levels in enumerate(cells.levels)}
+        return blocks | {f"text {k}": np.array(texts, dtype=object) for k, texts in enumerate(cells.texts)}
 
-    def encoded(self, checked: Blocks) -> Blocks:
-        """What the network takes, of what `checked` made."""
+    def encode(self, parsed: Blocks) -> Blocks:
+        """What the network takes, of what `parse` made."""
         if self.encoder.image_columns:
-            return checked
-        levels = [checked[f"level {k}"] for k in range(len(self.encoder.categories))]
-        texts = [checked[f"text {k}"].tolist() for k in range(len(self.encoder.text_columns))]
-        return self.encoder.transform_cells(checked["numbers"], levels, texts)
+            return parsed
+        levels = [parsed[f"level {k}"] for k in range(len(self.encoder.categorical_columns))]
+        texts = [parsed[f"text {k}"].tolist() for k in range(len(self.encoder.text_columns))]
+        return self.encoder.transform_cells(parsed["numbers"], levels, texts)
 
-    def blocks(self, rows: Sequence[Any]) -> Blocks:
+    def parse_and_encode(self, rows: Sequence[Any]) -> Blocks:
         """Both at once."""
-        return self.encoded(self.checked(rows))
+        return self.encode(self.parse(rows))
 
-    def features(self, rows: Sequence[Any]) -> pl.DataFrame:
+    def to_features(self, rows: Sequence[Any]) -> pl.DataFrame:
         """What the encoder takes: the same rows as a frame, in the form that a reader gives."""
-        cells = self._cells(rows)
+        cells = self._parse_cells(rows)
         columns: list[pl.Series] = []
-        for j, name in enumerate(self.encoder.numbers):
+        for j, name in enumerate(self.encoder.numeric_columns):
             column = pl.Series(name, cells.numbers[:, j], dtype=pl.Float64).fill_nan(None)
-            columns.append(column if name in self.plain else column == 1)
-        for name, levels in zip(self.encoder.categories, cells.levels, strict=True):
+            columns.append(column if name in self.numeric_columns else column == 1)
+        for name, levels in zip(self.encoder.categorical_columns, cells.levels, strict=True):
             columns.append(pl.Series(name, [level or None for level in levels.tolist()], dtype=pl.String))
         for name, texts in zip(self.encoder.text_columns, cells.texts, strict=True):
             columns.append(pl.Series(name, texts, dtype=pl.String))
         return pl.DataFrame([*columns, *cells.images])
 
-    def unused(self, rows: Sequence[Any]) -> list[str]:
+    def unused_columns(self, rows: Sequence[Any]) -> list[str]:
         """Some of the columns in the rows that the model does not use."""
-        found: dict[str, Any] = next((row for row in rows if len(row) > len(self.used)), {})
-        return list(islice((name for name in found if name not in self.used), 8))
+        wide_row: dict[str, Any] = next((row for row in rows if len(row) > len(self.used_columns)), {})
+        return list(islice((name for name in wide_row if name not in self.used_columns), 8))
 
-    def _cells(self, rows: Sequence[Any]) -> Cells:
+    def _parse_cells(self, rows: Sequence[Any]) -> Cells:
         for i, row in enumerate(rows):
             if type(row) is not dict:
-                raise no_object(row, i)
-            check_width(row, self.used, self.limits, i)
+                raise not_object_error(row, i)
+            check_width(row, self.used_columns, self.limits, i)
         encoder = self.encoder
         levels = [
-            np.array([text_of(cell, name, i) or "" for i, cell in enumerate(self._column(rows, name))], dtype=str)
-            for name in encoder.categories
+            np.array([cell_to_text(cell, name, i) or "" for i, cell in enumerate(self._column(rows, name))], dtype=str)
+            for name in encoder.categorical_columns
         ]
         texts = [
-            [text_of(cell, name, i) for i, cell in enumerate(self._column(rows, name))] for name in encoder.text_columns
+            [cell_to_text(cell, name, i) for i, cell in enumerate(self._column(rows, name))]
+            for name in encoder.text_columns
         ]
         images = [
             pl.Series(
                 name,
-                [image_of(cell, name, i, self.limits) for i, cell in enumerate(self._column(rows, name))],
+                [to_image_bytes(cell, name, i, self.limits) for i, cell in enumerate(self._column(rows, name))],
                 dtype=pl.Binary,
             )
             for name in encoder.image_columns
         ]
-        return Cells(self._numbers(rows), levels, texts, images)
+        return Cells(self._parse_numbers(rows), levels, texts, images)
 
     def _column(self, rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
         try:
             return [row[name] for row in rows]
         except KeyError:
-            raise missing(rows, self.used) from None
+            raise missing_column_error(rows, self.used_columns) from None
 
-    def _numbers(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
-        names = self.encoder.numbers
-        found = np.empty((len(rows), len(names)))
+    def _parse_numbers(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
+        names = self.encoder.numeric_columns
+        matrix = np.empty((len(rows), len(names)))
         for i, row in enumerate(rows):
             try:
                 cells = [row[name] for name in names]
             except KeyError:
-                raise missing(rows, self.used) from None
-            for j in self.booleans:
-                cells[j] = yes_no(cells[j], names[j], i)
+                raise missing_column_error(rows, self.used_columns) from None
+            for j in self.boolean_indices:
+                cells[j] = to_boolean(cells[j], names[j], i)
             if not NUMBERS.issuperset(map(type, cells)):
-                raise no_number(cells, names, i)
-            fill(found, i, cells, names)
-        return finite(found, names)
+                raise not_number_error(cells, names, i)
+            fill_row(matrix, i, cells, names)
+        return check_finite(matrix, names)
 
 
-class MatrixRows:
+class MatrixRowParser:
     """Rows of a matrix as JSON lists, or as objects by the columns' names; what a sparse row does not name is 0.
 
     Args:
@@ -172,89 +183,93 @@ class MatrixRows:
 
     def __init__(self, encoder: MatrixEncoder | PlainEncoder, limits: Limits) -> None:
         self.encoder, self.limits = encoder, limits
-        self.used = tuple(encoder.names)
+        self.used_columns = tuple(encoder.names)
         self.is_sparse = isinstance(encoder, MatrixEncoder) and encoder.is_sparse
         self.allowed = ENTRIES if isinstance(encoder, PlainEncoder) else NUMBERS
-        self.places = {name: j for j, name in enumerate(self.used)} if self.is_sparse else {}
+        self.column_indices = {name: j for j, name in enumerate(self.used_columns)} if self.is_sparse else {}
 
-    def checked(self, rows: Sequence[Any]) -> Blocks:
-        """The rows as a matrix, to be joined with others; `ApiError` as for `TableRows`."""
-        return {BLOCK: self.features(rows)}
+    def parse(self, rows: Sequence[Any]) -> Blocks:
+        """The rows as a matrix, to be joined with others; `ApiError` as for `TableRowParser`."""
+        return {BLOCK: self.to_features(rows)}
 
-    def encoded(self, checked: Blocks) -> Blocks:
-        """What the network takes, of what `checked` made."""
-        return self.encoder.transform(checked[BLOCK])
+    def encode(self, parsed: Blocks) -> Blocks:
+        """What the network takes, of what `parse` made."""
+        return self.encoder.transform(parsed[BLOCK])
 
-    def blocks(self, rows: Sequence[Any]) -> Blocks:
+    def parse_and_encode(self, rows: Sequence[Any]) -> Blocks:
         """Both at once."""
-        return self.encoded(self.checked(rows))
+        return self.encode(self.parse(rows))
 
-    def features(self, rows: Sequence[Any]) -> np.ndarray | sp.csr_matrix:
+    def to_features(self, rows: Sequence[Any]) -> np.ndarray | sp.csr_matrix:
         """What the encoder takes: a matrix (n, f)."""
         if self.is_sparse:
-            return self._sparse(rows)
-        found = np.empty((len(rows), len(self.used)))
+            return self._parse_sparse(rows)
+        matrix = np.empty((len(rows), len(self.used_columns)))
         for i, row in enumerate(rows):
-            fill(found, i, self._dense(row, i), self.used)
-        return finite(found, self.used)
+            fill_row(matrix, i, self._parse_dense_row(row, i), self.used_columns)
+        return check_finite(matrix, self.used_columns)
 
-    def unused(self, rows: Sequence[Any]) -> list[str]:
+    def unused_columns(self, rows: Sequence[Any]) -> list[str]:
         """Some of the columns in the rows that the model does not use."""
-        found = next((row for row in rows if isinstance(row, dict) and len(row) > len(self.used)), {})
-        known = set(self.used) if found else ()
-        return list(islice((name for name in found if name not in known), 8))
+        wide_row = next((row for row in rows if isinstance(row, dict) and len(row) > len(self.used_columns)), {})
+        known = set(self.used_columns) if wide_row else ()
+        return list(islice((name for name in wide_row if name not in known), 8))
 
-    def _dense(self, row: Any, i: int) -> list[Any]:
+    def _parse_dense_row(self, row: Any, i: int) -> list[Any]:
         if type(row) is dict:
-            check_width(row, self.used, self.limits, i)
+            check_width(row, self.used_columns, self.limits, i)
             try:
-                cells = [row[name] for name in self.used]
+                cells = [row[name] for name in self.used_columns]
             except KeyError:
-                raise missing([row], self.used, i) from None
+                raise missing_column_error([row], self.used_columns, i) from None
         else:
-            cells = self._listed(row, i)
+            cells = self._check_list(row, i)
         if not self.allowed.issuperset(map(type, cells)):
-            raise no_number(cells, self.used, i, self.allowed)
+            raise not_number_error(cells, self.used_columns, i, self.allowed)
         return cells
 
-    def _listed(self, row: Any, i: int) -> list[Any]:
+    def _check_list(self, row: Any, i: int) -> list[Any]:
         if type(row) is not list:
             raise ApiError(
-                422, f"got {shown(row)}, expected an object or a list of numbers", row=i + 1, argument="rows"
+                422, f"got {shorten(row)}, expected an object or a list of numbers", row=i + 1, argument="rows"
             )
-        if len(row) != len(self.used):
-            raise ApiError(422, f"has {len(row)} numbers, expected {len(self.used)}", row=i + 1, argument="rows")
+        if len(row) != len(self.used_columns):
+            raise ApiError(
+                422, f"has {len(row)} numbers, expected {len(self.used_columns)}", row=i + 1, argument="rows"
+            )
         return row
 
-    def _sparse(self, rows: Sequence[Any]) -> sp.csr_matrix:
+    def _parse_sparse(self, rows: Sequence[Any]) -> sp.csr_matrix:
         columns: list[int] = []
         values: list[float] = []
-        ends = [0]
+        indptr = [0]
         for i, row in enumerate(rows):
             if type(row) is dict:
-                check_width(row, self.used, self.limits, i)
-                there = {self._place(name, i): cell for name, cell in row.items()}
+                check_width(row, self.used_columns, self.limits, i)
+                entries = {self._column_index(name, i): cell for name, cell in row.items()}
             else:
-                there = {j: cell for j, cell in enumerate(self._listed(row, i)) if cell != 0}
-            if not ENTRIES.issuperset(map(type, there.values())):
-                raise no_number(list(there.values()), [self.used[j] for j in there], i, ENTRIES)
-            places = sorted(there)
-            cells = np.empty((1, len(places)))
-            named = [self.used[j] for j in places]
-            fill(cells, 0, [there[j] for j in places], named, i)
-            columns += places
-            values += finite(cells, named, i)[0].tolist()
-            ends.append(len(columns))
-        return sp.csr_matrix((np.asarray(values, dtype=float), columns, ends), shape=(len(rows), len(self.used)))
+                entries = {j: cell for j, cell in enumerate(self._check_list(row, i)) if cell != 0}
+            if not ENTRIES.issuperset(map(type, entries.values())):
+                raise not_number_error(list(entries.values()), [self.used_columns[j] for j in entries], i, ENTRIES)
+            positions = sorted(entries)
+            cells = np.empty((1, len(positions)))
+            names = [self.used_columns[j] for j in positions]
+            fill_row(cells, 0, [entries[j] for j in positions], names, i)
+            columns += positions
+            values += check_finite(cells, names, i)[0].tolist()
+            indptr.append(len(columns))
+        return sp.csr_matrix(
+            (np.asarray(values, dtype=float), columns, indptr), shape=(len(rows), len(self.used_columns))
+        )
 
-    def _place(self, name: str, i: int) -> int:
-        if name not in self.places:
-            hint = did_you_mean(name, islice(self.used, 10_000))
-            raise ApiError(422, f"the model has no column {shown(name)}{hint}", row=i + 1, column=name[:200])
-        return self.places[name]
+    def _column_index(self, name: str, i: int) -> int:
+        if name not in self.column_indices:
+            hint = did_you_mean(name, islice(self.used_columns, 10_000))
+            raise ApiError(422, f"the model has no column {shorten(name)}{hint}", row=i + 1, column=name[:200])
+        return self.column_indices[name]
 
 
-class ArrayRows:
+class ArrayRowParser:
     """Rows of any shape as nested JSON lists: one list for a model with one input, else an object by the inputs' names.
 
     Args:
@@ -263,57 +278,57 @@ class ArrayRows:
     """
 
     is_quick = True
-    used: tuple[str, ...] = ()
+    used_columns: tuple[str, ...] = ()
 
     def __init__(self, encoder: PlainEncoder, limits: Limits) -> None:
         self.encoder, self.limits, self.shapes = encoder, limits, encoder.shapes()
 
-    def checked(self, rows: Sequence[Any]) -> Blocks:
-        """The arrays, to be joined with others; `ApiError` as for `TableRows`."""
-        return dict(self.features(rows).blocks)
+    def parse(self, rows: Sequence[Any]) -> Blocks:
+        """The arrays, to be joined with others; `ApiError` as for `TableRowParser`."""
+        return dict(self.to_features(rows).blocks)
 
-    def encoded(self, checked: Blocks) -> Blocks:
-        """What the network takes, of what `checked` made."""
-        return self.encoder.transform(Arrays(checked))
+    def encode(self, parsed: Blocks) -> Blocks:
+        """What the network takes, of what `parse` made."""
+        return self.encoder.transform(Arrays(parsed))
 
-    def blocks(self, rows: Sequence[Any]) -> Blocks:
+    def parse_and_encode(self, rows: Sequence[Any]) -> Blocks:
         """Both at once."""
-        return self.encoded(self.checked(rows))
+        return self.encode(self.parse(rows))
 
-    def features(self, rows: Sequence[Any]) -> Arrays:
+    def to_features(self, rows: Sequence[Any]) -> Arrays:
         """What the encoder takes: named arrays (n, ...)."""
         return Arrays(
-            {name: np.stack([self._array(row, name, i) for i, row in enumerate(rows)]) for name in self.shapes}
+            {name: np.stack([self._parse_array(row, name, i) for i, row in enumerate(rows)]) for name in self.shapes}
         )
 
-    def unused(self, rows: Sequence[Any]) -> list[str]:
+    def unused_columns(self, rows: Sequence[Any]) -> list[str]:
         """Nothing: other inputs than the model's are refused."""
         return []
 
-    def _array(self, row: Any, name: str, i: int) -> np.ndarray:
+    def _parse_array(self, row: Any, name: str, i: int) -> np.ndarray:
         is_named = type(row) is dict
         if is_named and set(row) != set(self.shapes):
             raise ApiError(422, f"has the inputs {sorted(row)[:8]}, expected {sorted(self.shapes)}", row=i + 1)
         if not is_named and len(self.shapes) > 1:
-            raise ApiError(422, f"got {shown(row)}, expected an object with {sorted(self.shapes)}", row=i + 1)
+            raise ApiError(422, f"got {shorten(row)}, expected an object with {sorted(self.shapes)}", row=i + 1)
         shape = self.shapes[name]
         try:
-            found = np.asarray(row[name] if is_named else row)
+            array = np.asarray(row[name] if is_named else row)
         except ValueError:
             raise ApiError(422, f"its lists have unequal lengths, expected shape {shape}", row=i + 1) from None
-        if found.dtype.kind not in "iuf" or found.shape != shape or not np.isfinite(found).all():
-            got = f"shape {found.shape}" if found.dtype.kind in "iuf" else "something other than numbers"
+        if array.dtype.kind not in "iuf" or array.shape != shape or not np.isfinite(array).all():
+            got = f"shape {array.shape}" if array.dtype.kind in "iuf" else "something other than numbers"
             raise ApiError(422, f"got {got}, expected finite numbers of shape {shape}", row=i + 1, column=name)
-        return found
+        return array
 
 
-Rows = TableRows | MatrixRows | ArrayRows
+RowParser = TableRowParser | MatrixRowParser | ArrayRowParser
 
 
-def rows_for(encoder: Encoder, limits: Limits) -> Rows:
+def make_row_parser(encoder: Encoder, limits: Limits) -> RowParser:
     """How rows of a model's features are taken."""
     if isinstance(encoder, TableEncoder):
-        return TableRows(encoder, limits)
+        return TableRowParser(encoder, limits)
     if isinstance(encoder, MatrixEncoder) or encoder.names:
-        return MatrixRows(encoder, limits)
-    return ArrayRows(encoder, limits)
+        return MatrixRowParser(encoder, limits)
+    return ArrayRowParser(encoder, limits)

@@ -21,7 +21,7 @@ class Limits:
         max_depth: Nesting of JSON objects and lists, 1 to 256.
         max_values: Values in one JSON text.
         max_pixels: Pixels of one image, as its header says.
-        max_why_rows: Rows of one request that are explained.
+        max_explain_rows: Rows of one request that are explained.
         max_held_bytes: Bytes of all requests that are held at once.
         max_waiting: Requests that are read, wait or are answered at once; more are told to come back.
         max_connections: Open connections; more are told to come back.
@@ -39,7 +39,7 @@ class Limits:
     max_depth: int = 32
     max_values: int = 2_000_000
     max_pixels: int = MAX_PIXELS
-    max_why_rows: int = 100
+    max_explain_rows: int = 100
     max_held_bytes: int = 2**28
     max_waiting: int = 512
     max_connections: int = 4096
@@ -48,7 +48,7 @@ class Limits:
     answer_seconds: float = 30.0
 
     @cached_property
-    def of_json(self) -> container.Limits:
+    def json_limits(self) -> container.Limits:
         """What concerns one JSON text."""
         return container.Limits(max_depth=self.max_depth, max_values=self.max_values)
 

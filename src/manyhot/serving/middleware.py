@@ -24,10 +24,10 @@ from manyhot.serving.state import Service
 
 logger = logging.getLogger("manyhot.serve")
 
-LINGER_SECONDS = 2.0
+DRAIN_SECONDS = 2.0
 """How long an unread body is read on after its answer, so that the answer is not lost with the connection."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
-OPEN = ("/health", "/ready", "/", "/static/")
+PUBLIC_PATHS = ("/health", "/ready", "/", "/static/")
 """What needs no token: two words on the service's state, and the page's own files."""
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -70,23 +70,23 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        passage = TrackedRequest(scope, receive, send)
+        request = TrackedRequest(scope, receive, send)
         try:
             try:
-                self.check(scope["path"], passage.headers)
-                await self.app(scope, passage.receive, passage.send)
-            except ApiError as problem:
-                response = Response(problem.content(), problem.status, problem.headers, "application/json")
-                await response(scope, passage.receive, passage.send)
+                self.check(scope["path"], request.headers)
+                await self.app(scope, request.receive, request.send)
+            except ApiError as api_error:
+                response = Response(api_error.to_json(), api_error.status, api_error.headers, "application/json")
+                await response(scope, request.receive, request.send)
         except ClientDisconnect:
-            passage.status = 499
+            request.status = 499
         except Exception as error:  # the last door
-            passage.status = passage.status or 500
-            told = internal_error(error)
-            if not passage.is_started:
-                await Response(told.content(), 500, None, "application/json")(scope, receive, passage.send)
+            request.status = request.status or 500
+            public_error = internal_error(error)
+            if not request.is_started:
+                await Response(public_error.to_json(), 500, None, "application/json")(scope, receive, request.send)
         finally:
-            self._note(passage)
+            self._log(request)
 
     def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Whether who asks may come in.
@@ -102,11 +102,11 @@ class Gate:
             host = headers[b"host"].decode("latin-1").lower()
             name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
             if name not in self.hosts:
-                raise ApiError(421, "this name is not one of the service's; say --allow-host", argument="Host")
-        if self._digest is None or path in OPEN or path.startswith("/static/"):
+                raise ApiError(421, "host name not accepted; add it with --allow-host", argument="Host")
+        if self._digest is None or path in PUBLIC_PATHS or path.startswith("/static/"):
             return
-        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if not hmac.compare_digest(_digest(given.strip()), self._digest) or kind.lower() != b"bearer":
+        scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
+        if not hmac.compare_digest(_digest(credentials.strip()), self._digest) or scheme.lower() != b"bearer":
             raise ApiError(
                 401,
                 "expected the header Authorization: Bearer TOKEN",
@@ -114,15 +114,15 @@ class Gate:
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    def _note(self, passage: TrackedRequest) -> None:
+    def _log(self, request: TrackedRequest) -> None:
         log_request(
             self.service,
-            passage.scope["method"] if passage.scope["method"] in METHODS else "other",
-            getattr(passage.scope.get("endpoint"), "__name__", "none"),
-            passage.status,
-            passage.n_received,
-            passage.n_sent,
-            time.perf_counter() - passage.began,
+            request.scope["method"] if request.scope["method"] in METHODS else "other",
+            getattr(request.scope.get("endpoint"), "__name__", "none"),
+            request.status,
+            request.n_received,
+            request.n_sent,
+            time.perf_counter() - request.start_time,
         )
 
 
@@ -136,15 +136,15 @@ def log_request(
     if n_received:
         counters.count("manyhot_request_bytes_total", n_received)
     if logger.isEnabledFor(logging.INFO):
-        told = (method, endpoint, status, n_received, n_sent, seconds * 1000)
-        logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *told)
+        values = (method, endpoint, status, n_received, n_sent, seconds * 1000)
+        logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *values)
 
 
 def internal_error(error: Exception) -> ApiError:
     """What is told of a mistake of ours: to who asks nothing of the inside, to the log where it was."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("something unforeseen: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
-    return ApiError(500, "something unforeseen went wrong; the service's log says where")
+    logger.error("unexpected error: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
+    return ApiError(500, "unexpected error; see the service's log")
 
 
 class TrackedRequest:
@@ -158,7 +158,7 @@ class TrackedRequest:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
-        self.began = time.perf_counter()
+        self.start_time = time.perf_counter()
         self.status = self.n_received = self.n_sent = 0
         self.is_started = False
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -178,27 +178,27 @@ class TrackedRequest:
         """A piece of the answer; one to a body that was not read to its end is the last of its connection."""
         if message["type"] == "http.response.start":
             self.is_started, self.status = True, message["status"]
-            own = message.get("headers", [])
-            names = {name.lower() for name, _ in own}
-            message = {**message, "headers": [*own, *(header for header in HEADERS if header[0] not in names)]}
+            headers = message.get("headers", [])
+            names = {name.lower() for name, _ in headers}
+            message = {**message, "headers": [*headers, *(header for header in HEADERS if header[0] not in names)]}
             if not self.is_read:
                 message["headers"].append((b"connection", b"close"))
         else:
             self.n_sent += len(message.get("body", b""))
             if not self.is_read and not message.get("more_body", False):
                 await self._send({**message, "more_body": True})
-                await self._linger()
+                await self._drain()
                 message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
-    async def _linger(self) -> None:
+    async def _drain(self) -> None:
         try:
-            async with asyncio.timeout(LINGER_SECONDS):
+            async with asyncio.timeout(DRAIN_SECONDS):
                 while not self.is_read:
                     await self.receive()
         except TimeoutError:
             self.is_read = True
 
 
-def _digest(given: bytes) -> bytes:
-    return hashlib.sha256(given).digest()
+def _digest(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()

@@ -1,6 +1,7 @@
-"""A trained model as the service holds it: rows in, scores and answers out, everything compiled before the first one.
+"""A trained model as the service holds it: rows in, scores and predictions out, everything compiled before the first
+one.
 
-It knows the classifier, JSON rows and CSV bytes, and nothing of HTTP. Start reading at `ServedModel.scored`.
+It knows the classifier, JSON rows and CSV bytes, and nothing of HTTP. Start reading at `ServedModel.score`.
 """
 
 from __future__ import annotations
@@ -14,38 +15,38 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.readers import read_received
+from manyhot.data.readers import read_bytes
 from manyhot.data.samples import Samples
 from manyhot.decisions.policy import DecisionPolicy
 from manyhot.encoders import TableEncoder
 from manyhot.engine import Buckets
 from manyhot.errors import InputError
-from manyhot.estimators.extreme import ManyLabelClassifier
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.estimators.read_options import options_for
-from manyhot.explanation.explain import Explanation, explained
+from manyhot.estimators.read_options import model_read_options
+from manyhot.explanation.explain import Explanation, explain_rows
 from manyhot.models.decision_updates import with_thresholds
 from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.serving.batching import Batches, Blocks
 from manyhot.serving.errors import ApiError, to_http_error
-from manyhot.serving.json_rows import rows_for
+from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
-from manyhot.serving.response import AnswerWriter
-from manyhot.serving.row_schema import columns_of, example_of
-from manyhot.validation import shown
+from manyhot.serving.response import PredictionWriter
+from manyhot.serving.row_schema import describe_columns, example_row
+from manyhot.validation import shorten
 
 BUCKETS = (1, 8, 64, 256)
 """Rows of the batches that are compiled."""
 IMAGE_BUCKETS = (1, 8, 32)
 """The same where a row holds images."""
-WARM_ENTRIES = (256, 1024, 4096, 16384)
+WARM_UP_ENTRIES = (256, 1024, 4096, 16384)
 """Non-zeros of the batches of sparse rows that are compiled before the first request."""
 QUICK_BATCH = 64
 """Rows whose time says whether batches are scored on the event loop."""
-TIMED = 3
+N_TIMINGS = 3
 """How often that is measured; the shortest counts."""
 CSV_ROWS = 4096
 """Rows of an uploaded table that are read at once."""
@@ -53,17 +54,17 @@ CSV_ROWS = 4096
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What is asked beside the rows.
+    """Options of one request.
 
     Args:
-        decider: How scores become answers.
-        top: The most probable labels of a row that are told, with their probabilities; None for all.
-        why: Whether reasons are told.
+        policy: How scores become label sets.
+        top: Number of labels to return per row, the most probable first; None for all.
+        explain: Whether to explain the predictions.
     """
 
-    decider: DecisionPolicy
+    policy: DecisionPolicy
     top: int | None = None
-    why: bool = False
+    explain: bool = False
 
 
 class ServedModel:
@@ -76,116 +77,120 @@ class ServedModel:
         limits: Bounds of requests.
 
     Raises:
-        InputError: A model of very many labels, or one of labels of pixels.
+        InputError: An extreme multi-label model, or one for labels of pixels.
 
     Attributes:
         is_quick: Whether a batch is computed in about the time that it takes to wake a thread.
     """
 
     def __init__(
-        self, name: str, path: Path, classifier: MultiLabelClassifier | ManyLabelClassifier, limits: Limits
+        self, name: str, path: Path, classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, limits: Limits
     ) -> None:
-        if isinstance(classifier, ManyLabelClassifier) or isinstance(classifier.model_, PixelModel):
-            kind = "very many labels" if isinstance(classifier, ManyLabelClassifier) else "labels of pixels"
-            raise InputError(f"holds a model of {kind}, which is not served; `manyhot predict` answers", file=path)
+        if isinstance(classifier, ExtremeMultiLabelClassifier) or isinstance(classifier.model_, PixelModel):
+            kind = (
+                "an extreme multi-label model"
+                if isinstance(classifier, ExtremeMultiLabelClassifier)
+                else "a model for labels of pixels"
+            )
+            raise InputError(f"is {kind}, which cannot be served; use `manyhot predict`", file=path)
         self.name, self.path, self.classifier, self.limits = name, path, classifier, limits
         self.model: Model = classifier.model_
         self.labels = self.model.labels.names
-        self.rows = rows_for(self.model.encoder, limits)
-        self.writer = AnswerWriter(name, self.labels, self.model.plan.precision)
-        self.columns = columns_of(self.model.encoder)
-        self.buckets = Buckets(IMAGE_BUCKETS if self.model.encoder.images else BUCKETS)
+        self.row_parser = make_row_parser(self.model.encoder, limits)
+        self.writer = PredictionWriter(name, self.labels, self.model.config.dtype)
+        self.columns = describe_columns(self.model.encoder)
+        self.buckets = Buckets(IMAGE_BUCKETS if self.model.encoder.image_scaling else BUCKETS)
         self.can_explain = self.is_quick = False
         self.batches: Batches | None = None
-        self.warmed_seconds = self.batch_seconds = 0.0
+        self.warm_up_seconds = self.batch_seconds = 0.0
 
     @property
-    def most_rows(self) -> int:
+    def max_batch_rows(self) -> int:
         """Rows of a batch."""
         return self.buckets.rows[-1]
 
-    def score(self, checked: Blocks) -> tuple[np.ndarray, np.ndarray]:
-        """Calibrated probabilities (n, l), and the model's own answers, bool (n, l), of what `rows.checked` made."""
-        return self.score_blocks(self.rows.encoded(dict(checked)))
+    def score(self, parsed: Blocks) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated probabilities (n, l), and the model's decisions, bool (n, l), of what `row_parser.parse` made."""
+        return self.score_blocks(self.row_parser.encode(dict(parsed)))
 
     def score_blocks(self, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
         """The same of what the network takes."""
-        decider = self.model.decider
-        scores = decider.scores(self.model.scorer().scores(blocks, buckets=self.buckets))
-        return scores, decider.answers(scores)
+        policy = self.model.policy
+        scores = policy.calibrate(self.model.scorer().scores(blocks, buckets=self.buckets))
+        return scores, policy.decide(scores)
 
-    def warm(self) -> None:
-        """Compile every shape of a batch, and try whether reasons can be given."""
-        began = time.perf_counter()
-        row = example_of(self.model.encoder)
-        checked = self.rows.checked([row])
-        blocks = self.rows.encoded(checked)
+    def warm_up(self) -> None:
+        """Compile every shape of a batch, and find out whether predictions can be explained."""
+        start = time.perf_counter()
+        row = example_row(self.model.encoder)
+        parsed = self.row_parser.parse([row])
+        blocks = self.row_parser.encode(parsed)
         scorer, is_sparse = self.model.scorer(), bool(self.model.network.tables())
         for size in self.buckets.rows:
             repeated = {name: block[np.zeros(size, dtype=np.int64)] for name, block in blocks.items()}
-            for entries in WARM_ENTRIES if is_sparse else WARM_ENTRIES[:1]:
+            for entries in WARM_UP_ENTRIES if is_sparse else WARM_UP_ENTRIES[:1]:
                 scorer.scores(repeated, buckets=Buckets((size,), entries))
-        many = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in checked.items()}
-        self.batch_seconds = min(self._seconds(many) for _ in range(TIMED))
+        timed_batch = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in parsed.items()}
+        self.batch_seconds = min(self._time_batch(timed_batch) for _ in range(N_TIMINGS))
         try:
-            self.explain([row], self.asked({}))
+            self.explain([row], self.parse_options({}))
             self.can_explain = True
         except InputError:
             self.can_explain = False
-        self.warmed_seconds = time.perf_counter() - began
+        self.warm_up_seconds = time.perf_counter() - start
 
-    def _seconds(self, checked: Blocks) -> float:
-        began = time.perf_counter()
-        self.score(checked)
-        return time.perf_counter() - began
+    def _time_batch(self, parsed: Blocks) -> float:
+        start = time.perf_counter()
+        self.score(parsed)
+        return time.perf_counter() - start
 
-    def asked(self, told: Mapping[str, Any]) -> PredictOptions:
-        """What a request asks beside the rows, checked.
+    def parse_options(self, values: Mapping[str, Any]) -> PredictOptions:
+        """Check the options of a request.
 
         Args:
-            told: `thresholds`, `top` and `why`, those that are told.
+            values: `thresholds`, `top` and `explain`, as far as they are set.
 
         Raises:
             ApiError: A value that cannot be used.
         """
-        thresholds, top, why = told.get("thresholds"), told.get("top"), told.get("why", False)
-        decider = self.model.decider
+        thresholds, top, explain = values.get("thresholds"), values.get("top"), values.get("explain", False)
+        policy = self.model.policy
         if thresholds is not None:
             if type(thresholds) is not dict:
                 raise ApiError(
-                    422, f"got {shown(thresholds)}, expected an object of label: threshold", argument="thresholds"
+                    422, f"got {shorten(thresholds)}, expected an object of label: threshold", argument="thresholds"
                 )
             try:
-                decider = with_thresholds(decider, thresholds)
+                policy = with_thresholds(policy, thresholds)
             except InputError as error:
                 raise ApiError(422, error.message, argument="thresholds") from None
         if top is not None and (type(top) is not int or not top >= 1):
-            raise ApiError(422, f"got {shown(top)}, expected a whole number from 1 upwards", argument="top")
-        if type(why) is not bool:
-            raise ApiError(422, f"got {shown(why)}, expected true or false", argument="why")
-        if why and self.batches is not None and not self.can_explain:
-            raise ApiError(422, "this model gives no reasons", argument="why")
-        return PredictOptions(decider, top, why)
+            raise ApiError(422, f"got {shorten(top)}, expected a whole number from 1 upwards", argument="top")
+        if type(explain) is not bool:
+            raise ApiError(422, f"got {shorten(explain)}, expected true or false", argument="explain")
+        if explain and self.batches is not None and not self.can_explain:
+            raise ApiError(422, "predictions of this model cannot be explained", argument="explain")
+        return PredictOptions(policy, top, explain)
 
-    def answers(self, asked: PredictOptions, scores: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Answers, bool (n, l), as they are asked for; `own` are the model's."""
-        return own if asked.decider is self.model.decider else asked.decider.answers(scores)
+    def decide(self, options: PredictOptions, scores: np.ndarray, default_decisions: np.ndarray) -> np.ndarray:
+        """Decisions, bool (n, l), under the options of a request; `default_decisions` are the model's."""
+        return default_decisions if options.policy is self.model.policy else options.policy.decide(scores)
 
-    def explain(self, rows: Sequence[Any], asked: PredictOptions) -> list[dict[str, Explanation]]:
+    def explain(self, rows: Sequence[Any], options: PredictOptions) -> list[dict[str, Explanation]]:
         """What spoke for and against the labels of some rows.
 
         Raises:
             InputError: A model whose inputs have no names.
         """
-        return self.explained(self.rows.features(rows), asked)
+        return self.explain_features(self.row_parser.to_features(rows), options)
 
-    def explained(self, features: Any, asked: PredictOptions) -> list[dict[str, Explanation]]:
+    def explain_features(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
         """The same of what the encoder takes."""
         model = copy.copy(self.model)
-        model.decider = asked.decider
-        return list(explained(model, features, self.model.scores(features)))
+        model.policy = options.policy
+        return list(explain_rows(model, features, self.model.scores(features)))
 
-    def table(self, content: bytes, format_name: str, asked: PredictOptions) -> Iterator[tuple[Samples, Any]]:
+    def read_table(self, content: bytes, format_name: str, options: PredictOptions) -> Iterator[tuple[Samples, Any]]:
         """The rows of an uploaded table, a piece at a time, each with what the encoder takes.
 
         Raises:
@@ -193,29 +198,31 @@ class ServedModel:
         """
         encoder = self.model.encoder
         if isinstance(encoder, TableEncoder) and encoder.image_columns:
-            raise ApiError(415, "a table carries no images; send JSON with base64, or a form", argument="body")
+            raise ApiError(415, "a table cannot contain images; send JSON with base64, or a form", argument="body")
         self._check_first_line(content)
-        options = options_for(self.classifier, {}, require_labels=False, unknown_labels="ignore")
+        read_options = model_read_options(self.classifier, {}, require_labels=False, unknown_labels="ignore")
         n_rows = 0
         try:
-            for samples in read_received(content, format_name, options, CSV_ROWS):
+            for samples in read_bytes(content, format_name, read_options, CSV_ROWS):
                 n_rows += samples.n_samples
-                most = self.limits.max_why_rows if asked.why else self.limits.max_rows
-                if n_rows > most:
-                    raise ApiError(422, f"has more than {most} rows", argument="body")
+                max_rows = self.limits.max_explain_rows if options.explain else self.limits.max_rows
+                if n_rows > max_rows:
+                    raise ApiError(422, f"has more than {max_rows} rows", argument="body")
                 yield samples, sample_features(self.classifier.model_, samples)
         except InputError as error:
             raise to_http_error(error) from None
 
     def _check_first_line(self, content: bytes) -> None:
-        first = content[: max(content.find(b"\n"), 0) or len(content)]
-        n_columns = 1 + max(first.count(mark) for mark in (b",", b";", b"\t", b"|"))
-        most = 2 * len(self.columns) + self.limits.max_columns
-        if n_columns > most:
-            raise ApiError(422, f"has {n_columns} columns, at most {most} are taken", argument="body")
+        first_line = content[: max(content.find(b"\n"), 0) or len(content)]
+        n_columns = 1 + max(first_line.count(delimiter) for delimiter in (b",", b";", b"\t", b"|"))
+        max_columns = 2 * len(self.columns) + self.limits.max_columns
+        if n_columns > max_columns:
+            raise ApiError(422, f"has {n_columns} columns, expected at most {max_columns}", argument="body")
 
 
-def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None) -> list[ServedModel]:
+def load_models(
+    bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None
+) -> list[ServedModel]:
     """The models of some bundles under names that differ.
 
     Args:
@@ -228,12 +235,12 @@ def opened(bundles: Sequence[Path], names: Sequence[str | None], limits: Limits,
         BundleError: A file that is no bundle.
         InputError: Two models of one name, or one that is not served.
     """
-    found: dict[str, ServedModel] = {}
-    for path, given in zip(bundles, names, strict=True):
-        name = given or path.name.removesuffix(path.suffix)
+    models: dict[str, ServedModel] = {}
+    for path, alias in zip(bundles, names, strict=True):
+        name = alias or path.name.removesuffix(path.suffix)
         if not name or "/" in name:
             raise InputError(f"got {name!r}, expected a name without slashes", argument="name")
-        if name in found:
+        if name in models:
             raise InputError(f"two models are called {name!r}; say NAME=FILE to tell them apart", file=path)
-        found[name] = ServedModel(name, path, load(path, text=text), limits)
-    return list(found.values())
+        models[name] = ServedModel(name, path, load(path, text=text), limits)
+    return list(models.values())

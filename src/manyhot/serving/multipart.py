@@ -14,7 +14,7 @@ from manyhot.serving.errors import ApiError
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _NAME = re.compile(r';\s*name="((?:[^"\\\r\n]|\\.)*)"', re.IGNORECASE)
 _FILE = re.compile(r";\s*filename\*?=", re.IGNORECASE)
-MAX_HEAD = 8192
+MAX_HEAD_BYTES = 8192
 
 
 class Part(NamedTuple):
@@ -31,39 +31,39 @@ class Part(NamedTuple):
     is_file: bool
 
 
-def parts_of(body: bytes, content_type: str, most: int) -> list[Part]:
+def parse_parts(body: bytes, content_type: str, max_parts: int) -> list[Part]:
     """The parts of a form, in its order.
 
     Args:
         body: The whole body.
         content_type: The header, with the boundary.
-        most: Parts that are taken at most.
+        max_parts: Parts that are taken at most.
 
     Raises:
         ApiError: No boundary, no such parts, or too many.
     """
-    found = _BOUNDARY.search(content_type)
-    if found is None:
+    match = _BOUNDARY.search(content_type)
+    if match is None:
         raise ApiError(400, "the header has no boundary", argument="Content-Type")
-    mark = b"\r\n--" + (found[1] or found[2]).encode("utf-8", errors="replace")
+    delimiter = b"\r\n--" + (match[1] or match[2]).encode("utf-8", errors="replace")
     body = b"\r\n" + body
-    if body.count(mark) > most + 1:
-        raise ApiError(413, f"has more than {most} parts", argument="body")
-    pieces = body.split(mark)
+    if body.count(delimiter) > max_parts + 1:
+        raise ApiError(413, f"has more than {max_parts} parts", argument="body")
+    pieces = body.split(delimiter)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise ApiError(400, "the form is cut short or has another boundary than its header says", argument="body")
-    return [_part(piece) for piece in pieces[1:-1]]
+        raise ApiError(400, "the form is truncated, or its boundary differs from the header's", argument="body")
+    return [_parse_part(piece) for piece in pieces[1:-1]]
 
 
-def _part(piece: bytes) -> Part:
+def _parse_part(piece: bytes) -> Part:
     head, blank, content = piece.partition(b"\r\n\r\n")
     try:
-        text = head[:MAX_HEAD].decode("utf-8")
+        text = head[:MAX_HEAD_BYTES].decode("utf-8")
     except UnicodeDecodeError:
         raise ApiError(400, "the head of a part is not UTF-8", argument="body") from None
-    line = next((one for one in text.split("\r\n") if one.lower().startswith("content-disposition:")), "")
+    line = next((header for header in text.split("\r\n") if header.lower().startswith("content-disposition:")), "")
     name = _NAME.search(line)
-    if not blank or len(head) > MAX_HEAD or name is None:
+    if not blank or len(head) > MAX_HEAD_BYTES or name is None:
         raise ApiError(400, 'a part has no head with Content-Disposition: form-data; name="..."', argument="body")
-    plain = re.sub(r"\\(.)", r"\1", name[1]).replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-    return Part(plain, content, _FILE.search(line) is not None)
+    unescaped = re.sub(r"\\(.)", r"\1", name[1]).replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+    return Part(unescaped, content, _FILE.search(line) is not None)

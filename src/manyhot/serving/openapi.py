@@ -1,6 +1,6 @@
 """The service described in OpenAPI 3.1, with schemas and examples made from the models' own columns.
 
-Start reading at `description`.
+Start reading at `openapi_document`.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from manyhot.serving.model import ServedModel
-from manyhot.serving.row_schema import example_of, row_schema
+from manyhot.serving.row_schema import example_row, row_schema
 from manyhot.version import __version__
 
 Json = dict[str, Any]
 
-PROBLEMS = {
-    400: "No JSON, no form, or broken.",
-    401: "No token, or a wrong one.",
-    404: "There is nothing of that name.",
-    405: "Another method.",
+ERROR_DESCRIPTIONS = {
+    400: "Malformed JSON or form.",
+    401: "Missing or wrong token.",
+    404: "Not found.",
+    405: "Method not allowed.",
     408: "The body did not arrive in time.",
-    413: "More bytes, parts of a form or pixels than are taken.",
-    415: "Another type of body.",
-    421: "Another name of the service than it goes by.",
-    422: "Something in the rows cannot be used; the answer says where.",
-    429: "Too much at once; come back after Retry-After seconds.",
-    503: "Not ready, or no answer in time; come back after Retry-After seconds.",
+    413: "Too many bytes, form parts or pixels.",
+    415: "Unsupported content type.",
+    421: "Host name not accepted.",
+    422: "Invalid rows or options; the message says where.",
+    429: "Too many requests; retry after Retry-After seconds.",
+    503: "Not ready, or timed out; retry after Retry-After seconds.",
 }
-COMMON = (401, 421)
+COMMON_STATUSES = (401, 421)
 ERROR = {"$ref": "#/components/schemas/Error"}
 RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 
 
-def description(models: Sequence[ServedModel], has_token: bool) -> Json:
+def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
     """The whole document.
 
     Args:
@@ -40,21 +40,23 @@ def description(models: Sequence[ServedModel], has_token: bool) -> Json:
         has_token: Whether a bearer token is asked for.
     """
     paths: Json = {
-        "/health": _get("health", "Whether the process lives.", {"type": "object"}),
-        "/ready": _get("ready", "Whether requests are answered: 503 until all is compiled.", {"type": "object"}, 503),
-        "/metrics": {"get": _operation("metrics", "Counters for Prometheus.", _text("text/plain"))},
-        "/models": _get("models", "The models by name.", {"type": "object", "required": ["models"]}),
+        "/health": _get_operation("health", "Whether the process is alive.", {"type": "object"}),
+        "/ready": _get_operation(
+            "ready", "Whether the service is ready: 503 until everything is compiled.", {"type": "object"}, 503
+        ),
+        "/metrics": {"get": _operation("metrics", "Prometheus metrics.", _text_content("text/plain"))},
+        "/models": _get_operation("models", "The models by name.", {"type": "object", "required": ["models"]}),
     }
     paths |= _paths(models[0], "", "")
     for served in models:
         paths |= _paths(served, f"/models/{served.name}", f"_{served.name}")
     schemas: Json = {"Error": _error_schema()}
     for served in models:
-        schemas[f"Row_{_key(served)}"] = row_schema(served.model.encoder)
-        schemas[f"Answer_{_key(served)}"] = _answer_schema(served)
+        schemas[f"Row_{_schema_key(served)}"] = row_schema(served.model.encoder)
+        schemas[f"Prediction_{_schema_key(served)}"] = _prediction_schema(served)
     document: Json = {
         "openapi": "3.1.0",
-        "info": {"title": "manyhot", "version": __version__, "description": "Several labels for every row."},
+        "info": {"title": "manyhot", "version": __version__, "description": "Multi-label classification."},
         "paths": paths,
         "components": {"schemas": schemas},
     }
@@ -70,65 +72,75 @@ def _paths(served: ServedModel, prefix: str, suffix: str) -> Json:
     labels = {"type": "object", "required": ["labels"], "properties": {"labels": {"type": "array"}}}
     model = {"type": "object", "required": ["name", "labels", "columns"]}
     return {
-        f"{prefix}/predict": {"post": _predict(served, suffix)},
-        f"{prefix}/labels": _get(f"labels{suffix}", "The labels and their thresholds.", labels),
-        f"{prefix}/report": {"get": _report(suffix)},
-        f"{prefix}/model": _get(f"model{suffix}", "What the model is, how good, and what its rows look like.", model),
+        f"{prefix}/predict": {"post": _predict_operation(served, suffix)},
+        f"{prefix}/labels": _get_operation(f"labels{suffix}", "The labels and their thresholds.", labels),
+        f"{prefix}/report": {"get": _report_operation(suffix)},
+        f"{prefix}/model": _get_operation(
+            f"model{suffix}", "The model: its metrics, labels, columns and an example row.", model
+        ),
     }
 
 
-def _predict(served: ServedModel, suffix: str) -> Json:
-    row = {"$ref": f"#/components/schemas/Row_{_key(served)}"}
-    most = served.limits.max_rows
+def _predict_operation(served: ServedModel, suffix: str) -> Json:
+    row = {"$ref": f"#/components/schemas/Row_{_schema_key(served)}"}
+    max_rows = served.limits.max_rows
     number = {"type": "number", "minimum": 0, "maximum": 1}
-    asked: Json = {"why": {"type": "boolean", "description": "Also what spoke for and against each answer."}}
-    if served.model.decider.thresholds is not None:
+    option_schemas: Json = {"explain": {"type": "boolean", "description": "Also explain each predicted label."}}
+    if served.model.policy.thresholds is not None:
         names = dict.fromkeys(served.labels, number)
-        words = "Other thresholds for this request."
-        asked["thresholds"] = {
+        text = "Thresholds to use in this request."
+        option_schemas["thresholds"] = {
             "type": ["object", "null"],
             "properties": names,
             "additionalProperties": False,
-            "description": words,
+            "description": text,
         }
     if not served.can_explain:
-        asked["why"] = {"const": False}
-    top = {"type": ["integer", "null"], "minimum": 1, "description": "Tell the most probable labels alone, best first."}
+        option_schemas["explain"] = {"const": False}
+    top = {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "description": "Return only the most probable labels, best first.",
+    }
     body = {
         "type": "object",
         "required": ["rows"],
         "additionalProperties": False,
-        "properties": {"rows": {"type": "array", "items": row, "minItems": 1, "maxItems": most}, "top": top, **asked},
+        "properties": {
+            "rows": {"type": "array", "items": row, "minItems": 1, "maxItems": max_rows},
+            "top": top,
+            **option_schemas,
+        },
     }
-    example = {"rows": [example_of(served.model.encoder)]}
+    example = {"rows": [example_row(served.model.encoder)]}
     content: Json = {"application/json": {"schema": body, "example": example}}
-    images = [column["name"] for column in served.columns if column["kind"] == "image"]
+    images = [column["name"] for column in served.columns if column["type"] == "image"]
     form = {"type": "object", "properties": {name: {"type": "string", "format": "binary"} for name in images}}
     if images:
         content["multipart/form-data"] = {"schema": form}
     else:
         content["text/csv"] = {"schema": {"type": "string"}}
-    answer = {"$ref": f"#/components/schemas/Answer_{_key(served)}"}
-    answers: Json = {"application/json": {"schema": answer}}
+    response_schema = {"$ref": f"#/components/schemas/Prediction_{_schema_key(served)}"}
+    response_content: Json = {"application/json": {"schema": response_schema}}
     if not images:
-        answers["text/csv"] = {"schema": {"type": "string"}}
-    operation = _operation(f"predict{suffix}", "Labels and probabilities of rows.", answers)
+        response_content["text/csv"] = {"schema": {"type": "string"}}
+    operation = _operation(f"predict{suffix}", "Predict labels and probabilities of rows.", response_content)
     operation["requestBody"] = {"required": True, "content": content}
-    operation["responses"] |= _problems(400, 408, 413, 415, 422, 429, 503)
+    operation["responses"] |= _error_responses(400, 408, 413, 415, 422, 429, 503)
     return operation
 
 
-def _report(suffix: str) -> Json:
-    operation = _operation(f"report{suffix}", "The report as one HTML page.", _text("text/html"))
-    operation["responses"] |= _problems(404, 503)
+def _report_operation(suffix: str) -> Json:
+    operation = _operation(f"report{suffix}", "The report as one HTML page.", _text_content("text/html"))
+    operation["responses"] |= _error_responses(404, 503)
     return operation
 
 
-def _get(name: str, summary: str, schema: Json, *problems: int) -> Json:
+def _get_operation(name: str, summary: str, schema: Json, *statuses: int) -> Json:
     operation = _operation(name, summary, {"application/json": {"schema": schema}})
     if name == "ready":
         operation["responses"]["503"] = {
-            "description": "Not yet, or no more.",
+            "description": "Not ready, or shutting down.",
             "headers": RETRY,
             "content": {"application/json": {"schema": schema}},
         }
@@ -136,14 +148,14 @@ def _get(name: str, summary: str, schema: Json, *problems: int) -> Json:
 
 
 def _operation(name: str, summary: str, content: Json) -> Json:
-    responses = {"200": {"description": "It worked.", "content": content}, **_problems(*COMMON, 405)}
+    responses = {"200": {"description": "Success.", "content": content}, **_error_responses(*COMMON_STATUSES, 405)}
     return {"operationId": name, "summary": summary, "responses": responses}
 
 
-def _problems(*statuses: int) -> Json:
+def _error_responses(*statuses: int) -> Json:
     return {
         str(status): {
-            "description": PROBLEMS[status],
+            "description": ERROR_DESCRIPTIONS[status],
             "content": {"application/json": {"schema": ERROR}},
             **({"headers": RETRY} if status in (429, 503) else {}),
         }
@@ -151,7 +163,7 @@ def _problems(*statuses: int) -> Json:
     }
 
 
-def _text(media: str) -> Json:
+def _text_content(media: str) -> Json:
     return {media: {"schema": {"type": "string"}}}
 
 
@@ -167,30 +179,30 @@ def _error_schema() -> Json:
     return {"type": "object", "required": ["error"], "properties": {"error": error}}
 
 
-def _answer_schema(served: ServedModel) -> Json:
+def _prediction_schema(served: ServedModel) -> Json:
     probability = {"type": "number", "minimum": 0, "maximum": 1}
     names = {"enum": list(served.labels)}
     pair = {"type": "object", "properties": {"label": names, "probability": probability}}
-    answer = {
+    prediction = {
         "type": "object",
         "required": ["labels"],
         "properties": {
             "labels": {"type": "array", "items": names},
             "probabilities": {"type": "object", "additionalProperties": probability},
             "top": {"type": "array", "items": pair},
-            "why": {"type": "object"},
+            "explain": {"type": "object"},
         },
     }
     return {
         "type": "object",
-        "required": ["model", "answers"],
+        "required": ["model", "predictions"],
         "properties": {
             "model": {"type": "string"},
-            "answers": {"type": "array", "items": answer},
+            "predictions": {"type": "array", "items": prediction},
             "notes": {"type": "array", "items": {"type": "string"}},
         },
     }
 
 
-def _key(served: ServedModel) -> str:
+def _schema_key(served: ServedModel) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else f"_{ord(letter):x}" for letter in served.name)

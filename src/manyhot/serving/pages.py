@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from manyhot.serving.errors import ApiError
 
-TYPES = {
+CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -29,16 +29,16 @@ def page_routes() -> list[Route]:
     """The routes of the page."""
     folder = resources.files("manyhot.serving") / "static"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    files = {name: content for name, content in files.items() if _type(name) is not None}
+    files = {name: content for name, content in files.items() if _content_type(name) is not None}
 
     async def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
         if name not in files:
             raise ApiError(404, f"there is no file {name[:200]!r}", argument="path")
-        return Response(files[name], media_type=_type(name))
+        return Response(files[name], media_type=_content_type(name))
 
     return [Route("/", page, methods=["GET"]), Route("/static/{name}", page, methods=["GET"])]
 
 
-def _type(name: str) -> str | None:
-    return TYPES.get(f".{name.rpartition('.')[2]}")
+def _content_type(name: str) -> str | None:
+    return CONTENT_TYPES.get(f".{name.rpartition('.')[2]}")

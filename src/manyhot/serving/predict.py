@@ -1,8 +1,8 @@
 """`POST /predict`: a body -> rows and what is asked of them -> scores -> the answer.
 
 Small requests are read and written on the event loop, which costs them no change of thread (where their model is quick,
-`turns.py` answers those that come together); tables, images, reasons and many rows are left to the service's threads, a
-piece at a time, so that small ones pass between the pieces. Start reading at `predict`.
+`fast_path.py` answers those that come together); tables, images, reasons and many rows are left to the service's
+threads, a piece at a time, so that small ones pass between the pieces. Start reading at `predict`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import polars as pl
 
 from manyhot.config.label_rules import LABEL_SEP
 from manyhot.errors import InputError
-from manyhot.estimators.prediction_table import WHY, answer_frame, as_csv, ids_of, refuse_separator
+from manyhot.estimators.prediction_table import EXPLANATION, check_separator, id_series, prediction_frame, to_csv
 from manyhot.explanation.explain import Explanation
 from manyhot.persistence.container import strict_json
 from manyhot.serving.batching import Blocks
-from manyhot.serving.errors import ApiError, to_http_error, unready
+from manyhot.serving.errors import ApiError, service_unavailable, to_http_error
 from manyhot.serving.limits import Limits
 from manyhot.serving.model import PredictOptions, ServedModel
-from manyhot.serving.multipart import parts_of
+from manyhot.serving.multipart import parse_parts
 from manyhot.serving.state import Service
-from manyhot.validation import did_you_mean, shown
+from manyhot.validation import did_you_mean, shorten
 
 JSON, FORM = "application/json", "multipart/form-data"
 TABLES = {"text/csv": "csv", "text/tab-separated-values": "tsv"}
 QUICK_BYTES, QUICK_ROWS = 16_384, 8
 """A request up to this size is answered on the event loop."""
-ASKED = ("thresholds", "top", "why")
+OPTION_NAMES = ("thresholds", "top", "explain")
 
 
-class Answer(NamedTuple):
+class PredictionResponse(NamedTuple):
     """What goes back.
 
     Attributes:
@@ -49,52 +49,52 @@ class Answer(NamedTuple):
     n_rows: int
 
 
-class Scored(NamedTuple):
+class ScoredBatch(NamedTuple):
     """Some rows with their scores.
 
     Attributes:
         scores: float (n, l), calibrated.
-        own: bool (n, l), the model's own answers.
+        decisions: bool (n, l), the model's own answers.
     """
 
     scores: np.ndarray
-    own: np.ndarray
+    decisions: np.ndarray
 
 
-class Small(NamedTuple):
+class ParsedRequest(NamedTuple):
     """A small request, read.
 
     Attributes:
         rows: The rows as they came.
-        asked: What is asked of them.
+        options: What is asked of them.
         blocks: The rows as arrays.
     """
 
     rows: list[Any]
-    asked: PredictOptions
+    options: PredictOptions
     blocks: Blocks
 
 
-def read_small(served: ServedModel, body: bytes, query: Mapping[str, str]) -> Small | None:
+def parse_small_request(served: ServedModel, body: bytes, query: Mapping[str, str]) -> ParsedRequest | None:
     """What a body of JSON asks, up to `QUICK_BYTES` of it; None where answering it takes a thread.
 
     Raises:
         ApiError: What cannot be answered.
     """
-    rows, asked = _read_json(served, body, query)
-    if len(rows) > QUICK_ROWS or asked.why:
+    rows, options = _read_json(served, body, query)
+    if len(rows) > QUICK_ROWS or options.explain:
         return None
-    return Small(rows, asked, served.rows.checked(rows))
+    return ParsedRequest(rows, options, served.row_parser.parse(rows))
 
 
-def answer_small(served: ServedModel, small: Small, found: tuple[np.ndarray, ...]) -> Answer:
+def small_response(served: ServedModel, small: ParsedRequest, arrays: tuple[np.ndarray, ...]) -> PredictionResponse:
     """The answer to a small request, from what `ServedModel.score` gave for its rows."""
-    return _as_json(served, small.asked, small.rows, [Scored(*found)], None)
+    return _json_response(served, small.options, small.rows, [ScoredBatch(*arrays)], None)
 
 
 async def predict(
     service: Service, served: ServedModel, body: bytes, content_type: str, query: Mapping[str, str]
-) -> Answer:
+) -> PredictionResponse:
     """Answer one request.
 
     Args:
@@ -107,166 +107,184 @@ async def predict(
     Raises:
         ApiError: What cannot be answered.
     """
-    media = content_type.partition(";")[0].strip().lower()
-    if media not in (JSON, FORM, *TABLES):
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in (JSON, FORM, *TABLES):
         raise ApiError(
-            415, f"got {shown(media)}, expected {JSON}, {FORM} or {', '.join(TABLES)}", argument="Content-Type"
+            415, f"got {shorten(media_type)}, expected {JSON}, {FORM} or {', '.join(TABLES)}", argument="Content-Type"
         )
-    batches = service.batches_of(served)
-    ends = time.monotonic() + service.limits.answer_seconds
+    batches = service.get_batches(served)
+    deadline = time.monotonic() + service.limits.answer_seconds
     try:
-        if media == JSON and len(body) <= QUICK_BYTES and served.rows.is_quick:
-            small = read_small(served, body, query)
+        if media_type == JSON and len(body) <= QUICK_BYTES and served.row_parser.is_quick:
+            small = parse_small_request(served, body, query)
             if small is not None:
-                found = batches.ask(small.blocks, len(small.rows))
-                return answer_small(served, small, await asyncio.wait_for(found, service.limits.answer_seconds))
+                scores = batches.submit(small.blocks, len(small.rows))
+                return small_response(served, small, await asyncio.wait_for(scores, service.limits.answer_seconds))
         async with asyncio.timeout(service.limits.answer_seconds):
-            large = _Large(service, served, media, ends)
+            large = _LargeRequest(service, served, media_type, deadline)
             return await asyncio.get_running_loop().run_in_executor(
-                service.pool, large.answer, body, content_type, query
+                service.pool, large.respond, body, content_type, query
             )
     except TimeoutError:
-        raise unready(f"no answer within {service.limits.answer_seconds:g} seconds; send fewer rows") from None
+        raise service_unavailable(
+            f"no response within {service.limits.answer_seconds:g} seconds; send fewer rows"
+        ) from None
     except InputError as error:
         raise to_http_error(error) from None
 
 
-class _Large:
+class _LargeRequest:
     """One request in a thread of the service's.
 
     Args:
         service: The service.
         served: The model.
-        media: What the body is.
-        ends: When it has to be done, on the clock of `time.monotonic`.
+        media_type: What the body is.
+        deadline: When it has to be done, on the clock of `time.monotonic`.
     """
 
-    def __init__(self, service: Service, served: ServedModel, media: str, ends: float) -> None:
-        self.service, self.served, self.media, self.ends = service, served, media, ends
+    def __init__(self, service: Service, served: ServedModel, media_type: str, deadline: float) -> None:
+        self.service, self.served, self.media_type, self.deadline = service, served, media_type, deadline
 
-    def answer(self, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
+    def respond(self, body: bytes, content_type: str, query: Mapping[str, str]) -> PredictionResponse:
         """The whole answer."""
-        self._seconds_left()
-        if self.media in TABLES:
-            return self._table(body, query)
+        self._remaining_seconds()
+        if self.media_type in TABLES:
+            return self._respond_table(body, query)
         served = self.served
-        if self.media == JSON:
-            rows, asked = _read_json(served, body, query)
+        if self.media_type == JSON:
+            rows, options = _read_json(served, body, query)
         else:
-            rows, asked = _rows_and_asked(served, _form(served, body, content_type))
-        scored, reasons = [], []
-        for first in range(0, len(rows), served.most_rows):
-            piece = rows[first : first + served.most_rows]
+            rows, options = _parse_document(served, _parse_form(served, body, content_type))
+        batches, reasons = [], []
+        for first in range(0, len(rows), served.max_batch_rows):
+            batch_rows = rows[first : first + served.max_batch_rows]
             try:
-                scored.append(self._scored(served.rows.checked(piece), len(piece)))
-                reasons += served.explain(piece, asked) if asked.why else []
-            except ApiError as problem:
-                raise problem.moved(first) from None
+                batches.append(self._score_batch(served.row_parser.parse(batch_rows), len(batch_rows)))
+                reasons += served.explain(batch_rows, options) if options.explain else []
+            except ApiError as api_error:
+                raise api_error.shift_rows(first) from None
             except InputError as error:
-                raise to_http_error(error).moved(first) from None
-        return _as_json(served, asked, rows, scored, reasons if asked.why else None)
+                raise to_http_error(error).shift_rows(first) from None
+        return _json_response(served, options, rows, batches, reasons if options.explain else None)
 
-    def _table(self, body: bytes, query: Mapping[str, str]) -> Answer:
+    def _respond_table(self, body: bytes, query: Mapping[str, str]) -> PredictionResponse:
         served = self.served
-        asked = served.asked(_told(query, served.limits, without="top"))
-        refuse_separator(LABEL_SEP, served.labels, "body", "send JSON rows instead")
-        texts, n_rows = [], 0
-        for samples, features in served.table(body, TABLES[self.media], asked):
+        options = served.parse_options(_parse_query(query, served.limits, excluded="top"))
+        check_separator(LABEL_SEP, served.labels, "body", "send JSON rows instead")
+        csv_parts, n_rows = [], 0
+        for samples, features in served.read_table(body, TABLES[self.media_type], options):
             blocks = served.model.encoder.transform(features)
-            pieces = [self._of_table(one) for one in _pieces(blocks, samples.n_samples, served.most_rows)]
-            scores = np.concatenate([one.scores for one in pieces])
-            decisions = served.answers(asked, scores, np.concatenate([one.own for one in pieces]))
-            frame = answer_frame(ids_of(samples, n_rows), served.labels, scores, decisions)
-            if asked.why:
-                told = ["; ".join(one.brief() for one in row.values()) for row in served.explained(features, asked)]
-                frame = frame.with_columns(pl.Series(WHY, told, dtype=pl.String))
-            texts.append(as_csv(frame, LABEL_SEP, with_header=not n_rows))
+            batches = [
+                self._score_table_batch(part)
+                for part in _split_blocks(blocks, samples.n_samples, served.max_batch_rows)
+            ]
+            scores = np.concatenate([batch.scores for batch in batches])
+            decisions = served.decide(options, scores, np.concatenate([batch.decisions for batch in batches]))
+            frame = prediction_frame(id_series(samples, n_rows), served.labels, scores, decisions)
+            if options.explain:
+                reason_texts = [
+                    "; ".join(explanation.brief() for explanation in row.values())
+                    for row in served.explain_features(features, options)
+                ]
+                frame = frame.with_columns(pl.Series(EXPLANATION, reason_texts, dtype=pl.String))
+            csv_parts.append(to_csv(frame, LABEL_SEP, with_header=not n_rows))
             n_rows += samples.n_samples
-        return Answer("".join(texts).encode(), "text/csv; charset=utf-8", n_rows)
+        return PredictionResponse("".join(csv_parts).encode(), "text/csv; charset=utf-8", n_rows)
 
-    def _scored(self, checked: Mapping[str, Any], n_rows: int) -> Scored:
+    def _score_batch(self, blocks: Mapping[str, Any], n_rows: int) -> ScoredBatch:
         """Rows scored together with those of other requests."""
-        batches = self.service.batches_of(self.served)
-        return Scored(*batches.ask_from_thread(checked, n_rows, self._seconds_left()))
+        batches = self.service.get_batches(self.served)
+        return ScoredBatch(*batches.submit_and_wait(blocks, n_rows, self._remaining_seconds()))
 
-    def _of_table(self, blocks: Mapping[str, Any]) -> Scored:
+    def _score_table_batch(self, blocks: Mapping[str, Any]) -> ScoredBatch:
         """A piece of a table, a batch by itself."""
-        self._seconds_left()
-        return Scored(*self.served.score_blocks(blocks))
+        self._remaining_seconds()
+        return ScoredBatch(*self.served.score_blocks(blocks))
 
-    def _seconds_left(self) -> float:
-        left = self.ends - time.monotonic()
-        if left <= 0:
+    def _remaining_seconds(self) -> float:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError
-        return left
+        return remaining
 
 
-def _pieces(blocks: Mapping[str, Any], n_rows: int, most: int) -> Iterator[dict[str, Any]]:
-    for first in range(0, n_rows, most):
-        yield {name: block[first : first + most] for name, block in blocks.items()}
+def _split_blocks(blocks: Mapping[str, Any], n_rows: int, max_rows: int) -> Iterator[dict[str, Any]]:
+    for first in range(0, n_rows, max_rows):
+        yield {name: block[first : first + max_rows] for name, block in blocks.items()}
 
 
-def _parsed(text: bytes, what: str, limits: Limits) -> Any:
+def _parse_json(text: bytes, argument: str, limits: Limits) -> Any:
     try:
-        return strict_json.parse(text, what, limits.of_json, is_finite=False)
+        return strict_json.parse(text, argument, limits.json_limits, is_finite=False)
     except InputError as error:
-        raise ApiError(400, error.message, argument=what) from None
+        raise ApiError(400, error.message, argument=argument) from None
 
 
 def _read_json(served: ServedModel, body: bytes, query: Mapping[str, str]) -> tuple[list[Any], PredictOptions]:
     if query:
-        raise ApiError(422, f"unknown: {shown(next(iter(query)))}; JSON says all in its body", argument="query")
-    return _rows_and_asked(served, _parsed(body, "body", served.limits))
+        raise ApiError(
+            422,
+            f"unknown parameter {shorten(next(iter(query)))}; with JSON, all options go in the body",
+            argument="query",
+        )
+    return _parse_document(served, _parse_json(body, "body", served.limits))
 
 
-def _rows_and_asked(served: ServedModel, document: Any) -> tuple[list[Any], PredictOptions]:
+def _parse_document(served: ServedModel, document: Any) -> tuple[list[Any], PredictOptions]:
     if type(document) is not dict:
-        raise ApiError(422, f'got {shown(document)}, expected an object such as {{"rows": [...]}}', argument="body")
+        raise ApiError(422, f'got {shorten(document)}, expected an object such as {{"rows": [...]}}', argument="body")
     for name in document:
-        if name != "rows" and name not in ASKED:
-            hint = did_you_mean(name, ("rows", *ASKED))
-            raise ApiError(422, f"unknown: {shown(name)}; known are rows, {', '.join(ASKED)}{hint}", argument="body")
+        if name != "rows" and name not in OPTION_NAMES:
+            hint = did_you_mean(name, ("rows", *OPTION_NAMES))
+            raise ApiError(
+                422, f"unknown field {shorten(name)}, expected rows, {', '.join(OPTION_NAMES)}{hint}", argument="body"
+            )
     rows = document.get("rows")
     if type(rows) is not list or not rows:
-        got = "nothing" if rows is None else shown(rows)
+        got = "nothing" if rows is None else shorten(rows)
         raise ApiError(422, f"got {got}, expected a list of one row or more", argument="rows")
-    asked = served.asked(document)
-    most = served.limits.max_why_rows if asked.why else served.limits.max_rows
-    if len(rows) > most:
-        raise ApiError(422, f"got {len(rows)} rows, at most {most} are taken{' with why' * asked.why}", argument="rows")
-    return rows, asked
+    options = served.parse_options(document)
+    max_rows = served.limits.max_explain_rows if options.explain else served.limits.max_rows
+    if len(rows) > max_rows:
+        raise ApiError(
+            422,
+            f"got {len(rows)} rows, expected at most {max_rows}{' with explain' * options.explain}",
+            argument="rows",
+        )
+    return rows, options
 
 
-def _told(query: Mapping[str, str], limits: Limits, without: str) -> dict[str, Any]:
+def _parse_query(query: Mapping[str, str], limits: Limits, excluded: str) -> dict[str, Any]:
     """What the address asks, each parameter as JSON."""
-    known = [name for name in ASKED if name != without]
-    told = {}
+    known = [name for name in OPTION_NAMES if name != excluded]
+    values = {}
     for name, text in query.items():
         if name not in known:
-            raise ApiError(422, f"unknown: {shown(name)}; known are {', '.join(known)}", argument="query")
-        told[name] = _parsed(text.encode("utf-8", errors="replace"), name, limits)
-    return told
+            raise ApiError(422, f"unknown parameter {shorten(name)}, expected {', '.join(known)}", argument="query")
+        values[name] = _parse_json(text.encode("utf-8", errors="replace"), name, limits)
+    return values
 
 
-def _form(served: ServedModel, body: bytes, content_type: str) -> dict[str, Any]:
+def _parse_form(served: ServedModel, body: bytes, content_type: str) -> dict[str, Any]:
     """A form as the object that JSON would be: the k-th file of a column belongs to the k-th row."""
     document: dict[str, Any] = {}
     files: dict[str, list[bytes]] = {}
-    for part in parts_of(body, content_type, served.limits.max_rows + len(ASKED) + 1):
-        if part.is_file or part.name not in ("rows", *ASKED):
+    for part in parse_parts(body, content_type, served.limits.max_rows + len(OPTION_NAMES) + 1):
+        if part.is_file or part.name not in ("rows", *OPTION_NAMES):
             files.setdefault(part.name, []).append(part.content)
         elif part.name in document:
-            raise ApiError(422, "stands twice in the form", argument=part.name)
+            raise ApiError(422, "appears twice in the form", argument=part.name)
         else:
-            document[part.name] = _parsed(part.content, part.name, served.limits)
-    known = [column["name"] for column in served.columns if column["kind"] == "image"]
+            document[part.name] = _parse_json(part.content, part.name, served.limits)
+    known = [column["name"] for column in served.columns if column["type"] == "image"]
     for name in files:
         if name not in known:
-            what = f"the model's images are {known}" if known else "the model takes no images"
+            expected = f"the model's images are {known}" if known else "the model takes no images"
             raise ApiError(
-                422, f"there is a file {shown(name)}, but {what}{did_you_mean(name, known)}", argument="body"
+                422, f"there is a file {shorten(name)}, but {expected}{did_you_mean(name, known)}", argument="body"
             )
-    n_rows = max((len(one) for one in files.values()), default=0)
+    n_rows = max((len(contents) for contents in files.values()), default=0)
     rows = document.setdefault("rows", [{} for _ in range(n_rows)])
     if files and (type(rows) is not list or not all(type(row) is dict for row in rows)):
         raise ApiError(422, "expected a list of objects", argument="rows")
@@ -278,13 +296,13 @@ def _form(served: ServedModel, body: bytes, content_type: str) -> dict[str, Any]
     return document
 
 
-def _as_json(
+def _json_response(
     served: ServedModel,
-    asked: PredictOptions,
+    options: PredictOptions,
     rows: Sequence[Any],
-    scored: Sequence[Scored],
+    batches: Sequence[ScoredBatch],
     reasons: Sequence[Mapping[str, Explanation]] | None,
-) -> Answer:
-    decided = [(scores, served.answers(asked, scores, own)) for scores, own in scored]
-    content = served.writer.text(decided, asked.top, reasons, served.rows.unused(rows))
-    return Answer(content, JSON, len(rows))
+) -> PredictionResponse:
+    predictions = [(scores, served.decide(options, scores, decisions)) for scores, decisions in batches]
+    content = served.writer.to_json(predictions, options.top, reasons, served.row_parser.unused_columns(rows))
+    return PredictionResponse(content, JSON, len(rows))

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from manyhot.errors import InputError
 from manyhot.reports.html import render
 from manyhot.reports.model_page import out_of_fold_page
-from manyhot.serving.errors import ApiError, unready
+from manyhot.serving.errors import ApiError, service_unavailable
 from manyhot.serving.model import ServedModel
 from manyhot.serving.state import Service
 
@@ -27,28 +27,28 @@ class Reports:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._made: dict[str, bytes] = {}
+        self._pages: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    async def answer(self, served: ServedModel) -> Response:
+    async def respond(self, served: ServedModel) -> Response:
         """The page of a model.
 
         Raises:
             ApiError: The model keeps nothing to make it of, or it takes too long; what was begun is finished, and the
                 next one who asks finds it.
         """
-        making = asyncio.get_running_loop().run_in_executor(self.service.pool, self._page, served)
+        pending = asyncio.get_running_loop().run_in_executor(self.service.pool, self._render_page, served)
         try:
             async with asyncio.timeout(self.service.limits.answer_seconds):
-                page = await asyncio.shield(making)
+                page = await asyncio.shield(pending)
         except TimeoutError:
-            raise unready("the report is still being made; come back") from None
+            raise service_unavailable("the report is still being made; try again later") from None
         except InputError as error:
             raise ApiError(404, f"there is no report: {error.message}", argument="path") from None
         return Response(page, headers={"content-security-policy": POLICY}, media_type="text/html; charset=utf-8")
 
-    def _page(self, served: ServedModel) -> bytes:
+    def _render_page(self, served: ServedModel) -> bytes:
         with self._lock:
-            if served.name not in self._made:
-                self._made[served.name] = render(out_of_fold_page(served.model, f"{served.name}.manyhot")).encode()
-            return self._made[served.name]
+            if served.name not in self._pages:
+                self._pages[served.name] = render(out_of_fold_page(served.model, f"{served.name}.manyhot")).encode()
+            return self._pages[served.name]

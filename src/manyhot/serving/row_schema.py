@@ -1,6 +1,6 @@
-"""What a model's rows look like: columns with their kinds, a JSON schema of a row, and an example of one.
+"""What a model's rows look like: columns with their types, a JSON schema of a row, and an example of one.
 
-All of it comes from what the encoder learned, so a form can be made of it. Start reading at `columns_of`.
+All of it comes from what the encoder learned, so a form can be made of it. Start reading at `describe_columns`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image
 
 from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
 
-FEW_NAMES = 100
+MAX_NAMED_COLUMNS = 100
 """A matrix with more columns than this has its example as a list."""
 ANY_CELL = {"type": ["string", "number", "boolean", "null"]}
 EXAMPLE_TEXT = "a few words"
@@ -22,43 +22,43 @@ EXAMPLE_TEXT = "a few words"
 Json = dict[str, Any]
 
 
-def columns_of(encoder: Encoder) -> list[Json]:
-    """The columns that are used: name and kind, the known levels of a category, the usual value and spread of a number.
+def describe_columns(encoder: Encoder) -> list[Json]:
+    """The columns that are used: name and type, the known levels of a category, the usual value and spread of a number.
 
     Args:
         encoder: The model's encoder, fitted.
     """
     if not isinstance(encoder, TableEncoder):
-        return [{"name": str(name), "kind": "numeric"} for name in encoder.names]
-    found: dict[str, Json] = {}
-    for name, middle, spread in zip(
-        encoder.numbers, encoder.scale.center.tolist(), encoder.scale.scale.tolist(), strict=True
+        return [{"name": str(name), "type": "numeric"} for name in encoder.names]
+    columns: dict[str, Json] = {}
+    for name, center, spread in zip(
+        encoder.numeric_columns, encoder.scale.center.tolist(), encoder.scale.scale.tolist(), strict=True
     ):
-        kind = encoder.kinds[name]
-        found[name] = {"name": name, "kind": kind} | (
-            {"typical": middle, "spread": spread} if kind == "numeric" else {}
+        column_type = encoder.column_types[name]
+        columns[name] = {"name": name, "type": column_type} | (
+            {"typical": center, "spread": spread} if column_type == "numeric" else {}
         )
-    for name, levels in zip(encoder.categories, encoder.levels, strict=True):
-        found[name] = {"name": name, "kind": "categorical", "levels": levels}
+    for name, levels in zip(encoder.categorical_columns, encoder.levels, strict=True):
+        columns[name] = {"name": name, "type": "categorical", "levels": levels}
     for name in encoder.text_columns:
-        found[name] = {"name": name, "kind": "text"}
-    for name, one in zip(encoder.image_columns, encoder.looks.encoders, strict=True):
-        found[name] = {"name": name, "kind": "image", "shape": list(one.shape)}
-    return [found[name] for name in encoder.kinds if name in found]
+        columns[name] = {"name": name, "type": "text"}
+    for name, image_encoder in zip(encoder.image_columns, encoder.images.encoders, strict=True):
+        columns[name] = {"name": name, "type": "image", "shape": list(image_encoder.shape)}
+    return [columns[name] for name in encoder.column_types if name in columns]
 
 
-def example_of(encoder: Encoder) -> Any:
+def example_row(encoder: Encoder) -> Any:
     """A row that the model takes: usual numbers, its own levels, a small white image."""
     if isinstance(encoder, TableEncoder):
-        return {column["name"]: _example_cell(column) for column in columns_of(encoder)}
+        return {column["name"]: _example_cell(column) for column in describe_columns(encoder)}
     if isinstance(encoder, MatrixEncoder) or encoder.names:
         is_sparse = isinstance(encoder, MatrixEncoder) and encoder.is_sparse
         if is_sparse:
             return {str(name): 1.0 for name in encoder.names[:2]}
-        usual = encoder.scale.center.tolist() if isinstance(encoder, MatrixEncoder) else [0.0] * len(encoder.names)
-        if len(usual) > FEW_NAMES:
-            return [_short(value) for value in usual]
-        return {str(name): _short(value) for name, value in zip(encoder.names, usual, strict=True)}
+        typical = encoder.scale.center.tolist() if isinstance(encoder, MatrixEncoder) else [0.0] * len(encoder.names)
+        if len(typical) > MAX_NAMED_COLUMNS:
+            return [_short(value) for value in typical]
+        return {str(name): _short(value) for name, value in zip(encoder.names, typical, strict=True)}
     blocks = {name: np.zeros(shape).tolist() for name, shape in encoder.shapes().items()}
     return blocks if len(blocks) > 1 else next(iter(blocks.values()))
 
@@ -66,7 +66,7 @@ def example_of(encoder: Encoder) -> Any:
 def row_schema(encoder: Encoder) -> Json:
     """The JSON schema of a row."""
     if isinstance(encoder, TableEncoder):
-        columns = columns_of(encoder)
+        columns = describe_columns(encoder)
         return {
             "type": "object",
             "properties": {column["name"]: _cell_schema(column) for column in columns},
@@ -76,20 +76,20 @@ def row_schema(encoder: Encoder) -> Json:
     if isinstance(encoder, MatrixEncoder) or encoder.names:
         width = len(encoder.names)
         if isinstance(encoder, MatrixEncoder) and encoder.is_sparse:
-            listed = {"type": "array", "items": number, "minItems": width, "maxItems": width}
-            if width > FEW_NAMES:
-                return {"oneOf": [{"type": "object", "additionalProperties": number}, listed]}
+            list_schema = {"type": "array", "items": number, "minItems": width, "maxItems": width}
+            if width > MAX_NAMED_COLUMNS:
+                return {"oneOf": [{"type": "object", "additionalProperties": number}, list_schema]}
             properties = {str(name): number for name in encoder.names}
-            return {"oneOf": [{"type": "object", "properties": properties, "additionalProperties": False}, listed]}
+            return {"oneOf": [{"type": "object", "properties": properties, "additionalProperties": False}, list_schema]}
         cell = {"type": ["number", "null"]} if isinstance(encoder, MatrixEncoder) else number
-        listed = {"type": "array", "items": cell, "minItems": width, "maxItems": width}
-        if width > FEW_NAMES:
-            return listed
+        list_schema = {"type": "array", "items": cell, "minItems": width, "maxItems": width}
+        if width > MAX_NAMED_COLUMNS:
+            return list_schema
         names = [str(name) for name in encoder.names]
-        return {"oneOf": [{"type": "object", "properties": dict.fromkeys(names, cell), "required": names}, listed]}
+        return {"oneOf": [{"type": "object", "properties": dict.fromkeys(names, cell), "required": names}, list_schema]}
     blocks = {name: _array_schema(shape) for name, shape in encoder.shapes().items()}
-    named = {"type": "object", "properties": blocks, "required": list(blocks), "additionalProperties": False}
-    return named if len(blocks) > 1 else {"oneOf": [next(iter(blocks.values())), named]}
+    object_schema = {"type": "object", "properties": blocks, "required": list(blocks), "additionalProperties": False}
+    return object_schema if len(blocks) > 1 else {"oneOf": [next(iter(blocks.values())), object_schema]}
 
 
 def _array_schema(shape: tuple[int, ...]) -> Json:
@@ -100,25 +100,25 @@ def _array_schema(shape: tuple[int, ...]) -> Json:
 
 
 def _cell_schema(column: Json) -> Json:
-    if column["kind"] == "numeric":
+    if column["type"] == "numeric":
         return {"type": ["number", "null"]}
-    if column["kind"] == "boolean":
+    if column["type"] == "boolean":
         return {"enum": [True, False, 0, 1, None]}
-    if column["kind"] == "categorical":
+    if column["type"] == "categorical":
         return {**ANY_CELL, "examples": column["levels"][:5]}
-    if column["kind"] == "text":
+    if column["type"] == "text":
         return ANY_CELL
     return {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
 
 
 def _example_cell(column: Json) -> Any:
-    if column["kind"] == "numeric":
+    if column["type"] == "numeric":
         return _short(column["typical"])
-    if column["kind"] == "boolean":
+    if column["type"] == "boolean":
         return True
-    if column["kind"] == "categorical":
+    if column["type"] == "categorical":
         return column["levels"][0] if column["levels"] else None
-    return EXAMPLE_TEXT if column["kind"] == "text" else _white_image()
+    return EXAMPLE_TEXT if column["type"] == "text" else _white_image()
 
 
 def _short(value: float) -> float:

@@ -25,17 +25,17 @@ from manyhot.serving.connections import guarded
 from manyhot.serving.fast_path import Turns
 from manyhot.serving.limits import Limits
 from manyhot.serving.middleware import Gate
-from manyhot.serving.model import opened
+from manyhot.serving.model import load_models
 from manyhot.serving.state import Service
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 TOKEN_VARIABLE = "MANYHOT_TOKEN"
 """The environment variable that holds the token."""
-MIN_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 KEEP_ALIVE_SECONDS = 30
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits: batches and answers alternate often."""
-COLLECTED = (20_000, 20, 20)
+GC_THRESHOLDS = (20_000, 20, 20)
 """Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,12 +51,12 @@ class Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {one: signal.signal(one, self.handle_exit) for one in SIGNALS}
+        old_handlers = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
         try:
             yield
         finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            for number, handler in old_handlers.items():
+                signal.signal(number, handler)
 
 
 def serve(
@@ -86,24 +86,26 @@ def serve(
         InputError: Bundles or names that cannot be used.
         ManyhotError: An address that cannot be listened on.
     """
-    bounds = limits or Limits()
-    service = Service(opened(bundles, names, bounds, text), bounds)
+    limits_or_default = limits or Limits()
+    service = Service(load_models(bundles, names, limits_or_default, text), limits_or_default)
     hosts = (*LOCAL, *allow_hosts) if is_loopback(host) or allow_hosts else ()
     config = server_config(service, application(service, token, hosts), host, port)
     server = Server(config)
-    listener = listening(host, port)
-    address, bound = listener.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
-    logger.info("listening on http://%s:%d, models: %s", shown, bound, ", ".join(service.models))
+    listener = open_listener(host, port)
+    address, bound_port = listener.getsockname()[:2]
+    shown_address = f"[{address}]" if ":" in address else address
+    logger.info("listening on http://%s:%d, models: %s", shown_address, bound_port, ", ".join(service.models))
     if token is None and not is_loopback(host):
-        logger.warning("anybody who reaches this address is answered; set %s to ask for a token", TOKEN_VARIABLE)
+        logger.warning(
+            "anyone who can reach this address can use the service; set %s to require a token", TOKEN_VARIABLE
+        )
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.set_threshold(*COLLECTED)
+    gc.set_threshold(*GC_THRESHOLDS)
     server.run(sockets=[listener])
-    logger.info("ended")
+    logger.info("stopped")
 
 
-def listening(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """A socket that is bound to an address.
 
     Raises:
@@ -156,7 +158,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def token_of(file: Path | None) -> str | None:
+def read_token(file: Path | None) -> str | None:
     """The token out of a file or the environment variable `MANYHOT_TOKEN`; None where neither is there.
 
     Raises:
@@ -171,9 +173,9 @@ def token_of(file: Path | None) -> str | None:
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not token:
             return None
-    if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+    if len(token) < MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
         raise InputError(
-            f"got a token of {len(token)} characters, expected {MIN_TOKEN} or more of ASCII without blanks",
+            f"got a token of {len(token)} characters, expected {MIN_TOKEN_LENGTH} or more of ASCII without blanks",
             argument="--token-file" if file is not None else TOKEN_VARIABLE,
         )
     return token

@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from functools import partial
 
 from manyhot.serving.batching import Batches
-from manyhot.serving.errors import ApiError, busy, unready
+from manyhot.serving.errors import ApiError, service_unavailable, too_many_requests
 from manyhot.serving.limits import Limits
 from manyhot.serving.model import ServedModel
 from manyhot.serving.prometheus import ROWS, Counters
 from manyhot.validation import did_you_mean
 
 QUICK_SECONDS = 0.01
-"""A model that scores 64 rows faster does so on the event loop (`turns.py`); another is left to its thread."""
-TRIMMED_BYTES = 2**22
+"""A model that scores 64 rows faster does so on the event loop (`fast_path.py`); another is left to its thread."""
+TRIM_BYTES = 2**22
 """After requests of so many bytes, what was freed is given back to the system."""
 THREADS = 2
 """Threads for large requests, which are read and written beside the small ones."""
@@ -42,20 +42,20 @@ class Service:
 
     def __init__(self, models: Sequence[ServedModel], limits: Limits) -> None:
         self.models = {served.name: served for served in models}
-        self.first, self.limits = models[0], limits
+        self.default_model, self.limits = models[0], limits
         self.counters = Counters()
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="manyhot large requests")
         self.is_ready = self.is_closing = False
         self.failure: str | None = None
-        self.n_held_bytes = self.n_active = self.n_connections = self._most_held_bytes = 0
+        self.n_held_bytes = self.n_active = self.n_connections = self._max_held_bytes = 0
         self._describe()
 
     def start(self) -> None:
         """Begin to compile, in a thread of its own."""
         for served in self.models.values():
-            note = partial(self._note_batch, served.name)
-            served.batches = Batches(served.score, served.most_rows, note)
-        self._warming = threading.Thread(target=self._warm, name="manyhot warm", daemon=True)
+            note = partial(self._observe_batch, served.name)
+            served.batches = Batches(served.score, served.max_batch_rows, note)
+        self._warming = threading.Thread(target=self._warm_up, name="manyhot warm", daemon=True)
         self._warming.start()
 
     def close(self) -> None:
@@ -74,19 +74,19 @@ class Service:
             ApiError: There is none.
         """
         if name is None:
-            return self.first
+            return self.default_model
         if name not in self.models:
             raise ApiError(404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name")
         return self.models[name]
 
-    def batches_of(self, served: ServedModel) -> Batches:
+    def get_batches(self, served: ServedModel) -> Batches:
         """A model's queue.
 
         Raises:
             ApiError: Not everything is compiled yet, or the service is about to end.
         """
         if not self.is_ready or served.batches is None:
-            raise unready(self.state())
+            raise service_unavailable(self.state())
         return served.batches
 
     def state(self) -> str:
@@ -94,26 +94,26 @@ class Service:
         if self.is_ready:
             return "ready"
         if self.is_closing:
-            return "about to end"
-        return f"cannot start: {self.failure}" if self.failure else "compiling; ready in a moment"
+            return "shutting down"
+        return f"cannot start: {self.failure}" if self.failure else "compiling; try again in a moment"
 
-    def hold(self, n_bytes: int) -> None:
+    def reserve(self, n_bytes: int) -> None:
         """Count bytes that are held from now on.
 
         Raises:
             ApiError: There is no room for them.
         """
         if self.n_held_bytes + n_bytes > self.limits.max_held_bytes:
-            raise busy("too many bytes of other requests are held; come back")
+            raise too_many_requests("too many bytes of other requests in memory; try again later")
         self.n_held_bytes += n_bytes
-        self._most_held_bytes = max(self._most_held_bytes, self.n_held_bytes)
+        self._max_held_bytes = max(self._max_held_bytes, self.n_held_bytes)
 
     def release(self, n_bytes: int) -> None:
         """Count bytes that are no longer held."""
         self.n_held_bytes -= n_bytes
-        if not self.n_held_bytes and self._most_held_bytes > TRIMMED_BYTES and not self.is_closing:
-            self._most_held_bytes = 0
-            self.pool.submit(_trim)
+        if not self.n_held_bytes and self._max_held_bytes > TRIM_BYTES and not self.is_closing:
+            self._max_held_bytes = 0
+            self.pool.submit(_trim_memory)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -123,19 +123,19 @@ class Service:
             ApiError: Too many are.
         """
         if self.n_active >= self.limits.max_waiting:
-            raise busy(f"{self.n_active} requests are being answered, which is the most; come back")
+            raise too_many_requests(f"{self.n_active} requests are being processed, the maximum; try again later")
         self.n_active += 1
         try:
             yield
         finally:
             self.n_active -= 1
 
-    def _warm(self) -> None:
+    def _warm_up(self) -> None:
         try:
             for served in self.models.values():
-                served.warm()
-                served.is_quick = served.rows.is_quick and served.batch_seconds < QUICK_SECONDS
-                logger.info("%s is ready after %.1f s", served.name, served.warmed_seconds)
+                served.warm_up()
+                served.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
+                logger.info("%s is ready after %.1f s", served.name, served.warm_up_seconds)
         except Exception as error:  # whoever asks /ready is told, and so is the log
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("cannot start")
@@ -144,29 +144,29 @@ class Service:
         gc.freeze()  # models and programs stay, and need not be looked through again and again
         self.is_ready = not self.is_closing
 
-    def _note_batch(self, name: str, n_rows: int) -> None:
+    def _observe_batch(self, name: str, n_rows: int) -> None:
         self.counters.observe("manyhot_batch_rows", n_rows, ROWS, model=name)
 
     def _describe(self) -> None:
-        told = self.counters.describe
-        told("manyhot_requests_total", "Requests answered, by endpoint and status.")
-        told("manyhot_request_seconds", "Seconds from a request's head to the end of its answer.")
-        told("manyhot_request_bytes_total", "Bytes of bodies received.")
-        told("manyhot_rows_total", "Rows answered.")
-        told("manyhot_batch_rows", "Rows scored together.")
-        told("manyhot_active_requests", "Requests being answered.", lambda: self.n_active)
-        told("manyhot_connections", "Open connections.", lambda: self.n_connections)
-        told("manyhot_held_bytes", "Bytes of requests held.", lambda: self.n_held_bytes)
-        told("manyhot_ready", "1 when requests are answered.", lambda: self.is_ready)
-        waiting = [served for served in self.models.values()]
-        told(
+        describe = self.counters.describe
+        describe("manyhot_requests_total", "Requests by endpoint and status.")
+        describe("manyhot_request_seconds", "Seconds from a request's head to the end of its response.")
+        describe("manyhot_request_bytes_total", "Bytes of bodies received.")
+        describe("manyhot_rows_total", "Rows predicted.")
+        describe("manyhot_batch_rows", "Rows scored together.")
+        describe("manyhot_active_requests", "Requests being processed.", lambda: self.n_active)
+        describe("manyhot_connections", "Open connections.", lambda: self.n_connections)
+        describe("manyhot_held_bytes", "Bytes of requests in memory.", lambda: self.n_held_bytes)
+        describe("manyhot_ready", "1 when the service is ready.", lambda: self.is_ready)
+        models = [served for served in self.models.values()]
+        describe(
             "manyhot_waiting_requests",
-            "Requests that wait for a batch.",
-            lambda: sum(one.batches.n_waiting for one in waiting if one.batches is not None),
+            "Requests waiting for a batch.",
+            lambda: sum(served.batches.n_waiting for served in models if served.batches is not None),
         )
 
 
-def _trim() -> None:
+def _trim_memory() -> None:
     """Give freed memory back to the system, where Python or the C library would keep it."""
     gc.collect()  # what was refused may hang on the frames of its refusal
     library = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -19,7 +19,7 @@ import polars as pl
 import scipy.sparse as sp
 
 import manyhot
-from manyhot import ManyLabelClassifier, MultiLabelClassifier
+from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
 from manyhot.backend import keras
 from manyhot.errors import InputError
 
@@ -51,7 +51,7 @@ def recorded(name: str) -> Callable[[list[str]], np.ndarray]:
 
 
 LOADED_WITH: dict[str, Callable[[], dict[str, Any]]] = {
-    "own_two_inputs": lambda: {"custom_objects": {"Doubled": Doubled}},
+    "custom_two_inputs": lambda: {"custom_objects": {"Doubled": Doubled}},
     "text_function": lambda: {"text": letter_shares},
     "text_pretrained": lambda: {"text": recorded("text_pretrained")},
 }
@@ -63,7 +63,7 @@ def saved_names() -> list[str]:
     return sorted(path.name for path in SAVED.iterdir() if path.is_dir())
 
 
-def opened(name: str) -> MultiLabelClassifier | ManyLabelClassifier:
+def opened(name: str) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
     """A frozen file, loaded."""
     if (SAVED / name / MODEL).is_file():
         return reopened(name, SAVED / name / MODEL)
@@ -73,7 +73,7 @@ def opened(name: str) -> MultiLabelClassifier | ManyLabelClassifier:
         return reopened(name, path)
 
 
-def reopened(name: str, path: Path) -> MultiLabelClassifier | ManyLabelClassifier:
+def reopened(name: str, path: Path) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
     """Another file of the same model, loaded with what it needs."""
     return manyhot.load(path, **LOADED_WITH.get(name, dict)())
 
@@ -101,10 +101,10 @@ def rows_of(name: str) -> Any:
     return pl.DataFrame([pl.Series(column, cells) for column, cells in columns.items()])
 
 
-def answers(classifier: MultiLabelClassifier | ManyLabelClassifier, X: Any) -> dict[str, np.ndarray]:
+def answers(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, X: Any) -> dict[str, np.ndarray]:
     """What a classifier says of rows, as arrays by name; images of different sizes have an array each."""
-    if isinstance(classifier, ManyLabelClassifier):
-        top = classifier.predict_top(X, TOP)
+    if isinstance(classifier, ExtremeMultiLabelClassifier):
+        top = classifier.predict_top_k(X, TOP)
         return {"scores": top.scores, "top": top.labels, "answers": classifier.predict(X).toarray()}
     said = {
         "scores": classifier.predict_proba(X),
@@ -121,14 +121,14 @@ def expected_answers(name: str) -> dict[str, np.ndarray]:
     return dict(np.load(SAVED / name / EXPECTED_ARRAYS, allow_pickle=False))
 
 
-def described(classifier: MultiLabelClassifier | ManyLabelClassifier, X: Any) -> dict[str, Any]:
+def described(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, X: Any) -> dict[str, Any]:
     """What a classifier says of itself, and its answers to rows by name, as plain values."""
     values = classifier.report_.to_dict()
     told: dict[str, Any] = {"kinds": kinds(classifier), "labels": list(classifier.labels_)}
-    if isinstance(classifier, ManyLabelClassifier):
+    if isinstance(classifier, ExtremeMultiLabelClassifier):
         told["threshold"] = classifier.threshold_
         told["label_sets"] = classifier.predict_labels(X, TOP, classifier.threshold_)
-        told["report"] = {name: score["value"] for name, score in values["measures"].items()}
+        told["report"] = {name: score["value"] for name, score in values["metrics"].items()}
         return told
     told["thresholds"] = classifier.thresholds_
     told["classes"] = np.asarray(classifier.classes_).tolist()
@@ -136,37 +136,37 @@ def described(classifier: MultiLabelClassifier | ManyLabelClassifier, X: Any) ->
         told["label_sets"] = [sorted(labels) for labels in classifier.predict_labels(X)]
     told["report"] = {
         "rows": values["data"]["rows"],
-        "members": values["scores"]["members"],
+        "n_members": values["scores"]["n_members"],
         "support": [row["support"] for row in values["labels"]],
-        "measures": {name: score["value"] for name, score in values["measures"]["own"].items()},
+        "metrics": {name: score["value"] for name, score in values["metrics"]["decision"].items()},
     }
     return told
 
 
-def thresholds_anew(classifier: MultiLabelClassifier | ManyLabelClassifier) -> dict[str, float] | None:
+def thresholds_anew(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier) -> dict[str, float] | None:
     """Thresholds chosen anew by the out-of-fold scores in the file; None where it holds no fresh ones."""
-    if isinstance(classifier, ManyLabelClassifier):
+    if isinstance(classifier, ExtremeMultiLabelClassifier):
         return None
     try:
-        return classifier.decide_for("f1_micro").thresholds_
+        return classifier.tune_thresholds("f1_micro").thresholds_
     except InputError:
         return None
 
 
-def kinds(classifier: MultiLabelClassifier | ManyLabelClassifier) -> dict[str, list[str]]:
+def kinds(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier) -> dict[str, list[str]]:
     """Of which kinds a model is: what of a table -> the names in it."""
     model = classifier.model_
     found = {"encoder": [model.encoder.kind]}
     if getattr(model.encoder, "text_columns", ()):
         found["text"] = [model.encoder.texts.kind]
-    if isinstance(classifier, ManyLabelClassifier):
+    if isinstance(classifier, ExtremeMultiLabelClassifier):
         return found
     return found | {
         "network": [model.network.name],
-        "decision": [model.decider.decision.name],
-        "calibration": sorted(set(model.decider.calibration.kinds)),
-        "loss": [model.plan.loss],
-        "output": [model.plan.head],
+        "decision": [model.policy.decision.name],
+        "calibration": sorted(set(model.policy.calibration.kinds)),
+        "loss": [model.config.loss],
+        "output": [model.config.head],
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot import ManyLabelClassifier, MultiLabelClassifier
+from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
 from manyhot.backend import keras
 from manyhot.data.readers import ReadOptions
 from manyhot.encoders.text.custom import PROBE
@@ -24,8 +24,15 @@ from tests.fixtures.text_files import WORDS, preset_folder, static_folder
 N = 96
 CANDIDATES = 60
 """Rows of which the clear ones are kept."""
-SMALL = {"members": 2, "folds": 2, "epochs": 12, "hidden": (6,), "batch_size": 16, "learning_rate": 0.02}
-SMALL |= {"dropout": 0.1, "quiet": True}
+SMALL = {
+    "n_members": 2,
+    "n_folds": 2,
+    "epochs": 12,
+    "hidden_layer_sizes": (6,),
+    "batch_size": 16,
+    "learning_rate": 0.02,
+}
+SMALL |= {"dropout": 0.1, "verbose": 0}
 MOODS = ["sad", "quiet", "fast"]
 
 
@@ -40,7 +47,7 @@ class Case(NamedTuple):
         features: What else is needed for loading it: text -> features.
     """
 
-    classifier: MultiLabelClassifier | ManyLabelClassifier
+    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier
     rows: Any
     save: Mapping[str, Any] = {}
     files: tuple[str, ...] = ()
@@ -93,7 +100,7 @@ def table(folder: Path) -> Case:
 
     X, Y = frame(N, 0)
     Y[::9, 1] = np.nan
-    settings = {"calibrate": "platt", "early_stopping": True, "label_weights": {"sad": 2.0}}
+    settings = {"calibration": "platt", "early_stopping": True, "label_weights": {"sad": 2.0}}
     return Case(trained(X, Y, labels=MOODS, **settings), frame(CANDIDATES, 1)[0])
 
 
@@ -101,10 +108,16 @@ def matrix(folder: Path) -> Case:
     """A dense matrix with missing numbers, in float64."""
     X, Y = numbers(N, 2)
     X[::7, 4] = np.nan
-    settings = {"loss": "focal", "calibrate": "beta", "decide": "f1_micro", "batch_norm": True, "activation": "tanh"}
+    settings = {
+        "loss": "focal",
+        "calibration": "beta",
+        "decision": "f1_micro",
+        "batch_norm": True,
+        "activation": "tanh",
+    }
     rows = numbers(CANDIDATES, 3)[0]
     rows[::3, 4] = np.nan
-    return Case(trained(X, Y, precision="float64", **settings), rows)
+    return Case(trained(X, Y, dtype="float64", **settings), rows)
 
 
 def sparse(folder: Path) -> Case:
@@ -116,13 +129,13 @@ def sparse(folder: Path) -> Case:
         X[:, 7] *= 1000
         return sp.csr_matrix(X), Y
 
-    settings = {"loss": "asymmetric", "calibrate": "temperature", "decide": "f1_samples"}
+    settings = {"loss": "asymmetric", "calibration": "temperature", "decision": "f1_samples"}
     return Case(trained(*rows(N, 4), labels=MOODS, **settings), rows(CANDIDATES, 5)[0])
 
 
 def plain_numbers(folder: Path) -> Case:
     """Numbers that go into the network as they are."""
-    settings = {"encode": "none", "calibrate": "none", "decide": "hamming", "label_smoothing": 0.1}
+    settings = {"preprocessing": "none", "calibration": "none", "decision": "hamming", "label_smoothing": 0.1}
     return Case(trained(*numbers(N, 6), loss="entropy_maximization", **settings), numbers(CANDIDATES, 7)[0])
 
 
@@ -137,16 +150,16 @@ def exclusive_labels(folder: Path) -> Case:
     """A softmax, and the highest score as the answer."""
     X = numbers(N, 10)[0]
     Y = np.eye(3)[X[:, :3].argmax(axis=1)]
-    settings = {"head": "softmax", "loss": "categorical_crossentropy", "decide": "top_k", "top_k": 1}
+    settings = {"head": "softmax", "loss": "categorical_crossentropy", "decision": "top_k", "top_k": 1}
     return Case(trained(X, Y, labels=MOODS, **settings), numbers(CANDIDATES, 11)[0])
 
 
-def text_ngrams(folder: Path) -> Case:
+def text_tfidf(folder: Path) -> Case:
     """Texts alone, terms counted."""
-    settings = {"text_settings": {"max_words": 30, "max_characters": 40}, "loss": "zlpr", "calibrate": "isotonic"}
+    settings = {"text_params": {"max_words": 30, "max_characters": 40}, "loss": "zlpr", "calibration": "isotonic"}
     Y = numbers(2 * N, 12)[1]
     X = sentences(Y, 12)
-    return Case(trained(X, Y, decide="jaccard_samples", **settings), sentences(numbers(CANDIDATES, 13)[1], 13))
+    return Case(trained(X, Y, decision="jaccard_samples", **settings), sentences(numbers(CANDIDATES, 13)[1], 13))
 
 
 def text_hashed(folder: Path) -> Case:
@@ -157,15 +170,17 @@ def text_hashed(folder: Path) -> Case:
         columns = {"title": with_gaps(sentences(Y, seed), seed), "body": sentences(Y, seed + 100)}
         return pl.DataFrame(columns), Y
 
-    settings = {"text_settings": {"hashed": True, "max_words": 32, "max_characters": 32}, "positive_only": True}
-    kinds = {"title": "text", "body": "text"}
-    return Case(trained(*frame(N, 14), kinds=kinds, decide="f1_micro", **settings), frame(CANDIDATES, 15)[0])
+    settings = {"text_params": {"hashed": True, "max_words": 32, "max_characters": 32}, "positive_unlabeled": True}
+    column_types = {"title": "text", "body": "text"}
+    return Case(
+        trained(*frame(N, 14), column_types=column_types, decision="f1_micro", **settings), frame(CANDIDATES, 15)[0]
+    )
 
 
 def text_static(folder: Path) -> Case:
     """Texts by fixed vectors, which travel in the file."""
-    settings = {"text": "static", "text_settings": {"model": str(static_folder(Path("vectors")))}}
-    settings |= {"decide": "precision", "decide_settings": {"at_least": 0.7}, "loss": "weak_negatives"}
+    settings = {"text": "static", "text_params": {"model": str(static_folder(Path("vectors")))}}
+    settings |= {"decision": "precision", "decision_params": {"min_precision": 0.7}, "loss": "weak_negatives"}
     Y = numbers(N, 16)[1]
     return Case(trained(sentences(Y, 16), Y, labels=MOODS, **settings), sentences(numbers(CANDIDATES, 17)[1], 17))
 
@@ -177,9 +192,9 @@ def text_attention(folder: Path) -> Case:
         X, Y = numbers(n, seed)
         return pl.DataFrame({"text": sentences(Y, seed), "price": X[:, 4]}), Y
 
-    settings = {"text": "embeddings", "text_settings": words_told(pool="attention"), "loss": "class_balanced"}
-    settings |= {"decide": "cost", "decide_settings": {"miss_cost": {"sad": 2, "quiet": 1, "fast": 3}}}
-    classifier = trained(*frame(N, 18), labels=MOODS, kinds={"text": "text"}, **settings)
+    settings = {"text": "embeddings", "text_params": words_told(pool="attention"), "loss": "class_balanced"}
+    settings |= {"decision": "cost", "decision_params": {"false_negative_cost": {"sad": 2, "quiet": 1, "fast": 3}}}
+    classifier = trained(*frame(N, 18), labels=MOODS, column_types={"text": "text"}, **settings)
     return Case(classifier, frame(CANDIDATES, 19)[0])
 
 
@@ -190,10 +205,10 @@ def text_means(folder: Path) -> Case:
         Y = numbers(n, seed)[1]
         return pl.DataFrame({"title": sentences(Y, seed), "body": sentences(Y[::-1], seed)}), Y
 
-    settings = {"text": "embeddings", "text_settings": words_told(pool="mean"), "loss": "distribution_balanced"}
-    settings |= {"least_labels": 1, "most_labels": 2}
-    kinds = {"title": "text", "body": "text"}
-    return Case(trained(*frame(N, 20), kinds=kinds, **settings), frame(CANDIDATES, 21)[0])
+    settings = {"text": "embeddings", "text_params": words_told(pool="mean"), "loss": "distribution_balanced"}
+    settings |= {"min_labels": 1, "max_labels": 2}
+    column_types = {"title": "text", "body": "text"}
+    return Case(trained(*frame(N, 20), column_types=column_types, **settings), frame(CANDIDATES, 21)[0])
 
 
 def words_told(pool: str) -> dict[str, Any]:
@@ -203,7 +218,7 @@ def words_told(pool: str) -> dict[str, Any]:
 
 def text_function(folder: Path) -> Case:
     """Texts by a function of the user's, which is handed over when the file is loaded."""
-    settings = {"text": letter_shares, "text_settings": {"name": "letter shares", "cache": False}}
+    settings = {"text": letter_shares, "text_params": {"name": "letter shares", "cache": False}}
     Y = numbers(N, 22)[1]
     return Case(trained(sentences(Y, 22), Y, **settings), sentences(numbers(CANDIDATES, 23)[1], 23))
 
@@ -218,8 +233,8 @@ def text_pretrained(folder: Path) -> Case:
     keras.utils.set_random_seed(0)
     rows = frame(CANDIDATES, 25)[0]
     preset = preset_folder(Path("tiny"))
-    settings = {"text": "pretrained", "text_settings": {"preset": str(preset), "max_tokens": 16, "cache": False}}
-    classifier = trained(*frame(N, 24), kinds={"text": "text"}, **settings)
+    settings = {"text": "pretrained", "text_params": {"preset": str(preset), "max_tokens": 16, "cache": False}}
+    classifier = trained(*frame(N, 24), column_types={"text": "text"}, **settings)
     texts = [*PROBE, *rows["text"]]
     features = dict(zip(texts, preset_function(preset, 16)(texts).tolist(), strict=True))
     return Case(classifier, rows, features=features)
@@ -234,22 +249,24 @@ def mixed_added_labels(folder: Path) -> Case:
         return pl.DataFrame({"genre": genre, "text": sentences(Y, seed), "price": X[:, 4]}), Y
 
     X, Y = frame(N, 26)
-    settings = {"decide": "fbeta_macro", "decide_settings": {"beta": 2.0}, "loss": "two_way"}
-    settings |= {"text_settings": {"max_words": 20, "max_characters": 0}, "exclusive": [("quiet", "fast")]}
-    classifier = trained(X, Y, labels=MOODS, kinds={"text": "text"}, **settings)
+    settings = {"decision": "fbeta_macro", "decision_params": {"beta": 2.0}, "loss": "two_way"}
+    settings |= {"text_params": {"max_words": 20, "max_characters": 0}, "exclusive": [("quiet", "fast")]}
+    classifier = trained(X, Y, labels=MOODS, column_types={"text": "text"}, **settings)
     late = np.c_[Y, Y[:, 0] * (X["price"].to_numpy() > 0)]
     classifier.add_labels(X, late, labels=[*MOODS, "blue"])
     classifier.set_rules(implies=[("blue", "sad")], exclusive=[("quiet", "fast")])
     return Case(classifier, frame(CANDIDATES, 27)[0])
 
 
-def own(X: Any, y: Any, network: Any, **settings: Any) -> MultiLabelClassifier:
+def custom(X: Any, y: Any, network: Any, **settings: Any) -> MultiLabelClassifier:
     """A small model around a Keras model."""
-    told = {name: value for name, value in SMALL.items() if name not in ("hidden", "dropout", "learning_rate")}
+    told = {
+        name: value for name, value in SMALL.items() if name not in ("hidden_layer_sizes", "dropout", "learning_rate")
+    }
     return MultiLabelClassifier(network=network, **told | settings).fit(X, y)
 
 
-def own_sequential(folder: Path) -> Case:
+def custom_sequential(folder: Path) -> Case:
     """A compiled Sequential with batch normalisation, answers at one half."""
     L = keras.layers
     network = keras.Sequential(
@@ -257,10 +274,10 @@ def own_sequential(folder: Path) -> Case:
     )
     network.compile(loss="binary_crossentropy", optimizer=keras.optimizers.Nadam(0.01))
     X, Y = numbers(N, 32)
-    return Case(own(X, Y, network, decide="half"), numbers(CANDIDATES, 33)[0])
+    return Case(custom(X, Y, network, decision="fixed"), numbers(CANDIDATES, 33)[0])
 
 
-def own_two_inputs(folder: Path) -> Case:
+def custom_two_inputs(folder: Path) -> Case:
     """A functional model with two inputs by name, one of several axes, and a layer of the user's own."""
 
     def rows(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -272,22 +289,22 @@ def own_two_inputs(folder: Path) -> Case:
     x = L.Concatenate()([Doubled()(L.Dense(4, activation="tanh")(L.Flatten()(grid))), rest])
     network = keras.Model({"grid": grid, "rest": rest}, L.Dense(3, activation="sigmoid")(x))
     network.compile(optimizer=keras.optimizers.RMSprop(0.02), loss=keras.losses.BinaryCrossentropy())
-    return Case(own(*rows(N, 34), network), rows(CANDIDATES, 35)[0])
+    return Case(custom(*rows(N, 34), network), rows(CANDIDATES, 35)[0])
 
 
-def many_sparse(folder: Path) -> Case:
+def extreme_sparse(folder: Path) -> Case:
     """Very many labels, which sparse features tell of."""
 
     def rows(n: int, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         X = sp.random(n, 30, density=0.15, format="csr", random_state=seed)
         return X, sp.csr_matrix(X[:, :20] > 0.5)
 
-    settings = {"hidden": (8, 4), "epochs": 12, "batch_size": 16, "held_out": 0.2, "quiet": True}
-    classifier = ManyLabelClassifier(labels=[f"tag {j}" for j in range(20)], **settings)
+    settings = {"hidden_layer_sizes": (8, 4), "epochs": 12, "batch_size": 16, "holdout_fraction": 0.2, "verbose": 0}
+    classifier = ExtremeMultiLabelClassifier(labels=[f"tag {j}" for j in range(20)], **settings)
     return Case(classifier.fit(*rows(200, 36)), rows(CANDIDATES, 37)[0])
 
 
-def many_mixed(folder: Path) -> Case:
+def extreme_mixed(folder: Path) -> Case:
     """Very many labels of a text and a number."""
 
     def frame(n: int, seed: int) -> tuple[pl.DataFrame, list[set[str]]]:
@@ -296,8 +313,8 @@ def many_mixed(folder: Path) -> Case:
         tags = [{word for word in WORDS if word in text} for text in texts]
         return pl.DataFrame({"text": texts, "price": X[:, 4]}), tags
 
-    settings = {"hidden": (6,), "epochs": 12, "batch_size": 16, "precision": "float64", "quiet": True}
-    classifier = ManyLabelClassifier(kinds={"text": "text"}, **settings)
+    settings = {"hidden_layer_sizes": (6,), "epochs": 12, "batch_size": 16, "dtype": "float64", "verbose": 0}
+    classifier = ExtremeMultiLabelClassifier(column_types={"text": "text"}, **settings)
     return Case(classifier.fit(*frame(N, 38)), frame(CANDIDATES, 39)[0])
 
 
@@ -336,7 +353,7 @@ ROW_CASES = (
     plain_numbers,
     two_classes,
     exclusive_labels,
-    text_ngrams,
+    text_tfidf,
     text_hashed,
     text_static,
     text_attention,
@@ -344,10 +361,10 @@ ROW_CASES = (
     text_function,
     text_pretrained,
     mixed_added_labels,
-    own_sequential,
-    own_two_inputs,
-    many_sparse,
-    many_mixed,
+    custom_sequential,
+    custom_two_inputs,
+    extreme_sparse,
+    extreme_mixed,
     streamed,
     promised_misses,
     promised_discoveries,

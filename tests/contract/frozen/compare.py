@@ -1,7 +1,8 @@
 """Compares bit for bit what two checkouts answer to their frozen files on one machine: `compare.py OLD NEW [NAME ...]`.
 
-Each checkout is a process of its own that runs its own `answers.py` on its own files, so that names may differ between
-the two. Prints a line for each file, and exits with 1 where any score, label or answer differs.
+Each checkout is a process of its own that runs its own `answers.py` on its own files, so that names in the code may
+differ between the two. Both must read the same format: older checkouts hold files of other names. Prints a line for
+each file, and exits with 1 where any score, label or answer differs.
 """
 
 from __future__ import annotations

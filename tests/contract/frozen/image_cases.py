@@ -27,8 +27,8 @@ FEW, FEW_CANDIDATES = 64, 24
 
 def images_cnn(folder: Path) -> Case:
     """Grey images as arrays."""
-    settings = {"network": "cnn", "image_settings": {"filters": [3, 4], "pool": "flatten", "augment": "shift"}}
-    settings |= {"decide": "recall", "decide_settings": {"at_least": 0.9}}
+    settings = {"network": "cnn", "image_params": {"filters": [3, 4], "pool": "flatten", "augment": "shift"}}
+    settings |= {"decision": "recall", "decision_params": {"min_recall": 0.9}}
     return Case(trained(*spots(N), labels=["above", "below"], **settings), spots(CANDIDATES, 1)[0])
 
 
@@ -44,7 +44,7 @@ def images_resnet(folder: Path) -> Case:
         return pl.DataFrame({"photo": list(map(str, paths))}), Y
 
     told = {"size": (12, 8), "fit": "crop", "filters": [3, 4], "pool": "average", "augment": "none"}
-    settings = {"network": "resnet", "image_settings": told, "decide": "cardinality"}
+    settings = {"network": "resnet", "image_params": told, "decision": "cardinality"}
     classifier = trained(*frame(FEW, 28), labels=["red", "bright"], **settings)
     return Case(classifier, frame(FEW_CANDIDATES, 29)[0], files=("photo",))
 
@@ -58,7 +58,7 @@ def images_convnext(folder: Path) -> Case:
         return pl.DataFrame([pl.Series(name, cells) for name, cells in told.items()]), Y
 
     told = {"fit": "stretch", "filters": [4], "kernel": 3, "augment": "none"}
-    settings = {"network": "convnext", "image_settings": told, "members": 1}
+    settings = {"network": "convnext", "image_params": told, "n_members": 1}
     return Case(trained(*frame(FEW, 30), labels=["red", "bright"], **settings), frame(FEW_CANDIDATES, 31)[0])
 
 
@@ -67,14 +67,14 @@ def on_backbone(weights: str, **more: Any) -> MultiLabelClassifier:
     told = {"backbone": BACKBONE, "weights": weights, "size": EDGE, "cache": False, **more}
     settings = {
         "epochs": 4,
-        "hidden": (4,),
+        "hidden_layer_sizes": (4,),
         "dropout": 0.0,
         "learning_rate": 0.002,
-        "calibrate": "none",
-        "image_settings": told,
+        "calibration": "none",
+        "image_params": told,
     }
-    if "tune" in more or weights == "none":
-        settings |= {"members": 1, "optimizer": "sgd"}
+    if "fine_tune_epochs" in more or weights == "none":
+        settings |= {"n_members": 1, "optimizer": "sgd"}
         told["augment"] = "none"
     return trained(*tints(48), labels=["red", "bright"], **settings)
 
@@ -97,7 +97,7 @@ def calmed(classifier: MultiLabelClassifier, rows: np.ndarray) -> Case:
 def backbone_tuned(folder: Path) -> Case:
     """The same network trained further, by steps so small that its weights still repeat themselves."""
     path = str(repeated_weights_file(Path(WEIGHTS), BACKBONE))
-    return calmed(on_backbone(path, tune=1, tune_rate=1e-9), tints(FEW_CANDIDATES, 2)[0])
+    return calmed(on_backbone(path, fine_tune_epochs=1, fine_tune_learning_rate=1e-9), tints(FEW_CANDIDATES, 2)[0])
 
 
 def backbone_whole(folder: Path) -> Case:
@@ -114,7 +114,7 @@ def pixels(folder: Path) -> Case:
     """Labels of every pixel; images of several sizes, larger than a tile."""
     X, Y = scenes(8, (16, 16))
     told = {"filters": [3, 4], "tile": 16, "augment": "none"}
-    settings = {"image_settings": told, "batch_size": 4, "epochs": 40, "calibrate": "temperature"}
+    settings = {"image_params": told, "batch_size": 4, "epochs": 40, "calibration": "temperature"}
     rows = [*scenes(12, (16, 24), 1)[0], *scenes(12, (20, 16), 2)[0]]
     return Case(trained(X, Y, labels=PIXEL_LABELS, **settings), rows)
 

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from manyhot import ManyLabelClassifier, MultiLabelClassifier
+from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
 from manyhot.encoders.text.custom import PROBE
 from tests.contract.frozen.answers import (
     EXPECTED,
@@ -53,27 +53,27 @@ PACKED_BYTES = 200_000
 """Larger files are packed."""
 
 
-def is_clear(classifier: MultiLabelClassifier | ManyLabelClassifier, X: Any) -> np.ndarray:
+def is_clear(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, X: Any) -> np.ndarray:
     """bool (n,), which rows float noise neither moves far nor answers otherwise."""
-    if isinstance(classifier, ManyLabelClassifier):
-        best = classifier.predict_top(X, TOP + 1).scores
-        every = classifier.predict_top(X, len(classifier.labels_)).scores
+    if isinstance(classifier, ExtremeMultiLabelClassifier):
+        best = classifier.predict_top_k(X, TOP + 1).scores
+        every = classifier.predict_top_k(X, len(classifier.labels_)).scores
         apart = np.abs(np.diff(best, axis=1)).min(axis=1)
         return (apart > MARGIN) & (np.abs(every - classifier.threshold_) > MARGIN).all(axis=1)
     said = answers(classifier, X)
-    decider, n_labels = classifier.model_.decider, len(classifier.labels_)
+    policy, n_labels = classifier.model_.policy, len(classifier.labels_)
     raw, scores = (said[key][..., -n_labels:].reshape(-1, n_labels) for key in ("raw_scores", "scores"))
     clear = np.ones(len(scores), dtype=bool)
     for noise in (-NOISE, NOISE):
-        moved = decider.scores(np.clip(raw + noise, 0, 1).astype(raw.dtype))
+        moved = policy.calibrate(np.clip(raw + noise, 0, 1).astype(raw.dtype))
         clear &= (np.abs(moved - scores) < MOVED).all(axis=1)
-    if decider.thresholds is not None:
-        clear &= (np.abs(scores - decider.thresholds) > MARGIN).all(axis=1)
+    if policy.thresholds is not None:
+        clear &= (np.abs(scores - policy.thresholds) > MARGIN).all(axis=1)
     generator = np.random.default_rng(0)
     for _ in range(20):
         noise = generator.uniform(-MARGIN, MARGIN, scores.shape)
-        other = decider.answers(np.clip(scores + noise, 0, 1).astype(scores.dtype))
-        clear &= (other == decider.answers(scores)).all(axis=1)
+        other = policy.decide(np.clip(scores + noise, 0, 1).astype(scores.dtype))
+        clear &= (other == policy.decide(scores)).all(axis=1)
     return clear.reshape(said["scores"].shape[:-1]).all(axis=tuple(range(1, said["scores"].ndim - 1)))
 
 

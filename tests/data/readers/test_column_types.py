@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from manyhot.data.readers import ReadOptions, inspect_kinds, read
+from manyhot.data.readers import ReadOptions, infer_column_types, read
 from manyhot.errors import InputError
 
 N = 40
@@ -66,36 +66,36 @@ EXPECTED = {
 
 
 def test_every_sort_of_column():
-    assert inspect_kinds(pl.DataFrame(COLUMNS)) == EXPECTED
+    assert infer_column_types(pl.DataFrame(COLUMNS)) == EXPECTED
 
 
 def test_one_row_is_not_constant_and_few_rows_are_not_ids():
-    assert inspect_kinds(pl.DataFrame({"a": [2.5], "b": ["x"]})) == {"a": "numeric", "b": "categorical"}
-    assert inspect_kinds(pl.DataFrame({"b": ["x", "y", "z"]})) == {"b": "categorical"}
+    assert infer_column_types(pl.DataFrame({"a": [2.5], "b": ["x"]})) == {"a": "numeric", "b": "categorical"}
+    assert infer_column_types(pl.DataFrame({"b": ["x", "y", "z"]})) == {"b": "categorical"}
 
 
 def test_overrides_go_before_inspection():
     frame = pl.DataFrame({"a": [1, 2, 3], "b": ["x"] * 3})
-    assert inspect_kinds(frame, {"a": "categorical", "b": "text"}) == {"a": "categorical", "b": "text"}
+    assert infer_column_types(frame, {"a": "categorical", "b": "text"}) == {"a": "categorical", "b": "text"}
     with pytest.raises(InputError, match="did you mean 'a1'"):
-        inspect_kinds(frame.rename({"a": "a1"}), {"a_1": "numeric"})
+        infer_column_types(frame.rename({"a": "a1"}), {"a_1": "numeric"})
     with pytest.raises(InputError, match="did you mean 'numeric'"):
-        inspect_kinds(frame, {"a": "numerik"})
+        infer_column_types(frame, {"a": "numerik"})
 
 
 def test_what_becomes_of_the_columns(tmp_path):
     path = tmp_path / "a.parquet"
     pl.DataFrame({**COLUMNS, "y": [i % 2 for i in range(N)]}).write_parquet(path)
-    kinds = {"counts": "categorical", "date as text": "text"}
-    samples = read(path, ReadOptions(labels="y", kinds=kinds, on_bad_image="skip"))
+    column_types = {"counts": "categorical", "date as text": "text"}
+    samples = read(path, ReadOptions(labels="y", column_types=column_types, on_bad_image="skip"))
     left_out = {"song_id", "songId", "words, all different", "list", "struct", "y"}
     assert set(samples.feature_names) == {*COLUMNS} - left_out
     assert samples.ids[:2].tolist() == ["0", "3"]
     types = dict(zip(samples.features.columns, samples.features.dtypes, strict=True))
     by_kind = {"numeric": pl.Float64, "boolean": pl.Boolean, "categorical": pl.String, "text": pl.String}
     for name in samples.feature_names:
-        if samples.kinds[name] in by_kind:
-            assert types[name] == by_kind[samples.kinds[name]], name
+        if samples.column_types[name] in by_kind:
+            assert types[name] == by_kind[samples.column_types[name]], name
     assert samples.features["counts"][:2].to_list() == ["0", "1"]
     assert samples.features["numbers as text"][:3].to_list() == [None, 0.5, 1.0]
     assert samples.features["zero one, gaps"][:3].to_list() == [None, True, False]
@@ -172,10 +172,10 @@ def test_prediction_needs_no_labels_and_never_uses_them_as_features(tmp_path):
 def test_unseen_names_in_label_sets(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,t\n1,x|z\n2,z|y\n3,\n4,?\n")
-    told = {"labels": "t", "sep": "|", "known_labels": ("y", "x")}
-    report = read(path, ReadOptions(**told, unknown_labels="report"))
+    options = {"labels": "t", "sep": "|", "known_labels": ("y", "x")}
+    report = read(path, ReadOptions(**options, unknown_labels="report"))
     assert report.targets.values.tolist() == [[False, True], [True, False], [False, False], [False, False]]
     assert report.targets.known[:, 0].tolist() == [True, True, True, False]
     assert any("'z'" in note and "2 rows" in note for note in report.notes)
-    ignore = read(path, ReadOptions(**told, unknown_labels="ignore"))
+    ignore = read(path, ReadOptions(**options, unknown_labels="ignore"))
     assert not any("'z'" in note for note in ignore.notes)

@@ -26,7 +26,7 @@ def test_arff_quotes_comments_and_gaps(tmp_path):
         (None, "v w", None, None),
         (-20.0, "x,y", "plain words", None),
     ]
-    assert samples.kinds == {"a": "numeric", "b 'c": "categorical", "s": "categorical", "d": "ignored"}
+    assert samples.column_types == {"a": "numeric", "b 'c": "categorical", "s": "categorical", "d": "ignored"}
     assert samples.targets.known.tolist() == [[True], [False], [True]]
 
 
@@ -62,8 +62,8 @@ def test_the_xml_with_the_longest_beginning_wins_over_the_header(tmp_path):
     assert read(tmp_path / "Music-500-train.arff").labels.names == ("a", "b")
     (tmp_path / "MUSIC-500.xml").unlink()
     assert read(tmp_path / "Music-500-train.arff").labels.names == ("a",)
-    given = read(tmp_path / "Music-500-train.arff", ReadOptions(labels="b"))
-    assert given.labels.names == ("b",)
+    labelled = read(tmp_path / "Music-500-train.arff", ReadOptions(labels="b"))
+    assert labelled.labels.names == ("b",)
 
 
 SPARSE = "@attribute a numeric\n@attribute b {0,1}\n@attribute c {red,blue}\n@attribute y {0,1}\n"
@@ -80,7 +80,7 @@ def test_sparse_rows_leave_out_zero_or_the_first_level(tmp_path):
         (0.0, True, "red"),
         (None, False, "red"),
     ]
-    assert samples.kinds == {"a": "numeric", "b": "boolean", "c": "categorical"}
+    assert samples.column_types == {"a": "numeric", "b": "boolean", "c": "categorical"}
     assert samples.targets.values.tolist() == [[True, False], [False, True], [False, True], [False, False]]
     assert samples.targets.known.tolist() == [[True, True], [True, True], [False, True], [True, True]]
     path.write_text(SPARSE.replace("@attribute c {red,blue}\n", "") + "{0 1.5,2 1,3 no}\n{}\n{1 1,2 ?}\n{0 ?}\n")
@@ -117,15 +117,15 @@ def test_libsvm_names_order_and_trained_features(tmp_path):
     assert samples.targets.values.tolist() == [[True, False, True], [False] * 3, [False] * 3, [False, True, False]]
     assert samples.feature_names == tuple(f"f{j}" for j in range(1, 8))
     assert samples.features.toarray()[:, 3].tolist() == [0.5, 0, 0, 0]
-    asked = ReadOptions(feature_names=("f9", "f7", "f1"), known_labels=("10", "2"), unknown_labels="ignore")
-    aligned = read(path, asked)
+    options = ReadOptions(feature_names=("f9", "f7", "f1"), known_labels=("10", "2"), unknown_labels="ignore")
+    aligned = read(path, options)
     np.testing.assert_array_equal(aligned.features.toarray(), [[0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]])
     assert aligned.targets.values.tolist() == [[True, False], [False] * 2, [False] * 2, [False, True]]
     assert any("5 features" in note for note in aligned.notes)
     assert aligned.targets.known is None
     with pytest.raises(InputError, match="none of the features"):
         read(path, ReadOptions(feature_names=("size",)))
-    without = read(path, ReadOptions(kinds={"f4": "ignored"}))
+    without = read(path, ReadOptions(column_types={"f4": "ignored"}))
     assert "f4" not in without.feature_names
     path.write_text("1 0:2\n")
     assert read(path).feature_names == ("f0",)
@@ -198,14 +198,14 @@ def songs() -> pl.DataFrame:
 @pytest.mark.parametrize("rows", [1, 50, 103])
 def test_pieces_are_the_whole_with_the_models_kinds(name, rows, tmp_path):
     WRITERS[name](songs(), tmp_path / name)
-    kinds = {"size": "numeric", "flag": "boolean", "word": "categorical"}
-    options = ReadOptions(labels="y_*", known_labels=("y_2", "y_1"), kinds=kinds)
+    column_types = {"size": "numeric", "flag": "boolean", "word": "categorical"}
+    options = ReadOptions(labels="y_*", known_labels=("y_2", "y_1"), column_types=column_types)
     whole = read(tmp_path / name, options)
     pieces = list(read_chunks(tmp_path / name, options, rows=rows))
     assert [piece.n_samples for piece in pieces] == [min(rows, N - k) for k in range(0, N, rows)]
-    assert all(piece.feature_names == tuple(kinds) for piece in pieces)
+    assert all(piece.feature_names == tuple(column_types) for piece in pieces)
     assert_frame_equal(
-        pl.concat([piece.features for piece in pieces]), whole.features.select(list(kinds)), check_exact=True
+        pl.concat([piece.features for piece in pieces]), whole.features.select(list(column_types)), check_exact=True
     )
     np.testing.assert_array_equal(np.concatenate([piece.targets.values for piece in pieces]), whole.targets.values)
     np.testing.assert_array_equal(np.concatenate([piece.ids for piece in pieces]), whole.ids)
@@ -215,22 +215,22 @@ def test_pieces_without_kinds_follow_the_first(tmp_path):
     frame = songs().drop("more", "flag").with_columns(count=pl.Series([i % 2 if i < 50 else i for i in range(N)]))
     frame.write_csv(tmp_path / "a.csv")
     pieces = list(read_chunks(tmp_path / "a.csv", ReadOptions(labels="y_*"), rows=40))
-    assert {str(piece.kinds) for piece in pieces} == {str(pieces[0].kinds)}
-    assert pieces[0].kinds["count"] == "numeric"
+    assert {str(piece.column_types) for piece in pieces} == {str(pieces[0].column_types)}
+    assert pieces[0].column_types["count"] == "numeric"
     assert pieces[2].features["count"][-1] == N - 1
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet", "a.feather"])
 def test_errors_in_a_late_piece_name_the_row_of_the_file(name, tmp_path):
     WRITERS[name](songs(), tmp_path / name)
-    options = ReadOptions(labels="y_*", kinds={"more": "numeric"})
+    options = ReadOptions(labels="y_*", column_types={"more": "numeric"})
     with pytest.raises(InputError, match="got 'x'") as caught:
         list(read_chunks(tmp_path / name, options, rows=16))
     assert (caught.value.row, caught.value.column) == (41, "more")
     targets = songs().with_columns(y_1=pl.Series([2 if i == 77 else 0 for i in range(N)]))
     WRITERS[name](targets, tmp_path / name)
     with pytest.raises(InputError, match="a target is") as caught:
-        list(read_chunks(tmp_path / name, ReadOptions(labels="y_*", kinds={"size": "numeric"}), rows=16))
+        list(read_chunks(tmp_path / name, ReadOptions(labels="y_*", column_types={"size": "numeric"}), rows=16))
     assert (caught.value.row, caught.value.column) == (78, "y_1")
 
 
@@ -258,7 +258,7 @@ def test_where_a_block_ends_does_not_matter(block, tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.data.readers.source.BLOCK_BYTES", block + 3)
     path = tmp_path / "a.csv"
     songs().with_columns(more=pl.lit("größe — ü")).write_csv(path)
-    options = ReadOptions(labels="y_*", kinds={"word": "text", "more": "text"})
+    options = ReadOptions(labels="y_*", column_types={"word": "text", "more": "text"})
     samples = read(path, options)
     assert samples.features["word"].to_list() == songs()["word"].to_list()
     assert set(samples.features["more"]) == {"größe — ü"}

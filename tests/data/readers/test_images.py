@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from manyhot.data.readers import ReadOptions, read, read_chunks, sample_file
-from manyhot.data.readers.image_folder import Listing
+from manyhot.data.readers.image_folder import ImageListing
 from manyhot.encoders.images.encoder import ImageEncoder
 from manyhot.errors import InputError
 from tests.fixtures.image_files import as_file, moods, noise
@@ -44,7 +44,7 @@ def test_paths_start_from_the_file(table, tmp_path, monkeypatch, name):
     path = write(table, tmp_path / name)
     monkeypatch.chdir("/")
     samples = read(path, ReadOptions(labels=LABELS))
-    assert samples.kinds == {"photo": "image"}
+    assert samples.column_types == {"photo": "image"}
     assert samples.features["photo"][0] == str(tmp_path / "photos/a/im000.png")
     assert samples.ids[:2].tolist() == ["photos/a/im000.png", "photos/b/im001.png"]
     np.testing.assert_array_equal(samples.targets.values, table.select("sad", "fast").to_numpy() == 1)
@@ -68,7 +68,7 @@ def test_a_path_that_is_not_there_is_named_with_its_row(table, tmp_path):
         list(read_chunks(path, ReadOptions(labels=LABELS), rows=3))
     assert caught.value.row == 5
     assert read(path, ReadOptions(labels=LABELS, on_bad_image="skip")).n_samples == N
-    assert read(path, ReadOptions(labels=LABELS, kinds={"photo": "ignored"})).n_samples == N
+    assert read(path, ReadOptions(labels=LABELS, column_types={"photo": "ignored"})).n_samples == N
 
 
 def test_a_missing_path_is_a_missing_image(table, tmp_path):
@@ -88,10 +88,10 @@ def test_images_inside_the_file(table, tmp_path, form):
     }[form]
     path = write(table.with_columns(cells), tmp_path / "t.parquet")
     samples = read(path, ReadOptions(labels=LABELS))
-    assert samples.kinds == {"photo": "image"}
+    assert samples.column_types == {"photo": "image"}
     assert samples.features["photo"].dtype == (pl.Array(pl.UInt8, (12, 16, 3)) if form == "array" else pl.Binary)
     pieces = list(read_chunks(path, ReadOptions(labels=LABELS), rows=7))
-    whole = ImageEncoder(size=8).settle(samples.features["photo"])
+    whole = ImageEncoder(size=8).infer_shape(samples.features["photo"])
     np.testing.assert_array_equal(
         np.concatenate([whole.transform(piece.features["photo"]) for piece in pieces]),
         whole.transform(samples.features["photo"]),
@@ -143,7 +143,7 @@ def test_rows_and_images_without_each_other(table, tmp_path):
     np.testing.assert_array_equal(np.concatenate([piece.ids for piece in pieces]), samples.ids)
     found = sample_file(path, options)
     assert (found.file.n_rows, found.samples.n_samples) == (30, 30)
-    assert sum(piece.n_samples for piece in found.file.pieces()) == 30
+    assert sum(piece.n_samples for piece in found.file.chunks()) == 30
 
 
 def test_a_column_of_an_error_keeps_its_row_when_rows_were_left_out(table, tmp_path):
@@ -178,7 +178,7 @@ def test_a_folder_brings_its_file_of_labels(table, tmp_path):
 
 
 def test_a_folder_of_images_alone_is_for_answers(table, tmp_path):
-    options = ReadOptions(kinds={"photo": "image"}, require_labels=False, known_labels=("sad", "fast"))
+    options = ReadOptions(column_types={"photo": "image"}, require_labels=False, known_labels=("sad", "fast"))
     samples = read(tmp_path / "photos", options)
     assert (samples.feature_names, samples.targets) == (("photo",), None)
     assert samples.ids[:2].tolist() == ["a/im000.png", "a/im002.png"]
@@ -196,7 +196,7 @@ def test_folders_that_do_not_fit(table, tmp_path, images, words):
     (tmp_path / "others").mkdir()
     (tmp_path / "others/x.png").write_bytes(as_file(noise()))
     path = write(table, tmp_path / "t.csv")
-    for reading in (read, lambda *told: list(read_chunks(*told))):
+    for reading in (read, lambda *chosen: list(read_chunks(*chosen))):
         with pytest.raises(InputError, match=words):
             reading(path, ReadOptions(labels=LABELS, images=tmp_path / images))
 
@@ -205,16 +205,16 @@ def test_the_column_of_names_is_found_or_told(table, tmp_path):
     frame = table.select(pl.lit("by me").alias("author"), pl.all(), pl.col("photo").alias("copy"))
     path = write(frame, tmp_path / "t.csv")
     samples = read(path, ReadOptions(labels=LABELS, images=tmp_path))
-    assert samples.kinds["photo"] == "image"
-    told = read(path, ReadOptions(labels=LABELS, images=tmp_path, kinds={"copy": "image", "photo": "ignored"}))
-    assert (told.kinds["copy"], told.kinds["photo"]) == ("image", "ignored")
+    assert samples.column_types["photo"] == "image"
+    chosen = read(path, ReadOptions(labels=LABELS, images=tmp_path, column_types={"copy": "image", "photo": "ignored"}))
+    assert (chosen.column_types["copy"], chosen.column_types["photo"]) == ("image", "ignored")
 
 
 def test_hidden_files_and_others_are_passed_over(tmp_path):
     (tmp_path / ".git").mkdir()
     for name in ("b.PNG", ".c.png", ".git/a.png", "notes.md", "a.jpeg"):
         (tmp_path / name).write_bytes(b"x")
-    assert Listing(tmp_path).paths == ["a.jpeg", "b.PNG"]
+    assert ImageListing(tmp_path).paths == ["a.jpeg", "b.PNG"]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -228,7 +228,7 @@ def test_idx_with_its_labels(tmp_path, suffix):
     assert samples.labels.names == ("0", "3", "7", "9")
     assert samples.targets.values.sum(axis=1).tolist() == [1] * 6
     np.testing.assert_array_equal(samples.features["image"].to_numpy(), images)
-    known = ReadOptions(known_labels=tuple("0123456789"), kinds={"image": "image"})
+    known = ReadOptions(known_labels=tuple("0123456789"), column_types={"image": "image"})
     pieces = list(read_chunks(path, known, rows=4))
     assert [piece.n_samples for piece in pieces] == [4, 2]
     assert pieces[1].rows.tolist() == [5, 6]
@@ -257,7 +257,7 @@ def test_npz_of_images(tmp_path, shape):
     X = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     np.savez(tmp_path / "a.npz", X=X, Y=np.eye(6, 2), labels=np.array(["p", "q"]))
     samples = read(tmp_path / "a.npz")
-    assert (samples.kinds, samples.labels.names) == ({"image": "image"}, ("p", "q"))
+    assert (samples.column_types, samples.labels.names) == ({"image": "image"}, ("p", "q"))
     np.testing.assert_array_equal(samples.features["image"].to_numpy(), X)
     np.savez(tmp_path / "a.npz", X=X / 255.0, Y=np.eye(6, 2))
     with pytest.raises(InputError, match="uint8"):
@@ -271,7 +271,7 @@ def test_uc_merced(data_folder):
     samples = read(folder / "LandUse_Multilabeled.txt", options)
     assert (samples.n_samples, len(samples.labels)) == (420, 17)
     assert "1680 rows are left out" in samples.notes[0]
-    images = ImageEncoder(size=32).settle(samples.features[:8, 0]).transform(samples.features[:8, 0])
+    images = ImageEncoder(size=32).infer_shape(samples.features[:8, 0]).transform(samples.features[:8, 0])
     assert images.shape == (8, 32, 32, 3)
     assert images.std() > 20
 

@@ -55,14 +55,14 @@ def test_shapes_and_cardinality(file, data_folder):
 
 def test_nominal_features_keep_their_kind(data_folder):
     birds = read(data_folder("birds") / "birds-train.arff.gz")
-    assert {n: k for n, k in birds.kinds.items() if k != "numeric"} == {
+    assert {n: k for n, k in birds.column_types.items() if k != "numeric"} == {
         "hasSegments": "boolean",
         "location": "categorical",
     }
     assert "Hammond's Flycatcher" in birds.labels.names
     assert int((~birds.targets.values.any(axis=1)).sum()) > 100
     flags = read(data_folder("flags") / "flags-train.arff")
-    assert sum(kind != "numeric" for kind in flags.kinds.values()) == 9
+    assert sum(kind != "numeric" for kind in flags.column_types.values()) == 9
     assert flags.features["landmass"][:3].to_list() == ["4", "4", "1"]
 
 
@@ -82,7 +82,7 @@ def test_slashdot(data_folder):
     assert int((samples.targets.support() == 0).sum()) == 2
     assert samples.labels.names[:2] == ("Entertainment", "Interviews")
     assert samples.features[1].indices.tolist() == [49, 107, 170, 624, 683, 721, 866, 953, 1010]
-    assert set(samples.kinds.values()) == {"boolean"}
+    assert set(samples.column_types.values()) == {"boolean"}
 
 
 def test_goemotions_as_headerless_tsv(data_folder):
@@ -90,7 +90,7 @@ def test_goemotions_as_headerless_tsv(data_folder):
     samples = read(data_folder("goemotions") / "dev.tsv.gz", options)
     assert samples.targets.values.shape == (5426, 28)
     assert samples.targets.values.sum(axis=1).mean() == pytest.approx(1.176, abs=6e-4)
-    assert samples.kinds == {"text": "text", "comment": "id"}
+    assert samples.column_types == {"text": "text", "comment": "id"}
     assert samples.ids[0] == "edgurhb"
 
 
@@ -98,7 +98,7 @@ def test_arxiv_with_lists_as_python_writes_them(data_folder):
     samples = read(data_folder("arxiv1000") / "arxiv_data.csv.gz", ReadOptions(labels="terms"))
     assert samples.targets.values.shape == (1000, 113)
     assert samples.targets.values.sum(axis=1).mean() == pytest.approx(2.012)
-    assert samples.kinds == {
+    assert samples.column_types == {
         "titles": "text",
         "summaries": "text",
         "word_count": "numeric",
@@ -120,8 +120,8 @@ def test_a_data_set_without_its_xml_says_what_is_missing(data_folder, tmp_path):
         read(tmp_path / "emotions-test.arff")
     whole = read(data_folder("emotions") / "emotions-test.arff")
     xml = data_folder("emotions") / "emotions.xml"
-    given = read(tmp_path / "emotions-test.arff", ReadOptions(xml=xml))
-    np.testing.assert_array_equal(given.targets.values, whole.targets.values)
+    with_xml = read(tmp_path / "emotions-test.arff", ReadOptions(xml=xml))
+    np.testing.assert_array_equal(with_xml.targets.values, whole.targets.values)
     listed = read(tmp_path / "emotions-test.arff", ReadOptions(known_labels=whole.labels.names))
     np.testing.assert_array_equal(listed.targets.values, whole.targets.values)
     predicted = read(tmp_path / "emotions-test.arff", ReadOptions(require_labels=False))

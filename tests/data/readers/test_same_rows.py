@@ -74,7 +74,7 @@ def test_the_same_rows_are_the_same_samples(rows):
         assert {n for n, yes in zip(LABELS, first.targets.values[i], strict=True) if yes} == (target or set())
     for name, samples in found.items():
         assert samples.labels.names == LABELS, name
-        assert dict(samples.kinds) == dict(first.kinds), name
+        assert dict(samples.column_types) == dict(first.column_types), name
         assert samples.feature_names == first.feature_names, name
         assert_frame_equal(samples.features, first.features, check_exact=True)
         np.testing.assert_array_equal(samples.targets.values, first.targets.values, err_msg=name)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyhot.data.readers import read
-from manyhot.data.splitting.folds import cross_fitting, parts_for_one, stratified_folds
+from manyhot.data.splitting.folds import cross_fitting_splits, single_member_parts, stratified_folds
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
@@ -27,13 +27,13 @@ def test_positives_are_spread_evenly(n_folds, n_rows, n_labels, density, seed):
 def test_real_labels_are_spread_better_than_by_chance(data_folder):
     targets = read(data_folder("yeast") / "yeast-train.arff.gz").targets
     folds = stratified_folds(targets, 10, 0)
-    drawn = np.random.default_rng(0).permutation(len(folds)) % 10
+    random_folds = np.random.default_rng(0).permutation(len(folds)) % 10
 
     def distance(assigned: np.ndarray) -> float:
         counts = np.stack([targets.values[assigned == k].sum(axis=0) for k in range(10)])
         return float(np.abs(counts - counts.mean(axis=0)).mean())
 
-    assert distance(folds) < 0.35 * distance(drawn)
+    assert distance(folds) < 0.35 * distance(random_folds)
     assert np.abs(np.bincount(folds) / 150 - 1).max() < 0.1
 
 
@@ -53,17 +53,17 @@ def test_one_seed_one_split():
 
 
 @pytest.mark.parametrize("n_members", [1, 2, 3, 8, 16, 19])
-@pytest.mark.parametrize("stop_share", [None, 8])
-def test_no_row_of_a_member_is_used_twice(n_members, stop_share):
+@pytest.mark.parametrize("validation_fraction", [None, 0.125, 0.3])
+def test_no_row_of_a_member_is_used_twice(n_members, validation_fraction):
     values = np.random.default_rng(0).random((100, 4)) < 0.3
-    members = cross_fitting(Targets(values), n_members, 8, stop_share, 0)
+    members = cross_fitting_splits(Targets(values), n_members, 8, validation_fraction, 0)
     assert len(members) == n_members
     held = np.zeros(100, int)
     for train, stop, scored in members:
         together = np.concatenate([train, stop, scored])
         assert len(together) == len(set(together.tolist())) == 100
         assert len(train)
-        assert bool(len(stop)) == (stop_share is not None)
+        assert len(stop) == pytest.approx((validation_fraction or 0) * (100 - len(scored)), abs=5)
         held[scored] += 1
     if n_members == 1:
         assert held.sum() == 25  # a quarter of so few rows
@@ -83,8 +83,8 @@ def test_groups_share_a_fold_and_further_axes_count_as_one_row():
 
 
 def test_fewer_rows_than_folds():
-    with pytest.raises(InputError, match="folds"):
-        cross_fitting(Targets(np.array([[True], [False]])), 8, 8, None, 0)
+    with pytest.raises(InputError, match="n_folds"):
+        cross_fitting_splits(Targets(np.array([[True], [False]])), 8, 8, None, 0)
 
 
 def test_twenty_thousand_rows_are_quick(data_folder):
@@ -98,4 +98,4 @@ def test_twenty_thousand_rows_are_quick(data_folder):
 
 @pytest.mark.parametrize(("n_rows", "n_parts"), [(4, 4), (400, 4), (560, 5), (999, 9), (1000, 10), (10**6, 10)])
 def test_one_member_gives_up_a_hundred_rows_where_that_is_no_more_than_a_quarter(n_rows, n_parts):
-    assert parts_for_one(n_rows) == n_parts
+    assert single_member_parts(n_rows) == n_parts

@@ -23,7 +23,7 @@ from manyhot.errors import InputError
 SPLITTERS = [MultiLabelKFold(4), RepeatedMultiLabelKFold(4, 2), MultiLabelShuffleSplit(3, 0.3)]
 
 
-def drawn(n_rows: int = 120, n_labels: int = 5, density: float = 0.2, seed: int = 0) -> np.ndarray:
+def random_labels(n_rows: int = 120, n_labels: int = 5, density: float = 0.2, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).random((n_rows, n_labels)) < density).astype(int)
 
 
@@ -36,7 +36,7 @@ def assert_same_splits(first, second):
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
 def test_sides_share_no_row_and_hold_all(splitter):
-    splits = list(splitter.split(np.zeros((120, 2)), drawn()))
+    splits = list(splitter.split(np.zeros((120, 2)), random_labels()))
     assert len(splits) == splitter.get_n_splits()
     for train, test in splits:
         assert train.dtype == test.dtype == np.int64
@@ -47,7 +47,7 @@ def test_sides_share_no_row_and_hold_all(splitter):
 
 @pytest.mark.parametrize(("splitter", "times"), [(MultiLabelKFold(7), 1), (RepeatedMultiLabelKFold(7, 3), 3)])
 def test_each_row_is_tested_once_per_repeat(splitter, times):
-    splits = list(splitter.split(None, drawn()))
+    splits = list(splitter.split(None, random_labels()))
     tests = [test for _, test in splits]
     for repeat in range(times):
         assert sorted(np.concatenate(tests[7 * repeat : 7 * repeat + 7])) == list(range(120))
@@ -55,7 +55,7 @@ def test_each_row_is_tested_once_per_repeat(splitter, times):
 
 
 def test_folds_are_those_of_stratified_folds():
-    y = drawn()
+    y = random_labels()
     folds = stratified_folds(Targets(y.astype(bool)), 5, 3)
     for fold, (_, test) in enumerate(MultiLabelKFold(5, 3).split(None, y)):
         assert (test == np.flatnonzero(folds == fold)).all()
@@ -63,29 +63,29 @@ def test_folds_are_those_of_stratified_folds():
 
 @pytest.mark.parametrize("size", [0.01, 0.2, 0.5, 0.99])
 def test_test_sides_have_the_size_asked_for(size):
-    for _, test in MultiLabelShuffleSplit(3, size).split(None, drawn(150)):
+    for _, test in MultiLabelShuffleSplit(3, size).split(None, random_labels(150)):
         assert abs(len(test) - 150 * size) < 1
 
 
 def test_each_draw_is_another_one():
-    tests = [tuple(test) for _, test in MultiLabelShuffleSplit(5).split(None, drawn())]
+    tests = [tuple(test) for _, test in MultiLabelShuffleSplit(5).split(None, random_labels())]
     assert len(set(tests)) == 5
 
 
 def test_a_tiny_share_still_tests_one_row():
-    assert [len(test) for _, test in MultiLabelShuffleSplit(1, 0.001).split(None, drawn(10))] == [1]
+    assert [len(test) for _, test in MultiLabelShuffleSplit(1, 0.001).split(None, random_labels(10))] == [1]
 
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
 def test_groups_are_never_torn(splitter):
     groups = np.random.default_rng(1).integers(0, 25, 120)
-    for train, test in splitter.split(None, drawn(), groups):
+    for train, test in splitter.split(None, random_labels(), groups):
         assert not set(groups[train]) & set(groups[test])
 
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
 def test_every_form_of_targets_gives_the_same_splits(splitter):
-    y = drawn()
+    y = random_labels()
     names = np.array(list("abcde"))
     forms = [
         sp.csr_matrix(y),
@@ -100,7 +100,7 @@ def test_every_form_of_targets_gives_the_same_splits(splitter):
 
 @pytest.mark.parametrize("density", [0.1, 0.8])
 def test_unknown_entries_are_spread_too_and_alike_in_sparse_and_dense(density):
-    y = drawn(400, 3).astype(float)
+    y = random_labels(400, 3).astype(float)
     is_unknown = np.random.default_rng(5).random(y.shape) < density
     y[is_unknown] = np.nan
     splits = list(MultiLabelKFold(5).split(None, y))
@@ -144,7 +144,7 @@ def test_a_positive_on_each_side_where_feasible(splitter):
 
 @pytest.mark.parametrize("kind", [MultiLabelKFold, RepeatedMultiLabelKFold, MultiLabelShuffleSplit])
 def test_reproducible_per_seed(kind):
-    y = drawn()
+    y = random_labels()
     assert_same_splits(kind(random_state=4).split(None, y), kind(random_state=4).split(None, y))
     pairs = zip(kind(random_state=4).split(None, y), kind(random_state=5).split(None, y), strict=True)
     assert any(first[1].tolist() != second[1].tolist() for first, second in pairs)
@@ -152,7 +152,7 @@ def test_reproducible_per_seed(kind):
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
 def test_scikit_learn_takes_them(splitter):
-    y = drawn()
+    y = random_labels()
     X = np.random.default_rng(0).random((120, 3)) + y[:, :3]
     search = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 3]}, cv=splitter).fit(X, y)
     assert search.n_splits_ == splitter.get_n_splits()
@@ -188,13 +188,13 @@ def test_wrong_settings(kind, settings, argument):
     ("X", "y", "groups", "argument"),
     [
         (None, None, None, "y"),
-        (None, drawn(3), None, "y"),
-        (np.zeros((7, 1)), drawn(8), None, "X"),
-        (None, drawn(8), [0, 1, 2] * 2 + [0, 1], "groups"),
-        (None, drawn(8), np.arange(7), "groups"),
-        (None, drawn(8), [*range(7), None], "groups"),
-        (None, drawn(8), pd.Series([*"abcdefg", pd.NA]), "groups"),
-        (None, sp.csr_matrix(2 * drawn(8, density=0.9)), None, "y"),
+        (None, random_labels(3), None, "y"),
+        (np.zeros((7, 1)), random_labels(8), None, "X"),
+        (None, random_labels(8), [0, 1, 2] * 2 + [0, 1], "groups"),
+        (None, random_labels(8), np.arange(7), "groups"),
+        (None, random_labels(8), [*range(7), None], "groups"),
+        (None, random_labels(8), pd.Series([*"abcdefg", pd.NA]), "groups"),
+        (None, sp.csr_matrix(2 * random_labels(8, density=0.9)), None, "y"),
         (None, sp.csr_matrix((8, 0)), None, "y"),
     ],
 )
@@ -220,9 +220,9 @@ def test_the_report_tells_what_lacks_and_why():
     assert "no positive" in never.reason
     assert grouped.reason == "its positives lie in fewer groups (2) than folds (4)"
     assert len(report.lacking) == 4
-    told = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert told["labels"][1]["name"] == "label_1"
-    assert told["n_lacking"] == 4
+    loaded = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert loaded["labels"][1]["name"] == "label_1"
+    assert loaded["n_lacking"] == 4
     assert "label_3" in str(report)
     assert "label_0" not in str(report)
 
@@ -239,7 +239,7 @@ def test_the_report_measures_what_it_says():
 
 
 def test_our_splits_are_reported_as_more_even_than_plain_ones():
-    y = drawn(300, 10, 0.05)
+    y = random_labels(300, 10, 0.05)
     ours, plain = (split_report(y, cv.split(y, y)) for cv in (MultiLabelKFold(5), KFold(5, shuffle=True)))
     assert ours.largest_deviation < plain.largest_deviation
     assert str(ours).startswith("5 splits of 300 rows, 60 to 60 on the test side")
@@ -248,7 +248,7 @@ def test_our_splits_are_reported_as_more_even_than_plain_ones():
 @pytest.mark.parametrize("splits", [[], [([0], [9])], [([0], [-1])], [([0.5], [1])]])
 def test_wrong_splits(splits):
     with pytest.raises(InputError) as caught:
-        split_report(drawn(9), splits)
+        split_report(random_labels(9), splits)
     assert caught.value.argument == "splits"
 
 

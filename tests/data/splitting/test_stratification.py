@@ -11,7 +11,7 @@ from manyhot.data.splitting.stratification import group_codes, stratified_parts
 from manyhot.errors import InputError
 
 
-def drawn(n_rows: int, n_labels: int, density: float, seed: int) -> np.ndarray:
+def random_labels(n_rows: int, n_labels: int, density: float, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).random((n_rows, n_labels)) < density
 
 
@@ -23,7 +23,7 @@ def counts_of(values: np.ndarray, parts: np.ndarray, n_parts: int) -> np.ndarray
 @given(st.integers(0, 90), st.integers(1, 6), st.lists(st.integers(1, 20), min_size=1, max_size=6), st.integers(0, 99))
 def test_sizes_are_the_shares_rounded(n_rows, n_labels, claims, seed):
     shares = np.array(claims) / sum(claims)
-    parts = stratified_parts(sp.csr_matrix(drawn(n_rows, n_labels, 0.3, seed)), shares, seed)
+    parts = stratified_parts(sp.csr_matrix(random_labels(n_rows, n_labels, 0.3, seed)), shares, seed)
     sizes = np.bincount(parts, minlength=len(shares))
     assert parts.dtype == np.int32
     assert sizes.sum() == n_rows
@@ -43,7 +43,7 @@ def test_every_part_gets_a_positive_where_there_are_enough(seed, shares):
 
 
 def test_counts_follow_unequal_shares():
-    values = drawn(1000, 8, 0.3, 0)
+    values = random_labels(1000, 8, 0.3, 0)
     parts = stratified_parts(sp.csr_matrix(values), [0.7, 0.3], 0)
     assert np.abs(values[parts == 1].sum(axis=0) - 0.3 * values.sum(axis=0)).max() < 2
 
@@ -53,7 +53,7 @@ def test_counts_follow_unequal_shares():
 def test_groups_are_never_torn(n_parts, n_groups, seed):
     generator = np.random.default_rng(seed)
     groups = np.concatenate([np.arange(n_groups), generator.integers(0, n_groups, 3 * n_groups)])
-    values = drawn(len(groups), 4, 0.2, seed)
+    values = random_labels(len(groups), 4, 0.2, seed)
     parts = stratified_parts(sp.csr_matrix(values), [1 / n_parts] * n_parts, seed, groups)
     for group in range(n_groups):
         assert len(set(parts[groups == group])) == 1
@@ -62,7 +62,7 @@ def test_groups_are_never_torn(n_parts, n_groups, seed):
 
 def test_groups_of_one_size_are_spread_evenly():
     groups = np.repeat(np.arange(100), 5)
-    values = drawn(500, 6, 0.2, 0)
+    values = random_labels(500, 6, 0.2, 0)
     parts = stratified_parts(sp.csr_matrix(values), [0.2] * 5, 0, groups)
     assert np.bincount(parts).tolist() == [100] * 5
     wanted = values.sum(axis=0) / 5
@@ -78,7 +78,7 @@ def test_one_huge_group_leaves_no_part_empty():
 
 
 def test_what_groups_are_called_does_not_matter():
-    values = drawn(120, 5, 0.2, 1)
+    values = random_labels(120, 5, 0.2, 1)
     groups = np.random.default_rng(2).integers(0, 30, 120)
     named = np.array([f"g{9 * group % 31}" for group in groups], dtype=object)
     first, second = (stratified_parts(sp.csr_matrix(values), [0.25] * 4, 3, g) for g in (groups, named))
@@ -86,14 +86,14 @@ def test_what_groups_are_called_does_not_matter():
 
 
 def test_one_seed_one_result():
-    table = sp.csr_matrix(drawn(200, 5, 0.2, 0))
+    table = sp.csr_matrix(random_labels(200, 5, 0.2, 0))
     first, again, other = (stratified_parts(table, [0.2] * 5, seed) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
 
 
 def test_the_table_is_not_changed_and_stored_zeros_are_no_positives():
-    values = drawn(80, 4, 0.3, 0)
+    values = random_labels(80, 4, 0.3, 0)
     table = sp.csr_matrix(values.astype(np.uint8))
     with_zeros = sp.csr_matrix(np.ones_like(values, dtype=np.uint8))
     with_zeros.data[:] = values.ravel()
@@ -112,7 +112,7 @@ def test_other_marks_are_spread_when_no_label_speaks():
 
 @pytest.mark.parametrize("n_parts", [2, 40, 150])
 def test_as_many_parts_as_wanted(n_parts):
-    parts = stratified_parts(sp.csr_matrix(drawn(300, 5, 0.2, 0)), [1 / n_parts] * n_parts, 0)
+    parts = stratified_parts(sp.csr_matrix(random_labels(300, 5, 0.2, 0)), [1 / n_parts] * n_parts, 0)
     sizes = np.bincount(parts, minlength=n_parts)
     assert sizes.max() - sizes.min() <= 1
 
@@ -120,7 +120,7 @@ def test_as_many_parts_as_wanted(n_parts):
 @pytest.mark.parametrize("shares", [[], [0.5, 0.6], [1.5, -0.5], [1.0, 0.0], [0.5, float("nan")]])
 def test_wrong_shares(shares):
     with pytest.raises(InputError, match="shares") as caught:
-        stratified_parts(sp.csr_matrix(drawn(10, 2, 0.5, 0)), shares, 0)
+        stratified_parts(sp.csr_matrix(random_labels(10, 2, 0.5, 0)), shares, 0)
     assert caught.value.argument == "shares"
 
 

@@ -3,8 +3,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from manyhot.decisions.guarantees.false_discovery_rate import _tested, mean_p_value
-from manyhot.decisions.guarantees.test_order import STARTS, Order, fixed_order
+from manyhot.decisions.guarantees.false_discovery_rate import _test_in_sequence, mean_p_value
+from manyhot.decisions.guarantees.test_order import STARTS, ThresholdOrder, fixed_order
 from tests.reference import risk as reference
 
 
@@ -44,11 +44,11 @@ def test_the_p_value_bounds_the_exact_tail_of_every_small_case(at_most):
 
 
 def test_levels_are_handed_on_by_what_passes_and_lost_by_what_fails():
-    order = Order(np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([0.5, 0.0, 0.25, 0.0, 0.25]))
+    order = ThresholdOrder(np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([0.5, 0.0, 0.25, 0.0, 0.25]))
 
     def chosen(*p_values):
         seen = dict(zip(order.thresholds.tolist(), p_values, strict=True))
-        best = _tested(lambda threshold: (seen[threshold], 7), order, 0.1)
+        best = _test_in_sequence(lambda threshold: (seen[threshold], 7), order, 0.1)
         return best and best[0]
 
     assert chosen(0.06, 0, 0.03, 0, 0.03) is None

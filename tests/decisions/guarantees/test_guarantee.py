@@ -7,7 +7,7 @@ from manyhot.decisions.guarantees import Guarantee
 from manyhot.errors import InputError
 
 GOOD = {
-    "kind": "false_discoveries",
+    "kind": "false_discovery_rate",
     "at_most": 0.1,
     "confidence": 0.9,
     "per_label": True,
@@ -15,8 +15,8 @@ GOOD = {
     "thresholds": [0.5, 1.0],
     "refused": [1],
     "n_used": [40, 0],
-    "n_answers": 0.7,
-    "share_answered": 0.7,
+    "predictions_per_row": 0.7,
+    "share_predicted": 0.7,
 }
 
 
@@ -60,10 +60,10 @@ GOOD = {
         {"n_used": [40, 10**400]},
         {"thresholds": [10**400, 1.0]},
         {"at_most": 10**400},
-        {"n_answers": 2.5},
-        {"n_answers": float("inf")},
-        {"n_answers": None},
-        {"share_answered": 1.1},
+        {"predictions_per_row": 2.5},
+        {"predictions_per_row": float("inf")},
+        {"predictions_per_row": None},
+        {"share_predicted": 1.1},
         {"extra": 1},
     ],
     ids=repr,

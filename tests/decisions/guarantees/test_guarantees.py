@@ -10,14 +10,14 @@ from scipy.stats import binom
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.decisions.guarantees import Guarantee, control_false_discoveries, control_miss_rate, least_rows
-from manyhot.decisions.guarantees.false_discovery_rate import _tested
+from manyhot.decisions.guarantees import Guarantee, control_false_discoveries, control_miss_rate, min_rows
+from manyhot.decisions.guarantees.false_discovery_rate import _test_in_sequence
 from manyhot.decisions.guarantees.test_order import (
     MAX_TESTS,
     STARTS,
     fixed_order,
     label_curve,
-    learned_order,
+    learn_order,
     row_curve,
 )
 from manyhot.errors import InputError
@@ -103,7 +103,7 @@ def test_a_label_alone_gets_an_order_statistic():
         for per_label in (False, True):
             promise = control_miss_rate(scores, Targets(values), at_most, per_label=per_label)
             assert promise.thresholds.tolist() == [rank / 100]
-            assert promise.n_answers == (100 - rank) / 99
+            assert promise.predictions_per_row == (100 - rank) / 99
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_shares_that_add_up_to_exactly_what_is_allowed_are_allowed(at_most, n, n
 
 @pytest.mark.parametrize("at_most", [0.01, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.29, 1 / 3, 0.5, 0.9])
 def test_one_row_fewer_than_needed_is_refused(at_most):
-    least = least_rows(at_most)
+    least = min_rows(at_most)
     scores, values = np.linspace(0, 1, least)[:, None], np.ones((least, 1), dtype=bool)
     for per_label in (False, True):
         promise = control_miss_rate(scores, Targets(values), at_most, per_label=per_label)
@@ -134,23 +134,23 @@ def test_one_answer_fewer_than_needed_is_refused(at_most, confidence):
     guide = (np.full((400, 1), 0.9), Targets(np.ones((400, 1), dtype=bool)))
     for per_label in (False, True):
         for simultaneous in {False, per_label}:
-            asked = {"confidence": confidence, "per_label": per_label, "simultaneous": simultaneous}
+            options = {"confidence": confidence, "per_label": per_label, "simultaneous": simultaneous}
             for guided, parts in ((guide, 1), (None, len(STARTS))):
-                least = least_rows(at_most, confidence, parts)
+                least = min_rows(at_most, confidence, parts)
                 scores, values = np.full((least, 1), 0.99), np.ones((least, 1), dtype=bool)
-                promise = control_false_discoveries(scores, Targets(values), at_most, guide=guided, **asked)
+                promise = control_false_discoveries(scores, Targets(values), at_most, guide=guided, **options)
                 assert promise.n_used == (least,)
-                assert promise.n_answers == promise.share_answered == 1
+                assert promise.predictions_per_row == promise.share_predicted == 1
                 if least > 1:
                     fewer = Targets(values[1:])
                     with pytest.raises(InputError, match=f"and {least} or more"):
-                        control_false_discoveries(scores[1:], fewer, at_most, guide=guided, **asked)
+                        control_false_discoveries(scores[1:], fewer, at_most, guide=guided, **options)
 
 
 def test_few_rows_by_hand():
-    assert [least_rows(rate) for rate in (0.5, 0.1, 0.05, 0.01)] == [1, 9, 19, 99]
-    assert [least_rows(rate, 0.9) for rate in (0.5, 0.1, 0.05, 0.01)] == [4, 22, 45, 230]
-    assert least_rows(0.1, 0.9, parts=8) == 42
+    assert [min_rows(rate) for rate in (0.5, 0.1, 0.05, 0.01)] == [1, 9, 19, 99]
+    assert [min_rows(rate, 0.9) for rate in (0.5, 0.1, 0.05, 0.01)] == [4, 22, 45, 230]
+    assert min_rows(0.1, 0.9, parts=8) == 42
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -167,13 +167,13 @@ def test_curves_are_what_every_cut_does(dtype):
             found = reference.losses(reference.wrong_loss, *inputs, cut)
             assert curve.n_units[i] == len(found)
             assert curve.rate[i] == pytest.approx(float(sum(found) / len(found)), abs=1e-12)
-            assert curve.n_answers[i] == (inputs[0][inputs[2]] >= cut).sum()
+            assert curve.n_predicted[i] == (inputs[0][inputs[2]] >= cut).sum()
 
 
 def test_a_learned_order_goes_from_the_surest_to_more_answers():
     scores, targets = made_up(n=1000, seed=3)
     curve = row_curve(Entries(targets.values, None, scores))
-    order = learned_order(curve, 0.2)
+    order = learn_order(curve, 0.2)
     assert 10 < len(order.thresholds) <= MAX_TESTS
     assert order.parts.tolist() == [1.0] + [0.0] * (len(order.thresholds) - 1)
     assert (np.diff(order.thresholds) < 0).all()
@@ -182,7 +182,7 @@ def test_a_learned_order_goes_from_the_surest_to_more_answers():
         found = reference.losses(reference.wrong_loss, scores, targets.values, targets.known_mask(), threshold)
         p_values.append(reference.hoeffding_bentkus(found, 0.2))
     assert p_values == sorted(p_values)
-    assert len(learned_order(row_curve(Entries(~targets.values, None, scores)), 0.01).thresholds) == 0
+    assert len(learn_order(row_curve(Entries(~targets.values, None, scores)), 0.01).thresholds) == 0
 
 
 @pytest.mark.parametrize("known", [1.0, 0.7])
@@ -191,18 +191,18 @@ def test_the_false_discovery_threshold_is_the_last_of_its_order_that_passes(know
     scores, targets = made_up(n=1000, known=known, dtype=np.float32)
     guide = made_up(n=700, seed=9) if guided else None
     promise = control_false_discoveries(scores, targets, 0.25, guide=guide)
-    order = learned_order(row_curve(Entries(guide[1].values, None, guide[0])), 0.25) if guided else fixed_order()
+    order = learn_order(row_curve(Entries(guide[1].values, None, guide[0])), 0.25) if guided else fixed_order()
 
     def test(threshold):
         found = reference.losses(reference.wrong_loss, scores, targets.values, targets.known_mask(), threshold)
         return reference.mean_p_value(found, 0.25), len(found)
 
-    threshold, n_used = _tested(test, order, 0.1)
+    threshold, n_used = _test_in_sequence(test, order, 0.1)
     assert set(promise.thresholds.tolist()) == {threshold}
     assert promise.n_used == (n_used,)
     decisions = promise.apply(scores)
-    assert promise.n_answers == decisions.sum() / len(scores)
-    assert promise.share_answered == decisions.any(axis=1).mean()
+    assert promise.predictions_per_row == decisions.sum() / len(scores)
+    assert promise.share_predicted == decisions.any(axis=1).mean()
 
 
 @pytest.mark.parametrize("simultaneous", [False, True])
@@ -216,13 +216,13 @@ def test_a_label_alone_is_tested_by_its_binomial_tail(simultaneous):
     assert 2 in promise.refused
     known = targets.known_mask()
     for j in range(6):
-        order = learned_order(label_curve(Entries(guide[1].values, None, guide[0]), j), 0.25)
+        order = learn_order(label_curve(Entries(guide[1].values, None, guide[0]), j), 0.25)
 
         def test(threshold, j=j):
             answers = (scores[:, j] >= threshold) & known[:, j]
             return binom.cdf((answers & ~targets.values[:, j]).sum(), answers.sum(), 0.25), int(answers.sum())
 
-        best = _tested(test, order, 0.2 / (5 if simultaneous else 1))
+        best = _test_in_sequence(test, order, 0.2 / (5 if simultaneous else 1))
         assert (best is None) == (j in promise.refused)
         assert (promise.thresholds[j], promise.n_used[j]) == (best or (1.0, 0))
 
@@ -328,7 +328,7 @@ class TestEveryPromise:
         assert ("exchangeable" in text) == ("miss" in name)
         assert ("independently" in text) == ("wrong" in name)
         assert ("all labels at once" in text) == ("at once" in name)
-        assert f"{promise.n_answers:.2f} answers a row" in text
+        assert f"{promise.predictions_per_row:.2f} answers a row" in text
         if not promise.per_label:
             assert f" {promise.n_used[0]} " in text
 
@@ -347,12 +347,12 @@ def test_refused_labels_are_named_and_never_answered():
         assert not promise.apply(scores)[:, 4].any()
         assert "'name 4'" in promise.statement(NAMES)
         assert "label 5" in promise.statement()
-        assert promise.n_answers == promise.apply(scores).sum() / len(scores)
+        assert promise.predictions_per_row == promise.apply(scores).sum() / len(scores)
     many = dataclasses.replace(
         promise, thresholds=np.append(np.ones(30), 0.5), refused=tuple(range(30)), n_used=(0,) * 30 + (50,)
     )
     assert "and 20 more" in many.statement()
-    with pytest.raises(InputError, match="space"):
+    with pytest.raises(InputError, match="labels"):
         many.statement(NAMES)
 
 
@@ -365,7 +365,7 @@ def test_rows_without_labels_make_no_promise_easier():
     np.testing.assert_array_equal(first.thresholds, second.thresholds)
     first, second = (control_false_discoveries(s, t, 0.3) for s, t in ((scores, targets), (longer, padded)))
     np.testing.assert_array_equal(first.thresholds, second.thresholds)
-    assert second.share_answered == pytest.approx(first.share_answered / 3)
+    assert second.share_predicted == pytest.approx(first.share_predicted / 3)
 
 
 def test_a_guide_must_fit_and_give_hope():

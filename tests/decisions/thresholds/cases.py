@@ -5,7 +5,7 @@ import numpy as np
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 
-SETTINGS = {"top_k": {"k": 2}, "precision": {"at_least": 0.5}, "recall": {"at_least": 0.8}}
+SETTINGS = {"top_k": {"k": 2}, "precision": {"min_precision": 0.5}, "recall": {"min_recall": 0.8}}
 
 
 def made_up(n=250, n_labels=30, seed=0, dtype=np.float32):

@@ -7,7 +7,7 @@ from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
-from manyhot.decisions.thresholds import DECISIONS, Half, Thresholds, TopK, stability, with_spread
+from manyhot.decisions.thresholds import DECISIONS, Fixed, Thresholds, TopK, stability, with_spread
 from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.errors import InputError
 from tests.decisions.thresholds.cases import SETTINGS, built, fitted, made_up, small
@@ -15,7 +15,7 @@ from tests.decisions.thresholds.cases import SETTINGS, built, fitted, made_up, s
 
 def test_half_says_yes_from_one_half():
     scores = np.array([[0.5, np.nextafter(np.float32(0.5), np.float32(0))]], dtype=np.float32)
-    decision = Half().fit(scores, Targets(np.zeros((1, 2), dtype=bool)))
+    decision = Fixed().fit(scores, Targets(np.zeros((1, 2), dtype=bool)))
     np.testing.assert_array_equal(decision.apply(scores), [[True, False]])
     assert decision.thresholds.values.tolist() == [0.5, 0.5]
 
@@ -134,20 +134,20 @@ def test_thresholds_are_probabilities(values):
         {},
         [],
         {"name": "f1_makro", "thresholds": [0.5]},
-        {"name": "half"},
-        {"name": "half", "thresholds": [0.5], "least_f1": 0.1},
-        {"name": "half", "thresholds": 0.5},
-        {"name": "half", "thresholds": ["0.5"]},
-        {"name": "half", "thresholds": [float("nan")]},
-        {"name": "half", "thresholds": [True]},
-        {"name": "half", "thresholds": []},
+        {"name": "fixed"},
+        {"name": "fixed", "threshold": 0.5, "thresholds": [0.5], "min_f1": 0.1},
+        {"name": "fixed", "threshold": 0.5, "thresholds": 0.5},
+        {"name": "fixed", "threshold": 0.5, "thresholds": ["0.5"]},
+        {"name": "fixed", "threshold": 0.5, "thresholds": [float("nan")]},
+        {"name": "fixed", "threshold": 0.5, "thresholds": [True]},
+        {"name": "fixed", "threshold": 0.5, "thresholds": []},
         {"name": "f1_macro", "thresholds": [0.5]},
-        {"name": "f1_macro", "least_f1": 2, "thresholds": [0.5]},
-        {"name": "f1_macro", "least_f1": 0.0, "thresholds": [1.5]},
+        {"name": "f1_macro", "min_f1": 2, "shrink": 0.0, "thresholds": [0.5]},
+        {"name": "f1_macro", "min_f1": 0.0, "shrink": 0.0, "thresholds": [1.5]},
         {"name": "top_k", "k": 3},
         {"name": "top_k", "k": "3", "n_labels": 4},
         {"name": "top_k", "k": 3, "n_labels": 0},
-        {"name": ["half"], "thresholds": [0.5]},
+        {"name": ["fixed"], "thresholds": [0.5]},
     ],
 )
 def test_a_spec_that_is_wrong_is_refused(spec):
@@ -156,8 +156,8 @@ def test_a_spec_that_is_wrong_is_refused(spec):
 
 
 def test_the_plan_names_decisions_that_are_there():
-    plan = TrainingConfig()
-    assert thresholds.build(plan.decide).name == plan.decide
+    config = TrainingConfig()
+    assert thresholds.build(config.decision).name == config.decision
     with pytest.raises(InputError, match="did you mean 'f1_macro'"):
         thresholds.build("f1_makro")
 
@@ -199,7 +199,7 @@ def test_an_answer_overrules_the_rounding_of_its_margin():
 
 
 def test_a_margin_is_a_difference_of_logits():
-    decision = Half().fit(np.zeros((1, 2)), Targets(np.zeros((1, 2), dtype=bool)))
+    decision = Fixed().fit(np.zeros((1, 2)), Targets(np.zeros((1, 2), dtype=bool)))
     decision = decision.with_thresholds(Thresholds(np.array([0.5, 0.2])))
     margins = decision.margins(np.array([[0.9, 0.9], [0.1, 0.2], [0.0, 1.0]]))
     np.testing.assert_allclose(margins, [[np.log(9), np.log(36)], [-np.log(9), 0], [-np.inf, np.inf]], atol=1e-12)
@@ -224,18 +224,18 @@ class TestSpread:
         scores, targets = made_up()
         folds = np.random.default_rng(0).integers(0, 3, len(scores))
         decision = fitted(name, scores, targets)
-        told = with_spread(decision, scores, targets, folds)
+        measured = with_spread(decision, scores, targets, folds)
         refits = [fitted(name, scores[folds != k], targets.take(folds != k)).thresholds.values for k in range(3)]
-        np.testing.assert_allclose(told.spread, np.std(refits, axis=0))
-        assert told.spread.max() > 0
+        np.testing.assert_allclose(measured.spread, np.std(refits, axis=0))
+        assert measured.spread.max() > 0
         assert decision.spread is None
-        np.testing.assert_array_equal(told.thresholds.values, decision.thresholds.values)
-        spec = json.loads(json.dumps(told.to_spec()))
+        np.testing.assert_array_equal(measured.thresholds.values, decision.thresholds.values)
+        spec = json.loads(json.dumps(measured.to_spec()))
         again = thresholds.from_spec(spec)
         assert again.to_spec() == spec
-        np.testing.assert_array_equal(again.spread, told.spread)
-        assert told.with_thresholds(told.thresholds).spread is None
-        assert told.fit(scores, targets).spread is None
+        np.testing.assert_array_equal(again.spread, measured.spread)
+        assert measured.with_thresholds(measured.thresholds).spread is None
+        assert measured.fit(scores, targets).spread is None
         unfitted = with_spread(built(name), scores, targets, folds)
         assert unfitted.to_spec() == spec
 
@@ -247,7 +247,7 @@ class TestSpread:
     def test_it_is_left_out_where_it_says_nothing_or_takes_too_long(self, monkeypatch):
         scores, targets = made_up()
         assert with_spread(built("top_k"), scores, targets).spread is None
-        assert with_spread(built("half"), scores, targets).spread.tolist() == [0.0] * 30
+        assert with_spread(built("fixed"), scores, targets).spread.tolist() == [0.0] * 30
         monkeypatch.setattr(stability, "MAX_SCORES", scores.size - 1)
         assert with_spread(built("f1_macro"), scores, targets).spread is None
 
@@ -260,16 +260,16 @@ class TestSpread:
     @pytest.mark.parametrize("wrong", [[0.1, 0.2], [-1.0], ["0.1"], 0.1])
     def test_a_spec_with_another_spread_is_refused(self, wrong):
         with pytest.raises(InputError, match="spread"):
-            thresholds.from_spec({"name": "half", "thresholds": [0.5], "spread": wrong})
+            thresholds.from_spec({"name": "fixed", "threshold": 0.5, "thresholds": [0.5], "spread": wrong})
 
 
 class TestBuild:
     def test_settings_are_the_constructors_and_near_misses_are_named(self):
-        assert thresholds.build("f1_macro", {"least_f1": 0.1}).least_f1 == 0.1
-        with pytest.raises(InputError, match="did you mean 'least_f1'"):
-            thresholds.build("f1_macro", {"leastf1": 0.1})
+        assert thresholds.build("f1_macro", {"min_f1": 0.1}).min_f1 == 0.1
+        with pytest.raises(InputError, match="did you mean 'min_f1'"):
+            thresholds.build("f1_macro", {"minf1": 0.1})
         with pytest.raises(InputError, match="no setting 'shrink'"):
-            thresholds.build("half", {"shrink": 1})
+            thresholds.build("fixed", {"shrink": 1})
         for name in ("top_k", "precision", "recall"):
             with pytest.raises(InputError, match="needs the setting"):
                 thresholds.build(name)

@@ -10,14 +10,14 @@ from manyhot.evaluation.metrics.classification import f1_micro, f1_samples, jacc
 from tests.decisions.thresholds.cases import fitted, made_up, small
 from tests.reference.thresholds import best_alone, best_together, mean_of_rows, micro_f1
 
-ROW_MEASURES = {
+ROW_METRICS = {
     "f1_samples": lambda values, known, answers: mean_of_rows(values, known, answers),
     "jaccard_samples": lambda values, known, answers: mean_of_rows(values, known, answers, is_jaccard=True),
 }
 ON_ROWS = {"f1_samples": f1_samples, "jaccard_samples": jaccard_samples}
 
 
-def answered(name, scores, targets, **settings):
+def decide(name, scores, targets, **settings):
     return fitted(name, scores, targets, shrink=0, **settings).apply(scores)
 
 
@@ -29,7 +29,7 @@ def test_micro_f1_is_the_highest_of_all_choices():
         if not targets.values.any():
             continue
         n_positive += 1
-        found = micro_f1(targets.values, targets.known_mask(), answered("f1_micro", scores, targets))
+        found = micro_f1(targets.values, targets.known_mask(), decide("f1_micro", scores, targets))
         assert found == best_together(targets.values, targets.known_mask(), scores, micro_f1), seed
     assert n_positive > 200
 
@@ -38,29 +38,29 @@ def test_micro_f1_goes_from_both_ends_to_the_same_place():
     """A label whose own best cut would cost the pot more than it brings is answered higher up than for itself."""
     scores = np.array([[0.9, 0.5], [0.8, 0.4], [0.7, 0.3], [0.6, 0.2], [0.1, 0.1], [0.2, 0.05]])
     values = np.array([[1, 0], [1, 0], [1, 0], [1, 0], [0, 0], [0, 1]], dtype=bool)
-    assert not answered("f1_micro", scores, Targets(values))[:, 1].any()
-    assert answered("f1_macro", scores, Targets(values))[:, 1].all()
+    assert not decide("f1_micro", scores, Targets(values))[:, 1].any()
+    assert decide("f1_macro", scores, Targets(values))[:, 1].all()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ROW_MEASURES)
+@pytest.mark.parametrize("name", ROW_METRICS)
 def test_measures_of_rows_reach_at_least_the_best_shared_threshold_and_mostly_the_best_of_all(name):
-    measure = ROW_MEASURES[name]
+    metric = ROW_METRICS[name]
     n_cases = n_best = 0
     for seed in range(300):
         scores, targets = small(seed)
         known = targets.known_mask()
         if not known.any():
             continue
-        found = measure(targets.values, known, answered(name, scores, targets))
-        assert found >= best_alone(targets.values, known, scores, measure), seed
-        best = best_together(targets.values, known, scores, measure)
+        found = metric(targets.values, known, decide(name, scores, targets))
+        assert found >= best_alone(targets.values, known, scores, metric), seed
+        best = best_together(targets.values, known, scores, metric)
         assert found <= best + Fraction(1, 10**9)
         n_cases, n_best = n_cases + 1, n_best + (found >= best - Fraction(1, 10**9))
     assert n_best >= 0.9 * n_cases
 
 
-@pytest.mark.parametrize("name", ROW_MEASURES)
+@pytest.mark.parametrize("name", ROW_METRICS)
 def test_no_single_threshold_can_be_moved_to_a_better_place(name, monkeypatch):
     monkeypatch.setattr(samplewise, "MIN_GAIN", 0.0)
     scores, targets = made_up(n=60, n_labels=8, seed=3)
@@ -76,25 +76,25 @@ def test_no_single_threshold_can_be_moved_to_a_better_place(name, monkeypatch):
 def test_every_joint_decision_beats_one_half_and_the_others_on_its_own_measure():
     scores, targets = made_up(n=400)
     scores = np.sqrt(scores)
-    found = {name: answered(name, scores, targets) for name in ("f1_macro", "f1_micro", *ROW_MEASURES)}
-    found["half"] = scores >= 0.5
-    for name, measure in {"f1_micro": f1_micro, **ON_ROWS}.items():
-        reached = {other: measure(targets, answers).value for other, answers in found.items()}
+    found = {name: decide(name, scores, targets) for name in ("f1_macro", "f1_micro", *ROW_METRICS)}
+    found["fixed"] = scores >= 0.5
+    for name, metric in {"f1_micro": f1_micro, **ON_ROWS}.items():
+        reached = {other: metric(targets, answers).value for other, answers in found.items()}
         assert max(reached, key=reached.get) == name, (name, reached)
 
 
-@pytest.mark.parametrize("name", ["f1_macro", "f1_micro", *ROW_MEASURES])
+@pytest.mark.parametrize("name", ["f1_macro", "f1_micro", *ROW_METRICS])
 def test_labels_may_stand_in_any_order_and_blocks_be_of_any_size(name, monkeypatch):
     scores, targets = made_up(dtype=np.float64)
     whole = fitted(name, scores, targets).thresholds.values
     order = np.random.default_rng(0).permutation(targets.n_labels)
     turned = Targets(targets.values[:, order], targets.known_mask()[:, order])
     np.testing.assert_array_equal(fitted(name, scores[:, order], turned).thresholds.values, whole[order])
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 1000)
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 1000)
     np.testing.assert_array_equal(fitted(name, scores, targets).thresholds.values, whole)
 
 
-@pytest.mark.parametrize("name", ROW_MEASURES)
+@pytest.mark.parametrize("name", ROW_METRICS)
 def test_labels_take_turns_by_what_they_are_not_by_where_they_stand(name):
     for seed in range(200):
         rng = np.random.default_rng(seed)
@@ -105,7 +105,7 @@ def test_labels_take_turns_by_what_they_are_not_by_where_they_stand(name):
         np.testing.assert_array_equal(turned, whole[order])
 
 
-@pytest.mark.parametrize("name", ["f1_macro", "f1_micro", *ROW_MEASURES])
+@pytest.mark.parametrize("name", ["f1_macro", "f1_micro", *ROW_METRICS])
 def test_scores_of_labels_without_a_positive_change_no_other_threshold(name):
     for seed in range(20):
         scores, targets = made_up(n=12, n_labels=6, seed=seed, dtype=np.float64)
@@ -115,7 +115,7 @@ def test_scores_of_labels_without_a_positive_change_no_other_threshold(name):
         np.testing.assert_array_equal(fitted(name, others, targets).thresholds.values, whole)
 
 
-@pytest.mark.parametrize("name", ["f1_macro", *ROW_MEASURES])
+@pytest.mark.parametrize("name", ["f1_macro", *ROW_METRICS])
 def test_few_candidates_for_the_shared_threshold_are_enough(name, monkeypatch):
     scores, targets = made_up(n=400)
     whole = fitted(name, scores, targets)
@@ -137,7 +137,7 @@ def test_cardinality_answers_as_much_as_there_is():
         assert abs(reached - wanted) == min(abs(option - wanted) for option in options), seed
 
 
-@pytest.mark.parametrize("name", ["f1_micro", *ROW_MEASURES, "cardinality"])
+@pytest.mark.parametrize("name", ["f1_micro", *ROW_METRICS, "cardinality"])
 @pytest.mark.parametrize("case", ["one row", "constant scores", "nothing known", "all positive", "no positive"])
 def test_degenerate_cases(name, case):
     scores, targets = made_up(n=20, n_labels=4)

@@ -12,7 +12,7 @@ from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 from manyhot.decisions.thresholds import ALWAYS, NEVER, F1Macro
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import measure, score
+from manyhot.evaluation.metrics import compute_metrics, score
 from tests.decisions.thresholds.cases import fitted, made_up, small
 from tests.reference import thresholds as truth
 from tests.reference.thresholds import best_f1, best_threshold, f1_of
@@ -48,12 +48,12 @@ def test_many_labels_at_once_are_each_at_their_best(dtype, monkeypatch):
     whole = F1Macro(shrink=0).fit(scores, targets)
     decided = whole.apply(scores)
     for j in range(targets.n_labels):
-        kept = targets.known_mask()[:, j]
-        values = targets.values[kept, j].tolist()
-        assert whole.thresholds.values[j] == best_threshold(values, scores[kept, j]), j
+        mask = targets.known_mask()[:, j]
+        values = targets.values[mask, j].tolist()
+        assert whole.thresholds.values[j] == best_threshold(values, scores[mask, j]), j
         if any(values):
-            assert f1_of(values, decided[kept, j].tolist()) == best_f1(values, scores[kept, j]), j
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 1000)
+            assert f1_of(values, decided[mask, j].tolist()) == best_f1(values, scores[mask, j]), j
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 1000)
     np.testing.assert_array_equal(F1Macro(shrink=0).fit(scores, targets).thresholds.values, whole.thresholds.values)
 
 
@@ -109,27 +109,27 @@ def test_a_rare_label_that_ranks_badly_is_not_answered_everywhere_when_guarded()
     values[3] = True
     exact = F1Macro(shrink=0).fit(scores, Targets(values))
     assert exact.apply(scores).sum() == 97
-    guarded = F1Macro(shrink=0, least_f1=0.1).fit(scores, Targets(values))
+    guarded = F1Macro(shrink=0, min_f1=0.1).fit(scores, Targets(values))
     assert guarded.thresholds.values[0] == 0.03
     assert guarded.apply(scores).sum() == 1
-    good = F1Macro(shrink=0, least_f1=0.1).fit(scores, Targets(values[::-1].copy()))
+    good = F1Macro(shrink=0, min_f1=0.1).fit(scores, Targets(values[::-1].copy()))
     assert good.thresholds.values[0] == F1Macro(shrink=0).fit(scores, Targets(values[::-1].copy())).thresholds.values[0]
-    assert F1Macro(shrink=0, least_f1=2 / 98).fit(scores, Targets(values)).apply(scores).sum() == 97
-    assert F1Macro(shrink=0, least_f1=2 / 97).fit(scores, Targets(values)).apply(scores).sum() == 1
+    assert F1Macro(shrink=0, min_f1=2 / 98).fit(scores, Targets(values)).apply(scores).sum() == 97
+    assert F1Macro(shrink=0, min_f1=2 / 97).fit(scores, Targets(values)).apply(scores).sum() == 1
     assert thresholds.from_spec(guarded.to_spec()).to_spec() == guarded.to_spec()
-    with pytest.raises(InputError, match="least_f1"):
-        F1Macro(shrink=0, least_f1=1.5)
+    with pytest.raises(InputError, match="min_f1"):
+        F1Macro(shrink=0, min_f1=1.5)
 
 
 def test_tuning_beats_one_half_where_scores_are_low():
     scores, targets = made_up()
-    f1 = {name: [] for name in ("f1_macro", "half")}
+    f1 = {name: [] for name in ("f1_macro", "fixed")}
     for name, found in f1.items():
         exact = {"shrink": 0} if name == "f1_macro" else {}
         decided = fitted(name, scores, targets, **exact).apply(scores) & targets.known_mask()
         found += [f1_of(*pair) for pair in zip(targets.values.T.tolist(), decided.T.tolist(), strict=True)]
-    assert all(tuned >= half for tuned, half in zip(f1["f1_macro"], f1["half"], strict=True))
-    assert sum(f1["f1_macro"], Fraction(0)) > sum(f1["half"], Fraction(0))
+    assert all(tuned >= half for tuned, half in zip(f1["f1_macro"], f1["fixed"], strict=True))
+    assert sum(f1["f1_macro"], Fraction(0)) > sum(f1["fixed"], Fraction(0))
 
 
 # Each with the settings it is built with, and the same by plain enumeration.
@@ -144,11 +144,11 @@ SEPARATE = {
         lambda values, scores: best_threshold(values, scores, lambda t, a: -truth.cost_of(t, a, 1, 1)),
     ),
     "cost": (
-        {"miss_cost": 2.5, "false_alarm_cost": 0.75, "shrink": 0},
+        {"false_negative_cost": 2.5, "false_positive_cost": 0.75, "shrink": 0},
         lambda values, scores: best_threshold(values, scores, lambda t, a: -truth.cost_of(t, a, 2.5, 0.75)),
     ),
-    "precision": ({"at_least": 0.6}, lambda values, scores: truth.precise_threshold(values, scores, 0.6)),
-    "recall": ({"at_least": 0.6}, lambda values, scores: truth.recalling_threshold(values, scores, 0.6)),
+    "precision": ({"min_precision": 0.6}, lambda values, scores: truth.precise_threshold(values, scores, 0.6)),
+    "recall": ({"min_recall": 0.6}, lambda values, scores: truth.recalling_threshold(values, scores, 0.6)),
 }
 
 
@@ -176,7 +176,7 @@ def test_costs_pull_thresholds_to_where_they_belong():
     scores = rng.random((20_000, 1))
     targets = Targets(rng.random(scores.shape) < scores)  # scores that can be trusted
     for miss, false_alarm in [(1, 1), (4, 1), (1, 9)]:
-        decision = fitted("cost", scores, targets, miss_cost=miss, false_alarm_cost=false_alarm)
+        decision = fitted("cost", scores, targets, false_negative_cost=miss, false_positive_cost=false_alarm)
         assert decision.thresholds.values[0] == pytest.approx(false_alarm / (miss + false_alarm), abs=0.05)
 
 
@@ -185,53 +185,53 @@ def test_costs_and_shares_may_differ_by_label():
     scores, targets = np.tile(scores[:, :1], (40, 3)), Targets(np.tile(targets.values[:, :1], (40, 3)))
     space = LabelSpace(("a", "b", "c"))
     by_name = {"c": 9.0, "a": 1.0, "b": 3.0}
-    built = thresholds.build("cost", {"miss_cost": by_name, "shrink": 0}, space)
-    assert built.miss_cost == [1.0, 3.0, 9.0]
+    built = thresholds.build("cost", {"false_negative_cost": by_name, "shrink": 0}, space)
+    assert built.false_negative_cost == [1.0, 3.0, 9.0]
     found = built.fit(scores, targets).thresholds.values
     for j, cost in enumerate([1.0, 3.0, 9.0]):
-        alone = fitted("cost", scores, targets, miss_cost=cost, shrink=0)
+        alone = fitted("cost", scores, targets, false_negative_cost=cost, shrink=0)
         assert found[j] == alone.thresholds.values[j]
-    shares = thresholds.build("recall", {"at_least": {"a": 0.2, "b": 0.9, "c": 0.5}}, space).fit(scores, targets)
+    shares = thresholds.build("recall", {"min_recall": {"a": 0.2, "b": 0.9, "c": 0.5}}, space).fit(scores, targets)
     for j, share in enumerate([0.2, 0.9, 0.5]):
-        assert shares.thresholds.values[j] == fitted("recall", scores, targets, at_least=share).thresholds.values[j]
+        assert shares.thresholds.values[j] == fitted("recall", scores, targets, min_recall=share).thresholds.values[j]
     with pytest.raises(InputError, match="expected one or 3"):
-        thresholds.build("cost", {"miss_cost": [1.0, 2.0]}).fit(scores, targets)
+        thresholds.build("cost", {"false_negative_cost": [1.0, 2.0]}).fit(scores, targets)
     with pytest.raises(InputError, match="'c'"):
-        thresholds.build("cost", {"miss_cost": {"a": 1.0, "b": 2.0}}, space)
+        thresholds.build("cost", {"false_negative_cost": {"a": 1.0, "b": 2.0}}, space)
     with pytest.raises(InputError, match="there is no label 'aa'"):
-        thresholds.build("cost", {"miss_cost": {**by_name, "aa": 1.0}}, space)
+        thresholds.build("cost", {"false_negative_cost": {**by_name, "aa": 1.0}}, space)
     with pytest.raises(InputError, match="no label names"):
-        thresholds.build("cost", {"miss_cost": by_name})
+        thresholds.build("cost", {"false_negative_cost": by_name})
 
 
 def test_what_a_wanted_precision_or_recall_promises_on_the_fitted_scores():
     scores, targets = made_up(seed=4)
     known, varying = targets.known_mask(), np.setdiff1d(np.arange(30), targets.constant_labels())
     for share in (0.0, 0.3, 0.9, 1.0):
-        yes = fitted("precision", scores, targets, at_least=share).apply(scores) & known
-        hits, answered = (yes & targets.values).sum(axis=0), yes.sum(axis=0)
-        assert np.all(hits[varying] >= share * answered[varying])
-        yes = fitted("recall", scores, targets, at_least=share).apply(scores) & known
+        yes = fitted("precision", scores, targets, min_precision=share).apply(scores) & known
+        hits, n_predicted = (yes & targets.values).sum(axis=0), yes.sum(axis=0)
+        assert np.all(hits[varying] >= share * n_predicted[varying])
+        yes = fitted("recall", scores, targets, min_recall=share).apply(scores) & known
         assert np.all((yes & targets.values).sum(axis=0)[varying] >= share * targets.support()[varying])
 
 
 def test_a_precision_out_of_reach_is_never_answered():
     scores, targets = np.array([[0.9], [0.8], [0.1]]), Targets(np.array([[False], [True], [False]]))
-    assert fitted("precision", scores, targets, at_least=0.5).thresholds.values[0] == pytest.approx(0.45)
-    assert fitted("precision", scores, targets, at_least=0.51).thresholds.values[0] == NEVER
+    assert fitted("precision", scores, targets, min_precision=0.5).thresholds.values[0] == pytest.approx(0.45)
+    assert fitted("precision", scores, targets, min_precision=0.51).thresholds.values[0] == NEVER
 
 
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
         ("fbeta_macro", {"beta": 0}),
-        ("fbeta_macro", {"least_fbeta": -1}),
+        ("fbeta_macro", {"min_fbeta": -1}),
         ("f1_macro", {"shrink": -1}),
         ("hamming", {"shrink": float("nan")}),
-        ("cost", {"miss_cost": 0}),
-        ("cost", {"false_alarm_cost": [1, -1]}),
-        ("precision", {"at_least": 1.1}),
-        ("recall", {"at_least": [0.5, 2]}),
+        ("cost", {"false_negative_cost": 0}),
+        ("cost", {"false_positive_cost": [1, -1]}),
+        ("precision", {"min_precision": 1.1}),
+        ("recall", {"min_recall": [0.5, 2]}),
     ],
 )
 def test_settings_outside_their_range_are_refused(name, wrong):
@@ -250,8 +250,8 @@ def test_on_real_songs_every_label_is_at_its_best_and_better_answered(data_folde
     for j in range(6):
         values = targets.values[:, j].tolist()
         assert decision.thresholds.values[j] == best_threshold(values, scores[:, j])
-    own = measure(targets, scores, decision.apply(scores))
-    half = measure(targets, None, fitted("half", scores, targets).apply(scores))
+    own = compute_metrics(targets, scores, decision.apply(scores))
+    half = compute_metrics(targets, None, fitted("fixed", scores, targets).apply(scores))
     assert own["f1_macro"].value > half["f1_macro"].value
     assert own["f1_macro"].value > own["f1_macro"].baseline + 0.1
     y = targets.values.astype(np.int64)

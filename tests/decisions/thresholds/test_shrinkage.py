@@ -4,6 +4,7 @@ import pytest
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
 from manyhot.decisions.thresholds import ALWAYS, NEVER
+from manyhot.errors import InputError
 from tests.decisions.thresholds.cases import built, fitted, made_up
 
 SHRINKING = ["f1_macro", "fbeta_macro", "f1_micro", "f1_samples", "jaccard_samples", "hamming", "cost"]
@@ -69,7 +70,7 @@ def test_without_positives_there_is_nothing_to_share():
 
 def test_trusted_probabilities_are_the_centre_of_costs():
     scores, targets = all_known()
-    found = fitted("cost", scores, targets, miss_cost=3, false_alarm_cost=1, shrink=1e9).thresholds.values
+    found = fitted("cost", scores, targets, false_negative_cost=3, false_positive_cost=1, shrink=1e9).thresholds.values
     varying = np.setdiff1d(np.arange(30), [2])  # this one has nothing but positives
     np.testing.assert_allclose(found[varying], 0.25, atol=1e-6)
     assert fitted("hamming", scores, targets).to_spec()["thresholds"] == pytest.approx(
@@ -77,8 +78,9 @@ def test_trusted_probabilities_are_the_centre_of_costs():
     )
 
 
-def test_specs_from_before_shrinkage_mean_none():
-    assert thresholds.from_spec({"name": "f1_macro", "least_f1": 0.1, "thresholds": [0.5]}).shrink == 0
+def test_a_saved_decision_says_how_far_it_shrinks():
+    with pytest.raises(InputError, match="needs 'shrink'"):
+        thresholds.from_spec({"name": "f1_macro", "min_f1": 0.1, "thresholds": [0.5]})
     assert built("f1_macro").shrink > 0
 
 

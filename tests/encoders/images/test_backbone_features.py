@@ -20,10 +20,10 @@ class Sums:
     trainable, fixed = (np.ones(3, np.float32),), ()
 
     def __init__(self, digest: str = "a", factor: float = 1.0) -> None:
-        self.digest, self.factor, self.looked = digest, factor, []
+        self.digest, self.factor, self.batch_sizes = digest, factor, []
 
     def __call__(self, images):
-        self.looked.append(len(images))
+        self.batch_sizes.append(len(images))
         sums = images.reshape(len(images), -1).sum(axis=1, dtype=np.float64)
         return (self.factor * np.stack([sums, images[:, 0, 0, 0]], axis=1)).astype(np.float32)
 
@@ -42,40 +42,40 @@ def test_each_image_is_looked_at_once():
     images = some(40)
     function = Sums()
     features = ImageFeatures(function)
-    twice = features.of(np.concatenate([images, images[::-1]]))
-    assert function.looked == [40]
+    twice = features.extract(np.concatenate([images, images[::-1]]))
+    assert function.batch_sizes == [40]
     np.testing.assert_array_equal(twice, np.concatenate([Sums()(images), Sums()(images)[::-1]]))
-    np.testing.assert_array_equal(features.of(images[5:7]), twice[5:7])
-    assert function.looked == [40]
+    np.testing.assert_array_equal(features.extract(images[5:7]), twice[5:7])
+    assert function.batch_sizes == [40]
 
 
 def test_another_process_finds_them_on_disk(cache):
     images = some(40)
-    ImageFeatures(Sums()).of(images)
+    ImageFeatures(Sums()).extract(images)
     again = Sums()
-    np.testing.assert_array_equal(ImageFeatures(again).of(images[::2]), Sums()(images[::2]))
-    assert not again.looked
+    np.testing.assert_array_equal(ImageFeatures(again).extract(images[::2]), Sums()(images[::2]))
+    assert not again.batch_sizes
     assert list(cache.rglob("*.npy"))
 
 
-@pytest.mark.parametrize("is_kept", [True, False])
-def test_other_weights_and_other_sizes_do_not_meet(is_kept, cache):
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_other_weights_and_other_sizes_do_not_meet(is_cached, cache):
     images = some(40)
-    ImageFeatures(Sums(), is_kept).of(images)
+    ImageFeatures(Sums(), is_cached).extract(images)
     other = Sums("b", 2.0)
-    np.testing.assert_array_equal(ImageFeatures(other, is_kept).of(images), other(images))
+    np.testing.assert_array_equal(ImageFeatures(other, is_cached).extract(images), other(images))
     turned = images.reshape(40, *EDGES[::-1], 3)  # the same bytes at another size
-    looker = Sums()
-    ImageFeatures(looker, is_kept).of(turned)
-    assert looker.looked == [40]
-    assert list(cache.rglob("*.npy")) != [] if is_kept else not cache.exists()
+    function = Sums()
+    ImageFeatures(function, is_cached).extract(turned)
+    assert function.batch_sizes == [40]
+    assert list(cache.rglob("*.npy")) != [] if is_cached else not cache.exists()
 
 
 def test_a_call_has_so_many_images_at_most_and_progress_is_told():
-    function, told = Sums(), []
-    ImageFeatures(function, is_kept=False).of(some(CALL_IMAGES + MIN_ROWS, edges=(32, 32)), told.append)
-    assert function.looked == [CALL_IMAGES, MIN_ROWS]
-    assert told == [CALL_IMAGES / (CALL_IMAGES + MIN_ROWS), 1.0]
+    function, shares = Sums(), []
+    ImageFeatures(function, is_cached=False).extract(some(CALL_IMAGES + MIN_ROWS, edges=(32, 32)), shares.append)
+    assert function.batch_sizes == [CALL_IMAGES, MIN_ROWS]
+    assert shares == [CALL_IMAGES / (CALL_IMAGES + MIN_ROWS), 1.0]
 
 
 def frame(n: int = 40, seed: int = 0) -> pl.DataFrame:
@@ -84,8 +84,8 @@ def frame(n: int = 40, seed: int = 0) -> pl.DataFrame:
 
 
 def encoder(**settings) -> TableEncoder:
-    made = TableEncoder({"photo": "image", "x": "numeric"}, image_settings={"backbone": "mobilenetv2", **settings})
-    made.looks.attach(ImageFeatures(Sums(), is_kept=False))
+    made = TableEncoder({"photo": "image", "x": "numeric"}, image_params={"backbone": "mobilenetv2", **settings})
+    made.images.attach(ImageFeatures(Sums(), is_cached=False))
     return made
 
 
@@ -93,7 +93,7 @@ def test_frozen_features_stand_behind_the_numbers_scaled_as_these_are():
     made, rows = encoder(size=EDGES).fit(frame()), frame(seed=1)
     block = made.transform(rows)["features"]
     assert made.shapes() == {"features": (3,)}
-    assert not made.images
+    assert not made.image_scaling
     scale = fit_scale(Sums()(some(40)), np.ones(40))
     np.testing.assert_array_equal(block[:, 1:], scale.apply(Sums()(some(40, 1))))
     plain = TableEncoder({"x": "numeric"}).fit(frame()).transform(rows)["features"]
@@ -101,27 +101,27 @@ def test_frozen_features_stand_behind_the_numbers_scaled_as_these_are():
 
 
 def test_a_backbone_that_learns_gets_pixels_and_what_it_would_have_made_can_be_asked():
-    made, rows = encoder(size=EDGES, tune=1).fit(frame()), frame(seed=1)
+    made, rows = encoder(size=EDGES, fine_tune_epochs=1).fit(frame()), frame(seed=1)
     blocks = made.transform(rows)
     assert {name: block.shape[1:] for name, block in blocks.items()} == made.shapes()
     assert set(blocks) == {"features", "image"}
     expected = encoder(size=EDGES).fit(frame()).transform(rows)
-    np.testing.assert_array_equal(made.looked_at(blocks)["features"], expected["features"])
+    np.testing.assert_array_equal(made.backbone_features(blocks)["features"], expected["features"])
 
 
 def test_the_size_is_the_backbones_and_the_shape_that_of_the_images():
     made = encoder().fit(frame())
-    assert made.looks.encoders[0].shape == (179, 224, 3)
+    assert made.images.encoders[0].shape == (179, 224, 3)
     flat = pl.DataFrame([pl.Series("photo", some(40, edges=(10, 200))), pl.Series("x", np.zeros(40))])
-    assert encoder().fit(flat).looks.encoders[0].shape == (32, 224, 3)
+    assert encoder().fit(flat).images.encoders[0].shape == (32, 224, 3)
     grey = pl.DataFrame([pl.Series("photo", some(40)[..., 0]), pl.Series("x", np.zeros(40))])
-    assert encoder(size=32).fit(grey).looks.encoders[0].shape == (32, 32, 3)
+    assert encoder(size=32).fit(grey).images.encoders[0].shape == (32, 32, 3)
 
 
 def test_a_backbone_must_be_the_one_that_was_asked_for():
     other = Sums()
     other.name = "xception"
     with pytest.raises(InputError, match="expected 'mobilenetv2'"):
-        encoder().looks.attach(ImageFeatures(other))
+        encoder().images.attach(ImageFeatures(other))
     with pytest.raises(InputError, match="was not handed over"):
-        TableEncoder({"photo": "image"}, image_settings={"backbone": "mobilenetv2"}).fit(frame())
+        TableEncoder({"photo": "image"}, image_params={"backbone": "mobilenetv2"}).fit(frame())

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from manyhot.encoders.images.encoder import ImageEncoder, pictures
+from manyhot.encoders.images.encoder import ImageEncoder, iter_images
 from manyhot.errors import InputError
 from tests.fixtures.image_files import as_file, noise, png_header, turned
 from tests.fixtures.peak_memory import PEAK
@@ -34,7 +34,7 @@ def column(*cells: object) -> pl.Series:
 
 
 def opened(*cells: object, size: object = (12, 16), channels: str = "colour", fit: str = "pad"):
-    return ImageEncoder(size=size, channels=channels, fit=fit).settle(column(*cells)).opened(column(*cells))
+    return ImageEncoder(size=size, channels=channels, fit=fit).infer_shape(column(*cells)).decode(column(*cells))
 
 
 EXACT = {
@@ -71,7 +71,7 @@ def test_pixels_come_out_as_they_went_in(kind):
 
 @pytest.mark.parametrize("kind", EXACT_GREY)
 def test_grey_images_have_one_channel(kind):
-    encoder = ImageEncoder().settle(column(EXACT_GREY[kind]))
+    encoder = ImageEncoder().infer_shape(column(EXACT_GREY[kind]))
     assert encoder.shape == (12, 16, 1)
     np.testing.assert_array_equal(encoder.transform(column(EXACT_GREY[kind]))[0, ..., 0], GREY)
 
@@ -102,8 +102,8 @@ def test_one_bit_and_16_bit_colour():
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_images_are_turned_as_they_are_shown(kind):
-    encoder = ImageEncoder().settle(column(turned(kind)))
-    image = ImageEncoder(size=(32, 16)).settle(column(turned(kind))).transform(column(turned(kind)))[0]
+    encoder = ImageEncoder().infer_shape(column(turned(kind)))
+    image = ImageEncoder(size=(32, 16)).infer_shape(column(turned(kind))).transform(column(turned(kind)))[0]
     assert image[:12].max() < 40
     assert image[20:].min() > 215
     assert encoder.shape == (32, 16, 1)
@@ -128,7 +128,7 @@ def test_what_cannot_be_used_is_told_and_harms_no_other(what, recwarn):
     cell, words = BAD[what]
     images, bad = opened(EXACT["png"], cell, EXACT["bmp"])
     assert list(bad) == [1]
-    assert words in bad[1].words
+    assert words in bad[1].message
     assert not images[1].any()
     for row in (0, 2):
         np.testing.assert_array_equal(images[row], PIXELS)
@@ -143,15 +143,15 @@ def test_paths_that_lead_nowhere_are_told(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     cells = [str(tmp_path / name) for name in ("a.png", "b.png", "empty.jpg", "")]
     paths = pl.Series("photo", [*cells, "https://example.org/a.png"])
-    _, bad = ImageEncoder().settle(paths).opened(paths)
-    assert [fault.words.split("' ")[1] for fault in bad.values()][:2] == ["does not exist", "is empty (0 bytes)"]
+    _, bad = ImageEncoder().infer_shape(paths).decode(paths)
+    assert [fault.message.split("' ")[1] for fault in bad.values()][:2] == ["does not exist", "is empty (0 bytes)"]
     assert sorted(bad) == [1, 2, 3, 4]
-    assert "download" in bad[4].words
+    assert "download" in bad[4].message
 
 
 def test_nothing_but_bad_images_cannot_be_learned_from():
     with pytest.raises(InputError, match="no image can be used"):
-        ImageEncoder().settle(column(b"", None))
+        ImageEncoder().infer_shape(column(b"", None))
 
 
 @pytest.mark.parametrize(
@@ -167,20 +167,20 @@ def test_nothing_but_bad_images_cannot_be_learned_from():
 )
 def test_size_is_chosen_by_the_images(sizes, expected):
     cells = [as_file(noise(*size)) for size in sizes]
-    assert ImageEncoder().settle(column(*cells)).shape == (*expected, 3)
+    assert ImageEncoder().infer_shape(column(*cells)).shape == (*expected, 3)
 
 
 def test_channels_are_chosen_by_the_images():
     grey = Image.fromarray(GREY)
-    assert ImageEncoder().settle(column(as_file(grey.convert("RGB")))).shape[2] == 1
-    assert ImageEncoder().settle(column(as_file(grey), as_file(PIXELS))).shape[2] == 3
-    assert ImageEncoder(channels="colour").settle(column(as_file(grey))).shape[2] == 3
+    assert ImageEncoder().infer_shape(column(as_file(grey.convert("RGB")))).shape[2] == 1
+    assert ImageEncoder().infer_shape(column(as_file(grey), as_file(PIXELS))).shape[2] == 3
+    assert ImageEncoder(channels="colour").infer_shape(column(as_file(grey))).shape[2] == 3
 
 
 def test_what_settles_the_size_does_not_depend_on_the_order(monkeypatch):
-    monkeypatch.setattr("manyhot.encoders.images.encoder.HEADERS_READ", 3)
+    monkeypatch.setattr("manyhot.encoders.images.encoder.MAX_HEADERS", 3)
     cells = [as_file(noise(8 + k, 8 + k, seed=k)) for k in range(9)]
-    assert ImageEncoder().settle(column(*cells)).shape == ImageEncoder().settle(column(*cells[::-1])).shape
+    assert ImageEncoder().infer_shape(column(*cells)).shape == ImageEncoder().infer_shape(column(*cells[::-1])).shape
 
 
 def test_an_image_of_another_shape_is_padded_stretched_or_cropped():
@@ -228,17 +228,17 @@ def test_arrays_are_brought_to_the_size_as_files_are():
     from_files = small.transform(column(EXACT["png"], as_file(noise(seed=1))))
     np.testing.assert_array_equal(small.transform(arrays), from_files)
     with_gap = pl.Series("photo", [PIXELS.tolist(), None], dtype=pl.Array(pl.UInt8, (12, 16, 3)))
-    images, bad = small.opened(with_gap)
+    images, bad = small.decode(with_gap)
     assert list(bad) == [1]
     np.testing.assert_array_equal(images[0], from_files[0])
 
 
 def test_pictures_are_shown_at_their_own_shapes():
     cells = column(EXACT["png"], b"", as_file(GREY.repeat(4, 0)), turned())
-    shown = list(pictures(cells, longest_edge=24))
+    shown = list(iter_images(cells, longest_edge=24))
     assert [None if one is None else one.shape for one in shown] == [(12, 16, 3), None, (24, 8, 3), (24, 12, 3)]
     np.testing.assert_array_equal(shown[0], PIXELS)
-    assert [one is None for one in pictures(cells, rows=[1, 0])] == [True, False]
+    assert [one is None for one in iter_images(cells, rows=[1, 0])] == [True, False]
 
 
 BOUNDED = (
@@ -250,7 +250,7 @@ from manyhot.encoders.images.encoder import ImageEncoder
 before = peak()
 for files in sys.argv[1:]:
     column = pl.Series("photo", files.split("|"))
-    images, bad = ImageEncoder(size=16).settle(column).opened(column)
+    images, bad = ImageEncoder(size=16).infer_shape(column).decode(column)
     print(peak() - before, len(bad))
 """
 )

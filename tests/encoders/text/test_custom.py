@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier, cross_validate, load
-from manyhot.encoders.feature_cache import MIN_ROWS, FeatureCache, key_of
+from manyhot.encoders.feature_cache import MIN_ROWS, FeatureCache, content_key
 from manyhot.encoders.text.custom import CALL_TEXTS, PROBE, CachedTextFunction, FunctionEncoder
 from manyhot.errors import InputError
 
-SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
+SMALL = {"n_members": 2, "n_folds": 2, "epochs": 2, "hidden_layer_sizes": (8,), "batch_size": 16, "verbose": 0}
 TEXTS = [f"text {k % 50}" + "x" * (k % 7) for k in range(120)]
 Y = np.random.default_rng(0).integers(0, 2, (120, 2))
 
@@ -26,53 +26,53 @@ class Counting:
     """Lengths and vowels, and how many texts were asked for."""
 
     def __init__(self, shift: float = 0.0) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.shift = shift
 
     def __call__(self, texts: list[str]) -> np.ndarray:
-        self.asked += texts
+        self.calls += texts
         return np.array([[len(text) + self.shift, sum(c in "aeiou" for c in text)] for text in texts], dtype=float)
 
 
 def test_distinct_texts_are_asked_for_once_and_never_again():
     function = Counting()
-    rows = CachedTextFunction(function, "counting").of(TEXTS)
+    rows = CachedTextFunction(function, "counting").extract(TEXTS)
     np.testing.assert_array_equal(rows, Counting()(TEXTS).astype(np.float32))
-    assert sorted(function.asked) == sorted([*PROBE, *set(TEXTS)])
+    assert sorted(function.calls) == sorted([*PROBE, *set(TEXTS)])
     again = Counting()
-    np.testing.assert_array_equal(CachedTextFunction(again, "counting").of(TEXTS[::-1]), rows[::-1])
-    assert again.asked == list(PROBE)
+    np.testing.assert_array_equal(CachedTextFunction(again, "counting").extract(TEXTS[::-1]), rows[::-1])
+    assert again.calls == list(PROBE)
 
 
 def test_another_name_another_function_and_no_cache_ask_again(cache):
-    CachedTextFunction(Counting(), "counting").of(TEXTS)
-    for function, name, is_kept in ((Counting(), "other", True), (Counting(1), "counting", True)):
-        CachedTextFunction(function, name, is_kept).of(TEXTS)
-        assert len(function.asked) == len(PROBE) + len(set(TEXTS))
+    CachedTextFunction(Counting(), "counting").extract(TEXTS)
+    for function, name, is_cached in ((Counting(), "other", True), (Counting(1), "counting", True)):
+        CachedTextFunction(function, name, is_cached).extract(TEXTS)
+        assert len(function.calls) == len(PROBE) + len(set(TEXTS))
     n_files = len(list(cache.rglob("*.npy")))
     assert n_files == 3
-    CachedTextFunction(Counting(), "third", is_kept=False).of(TEXTS)
+    CachedTextFunction(Counting(), "third", is_cached=False).extract(TEXTS)
     assert len(list(cache.rglob("*.npy"))) == n_files
 
 
 def test_files_hold_numbers_alone_and_damaged_ones_are_computed_again(cache):
-    rows = CachedTextFunction(Counting(), "counting").of(TEXTS)
+    rows = CachedTextFunction(Counting(), "counting").extract(TEXTS)
     (file,) = cache.rglob("*.npy")
     assert b"text" not in np.load(file, allow_pickle=False).tobytes()
     file.write_bytes(file.read_bytes()[:100])
-    np.testing.assert_array_equal(CachedTextFunction(Counting(), "counting").of(TEXTS), rows)
+    np.testing.assert_array_equal(CachedTextFunction(Counting(), "counting").extract(TEXTS), rows)
     np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.testing.assert_array_equal(CachedTextFunction(Counting(), "counting").of(TEXTS), rows)
+    np.testing.assert_array_equal(CachedTextFunction(Counting(), "counting").extract(TEXTS), rows)
 
 
 def test_few_texts_make_no_file_and_a_folder_that_cannot_be_written_is_no_error(cache, tmp_path):
     features = CachedTextFunction(Counting(), "counting")
-    features.of(TEXTS[: MIN_ROWS - 1])
+    features.extract(TEXTS[: MIN_ROWS - 1])
     assert not list(cache.rglob("*.npy"))
     (tmp_path / "file").write_text("")
-    kept = FeatureCache(tmp_path / "file" / "below", 2)
-    kept.add([key_of(text) for text in TEXTS], np.ones((len(TEXTS), 2)))
-    assert kept.find([key_of("text 0")])[0] is not None
+    feature_cache = FeatureCache(tmp_path / "file" / "below", 2)
+    feature_cache.add([content_key(text) for text in TEXTS], np.ones((len(TEXTS), 2)))
+    assert feature_cache.find([content_key("text 0")])[0] is not None
 
 
 def test_a_call_has_so_many_texts_at_most():
@@ -82,12 +82,12 @@ def test_a_call_has_so_many_texts_at_most():
         sizes.append(len(texts))
         return np.ones((len(texts), 1))
 
-    CachedTextFunction(function).of([str(k) for k in range(2 * CALL_TEXTS + 5)])
+    CachedTextFunction(function).extract([str(k) for k in range(2 * CALL_TEXTS + 5)])
     assert sizes == [len(PROBE), CALL_TEXTS, CALL_TEXTS, 5]
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         (lambda texts: np.ones(len(texts)), r"shape \(5,\) for 5 texts"),
         (lambda texts: np.ones((3, 2)), r"shape \(3, 2\)"),
@@ -99,20 +99,20 @@ def test_a_call_has_so_many_texts_at_most():
         (7, "expected the name of a way or a function"),
     ],
 )
-def test_what_a_function_may_not_give_is_named(function, told):
+def test_what_a_function_may_not_give_is_named(function, message):
     frame = pl.DataFrame({"t": TEXTS})
-    with pytest.raises(InputError, match=told):
-        MultiLabelClassifier(kinds={"t": "text"}, text=function, **SMALL).fit(frame, Y)
+    with pytest.raises(InputError, match=message):
+        MultiLabelClassifier(column_types={"t": "text"}, text=function, **SMALL).fit(frame, Y)
 
 
 @pytest.mark.slow
 def test_a_saved_model_waits_for_its_function(tmp_path):
     frame = pl.DataFrame({"t": TEXTS, "x": np.arange(120.0)})
-    model = MultiLabelClassifier(kinds={"t": "text"}, text=Counting(), **SMALL).fit(frame, Y)
+    model = MultiLabelClassifier(column_types={"t": "text"}, text=Counting(), **SMALL).fit(frame, Y)
     assert model.model_.encoder.shapes() == {"features": (3,)}
     model.save(tmp_path / "m.manyhot")
     waiting = load(tmp_path / "m.manyhot")
-    assert waiting.text == "own"
+    assert waiting.text == "custom"
     with pytest.raises(InputError, match=r"load\(path, text=function\)"):
         waiting.predict(frame)
     with pytest.raises(InputError, match="hand it over in Python"):
@@ -128,9 +128,12 @@ def test_a_saved_model_waits_for_its_function(tmp_path):
 @pytest.mark.slow
 def test_a_model_without_a_function_takes_none(tmp_path):
     frame = pl.DataFrame({"t": TEXTS, "x": np.arange(120.0)})
-    for kinds, told in (({"t": "text"}, "by 'ngrams', which takes no function"), ({"t": "ignored"}, "no texts")):
-        MultiLabelClassifier(kinds=kinds, **SMALL).fit(frame, Y).save(tmp_path / "m.manyhot")
-        with pytest.raises(InputError, match=told):
+    for column_types, message in (
+        ({"t": "text"}, "by 'tfidf', which takes no function"),
+        ({"t": "ignored"}, "no texts"),
+    ):
+        MultiLabelClassifier(column_types=column_types, **SMALL).fit(frame, Y).save(tmp_path / "m.manyhot")
+        with pytest.raises(InputError, match=message):
             load(tmp_path / "m.manyhot", text=Counting())
 
 
@@ -138,9 +141,9 @@ def test_a_model_without_a_function_takes_none(tmp_path):
 def test_cross_validation_asks_for_each_text_once():
     function = Counting()
     frame = pl.DataFrame({"t": TEXTS})
-    model = MultiLabelClassifier(kinds={"t": "text"}, text=function, text_settings={"cache": False}, **SMALL)
-    cross_validate(model, frame, Y, folds=3, repeats=1)
-    assert len(function.asked) == len(PROBE) + len(set(TEXTS))
+    model = MultiLabelClassifier(column_types={"t": "text"}, text=function, text_params={"cache": False}, **SMALL)
+    cross_validate(model, frame, Y, n_splits=3, n_repeats=1)
+    assert len(function.calls) == len(PROBE) + len(set(TEXTS))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.fixtures.text_files import WORDS, static_folder, vectors
 pytest.importorskip("tokenizers", reason="static embeddings need the extra: pip install 'manyhot[static]'")
 
 TEXTS = ["Good thing", "not very good .", "unheard of", "", None, "bad bad thing", "grün 😀"]
-SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
+SMALL = {"n_members": 2, "n_folds": 2, "epochs": 2, "hidden_layer_sizes": (8,), "batch_size": 16, "verbose": 0}
 
 
 def means(folder, texts=TEXTS) -> np.ndarray:
@@ -74,8 +74,8 @@ def test_the_saved_file_needs_no_folder_and_holds_the_vectors_once(tmp_path):
     folder = static_folder(tmp_path / "vectors")
     frame = pl.DataFrame({"a": TEXTS * 6, "b": TEXTS[::-1] * 6, "x": np.arange(42.0)})
     Y = np.random.default_rng(0).integers(0, 2, (42, 2))
-    settings = {"text": "static", "text_settings": {"model": str(folder)}}
-    model = MultiLabelClassifier(kinds={"a": "text", "b": "text"}, **settings, **SMALL).fit(frame, Y)
+    settings = {"text": "static", "text_params": {"model": str(folder)}}
+    model = MultiLabelClassifier(column_types={"a": "text", "b": "text"}, **settings, **SMALL).fit(frame, Y)
     assert model.model_.encoder.shapes() == {"features": (9,)}
     names = set(model.model_.encoder.to_spec()[1])
     assert {name for name in names if name.endswith("vectors")} == {"text.0.vectors"}
@@ -86,30 +86,30 @@ def test_the_saved_file_needs_no_folder_and_holds_the_vectors_once(tmp_path):
 
 
 def test_files_that_cannot_be_used_are_named(tmp_path):
-    def told(match, **change):
+    def check_error(match, **change):
         with pytest.raises(InputError, match=match):
             StaticEncoder(**{"model": str(folder), **change}).fit(TEXTS)
 
     folder = tmp_path / "none"
-    told("needs a folder of Model2Vec files", model="")
-    told("there is no folder")
+    check_error("needs a folder of Model2Vec files", model="")
+    check_error("there is no folder")
     folder = static_folder(tmp_path / "a")
     (folder / "config.json").unlink()
-    told("has no config.json")
+    check_error("has no config.json")
     folder = static_folder(tmp_path / "b")
     (folder / "tokenizer.json").write_text("{}")
-    told("tokenizer.json cannot be read")
+    check_error("tokenizer.json cannot be read")
     folder = static_folder(tmp_path / "c")
     (folder / "model.safetensors").write_bytes(b"12345678")
-    told("cannot be read")
+    check_error("cannot be read")
     folder = static_folder(tmp_path / "d", arrays={"other": vectors()})
-    told("expected an array 'embeddings'")
+    check_error("expected an array 'embeddings'")
     folder = static_folder(tmp_path / "e", arrays={"embeddings": vectors(5)})
-    told("5 vectors for the 10 pieces")
+    check_error("5 vectors for the 10 pieces")
     folder = static_folder(tmp_path / "f", arrays={"embeddings": vectors() * np.float32(np.nan)})
-    told("NaN or infinity")
+    check_error("NaN or infinity")
     folder = static_folder(tmp_path / "g", arrays={"embeddings": vectors(3), "mapping": np.full(len(WORDS), 3)})
-    told("points beyond 3 vectors")
+    check_error("points beyond 3 vectors")
 
 
 def test_a_missing_library_is_answered_with_the_command(tmp_path, monkeypatch):
@@ -129,8 +129,10 @@ def test_a_name_on_the_hub_is_fetched_file_by_file(tmp_path, monkeypatch):
                 raise OSError("no such model")
             return str(folder / file)
 
-    real = static_embeddings._extra
-    monkeypatch.setattr(static_embeddings, "_extra", lambda name: Hub if name == "huggingface_hub" else real(name))
+    real = static_embeddings._import_extra
+    monkeypatch.setattr(
+        static_embeddings, "_import_extra", lambda name: Hub if name == "huggingface_hub" else real(name)
+    )
     StaticEncoder("owner/name").fit(TEXTS)
     with pytest.raises(InputError, match="could not be had from the hub: no such model"):
         StaticEncoder("owner/other").fit(TEXTS)

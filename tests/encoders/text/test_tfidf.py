@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot.encoders import TableEncoder
 from manyhot.encoders.text.tfidf import _ANALYSIS, FEW_ROWS, NgramEncoder, _counts, _row_counts
-from manyhot.encoders.text.tokenization import normal
+from manyhot.encoders.text.tokenization import normalize_text
 from manyhot.errors import InputError
 
 TEXTS = [
@@ -157,7 +157,7 @@ def test_characters_are_those_of_scikit_learn(hashed):
         if hashed
         else CountVectorizer(vocabulary=[name.partition(": ")[2] for name in encoder.names], **settings)
     )
-    plain = [normal(row) for row in rows]
+    plain = [normalize_text(row) for row in rows]
     counts = _counts("characters", encoder._vectorizers["characters"], plain)
     assert counts.has_sorted_indices
     np.testing.assert_array_equal(counts.toarray(), whole.transform(plain).toarray())
@@ -291,7 +291,7 @@ def test_hostile_settings_are_refused(change):
         NgramEncoder.from_spec(spec | change, arrays)
 
 
-@pytest.mark.parametrize("spec", [None, [], "ngrams", {}, {"kind": "ngrams"}])
+@pytest.mark.parametrize("spec", [None, [], "tfidf", {}, {"kind": "tfidf"}])
 def test_what_describes_no_encoder_is_refused(spec):
     with pytest.raises(InputError, match="described by"):
         NgramEncoder.from_spec(spec, {})
@@ -402,15 +402,6 @@ def test_a_table_of_texts_alone_has_no_dense_block():
     assert_same(blocks["text"], encoder.transform(frame)["text"])
 
 
-def test_a_table_written_before_texts_were_encoded_leaves_them_out():
-    frame = mixed()
-    spec, arrays = TableEncoder(MIXED).fit(frame).to_spec()
-    del spec["text"]
-    kept = {name: array for name, array in arrays.items() if not name.startswith("text.")}
-    old = TableEncoder.from_spec(spec, kept)
-    assert list(old.transform(frame.drop("title", "body"))) == ["features"]
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -432,9 +423,9 @@ def test_texts_that_do_not_fit_the_table_are_refused(change):
 
 def test_columns_of_text_that_nothing_describes_are_refused():
     spec, arrays = TableEncoder(MIXED).fit(mixed()).to_spec()
-    kept = {name: array for name, array in arrays.items() if not name.startswith("text.")}
+    other_arrays = {name: array for name, array in arrays.items() if not name.startswith("text.")}
     with pytest.raises(InputError, match="2 columns of text"):
-        TableEncoder.from_spec(spec | {"text": []}, kept)
+        TableEncoder.from_spec(spec | {"text": []}, other_arrays)
 
 
 def test_numbers_in_a_text_column_are_read_as_they_are_written():
@@ -454,10 +445,10 @@ def test_a_text_column_without_text_and_one_that_is_gone_are_named():
 
 
 def test_settings_reach_every_text_column_and_a_typo_is_answered():
-    encoder = TableEncoder(MIXED, text_settings={"max_words": 5, "max_characters": 0}).fit(mixed())
+    encoder = TableEncoder(MIXED, text_params={"max_words": 5, "max_characters": 0}).fit(mixed())
     assert encoder.shapes()["text"] == (10,)
     with pytest.raises(InputError, match="did you mean 'max_words'"):
-        TableEncoder(MIXED, text_settings={"max_word": 5})
+        TableEncoder(MIXED, text_params={"max_word": 5})
 
 
 @pytest.mark.parametrize("hashed", [False, True])

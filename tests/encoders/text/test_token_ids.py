@@ -10,10 +10,10 @@ from manyhot import MultiLabelClassifier, cross_validate, load
 from manyhot.encoders import TableEncoder
 from manyhot.encoders.text.token_ids import LENGTHS, WordEncoder
 from manyhot.errors import InputError
-from manyhot.networks import BUILDERS, Start
-from manyhot.networks.text import STRETCH
+from manyhot.networks import BUILDERS, MemberInitializer
+from manyhot.networks.text import EMBEDDING_SCALE
 
-SMALL = {"members": 2, "folds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "quiet": True}
+SMALL = {"n_members": 2, "n_folds": 2, "epochs": 2, "hidden_layer_sizes": (8,), "batch_size": 16, "verbose": 0}
 TEXTS = ["good good dog", "Bad cat!", "", None, "good CAT", "only once"]
 
 
@@ -37,7 +37,7 @@ def test_words_have_numbers_and_others_share_some():
     assert (rows[0, :2] == rows[1, 1::-1]).all()
     assert not rows[0, 2:].any()
     assert not rows[2].any()
-    n_words = fitted.n_numbers - 1 - 3
+    n_words = fitted.n_token_ids - 1 - 3
     assert (rows[:2] <= n_words).sum() == rows[:2].size - 1
     few = encoder(max_words=1).fit(TEXTS)
     assert few.transform(["cat"])[0, 0] == 1
@@ -70,12 +70,12 @@ def test_columns_have_numbers_of_their_own():
 @pytest.mark.slow
 @pytest.mark.parametrize("pool", ["mean", "attention"])
 def test_padding_and_the_order_of_words_change_nothing(pool):
-    settings = {"hidden": (8,), "activation": "relu", "dropout": 0.3, "batch_norm": False}
+    settings = {"hidden_layer_sizes": (8,), "activation": "relu", "dropout": 0.3, "batch_norm": False}
     settings |= {"vocabularies": {"words": 9}, "units": 4, "pool": pool}
     rows = np.array([[1, 2, 3, 0, 0, 0, 0, 0], [3, 0, 1, 0, 0, 0, 0, 2]], np.int32)
     logits = []
     for length in (8, 16):
-        model = BUILDERS["words"]({"words": (length,)}, 3, settings, Start(1))
+        model = BUILDERS["embedding_bag"]({"words": (length,)}, 3, settings, MemberInitializer(1))
         weights = [[v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables)]
         padded = np.pad(rows, [(0, 0), (0, length - 8)])
         logits.append(np.asarray(model.stateless_call(*weights, {"words": padded}, training=False)[0]))
@@ -85,11 +85,11 @@ def test_padding_and_the_order_of_words_change_nothing(pool):
 
 @pytest.mark.slow
 def test_attention_is_the_formula():
-    settings = {"hidden": (), "activation": "relu", "dropout": 0.0, "batch_norm": False}
+    settings = {"hidden_layer_sizes": (), "activation": "relu", "dropout": 0.0, "batch_norm": False}
     settings |= {"vocabularies": {"words": 9}, "units": 4, "pool": "attention"}
-    model = BUILDERS["words"]({"words": (5,)}, 3, settings, Start(1))
+    model = BUILDERS["embedding_bag"]({"words": (5,)}, 3, settings, MemberInitializer(1))
     table, kernel, bias, queries, answers = (np.asarray(v.value) for v in model.trainable_variables)
-    vectors = table[[4, 7, 7]] * STRETCH
+    vectors = table[[4, 7, 7]] * EMBEDDING_SCALE
     shares = np.exp(vectors @ queries) / np.exp(vectors @ queries).sum(axis=0)
     expected = (shares * (vectors @ answers)).sum(axis=0) + vectors.sum(axis=0) / np.sqrt(3) @ kernel + bias
     found = model.stateless_call(
@@ -99,12 +99,12 @@ def test_attention_is_the_formula():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_it_learns_which_words_matter_and_is_saved_whole(tmp_path, precision):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_it_learns_which_words_matter_and_is_saved_whole(tmp_path, dtype):
     X, Y = notes()
-    settings = {**SMALL, "epochs": 20, "precision": precision, "text": "embeddings"}
-    model = MultiLabelClassifier(kinds={"note": "text"}, labels=["red", "calm"], **settings).fit(X, Y)
-    assert model.model_.plan.network == "words"
+    settings = {**SMALL, "epochs": 20, "dtype": dtype, "text": "embeddings"}
+    model = MultiLabelClassifier(column_types={"note": "text"}, labels=["red", "calm"], **settings).fit(X, Y)
+    assert model.model_.config.network == "embedding_bag"
     fresh, truth = notes(200, 1)
     assert (model.predict(fresh) == truth).mean() > 0.97
     model.save(tmp_path / "m.manyhot")
@@ -118,20 +118,20 @@ def test_it_learns_which_words_matter_and_is_saved_whole(tmp_path, precision):
 @pytest.mark.slow
 def test_epochs_follow_the_rule_for_tables():
     X, Y = notes(800)
-    settings = {**SMALL, "epochs": "auto", "members": 1}
-    words, ngrams = (
-        MultiLabelClassifier(kinds={"note": "text"}, text=text, **settings).fit(X, Y)
-        for text in ("embeddings", "ngrams")
+    settings = {**SMALL, "epochs": "auto", "n_members": 1}
+    words, tfidf = (
+        MultiLabelClassifier(column_types={"note": "text"}, text=text, **settings).fit(X, Y)
+        for text in ("embeddings", "tfidf")
     )
-    assert words.model_.plan.epochs == ngrams.model_.plan.epochs
+    assert words.model_.config.epochs == tfidf.model_.config.epochs
 
 
 @pytest.mark.slow
 def test_members_together_are_members_alone():
     X, Y = notes(120)
-    settings = {**SMALL, "text": "embeddings", "dropout": 0.0, "precision": "float64"}
+    settings = {**SMALL, "text": "embeddings", "dropout": 0.0, "dtype": "float64"}
     together, single = (
-        MultiLabelClassifier(kinds={"note": "text"}, layout=layout, **settings).fit(X, Y)
+        MultiLabelClassifier(column_types={"note": "text"}, member_batching=layout, **settings).fit(X, Y)
         for layout in ("together", "single")
     )
     np.testing.assert_allclose(together.predict_proba(X), single.predict_proba(X), atol=1e-9)
@@ -140,26 +140,28 @@ def test_members_together_are_members_alone():
 @pytest.mark.slow
 def test_a_label_that_comes_later_and_cross_validation():
     X, Y = notes(120)
-    model = MultiLabelClassifier(kinds={"note": "text"}, labels=["a"], text="embeddings", **SMALL).fit(X, Y[:, :1])
+    model = MultiLabelClassifier(column_types={"note": "text"}, labels=["a"], text="embeddings", **SMALL).fit(
+        X, Y[:, :1]
+    )
     model.add_labels(X, Y, labels=["a", "b"])
     assert model.predict_proba(X).shape == (120, 2)
-    fresh = MultiLabelClassifier(kinds={"note": "text"}, text="embeddings", **SMALL)
-    assert cross_validate(fresh, X, Y, folds=2, repeats=1).mean("f1_micro") >= 0
+    fresh = MultiLabelClassifier(column_types={"note": "text"}, text="embeddings", **SMALL)
+    assert cross_validate(fresh, X, Y, n_splits=2, n_repeats=1).mean("f1_micro") >= 0
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"text": "embeddings", "network": "mlp"}, "takes no numbers of words"),
-        ({"text": "ngrams", "network": "words"}, "text='embeddings'"),
-        ({"text": "embeddings", "text_settings": {"pool": "meen"}}, "did you mean 'mean'"),
-        ({"text": "embeddings", "text_settings": {"units": 0}}, "units: got 0"),
+        ({"text": "tfidf", "network": "embedding_bag"}, "text='embeddings'"),
+        ({"text": "embeddings", "text_params": {"pool": "meen"}}, "did you mean 'mean'"),
+        ({"text": "embeddings", "text_params": {"units": 0}}, "units: got 0"),
     ],
 )
-def test_what_does_not_go_together_is_named(settings, told):
+def test_what_does_not_go_together_is_named(settings, message):
     X, Y = notes(60)
-    with pytest.raises(InputError, match=told):
-        MultiLabelClassifier(kinds={"note": "text"}, **settings, **SMALL).fit(X, Y)
+    with pytest.raises(InputError, match=message):
+        MultiLabelClassifier(column_types={"note": "text"}, **settings, **SMALL).fit(X, Y)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyhot.encoders.text.tfidf import NgramEncoder
-from manyhot.encoders.text.tokenization import WORD, normal, places
+from manyhot.encoders.text.tokenization import WORD, find_words, normalize_text
 
 TEXTS = [
     "The cat sat on the mat, the cat slept.",
@@ -110,18 +110,18 @@ def test_a_text_without_words_has_none(text):
     ],
 )
 def test_words_are_found_where_they_stand(text, word, there):
-    assert [text[start:end] for start, end in places(text, {word}, 9)[word]] == there
+    assert [text[start:end] for start, end in find_words(text, {word}, 9)[word]] == there
 
 
 def test_places_are_bounded_and_what_is_not_there_has_none():
-    found = places("no " * 50, {"no", "yes"}, 3)
+    found = find_words("no " * 50, {"no", "yes"}, 3)
     assert found == {"no": [(0, 2), (3, 5), (6, 8)], "yes": []}
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40))
 def test_every_word_of_any_text_has_a_place_within_it(text):
-    words = set(re.findall(WORD, normal(text)))
-    for word, spans in places(text, words, 100).items():
+    words = set(re.findall(WORD, normalize_text(text)))
+    for word, spans in find_words(text, words, 100).items():
         assert spans, word
         assert all(0 <= start < end <= len(text) for start, end in spans)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from manyhot.backend import jax, keras, precision
+from manyhot.backend import jax, keras, use_dtype
 from manyhot.config.training import TrainingConfig
 from manyhot.engine.extreme import chunked_head
 from manyhot.engine.extreme.optimizers import Head, adamw, rowwise_adagrad, sgd
-from manyhot.engine.extreme.sparse_targets import ListedTargets, padded_positives
+from manyhot.engine.extreme.sparse_targets import PaddedTargets, pad_positives
 from manyhot.engine.losses import LossContext
 from manyhot.engine.losses.cross_entropy import binary_crossentropy
 from manyhot.engine.optimizers import make_optimizer
@@ -31,7 +31,7 @@ STEPS = [
 class Case(NamedTuple):
     hidden: jax.Array
     head: Head
-    targets: ListedTargets
+    targets: PaddedTargets
     values: np.ndarray
     known: np.ndarray
     n_labels: int
@@ -47,8 +47,8 @@ def make_case(shape: tuple[int, int, int, int], dtype: str, has_unknown: bool = 
     weights = generator.choice([0.5, 1, 3], n_rows)
     if n_rows > 2:
         weights[-2:] = 0  # rows that fill up the step
-    lists = [_listed(values), _listed(~known)]
-    targets = ListedTargets(lists[0], jnp.asarray(weights, dtype), lists[1] if has_unknown else None)
+    lists = [_pad_labels(values), _pad_labels(~known)]
+    targets = PaddedTargets(lists[0], jnp.asarray(weights, dtype), lists[1] if has_unknown else None)
     head = Head(
         jnp.asarray(generator.normal(size=(n_labels, width)), dtype),
         jnp.asarray(generator.normal(size=n_labels), dtype),
@@ -57,9 +57,9 @@ def make_case(shape: tuple[int, int, int, int], dtype: str, has_unknown: bool = 
     return Case(hidden, head, targets, values, known, n_labels, chunk)
 
 
-def _listed(marks: np.ndarray) -> jax.Array:
+def _pad_labels(marks: np.ndarray) -> jax.Array:
     indptr = np.concatenate([[0], np.cumsum(marks.sum(axis=1))])
-    return jnp.asarray(padded_positives(indptr, np.nonzero(marks)[1]))
+    return jnp.asarray(pad_positives(indptr, np.nonzero(marks)[1]))
 
 
 def dense_loss(case: Case, hidden: jax.Array, head: Head) -> jax.Array:
@@ -76,16 +76,16 @@ QUICKLY = {"xla_backend_optimization_level": 0}
 """Compiled in a third of the time; the mathematics is the same."""
 
 
-def step_of(case: Case, optimizer, kept, rate, step) -> chunked_head.HeadStep:
-    head = chunked_head.padded_head(case.head, case.chunk)
+def step_of(case: Case, optimizer, state, rate, step) -> chunked_head.HeadStep:
+    head = chunked_head.pad_head(case.head, case.chunk)
     return jax.jit(
         partial(chunked_head.loss_and_update, optimizer=optimizer, n_labels=case.n_labels, chunk=case.chunk),
         compiler_options=QUICKLY,
-    )(case.hidden, head, kept, case.targets, rate=rate, step=step)
+    )(case.hidden, head, state, case.targets, rate=rate, step=step)
 
 
-def assert_close(got, expected, tolerance: float) -> None:
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), got, expected)
+def assert_close(result, expected, tolerance: float) -> None:
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), result, expected)
 
 
 @pytest.mark.slow
@@ -93,65 +93,69 @@ def assert_close(got, expected, tolerance: float) -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize(("dtype", "tolerance", "shape"), STEPS)
 def test_a_step_is_the_step_of_all_logits_at_once(dtype, tolerance, shape, name, has_unknown):
-    with precision(dtype):
+    with use_dtype(dtype):
         case = make_case(shape, dtype, has_unknown)
         optimizer = OPTIMIZERS[name](weight_decay=0.1)
         rate, step = jnp.asarray(0.05, dtype), jnp.int32(3)
-        kept = jax.tree.map(lambda array: array + 0.25, optimizer.start(case.head))
-        padded_kept = jax.tree.map(
+        state = jax.tree.map(lambda array: array + 0.25, optimizer.init(case.head))
+        padded_state = jax.tree.map(
             lambda some, all_: all_.at[: case.n_labels].set(some),
-            kept,
-            optimizer.start(chunked_head.padded_head(case.head, case.chunk)),
+            state,
+            optimizer.init(chunked_head.pad_head(case.head, case.chunk)),
         )
-        got = step_of(case, optimizer, padded_kept, rate, step)
+        result = step_of(case, optimizer, padded_state, rate, step)
 
-        def dense_step(hidden, head, kept):
+        def dense_step(hidden, head, state):
             loss, (hidden_gradient, gradient) = jax.value_and_grad(partial(dense_loss, case), (0, 1))(hidden, head)
-            kept = optimizer.note(kept, gradient)
-            return loss, hidden_gradient, optimizer.move(head, kept, gradient, rate, step), kept
+            state = optimizer.accumulate(state, gradient)
+            return loss, hidden_gradient, optimizer.apply(head, state, gradient, rate, step), state
 
         dense = jax.jit(dense_step, compiler_options=QUICKLY)
-        loss, hidden_gradient, head, kept = dense(case.hidden, case.head, kept)
-        assert_close(safe_mean(*got.sums), loss, tolerance)
-        assert_close(got.hidden_gradient, hidden_gradient, tolerance)
-        assert_close(jax.tree.map(lambda array: array[: case.n_labels], (got.head, got.kept)), (head, kept), tolerance)
-        padding = jax.tree.map(lambda array: array[case.n_labels :], (got.head, got.kept))
+        loss, hidden_gradient, head, state = dense(case.hidden, case.head, state)
+        assert_close(safe_mean(*result.sums), loss, tolerance)
+        assert_close(result.hidden_gradient, hidden_gradient, tolerance)
+        assert_close(
+            jax.tree.map(lambda array: array[: case.n_labels], (result.head, result.optimizer_state)),
+            (head, state),
+            tolerance,
+        )
+        padding = jax.tree.map(lambda array: array[case.n_labels :], (result.head, result.optimizer_state))
         assert all((leaf == 0).all() for leaf in jax.tree.leaves(padding))
         loss_only = jax.jit(
             partial(chunked_head.loss_only, n_labels=case.n_labels, chunk=case.chunk), compiler_options=QUICKLY
         )
-        sums = loss_only(case.hidden, chunked_head.padded_head(case.head, case.chunk), case.targets)
-        assert_close(sums, got.sums, tolerance)
+        sums = loss_only(case.hidden, chunked_head.pad_head(case.head, case.chunk), case.targets)
+        assert_close(sums, result.sums, tolerance)
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_ten_steps_are_those_of_the_dense_engine(name):
-    with precision("float64"):
+    with use_dtype("float64"):
         case = make_case((9, 6, 37, 8), "float64")
-        plan = TrainingConfig(optimizer=name, learning_rate=0.05, weight_decay=0.1, momentum=0.0)
-        theirs = make_optimizer(plan)
-        mine = {"adamw": adamw(0.1), "adam": adamw(), "sgd": sgd()}[name]
+        config = TrainingConfig(optimizer=name, learning_rate=0.05, weight_decay=0.1, momentum=0.0)
+        keras_optimizer = make_optimizer(config)
+        head_optimizer = {"adamw": adamw(0.1), "adam": adamw(), "sgd": sgd()}[name]
         kernel = case.head.kernel.T
         variables = [
             keras.Variable(v, dtype="float64", name=n) for n, v in (("kernel", kernel), ("bias", case.head.bias))
         ]
-        theirs.build(variables)
-        slots, weights = [v.value for v in theirs.variables], [v.value for v in variables]
-        slots[theirs.variables.index(theirs.learning_rate)] = jnp.asarray(0.05, slots[1].dtype)
-        head = chunked_head.padded_head(case.head, case.chunk)
-        kept = mine.start(head)
+        keras_optimizer.build(variables)
+        slots, weights = [v.value for v in keras_optimizer.variables], [v.value for v in variables]
+        slots[keras_optimizer.variables.index(keras_optimizer.learning_rate)] = jnp.asarray(0.05, slots[1].dtype)
+        head = chunked_head.pad_head(case.head, case.chunk)
+        state = head_optimizer.init(head)
 
-        def both_steps(weights, slots, head, kept, step):
+        def both_steps(weights, slots, head, state, step):
             gradient = jax.grad(lambda w: dense_loss(case, case.hidden, Head(w[0].T, w[1])))(weights)
             rate = jnp.asarray(0.05)
             moved = chunked_head.loss_and_update(
-                case.hidden, head, kept, case.targets, mine, rate, step, case.n_labels, case.chunk
+                case.hidden, head, state, case.targets, head_optimizer, rate, step, case.n_labels, case.chunk
             )
-            return theirs.stateless_apply(slots, gradient, weights), moved
+            return keras_optimizer.stateless_apply(slots, gradient, weights), moved
 
         program = jax.jit(both_steps, compiler_options=QUICKLY)
         for step in range(10):
-            (weights, slots), (head, kept, *_) = program(weights, slots, head, kept, jnp.int32(step))
+            (weights, slots), (head, state, *_) = program(weights, slots, head, state, jnp.int32(step))
         assert_close(head.kernel[: case.n_labels].T, weights[0], 1e-8)
         assert_close(head.bias[: case.n_labels], weights[1], 1e-8)
 
@@ -162,9 +166,9 @@ def test_members_side_by_side_are_members_alone():
     optimizer = adamw(0.01)
 
     def one(hidden, head):
-        head = chunked_head.padded_head(head, 8)
+        head = chunked_head.pad_head(head, 8)
         return chunked_head.loss_and_update(
-            hidden, head, optimizer.start(head), cases[0].targets, optimizer, jnp.float32(0.1), jnp.int32(0), 21, 8
+            hidden, head, optimizer.init(head), cases[0].targets, optimizer, jnp.float32(0.1), jnp.int32(0), 21, 8
         )
 
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[(c.hidden, c.head) for c in cases])
@@ -179,9 +183,9 @@ def test_adagrad_keeps_one_mean_square_a_label():
     optimizer = rowwise_adagrad(epsilon=0.0)
     head = Head(jnp.ones((2, 4)), jnp.ones(2))
     gradient = Head(jnp.asarray([[3.0, 3, 3, 3], [1, 0, 0, 0]]), jnp.asarray([2.0, -1]))
-    kept = optimizer.note(optimizer.note(optimizer.start(head), gradient), gradient)
-    assert_close(kept, Head(np.array([18.0, 0.5]), np.array([8.0, 2])), 1e-6)
-    moved = optimizer.move(head, kept, gradient, jnp.float32(0.1), jnp.int32(1))
+    state = optimizer.accumulate(optimizer.accumulate(optimizer.init(head), gradient), gradient)
+    assert_close(state, Head(np.array([18.0, 0.5]), np.array([8.0, 2])), 1e-6)
+    moved = optimizer.apply(head, state, gradient, jnp.float32(0.1), jnp.int32(1))
     expected = np.array([[1 - 0.1 / np.sqrt(2)] * 4, [1 - 0.1 / np.sqrt(0.5), 1, 1, 1]])
     assert_close(moved.kernel, expected, 1e-6)
     assert_close(moved.bias, 1 - 0.1 / np.sqrt(2) * np.array([1, -1]), 1e-6)
@@ -192,8 +196,8 @@ def test_adagrad_does_not_mind_how_many_labels_share_the_mean():
     moved = []
     for scale in (1.0, 1e-11):
         gradient = Head(jnp.asarray([[1.0, 2, 3]]) * scale, jnp.ones(1) * scale)
-        kept = optimizer.note(optimizer.start(head), gradient)
-        moved.append(optimizer.move(head, kept, gradient, jnp.float32(0.1), jnp.int32(0)))
+        state = optimizer.accumulate(optimizer.init(head), gradient)
+        moved.append(optimizer.apply(head, state, gradient, jnp.float32(0.1), jnp.int32(0)))
     assert_close(moved[0], moved[1], 1e-4)
 
 
@@ -201,12 +205,10 @@ def test_no_known_entry_moves_nothing():
     case = make_case((4, 3, 9, 4), "float32")
     case = case._replace(targets=case.targets._replace(weights=jnp.zeros(4)))
     optimizer = rowwise_adagrad()
-    got = step_of(
-        case, optimizer, optimizer.start(chunked_head.padded_head(case.head, 4)), jnp.float32(1), jnp.int32(0)
-    )
-    assert_close(got.head, chunked_head.padded_head(case.head, 4), 0)
-    assert float(safe_mean(*got.sums)) == 0
-    assert (got.hidden_gradient == 0).all()
+    result = step_of(case, optimizer, optimizer.init(chunked_head.pad_head(case.head, 4)), jnp.float32(1), jnp.int32(0))
+    assert_close(result.head, chunked_head.pad_head(case.head, 4), 0)
+    assert float(safe_mean(*result.sums)) == 0
+    assert (result.hidden_gradient == 0).all()
 
 
 @pytest.mark.slow
@@ -214,25 +216,25 @@ def test_extreme_logits_stay_finite():
     case = make_case((4, 3, 9, 4), "float32", has_unknown=False)
     case = case._replace(hidden=case.hidden * 1e4)
     optimizer = sgd()
-    got = step_of(case, optimizer, (), jnp.float32(0.1), jnp.int32(0))
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(got))
-    assert_close(safe_mean(*got.sums), dense_loss(case, case.hidden, case.head), 1e-6)
+    result = step_of(case, optimizer, (), jnp.float32(0.1), jnp.int32(0))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result))
+    assert_close(safe_mean(*result.sums), dense_loss(case, case.hidden, case.head), 1e-6)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_steps_under_scan_are_steps_one_by_one(name):
     case = make_case((6, 5, 21, 8), "float32")
-    optimizer, head = OPTIMIZERS[name](0.01), chunked_head.padded_head(case.head, case.chunk)
+    optimizer, head = OPTIMIZERS[name](0.01), chunked_head.pad_head(case.head, case.chunk)
     rate = jnp.float32(0.02)
 
     def one(carry, step):
         moved = chunked_head.loss_and_update(
             case.hidden, *carry, case.targets, optimizer, rate, step, case.n_labels, case.chunk
         )
-        return (moved.head, moved.kept), safe_mean(*moved.sums)
+        return (moved.head, moved.optimizer_state), safe_mean(*moved.sums)
 
-    carry = (head, optimizer.start(head))
+    carry = (head, optimizer.init(head))
     scanned, losses = jax.jit(lambda carry: jax.lax.scan(one, carry, jnp.arange(5)))(carry)
     for step in range(5):
         carry, _ = jax.jit(one)(carry, jnp.int32(step))
@@ -248,23 +250,23 @@ def test_a_step_over_131072_labels_needs_little_memory(name, in_scan):
     optimizer = OPTIMIZERS[name](0.01)
     described = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
     head = Head(described((n_labels, width)), described((n_labels,)))
-    kept = jax.eval_shape(optimizer.start, head)
+    state = jax.eval_shape(optimizer.init, head)
     lists = [jax.ShapeDtypeStruct((n_rows, places), jnp.int32) for places in (32, 8)]
-    targets = ListedTargets(lists[0], described((n_rows,)), lists[1])
+    targets = PaddedTargets(lists[0], described((n_rows,)), lists[1])
 
     def step(carry, hidden, targets, rate, count):
         moved = chunked_head.loss_and_update(hidden, *carry, targets, optimizer, rate, count, n_labels)
-        return (moved.head, moved.kept), (moved.hidden_gradient, moved.sums)
+        return (moved.head, moved.optimizer_state), (moved.hidden_gradient, moved.sums)
 
     def steps(carry, hidden, targets, rate, count):
         return jax.lax.scan(lambda c, k: step(c, hidden, targets, rate, k), carry, count + jnp.arange(3))
 
     scalars = described(()), jax.ShapeDtypeStruct((), jnp.int32)
     program = jax.jit(steps if in_scan else step, donate_argnums=0)
-    compiled = program.lower((head, kept), described((n_rows, width)), targets, *scalars).compile()
+    compiled = program.lower((head, state), described((n_rows, width)), targets, *scalars).compile()
     memory = compiled.memory_analysis()
     assert memory.temp_size_in_bytes < 64 * 2**20
-    assert memory.alias_size_in_bytes >= sum(leaf.size * 4 for leaf in jax.tree.leaves((head, kept)))
+    assert memory.alias_size_in_bytes >= sum(leaf.size * 4 for leaf in jax.tree.leaves((head, state)))
 
 
 @pytest.mark.parametrize(("n_labels", "chunk", "k"), [(7, 8, 7), (40, 8, 5), (41, 8, 12), (100, 32, 40), (9, 4, 1)])
@@ -275,7 +277,7 @@ def test_top_k_is_the_head_of_a_full_sort(n_labels, chunk, k, has_ties):
     hidden, kernel, bias = (np.float32(draw(size=size)) for size in ((6, 4), (n_labels, 4), n_labels))
     hidden[0] = 0
     bias[0] -= 100
-    head = chunked_head.padded_head(Head(kernel, bias), chunk)
+    head = chunked_head.pad_head(Head(kernel, bias), chunk)
     scores, labels = jax.jit(partial(chunked_head.top_k, k=k, n_labels=n_labels, chunk=chunk))(hidden, head)
     logits = np.asarray(hidden @ kernel.T + bias)
     order = np.argsort(-logits, axis=1, kind="stable")[:, :k]
@@ -287,7 +289,7 @@ def test_top_k_is_the_head_of_a_full_sort(n_labels, chunk, k, has_ties):
 def test_scores_of_listed_labels():
     case = make_case((5, 7, 16, 8), "float32")
     labels = jnp.asarray([[3, -1], [0, 15], [15, 15], [-1, -1], [7, 8]], jnp.int32)
-    scores = np.asarray(chunked_head.scores_for(case.hidden, case.head, labels))
+    scores = np.asarray(chunked_head.score_labels(case.hidden, case.head, labels))
     logits = np.asarray(case.hidden @ case.head.kernel.T + case.head.bias)
     expected = np.where(labels >= 0, np.take_along_axis(logits, np.maximum(labels, 0), axis=1), -np.inf)
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
@@ -297,8 +299,8 @@ def test_other_rows_and_labels_of_a_bucket_compile_nothing(compiles):
     optimizer = rowwise_adagrad()
     cases = [make_case((6, 5, 50, 16), "float32", seed=seed) for seed in range(4)]
     assert len({case.targets.positives.shape for case in cases}) == 1
-    head = chunked_head.padded_head(cases[0].head, 16)
-    carry = (head, optimizer.start(head))
+    head = chunked_head.pad_head(cases[0].head, 16)
+    carry = (head, optimizer.init(head))
     program = jax.jit(
         lambda carry, hidden, targets, rate, step, n_labels: chunked_head.loss_and_update(
             hidden, *carry, targets, optimizer, rate, step, n_labels, 16
@@ -308,7 +310,7 @@ def test_other_rows_and_labels_of_a_bucket_compile_nothing(compiles):
     others = [(case.hidden, case.targets, np.float32(0.2), np.int32(4), np.int32(49)) for case in cases[1:]]
     compiles.clear()
     for other in others:
-        moved = program((moved.head, moved.kept), *other)
+        moved = program((moved.head, moved.optimizer_state), *other)
     assert len(compiles) == 0
 
 
@@ -326,7 +328,7 @@ def test_groups_of_labels_lose_none_of_the_best(k):
     head = Head(jnp.zeros((n_labels, 2)), jnp.asarray(generator.integers(12, size=n_labels), "float32"))  # many equal
     hidden = jnp.zeros((3, 2))
     for bias in (head.bias, -head.bias, jnp.zeros(n_labels)):
-        padded = chunked_head.padded_head(head._replace(bias=bias), chunk)
+        padded = chunked_head.pad_head(head._replace(bias=bias), chunk)
         logits, labels = chunked_head.top_k(hidden, padded, k, n_labels, chunk)
         expected = np.argsort(-np.asarray(bias), kind="stable")[:k]
         assert (np.asarray(labels) == expected).all()

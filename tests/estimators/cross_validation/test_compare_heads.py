@@ -1,4 +1,4 @@
-"""One network under three output functions: the table, the picture, and what they say."""
+"""One network with three output functions: values, text and plot."""
 
 import json
 
@@ -26,11 +26,11 @@ def digits():
 
 @pytest.fixture(scope="module")
 def heads(digits):
-    return compare_heads(None, *digits, folds=3, members=2, epochs=30, hidden=(64,), quiet=True)
+    return compare_heads(None, *digits, n_splits=3, n_members=2, epochs=30, hidden_layer_sizes=(64,), verbose=0)
 
 
 @pytest.mark.slow
-def test_only_the_sigmoid_can_answer_two_labels(heads):
+def test_only_sigmoid_predicts_two_labels(heads):
     values = heads.to_dict()
     assert list(values["heads"]) == list(HEADS)
     softmax, _, sigmoid = values["heads"].values()
@@ -43,7 +43,7 @@ def test_only_the_sigmoid_can_answer_two_labels(heads):
 
 
 @pytest.mark.slow
-def test_the_accuracies_are_those_of_keras(heads, digits):
+def test_accuracies_equal_those_of_keras(heads, digits):
     _, Y = digits
     for name, result in heads.results.items():
         scores, measured = result.oof_scores[0], heads.values["heads"][name]
@@ -52,12 +52,12 @@ def test_the_accuracies_are_those_of_keras(heads, digits):
         assert measured["categorical_accuracy"] == pytest.approx(float(categorical), abs=1e-6)
         assert measured["binary_accuracy"] == pytest.approx(float(binary), abs=1e-3)
         loss = HEADS[name][1]
-        theirs = np.mean(keras.losses.get(loss)(Y.astype("float32"), scores))
-        assert measured["own_loss"] == pytest.approx(float(theirs), rel=1e-3)
+        expected = np.mean(keras.losses.get(loss)(Y.astype("float32"), scores))
+        assert measured["loss"] == pytest.approx(float(expected), rel=1e-3)
 
 
 @pytest.mark.slow
-def test_element_accuracy_hides_what_subset_accuracy_shows(heads):
+def test_element_accuracy_hides_errors_that_subset_accuracy_shows(heads):
     softmax = next(iter(heads.values["heads"].values()))
     assert softmax["binary_accuracy"] > 0.9
     assert softmax["subset_accuracy"] < 0.7
@@ -65,38 +65,38 @@ def test_element_accuracy_hides_what_subset_accuracy_shows(heads):
 
 
 @pytest.mark.slow
-def test_the_text_and_the_picture_show_all_three(heads, tmp_path):
+def test_text_and_plot_show_all_heads(heads, tmp_path):
     text = str(heads)
-    for words in ("softmax+categorical", "softmax+binary", "sigmoid+binary", "subset accuracy", "baseline", "sum"):
-        assert words in text
+    for phrase in ("softmax+categorical", "softmax+binary", "sigmoid+binary", "subset accuracy", "baseline", "sum"):
+        assert phrase in text
     heads.plot(tmp_path / "heads.svg")
-    picture = (tmp_path / "heads.svg").read_text()
+    svg = (tmp_path / "heads.svg").read_text()
     for name in HEADS:
-        assert name in picture
+        assert name in svg
     json.dumps(heads.to_dict(), allow_nan=False)
 
 
 @pytest.mark.slow
-def test_a_model_of_ones_own_loses_its_last_activation(digits):
+def test_the_last_activation_of_a_custom_model_is_removed(digits):
     X, Y = digits
     model = keras.Sequential([L.Input((64,)), L.Dense(32, activation="relu"), L.Dense(11, activation="softmax")])
     model.compile(loss="categorical_crossentropy", optimizer="adam")
     with pytest.raises(InputError, match="raising one label lowers all others"):
-        MultiLabelClassifier(network=model, members=2, epochs=1, batch_size=32, quiet=True).fit(X, Y)
-    found = compare_heads(model, X, Y, folds=2, members=2, epochs=8, batch_size=32, quiet=True).to_dict()
+        MultiLabelClassifier(network=model, n_members=2, epochs=1, batch_size=32, verbose=0).fit(X, Y)
+    found = compare_heads(model, X, Y, n_splits=2, n_members=2, epochs=8, batch_size=32, verbose=0).to_dict()
     sums = [sum(head["sample"]) for head in found["heads"].values()]
     assert sums[0] == pytest.approx(1, abs=1e-4)
     assert sums[2] != pytest.approx(1, abs=1e-2)
 
 
-def test_what_it_compares_cannot_be_set(digits):
-    with pytest.raises(InputError, match=r"'head'.*tries out itself"):
+def test_compared_settings_cannot_be_set(digits):
+    with pytest.raises(InputError, match=r"'head'.*set by the comparison itself"):
         compare_heads(None, *digits, head="softmax")
 
 
 @pytest.mark.slow
-def test_exclusive_labels_are_said_to_be_right_for_softmax(digits):
+def test_softmax_is_advised_for_exclusive_labels(digits):
     X, Y = digits
-    heads = compare_heads(None, X, Y[:, :10], folds=2, members=2, epochs=2, hidden=(16,), quiet=True)
+    heads = compare_heads(None, X, Y[:, :10], n_splits=2, n_members=2, epochs=2, hidden_layer_sizes=(16,), verbose=0)
     assert heads.to_dict()["is_exclusive"]
-    assert "softmax with categorical cross-entropy is right" in " ".join(str(heads).split())
+    assert "softmax with categorical cross-entropy is appropriate" in " ".join(str(heads).split())

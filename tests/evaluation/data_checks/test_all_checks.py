@@ -1,4 +1,4 @@
-"""The doctor finds what was planted, and nothing where nothing is."""
+"""The data checks find what was planted, and nothing where nothing is."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import ReadOptions, read
 from manyhot.decisions.rules.rules import Rules
 from manyhot.errors import InputError
-from manyhot.evaluation.data_checks import KINDS, examine
+from manyhot.evaluation.data_checks import KINDS, check_data
 
 N = 400
 NAMES = ["mood_sad", "mood_quiet", "mood_fast", "mood_warm"]
@@ -34,8 +34,8 @@ def clean(n=N, seed=0):
     return frame, pl.DataFrame({name: labels[:, j] for j, name in enumerate(NAMES)})
 
 
-def kinds_of(diagnosis, *severities):
-    return {f.kind for f in diagnosis.findings if not severities or f.severity in severities}
+def kinds_of(data_checks, *severities):
+    return {f.kind for f in data_checks.findings if not severities or f.severity in severities}
 
 
 def written(tmp_path, frame, labels):
@@ -85,64 +85,64 @@ def planted(kind):
 
 
 def test_a_clean_file_has_no_findings(tmp_path):
-    diagnosis = examine(written(tmp_path, *clean()))
-    assert diagnosis.findings == []
-    assert "Nothing odd was found." in str(diagnosis)
+    data_checks = check_data(written(tmp_path, *clean()))
+    assert data_checks.findings == []
+    assert "No problems found." in str(data_checks)
 
 
 @pytest.mark.parametrize("fault", [*KINDS, "opposite"])
 def test_a_planted_fault_is_found_and_no_other(tmp_path, fault):
     frame, labels, names = planted(fault)
     kind = "duplicate" if fault == "opposite" else fault
-    diagnosis = examine(written(tmp_path, frame, labels))
-    assert kinds_of(diagnosis) == {kind}
-    (finding,) = diagnosis.findings
+    data_checks = check_data(written(tmp_path, frame, labels))
+    assert kinds_of(data_checks) == {kind}
+    (finding,) = data_checks.findings
     assert set(finding.labels) == names
     assert all(f"'{name}'" in finding.message for name in names)
     assert finding.severity == ("note" if kind in ("implied", "exclusive") else "warning")
     assert finding.message.endswith(KINDS[kind].advice)
-    assert finding.message in " ".join(str(diagnosis).replace("\n ", " ").split())
+    assert finding.message in " ".join(str(data_checks).replace("\n ", " ").split())
 
 
 def test_findings_name_rows_columns_and_numbers(tmp_path):
     frame, labels, _ = planted("conflicting_rows")
-    (finding,) = examine(written(tmp_path, frame, labels)).findings
+    (finding,) = check_data(written(tmp_path, frame, labels)).findings
     assert finding.rows == ("s0", "again1", "s1", "again2")
     assert finding.n_rows == 4
     assert finding.values["groups"] == 2
-    (finding,) = examine(frame, labels).findings
+    (finding,) = check_data(frame, labels).findings
     assert finding.rows == ("1", "401", "2", "402")
     frame, labels, _ = planted("leak")
-    (finding,) = examine(written(tmp_path, frame, labels)).findings
+    (finding,) = check_data(written(tmp_path, frame, labels)).findings
     assert finding.columns == ("score",)
     assert finding.values["auc"] == 1.0
     frame, labels, _ = planted("implied")
-    (finding,) = examine(written(tmp_path, frame, labels)).findings
+    (finding,) = check_data(written(tmp_path, frame, labels)).findings
     assert finding.labels == ("tearful", "mood_sad")
     assert finding.values["first"] == labels["tearful"].sum()
 
 
 def test_implications_are_handed_on():
     frame, labels, _ = planted("implied")
-    diagnosis = examine(frame, labels)
-    assert diagnosis.implications() == [("tearful", "mood_sad")]
-    assert "(implies=[('tearful', 'mood_sad')], or --implies 'tearful>mood_sad')." in diagnosis.findings[0].message
+    data_checks = check_data(frame, labels)
+    assert data_checks.implications() == [("tearful", "mood_sad")]
+    assert "(implies=[('tearful', 'mood_sad')], or --implies 'tearful>mood_sad')." in data_checks.findings[0].message
     odd = labels.rename({"tearful": "to tears, it's > sad"})
-    diagnosis = examine(frame, odd)
-    words = shlex.split(diagnosis.findings[0].message.split(" or ")[1].split(").")[0])
+    data_checks = check_data(frame, odd)
+    words = shlex.split(data_checks.findings[0].message.split(" or ")[1].split(").")[0])
     assert (
-        implications_from_text(words[1]) == tuple(diagnosis.implications()) == (("to tears, it's > sad", "mood_sad"),)
+        implications_from_text(words[1]) == tuple(data_checks.implications()) == (("to tears, it's > sad", "mood_sad"),)
     )
-    long = examine(frame, labels.rename({"tearful": "t" * 99}))
+    long = check_data(frame, labels.rename({"tearful": "t" * 99}))
     assert "--implies" not in long.findings[0].message
     assert long.implications() == [("t" * 99, "mood_sad")]
     same = labels.with_columns(gloomy="mood_sad")
-    diagnosis = examine(frame, same)
-    assert "duplicate" in kinds_of(diagnosis)
-    assert sorted(diagnosis.implications()) == [("tearful", "gloomy"), ("tearful", "mood_sad")]
-    bound = Rules(tuple(diagnosis.implications())).bind(LabelSpace(tuple(same.columns)))
+    data_checks = check_data(frame, same)
+    assert "duplicate" in kinds_of(data_checks)
+    assert sorted(data_checks.implications()) == [("tearful", "gloomy"), ("tearful", "mood_sad")]
+    bound = Rules(tuple(data_checks.implications())).bind(LabelSpace(tuple(same.columns)))
     np.testing.assert_array_equal(bound.apply(np.where(same.to_numpy(), 1.0, -1.0)), same.to_numpy() == 1)
-    assert examine(*clean()).implications() == []
+    assert check_data(*clean()).implications() == []
 
 
 def test_implications_of_partly_unknown_labels_never_run_in_a_circle():
@@ -152,19 +152,19 @@ def test_implications_of_partly_unknown_labels_never_run_in_a_circle():
         for k in range(200 if child != "b" else 100):
             yes = {child: int(k % 4 == 0), parent: int(k % 4 <= 1), third: None}
             rows.append([yes[name] for name in "abc"])
-    diagnosis = examine(None, pl.DataFrame(rows, schema=list("abc"), orient="row", infer_schema_length=None))
-    assert sum(finding.kind == "implied" for finding in diagnosis.findings) == 3
-    assert sorted(diagnosis.implications()) == [("a", "b"), ("c", "a")]
-    Rules(tuple(diagnosis.implications())).bind(LabelSpace(("a", "b", "c")))
+    data_checks = check_data(None, pl.DataFrame(rows, schema=list("abc"), orient="row", infer_schema_length=None))
+    assert sum(finding.kind == "implied" for finding in data_checks.findings) == 3
+    assert sorted(data_checks.implications()) == [("a", "b"), ("c", "a")]
+    Rules(tuple(data_checks.implications())).bind(LabelSpace(("a", "b", "c")))
 
 
 def test_softmax_is_named_where_it_is_right(tmp_path):
     frame, labels, _ = planted("one_label_per_row")
-    text = " ".join(str(examine(frame, labels)).split())
+    text = " ".join(str(check_data(frame, labels)).split())
     assert "Exactly one label in every row: these targets are exclusive (multi-class)" in text
     assert "here softmax is right (head='softmax')" in text
     some = labels.with_columns(pl.when(pl.arange(N) < 5).then(0).otherwise(pl.all()).name.keep())
-    (finding,) = examine(frame, some).findings
+    (finding,) = check_data(frame, some).findings
     assert finding.message.startswith("No row has more than one label (5 rows have none)")
 
 
@@ -172,7 +172,7 @@ def test_a_category_gives_a_label_away():
     frame, labels = clean()
     told = np.where(labels["mood_sad"].to_numpy() == 1, np.where(np.arange(N) % 2, "a", "b"), "c").astype(object)
     told[:5] = ["once", "only", "here", "there", None]
-    (finding,) = examine(frame.with_columns(pl.Series("code", told)), labels).findings
+    (finding,) = check_data(frame.with_columns(pl.Series("code", told)), labels).findings
     assert (finding.kind, finding.columns, finding.labels) == ("leak", ("code",), ("mood_sad",))
 
 
@@ -180,39 +180,39 @@ def test_a_category_that_tells_of_most_rows_only_is_no_leak():
     frame, labels = clean()
     sad = labels["mood_sad"].to_numpy() == 1
     told = np.where(sad ^ (np.arange(N) % 20 == 0), "a", "c")
-    assert examine(frame.with_columns(pl.Series("code", told)), labels).findings == []
+    assert check_data(frame.with_columns(pl.Series("code", told)), labels).findings == []
 
 
 def test_text_that_is_different_in_every_row_gives_nothing_away():
     frame, labels = clean()
     names = [f"{'sad' if sad else 'gay'}{k}" for k, sad in enumerate(labels["mood_sad"])]
-    assert examine(frame.with_columns(pl.Series("title", names)), labels).findings == []
+    assert check_data(frame.with_columns(pl.Series("title", names)), labels).findings == []
 
 
 def test_unknown_targets_decide_nothing():
     frame, labels = clean()
     sad = labels["mood_sad"].to_list()
     same = [None if k % 3 == 0 else value for k, value in enumerate(sad)]
-    diagnosis = examine(frame, labels.with_columns(pl.Series("gloomy", same, dtype=pl.Int64)))
-    assert kinds_of(diagnosis, "warning") == {"duplicate"}
-    (note,) = [f for f in diagnosis.findings if f.severity == "note"]
+    data_checks = check_data(frame, labels.with_columns(pl.Series("gloomy", same, dtype=pl.Int64)))
+    assert kinds_of(data_checks, "warning") == {"duplicate"}
+    (note,) = [f for f in data_checks.findings if f.severity == "note"]
     assert note.kind == "unknown"
     assert "33.5 %" in note.message
     never = labels.with_columns(pl.Series("mood_odd", [None] * N, dtype=pl.Int64))
-    (finding,) = examine(frame, never).findings
+    (finding,) = check_data(frame, never).findings
     assert (finding.kind, finding.values["state"]) == ("constant", "never known")
     twice = pl.concat([frame, frame[:1]])
     unknown = labels[:1].with_columns(pl.lit(None, dtype=pl.Int64).alias(name) for name in NAMES)
     assert labels[:1].to_numpy().any()
-    assert kinds_of(examine(twice, pl.concat([labels, unknown]))) == {"unknown"}
+    assert kinds_of(check_data(twice, pl.concat([labels, unknown]))) == {"unknown"}
 
 
 def test_unknown_is_not_counted_as_no():
     """A comes with B in every row where B is known; counted as no, the unknown ones would break the rule."""
     frame, labels, _ = planted("implied")
     hidden = [None if k % 4 == 0 else value for k, value in enumerate(labels["mood_sad"].to_list())]
-    diagnosis = examine(frame, labels.with_columns(pl.Series("mood_sad", hidden, dtype=pl.Int64)))
-    (rule,) = [f for f in diagnosis.findings if f.kind == "implied"]
+    data_checks = check_data(frame, labels.with_columns(pl.Series("mood_sad", hidden, dtype=pl.Int64)))
+    (rule,) = [f for f in data_checks.findings if f.kind == "implied"]
     assert rule.labels == ("tearful", "mood_sad")
     assert rule.values["first"] < labels["tearful"].sum()
 
@@ -227,26 +227,26 @@ def test_chance_alone_is_not_told(share):
         values = generator.random((300, 12)) < share * generator.uniform(0.5, 1.1, 12)
         known = generator.random(values.shape) > (0.2 if seed % 2 else 0)
         cells = np.where(known, values, np.nan)
-        diagnosis = examine(None, pl.DataFrame(cells, schema=space), folds=2)
-        told += bool(kinds_of(diagnosis) & {"implied", "exclusive", "duplicate", "one_label_per_row"})
+        data_checks = check_data(None, pl.DataFrame(cells, schema=space), n_folds=2)
+        told += bool(kinds_of(data_checks) & {"implied", "exclusive", "duplicate", "one_label_per_row"})
     assert told <= 2
 
 
 def test_columns_of_noise_give_nothing_away():
     generator = np.random.default_rng(5)
     values = generator.random((2000, 60)) < 0.02
-    diagnosis = examine(generator.normal(size=(2000, 200)), values)
-    assert "leak" not in kinds_of(diagnosis)
+    data_checks = check_data(generator.normal(size=(2000, 200)), values)
+    assert "leak" not in kinds_of(data_checks)
 
 
 def test_a_nearly_constant_label_is_rare_in_its_negatives():
     frame, labels = clean()
     full = np.ones(N, int)
     full[:3] = 0
-    (finding,) = examine(frame, labels.with_columns(pl.Series("mood_odd", full)), folds=8).findings
+    (finding,) = check_data(frame, labels.with_columns(pl.Series("mood_odd", full)), n_folds=8).findings
     assert finding.kind == "rare"
     assert "3 negatives" in finding.message
-    assert examine(frame, labels.with_columns(pl.Series("mood_odd", full)), folds=3).findings == []
+    assert check_data(frame, labels.with_columns(pl.Series("mood_odd", full)), n_folds=3).findings == []
 
 
 def test_empty_sparse_rows_are_no_conflict():
@@ -254,9 +254,9 @@ def test_empty_sparse_rows_are_no_conflict():
     words = sp.random(300, 40, density=0.2, random_state=0, format="lil")
     words[:20] = 0
     values = generator.random((300, 3)) < 0.4
-    assert examine(words.tocsr(), values).findings == []
+    assert check_data(words.tocsr(), values).findings == []
     matrix = sp.vstack([words.tocsr(), words.tocsr()[[100]]])
-    (finding,) = examine(matrix, np.vstack([values, ~values[[100]]])).findings
+    (finding,) = check_data(matrix, np.vstack([values, ~values[[100]]])).findings
     assert finding.kind == "conflicting_rows"
     assert finding.rows == ("101", "301")
 
@@ -266,13 +266,13 @@ def test_rows_without_any_cell_are_no_conflict():
     empty = frame.select("tempo", "kind").with_columns(
         pl.when(pl.arange(N) < 20).then(None).otherwise(pl.all()).name.keep()
     )
-    assert examine(empty, labels).findings == []
+    assert check_data(empty, labels).findings == []
 
 
 def test_the_gravest_comes_first():
     frame, labels, _ = planted("implied")
     few = pl.Series("mood_odd", (np.arange(N) % 150 == 0).astype(int))
-    findings = examine(frame, labels.with_columns(few)).findings
+    findings = check_data(frame, labels.with_columns(few)).findings
     assert [(f.severity, f.kind) for f in findings] == [("warning", "rare"), ("note", "implied")]
 
 
@@ -281,20 +281,20 @@ def test_a_word_that_gives_a_label_away_is_a_note():
     values = generator.random((300, 2)) < 0.3
     words = sp.random(300, 40, density=0.2, random_state=0, format="lil")
     words[:, 0] = (values[:, 1] * generator.uniform(1, 2, 300))[:, None]
-    (finding,) = examine(words.tocsr(), values).findings
+    (finding,) = check_data(words.tocsr(), values).findings
     assert (finding.severity, finding.kind, finding.columns) == ("note", "leak", ("x0",))
 
 
 def test_coarse_columns_make_a_note_of_conflicts():
     generator = np.random.default_rng(2)
     frame = pl.DataFrame({"size": generator.choice(["s", "m", "l"], 300), "new": generator.random(300) < 0.5})
-    (finding,) = examine(frame, generator.random((300, 2)) < 0.4).findings
+    (finding,) = check_data(frame, generator.random((300, 2)) < 0.4).findings
     assert (finding.kind, finding.severity) == ("conflicting_rows", "note")
 
 
 def test_facts_are_the_numbers_of_the_targets():
     labels = [["a", "b"], ["a"], [], ["a", "b", "c"], None]
-    facts = examine(None, labels, folds=2).facts
+    facts = check_data(None, labels, n_folds=2).facts
     assert (facts["rows"], facts["labels"], facts["rows_without_labels"], facts["rows_unknown"]) == (5, 3, 1, 1)
     assert facts["label_set_sizes"] == [1, 1, 1, 1]
     assert [row["support"] for row in facts["per_label"]] == [3, 2, 1]
@@ -305,22 +305,22 @@ def test_facts_are_the_numbers_of_the_targets():
 
 def test_wide_label_sets_give_pairs_instead_of_a_matrix():
     generator = np.random.default_rng(0)
-    diagnosis = examine(None, sp.csr_matrix(generator.random((500, 150)) < 0.05))
-    assert diagnosis.facts["co_occurrence"] is None
-    assert len(diagnosis.facts["top_pairs"]) == 100
+    data_checks = check_data(None, sp.csr_matrix(generator.random((500, 150)) < 0.05))
+    assert data_checks.facts["co_occurrence"] is None
+    assert len(data_checks.facts["top_pairs"]) == 100
 
 
 def test_pixels_are_rows():
     masks = np.random.default_rng(0).random((4, 8, 8, 3)) < 0.4
-    assert examine(None, masks).facts["rows"] == 256
+    assert check_data(None, masks).facts["rows"] == 256
     with pytest.raises(InputError, match="X=None"):
-        examine(np.zeros((4, 2)), masks)
+        check_data(np.zeros((4, 2)), masks)
 
 
-def test_a_diagnosis_is_json():
+def test_data_checks_are_json():
     frame, labels, _ = planted("leak")
-    diagnosis = examine(frame, labels.with_columns(mood_odd=pl.lit(0)))
-    values = diagnosis.to_dict()
+    data_checks = check_data(frame, labels.with_columns(mood_odd=pl.lit(0)))
+    values = data_checks.to_dict()
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert {finding["kind"] for finding in values["findings"]} == {"constant", "leak"}
     assert set(values["findings"][0]) == {
@@ -331,7 +331,7 @@ def test_a_diagnosis_is_json():
 def test_many_findings_of_a_kind_share_a_paragraph():
     frame, labels = clean()
     odd = [pl.lit(0).alias(f"odd{j}") for j in range(20)]
-    text = str(examine(frame, labels.with_columns(odd)))
+    text = str(check_data(frame, labels.with_columns(odd)))
     assert "20 labels do not vary: 'odd0' (always no); 'odd1' (always no)" in text
     assert "and 14 more" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 100
@@ -340,7 +340,7 @@ def test_many_findings_of_a_kind_share_a_paragraph():
 
 def test_names_cannot_command_the_terminal():
     space = ["\x1b[31mred", "plain", "x" * 500]
-    text = str(examine(None, pl.DataFrame(np.zeros((10, 3), int), schema=space)))
+    text = str(check_data(None, pl.DataFrame(np.zeros((10, 3), int), schema=space)))
     assert "\x1b" not in text
     assert "x" * 100 not in text
 
@@ -355,12 +355,12 @@ def test_names_cannot_command_the_terminal():
 )
 def test_wrong_input_is_named(X, y, words):
     with pytest.raises(InputError, match=words):
-        examine(X, y)
+        check_data(X, y)
 
 
 def test_folds_are_checked():
-    with pytest.raises(InputError, match="folds"):
-        examine(None, [["a"], []], folds=1)
+    with pytest.raises(InputError, match="n_folds"):
+        check_data(None, [["a"], []], n_folds=1)
 
 
 @pytest.mark.slow
@@ -371,18 +371,18 @@ def test_nothing_heavy_is_imported():
 
 
 def test_the_command_tells_and_gives_json(tmp_path, capsys):
-    from manyhot.cli.jobs.doctor import run
+    from manyhot.cli.jobs.check import run
 
     frame, labels, _ = planted("rare")
     pl.concat([frame, labels], how="horizontal").write_csv(tmp_path / "songs.csv")
-    reading = {"labels": "mood_*", "sep": None, "id_column": "song", "format": None, "column_names": None}
-    reading |= {"label_order": None, "xml": None, "kinds": {}}
-    told = {"file": tmp_path / "songs.csv", "reading": reading}
-    run(**told, folds=8, picture=None, as_json=True, quiet=True)
+    read_flags = {"labels": "mood_*", "sep": None, "id_column": "song", "format": None, "column_names": None}
+    read_flags |= {"label_order": None, "xml": None, "column_types": {}}
+    told = {"file": tmp_path / "songs.csv", "read_flags": read_flags}
+    run(**told, n_folds=8, plot=None, as_json=True, quiet=True)
     document = json.loads(capsys.readouterr().out)
     assert [finding["kind"] for finding in document["findings"]] == ["rare"]
-    run(**told, folds=3, picture=None, as_json=False, quiet=True)
-    assert "Nothing odd was found." in capsys.readouterr().out
+    run(**told, n_folds=3, plot=None, as_json=False, quiet=True)
+    assert "No problems found." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -394,8 +394,8 @@ def test_the_command_tells_and_gives_json(tmp_path, capsys):
     ],
 )
 def test_real_sets_give_few_findings(data_folder, name, file, expected):
-    diagnosis = examine(read(data_folder(name) / file))
-    assert Counter((f.severity, f.kind) for f in diagnosis.findings) == expected
+    data_checks = check_data(read(data_folder(name) / file))
+    assert Counter((f.severity, f.kind) for f in data_checks.findings) == expected
 
 
 def test_equal_images_with_other_labels_are_a_conflict():
@@ -403,7 +403,7 @@ def test_equal_images_with_other_labels_are_a_conflict():
     images[7] = images[3]
     frame = pl.DataFrame([pl.Series("image", images)])
     labels = [{"a"} if k % 2 or k == 8 else {"b"} for k in range(40)]
-    assert not [one for one in examine(frame, labels).findings if one.kind == "conflicting_rows"]
+    assert not [one for one in check_data(frame, labels).findings if one.kind == "conflicting_rows"]
     labels[7] = {"b"}
-    (finding,) = [one for one in examine(frame, labels).findings if one.kind == "conflicting_rows"]
+    (finding,) = [one for one in check_data(frame, labels).findings if one.kind == "conflicting_rows"]
     assert finding.rows == ("4", "8")

@@ -1,4 +1,4 @@
-"""The doctor's checks against slow and known answers."""
+"""The data checks against slow and known answers."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.data_checks.counts import count_pairs, log_chance
+from manyhot.evaluation.data_checks.counts import count_pairs, log_hypergeometric
 from manyhot.evaluation.data_checks.leakage import number_leaks
 from manyhot.evaluation.data_checks.similar_names import similar_names
 
@@ -60,8 +60,8 @@ def test_pair_counts_are_those_of_a_slow_loop():
 
 def test_log_chance_is_the_hypergeometric_one():
     for drawn, fitting, rows in [(3, 10, 20), (10, 12, 300), (5, 5, 9)]:
-        assert log_chance(drawn, fitting, rows) == pytest.approx(hypergeom.logpmf(drawn, rows, fitting, drawn))
-    assert log_chance(6, 5, 9) == -np.inf
+        assert log_hypergeometric(drawn, fitting, rows) == pytest.approx(hypergeom.logpmf(drawn, rows, fitting, drawn))
+    assert log_hypergeometric(6, 5, 9) == -np.inf
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_it_is_the_slow_plain_version(bins, dtype, monkeypatch):
     for j, value in enumerate(ece_per_label(targets, scores, bins)):
         kept = known[:, j]
         assert value == pytest.approx(slow_ece(scores[kept, j], targets.values[kept, j], bins), abs=1e-12)
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 64)
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 64)
     assert ece(targets, scores, bins).value == pytest.approx(found.value, abs=1e-12)
 
 

@@ -8,7 +8,16 @@ from sklearn import metrics as oracle
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import MEASURES, brier, f1_macro, f1_macro_all, log_loss, measure, measure_labels, score
+from manyhot.evaluation.metrics import (
+    METRICS,
+    brier,
+    compute_label_metrics,
+    compute_metrics,
+    f1_macro,
+    f1_macro_all,
+    log_loss,
+    score,
+)
 from tests.reference.metrics import average_precision, kept_labels, roc_auc
 
 
@@ -37,7 +46,7 @@ def test_scikit_learn_agrees_when_all_is_known(n, n_labels, seed, dtype):
     some, present = values.any(axis=1), values.any(axis=0)
     both = present & ~values.all(axis=0)
     k = 5
-    found = {name: one.value for name, one in measure(Targets(values), scores, decisions, k).items()}
+    found = {name: one.value for name, one in compute_metrics(Targets(values), scores, decisions, k).items()}
     f1 = oracle.f1_score(y, d, average=None, zero_division=0) if n_labels > 1 else [oracle.f1_score(y, d)]
     expected = {
         "subset_accuracy": (values == decisions).all(axis=1).mean(),
@@ -66,7 +75,7 @@ def test_scikit_learn_agrees_when_all_is_known(n, n_labels, seed, dtype):
 def test_rows_where_every_label_is_positive_count_as_scikit_learn_counts_them():
     values = np.array([[1, 1, 1], [1, 0, 0]], dtype=bool)
     scores = np.array([[0.1, 0.5, 0.9], [0.2, 0.6, 0.7]])
-    found = measure(Targets(values), scores, None)
+    found = compute_metrics(Targets(values), scores, None)
     assert found["ranking_loss"].value == oracle.label_ranking_loss(values.astype(int), scores) == 0.5
     assert found["ranking_loss"].n_samples == 2
     assert found["lrap"].value == oracle.label_ranking_average_precision_score(values.astype(int), scores)
@@ -75,7 +84,7 @@ def test_rows_where_every_label_is_positive_count_as_scikit_learn_counts_them():
 def test_a_small_example_by_hand():
     values = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]], dtype=bool)
     scores = np.array([[0.9, 0.8, 0.7], [0.5, 0.5, 0.1], [0.6, 0.2, 0.3]])
-    found = {name: one.value for name, one in measure(Targets(values), scores, scores >= 0.5, k=2).items()}
+    found = {name: one.value for name, one in compute_metrics(Targets(values), scores, scores >= 0.5, k=2).items()}
     assert found == pytest.approx(
         {
             "subset_accuracy": 0.0,
@@ -103,7 +112,7 @@ def test_scores_say_what_they_cover():
     known = np.ones((4, 4), dtype=bool)
     known[:, 3] = False
     known[3] = False
-    found = measure(Targets(values, known), np.full((4, 4), 0.5), np.ones((4, 4), dtype=bool))
+    found = compute_metrics(Targets(values, known), np.full((4, 4), 0.5), np.ones((4, 4), dtype=bool))
     cover = {name: (one.n_labels, one.n_samples) for name, one in found.items()}
     assert cover["element_accuracy"] == cover["subset_accuracy"] == cover["f1_samples"] == (3, 3)
     assert cover["f1_macro"] == cover["map"] == cover["roc_auc_macro"] == (2, 3)
@@ -123,7 +132,7 @@ def test_absent_labels_lower_only_the_measure_that_says_all():
 
 def test_a_silent_model_has_high_accuracy_and_so_has_its_baseline():
     values = np.random.default_rng(0).random((400, 20)) < 0.03
-    found = measure(Targets(values), None, np.zeros_like(values))
+    found = compute_metrics(Targets(values), None, np.zeros_like(values))
     assert found["element_accuracy"].value == found["element_accuracy"].baseline > 0.95
     assert found["f1_macro"].value == 0.0 < found["f1_macro"].baseline
     assert found["f1_micro"].value == 0.0 < found["f1_micro"].baseline
@@ -132,11 +141,11 @@ def test_a_silent_model_has_high_accuracy_and_so_has_its_baseline():
 def test_one_constant_label_does_not_spoil_the_mean_roc_auc():
     values = np.random.default_rng(0).random((50, 3)) < 0.5
     values[:, 1] = False
-    found = measure(Targets(values), values * 0.5 + 0.2, None)
+    found = compute_metrics(Targets(values), values * 0.5 + 0.2, None)
     assert (found["roc_auc_macro"].value, found["roc_auc_macro"].n_labels) == (1.0, 2)
     assert (found["map"].value, found["map"].n_labels) == (1.0, 2)
     values[:, 1] = True
-    found = measure(Targets(values), values * 0.5 + 0.2, None)
+    found = compute_metrics(Targets(values), values * 0.5 + 0.2, None)
     assert (found["roc_auc_macro"].value, found["roc_auc_macro"].n_labels) == (1.0, 2)
     assert (found["map"].value, found["map"].n_labels) == (1.0, 3)
 
@@ -145,7 +154,7 @@ def test_one_constant_label_does_not_spoil_the_mean_roc_auc():
 def test_k_beyond_the_labels_is_all_of_them(k):
     values, scores, _ = random_problem(n_labels=20)
     few = Targets(values[:, :3]), scores[:, :3]
-    found, whole = measure(*few, None, k=k), measure(*few, None, k=3)
+    found, whole = compute_metrics(*few, None, k=k), compute_metrics(*few, None, k=3)
     assert found["precision_at_k"] == whole["precision_at_k"]
     assert found["ndcg_at_k"] == whole["ndcg_at_k"]
     assert found["precision_at_k"].value == pytest.approx(
@@ -155,17 +164,17 @@ def test_k_beyond_the_labels_is_all_of_them(k):
 
 def test_one_error_is_what_precision_at_1_leaves():
     values, scores, _ = random_problem()
-    found = measure(Targets(values), np.round(scores, 1), None, k=1)
+    found = compute_metrics(Targets(values), np.round(scores, 1), None, k=1)
     assert found["one_error"].value == pytest.approx(1 - found["precision_at_k"].value)
 
 
 def test_work_in_blocks_gives_the_same(monkeypatch):
     values, scores, decisions = random_problem()
     targets = Targets(values, np.random.default_rng(1).random(values.shape) < 0.9)
-    whole = measure(targets, scores, decisions)
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 1000)
-    parts = measure(targets, scores, decisions)
-    for name in MEASURES:
+    whole = compute_metrics(targets, scores, decisions)
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 1000)
+    parts = compute_metrics(targets, scores, decisions)
+    for name in METRICS:
         assert parts[name].value == pytest.approx(whole[name].value, rel=1e-12)
         assert parts[name].baseline == pytest.approx(whole[name].baseline, rel=1e-12)
 
@@ -173,17 +182,17 @@ def test_work_in_blocks_gives_the_same(monkeypatch):
 def test_names_choose_and_are_checked():
     values, scores, decisions = random_problem(n_labels=20)
     targets = Targets(values)
-    assert list(measure(targets, scores, decisions, names=["map", "f1_micro"])) == ["map", "f1_micro"]
-    assert all(MEASURES[name].needs == "scores" for name in measure(targets, scores, None))
+    assert list(compute_metrics(targets, scores, decisions, names=["map", "f1_micro"])) == ["map", "f1_micro"]
+    assert all(METRICS[name].needs == "scores" for name in compute_metrics(targets, scores, None))
     with pytest.raises(InputError, match="did you mean 'f1_macro'"):
-        measure(targets, scores, decisions, names=["f1_makro"])
+        compute_metrics(targets, scores, decisions, names=["f1_makro"])
     with pytest.raises(InputError, match="argument 'decisions'"):
-        measure(targets, scores, None, names=["f1_micro"])
+        compute_metrics(targets, scores, None, names=["f1_micro"])
     for k in (0, -1, 1.5, True):
         with pytest.raises(InputError, match="argument 'k'"):
-            measure(targets, scores, decisions, k=k)
+            compute_metrics(targets, scores, decisions, k=k)
     with pytest.raises(InputError, match="sigmoid"):
-        measure(targets, scores * 9 - 4, None)
+        compute_metrics(targets, scores * 9 - 4, None)
 
 
 def test_brier_and_log_loss_are_binary_per_entry():
@@ -214,14 +223,14 @@ def test_the_line_of_each_label():
     known[:, 5] = False
     space = LabelSpace(tuple(f"label {j}" for j in range(20)))
     limits = np.linspace(0, 1, 20)
-    found = measure_labels(space, Targets(values, known), scores, decisions, limits)
+    found = compute_label_metrics(space, Targets(values, known), scores, decisions, limits)
     assert found["label"] == list(space.names)
     np.testing.assert_array_equal(found["threshold"], limits)
     for j in set(range(20)) - {5}:
         y, d, s = (array[known[:, j], j].astype(float) for array in (values, decisions, scores))
         assert found["support"][j] == y.sum()
         assert found["n_known"][j] == len(y)
-        assert found["answered"][j] == d.sum()
+        assert found["predicted"][j] == d.sum()
         assert found["prevalence"][j] == pytest.approx(y.mean())
         assert found["brier"][j] == pytest.approx(((y - s) ** 2).mean())
         precision, recall, f1, _ = oracle.precision_recall_fscore_support(y, d, average="binary", zero_division=np.nan)
@@ -236,13 +245,13 @@ def test_the_line_of_each_label():
     np.testing.assert_allclose(found["roc_auc"][others], areas, rtol=1e-12)
     for name in ("prevalence", "precision", "recall", "f1", "average_precision", "roc_auc", "brier"):
         assert np.isnan(found[name][5]), name
-    assert np.isnan(measure_labels(space, Targets(values), scores, decisions)["threshold"]).all()
+    assert np.isnan(compute_label_metrics(space, Targets(values), scores, decisions)["threshold"]).all()
     with pytest.raises(InputError, match="thresholds"):
-        measure_labels(space, Targets(values), scores, decisions, limits[:-1])
+        compute_label_metrics(space, Targets(values), scores, decisions, limits[:-1])
     with pytest.raises(InputError, match="thresholds"):
-        measure_labels(space, Targets(values), scores, decisions, limits + 0.5)
+        compute_label_metrics(space, Targets(values), scores, decisions, limits + 0.5)
     with pytest.raises(InputError, match="space"):
-        measure_labels(LabelSpace(("a", "b")), Targets(values), scores, decisions, limits)
+        compute_label_metrics(LabelSpace(("a", "b")), Targets(values), scores, decisions, limits)
 
 
 @pytest.mark.slow
@@ -251,5 +260,5 @@ def test_twenty_thousand_rows_with_a_thousand_labels_take_seconds():
     values = rng.random((20_000, 1000)) < 0.02
     scores = ((rng.random(values.shape, dtype=np.float32) + 0.3 * values) / 1.3).astype(np.float32)
     start = time.process_time()
-    measure(Targets(values), scores, scores >= 0.5)
+    compute_metrics(Targets(values), scores, scores >= 0.5)
     assert time.process_time() - start < 20

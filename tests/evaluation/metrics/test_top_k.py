@@ -11,7 +11,15 @@ from sklearn.metrics import ndcg_score
 
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import Top, label_propensities, measure, measure_top, merge_top, score, top_k
+from manyhot.evaluation.metrics import (
+    TopK,
+    compute_metrics,
+    compute_top_k_metrics,
+    label_propensities,
+    merge_top_k,
+    score,
+    top_k,
+)
 from tests.reference import topk as slow
 
 NAMES = ("precision", "recall", "ndcg", "psp", "psndcg")
@@ -37,7 +45,7 @@ def test_it_is_what_the_definitions_say(problem):
     values, known, top, propensities, count_empty = problem
     ks = range(1, top.shape[1] + 1)
     unknown = None if known.all() else sp.csr_matrix(~known)
-    found = measure_top(sp.csr_matrix(values), top, ks, propensities, unknown, count_empty)
+    found = compute_top_k_metrics(sp.csr_matrix(values), top, ks, propensities, unknown, count_empty)
     assert list(found) == [f"{name}_at_{k}" for name in NAMES for k in ks]
     frequent = [slow.most_frequent(values, known, top.shape[1])] * len(values)
     rows = known.any(axis=1) if count_empty else (values & known).any(axis=1)
@@ -64,14 +72,14 @@ def test_scikit_learn_and_the_dense_measures_agree():
     values, known, scores = many_rows()
     top = top_k(scores, 20)
     some = values.any(axis=1)
-    found = measure_top(values, top, [1, 5], count_empty=False)
+    found = compute_top_k_metrics(values, top, [1, 5], count_empty=False)
     assert found["ndcg_at_5"].value == pytest.approx(ndcg_score(values[some].astype(int), scores[some], k=5), rel=1e-12)
-    every_row = measure_top(values, top, [5])["ndcg_at_5"]  # scikit-learn counts empty rows 0 too
+    every_row = compute_top_k_metrics(values, top, [5])["ndcg_at_5"]  # scikit-learn counts empty rows 0 too
     assert every_row.value == pytest.approx(ndcg_score(values.astype(int), scores, k=5), rel=1e-12)
-    masked = measure_top(values, top, [1, 5], unknown=~known, count_empty=False)
+    masked = compute_top_k_metrics(values, top, [1, 5], unknown=~known, count_empty=False)
     for k in (1, 5):
         for mine, targets in ((found, Targets(values)), (masked, Targets(values, known))):
-            for name, other in measure(targets, scores, None, k, ["precision_at_k", "ndcg_at_k"]).items():
+            for name, other in compute_metrics(targets, scores, None, k, ["precision_at_k", "ndcg_at_k"]).items():
                 one = mine[name.replace("_k", f"_{k}")]
                 assert one.value == pytest.approx(other.value, rel=1e-12)
                 assert (one.n_samples, one.n_labels) == (other.n_samples, other.n_labels)
@@ -80,9 +88,9 @@ def test_scikit_learn_and_the_dense_measures_agree():
 def test_the_size_of_a_block_changes_nothing(monkeypatch):
     values, known, scores = many_rows()
     top, propensities = top_k(scores, 20), label_propensities(values)
-    whole = measure_top(values, top, [1, 5], propensities, ~known)
-    monkeypatch.setattr(score, "ENTRIES_AT_ONCE", 64)
-    again = measure_top(values, top, [1, 5], propensities, ~known)
+    whole = compute_top_k_metrics(values, top, [1, 5], propensities, ~known)
+    monkeypatch.setattr(score, "MAX_BLOCK_ENTRIES", 64)
+    again = compute_top_k_metrics(values, top, [1, 5], propensities, ~known)
     assert [one.value for one in again.values()] == pytest.approx([one.value for one in whole.values()], rel=1e-12)
     assert [one.baseline for one in again.values()] == pytest.approx([one.baseline for one in whole.values()])
     assert (top_k(scores, 20).labels == top.labels).all()
@@ -91,7 +99,7 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
 def test_propensity_scored_precision_by_hand():
     targets = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0]], dtype=np.uint8)
     top = np.array([[0, 1], [3, 2], [1, 0]])
-    found = measure_top(targets, top, (1, 2), propensities=np.array([0.5, 0.25, 0.2, 1.0]))
+    found = compute_top_k_metrics(targets, top, (1, 2), propensities=np.array([0.5, 0.25, 0.2, 1.0]))
     # weights 2, 4, 5, 1; hits: 0 in row 1, 3 in row 2; the best first answers are 2 and 1
     assert found["psp_at_1"].value == pytest.approx((2 + 1) / (5 + 4))
     assert found["psp_at_2"].value == pytest.approx((2 + 1) / (5 + 2 + 4 + 1))
@@ -99,8 +107,8 @@ def test_propensity_scored_precision_by_hand():
     assert found["psndcg_at_2"].value == pytest.approx((2 + 1) / (5 + 2 * near + 4 + 1 * near))
     assert found["psp_at_1"].n_samples == 2
     assert (found["precision_at_1"].value, found["precision_at_1"].n_samples) == (pytest.approx(2 / 3), 3)
-    assert measure_top(targets, top, (1,), count_empty=False)["precision_at_1"].value == 1.0
-    best = measure_top(targets, np.array([[2, 0], [1, 3], [0, 1]]), (1, 2), np.array([0.5, 0.25, 0.2, 1.0]))
+    assert compute_top_k_metrics(targets, top, (1,), count_empty=False)["precision_at_1"].value == 1.0
+    best = compute_top_k_metrics(targets, np.array([[2, 0], [1, 3], [0, 1]]), (1, 2), np.array([0.5, 0.25, 0.2, 1.0]))
     assert best["psp_at_1"].value == best["psp_at_2"].value == best["psndcg_at_2"].value == 1.0
 
 
@@ -122,7 +130,7 @@ def test_propensities_are_those_of_the_paper():
 def test_every_form_of_targets_says_the_same():
     values, known, scores = many_rows(40, 12)
     top = top_k(scores, 6)
-    expected = measure_top(values, top, unknown=~known)
+    expected = compute_top_k_metrics(values, top, unknown=~known)
     label, counts = np.nonzero(values)[1], values.sum(axis=1)
     starts = np.concatenate([[0], np.cumsum(counts)])
     twice = sp.csr_matrix((np.ones(2 * len(label)), np.repeat(label, 2), 2 * starts), values.shape)
@@ -139,14 +147,14 @@ def test_every_form_of_targets_says_the_same():
         zeros,
         unsorted,
     ):
-        assert measure_top(form, top.labels.astype(np.int32), unknown=sp.coo_array(~known)) == expected
+        assert compute_top_k_metrics(form, top.labels.astype(np.int32), unknown=sp.coo_array(~known)) == expected
     assert (unsorted.indices == kept).all()  # nothing that was handed in is changed
     assert zeros.nnz == values.size
 
 
 def test_an_answer_where_nothing_is_known_makes_room_for_the_next():
     targets, unknown = sp.csr_matrix([[0, 1, 1, 0]]), sp.csr_matrix([[1, 0, 1, 0]])
-    found = measure_top(targets, np.array([[0, 2, 1]]), (1, 2, 3), unknown=unknown)
+    found = compute_top_k_metrics(targets, np.array([[0, 2, 1]]), (1, 2, 3), unknown=unknown)
     assert [found[f"precision_at_{k}"].value for k in (1, 2, 3)] == [1.0, 0.5, 0.5]  # two labels are known
     assert [found[f"recall_at_{k}"].value for k in (1, 2)] == [1.0, 1.0]
     assert (found["precision_at_1"].n_samples, found["precision_at_1"].n_labels) == (1, 2)
@@ -154,10 +162,10 @@ def test_an_answer_where_nothing_is_known_makes_room_for_the_next():
 
 def test_nothing_to_score_is_nan():
     for targets, unknown in ((np.zeros((0, 3), bool), None), (np.ones((2, 3), bool), np.ones((2, 3), bool))):
-        found = measure_top(targets, np.tile([[2, 1]], (len(targets), 1)), (1,), np.ones(3), unknown)
+        found = compute_top_k_metrics(targets, np.tile([[2, 1]], (len(targets), 1)), (1,), np.ones(3), unknown)
         assert all(math.isnan(one.value) for one in found.values())
         assert {(one.n_labels, one.n_samples, one.baseline) for one in found.values()} == {(0, 0, None)}
-    empty = measure_top(np.zeros((2, 3), bool), np.array([[0], [1]]), (1,), np.ones(3))
+    empty = compute_top_k_metrics(np.zeros((2, 3), bool), np.array([[0], [1]]), (1,), np.ones(3))
     assert (empty["precision_at_1"].value, empty["precision_at_1"].n_samples) == (0.0, 2)
     assert math.isnan(empty["psp_at_1"].value)
 
@@ -176,7 +184,7 @@ def test_the_top_is_that_of_a_full_sort_and_of_merged_blocks(n, n_labels, k, see
     rng.shuffle(blocks)
     merged = blocks[0]
     for block in blocks[1:]:
-        merged = merge_top(merged, block, k)
+        merged = merge_top_k(merged, block, k)
     assert (merged.labels == top.labels).all()
     assert (merged.scores == top.scores).all()
 
@@ -198,7 +206,7 @@ def test_memory_goes_with_the_positives_and_not_with_the_labels():
     propensities = label_propensities(targets)
     tracemalloc.start()
     try:
-        found = measure_top(targets, top, propensities=propensities, unknown=unknown)
+        found = compute_top_k_metrics(targets, top, propensities=propensities, unknown=unknown)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -235,8 +243,8 @@ GOOD = {"targets": np.eye(4, 6, dtype=bool), "top": np.tile(np.arange(5), (4, 1)
         ({"top": GOOD["top"] + np.array([[0], [2], [0], [0]])}, "row 2, argument 'top': got a label outside"),
         ({"top": GOOD["top"] - 2}, "row 1, argument 'top': got a label outside"),
         ({"top": GOOD["top"] // 2}, "row 1, argument 'top': got a label twice"),
-        ({"top": Top(GOOD["top"], np.zeros((4, 4)))}, r"argument 'top': got scores of shape \(4, 4\)"),
-        ({"top": Top(GOOD["top"], GOOD["top"] / 5)}, "row 1, argument 'top': got scores that are not best first"),
+        ({"top": TopK(GOOD["top"], np.zeros((4, 4)))}, r"argument 'top': got scores of shape \(4, 4\)"),
+        ({"top": TopK(GOOD["top"], GOOD["top"] / 5)}, "row 1, argument 'top': got scores that are not best first"),
         ({"targets": np.zeros(4, bool)}, r"argument 'targets': got shape \(4,\)"),
         ({"targets": np.zeros((4, 6))}, "argument 'targets': got float64"),
         ({"targets": np.full((4, 6), 2)}, "argument 'targets': got a value that is neither"),
@@ -249,9 +257,9 @@ GOOD = {"targets": np.eye(4, 6, dtype=bool), "top": np.tile(np.arange(5), (4, 1)
     ],
 )
 def test_what_is_wrong_is_named(changed, message):
-    measure_top(**GOOD)
+    compute_top_k_metrics(**GOOD)
     with pytest.raises(InputError, match=message):
-        measure_top(**(GOOD | changed))
+        compute_top_k_metrics(**(GOOD | changed))
 
 
 def test_a_top_that_cannot_be_made_says_why():
@@ -269,8 +277,8 @@ def test_a_top_that_cannot_be_made_says_why():
         top_k(scores, 1)
     top = top_k(scores[[0, 2]], 2)
     with pytest.raises(InputError, match="argument 'b': got 1 rows"):
-        merge_top(top, top_k(scores[:1], 2), 2)
+        merge_top_k(top, top_k(scores[:1], 2), 2)
     with pytest.raises(InputError, match="argument 'a': got labels of shape"):
-        merge_top(Top(top.labels, top.scores[:, :1]), top, 2)
+        merge_top_k(TopK(top.labels, top.scores[:, :1]), top, 2)
     with pytest.raises(InputError, match="argument 'k'"):
-        merge_top(top, top, 0)
+        merge_top_k(top, top, 0)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.models.extreme.targets import extreme_targets, targets_for
+from manyhot.models.extreme.targets import align_extreme_targets, extreme_targets
 
 DENSE = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=bool)
 SETS = [["a", "c"], [], ["b"]]
@@ -74,7 +74,7 @@ def test_zeros_that_are_stored_and_entries_stored_twice():
         (pd.DataFrame(DENSE), "got a frame"),
         (["a", "b"], "got the text 'a'"),
         ([["a"], None], "row 2"),
-        ([[], []], "no row carries any label"),
+        ([[], []], "no row has any label"),
         ([], "no row"),
         ("abc", "expected a CSR matrix"),
         (7, "expected a CSR matrix"),
@@ -96,6 +96,6 @@ def test_names_that_do_not_fit():
     with pytest.raises(InputError, match="3 columns but 2 labels"):
         extreme_targets(sp.csr_matrix(DENSE), ["a", "b"])
     with pytest.raises(InputError, match=r"'bleu' is not among the labels; did you mean"):
-        targets_for([["bleu"]], LabelSpace(("red", "blue")))
+        align_extreme_targets([["bleu"]], LabelSpace(("red", "blue")))
     with pytest.raises(InputError, match="3 columns but 2"):
-        targets_for(sp.csr_matrix(DENSE), LabelSpace(("a", "b")))
+        align_extreme_targets(sp.csr_matrix(DENSE), LabelSpace(("a", "b")))

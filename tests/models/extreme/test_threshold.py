@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from manyhot.evaluation.metrics import Top
-from manyhot.models.extreme.threshold import Counts, best_threshold, counts_at, hits, honest_counts
+from manyhot.evaluation.metrics import TopK
+from manyhot.models.extreme.threshold import Counts, best_threshold, counts_at, cross_fitted_counts, hits
 
 
 def tried(scores, is_right, n_positives) -> float:
@@ -34,7 +34,7 @@ def test_where_nothing_holds_nothing_is_answered():
 
 def test_hits_and_counts():
     targets = sp.csr_matrix([[1, 0, 1], [0, 0, 0]]) > 0
-    top = Top(np.array([[2, 1], [0, 1]]), np.array([[0.9, 0.5], [0.6, 0.1]]))
+    top = TopK(np.array([[2, 1], [0, 1]]), np.array([[0.9, 0.5], [0.6, 0.1]]))
     found = hits(sp.csr_matrix(targets), top)
     assert found.tolist() == [[True, False], [False, False]]
     assert counts_at(0.6, top.scores, found, 2) == Counts(2, 1, 2)
@@ -43,5 +43,5 @@ def test_hits_and_counts():
 def test_a_threshold_is_measured_on_rows_that_did_not_choose_it():
     # the even rows' best threshold is worthless on the odd rows and the other way round
     targets = sp.csr_matrix(np.array([[1, 0], [0, 1]] * 10) > 0)
-    top = Top(np.tile([[0, 1]], (20, 1)), np.tile([[0.9, 0.2]], (20, 1)))
-    assert honest_counts(targets, top) == Counts(10 + 20, 0 + 10, 20)
+    top = TopK(np.tile([[0, 1]], (20, 1)), np.tile([[0.9, 0.2]], (20, 1)))
+    assert cross_fitted_counts(targets, top) == Counts(10 + 20, 0 + 10, 20)

@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score
 
 from manyhot.data.targets import Targets
 from manyhot.models.segmentation import ConfusionCounts
-from manyhot.models.segmentation.confusion_counts import BINS, bin_of
+from manyhot.models.segmentation.confusion_counts import BINS, bin_indices
 from tests.fixtures.scenes import slow_measures
 
 
@@ -33,9 +33,9 @@ def together(images) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_counts_are_those_of_all_known_pixels(images):
     tally = ConfusionCounts(3)
     for scores, targets in images:
-        tally.add_answers(scores > 0.5, targets)
+        tally.add_predictions(scores > 0.5, targets)
     scores, values, known = together(images)
-    measured = tally.measures()
+    measured = tally.metrics()
     for j in range(3):
         truth = slow_measures(scores[:, j] > 0.5, values[:, j], known[:, j])
         for name, value in truth.items():
@@ -50,7 +50,7 @@ def test_average_precision_is_that_of_the_scores_but_for_ties_within_a_bin(image
     scores, values, known = together(images)
     found = tally.average_precision()
     for j in range(2):
-        truth = average_precision_score(values[known[:, j], j], bin_of(scores[known[:, j], j]))
+        truth = average_precision_score(values[known[:, j], j], bin_indices(scores[known[:, j], j]))
         assert found[j] == pytest.approx(truth, abs=1e-12)
         exact = average_precision_score(values[known[:, j], j], scores[known[:, j], j])
         assert found[j] == pytest.approx(exact, abs=5e-3)
@@ -59,7 +59,7 @@ def test_average_precision_is_that_of_the_scores_but_for_ties_within_a_bin(image
 
 def test_bins_keep_the_order_and_take_every_score():
     scores = np.array([0, 1e-12, 1e-4, 0.3, 0.5, 0.9, 1 - 1e-7, 1], dtype=np.float32)
-    places = bin_of(scores)
+    places = bin_indices(scores)
     assert (np.diff(places) >= 0).all()
     assert places[0] == 0
     assert places[-1] == BINS - 1
@@ -69,7 +69,7 @@ def test_bins_keep_the_order_and_take_every_score():
 def test_values_have_names_and_means(images):
     tally = ConfusionCounts(3)
     for scores, targets in images:
-        tally.add_answers(scores > 0.5, targets)
+        tally.add_predictions(scores > 0.5, targets)
         tally.add_scores(scores, targets)
     values = tally.to_values(("a", "b", "c"))
     assert [row["label"] for row in values["labels"]] == ["a", "b", "c"]

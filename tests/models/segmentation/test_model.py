@@ -9,18 +9,18 @@ from manyhot import MultiLabelClassifier, cross_validate, load
 from manyhot.config.training import TrainingConfig
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets
 from manyhot.data.splitting.folds import MemberRows
-from manyhot.data.target_input import pixel_targets_in_order
+from manyhot.data.target_input import align_pixel_targets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.models.segmentation import ImageSet
-from manyhot.models.segmentation.training import _held, _out_of_fold, pixel_report, prepare_pixels
+from manyhot.models.segmentation.training import _held_out_mask, _score_out_of_fold, pixel_report, prepare_pixels
 from tests.fixtures.scenes import LABELS, scenes, slow_measures
 
 SMALL = {
     "labels": LABELS,
-    "members": 2,
+    "n_members": 2,
     "epochs": 12,
-    "quiet": True,
+    "verbose": 0,
     "batch_size": 4,
     "dropout": 0.0,
     "learning_rate": 1e-2,
@@ -29,7 +29,7 @@ FILTERS = {"filters": [16, 24], "tile": 32}
 
 
 def model_of(**more) -> MultiLabelClassifier:
-    settings = {**SMALL, "image_settings": FILTERS, **more}
+    settings = {**SMALL, "image_params": FILTERS, **more}
     return MultiLabelClassifier(**settings)
 
 
@@ -46,7 +46,7 @@ def test_pixels_are_learned_saved_and_answered_alike(trained, tmp_path):
     assert scores.shape == answers.shape == Y.shape
     assert answers.dtype == np.int64
     assert model.model_.network.name == "unet"
-    assert model.report_.measures["own"]["f1_macro"]["value"] > 0.9
+    assert model.report_.metrics["decision"]["f1_macro"]["value"] > 0.9
     np.testing.assert_array_equal(answers, scores >= np.array(list(model.thresholds_.values())))
     model.save(tmp_path / "m.manyhot")
     loaded = load(tmp_path / "m.manyhot")
@@ -73,21 +73,21 @@ def test_what_is_said_of_pixels_is_that_of_all_out_of_fold_pixels():
     y = np.where(known, Y.astype(float), np.nan)
     model = model_of(epochs=6).fit(X, y).model_
     targets = as_pixel_targets(y, LABELS)[1]
-    plan = TrainingConfig(
-        **{name: getattr(model.plan, name) for name in ("members", "epochs", "batch_size", "image_settings")}
+    config = TrainingConfig(
+        **{name: getattr(model.config, name) for name in ("n_members", "epochs", "batch_size", "image_params")}
     )
-    fit, members = prepare_pixels(ImageSet(X), targets, model.labels, plan, np.ones(10))
-    held = _held(members, 10)
+    fit, members = prepare_pixels(ImageSet(X), targets, model.labels, config, np.ones(10))
+    held = _held_out_mask(members, 10)
     assert held.sum(axis=1).tolist() == [1] * 10
     raw = np.zeros(Y.shape, dtype=np.float32)
-    for row, scores in _out_of_fold(model, ImageSet(X), held):
+    for row, scores in _score_out_of_fold(model, ImageSet(X), held):
         raw[row] = scores
     for k in range(2):
         rows = np.flatnonzero(held[:, k])
         alone = model.scorer().scores({"image": X[rows][..., None]}, (k, k + 1)) if X.shape[1:] == model.tile else None
         if alone is not None:
             np.testing.assert_allclose(raw[rows], alone, atol=1e-6)
-    answers = np.stack([model.decided(model.calibrated(one)) for one in raw])
+    answers = np.stack([model.decide(model.calibrate(one)) for one in raw])
     section = model.report["pixels"]
     for j, row in enumerate(section["labels"]):
         truth = slow_measures(answers[..., j], Y[..., j], known[..., j])
@@ -98,7 +98,7 @@ def test_what_is_said_of_pixels_is_that_of_all_out_of_fold_pixels():
     assert section["mean_iou"] == pytest.approx(np.mean([row["iou"] for row in section["labels"]]))
     assert "drawn evenly" in model.report["notes"][-1]
     assert len(model.evidence.scores) == section["sampled"] == known.any(axis=-1).sum()
-    assert fit.base.targets.values.shape[1:3] == model.tile
+    assert fit.data.targets.values.shape[1:3] == model.tile
 
 
 @pytest.mark.slow
@@ -137,11 +137,11 @@ def test_equal_images_share_a_fold():
     targets = as_pixel_targets(Y)[1]
     space = as_pixel_targets(Y)[0]
     _, members = prepare_pixels(
-        ImageSet(X), targets, space, TrainingConfig(members=4, image_settings=FILTERS), np.ones(18)
+        ImageSet(X), targets, space, TrainingConfig(n_members=4, image_params=FILTERS), np.ones(18)
     )
     for member in members:
         assert isinstance(member, MemberRows)
-        assert set(member.held % 8).isdisjoint(member.train % 8)
+        assert set(member.held_out % 8).isdisjoint(member.train % 8)
 
 
 @pytest.mark.slow
@@ -160,19 +160,19 @@ def test_weights_and_frames_and_names():
 def test_thresholds_change_and_the_report_follows(trained, tmp_path):
     model, X, _ = trained
     model.save(tmp_path / "m.manyhot")
-    changed = load(tmp_path / "m.manyhot").decide_for("f1_micro")
+    changed = load(tmp_path / "m.manyhot").tune_thresholds("f1_micro")
     section = changed.report_.values["pixels"]
     assert section["from"] == "sample"
     assert "thresholds changed" in str(changed.report_)
     before = model.report_.values["pixels"]["labels"]
     assert [row["average_precision"] for row in section["labels"]] == [row["average_precision"] for row in before]
-    changed.set_threshold("left", 0.0)
+    changed.set_thresholds({"left": 0.0})
     assert changed.predict(X)[..., 1].all()
     assert changed.report_.values["pixels"]["labels"][1]["recall"] == 1
     changed.set_rules(implies=[("left", "square")])
     assert changed.predict(X)[..., 0].all()
     model.save(tmp_path / "bare.manyhot", evidence=False)
-    bare = load(tmp_path / "bare.manyhot").set_threshold("left", 0.9)
+    bare = load(tmp_path / "bare.manyhot").set_thresholds({"left": 0.9})
     assert bare.report_.values["pixels"]["labels"][0]["iou"] is None
     assert bare.report_.values["pixels"]["labels"][0]["average_precision"] is not None
 
@@ -181,7 +181,7 @@ def test_thresholds_change_and_the_report_follows(trained, tmp_path):
 def test_new_images_are_measured(trained):
     model, _, _ = trained
     X, Y = scenes(5, seed=3)
-    values = pixel_report(model.model_, ImageSet(X), pixel_targets_in_order(X, Y, model.model_.labels))
+    values = pixel_report(model.model_, ImageSet(X), align_pixel_targets(X, Y, model.model_.labels))
     answers = model.predict(X).astype(bool)
     for j, row in enumerate(values["pixels"]["labels"]):
         truth = slow_measures(answers[..., j], Y[..., j], np.ones_like(Y[..., j]))
@@ -192,7 +192,7 @@ def test_new_images_are_measured(trained):
 @pytest.mark.slow
 def test_early_stopping_and_one_member():
     X, Y = scenes(16)
-    model = model_of(members=1, epochs=4, early_stopping=True, patience=1).fit(X, Y)
+    model = model_of(n_members=1, epochs=4, early_stopping=True, patience=1).fit(X, Y)
     assert model.report_.values["scores"]["from"] == "held_out"
     assert 0 < model.report_.values["pixels"]["images"] < 16
 
@@ -201,9 +201,9 @@ def test_early_stopping_and_one_member():
     ("more", "words"),
     [
         ({"network": "resnet"}, "gives no labels of pixels"),
-        ({"image_settings": {"size": 64}}, "keep their size"),
-        ({"image_settings": {"tile": 36}}, "multiple of 16"),
-        ({"encode": "none"}, "leave encode away"),
+        ({"image_params": {"size": 64}}, "keep their size"),
+        ({"image_params": {"tile": 36}}, "multiple of 16"),
+        ({"preprocessing": "none"}, "leave preprocessing away"),
         ({"head": "softmax", "loss": "categorical_crossentropy"}, "softmax"),
         ({"labels": ["a"]}, "labels"),
     ],
@@ -211,7 +211,7 @@ def test_early_stopping_and_one_member():
 def test_settings_that_do_not_go_with_pixels_are_refused(more, words):
     X, Y = scenes(6)
     with pytest.raises(InputError, match=words):
-        model_of(**{"image_settings": None, **more}).fit(X, Y)
+        model_of(**{"image_params": None, **more}).fit(X, Y)
 
 
 def test_what_does_not_fit_is_refused():
@@ -241,7 +241,7 @@ def test_what_pixels_cannot_do_is_refused(trained):
         lambda: model.add_labels(X, Y, labels=["a", "b"]),
         lambda: model.guarantee(X, Y, miss_rate=0.1),
         lambda: model.explain(X[:1]),
-        lambda: model.suspicious_labels(),
+        lambda: model.find_label_errors(),
         lambda: model.predict_labels(X),
     ]
     for job in jobs:
@@ -257,8 +257,8 @@ def test_a_page_is_made_of_the_pixels_that_training_kept(trained, tmp_path):
     page = model.report_.to_html(tmp_path / "report.html")
     evidence = model.model_.evidence
     assert page["report"]["data"]["rows"] == len(evidence.ids)
-    figures = {figure["name"]: figure["own"]["value"] for figure in page["measures"]}
-    assert figures["f1_micro"] == model.report_.measures["own"]["f1_micro"]["value"]
-    assert "pixels" in page["rows"]["audit_note"]
-    assert page["rows"]["suspicious"] == []
+    figures = {figure["name"]: figure["decision"]["value"] for figure in page["metrics"]}
+    assert figures["f1_micro"] == model.report_.metrics["decision"]["f1_micro"]["value"]
+    assert "pixels" in page["rows"]["label_errors_note"]
+    assert page["rows"]["label_errors"] == []
     assert f"mean IoU {model.report_.values['pixels']['mean_iou']:.3f}" in (tmp_path / "report.html").read_text()

@@ -5,7 +5,7 @@ import numpy as np
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
 from manyhot.models.segmentation import sample_pixels
-from manyhot.models.segmentation.pixel_sample import drawn_targets
+from manyhot.models.segmentation.pixel_sample import gather_targets
 
 
 def made(seed: int = 0) -> PixelTargets:
@@ -29,7 +29,7 @@ def test_pixels_are_drawn_evenly_from_what_is_known():
         assert abs(counts[k] - share * n_known[k]) <= 1
     assert counts[3] >= 1
     for k in np.unique(drawn.rows):
-        here = drawn.of(k)
+        here = drawn.places_in(k)
         assert (np.diff(here) > 0).all()
         assert targets.images[k].known_mask().any(axis=2).ravel()[here].all()
 
@@ -45,7 +45,7 @@ def test_all_are_taken_where_there_are_few():
     targets, wanted = made(), np.ones(4, dtype=bool)
     drawn = sample_pixels(targets, wanted, 0)
     assert len(drawn.places) == sum(int(one.known_mask().any(axis=2).sum()) for one in targets.images)
-    rows = drawn_targets(targets, drawn)
+    rows = gather_targets(targets, drawn)
     assert rows.support().tolist() == targets.support().tolist()
     assert rows.n_known().tolist() == targets.n_known().tolist()
 

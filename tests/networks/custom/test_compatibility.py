@@ -8,7 +8,7 @@ from manyhot.backend import keras
 from manyhot.errors import InputError
 
 L = keras.layers
-QUICK = {"members": 2, "epochs": 2, "batch_size": 16, "quiet": True}
+QUICK = {"n_members": 2, "epochs": 2, "batch_size": 16, "verbose": 0}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_rows_of_any_shape(shape, layers, tmp_path):
     scores = clf.predict_proba(X)
     clf.save(tmp_path / "own.manyhot")
     np.testing.assert_array_equal(load(tmp_path / "own.manyhot").predict_proba(X), scores)
-    assert cross_validate(model, X, Y, folds=2, repeats=1, epochs=1, batch_size=16, quiet=True).is_tested.all()
+    assert cross_validate(model, X, Y, n_splits=2, n_repeats=1, epochs=1, batch_size=16, verbose=0).is_tested.all()
 
 
 @pytest.mark.slow
@@ -113,7 +113,7 @@ def excluded():
 class OwnStep(keras.Sequential):
     """Trains in its own way."""
 
-    def train_step(self, *given):
+    def train_step(self, *args):
         raise AssertionError("not called")
 
 
@@ -125,8 +125,8 @@ def hidden_norm():
     return ended(L.Reshape((5, 1)), L.TimeDistributed(L.BatchNormalization()), L.Flatten())
 
 
-def ten_times(truth, answer):
-    return 10 * keras.losses.binary_crossentropy(truth, answer)
+def ten_times(truth, prediction):
+    return 10 * keras.losses.binary_crossentropy(truth, prediction)
 
 
 def logits(loss):

@@ -7,7 +7,7 @@ import pytest
 
 from manyhot import MultiLabelClassifier, load
 from manyhot.backend import jax, keras
-from manyhot.errors import BundleError, InputError, TrainingError
+from manyhot.errors import BundleError, InputError, ManyhotWarning, TrainingError
 from manyhot.networks import from_keras
 
 L = keras.layers
@@ -90,8 +90,8 @@ def test_it_trains_saves_loads_and_predicts_the_same(make, rows, tmp_path):
     X = inputs_for(make, X)
     model = make()
     before = [np.array(weight) for weight in model.get_weights()]
-    clf = MultiLabelClassifier(network=model, members=3, epochs=50, batch_size=32, quiet=True).fit(X, Y)
-    assert clf.report_.measures["half"]["roc_auc_macro"]["value"] > 0.7
+    clf = MultiLabelClassifier(network=model, n_members=3, epochs=50, batch_size=32, verbose=0).fit(X, Y)
+    assert clf.report_.metrics["fixed"]["roc_auc_macro"]["value"] > 0.7
     assert model.get_weights() == [] or all(map(np.array_equal, before, model.get_weights()))
     scores = clf.predict_proba(X)
     clf.save(tmp_path / "own.manyhot")
@@ -99,14 +99,14 @@ def test_it_trains_saves_loads_and_predicts_the_same(make, rows, tmp_path):
     again = load(tmp_path / "own.manyhot", custom_objects=custom)
     np.testing.assert_array_equal(again.predict_proba(X), scores)
     assert again.thresholds_ == clf.thresholds_
-    refitted = again.set_params(quiet=True).fit(X, Y)
+    refitted = again.set_params(verbose=0).fit(X, Y)
     np.testing.assert_array_equal(refitted.predict_proba(X), scores)
 
 
 @pytest.mark.slow
 def test_a_custom_class_is_refused_without_it(rows, tmp_path):
     X, Y = rows
-    settings = {"members": 2, "epochs": 1, "batch_size": 32, "quiet": True}
+    settings = {"n_members": 2, "epochs": 1, "batch_size": 32, "verbose": 0}
     MultiLabelClassifier(network=Subclassed(4), **settings).fit(X, Y).save(tmp_path / "own.manyhot")
     with pytest.raises(BundleError, match=r"'Subclassed'.*custom_objects"):
         load(tmp_path / "own.manyhot")
@@ -115,14 +115,14 @@ def test_a_custom_class_is_refused_without_it(rows, tmp_path):
 @pytest.mark.slow
 def test_a_function_makes_the_model(rows):
     X, Y = rows
-    asked = []
+    calls = []
 
     def build(input_shape, n_labels):
-        asked.append((input_shape, n_labels))
+        calls.append((input_shape, n_labels))
         return keras.Sequential([L.Input(input_shape), L.Dense(n_labels, activation="sigmoid")])
 
-    clf = MultiLabelClassifier(network=build, members=2, epochs=2, batch_size=32, quiet=True).fit(X, Y)
-    assert asked == [((6,), 3)]
+    clf = MultiLabelClassifier(network=build, n_members=2, epochs=2, batch_size=32, verbose=0).fit(X, Y)
+    assert calls == [((6,), 3)]
     assert clf.predict_proba(X).shape == (230, 3)
 
 
@@ -134,21 +134,21 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     from manyhot.config.runtime import RuntimeConfig
     from manyhot.config.training import TrainingConfig
     from manyhot.models.network_spec import NetworkSpec
-    from manyhot.networks import Start
+    from manyhot.networks import MemberInitializer
 
     rate = keras.optimizers.schedules.InverseTimeDecay(0.05, decay_steps=1, decay_rate=1e-2)
     model = keras.Sequential([L.Input((6,)), L.Dense(8, activation="relu"), L.Dense(3, activation="sigmoid")])
     model.compile(loss="binary_crossentropy", optimizer=keras.optimizers.SGD(rate, momentum=0.9, nesterov=True))
     own = from_keras(model, {"features": (6,)}, 3)
-    spec = NetworkSpec("own", {}, {"features": (6,)}, 3, "float32", own)
-    start = own.build(Start(5))
+    spec = NetworkSpec("custom", {}, {"features": (6,)}, 3, "float32", own)
+    start = own.build(MemberInitializer(5))
     model.set_weights([np.asarray(v.value) for v in start.trainable_variables])
     model.fit(X, Y, batch_size=230, epochs=7, shuffle=False, verbose=0)
     data = engine.lay_out({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
     nothing = np.zeros(0, dtype=np.int64)
-    parts = engine.Parts([np.arange(230)], [nothing], [nothing])
-    plan = TrainingConfig(network="own", epochs=7, optimizer="own", prior_bias=False)
-    trained = engine.train(spec.networks(1, lambda k: Start(5)), data, parts, plan, RuntimeConfig(), 230)
+    parts = engine.MemberSplits([np.arange(230)], [nothing], [nothing])
+    config = TrainingConfig(network="custom", epochs=7, optimizer="compiled", prior_bias=False)
+    trained = engine.train(spec.networks(1, lambda k: MemberInitializer(5)), data, parts, config, RuntimeConfig(), 230)
     for ours, theirs in zip(trained.weights.trainable, model.get_weights(), strict=True):
         np.testing.assert_allclose(ours[0], theirs, atol=2e-6)
 
@@ -160,10 +160,10 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     from manyhot import engine
     from manyhot.config.runtime import RuntimeConfig
     from manyhot.config.training import TrainingConfig
-    from manyhot.engine.epoch_loop import _shuffled
+    from manyhot.engine.epoch_loop import _shuffle
     from manyhot.engine.state import Rows
     from manyhot.models.network_spec import NetworkSpec
-    from manyhot.networks import Start
+    from manyhot.networks import MemberInitializer
 
     def build():
         model = keras.Sequential(
@@ -174,13 +174,13 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
 
     model = build()
     own = from_keras(model, {"features": (6,)}, 3)
-    spec = NetworkSpec("own", {}, {"features": (6,)}, 3, "float32", own)
-    start = own.build(Start(5)).model.get_weights()
+    spec = NetworkSpec("custom", {}, {"features": (6,)}, 3, "float32", own)
+    start = own.build(MemberInitializer(5)).model.get_weights()
     model.set_weights(start)
     key = np.random.SeedSequence([0, 1, 0]).generate_state(2, np.uint32)
     padded = jax.numpy.asarray(np.concatenate([np.arange(230), np.zeros(256 - 230)]).astype(np.int32))
     for epoch in range(3):
-        order = np.asarray(_shuffled(jax.numpy.asarray(key), epoch, Rows(padded, np.int32(230), None, None, None), 0))[
+        order = np.asarray(_shuffle(jax.numpy.asarray(key), epoch, Rows(padded, np.int32(230), None, None, None), 0))[
             :230
         ]
         for first in range(0, 230, 64):
@@ -188,9 +188,9 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
             model.train_on_batch(X[chosen], Y[chosen])
     data = engine.lay_out({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
     nothing = np.zeros(0, dtype=np.int64)
-    parts = engine.Parts([np.arange(230)], [nothing], [nothing])
-    plan = TrainingConfig(network="own", epochs=3, optimizer="own", prior_bias=False)
-    trained = engine.train(spec.networks(1, lambda k: Start(5)), data, parts, plan, RuntimeConfig(), 64)
+    parts = engine.MemberSplits([np.arange(230)], [nothing], [nothing])
+    config = TrainingConfig(network="custom", epochs=3, optimizer="compiled", prior_bias=False)
+    trained = engine.train(spec.networks(1, lambda k: MemberInitializer(5)), data, parts, config, RuntimeConfig(), 64)
     theirs = [np.asarray(v.value) for v in model.trainable_variables]
     for ours, value in zip(trained.weights.trainable, theirs, strict=True):
         np.testing.assert_allclose(ours[0], value, atol=1e-5)
@@ -201,8 +201,8 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
 @pytest.mark.slow
 def test_members_differ_and_one_seed_gives_one_result(rows):
     X, Y = rows
-    settings = {"network": activation_last(), "members": 2, "epochs": 3, "batch_size": 32, "quiet": True}
-    first, again, other = (MultiLabelClassifier(**settings, seed=seed).fit(X, Y) for seed in (0, 0, 1))
+    settings = {"network": activation_last(), "n_members": 2, "epochs": 3, "batch_size": 32, "verbose": 0}
+    first, again, other = (MultiLabelClassifier(**settings, random_state=seed).fit(X, Y) for seed in (0, 0, 1))
     weights = first.model_.weights.trainable[0]
     assert not np.array_equal(weights[0], weights[1])
     np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
@@ -217,7 +217,7 @@ def test_the_users_draws_are_left_alone(rows):
     model = activation_last()
     random.seed(3)
     expected = random.Random(3).random()
-    MultiLabelClassifier(network=model, members=2, epochs=1, batch_size=64, quiet=True).fit(X, Y)
+    MultiLabelClassifier(network=model, n_members=2, epochs=1, batch_size=64, verbose=0).fit(X, Y)
     assert random.random() == expected
     assert keras.config.dtype_policy().name == "float32"
 
@@ -240,7 +240,7 @@ def test_softmax_is_refused_for_several_labels_with_the_reason(activation, loss,
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(3, activation=activation)])
     model.compile(loss=loss, optimizer="adam")
-    settings = {"network": model, "members": 2, "epochs": 2, "batch_size": 32, "quiet": True}
+    settings = {"network": model, "n_members": 2, "epochs": 2, "batch_size": 32, "verbose": 0}
     with pytest.raises(InputError) as refusal:
         MultiLabelClassifier(**settings).fit(X, Y)
     for words in (
@@ -262,13 +262,13 @@ def test_a_softmax_model_keeps_a_loss_that_is_named_or_refuses_it(rows):
     exclusive = np.eye(3, dtype=int)[X[:, :3].argmax(axis=1)]
     model = keras.Sequential([L.Input((6,)), L.Dense(3, activation="softmax")])
     model.compile(loss="categorical_crossentropy", optimizer="adam")
-    settings = {"network": model, "members": 2, "epochs": 1, "batch_size": 32, "quiet": True}
+    settings = {"network": model, "n_members": 2, "epochs": 1, "batch_size": 32, "verbose": 0}
     for loss in ("focal", "two_way"):
         with pytest.raises(InputError, match=rf"loss.*{loss} takes one sigmoid per label.*ends in a softmax"):
             MultiLabelClassifier(**settings, loss=loss).fit(X, exclusive)
     for loss, trained in (("auto", "categorical_crossentropy"), ("binary_crossentropy", "binary_crossentropy")):
-        plan = MultiLabelClassifier(**settings, loss=loss).fit(X, exclusive).model_.plan
-        assert (plan.head, plan.loss) == ("softmax", trained)
+        config = MultiLabelClassifier(**settings, loss=loss).fit(X, exclusive).model_.config
+        assert (config.head, config.loss) == ("softmax", trained)
     with pytest.raises(InputError, match="label_smoothing"):
         MultiLabelClassifier(**settings, label_smoothing=0.1).fit(X, exclusive)
 
@@ -279,16 +279,16 @@ def test_a_loss_that_is_named_counts_instead_of_the_compiled_one(activation, row
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(3, activation=activation)])
     model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=activation == "linear"), optimizer="adam")
-    settings = {"network": model, "members": 2, "epochs": 1, "batch_size": 32, "quiet": True}
+    settings = {"network": model, "n_members": 2, "epochs": 1, "batch_size": 32, "verbose": 0}
     for loss in ("binary_crossentropy", "focal"):
-        plan = MultiLabelClassifier(**settings, loss=loss).fit(X, Y).model_.plan
-        assert (plan.head, plan.loss) == ("sigmoid", loss)
+        config = MultiLabelClassifier(**settings, loss=loss).fit(X, Y).model_.config
+        assert (config.head, config.loss) == ("sigmoid", loss)
 
 
 @pytest.mark.slow
 def test_softmax_travels_in_the_file(rows, tmp_path):
     X, Y = rows
-    settings = {"members": 2, "epochs": 2, "hidden": (8,), "head": "softmax", "quiet": True}
+    settings = {"n_members": 2, "epochs": 2, "hidden_layer_sizes": (8,), "head": "softmax", "verbose": 0}
     with pytest.raises(InputError, match="raising one label lowers all others"):
         MultiLabelClassifier(**settings).fit(X, Y)
     clf = MultiLabelClassifier(**settings, allow_softmax=True).fit(X, Y)
@@ -302,7 +302,7 @@ def test_softmax_travels_in_the_file(rows, tmp_path):
 def test_exclusive_labels_are_noticed(rows):
     X, _ = rows
     exclusive = np.eye(3, dtype=int)[X[:, :3].argmax(axis=1)]
-    clf = MultiLabelClassifier(members=2, epochs=1, hidden=(4,), quiet=True).fit(X, exclusive)
+    clf = MultiLabelClassifier(n_members=2, epochs=1, hidden_layer_sizes=(4,), verbose=0).fit(X, exclusive)
     assert "softmax" in str(clf.report_)
 
 
@@ -323,7 +323,7 @@ REFUSED = [
 def test_a_model_that_does_not_fit_is_refused(make, message, rows):
     X, Y = rows
     with pytest.raises(InputError, match=message):
-        MultiLabelClassifier(network=make(), members=2, epochs=1, batch_size=32, quiet=True).fit(X, Y)
+        MultiLabelClassifier(network=make(), n_members=2, epochs=1, batch_size=32, verbose=0).fit(X, Y)
 
 
 @pytest.mark.slow
@@ -331,33 +331,39 @@ def test_other_losses_and_idle_settings_are_refused(rows):
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(3, activation="sigmoid")])
     model.compile(loss="mse", optimizer="adam")
-    settings = {"members": 2, "epochs": 1, "batch_size": 32, "quiet": True}
+    settings = {"n_members": 2, "epochs": 1, "batch_size": 32, "verbose": 0}
     with pytest.raises(InputError, match=r"mse.*binary_crossentropy"):
         MultiLabelClassifier(network=model, **settings).fit(X, Y)
     with pytest.raises(InputError, match=r"learning_rate.*compiled model's optimizer"):
         MultiLabelClassifier(network=sequential(), learning_rate=0.1, **settings).fit(X, Y)
-    with pytest.raises(InputError, match="hidden"):
-        MultiLabelClassifier(network=sequential(), hidden=(3,), **settings).fit(X, Y)
+    with pytest.raises(InputError, match="hidden_layer_sizes"):
+        MultiLabelClassifier(network=sequential(), hidden_layer_sizes=(3,), **settings).fit(X, Y)
     with pytest.raises(InputError, match="expected the name of a network, a Keras model or a function"):
         MultiLabelClassifier(network=7, **settings).fit(X, Y)
     with pytest.raises(InputError, match="hand it over in Python"):
-        MultiLabelClassifier(network="own", **settings).fit(X, Y)
+        MultiLabelClassifier(network="custom", **settings).fit(X, Y)
     with pytest.raises(InputError, match="did you mean 'mlp'"):
         MultiLabelClassifier(network="mlpp", **settings).fit(X, Y)
-    with pytest.raises(InputError, match="encode='standard'"):
+    with pytest.raises(InputError, match="preprocessing='standard'"):
         MultiLabelClassifier(network=sequential(), **settings).fit(np.where(X > 2, np.nan, X), Y)
 
 
 @pytest.mark.slow
 def test_manyhots_habits_are_had_by_name(rows):
     X, Y = rows
-    settings = {"members": 2, "epochs": 30, "batch_size": 32, "quiet": True}
-    habits = {"encode": "standard", "prior_bias": True, "early_stopping": True, "patience": 2, "optimizer": "adamw"}
+    settings = {"n_members": 2, "epochs": 30, "batch_size": 32, "verbose": 0}
+    habits = {
+        "preprocessing": "standard",
+        "prior_bias": True,
+        "early_stopping": True,
+        "patience": 2,
+        "optimizer": "adamw",
+    }
     holed = np.where(X > 2, np.nan, X)
     model = lambda shape, n: keras.Sequential([L.Input(shape), L.Dense(n, activation="sigmoid")])  # noqa: E731
     clf = MultiLabelClassifier(network=model, **settings, **habits, learning_rate=0.1).fit(holed, Y)
     assert clf.model_.encoder.kind == "matrix"
-    assert clf.model_.plan.optimizer == "adamw"
+    assert clf.model_.config.optimizer == "adamw"
     assert clf.model_.evidence.best_epoch.max() < 30
 
 
@@ -367,20 +373,21 @@ def test_scikit_learn_clones_it(rows):
     from sklearn.model_selection import cross_val_score
 
     X, Y = rows
-    clf = MultiLabelClassifier(network=sequential(), members=2, epochs=2, batch_size=32, quiet=True, decide="half")
+    clf = MultiLabelClassifier(network=sequential(), n_members=2, epochs=2, batch_size=32, verbose=0, decision="fixed")
     assert len(cross_val_score(clone(clf), X, Y, cv=2)) == 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [sequential, batch_norm, subclassed])
-@pytest.mark.parametrize(("precision", "epochs", "tolerance"), [("float64", 20, 1e-8), ("float32", 3, 1e-4)])
-def test_members_together_equal_members_alone(make, precision, epochs, tolerance, rows):
+@pytest.mark.parametrize(("dtype", "epochs", "tolerance"), [("float64", 20, 1e-8), ("float32", 3, 1e-4)])
+def test_members_together_equal_members_alone(make, dtype, epochs, tolerance, rows):
     X, Y = rows
-    settings = {"members": 4, "epochs": epochs, "batch_size": 32, "precision": precision, "quiet": True}
+    settings = {"n_members": 4, "epochs": epochs, "batch_size": 32, "dtype": dtype, "verbose": 0}
     together, single = (
-        MultiLabelClassifier(network=make(), layout=layout, **settings).fit(X, Y) for layout in ("together", "single")
+        MultiLabelClassifier(network=make(), member_batching=layout, **settings).fit(X, Y)
+        for layout in ("together", "single")
     )
-    assert str(together.predict_proba(X).dtype) == precision
+    assert str(together.predict_proba(X).dtype) == dtype
     difference = np.abs(together.predict_proba(X) - single.predict_proba(X)).max()
     print(f"largest difference {difference:.1e}")
     assert difference < tolerance
@@ -416,8 +423,10 @@ class Untraceable(L.Layer):
 def test_a_layer_that_cannot_go_side_by_side_is_named_and_trained_one_after_another(rows):
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(4, activation="relu"), OneByOne(), L.Dense(3)])
-    clf = MultiLabelClassifier(network=model, members=4, epochs=2, batch_size=64, layout="together", quiet=True)
-    with pytest.warns(UserWarning, match=r"'OneByOne'.*one after another"):
+    clf = MultiLabelClassifier(
+        network=model, n_members=4, epochs=2, batch_size=64, member_batching="together", verbose=0
+    )
+    with pytest.warns(ManyhotWarning, match=r"'OneByOne'.*one after another"):
         clf.fit(X, Y)
     assert np.isfinite(clf.predict_proba(X)).all()
 
@@ -426,13 +435,13 @@ def test_a_layer_that_cannot_be_compiled_is_named(rows):
     X, Y = rows
     model = keras.Sequential([L.Input((6,)), L.Dense(4), Untraceable(), L.Dense(3)])
     with pytest.raises(TrainingError, match=r"'Untraceable'.*keras\.ops"):
-        MultiLabelClassifier(network=model, members=2, epochs=1, batch_size=64, quiet=True).fit(X, Y)
+        MultiLabelClassifier(network=model, n_members=2, epochs=1, batch_size=64, verbose=0).fit(X, Y)
 
 
 @pytest.mark.slow
 def test_it_trains_further(rows):
     X, Y = rows
-    clf = MultiLabelClassifier(network=batch_norm(), members=2, epochs=2, batch_size=32, quiet=True).fit(X, Y)
+    clf = MultiLabelClassifier(network=batch_norm(), n_members=2, epochs=2, batch_size=32, verbose=0).fit(X, Y)
     before = clf.predict_proba(X)
     after = clf.partial_fit(X, Y).predict_proba(X)
     assert 1e-4 < np.abs(after - before).max() < 0.5
@@ -443,7 +452,7 @@ def test_it_survives_pickling(rows):
     import pickle
 
     X, Y = rows
-    clf = MultiLabelClassifier(network=sequential(), members=2, epochs=1, batch_size=32, quiet=True).fit(X, Y)
+    clf = MultiLabelClassifier(network=sequential(), n_members=2, epochs=1, batch_size=32, verbose=0).fit(X, Y)
     again = pickle.loads(pickle.dumps(clf))
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
@@ -457,11 +466,11 @@ def test_frozen_and_adapted_layers_keep_their_weights(rows, tmp_path):
     model.layers[1].trainable = False
     model.compile(loss="binary_crossentropy", optimizer="adam")
     frozen = [np.array(weight) for weight in model.layers[1].get_weights()]
-    clf = MultiLabelClassifier(network=model, members=2, epochs=5, batch_size=32, quiet=True).fit(3 * X + 7, Y)
+    clf = MultiLabelClassifier(network=model, n_members=2, epochs=5, batch_size=32, verbose=0).fit(3 * X + 7, Y)
     assert [leaf.shape[1:] for leaf in clf.model_.weights.trainable] == [(5, 3), (3,)]
     for member in range(2):
-        for kept in frozen:
-            assert any(np.array_equal(leaf[member], kept) for leaf in clf.model_.weights.fixed)
+        for frozen_leaf in frozen:
+            assert any(np.array_equal(leaf[member], frozen_leaf) for leaf in clf.model_.weights.fixed)
     last = [np.asarray(leaf[0], np.float64) for leaf in clf.model_.weights.trainable]
     hidden = (3 * X + 7 - np.asarray(scale.mean)) / np.sqrt(np.asarray(scale.variance)) @ frozen[0] + frozen[1]
     by_hand = 1 / (1 + np.exp(-(hidden @ last[0] + last[1])))

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from manyhot.backend import jax, keras, precision
+from manyhot.backend import jax, keras, use_dtype
 from manyhot.networks import choose_layers
 from manyhot.networks.fast import layers as fast
 from tests.networks.fast.test_layers import assert_close, results
@@ -13,7 +13,7 @@ from tests.networks.fast.test_layers import assert_close, results
 L = keras.layers
 
 
-def drawn(seed: int, dtype: str) -> tuple[keras.Model, np.ndarray]:
+def random_model(seed: int, dtype: str) -> tuple[keras.Model, np.ndarray]:
     """A convolution with ReLU, and pooling, of shapes drawn."""
     draw = random.Random(seed)
     image, channels = (draw.randint(9, 14), draw.randint(9, 14)), draw.choice([1, 1, 2, 3])
@@ -43,8 +43,8 @@ def at_once(monkeypatch):
     """How often the two were done at once; wherever they can be, whatever the rule."""
     calls = []
     together = fast.pooled_convolution
-    monkeypatch.setattr(fast, "pools_at_once", lambda *_: True)
-    monkeypatch.setattr(fast, "pooled_convolution", lambda *given: calls.append(1) or together(*given))
+    monkeypatch.setattr(fast, "should_fuse_pooling", lambda *_: True)
+    monkeypatch.setattr(fast, "pooled_convolution", lambda *args: calls.append(1) or together(*args))
     return calls
 
 
@@ -54,8 +54,8 @@ def at_once(monkeypatch):
     [(seed, "float32", 1e-5) for seed in range(8)] + [(seed, "float64", 1e-12) for seed in (8, 9, 10)],
 )
 def test_the_same_numbers_and_gradients_as_keras(seed, dtype, tolerance, at_once):
-    with precision(dtype):
-        model, x = drawn(seed, dtype)
+    with use_dtype(dtype):
+        model, x = random_model(seed, dtype)
         wanted = results(model, x)
         got = results(choose_layers(model, True), x)
     assert at_once
@@ -124,4 +124,4 @@ def test_what_is_something_else_stays_apart(convolution, between, pooling, at_on
     ],
 )
 def test_the_rule(n_numbers, kernel, at_once):
-    assert fast.pools_at_once(n_numbers, kernel) is at_once
+    assert fast.should_fuse_pooling(n_numbers, kernel) is at_once

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from manyhot import MultiLabelClassifier, engine, load
-from manyhot.backend import jax, keras, precision
+from manyhot.backend import jax, keras, use_dtype
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.networks import Start, choose_layers, from_keras
+from manyhot.networks import MemberInitializer, choose_layers, from_keras
 from manyhot.networks.fast import convolution, dense, layers
 
 L = keras.layers
@@ -94,7 +94,7 @@ def test_a_layer_gives_what_keras_gives(kind, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seed"), list(itertools.product(KINDS, (4, 5))))
 def test_in_float64_too(kind, seed):
-    with precision("float64"):
+    with use_dtype("float64"):
         assert_same(*case(kind, seed, "float64"), 1e-12)
 
 
@@ -104,7 +104,9 @@ def test_in_float64_too(kind, seed):
 )
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_every_way_of_a_convolution_is_the_same(forward, of_kernel, of_image, padding, monkeypatch):
-    monkeypatch.setattr(layers, "conv_ways", lambda *_: convolution.ConvolutionKernels(forward, of_kernel, of_image))
+    monkeypatch.setattr(
+        layers, "choose_convolution_kernels", lambda *_: convolution.ConvolutionKernels(forward, of_kernel, of_image)
+    )
     for seed in range(3):
         settings = {"padding": padding, "strides": 1 + seed % 2, "dilation_rate": 2 if seed == 2 else 1}
         theirs, ours = L.Conv2D(4, (3, 2), **settings), layers.Conv2D(4, (3, 2), **settings)
@@ -148,8 +150,8 @@ def test_layers_are_exchanged_both_ways_and_nothing_else_changes():
     model = keras.Model(inputs, L.GlobalAveragePooling2D()(x))
     before, weights = model.get_config(), model.get_weights()
     choose_layers(model, True)
-    kinds = [type(layer) for layer in model.layers[1:]]
-    assert kinds == [Mine, layers.Conv2D, layers.MaxPooling2D, L.GlobalAveragePooling2D]
+    column_types = [type(layer) for layer in model.layers[1:]]
+    assert column_types == [Mine, layers.Conv2D, layers.MaxPooling2D, L.GlobalAveragePooling2D]
     assert [layer.get_config() for layer in model.layers] == [part["config"] for part in before["layers"]]
     assert all(map(np.array_equal, model.get_weights(), weights))
     choose_layers(model, False)
@@ -161,12 +163,12 @@ def test_a_model_of_ones_own_learns_the_same_with_and_without(tmp_path):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(120, 8, 8, 1)).astype(np.float32)
     Y = (X[:, :3, :3, 0].mean(axis=1) > 0).astype(int)
-    settings = {"members": 2, "epochs": 4, "batch_size": 16, "quiet": True}
+    settings = {"n_members": 2, "epochs": 4, "batch_size": 16, "verbose": 0}
     model = network()
     quick = MultiLabelClassifier(network=model, **settings).fit(X, Y)
     plain = MultiLabelClassifier(network=model, fast_layers=False, **settings).fit(X, Y)
     np.testing.assert_allclose(quick.predict_proba(X), plain.predict_proba(X), atol=1e-4)
-    described = [json.dumps(clf.model_.network.own.config) for clf in (quick, plain)]
+    described = [json.dumps(clf.model_.network.custom.config) for clf in (quick, plain)]
     assert described[0] == described[1]
     assert "manyhot" not in described[0]
     quick.save(tmp_path / "images.manyhot")
@@ -176,7 +178,7 @@ def test_a_model_of_ones_own_learns_the_same_with_and_without(tmp_path):
 @pytest.mark.slow
 def test_the_runtime_chooses_and_the_programs_differ():
     spec = NetworkSpec(
-        "own", {}, {"features": (8, 8, 1)}, 3, "float32", from_keras(network(), {"features": (8, 8, 1)}, 3)
+        "custom", {}, {"features": (8, 8, 1)}, 3, "float32", from_keras(network(), {"features": (8, 8, 1)}, 3)
     )
     networks = spec.networks(1)
     assert networks.with_layers(True).key != networks.with_layers(False).key
@@ -184,7 +186,7 @@ def test_the_runtime_chooses_and_the_programs_differ():
     for is_fast, kind in ((True, layers.Conv2D), (False, L.Conv2D)):
         scorer = engine.Scorer(networks, engine.Weights(weights, []), "float32", RuntimeConfig(fast_layers=is_fast))
         assert type(scorer.network.layers[0]) is kind
-    assert type(spec.own.build(Start(0)).layers[0]) is L.Conv2D
+    assert type(spec.custom.build(MemberInitializer(0)).layers[0]) is L.Conv2D
 
 
 def test_elsewhere_and_where_a_window_is_large_the_work_is_keras(monkeypatch):
@@ -213,7 +215,7 @@ def test_elsewhere_and_where_a_window_is_large_the_work_is_keras(monkeypatch):
     ],
 )
 def test_the_rule(n_pixels, kernel, ways):
-    assert layers.conv_ways(n_pixels, kernel) == ways
+    assert layers.choose_convolution_kernels(n_pixels, kernel) == ways
 
 
 @pytest.mark.parametrize("is_first", [True, False])

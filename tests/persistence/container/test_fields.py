@@ -21,8 +21,8 @@ def test_reader_takes_typed_fields():
     assert reader.boolean("network.on") is False
     assert reader.list_of_integers("network.widths", 1, 4) == [3, 4]
     assert reader.list_of_numbers("network.weights", 0, 1) == [1.0, 0.5]
-    assert not reader.has("gone.no")
-    assert not reader.has("network.absent")
+    assert "gone.no" not in reader
+    assert "network.absent" not in reader
     assert reader.list_of_text("labels", 2, is_unique=True) == ["a", "b"]
     layers = reader.records("layers", 2)
     assert layers[0].text("kind") == "dense"

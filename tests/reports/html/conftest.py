@@ -17,7 +17,7 @@ NAMES = (
     "-rf=$HOME `x`",
     "never",
 )
-SETTINGS = {"members": 2, "folds": 4, "epochs": 40, "hidden": (8,), "quiet": True}
+SETTINGS = {"n_members": 2, "n_folds": 4, "epochs": 40, "hidden_layer_sizes": (8,), "verbose": 0}
 
 
 def rows(n=240, seed=0):

@@ -4,13 +4,13 @@ import numpy as np
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.data_checks import examine
-from manyhot.evaluation.label_errors import suspicious_labels
+from manyhot.evaluation.data_checks import check_data
+from manyhot.evaluation.label_errors import find_label_errors
 from manyhot.evaluation.report import ReportContext, measure_report
 from manyhot.reports.html import PageInputs
 
 
-def given(names=("a", "b", "c", "never"), n=150, seed=0, share_known=0.9, **more):
+def make_page_inputs(names=("a", "b", "c", "never"), n=150, seed=0, share_known=0.9, **more):
     """What a page is made of, of made-up rows; some targets are unknown, and the last label never holds."""
     generator = np.random.default_rng(seed)
     values = generator.random((n, len(names))) < np.linspace(0.5, 0.1, len(names))
@@ -19,9 +19,9 @@ def given(names=("a", "b", "c", "never"), n=150, seed=0, share_known=0.9, **more
     scores[:3, 0], scores[3:6, 0], scores[6, 1] = 0.3, np.float32(0.25), 1.0
     targets = Targets(values, None if share_known == 1 else generator.random(values.shape) < share_known)
     space, thresholds = LabelSpace(tuple(names)), np.full(len(names), 0.437)
-    own = scores >= thresholds
+    decisions = scores >= thresholds
     ids = np.array([f"row {k}" for k in range(n)])
-    report = measure_report(space, targets, scores, own, scores >= 0.5, thresholds, ReportContext())
-    diagnosis = examine(None, targets, labels=space.names)
-    told = {"thresholds": thresholds, "suspicions": suspicious_labels(scores, targets, ids, space), **more}
-    return PageInputs(space, targets, scores, own, own, report, ids, diagnosis, "All of it.", **told)
+    report = measure_report(space, targets, scores, decisions, scores >= 0.5, thresholds, ReportContext())
+    data_checks = check_data(None, targets, labels=space.names)
+    settings = {"thresholds": thresholds, "label_errors": find_label_errors(scores, targets, ids, space), **more}
+    return PageInputs(space, targets, scores, decisions, decisions, report, ids, data_checks, "All of it.", **settings)

@@ -10,13 +10,13 @@ import pytest
 
 from manyhot import load
 from manyhot.cli import main
-from manyhot.decisions.policy import honest_scores
-from manyhot.evaluation.metrics import measure, measure_labels
+from manyhot.decisions.policy import cross_fitted_scores
+from manyhot.evaluation.metrics import compute_label_metrics, compute_metrics
 from manyhot.reports.html import measure_page
 from manyhot.reports.model_page import out_of_fold_page, write_page
 from tests.fixtures.browser import grave_faults, watched
 from tests.reports.html.conftest import NAMES
-from tests.reports.html.made_up import given
+from tests.reports.html.made_up import make_page_inputs
 
 pytestmark = pytest.mark.slow
 HARMLESS = ("file:", "data:", "blob:")
@@ -61,13 +61,13 @@ def column(page, key, is_number=True):
 
 def honest(made):
     model = made.classifier.model_
-    return honest_scores(model.plan, model.evidence.settled())
+    return cross_fitted_scores(model.config, model.evidence.unique_scores())
 
 
 def at(made, threshold):
     """Python's own figures of every label at a threshold."""
     scores, space = honest(made), made.classifier.model_.labels
-    return measure_labels(space, made.targets, scores, scores.astype(np.float64) >= threshold)
+    return compute_label_metrics(space, made.targets, scores, scores.astype(np.float64) >= threshold)
 
 
 def assert_same(page, made, label, threshold):
@@ -79,7 +79,7 @@ def assert_same(page, made, label, threshold):
         np.testing.assert_array_equal(shown(page, name), expected[name][j], err_msg=f"{name} at {threshold}")
         text = page.locator(f"#out-{name}").inner_text()
         assert text == ("–" if np.isnan(expected[name][j]) else f"{expected[name][j]:.3f}")
-    assert shown(page, "answered") == expected["answered"][j]
+    assert shown(page, "predicted") == expected["predicted"][j]
 
 
 def words_of(command):
@@ -133,10 +133,10 @@ def test_one_threshold_for_all_labels(page, made):
     page.locator("#threshold-all-number").fill("0.4")
     page.locator("#threshold-all-number").press("Enter")
     scores = honest(made)
-    expected = measure(made.targets, None, scores.astype(np.float64) >= 0.4)
+    expected = compute_metrics(made.targets, None, scores.astype(np.float64) >= 0.4)
     assert shown(page, "all-f1") == pytest.approx(expected["f1_micro"].value, rel=1e-12)
     assert shown(page, "all-macro") == pytest.approx(expected["f1_macro"].value, rel=1e-12)
-    assert shown(page, "all-answered") == at(made, 0.4)["answered"].sum()
+    assert shown(page, "all-predicted") == at(made, 0.4)["predicted"].sum()
     page.wait_for_function("() => document.querySelectorAll('tr.moved').length === 5")
     assert set(column(page, "threshold")) == {0.4}
     page.locator("#reset-all").click()
@@ -159,9 +159,9 @@ def test_a_head_sorts_and_says_so(page, made):
     assert np.isnan(values[-1])  # what has no value comes last
     page.get_by_role("button", name="Label", exact=True).click()
     assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
-    kept = {row["label"]: row["support"] for row in made.page["report"]["labels"]}
+    expected = {row["label"]: row["support"] for row in made.page["report"]["labels"]}
     shown_rows = dict(zip(page.locator("button.choose").all_inner_texts(), column(page, "support"), strict=True))
-    assert shown_rows == kept
+    assert shown_rows == expected
 
 
 def test_a_filter_leaves_the_labels_that_hold_its_letters(page):
@@ -198,7 +198,7 @@ def test_the_command_gives_a_model_the_thresholds_and_figures_of_the_page(page, 
 
 
 def test_a_number_between_two_is_rounded_as_python_rounds_it(browser, tmp_path):
-    ties = given(("a", "b"), n=64, share_known=1)
+    ties = make_page_inputs(("a", "b"), n=64, share_known=1)
     ties.scores[:, 0], ties.targets.values[:, 0] = 0.1, False
     ties.scores[:16, 0], ties.targets.values[:1, 0] = 0.9, True
     write_page(measure_page(ties), tmp_path / "report.html")
@@ -214,9 +214,9 @@ def test_a_number_between_two_is_rounded_as_python_rounds_it(browser, tmp_path):
 def test_answers_that_are_no_thresholds_have_no_slider(browser, made, tmp_path, kind):
     classifier = load(made.bundle)
     if kind == "rules":
-        classifier.set_rules(most_labels=1)
+        classifier.set_rules(max_labels=1)
     else:
-        classifier.decide_for(kind)
+        classifier.tune_thresholds(kind)
     write_page(out_of_fold_page(classifier.model_), tmp_path / "report.html")
     with opened(browser, tmp_path / "report.html") as page:
         assert page.locator("input[type=range]").count() == 0

@@ -9,28 +9,28 @@ import pytest
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics import measure_labels
+from manyhot.evaluation.metrics import compute_label_metrics
 from manyhot.reports.html import measure_page, without_bulk
-from manyhot.reports.html.co_occurrence import MATRIX_LABELS, co_occurrence
+from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
 from manyhot.reports.html.threshold_counts import GRID, STEPS, count
 from manyhot.reports.html.training_curves import MAX_MEMBERS, MAX_POINTS, describe_curves
-from manyhot.reports.html.worst_rows import OF_LABEL, WORST, worst_mistakes
-from tests.reports.html.made_up import given
+from manyhot.reports.html.worst_rows import N_WORST, N_WORST_PER_LABEL, worst_errors
+from tests.reports.html.made_up import make_page_inputs
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_counts_at_a_threshold_are_those_of_a_decision(kind):
-    made = given(n=400)
+    made = make_page_inputs(n=400)
     scores = made.scores.astype(kind)
     scores[:200] = np.round(scores[:200], 3)  # on the grid, or a hair beside it
     counts = count(made.targets, scores)
     for place in (0, 1, 250, 300, 437, 500, 999, 1000):
-        hits, answered = counts.at(place)
-        expected = measure_labels(
+        hits, n_predicted = counts.at(place)
+        expected = compute_label_metrics(
             made.space, made.targets, scores, scores.astype(np.float64) >= float(f"{place / 1000:.3f}")
         )
-        np.testing.assert_array_equal(answered, expected["answered"])
+        np.testing.assert_array_equal(n_predicted, expected["predicted"])
         with_support = expected["support"] > 0
         np.testing.assert_array_equal(
             hits[with_support] / expected["support"][with_support], expected["recall"][with_support]
@@ -39,62 +39,62 @@ def test_counts_at_a_threshold_are_those_of_a_decision(kind):
 
 
 def test_a_page_is_plain_json_with_exact_counts_packed_beside():
-    page = measure_page(given(curves=np.ones((2, 3, 2)), best_epoch=np.array([2, 3])))
+    page = measure_page(make_page_inputs(curves=np.ones((2, 3, 2)), best_epoch=np.array([2, 3])))
     assert json.loads(json.dumps(page, allow_nan=False)) == page
     packed = np.frombuffer(zlib.decompress(base64.b64decode(page["counts"]["packed"])), "<u4").reshape(2, 4, STEPS + 1)
-    made = given()
+    made = make_page_inputs()
     np.testing.assert_array_equal(packed[0].sum(axis=1), made.targets.support())
     np.testing.assert_array_equal(packed[1].sum(axis=1), made.targets.n_known())
-    assert page["thresholds"]["answered"] == (made.own & made.targets.known).sum(axis=0).tolist()
+    assert page["thresholds"]["predicted"] == (made.decisions & made.targets.known).sum(axis=0).tolist()
     assert page["labels"]["f1"] == [row["f1"] for row in page["report"]["labels"]]
     assert page["labels"]["ece_low"][0] <= page["labels"]["ece"][0] <= page["labels"]["ece_high"][0]
     assert page["labels"]["f1_low"][3] is None
-    assert measure_page(given())["measures"] == page["measures"]
+    assert measure_page(make_page_inputs())["metrics"] == page["metrics"]
     small = without_bulk(page)
     assert "counts" not in small
     assert small["labels"] == page["labels"]
 
 
 def test_each_figure_has_words_an_interval_a_baseline_and_its_cover():
-    page = measure_page(given())
-    figures = {figure["name"]: figure for figure in page["measures"]}
-    assert set(figures) == {*page["report"]["measures"]["own"], "brier", "log_loss", "ece"}
+    page = measure_page(make_page_inputs())
+    figures = {figure["name"]: figure for figure in page["metrics"]}
+    assert set(figures) == {*page["report"]["metrics"]["decision"], "brier", "log_loss", "ece"}
     for name, figure in figures.items():
         assert figure["meaning"].endswith(".")
         assert figure["misleads"].endswith(".")
-        assert figure["own"]["low"] <= figure["own"]["value"] <= figure["own"]["high"], name
+        assert figure["decision"]["low"] <= figure["decision"]["value"] <= figure["decision"]["high"], name
         assert figure["n_labels"] > 0
         assert figure["baseline"] is not None
-    assert figures["f1_micro"]["half"]["value"] == page["report"]["measures"]["half"]["f1_micro"]["value"]
-    assert figures["map"]["half"] is None
+    assert figures["f1_micro"]["fixed"]["value"] == page["report"]["metrics"]["fixed"]["f1_micro"]["value"]
+    assert figures["map"]["fixed"] is None
     assert "already right nearly everywhere" in figures["element_accuracy"]["misleads"]
 
 
 def test_unknown_targets_are_no_mistakes_and_the_worst_come_first():
-    made = given(n=600)
-    found = worst_mistakes(made.targets, made.scores, made.own)
+    made = make_page_inputs(n=600)
+    found = worst_errors(made.targets, made.scores, made.decisions)
     known = made.targets.known
-    wrongly, missed = made.own & ~made.targets.values & known, ~made.own & made.targets.values & known
-    assert (found["n_wrongly"], found["n_missed"]) == (wrongly.sum(), missed.sum())
-    for kind, wrong, sign in (("wrongly", wrongly, -1), ("missed", missed, 1)):
-        best = np.sort(sign * made.scores[wrong].astype(float))[:WORST]
+    wrongly, missed = made.decisions & ~made.targets.values & known, ~made.decisions & made.targets.values & known
+    assert (found["n_false_positives"], found["n_false_negatives"]) == (wrongly.sum(), missed.sum())
+    for kind, wrong, sign in (("false_positives", wrongly, -1), ("false_negatives", missed, 1)):
+        best = np.sort(sign * made.scores[wrong].astype(float))[:N_WORST]
         assert [entry["score"] for entry in found[kind]] == pytest.approx(abs(best))
         assert all(wrong[entry["row"], entry["label"]] for entry in found[kind])
         for j, label in enumerate(found["labels"]):
-            of_label = np.sort(sign * made.scores[wrong[:, j], j].astype(float))[:OF_LABEL]
+            of_label = np.sort(sign * made.scores[wrong[:, j], j].astype(float))[:N_WORST_PER_LABEL]
             assert [score for _, score in label[kind]] == pytest.approx(abs(of_label))
 
 
 def test_rows_of_one_mistake_kind_are_named_too():
-    made = given()
-    none_missed = Targets(made.targets.values & made.own, made.targets.known)
-    page = measure_page(given())
+    made = make_page_inputs()
+    none_missed = Targets(made.targets.values & made.decisions, made.targets.known)
+    page = measure_page(make_page_inputs())
     named = {row["row"] for row in page["rows"]["named"]}
-    spoken = [entry["row"] for kind in ("wrongly", "missed") for entry in page["rows"]["mistakes"][kind]]
-    spoken += [entry["row"] for entry in page["rows"]["suspicious"]]
-    spoken += [row for label in page["rows"]["mistakes"]["labels"] for kind in label.values() for row, _ in kind]
+    spoken = [entry["row"] for kind in ("false_positives", "false_negatives") for entry in page["rows"]["errors"][kind]]
+    spoken += [entry["row"] for entry in page["rows"]["label_errors"]]
+    spoken += [row for label in page["rows"]["errors"]["labels"] for kind in label.values() for row, _ in kind]
     assert named == set(spoken)
-    assert worst_mistakes(none_missed, made.scores, made.own)["missed"] == []
+    assert worst_errors(none_missed, made.scores, made.decisions)["false_negatives"] == []
 
 
 def test_labels_together_for_few_and_for_many():
@@ -114,7 +114,7 @@ def test_labels_together_for_few_and_for_many():
     many = generator.random((500, 400)) < 0.02
     many[:, 7] = many[:, 300] = generator.random(500) < 0.1
     found = co_occurrence(LabelSpace(tuple(map(str, range(400)))), Targets(many, generator.random(many.shape) < 0.95))
-    assert len(found["matrix"]["labels"]) == MATRIX_LABELS
+    assert len(found["matrix"]["labels"]) == MAX_MATRIX_LABELS
     assert (found["pairs"][0]["first"], found["pairs"][0]["second"]) == (7, 300)
     assert co_occurrence(LabelSpace(("a", "b")), Targets(np.zeros((4, 2), dtype=bool)))["pairs"] == []
 
@@ -124,14 +124,14 @@ def test_long_curves_of_many_members_are_thinned_out():
     curves[:, :, 0] = np.linspace(1, 0.123456789, 1000)
     curves[1, 500:, 0] = np.nan
     found = describe_curves(curves, np.arange(MAX_MEMBERS + 5))
-    assert (found["members"], found["shown"]) == (MAX_MEMBERS + 5, MAX_MEMBERS)
+    assert (found["n_members"], found["n_shown"]) == (MAX_MEMBERS + 5, MAX_MEMBERS)
     assert len(found["epochs"]) == MAX_POINTS
     assert found["epochs"][0] == 1
     assert found["epochs"][-1] == 1000
     assert found["training"][0][-1] == 0.12346
     assert found["training"][1][-1] is None
-    assert found["ended"][:2] == [1000, 500]
-    assert found["stopping"] == []
+    assert found["n_epochs"][:2] == [1000, 500]
+    assert found["validation"] == []
 
 
 def test_rows_are_shown_as_texts_images_or_cells():

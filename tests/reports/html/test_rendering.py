@@ -11,7 +11,7 @@ import pytest
 
 from manyhot.evaluation.report import LabelSets, Report
 from manyhot.reports.html import measure_page, render
-from tests.reports.html.made_up import given
+from tests.reports.html.made_up import make_page_inputs
 
 HOSTILE = ("</script><img src=x onerror=alert(1)>", "<!--<script>", "\N{MUSICAL NOTE} & \"'", "\ud800 alone", "last")
 
@@ -41,7 +41,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page():
-    made = given(HOSTILE, title=HOSTILE[0], model=HOSTILE[1], file=HOSTILE[2])
+    made = make_page_inputs(HOSTILE, title=HOSTILE[0], model=HOSTILE[1], file=HOSTILE[2])
     return measure_page(made)
 
 
@@ -75,7 +75,7 @@ def test_names_are_text_and_data_come_back_whole(page, read):
     data = json.loads(zlib.decompress(base64.b64decode(read.scripts[0])))
     assert data["labels"]["label"] == list(HOSTILE)
     assert data["model"] == HOSTILE[1]
-    assert {name for name in page if name not in data} == {"counts", "measures"}
+    assert {name for name in page if name not in data} == {"counts", "metrics"}
 
 
 def test_the_same_dict_from_json_gives_the_same_file(page):
@@ -83,9 +83,9 @@ def test_the_same_dict_from_json_gives_the_same_file(page):
 
 
 def test_figures_stand_in_the_file_without_any_script(page, read):
-    for figure in page["measures"]:
+    for figure in page["metrics"]:
         assert figure["meaning"] in read.text
-        assert f"{figure['own']['value']:.3f}" in read.text or figure["own"]["value"] < 0.0005
+        assert f"{figure['decision']['value']:.3f}" in read.text or figure["decision"]["value"] < 0.0005
     assert "400 times" in read.text
 
 
@@ -93,7 +93,7 @@ def test_a_notebook_shows_a_report_in_brief(page):
     shown = Report(page["report"])._repr_html_()
     read = Reader(shown)
     assert not {"script", "img", "style"} & set(read.tags)
-    assert f"{page['report']['measures']['own']['f1_micro']['value']:.3f}" in read.text
+    assert f"{page['report']['metrics']['decision']['f1_micro']['value']:.3f}" in read.text
     assert HOSTILE[0] in read.text
 
 

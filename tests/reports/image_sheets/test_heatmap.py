@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manyhot.reports.image_sheets.heatmap import AGAINST, FOR, overlaid, ramp, smooth, strength_of
+from manyhot.reports.image_sheets.heatmap import AGAINST, FOR, overlay_heatmap, ramp, shared_strength, smooth
 
 
 def test_smoothing_keeps_the_sum():
@@ -17,7 +17,7 @@ def test_for_and_against_have_their_colours_and_the_image_stays_visible():
     image[:, ::2] = 255
     heat = np.zeros((4, 8))
     heat[:, :2], heat[:, 6:] = 1, -1
-    shown = overlaid(image, heat, 1.0, 8).astype(int)
+    shown = overlay_heatmap(image, heat, 1.0, 8).astype(int)
     assert shown.shape == (4, 8, 3)
     assert np.abs(shown[:, 1] - FOR).max() < 30
     assert np.abs(shown[:, 7] - AGAINST).max() < 30
@@ -34,7 +34,7 @@ def test_both_colours_are_about_as_light():
 @pytest.mark.parametrize("shape", [(28, 28), (5, 9), (400, 300)])
 def test_small_images_are_enlarged_by_whole_pixels(shape):
     image = np.zeros((*shape, 3), np.uint8)
-    shown = overlaid(image, np.ones(shape), 1.0, 352)
+    shown = overlay_heatmap(image, np.ones(shape), 1.0, 352)
     factor = max(1, 352 // max(shape))
     assert shown.shape == (shape[0] * factor, shape[1] * factor, 3)
     assert np.ptp(shown.reshape(-1, 3), axis=0).max() == 0
@@ -42,10 +42,10 @@ def test_small_images_are_enlarged_by_whole_pixels(shape):
 
 def test_one_strength_for_all_and_none_for_nothing():
     quiet, loud = np.full((10, 10), 0.1), np.full((10, 10), -4.0)
-    assert strength_of([quiet, loud]) == 4.0
-    assert strength_of([np.zeros((3, 3))]) > 0
-    assert strength_of([]) == 1.0
-    assert (overlaid(np.full((3, 3, 3), 90, np.uint8), np.zeros((3, 3)), strength_of([]), 3) > 0).all()
+    assert shared_strength([quiet, loud]) == 4.0
+    assert shared_strength([np.zeros((3, 3))]) > 0
+    assert shared_strength([]) == 1.0
+    assert (overlay_heatmap(np.full((3, 3, 3), 90, np.uint8), np.zeros((3, 3)), shared_strength([]), 3) > 0).all()
 
 
 def test_the_ramp_goes_from_against_to_for():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from manyhot.reports.image_sheets.mistakes import ACROSS, TILE, UNDER, ErrorSheet, Mistake, drawn, lay_out, worst
+from manyhot.reports.image_sheets.mistakes import ACROSS, TILE, UNDER, ErrorSheet, ErrorTile, draw_sheet, lay_out, worst
 
 
 def test_the_most_wrong_come_first_and_unknown_is_no_mistake():
@@ -14,14 +14,14 @@ def test_the_most_wrong_come_first_and_unknown_is_no_mistake():
     assert worst(scores, answers, answers, known) == ([], [])
 
 
-def tiles(n: int) -> list[Mistake]:
+def tiles(n: int) -> list[ErrorTile]:
     image = np.zeros((20, 30, 3), np.uint8)
-    return [Mistake(f"a rather long name of image {k}", image if k % 2 else None, k / 20) for k in range(n)]
+    return [ErrorTile(f"a rather long name of image {k}", image if k % 2 else None, k / 20) for k in range(n)]
 
 
 def test_tiles_do_not_overlap_and_headings_count():
-    given = ErrorSheet("Bäume", 0.4, 900, tiles(18), 57, tiles(4), 4)
-    width, height, (wrongly, missed) = lay_out(given)
+    errors = ErrorSheet("Bäume", 0.4, 900, tiles(18), 57, tiles(4), 4)
+    width, height, (wrongly, missed) = lay_out(errors)
     assert wrongly.heading.endswith("57, here the 18 worst")
     assert missed.heading.endswith("answered: 4")
     assert (len(wrongly.tiles), len(missed.tiles)) == (18, 4)
@@ -35,9 +35,11 @@ def test_tiles_do_not_overlap_and_headings_count():
 
 
 def test_a_sheet_says_score_and_threshold_of_each_tile():
-    sheet = drawn(ErrorSheet("Bäume", 0.4, 900, [Mistake("a", None, 0.93)], 1, [Mistake("b", None, 0.07)], 1)).svg()
+    sheet = draw_sheet(
+        ErrorSheet("Bäume", 0.4, 900, [ErrorTile("a", None, 0.93)], 1, [ErrorTile("b", None, 0.07)], 1)
+    ).svg()
     for words in ("Bäume", "2 of 900 rows wrong; threshold 0.40", "0.93", "≥ 0.40", "0.07", "&lt; 0.40", ">a<", ">b<"):
         assert words in sheet
-    only = ErrorSheet("x", None, 5, (), 0, [Mistake("b", None, 0.07)], 1)
+    only = ErrorSheet("x", None, 5, (), 0, [ErrorTile("b", None, 0.07)], 1)
     assert len(lay_out(only)[2]) == 1
-    assert "threshold" not in drawn(only).svg()
+    assert "threshold" not in draw_sheet(only).svg()

@@ -5,15 +5,15 @@ import pytest
 
 from manyhot.reports.image_sheets.prediction import (
     BAR_WIDTH,
-    IN_ORDER,
+    MAX_IN_ORDER,
     MAX_LABELS,
     MAX_MAPS,
     PredictionSheet,
-    drawn,
+    draw_sheet,
     lay_out,
     shown_labels,
 )
-from manyhot.reports.image_sheets.svg import width_of
+from manyhot.reports.image_sheets.svg import text_width
 
 LONG = "sehr lange Bezeichnung einer Landnutzungsklasse (Grünfläche, städtisch) Nummer"
 
@@ -23,18 +23,18 @@ def row(n_labels: int, shape=(64, 80), n_maps: int = 0, title: str = "image 7", 
     scores, thresholds = generator.random(n_labels), generator.uniform(0.2, 0.9, n_labels)
     images = [generator.integers(0, 256, (*shape, 3), dtype=np.uint8) for _ in range(n_images)]
     names = [f"{LONG} {k}" if k % 3 else f"car {k}" for k in range(n_labels)]
-    seen = [(image, generator.normal(size=shape)) for image in images]
-    maps = {int(k): seen for k in np.flatnonzero(scores >= thresholds)[:n_maps]}
+    image_maps = [(image, generator.normal(size=shape)) for image in images]
+    maps = {int(k): image_maps for k in np.flatnonzero(scores >= thresholds)[:n_maps]}
     return PredictionSheet(title, images, names, scores, scores >= thresholds, thresholds, maps)
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (480, 640), (200, 1200), (1200, 150), (1, 1)])
 @pytest.mark.parametrize("n_labels", [1, 3, 12, 40, 200])
 def test_nothing_overlaps_and_everything_is_on_the_sheet(n_labels, shape):
-    given = row(n_labels, shape, n_maps=20)
-    at = lay_out(given)
+    sheet_row = row(n_labels, shape, n_maps=20)
+    at = lay_out(sheet_row)
     (image_x, image_y, image_width, image_height) = at.images[0]
-    names = [bar.x0 - width_of(bar.name, at.letters, bar.is_answered) for bar in at.bars]
+    names = [bar.x0 - text_width(bar.name, at.letters, bar.is_predicted) for bar in at.bars]
     assert min(names) - 20 > image_x + image_width
     assert image_y > 16 + 15
     assert at.row >= 1.3 * at.letters
@@ -50,21 +50,21 @@ def test_nothing_overlaps_and_everything_is_on_the_sheet(n_labels, shape):
         assert y > max(image_y + image_height, at.axis_y + 32)
         others = [one for one in at.maps if one[:2] != (label, column)]
         assert all(x + width <= o[2] or o[2] + o[4] <= x or y + height <= o[3] or o[3] + o[5] <= y for o in others)
-    assert width_of(at.title, 15, True) <= at.width - 32
+    assert text_width(at.title, 15, True) <= at.width - 32
 
 
 @pytest.mark.parametrize("n_labels", [3, 40, 200])
 def test_bars_and_threshold_marks_stand_at_their_numbers(n_labels):
-    given = row(n_labels)
-    for bar in lay_out(given).bars:
-        assert (bar.x1 - bar.x0) / BAR_WIDTH == pytest.approx(given.scores[bar.label])
-        assert (bar.threshold - bar.x0) / BAR_WIDTH == pytest.approx(given.thresholds[bar.label])
-        assert (bar.x1 >= bar.threshold) == bar.is_answered == given.answers[bar.label]
+    sheet_row = row(n_labels)
+    for bar in lay_out(sheet_row).bars:
+        assert (bar.x1 - bar.x0) / BAR_WIDTH == pytest.approx(sheet_row.scores[bar.label])
+        assert (bar.threshold - bar.x0) / BAR_WIDTH == pytest.approx(sheet_row.thresholds[bar.label])
+        assert (bar.x1 >= bar.threshold) == bar.is_predicted == sheet_row.predictions[bar.label]
 
 
 def test_few_labels_keep_their_order_and_many_are_ranked():
-    given = row(IN_ORDER)
-    assert [bar.label for bar in lay_out(given).bars] == list(range(IN_ORDER))
+    sheet_row = row(MAX_IN_ORDER)
+    assert [bar.label for bar in lay_out(sheet_row).bars] == list(range(MAX_IN_ORDER))
     scores = row(40).scores
     assert shown_labels(scores, scores > 2) == (np.argsort(-scores).tolist(), "")
 
@@ -84,42 +84,50 @@ def test_what_is_left_out_is_below_what_is_said():
 
 
 def test_answers_are_set_apart_by_more_than_colour():
-    given = row(12)
-    sheet = "".join(drawn(given).parts)
-    assert sheet.count("<polyline") == given.answers.sum() + 1
-    bold = sum(bar.is_answered for bar in lay_out(given).bars)
+    sheet_row = row(12)
+    sheet = "".join(draw_sheet(sheet_row).parts)
+    assert sheet.count("<polyline") == sheet_row.predictions.sum() + 1
+    bold = sum(bar.is_predicted for bar in lay_out(sheet_row).bars)
     assert sheet.count('font-weight="bold"') == 2 * bold + 2
 
 
 def test_no_thresholds_no_marks():
-    given = row(5)
-    plain = PredictionSheet(given.title, given.images, given.labels, given.scores, given.answers)
+    sheet_row = row(5)
+    plain = PredictionSheet(
+        sheet_row.title, sheet_row.images, sheet_row.labels, sheet_row.scores, sheet_row.predictions
+    )
     assert all(bar.threshold is None for bar in lay_out(plain).bars)
-    assert "threshold" not in "".join(drawn(plain).parts)
+    assert "threshold" not in "".join(draw_sheet(plain).parts)
 
 
 def test_more_maps_than_fit_are_counted():
-    given = row(60, n_maps=60)
-    at = lay_out(given)
+    sheet_row = row(60, n_maps=60)
+    at = lay_out(sheet_row)
     assert len({label for label, *_ in at.maps}) == MAX_MAPS
-    assert at.more_maps == len(given.maps) - MAX_MAPS
-    assert f"(and {at.more_maps} more)" in "".join(drawn(given).parts)
+    assert at.more_maps == len(sheet_row.maps) - MAX_MAPS
+    assert f"(and {at.more_maps} more)" in "".join(draw_sheet(sheet_row).parts)
 
 
 def test_a_missing_image_and_several_images(tmp_path):
-    given = row(4, n_images=2, n_maps=2)
-    given = PredictionSheet(
-        given.title, [given.images[0], None], given.labels, given.scores, given.answers, None, given.maps
+    sheet_row = row(4, n_images=2, n_maps=2)
+    sheet_row = PredictionSheet(
+        sheet_row.title,
+        [sheet_row.images[0], None],
+        sheet_row.labels,
+        sheet_row.scores,
+        sheet_row.predictions,
+        None,
+        sheet_row.maps,
     )
-    at = lay_out(given)
+    at = lay_out(sheet_row)
     assert at.images[1][1] > at.images[0][1] + at.images[0][3]
-    sheet = drawn(given)
+    sheet = draw_sheet(sheet_row)
     assert "no image" in sheet.svg()
     sheet.save(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_names_are_no_markup():
-    given = PredictionSheet("<a> & b", [None], ["<script>"], np.array([0.4]), np.array([True]))
-    assert "&lt;script&gt;" in drawn(given).svg()
-    assert "&lt;a&gt; &amp; b" in drawn(given).svg()
+    sheet_row = PredictionSheet("<a> & b", [None], ["<script>"], np.array([0.4]), np.array([True]))
+    assert "&lt;script&gt;" in draw_sheet(sheet_row).svg()
+    assert "&lt;a&gt; &amp; b" in draw_sheet(sheet_row).svg()

@@ -8,33 +8,33 @@ from typing import Any
 
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import options_of
-from manyhot.cli.jobs.train import described
+from manyhot.cli.jobs.read_options import build_read_options
+from manyhot.cli.jobs.train import describe_samples
 from manyhot.data.readers import read
-from manyhot.data.readers.input_files import images_with
+from manyhot.data.readers.input_files import list_input_images
 from manyhot.estimators.cross_validation import compare_heads
-from manyhot.evaluation.charts import check_picture
+from manyhot.evaluation.charts import check_plot_path
 
 
 def run(
     file: Path,
-    reading: Mapping[str, Any],
-    folds: int,
-    repeats: int,
-    picture: Path | None,
+    read_flags: Mapping[str, Any],
+    n_splits: int,
+    n_repeats: int,
+    plot: Path | None,
     settings: Mapping[str, Any],
     as_json: bool,
 ) -> None:
-    """Read, train one network under three output functions, tell, draw."""
-    check_picture(picture)
-    options = options_of(reading)
-    read_too = training_inputs(file, options, settings)
-    refuse_overwriting({"--picture": picture}, read_too, images_with(file, options))
+    """Read, train one network under three output functions, print, plot."""
+    check_plot_path(plot)
+    options = build_read_options(read_flags)
+    input_files = training_inputs(file, options, settings)
+    refuse_overwriting({"--plot": plot}, input_files, list_input_images(file, options))
     samples = read(file, options, needed_by="a comparison")
-    print_notes([f"{file}: {described(samples)}", *samples.notes], bool(settings.get("quiet")))
-    heads = compare_heads(None, samples, folds=folds, repeats=repeats, **settings)
+    print_notes([f"{file}: {describe_samples(samples)}", *samples.notes], settings.get("verbose", 1) == 0)
+    heads = compare_heads(None, samples, n_splits=n_splits, n_repeats=n_repeats, **settings)
     text = str(heads)
-    if picture is not None:
-        heads.plot(picture)
-        text += f"\n\nsaved {picture}"
+    if plot is not None:
+        heads.plot(plot)
+        text += f"\n\nsaved {plot}"
     print_result({"file": str(file), **heads.to_dict()}, text, as_json)

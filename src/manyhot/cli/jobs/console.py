@@ -1,4 +1,4 @@
-"""Words for people on standard error, one JSON document for machines on standard output."""
+"""Notes for people on standard error, one JSON document for machines on standard output."""
 
 from __future__ import annotations
 

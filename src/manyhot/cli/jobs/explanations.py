@@ -1,4 +1,4 @@
-"""The reasons of `manyhot predict --why`: a text a row, nested in JSON lines, or lines for a person.
+"""The explanations of `manyhot predict --explain`: a text a row, nested in JSON lines, or lines for a person.
 
 Start reading at `reason_options`.
 """
@@ -13,12 +13,12 @@ import polars as pl
 
 from manyhot import validation
 from manyhot.errors import InputError
-from manyhot.estimators.prediction_table import WHY
-from manyhot.evaluation.data_checks.text import shown
-from manyhot.explanation.explain import TOP, Explanation
+from manyhot.estimators.prediction_table import EXPLANATION
+from manyhot.evaluation.data_checks.text import printable
+from manyhot.explanation.explain import MAX_REASONS, Explanation
 
 READABLE = ".txt"
-"""Stands for answers on a terminal."""
+"""Stands for predictions on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -37,54 +37,54 @@ class ReasonOptions:
         """The reasons of each row as one text: JSON for JSON lines, else as a person reads them.
 
         Args:
-            rows: What `explained` tells of each row.
+            rows: What `explain_rows` gave for each row.
         """
-        return pl.Series(WHY, [self._written(row) for row in rows], dtype=pl.String)
+        return pl.Series(EXPLANATION, [self._format_row(row) for row in rows], dtype=pl.String)
 
-    def _written(self, row: dict[str, Explanation]) -> str:
+    def _format_row(self, row: dict[str, Explanation]) -> str:
         if self.suffix == ".jsonl":
-            told = {label: one.to_dict() for label, one in row.items()}
-            return json.dumps(told, ensure_ascii=False, allow_nan=False)
+            explanations = {label: explanation.to_dict() for label, explanation in row.items()}
+            return json.dumps(explanations, ensure_ascii=False, allow_nan=False)
         if self.suffix == READABLE:
-            lines = [line for one in row.values() for line in str(one).splitlines()]
-            return "\n".join(f"  {shown(line, width=len(line))}" for line in lines)
-        return "; ".join(one.brief() for one in row.values())
+            lines = [line for explanation in row.values() for line in str(explanation).splitlines()]
+            return "\n".join(f"  {printable(line, width=len(line))}" for line in lines)
+        return "; ".join(explanation.brief() for explanation in row.values())
 
 
-def reason_options(why: bool, top: int | None, suffix: str, is_screen: bool) -> ReasonOptions | None:
-    """What `--why` and `--top` ask for; None for no reasons.
+def reason_options(explain: bool, top: int | None, suffix: str, is_terminal: bool) -> ReasonOptions | None:
+    """The options of `--explain` and `--top`; None for no explanations.
 
     Args:
-        why: Whether reasons are wanted.
+        explain: Whether explanations are requested.
         top: How many; None for the usual number.
         suffix: What is written.
-        is_screen: Whether a person watches and nothing else was asked for.
+        is_terminal: Whether the output goes to a terminal.
 
     Raises:
-        InputError: `--top` below 1, or without `--why`.
+        InputError: `--top` below 1, or without `--explain`.
     """
-    if top is not None and not why:
-        raise InputError("says how many reasons --why gives; add --why", argument="--top")
-    if not why:
+    if top is not None and not explain:
+        raise InputError("limits the reasons of --explain; add --explain", argument="--top")
+    if not explain:
         return None
     return ReasonOptions(
-        validation.integer(low=1, **{"--top": TOP if top is None else top}), READABLE if is_screen else suffix
+        validation.integer(low=1, **{"--top": MAX_REASONS if top is None else top}), READABLE if is_terminal else suffix
     )
 
 
-def lines_with_reasons(frame: pl.DataFrame) -> str:
+def to_json_lines(frame: pl.DataFrame) -> str:
     """Answers as JSON lines, the reasons as an object in each."""
-    if WHY not in frame.columns:
+    if EXPLANATION not in frame.columns:
         return frame.write_ndjson()
-    lines = frame.drop(WHY).write_ndjson().split("\n")
-    pairs = zip(lines, frame[WHY], strict=False)
-    return "".join(f'{line[:-1]},"{WHY}":{reasons}}}\n' for line, reasons in pairs)
+    lines = frame.drop(EXPLANATION).write_ndjson().split("\n")
+    pairs = zip(lines, frame[EXPLANATION], strict=False)
+    return "".join(f'{line[:-1]},"{EXPLANATION}":{reasons}}}\n' for line, reasons in pairs)
 
 
-def readable(frame: pl.DataFrame, label_sep: str) -> str:
+def to_readable_text(frame: pl.DataFrame, label_sep: str) -> str:
     """Answers with their reasons for a terminal: a line a row, and under it what spoke for and against each label."""
     lines = []
-    for name, labels, reasons in frame.select("id", "labels", WHY).iter_rows():
-        told = f"{label_sep} ".join(labels) or "no label"
-        lines.append(f"{shown(name, width=len(name))}: {shown(told, width=len(told))}\n{reasons}\n")
+    for name, labels, reasons in frame.select("id", "labels", EXPLANATION).iter_rows():
+        label_text = f"{label_sep} ".join(labels) or "no label"
+        lines.append(f"{printable(name, width=len(name))}: {printable(label_text, width=len(label_text))}\n{reasons}\n")
     return "".join(lines)

@@ -1,4 +1,4 @@
-"""`manyhot guarantee`: thresholds that keep a promise, chosen on rows that training never saw."""
+"""`manyhot guarantee`: thresholds with a guaranteed error rate, calibrated on held-out rows."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Any
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting
-from manyhot.cli.jobs.thresholds import as_text, described
+from manyhot.cli.jobs.thresholds import as_text, describe_model
 from manyhot.data.readers import read
-from manyhot.data.readers.input_files import files_with
+from manyhot.data.readers.input_files import list_input_files
 from manyhot.errors import InputError
-from manyhot.estimators.read_options import extra_columns, options_for
+from manyhot.estimators.read_options import model_read_options, unused_column_notes
 
 
 def run(
     bundle: Path,
     file: Path,
     output: Path | None,
-    told: Mapping[str, Any],
+    read_flags: Mapping[str, Any],
     promise: Mapping[str, Any],
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read the rows, choose the thresholds, save, and say what is promised."""
+    """Read the rows, choose the thresholds, save, and print the guarantee."""
     classifier = load_model(bundle)
-    options = options_for(classifier, told)
-    refuse_overwriting({"--output": output}, files_with(file, options))
+    options = model_read_options(classifier, read_flags)
+    refuse_overwriting({"--output": output}, list_input_files(file, options))
     refuse_other_file(output)
     samples = read(file, options, needed_by="a guarantee")
-    print_notes([*samples.notes, *extra_columns(classifier, samples)], quiet)
+    print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError(
             "there are no labels in this file to learn the thresholds from; name them with --labels", file=file
         )
     classifier.guarantee(samples, **promise)
-    target = output or bundle
-    classifier.save(target, evidence=classifier.model_.evidence is not None)
-    document = described(classifier, target)
-    print_result({**document, "rows": samples.n_samples}, f"{as_text(document)}\n\nsaved {target}", as_json)
+    target_file = output or bundle
+    classifier.save(target_file, evidence=classifier.model_.evidence is not None)
+    document = describe_model(classifier, target_file)
+    print_result({**document, "rows": samples.n_samples}, f"{as_text(document)}\n\nsaved {target_file}", as_json)

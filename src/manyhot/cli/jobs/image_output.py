@@ -1,4 +1,4 @@
-"""The pictures of `manyhot predict --pictures` and `manyhot evaluate --pictures`."""
+"""The plots of `manyhot predict --plots` and `manyhot evaluate --plots`."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from manyhot.models.model import Model
 from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.reports.image_sheets import check_folder
-from manyhot.reports.prediction_images import LIMIT, check_has_images, picture_answers, picture_pixels
+from manyhot.reports.prediction_images import LIMIT, check_has_images, plot_pixel_predictions, plot_predictions
 
-FLAG = "--pictures"
-PIECE = 256
-"""Rows of a piece when rows come with pictures."""
+FLAG = "--plots"
+PLOT_CHUNK_ROWS = 256
+"""Rows per chunk when rows are plotted."""
 
 
 @dataclass
 class ImageOptions:
-    """Pictures of the first rows, drawn piece by piece.
+    """Plots of the first rows, drawn chunk by chunk.
 
     Args:
         folder: Where to.
         limit: Rows that are drawn.
         n_drawn: Rows that were to be drawn.
         n_rows: Rows that were seen.
-        n_files: Pictures that were written; a row whose image cannot be used has none.
+        n_files: Plots that were written; a row with an unusable image has none.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class ImageOptions:
     n_files: int = 0
 
     @property
-    def n_left(self) -> int:
+    def n_remaining(self) -> int:
         """Rows that may still be drawn."""
         return self.limit - self.n_drawn
 
@@ -55,63 +55,69 @@ class ImageOptions:
         reasons: Sequence[Mapping[str, Explanation]] | None,
     ) -> None:
         """Draw the rows of a piece, as long as there are some left to draw."""
-        n = min(self.n_left, len(scores))
-        if n > 0:
-            told = (features[:n], scores[:n], ids[:n], self.folder, self.n_rows + 1, reasons)
-            self.n_files += len(picture_answers(model, *told))
-        self.n_drawn += n
+        n_to_draw = min(self.n_remaining, len(scores))
+        if n_to_draw > 0:
+            plot_args = (
+                features[:n_to_draw],
+                scores[:n_to_draw],
+                ids[:n_to_draw],
+                self.folder,
+                self.n_rows + 1,
+                reasons,
+            )
+            self.n_files += len(plot_predictions(model, *plot_args))
+        self.n_drawn += n_to_draw
         self.n_rows += len(scores)
 
-    def over(self, model: PixelModel, pictures: ImageSet, names: Sequence[str]) -> Iterator[np.ndarray]:
-        """The answers of images whose pixels have labels, bool (h, w, l) each, and pictures of those left to draw."""
-        n = min(self.n_left, len(pictures))
-        first, rest = pictures.take(np.arange(n)), pictures.take(np.arange(n, len(pictures)))
-        for answers, _ in picture_pixels(model, first, names, self.folder, self.n_rows + 1):
+    def predict_and_draw(self, model: PixelModel, images: ImageSet, names: Sequence[str]) -> Iterator[np.ndarray]:
+        """The predictions of images whose pixels have labels, bool (h, w, l) each; plots those left to draw."""
+        n_to_draw = min(self.n_remaining, len(images))
+        first, remaining = images.take(np.arange(n_to_draw)), images.take(np.arange(n_to_draw, len(images)))
+        for predictions, _ in plot_pixel_predictions(model, first, names, self.folder, self.n_rows + 1):
             self.n_files += 1
-            yield answers
-        self.n_drawn += n
-        self.n_rows += len(pictures)
-        yield from map(model.decided, model.each(rest))
+            yield predictions
+        self.n_drawn += n_to_draw
+        self.n_rows += len(images)
+        yield from map(model.decide, model.iterate_scores(remaining))
 
     def note(self) -> str:
-        """Where the pictures are."""
+        """Where the plots are."""
         if self.n_files < self.n_drawn:
-            return f"{self.n_files} pictures are in {self.folder}; rows whose image cannot be used have none"
+            return f"{self.n_files} plots are in {self.folder}; rows with an unusable image have none"
         if self.n_drawn == self.n_rows:
-            return f"pictures of the {self.n_rows} rows are in {self.folder}"
-        first = f"pictures of the first {self.n_drawn} of {self.n_rows} rows are in {self.folder}"
-        return f"{first}; --pictures-limit says how many"
+            return f"plots of the {self.n_rows} rows are in {self.folder}"
+        first = f"plots of the first {self.n_drawn} of {self.n_rows} rows are in {self.folder}"
+        return f"{first}; set --max-plots for more"
 
 
 def image_options(model: Model, folder: Path | None, limit: int | None) -> ImageOptions | None:
-    """What `--pictures` and `--pictures-limit` ask for; None for no pictures.
+    """The options of `--plots` and `--max-plots`; None for no plots.
 
     Raises:
-        InputError: A model that looks at no images, a limit below 1 or without `--pictures`.
+        InputError: A model without image columns, a limit below 1 or without `--plots`.
         OutputError: A folder that cannot be written to.
     """
     if folder is None:
         if limit is not None:
-            raise InputError("says how many rows --pictures draws; add --pictures", argument="--pictures-limit")
+            raise InputError("limits the rows that --plots draws; add --plots", argument="--max-plots")
         return None
     check_has_images(model, FLAG)
-    n = validation.integer(low=1, **{"--pictures-limit": LIMIT if limit is None else limit})
-    return ImageOptions(check_folder(folder), n)
+    n_rows = validation.integer(low=1, **{"--max-plots": LIMIT if limit is None else limit})
+    return ImageOptions(check_folder(folder), n_rows)
 
 
-def mistakes_folder(model: Model, folder: Path) -> Path:
-    """The folder of `evaluate --pictures`; raises as `image_options` does, and for labels of pixels."""
+def check_sheets_folder(model: Model, folder: Path) -> Path:
+    """The folder of `evaluate --plots`; raises as `image_options` does, and for labels of pixels."""
     if isinstance(model, PixelModel):
         raise InputError(
-            "sheets of mistakes are for models that give a whole image its labels; predict --pictures shows this one's "
-            "answers",
+            "error sheets are for models that label whole images; use predict --plots for labels of pixels",
             argument=FLAG,
         )
     check_has_images(model, FLAG)
     return check_folder(folder)
 
 
-def refuse_pictures(folder: Path | None) -> None:
-    """Raises `InputError` where pictures are asked of a model of very many labels."""
+def refuse_plots(folder: Path | None) -> None:
+    """Raise `InputError` if plots are requested of an extreme multi-label model."""
     if folder is not None:
-        raise InputError("pictures are for images, and a model of very many labels looks at none", argument=FLAG)
+        raise InputError("plots need images, which extreme multi-label models do not support", argument=FLAG)

@@ -12,51 +12,55 @@ from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.config.training import to_dict
-from manyhot.decisions.policy import honest_scores
+from manyhot.decisions.policy import cross_fitted_scores
 from manyhot.encoders import TableEncoder
-from manyhot.evaluation.charts import check_picture, reliability, save
-from manyhot.evaluation.metrics import reliability as measured
+from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart
+from manyhot.evaluation.metrics import reliability as reliability_curve
 from manyhot.models.decision_updates import current_evidence
 from manyhot.models.model import Model
 from manyhot.persistence import container
 
-LABELS_DRAWN = 5
-"""Labels with a panel of their own in the picture, the most frequent."""
+MAX_PLOTTED_LABELS = 5
+"""Labels with a panel of their own in the plot, the most frequent."""
 
 
-def run(bundle: Path, picture: Path | None, as_json: bool) -> None:
-    """Open a model and say what it is; draw its reliability, if asked."""
-    if picture is not None:
-        check_picture(picture)
-        refuse_overwriting({"--picture": picture}, model_inputs(bundle))
+def run(bundle: Path, plot: Path | None, as_json: bool) -> None:
+    """Show what a model contains; plot its calibration curves on request."""
+    if plot is not None:
+        check_plot_path(plot)
+        refuse_overwriting({"--plot": plot}, model_inputs(bundle))
     classifier = load_model(bundle)
-    if picture is not None:
-        save(reliability(reliability_panels(classifier.model_)), picture)
+    if plot is not None:
+        save_chart(plot_reliability(reliability_panels(classifier.model_)), plot)
     model = classifier.model_
-    described = container.describe(bundle)
+    description = container.describe(bundle)
     encoder = model.encoder
-    kinds = (
-        dict(Counter(encoder.kinds.values())) if isinstance(encoder, TableEncoder) else {"numeric": len(encoder.names)}
+    column_counts = (
+        dict(Counter(encoder.column_types.values()))
+        if isinstance(encoder, TableEncoder)
+        else {"numeric": len(encoder.names)}
     )
     document: dict[str, Any] = {
         "model": str(bundle),
         "bytes": bundle.stat().st_size,
         "labels": list(classifier.labels_),
-        "decision": model.decider.decision.name,
+        "decision": model.policy.decision.name,
         "thresholds": classifier.thresholds_,
-        "members": model.n_members,
+        "n_members": model.n_members,
         "network": {
             "name": model.network.name,
             "settings": dict(model.network.settings),
             "weights_per_member": model.n_weights,
             "layers": layers(classifier),
         },
-        "columns": kinds,
-        "plan": to_dict(model.plan),
-        "report": {name: model.report["measures"]["own"][name]["value"] for name in ("f1_micro", "f1_macro", "lrap")},
+        "columns": column_counts,
+        "config": to_dict(model.config),
+        "report": {
+            name: model.report["metrics"]["decision"][name]["value"] for name in ("f1_micro", "f1_macro", "lrap")
+        },
         "evidence": model.evidence is not None,
-        "versions": described["document"]["versions"],
-        "parts": described["parts"],
+        "versions": description["document"]["versions"],
+        "parts": description["parts"],
     }
     print_result(document, as_text(document, classifier.summary()), as_json)
 
@@ -68,33 +72,35 @@ def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
         InputError: A model without out-of-fold scores.
     """
     evidence = current_evidence(model, "draw scores beside frequencies")
-    drawn = {"calibrated": honest_scores(model.plan, evidence.settled())}
-    if not model.decider.calibration.is_identity:
-        drawn = {"raw": evidence.scores, **drawn}
-    frequent = np.argsort(-evidence.targets.support(), kind="stable")[:LABELS_DRAWN]
-    columns: dict[str, int | None] = {"all labels": None, **{model.labels.names[j]: int(j) for j in frequent}}
+    score_sets = {"calibrated": cross_fitted_scores(model.config, evidence.unique_scores())}
+    if not model.policy.calibration.is_identity:
+        score_sets = {"raw": evidence.scores, **score_sets}
+    most_frequent = np.argsort(-evidence.targets.support(), kind="stable")[:MAX_PLOTTED_LABELS]
+    columns: dict[str, int | None] = {"all labels": None, **{model.labels.names[j]: int(j) for j in most_frequent}}
     return {
-        panel: {name: measured(evidence.targets, scores, label=j).to_rows() for name, scores in drawn.items()}
+        panel: {
+            name: reliability_curve(evidence.targets, scores, label=j).to_rows() for name, scores in score_sets.items()
+        }
         for panel, j in columns.items()
     }
 
 
 def layers(classifier: Any) -> list[dict[str, Any]]:
-    """Each layer of a member: name, kind, output shape, weights."""
+    """Each layer of a member: name, type, output shape, weights."""
     network = classifier.model_.network.networks(1).build(0)
     return [
         {
             "name": layer.name,
-            "kind": type(layer).__name__,
-            "output": _output_of(layer),
+            "type": type(layer).__name__,
+            "output": _output_shape(layer),
             "weights": layer.count_params(),
         }
         for layer in network.layers
     ]
 
 
-def _output_of(layer: Any) -> list[int | None] | None:
-    """Shape of one row of a layer's output; None where a model of the user's own does not tell."""
+def _output_shape(layer: Any) -> list[int | None] | None:
+    """Shape of one row of a layer's output; None where a model of the user's does not define it."""
     try:
         return list(layer.output.shape[1:])
     except AttributeError:
@@ -104,7 +110,7 @@ def _output_of(layer: Any) -> list[int | None] | None:
 def as_text(document: dict[str, Any], summary: str) -> str:
     """The same for people."""
     lines = [
-        f"{document['model']}: {document['bytes'] / 2**20:.1f} MiB, {document['members']} members of "
+        f"{document['model']}: {document['bytes'] / 2**20:.1f} MiB, {document['n_members']} members of "
         f"{document['network']['weights_per_member']:,} weights",
         "columns: " + ", ".join(f"{count} {kind}" for kind, count in document["columns"].items()),
         f"decision: {document['decision']}; out-of-fold: "
@@ -115,6 +121,6 @@ def as_text(document: dict[str, Any], summary: str) -> str:
     for name in document["labels"]:
         threshold = document["thresholds"].get(name)
         lines.append(f"{name[:39]:<40}" + ("-" if threshold is None else f"{threshold:.3f}"))
-    plan = ", ".join(f"{name}={value}" for name, value in document["plan"].items())
+    config = ", ".join(f"{name}={value}" for name, value in document["config"].items())
     versions = ", ".join(f"{name} {value}" for name, value in document["versions"].items())
-    return "\n".join([*lines, "", summary, f"plan: {plan}", f"versions: {versions}"])
+    return "\n".join([*lines, "", summary, f"config: {config}", f"versions: {versions}"])

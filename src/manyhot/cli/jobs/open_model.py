@@ -5,23 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from manyhot.errors import InputError
-from manyhot.estimators.extreme import ManyLabelClassifier
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
 def load_model(bundle: Path, text: str | None = None) -> MultiLabelClassifier:
-    """The classifier in a file, for commands that a model of very many labels has nothing for.
+    """The classifier in a file, for commands that do not support extreme multi-label models.
 
     Raises:
         BundleError: As for `manyhot.load`.
-        InputError: A model of very many labels.
+        InputError: An extreme multi-label model.
     """
     classifier = load(bundle, text=text)
-    if isinstance(classifier, ManyLabelClassifier):
+    if isinstance(classifier, ExtremeMultiLabelClassifier):
         raise InputError(
-            "holds a model of very many labels, which this command does not take; `manyhot predict` and "
-            "`manyhot evaluate` do",
+            "is an extreme multi-label model, which this command does not support; use `manyhot predict` or "
+            "`manyhot evaluate`",
             file=bundle,
         )
     return classifier

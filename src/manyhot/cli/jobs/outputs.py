@@ -14,14 +14,14 @@ from typing import Any
 
 from manyhot.data.readers import ReadOptions
 from manyhot.data.readers.column_types import IMAGE_NAME
-from manyhot.data.readers.input_files import files_with
+from manyhot.data.readers.input_files import list_input_files
 from manyhot.errors import InputError
 from manyhot.persistence.container import begins_as_bundle
 
 Input = tuple[str, Path]
 """What a file holds, in words, and where it is."""
-PICTURE = re.compile(r"\d{3,}(-.*)?\.png", re.DOTALL)
-"""What `gallery.file_name` calls a picture."""
+PLOT_NAME = re.compile(r"\d{3,}(-.*)?\.png", re.DOTALL)
+"""File name of a plot, as `image_sheets` writes it."""
 
 
 def refuse_overwriting(
@@ -37,21 +37,21 @@ def refuse_overwriting(
     Raises:
         InputError: With the flag, the output and the input.
     """
-    there: dict[tuple[int, int], tuple[str, Path]] = {}
+    existing: dict[tuple[int, int], tuple[str, Path]] = {}
     for flag, paths in outputs.items():
         for path in [paths] if isinstance(paths, Path) else paths or ():
-            found = _identity(path)
-            if found is not None:
-                there[found] = (flag, path)
-    if not there:
+            identity = _identity(path)
+            if identity is not None:
+                existing[identity] = (flag, path)
+    if not existing:
         return
-    has_image = any(re.search(IMAGE_NAME, path.name) for _, path in there.values())
-    for what, path in chain(inputs, images if has_image else ()):
-        found = _identity(path)
-        if found in there:
-            flag, output = there[found]
+    has_image = any(re.search(IMAGE_NAME, path.name) for _, path in existing.values())
+    for description, path in chain(inputs, images if has_image else ()):
+        identity = _identity(path)
+        if identity in existing:
+            flag, output = existing[identity]
             also = "" if str(output) == str(path) else f" ({path})"
-            raise InputError(f"would overwrite {what}{also}; choose another name", file=output, argument=flag)
+            raise InputError(f"would overwrite {description}{also}; choose another name", file=output, argument=flag)
 
 
 def refuse_other_file(output: Path | None) -> None:
@@ -64,7 +64,7 @@ def refuse_other_file(output: Path | None) -> None:
         return
     if output.stat().st_size and not begins_as_bundle(output):
         raise InputError(
-            "exists and is no file of manyhot's; choose another name, or delete it", file=output, argument="--output"
+            "exists and is not a manyhot file; choose another name, or delete it", file=output, argument="--output"
         )
 
 
@@ -79,13 +79,13 @@ def training_inputs(
         settings: The settings by name.
         legend: The file of the legend.
     """
-    yield from files_with(file, options)
+    yield from list_input_files(file, options)
     if legend is not None:
         yield "the legend", legend
-    images, texts = settings.get("image_settings") or {}, settings.get("text_settings") or {}
-    yield from _named("the weights of the backbone", images.get("weights"))
+    image_settings, text_settings = settings.get("image_params") or {}, settings.get("text_params") or {}
+    yield from _files_at("the weights of the backbone", image_settings.get("weights"))
     for name in ("model", "preset"):
-        yield from _named("what makes numbers of texts", texts.get(name))
+        yield from _files_at("the text encoder", text_settings.get(name))
 
 
 def model_inputs(
@@ -105,31 +105,31 @@ def model_inputs(
     yield "the model", bundle
     if legend is not None:
         yield "the legend", legend
-    yield from _named("what makes numbers of texts", text)
+    yield from _files_at("the text encoder", text)
     if rows is not None:
-        yield from files_with(*rows)
+        yield from list_input_files(*rows)
 
 
-def pictures_in(folder: Path | None) -> list[Path]:
-    """The files in a folder that are called as pictures are."""
+def existing_plots(folder: Path | None) -> list[Path]:
+    """The files in a folder that are named like plots."""
     if folder is None or not folder.is_dir():
         return []
-    return [path for path in folder.iterdir() if PICTURE.fullmatch(path.name)]
+    return [path for path in folder.iterdir() if PLOT_NAME.fullmatch(path.name)]
 
 
-def _named(what: str, place: Any) -> Iterator[Input]:
+def _files_at(description: str, path_or_name: Any) -> Iterator[Input]:
     """A file, or all files of a folder, that a setting names; nothing where it names something else."""
-    if not place:
+    if not path_or_name:
         return
-    path = Path(place).expanduser()
+    path = Path(path_or_name).expanduser()
     for one in path.rglob("*") if path.is_dir() else [path]:
-        yield what, one
+        yield description, one
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
     """What tells a file from all others; None where there is none, and for a folder."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return None if os.path.isdir(path) else (found.st_dev, found.st_ino)
+    return None if os.path.isdir(path) else (status.st_dev, status.st_ino)

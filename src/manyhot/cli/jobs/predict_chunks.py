@@ -1,4 +1,4 @@
-"""A file's rows answered a piece at a time, whatever a model answers with."""
+"""Predict the rows of a file chunk by chunk, for any model."""
 
 from __future__ import annotations
 
@@ -9,48 +9,52 @@ from pathlib import Path
 import polars as pl
 
 from manyhot.cli.jobs.console import print_notes
-from manyhot.cli.jobs.prediction_writer import writing
+from manyhot.cli.jobs.prediction_writer import open_writer
 from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
-from manyhot.estimators.extreme import ManyLabelClassifier
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.estimators.read_options import extra_columns
+from manyhot.estimators.read_options import unused_column_notes
 
 
-def answer_rows(
-    classifier: MultiLabelClassifier | ManyLabelClassifier,
+def predict_file(
+    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier,
     file: Path,
     options: ReadOptions,
-    answers: Callable[[Samples, int], pl.DataFrame],
+    predict_chunk: Callable[[Samples, int], pl.DataFrame],
     output: Path | None,
     suffix: str,
     label_sep: str,
-    rows: int | None,
+    chunk_rows: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read, answer and write piece by piece, and say how many rows that were.
+    """Read, predict and write chunk by chunk, and print the number of rows.
 
     Args:
         classifier: The model.
         file: The rows.
         options: How they are read.
-        answers: (a piece, rows before it) -> its answers.
+        predict_chunk: (a chunk, rows before it) -> its predictions.
         output: Where to; None for standard output.
-        suffix: What is written, as for `writing`.
-        label_sep: What stands between two labels.
-        rows: Rows of a piece, as for `read_chunks`.
-        as_json: Whether the end is told as JSON.
-        quiet: Whether notes are kept to oneself.
+        suffix: The format, as for `open_writer`.
+        label_sep: Separator between labels.
+        chunk_rows: Rows of a piece, as for `read_chunks`.
+        as_json: Whether the summary is printed as JSON.
+        quiet: Whether to hide notes.
     """
     n_rows = 0
-    with writing(output, suffix, label_sep) as write:
-        for samples in read_chunks(file, options, rows):
+    with open_writer(output, suffix, label_sep) as write:
+        for samples in read_chunks(file, options, chunk_rows):
             if n_rows == 0:
-                print_notes(extra_columns(classifier, samples), quiet)
+                print_notes(unused_column_notes(classifier, samples), quiet)
             if options.images is not None:
                 print_notes(samples.notes, quiet)
-            write(answers(samples, n_rows))
+            write(predict_chunk(samples, n_rows))
             n_rows += samples.n_samples
     if output is not None:
-        print(json.dumps({"output": str(output), "rows": n_rows}) if as_json else f"{n_rows} rows answered in {output}")
+        print(
+            json.dumps({"output": str(output), "rows": n_rows})
+            if as_json
+            else f"saved predictions of {n_rows} rows to {output}"
+        )

@@ -1,4 +1,4 @@
-"""Answers -> CSV, Parquet or JSON lines, a piece at a time, harmless to spreadsheets."""
+"""Predictions -> CSV, Parquet or JSON lines, a piece at a time, harmless to spreadsheets."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import polars as pl
 
-from manyhot.cli.jobs.explanations import READABLE, lines_with_reasons, readable
+from manyhot.cli.jobs.explanations import READABLE, to_json_lines, to_readable_text
 from manyhot.errors import InputError
-from manyhot.estimators.prediction_table import as_csv
-from manyhot.files import put, replacing
+from manyhot.estimators.prediction_table import to_csv
+from manyhot.files import atomic_write, write_all
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 Writer = Callable[[pl.DataFrame], None]
 
 
-def suffix_of(output: Path) -> str:
+def check_suffix(output: Path) -> str:
     """The suffix that says what is written; `InputError` for another than `SUFFIXES`."""
     suffix = output.suffix.lower()
     if suffix not in SUFFIXES:
@@ -27,29 +27,29 @@ def suffix_of(output: Path) -> str:
 
 
 @contextmanager
-def writing(output: Path | None, suffix: str, label_sep: str) -> Iterator[Writer]:
-    """What to call with each piece of the answers; a file appears only when all went well."""
+def open_writer(output: Path | None, suffix: str, label_sep: str) -> Iterator[Writer]:
+    """A function to call with each chunk of predictions; a file appears only when all went well."""
     if output is None:
-        pieces = 0
+        n_chunks = 0
 
         def to_screen(frame: pl.DataFrame) -> None:
-            nonlocal pieces
-            sys.stdout.write(as_text(frame, suffix, label_sep, with_header=pieces == 0))
-            pieces += 1
+            nonlocal n_chunks
+            sys.stdout.write(as_text(frame, suffix, label_sep, with_header=n_chunks == 0))
+            n_chunks += 1
 
         yield to_screen
         return
-    with replacing(output) as descriptor:
+    with atomic_write(output) as descriptor:
         frames: list[pl.DataFrame] = []
-        pieces = 0
+        n_chunks = 0
 
         def to_file(frame: pl.DataFrame) -> None:
-            nonlocal pieces
+            nonlocal n_chunks
             if suffix == ".parquet":
                 frames.append(frame)
             else:
-                put(descriptor, memoryview(as_text(frame, suffix, label_sep, with_header=pieces == 0).encode()))
-            pieces += 1
+                write_all(descriptor, memoryview(as_text(frame, suffix, label_sep, with_header=n_chunks == 0).encode()))
+            n_chunks += 1
 
         yield to_file
         if suffix == ".parquet":
@@ -58,9 +58,9 @@ def writing(output: Path | None, suffix: str, label_sep: str) -> Iterator[Writer
 
 
 def as_text(frame: pl.DataFrame, suffix: str, label_sep: str, with_header: bool) -> str:
-    """The answers as CSV or JSON lines, or for a person to read."""
+    """The predictions as CSV or JSON lines, or for a person to read."""
     if suffix == ".jsonl":
-        return lines_with_reasons(frame)
+        return to_json_lines(frame)
     if suffix == READABLE:
-        return readable(frame, label_sep)
-    return as_csv(frame, label_sep, with_header)
+        return to_readable_text(frame, label_sep)
+    return to_csv(frame, label_sep, with_header)

@@ -11,24 +11,24 @@ from manyhot.data.readers import ReadOptions
 from manyhot.errors import InputError
 
 
-def options_of(reading: Mapping[str, Any], **more: Any) -> ReadOptions:
+def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOptions:
     """The reader's options.
 
     Args:
-        reading: The flags by name: `labels`, `sep`, `id_column`, `format`, `column_names`, `label_order` (names with
-            commas between), `xml`, `images`, `kinds`.
+        read_flags: The flags by name: `labels`, `sep`, `id_column`, `format`, `column_names`, `label_order` (names with
+            commas between), `xml`, `images`, `column_types`.
         more: Options that no flag gives.
     """
-    names, order = reading["column_names"], reading["label_order"]
+    names, order = read_flags["column_names"], read_flags["label_order"]
     return ReadOptions(
-        labels=reading["labels"],
-        sep=reading["sep"],
-        id_column=reading["id_column"],
-        format=reading["format"],
-        legend=reading.get("legend"),
-        xml=reading["xml"],
-        images=reading.get("images"),
-        kinds=reading["kinds"],
+        labels=read_flags["labels"],
+        sep=read_flags["sep"],
+        id_column=read_flags["id_column"],
+        format=read_flags["format"],
+        legend=read_flags.get("legend"),
+        xml=read_flags["xml"],
+        images=read_flags.get("images"),
+        column_types=read_flags["column_types"],
         label_order=None if order is None else tuple(name.strip() for name in order.split(",")),
         header=names is None,
         column_names=None if names is None else tuple(names),
@@ -36,13 +36,13 @@ def options_of(reading: Mapping[str, Any], **more: Any) -> ReadOptions:
     )
 
 
-def saved_options(reading: Mapping[str, Any]) -> dict[str, Any]:
-    """What a trained model keeps of it, to read the next file alike."""
+def saved_options(read_flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The options saved with a model, to read the next file alike."""
     names = ("labels", "sep", "id_column", "column_names", "legend")
-    return {name: reading[name] for name in names if reading.get(name) is not None}
+    return {name: read_flags[name] for name in names if read_flags.get(name) is not None}
 
 
-def legend_of(file: Path | None) -> dict[str, Any] | None:
+def read_legend(file: Path | None) -> dict[str, Any] | None:
     """A legend out of a JSON file.
 
     Raises:
@@ -55,7 +55,7 @@ def legend_of(file: Path | None) -> dict[str, Any] | None:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=file) from None
     except ValueError as error:
-        raise InputError(f"is no JSON: {error}", file=file) from None
+        raise InputError(f"is not valid JSON: {error}", file=file) from None
     if not isinstance(legend, dict):
         raise InputError('expected {"0": ["sky"], "8": ["car", "vehicle"], "11": null}', file=file)
     return legend

@@ -15,48 +15,50 @@ from manyhot.data.targets import Targets
 from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.estimators.read_options import extra_columns, options_for
+from manyhot.estimators.read_options import model_read_options, unused_column_notes
 from manyhot.evaluation.report import ReportContext, measure_report
 from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.reports.model_page import ScoredRows
 
 
-def rows_with_labels(
-    classifier: MultiLabelClassifier, file: Path, told: Mapping[str, Any], unknown_labels: str, quiet: bool
+def read_labelled_rows(
+    classifier: MultiLabelClassifier, file: Path, read_flags: Mapping[str, Any], unknown_labels: str, quiet: bool
 ) -> Samples:
     """Read a file for a model.
 
     Raises:
         InputError: A file that cannot be read, or one without labels.
     """
-    samples = read(file, options_for(classifier, told, unknown_labels=unknown_labels), needed_by="an evaluation")
-    print_notes([*samples.notes, *extra_columns(classifier, samples)], quiet)
+    samples = read(
+        file, model_read_options(classifier, read_flags, unknown_labels=unknown_labels), needed_by="an evaluation"
+    )
+    print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
     if samples.targets is None:
         raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
-    classifier.on_bad_image = told["on_bad_image"]
+    classifier.on_bad_image = read_flags["on_bad_image"]
     return samples
 
 
-def measured_rows(classifier: MultiLabelClassifier, samples: Samples, quiet: bool) -> ScoredRows:
+def score_rows(classifier: MultiLabelClassifier, samples: Samples, quiet: bool) -> ScoredRows:
     """Score rows and measure them at the model's own thresholds and at 0.5; rows whose images fail are left out."""
     model, features = classifier.model_, sample_features(classifier.model_, samples)
-    raw, bad = predict_scores(model, features, False, classifier.on_bad_image, samples)
-    targets, ids, notes = samples.targets, samples.ids_or_numbers(), list(samples.notes)
+    raw_scores, invalid = predict_scores(model, features, False, classifier.on_bad_image, samples)
+    targets, ids, notes = samples.targets, samples.row_ids(), list(samples.notes)
     assert isinstance(targets, Targets)
-    if bad:
-        notes.append(describe_invalid(bad, "left out", samples))
+    if invalid:
+        notes.append(describe_invalid(invalid, "left out", samples))
         print_notes(notes[-1:], quiet)
-        is_good = ~np.isnan(raw).any(axis=1)
-        raw, targets, ids = raw[is_good], targets.take(is_good), ids[is_good]
-        features = features[np.flatnonzero(is_good)]
-    scores = model.decider.scores(raw)
-    facts = ReportContext(
+        is_valid = ~np.isnan(raw_scores).any(axis=1)
+        raw_scores, targets, ids = raw_scores[is_valid], targets.take(is_valid), ids[is_valid]
+        features = features[np.flatnonzero(is_valid)]
+    scores = model.policy.calibrate(raw_scores)
+    context = ReportContext(
         scores_from="new",
-        members=model.n_members,
+        n_members=model.n_members,
         notes=notes,
-        raw_scores=None if model.decider.calibration.is_identity else raw,
-        answering=model.decider.described(),
+        raw_scores=None if model.policy.calibration.is_identity else raw_scores,
+        decision_info=model.policy.describe(),
     )
-    own, half = model.decider.answers(scores), scores >= 0.5
-    values = measure_report(model.labels, targets, scores, own, half, model.decider.thresholds, facts)
-    return ScoredRows(features, targets, scores, values, ids)
+    decisions, fixed_decisions = model.policy.decide(scores), scores >= 0.5
+    report = measure_report(model.labels, targets, scores, decisions, fixed_decisions, model.policy.thresholds, context)
+    return ScoredRows(features, targets, scores, report, ids)

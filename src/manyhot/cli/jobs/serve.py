@@ -1,4 +1,4 @@
-"""`manyhot serve`: models that answer over HTTP, until a signal says stop."""
+"""`manyhot serve`: serve models over HTTP until a signal stops it."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def run(
     if not all(map(find_spec, ("httptools", "starlette", "uvicorn"))):
         raise ManyhotError("the service is an extra; install it with: pip install 'manyhot[serve]'")
     from manyhot.serving.limits import Limits
-    from manyhot.serving.server import serve, token_of
+    from manyhot.serving.server import read_token, serve
 
     log = logging.getLogger("manyhot.serve")
-    written = logging.StreamHandler(sys.stderr)
-    log.addHandler(written)
+    handler = logging.StreamHandler(sys.stderr)
+    log.addHandler(handler)
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     log.propagate = False
-    found = [named(word) for word in bundles]
+    named_files = [parse_bundle(word) for word in bundles]
     try:
         serve(
-            [path for _, path in found],
-            [name for name, _ in found],
+            [path for _, path in named_files],
+            [name for name, _ in named_files],
             host,
             port,
-            token=token_of(token_file),
+            token=read_token(token_file),
             allow_hosts=allow_hosts,
             limits=Limits(**limits),
             text=None if text is None else str(text),
         )
     finally:
-        log.removeHandler(written)
+        log.removeHandler(handler)
 
 
-def named(word: str) -> tuple[str | None, Path]:
+def parse_bundle(argument: str) -> tuple[str | None, Path]:
     """`NAME=FILE`, or a file alone."""
-    name, equals, path = word.partition("=")
-    return (name, Path(path)) if equals and not Path(word).exists() else (None, Path(word))
+    name, equals, path = argument.partition("=")
+    return (name, Path(path)) if equals and not Path(argument).exists() else (None, Path(argument))

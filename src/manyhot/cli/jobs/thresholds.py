@@ -1,4 +1,4 @@
-"""`manyhot thresholds`: look at a model's thresholds and rules, and change them in its file."""
+"""`manyhot thresholds`: show a model's thresholds and rules, or change them in its file."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 def run(
     bundle: Path,
     output: Path | None,
-    given: Sequence[str],
-    measure: str | None,
+    thresholds: Sequence[str],
+    metric: str | None,
     settings: Mapping[str, Any],
     rules: Mapping[str, Any],
     as_json: bool,
 ) -> None:
-    """Change what is asked for, save it in one go, and show what is in force now."""
+    """Apply the requested changes, save them at once, and show the thresholds now in use."""
     refuse_other_file(output)
     classifier = load_model(bundle)
-    if settings and measure is None:
-        raise InputError("settings belong to a measure; name it with --for", argument="--with")
-    if measure is not None:
-        classifier.decide_for(measure, **settings)
-    if given:
-        classifier.set_thresholds(dict(_pair(text) for text in given))
+    if settings and metric is None:
+        raise InputError("needs --metric, which it belongs to", argument="--decision-params")
+    if metric is not None:
+        classifier.tune_thresholds(metric, **settings)
+    if thresholds:
+        classifier.set_thresholds(dict(_parse_pair(text) for text in thresholds))
     if rules:
-        present = classifier.model_.decider.rules
-        now = {
-            "implies": present.implies,
-            "exclusive": present.exclusive,
-            "least_labels": present.least,
-            "most_labels": present.most,
+        current_rules = classifier.model_.policy.rules
+        current = {
+            "implies": current_rules.implies,
+            "exclusive": current_rules.exclusive,
+            "min_labels": current_rules.min_labels,
+            "max_labels": current_rules.max_labels,
         }
-        classifier.set_rules(**{**now, **rules})
-    is_changed = measure is not None or bool(given) or bool(rules)
-    target = output or bundle
+        classifier.set_rules(**{**current, **rules})
+    is_changed = metric is not None or bool(thresholds) or bool(rules)
+    target_file = output or bundle
     if is_changed or output is not None:
-        classifier.save(target, evidence=classifier.model_.evidence is not None)
-    document = described(classifier, target if is_changed else bundle)
-    told = f"saved {target}" if is_changed or output is not None else "nothing was changed"
-    print_result(document, f"{as_text(document)}\n\n{told}", as_json)
+        classifier.save(target_file, evidence=classifier.model_.evidence is not None)
+    document = describe_model(classifier, target_file if is_changed else bundle)
+    message = f"saved {target_file}" if is_changed or output is not None else "nothing was changed"
+    print_result(document, f"{as_text(document)}\n\n{message}", as_json)
 
 
-def _pair(text: str) -> tuple[str, float]:
+def _parse_pair(text: str) -> tuple[str, float]:
     name, equals, value = text.rpartition("=")
     try:
         return name.strip(), float(value) if equals and name.strip() else float("nope")
@@ -57,11 +57,11 @@ def _pair(text: str) -> tuple[str, float]:
         raise InputError(f"got {text!r}, expected NAME=NUMBER such as sad=0.3", argument="--set") from None
 
 
-def described(classifier: MultiLabelClassifier, file: Path) -> dict[str, Any]:
-    """What is in force, as plain values."""
+def describe_model(classifier: MultiLabelClassifier, file: Path) -> dict[str, Any]:
+    """The thresholds and rules in use, as plain values."""
     model = classifier.model_
-    spread = model.decider.decision.spread
-    guarantee = model.decider.guarantee
+    spread = model.policy.decision.spread
+    guarantee = model.policy.guarantee
     by_label = {row["label"]: row for row in model.report["labels"]}
     rows = []
     for j, name in enumerate(model.labels.names):
@@ -76,15 +76,15 @@ def described(classifier: MultiLabelClassifier, file: Path) -> dict[str, Any]:
         )
     return {
         "model": str(file),
-        "decision": model.decider.decision.name,
+        "decision": model.policy.decision.name,
         "guarantee": None if guarantee is None else guarantee.statement(model.labels),
-        "rules": model.decider.rules.to_spec(),
+        "rules": model.policy.rules.to_spec(),
         "labels": rows,
-        "measures": {name: model.report["measures"]["own"][name]["value"] for name in SHOWN},
+        "metrics": {name: model.report["metrics"]["decision"][name]["value"] for name in SHOWN_METRICS},
     }
 
 
-SHOWN = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss")
+SHOWN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss")
 
 
 def as_text(document: Mapping[str, Any]) -> str:
@@ -95,14 +95,14 @@ def as_text(document: Mapping[str, Any]) -> str:
     rules = document["rules"]
     lines += [f"{child} implies {parent}" for child, parent in rules["implies"]]
     lines += [f"at most one of {', '.join(group)}" for group in rules["exclusive"]]
-    if rules["least"] or rules["most"] is not None:
-        most = "" if rules["most"] is None else f", at most {rules['most']}"
-        lines.append(f"labels per row: at least {rules['least']}{most}")
-    heads = ("threshold", "spread", "support", "precision", "recall", "f1")
-    lines += ["", "label".ljust(32) + "".join(head.rjust(11) for head in heads)]
+    if rules["min_labels"] or rules["max_labels"] is not None:
+        maximum = "" if rules["max_labels"] is None else f", at most {rules['max_labels']}"
+        lines.append(f"labels per row: at least {rules['min_labels']}{maximum}")
+    columns = ("threshold", "spread", "support", "precision", "recall", "f1")
+    lines += ["", "label".ljust(32) + "".join(column.rjust(11) for column in columns)]
     for row in document["labels"]:
-        lines.append(row["label"][:31].ljust(32) + "".join(_cell(row[head]).rjust(11) for head in heads))
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in document["measures"].items() if value is not None)
+        lines.append(row["label"][:31].ljust(32) + "".join(_cell(row[column]).rjust(11) for column in columns))
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in document["metrics"].items() if value is not None)
     return "\n".join([*lines, "", f"out-of-fold: {scores}"])
 
 

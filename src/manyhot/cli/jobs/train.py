@@ -11,7 +11,7 @@ from typing import Any
 from manyhot.cli.jobs import extreme
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import legend_of, options_of, saved_options
+from manyhot.cli.jobs.read_options import build_read_options, read_legend, saved_options
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import OutputError
@@ -22,40 +22,40 @@ from manyhot.models.stream_survey import needs_stream
 def run(
     file: Path,
     output: Path,
-    reading: Mapping[str, Any],
+    read_flags: Mapping[str, Any],
     settings: Mapping[str, Any],
     stream: bool | None,
     stream_folder: Path | None,
     evidence: bool,
-    is_many: bool,
+    is_extreme: bool,
     as_json: bool,
 ) -> None:
     """Read, train, save, report."""
-    if is_many:
-        extreme.train(file, output, reading, settings, as_json)
+    if is_extreme:
+        extreme.train(file, output, read_flags, settings, as_json)
         return
-    quiet = bool(settings.get("quiet"))
-    legend = reading["legend"]
-    reading = {**reading, "legend": legend_of(legend)}
+    quiet = settings.get("verbose", 1) == 0
+    legend = read_flags["legend"]
+    read_flags = {**read_flags, "legend": read_legend(legend)}
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
-    options = options_of(reading, on_bad_image=classifier.on_bad_image)
+    options = build_read_options(read_flags, on_bad_image=classifier.on_bad_image)
     refuse_overwriting({"--output": output}, training_inputs(file, options, settings, legend))
     refuse_other_file(output)
-    is_stream = needs_stream(file, options, classifier.image_settings) if stream is None else stream
+    is_stream = needs_stream(file, options, classifier.image_params) if stream is None else stream
     if is_stream:
-        words = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
-        print_notes([f"{file}: read piece by piece{words}"], quiet)
-        began = time.perf_counter()
+        reason = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
+        print_notes([f"{file}: read piece by piece{reason}"], quiet)
+        start_time = time.perf_counter()
         classifier.fit_file(file, options, stream=True, stream_folder=stream_folder or output.parent)
     else:
         samples = read(file, options)
-        print_notes([f"{file}: {described(samples)}", *samples.notes], quiet)
-        began = time.perf_counter()
+        print_notes([f"{file}: {describe_samples(samples)}", *samples.notes], quiet)
+        start_time = time.perf_counter()
         classifier.fit(samples)
-    seconds = time.perf_counter() - began
-    classifier.reading_ = saved_options(reading)
+    seconds = time.perf_counter() - start_time
+    classifier.read_options_ = saved_options(read_flags)
     classifier.save(output, evidence=evidence)
     report = classifier.report_
     document = {
@@ -66,14 +66,14 @@ def run(
         "thresholds": classifier.thresholds_,
         "report": report.to_dict(),
     }
-    told = f"saved {output} ({output.stat().st_size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
-    print_result(document, f"{report}\n\n{told}\nnext: manyhot predict {output} FILE -o answers.csv", as_json)
+    message = f"saved {output} ({output.stat().st_size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
+    print_result(document, f"{report}\n\n{message}\nnext: manyhot predict {output} FILE -o predictions.csv", as_json)
 
 
-def described(samples: Samples) -> str:
+def describe_samples(samples: Samples) -> str:
     """Rows, labels and columns by kind, in one sentence."""
-    kinds = Counter(samples.kinds.values())
-    columns = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    column_types = Counter(samples.column_types.values())
+    columns = ", ".join(f"{count} {kind}" for kind, count in column_types.most_common())
     n_labels = 0 if samples.labels is None else len(samples.labels)
     shape = "sparse" if samples.is_sparse else "columns"
     return f"{samples.n_samples} rows, {n_labels} labels, {len(samples.feature_names)} {shape} features ({columns})"

@@ -13,23 +13,23 @@ from pathlib import Path
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.readers.chunks import ChunkSchema, first_piece
-from manyhot.data.readers.column_types import inspect_kinds
-from manyhot.data.readers.formats import FORMATS, Format, format_of
+from manyhot.data.readers.chunks import ChunkSchema, infer_schema
+from manyhot.data.readers.column_types import infer_column_types
+from manyhot.data.readers.formats import FORMATS, Format, detect_format
 from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.memory import is_larger_than_memory, refuse_larger_than_memory
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.sampling import (
-    IMAGE_PIECE_ROWS,
-    PIECE_ROWS,
+    CHUNK_ROWS,
+    IMAGE_CHUNK_ROWS,
     StreamableFile,
     Survey,
     can_stream,
-    piece_rows,
+    choose_chunk_rows,
     sample_file,
 )
 from manyhot.data.readers.source import InMemorySource, Source
-from manyhot.data.readers.table import Table, samples_of
+from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.samples import Samples
 
 __all__ = [
@@ -38,14 +38,14 @@ __all__ = [
     "ReadOptions",
     "StreamableFile",
     "Survey",
+    "count_rows",
     "first_rows",
-    "inspect_kinds",
+    "infer_column_types",
+    "needs_streaming",
     "read",
+    "read_bytes",
     "read_chunks",
-    "read_received",
-    "rows_in",
     "sample_file",
-    "streams_by_itself",
 ]
 
 
@@ -73,13 +73,13 @@ def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | 
     source, options = resolve_path(path, options or ReadOptions())
     if needed_by is not None:
         refuse_larger_than_memory(source, needed_by)
-    return format_of(source, options).read(source, options)
+    return detect_format(source, options).read(source, options)
 
 
 def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int | None = None) -> Iterator[Samples]:
     """As `read`, a piece at a time, so that predicting for a large file does not need all of it in memory.
 
-    All pieces have the same kinds: those in `options.kinds` (a trained model's), and with none given those that
+    All pieces have the same kinds: those in `options.column_types` (a trained model's), and with none given those that
     inspection finds in the first piece. With kinds given, all other columns but ids are left out.
 
     Args:
@@ -94,19 +94,19 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
         InputError: As for `read`; rows are counted from the file's start.
     """
     source, options = resolve_path(path, options or ReadOptions())
-    row = format_of(source, options)
+    file_format = detect_format(source, options)
     if rows is None:
-        rows = piece_rows(source, options) if can_stream(source, options) else PIECE_ROWS[1]
+        rows = choose_chunk_rows(source, options) if can_stream(source, options) else CHUNK_ROWS[1]
     rows = validation.integer(low=1, rows=rows)
-    if row.chunks is None:
-        samples = row.read(source, options)
-        most = IMAGE_PIECE_ROWS if "image" in samples.kinds.values() else rows
-        yield from _slices(samples, min(rows, most))
+    if file_format.chunks is None:
+        samples = file_format.read(source, options)
+        max_rows = IMAGE_CHUNK_ROWS if "image" in samples.column_types.values() else rows
+        yield from _slice_samples(samples, min(rows, max_rows))
         return
-    yield from pieces_of(row.chunks(source, options, rows), source, options)
+    yield from read_table_chunks(file_format.chunks(source, options, rows), source, options)
 
 
-def pieces_of(tables: Iterable[Table], source: Source, options: ReadOptions) -> Iterator[Samples]:
+def read_table_chunks(tables: Iterable[Table], source: Source, options: ReadOptions) -> Iterator[Samples]:
     """The tables of one file as samples, all with the columns and kinds of the first.
 
     Args:
@@ -117,13 +117,13 @@ def pieces_of(tables: Iterable[Table], source: Source, options: ReadOptions) -> 
     Raises:
         InputError: As for `read_chunks`.
     """
-    piece: ChunkSchema | None = None
+    schema: ChunkSchema | None = None
     for table in tables:
-        piece = piece or first_piece(table, source, options)
-        yield samples_of(piece.cut(table), source, piece.options)
+        schema = schema or infer_schema(table, source, options)
+        yield build_samples(schema.select_columns(table), source, schema.options)
 
 
-def read_received(content: bytes, format_name: str, options: ReadOptions, rows: int) -> Iterator[Samples]:
+def read_bytes(content: bytes, format_name: str, options: ReadOptions, rows: int) -> Iterator[Samples]:
     """As `read_chunks`, of bytes that are no file.
 
     Args:
@@ -135,13 +135,15 @@ def read_received(content: bytes, format_name: str, options: ReadOptions, rows: 
     Raises:
         InputError: As for `read`.
     """
-    row = next(one for one in FORMATS if one.name == format_name)
-    source = InMemorySource(Path(f"received{row.suffixes[0]}"), "received", row.suffixes[0], "", content)
-    assert row.chunks is not None
-    yield from pieces_of(row.chunks(source, options, rows), source, options)
+    file_format = next(one for one in FORMATS if one.name == format_name)
+    source = InMemorySource(
+        Path(f"received{file_format.suffixes[0]}"), "received", file_format.suffixes[0], "", content
+    )
+    assert file_format.chunks is not None
+    yield from read_table_chunks(file_format.chunks(source, options, rows), source, options)
 
 
-def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> bool:
+def needs_streaming(path: str | Path, options: ReadOptions | None = None) -> bool:
     """Whether a file needs more memory than there is when it is read as a whole, and can be read in pieces."""
     source, options = resolve_path(path, options or ReadOptions())
     return can_stream(source, options) and is_larger_than_memory(source)
@@ -149,30 +151,32 @@ def streams_by_itself(path: str | Path, options: ReadOptions | None = None) -> b
 
 def first_rows(path: str | Path, options: ReadOptions | None, rows: int) -> Samples | None:
     """The first rows of a file that can be read in pieces; None for another."""
-    source, told = resolve_path(path, options or ReadOptions())
-    return next(read_chunks(path, options, rows), None) if can_stream(source, told) else None
+    source, resolved_options = resolve_path(path, options or ReadOptions())
+    return next(read_chunks(path, options, rows), None) if can_stream(source, resolved_options) else None
 
 
-def rows_in(path: str | Path, options: ReadOptions | None, most: int) -> int:
+def count_rows(path: str | Path, options: ReadOptions | None, max_rows: int) -> int:
     """How many rows a file has that can be read in pieces, counted no further than that; 0 for another."""
     source, options = resolve_path(path, options or ReadOptions())
-    chunks = format_of(source, options).chunks
+    chunks = detect_format(source, options).chunks
     n_rows = 0
-    for table in chunks(source, options, piece_rows(source, options)) if chunks and can_stream(source, options) else ():
+    for table in (
+        chunks(source, options, choose_chunk_rows(source, options)) if chunks and can_stream(source, options) else ()
+    ):
         n_rows += table.frame.height
-        if n_rows >= most:
+        if n_rows >= max_rows:
             break
     return n_rows
 
 
-def _slices(samples: Samples, rows: int) -> Iterator[Samples]:
+def _slice_samples(samples: Samples, rows: int) -> Iterator[Samples]:
     for start in range(0, samples.n_samples, rows):
-        piece = np.arange(start, min(start + rows, samples.n_samples))
+        row_indices = np.arange(start, min(start + rows, samples.n_samples))
         yield replace(
             samples,
-            features=samples.features[piece],
-            targets=None if samples.targets is None else samples.targets.take(piece),
-            ids=None if samples.ids is None else samples.ids[piece],
-            listed=None if samples.listed is None else samples.listed[piece],
-            rows=None if not start and samples.rows is None else samples.row_numbers()[piece],
+            features=samples.features[row_indices],
+            targets=None if samples.targets is None else samples.targets.take(row_indices),
+            ids=None if samples.ids is None else samples.ids[row_indices],
+            sparse_targets=None if samples.sparse_targets is None else samples.sparse_targets[row_indices],
+            rows=None if not start and samples.rows is None else samples.row_numbers()[row_indices],
         )

@@ -43,8 +43,12 @@ class Attribute:
     @property
     def is_binary(self) -> bool:
         """Whether its levels are 0 and 1 (or no and yes, false and true), in any order."""
-        words = [level.lower() for level in self.levels]
-        return len(words) in (1, 2) and set(words) <= _YES | _NO and len({word in _YES for word in words}) == len(words)
+        levels = [level.lower() for level in self.levels]
+        return (
+            len(levels) in (1, 2)
+            and set(levels) <= _YES | _NO
+            and len({level in _YES for level in levels}) == len(levels)
+        )
 
     @property
     def is_sparse_zero(self) -> bool:
@@ -59,12 +63,12 @@ class Header:
     Args:
         relation: Name of the relation.
         attributes: The columns, in order.
-        body: Where the rows begin, in bytes.
+        body_offset: Where the rows begin, in bytes.
     """
 
     relation: str
     attributes: tuple[Attribute, ...]
-    body: int
+    body_offset: int
 
     @property
     def names(self) -> list[str]:
@@ -77,8 +81,8 @@ class Header:
         Raises:
             InputError: More labels than attributes.
         """
-        found = _MEKA.search(self.relation)
-        count = int(found.group(1)) if found else 0
+        match = _MEKA.search(self.relation)
+        count = int(match.group(1)) if match else 0
         if not count:
             return None
         if abs(count) > len(self.attributes):
@@ -97,19 +101,19 @@ def parse_header(content: bytes, source: Source) -> Header:
         InputError: No `@data`, no attributes, one that cannot be understood (with its line), or a name that stands
             twice.
     """
-    found = _DATA.search(content)
-    if found is None:
+    data_match = _DATA.search(content)
+    if data_match is None:
         raise InputError("has no line @data, so it is no ARFF file, or it was cut short", file=source.path)
     relation, attributes = "", []
-    for number, line in enumerate(content[: found.start()].decode("utf-8").split("\n"), start=1):
+    for number, line in enumerate(content[: data_match.start()].decode("utf-8").split("\n"), start=1):
         line = line.strip()
         if not line or line.startswith("%"):
             continue
-        word = line.split(None, 1)[0].lower()
-        if word == "@relation":
+        keyword = line.split(None, 1)[0].lower()
+        if keyword == "@relation":
             match = _RELATION.match(line)
-            relation = unquoted(match.group(1).strip()) if match else ""
-        elif word == "@attribute":
+            relation = unquote(match.group(1).strip()) if match else ""
+        elif keyword == "@attribute":
             attributes.append(_attribute(line, number, source))
         else:
             raise InputError(
@@ -119,14 +123,14 @@ def parse_header(content: bytes, source: Source) -> Header:
     if not attributes:
         raise InputError("has no @attribute, expected one for each column", file=source.path)
     refuse_twins([attribute.name for attribute in attributes], source)
-    return Header(relation, tuple(attributes), found.end())
+    return Header(relation, tuple(attributes), data_match.end())
 
 
-def unquoted(word: str) -> str:
+def unquote(text: str) -> str:
     """A name or value without its quotes and backslashes."""
-    if len(word) < 2 or word[0] != word[-1] or word[0] not in "'\"":
-        return word
-    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m.group(1), m.group(1)), word[1:-1], flags=re.DOTALL)
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
+        return text
+    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m.group(1), m.group(1)), text[1:-1], flags=re.DOTALL)
 
 
 def _attribute(line: str, number: int, source: Source) -> Attribute:
@@ -135,18 +139,18 @@ def _attribute(line: str, number: int, source: Source) -> Attribute:
         raise InputError(
             f"line {number} is {line[:60]!r}, expected @attribute NAME TYPE; quote names with blanks", file=source.path
         )
-    name, declared = unquoted(match.group(1)), match.group(2).strip()
+    name, declared = unquote(match.group(1)), match.group(2).strip()
     if declared.startswith("{"):
         stop = declared.rfind("}")
         if stop < 0:
             raise InputError(f"line {number}: the levels of {name!r} have no closing brace", file=source.path)
         return Attribute(name, "nominal", _levels(declared[1:stop]))
-    word = declared.split()[0].lower()
-    if word in ("numeric", "real", "integer"):
+    type_name = declared.split()[0].lower()
+    if type_name in ("numeric", "real", "integer"):
         return Attribute(name, "numeric")
-    if word == "string":
+    if type_name == "string":
         return Attribute(name, "string")
-    if word == "date":
+    if type_name == "date":
         return Attribute(name, "date")
     raise InputError(
         f"line {number}: the type of {name!r} is {declared[:40]!r}, expected numeric, real, integer, string, date or "
@@ -156,11 +160,11 @@ def _attribute(line: str, number: int, source: Source) -> Attribute:
 
 
 def _levels(text: str) -> tuple[str, ...]:
-    levels, place = [], 0
-    while place < len(text):
-        match = _LEVEL.match(text, place)
-        if match is None or match.end() == place:
+    levels, position = [], 0
+    while position < len(text):
+        match = _LEVEL.match(text, position)
+        if match is None or match.end() == position:
             break
-        levels.append(unquoted(match.group(1)))
-        place = match.end()
+        levels.append(unquote(match.group(1)))
+        position = match.end()
     return tuple(levels)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from manyhot.data.readers.column_types import typed
+from manyhot.data.readers.column_types import cast_column
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
-from manyhot.data.readers.table import Table, samples_of
+from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.samples import ColumnKind
 
 
@@ -25,21 +25,23 @@ class ChunkSchema:
     columns: tuple[str, ...]
     options: ReadOptions
 
-    def cut(self, table: Table) -> Table:
+    def select_columns(self, table: Table) -> Table:
         """The table with exactly these columns; one that it lacks is missing in every row."""
-        there = set(table.frame.columns)
-        frame = table.frame.select(pl.col(name) if name in there else pl.lit(None).alias(name) for name in self.columns)
+        present = set(table.frame.columns)
+        frame = table.frame.select(
+            pl.col(name) if name in present else pl.lit(None).alias(name) for name in self.columns
+        )
         return replace(table, frame=frame)
 
 
-def first_piece(table: Table, source: Source, options: ReadOptions) -> ChunkSchema:
+def infer_schema(table: Table, source: Source, options: ReadOptions) -> ChunkSchema:
     """The columns, kinds and labels of a file by its first piece.
 
     Args:
         table: The first rows.
         source: The file.
-        options: With `kinds`, all other columns but ids are left out. Without, kinds are inspected here; a column of
-            0 and 1 counts as numeric, because a later piece may hold other numbers.
+        options: With `column_types`, all other columns but ids are left out. Without, kinds are inspected here; a
+            column of 0 and 1 counts as numeric, because a later piece may hold other numbers.
 
     Returns:
         What all pieces share.
@@ -47,18 +49,20 @@ def first_piece(table: Table, source: Source, options: ReadOptions) -> ChunkSche
     Raises:
         InputError: As for reading the rows.
     """
-    samples = samples_of(table, source, options)
-    ids = [name for name, kind in samples.kinds.items() if kind == "id"]
-    id_column = options.id_column or next((name for name in ids if name in options.kinds), ids[0] if ids else None)
-    kinds: dict[str, ColumnKind] = {}
-    for name, kind in samples.kinds.items():
+    samples = build_samples(table, source, options)
+    ids = [name for name, kind in samples.column_types.items() if kind == "id"]
+    id_column = options.id_column or next(
+        (name for name in ids if name in options.column_types), ids[0] if ids else None
+    )
+    column_types: dict[str, ColumnKind] = {}
+    for name, kind in samples.column_types.items():
         if name == id_column:
-            kinds[name] = "id"
-        elif name in options.kinds:
-            kinds[name] = options.kinds[name]
-        elif not options.kinds and kind not in ("ignored", "id"):
-            is_number = kind == "boolean" and typed(table.frame[name]).dtype == pl.Float64
-            kinds[name] = "numeric" if is_number else kind
-    columns = tuple(name for name in table.frame.columns if name in kinds or name not in samples.kinds)
+            column_types[name] = "id"
+        elif name in options.column_types:
+            column_types[name] = options.column_types[name]
+        elif not options.column_types and kind not in ("ignored", "id"):
+            is_number = kind == "boolean" and cast_column(table.frame[name]).dtype == pl.Float64
+            column_types[name] = "numeric" if is_number else kind
+    columns = tuple(name for name in table.frame.columns if name in column_types or name not in samples.column_types)
     known = options.known_labels or (None if samples.labels is None else samples.labels.names)
-    return ChunkSchema(columns, replace(options, kinds=kinds, id_column=id_column, known_labels=known))
+    return ChunkSchema(columns, replace(options, column_types=column_types, id_column=id_column, known_labels=known))

@@ -1,7 +1,7 @@
 """What each column of a table is: a number, a yes/no, a category, free text, an image, an id, or of no use.
 
-Inspection sees one column at a time and knows nothing of labels, files or encoders. `settle` gives every kind one
-form, so that the same rows from different formats become the same frame. Start reading at `inspect_columns`.
+Inspection sees one column at a time and knows nothing of labels, files or encoders. `coerce_column` gives every kind
+one form, so that the same rows from different formats become the same frame. Start reading at `inspect_columns`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from manyhot.data.samples import COLUMN_KINDS, ColumnKind
+from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
@@ -41,15 +41,15 @@ class Inspection:
     """What inspection found.
 
     Args:
-        kinds: Column name -> kind, for every column, in the frame's order.
+        column_types: Column name -> kind, for every column, in the frame's order.
         notes: Sentences for the user about columns that are left out.
     """
 
-    kinds: dict[str, ColumnKind]
+    column_types: dict[str, ColumnKind]
     notes: tuple[str, ...]
 
 
-def inspect_kinds(frame: pl.DataFrame, overrides: Mapping[str, str] | None = None) -> dict[str, ColumnKind]:
+def infer_column_types(frame: pl.DataFrame, overrides: Mapping[str, str] | None = None) -> dict[str, ColumnKind]:
     """The kind of every column.
 
     Args:
@@ -62,43 +62,45 @@ def inspect_kinds(frame: pl.DataFrame, overrides: Mapping[str, str] | None = Non
     Raises:
         InputError: An override for a column that is not there, or a kind that does not exist.
     """
-    return inspect_columns(frame, overrides or {}).kinds
+    return inspect_columns(frame, overrides or {}).column_types
 
 
 def inspect_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> Inspection:
-    """As `inspect_kinds`, with notes on what is left out and why."""
+    """As `infer_column_types`, with notes on what is left out and why."""
     refuse_unknown(overrides, frame.columns)
-    kinds: dict[str, ColumnKind] = {}
+    column_types: dict[str, ColumnKind] = {}
     reasons: dict[str, list[str]] = {}
     for name in frame.columns:
         if name in overrides:
-            kinds[name] = as_kind(overrides[name])
+            column_types[name] = parse_column_type(overrides[name])
             continue
-        kinds[name], reason = _kind_of(frame[name], typed(frame[name]))
+        column_types[name], reason = _infer_kind(frame[name], cast_column(frame[name]))
         if reason:
             reasons.setdefault(reason, []).append(name)
-    notes = tuple(f"left out, {reason}: {_listed(names)}" for reason, names in reasons.items())
-    return Inspection(kinds, notes)
+    notes = tuple(f"left out, {reason}: {_join_names(names)}" for reason, names in reasons.items())
+    return Inspection(column_types, notes)
 
 
 def refuse_unknown(overrides: Mapping[str, str], columns: Sequence[str]) -> None:
     """Raise `InputError` when a kind is given for a column that is not there."""
-    there = set(columns)
+    present = set(columns)
     for name in overrides:
-        if name not in there:
-            raise InputError(f"there is no feature column {name!r}{did_you_mean(name, columns)}", argument="kinds")
+        if name not in present:
+            raise InputError(
+                f"there is no feature column {name!r}{did_you_mean(name, columns)}", argument="column_types"
+            )
 
 
-def as_kind(word: str) -> ColumnKind:
+def parse_column_type(name: str) -> ColumnKind:
     """The kind of that name; `InputError` when there is none."""
-    for kind in COLUMN_KINDS:
-        if kind == word:
+    for kind in COLUMN_TYPES:
+        if kind == name:
             return kind
-    hint = did_you_mean(str(word), COLUMN_KINDS)
-    raise InputError(f"got {word!r}, expected one of {', '.join(COLUMN_KINDS)}{hint}", argument="kinds")
+    hint = did_you_mean(str(name), COLUMN_TYPES)
+    raise InputError(f"got {name!r}, expected one of {', '.join(COLUMN_TYPES)}{hint}", argument="column_types")
 
 
-def typed(column: pl.Series) -> pl.Series:
+def cast_column(column: pl.Series) -> pl.Series:
     """A column in the type its values have: Float64, Boolean or String; dates and nested types as they are.
 
     Text whose every cell is a number (or missing: empty, ?, NA, nan, null) becomes Float64, text of true and false
@@ -117,17 +119,17 @@ def typed(column: pl.Series) -> pl.Series:
     numbers = column.cast(pl.Float64, strict=False)
     if numbers.null_count() == column.null_count():
         return without_nan(numbers)  # as below, where every cell is a plain number
-    words = column.str.strip_chars()
-    lower = words.str.to_lowercase()
-    candidates = words.set(lower.is_in(_NUMBER_GAPS).fill_null(True), None)
+    texts = column.str.strip_chars()
+    lower = texts.str.to_lowercase()
+    candidates = texts.set(lower.is_in(_NUMBER_GAPS).fill_null(True), None)
     numbers = candidates.cast(pl.Float64, strict=False)
     if numbers.null_count() == candidates.null_count() and candidates.null_count() < len(column):
         return numbers.fill_nan(None)
-    words = words.set(words.is_in(_GAPS).fill_null(True), None)
-    lower = lower.set(words.is_null(), None)
-    if lower.drop_nulls().is_in(["true", "false"]).all() and words.null_count() < len(words):
+    texts = texts.set(texts.is_in(_GAPS).fill_null(True), None)
+    lower = lower.set(texts.is_null(), None)
+    if lower.drop_nulls().is_in(["true", "false"]).all() and texts.null_count() < len(texts):
         return lower == "true"
-    return words
+    return texts
 
 
 def is_finite(numbers: pl.Series) -> bool:
@@ -140,12 +142,12 @@ def without_nan(numbers: pl.Series) -> pl.Series:
     return numbers if is_finite(numbers) else numbers.fill_nan(None)
 
 
-def name_images(values: pl.Series) -> bool:
+def are_image_names(values: pl.Series) -> bool:
     """Whether texts all name an image file; missing ones do not count."""
     return bool(values.str.contains(IMAGE_NAME).all())
 
 
-def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]:
+def _infer_kind(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]:
     """The kind of a typed column, and why it is left out, if it is; ids are compared raw, where no digit is lost."""
     if column.dtype in _NESTED:
         return ("image", None) if _are_images(column) else ("ignored", "lists and other nested values")
@@ -164,12 +166,12 @@ def _kind_of(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]
         return "boolean", None
     if column.dtype == pl.Float64:
         return ("boolean" if values.is_in([0.0, 1.0]).all() else "numeric"), None
-    if name_images(values):
+    if are_image_names(values):
         return "image", None
-    return _kind_of_text(values, n_levels, is_distinct), None
+    return _infer_text_kind(values, n_levels, is_distinct), None
 
 
-def _kind_of_text(values: pl.Series, n_levels: int, is_distinct: bool) -> ColumnKind:
+def _infer_text_kind(values: pl.Series, n_levels: int, is_distinct: bool) -> ColumnKind:
     lengths = values.str.len_chars().to_numpy()
     has_blanks = bool(values.str.contains(r"\s").any())
     if is_distinct and len(values) >= MIN_IDS and not has_blanks and lengths.max() <= LONGEST_ID:
@@ -195,9 +197,9 @@ def _are_images(column: pl.Series) -> bool:
     if dtype != pl.Binary:
         return False
     values = column.drop_nulls()
-    is_start = [values.bin.starts_with(start) for start in _IMAGE_STARTS]
+    has_magic = [values.bin.starts_with(start) for start in _IMAGE_STARTS]
     return bool(len(values)) and bool(
-        pl.DataFrame({str(k): one for k, one in enumerate(is_start)}).select(pl.any_horizontal(pl.all()))[:, 0].all()
+        pl.DataFrame({str(k): one for k, one in enumerate(has_magic)}).select(pl.any_horizontal(pl.all()))[:, 0].all()
     )
 
 
@@ -211,6 +213,6 @@ def _may_be_ids(values: pl.Series) -> bool:
     return values.dtype == pl.String
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _join_names(names: Sequence[str], max_shown: int = 8) -> str:
+    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
+    return ", ".join(names[:max_shown]) + more

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import ARROW, PARQUET, Source, broken, what_is
+from manyhot.data.readers.source import ARROW, PARQUET, Source, identify_content, read_error
 from manyhot.data.readers.table import Table
 from manyhot.errors import InputError
 
@@ -26,10 +26,10 @@ def read_arrow(source: Source, options: ReadOptions) -> Table:
         content = io.BytesIO(source.content())
         return Table(pl.read_ipc_stream(content) if is_stream else pl.read_ipc(content))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise broken(source, "Arrow IPC", error) from None
+        raise read_error(source, "Arrow IPC", error) from None
 
 
-def chunks_of_arrow(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+def read_arrow_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
     """As `read_arrow`, `rows` rows at a time; a plain file (not a stream) is never held as a whole."""
     try:
         if _is_stream(source) or source.compression:
@@ -40,17 +40,17 @@ def chunks_of_arrow(source: Source, options: ReadOptions, rows: int) -> Iterator
         for start in range(0, n_rows, rows):
             yield Table(lazy.slice(start, rows).collect(), first_row=start)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise broken(source, "Arrow IPC", error) from None
+        raise read_error(source, "Arrow IPC", error) from None
 
 
 def _is_stream(source: Source) -> bool:
     source.refuse_zst("Arrow IPC")
     head = source.head()
-    if what_is(head) == ARROW:
+    if identify_content(head) == ARROW:
         return False
     if head.startswith(_STREAM):
         return True
-    raise InputError(f"is not Arrow IPC but {what_is(head) or 'plain text'}; rename it", file=source.path)
+    raise InputError(f"is not Arrow IPC but {identify_content(head) or 'plain text'}; rename it", file=source.path)
 
 
 def read_parquet(source: Source, options: ReadOptions) -> Table:
@@ -63,10 +63,10 @@ def read_parquet(source: Source, options: ReadOptions) -> Table:
     try:
         return Table(pl.read_parquet(io.BytesIO(source.content())))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise broken(source, "Parquet", error) from None
+        raise read_error(source, "Parquet", error) from None
 
 
-def chunks_of_parquet(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+def read_parquet_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
     """As `read_parquet`, `rows` rows at a time; a plain file is never held as a whole."""
     _check_parquet(source)
     content = source.path if not source.compression else io.BytesIO(source.content())
@@ -76,11 +76,11 @@ def chunks_of_parquet(source: Source, options: ReadOptions, rows: int) -> Iterat
         for start in range(0, n_rows, rows):
             yield Table(lazy.slice(start, rows).collect(), first_row=start)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise broken(source, "Parquet", error) from None
+        raise read_error(source, "Parquet", error) from None
 
 
 def _check_parquet(source: Source) -> None:
     source.refuse_zst("Parquet")
     head = source.head()
-    if what_is(head) != PARQUET:
-        raise InputError(f"is not Parquet but {what_is(head) or 'plain text'}; rename it", file=source.path)
+    if identify_content(head) != PARQUET:
+        raise InputError(f"is not Parquet but {identify_content(head) or 'plain text'}; rename it", file=source.path)

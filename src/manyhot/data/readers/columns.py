@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from manyhot.data.readers.column_types import is_finite, typed
+from manyhot.data.readers.column_types import cast_column, is_finite
 from manyhot.data.samples import ColumnKind
 from manyhot.errors import InputError
 
 
-def settle(column: pl.Series, kind: ColumnKind, *, file: str | None = None, first_row: int = 0) -> pl.Series:
+def coerce_column(column: pl.Series, kind: ColumnKind, *, file: str | None = None, first_row: int = 0) -> pl.Series:
     """A column in the form of its kind.
 
     Args:
@@ -32,17 +32,17 @@ def settle(column: pl.Series, kind: ColumnKind, *, file: str | None = None, firs
         InputError: A value that is not of that kind, or infinity, with its row.
     """
     if kind in ("numeric", "boolean"):
-        numbers = _numbers(column, kind, file, first_row)
-        return numbers if kind == "numeric" else _yes_no(numbers, file, first_row)
+        numbers = _to_numbers(column, kind, file, first_row)
+        return numbers if kind == "numeric" else _to_boolean(numbers, file, first_row)
     if kind == "ignored":
-        values = typed(column)
+        values = cast_column(column)
         return values.dt.to_string() if values.dtype.is_temporal() else values
     if kind == "image" and isinstance(column.dtype, pl.Struct):  # as datasets on hubs have them: bytes and path
         return column.struct.field("bytes").alias(column.name)
-    return column if kind == "image" and column.dtype in (pl.Binary, pl.Array) else words(column)
+    return column if kind == "image" and column.dtype in (pl.Binary, pl.Array) else to_text(column)
 
 
-def words(column: pl.Series) -> pl.Series:
+def to_text(column: pl.Series) -> pl.Series:
     """Cells as text: whole numbers as their digits, blanks around cells dropped, empty cells and `?` missing."""
     if column.dtype.is_float():
         values = column.drop_nulls().drop_nans()
@@ -61,13 +61,13 @@ def row_ids(column: pl.Series, *, file: str | None = None, first_row: int = 0) -
     Raises:
         InputError: A row without id.
     """
-    cells = words(column)
-    gaps = cells.is_null().arg_true()
-    if len(gaps):
+    cells = to_text(column)
+    missing = cells.is_null().arg_true()
+    if len(missing):
         raise InputError(
             "has no id, expected one in every row; name another id column, or none",
             file=file,
-            row=int(gaps[0]) + 1 + first_row,
+            row=int(missing[0]) + 1 + first_row,
             column=column.name,
         )
     return np.asarray(cells.to_list(), dtype=str)
@@ -85,18 +85,18 @@ def refuse_infinite(column: pl.Series, *, file: str | None = None, first_row: in
         )
 
 
-def _numbers(column: pl.Series, kind: ColumnKind, file: str | None, first_row: int) -> pl.Series:
-    values = typed(column)
+def _to_numbers(column: pl.Series, kind: ColumnKind, file: str | None, first_row: int) -> pl.Series:
+    values = cast_column(column)
     if values.dtype == pl.String and values.null_count() != len(values):
         missing = values.is_null() | values.str.to_lowercase().is_in(["na", "n/a", "nan", "null", "none", "-"])
         numbers = values.cast(pl.Float64, strict=False)
-        wrong = (numbers.is_null() & ~missing).arg_true()
-        if len(wrong):
+        invalid = (numbers.is_null() & ~missing).arg_true()
+        if len(invalid):
             expected = "a number" if kind == "numeric" else "0 or 1, or true or false"
             raise InputError(
-                f"got {values[int(wrong[0])]!r}, expected {expected}",
+                f"got {values[int(invalid[0])]!r}, expected {expected}",
                 file=file,
-                row=int(wrong[0]) + 1 + first_row,
+                row=int(invalid[0]) + 1 + first_row,
                 column=column.name,
             )
         values = numbers
@@ -112,13 +112,13 @@ def _numbers(column: pl.Series, kind: ColumnKind, file: str | None, first_row: i
     return values
 
 
-def _yes_no(numbers: pl.Series, file: str | None, first_row: int) -> pl.Series:
-    wrong = ((numbers != 0) & (numbers != 1)).fill_null(False).arg_true()
-    if len(wrong):
+def _to_boolean(numbers: pl.Series, file: str | None, first_row: int) -> pl.Series:
+    invalid = ((numbers != 0) & (numbers != 1)).fill_null(False).arg_true()
+    if len(invalid):
         raise InputError(
-            f"got {numbers[int(wrong[0])]:g}, expected 0 or 1, or true or false; say that it is numeric if it is",
+            f"got {numbers[int(invalid[0])]:g}, expected 0 or 1, or true or false; say that it is numeric if it is",
             file=file,
-            row=int(wrong[0]) + 1 + first_row,
+            row=int(invalid[0]) + 1 + first_row,
             column=numbers.name,
         )
     return numbers == 1

@@ -1,7 +1,7 @@
 """CSV and TSV: every cell is read as text, and rows of another length than the header are refused with their number.
 
 It knows bytes, delimiters and quotes; what a column means is decided later. Start reading at `read_delimited`, then
-`cells_of`, which ARFF uses too.
+`parse_cells`, which ARFF uses too.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ def read_delimited(source: Source, options: ReadOptions) -> Table:
         InputError: No text, no UTF-8, rows of different lengths, or a column name that stands twice.
     """
     content = source.text("CSV")
-    dialect = dialect_of(content, source)
+    dialect = detect_dialect(content, source)
     names, body = _header(content, dialect, source, options)
     return _table(body, names, dialect, source)
 
 
-def chunks_of_delimited(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
     """As `read_delimited`, `rows` rows at a time; a plain or gzip file is never held as a whole."""
     lines = source.lines()
     block, names, dialect = b"", None, None
     first_row = 0
-    for block in _blocks(lines, rows, rows + options.header):
+    for block in _row_blocks(lines, rows, rows + options.header):
         if dialect is None:
             source.refuse_binary(block[:4096], "CSV")
             block = block.removeprefix(b"\xef\xbb\xbf")
-            dialect = dialect_of(block, source)
+            dialect = detect_dialect(block, source)
         source.refuse_other_encodings(block)
         if names is None:
             names, block = _header(block, dialect, source, options)
@@ -78,7 +78,7 @@ def chunks_of_delimited(source: Source, options: ReadOptions, rows: int) -> Iter
         yield table
 
 
-def dialect_of(content: bytes, source: Source) -> Dialect:
+def detect_dialect(content: bytes, source: Source) -> Dialect:
     """The delimiter: a tab for `.tsv`, otherwise the one that splits the first lines most evenly, commas first."""
     if source.suffix in (".tsv", ".tab"):
         return Dialect("\t")
@@ -90,11 +90,11 @@ def dialect_of(content: bytes, source: Source) -> Dialect:
         widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
         if len(widths) == 1 and widths != {1}:
             return Dialect(delimiter)
-    found = next((d for d in _DELIMITERS if d != "|" and d in lines[0]), ",")
-    return Dialect(found)
+    delimiter = next((d for d in _DELIMITERS if d != "|" and d in lines[0]), ",")
+    return Dialect(delimiter)
 
 
-def cells_of(content: bytes, width: int, dialect: Dialect, source: Source, first_row: int = 0) -> pl.DataFrame:
+def parse_cells(content: bytes, width: int, dialect: Dialect, source: Source, first_row: int = 0) -> pl.DataFrame:
     """Rows without header as text cells, (n, width), columns named `0`, `1`, ...
 
     Raises:
@@ -103,7 +103,7 @@ def cells_of(content: bytes, width: int, dialect: Dialect, source: Source, first
     names = [str(j) for j in range(width)]
     rows = _scan(content, width, dialect)
     if rows.is_odd:
-        return _careful_cells(content, names, dialect, source, first_row)
+        return _parse_quoted_cells(content, names, dialect, source, first_row)
     content = rows.without_blank(content)
     try:
         return pl.read_csv(
@@ -116,27 +116,29 @@ def cells_of(content: bytes, width: int, dialect: Dialect, source: Source, first
     except pl.exceptions.NoDataError:
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     except pl.exceptions.ComputeError:
-        return _careful_cells(content, names, dialect, source, first_row)
+        return _parse_quoted_cells(content, names, dialect, source, first_row)
 
 
 def refuse_twins(names: list[str], source: Source) -> None:
     """Raise `InputError` when a column name stands twice."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(f"column names must be unique, found more than once: {', '.join(twice)}", file=source.path)
+    duplicates = [name for name, count in Counter(names).items() if count > 1]
+    if duplicates:
+        raise InputError(
+            f"column names must be unique, found more than once: {', '.join(duplicates)}", file=source.path
+        )
 
 
 def _table(body: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int = 0) -> Table:
-    frame = cells_of(body, len(names), dialect, source, first_row)
+    frame = parse_cells(body, len(names), dialect, source, first_row)
     frame.columns = names
     if dialect.delimiter == ";":
-        frame = _with_decimal_points(frame)
+        frame = _convert_decimal_commas(frame)
     return Table(frame, blank_is_empty=True, first_row=first_row)
 
 
 def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptions) -> tuple[list[str], bytes]:
     """The column names, and the bytes of the rows after them."""
-    stop = _end_of_first_row(content, dialect)
+    stop = _find_header_end(content, dialect)
     first = content[:stop].decode("utf-8")
     try:
         row = next(csv.reader(io.StringIO(first), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
@@ -162,28 +164,28 @@ def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptio
     return names, body
 
 
-def _end_of_first_row(content: bytes, dialect: Dialect) -> int:
+def _find_header_end(content: bytes, dialect: Dialect) -> int:
     quote, stop = dialect.quote.encode(), 0
     while True:
-        found = content.find(b"\n", stop)
-        if found < 0:
+        newline = content.find(b"\n", stop)
+        if newline < 0:
             return len(content)
-        stop = found + 1
+        stop = newline + 1
         if content.count(quote, 0, stop) % 2 == 0:
             return stop
 
 
-def _blocks(lines: Iterator[bytes], rows: int, first: int) -> Iterator[bytes]:
+def _row_blocks(lines: Iterator[bytes], rows: int, first: int) -> Iterator[bytes]:
     """Whole rows: `first` of them, then always `rows`; a row may span lines inside quotes."""
     block: list[bytes] = []
-    n_rows, wanted, is_open = 0, first, False
+    n_rows, n_wanted, is_open = 0, first, False
     for line in lines:
         block.append(line)
         is_open ^= line.count(b'"') % 2 == 1
         n_rows += not is_open and not line.isspace()
-        if n_rows == wanted and not is_open:
+        if n_rows == n_wanted and not is_open:
             yield b"".join(block)
-            block, n_rows, wanted = [], 0, rows
+            block, n_rows, n_wanted = [], 0, rows
     if b"".join(block).strip():
         yield b"".join(block)
 
@@ -215,15 +217,15 @@ def _scan(content: bytes, width: int, dialect: Dialect) -> _Scan:
         depth = n_open + np.cumsum(kind == quote)
         n_open = int(depth[-1]) if len(depth) else n_open
         outside = depth % 2 == 0
-        counted = np.concatenate([[0], np.cumsum((kind == delimiter) & outside)])
-        at = np.flatnonzero((kind == 10) & outside)
-        if not len(at):
-            carried += int(counted[-1])
+        n_delimiters = np.concatenate([[0], np.cumsum((kind == delimiter) & outside)])
+        breaks = np.flatnonzero((kind == 10) & outside)
+        if not len(breaks):
+            carried += int(n_delimiters[-1])
             continue
-        counts = np.diff(counted[at], prepend=-carried)
-        stops = marks[at] + start
+        counts = np.diff(n_delimiters[breaks], prepend=-carried)
+        stops = marks[breaks] + start
         lengths = np.diff(stops, prepend=last_stop)
-        carried, last_stop = int(counted[-1] - counted[at[-1]]), int(stops[-1])
+        carried, last_stop = int(n_delimiters[-1] - n_delimiters[breaks[-1]]), int(stops[-1])
         for k in np.flatnonzero((lengths <= 2) | (counts != width - 1)):
             row = (int(stops[k] - lengths[k]) + 1, int(stops[k]) + 1)
             if lengths[k] <= 2 and not content[row[0] : row[1]].strip():
@@ -234,11 +236,13 @@ def _scan(content: bytes, width: int, dialect: Dialect) -> _Scan:
     return _Scan(is_odd, tuple(blank))
 
 
-def _careful_cells(content: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int) -> pl.DataFrame:
+def _parse_quoted_cells(
+    content: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int
+) -> pl.DataFrame:
     """Quotes inside unquoted cells deceive the fast count; this reading of the rows decides."""
     table: list[list[str | None]] = []
     try:
-        for row in csv.reader(_text(content), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
+        for row in csv.reader(_text_stream(content), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
             if row and len(row) != len(names):
                 raise InputError(
                     f"has {len(row)} cells, expected {len(names)} as in the other rows; "
@@ -249,20 +253,20 @@ def _careful_cells(content: bytes, names: list[str], dialect: Dialect, source: S
             if row:
                 table.append([cell or None for cell in row])
     except csv.Error:
-        raise _open_quote(dialect, source, len(table) + 1 + first_row) from None
+        raise _open_quote_error(dialect, source, len(table) + 1 + first_row) from None
     return pl.DataFrame(table, schema=dict.fromkeys(names, pl.String), orient="row")
 
 
-def _text(content: bytes) -> io.StringIO:
+def _text_stream(content: bytes) -> io.StringIO:
     csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
     return io.StringIO(content.decode("utf-8"), newline="")
 
 
-def _open_quote(dialect: Dialect, source: Source, row: int) -> InputError:
+def _open_quote_error(dialect: Dialect, source: Source, row: int) -> InputError:
     return InputError(f"a quote ({dialect.quote}) does not close where its cell ends", file=source.path, row=row)
 
 
-def _with_decimal_points(frame: pl.DataFrame) -> pl.DataFrame:
+def _convert_decimal_commas(frame: pl.DataFrame) -> pl.DataFrame:
     """Numbers written with a decimal comma, as `;`-separated files have them, with a point."""
     changed = []
     for column in frame:

@@ -12,24 +12,24 @@ from dataclasses import dataclass, replace
 
 from manyhot import validation
 from manyhot.data.readers.arff import read_arff
-from manyhot.data.readers.columnar import chunks_of_arrow, chunks_of_parquet, read_arrow, read_parquet
-from manyhot.data.readers.csv import chunks_of_delimited, read_delimited
-from manyhot.data.readers.idx import STARTS, read_idx
+from manyhot.data.readers.columnar import read_arrow, read_arrow_chunks, read_parquet, read_parquet_chunks
+from manyhot.data.readers.csv import read_delimited, read_delimited_chunks
+from manyhot.data.readers.idx import MAGIC, read_idx
 from manyhot.data.readers.image_folder import (
     FOLDER,
-    chunks_of_folder,
-    listing_of,
+    list_images,
+    match_images,
+    no_match_error,
     read_folder,
-    refuse_none,
-    rows_without,
-    with_images,
+    read_folder_chunks,
+    unused_images_note,
 )
-from manyhot.data.readers.jsonl import chunks_of_jsonl, read_jsonl
+from manyhot.data.readers.jsonl import read_jsonl, read_jsonl_chunks
 from manyhot.data.readers.npz import read_npz
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, what_is
+from manyhot.data.readers.source import Source, identify_content
 from manyhot.data.readers.svmlight import read_libsvm
-from manyhot.data.readers.table import Table, samples_of
+from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.xc import HEADER, read_xc
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
@@ -56,73 +56,77 @@ class Format:
     chunks: Chunker | None = None
 
 
-def _of_table(load: Callable[[Source, ReadOptions], Table]) -> Reader:
+def _table_reader(load: Callable[[Source, ReadOptions], Table]) -> Reader:
     def read(source: Source, options: ReadOptions) -> Samples:
         table = load(source, options)
         if options.images is not None and table.frame.height and table.frame.width:
-            listing = listing_of(options.images)
-            found = with_images(table, source, options, listing)
-            if not found.frame.height:
-                raise refuse_none(table, source, options, listing)
-            table = replace(found, notes=(*found.notes, *rows_without(found, listing)))
-        return samples_of(table, source, options)
+            listing = list_images(options.images)
+            matched = match_images(table, source, options, listing)
+            if not matched.frame.height:
+                raise no_match_error(table, source, options, listing)
+            table = replace(matched, notes=(*matched.notes, *unused_images_note(matched, listing)))
+        return build_samples(table, source, options)
 
     return read
 
 
-def _in_pieces(chunks: Chunker) -> Chunker:
+def _image_chunker(chunks: Chunker) -> Chunker:
     """Pieces with the rows alone whose images are in the folder that the options name."""
 
-    def pieces(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+    def matched_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
         if options.images is None:
             yield from chunks(source, options, rows)
             return
-        listing, is_any, table = listing_of(options.images), False, None
+        listing, is_any, table = list_images(options.images), False, None
         for table in chunks(source, options, rows):
-            found = with_images(table, source, options, listing)
-            if found.frame.height:
+            matched = match_images(table, source, options, listing)
+            if matched.frame.height:
                 is_any = True
-                yield found
+                yield matched
         if table is not None and not is_any:
-            raise refuse_none(table, source, options, listing)
+            raise no_match_error(table, source, options, listing)
 
-    return pieces
+    return matched_chunks
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("csv", (".csv",), _of_table(read_delimited), _in_pieces(chunks_of_delimited)),
-    Format("tsv", (".tsv", ".tab"), _of_table(read_delimited), _in_pieces(chunks_of_delimited)),
-    Format("parquet", (".parquet", ".pq"), _of_table(read_parquet), _in_pieces(chunks_of_parquet)),
-    Format("jsonl", (".jsonl", ".ndjson"), _of_table(read_jsonl), _in_pieces(chunks_of_jsonl)),
-    Format("arrow", (".arrow", ".feather", ".ipc", ".arrows"), _of_table(read_arrow), _in_pieces(chunks_of_arrow)),
+    Format("csv", (".csv",), _table_reader(read_delimited), _image_chunker(read_delimited_chunks)),
+    Format("tsv", (".tsv", ".tab"), _table_reader(read_delimited), _image_chunker(read_delimited_chunks)),
+    Format("parquet", (".parquet", ".pq"), _table_reader(read_parquet), _image_chunker(read_parquet_chunks)),
+    Format("jsonl", (".jsonl", ".ndjson"), _table_reader(read_jsonl), _image_chunker(read_jsonl_chunks)),
+    Format(
+        "arrow", (".arrow", ".feather", ".ipc", ".arrows"), _table_reader(read_arrow), _image_chunker(read_arrow_chunks)
+    ),
     Format("arff", (".arff",), read_arff),
     Format("libsvm", (".libsvm", ".svm", ".svmlight"), read_libsvm),
     Format("xc", (".xc",), read_xc),
     Format("npz", (".npz",), read_npz),
     Format("idx", (".idx", ".idx3-ubyte", ".idx4-ubyte"), read_idx),
-    Format(FOLDER, (), _of_table(read_folder), chunks_of_folder),
+    Format(FOLDER, (), _table_reader(read_folder), read_folder_chunks),
 )
 
 
-def format_of(source: Source, options: ReadOptions) -> Format:
+def detect_format(source: Source, options: ReadOptions) -> Format:
     """The format of a file: the one named in the options, that of its suffix, or what its first line shows.
 
     Raises:
         InputError: A name that is not in the table, or a file whose format cannot be told.
     """
-    by_name = {row.name: row for row in FORMATS}
+    by_name = {file_format.name: file_format for file_format in FORMATS}
     if source.path.is_dir():
         return by_name[FOLDER]
     if options.format is not None:
         return by_name[validation.one_of(by_name, format=options.format)]
-    for row in FORMATS:
-        if source.suffix in row.suffixes:
-            return row
-    guess = _guessed(source) if source.suffix in (".txt", ".dat", "") or IDX_NAME.search(source.path.name) else None
+    for file_format in FORMATS:
+        if source.suffix in file_format.suffixes:
+            return file_format
+    guess = (
+        _guess_format(source) if source.suffix in (".txt", ".dat", "") or IDX_NAME.search(source.path.name) else None
+    )
     if guess is not None:
         return by_name[guess]
-    known = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
-    suffixes = [suffix for row in FORMATS for suffix in row.suffixes]
+    known = ", ".join(suffix for file_format in FORMATS for suffix in file_format.suffixes)
+    suffixes = [suffix for file_format in FORMATS for suffix in file_format.suffixes]
     raise InputError(
         f"its format cannot be told from the suffix {source.suffix!r}"
         f"{validation.did_you_mean(source.suffix, suffixes)}; known are {known}; "
@@ -131,17 +135,17 @@ def format_of(source: Source, options: ReadOptions) -> Format:
     )
 
 
-def _guessed(source: Source) -> str | None:
+def _guess_format(source: Source) -> str | None:
     head = source.head()
-    if head.startswith(STARTS):
+    if head.startswith(MAGIC):
         return "idx"
-    if what_is(head) is not None:
+    if identify_content(head) is not None:
         return None
-    first = head.decode("utf-8", errors="replace").split("\n", 1)[0].rstrip("\r")
-    if HEADER.match(first):
+    first_line = head.decode("utf-8", errors="replace").split("\n", 1)[0].rstrip("\r")
+    if HEADER.match(first_line):
         return "xc"
-    if re.match(r"^\S*(\s+\d+:\S+)+\s*$", first) or re.match(r"^\d+:\S+(\s+\d+:\S+)*\s*$", first):
+    if re.match(r"^\S*(\s+\d+:\S+)+\s*$", first_line) or re.match(r"^\d+:\S+(\s+\d+:\S+)*\s*$", first_line):
         return "libsvm"
-    if first.lower().lstrip().startswith("@relation"):
+    if first_line.lower().lstrip().startswith("@relation"):
         return "arff"
-    return "tsv" if "\t" in first else None
+    return "tsv" if "\t" in first_line else None

@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate, placed, what_is
-from manyhot.data.readers.table import Table, samples_of, without_labels
+from manyhot.data.readers.source import Source, identify_content, locate, locate_error
+from manyhot.data.readers.table import Table, build_samples, column_options
 from manyhot.data.readers.targets import Indicators, reorder_targets
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
 COLUMN = "image"
-STARTS = (b"\0\0\x08\x03", b"\0\0\x08\x04")
+MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x04")
 """How a file of images begins: bytes, three or four axes."""
 
 
@@ -37,36 +37,38 @@ def read_idx(source: Source, options: ReadOptions) -> Samples:
     source.refuse_zst("idx")
     images = _array(source)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        what = "labels; name the file of the images" if images.ndim == 1 else f"an array of shape {images.shape}"
-        raise InputError(f"holds {what}, expected images (n, h, w)", file=source.path)
+        content = "labels; name the file of the images" if images.ndim == 1 else f"an array of shape {images.shape}"
+        raise InputError(f"holds {content}, expected images (n, h, w)", file=source.path)
     frame = pl.DataFrame([pl.Series(COLUMN, images)])
-    plain = samples_of(Table(frame, declared={COLUMN: "image"}), source, without_labels(options))
-    beside = labels_beside(source.path)
-    if beside is None:
+    plain = build_samples(Table(frame, declared={COLUMN: "image"}), source, column_options(options))
+    label_file = find_label_file(source.path)
+    if label_file is None:
         if options.require_labels:
-            usual = re.sub("images", "labels", re.sub(r"idx[34]", "idx1", source.path.name))
-            raise InputError(f"has no file of labels beside it, expected {usual!r}", file=source.path)
+            expected_name = re.sub("images", "labels", re.sub(r"idx[34]", "idx1", source.path.name))
+            raise InputError(f"has no file of labels beside it, expected {expected_name!r}", file=source.path)
         return plain
     try:
-        return plain.with_targets(*reorder_targets(_indicators(locate(beside), len(images)), options))
+        return plain.with_targets(*reorder_targets(_indicators(locate(label_file), len(images)), options))
     except InputError as error:
         if options.require_labels:
-            raise placed(error, source) if error.file is None else error from None
+            raise locate_error(error, source) if error.file is None else error from None
         return plain
 
 
-def labels_beside(path: Path) -> Path | None:
+def find_label_file(path: Path) -> Path | None:
     """The file of the labels of a file of images, packed or not; None where there is none."""
     name = re.sub("images", "labels", re.sub(r"idx[34]", "idx1", path.name))
     plain = name.removesuffix(".gz")
-    found = [path.with_name(one) for one in (name, plain, plain + ".gz") if one != path.name]
-    return next((one for one in found if one.is_file()), None)
+    candidates = [path.with_name(candidate) for candidate in (name, plain, plain + ".gz") if candidate != path.name]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def _array(source: Source) -> np.ndarray:
     content = source.content()
     if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3] or not content[3]:
-        raise InputError(f"is not idx but {what_is(content[:4096]) or 'plain text'}; rename it", file=source.path)
+        raise InputError(
+            f"is not idx but {identify_content(content[:4096]) or 'plain text'}; rename it", file=source.path
+        )
     shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
     start, n_bytes = 4 + 4 * content[3], int(np.prod([float(edge) for edge in shape]))
     if len(content) - start != n_bytes:

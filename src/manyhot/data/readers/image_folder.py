@@ -1,7 +1,7 @@
 """Images in a folder: what lies in it, the file that names their labels, and the rows of a table that have one there.
 
-It knows names of files and nothing of what is in them. Start reading at `resolve_path`, then `with_images`; `Listing`
-finds an image by any of its names.
+It knows names of files and nothing of what is in them. Start reading at `resolve_path`, then `match_images`;
+`ImageListing` finds an image by any of its names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from manyhot.data.readers.column_types import IMAGE_NAME, name_images
+from manyhot.data.readers.column_types import IMAGE_NAME, are_image_names
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate
 from manyhot.data.readers.table import Table
@@ -28,7 +28,7 @@ IMAGE_COLUMN = "image"
 """What the column of a folder's images is called, unless a model calls it otherwise."""
 _LABEL_FILE = re.compile(r"(?i)\.(csv|tsv|tab|jsonl|ndjson|parquet|pq|txt)(\.gz|\.zst)?$")
 _TABLE_KINDS = ("numeric", "boolean", "categorical", "text")
-_NAMED = 3
+_MAX_NAMES_SHOWN = 3
 
 
 def resolve_path(path: str | Path, options: ReadOptions) -> tuple[Source, ReadOptions]:
@@ -42,24 +42,24 @@ def resolve_path(path: str | Path, options: ReadOptions) -> tuple[Source, ReadOp
     path = Path(path)
     if not path.is_dir():
         return locate(path), options
-    if not Listing(path).paths:
+    if not ImageListing(path).paths:
         raise InputError(
             "is a folder without images in it, expected a file or a folder of images; name one file in it", file=path
         )
-    kinds = list(options.kinds.values())
-    if not options.require_labels and "image" in kinds and not set(kinds) & set(_TABLE_KINDS):
+    column_types = list(options.column_types.values())
+    if not options.require_labels and "image" in column_types and not set(column_types) & set(_TABLE_KINDS):
         return Source(path, path.name, "", ""), replace(options, format=None)
     return locate(_label_file(path)), replace(options, images=path)
 
 
 def read_folder(source: Source, options: ReadOptions) -> Table:
     """All images in a folder and the folders in it, by name; no labels."""
-    name = next((name for name, kind in options.kinds.items() if kind == "image"), IMAGE_COLUMN)
-    paths = [os.path.join(os.path.abspath(source.path), path) for path in Listing(source.path).paths]
+    name = next((name for name, kind in options.column_types.items() if kind == "image"), IMAGE_COLUMN)
+    paths = [os.path.join(os.path.abspath(source.path), path) for path in ImageListing(source.path).paths]
     return Table(pl.DataFrame([pl.Series(name, paths, dtype=pl.String)]), declared={name: "image"})
 
 
-def chunks_of_folder(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+def read_folder_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
     """As `read_folder`, `rows` rows at a time."""
     table = read_folder(source, options)
     for start in range(0, table.frame.height, rows):
@@ -67,7 +67,7 @@ def chunks_of_folder(source: Source, options: ReadOptions, rows: int) -> Iterato
 
 
 @dataclass(frozen=True)
-class Listing:
+class ImageListing:
     """The images in a folder and in the folders in it.
 
     Args:
@@ -80,23 +80,23 @@ class Listing:
     def paths(self) -> list[str]:
         """Their paths in the folder, in order."""
         is_image = re.compile(IMAGE_NAME).search
-        found = []
-        for here, folders, names in os.walk(self.folder):
+        paths = []
+        for directory, folders, names in os.walk(self.folder):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            inside = os.path.relpath(here, self.folder)
-            prefix = "" if inside == "." else inside.replace(os.sep, "/") + "/"
-            found += [prefix + name for name in names if is_image(name) and not name.startswith(".")]
-        return sorted(found)
+            relative = os.path.relpath(directory, self.folder)
+            prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
+            paths += [prefix + name for name in names if is_image(name) and not name.startswith(".")]
+        return sorted(paths)
 
     @cached_property
     def _by_name(self) -> dict[str, list[int]]:
         """Path, path without suffix, name, and name without suffix -> numbers of the images called so."""
-        found: dict[str, list[int]] = {}
+        by_name: dict[str, list[int]] = {}
         for k, path in enumerate(self.paths):
             stem, name = path.rpartition(".")[0], path.rpartition("/")[2]
             for key in {path, stem, name, stem.rpartition("/")[2]}:
-                found.setdefault(key, []).append(k)
-        return found
+                by_name.setdefault(key, []).append(k)
+        return by_name
 
     def find(self, name: str | None) -> str | None:
         """The path of the image of that name; None where there is none.
@@ -105,17 +105,17 @@ class Listing:
             InputError: A name that several images have.
         """
         key = (name or "").strip().replace("\\", "/").removeprefix("./")
-        found = self._by_name.get(key, [])
-        exact = [k for k in found if self.paths[k] == key]
-        if len(exact or found) > 1:
-            these = " and ".join(repr(self.paths[k]) for k in found[:2])
+        matches = self._by_name.get(key, [])
+        exact = [k for k in matches if self.paths[k] == key]
+        if len(exact or matches) > 1:
+            candidates = " and ".join(repr(self.paths[k]) for k in matches[:2])
             raise InputError(
-                f"{name!r} may be {these} in {str(self.folder)!r}; name one folder alone, or write the path"
+                f"{name!r} may be {candidates} in {str(self.folder)!r}; name one folder alone, or write the path"
             )
-        return self.paths[(exact or found)[0]] if found else None
+        return self.paths[(exact or matches)[0]] if matches else None
 
 
-def with_images(table: Table, source: Source, options: ReadOptions, listing: Listing) -> Table:
+def match_images(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> Table:
     """The rows of a table whose images are in a folder, with the paths of these in place of their names.
 
     Args:
@@ -131,90 +131,99 @@ def with_images(table: Table, source: Source, options: ReadOptions, listing: Lis
         InputError: No column of names, or a name that several images have.
     """
     frame = table.frame
-    name = _column_of_names(table, options)
+    name = _find_name_column(table, options)
     if name is None:
         raise InputError("has no column of text that could name images", file=source.path)
     cells = frame[name].cast(pl.String).to_list()
-    found: list[str | None] = []
+    matches: list[str | None] = []
     for k, cell in enumerate(cells):
         try:
-            found.append(listing.find(cell))
+            matches.append(listing.find(cell))
         except InputError as error:
             row = table.first_row + k + 1
             raise InputError(error.message, file=source.path, row=row, column=name) from None
-    is_there = np.asarray([path is not None for path in found], dtype=bool)
+    has_image = np.asarray([path is not None for path in matches], dtype=bool)
     folder = os.path.abspath(listing.folder)
-    paths = [None if path is None else os.path.join(folder, path) for path in found]
-    told = replace(
+    paths = [None if path is None else os.path.join(folder, path) for path in matches]
+    matched = replace(
         table,
         frame=frame.with_columns(pl.Series(name, paths, dtype=pl.String)),
         declared={**table.declared, name: "image"},
     )
-    if is_there.all():
-        return told
-    absent = np.flatnonzero(~is_there)
-    named = ", ".join(repr(cells[k]) for k in absent[:_NAMED]) + (", ..." if len(absent) > _NAMED else "")
-    words = "1 row is" if len(absent) == 1 else f"{len(absent)} rows are"
+    if has_image.all():
+        return matched
+    absent = np.flatnonzero(~has_image)
+    examples = ", ".join(repr(cells[k]) for k in absent[:_MAX_NAMES_SHOWN]) + (
+        ", ..." if len(absent) > _MAX_NAMES_SHOWN else ""
+    )
+    description = "1 row is" if len(absent) == 1 else f"{len(absent)} rows are"
     return replace(
-        told,
-        frame=told.frame.filter(pl.Series(is_there)),
-        rows=np.flatnonzero(is_there) + table.first_row + 1,
-        notes=(*table.notes, f"{words} left out, without an image in {str(listing.folder)!r}: {named}"),
+        matched,
+        frame=matched.frame.filter(pl.Series(has_image)),
+        rows=np.flatnonzero(has_image) + table.first_row + 1,
+        notes=(*table.notes, f"{description} left out, without an image in {str(listing.folder)!r}: {examples}"),
     )
 
 
-def refuse_none(table: Table, source: Source, options: ReadOptions, listing: Listing) -> InputError:
+def no_match_error(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> InputError:
     """What to say when no row of a table has an image in the folder."""
-    name = _column_of_names(table, options)
+    name = _find_name_column(table, options)
     first = table.frame[name].drop_nulls()[:1].to_list() if name is not None else []
-    has = f"it has {len(listing.paths)} images, such as {listing.paths[0]!r}" if listing.paths else "it has no images"
+    summary = (
+        f"it has {len(listing.paths)} images, such as {listing.paths[0]!r}" if listing.paths else "it has no images"
+    )
     return InputError(
-        f"no row has an image in {str(listing.folder)!r}: {has}, and column {name!r} begins with {first}; say which "
-        "column names the images with kinds={'NAME': 'image'} (--kind NAME=image)",
+        f"no row has an image in {str(listing.folder)!r}: {summary}, and column {name!r} begins with {first}; say "
+        "which "
+        "column names the images with column_types={'NAME': 'image'} (--column-type NAME=image)",
         file=source.path,
         argument="images",
     )
 
 
-def rows_without(table: Table, listing: Listing) -> tuple[str, ...]:
+def unused_images_note(table: Table, listing: ImageListing) -> tuple[str, ...]:
     """A note on images that no row of a table names."""
     name = next((name for name, kind in table.declared.items() if kind == "image"), None)
     n_used = 0 if name is None else table.frame[name].n_unique()
     n_left = len(listing.paths) - n_used
     if not n_left:
         return ()
-    are = "1 image has no row and is" if n_left == 1 else f"{n_left} images have no row and are"
-    return (f"in {str(listing.folder)!r} {are} not used",)
+    subject = "1 image has no row and is" if n_left == 1 else f"{n_left} images have no row and are"
+    return (f"in {str(listing.folder)!r} {subject} not used",)
 
 
-def listing_of(folder: Path) -> Listing:
+def list_images(folder: Path) -> ImageListing:
     """What is in a folder; `InputError` where there is none."""
     if not folder.is_dir():
         raise InputError("no such folder", file=folder, argument="images")
-    return Listing(folder)
+    return ImageListing(folder)
 
 
-def _column_of_names(table: Table, options: ReadOptions) -> str | None:
+def _find_name_column(table: Table, options: ReadOptions) -> str | None:
     """The column that names images: as told, else the first of text, one of names with suffixes before others."""
     frame = table.frame
-    told = next((name for name, kind in options.kinds.items() if kind == "image" and name in frame.columns), None)
-    if told is not None:
-        return told
-    labels = find_columns(frame, replace(options, require_labels=False), table.own_labels)
-    texts = [c.name for c in frame if c.dtype == pl.String and c.name not in labels and c.name not in options.kinds]
+    declared = next(
+        (name for name, kind in options.column_types.items() if kind == "image" and name in frame.columns), None
+    )
+    if declared is not None:
+        return declared
+    labels = find_columns(frame, replace(options, require_labels=False), table.file_labels)
+    texts = [
+        c.name for c in frame if c.dtype == pl.String and c.name not in labels and c.name not in options.column_types
+    ]
     cells = {name: frame[name].drop_nulls() for name in texts}
-    with_suffix = [name for name in texts if len(cells[name]) and name_images(cells[name])]
+    with_suffix = [name for name in texts if len(cells[name]) and are_image_names(cells[name])]
     return next(iter(with_suffix or texts), None)
 
 
 def _label_file(folder: Path) -> Path:
     """The one file in a folder, or else beside it, that may name labels."""
-    for where in (folder, folder.absolute().parent):
-        found = sorted(path for path in where.iterdir() if path.is_file() and _may_name_labels(path))
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(repr(path.name) for path in found[:8])
+    for directory in (folder, folder.absolute().parent):
+        candidates = sorted(path for path in directory.iterdir() if path.is_file() and _may_name_labels(path))
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            names = ", ".join(repr(path.name) for path in candidates[:8])
             raise InputError(
                 f"several files may name the labels: {names}; name one, and this folder with images= (--images)",
                 file=folder,

@@ -16,12 +16,12 @@ from manyhot.errors import InputError
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+]+://")
 
 
-def is_path(column: pl.Series, kinds: Mapping[str, str]) -> bool:
+def is_path(column: pl.Series, column_types: Mapping[str, str]) -> bool:
     """Whether a column holds paths of images."""
-    return kinds[column.name] == "image" and column.dtype == pl.String
+    return column_types[column.name] == "image" and column.dtype == pl.String
 
 
-def found_at(column: pl.Series, base: Path, options: ReadOptions) -> pl.Series:
+def resolve_image_paths(column: pl.Series, base: Path, options: ReadOptions) -> pl.Series:
     """Paths as absolute ones.
 
     Args:
@@ -41,28 +41,28 @@ def found_at(column: pl.Series, base: Path, options: ReadOptions) -> pl.Series:
             raise InputError(
                 f"{cells[absent[0]]!r} does not exist{more}; paths of images start from {str(base)!r}: put them there, "
                 "say in which folder they are (--images FOLDER), go on without them (--on-bad-image skip), or leave "
-                f"the column out (--kind {column.name}=ignored)",
+                f"the column out (--column-type {column.name}=ignored)",
                 row=absent[0] + 1,
                 column=column.name,
             )
     return pl.Series(column.name, paths, dtype=pl.String)
 
 
-def ids_of_images(
-    columns: Sequence[pl.Series], kinds: Mapping[str, str], base: Path, rows: np.ndarray | None
+def image_row_ids(
+    columns: Sequence[pl.Series], column_types: Mapping[str, str], base: Path, rows: np.ndarray | None
 ) -> np.ndarray | None:
     """Rows called by the paths of their images, where one column has these; by their number where a path is missing.
 
     Args:
         columns: The features.
-        kinds: Column name -> kind.
+        column_types: Column name -> kind.
         base: The folder that paths are told from.
         rows: Number of each row, from 1; None for 1 to n.
     """
-    named = [column for column in columns if is_path(column, kinds)]
-    if len(named) != 1:
+    path_columns = [column for column in columns if is_path(column, column_types)]
+    if len(path_columns) != 1:
         return None
     start = os.path.join(os.path.abspath(base), "")
-    numbers = range(1, len(named[0]) + 1) if rows is None else rows.tolist()
-    cells = zip(named[0].to_list(), numbers, strict=True)
+    numbers = range(1, len(path_columns[0]) + 1) if rows is None else rows.tolist()
+    cells = zip(path_columns[0].to_list(), numbers, strict=True)
     return np.asarray([str(n) if path is None else path.removeprefix(start) for path, n in cells], dtype=str)

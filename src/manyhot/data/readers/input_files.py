@@ -1,6 +1,6 @@
 """The files that are read with a file of rows: those beside it, and those that its cells name.
 
-Nothing is opened here but the table whose cells name images. Start reading at `files_with`.
+Nothing is opened here but the table whose cells name images. Start reading at `list_input_files`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 import polars as pl
 
 from manyhot.data.readers.column_types import IMAGE_NAME
-from manyhot.data.readers.formats import format_of
-from manyhot.data.readers.idx import labels_beside
+from manyhot.data.readers.formats import detect_format
+from manyhot.data.readers.idx import find_label_file
 from manyhot.data.readers.image_folder import resolve_path
-from manyhot.data.readers.mulan import xml_beside
+from manyhot.data.readers.mulan import find_label_xml
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.sampling import IMAGE_PIECE_ROWS
-from manyhot.data.readers.xc import names_beside
+from manyhot.data.readers.sampling import IMAGE_CHUNK_ROWS
+from manyhot.data.readers.xc import find_names_file
 
 
-def files_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
+def list_input_files(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
     """The file itself, and what is read with it where it is there: Mulan's XML, labels of idx, names of XC.
 
     Args:
@@ -36,23 +36,24 @@ def files_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Pa
     """
     source, options = resolve_path(path, options)
     yield "the rows", source.path
-    name = format_of(source, options).name
-    beside = {
-        "arff": [options.xml or xml_beside(source.path, source.stem)],
-        "idx": [labels_beside(source.path)],
-        "xc": [names_beside(source, stem) for stem in ("labels", "features")],
+    name = detect_format(source, options).name
+    companions = {
+        "arff": [options.xml or find_label_xml(source.path, source.stem)],
+        "idx": [find_label_file(source.path)],
+        "xc": [find_names_file(source, stem) for stem in ("labels", "features")],
     }
-    for found in beside.get(name, [options.xml]):
-        if found is not None:
-            yield "the names or values of the labels", found
+    for file in companions.get(name, [options.xml]):
+        if file is not None:
+            yield "the names or values of the labels", file
 
 
-def images_with(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
-    """The images and masks that the cells of a table name, or that lie in a folder; as `files_with` gives files."""
+def list_input_images(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
+    """The images and masks that the cells of a table name, or that lie in a folder; as `list_input_files` gives
+    files."""
     source, options = resolve_path(path, options)
-    chunks = format_of(source, options).chunks
+    chunks = detect_format(source, options).chunks
     folder = source.path.parent
-    for table in chunks(source, options, IMAGE_PIECE_ROWS) if chunks is not None else ():
+    for table in chunks(source, options, IMAGE_CHUNK_ROWS) if chunks is not None else ():
         for column in table.frame.iter_columns():
             if column.dtype != pl.String:
                 continue

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, broken
+from manyhot.data.readers.source import Source, read_error
 from manyhot.data.readers.table import Table
 from manyhot.errors import InputError
 
@@ -27,7 +27,7 @@ def read_jsonl(source: Source, options: ReadOptions) -> Table:
     return Table(_frame(source.text("JSONL"), source, 0))
 
 
-def chunks_of_jsonl(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+def read_jsonl_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
     """As `read_jsonl`, `rows` rows at a time; a plain or gzip file is never held as a whole.
 
     Columns that a chunk lacks are added as missing when an earlier chunk had them.
@@ -55,23 +55,23 @@ def _frame(content: bytes, source: Source, first_row: int) -> pl.DataFrame:
     try:
         return pl.read_ndjson(content, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
-        _find_broken_row(content, source, first_row)
-        raise broken(source, "JSONL", error) from None
+        _raise_broken_row(content, source, first_row)
+        raise read_error(source, "JSONL", error) from None
 
 
 def _refuse_twins(content: bytes, source: Source, first_row: int) -> None:
     """polars keeps one of two equal keys in silence; the first rows are enough to see how the file is made."""
     start = row = 0
     while start < len(content) and row < _ROWS_WITH_TWINS_CHECKED:
-        found = content.find(b"\n", start)
-        stop = found if found >= 0 else len(content)
+        newline = content.find(b"\n", start)
+        stop = newline if newline >= 0 else len(content)
         if content[start:stop].strip():
             _parse(content[start:stop], source, first_row + row)
             row += 1
         start = stop + 1
 
 
-def _find_broken_row(content: bytes, source: Source, first_row: int) -> None:
+def _raise_broken_row(content: bytes, source: Source, first_row: int) -> None:
     for i, line in enumerate(line for line in content.splitlines() if line.strip()):
         _parse(line, source, first_row + i)
 
@@ -83,13 +83,13 @@ def _parse(line: bytes, source: Source, row: int) -> None:
         reason = getattr(error, "msg", str(error))
         raise InputError(f"is no JSON object ({reason})", file=source.path, row=row + 1) from None
     if not line.lstrip().startswith(b"{"):
-        raise InputError(f"is {_name(value)}, expected a JSON object", file=source.path, row=row + 1)
-    twice = [key for key, count in Counter(key for key, _ in value).items() if count > 1]
-    if twice:
+        raise InputError(f"is {_describe_value(value)}, expected a JSON object", file=source.path, row=row + 1)
+    duplicates = [key for key, count in Counter(key for key, _ in value).items() if count > 1]
+    if duplicates:
         raise InputError(
-            f"column names must be unique, found more than once: {', '.join(twice)}", file=source.path, row=row + 1
+            f"column names must be unique, found more than once: {', '.join(duplicates)}", file=source.path, row=row + 1
         )
 
 
-def _name(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     return "a list" if isinstance(value, list) else f"the value {value!r}"

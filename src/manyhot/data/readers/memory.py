@@ -8,37 +8,38 @@ from pathlib import Path
 from manyhot.data.readers.source import Source
 from manyhot.errors import InputError
 
-TIMES = 6
+MEMORY_FACTOR = 6
 """How many times its own size a table usually needs while it is read, encoded and trained on."""
-MIN_TIMES = 2
+MIN_MEMORY_FACTOR = 2
 """How many times its own size a table needs at least."""
-PACKED_TIMES = 5
+UNPACK_FACTOR = 5
 """How many times its size a packed file unpacks to."""
 
 
 def available_memory() -> int | None:
     """Bytes that this process may still take; None where the system does not say."""
-    found = [size for size in (_free_by_system(), _free_by_group(Path("/sys/fs/cgroup"))) if size is not None]
-    return min(found) if found else None
+    sizes = [size for size in (_system_memory(), _cgroup_memory(Path("/sys/fs/cgroup"))) if size is not None]
+    return min(sizes) if sizes else None
 
 
 def is_larger_than_memory(source: Source) -> bool:
     """Whether a file is better not read as a whole."""
     available = available_memory()
-    return available is not None and _size(source) * TIMES > available
+    return available is not None and _size(source) * MEMORY_FACTOR > available
 
 
-def refuse_larger_than_memory(source: Source, what: str) -> None:
+def refuse_larger_than_memory(source: Source, operation: str) -> None:
     """Raise `InputError` for a file that can never be held in the memory that there is.
 
     Args:
         source: The file.
-        what: What needs all rows at once, as the beginning of a sentence.
+        operation: What needs all rows at once, as the beginning of a sentence.
     """
-    available, needed = available_memory(), _size(source) * MIN_TIMES
+    available, needed = available_memory(), _size(source) * MIN_MEMORY_FACTOR
     if available is not None and needed > available:
         raise InputError(
-            f"{what} needs all rows in memory, {needed / 2**30:.1f} GiB or more, and {available / 2**30:.1f} GiB are "
+            f"{operation} needs all rows in memory, {needed / 2**30:.1f} GiB or more, and {available / 2**30:.1f} GiB "
+            "are "
             "available; take a part of the rows (only `train` and `predict` read a file piece by piece)",
             file=source.path,
         )
@@ -46,10 +47,10 @@ def refuse_larger_than_memory(source: Source, what: str) -> None:
 
 def _size(source: Source) -> int:
     """Bytes of a file, unpacked."""
-    return source.path.stat().st_size * (PACKED_TIMES if source.compression else 1)
+    return source.path.stat().st_size * (UNPACK_FACTOR if source.compression else 1)
 
 
-def _free_by_system() -> int | None:
+def _system_memory() -> int | None:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -61,10 +62,10 @@ def _free_by_system() -> int | None:
         return None
 
 
-def _free_by_group(folder: Path) -> int | None:
+def _cgroup_memory(folder: Path) -> int | None:
     """What a control group, such as a container's, leaves."""
     try:
-        most = (folder / "memory.max").read_text().strip()
-        return None if most == "max" else int(most) - int((folder / "memory.current").read_text())
+        limit = (folder / "memory.max").read_text().strip()
+        return None if limit == "max" else int(limit) - int((folder / "memory.current").read_text())
     except (OSError, ValueError):
         return None

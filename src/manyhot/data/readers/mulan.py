@@ -14,7 +14,7 @@ from manyhot.errors import InputError
 MAX_BYTES = 1 << 24
 
 
-def xml_beside(path: Path, stem: str) -> Path | None:
+def find_label_xml(path: Path, stem: str) -> Path | None:
     """The XML in the same folder whose stem is the longest beginning of the file's stem, case ignored.
 
     Args:
@@ -24,12 +24,14 @@ def xml_beside(path: Path, stem: str) -> Path | None:
     Returns:
         Its path, or None.
     """
-    wanted = stem.lower()
-    found = [p for p in path.parent.iterdir() if p.suffix.lower() == ".xml" and wanted.startswith(p.stem.lower())]
-    return max(sorted(found), key=lambda p: len(p.stem), default=None)
+    lower_stem = stem.lower()
+    candidates = [
+        p for p in path.parent.iterdir() if p.suffix.lower() == ".xml" and lower_stem.startswith(p.stem.lower())
+    ]
+    return max(sorted(candidates), key=lambda p: len(p.stem), default=None)
 
 
-def label_names_of(path: str | Path) -> tuple[str, ...]:
+def read_label_names(path: str | Path) -> tuple[str, ...]:
     """The label names in a Mulan XML file.
 
     Raises:
@@ -73,7 +75,7 @@ def label_names_of(path: str | Path) -> tuple[str, ...]:
         raise InputError(f"is no valid XML ({error})", file=path) from None
     if not names:
         raise InputError("names no labels", file=path)
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise InputError(f"names labels more than once: {', '.join(twice)}", file=path)
+    duplicates = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if duplicates:
+        raise InputError(f"names labels more than once: {', '.join(duplicates)}", file=path)
     return tuple(names)

@@ -14,9 +14,9 @@ import scipy.sparse as sp
 
 from manyhot.data.readers.image_folder import IMAGE_COLUMN
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import ZIP, Source, broken, placed, what_is
+from manyhot.data.readers.source import ZIP, Source, identify_content, locate_error, read_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
-from manyhot.data.readers.table import Table, samples_of, without_labels
+from manyhot.data.readers.table import Table, build_samples, column_options
 from manyhot.data.readers.targets import Indicators, indicators_from_matrix, reorder_targets
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
@@ -40,38 +40,40 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
         InputError: It is no such archive, has pickled objects, lacks an array, or the shapes do not fit together.
     """
     source.refuse_zst("NPZ")
-    if what_is(source.head()) != ZIP:
-        raise InputError(f"is not NPZ but {what_is(source.head()) or 'plain text'}; rename it", file=source.path)
+    if identify_content(source.head()) != ZIP:
+        raise InputError(
+            f"is not NPZ but {identify_content(source.head()) or 'plain text'}; rename it", file=source.path
+        )
     arrays = _arrays(source)
     try:
         X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
         n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape
-        names = _text(arrays, "feature_names", n_features, "f")
+        names = _text_array(arrays, "feature_names", n_features, "f")
         indicators = _indicators(arrays, n_rows)
-        ids = np.asarray(_text(arrays, "ids", n_rows, "")) if "ids" in arrays else None
+        ids = np.asarray(_text_array(arrays, "ids", n_rows, "")) if "ids" in arrays else None
     except InputError as error:
-        raise placed(error, source) from None
+        raise locate_error(error, source) from None
     if sp.issparse(X):
         return sparse_samples(SparseRows(X, names, indicators, ids), source, options)
     if isinstance(X, pl.DataFrame):
-        return _dense(Table(X, declared={IMAGE_COLUMN: "image"}), indicators, ids, source, options)
+        return _dense_samples(Table(X, declared={IMAGE_COLUMN: "image"}), indicators, ids, source, options)
     if len(set(names)) < len(names):
         raise InputError("feature_names must be unique", file=source.path)
     table = Table(pl.DataFrame(X, schema=list(names), orient="row"), declared=dict.fromkeys(names, "numeric"))
-    return _dense(table, indicators, ids, source, options)
+    return _dense_samples(table, indicators, ids, source, options)
 
 
 def _arrays(source: Source) -> dict[str, np.ndarray]:
-    wanted = ("X", "Y", *_PARTS, *_NAMES)
+    names = ("X", "Y", *_PARTS, *_NAMES)
     try:
         with np.load(io.BytesIO(source.content()), allow_pickle=False) as archive:
-            return {name: archive[name] for name in wanted if name in archive.files}
+            return {name: archive[name] for name in names if name in archive.files}
     except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error):
             raise InputError(
                 "holds Python objects, which are never loaded; save numbers and text (dtype=str) only", file=source.path
             ) from None
-        raise broken(source, "NPZ", error) from None
+        raise read_error(source, "NPZ", error) from None
 
 
 def _dense_features(arrays: Mapping[str, np.ndarray]) -> Any:
@@ -111,27 +113,27 @@ def _indicators(arrays: Mapping[str, np.ndarray], n_rows: int) -> Indicators | N
     Y = arrays["Y"]
     if Y.ndim != 2 or Y.shape[0] != n_rows or Y.dtype.kind not in "biuf":
         raise InputError(f"Y has shape {Y.shape} and type {Y.dtype}, expected numbers of shape ({n_rows}, l)")
-    names = _text(arrays, "labels", Y.shape[1], "label_")
+    names = _text_array(arrays, "labels", Y.shape[1], "label_")
     return indicators_from_matrix(Y.astype(np.float64), names)
 
 
-def _text(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: str) -> tuple[str, ...]:
+def _text_array(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: str) -> tuple[str, ...]:
     if key not in arrays:
         return tuple(f"{prefix}{j}" for j in range(count))
-    words = arrays[key]
-    if words.shape != (count,) or words.dtype.kind not in "Uiu":
-        raise InputError(f"{key} has shape {words.shape} and type {words.dtype}, expected text of shape ({count},)")
-    return tuple(str(word) for word in words)
+    texts = arrays[key]
+    if texts.shape != (count,) or texts.dtype.kind not in "Uiu":
+        raise InputError(f"{key} has shape {texts.shape} and type {texts.dtype}, expected text of shape ({count},)")
+    return tuple(str(text) for text in texts)
 
 
-def _dense(
+def _dense_samples(
     table: Table,
     indicators: Indicators | None,
     ids: np.ndarray | None,
     source: Source,
     options: ReadOptions,
 ) -> Samples:
-    plain = samples_of(table, source, without_labels(options))
+    plain = build_samples(table, source, column_options(options))
     notes, targets, space = tuple(plain.notes), None, None
     if indicators is None and options.require_labels:
         raise InputError("has no array Y, expected the targets (n, l)", file=source.path)
@@ -140,13 +142,13 @@ def _dense(
             targets, space, more = reorder_targets(indicators, options)
         except InputError as error:
             if options.require_labels:
-                raise placed(error, source) from None
+                raise locate_error(error, source) from None
             more = (f"the labels in this file were not used: {error}",)
         notes = (*notes, *more)
     return Samples(
         features=plain.features,
         feature_names=plain.feature_names,
-        kinds=plain.kinds,
+        column_types=plain.column_types,
         targets=targets,
         labels=space,
         ids=plain.ids if ids is None else ids,

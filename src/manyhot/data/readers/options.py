@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from manyhot import validation
 from manyhot.data.labels import UNKNOWN_LABELS, UnknownLabels
-from manyhot.data.samples import COLUMN_KINDS, ColumnKind
+from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
 
 OnBadImage = Literal["error", "skip"]
@@ -28,7 +28,7 @@ class ReadOptions:
         sep: What stands between two names in a column of label sets; None for JSON lists.
         xml: The Mulan XML that names the labels of an ARFF file, when it does not lie beside it.
         id_column: The column that names the rows; None lets inspection find one.
-        kinds: Column name -> kind, where inspection would guess wrong, or the kinds that training used.
+        column_types: Column name -> kind, where inspection would guess wrong, or the kinds that training used.
         format: Name of the format; None goes by the file's suffix.
         known_labels: A trained model's labels in their order; targets then have exactly these columns.
         label_order: Names and order of the labels of a set column in training; None sorts the names found.
@@ -41,7 +41,8 @@ class ReadOptions:
         images: A folder in whose depths the images are looked up that a column of the table names, with or without
             folders and suffix; rows without an image there are left out. None: paths are relative to the table's file.
         on_bad_image: "error" refuses paths of images that are not there, "skip" leaves them to whoever decodes.
-        sparse_targets: Whether label sets (a column of them, libsvm, XC) become `Samples.listed`, for very many labels.
+        sparse_targets: Whether label sets (a column of them, libsvm, XC) become `Samples.sparse_targets`, for very many
+            labels.
         legend: What the numbers of a mask mean, where each pixel of an image has labels: number as text -> its labels,
             [] for none of them, None for unknown.
 
@@ -53,7 +54,7 @@ class ReadOptions:
     sep: str | None = None
     xml: Path | None = None
     id_column: str | None = None
-    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    column_types: Mapping[str, ColumnKind] = field(default_factory=dict)
     format: str | None = None
     known_labels: tuple[str, ...] | None = None
     label_order: tuple[str, ...] | None = None
@@ -73,12 +74,12 @@ class ReadOptions:
         validation.boolean(header=self.header)
         validation.boolean(sparse_targets=self.sparse_targets)
         validation.boolean(require_labels=self.require_labels)
-        for name, kind in self.kinds.items():
-            if kind not in COLUMN_KINDS:
-                hint = validation.did_you_mean(str(kind), COLUMN_KINDS)
+        for name, kind in self.column_types.items():
+            if kind not in COLUMN_TYPES:
+                hint = validation.did_you_mean(str(kind), COLUMN_TYPES)
                 raise InputError(
-                    f"got {kind!r} for column {name!r}, expected one of {', '.join(COLUMN_KINDS)}{hint}",
-                    argument="kinds",
+                    f"got {kind!r} for column {name!r}, expected one of {', '.join(COLUMN_TYPES)}{hint}",
+                    argument="column_types",
                 )
         if self.sep == "":
             raise InputError("got an empty text, expected what stands between two labels, such as '|'", argument="sep")
@@ -87,7 +88,7 @@ class ReadOptions:
         for argument in ("known_labels", "label_order", "feature_names", "column_names"):
             self._refuse_twins(argument)
         if self.legend is not None:
-            object.__setattr__(self, "legend", _checked_legend(self.legend))
+            object.__setattr__(self, "legend", _check_legend(self.legend))
         if self.column_names is not None and self.header:
             raise InputError("column names are for files without a header: say header=False", argument="column_names")
 
@@ -102,7 +103,7 @@ class ReadOptions:
             raise InputError(f"{twins[0]!r} is named more than once", argument=argument)
 
 
-def _checked_legend(legend: Any) -> dict[str, list[str] | None]:
+def _check_legend(legend: Any) -> dict[str, list[str] | None]:
     """Numbers as text -> lists of labels, or None.
 
     Raises:
@@ -114,17 +115,17 @@ def _checked_legend(legend: Any) -> dict[str, list[str] | None]:
             argument="legend",
         )
     checked: dict[str, list[str] | None] = {}
-    for number, named in legend.items():
+    for number, labels in legend.items():
         if not str(number).isdecimal() or int(number) > MAX_VALUE:
             raise InputError(
-                f"got {validation.shown(number)}, expected a number from 0 to {MAX_VALUE}", argument="legend"
+                f"got {validation.shorten(number)}, expected a number from 0 to {MAX_VALUE}", argument="legend"
             )
-        named = [named] if isinstance(named, str) else named
-        is_list = isinstance(named, (list, tuple)) and all(isinstance(name, str) and name for name in named)
-        if named is not None and not is_list:
+        labels = [labels] if isinstance(labels, str) else labels
+        is_list = isinstance(labels, (list, tuple)) and all(isinstance(name, str) and name for name in labels)
+        if labels is not None and not is_list:
             raise InputError(
-                f"{number}: got {validation.shown(named)}, expected a list of labels, or null for unknown",
+                f"{number}: got {validation.shorten(labels)}, expected a list of labels, or null for unknown",
                 argument="legend",
             )
-        checked[str(int(number))] = None if named is None else list(dict.fromkeys(named))
+        checked[str(int(number))] = None if labels is None else list(dict.fromkeys(labels))
     return checked

@@ -1,7 +1,7 @@
 """A first look at a file that is larger than memory: how many rows there are, and a random sample of them.
 
 Kinds of columns and names of labels are learned from the sample, which is all the rows where they are few. Then the
-file can be read again, piece by piece, all pieces alike. Start reading at `sample_file`, then `StreamableFile.pieces`.
+file can be read again, piece by piece, all pieces alike. Start reading at `sample_file`, then `StreamableFile.chunks`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.readers.chunks import ChunkSchema
-from manyhot.data.readers.column_types import inspect_kinds, typed
-from manyhot.data.readers.formats import Chunker, format_of
+from manyhot.data.readers.column_types import cast_column, infer_column_types
+from manyhot.data.readers.formats import Chunker, detect_format
 from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, broken
-from manyhot.data.readers.table import Table, samples_of
+from manyhot.data.readers.source import Source, read_error
+from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.errors import InputError
 
 SAMPLE_ROWS = 200_000
 SAMPLE_BYTES = 2**27
 """Rows and bytes of the sample at most, whichever are fewer."""
-PIECE_BYTES = 2**25
+CHUNK_BYTES = 2**25
 """Cells of a piece as they were read, at most."""
-PIECE_ROWS = (64, 65536)
-IMAGE_PIECE_ROWS = 1024
+CHUNK_ROWS = (64, 65536)
+IMAGE_CHUNK_ROWS = 1024
 """Rows of a piece with images, which take more room once they are decoded, at most."""
 PROBED_ROWS = 500
 
-Tell = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 """Called with the number of rows so far."""
 
 
@@ -46,36 +46,36 @@ class StreamableFile:
     Args:
         source: The file.
         n_rows: Its rows.
-        like: What all pieces share.
-        piece_rows: Rows of a piece.
+        schema: What all pieces share.
+        chunk_rows: Rows of a piece.
         stamp: Size and time of change of the file.
     """
 
     source: Source
     n_rows: int
-    like: ChunkSchema
-    piece_rows: int
+    schema: ChunkSchema
+    chunk_rows: int
     stamp: tuple[int, int]
 
-    def pieces(self, tell: Tell | None = None) -> Iterator[Samples]:
+    def chunks(self, progress: ProgressCallback | None = None) -> Iterator[Samples]:
         """All rows in the file's order, a piece at a time, with their targets.
 
         Args:
-            tell: Called after each piece.
+            progress: Called after each piece.
 
         Raises:
             InputError: A row that does not suit the columns' kinds, with its number; a file that has changed.
         """
         n_rows = 0
-        _refuse_change(self.source, self.stamp)
-        for table in _chunker(self.source, self.like.options)(self.source, self.like.options, self.piece_rows):
-            yield samples_of(self.like.cut(table), self.source, self.like.options)
+        _check_unchanged(self.source, self.stamp)
+        for table in _chunker(self.source, self.schema.options)(self.source, self.schema.options, self.chunk_rows):
+            yield build_samples(self.schema.select_columns(table), self.source, self.schema.options)
             n_rows += table.frame.height
-            if tell is not None:
-                tell(n_rows)
-        _refuse_change(self.source, self.stamp)
+            if progress is not None:
+                progress(n_rows)
+        _check_unchanged(self.source, self.stamp)
         if n_rows != self.n_rows:
-            raise _changed(self.source)
+            raise _changed_error(self.source)
 
 
 class Survey(NamedTuple):
@@ -91,9 +91,9 @@ class Survey(NamedTuple):
     samples: Samples
     rows: np.ndarray
 
-    def take(self, is_kept: np.ndarray) -> Survey:
+    def take(self, mask: np.ndarray) -> Survey:
         """Without the numbers of some rows, bool (s,); the samples stay as they are."""
-        return self._replace(rows=self.rows[is_kept])
+        return self._replace(rows=self.rows[mask])
 
     @property
     def is_whole(self) -> bool:
@@ -107,7 +107,7 @@ def sample_file(
     seed: int = 0,
     max_rows: int = SAMPLE_ROWS,
     max_bytes: int = SAMPLE_BYTES,
-    tell: Tell | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Survey:
     """Count the rows of a file, draw some of them at random, and learn kinds and labels from these.
 
@@ -118,34 +118,34 @@ def sample_file(
         seed: Start of the draws.
         max_rows: Rows of the sample at most.
         max_bytes: Its size at most, roughly.
-        tell: Called after each piece.
+        progress: Called after each piece.
 
     Raises:
         InputError: As for `read`, or a format that cannot be read in pieces.
     """
     source, options = resolve_path(path, options or ReadOptions())
-    chunker, stamp = _chunker(source, options), _stamp(source)
-    n_piece = piece_rows(source, options)
+    chunker, stamp = _chunker(source, options), _file_stamp(source)
+    chunk_rows = choose_chunk_rows(source, options)
     reservoir = Reservoir(seed, max_rows, max_bytes)
     numbers: list[np.ndarray] = []
     n_rows = 0
-    for table in chunker(source, options, n_piece):
+    for table in chunker(source, options, chunk_rows):
         reservoir.add(table.frame, n_rows)
         if options.images is not None:
             first = table.first_row + 1
             numbers.append(np.arange(first, first + table.frame.height) if table.rows is None else table.rows)
         n_rows += table.frame.height
-        if tell is not None:
-            tell(n_rows)
-    _refuse_change(source, stamp)
+        if progress is not None:
+            progress(n_rows)
+    _check_unchanged(source, stamp)
     try:
-        frame, rows = reservoir.drawn()
+        frame, rows = reservoir.sample()
     except pl.exceptions.PolarsError as error:  # a column that holds lists here and text there
-        raise broken(source, "one table", error) from None
-    in_file = np.concatenate(numbers)[rows] if numbers else rows + 1
-    drawn = replace(table, frame=frame, first_row=0, rows=in_file)
-    samples, like = _learned(drawn, source, options, len(rows) == n_rows)
-    return Survey(StreamableFile(source, n_rows, like, n_piece, stamp), samples, rows)
+        raise read_error(source, "one table", error) from None
+    row_numbers = np.concatenate(numbers)[rows] if numbers else rows + 1
+    sampled = replace(table, frame=frame, first_row=0, rows=row_numbers)
+    samples, schema = _infer_sample(sampled, source, options, len(rows) == n_rows)
+    return Survey(StreamableFile(source, n_rows, schema, chunk_rows, stamp), samples, rows)
 
 
 class Reservoir:
@@ -165,13 +165,13 @@ class Reservoir:
     def add(self, frame: pl.DataFrame, first_row: int) -> None:
         """Consider the next rows, the first of which has that number."""
         rows = np.arange(first_row, first_row + frame.height)
-        is_chosen = self._draws(rows) <= self._limit
+        is_chosen = self._random_keys(rows) <= self._limit
         if is_chosen.any():
-            self._parts.append(_packed(frame.filter(pl.Series(is_chosen)), rows[is_chosen]))
-        if self._n_kept() > 2 * self._most():
+            self._parts.append(_serialize(frame.filter(pl.Series(is_chosen)), rows[is_chosen]))
+        if self._n_selected() > 2 * self._capacity():
             self._trim()
 
-    def drawn(self) -> tuple[pl.DataFrame, np.ndarray]:
+    def sample(self) -> tuple[pl.DataFrame, np.ndarray]:
         """The rows in their order, and their numbers, int64."""
         self._trim()
         frames = [pl.read_ipc(io.BytesIO(packed)) for packed, _ in self._parts]
@@ -179,26 +179,26 @@ class Reservoir:
         self._parts = []
         return pl.concat(frames, how="diagonal_relaxed"), rows
 
-    def _most(self) -> int:
+    def _capacity(self) -> int:
         n_bytes = sum(len(packed) for packed, _ in self._parts)
-        return max(1, min(self._max_rows, int(self._max_bytes * self._n_kept() / max(n_bytes, 1))))
+        return max(1, min(self._max_rows, int(self._max_bytes * self._n_selected() / max(n_bytes, 1))))
 
-    def _n_kept(self) -> int:
+    def _n_selected(self) -> int:
         return sum(len(rows) for _, rows in self._parts)
 
     def _trim(self) -> None:
-        most = self._most()
-        if self._n_kept() <= most:
+        capacity = self._capacity()
+        if self._n_selected() <= capacity:
             return
-        draws = [self._draws(rows) for _, rows in self._parts]
-        self._limit = np.partition(np.concatenate(draws), most - 1)[most - 1]
-        for k, ((packed, rows), drawn) in enumerate(zip(self._parts, draws, strict=True)):
-            stays = drawn <= self._limit
+        all_keys = [self._random_keys(rows) for _, rows in self._parts]
+        self._limit = np.partition(np.concatenate(all_keys), capacity - 1)[capacity - 1]
+        for k, ((packed, rows), keys) in enumerate(zip(self._parts, all_keys, strict=True)):
+            mask = keys <= self._limit
             frame = pl.read_ipc(io.BytesIO(packed))
-            self._parts[k] = _packed(frame.filter(pl.Series(stays)), rows[stays])
+            self._parts[k] = _serialize(frame.filter(pl.Series(mask)), rows[mask])
         self._parts = [part for part in self._parts if len(part[1])]
 
-    def _draws(self, rows: np.ndarray) -> np.ndarray:
+    def _random_keys(self, rows: np.ndarray) -> np.ndarray:
         """A number for each row, uint64, that looks random and depends on seed and row alone (splitmix64)."""
         start = np.random.SeedSequence([self._seed, 4]).generate_state(1, np.uint64)[0]
         mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
@@ -207,76 +207,89 @@ class Reservoir:
         return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
-def _packed(frame: pl.DataFrame, rows: np.ndarray) -> tuple[bytes, np.ndarray]:
+def _serialize(frame: pl.DataFrame, rows: np.ndarray) -> tuple[bytes, np.ndarray]:
     """A frame as bytes; some of its rows would keep the texts of all the others in memory."""
     buffer = io.BytesIO()
     frame.write_ipc(buffer, compat_level=pl.CompatLevel.oldest())
     return buffer.getvalue(), rows
 
 
-def _learned(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, ChunkSchema]:
+def _infer_sample(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, ChunkSchema]:
     """The sample with its kinds and labels settled, and what all pieces share."""
-    found = samples_of(table, source, options)
-    ids = [name for name, kind in found.kinds.items() if kind == "id"]
+    initial = build_samples(table, source, options)
+    ids = [name for name, kind in initial.column_types.items() if kind == "id"]
     id_column = options.id_column or (ids[0] if ids else None)
-    kinds: dict[str, ColumnKind] = {}
-    for name, kind in found.kinds.items():
+    column_types: dict[str, ColumnKind] = {}
+    for name, kind in initial.column_types.items():
         if kind == "id" and name == id_column:
-            kinds[name] = "id"
+            column_types[name] = "id"
         elif kind not in ("ignored", "id"):
             # a later piece may hold other numbers than 0 and 1
-            is_number = kind == "boolean" and name not in options.kinds and typed(table.frame[name]).dtype == pl.Float64
-            kinds[name] = "numeric" if is_number and not is_whole else kind
-    columns = tuple(name for name in table.frame.columns if name in kinds or name not in found.kinds)
-    names = options.known_labels or (None if found.labels is None else found.labels.names)
+            is_number = (
+                kind == "boolean"
+                and name not in options.column_types
+                and cast_column(table.frame[name]).dtype == pl.Float64
+            )
+            column_types[name] = "numeric" if is_number and not is_whole else kind
+    columns = tuple(name for name in table.frame.columns if name in column_types or name not in initial.column_types)
+    names = options.known_labels or (None if initial.labels is None else initial.labels.names)
     is_open = options.known_labels is None and options.label_order is None
     unknown = "report" if is_open else options.unknown_labels
-    settled = replace(options, kinds=kinds, id_column=id_column, known_labels=names, unknown_labels=unknown)
-    like = ChunkSchema(columns, settled)
-    samples = samples_of(like.cut(table), source, settled)
-    return replace(samples, notes=(*found.notes,)), like
+    resolved_options = replace(
+        options, column_types=column_types, id_column=id_column, known_labels=names, unknown_labels=unknown
+    )
+    schema = ChunkSchema(columns, resolved_options)
+    samples = build_samples(schema.select_columns(table), source, resolved_options)
+    return replace(samples, notes=(*initial.notes,)), schema
 
 
 def can_stream(source: Source, options: ReadOptions) -> bool:
     """Whether a file can be read in pieces without holding all of it."""
-    row = format_of(source, options)
-    is_binary = row.name in ("parquet", "arrow")
-    return row.chunks is not None and (not source.compression or (source.compression == ".gz" and not is_binary))
+    file_format = detect_format(source, options)
+    is_binary = file_format.name in ("parquet", "arrow")
+    return file_format.chunks is not None and (
+        not source.compression or (source.compression == ".gz" and not is_binary)
+    )
 
 
 def _chunker(source: Source, options: ReadOptions) -> Chunker:
-    row = format_of(source, options)
-    if row.chunks is None:
+    file_format = detect_format(source, options)
+    if file_format.chunks is None:
         raise InputError(
-            f"{row.name} cannot be read in pieces, so it cannot be streamed; CSV, TSV, JSONL, Parquet and Arrow can",
+            f"{file_format.name} cannot be read in pieces, so it cannot be streamed; CSV, TSV, JSONL, Parquet and "
+            "Arrow can",
             file=source.path,
         )
     if not can_stream(source, options):
         raise InputError(
-            f"{row.name} in {source.compression} is unpacked as a whole, so it cannot be streamed; unpack it first",
+            f"{file_format.name} in {source.compression} is unpacked as a whole, so it cannot be streamed; unpack it "
+            "first",
             file=source.path,
         )
-    return row.chunks
+    return file_format.chunks
 
 
-def piece_rows(source: Source, options: ReadOptions) -> int:
+def choose_chunk_rows(source: Source, options: ReadOptions) -> int:
     """Rows of a piece that takes little memory, as the first rows are."""
     frame = next(_chunker(source, options)(source, options, PROBED_ROWS)).frame
-    low, high = PIECE_ROWS
-    if "image" in ({**inspect_kinds(frame), **options.kinds} if frame.height else options.kinds).values():
-        high = IMAGE_PIECE_ROWS
-    return min(max(int(PIECE_BYTES * frame.height / max(frame.estimated_size(), 1)), low), high)
+    low, high = CHUNK_ROWS
+    if (
+        "image"
+        in ({**infer_column_types(frame), **options.column_types} if frame.height else options.column_types).values()
+    ):
+        high = IMAGE_CHUNK_ROWS
+    return min(max(int(CHUNK_BYTES * frame.height / max(frame.estimated_size(), 1)), low), high)
 
 
-def _stamp(source: Source) -> tuple[int, int]:
+def _file_stamp(source: Source) -> tuple[int, int]:
     status = source.path.stat()
     return status.st_size, status.st_mtime_ns
 
 
-def _refuse_change(source: Source, stamp: tuple[int, int]) -> None:
-    if not source.path.exists() or _stamp(source) != stamp:
-        raise _changed(source)
+def _check_unchanged(source: Source, stamp: tuple[int, int]) -> None:
+    if not source.path.exists() or _file_stamp(source) != stamp:
+        raise _changed_error(source)
 
 
-def _changed(source: Source) -> InputError:
+def _changed_error(source: Source) -> InputError:
     return InputError("changed while it was read; start again when nothing writes to it any more", file=source.path)

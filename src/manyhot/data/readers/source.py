@@ -75,7 +75,7 @@ class Source:
             else:
                 content = self.path.read_bytes()
         except _UNPACK_ERRORS as error:
-            raise self._not_packed("gzip", error) from None
+            raise self._unpack_error("gzip", error) from None
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
         if not content or content.isspace():
@@ -105,7 +105,7 @@ class Source:
             with self.path.open("rb") as file:
                 return file.read(_HEAD_BYTES)
         except _UNPACK_ERRORS as error:
-            raise self._not_packed("gzip", error) from None
+            raise self._unpack_error("gzip", error) from None
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
 
@@ -118,16 +118,17 @@ class Source:
             with gzip.open(self.path, "rb") if self.compression == ".gz" else self.path.open("rb") as file:
                 yield from file
         except _UNPACK_ERRORS as error:
-            raise self._not_packed("gzip", error) from None
+            raise self._unpack_error("gzip", error) from None
 
     def refuse_binary(self, head: bytes, format_name: str) -> None:
         """Raise when the first bytes are not those of a text."""
-        found = what_is(head)
-        if found == "gzip":
+        content_type = identify_content(head)
+        if content_type == "gzip":
             raise InputError(f"is gzip, not {format_name}: let its name end in .gz", file=self.path)
-        if found is not None:
+        if content_type is not None:
             raise InputError(
-                f"is {found}, not {format_name} in UTF-8; convert it, or give the format it really has", file=self.path
+                f"is {content_type}, not {format_name} in UTF-8; convert it, or give the format it really has",
+                file=self.path,
             )
 
     def refuse_other_encodings(self, content: bytes) -> None:
@@ -162,8 +163,8 @@ class Source:
             head = file.read(4)
         if not head:
             raise InputError("is empty: there is nothing to read", file=self.path)
-        if what_is(head) != "Zstandard":
-            raise self._not_packed("Zstandard", None)
+        if identify_content(head) != "Zstandard":
+            raise self._unpack_error("Zstandard", None)
         try:
             lines = pl.read_csv(
                 self.path,
@@ -179,15 +180,15 @@ class Source:
             raise InputError(f"is no text in UTF-8 once unpacked ({_first_line(error)})", file=self.path) from None
         return "\n".join(lines["line"].fill_null("").to_list()).encode() + b"\n"
 
-    def _not_packed(self, packing: str, error: Exception | None) -> InputError:
+    def _unpack_error(self, packing: str, error: Exception | None) -> InputError:
         with self.path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         if not head:
             return InputError("is empty: there is nothing to read", file=self.path)
-        if error is not None and what_is(head) == packing:
+        if error is not None and identify_content(head) == packing:
             return InputError(f"is damaged or cut short ({error})", file=self.path)
         return InputError(
-            f"is {what_is(head) or 'plain text'}, not {packing} as its name says; "
+            f"is {identify_content(head) or 'plain text'}, not {packing} as its name says; "
             f"drop {self.compression} from its name",
             file=self.path,
         )
@@ -198,20 +199,20 @@ class InMemorySource(Source):
     """Bytes that came some other way and are no file; `path` only gives them a name.
 
     Args:
-        received: The bytes.
+        data: The bytes.
     """
 
-    received: bytes = b""
+    data: bytes = b""
 
     def content(self) -> bytes:
         """All bytes; `InputError` where there are none but blanks."""
-        if not self.received or self.received.isspace():
+        if not self.data or self.data.isspace():
             raise InputError("is empty: there is nothing to read", file=self.path)
-        return self.received
+        return self.data
 
     def head(self) -> bytes:
         """The first 4096 bytes."""
-        return self.received[:_HEAD_BYTES]
+        return self.data[:_HEAD_BYTES]
 
     def lines(self) -> Iterator[bytes]:
         """The lines, one after another."""
@@ -226,9 +227,9 @@ def locate(path: str | Path) -> Source:
     """
     path = Path(path)
     if not path.exists():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        where = "" if path.parent.is_dir() else f"; the folder {str(path.parent)!r} does not exist either"
-        raise InputError(f"no such file{where or did_you_mean(path.name, beside)}", file=path)
+        neighbours = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = "" if path.parent.is_dir() else f"; the folder {str(path.parent)!r} does not exist either"
+        raise InputError(f"no such file{hint or did_you_mean(path.name, neighbours)}", file=path)
     if path.is_dir():
         raise InputError("is a folder, expected a file; name one file in it", file=path)
     if not path.stat().st_size:
@@ -240,7 +241,7 @@ def locate(path: str | Path) -> Source:
     return Source(path, name[: len(name) - len(suffix)] if suffix else name, suffix.lower(), compression)
 
 
-def what_is(head: bytes) -> str | None:
+def identify_content(head: bytes) -> str | None:
     """What the first bytes of a file say it is; None for what may be text in UTF-8."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
@@ -248,7 +249,7 @@ def what_is(head: bytes) -> str | None:
     return "binary data" if b"\0" in head else None
 
 
-def placed(error: InputError, source: Source, *, first_row: int = 0, column: str | None = None) -> InputError:
+def locate_error(error: InputError, source: Source, *, first_row: int = 0, column: str | None = None) -> InputError:
     """The same error with its file, its column, and its row counted from the file's start."""
     return InputError(
         error.message,
@@ -259,7 +260,7 @@ def placed(error: InputError, source: Source, *, first_row: int = 0, column: str
     )
 
 
-def broken(source: Source, format_name: str, error: Exception) -> InputError:
+def read_error(source: Source, format_name: str, error: Exception) -> InputError:
     """What to say when a library cannot read a file for a reason of its own."""
     return InputError(f"cannot be read as {format_name} ({_first_line(error)})", file=source.path)
 

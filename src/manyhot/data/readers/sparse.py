@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from manyhot.data.labels import LabelSpace
 from manyhot.data.readers.column_types import refuse_unknown
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, placed
-from manyhot.data.readers.sparse_targets import LabelSets, arrange_sets
+from manyhot.data.readers.source import Source, locate_error
+from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
 from manyhot.data.readers.targets import Indicators, reorder_targets
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
@@ -45,7 +45,7 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
     Args:
         rows: What the format found.
         source: The file.
-        options: `known_labels`, `unknown_labels`, `feature_names`, `kinds` and `require_labels` are used.
+        options: `known_labels`, `unknown_labels`, `feature_names`, `column_types` and `require_labels` are used.
 
     Returns:
         Samples with a CSR matrix; its kinds are "boolean" where every stored value is 1 and "numeric" elsewhere.
@@ -58,20 +58,20 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
             raise InputError("has no rows")
         targets, space, notes = _targets(rows, options)
         _refuse_infinite(rows.matrix, rows.names)
-        matrix, names, feature_notes = _aligned(rows.matrix, list(rows.names), options)
-        kinds = _kinds(matrix, names, options)
+        matrix, names, feature_notes = _align_features(rows.matrix, list(rows.names), options)
+        column_types = _kinds(matrix, names, options)
     except InputError as error:
-        raise placed(error, source) from None
+        raise locate_error(error, source) from None
     return Samples(
         features=matrix,
         feature_names=tuple(names),
-        kinds=kinds,
+        column_types=column_types,
         targets=targets if isinstance(targets, Targets) else None,
         labels=space,
         ids=rows.ids,
         source=str(source.path),
         notes=(*rows.notes, *notes, *feature_notes),
-        listed=None if isinstance(targets, Targets) else targets,
+        sparse_targets=None if isinstance(targets, Targets) else targets,
     )
 
 
@@ -80,11 +80,11 @@ def _targets(
 ) -> tuple[Targets | sp.csr_matrix | None, LabelSpace | None, tuple[str, ...]]:
     if rows.indicators is None or not rows.indicators.names:
         if options.require_labels:
-            raise InputError("no row carries any label, so there is nothing to learn or to compare with")
+            raise InputError("no row has any label, so there is nothing to learn or to compare with")
         return None, None, ()
     try:
         if isinstance(rows.indicators, LabelSets):
-            return arrange_sets(rows.indicators, options)
+            return encode_label_sets(rows.indicators, options)
         return reorder_targets(rows.indicators, options)
     except InputError as error:
         if options.require_labels:
@@ -95,48 +95,49 @@ def _targets(
 def _refuse_infinite(matrix: sp.csr_matrix, names: Sequence[str]) -> None:
     infinite = np.flatnonzero(np.isinf(matrix.data))
     if infinite.size:
-        place = int(infinite[0])
-        row = int(np.searchsorted(matrix.indptr, place, side="right"))
+        index = int(infinite[0])
+        row = int(np.searchsorted(matrix.indptr, index, side="right"))
         raise InputError(
-            f"got {matrix.data[place]:g}, expected a finite number", row=row, column=names[int(matrix.indices[place])]
+            f"got {matrix.data[index]:g}, expected a finite number", row=row, column=names[int(matrix.indices[index])]
         )
 
 
-def _aligned(
+def _align_features(
     matrix: sp.csr_matrix, names: list[str], options: ReadOptions
 ) -> tuple[sp.csr_matrix, list[str], tuple[str, ...]]:
-    refuse_unknown(options.kinds, options.feature_names or names)
-    wanted = list(options.feature_names) if options.feature_names is not None else names
-    wanted = [name for name in wanted if options.kinds.get(name) != "ignored"]
-    if wanted == names:
+    refuse_unknown(options.column_types, options.feature_names or names)
+    selected = list(options.feature_names) if options.feature_names is not None else names
+    selected = [name for name in selected if options.column_types.get(name) != "ignored"]
+    if selected == names:
         return matrix, names, ()
-    place = {name: j for j, name in enumerate(wanted)}
-    new = np.array([place.get(name, -1) for name in names], dtype=np.int64)
-    if (new < 0).all() and len(names):
+    position_of = {name: j for j, name in enumerate(selected)}
+    positions = np.array([position_of.get(name, -1) for name in names], dtype=np.int64)
+    if (positions < 0).all() and len(names):
         raise InputError(
             f"has none of the features that training had; its first is {names[0]!r}, expected names like "
-            f"{wanted[0]!r}{did_you_mean(names[0], wanted)}"
+            f"{selected[0]!r}{did_you_mean(names[0], selected)}"
         )
     entries = matrix.tocoo()
-    kept = new[entries.col] >= 0
+    mask = positions[entries.col] >= 0
     aligned = sp.csr_matrix(
-        (entries.data[kept], (entries.row[kept], new[entries.col[kept]])), shape=(matrix.get_shape()[0], len(wanted))
+        (entries.data[mask], (entries.row[mask], positions[entries.col[mask]])),
+        shape=(matrix.get_shape()[0], len(selected)),
     )
-    n_left = int((new < 0).sum())
+    n_left = int((positions < 0).sum())
     if options.feature_names is None or not n_left:
-        return aligned, wanted, ()
-    return aligned, wanted, (f"{n_left} features that training did not have are left out",)
+        return aligned, selected, ()
+    return aligned, selected, (f"{n_left} features that training did not have are left out",)
 
 
 def _kinds(matrix: sp.csr_matrix, names: Sequence[str], options: ReadOptions) -> dict[str, ColumnKind]:
     is_other = np.zeros(len(names), dtype=bool)
     is_other[matrix.indices[(matrix.data != 1) & (matrix.data != 0)]] = True
-    kinds: dict[str, ColumnKind] = {
+    column_types: dict[str, ColumnKind] = {
         name: "numeric" if other else "boolean" for name, other in zip(names, is_other, strict=True)
     }
-    for name, kind in options.kinds.items():
+    for name, kind in options.column_types.items():
         if kind in ("numeric", "boolean"):
-            kinds[name] = kind
+            column_types[name] = kind
         elif kind != "ignored":
             raise InputError(f"got {kind!r}, but a sparse column can only be numeric, boolean or ignored", column=name)
-    return kinds
+    return column_types

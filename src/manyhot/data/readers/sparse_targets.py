@@ -14,13 +14,13 @@ import scipy.sparse as sp
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, placed
+from manyhot.data.readers.source import Source, locate_error
 from manyhot.data.targets import check_size
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
 MAX_HINTS = 10_000
-NOTES = 8
+MAX_NOTES = 8
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ def check_dense(n_rows: int, n_labels: int, source: Source) -> None:
     try:
         check_size(n_rows, n_labels)
     except InputError as error:
-        raise placed(error, source) from None
+        raise locate_error(error, source) from None
 
 
-def arrange_sets(found: LabelSets, options: ReadOptions) -> tuple[sp.csr_matrix, LabelSpace, tuple[str, ...]]:
+def encode_label_sets(label_sets: LabelSets, options: ReadOptions) -> tuple[sp.csr_matrix, LabelSpace, tuple[str, ...]]:
     """Label sets -> CSR bool (n, l) in the order that a trained model asks for, or in their own.
 
     Args:
-        found: What was read.
+        label_sets: What was read.
         options: `known_labels` and `unknown_labels` are used.
 
     Returns:
@@ -57,16 +57,16 @@ def arrange_sets(found: LabelSets, options: ReadOptions) -> tuple[sp.csr_matrix,
     Raises:
         InputError: A label that training did not have, when that is an error.
     """
-    space = LabelSpace(options.known_labels or found.names)
+    space = LabelSpace(options.known_labels or label_sets.names)
     column = {name: j for j, name in enumerate(space.names)}
     unseen: Counter[str] = Counter()
     columns: list[int] = []
     starts = [0]
-    for i, names in enumerate(found.sets):
-        here = set()
+    for i, names in enumerate(label_sets.sets):
+        indices = set()
         for name in names:
             if name in column:
-                here.add(column[name])
+                indices.add(column[name])
             elif options.unknown_labels == "error":
                 hint = did_you_mean(name, space.names[:MAX_HINTS])
                 raise InputError(
@@ -76,12 +76,12 @@ def arrange_sets(found: LabelSets, options: ReadOptions) -> tuple[sp.csr_matrix,
                 )
             else:
                 unseen[name] += 1
-        columns.extend(sorted(here))
+        columns.extend(sorted(indices))
         starts.append(len(columns))
-    shape = (len(found.sets), len(space))
+    shape = (len(label_sets.sets), len(space))
     targets = sp.csr_matrix((np.ones(len(columns), bool), columns, starts), shape=shape)
-    told = sorted(unseen.items())[:NOTES] if options.unknown_labels == "report" else []
-    notes = [f"the label {name!r} was not there in training and is left out ({n} rows carry it)" for name, n in told]
-    if told and len(unseen) > NOTES:
-        notes.append(f"so are {len(unseen) - NOTES} further labels")
+    shown = sorted(unseen.items())[:MAX_NOTES] if options.unknown_labels == "report" else []
+    notes = [f"the label {name!r} was not there in training and is left out ({n} rows carry it)" for name, n in shown]
+    if shown and len(unseen) > MAX_NOTES:
+        notes.append(f"so are {len(unseen) - MAX_NOTES} further labels")
     return targets, space, tuple(notes)

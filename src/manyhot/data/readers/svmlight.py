@@ -48,38 +48,40 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
 
 
 def _indicators(rows: SvmRows, options: ReadOptions, source: Source) -> Indicators | LabelSets | None:
-    found = sorted({_plain(name) for names in rows.labels for name in names}, key=_by_size)
-    names = found
+    found_names = sorted({_strip_sign(name) for names in rows.labels for name in names}, key=_numeric_key)
+    names = found_names
     if options.label_order is not None:
-        beyond = [name for name in found if name not in options.label_order]
-        if beyond:
-            raise InputError(f"the label {beyond[0]!r} is not in label_order", file=source.path, argument="label_order")
+        unknown = [name for name in found_names if name not in options.label_order]
+        if unknown:
+            raise InputError(
+                f"the label {unknown[0]!r} is not in label_order", file=source.path, argument="label_order"
+            )
         names = list(options.label_order)
     if not names:
         return None
     if options.sparse_targets:
-        return LabelSets([[_plain(name) for name in own] for own in rows.labels], tuple(names))
+        return LabelSets([[_strip_sign(name) for name in row_labels] for row_labels in rows.labels], tuple(names))
     check_dense(len(rows.labels), len(names), source)
-    place = {name: j for j, name in enumerate(names)}
+    column_of = {name: j for j, name in enumerate(names)}
     values = np.zeros((len(rows.labels), len(names)), dtype=bool)
-    for i, own in enumerate(rows.labels):
-        for name in own:
-            values[i, place[_plain(name)]] = True
+    for i, row_labels in enumerate(rows.labels):
+        for name in row_labels:
+            values[i, column_of[_strip_sign(name)]] = True
     return Indicators(values, np.ones_like(values), tuple(names), is_closed=True)
 
 
-def _plain(name: str) -> str:
+def _strip_sign(name: str) -> str:
     return name.removeprefix("+")
 
 
-def _by_size(name: str) -> tuple[bool, float, str]:
+def _numeric_key(name: str) -> tuple[bool, float, str]:
     is_whole = name.lstrip("-").isdecimal()
     return (not is_whole, int(name) if is_whole else 0.0, name)
 
 
 _PAIR = re.compile(r"^[+-]?\d+:[^:\s]+$")
 
-_PLAIN = re.compile(rb"[^0-9+\-.eE: \tnaifNAIF]")
+_NON_NUMERIC = re.compile(rb"[^0-9+\-.eE: \tnaifNAIF]")
 
 
 @dataclass(frozen=True)
@@ -110,32 +112,32 @@ def parse_rows(lines: Sequence[str], source: Source) -> SvmRows:
         InputError: A line that is not of that form, with its row.
     """
     labels: list[list[str]] = []
-    rest: list[str] = []
+    pair_texts: list[str] = []
     for line in lines:
-        first, _, others = line.partition(" ") if " " in line else line.partition("\t")
+        first, _, pairs = line.partition(" ") if " " in line else line.partition("\t")
         if ":" in first:
             labels.append([])
-            rest.append(line)
+            pair_texts.append(line)
         else:
             labels.append([part.strip() for part in first.split(",") if part.strip()])
-            rest.append(others)
-    counts = np.array([part.count(":") for part in rest], dtype=np.int64)
-    flat = _numbers(" ".join(rest), int(counts.sum()))
+            pair_texts.append(pairs)
+    counts = np.array([part.count(":") for part in pair_texts], dtype=np.int64)
+    flat = _parse_numbers(" ".join(pair_texts), int(counts.sum()))
     if flat is None:
-        raise _first_wrong(rest, source)
+        raise _first_error(pair_texts, source)
     indices = flat[0::2]
     if np.any(indices != np.floor(indices)) or np.any(indices < 0) or np.any(indices > 2**53):
-        raise _first_wrong(rest, source)
+        raise _first_error(pair_texts, source)
     indptr = np.concatenate([[0], np.cumsum(counts)])
     rows = SvmRows(labels, indptr, indices.astype(np.int64), flat[1::2].copy())
     _refuse_twins(rows, source)
     return rows
 
 
-def _numbers(text: str, n_pairs: int) -> np.ndarray | None:
+def _parse_numbers(text: str, n_pairs: int) -> np.ndarray | None:
     if not text.strip():
         return np.zeros(0) if not n_pairs else None
-    if not text.isascii() or _PLAIN.search(text.encode()) or re.search(r":[ \t]|[ \t]:|:[^ \t]*:", text):
+    if not text.isascii() or _NON_NUMERIC.search(text.encode()) or re.search(r":[ \t]|[ \t]:|:[^ \t]*:", text):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
@@ -146,15 +148,15 @@ def _numbers(text: str, n_pairs: int) -> np.ndarray | None:
     return flat if len(flat) == 2 * n_pairs else None
 
 
-def _first_wrong(rest: Sequence[str], source: Source) -> InputError:
-    for i, part in enumerate(rest):
-        for word in part.split():
-            if word.startswith("qid:"):
+def _first_error(pair_texts: Sequence[str], source: Source) -> InputError:
+    for i, part in enumerate(pair_texts):
+        for pair in part.split():
+            if pair.startswith("qid:"):
                 return InputError("has a qid, which belongs to ranking; remove it", file=source.path, row=i + 1)
-            fits = _PAIR.match(word) and not word.startswith("-")
-            if not fits or _numbers(word, 1) is None:
+            is_pair = _PAIR.match(pair) and not pair.startswith("-")
+            if not is_pair or _parse_numbers(pair, 1) is None:
                 return InputError(
-                    f"holds {word[:40]!r}, expected INDEX:VALUE with a whole number from 0 and a number",
+                    f"holds {pair[:40]!r}, expected INDEX:VALUE with a whole number from 0 and a number",
                     file=source.path,
                     row=i + 1,
                 )
@@ -166,9 +168,9 @@ def _refuse_twins(rows: SvmRows, source: Source) -> None:
         return
     row_of = np.repeat(np.arange(len(rows.labels)), np.diff(rows.indptr))
     order = np.lexsort((rows.indices, row_of))
-    twice = np.flatnonzero((np.diff(rows.indices[order]) == 0) & (np.diff(row_of[order]) == 0))
-    if twice.size:
-        place = order[twice[0]]
+    duplicates = np.flatnonzero((np.diff(rows.indices[order]) == 0) & (np.diff(row_of[order]) == 0))
+    if duplicates.size:
+        index = order[duplicates[0]]
         raise InputError(
-            f"the index {rows.indices[place]} stands more than once", file=source.path, row=int(row_of[place]) + 1
+            f"the index {rows.indices[index]} stands more than once", file=source.path, row=int(row_of[index]) + 1
         )

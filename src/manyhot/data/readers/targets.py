@@ -1,7 +1,7 @@
 """Targets out of the columns of a table, or out of any 0/1 matrix with names.
 
 It finds the label columns that `ReadOptions.labels` speaks of, and orders what it read as a trained model asks. It
-knows nothing of files or features. Start reading at `take_labels`; `reorder_targets` is what sparse formats call.
+knows nothing of files or features. Start reading at `extract_labels`; `reorder_targets` is what sparse formats call.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot.data.label_cells import sets_from_text
+from manyhot.data.label_cells import parse_label_sets
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.sparse_targets import LabelSets, arrange_sets
+from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
@@ -65,15 +65,15 @@ class Indicators:
     is_closed: bool
 
 
-def take_labels(
-    frame: pl.DataFrame, options: ReadOptions, own: Sequence[str] | None = None, blank_is_empty: bool = False
+def extract_labels(
+    frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None = None, blank_is_empty: bool = False
 ) -> ExtractedTargets:
     """The targets of a table, and which of its columns are no features.
 
     Args:
         frame: All columns.
         options: `labels`, `sep`, `known_labels`, `label_order`, `require_labels` and `unknown_labels` are used.
-        own: Label columns that the file itself names; `options.labels` goes before them.
+        file_labels: Label columns that the file itself names; `options.labels` goes before them.
         blank_is_empty: Whether an empty cell in a column of label sets is the empty set (CSV), not unknown.
 
     Returns:
@@ -82,24 +82,26 @@ def take_labels(
     Raises:
         InputError: No such column, no labels where they are required, or a target that is none.
     """
-    columns = find_columns(frame, options, own)
-    known_there = [c for c in options.known_labels or () if c in frame.columns and c not in options.kinds]
-    used = tuple(dict.fromkeys([*columns, *known_there]))
+    columns = find_columns(frame, options, file_labels)
+    known_columns = [c for c in options.known_labels or () if c in frame.columns and c not in options.column_types]
+    used_columns = tuple(dict.fromkeys([*columns, *known_columns]))
     if not columns:
-        return ExtractedTargets(None, None, used)
+        return ExtractedTargets(None, None, used_columns)
     try:
-        if _holds_sets(frame, columns, options, own):
-            targets, space, notes = _from_sets(frame[columns[0]], options, blank_is_empty)
+        if _has_label_sets(frame, columns, options, file_labels):
+            targets, space, notes = _targets_from_sets(frame[columns[0]], options, blank_is_empty)
         else:
             targets, space, notes = reorder_targets(_indicators(frame, columns), options)
     except InputError as error:
         if options.require_labels:
             raise
-        return ExtractedTargets(None, None, used, (f"the labels in this file were not used: {error}",))
-    return ExtractedTargets(targets, space, used, notes)
+        return ExtractedTargets(None, None, used_columns, (f"the labels in this file were not used: {error}",))
+    return ExtractedTargets(targets, space, used_columns, notes)
 
 
-def find_columns(frame: pl.DataFrame, options: ReadOptions, own: Sequence[str] | None = None) -> tuple[str, ...]:
+def find_columns(
+    frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None = None
+) -> tuple[str, ...]:
     """The label columns, in order; none only where labels are not required.
 
     Raises:
@@ -108,30 +110,32 @@ def find_columns(frame: pl.DataFrame, options: ReadOptions, own: Sequence[str] |
     names = frame.columns
     spec = options.labels
     if spec is None:
-        candidates = own if own is not None else options.known_labels or ()
-        found = tuple(name for name in candidates if name in names)
-        if found or not options.require_labels:
-            return found
+        candidates = file_labels if file_labels is not None else options.known_labels or ()
+        matches = tuple(name for name in candidates if name in names)
+        if matches or not options.require_labels:
+            return matches
         raise InputError(_no_labels_message(frame, options), argument="labels")
     if spec in names:
         return (spec,)
     if any(mark in spec for mark in "*?["):
-        found = tuple(name for name in names if fnmatch.fnmatchcase(name, spec))
-        wrong = f"no column matches {spec!r}; the columns are {_listed(names)}"
+        matches = tuple(name for name in names if fnmatch.fnmatchcase(name, spec))
+        message = f"no column matches {spec!r}; the columns are {_join_names(names)}"
     elif "," in spec:
-        listed = [part.strip() for part in spec.split(",") if part.strip()]
-        missing = [name for name in listed if name not in names]
-        twice = next((name for name in listed if listed.count(name) > 1), None)
-        if twice is not None:
-            raise InputError(f"the label {twice!r} is listed more than once", argument="labels")
-        found = () if missing and options.require_labels else tuple(name for name in listed if name in names)
-        wrong = f"there is no column {missing[0]!r}{did_you_mean(missing[0], names)}" if missing else "is an empty list"
+        requested = [name_text.strip() for name_text in spec.split(",") if name_text.strip()]
+        missing = [name for name in requested if name not in names]
+        duplicate = next((name for name in requested if requested.count(name) > 1), None)
+        if duplicate is not None:
+            raise InputError(f"the label {duplicate!r} is listed more than once", argument="labels")
+        matches = () if missing and options.require_labels else tuple(name for name in requested if name in names)
+        message = (
+            f"there is no column {missing[0]!r}{did_you_mean(missing[0], names)}" if missing else "is an empty list"
+        )
     else:
-        found = ()
-        wrong = f"there is no column {spec!r}{did_you_mean(spec, names) or f'; the columns are {_listed(names)}'}"
-    if not found and options.require_labels:
-        raise InputError(wrong, argument="labels")
-    return found
+        matches = ()
+        message = f"there is no column {spec!r}{did_you_mean(spec, names) or f'; the columns are {_join_names(names)}'}"
+    if not matches and options.require_labels:
+        raise InputError(message, argument="labels")
+    return matches
 
 
 def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
@@ -151,7 +155,7 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
     if options.known_labels is None:
         return Targets(indicators.values, indicators.known), LabelSpace(names), ()
     space = LabelSpace(options.known_labels)
-    place = {name: j for j, name in enumerate(names)}
+    position_of = {name: j for j, name in enumerate(names)}
     notes = []
     for j, name in enumerate(names):
         if name in space.names:
@@ -168,17 +172,17 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
             notes.append(_unseen_note(name, n_rows))
     values = np.zeros((len(indicators.values), len(space)), dtype=bool)
     known = np.full(values.shape, indicators.is_closed)
-    absent = [name for name in space.names if name not in place]
-    here = [j for j, name in enumerate(space.names) if name in place]
-    there = [place[space.names[j]] for j in here]
-    values[:, here] = indicators.values[:, there]
-    known[:, here] = indicators.known[:, there]
-    if absent and not indicators.is_closed:
-        notes.append(f"unknown in every row, because there is no such column: {_listed(absent)}")
+    missing = [name for name in space.names if name not in position_of]
+    targets_present = [j for j, name in enumerate(space.names) if name in position_of]
+    source_columns = [position_of[space.names[j]] for j in targets_present]
+    values[:, targets_present] = indicators.values[:, source_columns]
+    known[:, targets_present] = indicators.known[:, source_columns]
+    if missing and not indicators.is_closed:
+        notes.append(f"unknown in every row, because there is no such column: {_join_names(missing)}")
     return Targets(values, known), space, tuple(notes)
 
 
-def indicator_of(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+def parse_indicator_column(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """One indicator column -> (values, known), both bool (n,).
 
     Raises:
@@ -188,20 +192,20 @@ def indicator_of(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         return column.cast(pl.Boolean).fill_null(False).to_numpy(), column.is_not_null().to_numpy()
     if column.dtype.is_numeric():
         numbers = column.cast(pl.Float64).fill_nan(None)
-        yes, no, gap = numbers == 1, numbers == 0, numbers.is_null()
+        positive, negative, missing = numbers == 1, numbers == 0, numbers.is_null()
     elif column.dtype in (pl.String, pl.Categorical, pl.Enum):
         cells = column.cast(pl.String).str.strip_chars().str.to_lowercase()
-        yes, no = cells.is_in(_YES), cells.is_in(_NO)
-        gap = cells.is_null() | cells.is_in(_UNKNOWN).fill_null(True)
+        positive, negative = cells.is_in(_YES), cells.is_in(_NO)
+        missing = cells.is_null() | cells.is_in(_UNKNOWN).fill_null(True)
     else:
         raise InputError(f"holds {column.dtype}, expected 0, 1 or unknown in a label column", column=column.name)
-    wrong = (~(yes | no | gap).fill_null(False)).arg_true()
-    if len(wrong):
-        row = int(wrong[0])
+    invalid = (~(positive | negative | missing).fill_null(False)).arg_true()
+    if len(invalid):
+        row = int(invalid[0])
         raise InputError(
             f"a target is {column[row]!r}, expected 0, 1 or unknown (empty, NaN, ?)", row=row + 1, column=column.name
         )
-    return yes.fill_null(False).to_numpy(), (~gap).to_numpy()
+    return positive.fill_null(False).to_numpy(), (~missing).to_numpy()
 
 
 def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed: bool = False) -> Indicators:
@@ -211,9 +215,9 @@ def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed:
         InputError: Any other value, with row and column.
     """
     known = ~np.isnan(numbers)
-    wrong = np.argwhere(known & (numbers != 0) & (numbers != 1))
-    if len(wrong):
-        row, column = (int(k) for k in wrong[0])
+    invalid = np.argwhere(known & (numbers != 0) & (numbers != 1))
+    if len(invalid):
+        row, column = (int(k) for k in invalid[0])
         raise InputError(
             f"a target is {numbers[row, column]:g}, expected 0, 1 or unknown (NaN, ?)",
             row=row + 1,
@@ -223,7 +227,7 @@ def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed:
 
 
 def _indicators(frame: pl.DataFrame, columns: Sequence[str]) -> Indicators:
-    pairs = [indicator_of(frame[name]) for name in columns]
+    pairs = [parse_indicator_column(frame[name]) for name in columns]
     return Indicators(
         np.stack([values for values, _ in pairs], axis=1),
         np.stack([known for _, known in pairs], axis=1),
@@ -232,7 +236,9 @@ def _indicators(frame: pl.DataFrame, columns: Sequence[str]) -> Indicators:
     )
 
 
-def _holds_sets(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions, own: Sequence[str] | None) -> bool:
+def _has_label_sets(
+    frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions, file_labels: Sequence[str] | None
+) -> bool:
     """Whether the one label column holds label sets; a column of nothing but 0 and 1 is one label."""
     if options.labels is None or len(columns) > 1 or options.labels != columns[0]:
         return False
@@ -241,13 +247,13 @@ def _holds_sets(frame: pl.DataFrame, columns: Sequence[str], options: ReadOption
         return True
     if options.known_labels is not None:
         return columns[0] not in options.known_labels
-    if own is not None or column.dtype.is_numeric() or column.dtype == pl.Boolean:
+    if file_labels is not None or column.dtype.is_numeric() or column.dtype == pl.Boolean:
         return False
     cells = column.cast(pl.String).str.strip_chars().str.to_lowercase().drop_nulls()
     return not cells.is_in(_YES + _NO + _UNKNOWN).all()
 
 
-def _from_sets(
+def _targets_from_sets(
     column: pl.Series, options: ReadOptions, blank_is_empty: bool
 ) -> tuple[Targets | sp.csr_matrix, LabelSpace, tuple[str, ...]]:
     if not column.dtype.is_nested():
@@ -255,15 +261,15 @@ def _from_sets(
         column = column.fill_null("") if blank_is_empty else column
     cells = column.to_list()
     if options.sep is None:
-        cells = [_from_literal(cell) for cell in cells]
+        cells = [_parse_literal(cell) for cell in cells]
     try:
-        sets = sets_from_text(cells, options.sep, column=column.name)
+        sets = parse_label_sets(cells, options.sep, column=column.name)
         order = options.known_labels or options.label_order
-        names = order or sorted({name for found in sets if found is not None for name in found})
+        names = order or sorted({name for label_set in sets if label_set is not None for name in label_set})
         if not names:
-            raise InputError("no row carries any label, so there is nothing to learn")
+            raise InputError("no row has any label, so there is nothing to learn")
         if options.sparse_targets:
-            return arrange_sets(LabelSets(_all_known(sets), tuple(names)), options)
+            return encode_label_sets(LabelSets(_require_known(sets), tuple(names)), options)
         space = LabelSpace(tuple(names))
         targets, unseen = space.encode(sets, options.unknown_labels)
     except InputError as error:
@@ -272,7 +278,7 @@ def _from_sets(
     return targets, space, notes
 
 
-def _all_known(sets: Sequence[list[str] | None]) -> list[list[str]]:
+def _require_known(sets: Sequence[list[str] | None]) -> list[list[str]]:
     known = [names for names in sets if names is not None]
     if len(known) < len(sets):
         row = next(i for i, names in enumerate(sets) if names is None) + 1
@@ -280,7 +286,7 @@ def _all_known(sets: Sequence[list[str] | None]) -> list[list[str]]:
     return known
 
 
-def _from_literal(cell: object) -> object:
+def _parse_literal(cell: object) -> object:
     """A list as Python writes it, `['a', 'b']`, as a list; anything else as it is."""
     if not isinstance(cell, str) or not cell.lstrip().startswith("[") or "'" not in cell:
         return cell
@@ -306,7 +312,7 @@ def _unseen_note(name: str, n_rows: int) -> str:
 def _no_labels_message(frame: pl.DataFrame, options: ReadOptions) -> str:
     if options.known_labels is not None:
         return (
-            f"there are no label columns: expected {_listed(options.known_labels)}; "
+            f"there are no label columns: expected {_join_names(options.known_labels)}; "
             "name the column that holds the label sets, or the columns"
         )
     flags = [name for name in frame.columns if _looks_like_indicator(frame[name])]
@@ -315,10 +321,12 @@ def _no_labels_message(frame: pl.DataFrame, options: ReadOptions) -> str:
         "nothing says which columns are labels; give a glob ('label_*'), a list (a,b,c) or one column of label sets"
     )
     if flags:
-        message += f"; columns of 0 and 1 are {_listed(flags)}: for example {_suggested(flags, frame.columns)}"
+        message += (
+            f"; columns of 0 and 1 are {_join_names(flags)}: for example {_suggest_labels_flag(flags, frame.columns)}"
+        )
     if sets:
-        message += f"; {_listed(sets)} may hold label sets: for example --labels {sets[0]} --sep SEPARATOR"
-    return message if flags or sets else message + f"; the columns are {_listed(frame.columns)}"
+        message += f"; {_join_names(sets)} may hold label sets: for example --labels {sets[0]} --sep SEPARATOR"
+    return message if flags or sets else message + f"; the columns are {_join_names(frame.columns)}"
 
 
 def _looks_like_indicator(column: pl.Series) -> bool:
@@ -340,7 +348,7 @@ def _looks_like_sets(column: pl.Series) -> bool:
     return len(cells) > 0 and bool((cells.str.contains(r"^\s*\[.*\]\s*$") | cells.str.contains(r"\w\|\w")).any())
 
 
-def _suggested(flags: Sequence[str], names: Sequence[str]) -> str:
+def _suggest_labels_flag(flags: Sequence[str], names: Sequence[str]) -> str:
     """A glob when one beginning is shared by these columns and no others, otherwise a list."""
     for mark in ("_", ".", "-", ":"):
         start = flags[0].split(mark)[0] + mark
@@ -349,6 +357,6 @@ def _suggested(flags: Sequence[str], names: Sequence[str]) -> str:
     return f"--labels '{','.join(flags[:5])}'"
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _join_names(names: Sequence[str], max_shown: int = 8) -> str:
+    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
+    return ", ".join(names[:max_shown]) + more

@@ -43,7 +43,7 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         raise InputError(
             f"begins with {lines[0][:60]!r}, expected three whole numbers: rows, features, labels", file=source.path
         )
-    n_rows, n_features, n_labels = (int(word) for word in header.groups())
+    n_rows, n_features, n_labels = (int(count) for count in header.groups())
     body = [line.rstrip("\r") for line in lines[1:]]
     while len(body) > n_rows and not body[-1].strip():
         body.pop()
@@ -53,54 +53,54 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         check_dense(n_rows, n_labels, source)
     rows = parse_rows(body, source)
     if len(rows.indices) and rows.indices.max() >= n_features:
-        place = int(np.argmax(rows.indices >= n_features))
-        row = int(np.searchsorted(rows.indptr, place, side="right"))
+        index = int(np.argmax(rows.indices >= n_features))
+        row = int(np.searchsorted(rows.indptr, index, side="right"))
         raise InputError(
-            f"has the index {rows.indices[place]}, expected 0 to {n_features - 1}", file=source.path, row=row
+            f"has the index {rows.indices[index]}, expected 0 to {n_features - 1}", file=source.path, row=row
         )
     matrix = sp.csr_matrix((rows.values, rows.indices, rows.indptr), shape=(n_rows, n_features))
     matrix.sort_indices()
-    label_names = _names_of(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
-    feature_names = _names_of(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
-    found = _columns(rows.labels, n_labels, source)
+    label_names = _read_names(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
+    feature_names = _read_names(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
+    label_indices = _parse_label_indices(rows.labels, n_labels, source)
     indicators: Indicators | LabelSets | None = None
     if options.sparse_targets and n_labels:
-        indicators = LabelSets([[label_names[j] for j in columns] for columns in found], label_names)
+        indicators = LabelSets([[label_names[j] for j in columns] for columns in label_indices], label_names)
     elif n_labels:
         values = np.zeros((n_rows, n_labels), dtype=bool)
-        for i, columns in enumerate(found):
+        for i, columns in enumerate(label_indices):
             values[i, columns] = True
         indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True)
     return sparse_samples(SparseRows(matrix, feature_names, indicators), source, options)
 
 
-def _columns(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:
+def _parse_label_indices(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:
     """The labels of each row as whole numbers below n_labels."""
-    found = []
+    rows = []
     for i, names in enumerate(labels):
         columns = [int(name) if name.isdecimal() else -1 for name in names]
-        wrong = next((name for name, j in zip(names, columns, strict=True) if not 0 <= j < n_labels), None)
-        if wrong is not None:
+        invalid = next((name for name, j in zip(names, columns, strict=True) if not 0 <= j < n_labels), None)
+        if invalid is not None:
             raise InputError(
-                f"has the label {wrong!r}, expected a whole number from 0 to {n_labels - 1}",
+                f"has the label {invalid!r}, expected a whole number from 0 to {n_labels - 1}",
                 file=source.path,
                 row=i + 1,
             )
-        found.append(columns)
-    return found
+        rows.append(columns)
+    return rows
 
 
-def names_beside(source: Source, stem: str) -> Path | None:
+def find_names_file(source: Source, stem: str) -> Path | None:
     """The file beside this one that names the columns, packed or not; None where there is none."""
     return next((p for p in (source.path.parent / f"{stem}.txt{c}" for c in ("", ".gz")) if p.is_file()), None)
 
 
-def _names_of(source: Source, stem: str, count: int) -> tuple[str, ...] | None:
-    path = names_beside(source, stem)
+def _read_names(source: Source, stem: str, count: int) -> tuple[str, ...] | None:
+    path = find_names_file(source, stem)
     if path is None:
         return None
-    beside = locate(path)
-    names = [line.strip() for line in beside.text("a list of names").decode("utf-8").splitlines()]
+    name_source = locate(path)
+    names = [line.strip() for line in name_source.text("a list of names").decode("utf-8").splitlines()]
     while names and not names[-1]:
         names.pop()
     if len(names) != count:
@@ -109,6 +109,6 @@ def _names_of(source: Source, stem: str, count: int) -> tuple[str, ...] | None:
     if empty is not None:
         raise InputError("is empty, expected a name", file=path, row=empty + 1)
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"the name {twice!r} stands more than once", file=path)
+        duplicates = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"the name {duplicates!r} stands more than once", file=path)
     return tuple(names)

@@ -1,11 +1,12 @@
 """Folds that keep every label's frequency, also where some targets are unknown.
 
-Here is what turns targets into folds and folds into the rows of each member; how rows are spread is in `stratify`.
-Nothing here knows about networks or measures. Start reading at `stratified_folds`.
+Here is what turns targets into folds and folds into the rows of each member; how rows are spread is in
+`stratification`. Nothing here knows about networks or metrics. Start reading at `stratified_folds`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -36,8 +37,8 @@ class LabelRows(NamedTuple):
         """Number of rows."""
         return int(self.positives.shape[0])
 
-    def parts(self, shares: Sequence[float], seed: int, groups: np.ndarray | None) -> np.ndarray:
-        """A part for every row, int32 (n,); `stratify.stratified_parts` tells the rest."""
+    def split(self, shares: Sequence[float], seed: int, groups: np.ndarray | None) -> np.ndarray:
+        """A part for every row, int32 (n,); `stratification.stratified_parts` tells the rest."""
         return stratified_parts(self.positives, shares, seed, groups, self.unknown)
 
 
@@ -45,9 +46,9 @@ def label_rows(y: Any) -> LabelRows:
     """Any form of targets -> sparse rows.
 
     Args:
-        y: Whatever `labels.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and NaN (unknown), which is never
-            made dense, or `Targets` (n, ..., l). A row with further axes carries a label where any of its places
-            does; the label is unknown where all of them are.
+        y: Whatever `target_conversion.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and NaN (unknown), which
+            is never made dense, or `Targets` (n, ..., l). A row with further axes carries a label where any of its
+            places does; the label is unknown where all of them are.
 
     Raises:
         InputError: None, or what does not describe label sets.
@@ -70,11 +71,11 @@ def _read_sparse(y: Any) -> LabelRows:
         table = table.copy()
         table.sum_duplicates()
     is_unknown = np.isnan(table.data) if table.data.dtype.kind == "f" else np.zeros(table.nnz, dtype=bool)
-    wrong = np.flatnonzero(~is_unknown & (table.data != 0) & (table.data != 1))
-    if len(wrong):
-        row = int(np.searchsorted(table.indptr, wrong[0], side="right"))
-        column = f"label_{table.indices[wrong[0]]}"
-        message = f"a target is {table.data[wrong[0]]!s}, expected 0, 1 or unknown (NaN)"
+    invalid = np.flatnonzero(~is_unknown & (table.data != 0) & (table.data != 1))
+    if len(invalid):
+        row = int(np.searchsorted(table.indptr, invalid[0], side="right"))
+        column = f"label_{table.indices[invalid[0]]}"
+        message = f"a target is {table.data[invalid[0]]!s}, expected 0, 1 or unknown (NaN)"
         raise InputError(message, row=row, column=column, argument="y")
 
     def marked(mask: np.ndarray) -> sp.csr_matrix:
@@ -87,9 +88,9 @@ def _read_sparse(y: Any) -> LabelRows:
 
 
 def _sparse(targets: Targets) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
-    places = tuple(range(1, targets.values.ndim - 1))
-    values = targets.values.any(axis=places)
-    known = None if targets.known is None else targets.known.any(axis=places)
+    axes = tuple(range(1, targets.values.ndim - 1))
+    values = targets.values.any(axis=axes)
+    known = None if targets.known is None else targets.known.any(axis=axes)
     return sp.csr_matrix(values), None if known is None or known.all() else sp.csr_matrix(~known)
 
 
@@ -113,9 +114,9 @@ def stratified_folds(targets: Targets, n_folds: int, seed: int, groups: np.ndarr
         InputError: Groups of another length or with missing values.
 
     Source:
-        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratify.stratified_parts` says where it departs.
+        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratification.stratified_parts` says where it departs.
     """
-    return label_rows(targets).parts([1 / n_folds] * n_folds, seed, groups)
+    return label_rows(targets).split([1 / n_folds] * n_folds, seed, groups)
 
 
 class MemberRows(NamedTuple):
@@ -123,20 +124,20 @@ class MemberRows(NamedTuple):
 
     Attributes:
         train: Rows the weights are fitted on.
-        stop: Rows that decide when to stop; empty when nothing stops early.
-        held: Rows the member is scored on.
+        validation: Rows that decide when to stop; empty when nothing stops early.
+        held_out: Rows the member is scored on.
     """
 
     train: np.ndarray
-    stop: np.ndarray
-    held: np.ndarray
+    validation: np.ndarray
+    held_out: np.ndarray
 
 
-def cross_fitting(
+def cross_fitting_splits(
     targets: Targets,
     n_members: int,
     n_folds: int,
-    stop_share: int | None,
+    validation_fraction: float | None,
     seed: int,
     groups: np.ndarray | None = None,
     n_parts: int | None = None,
@@ -145,13 +146,14 @@ def cross_fitting(
 
     The members go through the folds of one stratified split after another; each is scored on its fold. With fewer
     members than folds there are as many folds as members. One member is scored on
-    one of `parts_for_one` parts.
+    one of `single_member_parts` parts.
 
     Args:
         targets: Targets (n, ..., l).
         n_members: 1 or more.
         n_folds: 2 or more.
-        stop_share: One in this many of the rows outside the fold decides about stopping; None for no such rows.
+        validation_fraction: Share of the rows outside the fold that decides about stopping, above 0 to 0.5; None for
+            no such rows.
         seed: Start of all draws.
         groups: (n,), rows of one group share a fold; None: every row for itself.
         n_parts: In how many parts the rows are split; None for the rule above.
@@ -161,35 +163,45 @@ def cross_fitting(
     """
     n = targets.n_samples
     if n_parts is None:
-        n_parts = parts_for_one(n) if n_members == 1 else min(n_folds, n_members)
+        n_parts = single_member_parts(n) if n_members == 1 else min(n_folds, n_members)
     if n < n_parts:
         raise InputError(
             f"n_samples={n}: {n} different rows are fewer than {n_parts} folds; more rows are needed, or fewer folds "
-            "(folds=2 is the least)"
+            "(n_folds=2 is the least)"
         )
-    everything = np.arange(n)
+    all_rows = np.arange(n)
     members: list[MemberRows] = []
+    n_slices, shares = _validation_slices(validation_fraction)
     folds = slices = np.zeros(n, dtype=np.int32)
     for k in range(n_members):
         repeat, fold = divmod(k, n_parts)
         if fold == 0:
-            folds = stratified_folds(targets, n_parts, derived_seed(seed, repeat, 0), groups)
-            if stop_share is not None:
-                slices = stratified_folds(targets, stop_share, derived_seed(seed, repeat, 1), groups)
-        held = folds == fold
-        stops = np.zeros(n, dtype=bool)
-        if stop_share is not None:
-            stops = ~held & (slices == k % stop_share)
-            if not stops.any():
-                stops[np.flatnonzero(~held)[:1]] = True
-        train = ~held & ~stops
+            folds = stratified_folds(targets, n_parts, derive_seed(seed, repeat, 0), groups)
+            if validation_fraction is not None:
+                slices = label_rows(targets).split(shares, derive_seed(seed, repeat, 1), groups)
+        is_held_out = folds == fold
+        is_validation = np.zeros(n, dtype=bool)
+        if validation_fraction is not None:
+            is_validation = ~is_held_out & (slices == k % n_slices)
+            if not is_validation.any():
+                is_validation[np.flatnonzero(~is_held_out)[:1]] = True
+        train = ~is_held_out & ~is_validation
         if not train.any():
             raise InputError(f"n_samples={n}: too few different rows to train on, stop on and be scored on")
-        members.append(MemberRows(everything[train], everything[stops], everything[held]))
+        members.append(MemberRows(all_rows[train], all_rows[is_validation], all_rows[is_held_out]))
     return members
 
 
-def parts_for_one(n_rows: int) -> int:
+def _validation_slices(fraction: float | None) -> tuple[int, list[float]]:
+    """How many parts of this share there are, of which the members take turns, and the shares of all parts."""
+    if fraction is None:
+        return 0, []
+    n_slices = math.floor(1 / fraction + 1e-9)
+    rest = 1 - n_slices * fraction
+    return n_slices, [fraction] * n_slices + ([rest] if rest > 1e-9 else [])
+
+
+def single_member_parts(n_rows: int) -> int:
     """In how many parts the rows are split when one of them is all that a single member is scored on.
 
     A part has at least 100 rows, but no more than a quarter of all are given up; from 1,000 rows on it is a tenth.
@@ -197,6 +209,6 @@ def parts_for_one(n_rows: int) -> int:
     return min(10, max(4, n_rows // 100))
 
 
-def derived_seed(*parts: int) -> int:
+def derive_seed(*parts: int) -> int:
     """One seed out of several whole numbers from 0, such that different numbers give unrelated draws."""
     return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -1,7 +1,7 @@
 """Splits of multi-label data for scikit-learn's cross-validation, and a report of how even any splits are.
 
 Each splitter has `split` and `get_n_splits`, so that `cross_val_score(cv=...)` and `GridSearchCV(cv=...)` take it. How
-rows are spread is in `stratify`; nothing here knows about networks, measures or scikit-learn. Start reading at
+rows are spread is in `stratification`; nothing here knows about networks, metrics or scikit-learn. Start reading at
 `MultiLabelKFold`.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.data.splitting.folds import LabelRows, derived_seed, label_rows
+from manyhot.data.splitting.folds import LabelRows, derive_seed, label_rows
 from manyhot.data.splitting.stratification import group_codes
 from manyhot.errors import InputError
 
@@ -35,7 +35,7 @@ class MultiLabelKFold:
         InputError: An argument out of its range.
 
     Source:
-        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratify.stratified_parts` says where it departs.
+        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratification.stratified_parts` says where it departs.
 
     Example:
         >>> y = [{"red"}, {"blue"}, {"red", "blue"}, {"red"}, {"blue"}, set()]
@@ -57,8 +57,8 @@ class MultiLabelKFold:
 
         Args:
             X: Features with n rows, or None; only their number is looked at.
-            y: Targets in any form that `labels.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and NaN, which
-                stays sparse, or `Targets`. NaN means unknown.
+            y: Targets in any form that `target_conversion.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and
+                NaN, which stays sparse, or `Targets`. NaN means unknown.
             groups: (n,) without gaps; rows of one group are tested together. None: every row for itself.
 
         Yields:
@@ -68,7 +68,7 @@ class MultiLabelKFold:
             InputError: Fewer rows or groups than folds; rows of X, y and groups that differ in number; a missing
                 group; what does not describe label sets.
         """
-        return _folds(*_checked(X, y, groups, self.n_splits), self.n_splits, [self.random_state])
+        return _iterate_folds(*_check_inputs(X, y, groups, self.n_splits), self.n_splits, [self.random_state])
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of splits, whatever the data."""
@@ -111,8 +111,8 @@ class RepeatedMultiLabelKFold:
         Raises:
             InputError: As `MultiLabelKFold.split`.
         """
-        seeds = [derived_seed(self.random_state, repeat) for repeat in range(self.n_repeats)]
-        return _folds(*_checked(X, y, groups, self.n_splits), self.n_splits, seeds)
+        seeds = [derive_seed(self.random_state, repeat) for repeat in range(self.n_repeats)]
+        return _iterate_folds(*_check_inputs(X, y, groups, self.n_splits), self.n_splits, seeds)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of splits of all repeats, whatever the data."""
@@ -157,12 +157,12 @@ class MultiLabelShuffleSplit:
         Raises:
             InputError: Fewer than two rows or groups; otherwise as `MultiLabelKFold.split`.
         """
-        return self._draw(*_checked(X, y, groups, 2))
+        return self._draw(*_check_inputs(X, y, groups, 2))
 
     def _draw(self, rows: LabelRows, codes: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         shares = [1 - float(self.test_size), float(self.test_size)]
         for draw in range(self.n_splits):
-            parts = rows.parts(shares, derived_seed(self.random_state, draw), codes)
+            parts = rows.split(shares, derive_seed(self.random_state, draw), codes)
             yield np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -236,16 +236,16 @@ class SplitReport:
         }
 
     def __str__(self) -> str:
-        fewest, most = self.test_rows
+        smallest, largest = self.test_rows
         lines = [
-            f"{self.n_splits} splits of {self.n_rows} rows, {fewest} to {most} on the test side",
+            f"{self.n_splits} splits of {self.n_rows} rows, {smallest} to {largest} on the test side",
             f"label frequencies on the test side deviate by {self.largest_deviation:.4f} at most",
         ]
         lacking = self.lacking
         lines.append(f"labels without a positive on some side: {len(lacking)} of {len(self.labels)}")
         for label in lacking[:MAX_LABELS_SHOWN]:
             lines.append(
-                f"  {validation.shown(label.name, 60)}: test side in {label.n_without_test}, training side in "
+                f"  {validation.shorten(label.name, 60)}: test side in {label.n_without_test}, training side in "
                 f"{label.n_without_train} splits; {label.reason}"
             )
         if len(lacking) > MAX_LABELS_SHOWN:
@@ -268,21 +268,21 @@ def split_report(y: Any, splits: Iterable[tuple[Any, Any]], groups: Any = None) 
     Raises:
         InputError: No splits; a row that is not there; otherwise as `MultiLabelKFold.split`.
     """
-    rows, codes = _checked(None, y, groups, 0)
+    rows, codes = _check_inputs(None, y, groups, 0)
     n, n_labels = rows.positives.shape
     counts = rows.positives.astype(np.int64)
     unknown = sp.csr_matrix((n, n_labels), dtype=np.int64) if rows.unknown is None else rows.unknown.astype(np.int64)
-    total, n_known = _sums(counts), n - _sums(unknown)
+    total, n_known = _column_sums(counts), n - _column_sums(unknown)
     frequency = _ratio(total, n_known)
     without_test, without_train = np.zeros(n_labels, np.int64), np.zeros(n_labels, np.int64)
     deviation = np.where(n_known > 0, 0.0, np.nan)
     tested, sizes = np.zeros(n, np.int64), []
     for pair in splits:
         train, test = (_indices(side, n) for side in pair)
-        found = _sums(counts[test])
-        without_test += found == 0
-        without_train += _sums(counts[train]) == 0
-        distance = np.abs(_ratio(found, len(test) - _sums(unknown[test])) - frequency)
+        test_positives = _column_sums(counts[test])
+        without_test += test_positives == 0
+        without_train += _column_sums(counts[train]) == 0
+        distance = np.abs(_ratio(test_positives, len(test) - _column_sums(unknown[test])) - frequency)
         deviation = np.fmax(deviation, distance)
         tested[test] += 1
         sizes.append(len(test))
@@ -320,31 +320,31 @@ def _reason(n_positives: int, n_groups: int | None, n_folds: int) -> str:
     return "its positives were placed otherwise, though there are enough"
 
 
-def _folds(
+def _iterate_folds(
     rows: LabelRows, codes: np.ndarray | None, n_folds: int, seeds: Sequence[int]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for seed in seeds:
-        parts = rows.parts([1 / n_folds] * n_folds, seed, codes)
+        parts = rows.split([1 / n_folds] * n_folds, seed, codes)
         for fold in range(n_folds):
             yield np.flatnonzero(parts != fold), np.flatnonzero(parts == fold)
 
 
-def _checked(X: Any, y: Any, groups: Any, n_least: int) -> tuple[LabelRows, np.ndarray | None]:
+def _check_inputs(X: Any, y: Any, groups: Any, min_parts: int) -> tuple[LabelRows, np.ndarray | None]:
     """The rows and group codes int64 (n,), known to fit together and to be enough; checked before any split."""
     rows = label_rows(y)
     n = rows.n_samples
     n_features = n if X is None else int(X.shape[0]) if hasattr(X, "shape") else len(X)
     if n_features != n:
         raise InputError(f"X has {n_features} rows but y has {n}", argument="X")
-    if n < n_least:
+    if n < min_parts:
         raise InputError(
-            f"{n} rows are fewer than {n_least} parts; more rows are needed, or fewer splits", argument="y"
+            f"{n} rows are fewer than {min_parts} parts; more rows are needed, or fewer splits", argument="y"
         )
     codes = None if groups is None else group_codes(groups, n)
     n_groups = n if codes is None else int(codes.max(initial=-1)) + 1
-    if n_groups < n_least:
+    if n_groups < min_parts:
         raise InputError(
-            f"{n_groups} groups are fewer than {n_least} parts; more groups are needed, or fewer splits",
+            f"{n_groups} groups are fewer than {min_parts} parts; more groups are needed, or fewer splits",
             argument="groups",
         )
     return rows, codes
@@ -359,7 +359,7 @@ def _indices(side: Any, n: int) -> np.ndarray:
     return rows.astype(np.int64)
 
 
-def _sums(table: sp.csr_matrix) -> np.ndarray:
+def _column_sums(table: sp.csr_matrix) -> np.ndarray:
     return np.asarray(table.sum(axis=0)).ravel()
 
 

@@ -1,6 +1,6 @@
 """Rows into parts of given shares, such that every label is spread over the parts as evenly as they are sized.
 
-It sees a sparse matrix of positives and nothing of label names, unknown entries, folds or estimators; `splits` and
+It sees a sparse matrix of positives and nothing of label names, unknown entries, folds or estimators; `folds` and
 `splitters` make those out of it. A greedy pass places the rarest label's rows first, and swaps between parts then even
 out what it left. Start reading at `stratified_parts`.
 """
@@ -48,7 +48,7 @@ def stratified_parts(
         seed: Start of all draws, 0 or more.
         groups: (n,) of comparable values without gaps, or None. Rows of one group stay together.
         others: CSR (n, m) of further marks to spread, or None. They weigh a tenth of a label and never decide where a
-            positive goes first; `splits` hands in the unknown entries.
+            positive goes first; `folds` hands in the unknown entries.
 
     Returns:
         int32 (n,), parts 0 to len(shares) - 1. Without groups every part has its share of the rows, rounded up or
@@ -64,7 +64,7 @@ def stratified_parts(
         of (positives - wanted)^2 / positives of the label. Labels that a part still lacks then weigh more, and the
         swaps start again. More than 100 parts are left as the greedy pass made them.
     """
-    positives = _counted(positives)
+    positives = _count_matrix(positives)
     n = positives.shape[0]
     share = np.asarray(shares, dtype=np.float64)
     if share.ndim != 1 or not len(share) or not (share > 0).all() or abs(share.sum() - 1) > 1e-9:
@@ -74,26 +74,26 @@ def stratified_parts(
     generator = np.random.default_rng([seed, 0x5F1D])
     codes = np.arange(n) if groups is None else group_codes(groups, n)
     order = generator.permutation(int(codes.max()) + 1)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    codes = place[codes]
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    codes = position[codes]
     gather = sp.csr_matrix((np.ones(n, np.int64), (codes, np.arange(n))), shape=(len(order), n))
     units = (gather @ positives).tocsr()
     units.sort_indices()
     sizes = np.bincount(codes, minlength=len(order))
-    wanted = _wanted(np.asarray(units.sum(axis=0)).ravel(), share)
-    room = _rounded(n, share, generator)
-    parts = _greedy(units, sizes, wanted, room, generator)
-    columns, weights, aims = [units], [_weights(units)], [wanted]
+    target_counts = _wanted_counts(np.asarray(units.sum(axis=0)).ravel(), share)
+    part_sizes = _round_sizes(n, share, generator)
+    parts = _greedy(units, sizes, target_counts, part_sizes, generator)
+    columns, weights, aims = [units], [_weights(units)], [target_counts]
     if others is not None and others.nnz:
-        marks = (gather @ _counted(others)).tocsr()
+        marks = (gather @ _count_matrix(others)).tocsr()
         columns.append(marks)
         weights.append(OTHERS_WEIGHT * _weights(marks))
         aims.append(np.asarray(marks.sum(axis=0)).reshape(-1, 1) * share)
     if groups is not None:
         columns.append(sp.csr_matrix(sizes[:, None]))
         weights.append(np.array([SIZE_WEIGHT / n]))
-        aims.append(room[None, :].astype(np.float64))
+        aims.append(part_sizes[None, :].astype(np.float64))
     table = sp.hstack(columns, format="csr").astype(np.float64)
     _repair(table, units, parts, np.concatenate(aims), np.concatenate(weights), groups is not None, generator)
     _fill_empty(parts, sizes, len(share))
@@ -123,24 +123,24 @@ def group_codes(groups: Any, n: int) -> np.ndarray:
     return result
 
 
-def _counted(table: Any) -> sp.csr_matrix:
+def _count_matrix(table: Any) -> sp.csr_matrix:
     result = sp.csr_matrix(table != 0).astype(np.int64)
     result.sum_duplicates()
     return result
 
 
-def _wanted(totals: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def _wanted_counts(totals: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Positives that each part should get (l, k): by share, yet one or more where there are enough of them."""
     wanted = totals[:, None] * shares
     is_small = (wanted < 1) & (totals >= len(shares))[:, None]
     rest = np.where(is_small, 0, wanted - 1)
     missing = np.where(is_small, 1 - wanted, 0).sum(axis=1, keepdims=True)
     sums = rest.clip(0).sum(axis=1, keepdims=True)
-    taken = np.divide(rest.clip(0) * missing, sums, out=np.zeros_like(wanted), where=sums > 0)
-    return np.where(is_small, 1.0, wanted - taken)
+    reduction = np.divide(rest.clip(0) * missing, sums, out=np.zeros_like(wanted), where=sums > 0)
+    return np.where(is_small, 1.0, wanted - reduction)
 
 
-def _rounded(n: int, shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _round_sizes(n: int, shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Whole numbers of rows that sum to n, each its share rounded up or down; equal claims are drawn."""
     exact = n * shares
     sizes = np.floor(exact + 1e-9).astype(np.int64)
@@ -154,13 +154,17 @@ def _weights(units: sp.csr_matrix) -> np.ndarray:
 
 
 def _greedy(
-    units: sp.csr_matrix, sizes: np.ndarray, wanted: np.ndarray, room: np.ndarray, generator: np.random.Generator
+    units: sp.csr_matrix,
+    sizes: np.ndarray,
+    target_counts: np.ndarray,
+    part_sizes: np.ndarray,
+    generator: np.random.Generator,
 ) -> np.ndarray:
     """The rarest label's units first, each to the part that lacks the label most; plain lists are fastest here."""
     n_units = units.shape[0]
     starts, labels, counts = units.indptr.tolist(), units.indices.tolist(), units.data.tolist()
     columns = units.tocsc()
-    needs, left, spaces = wanted.tolist(), np.diff(columns.indptr).tolist(), room.astype(np.float64)
+    needs, n_remaining, spaces = target_counts.tolist(), np.diff(columns.indptr).tolist(), part_sizes.astype(np.float64)
     spaces = (spaces + generator.random(len(spaces)) * 1e-6).tolist()
     size_of = sizes.tolist()
     open_parts = [part for part, space in enumerate(spaces) if space >= 1]
@@ -177,11 +181,11 @@ def _greedy(
         if spaces[part] < 0.5:
             open_parts = [other for other in open_parts if other != part] or list(range(len(spaces)))
 
-    heap = [(count, label) for label, count in enumerate(left) if count]
+    heap = [(count, label) for label, count in enumerate(n_remaining) if count]
     heapq.heapify(heap)
     while heap:
         count, label = heapq.heappop(heap)
-        if count != left[label] or not count:
+        if count != n_remaining[label] or not count:
             continue
         begin, end = columns.indptr[label], columns.indptr[label + 1]
         by_count = np.argsort(-columns.data[begin:end], kind="stable")
@@ -193,11 +197,11 @@ def _greedy(
             part = parts[unit]
             span = slice(starts[unit], starts[unit + 1])
             touched.update(labels[span])
-            for other, held in zip(labels[span], counts[span], strict=True):
-                needs[other][part] -= held
-                left[other] -= 1
+            for other, n_marks in zip(labels[span], counts[span], strict=True):
+                needs[other][part] -= n_marks
+                n_remaining[other] -= 1
         for other in touched:
-            heapq.heappush(heap, (left[other], other))
+            heapq.heappush(heap, (n_remaining[other], other))
     for unit in np.argsort(-sizes, kind="stable").tolist():
         if parts[unit] < 0:
             place(unit, spaces)
@@ -208,20 +212,20 @@ def _repair(
     table: sp.csr_matrix,
     units: sp.csr_matrix,
     parts: np.ndarray,
-    wanted: np.ndarray,
+    target_counts: np.ndarray,
     weights: np.ndarray,
     may_move: bool,
     generator: np.random.Generator,
 ) -> None:
     """Even out; as long as a part lacks a label that could be everywhere, give that label more weight and repeat."""
-    n_parts = wanted.shape[1]
+    n_parts = target_counts.shape[1]
     if not 1 < n_parts <= MAX_PARTS_TO_SWAP:
         return
     is_enough = units.getnnz(axis=0) >= n_parts
     fewest, best = -1, parts
     for attempt in range(1 + N_REPAIRS):
-        _even_out(table, parts, wanted, weights, may_move, attempt > 0, generator)
-        lacking = is_enough & ((_members(parts, n_parts) @ units).toarray() == 0)
+        _even_out(table, parts, target_counts, weights, may_move, attempt > 0, generator)
+        lacking = is_enough & ((_membership(parts, n_parts) @ units).toarray() == 0)
         if attempt == 0 or lacking.sum() < fewest:
             fewest, best = int(lacking.sum()), parts.copy()
         if fewest == 0:
@@ -242,14 +246,14 @@ def _fill_empty(parts: np.ndarray, sizes: np.ndarray, n_parts: int) -> None:
             parts[unit] = part
 
 
-def _members(parts: np.ndarray, n_parts: int) -> sp.csr_matrix:
+def _membership(parts: np.ndarray, n_parts: int) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=(n_parts, len(parts)))
 
 
 def _even_out(
     units: sp.csr_matrix,
     parts: np.ndarray,
-    wanted: np.ndarray,
+    target_counts: np.ndarray,
     weights: np.ndarray,
     may_move: bool,
     is_thorough: bool,
@@ -261,37 +265,39 @@ def _even_out(
     2 w d (x_b - x_a + d). All units are judged at once with one sparse product; the promising pairs are then judged
     again one by one, because each swap changes the excess. `parts` is changed in place.
     """
-    n_parts = wanted.shape[1]
-    own = units.power(2) @ (2 * weights)
+    n_parts = target_counts.shape[1]
+    unit_scores = units.power(2) @ (2 * weights)
     scale = (2 * weights).tolist()
-    entries = _Entries(units)
+    entries = _UnitEntries(units)
     for _ in range(MAX_PASSES):
-        excess = (_members(parts, n_parts) @ units).toarray() - wanted.T
+        excess = (_membership(parts, n_parts) @ units).toarray() - target_counts.T
         pull = units @ (2 * weights[:, None] * excess.T)
         lists = excess.tolist()
         n_changes = 0
         best = []
         for part in range(n_parts):
             rows = np.flatnonzero(parts == part)
-            change = pull[rows].T + (own[rows] - pull[rows, part])
+            change = pull[rows].T + (unit_scores[rows] - pull[rows, part])
             best.append(rows[np.argsort(change, axis=1, kind="stable")].astype(np.int32))
         for pair in generator.permutation(n_parts * (n_parts - 1) // 2).tolist():
             b = (1 + math.isqrt(1 + 8 * pair)) // 2
             a = pair - b * (b - 1) // 2
-            out, back = best[a][b].tolist(), best[b][a].tolist()
-            tries = product(out[:REACH], back[:REACH]) if is_thorough else zip(out, back, strict=False)
-            most = REACH**2 if is_thorough else MAX_MISSES
-            n_changes += _swap(entries, parts, (a, b), tries, most, lists, scale, may_move)
+            outgoing, incoming = best[a][b].tolist(), best[b][a].tolist()
+            tries = (
+                product(outgoing[:REACH], incoming[:REACH]) if is_thorough else zip(outgoing, incoming, strict=False)
+            )
+            max_misses = REACH**2 if is_thorough else MAX_MISSES
+            n_changes += _swap(entries, parts, (a, b), tries, max_misses, lists, scale, may_move)
         if n_changes <= 1e-5 * len(parts):
             return
 
 
 def _swap(
-    entries: _Entries,
+    entries: _UnitEntries,
     parts: np.ndarray,
     pair: tuple[int, int],
     tries: Iterable[tuple[int, int]],
-    most_misses: int,
+    max_misses: int,
     excess: list[list[float]],
     scale: list[float],
     may_move: bool,
@@ -303,21 +309,21 @@ def _swap(
     for i, j in tries:
         if parts[i] != a or parts[j] != b:
             continue
-        out = entries[i]
-        back = entries[j]
-        both = dict(out)
-        for column, count in back.items():
-            both[column] = both.get(column, 0.0) - count
-        moved: tuple[int, ...] = (i, j)
-        difference, change = both, _change(both, in_a, in_b, scale)
+        outgoing = entries[i]
+        incoming = entries[j]
+        net = dict(outgoing)
+        for column, count in incoming.items():
+            net[column] = net.get(column, 0.0) - count
+        swapped: tuple[int, ...] = (i, j)
+        difference, change = net, _change(net, in_a, in_b, scale)
         if may_move:
-            for alone, unit in ((out, i), ({column: -count for column, count in back.items()}, j)):
-                other = _change(alone, in_a, in_b, scale)
+            for single, unit in ((outgoing, i), ({column: -count for column, count in incoming.items()}, j)):
+                other = _change(single, in_a, in_b, scale)
                 if other < change:
-                    difference, change, moved = alone, other, (unit,)
+                    difference, change, swapped = single, other, (unit,)
         if change >= -1e-9:
             misses += 1
-            if misses > most_misses:
+            if misses > max_misses:
                 break
             continue
         misses = 0
@@ -325,7 +331,7 @@ def _swap(
         for column, d in difference.items():
             in_a[column] -= d
             in_b[column] += d
-        for unit in moved:
+        for unit in swapped:
             parts[unit] = b if parts[unit] == a else a
     return n_changes
 
@@ -335,7 +341,7 @@ def _change(difference: dict[int, float], in_a: list[float], in_b: list[float], 
     return sum([scale[c] * d * (in_b[c] - in_a[c] + d) for c, d in difference.items() if d])
 
 
-class _Entries(dict[int, dict[int, float]]):
+class _UnitEntries(dict[int, dict[int, float]]):
     """The stored entries of a unit, {column: count}, kept once they have been looked up."""
 
     def __init__(self, units: sp.csr_matrix) -> None:
@@ -344,6 +350,6 @@ class _Entries(dict[int, dict[int, float]]):
 
     def __missing__(self, unit: int) -> dict[int, float]:
         span = slice(self.units.indptr[unit], self.units.indptr[unit + 1])
-        found = dict(zip(self.units.indices[span].tolist(), self.units.data[span].tolist(), strict=True))
-        self[unit] = found
-        return found
+        row_entries = dict(zip(self.units.indices[span].tolist(), self.units.data[span].tolist(), strict=True))
+        self[unit] = row_entries
+        return row_entries

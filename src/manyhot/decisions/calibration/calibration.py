@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from manyhot import validation
+from manyhot.config.training import CALIBRATIONS
 from manyhot.decisions.calibration.isotonic import Curve
-from manyhot.decisions.calibration.parametric import IDENTITY, in_reach, mapped
+from manyhot.decisions.calibration.parametric import IDENTITY, apply_maps, are_in_range
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, checked_scores
+from manyhot.evaluation.metrics.score import blocks, check_scores
 
-KINDS = ("none", "temperature", "platt", "beta", "isotonic")
+KINDS = tuple(kind for kind in CALIBRATIONS if kind != "auto")
 """What a label's map can be."""
 
 
@@ -59,9 +60,9 @@ class Calibration:
         for kind, loss in self.evidence.items():
             validation.one_of(KINDS, evidence=kind)
             validation.number(low=0.0, evidence=loss)
-        own = self.parameters.copy()
-        own.setflags(write=False)
-        object.__setattr__(self, "parameters", own)
+        values = self.parameters.copy()
+        values.setflags(write=False)
+        object.__setattr__(self, "parameters", values)
 
     @classmethod
     def none(cls, n_labels: int) -> Calibration:
@@ -90,22 +91,22 @@ class Calibration:
         Raises:
             InputError: Another number of labels, or a score that is no probability.
         """
-        array = checked_scores(scores)
+        array = check_scores(scores)
         if array.shape[-1] != len(self):
             raise InputError(f"scores have {array.shape[-1]} labels, expected {len(self)}", argument="scores")
-        found = np.array(array, order="C")
+        calibrated = np.array(array, order="C")
         if self.is_identity:
-            return found
-        rows = found.reshape(-1, len(self))
+            return calibrated
+        rows = calibrated.reshape(-1, len(self))
         # by a formula first, all labels alike, then what has none is put back
-        moved = np.array([kind not in ("none", "isotonic") for kind in self.kinds])
+        has_formula = np.array([kind not in ("none", "isotonic") for kind in self.kinds])
         for part in blocks(*rows.shape):
-            whole = rows[part]
-            if moved.any():
-                rows[part] = np.where(moved, mapped(whole, self.parameters), whole)
+            block = rows[part]
+            if has_formula.any():
+                rows[part] = np.where(has_formula, apply_maps(block, self.parameters), block)
             for j, curve in self.curves.items():
-                rows[part, j] = curve.at(whole[:, j])
-        return found
+                rows[part, j] = curve.apply(block[:, j])
+        return calibrated
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Everything `from_spec` needs: plain JSON values, and arrays by name."""
@@ -135,9 +136,9 @@ class Calibration:
         _check_names(arrays, ("parameters", "curve_ends", "curve_x", "curve_y"), "arrays")
         kinds, evidence = spec["kinds"], spec["evidence"]
         if not isinstance(kinds, Sequence) or isinstance(kinds, (str, bytes)) or not len(kinds):
-            raise InputError(f"got {validation.shown(kinds)}, expected a list of kinds", argument="kinds")
+            raise InputError(f"got {validation.shorten(kinds)}, expected a list of kinds", argument="kinds")
         if not isinstance(evidence, Mapping):
-            raise InputError(f"got {validation.shown(evidence)}, expected a loss for each kind", argument="evidence")
+            raise InputError(f"got {validation.shorten(evidence)}, expected a loss for each kind", argument="evidence")
         parameters = _array(arrays, "parameters", "f8", 2)
         x, y = _array(arrays, "curve_x", "f8", 1), _array(arrays, "curve_y", "f8", 1)
         ends = _array(arrays, "curve_ends", "i8", 1).tolist()
@@ -146,12 +147,12 @@ class Calibration:
         rising = all(start < end for start, end in zip(starts, ends, strict=True))
         if len(ends) != len(labels) or not rising or len(x) != len(y) or len(x) != (ends[-1] if ends else 0):
             raise InputError(
-                f"{len(ends)} curves with {len(x)} and {len(y)} points end at {validation.shown(ends)}, "
+                f"{len(ends)} curves with {len(x)} and {len(y)} points end at {validation.shorten(ends)}, "
                 f"expected {len(labels)} curves that share the points out",
                 argument="curve_ends",
             )
-        pieces = zip(labels, starts, ends, strict=True)
-        curves = {j: Curve(x[start:end].copy(), y[start:end].copy()) for j, start, end in pieces}
+        spans = zip(labels, starts, ends, strict=True)
+        curves = {j: Curve(x[start:end].copy(), y[start:end].copy()) for j, start, end in spans}
         return cls(tuple(kinds), parameters, curves, dict(evidence))
 
 
@@ -162,15 +163,15 @@ def _check_parameters(parameters: np.ndarray, kinds: tuple[str, ...]) -> None:
         raise InputError(f"got {got}, expected float64 of shape {shape}", argument="parameters")
     if not kinds:
         raise InputError("there is no label, expected at least one", argument="kinds")
-    if not in_reach(parameters):
+    if not are_in_range(parameters):
         raise InputError("a slope or a shift is no number, not above 0 or beyond what fits give", argument="parameters")
-    named = np.array(kinds)
+    kind_names = np.array(kinds)
     a, b, c = parameters.T
-    wrong = (named != "beta") & (a != b)
-    wrong |= ~np.isin(named, ("beta", "platt")) & (c != 0)
-    wrong |= np.isin(named, ("none", "isotonic")) & (a != 1)
-    if wrong.any():
-        j = int(np.flatnonzero(wrong)[0])
+    invalid = (kind_names != "beta") & (a != b)
+    invalid |= ~np.isin(kind_names, ("beta", "platt")) & (c != 0)
+    invalid |= np.isin(kind_names, ("none", "isotonic")) & (a != 1)
+    if invalid.any():
+        j = int(np.flatnonzero(invalid)[0])
         raise InputError(f"label {j} has {parameters[j].tolist()}, which is no {kinds[j]!r} map", argument="parameters")
 
 
@@ -183,9 +184,13 @@ def _check_curve(label: int, curve: Curve) -> None:
         raise InputError(f"the map of label {label} does not rise within 0 and 1", argument="curves")
 
 
-def _check_names(given: Any, expected: tuple[str, ...], argument: str) -> None:
-    if not isinstance(given, Mapping) or set(given) != set(expected):
-        names = validation.shown(sorted(map(str, given))) if isinstance(given, Mapping) else validation.shown(given)
+def _check_names(mapping: Any, expected: tuple[str, ...], argument: str) -> None:
+    if not isinstance(mapping, Mapping) or set(mapping) != set(expected):
+        names = (
+            validation.shorten(sorted(map(str, mapping)))
+            if isinstance(mapping, Mapping)
+            else validation.shorten(mapping)
+        )
         raise InputError(f"got {names}, expected {', '.join(expected)}", argument=argument)
 
 

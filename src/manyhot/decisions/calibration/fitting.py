@@ -1,7 +1,8 @@
 """Learn how far a network's scores are to be believed, label by label.
 
 Takes scores and targets of rows the network has not been trained on, and must not know where they come from or what is
-decided from them. Start reading at `fit`; what a map is stands in maps.py, how labels share strength in shrunk.py.
+decided from them. Start reading at `fit`; what a map is stands in calibration.py, how labels share strength in
+shrinkage.py.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from dataclasses import replace
 import numpy as np
 
 from manyhot import validation
+from manyhot.config.training import CALIBRATIONS
 from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.calibration import Calibration
-from manyhot.decisions.calibration.histogram import Known, joined, known_entries, pooled
-from manyhot.decisions.calibration.isotonic import Curve, curve
-from manyhot.decisions.calibration.parametric import FREE, IDENTITY, parameters
-from manyhot.decisions.calibration.selection import FOLDS, choose
-from manyhot.decisions.calibration.shrinkage import learn
+from manyhot.decisions.calibration.histogram import KnownEntries, concatenate_histograms, known_entries, pool_histograms
+from manyhot.decisions.calibration.isotonic import Curve, fit_curve
+from manyhot.decisions.calibration.parametric import IDENTITY, N_FREE, to_parameters
+from manyhot.decisions.calibration.selection import FOLDS, choose_kind
+from manyhot.decisions.calibration.shrinkage import learn_maps
 
-CALIBRATIONS = ("auto", "none", "temperature", "platt", "beta", "isotonic")
-STAND_IN = "platt"
+FALLBACK = "platt"
 """The kind of the shared map that labels without both a positive and a negative get among isotonic ones."""
 
 
@@ -35,18 +36,19 @@ def fit(
     """Learn every label's map.
 
     The maps of a kind are learned together: each label's is pulled to the map of all labels pooled, as far as the
-    labels are alike (shrunk.py). A label whose known targets do not vary, or that has none, gets the pooled map itself;
-    where no label varies, nothing is learned and all get "none". Isotonic maps are fitted each for itself.
+    labels are alike (shrinkage.py). A label whose known targets do not vary, or that has none, gets the pooled map
+    itself; where no label varies, nothing is learned and all get "none". Isotonic maps are fitted each for itself.
 
     Args:
         scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1], of rows the network has not
             been trained on.
         targets: Targets in the shape of the scores; unknown entries are left out.
-        kind: One of `CALIBRATIONS`; "auto" compares the others by cross-validation over the rows (`choose.choose`).
+        kind: One of `CALIBRATIONS`; "auto" compares the others by cross-validation over the rows
+            (`selection.choose_kind`).
         seed: Start of the draw of the folds that "auto" compares in, 0 or more.
         weights: (n,), 0 or more; a weight of 2 is the row twice. None: 1 for every row.
         is_deployed: Whether the scores come from the very network, or mean of networks, that is deployed; "auto" is
-            more careful where they do not (`choose.choose`).
+            more careful where they do not (`selection.choose_kind`).
 
     Returns:
         The calibration; `evidence` tells what "auto" compared.
@@ -56,43 +58,45 @@ def fit(
     """
     validation.one_of(CALIBRATIONS, kind=kind)
     seed = validation.integer(seed=seed, low=0)
-    known = known_entries(scores, targets, weights)
+    entries = known_entries(scores, targets, weights)
     if kind == "none":
         return Calibration.none(targets.n_labels)
-    parts = [(part.start, known.tally(part)) for part in known.parts()]
-    everything = pooled([cells for _, cells in parts], known.scores.dtype)
-    cells = joined(parts)
-    varying = cells.varies(targets.n_labels)
+    parts = [(part.start, entries.histogram(part)) for part in entries.label_blocks()]
+    pooled = pool_histograms([cells for _, cells in parts], entries.scores.dtype)
+    cells = concatenate_histograms(parts)
+    varying = cells.varying_labels(targets.n_labels)
     if not varying.any():
         return Calibration.none(targets.n_labels)
-    kinds = FREE if kind == "auto" else [kind if kind in FREE else STAND_IN]
-    learned = {one: learn(cells, everything, varying, FREE[one]) for one in kinds}
+    kinds = N_FREE if kind == "auto" else [kind if kind in N_FREE else FALLBACK]
+    learned = {one: learn_maps(cells, pooled, varying, N_FREE[one]) for one in kinds}
     evidence: dict[str, float] = {}
     if kind == "auto":
-        kind, evidence = choose(known, learned, _folds(len(known.weights), targets.n_samples, seed), is_deployed)
+        kind, evidence = choose_kind(
+            entries, learned, _assign_folds(len(entries.weights), targets.n_samples, seed), is_deployed
+        )
     if kind == "none":
         return replace(Calibration.none(targets.n_labels), evidence=evidence)
     if kind == "isotonic":
-        found = _isotonic(known, varying, parameters(learned[STAND_IN].shared))
-        return replace(found, evidence=evidence)
-    return Calibration((kind,) * targets.n_labels, parameters(learned[kind].numbers), evidence=evidence)
+        calibration = _fit_isotonic(entries, varying, to_parameters(learned[FALLBACK].shared))
+        return replace(calibration, evidence=evidence)
+    return Calibration((kind,) * targets.n_labels, to_parameters(learned[kind].numbers), evidence=evidence)
 
 
-def _isotonic(known: Known, varying: np.ndarray, shared: np.ndarray) -> Calibration:
+def _fit_isotonic(known: KnownEntries, varying: np.ndarray, shared: np.ndarray) -> Calibration:
     """Isotonic maps, and the pooled map where a label does not vary."""
     curves: dict[int, Curve] = {}
-    for part in known.parts():
+    for part in known.label_blocks():
         weights = known.entry_weights(part)
         for j in np.flatnonzero(varying[part]) + part.start:
             weight = weights[:, j - part.start]
             order = np.argsort(known.scores[:, j], kind="stable")
             order = order[weight[order] > 0]
-            curves[int(j)] = curve(known.scores[order, j], known.values[order, j], weight[order])
-    kinds = tuple("isotonic" if one else STAND_IN for one in varying)
+            curves[int(j)] = fit_curve(known.scores[order, j], known.values[order, j], weight[order])
+    kinds = tuple("isotonic" if is_varying else FALLBACK for is_varying in varying)
     return Calibration(kinds, np.where(varying[:, None], IDENTITY, shared), curves)
 
 
-def _folds(n: int, n_samples: int, seed: int) -> np.ndarray:
+def _assign_folds(n: int, n_samples: int, seed: int) -> np.ndarray:
     """A fold for every row of the entries, int64 (n,); the pixels of a sample share one."""
     folds = np.random.default_rng(seed).permutation(n_samples) % FOLDS
     return np.repeat(folds, n // n_samples)

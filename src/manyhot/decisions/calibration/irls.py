@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.decisions.calibration.histogram import Tally
-from manyhot.decisions.calibration.parametric import bounded
+from manyhot.decisions.calibration.histogram import Histogram
+from manyhot.decisions.calibration.parametric import clip_numbers
 
 _MAX_STEPS = 100
-_SMALL = 1e-5
+_TOLERANCE = 1e-5
 
 
-def most_likely(
-    cells: Tally, n_free: int, centre: np.ndarray, precision: np.ndarray, start: np.ndarray | None = None
+def maximize_posterior(
+    cells: Histogram, n_free: int, centre: np.ndarray, precision: np.ndarray, start: np.ndarray | None = None
 ) -> np.ndarray:
     """The most likely (slope, shift, skew) of every label, given its cells and a Gaussian prior.
 
@@ -29,39 +29,41 @@ def most_likely(
     Returns:
         float64 (l, 3). A label without cells gets its centre.
     """
-    found = (centre if start is None else start).copy()
-    line = np.arange(len(found))
-    size = np.ones(len(found))
-    loss, gradient, curvature = _at(cells, found, n_free, centre, precision)
+    estimate = (centre if start is None else start).copy()
+    active = np.arange(len(estimate))
+    damping = np.ones(len(estimate))
+    loss, gradient, curvature = _evaluate_loss(cells, estimate, n_free, centre, precision)
     for _ in range(_MAX_STEPS):
-        step = np.zeros((len(line), 3))
+        step = np.zeros((len(active), 3))
         step[:, :n_free] = np.clip(np.linalg.solve(curvature, gradient[..., None])[..., 0], -2.0, 2.0)
-        trial = bounded(found[line] - size[:, None] * step)
-        moved = np.abs(trial - found[line]).max(axis=1)
-        new = _at(cells, trial, n_free, centre, precision)
+        trial = clip_numbers(estimate[active] - damping[:, None] * step)
+        step_size = np.abs(trial - estimate[active]).max(axis=1)
+        new = _evaluate_loss(cells, trial, n_free, centre, precision)
         better = new[0] <= loss
-        found[line[better]] = trial[better]
-        for kept, fresh in zip((loss, gradient, curvature), new, strict=True):
-            kept[better] = fresh[better]
-        size = np.where(better, np.minimum(1.0, 2 * size), size / 4)
-        going = moved > _SMALL
-        if not going.any():
+        estimate[active[better]] = trial[better]
+        for current, proposed in zip((loss, gradient, curvature), new, strict=True):
+            current[better] = proposed[better]
+        damping = np.where(better, np.minimum(1.0, 2 * damping), damping / 4)
+        is_active = step_size > _TOLERANCE
+        if not is_active.any():
             break
-        if going.mean() < 0.7:
-            cells = cells.of_labels(going)
-            line, size, loss, centre = line[going], size[going], loss[going], centre[going]
-            gradient, curvature = gradient[going], curvature[going]
-    return found
+        if is_active.mean() < 0.7:
+            cells = cells.select_labels(is_active)
+            active, damping, loss, centre = active[is_active], damping[is_active], loss[is_active], centre[is_active]
+            gradient, curvature = gradient[is_active], curvature[is_active]
+    return estimate
 
 
-def precise(cells: Tally, numbers: np.ndarray, n_free: int, centre: np.ndarray, precision: np.ndarray) -> np.ndarray:
+def posterior_variance(
+    cells: Histogram, numbers: np.ndarray, n_free: int, centre: np.ndarray, precision: np.ndarray
+) -> np.ndarray:
     """How sure the data and the prior are of each number: its variance, float64 (l, n_free)."""
-    curvature = _at(cells, numbers, n_free, centre, precision)[2]
+    curvature = _evaluate_loss(cells, numbers, n_free, centre, precision)[2]
     return np.diagonal(np.linalg.inv(curvature), axis1=1, axis2=2)
 
 
-def _at(
-    cells: Tally, numbers: np.ndarray, n_free: int, centre: np.ndarray, precision: np.ndarray
+def _evaluate_loss(
+    cells: Histogram, numbers: np.ndarray, n_free: int, centre: np.ndarray, precision: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Penalised loss (l,), its gradient (l, n_free) and its expected curvature (l, n_free, n_free) at some numbers."""
     label, n_labels = cells.label, len(numbers)
@@ -85,9 +87,9 @@ def _at(
     def summed(column: np.ndarray, along: np.ndarray | None) -> np.ndarray:
         return np.bincount(label, column if along is None else column * along, n_labels)
 
-    away = (numbers - centre)[:, :n_free]
-    loss = summed(losses, None) + 0.5 * (precision[:n_free] * away**2).sum(axis=1)
-    gradient = np.stack([summed(residual, d) for d in directions], axis=1) + precision[:n_free] * away
+    deviation = (numbers - centre)[:, :n_free]
+    loss = summed(losses, None) + 0.5 * (precision[:n_free] * deviation**2).sum(axis=1)
+    gradient = np.stack([summed(residual, d) for d in directions], axis=1) + precision[:n_free] * deviation
     curvature = np.empty((n_labels, n_free, n_free))
     for i, first in enumerate(directions):
         part = weight if first is None else weight * first

@@ -19,17 +19,17 @@ class Curve(NamedTuple):
     x: np.ndarray
     y: np.ndarray
 
-    def at(self, scores: np.ndarray) -> np.ndarray:
+    def apply(self, scores: np.ndarray) -> np.ndarray:
         """Scores (n,) through the map, float64 (n,); never in another order, though often tied."""
         x = np.clip(scores.astype(np.float64), self.x[0], self.x[-1])
         if len(self.x) == 1:
             return np.full(len(x), self.y[0])
         left = np.clip(np.searchsorted(self.x, x, side="right") - 1, 0, len(self.x) - 2)
-        along = (x - self.x[left]) / (self.x[left + 1] - self.x[left])
-        return self.y[left] + (self.y[left + 1] - self.y[left]) * along
+        fraction = (x - self.x[left]) / (self.x[left + 1] - self.x[left])
+        return self.y[left] + (self.y[left + 1] - self.y[left]) * fraction
 
 
-def curve(scores: np.ndarray, values: np.ndarray, weights: np.ndarray) -> Curve:
+def fit_curve(scores: np.ndarray, values: np.ndarray, weights: np.ndarray) -> Curve:
     """The isotonic map of one label.
 
     Args:
@@ -50,6 +50,6 @@ def curve(scores: np.ndarray, values: np.ndarray, weights: np.ndarray) -> Curve:
     fitted = isotonic_regression(np.add.reduceat(weights * values, first) / total, weights=total).x
     margin = 1 / (total.sum() + 2)
     y = np.clip(fitted, margin, 1 - margin)
-    level = y[1:] == y[:-1]
-    corner = ~(np.append(False, level) & np.append(level, False))
-    return Curve(x[first][corner], y[corner])
+    is_flat = y[1:] == y[:-1]
+    is_corner = ~(np.append(False, is_flat) & np.append(is_flat, False))
+    return Curve(x[first][is_corner], y[is_corner])

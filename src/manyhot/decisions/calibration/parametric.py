@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-FREE = {"temperature": 1, "platt": 2, "beta": 3}
+N_FREE = {"temperature": 1, "platt": 2, "beta": 3}
 """How many of the numbers (slope, shift, skew) each kind fits; the others stay 0."""
 
 IDENTITY = (1.0, 1.0, 0.0)
-_MOST = np.array([5.0, 20.0, 2.0])
+_LIMITS = np.array([5.0, 20.0, 2.0])
 
 
-def widest(dtype: np.dtype) -> float:
+def max_logit(dtype: np.dtype) -> float:
     """The logit of the highest score below 1 that fitting tells from 1, for scores of a type."""
     margin = float(np.finfo(dtype).eps)
     return float(np.log1p(-margin) - np.log(margin))
@@ -20,24 +20,26 @@ def widest(dtype: np.dtype) -> float:
 def logits(scores: np.ndarray) -> np.ndarray:
     """Scores -> logits to fit on, float64; 0 and 1 are kept away by the spacing of the scores' type at 1."""
     margin = float(np.finfo(scores.dtype).eps)
-    given = np.clip(scores.astype(np.float64), margin, 1 - margin)
-    return np.log(given) - np.log1p(-given)
+    clipped = np.clip(scores.astype(np.float64), margin, 1 - margin)
+    return np.log(clipped) - np.log1p(-clipped)
 
 
-def bounded(numbers: np.ndarray) -> np.ndarray:
+def clip_numbers(numbers: np.ndarray) -> np.ndarray:
     """(slope, shift, skew) cut to a range in which every map still tells scores apart, float64 (..., 3)."""
-    return np.clip(numbers, -_MOST, _MOST)
+    return np.clip(numbers, -_LIMITS, _LIMITS)
 
 
-def in_reach(abc: np.ndarray) -> bool:
-    """Whether all parameters, float64 (l, 3), are such as `bounded` numbers give; rounding aside."""
+def are_in_range(abc: np.ndarray) -> bool:
+    """Whether all parameters, float64 (l, 3), are such as `clip_numbers` numbers give; rounding aside."""
     slopes, shift = abc[:, :2], abc[:, 2]
     if not (np.isfinite(abc).all() and (slopes > 0).all()):
         return False
-    return bool((np.abs(np.log(slopes)) <= _MOST[0] + _MOST[2] + 1e-9).all() and (np.abs(shift) <= _MOST[1]).all())
+    return bool(
+        (np.abs(np.log(slopes)) <= _LIMITS[0] + _LIMITS[2] + 1e-9).all() and (np.abs(shift) <= _LIMITS[1]).all()
+    )
 
 
-def parameters(numbers: np.ndarray) -> np.ndarray:
+def to_parameters(numbers: np.ndarray) -> np.ndarray:
     """(slope, shift, skew), the numbers that are fitted -> (a, b, c), the parameters of the map.
 
     a = exp(slope + skew), b = exp(slope - skew), c = shift: any three numbers give an increasing map, and 0, 0, 0 is
@@ -53,7 +55,7 @@ def parameters(numbers: np.ndarray) -> np.ndarray:
     return np.stack([np.exp(slope + skew), np.exp(slope - skew), shift], axis=-1)
 
 
-def mapped_logits(z: np.ndarray, abc: np.ndarray) -> np.ndarray:
+def apply_logit_maps(z: np.ndarray, abc: np.ndarray) -> np.ndarray:
     """a log p - b log(1 - p) + c for p = sigmoid(z).
 
     Args:
@@ -66,11 +68,11 @@ def mapped_logits(z: np.ndarray, abc: np.ndarray) -> np.ndarray:
     a, b, c = np.moveaxis(abc, -1, 0)
     if np.array_equal(a, b):
         return a * z + c
-    lost = np.logaddexp(0.0, -z)
-    return (b - a) * lost + b * z + c
+    neg_log_p = np.logaddexp(0.0, -z)
+    return (b - a) * neg_log_p + b * z + c
 
 
-def mapped(scores: np.ndarray, abc: np.ndarray) -> np.ndarray:
+def apply_maps(scores: np.ndarray, abc: np.ndarray) -> np.ndarray:
     """Scores through their labels' maps, in the order they had.
 
     Args:
@@ -81,13 +83,13 @@ def mapped(scores: np.ndarray, abc: np.ndarray) -> np.ndarray:
     Returns:
         float (n, l) in [0, 1], in the type of the scores.
     """
-    kind = np.finfo(scores.dtype)
-    wide = np.maximum(scores.astype(np.float64), float(kind.tiny))
+    limits = np.finfo(scores.dtype)
+    values = np.maximum(scores.astype(np.float64), float(limits.tiny))
     a, b, c = np.moveaxis(abc, -1, 0)
-    f = a * np.log(wide)
-    missing = np.log1p(-np.minimum(wide, 0.5))
-    high = wide > 0.5  # where the distance to 1 is exact
-    missing[high] = np.log(np.maximum(1.0 - wide[high], float(kind.epsneg) / 2))
-    f -= b * missing
+    f = a * np.log(values)
+    log_complement = np.log1p(-np.minimum(values, 0.5))
+    is_high = values > 0.5  # where the distance to 1 is exact
+    log_complement[is_high] = np.log(np.maximum(1.0 - values[is_high], float(limits.epsneg) / 2))
+    f -= b * log_complement
     f += c
     return (1.0 / (1.0 + np.exp(-np.clip(f, -700.0, 700.0)))).astype(scores.dtype)

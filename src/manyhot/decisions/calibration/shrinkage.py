@@ -2,7 +2,7 @@
 
 A rare label says little about its own map, and all labels of a network err in a similar way. So each label's numbers
 have a Gaussian prior around the numbers of the map fitted on all labels pooled. How wide that prior is, is itself
-learned from the labels (empirical Bayes). Start reading at `learn`.
+learned from the labels (empirical Bayes). Start reading at `learn_maps`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyhot.decisions.calibration.histogram import Tally
-from manyhot.decisions.calibration.irls import most_likely, precise
+from manyhot.decisions.calibration.histogram import Histogram
+from manyhot.decisions.calibration.irls import maximize_posterior, posterior_variance
 
 SHARED_SPREAD = np.array([1.0, 1.0, 0.5])
 """Standard deviation of the prior of the shared map's (slope, shift, skew) around the identity's 0, 0, 0."""
 LABEL_SPREAD = 0.1
 """How far labels differ from the shared map, as a standard deviation, before anything is learned about it."""
-LABELS_OF_BELIEF = 2.0
+PRIOR_LABELS = 2.0
 """How many labels the belief in `LABEL_SPREAD` weighs as much as."""
-ROUNDS = 10
+N_ROUNDS = 10
 """Rounds of learning how far labels differ; thirty gave the same losses on five sets."""
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedMaps:
     """The maps of one kind.
 
     Args:
@@ -39,19 +39,19 @@ class Learned:
     precision: np.ndarray
 
 
-def shared_map(cells: Tally, n_free: int) -> np.ndarray:
-    """(slope, shift, skew) of the map of all labels pooled, float64 (3,); the cells are `tally.pooled`."""
-    return most_likely(cells, n_free, np.zeros((1, 3)), 1 / SHARED_SPREAD**2)[0]
+def fit_shared_map(cells: Histogram, n_free: int) -> np.ndarray:
+    """(slope, shift, skew) of the map of all labels pooled, float64 (3,); the cells are `histogram.pool_histograms`."""
+    return maximize_posterior(cells, n_free, np.zeros((1, 3)), 1 / SHARED_SPREAD**2)[0]
 
 
-def learn(cells: Tally, everything: Tally, varying: np.ndarray, n_free: int) -> Learned:
+def learn_maps(cells: Histogram, pooled: Histogram, varying: np.ndarray, n_free: int) -> LearnedMaps:
     """Learn the maps of one kind.
 
     Args:
         cells: The entries of all labels.
-        everything: The same entries, pooled.
+        pooled: The same entries, pooled.
         varying: bool (l,), the labels with a known positive and a known negative; at least one.
-        n_free: How many numbers the kind fits, `maps.FREE`.
+        n_free: How many numbers the kind fits, `parametric.N_FREE`.
 
     Returns:
         The maps. Permuting the labels permutes them, up to rounding.
@@ -61,17 +61,17 @@ def learn(cells: Tally, everything: Tally, varying: np.ndarray, n_free: int) -> 
         with a normal approximation to each label's posterior, as in Bishop (2006), Pattern Recognition and Machine
         Learning, 3.5.1 and 4.4. The prior's own prior (`LABEL_SPREAD`) is ours: it settles what few labels cannot.
     """
-    shared = shared_map(everything, n_free)
-    own = cells.of_labels(varying)
-    n_own = int(varying.sum())
+    shared = fit_shared_map(pooled, n_free)
+    varying_cells = cells.select_labels(varying)
+    n_varying = int(varying.sum())
     spread2 = np.full(3, LABEL_SPREAD**2)
-    centre = np.tile(shared, (n_own, 1))
-    found = centre
-    for _ in range(ROUNDS):
-        found = most_likely(own, n_free, centre, 1 / spread2, start=found)
-        variance = precise(own, found, n_free, centre, 1 / spread2)
-        summed = ((found - centre)[:, :n_free] ** 2 + variance).sum(axis=0)
-        spread2[:n_free] = (summed + LABELS_OF_BELIEF * LABEL_SPREAD**2) / (n_own + LABELS_OF_BELIEF)
+    centre = np.tile(shared, (n_varying, 1))
+    estimate = centre
+    for _ in range(N_ROUNDS):
+        estimate = maximize_posterior(varying_cells, n_free, centre, 1 / spread2, start=estimate)
+        variance = posterior_variance(varying_cells, estimate, n_free, centre, 1 / spread2)
+        summed = ((estimate - centre)[:, :n_free] ** 2 + variance).sum(axis=0)
+        spread2[:n_free] = (summed + PRIOR_LABELS * LABEL_SPREAD**2) / (n_varying + PRIOR_LABELS)
     numbers = np.tile(shared, (len(varying), 1))
-    numbers[varying] = most_likely(own, n_free, centre, 1 / spread2, start=found)
-    return Learned(numbers, shared, 1 / spread2)
+    numbers[varying] = maximize_posterior(varying_cells, n_free, centre, 1 / spread2, start=estimate)
+    return LearnedMaps(numbers, shared, 1 / spread2)

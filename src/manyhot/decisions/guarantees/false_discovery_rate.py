@@ -1,7 +1,8 @@
 """At most so many answers wrong, with a confidence: learn-then-test, over all labels or for every label.
 
 Thresholds are tested one after another in an order that the calibration rows had no part in, until one fails. Nothing
-here knows how the scores came about. Start reading at `_tested`; `order` says where the order comes from.
+here knows how the scores came about. Start reading at `_test_in_sequence`; `test_order` says where the order comes
+from.
 """
 
 from __future__ import annotations
@@ -16,19 +17,26 @@ from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees.guarantee import (
     Guarantee,
-    answered,
-    calibration_rows,
+    calibration_entries,
+    check_fraction,
     error_level,
-    least_rows,
-    proper_share,
+    min_rows,
+    prediction_rates,
 )
-from manyhot.decisions.guarantees.test_order import STARTS, Order, fixed_order, label_curve, learned_order, row_curve
+from manyhot.decisions.guarantees.test_order import (
+    STARTS,
+    ThresholdOrder,
+    fixed_order,
+    label_curve,
+    learn_order,
+    row_curve,
+)
 from manyhot.decisions.thresholds import NEVER
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries
 
 # A threshold's p-value on the calibration rows, and how many of them are answered at it.
-Test = Callable[[float], tuple[float, int]]
+ThresholdTest = Callable[[float], tuple[float, int]]
 
 
 def control_false_discoveries(
@@ -74,26 +82,26 @@ def control_false_discoveries(
         so every test is valid) and in learning the order from rows that are there anyway. Per label the number of
         wrong answers given the number of answers is binomial, and its tail is the p-value.
     """
-    proper_share(at_most=at_most)
-    level = error_level(proper_share(confidence=confidence))
+    check_fraction(at_most=at_most)
+    level = error_level(check_fraction(confidence=confidence))
     if validation.boolean(simultaneous=simultaneous) and not per_label:
         raise InputError(
             "one promise for all labels needs no other; ask for per_label as well", argument="simultaneous"
         )
-    entries = calibration_rows(scores, targets)
-    guiding = None if guide is None else calibration_rows(*guide)
-    if guiding is not None and guiding.shape[1] != entries.shape[1]:
-        raise InputError(f"got {guiding.shape[1]} labels, expected {entries.shape[1]}", argument="guide")
-    shared_by = 1
+    entries = calibration_entries(scores, targets)
+    guide_entries = None if guide is None else calibration_entries(*guide)
+    if guide_entries is not None and guide_entries.shape[1] != entries.shape[1]:
+        raise InputError(f"got {guide_entries.shape[1]} labels, expected {entries.shape[1]}", argument="guide")
+    n_promises = 1
     if per_label:
-        orders = _orders_per_label(entries.shape[1], guiding, at_most)
+        orders = _orders_per_label(entries.shape[1], guide_entries, at_most)
         if simultaneous:
-            shared_by = max(1, sum(bool(len(order.thresholds)) for order in orders))
+            n_promises = max(1, sum(bool(len(order.thresholds)) for order in orders))
         tests = [_label_test(entries, j, at_most) for j in range(entries.shape[1])]
     else:
-        orders = [fixed_order() if guiding is None else learned_order(row_curve(guiding), at_most)]
+        orders = [fixed_order() if guide_entries is None else learn_order(row_curve(guide_entries), at_most)]
         tests = [_row_test(entries, at_most)]
-    chosen = [_tested(test, order, level / shared_by) for test, order in zip(tests, orders, strict=True)]
+    chosen = [_test_in_sequence(test, order, level / n_promises) for test, order in zip(tests, orders, strict=True)]
     refused = tuple(j for j, best in enumerate(chosen) if best is None)
     if len(refused) == len(chosen):
         if not any(len(order.thresholds) for order in orders):
@@ -102,13 +110,13 @@ def control_false_discoveries(
                 "cannot keep such a rate, so ask for a higher one",
                 argument="guide",
             )
-        parts = shared_by * (len(STARTS) if guide is None else 1)
-        raise _nothing(entries, at_most, confidence, parts, per_label)
+        parts = n_promises * (len(STARTS) if guide is None else 1)
+        raise _too_few_error(entries, at_most, confidence, parts, per_label)
     passed = [(NEVER, 0) if best is None else best for best in chosen]
     thresholds = np.resize([threshold for threshold, _ in passed], entries.shape[1])
-    n_answers, share_answered = answered(entries.answers, thresholds, refused)
+    predictions_per_row, share_predicted = prediction_rates(entries.predictions, thresholds, refused)
     return Guarantee(
-        kind="false_discoveries",
+        kind="false_discovery_rate",
         at_most=float(at_most),
         confidence=float(confidence),
         per_label=per_label,
@@ -116,8 +124,8 @@ def control_false_discoveries(
         thresholds=thresholds,
         refused=refused,
         n_used=tuple(n for _, n in passed),
-        n_answers=n_answers,
-        share_answered=share_answered,
+        predictions_per_row=predictions_per_row,
+        share_predicted=share_predicted,
     )
 
 
@@ -148,7 +156,7 @@ def mean_p_value(losses: np.ndarray, at_most: float) -> float:
     return float(np.min(expected[first:] / (np.arange(first + 1, n + 1) - total), initial=1.0))
 
 
-def _tested(test: Test, order: Order, level: float) -> tuple[float, int] | None:
+def _test_in_sequence(test: ThresholdTest, order: ThresholdOrder, level: float) -> tuple[float, int] | None:
     """The lowest threshold that passes, which has the most answers, and the rows it rests on.
 
     A threshold is tested at its own part of the level and what the one before has handed on: all it had where it
@@ -170,42 +178,42 @@ def _tested(test: Test, order: Order, level: float) -> tuple[float, int] | None:
     return best
 
 
-def _row_test(entries: Entries, at_most: float) -> Test:
-    scores = entries.answers if entries.known is None else np.where(entries.known, entries.answers, -1.0)
+def _row_test(entries: Entries, at_most: float) -> ThresholdTest:
+    scores = entries.predictions if entries.known is None else np.where(entries.known, entries.predictions, -1.0)
     absent = ~entries.values
 
     def test(threshold: float) -> tuple[float, int]:
-        answers = scores >= threshold
-        n_answers = answers.sum(axis=1)
-        rows = n_answers > 0
-        losses = (answers & absent).sum(axis=1)[rows] / n_answers[rows]
+        decisions = scores >= threshold
+        n_predicted = decisions.sum(axis=1)
+        rows = n_predicted > 0
+        losses = (decisions & absent).sum(axis=1)[rows] / n_predicted[rows]
         return mean_p_value(losses, at_most), len(losses)
 
     return test
 
 
-def _label_test(entries: Entries, label: int, at_most: float) -> Test:
+def _label_test(entries: Entries, label: int, at_most: float) -> ThresholdTest:
     known = slice(None) if entries.known is None else entries.known[:, label]
-    scores, values = entries.answers[known, label], entries.values[known, label]
+    scores, values = entries.predictions[known, label], entries.values[known, label]
 
     def test(threshold: float) -> tuple[float, int]:
-        answers = scores >= threshold
-        n_answers = int(answers.sum())
-        n_wrong = int((answers & ~values).sum())
-        return (float(bdtr(n_wrong, n_answers, at_most)) if n_answers else 1.0), n_answers
+        decisions = scores >= threshold
+        n_predicted = int(decisions.sum())
+        n_wrong = int((decisions & ~values).sum())
+        return (float(bdtr(n_wrong, n_predicted, at_most)) if n_predicted else 1.0), n_predicted
 
     return test
 
 
-def _orders_per_label(n_labels: int, guiding: Entries | None, at_most: float) -> list[Order]:
+def _orders_per_label(n_labels: int, guide_entries: Entries | None, at_most: float) -> list[ThresholdOrder]:
     """The order of each label; empty for a label where the guide has no hope, which then costs the others nothing."""
-    if guiding is None:
+    if guide_entries is None:
         return [fixed_order()] * n_labels
-    return [learned_order(label_curve(guiding, j), at_most) for j in range(n_labels)]
+    return [learn_order(label_curve(guide_entries, j), at_most) for j in range(n_labels)]
 
 
-def _nothing(entries: Entries, at_most: float, confidence: float, parts: int, per_label: bool) -> InputError:
-    least = least_rows(at_most, confidence, parts)
+def _too_few_error(entries: Entries, at_most: float, confidence: float, parts: int, per_label: bool) -> InputError:
+    n_required = min_rows(at_most, confidence, parts)
     known = entries.known_per_row() > 0
     got = (
         f"the label with the most known targets has {int(entries.known_per_label().max())}"
@@ -214,7 +222,8 @@ def _nothing(entries: Entries, at_most: float, confidence: float, parts: int, pe
     )
     return InputError(
         f"at most {100 * at_most:g} % wrong answers cannot be promised with confidence {100 * confidence:g} %: {got}, "
-        f"and {least} or more must be answered{' with one label' if per_label else ''} even if none is wrong; hand in "
+        f"and {n_required} or more must be answered{' with one label' if per_label else ''} even if none is wrong; "
+        "hand in "
         "more rows, or ask for a higher rate or a lower confidence",
         argument="at_most",
     )

@@ -1,13 +1,14 @@
 """What is promised: thresholds, and the sentences that say what holds, for which rows, and how surely.
 
-Nothing here computes a bound; that is done in `misses` and `discoveries`, and this must not know how. Start reading at
-`Guarantee.statement`: every field is there so that these sentences can be written, again from the file years later.
+Nothing here computes a bound; that is done in `miss_rate` and `false_discovery_rate`, and this must not know how. Start
+reading at `Guarantee.statement`: every field is there so that these sentences can be written, again from the file years
+later.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal, Self, get_args
@@ -19,9 +20,9 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import NEVER, Thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import Entries, checked_scores, scored
+from manyhot.evaluation.metrics.score import Entries, check_scores, score_entries
 
-Kind = Literal["miss_rate", "false_discoveries"]
+Kind = Literal["miss_rate", "false_discovery_rate"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAMES_SHOWN = 10
 
@@ -31,7 +32,7 @@ class Guarantee:
     """Thresholds and the promise that comes with them.
 
     Args:
-        kind: "miss_rate" (labels that are there and not answered) or "false_discoveries" (answers that are wrong).
+        kind: "miss_rate" (labels that are there and not answered) or "false_discovery_rate" (answers that are wrong).
         at_most: The promised highest rate, between 0 and 1.
         confidence: How surely, between 0 and 1, over the draw of the calibration rows; None for "miss_rate", whose
             promise is an average over that draw.
@@ -40,9 +41,9 @@ class Guarantee:
         thresholds: float64 (l,) in [0, 1], read-only; a label is answered where its score is at least its threshold.
         refused: Columns of the labels for which nothing is promised, ascending. They are never answered.
         n_used: What each promise rests on, one number, or one per label: for "miss_rate" the calibration rows that
-            carry a label (this label), for "false_discoveries" those with a known answer at the threshold.
-        n_answers: Mean number of answers that a calibration row gets, 0 to l.
-        share_answered: Share of the calibration rows that get an answer, 0 to 1.
+            carry a label (this label), for "false_discovery_rate" those with a known answer at the threshold.
+        predictions_per_row: Mean number of answers that a calibration row gets, 0 to l.
+        share_predicted: Share of the calibration rows that get an answer, 0 to 1.
 
     Raises:
         InputError: Fields that are wrong or do not fit each other.
@@ -56,22 +57,22 @@ class Guarantee:
     thresholds: np.ndarray
     refused: tuple[int, ...]
     n_used: tuple[int, ...]
-    n_answers: float
-    share_answered: float
+    predictions_per_row: float
+    share_predicted: float
 
     def __post_init__(self) -> None:
         thresholds = Thresholds(self.thresholds).values
         object.__setattr__(self, "thresholds", thresholds)
         n_labels = len(thresholds)
         validation.one_of(KINDS, kind=self.kind)
-        proper_share(at_most=self.at_most)
+        check_fraction(at_most=self.at_most)
         if self.kind == "miss_rate" and self.confidence is not None:
             raise InputError(
-                f"got {validation.shown(self.confidence)}, expected None: this promise is an average",
+                f"got {validation.shorten(self.confidence)}, expected None: this promise is an average",
                 argument="confidence",
             )
-        if self.kind == "false_discoveries":
-            proper_share(confidence=self.confidence)
+        if self.kind == "false_discovery_rate":
+            check_fraction(confidence=self.confidence)
         validation.boolean(per_label=self.per_label)
         if validation.boolean(simultaneous=self.simultaneous) and (not self.per_label or self.kind == "miss_rate"):
             raise InputError("only promises per label with a confidence hold for all labels", argument="simultaneous")
@@ -88,8 +89,8 @@ class Guarantee:
         expected = n_labels if self.per_label else 1
         if len(self.n_used) != expected:
             raise InputError(f"got {len(self.n_used)} numbers, expected {expected}", argument="n_used")
-        validation.number(n_answers=self.n_answers, low=0.0, high=float(n_labels))
-        validation.number(share_answered=self.share_answered, low=0.0, high=1.0)
+        validation.number(predictions_per_row=self.predictions_per_row, low=0.0, high=float(n_labels))
+        validation.number(share_predicted=self.share_predicted, low=0.0, high=1.0)
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Scores -> decisions; labels without a promise are never answered, not even at a score of exactly 1.
@@ -107,49 +108,51 @@ class Guarantee:
         decisions[..., list(self.refused)] = False
         return decisions
 
-    def statement(self, space: LabelSpace | None = None) -> str:
-        """What is promised, in plain English.
+    def statement(self, labels: LabelSpace | Sequence[str] | None = None) -> str:
+        """What is guaranteed, in plain English.
 
         Args:
-            space: The names of the l labels; without it labels are numbered from 1.
+            labels: The names of the l labels, such as `labels_`; without them labels are numbered from 1.
 
         Raises:
             InputError: Another number of labels.
         """
-        if space is not None and len(space) != len(self.thresholds):
+        names = labels.names if isinstance(labels, LabelSpace) else labels
+        if names is not None and len(names) != len(self.thresholds):
             raise InputError(
-                f"{len(space)} labels are named, but there are {len(self.thresholds)} thresholds", argument="space"
+                f"{len(names)} labels are named, but there are {len(self.thresholds)} thresholds", argument="labels"
             )
         parts = [self._promise(), self._meaning()]
         if self.refused:
             why = "too few rows carry them" if self.kind == "miss_rate" else "too few answers, or too many wrong ones"
-            parts.append(f"Nothing is promised for {self._named(space)} ({why}); they are never answered.")
+            parts.append(f"Nothing is promised for {self._named(names)} ({why}); they are never answered.")
         parts.append(
-            f"On the calibration rows this gives {self.n_answers:.2f} answers a row; "
-            f"{100 * self.share_answered:.0f} % of the rows get an answer."
+            f"On the calibration rows this gives {self.predictions_per_row:.2f} answers a row; "
+            f"{100 * self.share_predicted:.0f} % of the rows get an answer."
         )
         return " ".join(parts)
 
     def _promise(self) -> str:
-        rate = _percent(self.at_most)
+        rate = _format_percent(self.at_most)
         if self.kind == "miss_rate":
             if self.per_label:
                 return f"For each label by itself: of the new rows that carry it, at most {rate} are missed on average."
             return f"Of the labels that a new row carries, at most {rate} are missed on average."
-        sure = f"With confidence {_percent(self.confidence)}"
+        confidence = f"With confidence {_format_percent(self.confidence)}"
         if not self.per_label:
-            return f"{sure}: of the answers that a new row gets, at most {rate} are wrong on average."
+            return f"{confidence}: of the answers that a new row gets, at most {rate} are wrong on average."
         scope = "for all labels at once" if self.simultaneous else "for each label by itself"
-        return f"{sure}, {scope}: of the new rows for which it is answered, at most {rate} do not carry it."
+        return f"{confidence}, {scope}: of the new rows for which it is answered, at most {rate} do not carry it."
 
     def _meaning(self) -> str:
-        used = [count for column, count in enumerate(self.n_used) if column not in set(self.refused)]
-        rows = f"{used[0]}" if len(set(used)) == 1 else f"{min(used)} to {max(used)}"
-        each = " a label" if self.per_label else ""
+        counts = [count for column, count in enumerate(self.n_used) if column not in set(self.refused)]
+        rows = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+        label_suffix = " a label" if self.per_label else ""
         if self.kind == "miss_rate":
             unit = "rows that carry it" if self.per_label else "rows that carry a label, each row counting the same"
             return (
-                f"The average is over new {unit}, and over the draw of the {rows} held-out calibration rows{each} of "
+                f"The average is over new {unit}, and over the draw of the {rows} held-out calibration "
+                f"rows{label_suffix} of "
                 "that kind that it rests on; with the thresholds of one draw the rate may lie above it. It holds where "
                 "new rows are drawn like the calibration rows and could have stood in their place (exchangeable), and "
                 "for targets that would be known in the same way."
@@ -157,13 +160,15 @@ class Guarantee:
         unit = "" if self.per_label else "The average is over new rows that get an answer, each row counting the same. "
         return (
             f"{unit}The confidence is over the draw of the held-out calibration rows: at least "
-            f"{_percent(self.confidence)} of all such draws give thresholds for which the rate holds; these rest on "
-            f"{rows} answered rows{each}. It holds where calibration rows and new rows are drawn independently from "
+            f"{_format_percent(self.confidence)} of all such draws give thresholds for which the rate holds; these "
+            "rest on "
+            f"{rows} answered rows{label_suffix}. It holds where calibration rows and new rows are drawn "
+            "independently from "
             "the same source, and for targets that would be known in the same way."
         )
 
-    def _named(self, space: LabelSpace | None) -> str:
-        shown = [f"label {j + 1}" if space is None else repr(space.names[j]) for j in self.refused[:NAMES_SHOWN]]
+    def _named(self, names: Sequence[str] | None) -> str:
+        shown = [f"label {j + 1}" if names is None else repr(names[j]) for j in self.refused[:NAMES_SHOWN]]
         more = len(self.refused) - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more else "")
 
@@ -188,14 +193,14 @@ class Guarantee:
         """
         known = [field.name for field in fields(cls)]
         if not isinstance(spec, Mapping) or set(spec) != set(known):
-            raise InputError(f"got {validation.shown(spec)}, expected the fields {', '.join(known)}", argument="spec")
+            raise InputError(f"got {validation.shorten(spec)}, expected the fields {', '.join(known)}", argument="spec")
         for name in ("thresholds", "refused", "n_used"):
             kinds = (int, float) if name == "thresholds" else (int,)
             if not isinstance(spec[name], list) or not all(_is_plain(value, kinds) for value in spec[name]):
                 raise InputError("expected a list of numbers", argument=name)
-        for name in ("at_most", "confidence", "n_answers", "share_answered"):
+        for name in ("at_most", "confidence", "predictions_per_row", "share_predicted"):
             if not (_is_plain(spec[name], (int, float)) or (name == "confidence" and spec[name] is None)):
-                raise InputError(f"got {validation.shown(spec[name])}, expected a number", argument=name)
+                raise InputError(f"got {validation.shorten(spec[name])}, expected a number", argument=name)
         return cls(
             **{
                 **spec,
@@ -206,7 +211,7 @@ class Guarantee:
         )
 
 
-def least_rows(at_most: float, confidence: float | None = None, parts: int = 1) -> int:
+def min_rows(at_most: float, confidence: float | None = None, parts: int = 1) -> int:
     """The fewest rows with which a promise can be made at all, however good the scores are.
 
     Args:
@@ -222,17 +227,17 @@ def least_rows(at_most: float, confidence: float | None = None, parts: int = 1) 
     Raises:
         InputError: A rate or confidence that does not lie between 0 and 1.
     """
-    rate = proper_share(at_most=at_most)
+    rate = check_fraction(at_most=at_most)
     if confidence is None:
-        return math.ceil(1 / as_written(rate)) - 1
-    level = error_level(proper_share(confidence=confidence)) / validation.integer(parts=parts, low=1)
+        return math.ceil(1 / exact_decimal(rate)) - 1
+    level = error_level(check_fraction(confidence=confidence)) / validation.integer(parts=parts, low=1)
     n = max(1, math.floor(math.log(level) / math.log1p(-rate)) - 1)
     while (1 - rate) ** n > level:
         n += 1
     return n
 
 
-def proper_share(**named: Any) -> float:
+def check_fraction(**named: Any) -> float:
     """A number strictly between 0 and 1."""
     (name,) = named
     value = validation.number(low=0.0, high=1.0, **named)
@@ -241,17 +246,17 @@ def proper_share(**named: Any) -> float:
     return value
 
 
-def as_written(value: float) -> Fraction:
+def exact_decimal(value: float) -> Fraction:
     """The decimal number that a person typed: 1/10 for 0.1, which as a float lies a little above."""
     return Fraction(repr(float(value)))
 
 
 def error_level(confidence: float) -> float:
     """The chance of being wrong that a confidence leaves."""
-    return float(1 - as_written(confidence))
+    return float(1 - exact_decimal(confidence))
 
 
-def calibration_rows(scores: np.ndarray, targets: Targets) -> Entries:
+def calibration_entries(scores: np.ndarray, targets: Targets) -> Entries:
     """Targets beside scores in float64, one row per sample, which is the unit of every promise.
 
     Args:
@@ -267,13 +272,13 @@ def calibration_rows(scores: np.ndarray, targets: Targets) -> Entries:
             "themselves, so no promise can be counted in pixels",
             argument="targets",
         )
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     if entries.shape[0] == 0 or entries.shape[1] == 0:
         raise InputError(f"got shape {entries.shape}, expected rows and labels to learn from", argument="targets")
-    return Entries(entries.values, entries.known, checked_scores(entries.answers).astype(np.float64))
+    return Entries(entries.values, entries.known, check_scores(entries.predictions).astype(np.float64))
 
 
-def answered(scores: np.ndarray, thresholds: np.ndarray, refused: tuple[int, ...]) -> tuple[float, float]:
+def prediction_rates(scores: np.ndarray, thresholds: np.ndarray, refused: tuple[int, ...]) -> tuple[float, float]:
     """Mean number of answers a row, and the share of rows that get one."""
     decisions = scores >= thresholds
     decisions[:, list(refused)] = False
@@ -285,5 +290,5 @@ def _is_plain(value: Any, kinds: tuple[type, ...]) -> bool:
     return type(value) in kinds and -(2**53) < value < 2**53
 
 
-def _percent(share: float | None) -> str:
+def _format_percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:g} %"

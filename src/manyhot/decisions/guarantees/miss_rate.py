@@ -13,11 +13,11 @@ import numpy as np
 from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees.guarantee import (
     Guarantee,
-    answered,
-    as_written,
-    calibration_rows,
-    least_rows,
-    proper_share,
+    calibration_entries,
+    check_fraction,
+    exact_decimal,
+    min_rows,
+    prediction_rates,
 )
 from manyhot.decisions.thresholds import NEVER
 from manyhot.errors import InputError
@@ -30,7 +30,7 @@ def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_
     threshold for all labels. Only rows with at least one known positive count: a row that carries nothing cannot miss
     anything, and would only make the promise easier. Per label, the rate is that of the rows which carry the label.
 
-    Per label, a label with fewer known positives than `least_rows` is refused: it is never answered, it is named in
+    Per label, a label with fewer known positives than `min_rows` is refused: it is never answered, it is named in
     the statement, and the promise does not cover it. Answering it always would keep the promise, but say nothing.
 
     Args:
@@ -52,29 +52,29 @@ def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_
         by the rule (alpha < 1 / (n + 1)) we refuse. Per label with losses of 0 and 1 it is the order statistic of
         Mondrian split conformal prediction (Vovk, Gammerman, Shafer 2005, section 4.5).
     """
-    rate = as_written(proper_share(at_most=at_most))
-    entries = calibration_rows(scores, targets)
+    rate = exact_decimal(check_fraction(at_most=at_most))
+    entries = calibration_entries(scores, targets)
     n_labels = entries.shape[1]
-    least = least_rows(at_most)
+    n_required = min_rows(at_most)
     if per_label:
         support = entries.values.sum(axis=0)
         thresholds = np.full(n_labels, NEVER)
-        for j in np.flatnonzero(support >= least):
-            positives = entries.answers[entries.values[:, j], j]
+        for j in np.flatnonzero(support >= n_required):
+            positives = entries.predictions[entries.values[:, j], j]
             thresholds[j] = _highest_threshold(positives, np.ones(len(positives), dtype=np.int64), rate)
-        refused = tuple(np.flatnonzero(support < least).tolist())
+        refused = tuple(np.flatnonzero(support < n_required).tolist())
         n_used = tuple(support.tolist())
         if len(refused) == n_labels:
-            raise _too_few(at_most, least, f"the most frequent label has {max(n_used)} known positives")
+            raise _too_few_error(at_most, n_required, f"the most frequent label has {max(n_used)} known positives")
     else:
         per_row = entries.values.sum(axis=1)
         n_rows = int((per_row > 0).sum())
-        if n_rows < least:
-            raise _too_few(at_most, least, f"{n_rows} rows carry a known label")
+        if n_rows < n_required:
+            raise _too_few_error(at_most, n_required, f"{n_rows} rows carry a known label")
         row, _ = np.nonzero(entries.values)
-        highest = _highest_threshold(entries.answers[entries.values], per_row[row], rate)
+        highest = _highest_threshold(entries.predictions[entries.values], per_row[row], rate)
         thresholds, refused, n_used = np.full(n_labels, highest), (), (n_rows,)
-    n_answers, share_answered = answered(entries.answers, thresholds, refused)
+    predictions_per_row, share_predicted = prediction_rates(entries.predictions, thresholds, refused)
     return Guarantee(
         kind="miss_rate",
         at_most=float(at_most),
@@ -84,8 +84,8 @@ def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_
         thresholds=thresholds,
         refused=refused,
         n_used=n_used,
-        n_answers=n_answers,
-        share_answered=share_answered,
+        predictions_per_row=predictions_per_row,
+        share_predicted=share_predicted,
     )
 
 
@@ -104,19 +104,20 @@ def _highest_threshold(positives: np.ndarray, row_size: np.ndarray, rate: Fracti
     lowest, size = positives[order], row_size[order]
     sizes, n_of_size = np.unique(size, return_counts=True)
     n_rows = int((n_of_size // sizes).sum())
-    most = rate * (n_rows + 1) - 1
+    max_loss = rate * (n_rows + 1) - 1
     allowed, too_many = 0, len(lowest)  # missing all of them costs n_rows, which is more than `most`
     while too_many - allowed > 1:
         middle = (allowed + too_many) // 2
         missed = np.bincount(size[:middle])
         loss = sum((Fraction(int(missed[k]), int(k)) for k in np.flatnonzero(missed)), Fraction(0))
-        allowed, too_many = (middle, too_many) if loss <= most else (allowed, middle)
+        allowed, too_many = (middle, too_many) if loss <= max_loss else (allowed, middle)
     return float(lowest[allowed])
 
 
-def _too_few(at_most: float, least: int, got: str) -> InputError:
+def _too_few_error(at_most: float, n_required: int, got: str) -> InputError:
     return InputError(
-        f"at most {100 * at_most:g} % missed cannot be promised: {got}, expected {least} or more; hand in more rows or "
+        f"at most {100 * at_most:g} % missed cannot be promised: {got}, expected {n_required} or more; hand in more "
+        "rows or "
         "ask for a higher rate",
         argument="at_most",
     )

@@ -1,7 +1,7 @@
 """In which order thresholds are tested: learned from independent scores, or fixed once and for all.
 
 The order must not depend on the calibration rows, not even on their scores without targets, or the tests lose their
-promise; nothing here ever sees these rows. Start reading at `learned_order`.
+promise; nothing here ever sees these rows. Start reading at `learn_order`.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ MAX_TESTS, MAX_RATE = 50, 2.0
 
 
 @dataclass(frozen=True)
-class Curve:
+class RiskCurve:
     """What every threshold would have done on some rows.
 
     Args:
         thresholds: Distinct scores, descending, float64 (c,); from this score upwards is answered.
         n_units: Rows with an answer at each, (c,).
         rate: Mean share of wrong answers among those rows, float64 (c,).
-        n_answers: Answers at each, (c,).
+        n_predicted: Answers at each, (c,).
     """
 
     thresholds: np.ndarray
     n_units: np.ndarray
     rate: np.ndarray
-    n_answers: np.ndarray
+    n_predicted: np.ndarray
 
 
 @dataclass(frozen=True)
-class Order:
+class ThresholdOrder:
     """Thresholds in the order of their tests.
 
     Args:
@@ -50,14 +50,14 @@ class Order:
     parts: np.ndarray
 
 
-def fixed_order() -> Order:
+def fixed_order() -> ThresholdOrder:
     """Evenly spaced logits from the first of `STARTS` down, with an equal part for each start."""
     steps = np.arange(logit(STARTS[0]), logit(LOWEST), -LOGIT_STEP)
     thresholds = np.unique(np.concatenate([expit(steps), STARTS]))[::-1]
-    return Order(thresholds, np.isin(thresholds, STARTS) / len(STARTS))
+    return ThresholdOrder(thresholds, np.isin(thresholds, STARTS) / len(STARTS))
 
 
-def learned_order(curve: Curve, at_most: float) -> Order:
+def learn_order(curve: RiskCurve, at_most: float) -> ThresholdOrder:
     """The thresholds worth testing, the surest first, each with more answers than the one before.
 
     The surest is where the guide has the strongest evidence for the rate, in the exponent of Hoeffding's bound. A
@@ -72,11 +72,11 @@ def learned_order(curve: Curve, at_most: float) -> Order:
     """
     evidence = np.sign(at_most - curve.rate) * curve.n_units * divergence(curve.rate, at_most)
     best_below = np.append(np.maximum.accumulate(evidence[::-1])[::-1][1:], -np.inf)
-    worth = np.flatnonzero((evidence > best_below) & (curve.rate <= MAX_RATE * at_most))
-    if len(worth) > MAX_TESTS:
-        counts = curve.n_answers[worth]
-        worth = worth[np.unique(np.searchsorted(counts, np.linspace(counts[0], counts[-1], MAX_TESTS)))]
-    return Order(curve.thresholds[worth], np.eye(1, len(worth))[0])
+    selected = np.flatnonzero((evidence > best_below) & (curve.rate <= MAX_RATE * at_most))
+    if len(selected) > MAX_TESTS:
+        counts = curve.n_predicted[selected]
+        selected = selected[np.unique(np.searchsorted(counts, np.linspace(counts[0], counts[-1], MAX_TESTS)))]
+    return ThresholdOrder(curve.thresholds[selected], np.eye(1, len(selected))[0])
 
 
 def divergence(rate: np.ndarray, at_most: float) -> np.ndarray:
@@ -84,33 +84,33 @@ def divergence(rate: np.ndarray, at_most: float) -> np.ndarray:
     return xlogy(rate, rate / at_most) + xlogy(1 - rate, (1 - rate) / (1 - at_most))
 
 
-def label_curve(entries: Entries, label: int) -> Curve:
+def label_curve(entries: Entries, label: int) -> RiskCurve:
     """The curve of one label: its known rows are the units, and each holds one answer at most."""
     known = slice(None) if entries.known is None else entries.known[:, label]
-    scores, values = entries.answers[known, label], entries.values[known, label]
+    scores, values = entries.predictions[known, label], entries.values[known, label]
     order = np.argsort(-scores, kind="stable")
-    return _at_distinct(scores[order], np.ones(len(scores)), (~values[order]).astype(np.float64))
+    return _curve_at_distinct(scores[order], np.ones(len(scores)), (~values[order]).astype(np.float64))
 
 
-def row_curve(entries: Entries) -> Curve:
+def row_curve(entries: Entries) -> RiskCurve:
     """The curve of a threshold that all labels share: rows are the units, however many answers each holds."""
     n, n_labels = entries.shape
     known = np.ones((n, n_labels), dtype=bool) if entries.known is None else entries.known
-    order = np.argsort(np.where(known, -entries.answers, np.inf), axis=1, kind="stable")
-    wrong = np.cumsum(np.take_along_axis(~entries.values & known, order, axis=1), axis=1)
-    share = wrong / np.arange(1, n_labels + 1)  # of the first answers of each row
+    order = np.argsort(np.where(known, -entries.predictions, np.inf), axis=1, kind="stable")
+    invalid = np.cumsum(np.take_along_axis(~entries.values & known, order, axis=1), axis=1)
+    share = invalid / np.arange(1, n_labels + 1)  # of the first answers of each row
     change = np.diff(share, axis=1, prepend=0.0)
     first = np.zeros((n, n_labels))
     first[:, 0] = 1.0
-    kept = np.take_along_axis(known, order, axis=1)
-    scores = np.take_along_axis(entries.answers, order, axis=1)[kept]
+    is_known = np.take_along_axis(known, order, axis=1)
+    scores = np.take_along_axis(entries.predictions, order, axis=1)[is_known]
     falling = np.argsort(-scores, kind="stable")
-    return _at_distinct(scores[falling], first[kept][falling], change[kept][falling])
+    return _curve_at_distinct(scores[falling], first[is_known][falling], change[is_known][falling])
 
 
-def _at_distinct(scores: np.ndarray, new_units: np.ndarray, change: np.ndarray) -> Curve:
+def _curve_at_distinct(scores: np.ndarray, new_units: np.ndarray, change: np.ndarray) -> RiskCurve:
     """Running sums at the last of equal scores."""
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else np.zeros(0, dtype=np.int64)
     n_units = np.cumsum(new_units)[last]
     rate = np.clip(np.cumsum(change)[last] / np.maximum(n_units, 1), 0.0, 1.0)
-    return Curve(scores[last], n_units, rate, last + 1)
+    return RiskCurve(scores[last], n_units, rate, last + 1)

@@ -1,7 +1,7 @@
 """Implications and exclusive groups as arrays, for many rows at a time.
 
 This is the machinery under rules.py: who lies above whom, which groups are settled, which labels can still be added.
-It knows columns, and names only for its errors; it decides nothing. Start reading at `Hierarchy.closed`.
+It knows columns, and names only for its errors; it decides nothing. Start reading at `Hierarchy.propagate`.
 
 A block of rows is turned so that labels come first: arrays (l, r), one line per label. Loops go over levels of the
 hierarchy and over groups, never over rows.
@@ -36,31 +36,33 @@ class Hierarchy:
         for child, parent in pairs:
             self.parents.setdefault(child, []).append(parent)
             children.setdefault(parent, []).append(child)
-        self.height = _heights(children, self.parents, names)
-        edges = np.array([(child, parent) for parent, found in children.items() for child in found], dtype=np.intp)
+        self.height = _compute_heights(children, self.parents, names)
+        edges = np.array(
+            [(child, parent) for parent, label_children in children.items() for child in label_children], dtype=np.intp
+        )
         edges = edges.reshape(-1, 2)
         edges = edges[np.argsort(self.height[edges[:, 1]], kind="stable")]
         ends = np.flatnonzero(np.diff(self.height[edges[:, 1]])) + 1
-        self._levels = [_by_parent(level) for level in np.split(edges, ends) if len(level)]
-        self._all = _by_parent(edges) if len(edges) else None
+        self._levels = [_group_by_parent(level) for level in np.split(edges, ends) if len(level)]
+        self._edges = _group_by_parent(edges) if len(edges) else None
 
-    def closed(self, values: np.ndarray) -> np.ndarray:
+    def propagate(self, values: np.ndarray) -> np.ndarray:
         """Each label's value raised to the highest of those that imply it; the array (l, r) itself, changed."""
         for children, starts, parents in self._levels:
-            below = np.maximum.reduceat(values[children], starts, axis=0)
-            values[parents] = np.maximum(values[parents], below)
+            child_values = np.maximum.reduceat(values[children], starts, axis=0)
+            values[parents] = np.maximum(values[parents], child_values)
         return values
 
-    def ends(self, taken: np.ndarray) -> np.ndarray:
+    def leaves(self, selected: np.ndarray) -> np.ndarray:
         """Those taken, bool (l, r), that no other label taken implies; a new array."""
-        ends = taken.copy()
-        if self._all is not None:
-            children, starts, parents = self._all
-            ends[parents] &= ~np.maximum.reduceat(taken[children], starts, axis=0)
-        return ends
+        leaves = selected.copy()
+        if self._edges is not None:
+            children, starts, parents = self._edges
+            leaves[parents] &= ~np.maximum.reduceat(selected[children], starts, axis=0)
+        return leaves
 
 
-class Groups:
+class ExclusiveGroups:
     """Exclusive groups, and which labels have to do with them.
 
     A label's *members* are the group members that it is or implies: at most one of each group, which is checked here.
@@ -69,11 +71,11 @@ class Groups:
     def __init__(self, groups: Sequence[tuple[int, ...]], hierarchy: Hierarchy, names: tuple[str, ...]) -> None:
         self.n_groups = len(groups)
         self._members = np.array(sorted({j for group in groups for j in group}), dtype=np.intp)
-        reached = _reached(self._members, hierarchy, len(names))
-        self._labels = np.array(sorted(reached), dtype=np.intp)
-        self._reach = _incidence([sorted(reached[j]) for j in self._labels], len(self._members))
-        place = {j: k for k, j in enumerate(self._members.tolist())}
-        of_group = _incidence([[place[j] for j in group] for group in groups], len(self._members))
+        implied = _implied_members(self._members, hierarchy, len(names))
+        self._labels = np.array(sorted(implied), dtype=np.intp)
+        self._reach = _incidence([sorted(implied[j]) for j in self._labels], len(self._members))
+        position = {j: k for k, j in enumerate(self._members.tolist())}
+        of_group = _incidence([[position[j] for j in group] for group in groups], len(self._members))
         of_label = sp.csr_array(self._reach @ of_group.T)
         self._check(of_label, groups, hierarchy.height, names)
         self._of_group = of_group
@@ -82,49 +84,49 @@ class Groups:
         self._weighted = self._reach.copy()  # with the number of its groups for each member
         self._weighted.data = np.bincount(of_group.indices).astype(np.int32)[self._reach.indices]
 
-    def broken(self, taken: np.ndarray) -> np.ndarray:
+    def find_conflicts(self, selected: np.ndarray) -> np.ndarray:
         """The rows of taken, bool (l, r), that have two labels of one group."""
-        return np.flatnonzero((self._of_group @ taken[self._members] > 1).any(axis=0))
+        return np.flatnonzero((self._of_group @ selected[self._members] > 1).any(axis=0))
 
-    def barred(self, taken: np.ndarray) -> np.ndarray:
+    def find_blocked(self, selected: np.ndarray) -> np.ndarray:
         """Which labels cannot be added to those taken, bool (l, r), because of a group; bool (l, r)."""
-        barred = np.zeros(taken.shape, dtype=bool)
-        settled, agreeing = self._standing(taken[self._members])
-        barred[self._labels] = settled > agreeing
-        return barred
+        blocked = np.zeros(selected.shape, dtype=bool)
+        n_decided, n_won = self._group_status(selected[self._members])
+        blocked[self._labels] = n_decided > n_won
+        return blocked
 
-    def kept(self, margins: np.ndarray) -> np.ndarray:
+    def resolve_conflicts(self, margins: np.ndarray) -> np.ndarray:
         """The wanted labels (l, r) that step 1 of `rules.BoundRules` takes, without those they imply; bool.
 
         Only a label with a group that is not settled can stand in another's way. Each round takes the strongest such
         label of each row, so there are no more rounds than groups; those left at the end stand in nobody's way.
         """
-        ours = margins[self._labels]
-        taken = np.zeros((len(self._members), ours.shape[1]), dtype=bool)
-        rows = np.arange(ours.shape[1])
+        group_margins = margins[self._labels]
+        selected = np.zeros((len(self._members), group_margins.shape[1]), dtype=bool)
+        rows = np.arange(group_margins.shape[1])
         while rows.size:
-            settled, agreeing = self._standing(taken[:, rows])
-            can = (ours[:, rows] >= 0) & (settled == agreeing) & (settled < self._n_of_label)
-            is_open = can.any(axis=0)
-            rows, can = rows[is_open], can[:, is_open]
-            taken[:, rows] |= self._reach[highest(ours[:, rows], can)].toarray().T.astype(bool)
-        settled, agreeing = self._standing(taken)
-        kept = margins >= 0
-        kept[self._labels] &= settled == agreeing
-        return kept
+            n_decided, n_won = self._group_status(selected[:, rows])
+            addable = (group_margins[:, rows] >= 0) & (n_decided == n_won) & (n_decided < self._n_of_label)
+            has_addable = addable.any(axis=0)
+            rows, addable = rows[has_addable], addable[:, has_addable]
+            selected[:, rows] |= self._reach[first_highest(group_margins[:, rows], addable)].toarray().T.astype(bool)
+        n_decided, n_won = self._group_status(selected)
+        mask = margins >= 0
+        mask[self._labels] &= n_decided == n_won
+        return mask
 
-    def _standing(self, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _group_status(self, selected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each label with members, how many of its groups are settled, and how many of them in its favour."""
-        return self._of_label @ (self._of_group @ taken), self._weighted @ taken
+        return self._of_label @ (self._of_group @ selected), self._weighted @ selected
 
     def _check(
         self, of_label: sp.csr_array, groups: Sequence[tuple[int, ...]], height: np.ndarray, names: tuple[str, ...]
     ) -> None:
         counts = of_label.tocoo()
-        wrong = np.flatnonzero(counts.data > 1)
-        if not wrong.size:
+        invalid = np.flatnonzero(counts.data > 1)
+        if not invalid.size:
             return
-        place = wrong[np.argmax(height[self._labels[counts.row[wrong]]])]
+        place = invalid[np.argmax(height[self._labels[counts.row[invalid]]])]
         k, group = counts.row[place], groups[counts.col[place]]
         label = int(self._labels[k])
         # the label itself comes first, if it is one of them
@@ -138,10 +140,10 @@ class Groups:
         )
 
 
-def highest(margins: np.ndarray, among: np.ndarray) -> np.ndarray:
+def first_highest(margins: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """For each column, the first line of those marked that has the highest margin; int (r,)."""
-    top = np.where(among, margins, -np.inf).max(axis=0)
-    return (among & (margins >= top)).argmax(axis=0)
+    top = np.where(mask, margins, -np.inf).max(axis=0)
+    return (mask & (margins >= top)).argmax(axis=0)
 
 
 def _incidence(lines: Sequence[Sequence[int]], width: int) -> sp.csr_array:
@@ -152,17 +154,19 @@ def _incidence(lines: Sequence[Sequence[int]], width: int) -> sp.csr_array:
     return sp.csr_array((ones, columns, starts), shape=(len(lines), width))
 
 
-def _by_parent(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _group_by_parent(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Children sorted by parent, where each parent's begin, and the parents; for edges (e, 2), e > 0."""
     edges = edges[np.argsort(edges[:, 1], kind="stable")]
     parents, starts = np.unique(edges[:, 1], return_index=True)
     return edges[:, 0], starts, parents
 
 
-def _heights(children: dict[int, list[int]], parents: dict[int, list[int]], names: tuple[str, ...]) -> np.ndarray:
+def _compute_heights(
+    children: dict[int, list[int]], parents: dict[int, list[int]], names: tuple[str, ...]
+) -> np.ndarray:
     """The longest way down from each label, int (l,); a circle is refused."""
     height = np.zeros(len(names), dtype=np.intp)
-    waiting = {parent: len(found) for parent, found in children.items()}
+    waiting = {parent: len(label_children) for parent, label_children in children.items()}
     ready = [child for child in parents if child not in children]
     while ready:
         child = ready.pop()
@@ -173,35 +177,35 @@ def _heights(children: dict[int, list[int]], parents: dict[int, list[int]], name
                 del waiting[parent]
                 ready.append(parent)
     if waiting:  # each label left has a child that is left too: going down must come back
-        way: dict[int, int] = {}
+        visited: dict[int, int] = {}
         label = min(waiting)
-        while label not in way:
-            way[label] = len(way)
+        while label not in visited:
+            visited[label] = len(visited)
             label = min(child for child in children[label] if child in waiting)
-        circle = [names[j] for j in (label, *reversed(list(way)[way[label] :]))]
+        circle = [names[j] for j in (label, *reversed(list(visited)[visited[label] :]))]
         raise InputError(
-            f"implications go in a circle: {validation.shown(' > '.join(circle))}; leave one of them out",
+            f"implications go in a circle: {validation.shorten(' > '.join(circle))}; leave one of them out",
             argument="implies",
         )
     return height
 
 
-def _reached(members: np.ndarray, hierarchy: Hierarchy, n_labels: int) -> dict[int, frozenset[int]]:
+def _implied_members(members: np.ndarray, hierarchy: Hierarchy, n_labels: int) -> dict[int, frozenset[int]]:
     """Label -> places among the group members that it is or implies; labels without any are left out."""
-    place = {j: k for k, j in enumerate(members.tolist())}
-    reached: dict[int, frozenset[int]] = {}
+    position = {j: k for k, j in enumerate(members.tolist())}
+    implied: dict[int, frozenset[int]] = {}
     n_pairs = 0
     for j in np.argsort(-hierarchy.height, kind="stable").tolist():  # parents before their children
-        above = [reached[parent] for parent in hierarchy.parents.get(j, ()) if parent in reached]
-        if j in place:
-            above.append(frozenset([place[j]]))
-        if above:
-            reached[j] = above[0] if len(above) == 1 else frozenset().union(*above)
-            n_pairs += len(reached[j])
+        member_sets = [implied[parent] for parent in hierarchy.parents.get(j, ()) if parent in implied]
+        if j in position:
+            member_sets.append(frozenset([position[j]]))
+        if member_sets:
+            implied[j] = member_sets[0] if len(member_sets) == 1 else frozenset().union(*member_sets)
+            n_pairs += len(implied[j])
             if n_pairs > MAX_MEMBERSHIPS:
                 raise InputError(
                     f"too many labels of groups are implied: more than {MAX_MEMBERSHIPS:,} pairs of a label and a "
                     "group's label above it; make the groups or the hierarchy smaller",
                     argument="exclusive",
                 )
-    return reached
+    return implied

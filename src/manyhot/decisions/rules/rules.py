@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from manyhot import validation
-from manyhot.config.label_rules import checked_groups, checked_implications
+from manyhot.config.label_rules import validate_groups, validate_implications
 from manyhot.data.labels import LabelSpace
-from manyhot.decisions.rules.hierarchy import Groups, Hierarchy, highest
+from manyhot.decisions.rules.hierarchy import ExclusiveGroups, Hierarchy, first_highest
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import blocks
 
@@ -27,8 +27,9 @@ class Rules:
     Args:
         implies: Pairs (child, parent): whoever has the child has the parent too, and all that the parent implies.
         exclusive: Groups of two or more labels, of which a row has at most one. A label may be in several groups.
-        least: Answers that a row gets at least, 0 or more.
-        most: Answers that a row gets at most, 1 or more and not below `least`; None for no limit. Ancestors count.
+        min_labels: Answers that a row gets at least, 0 or more.
+        max_labels: Answers that a row gets at most, 1 or more and not below `min_labels`; None for no limit. Ancestors
+            count.
 
     Raises:
         InputError: Anything of another form, a label that implies itself or stands twice in a group.
@@ -44,22 +45,25 @@ class Rules:
 
     implies: tuple[tuple[str, str], ...] = ()
     exclusive: tuple[tuple[str, ...], ...] = ()
-    least: int = 0
-    most: int | None = None
+    min_labels: int = 0
+    max_labels: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "implies", checked_implications(self.implies))
-        object.__setattr__(self, "exclusive", checked_groups(self.exclusive))
-        object.__setattr__(self, "least", validation.integer(least=self.least, low=0))
-        if self.most is not None:
-            object.__setattr__(self, "most", validation.integer(most=self.most, low=1))
-            if self.most < self.least:
-                raise InputError(f"got {self.most}, expected at least {self.least} as in 'least'", argument="most")
+        object.__setattr__(self, "implies", validate_implications(self.implies))
+        object.__setattr__(self, "exclusive", validate_groups(self.exclusive))
+        object.__setattr__(self, "min_labels", validation.integer(min_labels=self.min_labels, low=0))
+        if self.max_labels is not None:
+            object.__setattr__(self, "max_labels", validation.integer(max_labels=self.max_labels, low=1))
+            if self.max_labels < self.min_labels:
+                raise InputError(
+                    f"got {self.max_labels}, expected at least {self.min_labels} as in 'min_labels'",
+                    argument="max_labels",
+                )
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no rule at all."""
-        return not (self.implies or self.exclusive or self.least) and self.most is None
+        return not (self.implies or self.exclusive or self.min_labels) and self.max_labels is None
 
     def bind(self, space: LabelSpace) -> BoundRules:
         """The same rules on the columns of a label space.
@@ -69,7 +73,8 @@ class Rules:
 
         Raises:
             InputError: A name that is not in the space, implications in a circle, a label that could never be
-                answered because it implies (or is) two labels of one group, or a `least` beyond the labels there are.
+                answered because it implies (or is) two labels of one group, or a `min_labels` beyond the labels there
+                are.
         """
         return BoundRules(self, space)
 
@@ -78,8 +83,8 @@ class Rules:
         return {
             "implies": [list(pair) for pair in self.implies],
             "exclusive": [list(group) for group in self.exclusive],
-            "least": self.least,
-            "most": self.most,
+            "min_labels": self.min_labels,
+            "max_labels": self.max_labels,
         }
 
     @classmethod
@@ -92,13 +97,13 @@ class Rules:
         Raises:
             InputError: A part that is missing, wrong or not known here.
         """
-        known = ("implies", "exclusive", "least", "most")
+        known = ("implies", "exclusive", "min_labels", "max_labels")
         if not isinstance(spec, Mapping):
-            raise InputError(f"got {validation.shown(spec)}, expected what to_spec of rules gives", argument="rules")
+            raise InputError(f"got {validation.shorten(spec)}, expected what to_spec of rules gives", argument="rules")
         for name in spec:
             if name not in known:
                 hint = validation.did_you_mean(str(name), known)
-                raise InputError(f"there is no rule {validation.shown(name)}{hint}", argument="rules")
+                raise InputError(f"there is no rule {validation.shorten(name)}{hint}", argument="rules")
         for name in known:
             if name not in spec:
                 raise InputError(f"rules need {name!r}", argument="rules")
@@ -115,13 +120,16 @@ class BoundRules:
        leave it. So every group goes to the member whose margin, or that of a label implying it, is the highest among
        those that nothing stronger rules out; whatever implies a loser goes with it, and a label that was only wanted
        through such a loser is answered only if its own margin says so.
-    2. *Fill.* While fewer than `least` labels are taken, go on in the same way with the labels that are not wanted,
+    2. *Fill.* While fewer than `min_labels` labels are taken, go on in the same way with the labels that are not
+    wanted,
        until there are enough or none is left that can be taken. The last one may bring more than were missing.
-    3. *Cut.* While more than `most` are taken, give back the one with the lowest margin (of equal ones, the last in
+    3. *Cut.* While more than `max_labels` are taken, give back the one with the lowest margin (of equal ones, the last
+    in
        label order) among those that no other taken label implies.
 
-    The answers contain all that they imply, have at most one label of each group and `most` in all, and at least
-    `least` unless the groups leave no label to add. The order of pairs, of groups and within a group has no influence.
+    The answers contain all that they imply, have at most one label of each group and `max_labels` in all, and at least
+    `min_labels` unless the groups leave no label to add. The order of pairs, of groups and within a group has no
+    influence.
 
     Attributes:
         rules: The rules by name.
@@ -135,21 +143,21 @@ class BoundRules:
     def __init__(self, rules: Rules, space: LabelSpace) -> None:
         self.rules = rules
         self.space = space
-        if rules.least > len(space):
-            raise InputError(f"got {rules.least}, but there are {len(space)} labels in all", argument="least")
+        if rules.min_labels > len(space):
+            raise InputError(f"got {rules.min_labels}, but there are {len(space)} labels in all", argument="min_labels")
         column = {name: j for j, name in enumerate(space.names)}
 
         def columns(names: tuple[str, ...], argument: str) -> list[int]:
             for name in names:
                 if name not in column:
                     hint = validation.did_you_mean(name, space.names)
-                    raise InputError(f"there is no label {validation.shown(name)}{hint}", argument=argument)
+                    raise InputError(f"there is no label {validation.shorten(name)}{hint}", argument=argument)
             return [column[name] for name in names]
 
         pairs = [columns(pair, "implies") for pair in rules.implies]
         groups = sorted({tuple(sorted(columns(group, "exclusive"))) for group in rules.exclusive})
         self._hierarchy = Hierarchy(sorted((child, parent) for child, parent in pairs), space.names)
-        self._groups = Groups(groups, self._hierarchy, space.names) if groups else None
+        self._groups = ExclusiveGroups(groups, self._hierarchy, space.names) if groups else None
 
     def apply(self, margins: np.ndarray) -> np.ndarray:
         """Margins -> answers.
@@ -164,63 +172,66 @@ class BoundRules:
         Raises:
             InputError: Another number of labels, no floats, or NaN.
         """
-        given = np.asarray(margins)
+        array = np.asarray(margins)
         width = len(self.space)
-        if given.dtype.kind != "f" or given.ndim < 2 or given.shape[-1] != width:
+        if array.dtype.kind != "f" or array.ndim < 2 or array.shape[-1] != width:
             raise InputError(
-                f"got {given.dtype} of shape {given.shape}, expected floats of shape (n, {width})", argument="margins"
+                f"got {array.dtype} of shape {array.shape}, expected floats of shape (n, {width})", argument="margins"
             )
         if self.rules.is_empty:
-            _refuse_nan(given)
-            return np.asarray(given >= 0)
-        rows = given.reshape(-1, width)
-        answers = np.empty(rows.shape, dtype=bool)
+            _refuse_nan(array)
+            return np.asarray(array >= 0)
+        rows = array.reshape(-1, width)
+        decisions = np.empty(rows.shape, dtype=bool)
         for part in blocks(len(rows), width + (self._groups.n_groups if self._groups else 0)):
             _refuse_nan(rows[part])
-            answers[part] = self._answered(np.ascontiguousarray(rows[part].T)).T
-        return answers.reshape(given.shape)
+            decisions[part] = self._decide(np.ascontiguousarray(rows[part].T)).T
+        return decisions.reshape(array.shape)
 
-    def _answered(self, margins: np.ndarray) -> np.ndarray:
+    def _decide(self, margins: np.ndarray) -> np.ndarray:
         """All three steps for margins (l, r); bool of the same shape."""
-        taken = self._hierarchy.closed(margins >= 0)
+        selected = self._hierarchy.propagate(margins >= 0)
         if self._groups is not None:
-            rows = self._groups.broken(taken)
+            rows = self._groups.find_conflicts(selected)
             if rows.size:
-                taken[:, rows] = self._hierarchy.closed(self._groups.kept(margins[:, rows]))
-        self._fill(margins, taken)
-        if self.rules.most is not None:
-            self._cut(margins, taken, self.rules.most)
-        return taken
+                selected[:, rows] = self._hierarchy.propagate(self._groups.resolve_conflicts(margins[:, rows]))
+        self._fill(margins, selected)
+        if self.rules.max_labels is not None:
+            self._cut(margins, selected, self.rules.max_labels)
+        return selected
 
-    def _fill(self, margins: np.ndarray, taken: np.ndarray) -> None:
-        rows = np.flatnonzero(taken.sum(axis=0) < self.rules.least)
+    def _fill(self, margins: np.ndarray, selected: np.ndarray) -> None:
+        rows = np.flatnonzero(selected.sum(axis=0) < self.rules.min_labels)
         while rows.size:
-            here = taken[:, rows]
-            can = ~here if self._groups is None else ~here & ~self._groups.barred(here)
-            is_open = can.any(axis=0)
-            rows, here, can = rows[is_open], here[:, is_open], can[:, is_open]
-            here[highest(margins[:, rows], can), np.arange(len(rows))] = True
-            here = taken[:, rows] = self._hierarchy.closed(here)
-            rows = rows[here.sum(axis=0) < self.rules.least]
+            block = selected[:, rows]
+            addable = ~block if self._groups is None else ~block & ~self._groups.find_blocked(block)
+            has_addable = addable.any(axis=0)
+            rows, block, addable = rows[has_addable], block[:, has_addable], addable[:, has_addable]
+            block[first_highest(margins[:, rows], addable), np.arange(len(rows))] = True
+            block = selected[:, rows] = self._hierarchy.propagate(block)
+            rows = rows[block.sum(axis=0) < self.rules.min_labels]
 
-    def _cut(self, margins: np.ndarray, taken: np.ndarray, most: int) -> None:
-        rows = np.flatnonzero(taken.sum(axis=0) > most)
+    def _cut(self, margins: np.ndarray, selected: np.ndarray, max_labels: int) -> None:
+        rows = np.flatnonzero(selected.sum(axis=0) > max_labels)
         if not rows.size:
             return
-        # Whatever lies below the most-th highest margin, each label's being the highest of itself and the taken labels
+        # Whatever lies below the max_labels-th highest margin, each label's being the highest of itself and the taken
+        # labels
         # that imply it, is given back before anything else: in one go. What is left are equal ones, as a child makes
         # of its ancestors.
-        raised = self._hierarchy.closed(np.where(taken[:, rows], margins[:, rows], -np.inf))
-        lines = np.ascontiguousarray(raised.T)
-        limit = np.partition(lines, lines.shape[1] - most, axis=1)[:, lines.shape[1] - most]
-        taken[:, rows] &= raised >= limit
-        rows = rows[taken[:, rows].sum(axis=0) > most]
+        propagated = self._hierarchy.propagate(np.where(selected[:, rows], margins[:, rows], -np.inf))
+        row_margins = np.ascontiguousarray(propagated.T)
+        limit = np.partition(row_margins, row_margins.shape[1] - max_labels, axis=1)[
+            :, row_margins.shape[1] - max_labels
+        ]
+        selected[:, rows] &= propagated >= limit
+        rows = rows[selected[:, rows].sum(axis=0) > max_labels]
         while rows.size:
-            here = taken[:, rows]
-            last = self._hierarchy.ends(here)[::-1]
-            lowest = len(here) - 1 - highest(-margins[::-1, rows], last)
-            taken[lowest, rows] = False
-            rows = rows[here.sum(axis=0) - 1 > most]
+            block = selected[:, rows]
+            leaves = self._hierarchy.leaves(block)[::-1]
+            lowest = len(block) - 1 - first_highest(-margins[::-1, rows], leaves)
+            selected[lowest, rows] = False
+            rows = rows[block.sum(axis=0) - 1 > max_labels]
 
 
 def _refuse_nan(margins: np.ndarray) -> None:

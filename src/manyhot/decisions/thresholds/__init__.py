@@ -1,7 +1,7 @@
 """Scores become decisions: which labels does a sample get?
 
 Fitted on scores the network has not memorised, applied on the host, saved as plain JSON. Nothing here knows about
-networks, features or files. Start reading at `decision.py`; the rule everywhere is: yes where score >= threshold.
+networks, features or files. Start reading at `base.py`; the rule everywhere is: yes where score >= threshold.
 
 Scores may be float32 or float64, thresholds are float64, and comparisons are made in float64, so that a threshold
 between two neighbouring float32 scores separates exactly these two.
@@ -9,7 +9,7 @@ between two neighbouring float32 scores separates exactly these two.
 
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cardinality import Cardinality
-from manyhot.decisions.thresholds.fixed import Half, TopK
+from manyhot.decisions.thresholds.fixed import Fixed, TopK
 from manyhot.decisions.thresholds.labelwise import Cost, F1Macro, FbetaMacro, Hamming, Precision, Recall
 from manyhot.decisions.thresholds.micro_f1 import F1Micro
 from manyhot.decisions.thresholds.registry import DECISIONS, build, from_spec
@@ -28,7 +28,7 @@ __all__ = [
     "F1Micro",
     "F1Samples",
     "FbetaMacro",
-    "Half",
+    "Fixed",
     "Hamming",
     "JaccardSamples",
     "Precision",

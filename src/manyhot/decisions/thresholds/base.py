@@ -1,6 +1,6 @@
 """What every decision can do: fit, apply, margins, and plain JSON there and back.
 
-It must not know any measure. Start reading at `Decision`.
+It must not know any metric. Start reading at `Decision`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.margins import signed_margins
-from manyhot.decisions.thresholds.thresholds import Thresholds, fitting, thresholds_of
+from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds, validate_scores
 from manyhot.errors import InputError
 
 _Learned = TypeVar("_Learned")
@@ -25,19 +25,23 @@ class Decision(ABC):
     """What turns scores into decisions, and the part that all decisions by thresholds share.
 
     A new one is a subclass that says its `name`, how to `fit`, and keeps each constructor argument as an attribute of
-    the same name, and a row in `DECISIONS`.
+    the same name; a row in `registry.DECISIONS`; and its name in `config.training.DECISIONS`.
 
     Attributes:
+        learns_from_scores: Whether `fit` looks at scores and targets.
+        has_shared_threshold: Whether all labels have one threshold, so that none can be moved alone.
+        config_fields: Constructor argument -> field of `TrainingConfig`, for those that are not in `decision_params`.
         thresholds: The thresholds in use; None before fitting, and where decisions do not come from thresholds.
         spread: How much each label's threshold varies over refits on parts of the rows, a standard deviation, float64
             (l,); None where `with_spread` has not measured it.
     """
 
     name: ClassVar[str]
+    learns_from_scores: ClassVar[bool] = True
+    has_shared_threshold: ClassVar[bool] = False
+    config_fields: ClassVar[Mapping[str, str]] = {}
     thresholds: Thresholds | None = None
     spread: np.ndarray | None = None
-    # What a setting meant that specs of older versions do not name.
-    BEFORE: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
@@ -66,7 +70,7 @@ class Decision(ABC):
         Raises:
             InputError: Not fitted, another number of labels, or a score that is no probability.
         """
-        return self.fitted(self.thresholds).apply(scores)
+        return self.require_fitted(self.thresholds).apply(scores)
 
     def margins(self, scores: np.ndarray) -> np.ndarray:
         """How far each score stands from its threshold: logit(score) - logit(threshold).
@@ -81,10 +85,10 @@ class Decision(ABC):
         Raises:
             InputError: As in `apply`.
         """
-        answered, width = self.apply(scores), len(self.fitted(self.thresholds))
-        rows = fitting(scores, width).reshape(-1, width)
-        limits = self.fitted(self.thresholds).values
-        return signed_margins(rows, limits, answered.reshape(rows.shape)).reshape(answered.shape)
+        decisions, n_labels = self.apply(scores), len(self.require_fitted(self.thresholds))
+        rows = validate_scores(scores, n_labels).reshape(-1, n_labels)
+        thresholds = self.require_fitted(self.thresholds).values
+        return signed_margins(rows, thresholds, decisions.reshape(rows.shape)).reshape(decisions.shape)
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as plain JSON values."""
@@ -92,7 +96,11 @@ class Decision(ABC):
 
     def to_spec(self) -> dict[str, Any]:
         """Everything `from_spec` needs, as plain JSON values."""
-        spec = {"name": self.name, **self.settings(), "thresholds": self.fitted(self.thresholds).values.tolist()}
+        spec = {
+            "name": self.name,
+            **self.settings(),
+            "thresholds": self.require_fitted(self.thresholds).values.tolist(),
+        }
         return spec if self.spread is None else {**spec, "spread": self.spread.tolist()}
 
     @classmethod
@@ -105,12 +113,12 @@ class Decision(ABC):
         Raises:
             InputError: Thresholds or settings that are missing, wrong or not known here.
         """
-        settings, listed = cls.parts(spec, "thresholds")
-        decision = cls(**settings).with_thresholds(thresholds_of(listed))
+        settings, values = cls.split_spec(spec, "thresholds")
+        decision = cls(**settings).with_thresholds(parse_thresholds(values))
         if spec.get("spread") is not None:
-            spread = thresholds_of(spec["spread"], argument="spread").values
-            if len(spread) != len(listed):
-                raise InputError(f"got {len(spread)} numbers, expected {len(listed)}", argument="spread")
+            spread = parse_thresholds(spec["spread"], argument="spread").values
+            if len(spread) != len(values):
+                raise InputError(f"got {len(spread)} numbers, expected {len(values)}", argument="spread")
             decision.spread = spread
         return decision
 
@@ -125,18 +133,18 @@ class Decision(ABC):
         """
         if self.thresholds is not None and len(thresholds) != len(self.thresholds):
             raise InputError(f"got {len(thresholds)}, expected {len(self.thresholds)}", argument="thresholds")
-        other = type(self)(**self.settings())
-        other.thresholds = thresholds
-        return other
+        decision = type(self)(**self.settings())
+        decision.thresholds = thresholds
+        return decision
 
-    def fitted(self, learned: _Learned | None) -> _Learned:
+    def require_fitted(self, learned: _Learned | None) -> _Learned:
         """What was learned, refused where nothing was."""
         if learned is None:
             raise InputError(f"the decision {self.name!r} is not fitted yet; call fit(scores, targets) first")
         return learned
 
     @classmethod
-    def parts(cls, spec: Mapping[str, Any], learned: str) -> tuple[dict[str, Any], Any]:
+    def split_spec(cls, spec: Mapping[str, Any], learned: str) -> tuple[dict[str, Any], Any]:
         """The constructor's arguments and the learned part of a spec, with unknown and missing names refused.
 
         Args:
@@ -145,7 +153,6 @@ class Decision(ABC):
         """
         if not isinstance(spec, Mapping) or spec.get("name") != cls.name:
             raise InputError(f"got {spec!r:.80}, expected what to_spec of {cls.name!r} gives", argument="spec")
-        spec = {**cls.BEFORE, **spec}
         known = [*inspect.signature(cls).parameters, learned]
         for name in spec:
             if name not in ("name", *known) and (name, learned) != ("spread", "thresholds"):

@@ -8,9 +8,9 @@ import numpy as np
 
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.cuts import between
+from manyhot.decisions.thresholds.cuts import midpoint
 from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER, Thresholds
-from manyhot.evaluation.metrics.score import blocks, scored
+from manyhot.evaluation.metrics.score import blocks, score_entries
 
 
 class Cardinality(Decision):
@@ -25,30 +25,33 @@ class Cardinality(Decision):
     """
 
     name: ClassVar[str] = "cardinality"
+    has_shared_threshold: ClassVar[bool] = True
 
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Find the threshold from a partition of one copy of the scores."""
-        entries = scored(targets, scores)
-        flat = entries.answers.flatten() if entries.known is None else entries.answers[entries.known]
+        entries = score_entries(targets, scores)
+        flat = entries.predictions.flatten() if entries.known is None else entries.predictions[entries.known]
         positives = int(np.count_nonzero(entries.values))
-        found = NEVER if positives == 0 else ALWAYS if positives == len(flat) else _matching(flat, positives)
-        self.thresholds, self.spread = Thresholds(np.full(entries.shape[1], found)), None
+        threshold = (
+            NEVER if positives == 0 else ALWAYS if positives == len(flat) else _matching_threshold(flat, positives)
+        )
+        self.thresholds, self.spread = Thresholds(np.full(entries.shape[1], threshold)), None
         return self
 
 
-def _matching(flat: np.ndarray, wanted: int) -> float:
+def _matching_threshold(flat: np.ndarray, n_wanted: int) -> float:
     """The threshold that answers nearest to the wanted number of scores, at least 1; reorders the scores."""
-    flat.partition(len(flat) - wanted)
-    score = flat[len(flat) - wanted]
-    at_least = above = 0
+    flat.partition(len(flat) - n_wanted)
+    score = flat[len(flat) - n_wanted]
+    n_at_least = n_above = 0
     lower, upper = 0.0, 1.0
     for part in blocks(len(flat), 1):
         is_below, is_above = flat[part] < score, flat[part] > score
-        at_least += int(np.count_nonzero(~is_below))
-        above += int(np.count_nonzero(is_above))
+        n_at_least += int(np.count_nonzero(~is_below))
+        n_above += int(np.count_nonzero(is_above))
         lower = max(lower, float(flat[part].max(initial=0, where=is_below)))
         upper = min(upper, float(flat[part].min(initial=1, where=is_above)))
-    found = [(at_least - wanted, float(between(lower, score)))]
+    candidates = [(n_at_least - n_wanted, float(midpoint(lower, score)))]
     if score < 1:
-        found.append((wanted - above, float(between(score, upper))))
-    return min(found, key=lambda cut: (cut[0], abs(cut[1] - 0.5), -cut[1]))[1]
+        candidates.append((n_wanted - n_above, float(midpoint(score, upper))))
+    return min(candidates, key=lambda cut: (cut[0], abs(cut[1] - 0.5), -cut[1]))[1]

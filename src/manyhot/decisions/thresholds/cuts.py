@@ -1,7 +1,7 @@
 """The cuts of one label, and what each of them answers: the kernel of every tuned threshold.
 
 A cut answers everything from some score upwards. Only cuts just below a positive are listed, and the highest one of
-all: for every measure here, going down past scores without a positive adds wrong answers only.
+all: for every metric here, going down past scores without a positive adds wrong answers only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Column:
     rows: np.ndarray | None
 
 
-def columns(entries: Entries, labels: np.ndarray | None = None) -> Iterator[Column]:
+def iterate_columns(entries: Entries, labels: np.ndarray | None = None) -> Iterator[Column]:
     """The known entries of each label, a few labels copied at a time.
 
     Args:
@@ -42,13 +42,13 @@ def columns(entries: Entries, labels: np.ndarray | None = None) -> Iterator[Colu
         labels: Which ones and in which order, int (k,); None for all.
     """
     n, n_labels = entries.shape
-    wanted = np.arange(n_labels) if labels is None else labels
-    for part in blocks(len(wanted), min(n, (1 << 20) // LABELS_AT_ONCE)):
-        here = wanted[part]
-        values = np.ascontiguousarray(entries.values[:, here].T)
-        scores = np.ascontiguousarray(entries.answers[:, here].T)
-        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, here].T)
-        for k, label in enumerate(here):
+    label_order = np.arange(n_labels) if labels is None else labels
+    for part in blocks(len(label_order), min(n, (1 << 20) // LABELS_AT_ONCE)):
+        batch = label_order[part]
+        values = np.ascontiguousarray(entries.values[:, batch].T)
+        scores = np.ascontiguousarray(entries.predictions[:, batch].T)
+        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, batch].T)
+        for k, label in enumerate(batch):
             if known is None:
                 yield Column(int(label), values[k], scores[k], None)
             else:
@@ -62,20 +62,20 @@ class Cuts:
 
     Args:
         hits: int64 (c,), positives answered.
-        answered: int64 (c,), known entries answered.
+        n_predicted: int64 (c,), known entries answered.
         thresholds: float64 (c,), midway between the lowest score answered and the next lower known one.
         n_positives: Known positives of the label.
         highest: Its highest known score.
     """
 
     hits: np.ndarray
-    answered: np.ndarray
+    n_predicted: np.ndarray
     thresholds: np.ndarray
     n_positives: int
     highest: float
 
 
-def cuts_of(values: np.ndarray, scores: np.ndarray, order: np.ndarray | None = None) -> Cuts:
+def compute_cuts(values: np.ndarray, scores: np.ndarray, order: np.ndarray | None = None) -> Cuts:
     """The cuts of one label, in m log(m).
 
     The last one has its threshold above all scores but those of exactly 1, so mostly it answers nothing.
@@ -86,17 +86,17 @@ def cuts_of(values: np.ndarray, scores: np.ndarray, order: np.ndarray | None = N
         order: Their argsort, where it is known; it saves sorting.
     """
     ascending = np.sort(scores) if order is None else scores[order]
-    own = np.sort(scores[values]) if order is None else ascending[values[order]]
-    first = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
-    hits, upper = len(own) - first, own[first]
+    positive_scores = np.sort(scores[values]) if order is None else ascending[values[order]]
+    first = np.flatnonzero(np.append(True, positive_scores[1:] != positive_scores[:-1]))
+    hits, upper = len(positive_scores) - first, positive_scores[first]
     if upper[-1] < 1:
         hits, upper = np.append(hits, 0), np.append(upper, upper.dtype.type(1))
     below = np.searchsorted(ascending, upper, side="left")
     lower = np.where(below > 0, ascending[np.maximum(below - 1, 0)], 0)
-    return Cuts(hits, len(scores) - below, between(lower, upper), len(own), float(ascending[-1]))
+    return Cuts(hits, len(scores) - below, midpoint(lower, upper), len(positive_scores), float(ascending[-1]))
 
 
-def between(lower: np.ndarray | float, upper: np.ndarray | float) -> np.ndarray:
+def midpoint(lower: np.ndarray | float, upper: np.ndarray | float) -> np.ndarray:
     """Midway, above `lower` and at most `upper`: neighbouring floats have nothing between them. float64."""
     low, high = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
     middle = low + (high - low) / 2
@@ -105,6 +105,6 @@ def between(lower: np.ndarray | float, upper: np.ndarray | float) -> np.ndarray:
 
 def best_cut(quality: np.ndarray, thresholds: np.ndarray) -> int:
     """The cut of the highest quality; of equal ones the threshold nearest to 0.5, then the higher."""
-    equal = np.flatnonzero(quality == quality.max())
-    near = -np.abs(thresholds[equal] - 0.5)
-    return int(equal[np.lexsort((thresholds[equal], near))[-1]])
+    ties = np.flatnonzero(quality == quality.max())
+    closeness = -np.abs(thresholds[ties] - 0.5)
+    return int(ties[np.lexsort((thresholds[ties], closeness))[-1]])

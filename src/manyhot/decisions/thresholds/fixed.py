@@ -1,4 +1,4 @@
-"""Decisions that learn nothing from the data: one half, and the k highest."""
+"""Decisions that learn nothing from the data: a fixed threshold, and the k highest."""
 
 from __future__ import annotations
 
@@ -11,20 +11,31 @@ from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.margins import signed_margins
-from manyhot.decisions.thresholds.thresholds import Thresholds, fitting
+from manyhot.decisions.thresholds.thresholds import Thresholds, validate_scores
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, scored
+from manyhot.evaluation.metrics.score import blocks, score_entries
 
 
-class Half(Decision):
-    """Yes where the score is at least 0.5, whatever the data say."""
+class Fixed(Decision):
+    """Yes where the score is at least a fixed threshold, whatever the data say.
 
-    name: ClassVar[str] = "half"
+    Args:
+        threshold: The threshold of every label, in [0, 1].
+
+    Raises:
+        InputError: A threshold outside [0, 1].
+    """
+
+    name: ClassVar[str] = "fixed"
+    learns_from_scores: ClassVar[bool] = False
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = validation.number(threshold=threshold, low=0.0, high=1.0)
 
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Take the number of labels; nothing is learned."""
-        entries = scored(targets, scores)
-        self.thresholds = Thresholds(np.full(entries.shape[1], 0.5))
+        entries = score_entries(targets, scores)
+        self.thresholds = Thresholds(np.full(entries.shape[1], self.threshold))
         return self
 
 
@@ -39,6 +50,8 @@ class TopK(Decision):
     """
 
     name: ClassVar[str] = "top_k"
+    learns_from_scores: ClassVar[bool] = False
+    config_fields: ClassVar[Mapping[str, str]] = {"k": "top_k"}
 
     def __init__(self, k: int) -> None:
         self.k = validation.integer(k=k, low=1)
@@ -46,42 +59,42 @@ class TopK(Decision):
 
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Take the number of labels; nothing is learned."""
-        self.n_labels = scored(targets, scores).shape[1]
+        self.n_labels = score_entries(targets, scores).shape[1]
         return self
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Scores -> decisions: yes for exactly min(k, l) labels along the label axis."""
-        width = self.fitted(self.n_labels)
-        array = fitting(scores, width)
-        if self.k >= width:
+        n_labels = self.require_fitted(self.n_labels)
+        array = validate_scores(scores, n_labels)
+        if self.k >= n_labels:
             return np.ones(array.shape, dtype=bool)
-        rows = array.reshape(-1, width)
+        rows = array.reshape(-1, n_labels)
         decisions = np.zeros(rows.shape, dtype=bool)
-        for part in blocks(len(rows), width):
+        for part in blocks(len(rows), n_labels):
             block = rows[part]
-            limit = np.partition(block, width - self.k, axis=1)[:, width - self.k, None]
-            sure, tied = block > limit, block == limit
-            room = self.k - sure.sum(axis=1, keepdims=True)
-            decisions[part] = sure | (tied & (np.cumsum(tied, axis=1) <= room))
+            kth_score = np.partition(block, n_labels - self.k, axis=1)[:, n_labels - self.k, None]
+            above, tied = block > kth_score, block == kth_score
+            n_tied = self.k - above.sum(axis=1, keepdims=True)
+            decisions[part] = above | (tied & (np.cumsum(tied, axis=1) <= n_tied))
         return decisions.reshape(array.shape)
 
     def margins(self, scores: np.ndarray) -> np.ndarray:
         """How far each score stands above the lowest one answered in its row, in logits; see `Decision.margins`."""
-        answered = self.apply(scores)
-        width = self.fitted(self.n_labels)
-        rows = fitting(scores, width).reshape(-1, width)
-        answered = answered.reshape(rows.shape)
-        limits = rows.min(axis=1, keepdims=True, where=answered, initial=1)
-        return signed_margins(rows, limits, answered).reshape(np.shape(scores))
+        decisions = self.apply(scores)
+        n_labels = self.require_fitted(self.n_labels)
+        rows = validate_scores(scores, n_labels).reshape(-1, n_labels)
+        decisions = decisions.reshape(rows.shape)
+        lowest = rows.min(axis=1, keepdims=True, where=decisions, initial=1)
+        return signed_margins(rows, lowest, decisions).reshape(np.shape(scores))
 
     def to_spec(self) -> dict[str, Any]:
         """Everything `from_spec` needs, as plain JSON values."""
-        return {"name": self.name, **self.settings(), "n_labels": self.fitted(self.n_labels)}
+        return {"name": self.name, **self.settings(), "n_labels": self.require_fitted(self.n_labels)}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
         """The same decision again."""
-        settings, n_labels = cls.parts(spec, "n_labels")
+        settings, n_labels = cls.split_spec(spec, "n_labels")
         decision = cls(**settings)
         decision.n_labels = validation.integer(n_labels=n_labels, low=1)
         return decision
@@ -89,6 +102,6 @@ class TopK(Decision):
     def with_thresholds(self, thresholds: Thresholds) -> Self:
         """Refused: the k highest scores are answered whatever they are."""
         raise InputError(
-            f"'top_k' answers {self.k} labels per row and has no thresholds; decide with 'f1_macro' or 'half' to edit",
+            f"'top_k' answers {self.k} labels per row and has no thresholds; decide with 'f1_macro' or 'fixed' to edit",
             argument="thresholds",
         )

@@ -14,7 +14,7 @@ def logit(values: np.ndarray) -> np.ndarray:
         return np.log(p) - np.log1p(-p)
 
 
-def signed_margins(scores: np.ndarray, limits: np.ndarray, answered: np.ndarray) -> np.ndarray:
+def signed_margins(scores: np.ndarray, thresholds: np.ndarray, decisions: np.ndarray) -> np.ndarray:
     """logit(score) - logit(limit), at least 0 exactly where answered.
 
     Rounding may give a difference the wrong sign, and two infinities have none: such a margin becomes 0 where the
@@ -22,19 +22,21 @@ def signed_margins(scores: np.ndarray, limits: np.ndarray, answered: np.ndarray)
 
     Args:
         scores: Float (n, l) in [0, 1].
-        limits: Float in [0, 1], broadcast against the scores: (l,) or (n, 1).
-        answered: bool (n, l).
+        thresholds: Float in [0, 1], broadcast against the scores: (l,) or (n, 1).
+        decisions: bool (n, l).
 
     Returns:
         Float (n, l) of the scores' own type, finite or infinite, never NaN.
     """
     margins = np.empty_like(scores)
-    least = -np.finfo(scores.dtype).smallest_normal
-    per_row = np.broadcast_to(limits, scores.shape)
+    smallest_negative = -np.finfo(scores.dtype).smallest_normal
+    row_thresholds = np.broadcast_to(thresholds, scores.shape)
     for part in blocks(*scores.shape):
         with np.errstate(invalid="ignore"):
-            found = logit(scores[part]) - logit(per_row[part])
-        found = np.where(np.isnan(found), 0.0, found).astype(scores.dtype)
-        yes = answered[part]
-        margins[part] = np.where(yes, np.maximum(found, 0), np.where(found < 0, found, least))
+            differences = logit(scores[part]) - logit(row_thresholds[part])
+        differences = np.where(np.isnan(differences), 0.0, differences).astype(scores.dtype)
+        predicted = decisions[part]
+        margins[part] = np.where(
+            predicted, np.maximum(differences, 0), np.where(differences < 0, differences, smallest_negative)
+        )
     return margins

@@ -9,18 +9,18 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.cuts import best_cut, columns, cuts_of
+from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts, iterate_columns
 from manyhot.decisions.thresholds.labelwise import constant_thresholds
 from manyhot.decisions.thresholds.shrinkage import (
     JOINT_SHRINK,
-    answered_at,
-    best_shared,
-    candidates,
-    shrunk,
-    towards_half,
+    best_shared_threshold,
+    count_predictions,
+    shrink_thresholds,
+    shrink_to_half,
+    threshold_candidates,
 )
 from manyhot.decisions.thresholds.thresholds import Thresholds
-from manyhot.evaluation.metrics.score import Entries, blocks, scored
+from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
 
 
 class F1Micro(Decision):
@@ -51,60 +51,63 @@ class F1Micro(Decision):
 
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Find all thresholds, in n log(n) per label."""
-        entries = scored(targets, scores)
-        found, varies, support = constant_thresholds(entries)
-        kept = []
-        for column in columns(entries, np.flatnonzero(varies)):
-            cuts = cuts_of(column.values, column.scores)
-            kept.append((cuts.hits.astype(np.int32), cuts.answered.astype(np.int32)))
-        fixed_hits, fixed_answered = _fixed(entries, found, ~varies)
-        top, bottom = _highest_ratio(kept, fixed_hits, fixed_answered, int(support.sum()))
-        del kept
-        at = candidates(entries, varies) if self.shrink else np.zeros(0)
-        all_hits, all_answered = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
-        for column in columns(entries, np.flatnonzero(varies)):
-            cuts = cuts_of(column.values, column.scores)
-            best = best_cut(_gain(cuts.hits, cuts.answered, top, bottom), cuts.thresholds)
-            found[column.label] = cuts.thresholds[best]
+        entries = score_entries(targets, scores)
+        thresholds, varying, support = constant_thresholds(entries)
+        label_counts = []
+        for column in iterate_columns(entries, np.flatnonzero(varying)):
+            cuts = compute_cuts(column.values, column.scores)
+            label_counts.append((cuts.hits.astype(np.int32), cuts.n_predicted.astype(np.int32)))
+        constant_hits, constant_predicted = _constant_counts(entries, thresholds, ~varying)
+        numerator, denominator = _maximize_ratio(label_counts, constant_hits, constant_predicted, int(support.sum()))
+        del label_counts
+        candidates = threshold_candidates(entries, varying) if self.shrink else np.zeros(0)
+        total_hits, total_predicted = (
+            np.zeros(len(candidates), dtype=np.int64),
+            np.zeros(len(candidates), dtype=np.int64),
+        )
+        for column in iterate_columns(entries, np.flatnonzero(varying)):
+            cuts = compute_cuts(column.values, column.scores)
+            best = best_cut(_gain(cuts.hits, cuts.n_predicted, numerator, denominator), cuts.thresholds)
+            thresholds[column.label] = cuts.thresholds[best]
             if self.shrink:
-                hits, answered = answered_at(column.values, column.scores, at)
-                all_hits, all_answered = all_hits + hits, all_answered + answered
-        if self.shrink and varies.any():
-            f1 = 2 * all_hits / (all_answered + support[varies].sum())
-            shared = best_shared(entries, varies, at, f1)
-            centre = towards_half(shared, int(support.sum()), self.shrink)
-            found = shrunk(found, support, entries.known_per_label(), centre, self.shrink)
-        self.thresholds, self.spread = Thresholds(found), None
+                hits, n_predicted = count_predictions(column.values, column.scores, candidates)
+                total_hits, total_predicted = total_hits + hits, total_predicted + n_predicted
+        if self.shrink and varying.any():
+            f1 = 2 * total_hits / (total_predicted + support[varying].sum())
+            shared = best_shared_threshold(entries, varying, candidates, f1)
+            centre = shrink_to_half(shared, int(support.sum()), self.shrink)
+            thresholds = shrink_thresholds(thresholds, support, entries.known_per_label(), centre, self.shrink)
+        self.thresholds, self.spread = Thresholds(thresholds), None
         return self
 
 
-def _fixed(entries: Entries, thresholds: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
+def _constant_counts(entries: Entries, thresholds: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
     """Hits and answers of the labels whose thresholds are given."""
-    hits = answered = 0
+    hits = n_predicted = 0
     for part in blocks(*entries.shape):
-        yes = np.greater_equal(entries.answers[part], thresholds) & labels
-        yes = yes if entries.known is None else yes & entries.known[part]
-        hits += int(np.count_nonzero(yes & entries.values[part]))
-        answered += int(np.count_nonzero(yes))
-    return hits, answered
+        predicted = np.greater_equal(entries.predictions[part], thresholds) & labels
+        predicted = predicted if entries.known is None else predicted & entries.known[part]
+        hits += int(np.count_nonzero(predicted & entries.values[part]))
+        n_predicted += int(np.count_nonzero(predicted))
+    return hits, n_predicted
 
 
-def _gain(hits: np.ndarray, answered: np.ndarray, top: int, bottom: int) -> np.ndarray:
-    """2 hits - answered * top / bottom, times `bottom` to stay whole."""
-    return 2 * bottom * hits.astype(np.int64) - top * answered.astype(np.int64)
+def _gain(hits: np.ndarray, n_predicted: np.ndarray, numerator: int, denominator: int) -> np.ndarray:
+    """2 hits - answered * top / bottom, times `denominator` to stay whole."""
+    return 2 * denominator * hits.astype(np.int64) - numerator * n_predicted.astype(np.int64)
 
 
-def _highest_ratio(
-    kept: list[tuple[np.ndarray, np.ndarray]], fixed_hits: int, fixed_answered: int, positives: int
+def _maximize_ratio(
+    label_counts: list[tuple[np.ndarray, np.ndarray]], constant_hits: int, constant_predicted: int, positives: int
 ) -> tuple[int, int]:
     """The highest 2 hits / (answered + positives) over all choices of one cut per label, as top and bottom."""
-    top, bottom = 0, 1
+    numerator, denominator = 0, 1
     while True:
-        hits, answered = fixed_hits, fixed_answered
-        for each_hits, each_answered in kept:
-            best = int(np.argmax(_gain(each_hits, each_answered, top, bottom)))
-            hits, answered = hits + int(each_hits[best]), answered + int(each_answered[best])
-        reached_top, reached_bottom = 2 * hits, answered + positives
-        if reached_top * bottom <= top * reached_bottom:
-            return top, bottom
-        top, bottom = reached_top, reached_bottom
+        hits, n_predicted = constant_hits, constant_predicted
+        for label_hits, label_predicted in label_counts:
+            best = int(np.argmax(_gain(label_hits, label_predicted, numerator, denominator)))
+            hits, n_predicted = hits + int(label_hits[best]), n_predicted + int(label_predicted[best])
+        new_numerator, new_denominator = 2 * hits, n_predicted + positives
+        if new_numerator * denominator <= numerator * new_denominator:
+            return numerator, denominator
+        numerator, denominator = new_numerator, new_denominator

@@ -10,7 +10,7 @@ from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cardinality import Cardinality
-from manyhot.decisions.thresholds.fixed import Half, TopK
+from manyhot.decisions.thresholds.fixed import Fixed, TopK
 from manyhot.decisions.thresholds.labelwise import Cost, F1Macro, FbetaMacro, Hamming, Precision, Recall
 from manyhot.decisions.thresholds.micro_f1 import F1Micro
 from manyhot.decisions.thresholds.samplewise import F1Samples, JaccardSamples
@@ -27,7 +27,7 @@ DECISIONS: dict[str, type[Decision]] = {
     "precision": Precision,
     "recall": Recall,
     "cardinality": Cardinality,
-    "half": Half,
+    "fixed": Fixed,
     "top_k": TopK,
 }
 
@@ -44,19 +44,19 @@ def build(name: str, settings: Mapping[str, Any] | None = None, space: LabelSpac
     Raises:
         InputError: Another name or setting (with a suggestion), or a setting that is missing or wrong.
     """
-    validation.one_of(DECISIONS, decide=name)
-    given = {} if settings is None else settings
+    validation.one_of(DECISIONS, decision=name)
+    values = {} if settings is None else settings
     arguments = inspect.signature(DECISIONS[name]).parameters
-    for key in given:
+    for key in values:
         if key not in arguments:
             raise InputError(
                 f"the decision {name!r} has no setting {key!r}{validation.did_you_mean(str(key), arguments)}",
                 argument="settings",
             )
     for key, argument in arguments.items():
-        if argument.default is argument.empty and key not in given:
+        if argument.default is argument.empty and key not in values:
             raise InputError(f"the decision {name!r} needs the setting {key!r}", argument="settings")
-    return DECISIONS[name](**{key: _per_label(key, value, space) for key, value in given.items()})
+    return DECISIONS[name](**{key: _per_label(key, value, space) for key, value in values.items()})
 
 
 def _per_label(key: str, value: Any, space: LabelSpace | None) -> Any:

@@ -1,21 +1,22 @@
 """One threshold for all labels, and the pull of the rare labels' own thresholds towards it.
 
 A label with three positives finds an optimum of its own that mostly is noise; what all labels have in common is known
-better; and with few positives in all labels together, 0.5 is. Start reading at `shrunk`. Nothing here knows a measure.
+better; and with few positives in all labels together, 0.5 is. Start reading at `shrink_thresholds`. Nothing here knows
+a metric.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from manyhot.decisions.thresholds.cuts import best_cut, between
+from manyhot.decisions.thresholds.cuts import best_cut, midpoint
 from manyhot.decisions.thresholds.margins import logit
 from manyhot.evaluation.metrics.score import Entries, blocks
 
 # With more distinct scores of positives than this, evenly spread ones stand for them all.
 MAX_CANDIDATES = 1 << 14
 # Beyond this logit a threshold is as good as 0 or 1, and would outweigh any number of positives.
-FARTHEST = 20.0
+MAX_LOGIT = 20.0
 # Sums of fractions that differ by less, relative to the largest, are equal but for the order they were added in.
 ROUNDING = 1e-12
 
@@ -24,30 +25,30 @@ ROUNDING = 1e-12
 JOINT_SHRINK, F1_SHRINK, COST_SHRINK = 20.0, 1.0, 50.0
 
 
-def shrunk(
-    own: np.ndarray, n_positives: np.ndarray, n_known: np.ndarray, centre: float | np.ndarray, shrink: float
+def shrink_thresholds(
+    thresholds: np.ndarray, n_positives: np.ndarray, n_known: np.ndarray, centre: float | np.ndarray, shrink: float
 ) -> np.ndarray:
     """Thresholds pulled towards a centre, in logit space: (n_positives * own + shrink * centre) / their sum.
 
     So a label without a positive takes the centre. A label without a known negative keeps its own.
 
     Args:
-        own: float64 (l,) in [0, 1].
+        thresholds: float64 (l,) in [0, 1].
         n_positives: int64 (l,), known positives behind each.
         n_known: int64 (l,), known entries.
         centre: In [0, 1], for all labels or one for each.
         shrink: How many positives the centre counts for, from 0.
 
     Returns:
-        float64 (l,) in [0, 1]; `own` itself, bit for bit, when shrink is 0.
+        float64 (l,) in [0, 1]; `thresholds` itself, bit for bit, when shrink is 0.
     """
     if shrink == 0:
-        return own
-    total = n_positives * _inner_logit(own) + shrink * _inner_logit(np.asarray(centre))
-    return np.where(n_known > n_positives, _sigmoid(total / (n_positives + shrink)), own)
+        return thresholds
+    total = n_positives * _clipped_logit(thresholds) + shrink * _clipped_logit(np.asarray(centre))
+    return np.where(n_known > n_positives, _sigmoid(total / (n_positives + shrink)), thresholds)
 
 
-def towards_half(shared: float, n_positives: int, shrink: float) -> float:
+def shrink_to_half(shared: float, n_positives: int, shrink: float) -> float:
     """A shared threshold pulled towards 0.5, in logit space: n_positives * shared / (n_positives + shrink).
 
     Args:
@@ -55,18 +56,18 @@ def towards_half(shared: float, n_positives: int, shrink: float) -> float:
         n_positives: Known positives of all labels.
         shrink: How many positives 0.5 counts for, from 0.
     """
-    return float(_sigmoid(_inner_logit(np.asarray(shared)) * (n_positives / max(n_positives + shrink, 1.0))))
+    return float(_sigmoid(_clipped_logit(np.asarray(shared)) * (n_positives / max(n_positives + shrink, 1.0))))
 
 
-def _inner_logit(values: np.ndarray) -> np.ndarray:
-    return np.clip(logit(values), -FARTHEST, FARTHEST)
+def _clipped_logit(values: np.ndarray) -> np.ndarray:
+    return np.clip(logit(values), -MAX_LOGIT, MAX_LOGIT)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-logits))
 
 
-def candidates(entries: Entries, labels: np.ndarray) -> np.ndarray:
+def threshold_candidates(entries: Entries, labels: np.ndarray) -> np.ndarray:
     """Scores at which a shared threshold can be best: those of positives and 1, ascending and distinct.
 
     Args:
@@ -77,41 +78,41 @@ def candidates(entries: Entries, labels: np.ndarray) -> np.ndarray:
         Float (c,) of the scores' type, about `MAX_CANDIDATES` quantiles when there would be more.
     """
     n, width = entries.shape
-    found = [entries.answers[part][entries.values[part] & labels] for part in blocks(n, width)]
-    distinct = np.unique(np.concatenate([*found, np.ones(1, dtype=entries.answers.dtype)]))
+    positive_scores = [entries.predictions[part][entries.values[part] & labels] for part in blocks(n, width)]
+    distinct = np.unique(np.concatenate([*positive_scores, np.ones(1, dtype=entries.predictions.dtype)]))
     if len(distinct) > MAX_CANDIDATES:
         distinct = distinct[np.linspace(0, len(distinct) - 1, MAX_CANDIDATES).round().astype(np.int64)]
     return distinct
 
 
-def answered_at(values: np.ndarray, scores: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def count_predictions(values: np.ndarray, scores: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Positives and entries of one label that a shared threshold at each candidate answers, both int64 (c,).
 
     Args:
         values: bool (m,).
         scores: Float (m,).
-        at: Candidates, float (c,), ascending.
+        candidates: Candidates, float (c,), ascending.
     """
-    hits = np.count_nonzero(values) - np.searchsorted(np.sort(scores[values]), at, side="left")
-    return hits, len(scores) - np.searchsorted(np.sort(scores), at, side="left")
+    hits = np.count_nonzero(values) - np.searchsorted(np.sort(scores[values]), candidates, side="left")
+    return hits, len(scores) - np.searchsorted(np.sort(scores), candidates, side="left")
 
 
-def best_shared(entries: Entries, labels: np.ndarray, at: np.ndarray, quality: np.ndarray) -> float:
+def best_shared_threshold(entries: Entries, labels: np.ndarray, candidates: np.ndarray, quality: np.ndarray) -> float:
     """The best shared threshold: midway between the best candidate and the next lower known score of any label.
 
     Args:
         entries: Targets beside scores (n, l).
         labels: bool (l,), the labels it is for.
-        at: Candidates, float (c,), ascending.
+        candidates: Candidates, float (c,), ascending.
         quality: (c,) of each candidate; floats that differ by rounding only count as equal.
     """
     if quality.dtype.kind == "f":
         quality = quality >= quality.max() - ROUNDING * np.abs(quality).max()
-    chosen = at[best_cut(quality, at.astype(np.float64))]
+    best = candidates[best_cut(quality, candidates.astype(np.float64))]
     lower = 0.0
     for part in blocks(*entries.shape):
-        scores = entries.answers[part]
-        counted = (scores < chosen) & labels
-        counted = counted if entries.known is None else counted & entries.known[part]
-        lower = max(lower, float(scores.max(initial=0.0, where=counted)))
-    return float(between(lower, chosen))
+        scores = entries.predictions[part]
+        mask = (scores < best) & labels
+        mask = mask if entries.known is None else mask & entries.known[part]
+        lower = max(lower, float(scores.max(initial=0.0, where=mask)))
+    return float(midpoint(lower, best))

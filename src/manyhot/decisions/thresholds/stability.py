@@ -56,6 +56,6 @@ def with_spread(
     for part in distinct:
         rows = np.flatnonzero(parts != part)
         refit = type(decision)(**decision.settings()).fit(array[rows], targets.take(rows))
-        refits.append(refit.fitted(refit.thresholds).values)
+        refits.append(refit.require_fitted(refit.thresholds).values)
     result.spread = np.std(refits, axis=0)
     return result

@@ -10,7 +10,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import checked_scores
+from manyhot.evaluation.metrics.score import check_scores
 
 ALWAYS, NEVER = 0.0, 1.0
 
@@ -29,16 +29,16 @@ class Thresholds:
     values: np.ndarray
 
     def __post_init__(self) -> None:
-        given = np.asarray(self.values)
-        if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "iuf":
+        array = np.asarray(self.values)
+        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
             raise InputError(
-                f"got {given.dtype} values of shape {given.shape}, expected one number per label", argument="thresholds"
+                f"got {array.dtype} values of shape {array.shape}, expected one number per label", argument="thresholds"
             )
-        values = given.astype(np.float64)
-        wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))
-        if wrong.size:
+        values = array.astype(np.float64)
+        invalid = np.flatnonzero(~((values >= 0) & (values <= 1)))
+        if invalid.size:
             raise InputError(
-                f"threshold {wrong[0]} is {values[wrong[0]]}, expected a number from 0 to 1", argument="thresholds"
+                f"threshold {invalid[0]} is {values[invalid[0]]}, expected a number from 0 to 1", argument="thresholds"
             )
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
@@ -58,7 +58,7 @@ class Thresholds:
         Raises:
             InputError: Another number of labels, or a score that is no probability.
         """
-        array = fitting(scores, len(self.values))
+        array = validate_scores(scores, len(self.values))
         return np.greater_equal(array, self.values)  # an array of float64, so float32 scores are widened exactly
 
     def with_value(self, space: LabelSpace, name: str, value: float) -> Thresholds:
@@ -83,18 +83,18 @@ class Thresholds:
         return dict(zip(space.names, self.values.tolist(), strict=True))
 
 
-def fitting(scores: np.ndarray, n_labels: int) -> np.ndarray:
-    """Checked scores (see `checked_scores`) for this number of labels."""
-    array = checked_scores(scores)
+def validate_scores(scores: np.ndarray, n_labels: int) -> np.ndarray:
+    """Checked scores (see `check_scores`) for this number of labels."""
+    array = check_scores(scores)
     if array.shape[-1] != n_labels:
         raise InputError(f"got {array.shape[-1]} labels, expected {n_labels}", argument="scores")
     return array
 
 
-def thresholds_of(listed: Any, argument: str = "thresholds") -> Thresholds:
+def parse_thresholds(values: Any, argument: str = "thresholds") -> Thresholds:
     """Thresholds from JSON; anything but a list of numbers from 0 to 1 is refused."""
-    if not isinstance(listed, (list, tuple)) or not all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1 for value in listed
+    if not isinstance(values, (list, tuple)) or not all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1 for value in values
     ):
         raise InputError("expected a list of numbers from 0 to 1", argument=argument)
-    return Thresholds(np.asarray(listed, dtype=np.float64))
+    return Thresholds(np.asarray(values, dtype=np.float64))

@@ -1,7 +1,7 @@
 """What a backbone makes of images, computed once for each image and kept.
 
-The backbone is a function that somebody else opens (`Function` says what is asked of it), so that nothing here knows
-Keras. Start reading at `ImageFeatures`.
+The backbone is a function that somebody else opens (`BackboneFunction` says what is asked of it), so that nothing here
+knows Keras. Start reading at `ImageFeatures`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from manyhot.encoders.feature_cache import FeatureCache, key_of
+from manyhot.encoders.feature_cache import FeatureCache, content_key
 from manyhot.files import cache_folder
 
 CALL_IMAGES = 256
@@ -20,15 +20,15 @@ CALL_IMAGES = 256
 VERSION = 1
 """Told apart in the cache: features of another version are not those of this one."""
 
-Tell = Callable[[float], None]
+OnProgress = Callable[[float], None]
 """Called with the share that is done."""
 
 
-class Function(Protocol):
+class BackboneFunction(Protocol):
     """A backbone.
 
     Attributes:
-        name: A key of `image_kinds.BACKBONES`.
+        name: A key of `config.images.BACKBONES`.
         width: Numbers that it makes of an image, d.
         trainable: Its weights that can learn.
         fixed: Its other weights.
@@ -57,44 +57,44 @@ class ImageFeatures:
         is_kept: Whether answers are kept on disk too, under the user's cache folder.
     """
 
-    def __init__(self, function: Function, is_kept: bool = True) -> None:
-        self.function, self.is_kept = function, is_kept
-        self._kept: dict[tuple[int, ...], FeatureCache] = {}
+    def __init__(self, function: BackboneFunction, is_cached: bool = True) -> None:
+        self.function, self.is_cached = function, is_cached
+        self._caches: dict[tuple[int, ...], FeatureCache] = {}
 
-    def of(self, images: np.ndarray, tell: Tell | None = None) -> np.ndarray:
+    def extract(self, images: np.ndarray, on_progress: OnProgress | None = None) -> np.ndarray:
         """Features of images.
 
         Args:
             images: uint8 (n, h, w, 3).
-            tell: Called with the progress.
+            on_progress: Called with the progress.
 
         Returns:
             float32 (n, d).
         """
-        kept = self._kept_for(images.shape[1:3])
-        keys = [key_of(image) for image in images]
+        cache = self._cache_for(images.shape[1:3])
+        keys = [content_key(image) for image in images]
         result = np.empty((len(images), self.function.width), dtype=np.float32)
-        places: dict[bytes, list[int]] = {}
-        for place, (key, row) in enumerate(zip(keys, kept.find(keys), strict=True)):
+        positions: dict[bytes, list[int]] = {}
+        for position, (key, row) in enumerate(zip(keys, cache.find(keys), strict=True)):
             if row is None:
-                places.setdefault(key, []).append(place)
+                positions.setdefault(key, []).append(position)
             else:
-                result[place] = row
-        new = list(places)
-        for first in range(0, len(new), CALL_IMAGES):
-            part = new[first : first + CALL_IMAGES]
-            rows = self.function(images[[places[key][0] for key in part]])
-            kept.add(part, rows)
-            for key, row in zip(part, rows, strict=True):
-                result[places[key]] = row
-            if tell is not None:
-                tell((first + len(part)) / len(new))
+                result[position] = row
+        missing = list(positions)
+        for start in range(0, len(missing), CALL_IMAGES):
+            batch = missing[start : start + CALL_IMAGES]
+            rows = self.function(images[[positions[key][0] for key in batch]])
+            cache.add(batch, rows)
+            for key, row in zip(batch, rows, strict=True):
+                result[positions[key]] = row
+            if on_progress is not None:
+                on_progress((start + len(batch)) / len(missing))
         return result
 
-    def _kept_for(self, edges: tuple[int, ...]) -> FeatureCache:
-        if edges not in self._kept:
-            told = (VERSION, self.function.name, self.function.digest, *edges)
-            digest = hashlib.sha256("\n".join(map(str, told)).encode()).hexdigest()
-            folder = cache_folder() / "images" / digest[:32] if self.is_kept else None
-            self._kept[edges] = FeatureCache(folder, self.function.width)
-        return self._kept[edges]
+    def _cache_for(self, edges: tuple[int, ...]) -> FeatureCache:
+        if edges not in self._caches:
+            cache_key = (VERSION, self.function.name, self.function.digest, *edges)
+            digest = hashlib.sha256("\n".join(map(str, cache_key)).encode()).hexdigest()
+            folder = cache_folder() / "images" / digest[:32] if self.is_cached else None
+            self._caches[edges] = FeatureCache(folder, self.function.width)
+        return self._caches[edges]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, NONE, image_settings, is_pretrained, is_trainable
-from manyhot.encoders.images.backbone_features import ImageFeatures, Tell
-from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages, open_images
+from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, NONE, image_params, is_pretrained, is_trainable
+from manyhot.encoders.images.backbone_features import ImageFeatures, OnProgress
+from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages, decode_image_columns
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.errors import InputError
 
@@ -26,27 +26,27 @@ class ImageColumns:
 
     Args:
         names: The columns.
-        settings: Some of `image_kinds.IMAGE_SETTINGS` by name; None for the defaults.
+        settings: Some of `config.images.IMAGE_SETTINGS` by name; None for the defaults.
 
     Attributes:
-        backbone: Name of the backbone that makes numbers of images; empty where the network takes pixels and none
+        backbone_name: Name of the backbone that makes numbers of images; empty where the network takes pixels and none
             helps it to begin.
         is_frozen: Whether images become what the backbone makes of them.
         features: The backbone, once it is handed over.
     """
 
     def __init__(self, names: Sequence[str], settings: Mapping[str, Any] | None = None) -> None:
-        told = image_settings(settings)
+        values = image_params(settings)
         self.names = list(names)
-        self.backbone = told["backbone"] if is_pretrained(told) else ""
-        self.is_frozen = bool(self.backbone) and not is_trainable(told)
+        self.backbone_name = values["backbone"] if is_pretrained(values) else ""
+        self.is_frozen = bool(self.backbone_name) and not is_trainable(values)
         self.features: ImageFeatures | None = None
         self.scales: list[Scale] = []
-        own = {name: told[name] for name in ENCODER_SETTINGS}
-        if told["backbone"] != NONE:
-            kind = BACKBONES[told["backbone"]]
-            own |= {"channels": "colour", "edge": kind.edge, "least_edge": kind.least_edge}
-        self.encoders = [ImageEncoder(**own) for _ in names]
+        encoder_settings = {name: values[name] for name in ENCODER_SETTINGS}
+        if values["backbone"] != NONE:
+            spec = BACKBONES[values["backbone"]]
+            encoder_settings |= {"channels": "colour", "edge": spec.edge, "min_edge": spec.min_edge}
+        self.encoders = [ImageEncoder(**encoder_settings) for _ in names]
 
     def attach(self, features: ImageFeatures) -> None:
         """Hand over the backbone.
@@ -54,37 +54,37 @@ class ImageColumns:
         Raises:
             InputError: Another one than that of training.
         """
-        if features.function.name != self.backbone:
-            raise InputError(f"got the backbone {features.function.name!r}, expected {self.backbone!r}")
+        if features.function.name != self.backbone_name:
+            raise InputError(f"got the backbone {features.function.name!r}, expected {self.backbone_name!r}")
         if self.scales and features.function.width != len(self.scales[0].center):
             raise InputError("the backbone makes another number of numbers of an image than it did in training")
         self.features = features
 
     @property
-    def named(self) -> list[str]:
+    def pixel_blocks(self) -> list[str]:
         """What each column's pixels are called, whoever looks at them."""
         return [f"{IMAGE_BLOCK}_{k}" if k else IMAGE_BLOCK for k in range(len(self.names))]
 
     @property
     def blocks(self) -> list[str]:
         """Names of the blocks of pixels that the network gets."""
-        return [] if self.is_frozen else self.named
+        return [] if self.is_frozen else self.pixel_blocks
 
     @property
     def width(self) -> int:
         """Numbers that images become in a row of the table."""
         return sum(len(scale.center) for scale in self.scales) if self.is_frozen else 0
 
-    def settle(self, frame: pl.DataFrame) -> ImageColumns:
-        """Learn only sizes and numbers of channels; see `ImageEncoder.settle`."""
+    def infer_shape(self, frame: pl.DataFrame) -> ImageColumns:
+        """Learn only sizes and numbers of channels; see `ImageEncoder.infer_shape`."""
         for name, encoder in zip(self.names, self.encoders, strict=True):
-            encoder.settle(frame[name])
+            encoder.infer_shape(frame[name])
         return self
 
-    def opened(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
+    def decode(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
         """The frame with its images decoded, and the rows whose images cannot be used."""
         pairs = zip(self.names, self.encoders, strict=True)
-        return open_images(frame, {name: one for name, one in pairs if name in frame.columns})
+        return decode_image_columns(frame, {name: one for name, one in pairs if name in frame.columns})
 
     def fit(self, frame: pl.DataFrame, weights: np.ndarray | None = None) -> ImageColumns:
         """Learn sizes, means and deviations, and the scales of what the backbone makes of the images.
@@ -98,10 +98,10 @@ class ImageColumns:
         """
         for name, encoder in zip(self.names, self.encoders, strict=True):
             encoder.fit(frame[name])
-        if self.backbone:
+        if self.backbone_name:
             weights = row_weights(weights, len(frame))
             pixels = self.pixels([frame[name] for name in self.names])
-            self.scales = [fit_scale(self.looker().of(images), weights) for images in pixels]
+            self.scales = [fit_scale(self.backbone().extract(images), weights) for images in pixels]
         return self
 
     def pixels(self, columns: Sequence[pl.Series]) -> list[np.ndarray]:
@@ -120,18 +120,22 @@ class ImageColumns:
         if not self.names:
             return {}, None
         pixels = self.pixels(columns)
-        return ({}, self.numbers(pixels)) if self.is_frozen else (dict(zip(self.blocks, pixels, strict=True)), None)
+        return (
+            ({}, self.scaled_features(pixels))
+            if self.is_frozen
+            else (dict(zip(self.blocks, pixels, strict=True)), None)
+        )
 
-    def numbers(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+    def scaled_features(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
         """What the backbone makes of the images of each column, scaled and side by side, float32 (n, d)."""
         pairs = zip(self.scales, pixels, strict=True)
-        return np.concatenate([scale.apply(self.looker().of(images)) for scale, images in pairs], axis=1)
+        return np.concatenate([scale.apply(self.backbone().extract(images)) for scale, images in pairs], axis=1)
 
-    def look(self, frame: pl.DataFrame, tell: Tell | None = None) -> None:
+    def extract_features(self, frame: pl.DataFrame, on_progress: OnProgress | None = None) -> None:
         """Let the backbone look at decoded images now, so that later it has seen them already."""
-        if self.backbone:
+        if self.backbone_name:
             for name, encoder in zip(self.names, self.encoders, strict=True):
-                self.looker().of(encoder.transform(frame[name]), tell)
+                self.backbone().extract(encoder.transform(frame[name]), on_progress)
 
     def to_spec(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         """One JSON object a column; scales float64 (columns, d), and the weights of a backbone that is to be kept."""
@@ -142,10 +146,10 @@ class ImageColumns:
             "image.center": np.stack([scale.center for scale in self.scales]),
             "image.scale": np.stack([scale.scale for scale in self.scales]),
         }
-        function = self.looker().function
+        function = self.backbone().function
         arrays |= {f"backbone.trainable.{k}": leaf for k, leaf in enumerate(function.trainable)}
         arrays |= {f"backbone.fixed.{k}": leaf for k, leaf in enumerate(function.fixed)}
-        return [{**spec, "backbone": self.backbone} for spec in specs], arrays
+        return [{**spec, "backbone": self.backbone_name} for spec in specs], arrays
 
     @classmethod
     def from_spec(
@@ -157,24 +161,24 @@ class ImageColumns:
         Raises:
             InputError: Columns with different backbones.
         """
-        named = {spec.get("backbone", "") for spec in specs}
-        if len(named) > 1:
+        backbone_names = {spec.get("backbone", "") for spec in specs}
+        if len(backbone_names) > 1:
             raise InputError("the columns of images have more than one backbone")
         columns = cls(names)
         columns.encoders = [ImageEncoder.from_spec(spec) for spec in specs]
-        columns.backbone = next(iter(named), "")
-        columns.is_frozen = bool(columns.backbone)
+        columns.backbone_name = next(iter(backbone_names), "")
+        columns.is_frozen = bool(columns.backbone_name)
         if columns.is_frozen:
             pairs = zip(arrays["image.center"], arrays["image.scale"], strict=True)
             columns.scales = [Scale(center, scale) for center, scale in pairs]
         return columns
 
-    def looker(self) -> ImageFeatures:
+    def backbone(self) -> ImageFeatures:
         """The backbone.
 
         Raises:
             InputError: Nobody handed it over.
         """
         if self.features is None:
-            raise InputError(f"the backbone {self.backbone!r} was not handed over", argument="image_settings")
+            raise InputError(f"the backbone {self.backbone_name!r} was not handed over", argument="image_params")
         return self.features

@@ -1,8 +1,8 @@
 """Images of one column -> arrays of one size, as whole numbers from 0 to 255, and what they look like on the whole.
 
 A column holds paths, contents of files, or arrays. Networks get whole numbers as they are and scale them themselves
-(`images` says by how much), so that a thousand images take a quarter of the memory. One image is `decoding.py`'s; here
-are threads, sizes and rows. Start reading at `ImageEncoder`, then `decoded`.
+(`image_scaling` says by how much), so that a thousand images take a quarter of the memory. One image is
+`data/image_decoding.py`'s; here are threads, sizes and rows. Start reading at `ImageEncoder`, then `decode_column`.
 """
 
 from __future__ import annotations
@@ -17,23 +17,32 @@ import numpy as np
 import polars as pl
 
 from manyhot.config.images import ENCODER_SETTINGS, MAX_EDGE
-from manyhot.data.image_decoding import BadImageError, Budget, Cell, Header, header_of, is_grey, pixels_of, quiet
+from manyhot.data.image_decoding import (
+    BadImageError,
+    Cell,
+    Header,
+    PixelBudget,
+    decode_pixels,
+    is_grey,
+    read_header,
+    suppress_warnings,
+)
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
 MIN_DEVIATION = 1.0 / 255.0
-OWN_EDGE = 256
+MAX_NATIVE_EDGE = 256
 """Images that are all of one size keep it up to this edge."""
-AUTO_EDGE = 128
+MAX_AUTO_EDGE = 128
 """The longest edge otherwise, at most."""
-HEADERS_READ = 1000
-COLOURS_READ = 100
+MAX_HEADERS = 1000
+MAX_COLOUR_CHECKS = 100
 """Images that size and channels are settled by, at most: chosen by what they are, whatever the order of the rows."""
-ALIKE = 1.05
+MAX_RATIO_SPREAD = 1.05
 """Shapes whose ratios of width to height differ by no more than this factor are one shape."""
 TASK_ROWS = 16
-COUNTED_NUMBERS = 2**24
-BAD_NAMED = 5
+COUNT_CHUNK_SIZE = 2**24
+MAX_LISTED = 5
 
 
 class ImageError(NamedTuple):
@@ -41,11 +50,11 @@ class ImageError(NamedTuple):
 
     Attributes:
         column: Where it stands.
-        words: Its name and what is wrong with it.
+        message: Its name and what is wrong with it.
     """
 
     column: str
-    words: str
+    message: str
 
 
 InvalidImages = dict[int, ImageError]
@@ -72,7 +81,7 @@ class ImageEncoder:
         channels: "grey", "colour" or "auto": what the images of training are.
         fit: How an image of another shape is brought to the size: "pad", "stretch" or "crop".
         edge: The longest edge with size "auto", in pixels; None for one that suits most images.
-        least_edge: The shorter edge is no shorter then.
+        min_edge: The shorter edge is no shorter then.
     """
 
     def __init__(
@@ -81,14 +90,16 @@ class ImageEncoder:
         channels: str = "auto",
         fit: str = "pad",
         edge: int | None = None,
-        least_edge: int = 1,
+        min_edge: int = 1,
     ) -> None:
-        given = {"size": size, "channels": channels, "fit": fit}
-        told: dict[str, Any] = {name: ENCODER_SETTINGS[name].checked(name, value) for name, value in given.items()}
-        self.size, self.channels, self.fit_by = told["size"], told["channels"], told["fit"]
-        self.edge, self.least_edge = edge, least_edge
+        values = {"size": size, "channels": channels, "fit": fit}
+        settings: dict[str, Any] = {
+            name: ENCODER_SETTINGS[name].validate(name, value) for name, value in values.items()
+        }
+        self.size, self.channels, self.fit_mode = settings["size"], settings["channels"], settings["fit"]
+        self.edge, self.min_edge = edge, min_edge
 
-    def settle(self, column: pl.Series) -> ImageEncoder:
+    def infer_shape(self, column: pl.Series) -> ImageEncoder:
         """Learn only size and number of channels, from headers and a few images.
 
         Args:
@@ -100,17 +111,17 @@ class ImageEncoder:
         Raises:
             InputError: None of the images can be used.
         """
-        chosen = _chosen(column, HEADERS_READ)
-        headers = _each(chosen, header_of)
-        good = [header for header in headers if isinstance(header, Header)]
-        if not good:
-            first = next((str(one) for one in headers if isinstance(one, BadImageError)), "there is no row")
-            what = _named(chosen[0][1], first) if chosen else first
+        sample = _sample_cells(column, MAX_HEADERS)
+        headers = _map_cells(sample, read_header)
+        valid = [header for header in headers if isinstance(header, Header)]
+        if not valid:
+            first_error = next((str(one) for one in headers if isinstance(one, BadImageError)), "there is no row")
+            message = _describe_cell(sample[0][1], first_error) if sample else first_error
             raise InputError(
-                f"no image can be used: {what}", row=chosen[0][0] + 1 if chosen else None, column=column.name
+                f"no image can be used: {message}", row=sample[0][0] + 1 if sample else None, column=column.name
             )
-        height, width = _edges(good, self.edge, self.least_edge) if self.size == "auto" else (self.size * 2)[:2]
-        channels = {"grey": 1, "colour": 3}.get(self.channels) or _channels(chosen, good)
+        height, width = _edges(valid, self.edge, self.min_edge) if self.size == "auto" else (self.size * 2)[:2]
+        channels = {"grey": 1, "colour": 3}.get(self.channels) or _channels(sample, valid)
         self.shape: tuple[int, int, int] = (height, width, channels)
         return self
 
@@ -126,7 +137,7 @@ class ImageEncoder:
         Raises:
             InputError: An image that cannot be used, with its row.
         """
-        images = self.settle(column).transform(column)
+        images = self.infer_shape(column).transform(column)
         levels = np.arange(256) / 255
         counts = [_counts(images, k) for k in range(self.shape[2])]
         self.mean = [float(np.average(levels, weights=count)) for count in counts]
@@ -141,17 +152,17 @@ class ImageEncoder:
         Raises:
             InputError: An image that cannot be used, with its row.
         """
-        images, bad = self.opened(column)
+        images, bad = self.decode(column)
         raise_for_invalid(bad)
         return images
 
-    def opened(self, column: pl.Series) -> DecodedImages:
+    def decode(self, column: pl.Series) -> DecodedImages:
         """The images, and what is wrong with those that cannot be used."""
-        return decoded(column, self.shape, self.fit_by)
+        return decode_column(column, self.shape, self.fit_mode)
 
     def to_spec(self) -> dict[str, Any]:
         """The state as JSON values."""
-        return {"shape": list(self.shape), "mean": self.mean, "deviation": self.deviation, "fit": self.fit_by}
+        return {"shape": list(self.shape), "mean": self.mean, "deviation": self.deviation, "fit": self.fit_mode}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> ImageEncoder:
@@ -164,7 +175,7 @@ class ImageEncoder:
         return encoder
 
 
-def decoded(column: pl.Series, shape: tuple[int, int, int], fit: str) -> DecodedImages:
+def decode_column(column: pl.Series, shape: tuple[int, int, int], fit: str) -> DecodedImages:
     """A column of images as arrays of one shape, by several threads; memory beyond the result is bounded.
 
     Args:
@@ -176,25 +187,25 @@ def decoded(column: pl.Series, shape: tuple[int, int, int], fit: str) -> Decoded
         InputError: Cells of another type.
     """
     if isinstance(column.dtype, pl.Array) and not column.null_count():
-        images = arrays_of(column)
+        images = to_image_arrays(column)
         if images.shape[1:] == shape:
             return DecodedImages(images, {})
     images = np.zeros((len(column), *shape), dtype=np.uint8)
-    budget, bad = Budget(), InvalidImages()
+    budget, bad = PixelBudget(), InvalidImages()
 
     def decode(start: int) -> None:
-        for row, cell in enumerate(cells_of(column, start, start + TASK_ROWS), start):
+        for row, cell in enumerate(slice_cells(column, start, start + TASK_ROWS), start):
             try:
-                images[row] = pixels_of(cell, shape, fit, budget)
+                images[row] = decode_pixels(cell, shape, fit, budget)
             except BadImageError as error:
-                bad[row] = ImageError(column.name, _named(cell, str(error)))
+                bad[row] = ImageError(column.name, _describe_cell(cell, str(error)))
 
-    with quiet(), ThreadPoolExecutor(_threads()) as pool:
+    with suppress_warnings(), ThreadPoolExecutor(_threads()) as pool:
         list(pool.map(decode, range(0, len(column), TASK_ROWS)))
     return DecodedImages(images, dict(sorted(bad.items())))
 
 
-def pictures(
+def iter_images(
     column: pl.Series, rows: Sequence[int] | np.ndarray | None = None, longest_edge: int | None = None
 ) -> Iterator[np.ndarray | None]:
     """The images of a column at their own shapes, to be shown.
@@ -208,19 +219,19 @@ def pictures(
         uint8 (h, w, 3) each, or None for one that cannot be used.
     """
     for row in range(len(column)) if rows is None else rows:
-        cell = cells_of(column, int(row), int(row) + 1)[0]
+        cell = slice_cells(column, int(row), int(row) + 1)[0]
         try:
-            with quiet():
-                found = header_of(cell)
-                scale = min(1.0, (longest_edge or np.inf) / max(found.height, found.width))
-                edges = (max(1, round(found.height * scale)), max(1, round(found.width * scale)))
-                shown = pixels_of(cell, (*edges, 3), "stretch", Budget())
+            with suppress_warnings():
+                header = read_header(cell)
+                scale = min(1.0, (longest_edge or np.inf) / max(header.height, header.width))
+                edges = (max(1, round(header.height * scale)), max(1, round(header.width * scale)))
+                image = decode_pixels(cell, (*edges, 3), "stretch", PixelBudget())
         except BadImageError:
-            shown = None
-        yield shown
+            image = None
+        yield image
 
 
-def cells_of(column: pl.Series, start: int, stop: int) -> list[Cell]:
+def slice_cells(column: pl.Series, start: int, stop: int) -> list[Cell]:
     """Some cells of a column of images.
 
     Raises:
@@ -230,12 +241,12 @@ def cells_of(column: pl.Series, start: int, stop: int) -> list[Cell]:
     if column.dtype in (pl.String, pl.Binary, pl.Null):
         return part.to_list()
     if not part.null_count():
-        return list(arrays_of(part))
-    there = iter(arrays_of(part.drop_nulls())) if part.null_count() < len(part) else iter(())
-    return [next(there) if is_there else None for is_there in part.is_not_null()]
+        return list(to_image_arrays(part))
+    present = iter(to_image_arrays(part.drop_nulls())) if part.null_count() < len(part) else iter(())
+    return [next(present) if is_present else None for is_present in part.is_not_null()]
 
 
-def arrays_of(column: pl.Series) -> np.ndarray:
+def to_image_arrays(column: pl.Series) -> np.ndarray:
     """A column of arrays of one shape as uint8 (n, h, w, c).
 
     Raises:
@@ -254,7 +265,9 @@ def arrays_of(column: pl.Series) -> np.ndarray:
     return images
 
 
-def open_images(frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]) -> tuple[pl.DataFrame, InvalidImages]:
+def decode_image_columns(
+    frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]
+) -> tuple[pl.DataFrame, InvalidImages]:
     """A frame with its columns of images decoded, each at the size that its encoder has settled.
 
     Args:
@@ -267,108 +280,113 @@ def open_images(frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]) -> tu
     Raises:
         InputError: Cells of another type.
     """
-    columns, bad = [], InvalidImages()
+    columns, invalid = [], InvalidImages()
     for name, encoder in encoders.items():
-        images, faults = encoder.opened(frame[name])
+        images, errors = encoder.decode(frame[name])
         columns.append(pl.Series(name, images))
-        bad = {**faults, **bad}
-    return frame.with_columns(columns), dict(sorted(bad.items()))
+        invalid = {**errors, **invalid}
+    return frame.with_columns(columns), dict(sorted(invalid.items()))
 
 
 def raise_for_invalid(bad: InvalidImages) -> None:
     """Raise `InputError` with the first image that cannot be used."""
-    for row, (column, what) in bad.items():
+    for row, (column, message) in bad.items():
         more = f" (one of {len(bad)} that cannot be used)" if len(bad) > 1 else ""
         raise InputError(
-            f"{what}{more}; mend or remove it, or go on without such rows (on_bad_image='skip', --on-bad-image skip)",
+            f"{message}{more}; mend or remove it, or go on without such rows (on_bad_image='skip', --on-bad-image "
+            "skip)",
             row=row + 1,
             column=column,
         )
 
 
-def describe_invalid(bad: InvalidImages, what: str, samples: Samples | None = None) -> str:
+def describe_invalid(bad: InvalidImages, outcome: str, samples: Samples | None = None) -> str:
     """A sentence that counts and names the first few rows.
 
     Args:
         bad: These rows.
-        what: What became of them.
+        outcome: What became of them.
         samples: Whose rows they are, for their numbers in the file.
     """
-    number = range(1, max(bad) + 2) if samples is None else samples.row_numbers()
-    named = "; ".join(f"row {number[row]}: {fault.words}" for row, fault in list(bad.items())[:BAD_NAMED])
-    more = f"; and {len(bad) - BAD_NAMED} more" if len(bad) > BAD_NAMED else ""
+    row_numbers = range(1, max(bad) + 2) if samples is None else samples.row_numbers()
+    listed = "; ".join(f"row {row_numbers[row]}: {error.message}" for row, error in list(bad.items())[:MAX_LISTED])
+    more = f"; and {len(bad) - MAX_LISTED} more" if len(bad) > MAX_LISTED else ""
     rows = "1 row was" if len(bad) == 1 else f"{len(bad)} rows were"
-    return f"{rows} {what}, because the image cannot be used: {named}{more}"
+    return f"{rows} {outcome}, because the image cannot be used: {listed}{more}"
 
 
-def _named(cell: Cell, words: str) -> str:
+def _describe_cell(cell: Cell, message: str) -> str:
     if isinstance(cell, str):
-        return f"{cell!r} {words}"
-    return f"the image ({len(cell)} bytes) {words}" if isinstance(cell, bytes) else f"the image {words}"
+        return f"{cell!r} {message}"
+    return f"the image ({len(cell)} bytes) {message}" if isinstance(cell, bytes) else f"the image {message}"
 
 
 def _threads() -> int:
     return min(8, (os.cpu_count() or 1) + 1)
 
 
-def _chosen(column: pl.Series, most: int) -> list[tuple[int, Cell]]:
+def _sample_cells(column: pl.Series, max_cells: int) -> list[tuple[int, Cell]]:
     """Rows and cells of a sample that does not depend on the order of the rows."""
     if isinstance(column.dtype, pl.Array):
-        rows: Any = range(1) if len(column) and not column[:1].null_count() else range(min(len(column), most))
-    elif len(column) <= most:
+        rows: Any = range(1) if len(column) and not column[:1].null_count() else range(min(len(column), max_cells))
+    elif len(column) <= max_cells:
         rows = range(len(column))
     else:
-        marks = [_mark(cell) for start in range(0, len(column), most) for cell in cells_of(column, start, start + most)]
-        rows = sorted(np.argsort(np.asarray(marks), kind="stable")[:most].tolist())
-    return [(row, cells_of(column, row, row + 1)[0]) for row in rows]
+        hashes = [
+            _cell_hash(cell)
+            for start in range(0, len(column), max_cells)
+            for cell in slice_cells(column, start, start + max_cells)
+        ]
+        rows = sorted(np.argsort(np.asarray(hashes), kind="stable")[:max_cells].tolist())
+    return [(row, slice_cells(column, row, row + 1)[0]) for row in rows]
 
 
-def _mark(cell: Any) -> int:
+def _cell_hash(cell: Any) -> int:
     """A number that looks random and depends on the cell alone; of a path, on its last two parts."""
     if isinstance(cell, str):
         cell = "/".join(cell.replace("\\", "/").rsplit("/", 2)[-2:]).encode("utf-8", errors="replace")
     return zlib.crc32(cell[-4096:]) if isinstance(cell, bytes) else 2**32
 
 
-def _each(chosen: list[tuple[int, Cell]], look: Callable[[Cell], Any]) -> list[Any]:
+def _map_cells(sample: list[tuple[int, Cell]], function: Callable[[Cell], Any]) -> list[Any]:
     """What a look at each cell says, or the `BadImageError`."""
 
     def safe(one: tuple[int, Cell]) -> Any:
         try:
-            return look(one[1])
+            return function(one[1])
         except BadImageError as error:
             return error
 
-    with quiet(), ThreadPoolExecutor(_threads()) as pool:
-        return list(pool.map(safe, chosen))
+    with suppress_warnings(), ThreadPoolExecutor(_threads()) as pool:
+        return list(pool.map(safe, sample))
 
 
-def _edges(headers: list[Header], edge: int | None, least: int) -> tuple[int, int]:
+def _edges(headers: list[Header], edge: int | None, min_edge: int) -> tuple[int, int]:
     """Height and width for images of these sizes; the longer one is `edge`, if that is given."""
     sizes = np.asarray([header[:2] for header in headers], dtype=float)
-    if edge is None and (sizes == sizes[0]).all() and sizes[0].max() <= OWN_EDGE:
+    if edge is None and (sizes == sizes[0]).all() and sizes[0].max() <= MAX_NATIVE_EDGE:
         return int(sizes[0, 0]), int(sizes[0, 1])
-    longest = edge or min(AUTO_EDGE, round(float(np.median(sizes.max(axis=1)))))
+    longest = edge or min(MAX_AUTO_EDGE, round(float(np.median(sizes.max(axis=1)))))
     ratios = sizes[:, 1] / sizes[:, 0]
-    if ratios.max() > ALIKE * ratios.min():
+    if ratios.max() > MAX_RATIO_SPREAD * ratios.min():
         return longest, longest
     ratio = float(np.median(ratios))
-    return max(least, round(longest * min(1.0, 1 / ratio))), max(least, round(longest * min(1.0, ratio)))
+    return max(min_edge, round(longest * min(1.0, 1 / ratio))), max(min_edge, round(longest * min(1.0, ratio)))
 
 
-def _channels(chosen: list[tuple[int, Cell]], headers: list[Header]) -> int:
+def _channels(sample: list[tuple[int, Cell]], headers: list[Header]) -> int:
     """1 where no image of a sample has a colour, else 3."""
     if all(header.is_grey for header in headers):
         return 1
-    if isinstance(chosen[0][1], np.ndarray):
+    if isinstance(sample[0][1], np.ndarray):
         return 3
-    found = _each(chosen[:: max(1, len(chosen) // COLOURS_READ)], is_grey)
-    return 1 if all(one for one in found if not isinstance(one, BadImageError)) else 3
+    grey_flags = _map_cells(sample[:: max(1, len(sample) // MAX_COLOUR_CHECKS)], is_grey)
+    return 1 if all(one for one in grey_flags if not isinstance(one, BadImageError)) else 3
 
 
 def _counts(images: np.ndarray, channel: int) -> np.ndarray:
     """How often each level stands in a channel, int64 (256,)."""
-    n_rows = max(1, COUNTED_NUMBERS // max(1, int(np.prod(images.shape[1:3]))))
+    n_rows = max(1, COUNT_CHUNK_SIZE // max(1, int(np.prod(images.shape[1:3]))))
     counts = np.zeros(256, dtype=np.int64)
     for start in range(0, len(images), n_rows):
         counts += np.bincount(images[start : start + n_rows, ..., channel].ravel(), minlength=256)

@@ -14,8 +14,8 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
-from manyhot.encoders.feature_sources import grouped
+from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
+from manyhot.encoders.feature_sources import ownership_shares
 from manyhot.encoders.text.custom import CachedTextFunction, FunctionEncoder, PretrainedEncoder, TextFunction
 from manyhot.encoders.text.static_embeddings import StaticEncoder
 from manyhot.encoders.text.text_input import Texts
@@ -36,7 +36,7 @@ TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     FunctionEncoder.kind: FunctionEncoder,
 }
 """Name of the kind -> class for one column: `fit`, `transform`, `width`, `to_spec`, `from_spec`, `block` (the block its
-rows are in) and `shared` (names of arrays that are the same for every column)."""
+rows are in) and `shared_arrays` (names of arrays that are the same for every column)."""
 
 
 class TextColumns:
@@ -51,11 +51,11 @@ class TextColumns:
         InputError: No such kind or setting, or a value out of its range.
     """
 
-    def __init__(self, n_columns: int, kind: str = NGRAMS, settings: Mapping[str, Any] | None = None) -> None:
-        told = text_settings(kind, settings)
-        told = {name: told[name] for name in TEXT_KINDS[kind].settings}
+    def __init__(self, n_columns: int, kind: str = TFIDF, settings: Mapping[str, Any] | None = None) -> None:
+        values = text_params(kind, settings)
+        values = {name: values[name] for name in TEXT_KINDS[kind].settings}
         self.kind = kind
-        self.encoders: list[TextEncoder] = [TEXT_ENCODERS[kind](**told) for _ in range(n_columns)]
+        self.encoders: list[TextEncoder] = [TEXT_ENCODERS[kind](**values) for _ in range(n_columns)]
 
     def attach(self, function: TextFunction | CachedTextFunction) -> None:
         """Hand over the function that makes numbers of texts.
@@ -65,11 +65,11 @@ class TextColumns:
         """
         if not issubclass(TEXT_ENCODERS[self.kind], FunctionEncoder):
             raise InputError(f"these texts become numbers by {self.kind!r}, which takes no function", argument="text")
-        shared = function
+        cached = function
         for encoder in self.encoders:
             assert isinstance(encoder, FunctionEncoder)
-            encoder.attach(shared)
-            shared = encoder.features or function
+            encoder.attach(cached)
+            cached = encoder.features or function
 
     @property
     def block(self) -> str:
@@ -84,7 +84,7 @@ class TextColumns:
     @property
     def vocabularies(self) -> dict[str, int]:
         """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
-        return {self.block: self._n_numbers(len(self.encoders))} if self.kind == WordEncoder.kind else {}
+        return {self.block: self._n_token_ids(len(self.encoders))} if self.kind == WordEncoder.kind else {}
 
     def fit(self, columns: Sequence[pl.Series], weights: np.ndarray) -> TextColumns:
         """Learn each column.
@@ -108,7 +108,7 @@ class TextColumns:
         rows = [encoder.transform(column) for encoder, column in zip(self.encoders, columns, strict=True)]
         if self.kind == WordEncoder.kind:
             for k in range(1, len(rows)):
-                rows[k][rows[k] > 0] += self._n_numbers(k) - 1
+                rows[k][rows[k] > 0] += self._n_token_ids(k) - 1
         if self.block != TEXT_BLOCK:
             return np.concatenate(rows, axis=1)
         return sp.hstack(rows, format="csr", dtype=np.float32)
@@ -118,25 +118,25 @@ class TextColumns:
         return [
             encoder.shares(text)
             if isinstance(encoder, NgramEncoder)
-            else WordAttribution(("",), np.arange(encoder.width), grouped(np.zeros(encoder.width), 1))
+            else WordAttribution(("",), np.arange(encoder.width), ownership_shares(np.zeros(encoder.width), 1))
             for encoder, text in zip(self.encoders, cells, strict=True)
         ]
 
-    def _n_numbers(self, n_columns: int) -> int:
+    def _n_token_ids(self, n_columns: int) -> int:
         """Numbers that the words of the first columns have, 0 among them."""
-        first = [encoder for encoder in self.encoders[:n_columns] if isinstance(encoder, WordEncoder)]
-        return 1 + sum(encoder.n_numbers - 1 for encoder in first)
+        encoders = [encoder for encoder in self.encoders[:n_columns] if isinstance(encoder, WordEncoder)]
+        return 1 + sum(encoder.n_token_ids - 1 for encoder in encoders)
 
     def to_spec(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         """One JSON object a column, and their arrays as "<k>.<name>"; shared ones are the first column's."""
-        described = [encoder.to_spec() for encoder in self.encoders]
+        encoder_states = [encoder.to_spec() for encoder in self.encoders]
         arrays = {
             f"{k}.{name}": array
-            for k, (_, own) in enumerate(described)
-            for name, array in own.items()
-            if k == 0 or name not in self.encoders[k].shared
+            for k, (_, encoder_arrays) in enumerate(encoder_states)
+            for name, array in encoder_arrays.items()
+            if k == 0 or name not in self.encoders[k].shared_arrays
         }
-        return [spec for spec, _ in described], arrays
+        return [spec for spec, _ in encoder_states], arrays
 
     @classmethod
     def from_spec(cls, specs: Any, arrays: Mapping[str, np.ndarray], n_columns: int) -> TextColumns:
@@ -159,14 +159,16 @@ class TextColumns:
         if not specs:
             return columns
         columns.kind = validation.one_of(TEXT_ENCODERS, text=kinds.pop())
-        made = TEXT_ENCODERS[columns.kind]
-        common = {name: arrays[f"0.{name}"] for name in made.shared if f"0.{name}" in arrays}
-        taken: set[str] = set()
+        encoder_class = TEXT_ENCODERS[columns.kind]
+        shared_arrays = {name: arrays[f"0.{name}"] for name in encoder_class.shared_arrays if f"0.{name}" in arrays}
+        used_names: set[str] = set()
         for k, spec in enumerate(specs):
             prefix = f"{k}."
-            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            columns.encoders.append(made.from_spec(spec, common | own))
-            taken |= {prefix + name for name in own}
-        if taken != set(arrays):
+            column_arrays = {
+                name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
+            }
+            columns.encoders.append(encoder_class.from_spec(spec, shared_arrays | column_arrays))
+            used_names |= {prefix + name for name in column_arrays}
+        if used_names != set(arrays):
             raise InputError(f"there are arrays of more than {n_columns} columns of text")
         return columns

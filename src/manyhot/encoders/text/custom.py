@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from manyhot import validation
-from manyhot.config.text import OWN_TEXT, PRETRAINED
-from manyhot.encoders.feature_cache import FeatureCache, key_of
+from manyhot.config.text import CUSTOM_TEXT, PRETRAINED
+from manyhot.encoders.feature_cache import FeatureCache, content_key
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
-from manyhot.encoders.text.text_input import Texts, rows_of, rows_to_learn
+from manyhot.encoders.text.text_input import Texts, to_text_list, training_texts
 from manyhot.errors import InputError
 from manyhot.files import cache_folder
 
@@ -49,52 +49,52 @@ class CachedTextFunction:
     Args:
         function: Texts -> array (k, d).
         name: Names the function in the cache and in errors; empty for its qualified name.
-        is_kept: Whether answers are kept on disk too, under the user's cache folder.
+        is_cached: Whether features are kept on disk too, under the user's cache folder.
         variant: Tells apart in the cache what name and probe do not.
 
     Raises:
         InputError: Something that cannot be called, or that gives something else than finite numbers (k, d).
     """
 
-    def __init__(self, function: TextFunction, name: str = "", is_kept: bool = True, variant: str = "") -> None:
+    def __init__(self, function: TextFunction, name: str = "", is_cached: bool = True, variant: str = "") -> None:
         if not callable(function):
             raise InputError(
-                f"got {validation.shown(function)}, expected the name of a way or a function (texts) -> array (n, d)",
+                f"got {validation.shorten(function)}, expected the name of a way or a function (texts) -> array (n, d)",
                 argument="text",
             )
         self.function = function
         self.name = name or _qualified_name(function)
-        self.probe = self._called(list(PROBE))
-        named = f"{self.name}\n{variant}\n{self.probe.shape}\n".encode("utf-8", "surrogatepass")
-        digest = hashlib.sha256(named + self.probe.tobytes()).hexdigest()
-        self._kept = FeatureCache(cache_folder() / "texts" / digest[:32] if is_kept else None, self.width)
+        self.probe = self._call(list(PROBE))
+        cache_key = f"{self.name}\n{variant}\n{self.probe.shape}\n".encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(cache_key + self.probe.tobytes()).hexdigest()
+        self._cache = FeatureCache(cache_folder() / "texts" / digest[:32] if is_cached else None, self.width)
 
     @property
     def width(self) -> int:
         """Numbers a text, d."""
         return self.probe.shape[1]
 
-    def of(self, texts: Sequence[str]) -> np.ndarray:
+    def extract(self, texts: Sequence[str]) -> np.ndarray:
         """Features of n texts, float32 (n, d)."""
         distinct = list(dict.fromkeys(texts))
-        found = dict(zip(distinct, self._kept.find([key_of(text) for text in distinct]), strict=True))
-        new = [text for text, row in found.items() if row is None]
-        for first in range(0, len(new), CALL_TEXTS):
-            part = new[first : first + CALL_TEXTS]
-            rows = self._called(part)
-            self._kept.add([key_of(text) for text in part], rows)
-            found |= dict(zip(part, rows, strict=True))
+        features = dict(zip(distinct, self._cache.find([content_key(text) for text in distinct]), strict=True))
+        missing = [text for text, row in features.items() if row is None]
+        for start in range(0, len(missing), CALL_TEXTS):
+            batch = missing[start : start + CALL_TEXTS]
+            rows = self._call(batch)
+            self._cache.add([content_key(text) for text in batch], rows)
+            features |= dict(zip(batch, rows, strict=True))
         result = np.empty((len(texts), self.width), dtype=np.float32)
-        for place, text in enumerate(texts):
-            result[place] = found[text]
+        for row_index, text in enumerate(texts):
+            result[row_index] = features[text]
         return result
 
-    def _called(self, texts: list[str]) -> np.ndarray:
+    def _call(self, texts: list[str]) -> np.ndarray:
         width = self.probe.shape[1] if hasattr(self, "probe") else None
         with np.errstate(over="ignore"):
             rows = np.asarray(self.function(list(texts)))
-            is_right = rows.dtype.kind in "biuf" and rows.ndim == 2 and len(rows) == len(texts)
-            if not is_right or not 1 <= rows.shape[1] <= MAX_WIDTH or (width and rows.shape[1] != width):
+            is_valid = rows.dtype.kind in "biuf" and rows.ndim == 2 and len(rows) == len(texts)
+            if not is_valid or not 1 <= rows.shape[1] <= MAX_WIDTH or (width and rows.shape[1] != width):
                 raise InputError(
                     f"the function {self.name} gave {rows.dtype} values of shape {rows.shape} for {len(texts)} texts, "
                     f"expected numbers of shape ({len(texts)}, {width or 'd'})",
@@ -102,9 +102,10 @@ class CachedTextFunction:
                 )
             rows = np.ascontiguousarray(rows, dtype=np.float32)
         if not np.isfinite(rows).all():
-            place = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+            row_index = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
             raise InputError(
-                f"the function {self.name} gave NaN or infinity for the text {validation.shown(texts[place], 80)}, "
+                f"the function {self.name} gave NaN or infinity for the text "
+                f"{validation.shorten(texts[row_index], 80)}, "
                 "expected finite numbers",
                 argument="text",
             )
@@ -122,9 +123,9 @@ class FunctionEncoder:
         cache: Whether features are kept on disk.
     """
 
-    kind = OWN_TEXT
+    kind = CUSTOM_TEXT
     block = "features"
-    shared = frozenset({"probe"})
+    shared_arrays = frozenset({"probe"})
     what, hand_over = "a function", "function"
 
     def __init__(self, name: str = "", cache: bool = True) -> None:
@@ -145,17 +146,17 @@ class FunctionEncoder:
             else CachedTextFunction(function, self.name, self.cache)
         )
         if self._probe is not None:
-            found = features.of(self._sentences)
-            if found.shape != self._probe.shape:
-                told = f"{found.shape[1]} numbers a text, {self._probe.shape[1]}"
+            probe_features = features.extract(self._sentences)
+            if probe_features.shape != self._probe.shape:
+                difference = f"{probe_features.shape[1]} numbers a text, {self._probe.shape[1]}"
             else:
-                apart = float(np.abs(found - self._probe).max())
-                told = f"numbers that are up to {apart:.2g} away from those"
-                if apart <= TOLERANCE * float(np.abs(self._probe).max()):
-                    told = ""
-            if told:
+                max_difference = float(np.abs(probe_features - self._probe).max())
+                difference = f"numbers that are up to {max_difference:.2g} away from those"
+                if max_difference <= TOLERANCE * float(np.abs(self._probe).max()):
+                    difference = ""
+            if difference:
                 raise InputError(
-                    f"the function gives {told} of training ({self.name}); hand over the one that the model was "
+                    f"the function gives {difference} of training ({self.name}); hand over the one that the model was "
                     "trained with",
                     argument="text",
                 )
@@ -176,7 +177,7 @@ class FunctionEncoder:
         Raises:
             InputError: Not a single text, or a function that gives something else than finite numbers (k, d).
         """
-        rows = self._rows(rows_to_learn(texts))
+        rows = self._extract(training_texts(texts))
         self.scale = fit_scale(rows, row_weights(weights, len(rows)))
         return self
 
@@ -186,7 +187,7 @@ class FunctionEncoder:
         Raises:
             InputError: As for `fit`, or a model from a file to which no function was handed.
         """
-        return self.scale.apply(self._rows(rows_of(texts)))
+        return self.scale.apply(self._extract(to_text_list(texts)))
 
     @property
     def width(self) -> int:
@@ -210,34 +211,38 @@ class FunctionEncoder:
         Raises:
             InputError: Anything that `to_spec` would not have written.
         """
-        told = {"kind", "name", "cache", "probe"}
-        return cls(str(spec.get("name")), validation.boolean(cache=spec.get("cache")))._restored(spec, arrays, told)
+        spec_keys = {"kind", "name", "cache", "probe"}
+        return cls(str(spec.get("name")), validation.boolean(cache=spec.get("cache")))._restore(spec, arrays, spec_keys)
 
-    def _restored(
-        self: Restored, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray], told: set[str]
+    def _restore(
+        self: Restored, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray], spec_keys: set[str]
     ) -> Restored:
-        if set(spec) != told or set(arrays) != {"center", "scale", "probe"}:
-            raise InputError(f"texts by a function are described otherwise than by {validation.shown(sorted(spec))}")
+        if set(spec) != spec_keys or set(arrays) != {"center", "scale", "probe"}:
+            raise InputError(f"texts by a function are described otherwise than by {validation.shorten(sorted(spec))}")
         sentences = spec["probe"]
-        if not isinstance(sentences, list) or not sentences or not all(isinstance(one, str) for one in sentences):
-            raise InputError(f"got {validation.shown(sentences)}, expected a list of sentences", argument="probe")
+        if (
+            not isinstance(sentences, list)
+            or not sentences
+            or not all(isinstance(sentence, str) for sentence in sentences)
+        ):
+            raise InputError(f"got {validation.shorten(sentences)}, expected a list of sentences", argument="probe")
         if not isinstance(spec["name"], str):
-            raise InputError(f"got {validation.shown(spec['name'])}, expected a name", argument="name")
-        self.scale = checked_scale(arrays["center"], arrays["scale"])
+            raise InputError(f"got {validation.shorten(spec['name'])}, expected a name", argument="name")
+        self.scale = validate_scale(arrays["center"], arrays["scale"])
         probe = arrays["probe"]
         if probe.dtype != np.float32 or probe.shape != (len(sentences), self.width) or not np.isfinite(probe).all():
             raise InputError("the probe of a function of texts has another shape than its sentences")
         self._sentences, self._probe = tuple(sentences), probe
         return self
 
-    def _rows(self, texts: list[str]) -> np.ndarray:
+    def _extract(self, texts: list[str]) -> np.ndarray:
         if self.features is None:
             raise InputError(
                 f"texts became numbers by {self.what} ({self.name}), which a file does not hold; hand it over: "
                 f"load(path, text={self.hand_over})",
                 argument="text",
             )
-        return self.features.of(texts)
+        return self.features.extract(texts)
 
 
 class PretrainedEncoder(FunctionEncoder):
@@ -267,10 +272,10 @@ class PretrainedEncoder(FunctionEncoder):
         encoder = cls(cache=validation.boolean(cache=spec.get("cache")))
         encoder.name = str(spec.get("name"))
         encoder.max_tokens = validation.integer(max_tokens=spec.get("max_tokens"), low=4, high=4096)
-        return encoder._restored(spec, arrays, {"kind", "name", "cache", "probe", "max_tokens"})
+        return encoder._restore(spec, arrays, {"kind", "name", "cache", "probe", "max_tokens"})
 
 
-def checked_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
+def validate_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
     """Centres and scales out of a file.
 
     Raises:
@@ -285,5 +290,5 @@ def checked_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
 
 
 def _qualified_name(function: Any) -> str:
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"
+    owner = function if hasattr(function, "__qualname__") else type(function)
+    return f"{owner.__module__}.{owner.__qualname__}"

@@ -18,11 +18,11 @@ import numpy as np
 from manyhot import validation
 from manyhot.config.text import STATIC
 from manyhot.encoders.scaling import fit_scale, row_weights
-from manyhot.encoders.text.custom import checked_scale
-from manyhot.encoders.text.text_input import Texts, rows_of, rows_to_learn
+from manyhot.encoders.text.custom import validate_scale
+from manyhot.encoders.text.text_input import Texts, to_text_list, training_texts
 from manyhot.errors import InputError
 
-MAX_TOKENS = 512
+DEFAULT_MAX_TOKENS = 512
 """Pieces of a text that are looked at where the config says nothing, as in Model2Vec."""
 MAX_TOKENS = 10_000_000
 CALL_TEXTS = 1024
@@ -49,7 +49,7 @@ class StaticEncoder:
 
     kind = STATIC
     block = "features"
-    shared = frozenset(_ARRAYS)
+    shared_arrays = frozenset(_ARRAYS)
 
     def __init__(self, model: str = "") -> None:
         self.model = model
@@ -67,9 +67,9 @@ class StaticEncoder:
         Raises:
             InputError: Not a single text, or as for the class.
         """
-        rows = rows_to_learn(texts)
-        self._arrays, self._normalize, self._max_tokens = _read(self.model)
-        self._prepare()
+        rows = training_texts(texts)
+        self._arrays, self._normalize, self._max_tokens = _read_model(self.model)
+        self._build_tokenizer()
         means = self._means(rows)
         self.scale = fit_scale(means, row_weights(weights, len(rows)))
         return self
@@ -80,7 +80,7 @@ class StaticEncoder:
         Raises:
             InputError: Something other than text.
         """
-        return self.scale.apply(self._means(rows_of(texts)))
+        return self.scale.apply(self._means(to_text_list(texts)))
 
     @property
     def width(self) -> int:
@@ -109,15 +109,15 @@ class StaticEncoder:
             InputError: Anything that `to_spec` would not have written, or the extra is not installed.
         """
         if set(spec) != {"kind", "model", "normalize", "max_tokens"} or not isinstance(spec["model"], str):
-            raise InputError(f"static embeddings are described otherwise than by {validation.shown(spec)}")
+            raise InputError(f"static embeddings are described otherwise than by {validation.shorten(spec)}")
         if not {"center", "scale", "vectors", "tokenizer"} <= set(arrays) <= {"center", "scale", *_ARRAYS}:
-            raise InputError(f"static embeddings have other arrays than {validation.shown(sorted(arrays))}")
+            raise InputError(f"static embeddings have other arrays than {validation.shorten(sorted(arrays))}")
         encoder = cls(spec["model"])
         encoder._normalize = validation.boolean(normalize=spec["normalize"])
         encoder._max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=1, high=MAX_TOKENS)
-        encoder.scale = checked_scale(arrays["center"], arrays["scale"])
+        encoder.scale = validate_scale(arrays["center"], arrays["scale"])
         encoder._arrays = {name: arrays[name] for name in _ARRAYS if name in arrays}
-        encoder._prepare()
+        encoder._build_tokenizer()
         if encoder._arrays["vectors"].shape[1] != encoder.width:
             raise InputError("the vectors of words have another width than their scales")
         return encoder
@@ -128,9 +128,9 @@ class StaticEncoder:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if "_arrays" in state:
-            self._prepare()
+            self._build_tokenizer()
 
-    def _prepare(self) -> None:
+    def _build_tokenizer(self) -> None:
         """Check what was read, and make the tokenizer of it."""
         for name, array in self._arrays.items():
             axes, letter = _ARRAYS[name]
@@ -139,10 +139,10 @@ class StaticEncoder:
                 raise InputError(f"the {name} of static embeddings have shape {array.shape} and type {array.dtype}")
             if letter == "f" and not np.isfinite(array).all():
                 raise InputError(f"the {name} of static embeddings hold NaN or infinity")
-        self._tokenizer, self._unknown = _tokenizer(self._arrays["tokenizer"], self._max_tokens)
+        self._tokenizer, self._unknown_id = _load_tokenizer(self._arrays["tokenizer"], self._max_tokens)
         pieces = self._tokenizer.get_vocab(with_added_tokens=True)
         n_tokens = max(pieces.values(), default=-1) + 1
-        self._most_characters = self._max_tokens * max(int(np.median([len(one) for one in pieces] or [1])), 1)
+        self._max_characters = self._max_tokens * max(int(np.median([len(one) for one in pieces] or [1])), 1)
         mapping, n_vectors = self._arrays.get("mapping"), len(self._arrays["vectors"])
         sizes: dict[str, int] = {
             name: len(self._arrays[name]) for name in ("weights", "mapping") if name in self._arrays
@@ -157,92 +157,95 @@ class StaticEncoder:
 
     def _means(self, rows: list[str]) -> np.ndarray:
         result = np.zeros((len(rows), self._arrays["vectors"].shape[1]), dtype=np.float32)
-        for first in range(0, len(rows), CALL_TEXTS):
-            part = [row[: self._most_characters] for row in rows[first : first + CALL_TEXTS]]
-            part = [row.encode("utf-8", "replace").decode() for row in part]
-            for place, found in enumerate(self._tokenizer.encode_batch_fast(part, add_special_tokens=False), first):
-                numbers = np.asarray(found.ids, dtype=np.int64)
-                result[place] = self._mean(numbers[numbers != self._unknown])
+        for start in range(0, len(rows), CALL_TEXTS):
+            batch = [row[: self._max_characters] for row in rows[start : start + CALL_TEXTS]]
+            batch = [row.encode("utf-8", "replace").decode() for row in batch]
+            for row_index, encoding in enumerate(
+                self._tokenizer.encode_batch_fast(batch, add_special_tokens=False), start
+            ):
+                token_ids = np.asarray(encoding.ids, dtype=np.int64)
+                result[row_index] = self._mean(token_ids[token_ids != self._unknown_id])
         return result
 
-    def _mean(self, numbers: np.ndarray) -> np.ndarray:
+    def _mean(self, token_ids: np.ndarray) -> np.ndarray:
         vectors, mapping, weights = (self._arrays.get(name) for name in ("vectors", "mapping", "weights"))
         assert vectors is not None
-        if not len(numbers):
+        if not len(token_ids):
             return np.zeros(vectors.shape[1])
-        taken = vectors[numbers if mapping is None else mapping[numbers]].astype(np.float64)
+        token_vectors = vectors[token_ids if mapping is None else mapping[token_ids]].astype(np.float64)
         if weights is not None:
-            taken *= weights[numbers].astype(np.float64)[:, None]
-        mean: np.ndarray = taken.mean(axis=0)
+            token_vectors *= weights[token_ids].astype(np.float64)[:, None]
+        mean: np.ndarray = token_vectors.mean(axis=0)
         return mean / (np.sqrt(np.square(mean).sum()) + 1e-32) if self._normalize else mean
 
 
-def _read(model: str) -> tuple[dict[str, np.ndarray], bool, int]:
+def _read_model(model: str) -> tuple[dict[str, np.ndarray], bool, int]:
     """Arrays, whether means have a length of 1, and the most pieces of a text."""
     if not model:
         raise InputError(
             "text='static' needs a folder of Model2Vec files, or a name on the Hugging Face hub such as "
-            "'minishlab/potion-base-8M': text_settings={'model': ...} (--text-settings model=...)",
-            argument="text_settings",
+            "'minishlab/potion-base-8M': text_params={'model': ...} (--text-params model=...)",
+            argument="text_params",
         )
-    files = _files(model)
-    safetensors = _extra("safetensors.numpy")
+    files = _model_files(model)
+    safetensors = _import_extra("safetensors.numpy")
     try:
-        read = safetensors.load_file(files["model.safetensors"])
-        told = json.loads(files["config.json"].read_text(encoding="utf-8"))
+        tensors = safetensors.load_file(files["model.safetensors"])
+        config = json.loads(files["config.json"].read_text(encoding="utf-8"))
         tokenizer = np.frombuffer(files["tokenizer.json"].read_bytes(), dtype=np.uint8)
     except Exception as error:  # the library's own errors are no subclass of anything else
-        raise InputError(f"{model} holds files that cannot be read: {error}", argument="text_settings") from None
-    if "embeddings" not in read or not isinstance(told, dict):
+        raise InputError(f"{model} holds files that cannot be read: {error}", argument="text_params") from None
+    if "embeddings" not in tensors or not isinstance(config, dict):
         raise InputError(
-            f"{model} holds {validation.shown(sorted(read))}, expected an array 'embeddings' as Model2Vec saves it",
-            argument="text_settings",
+            f"{model} holds {validation.shorten(sorted(tensors))}, expected an array 'embeddings' as Model2Vec saves "
+            "it",
+            argument="text_params",
         )
-    vectors = read["embeddings"]
+    vectors = tensors["embeddings"]
     arrays = {"vectors": vectors.astype(np.float32) if vectors.dtype.kind != "f" else vectors, "tokenizer": tokenizer}
-    arrays |= {name: read[name] for name in ("weights", "mapping") if name in read}
-    longest = told.get("max_length", MAX_TOKENS)
-    longest = MAX_TOKENS if longest is None else validation.integer(max_length=longest, low=1, high=MAX_TOKENS)
-    return arrays, bool(told.get("normalize", False)), longest
+    arrays |= {name: tensors[name] for name in ("weights", "mapping") if name in tensors}
+    max_tokens = config.get("max_length", DEFAULT_MAX_TOKENS)
+    max_tokens = MAX_TOKENS if max_tokens is None else validation.integer(max_length=max_tokens, low=1, high=MAX_TOKENS)
+    return arrays, bool(config.get("normalize", False)), max_tokens
 
 
-def _files(model: str) -> dict[str, Path]:
+def _model_files(model: str) -> dict[str, Path]:
     folder = Path(model).expanduser()
     if folder.is_dir():
         missing = [name for name in FILES if not (folder / name).is_file()]
         if missing:
-            raise InputError(f"the folder {model} has no {', '.join(missing)}", argument="text_settings")
+            raise InputError(f"the folder {model} has no {', '.join(missing)}", argument="text_params")
         return {name: folder / name for name in FILES}
     if model.count("/") != 1 or model.startswith((".", "~", "/")):
         raise InputError(
-            f"there is no folder {model}, and a name on the hub looks like owner/name", argument="text_settings"
+            f"there is no folder {model}, and a name on the hub looks like owner/name", argument="text_params"
         )
-    hub = _extra("huggingface_hub")
+    hub = _import_extra("huggingface_hub")
     try:
         return {name: Path(hub.hf_hub_download(model, name)) for name in FILES}
     except Exception as error:  # no network, no such name, no rights: the library says which
         raise InputError(
-            f"{model} is no folder here and could not be had from the hub: {error}", argument="text_settings"
+            f"{model} is no folder here and could not be had from the hub: {error}", argument="text_params"
         ) from None
 
 
-def _tokenizer(written: np.ndarray, max_tokens: int) -> tuple[Any, int]:
+def _load_tokenizer(json_bytes: np.ndarray, max_tokens: int) -> tuple[Any, int]:
     """The tokenizer, and the number of unknown pieces (-1 for none)."""
-    tokenizers = _extra("tokenizers")
+    tokenizers = _import_extra("tokenizers")
     try:
-        text = written.tobytes().decode("utf-8")
+        text = json_bytes.tobytes().decode("utf-8")
         tokenizer = tokenizers.Tokenizer.from_str(text)
-        told = json.loads(text)["model"]
+        model_config = json.loads(text)["model"]
     except Exception as error:  # the library raises Exception itself
-        raise InputError(f"tokenizer.json cannot be read: {error}", argument="text_settings") from None
+        raise InputError(f"tokenizer.json cannot be read: {error}", argument="text_params") from None
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
-    unknown = told.get("unk_token")
-    number = tokenizer.token_to_id(unknown) if isinstance(unknown, str) else told.get("unk_id")
-    return tokenizer, -1 if number is None else int(number)
+    unknown_token = model_config.get("unk_token")
+    unknown_id = tokenizer.token_to_id(unknown_token) if isinstance(unknown_token, str) else model_config.get("unk_id")
+    return tokenizer, -1 if unknown_id is None else int(unknown_id)
 
 
-def _extra(name: str) -> Any:
+def _import_extra(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:

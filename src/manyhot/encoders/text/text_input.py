@@ -13,7 +13,7 @@ from manyhot.errors import InputError
 Texts = pl.Series | Sequence[str | None] | np.ndarray
 
 
-def rows_of(texts: Texts) -> list[str]:
+def to_text_list(texts: Texts) -> list[str]:
     """The texts; missing ones are empty.
 
     Raises:
@@ -22,34 +22,35 @@ def rows_of(texts: Texts) -> list[str]:
     if isinstance(texts, str):
         raise InputError("got one text, expected a list of them; write [text]")
     rows = texts.tolist() if isinstance(texts, np.ndarray) else list(texts)
-    for place, row in enumerate(rows):
+    for position, row in enumerate(rows):
         if row is not None and not isinstance(row, str):
             raise InputError(
-                f"got {validation.shown(row)}, expected text, or None where it is missing",
-                row=place + 1,
-                column=name_of(texts),
+                f"got {validation.shorten(row)}, expected text, or None where it is missing",
+                row=position + 1,
+                column=column_name(texts),
             )
     return [row or "" for row in rows]
 
 
-def rows_to_learn(texts: Texts) -> list[str]:
+def training_texts(texts: Texts) -> list[str]:
     """The texts, of which one at least is more than blanks.
 
     Raises:
         InputError: Something other than text, or no text at all.
     """
-    return with_text(rows_of(texts), texts)
+    return require_text(to_text_list(texts), texts)
 
 
-def with_text(rows: list[str], texts: Texts) -> list[str]:
+def require_text(rows: list[str], texts: Texts) -> list[str]:
     """The rows, refused where all of them are blank; the error names the column they came from."""
     if not any(row.strip() for row in rows):
         raise InputError(
-            "there is no text in any row; leave the column out with kinds={'NAME': 'ignored'}", column=name_of(texts)
+            "there is no text in any row; leave the column out with column_types={'NAME': 'ignored'}",
+            column=column_name(texts),
         )
     return rows
 
 
-def name_of(texts: Texts) -> str | None:
+def column_name(texts: Texts) -> str | None:
     """The name of the column."""
     return (texts.name or None) if isinstance(texts, pl.Series) else None

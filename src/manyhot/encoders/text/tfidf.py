@@ -20,28 +20,28 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot import validation
-from manyhot.config.text import NGRAMS, TEXT_KINDS, text_settings
+from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
 from manyhot.encoders.scaling import row_weights
-from manyhot.encoders.text.text_input import Texts, rows_of, with_text
-from manyhot.encoders.text.tokenization import RUNS, WORD, normal
+from manyhot.encoders.text.text_input import Texts, require_text, to_text_list
+from manyhot.encoders.text.tokenization import RUNS, WORD, normalize_text
 from manyhot.encoders.text.word_shares import WordAttribution, attribute_words
 from manyhot.errors import InputError
 
-_SETTINGS = TEXT_KINDS[NGRAMS].settings
-_DEFAULTS = text_settings(NGRAMS, None)
+_SETTINGS = TEXT_KINDS[TFIDF].settings
+_DEFAULTS = text_params(TFIDF, None)
 MIN_ROWS = 2
 """Rows a term needs for a column of its own."""
 FEW_ROWS = 50
 """Below this many rows a term seen in one of them has a column too."""
-FIRST_ROWS = 100
+PROBE_ROWS = 100
 """Rows in which a term is looked at before all rows are, to see whether each has it equally often."""
-CACHED_WORDS = 100_000
+MAX_CACHED_WORDS = 100_000
 
 _ANALYSIS: dict[str, dict[str, Any]] = {
     "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": WORD},
     "characters": {"analyzer": "char_wb", "ngram_range": RUNS},
 }
-_SHOWN = {"words": "word", "characters": "characters"}
+_DISPLAY_NAMES = {"words": "word", "characters": "characters"}
 
 
 class NgramEncoder:
@@ -71,9 +71,9 @@ class NgramEncoder:
         ((2, 5), 2)
     """
 
-    kind = NGRAMS
+    kind = TFIDF
     block = "text"
-    shared: frozenset[str] = frozenset()
+    shared_arrays: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class NgramEncoder:
         hashed: bool = _DEFAULTS["hashed"],
     ) -> None:
         self.sizes = {
-            "words": int(_SETTINGS["max_words"].checked("max_words", max_words)),
-            "characters": int(_SETTINGS["max_characters"].checked("max_characters", max_characters)),
+            "words": int(_SETTINGS["max_words"].validate("max_words", max_words)),
+            "characters": int(_SETTINGS["max_characters"].validate("max_characters", max_characters)),
         }
-        self.hashed = bool(_SETTINGS["hashed"].checked("hashed", hashed))
+        self.hashed = bool(_SETTINGS["hashed"].validate("hashed", hashed))
         self._parts = [part for part, size in self.sizes.items() if size]
         if not self._parts:
             raise InputError("max_words and max_characters are both 0, expected one of them above 0")
@@ -103,7 +103,7 @@ class NgramEncoder:
         Raises:
             InputError: Something other than text, or not a single term in all rows.
         """
-        rows = with_text(normal_rows(texts), texts)
+        rows = require_text(normalize_texts(texts), texts)
         weights = row_weights(weights, len(rows))
         n = np.sort(weights).sum()
         self._idf: dict[str, np.ndarray] = {}
@@ -112,15 +112,15 @@ class NgramEncoder:
         for part in self._parts:
             if self.hashed:
                 counts = _counts(part, self._vectorizer(part), rows)
-                counted = counts[order].tocoo()
-                n_rows = np.bincount(counted.col, weights=weights[order][counted.row], minlength=self.sizes[part])
+                ordered = counts[order].tocoo()
+                n_rows = np.bincount(ordered.col, weights=weights[order][ordered.row], minlength=self.sizes[part])
                 constant = _constant_columns(counts)
             else:
-                self._terms[part], n_rows = frequent(_row_counts(part, rows, weights), n, self.sizes[part])
+                self._terms[part], n_rows = frequent_terms(_row_counts(part, rows, weights), n, self.sizes[part])
                 constant = self._constant_terms(part, rows, np.flatnonzero(n_rows >= n * (1 - 1e-9)))
             self._idf[part] = (1 + np.log((1 + n) / (1 + n_rows))).astype(np.float32)
             self._idf[part][constant] = 0
-        self._prepare()
+        self._build_vectorizers()
         return self
 
     def transform(self, texts: Texts) -> sp.csr_matrix:
@@ -132,16 +132,16 @@ class NgramEncoder:
         Raises:
             InputError: Something other than text.
         """
-        rows = normal_rows(texts)
+        rows = normalize_texts(texts)
         if not rows:
             return sp.csr_matrix((0, self.width), dtype=np.float32)
         parts = []
         for part in self._parts:
             counts = _counts(part, self._vectorizers[part], rows)
-            places = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
+            row_indices = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
             counts.data = (1 + np.log(counts.data)) * self._idf[part][counts.indices]
-            lengths = np.sqrt(np.bincount(places, weights=np.square(counts.data), minlength=len(rows)))
-            counts.data /= np.where(lengths > 0, lengths, 1)[places]
+            norms = np.sqrt(np.bincount(row_indices, weights=np.square(counts.data), minlength=len(rows)))
+            counts.data /= np.where(norms > 0, norms, 1)[row_indices]
             counts.eliminate_zeros()
             parts.append(counts.astype(np.float32))
         return sp.hstack(parts, format="csr", dtype=np.float32)
@@ -165,10 +165,10 @@ class NgramEncoder:
         """
         starts = np.cumsum([0, *(len(self._idf[part]) for part in self._parts)]).tolist()
         lookups = {
-            part: (lambda terms, part=part, start=start: self._places(part, terms, start))
+            part: (lambda terms, part=part, start=start: self._term_columns(part, terms, start))
             for part, start in zip(self._parts, starts, strict=False)
         }
-        return attribute_words(normal_rows([text])[0], lookups)
+        return attribute_words(normalize_texts([text])[0], lookups)
 
     @property
     def width(self) -> int:
@@ -180,7 +180,7 @@ class NgramEncoder:
         """What each column stands for, v of them: "word: so good", "characters: goo", or "hashed words: 17"."""
         if self.hashed:
             return tuple(f"hashed {part}: {k}" for part in self._parts for k in range(self.sizes[part]))
-        return tuple(f"{_SHOWN[part]}: {term}" for part in self._parts for term in self._terms[part])
+        return tuple(f"{_DISPLAY_NAMES[part]}: {term}" for part in self._parts for term in self._terms[part])
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The state as JSON values and arrays: per part idf float32, terms as UTF-8 bytes uint8 with their ends int64.
@@ -195,9 +195,9 @@ class NgramEncoder:
         }
         arrays = {f"{part}.idf": self._idf[part] for part in self._parts}
         for part, terms in self._terms.items():
-            written = [term.encode() for term in terms]
-            arrays[f"{part}.ends"] = np.cumsum([len(term) for term in written], dtype=np.int64)
-            arrays[f"{part}.bytes"] = np.frombuffer(b"".join(written), dtype=np.uint8)
+            encoded = [term.encode() for term in terms]
+            arrays[f"{part}.ends"] = np.cumsum([len(term) for term in encoded], dtype=np.int64)
+            arrays[f"{part}.bytes"] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
         return spec, arrays
 
     @classmethod
@@ -211,56 +211,56 @@ class NgramEncoder:
         Raises:
             InputError: Anything that `to_spec` would not have written.
         """
-        expected = {"kind", "max_words", "max_characters", "hashed"}
-        if not isinstance(spec, Mapping) or set(spec) != expected:
-            raise InputError(f"an encoder of text is described by {sorted(expected)}, got {validation.shown(spec)}")
+        spec_keys = {"kind", "max_words", "max_characters", "hashed"}
+        if not isinstance(spec, Mapping) or set(spec) != spec_keys:
+            raise InputError(f"an encoder of text is described by {sorted(spec_keys)}, got {validation.shorten(spec)}")
         validation.one_of([cls.kind], kind=spec["kind"])
         for key in ("max_words", "max_characters"):
             if type(spec[key]) is not int:
-                raise InputError(f"got {validation.shown(spec[key])}, expected a whole number", argument=key)
+                raise InputError(f"got {validation.shorten(spec[key])}, expected a whole number", argument=key)
         encoder = cls(spec["max_words"], spec["max_characters"], spec["hashed"])
         fields = ("idf",) if encoder.hashed else ("idf", "ends", "bytes")
-        wanted = {f"{part}.{field}" for part in encoder._parts for field in fields}
-        if set(arrays) != wanted:
-            raise InputError(f"got the arrays {validation.shown(sorted(arrays))}, expected {sorted(wanted)}")
+        array_names = {f"{part}.{field}" for part in encoder._parts for field in fields}
+        if set(arrays) != array_names:
+            raise InputError(f"got the arrays {validation.shorten(sorted(arrays))}, expected {sorted(array_names)}")
         encoder._terms = {}
-        encoder._idf = {part: _checked_idf(arrays[f"{part}.idf"], part) for part in encoder._parts}
+        encoder._idf = {part: _validate_idf(arrays[f"{part}.idf"], part) for part in encoder._parts}
         for part, idf in encoder._idf.items():
             size = encoder.sizes[part]
             if len(idf) > size or (encoder.hashed and len(idf) != size):
                 raise InputError(f"there are {len(idf)} weights of {part}, expected {size}")
             if not encoder.hashed:
-                terms = checked_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
+                terms = validate_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
                 if len(terms) != len(idf):
                     raise InputError(f"there are {len(terms)} {part} and {len(idf)} weights for them")
                 encoder._terms[part] = terms
         if not encoder.width:
             raise InputError("an encoder of text without a single term")
-        encoder._prepare()
+        encoder._build_vectorizers()
         return encoder
 
-    def _constant_terms(self, part: str, rows: Sequence[str], places: np.ndarray) -> np.ndarray:
-        """Those of the terms at `places` that every row has equally often; most are ruled out by the first rows."""
-        for some in (rows[:FIRST_ROWS], rows):
-            if len(places):
-                vectorizer = _term_counter(part, [self._terms[part][place] for place in places])
-                places = places[_constant_columns(_counts(part, vectorizer, some))]
-        return places
+    def _constant_terms(self, part: str, rows: Sequence[str], columns: np.ndarray) -> np.ndarray:
+        """Those of the terms at `columns` that every row has equally often; most are ruled out by the first rows."""
+        for row_subset in (rows[:PROBE_ROWS], rows):
+            if len(columns):
+                vectorizer = _term_counter(part, [self._terms[part][column] for column in columns])
+                columns = columns[_constant_columns(_counts(part, vectorizer, row_subset))]
+        return columns
 
-    def _prepare(self) -> None:
+    def _build_vectorizers(self) -> None:
         self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
 
-    def _places(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
+    def _term_columns(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
         """The column of each term, int64; -1 where it has none, or one of weight 0."""
         if self.hashed and terms:
             hasher = FeatureHasher(self.sizes[part], input_type="string", alternate_sign=False)
-            places = hasher.transform([term] for term in terms).indices.astype(np.int64)
+            columns = hasher.transform([term] for term in terms).indices.astype(np.int64)
         else:
-            known = self._vectorizers[part].vocabulary if terms else {}
-            places = np.array([known.get(term, -1) for term in terms], dtype=np.int64)
-        has_weight = places >= 0
-        has_weight[has_weight] = self._idf[part][places[has_weight]] > 0
-        return np.where(has_weight, start + places, -1)
+            vocabulary = self._vectorizers[part].vocabulary if terms else {}
+            columns = np.array([vocabulary.get(term, -1) for term in terms], dtype=np.int64)
+        has_weight = columns >= 0
+        has_weight[has_weight] = self._idf[part][columns[has_weight]] > 0
+        return np.where(has_weight, start + columns, -1)
 
     def _vectorizer(self, part: str) -> Any:
         if self.hashed:
@@ -269,31 +269,31 @@ class NgramEncoder:
         return _term_counter(part, self._terms[part])
 
 
-def normal_rows(texts: Texts) -> list[str]:
+def normalize_texts(texts: Texts) -> list[str]:
     """Texts in the one form that terms are looked for in; missing ones are empty."""
-    return [normal(row) if row else "" for row in rows_of(texts)]
+    return [normalize_text(row) if row else "" for row in to_text_list(texts)]
 
 
 def _row_counts(part: str, rows: Sequence[str], weights: np.ndarray) -> dict[str, float]:
     """For each term the weight of the rows that have it, the same whatever the order of the rows."""
-    terms_of = _analyzer(part)
+    analyze = _term_analyzer(part)
     total: dict[str, float] = {}
     order = np.argsort(weights, kind="stable")
-    for places in np.split(order, np.flatnonzero(np.diff(weights[order])) + 1):
+    for indices in np.split(order, np.flatnonzero(np.diff(weights[order])) + 1):
         count: Counter[str] = Counter()
-        for place in places.tolist():
-            count.update(terms_of(rows[place]))
+        for row_index in indices.tolist():
+            count.update(analyze(rows[row_index]))
         for term, n in count.items():
-            total[term] = total.get(term, 0.0) + float(weights[places[0]]) * n
+            total[term] = total.get(term, 0.0) + float(weights[indices[0]]) * n
     return total
 
 
-def _analyzer(part: str) -> Callable[[str], set[str]]:
+def _term_analyzer(part: str) -> Callable[[str], set[str]]:
     """The distinct terms of a text; characters are taken word by word, and the same words come again and again."""
     analyze = CountVectorizer(lowercase=False, **_ANALYSIS[part]).build_analyzer()
     if part == "words":
         return lambda row: set(analyze(row))
-    pieces = lru_cache(CACHED_WORDS)(lambda word: frozenset(analyze(word)))
+    pieces = lru_cache(MAX_CACHED_WORDS)(lambda word: frozenset(analyze(word)))
     return lambda row: set().union(*map(pieces, set(row.split())))
 
 
@@ -301,53 +301,55 @@ def _counts(part: str, vectorizer: Any, rows: Sequence[str]) -> sp.csr_matrix:
     """How often each row has each term, CSR float64; characters as (words of a row) times (characters of a word)."""
     if part == "words":
         return sp.csr_matrix(vectorizer.transform(rows), dtype=np.float64)
-    words = {"": 0}
-    columns, ends = array("q"), array("q", [0])
+    vocabulary = {"": 0}
+    word_columns, row_ends = array("q"), array("q", [0])
     for row in rows:
-        columns.extend(words.setdefault(word, len(words)) for word in row.split())
-        ends.append(len(columns))
-    told = sp.csr_matrix((np.ones(len(columns)), np.asarray(columns), np.asarray(ends)), shape=(len(rows), len(words)))
-    counts = sp.csr_matrix(told @ vectorizer.transform(list(words)), dtype=np.float64)
+        word_columns.extend(vocabulary.setdefault(word, len(vocabulary)) for word in row.split())
+        row_ends.append(len(word_columns))
+    row_words = sp.csr_matrix(
+        (np.ones(len(word_columns)), np.asarray(word_columns), np.asarray(row_ends)), shape=(len(rows), len(vocabulary))
+    )
+    counts = sp.csr_matrix(row_words @ vectorizer.transform(list(vocabulary)), dtype=np.float64)
     counts.sort_indices()
     return counts
 
 
-def frequent(counts: Mapping[str, float], n_rows: float, most: int) -> tuple[list[str], np.ndarray]:
+def frequent_terms(counts: Mapping[str, float], n_rows: float, max_terms: int) -> tuple[list[str], np.ndarray]:
     """The terms in most rows, sorted, and their counts float64; of equally frequent ones the first by code point."""
-    least = MIN_ROWS if n_rows >= FEW_ROWS else 0
-    often = [term for term, count in counts.items() if count >= least] or list(counts)
-    terms = sorted(sorted(often, key=lambda term: (-counts[term], term))[:most])
+    min_count = MIN_ROWS if n_rows >= FEW_ROWS else 0
+    candidates = [term for term, count in counts.items() if count >= min_count] or list(counts)
+    terms = sorted(sorted(candidates, key=lambda term: (-counts[term], term))[:max_terms])
     return terms, np.array([counts[term] for term in terms], dtype=float)
 
 
 def _term_counter(part: str, terms: Sequence[str]) -> CountVectorizer:
     """Counts these terms alone, each in the column of its place."""
-    places = {term: k for k, term in enumerate(terms)}
-    return CountVectorizer(lowercase=False, vocabulary=places, **_ANALYSIS[part])
+    vocabulary = {term: k for k, term in enumerate(terms)}
+    return CountVectorizer(lowercase=False, vocabulary=vocabulary, **_ANALYSIS[part])
 
 
 def _constant_columns(counts: sp.csr_matrix) -> np.ndarray:
     """The columns that have the same count in every row, and not 0, int64."""
-    most, least = (bound(axis=0).toarray().ravel() for bound in (counts.max, counts.min))
-    return np.flatnonzero((most == least) & (most > 0))
+    maxima, minima = (bound(axis=0).toarray().ravel() for bound in (counts.max, counts.min))
+    return np.flatnonzero((maxima == minima) & (maxima > 0))
 
 
-def _checked_idf(idf: np.ndarray, part: str) -> np.ndarray:
+def _validate_idf(idf: np.ndarray, part: str) -> np.ndarray:
     if idf.dtype != np.float32 or idf.ndim != 1 or not np.isfinite(idf).all() or (idf < 0).any():
         raise InputError(f"the weights of {part} are not finite float32 numbers from 0 in one row")
     return idf
 
 
-def checked_terms(ends: np.ndarray, written: np.ndarray, part: str) -> list[str]:
+def validate_terms(ends: np.ndarray, encoded: np.ndarray, part: str) -> list[str]:
     """Terms out of their bytes; ends rise, so none is empty, and terms rise, so none is there twice."""
-    if ends.dtype != np.int64 or ends.ndim != 1 or written.dtype != np.uint8 or written.ndim != 1:
+    if ends.dtype != np.int64 or ends.ndim != 1 or encoded.dtype != np.uint8 or encoded.ndim != 1:
         raise InputError(f"the terms of {part} are not bytes (uint8) and their ends (int64)")
-    places = [0, *ends.tolist()]
-    if places[-1] != len(written) or any(start >= end for start, end in pairwise(places)):
+    offsets = [0, *ends.tolist()]
+    if offsets[-1] != len(encoded) or any(start >= end for start, end in pairwise(offsets)):
         raise InputError(f"the terms of {part} do not fit their ends")
-    raw = written.tobytes()
+    data = encoded.tobytes()
     try:
-        terms = [raw[start:end].decode("utf-8") for start, end in pairwise(places)]
+        terms = [data[start:end].decode("utf-8") for start, end in pairwise(offsets)]
     except UnicodeDecodeError:
         raise InputError(f"the terms of {part} are not UTF-8") from None
     if any(first >= second for first, second in pairwise(terms)):

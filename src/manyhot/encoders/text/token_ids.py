@@ -18,8 +18,8 @@ import numpy as np
 from manyhot import validation
 from manyhot.config.text import EMBEDDINGS, TEXT_KINDS
 from manyhot.encoders.scaling import row_weights, weighted_quantiles
-from manyhot.encoders.text.text_input import Texts, with_text
-from manyhot.encoders.text.tfidf import checked_terms, frequent, normal_rows
+from manyhot.encoders.text.text_input import Texts, require_text
+from manyhot.encoders.text.tfidf import frequent_terms, normalize_texts, validate_terms
 from manyhot.encoders.text.tokenization import WORD
 from manyhot.errors import InputError
 
@@ -48,12 +48,12 @@ class WordEncoder:
 
     kind = EMBEDDINGS
     block = "words"
-    shared: frozenset[str] = frozenset()
+    shared_arrays: frozenset[str] = frozenset()
 
     def __init__(self, max_words: int, buckets: int, max_tokens: int) -> None:
-        self.max_words = int(_SETTINGS["max_words"].checked("max_words", max_words))
-        self.buckets = int(_SETTINGS["buckets"].checked("buckets", buckets))
-        self.max_tokens = int(_SETTINGS["max_tokens"].checked("max_tokens", max_tokens))
+        self.max_words = int(_SETTINGS["max_words"].validate("max_words", max_words))
+        self.buckets = int(_SETTINGS["buckets"].validate("buckets", buckets))
+        self.max_tokens = int(_SETTINGS["max_tokens"].validate("max_tokens", max_tokens))
 
     def fit(self, texts: Texts, weights: np.ndarray | None = None) -> WordEncoder:
         """Learn which words there are, and how long a row is.
@@ -68,34 +68,34 @@ class WordEncoder:
         Raises:
             InputError: Something other than text, or not a single word in all rows.
         """
-        rows = with_text(normal_rows(texts), texts)
+        rows = require_text(normalize_texts(texts), texts)
         weights = row_weights(weights, len(rows))
         counts: Counter[str] = Counter()
         lengths = np.zeros(len(rows))
-        for place in np.argsort(weights, kind="stable").tolist():
-            words = _WORD.findall(rows[place])
-            lengths[place] = len(words)
+        for row_index in np.argsort(weights, kind="stable").tolist():
+            words = _WORD.findall(rows[row_index])
+            lengths[row_index] = len(words)
             for word in set(words):
-                counts[word] += float(weights[place])  # type: ignore[assignment]
-        self._words, _ = frequent(counts, np.sort(weights).sum(), self.max_words)
-        usual = float(weighted_quantiles(lengths, weights, (USUAL_SHARE,))[0])
-        wanted = min(max(usual, 1), self.max_tokens)
-        self._length = next(length for length in LENGTHS if length >= wanted)
-        self._prepare()
+                counts[word] += float(weights[row_index])  # type: ignore[assignment]
+        self._words, _ = frequent_terms(counts, np.sort(weights).sum(), self.max_words)
+        typical_length = float(weighted_quantiles(lengths, weights, (USUAL_SHARE,))[0])
+        min_length = min(max(typical_length, 1), self.max_tokens)
+        self._length = next(length for length in LENGTHS if length >= min_length)
+        self._build_vocabulary()
         return self
 
     def transform(self, texts: Texts) -> np.ndarray:
-        """Texts -> int32 (n, length), from 0 below `n_numbers`; a text without words is all 0.
+        """Texts -> int32 (n, length), from 0 below `n_token_ids`; a text without words is all 0.
 
         Raises:
             InputError: Something other than text.
         """
-        rows = normal_rows(texts)
+        rows = normalize_texts(texts)
         result = np.zeros((len(rows), self._length), dtype=np.int32)
-        for place, row in enumerate(rows):
-            words = (found.group() for found in islice(_WORD.finditer(row), self._length))
-            numbers = [self._numbers.get(word) or self._other(word) for word in words]
-            result[place, : len(numbers)] = numbers
+        for row_index, row in enumerate(rows):
+            words = (match.group() for match in islice(_WORD.finditer(row), self._length))
+            token_ids = [self._word_ids.get(word) or self._hash_word(word) for word in words]
+            result[row_index, : len(token_ids)] = token_ids
         return result
 
     @property
@@ -104,7 +104,7 @@ class WordEncoder:
         return self._length
 
     @property
-    def n_numbers(self) -> int:
+    def n_token_ids(self) -> int:
         """Numbers that a row may hold, 0 among them."""
         return 1 + len(self._words) + self.buckets
 
@@ -117,9 +117,9 @@ class WordEncoder:
             "max_tokens": self.max_tokens,
             "length": self._length,
         }
-        written = [word.encode() for word in self._words]
-        ends = np.cumsum([len(word) for word in written], dtype=np.int64)
-        return spec, {"ends": ends, "bytes": np.frombuffer(b"".join(written), dtype=np.uint8)}
+        encoded = [word.encode() for word in self._words]
+        ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+        return spec, {"ends": ends, "bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8)}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WordEncoder:
@@ -134,22 +134,22 @@ class WordEncoder:
         """
         names = {"max_words", "buckets", "max_tokens", "length"}
         if set(spec) != {"kind", *names} or set(arrays) != {"ends", "bytes"}:
-            raise InputError(f"words are described otherwise than by {validation.shown(spec)}")
+            raise InputError(f"words are described otherwise than by {validation.shorten(spec)}")
         for name in names:
             if type(spec[name]) is not int:
-                raise InputError(f"got {validation.shown(spec[name])}, expected a whole number", argument=name)
+                raise InputError(f"got {validation.shorten(spec[name])}, expected a whole number", argument=name)
         encoder = cls(spec["max_words"], spec["buckets"], spec["max_tokens"])
         if spec["length"] not in LENGTHS:
             raise InputError(f"got {spec['length']}, expected one of {LENGTHS}", argument="length")
         encoder._length = spec["length"]
-        encoder._words = checked_terms(arrays["ends"], arrays["bytes"], "words")
+        encoder._words = validate_terms(arrays["ends"], arrays["bytes"], "words")
         if len(encoder._words) > encoder.max_words:
             raise InputError(f"there are {len(encoder._words)} words, expected {encoder.max_words} at most")
-        encoder._prepare()
+        encoder._build_vocabulary()
         return encoder
 
-    def _prepare(self) -> None:
-        self._numbers = {word: number for number, word in enumerate(self._words, 1)}
+    def _build_vocabulary(self) -> None:
+        self._word_ids = {word: number for number, word in enumerate(self._words, 1)}
 
-    def _other(self, word: str) -> int:
+    def _hash_word(self, word: str) -> int:
         return 1 + len(self._words) + zlib.crc32(word.encode()) % self.buckets

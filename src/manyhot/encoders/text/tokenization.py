@@ -1,6 +1,6 @@
 """The words of a text: the one form that letters are brought to, and where a word begins and ends.
 
-Nothing here counts or weighs anything. Start reading at `normal`, then `places`.
+Nothing here counts or weighs anything. Start reading at `normalize_text`, then `find_words`.
 """
 
 from __future__ import annotations
@@ -19,61 +19,61 @@ _UNSPACED = (
 """Thai, Lao, Burmese, Khmer, kana and Han: written without blanks, so that each of their characters is a word."""
 WORD = rf"[{_UNSPACED}][{_MARKS}]*|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{_MARKS}])*|[^\w\s]"
 """What a word is, as a regular expression; every character that is no blank belongs to one word."""
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 """Characters without a width: joiners, directions of writing, forms of emoji."""
-_BLANK = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and halves of characters that no encoding can write."""
 
-_CLUSTER = re.compile(rf"(?s:.)(?:[{_MARKS}]|{_UNSEEN.pattern})*")
+_CLUSTER = re.compile(rf"(?s:.)(?:[{_MARKS}]|{_ZERO_WIDTH.pattern})*")
 """A character and what belongs to it."""
 
 
-def normal(text: str) -> str:
+def normalize_text(text: str) -> str:
     """A text without case, in one composed form, without what has no width, and with blanks for control characters."""
-    plain = _BLANK.sub(" ", _UNSEEN.sub("", text))
+    plain = _CONTROL.sub(" ", _ZERO_WIDTH.sub("", text))
     return unicodedata.normalize("NFKC", plain).lower()
 
 
-def places(text: str, wanted: Collection[str], most: int) -> dict[str, list[tuple[int, int]]]:
+def find_words(text: str, words: Collection[str], max_matches: int) -> dict[str, list[tuple[int, int]]]:
     """Where words stand in a text as it was written.
 
     Args:
         text: The text.
-        wanted: Words in their normal form.
-        most: Places of one word at most, the first ones.
+        words: Words in their normal form.
+        max_matches: Places of one word at most, the first ones.
 
     Returns:
         Word -> (start, end), counted in characters (code points), in the text's order. Where the normal form has
         another length than what was written, so that letters cannot be counted off, the place is that of the whole
         piece between blanks.
     """
-    found: dict[str, list[tuple[int, int]]] = {word: [] for word in wanted}
-    known: dict[str, list[tuple[str, int, int]]] = {}
+    spans: dict[str, list[tuple[int, int]]] = {word: [] for word in words}
+    cached_words: dict[str, list[tuple[str, int, int]]] = {}
     for piece in re.finditer(r"\S+", text):
-        written, start = piece.group(), piece.start()
-        if written not in known:
-            known[written] = [one for one in _words_of(written) if one[0] in found]
-        for word, first, last in known[written]:
-            if len(found[word]) < most:
-                found[word].append((start + first, start + last))
-    return found
+        piece_text, start = piece.group(), piece.start()
+        if piece_text not in cached_words:
+            cached_words[piece_text] = [one for one in _split_words(piece_text) if one[0] in spans]
+        for word, first, last in cached_words[piece_text]:
+            if len(spans[word]) < max_matches:
+                spans[word].append((start + first, start + last))
+    return spans
 
 
-def _words_of(written: str) -> list[tuple[str, int, int]]:
+def _split_words(piece: str) -> list[tuple[str, int, int]]:
     """The words of a piece without blanks, each with its place there."""
-    plain = normal(written)
-    matches = [(match.group(), match.start(), match.end()) for match in re.finditer(WORD, plain)]
+    normalized = normalize_text(piece)
+    matches = [(match.group(), match.start(), match.end()) for match in re.finditer(WORD, normalized)]
     starts: list[int] = []
-    for cluster in _CLUSTER.finditer(written):
-        letters = len(normal(cluster.group()))
+    for cluster in _CLUSTER.finditer(piece):
+        letters = len(normalize_text(cluster.group()))
         starts += [cluster.start()] * letters
-    if len(starts) != len(plain):
-        return [(word, 0, len(written)) for word, _, _ in matches]
-    starts.append(len(written))
-    return [(word, starts[first], _after(starts, last)) for word, first, last in matches]
+    if len(starts) != len(normalized):
+        return [(word, 0, len(piece)) for word, _, _ in matches]
+    starts.append(len(piece))
+    return [(word, starts[first], _end_offset(starts, last)) for word, first, last in matches]
 
 
-def _after(starts: list[int], last: int) -> int:
+def _end_offset(starts: list[int], last: int) -> int:
     """Where the character after `last - 1` begins; several that came of one written character end together."""
     while last < len(starts) - 1 and starts[last] == starts[last - 1]:
         last += 1

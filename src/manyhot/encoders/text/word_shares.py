@@ -51,60 +51,62 @@ def attribute_words(text: str, lookups: Mapping[str, Lookup]) -> WordAttribution
         word by the characters that stand in it (blanks around do not count); all occurrences of what has one column
         count alike.
     """
-    numbers: dict[str, int] = {}
+    word_ids: dict[str, int] = {}
     for word in re.findall(WORD, text):
-        numbers.setdefault(word, len(numbers))
-    told: list[tuple[int, int, float]] = []
-    for part, lookup in lookups.items():
-        occurrences = _PARTS[part](text, numbers)
+        word_ids.setdefault(word, len(word_ids))
+    entries: list[tuple[int, int, float]] = []
+    for kind, lookup in lookups.items():
+        occurrences = _TERM_KINDS[kind](text, word_ids)
         columns = lookup([term for term, _, _ in occurrences]).tolist()
-        told += [
+        entries += [
             (number, column, times * portion)
             for (_, times, portions), column in zip(occurrences, columns, strict=True)
             if column >= 0
             for number, portion in portions.items()
         ]
-    rows, where, weights = np.array(told, dtype=float).reshape(-1, 3).T
-    columns, place = np.unique(where.astype(np.int64), return_inverse=True)
-    total = np.bincount(place, weights=weights, minlength=len(columns))
-    shape = (len(numbers), len(columns))
-    shares = sp.csr_matrix((weights / total[place], (rows.astype(np.int64), place)), shape=shape)
-    return WordAttribution(tuple(numbers), columns, shares)
+    word_indices, term_columns, weights = np.array(entries, dtype=float).reshape(-1, 3).T
+    columns, column_index = np.unique(term_columns.astype(np.int64), return_inverse=True)
+    total = np.bincount(column_index, weights=weights, minlength=len(columns))
+    shape = (len(word_ids), len(columns))
+    shares = sp.csr_matrix((weights / total[column_index], (word_indices.astype(np.int64), column_index)), shape=shape)
+    return WordAttribution(tuple(word_ids), columns, shares)
 
 
-def _of_words(text: str, numbers: Mapping[str, int]) -> Occurrences:
+def _word_occurrences(text: str, word_ids: Mapping[str, int]) -> Occurrences:
     """Words and pairs of words."""
     sequence = re.findall(WORD, text)
-    found: Occurrences = [(word, times, {numbers[word]: 1.0}) for word, times in Counter(sequence).items()]
+    occurrences: Occurrences = [(word, times, {word_ids[word]: 1.0}) for word, times in Counter(sequence).items()]
     for (first, second), times in Counter(pairwise(sequence)).items():
-        portions = {numbers[first]: 0.5, numbers[second]: 0.5} if first != second else {numbers[first]: 1.0}
-        found.append((f"{first} {second}", times, portions))
-    return found
+        portions = {word_ids[first]: 0.5, word_ids[second]: 0.5} if first != second else {word_ids[first]: 1.0}
+        occurrences.append((f"{first} {second}", times, portions))
+    return occurrences
 
 
-def _of_characters(text: str, numbers: Mapping[str, int]) -> Occurrences:
+def _character_occurrences(text: str, word_ids: Mapping[str, int]) -> Occurrences:
     """Runs of characters within the pieces between blanks, a blank before and after each piece."""
     return [
         (run, times * count, portions)
         for piece, times in Counter(text.split()).items()
-        for run, count, portions in _runs(piece, numbers)
+        for run, count, portions in _runs(piece, word_ids)
     ]
 
 
-def _runs(piece: str, numbers: Mapping[str, int]) -> Iterator[tuple[str, int, Portions]]:
+def _runs(piece: str, word_ids: Mapping[str, int]) -> Iterator[tuple[str, int, Portions]]:
     padded = f" {piece} "
     owners = [-1] * len(padded)
     for match in re.finditer(WORD, piece):
-        owners[match.start() + 1 : match.end() + 1] = [numbers[match.group()]] * (match.end() - match.start())
-    only = {owners[1]: 1.0} if len(set(owners[1:-1])) == 1 else None
+        owners[match.start() + 1 : match.end() + 1] = [word_ids[match.group()]] * (match.end() - match.start())
+    single_owner = {owners[1]: 1.0} if len(set(owners[1:-1])) == 1 else None
     for length in range(RUNS[0], RUNS[1] + 1):
         starts = range(len(padded) - length + 1)
-        if only:
+        if single_owner:
             runs = Counter(padded[start : start + length] for start in starts)
-            yield from ((run, count, only) for run, count in runs.items())
+            yield from ((run, count, single_owner) for run, count in runs.items())
         else:
-            told = Counter((padded[start : start + length], tuple(owners[start : start + length])) for start in starts)
-            yield from ((run, count, _portions(own)) for (run, own), count in told.items())
+            run_counts = Counter(
+                (padded[start : start + length], tuple(owners[start : start + length])) for start in starts
+            )
+            yield from ((run, count, _portions(run_owners)) for (run, run_owners), count in run_counts.items())
 
 
 def _portions(owners: Sequence[int]) -> Portions:
@@ -113,7 +115,7 @@ def _portions(owners: Sequence[int]) -> Portions:
     return {owner: count / total for owner, count in counts.items()}
 
 
-_PARTS: dict[str, Callable[[str, Mapping[str, int]], Occurrences]] = {
-    "words": _of_words,
-    "characters": _of_characters,
+_TERM_KINDS: dict[str, Callable[[str, Mapping[str, int]], Occurrences]] = {
+    "words": _word_occurrences,
+    "characters": _character_occurrences,
 }

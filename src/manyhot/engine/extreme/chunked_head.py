@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from manyhot.backend import jax
 from manyhot.engine.extreme.optimizers import Head, HeadOptimizer
-from manyhot.engine.extreme.sparse_targets import ListedTargets
+from manyhot.engine.extreme.sparse_targets import PaddedTargets
 from manyhot.engine.train_step import safe_mean
 
 jnp = jax.numpy
@@ -36,13 +36,13 @@ class HeadStep(NamedTuple):
 
     Attributes:
         head: The moved weights.
-        kept: What the optimizer keeps, moved.
+        optimizer_state: What the optimizer keeps, moved.
         hidden_gradient: float (b, d), of the mean loss, for the trunk.
         sums: (sum of the weighted losses, sum of the weights) before the step, both float ().
     """
 
     head: Head
-    kept: Any
+    optimizer_state: Any
     hidden_gradient: Any
     sums: tuple[Any, Any]
 
@@ -52,17 +52,17 @@ def padded_size(n_labels: int, chunk: int = CHUNK) -> int:
     return math.ceil(n_labels / chunk) * chunk
 
 
-def padded_head(head: Head, chunk: int = CHUNK) -> Head:
+def pad_head(head: Head, chunk: int = CHUNK) -> Head:
     """A head with zeros for padding labels appended."""
-    n_more = padded_size(head.bias.shape[0], chunk) - head.bias.shape[0]
-    return Head(jnp.pad(head.kernel, ((0, n_more), (0, 0))), jnp.pad(head.bias, (0, n_more)))
+    n_padding = padded_size(head.bias.shape[0], chunk) - head.bias.shape[0]
+    return Head(jnp.pad(head.kernel, ((0, n_padding), (0, 0))), jnp.pad(head.bias, (0, n_padding)))
 
 
 def loss_and_update(
     hidden: jax.Array,
     head: Head,
-    kept: Any,
-    targets: ListedTargets,
+    optimizer_state: Any,
+    targets: PaddedTargets,
     optimizer: HeadOptimizer,
     rate: jax.Array,
     step: jax.Array,
@@ -72,13 +72,14 @@ def loss_and_update(
     """One optimizer step of the head, and the gradient that the trunk needs.
 
     The loss is the binary cross-entropy summed over known entries of the rows by their weights, over the sum of these
-    weights: the same mean as `step.loss_sums` and `step.safe_mean` take of all logits at once. Donate `head` and
-    `kept` to the compiled program, otherwise they are copied once a call.
+    weights: the same mean as `train_step.loss_sums` and `train_step.safe_mean` take of all logits at once. Donate
+        `head` and
+    `optimizer_state` to the compiled program, otherwise they are copied once a call.
 
     Args:
         hidden: float (b, d), the trunk's output.
         head: Weights of all labels, padded.
-        kept: What the optimizer keeps, from `optimizer.start(head)`.
+        optimizer_state: What the optimizer keeps, from `optimizer.init(head)`.
         targets: The rows' targets.
         optimizer: How a chunk's weights move.
         rate: float (), the learning rate of this step.
@@ -90,35 +91,35 @@ def loss_and_update(
     weight = _weight_sum(targets, n_labels)
     row_slope = safe_mean(targets.weights, weight)
 
-    def one_chunk(k: jax.Array, carry: tuple) -> tuple:
-        head, kept, hidden_gradient, total = carry
+    def process_chunk(k: jax.Array, carry: tuple) -> tuple:
+        head, optimizer_state, hidden_gradient, total = carry
         first = k * chunk
-        part = _part(head, first, chunk)
+        part = _slice_chunk(head, first, chunk)
         values, is_known = _chunk_targets(targets, first, chunk, n_labels, hidden.dtype)
         losses, slopes = _crossentropy(_logits(hidden, part), values)
         total = total + jnp.where(is_known, losses * targets.weights[:, None], 0).sum()
         slopes = jnp.where(is_known, slopes * row_slope[:, None], 0)
         hidden_gradient = hidden_gradient + slopes @ part.kernel
         gradient = Head(slopes.T @ hidden, slopes.sum(axis=0))
-        head, kept = _moved(head, kept, gradient, optimizer, (rate, step), first)
-        return head, kept, hidden_gradient, total
+        head, optimizer_state = _update_chunk(head, optimizer_state, gradient, optimizer, (rate, step), first)
+        return head, optimizer_state, hidden_gradient, total
 
-    carry = (head, kept, jnp.zeros_like(hidden), jnp.zeros((), hidden.dtype))
-    head, kept, hidden_gradient, total = jax.lax.fori_loop(0, n_chunks, one_chunk, carry)
-    return HeadStep(head, kept, hidden_gradient, (total, weight))
+    carry = (head, optimizer_state, jnp.zeros_like(hidden), jnp.zeros((), hidden.dtype))
+    head, optimizer_state, hidden_gradient, total = jax.lax.fori_loop(0, n_chunks, process_chunk, carry)
+    return HeadStep(head, optimizer_state, hidden_gradient, (total, weight))
 
 
 def loss_only(
-    hidden: jax.Array, head: Head, targets: ListedTargets, n_labels: int | jax.Array, chunk: int = CHUNK
+    hidden: jax.Array, head: Head, targets: PaddedTargets, n_labels: int | jax.Array, chunk: int = CHUNK
 ) -> tuple[jax.Array, jax.Array]:
     """(Sum of the weighted losses, sum of the weights) as `loss_and_update` has them, and nothing is moved."""
 
-    def one_chunk(k: jax.Array, total: jax.Array) -> jax.Array:
+    def process_chunk(k: jax.Array, total: jax.Array) -> jax.Array:
         values, is_known = _chunk_targets(targets, k * chunk, chunk, n_labels, hidden.dtype)
-        losses, _ = _crossentropy(_logits(hidden, _part(head, k * chunk, chunk)), values)
+        losses, _ = _crossentropy(_logits(hidden, _slice_chunk(head, k * chunk, chunk)), values)
         return total + jnp.where(is_known, losses * targets.weights[:, None], 0).sum()
 
-    total = jax.lax.fori_loop(0, _n_chunks(head, chunk), one_chunk, jnp.zeros((), hidden.dtype))
+    total = jax.lax.fori_loop(0, _n_chunks(head, chunk), process_chunk, jnp.zeros((), hidden.dtype))
     return total, _weight_sum(targets, n_labels)
 
 
@@ -138,25 +139,25 @@ def top_k(
         Logits float (b, k), falling, and labels int32 (b, k); equal logits stand by ascending label.
     """
 
-    def one_chunk(number: jax.Array, best: tuple) -> tuple:
-        first = number * chunk
+    def process_chunk(chunk_index: jax.Array, best: tuple) -> tuple:
+        first = chunk_index * chunk
         labels = first + jnp.arange(chunk, dtype=jnp.int32)
-        logits = jnp.where(labels < n_labels, _logits(hidden, _part(head, first, chunk)), -jnp.inf)
-        names = jnp.broadcast_to(labels, logits.shape)
+        logits = jnp.where(labels < n_labels, _logits(hidden, _slice_chunk(head, first, chunk)), -jnp.inf)
+        label_ids = jnp.broadcast_to(labels, logits.shape)
         if 4 * k <= chunk // GROUP:
-            logits, names = _leading_groups(logits, names, k)
+            logits, label_ids = _leading_groups(logits, label_ids, k)
         # What is kept stands first: top_k prefers the earlier of equals, and its labels are the lower ones.
         scores = jnp.concatenate([best[0], logits], axis=1)
-        names = jnp.concatenate([best[1], names], axis=1)
-        scores, places = jax.lax.top_k(scores, k)
-        return scores, jnp.take_along_axis(names, places, axis=1)
+        label_ids = jnp.concatenate([best[1], label_ids], axis=1)
+        scores, positions = jax.lax.top_k(scores, k)
+        return scores, jnp.take_along_axis(label_ids, positions, axis=1)
 
     shape = (hidden.shape[0], k)
-    nothing = (jnp.full(shape, -jnp.inf, hidden.dtype), jnp.zeros(shape, jnp.int32))
-    return jax.lax.fori_loop(0, _n_chunks(head, chunk), one_chunk, nothing)
+    initial = (jnp.full(shape, -jnp.inf, hidden.dtype), jnp.zeros(shape, jnp.int32))
+    return jax.lax.fori_loop(0, _n_chunks(head, chunk), process_chunk, initial)
 
 
-def _leading_groups(logits: jax.Array, names: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
+def _leading_groups(logits: jax.Array, label_ids: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     """The k groups of labels with the highest maxima, (b, k * GROUP): among them are the k best, equal ones too.
 
     Whatever lies in another group has k groups before it, each with a label that is higher, or equal and lower in name.
@@ -165,13 +166,13 @@ def _leading_groups(logits: jax.Array, names: jax.Array, k: int) -> tuple[jax.Ar
     _, leading = jax.lax.top_k(groups.max(axis=2), k)
     leading = jnp.sort(leading, axis=1)[:, :, None]  # equal logits stay by ascending label
 
-    def taken(array: jax.Array) -> jax.Array:
+    def gather_groups(array: jax.Array) -> jax.Array:
         return jnp.take_along_axis(array.reshape(groups.shape), leading, axis=1).reshape(len(logits), -1)
 
-    return taken(logits), taken(names)
+    return gather_groups(logits), gather_groups(label_ids)
 
 
-def scores_for(hidden: jax.Array, head: Head, labels: jax.Array) -> jax.Array:
+def score_labels(hidden: jax.Array, head: Head, labels: jax.Array) -> jax.Array:
     """Logits of listed labels only.
 
     Args:
@@ -183,8 +184,8 @@ def scores_for(hidden: jax.Array, head: Head, labels: jax.Array) -> jax.Array:
         float (b, q), -inf at the filled-up places.
     """
     is_label = (labels >= 0) & (labels < head.bias.shape[0])
-    named = jnp.where(is_label, labels, 0)
-    logits = (hidden[:, None, :] * head.kernel[named]).sum(axis=-1) + head.bias[named]
+    safe_labels = jnp.where(is_label, labels, 0)
+    logits = (hidden[:, None, :] * head.kernel[safe_labels]).sum(axis=-1) + head.bias[safe_labels]
     return jnp.where(is_label, logits, -jnp.inf)
 
 
@@ -195,30 +196,34 @@ def _n_chunks(head: Head, chunk: int) -> int:
     return size // chunk
 
 
-def _part(whole: Any, first: jax.Array, chunk: int) -> Any:
+def _slice_chunk(arrays: Any, first: jax.Array, chunk: int) -> Any:
     """The chunk's slice of every array."""
-    return jax.tree.map(lambda array: jax.lax.dynamic_slice_in_dim(array, first, chunk), whole)
+    return jax.tree.map(lambda array: jax.lax.dynamic_slice_in_dim(array, first, chunk), arrays)
 
 
-def _put(whole: Any, part: Any, first: jax.Array) -> Any:
+def _write_chunk(arrays: Any, part: Any, first: jax.Array) -> Any:
     """The chunk's slice of every array replaced."""
-    return jax.tree.map(lambda array, new: jax.lax.dynamic_update_slice_in_dim(array, new, first, 0), whole, part)
+    return jax.tree.map(lambda array, new: jax.lax.dynamic_update_slice_in_dim(array, new, first, 0), arrays, part)
 
 
-def _moved(
-    head: Head, kept: Any, gradient: Head, optimizer: HeadOptimizer, pace: tuple, first: jax.Array
+def _update_chunk(
+    head: Head, optimizer_state: Any, gradient: Head, optimizer: HeadOptimizer, rate_and_step: tuple, first: jax.Array
 ) -> tuple[Head, Any]:
     """The head and what is kept beside it, with one chunk moved in place.
 
-    The weights are moved by what was written to `kept`, read back from there. With both moved by one computation, XLA
-    repeats it in the update of each array: two unordered updates then read and write the same one, and it is copied
-    whole in every chunk (AdamW at 131,072 x 512 on 2 cores: 518 MiB and 9 s a step instead of 9 MiB and 0.4 s). The
-    barrier keeps XLA from taking the detour out again; jaxlib 0.10.2 on a CPU does not try.
+    The weights are moved by what was written to `optimizer_state`, read back from there. With both moved by one
+    computation, XLA repeats it in the update of each array: two unordered updates then read and write the same one, and
+    it is copied whole in every chunk (AdamW at 131,072 x 512 on 2 cores: 518 MiB and 9 s a step instead of 9 MiB and
+    0.4 s). The barrier keeps XLA from taking the detour out again; jaxlib 0.10.2 on a CPU does not try.
     """
     chunk = gradient.bias.shape[0]
-    kept = jax.lax.optimization_barrier(_put(kept, optimizer.note(_part(kept, first, chunk), gradient), first))
-    part, part_kept = _part((head, kept), first, chunk)
-    return _put(head, optimizer.move(part, part_kept, gradient, *pace), first), kept
+    optimizer_state = jax.lax.optimization_barrier(
+        _write_chunk(
+            optimizer_state, optimizer.accumulate(_slice_chunk(optimizer_state, first, chunk), gradient), first
+        )
+    )
+    part, part_state = _slice_chunk((head, optimizer_state), first, chunk)
+    return _write_chunk(head, optimizer.apply(part, part_state, gradient, *rate_and_step), first), optimizer_state
 
 
 def _logits(hidden: jax.Array, part: Head) -> jax.Array:
@@ -232,7 +237,7 @@ def _crossentropy(logits: jax.Array, values: jax.Array) -> tuple[jax.Array, jax.
     return losses, jnp.where(logits >= 0, 1, small) / (1 + small) - values
 
 
-def _weight_sum(targets: ListedTargets, n_labels: int | jax.Array) -> jax.Array:
+def _weight_sum(targets: PaddedTargets, n_labels: int | jax.Array) -> jax.Array:
     """Sum of the weights of all known entries, float ()."""
     if targets.unknown is None:
         return (targets.weights * n_labels).sum()
@@ -241,19 +246,19 @@ def _weight_sum(targets: ListedTargets, n_labels: int | jax.Array) -> jax.Array:
 
 
 def _chunk_targets(
-    targets: ListedTargets, first: jax.Array, chunk: int, n_labels: int | jax.Array, dtype: Any
+    targets: PaddedTargets, first: jax.Array, chunk: int, n_labels: int | jax.Array, dtype: Any
 ) -> tuple[jax.Array, jax.Array]:
     """Lists of labels -> the chunk's targets in the dtype and whether each is known, both (b, c)."""
     is_known = jnp.broadcast_to(first + jnp.arange(chunk) < n_labels, (targets.positives.shape[0], chunk))
-    values = _marked(targets.positives, first, jnp.zeros(is_known.shape, dtype), 1)
+    values = _scatter_labels(targets.positives, first, jnp.zeros(is_known.shape, dtype), 1)
     if targets.unknown is not None:
-        is_known = _marked(targets.unknown, first, is_known, False)
+        is_known = _scatter_labels(targets.unknown, first, is_known, False)
     return values, is_known
 
 
-def _marked(labels: jax.Array, first: jax.Array, blank: jax.Array, mark: Any) -> jax.Array:
+def _scatter_labels(labels: jax.Array, first: jax.Array, marks: jax.Array, value: Any) -> jax.Array:
     """Listed labels (b, p) set in an array (b, c) of the labels from `first` on; all others are dropped."""
-    chunk = blank.shape[1]
-    places = labels - first
-    places = jnp.where((places >= 0) & (places < chunk), places, chunk)  # below 0 would count from the end
-    return blank.at[jnp.arange(labels.shape[0])[:, None], places].set(mark, mode="drop")
+    chunk = marks.shape[1]
+    positions = labels - first
+    positions = jnp.where((positions >= 0) & (positions < chunk), positions, chunk)  # below 0 would count from the end
+    return marks.at[jnp.arange(labels.shape[0])[:, None], positions].set(value, mode="drop")

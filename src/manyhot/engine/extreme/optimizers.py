@@ -13,7 +13,7 @@ from manyhot.backend import jax
 
 jnp = jax.numpy
 
-SMALLEST_SQUARE = 1e-30
+ADAGRAD_EPSILON = 1e-30
 """Added to the mean squares of AdaGrad. The loss is a mean over rows and labels, so gradients shrink as 1 / (b l):
 at a million labels their squares lie near 1e-20, and a usual 1e-10 would stop training."""
 
@@ -35,18 +35,18 @@ class HeadOptimizer:
     """How the head of some labels moves: first what is kept takes note of the gradient, then the weights follow it.
 
     Args:
-        start: Head -> what is kept beside it: a pytree of arrays with the head's label axis first.
-        note: (kept, gradient) -> kept.
-        move: (head, kept, gradient, rate, step) -> head, given what is kept after this gradient. `rate` is the
+        init: Head -> what is kept beside it: a pytree of arrays with the head's label axis first.
+        accumulate: (state, gradient) -> state.
+        apply: (head, state, gradient, rate, step) -> head, given what is kept after this gradient. `rate` is the
             step's learning rate, float (); `step` counts the steps done before, int32 ().
     """
 
-    start: Callable[[Head], Any]
-    note: Callable[[Any, Head], Any]
-    move: Callable[[Head, Any, Head, jax.Array, jax.Array], Head]
+    init: Callable[[Head], Any]
+    accumulate: Callable[[Any, Head], Any]
+    apply: Callable[[Head, Any, Head, jax.Array, jax.Array], Head]
 
 
-def rowwise_adagrad(weight_decay: float = 0.0, epsilon: float = SMALLEST_SQUARE) -> HeadOptimizer:
+def rowwise_adagrad(weight_decay: float = 0.0, epsilon: float = ADAGRAD_EPSILON) -> HeadOptimizer:
     """AdaGrad with one number a label instead of one a weight.
 
     `a += mean(g^2); w -= rate g / sqrt(a + epsilon)`, the mean over a label's weights. Source: Duchi, Hazan and
@@ -58,19 +58,19 @@ def rowwise_adagrad(weight_decay: float = 0.0, epsilon: float = SMALLEST_SQUARE)
         epsilon: Added to the mean squares.
     """
 
-    def start(head: Head) -> Head:
+    def init(head: Head) -> Head:
         return Head(jnp.zeros_like(head.bias), jnp.zeros_like(head.bias))
 
-    def note(kept: Head, gradient: Head) -> Head:
-        return Head(kept.kernel + jnp.square(gradient.kernel).mean(axis=1), kept.bias + jnp.square(gradient.bias))
+    def accumulate(state: Head, gradient: Head) -> Head:
+        return Head(state.kernel + jnp.square(gradient.kernel).mean(axis=1), state.bias + jnp.square(gradient.bias))
 
-    def move(head: Head, kept: Head, gradient: Head, rate: jax.Array, step: jax.Array) -> Head:
-        head = _decayed(head, rate * weight_decay) if weight_decay else head
-        scale = jax.tree.map(lambda squares: rate * jax.lax.rsqrt(squares + epsilon), kept)
+    def apply(head: Head, state: Head, gradient: Head, rate: jax.Array, step: jax.Array) -> Head:
+        head = _decay(head, rate * weight_decay) if weight_decay else head
+        scale = jax.tree.map(lambda squares: rate * jax.lax.rsqrt(squares + epsilon), state)
         kernel = head.kernel - scale.kernel[:, None] * gradient.kernel
         return Head(kernel, head.bias - scale.bias * gradient.bias)
 
-    return HeadOptimizer(start, note, move)
+    return HeadOptimizer(init, accumulate, apply)
 
 
 def adamw(
@@ -87,21 +87,21 @@ def adamw(
         epsilon: Added to the root of the mean square.
     """
 
-    def start(head: Head) -> tuple[Head, Head]:
+    def init(head: Head) -> tuple[Head, Head]:
         return jax.tree.map(jnp.zeros_like, (head, head))
 
-    def note(kept: tuple[Head, Head], gradient: Head) -> tuple[Head, Head]:
-        means = jax.tree.map(lambda m, g: m + (g - m) * (1 - beta_1), kept[0], gradient)
-        squares = jax.tree.map(lambda v, g: v + (jnp.square(g) - v) * (1 - beta_2), kept[1], gradient)
+    def accumulate(state: tuple[Head, Head], gradient: Head) -> tuple[Head, Head]:
+        means = jax.tree.map(lambda m, g: m + (g - m) * (1 - beta_1), state[0], gradient)
+        squares = jax.tree.map(lambda v, g: v + (jnp.square(g) - v) * (1 - beta_2), state[1], gradient)
         return means, squares
 
-    def move(head: Head, kept: tuple[Head, Head], gradient: Head, rate: jax.Array, step: jax.Array) -> Head:
-        head = _decayed(head, rate * weight_decay) if weight_decay else head
+    def apply(head: Head, state: tuple[Head, Head], gradient: Head, rate: jax.Array, step: jax.Array) -> Head:
+        head = _decay(head, rate * weight_decay) if weight_decay else head
         count = (step + 1).astype(rate.dtype)
         alpha = rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
-        return jax.tree.map(lambda w, m, v: w - m * alpha / (jnp.sqrt(v) + epsilon), head, *kept)
+        return jax.tree.map(lambda w, m, v: w - m * alpha / (jnp.sqrt(v) + epsilon), head, *state)
 
-    return HeadOptimizer(start, note, move)
+    return HeadOptimizer(init, accumulate, apply)
 
 
 def sgd(weight_decay: float = 0.0) -> HeadOptimizer:
@@ -111,12 +111,12 @@ def sgd(weight_decay: float = 0.0) -> HeadOptimizer:
         weight_decay: Share of the kernel, times the rate, taken off each step before the update; not of the bias.
     """
 
-    def move(head: Head, kept: tuple, gradient: Head, rate: jax.Array, step: jax.Array) -> Head:
-        head = _decayed(head, rate * weight_decay) if weight_decay else head
+    def apply(head: Head, state: tuple, gradient: Head, rate: jax.Array, step: jax.Array) -> Head:
+        head = _decay(head, rate * weight_decay) if weight_decay else head
         return jax.tree.map(lambda w, g: w - rate * g, head, gradient)
 
-    return HeadOptimizer(lambda head: (), lambda kept, gradient: kept, move)
+    return HeadOptimizer(lambda head: (), lambda state, gradient: state, apply)
 
 
-def _decayed(head: Head, share: jax.Array) -> Head:
+def _decay(head: Head, share: jax.Array) -> Head:
     return head._replace(kernel=head.kernel - head.kernel * share)

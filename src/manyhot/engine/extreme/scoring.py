@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.backend import jax, precision
-from manyhot.engine.embedding_bags import bag_sum, most_entries
+from manyhot.backend import jax, use_dtype
+from manyhot.engine.embedding_bags import bag_sum, max_entries
 from manyhot.engine.ensemble import NetworkFactory
-from manyhot.engine.extreme.chunked_head import padded_head, top_k
+from manyhot.engine.extreme.chunked_head import pad_head, top_k
 from manyhot.engine.extreme.optimizers import Head
-from manyhot.engine.extreme.trainer import ExtremeWeights, chunk_of
+from manyhot.engine.extreme.trainer import ExtremeWeights, choose_chunk
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.scoring import FEW_ROWS, IN_FLIGHT, batch_of
+from manyhot.engine.scoring import IN_FLIGHT, SMALL_BATCH_ROWS, make_batch
 
 ROWS = 1024
 """Rows scored at once; a chunk of their logits is 8 MiB."""
@@ -29,20 +29,20 @@ class TopScorer:
     Args:
         networks: How the trunk is made.
         weights: Its weights and the last layer's.
-        precision_name: "float32" or "float64".
+        dtype_name: "float32" or "float64".
     """
 
-    def __init__(self, networks: NetworkFactory, weights: ExtremeWeights, precision_name: str) -> None:
-        self.networks, self.precision = networks, precision_name
+    def __init__(self, networks: NetworkFactory, weights: ExtremeWeights, dtype_name: str) -> None:
+        self.networks, self.dtype = networks, dtype_name
         self.n_labels = len(weights.bias)
         self.device = jax.local_devices()[0]
-        with precision(precision_name):
+        with use_dtype(dtype_name):
             self.trunk = networks.build(0)
             head = Head(*jax.device_put((weights.kernel, weights.bias), self.device))
-            head = padded_head(head, chunk_of(self.n_labels)) if self.n_labels % chunk_of(self.n_labels) else head
+            head = pad_head(head, choose_chunk(self.n_labels)) if self.n_labels % choose_chunk(self.n_labels) else head
             self.weights = (*jax.device_put((list(weights.trainable), list(weights.fixed)), self.device), head)
 
-    def top(self, blocks: Mapping[str, np.ndarray | sp.csr_matrix], k: int) -> tuple[np.ndarray, np.ndarray]:
+    def top_k(self, blocks: Mapping[str, np.ndarray | sp.csr_matrix], k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k labels with the highest probabilities of each row, exact over all labels.
 
         Args:
@@ -54,40 +54,42 @@ class TopScorer:
             network's precision, in [0, 1].
         """
         n_rows = next(iter(blocks.values())).shape[0]
-        size = FEW_ROWS if n_rows <= FEW_ROWS else ROWS
+        size = SMALL_BATCH_ROWS if n_rows <= SMALL_BATCH_ROWS else ROWS
         labels = np.zeros((n_rows, k), np.int32)
-        scores = np.zeros((n_rows, k), self.precision)
+        scores = np.zeros((n_rows, k), self.dtype)
         pending: deque[tuple[Any, int, int]] = deque()
 
-        def take(found: tuple[Any, Any], first: int, count: int) -> None:
-            labels[first : first + count], scores[first : first + count] = (np.asarray(one)[:count] for one in found)
+        def store_batch(outputs: tuple[Any, Any], first: int, count: int) -> None:
+            labels[first : first + count], scores[first : first + count] = (np.asarray(one)[:count] for one in outputs)
 
-        with precision(self.precision):
+        with use_dtype(self.dtype):
             for first in range(0, n_rows, size):
                 count = min(size, n_rows - first)
-                batch = batch_of(blocks, (first, count), size, self.networks.tables, self.precision)
-                pending.append((self._start(batch, k, size), first, count))
+                batch = make_batch(blocks, (first, count), size, self.networks.tables, self.dtype)
+                pending.append((self._dispatch(batch, k, size), first, count))
                 if len(pending) > IN_FLIGHT:
-                    take(*pending.popleft())
+                    store_batch(*pending.popleft())
             for one in pending:
-                take(*one)
+                store_batch(*one)
         return labels, scores
 
-    def _start(self, batch: dict[str, Any], k: int, size: int) -> Any:
+    def _dispatch(self, batch: dict[str, Any], k: int, size: int) -> Any:
         is_cpu = self.device.platform == "cpu"
-        gathered = {name: 0 if is_cpu else most_entries(batch[name].block, size) for name in self.networks.tables}
+        table_entries = {name: 0 if is_cpu else max_entries(batch[name].block, size) for name in self.networks.tables}
         batch = jax.device_put(batch, self.device)
-        key: Hashable = ("top", self.networks.key, k, size, self.n_labels, tuple(gathered.items()))
-        build = partial(_top_labels, self.trunk, gathered, self.n_labels, k)
-        return PROGRAMS.compiled(key, build, (self.weights, batch))(self.weights, batch)
+        key: Hashable = ("top", self.networks.key, k, size, self.n_labels, tuple(table_entries.items()))
+        build = partial(_build_top_k_program, self.trunk, table_entries, self.n_labels, k)
+        return PROGRAMS.get_or_compile(key, build, (self.weights, batch))(self.weights, batch)
 
 
-def _top_labels(trunk: Any, gathered: Mapping[str, int], n_labels: int, k: int) -> Callable:
+def _build_top_k_program(trunk: Any, table_entries: Mapping[str, int], n_labels: int, k: int) -> Callable:
     def run(weights: tuple[list, list, Head], inputs: dict[str, Any]) -> tuple[jax.Array, jax.Array]:
         trainable, fixed, head = weights
-        bags = {name: bag_sum(trainable[j], inputs[name], most) for j, (name, most) in enumerate(gathered.items())}
-        hidden, _ = trunk.stateless_call(trainable[len(gathered) :], fixed, {**inputs, **bags}, training=False)
-        logits, labels = top_k(hidden, head, k, n_labels, chunk_of(n_labels))
+        bags = {
+            name: bag_sum(trainable[j], inputs[name], limit) for j, (name, limit) in enumerate(table_entries.items())
+        }
+        hidden, _ = trunk.stateless_call(trainable[len(table_entries) :], fixed, {**inputs, **bags}, training=False)
+        logits, labels = top_k(hidden, head, k, n_labels, choose_chunk(n_labels))
         return labels, jax.nn.sigmoid(logits)
 
     return run

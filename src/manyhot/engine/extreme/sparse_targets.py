@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
-NOBODY = -1
+from manyhot.engine.device_data import bucket
+
+PADDING_LABEL = -1
 """Fills up a row's list."""
-SMALLEST_LIST = 8
+MIN_LIST_SIZE = 8
 """Places in a row's list at least."""
 
 
-class ListedTargets(NamedTuple):
-    """Targets of the rows of one step; within a row's list no label comes twice (`padded_positives` sees to it).
+class PaddedTargets(NamedTuple):
+    """Targets of the rows of one step; within a row's list no label comes twice (`pad_positives` sees to it).
 
     A place below 0 or from the number of labels on is padding.
 
@@ -29,17 +32,17 @@ class ListedTargets(NamedTuple):
     unknown: Any = None
 
 
-def padded_positives(indptr: np.ndarray, indices: np.ndarray, smallest: int = SMALLEST_LIST) -> np.ndarray:
+def pad_positives(indptr: np.ndarray, indices: np.ndarray, min_size: int = MIN_LIST_SIZE) -> np.ndarray:
     """Rows of a CSR matrix -> padded lists, on the host.
 
     Args:
         indptr: int (b + 1,), where each row's labels begin and end in `indices`.
         indices: int (n,), labels; one that comes twice in a row is kept once.
-        smallest: Places at least, a power of two.
+        min_size: Places at least, a power of two.
 
     Returns:
-        int32 (b, p), ascending in each row and filled up with `NOBODY`; p is the next power of two, so that steps
-        of nearly equal rows share one compiled program.
+        int32 (b, p), ascending in each row and filled up with `PADDING_LABEL`; p is the next power of two, so that
+        steps of nearly equal rows share one compiled program.
     """
     starts = np.asarray(indptr, dtype=np.int64)
     labels = np.asarray(indices, dtype=np.int64)[starts[0] : starts[-1]]
@@ -50,7 +53,34 @@ def padded_positives(indptr: np.ndarray, indices: np.ndarray, smallest: int = SM
     is_first[1:] = (rows[1:] != rows[:-1]) | (labels[1:] != labels[:-1])
     rows, labels = rows[is_first], labels[is_first]
     counts = np.bincount(rows, minlength=len(starts) - 1)
-    width = max(smallest, 1 << (int(counts.max(initial=1)) - 1).bit_length())
-    padded = np.full((len(counts), width), NOBODY, dtype=np.int32)
+    width = max(min_size, 1 << (int(counts.max(initial=1)) - 1).bit_length())
+    padded = np.full((len(counts), width), PADDING_LABEL, dtype=np.int32)
     padded[rows, np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)] = labels
     return padded
+
+
+class LabelLists(NamedTuple):
+    """The labels of all rows, one row after another.
+
+    Attributes:
+        labels: int32 (z,), padded.
+        starts: int32 (n + 1,), where each row begins.
+    """
+
+    labels: Any
+    starts: Any
+
+
+def make_label_lists(targets: sp.csr_matrix) -> LabelLists:
+    """CSR targets (n, l) -> lists on the host, padded to a bucket."""
+    n_rows = bucket(targets.shape[0])
+    starts = np.full(n_rows + 1, targets.nnz, np.int32)
+    starts[: targets.shape[0] + 1] = targets.indptr
+    size = bucket(max(targets.nnz, 1))
+    return LabelLists(np.pad(targets.indices.astype(np.int32), (0, size - targets.nnz)), starts)
+
+
+def list_size_of(targets: sp.csr_matrix) -> int:
+    """Places of a row's list: the next power of two, so that nearly equal data share a program."""
+    longest = int(np.diff(targets.indptr).max(initial=1))
+    return max(MIN_LIST_SIZE, 1 << (longest - 1).bit_length())

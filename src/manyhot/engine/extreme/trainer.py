@@ -1,8 +1,9 @@
 """Trains one network over very many labels: a Keras trunk, and the last layer worked through in chunks of labels.
 
-It is given arrays, sparse targets and a plan; it knows no label names, encoders or files. Targets stay lists: of the
+It is given arrays, sparse targets and a config; it knows no label names, encoders or files. Targets stay lists: of the
 rows of a step a padded list each, never an array of rows by labels. One compiled program runs any number of steps of
-any epoch; the state is donated, so that the last layer exists once. Start reading at `train_extreme`, then `_one_step`.
+any epoch; the state is donated, so that the last layer exists once. Start reading at `train_extreme`, then
+`_train_step`.
 """
 
 from __future__ import annotations
@@ -16,42 +17,43 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.backend import jax, precision
+from manyhot.backend import jax, use_dtype
 from manyhot.config.training import TrainingConfig
-from manyhot.engine.device_data import Data, bucket, flat, pad_rows
-from manyhot.engine.embedding_bags import init_table, most_entries
+from manyhot.engine.device_data import DeviceData, bucket, flatten_csr, pad_rows
+from manyhot.engine.embedding_bags import init_table, max_entries
 from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback
 from manyhot.engine.extreme.chunked_head import CHUNK, loss_and_update, padded_size
 from manyhot.engine.extreme.optimizers import Head, rowwise_adagrad
-from manyhot.engine.extreme.sparse_targets import NOBODY, SMALLEST_LIST, ListedTargets
+from manyhot.engine.extreme.sparse_targets import (
+    PADDING_LABEL,
+    LabelLists,
+    PaddedTargets,
+    list_size_of,
+    make_label_lists,
+)
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.state import StepScalars
-from manyhot.engine.train_step import StepConfig, apply_gradients, bags_of, call_network, inputs_of, scheduled_rate
+from manyhot.engine.train_step import (
+    StepConfig,
+    apply_gradients,
+    call_network,
+    compute_bags,
+    gather_inputs,
+    scheduled_rate,
+)
 from manyhot.errors import TrainingError
 
 jnp = jax.numpy
 
-HEAD_RATE = 50.0
+HEAD_RATE_FACTOR = 50.0
 """How much longer the last layer's steps are than the learning rate."""
-QUIET_SHARE = 0.1
+INITIAL_SQUARE_SHARE = 0.1
 """AdaGrad's squares of a label begin at this share of the square that one positive row of a batch makes. Without
 it the first negative rows, whose slopes are tiny, would move a rare label as far as a positive one does."""
 CALL_SECONDS = 1.0
 """How long one call of the program should take, so that progress moves; it changes nothing else."""
-
-
-class Lists(NamedTuple):
-    """The labels of all rows, one row after another.
-
-    Attributes:
-        labels: int32 (z,), padded.
-        starts: int32 (n + 1,), where each row begins.
-    """
-
-    labels: Any
-    starts: Any
 
 
 class ExtremeState(NamedTuple):
@@ -63,7 +65,7 @@ class ExtremeState(NamedTuple):
         slots: The trunk's optimizer.
         tables: Name of a wide sparse block -> its `EmbeddingTable`.
         head: The last layer, padded to whole chunks.
-        kept: What its optimizer keeps.
+        optimizer_state: What its optimizer keeps.
     """
 
     trainable: list[Any]
@@ -71,7 +73,7 @@ class ExtremeState(NamedTuple):
     slots: list[Any]
     tables: dict[str, Any]
     head: Head
-    kept: Any
+    optimizer_state: Any
 
 
 class StepRange(NamedTuple):
@@ -106,7 +108,7 @@ class ExtremeWeights(NamedTuple):
     bias: np.ndarray
 
 
-def chunk_of(n_labels: int) -> int:
+def choose_chunk(n_labels: int) -> int:
     """Labels worked on at once: `CHUNK`, or fewer where there are fewer."""
     return int(min(CHUNK, 1 << (n_labels - 1).bit_length()))
 
@@ -116,12 +118,12 @@ def train_extreme(
     blocks: Mapping[str, np.ndarray | sp.csr_matrix],
     targets: sp.csr_matrix,
     bias: np.ndarray,
-    plan: TrainingConfig,
-    watch: ProgressCallback | None = None,
+    config: TrainingConfig,
+    callback: ProgressCallback | None = None,
 ) -> tuple[ExtremeWeights, np.ndarray]:
     """Train a trunk and a last layer that begins at zero weights and the given bias.
 
-    The loss is binary cross-entropy, summed over the labels and averaged over the rows. The trunk moves by the plan's
+    The loss is binary cross-entropy, summed over the labels and averaged over the rows. The trunk moves by the config's
     optimizer, tables and the last layer by row-wise AdaGrad.
 
     Args:
@@ -129,9 +131,9 @@ def train_extreme(
         blocks: Named features (n, f), dense or CSR.
         targets: CSR (n, l): what is stored holds, whatever its value; sorted, no label twice in a row.
         bias: float (l,), what the last layer's bias begins with.
-        plan: `epochs` and `batch_size` numbers; `learning_rate`, `schedule`, `optimizer`, `weight_decay`, `seed` and
-            `precision` are looked at besides.
-        watch: Called now and then.
+        config: `epochs` and `batch_size` numbers; `learning_rate`, `schedule`, `optimizer`, `weight_decay`, `seed` and
+            `dtype` are looked at besides.
+        callback: Called now and then.
 
     Returns:
         The weights, and the mean loss of an entry in each epoch, float64 (epochs,).
@@ -139,8 +141,8 @@ def train_extreme(
     Raises:
         TrainingError: A loss that is not finite.
     """
-    with precision(plan.precision):
-        return _ExtremeTrainer(networks, blocks, targets, bias, plan, watch).run()
+    with use_dtype(config.dtype):
+        return _ExtremeTrainer(networks, blocks, targets, bias, config, callback).run()
 
 
 class _ExtremeTrainer:
@@ -150,25 +152,26 @@ class _ExtremeTrainer:
         blocks: Mapping[str, np.ndarray | sp.csr_matrix],
         targets: sp.csr_matrix,
         bias: np.ndarray,
-        plan: TrainingConfig,
-        watch: ProgressCallback | None,
+        config: TrainingConfig,
+        callback: ProgressCallback | None,
     ) -> None:
-        self.networks, self.plan, self.watch = networks, plan, watch
+        self.networks, self.config, self.callback = networks, config, callback
         self.device = jax.local_devices()[0]
         self.n_rows, self.n_labels = targets.shape
-        self.n_steps = math.ceil(self.n_rows / int(plan.batch_size))
+        self.n_steps = math.ceil(self.n_rows / int(config.batch_size))
         self.batch_size = math.ceil(self.n_rows / self.n_steps)
         self.model = networks.build(0)
-        self.longest = _list_size(targets)
-        self.recipe = self._recipe(blocks)
+        self.list_size = list_size_of(targets)
+        self.step_config = self._make_step_config(blocks)
         self.data, self.lists = jax.device_put(
-            (_data(blocks, self.n_rows, networks.tables, plan.precision), padded_lists(targets)), self.device
+            (_make_device_data(blocks, self.n_rows, networks.tables, config.dtype), make_label_lists(targets)),
+            self.device,
         )
-        self.state = self._first_state(bias)
-        self.curve = np.full(int(plan.epochs), np.nan)
+        self.state = self._initial_state(bias)
+        self.curve = np.full(int(config.epochs), np.nan)
 
-    def _recipe(self, blocks: Mapping[str, Any]) -> StepConfig:
-        optimizer = make_optimizer(self.plan)
+    def _make_step_config(self, blocks: Mapping[str, Any]) -> StepConfig:
+        optimizer = make_optimizer(self.config)
         optimizer.build(self.model.trainable_variables)
         is_cpu = self.device.platform == "cpu"
         return StepConfig(
@@ -176,75 +179,90 @@ class _ExtremeTrainer:
             optimizer,
             LOSSES["binary_crossentropy", "sigmoid"],
             self.batch_size,
-            stop_rows=0,
-            stops_early=False,
-            schedule=self.plan.schedule,
+            validation_rows=0,
+            early_stops=False,
+            schedule=self.config.schedule,
             shapes=self.networks.shapes,
             tables={
-                name: (0 if is_cpu else most_entries(flat(blocks[name], self.n_rows, "float32"), self.batch_size), 0)
+                name: (
+                    0 if is_cpu else max_entries(flatten_csr(blocks[name], self.n_rows, "float32"), self.batch_size),
+                    0,
+                )
                 for name in self.networks.tables
             },
-            is_adagrad=self.plan.optimizer != "sgd",
+            is_adagrad=self.config.optimizer != "sgd",
         )
 
-    def _first_state(self, bias: np.ndarray) -> ExtremeState:
-        dtype, size = self.plan.precision, padded_size(self.n_labels, chunk_of(self.n_labels))
-        begin = self.networks.begin_tables
-        drawn = begin(0) if self.networks.tables and begin is not None else {}
-        tables = {name: jax.tree.map(lambda leaf: leaf[0], init_table(table[None])) for name, table in drawn.items()}
+    def _initial_state(self, bias: np.ndarray) -> ExtremeState:
+        dtype, size = self.config.dtype, padded_size(self.n_labels, choose_chunk(self.n_labels))
+        init_tables = self.networks.init_tables
+        initial_tables = init_tables(0) if self.networks.tables and init_tables is not None else {}
+        tables = {
+            name: jax.tree.map(lambda leaf: leaf[0], init_table(table[None])) for name, table in initial_tables.items()
+        }
         head = Head(
             jnp.zeros((size, self.model.output_shape[-1]), dtype),
             jnp.asarray(pad_rows(np.asarray(bias, dtype), size)),
         )
-        rest = (
+        trunk_state = (
             [np.array(variable.value) for variable in self.model.trainable_variables],
             [np.array(variable.value) for variable in self.model.non_trainable_variables],
-            [np.array(variable.value) for variable in self.recipe.optimizer.variables],
+            [np.array(variable.value) for variable in self.step_config.optimizer.variables],
             tables,
         )
         optimizer = head_optimizer(self.n_labels, self.batch_size)
-        return jax.device_put(ExtremeState(*rest, head, optimizer.start(head)), self.device)
+        return jax.device_put(ExtremeState(*trunk_state, head, optimizer.init(head)), self.device)
 
     def run(self) -> tuple[ExtremeWeights, np.ndarray]:
         """All epochs."""
-        span = 1
+        n_steps = 1
         for epoch in range(len(self.curve)):
-            order = np.random.default_rng([self.plan.seed, 0x4D41, epoch]).permutation(self.n_rows)
+            order = np.random.default_rng([self.config.random_state, 0x4D41, epoch]).permutation(self.n_rows)
             padded = np.zeros(bucket(self.n_rows) + self.batch_size, np.int32)
             padded[: self.n_rows] = order
             first, total, weight = 0, 0.0, 0.0
             while first < self.n_steps:
-                last = min(first + span, self.n_steps)
-                sums, seconds = self._call(epoch, padded, first, last)
+                last = min(first + n_steps, self.n_steps)
+                sums, seconds = self._run_steps(epoch, padded, first, last)
                 total, weight = total + float(sums[0]), weight + float(sums[1])
-                span = max(1, int((last - first) * min(4.0, CALL_SECONDS / max(seconds, 1e-4))))
+                n_steps = max(1, int((last - first) * min(4.0, CALL_SECONDS / max(seconds, 1e-4))))
                 first = last
-                self._tell(epoch, first, total / weight)
+                self._report_progress(epoch, first, total / weight)
             self.curve[epoch] = total / weight
         return self._weights(), self.curve
 
-    def _call(self, epoch: int, order: np.ndarray, first: int, last: int) -> tuple[Any, float]:
+    def _run_steps(self, epoch: int, order: np.ndarray, first: int, last: int) -> tuple[Any, float]:
         """Some steps of an epoch -> the sums of their losses, and the seconds they took."""
-        stretch = StepRange(order, np.int32(self.n_rows), np.int32(first), np.int32(last))
-        args = (self.state, *jax.device_put((stretch, self._dials(epoch)), self.device), self.data, self.lists)
-        build = partial(extreme_program, self.recipe, self.n_labels, self.longest)
-        compiled = PROGRAMS.compiled(self._key(), build, args, donate=(0,))
-        began = time.perf_counter()
+        step_range = StepRange(order, np.int32(self.n_rows), np.int32(first), np.int32(last))
+        args = (
+            self.state,
+            *jax.device_put((step_range, self._step_scalars(epoch)), self.device),
+            self.data,
+            self.lists,
+        )
+        build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
+        compiled = PROGRAMS.get_or_compile(self._key(), build, args, donate=(0,))
+        started = time.perf_counter()
         self.state, sums = compiled(*args)
         sums = jax.device_get(sums)
         if not np.isfinite(sums[0]):
             raise TrainingError("the loss is not a finite number; a lower learning_rate helps")
-        return sums, time.perf_counter() - began
+        return sums, time.perf_counter() - started
 
     def _key(self) -> Hashable:
-        recipe = self.recipe
-        fixed = (recipe.batch_size, recipe.schedule, tuple(recipe.tables.items()), recipe.is_adagrad)
-        return ("many", self.networks.key, optimizer_key(self.plan), fixed, self.n_labels, self.longest)
+        step_config = self.step_config
+        fixed = (
+            step_config.batch_size,
+            step_config.schedule,
+            tuple(step_config.tables.items()),
+            step_config.is_adagrad,
+        )
+        return ("many", self.networks.key, optimizer_key(self.config), fixed, self.n_labels, self.list_size)
 
-    def _dials(self, epoch: int) -> StepScalars:
-        dtype = self.plan.precision
+    def _step_scalars(self, epoch: int) -> StepScalars:
+        dtype = self.config.dtype
         return StepScalars(
-            np.asarray(self.plan.learning_rate, dtype),
+            np.asarray(self.config.learning_rate, dtype),
             np.int32(self.n_steps),
             np.int32(len(self.curve)),
             np.int32(epoch),
@@ -254,10 +272,10 @@ class _ExtremeTrainer:
             np.asarray(0, dtype),
         )
 
-    def _tell(self, epoch: int, n_done: int, loss: float) -> None:
-        if self.watch is not None:
-            share = (epoch + n_done / self.n_steps) / len(self.curve)
-            self.watch(Progress(share, int(share == 1), 1, loss, 0))
+    def _report_progress(self, epoch: int, n_done: int, loss: float) -> None:
+        if self.callback is not None:
+            fraction = (epoch + n_done / self.n_steps) / len(self.curve)
+            self.callback(Progress(fraction, int(fraction == 1), 1, loss, 0))
 
     def _weights(self) -> ExtremeWeights:
         state = self.state
@@ -269,103 +287,102 @@ class _ExtremeTrainer:
 
 def head_optimizer(n_labels: int, batch_size: int) -> Any:
     """Row-wise AdaGrad whose squares begin at what one positive row of a batch makes of hidden values of size 1."""
-    return rowwise_adagrad(epsilon=QUIET_SHARE / (batch_size * n_labels) ** 2)
+    return rowwise_adagrad(epsilon=INITIAL_SQUARE_SHARE / (batch_size * n_labels) ** 2)
 
 
-def extreme_program(recipe: StepConfig, n_labels: int, longest: int) -> Callable:
+def build_extreme_program(step_config: StepConfig, n_labels: int, list_size: int) -> Callable:
     """The function that is compiled once.
 
     Args:
-        recipe: The fixed part; its network is the trunk.
+        step_config: The fixed part; its network is the trunk.
         n_labels: Labels without padding.
-        longest: Labels of a row at most.
+        list_size: Labels of a row at most.
 
     Returns:
         (ExtremeState, StepRange, StepScalars, Data, Lists) -> (ExtremeState, (sum of the losses, sum of the weights)).
     """
 
     def run(
-        state: ExtremeState, stretch: StepRange, dials: StepScalars, data: Data, lists: Lists
+        state: ExtremeState, step_range: StepRange, step_scalars: StepScalars, data: DeviceData, lists: LabelLists
     ) -> tuple[ExtremeState, tuple]:
-        share, n_longer = stretch.n_rows // dials.n_steps, stretch.n_rows % dials.n_steps
+        rows_per_step, n_longer_steps = (
+            step_range.n_rows // step_scalars.n_steps,
+            step_range.n_rows % step_scalars.n_steps,
+        )
 
-        def one_step(step: jax.Array, carry: tuple) -> tuple:
+        def run_step(step: jax.Array, carry: tuple) -> tuple:
             state, total, weight = carry
-            start, count = step * share + jnp.minimum(step, n_longer), share + (step < n_longer)
-            rows = jax.lax.dynamic_slice(stretch.order, (start,), (recipe.batch_size,))
-            batch = (rows, jnp.arange(recipe.batch_size) < count)
-            number = dials.first_epoch * dials.n_steps + step
-            rate = scheduled_rate(recipe, dials, number, dials.n_steps)
-            targets = _targets_of(lists, batch, longest, data.weights.dtype)
-            state, sums = _one_step(recipe, state, data, batch, targets, (rate, number), n_labels)
+            start, count = (
+                step * rows_per_step + jnp.minimum(step, n_longer_steps),
+                rows_per_step + (step < n_longer_steps),
+            )
+            rows = jax.lax.dynamic_slice(step_range.order, (start,), (step_config.batch_size,))
+            batch = (rows, jnp.arange(step_config.batch_size) < count)
+            step_number = step_scalars.first_epoch * step_scalars.n_steps + step
+            rate = scheduled_rate(step_config, step_scalars, step_number, step_scalars.n_steps)
+            targets = _gather_targets(lists, batch, list_size, data.weights.dtype)
+            state, sums = _train_step(step_config, state, data, batch, targets, (rate, step_number), n_labels)
             return state, total + sums[0], weight + sums[1]
 
         zero = jnp.zeros((), data.weights.dtype)
-        state, total, weight = jax.lax.fori_loop(stretch.first, stretch.last, one_step, (state, zero, zero))
+        state, total, weight = jax.lax.fori_loop(step_range.first, step_range.last, run_step, (state, zero, zero))
         return state, (total, weight)
 
     return run
 
 
-def _one_step(
-    recipe: StepConfig,
+def _train_step(
+    step_config: StepConfig,
     state: ExtremeState,
-    data: Data,
+    data: DeviceData,
     batch: tuple[jax.Array, jax.Array],
-    targets: ListedTargets,
-    pace: tuple[jax.Array, jax.Array],
+    targets: PaddedTargets,
+    rate_and_number: tuple[jax.Array, jax.Array],
     n_labels: int,
 ) -> tuple[ExtremeState, tuple[jax.Array, jax.Array]]:
     """One update of everything, by gradients taken before any of it moves."""
-    rate, number = pace
-    bags = bags_of(recipe, state.tables, data, batch)
+    rate, step_number = rate_and_number
+    bags = compute_bags(step_config, state.tables, data, batch)
 
     def trunk(trainable: list, bags: dict) -> tuple[jax.Array, list]:
-        inputs = {**inputs_of(recipe, data, batch[0]), **bags}
-        hidden, fixed, _ = call_network(recipe, (trainable, state.fixed), inputs, batch[1], training=True)
+        inputs = {**gather_inputs(step_config, data, batch[0]), **bags}
+        hidden, fixed, _ = call_network(step_config, (trainable, state.fixed), inputs, batch[1], training=True)
         return hidden, fixed
 
-    hidden, pull, fixed = jax.vjp(trunk, state.trainable, bags, has_aux=True)
-    optimizer = head_optimizer(n_labels, recipe.batch_size)
-    done = loss_and_update(
-        hidden, state.head, state.kept, targets, optimizer, HEAD_RATE * rate, number, n_labels, chunk_of(n_labels)
+    hidden, vjp, fixed = jax.vjp(trunk, state.trainable, bags, has_aux=True)
+    optimizer = head_optimizer(n_labels, step_config.batch_size)
+    head_step = loss_and_update(
+        hidden,
+        state.head,
+        state.optimizer_state,
+        targets,
+        optimizer,
+        HEAD_RATE_FACTOR * rate,
+        step_number,
+        n_labels,
+        choose_chunk(n_labels),
     )
     # summed over labels: Adam's epsilon would outweigh a mean over a million of them
-    gradients = pull(done.hidden_gradient * n_labels)
+    gradients = vjp(head_step.hidden_gradient * n_labels)
     weights = (state.trainable, fixed, state.slots, state.tables)
     return ExtremeState(
-        *apply_gradients(recipe, weights, gradients, data, batch, rate), done.head, done.kept
-    ), done.sums
+        *apply_gradients(step_config, weights, gradients, data, batch, rate), head_step.head, head_step.optimizer_state
+    ), head_step.sums
 
 
-def _targets_of(lists: Lists, batch: tuple[jax.Array, jax.Array], longest: int, dtype: Any) -> ListedTargets:
+def _gather_targets(lists: LabelLists, batch: tuple[jax.Array, jax.Array], list_size: int, dtype: Any) -> PaddedTargets:
     """The lists of a batch, padded to the longest of all rows."""
     rows, is_real = batch
-    places = lists.starts[rows][:, None] + jnp.arange(longest)
-    is_label = places < lists.starts[rows + 1][:, None]
-    labels = jnp.where(is_label, lists.labels[jnp.where(is_label, places, 0)], NOBODY)
-    return ListedTargets(labels, is_real.astype(dtype))
+    positions = lists.starts[rows][:, None] + jnp.arange(list_size)
+    is_label = positions < lists.starts[rows + 1][:, None]
+    labels = jnp.where(is_label, lists.labels[jnp.where(is_label, positions, 0)], PADDING_LABEL)
+    return PaddedTargets(labels, is_real.astype(dtype))
 
 
-def padded_lists(targets: sp.csr_matrix) -> Lists:
-    """CSR targets (n, l) -> lists on the host, padded to a bucket."""
-    n_rows = bucket(targets.shape[0])
-    starts = np.full(n_rows + 1, targets.nnz, np.int32)
-    starts[: targets.shape[0] + 1] = targets.indptr
-    size = bucket(max(targets.nnz, 1))
-    return Lists(np.pad(targets.indices.astype(np.int32), (0, size - targets.nnz)), starts)
-
-
-def _list_size(targets: sp.csr_matrix) -> int:
-    """Places of a row's list: the next power of two, so that nearly equal data share a program."""
-    longest = int(np.diff(targets.indptr).max(initial=1))
-    return max(SMALLEST_LIST, 1 << (longest - 1).bit_length())
-
-
-def _data(blocks: Mapping[str, Any], n_rows: int, tables: Mapping[str, Any], dtype: str) -> Data:
+def _make_device_data(blocks: Mapping[str, Any], n_rows: int, tables: Mapping[str, Any], dtype: str) -> DeviceData:
     size = bucket(n_rows)
     laid_out = {
-        name: flat(block, size, dtype) if name in tables else pad_rows(np.asarray(block, dtype), size)
+        name: flatten_csr(block, size, dtype) if name in tables else pad_rows(np.asarray(block, dtype), size)
         for name, block in blocks.items()
     }
-    return Data(laid_out, None, None, np.zeros((), dtype), None)
+    return DeviceData(laid_out, None, None, np.zeros((), dtype), None)

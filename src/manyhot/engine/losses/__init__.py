@@ -1,4 +1,4 @@
-"""Losses: `(logits, targets, mask, facts) -> elementwise`; weights and the reduce happen once, in the engine.
+"""Losses: `(logits, targets, mask, context) -> elementwise`; weights and the reduce happen once, in the engine.
 
 A new loss is one function, a row in `LOSSES` and one in `manyhot.config.losses`; the README says where.
 """

@@ -13,7 +13,7 @@ class LossContext(NamedTuple):
     """What a loss is told besides the batch; data to the compiled program, so nothing recompiles when it changes.
 
     Attributes:
-        settings: Scalars by name, exactly those of the loss in `hyperparameters.LOSS_SETTINGS`.
+        settings: Scalars by name, exactly those of the loss in `losses.LOSS_SETTINGS`.
         positives: float (l,), weighted count of each label's yes entries among the member's training rows.
         known: float (l,), weighted count of each label's known entries among them.
     """
@@ -24,13 +24,13 @@ class LossContext(NamedTuple):
 
 
 Loss = Callable[[jax.Array, jax.Array, jax.Array, LossContext], jax.Array]
-"""(logits, targets, mask, facts) -> the loss of every entry.
+"""(logits, targets, mask, context) -> the loss of every entry.
 
 Args:
     logits: float (b, ..., l).
     targets: Same shape, float in [0, 1]; 0 or 1 for a coupled loss.
     mask: Same shape, bool: the entry is known and its row no padding.
-    facts: See `LossContext`.
+    context: See `LossContext`.
 
 Returns:
     Same shape and dtype as the logits. What stands at masked places is finite and does not matter, nor do the
@@ -44,12 +44,12 @@ def elementwise(parts: Callable[[jax.Array, LossContext], tuple[jax.Array, jax.A
     Written so, a target between 0 and 1 (label smoothing) mixes the two.
 
     Args:
-        parts: (logits, facts) -> (loss if the target is yes, loss if it is no), each shaped like the logits.
+        parts: (logits, context) -> (loss if the target is yes, loss if it is no), each shaped like the logits.
     """
 
     @wraps(parts)
-    def loss(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
-        yes, no = parts(logits, facts)
+    def loss(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
+        yes, no = parts(logits, context)
         return targets * yes + (1 - targets) * no
 
     return loss

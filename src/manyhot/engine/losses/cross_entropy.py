@@ -8,14 +8,14 @@ from manyhot.engine.losses.base import LossContext
 jnp = jax.numpy
 
 
-def binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
+def binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
     """Cross-entropy of one sigmoid per label, in the form that neither overflows nor loses digits.
 
     Args:
         logits: Any shape, float.
         targets: Same shape, float in [0, 1].
         mask: Not looked at.
-        facts: Not looked at.
+        context: Not looked at.
 
     Returns:
         Same shape, >= 0: `max(z, 0) - z t + log(1 + exp(-|z|))`, which is `-t log s(z) - (1 - t) log(1 - s(z))`.
@@ -24,7 +24,7 @@ def binary_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, 
 
 
 def softmax_binary_crossentropy(
-    logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext
+    logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext
 ) -> jax.Array:
     """Binary cross-entropy of each label's share of one softmax; for comparison, see `compare_heads`.
 
@@ -32,7 +32,7 @@ def softmax_binary_crossentropy(
         logits: float (..., l).
         targets: Same shape, float in [0, 1].
         mask: Not looked at.
-        facts: Not looked at.
+        context: Not looked at.
 
     Returns:
         Same shape, >= 0: `-t log p - (1 - t) log(1 - p)`, p = softmax(z), where 1 - p is at least 1e-7 as in Keras.
@@ -41,14 +41,14 @@ def softmax_binary_crossentropy(
     return -targets * log_p - (1 - targets) * jnp.log(jnp.maximum(-jnp.expm1(log_p), 1e-7))
 
 
-def categorical_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
+def categorical_crossentropy(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
     """Cross-entropy of one softmax over all labels, right where exactly one label holds in every row.
 
     Args:
         logits: float (..., l).
         targets: Same shape, float in [0, 1].
         mask: Not looked at.
-        facts: Not looked at.
+        context: Not looked at.
 
     Returns:
         Same shape, >= 0: `-l t log softmax(z)`, so that the mean over all entries is Keras' loss, the mean over rows.

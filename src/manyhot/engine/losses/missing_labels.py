@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from manyhot.backend import jax
 from manyhot.engine.losses.base import LossContext, elementwise
-from manyhot.engine.losses.focal_losses import focused
+from manyhot.engine.losses.focal_losses import focal_terms
 
 softplus = jax.nn.softplus
 sigmoid = jax.nn.sigmoid
 
 
 @elementwise
-def hill(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
+def hill(logits: jax.Array, context: LossContext) -> tuple[jax.Array, jax.Array]:
     """Hill loss: `(lambda - p) p^2` for a no, whose push fades where p nears 1; for a yes the focal loss of z - m.
 
     Settings: `lambda`; `margin`, the m above; `gamma`, of the focal loss.
@@ -23,13 +23,13 @@ def hill(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
         Zhang et al. (2021), Simple and robust loss design for multi-label learning with missing labels,
         arXiv 2112.07368: Hill loss for negatives, focal margin loss for positives.
     """
-    yes, _ = focused(logits - facts.settings["margin"], facts.settings["gamma"])
+    yes, _ = focal_terms(logits - context.settings["margin"], context.settings["gamma"])
     p = sigmoid(logits)
-    return yes, (facts.settings["lambda"] - p) * p**2
+    return yes, (context.settings["lambda"] - p) * p**2
 
 
 @elementwise
-def entropy_maximization(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
+def entropy_maximization(logits: jax.Array, context: LossContext) -> tuple[jax.Array, jax.Array]:
     """Entropy-maximization loss: `-log p` for a yes, `-alpha H(p)` for a no, so below 0, with H the entropy of p.
 
     Settings: `alpha`.
@@ -40,11 +40,11 @@ def entropy_maximization(logits: jax.Array, facts: LossContext) -> tuple[jax.Arr
     """
     minus_log_p, minus_log_q = softplus(-logits), softplus(logits)
     entropy = sigmoid(logits) * minus_log_p + sigmoid(-logits) * minus_log_q
-    return minus_log_p, -facts.settings["alpha"] * entropy
+    return minus_log_p, -context.settings["alpha"] * entropy
 
 
 @elementwise
-def weak_negatives(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
+def weak_negatives(logits: jax.Array, context: LossContext) -> tuple[jax.Array, jax.Array]:
     """Binary cross-entropy in which a no counts `row_negatives / (l - 1)`.
 
     Settings: `row_negatives`; at 1 the no's of a row with a single yes weigh as much as that yes.
@@ -53,5 +53,5 @@ def weak_negatives(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, ja
         Cole, Mac Aodha, Lorieul, Perona, Morris, Jojic (CVPR 2021), Multi-label learning from single positive labels:
         the weak-assume-negative loss, whose weight is 1 / (l - 1).
     """
-    weight = facts.settings["row_negatives"] / max(logits.shape[-1] - 1, 1)
+    weight = context.settings["row_negatives"] / max(logits.shape[-1] - 1, 1)
     return softplus(-logits), weight * softplus(logits)

@@ -12,12 +12,12 @@ from manyhot.engine.losses.base import LossContext
 jnp = jax.numpy
 
 
-def log_sum_exp(values: jax.Array, taken: jax.Array, axis: int, extra: float | None = None) -> jax.Array:
+def log_sum_exp(values: jax.Array, mask: jax.Array, axis: int, extra: float | None = None) -> jax.Array:
     """log of the sum of exp over the taken values, and over one extra value; 0 where there is nothing.
 
     Args:
         values: Any shape, float.
-        taken: Same shape, bool.
+        mask: Same shape, bool.
         axis: What is summed over.
         extra: A value that takes part everywhere.
 
@@ -25,22 +25,22 @@ def log_sum_exp(values: jax.Array, taken: jax.Array, axis: int, extra: float | N
         The shape without that axis. The gradient is finite everywhere, and 0 at what is not taken.
     """
     lowest = -jnp.inf if extra is None else extra
-    highest = jax.lax.stop_gradient(jnp.max(values, axis, keepdims=True, initial=lowest, where=taken))
-    total = jnp.where(taken, jnp.exp(jnp.where(taken, values - highest, 0)), 0).sum(axis)
+    highest = jax.lax.stop_gradient(jnp.max(values, axis, keepdims=True, initial=lowest, where=mask))
+    total = jnp.where(mask, jnp.exp(jnp.where(mask, values - highest, 0)), 0).sum(axis)
     highest = jnp.squeeze(highest, axis)
     if extra is not None:
         total = total + jnp.exp(extra - highest)
     return jnp.where(total > 0, highest + jnp.log(jnp.where(total > 0, total, 1)), 0)
 
 
-def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
+def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
     """ZLPR of each row: `log(1 + sum over yes of exp(-z)) + log(1 + sum over no of exp(z))`.
 
     Args:
         logits: float (..., l).
         targets: Same shape, 0 or 1.
         mask: bool, same shape.
-        facts: Not looked at.
+        context: Not looked at.
 
     Returns:
         Same shape, >= 0: a row's loss at each of its entries.
@@ -55,7 +55,7 @@ def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossCont
     return jnp.broadcast_to((yes + no)[..., None], logits.shape)
 
 
-def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
+def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
     """Two-way loss: yes ranked above no within each row, and within each label over the rows of the batch.
 
     A row's loss is `softplus(T- logsumexp over no of z / T- + T+ logsumexp over yes of -z / T+)`, and so is a label's.
@@ -65,7 +65,7 @@ def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossC
         logits: float (b, ..., l); everything before the labels is rows.
         targets: Same shape, 0 or 1.
         mask: bool, same shape.
-        facts: Settings `temperature_positive` and `temperature_negative`: T+ and T- above.
+        context: Settings `temperature_positive` and `temperature_negative`: T+ and T- above.
 
     Returns:
         Same shape, >= 0: row term plus label term, scaled so that the mean over unmasked entries is the paper's loss,
@@ -76,16 +76,16 @@ def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossC
     """
     known, is_yes = (x.reshape(-1, logits.shape[-1]) for x in (mask, targets > 0.5))
     z = logits.reshape(known.shape)
-    rows, labels = (_ranked(z, known & is_yes, known & ~is_yes, facts.settings, axis) for axis in (1, 0))
+    rows, labels = (_rank_losses(z, known & is_yes, known & ~is_yes, context.settings, axis) for axis in (1, 0))
     return (rows[:, None] + labels).reshape(logits.shape)
 
 
-def _ranked(z: jax.Array, yes: jax.Array, no: jax.Array, settings: dict[str, jax.Array], axis: int) -> jax.Array:
+def _rank_losses(z: jax.Array, yes: jax.Array, no: jax.Array, settings: dict[str, jax.Array], axis: int) -> jax.Array:
     """The losses of rows (or labels), over the share of known entries that stand in a row (or label) with a yes."""
     hot, cold = settings["temperature_positive"], settings["temperature_negative"]
     gap = cold * log_sum_exp(z / cold, no, axis) + hot * log_sum_exp(-z / hot, yes, axis)
     has_yes = yes.any(axis)
     losses = jnp.where(has_yes & no.any(axis), jax.nn.softplus(gap), 0)
     known = (yes | no).sum(axis).astype(z.dtype)
-    counted = jnp.where(has_yes, known, 0).sum()
-    return losses * (known.sum() / jnp.maximum(counted, 1))
+    n_counted = jnp.where(has_yes, known, 0).sum()
+    return losses * (known.sum() / jnp.maximum(n_counted, 1))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from manyhot.backend import jax
 from manyhot.engine.losses.base import LossContext, elementwise
-from manyhot.engine.losses.focal_losses import focused
+from manyhot.engine.losses.focal_losses import focal_terms
 
 jnp = jax.numpy
 
 
 @elementwise
-def class_balanced(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, jax.Array]:
+def class_balanced(logits: jax.Array, context: LossContext) -> tuple[jax.Array, jax.Array]:
     """Focal loss, each label times `(1 - beta) / (1 - beta^n)`, n its positives, scaled to mean 1 over the labels.
 
     Settings: `beta`, `gamma`.
@@ -24,14 +24,14 @@ def class_balanced(logits: jax.Array, facts: LossContext) -> tuple[jax.Array, ja
         weights, with the focal loss. There a row has one class, whose weight all its entries take; here every entry
         takes its label's.
     """
-    counts = jnp.maximum(facts.positives, 1)
-    weights = -1 / jnp.expm1(counts * jnp.log(facts.settings["beta"]))
+    counts = jnp.maximum(context.positives, 1)
+    weights = -1 / jnp.expm1(counts * jnp.log(context.settings["beta"]))
     weights = weights / weights.mean()
-    yes, no = focused(logits, facts.settings["gamma"])
+    yes, no = focal_terms(logits, context.settings["gamma"])
     return weights * yes, weights * no
 
 
-def distribution_balanced(logits: jax.Array, targets: jax.Array, mask: jax.Array, facts: LossContext) -> jax.Array:
+def distribution_balanced(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
     """Focal loss with weights that undo how often a row is met through its labels, and with tolerance for negatives.
 
     For a label held by n of N rows, u = z - (kappa / lambda) log((N - n) / n): the loss is
@@ -43,7 +43,7 @@ def distribution_balanced(logits: jax.Array, targets: jax.Array, mask: jax.Array
         logits: float (b, ..., l).
         targets: Same shape, float in [0, 1]; above 0.5 a row counts as holding the label.
         mask: bool, same shape: which targets a row's sum may look at.
-        facts: Settings `alpha`, `beta`, `mu`, `kappa`, `lambda`, `gamma`, and the counts.
+        context: Settings `alpha`, `beta`, `mu`, `kappa`, `lambda`, `gamma`, and the counts.
 
     Returns:
         Same shape, >= 0.
@@ -54,13 +54,13 @@ def distribution_balanced(logits: jax.Array, targets: jax.Array, mask: jax.Array
         authors' program kappa is divided by lambda, and the focal powers are those of the scaled logits. Their constant
         factor 2 is left out. Rows without positives do not occur in the paper.
     """
-    told = facts.settings
-    counts = jnp.maximum(facts.positives, 1)
-    others = jnp.maximum(facts.known - counts, 1)
-    met = jnp.where(mask & (targets > 0.5), 1 / counts, 0).sum(axis=-1, keepdims=True)
-    ratio = jnp.where(met > 0, 1 / (counts * jnp.where(met > 0, met, 1)), 1)
-    weights = told["alpha"] + jax.nn.sigmoid(told["beta"] * (ratio - told["mu"]))
-    shifted = logits - told["kappa"] / told["lambda"] * jnp.log(others / counts)
-    yes, _ = focused(shifted, told["gamma"])
-    _, no = focused(told["lambda"] * shifted, told["gamma"])
-    return weights * (targets * yes + (1 - targets) * no / told["lambda"])
+    settings = context.settings
+    counts = jnp.maximum(context.positives, 1)
+    negatives = jnp.maximum(context.known - counts, 1)
+    inverse_sum = jnp.where(mask & (targets > 0.5), 1 / counts, 0).sum(axis=-1, keepdims=True)
+    ratio = jnp.where(inverse_sum > 0, 1 / (counts * jnp.where(inverse_sum > 0, inverse_sum, 1)), 1)
+    weights = settings["alpha"] + jax.nn.sigmoid(settings["beta"] * (ratio - settings["mu"]))
+    shifted = logits - settings["kappa"] / settings["lambda"] * jnp.log(negatives / counts)
+    yes, _ = focal_terms(shifted, settings["gamma"])
+    _, no = focal_terms(settings["lambda"] * shifted, settings["gamma"])
+    return weights * (targets * yes + (1 - targets) * no / settings["lambda"])

@@ -1,4 +1,4 @@
-"""Repeated cross-validation: every fit of every fold trained as one job."""
+"""Repeated cross-validation: the fits of all folds are trained as one job."""
 
 from manyhot.estimators.cross_validation.fold_training import cross_validate
 from manyhot.estimators.cross_validation.head_comparison import Heads, compare_heads

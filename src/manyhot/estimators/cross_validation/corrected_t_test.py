@@ -1,4 +1,4 @@
-"""What repeated folds say about a mean: their training rows overlap, so the plain standard error is too small."""
+"""The corrected t-test: training rows of repeated folds overlap, so the plain standard error of a mean is too small."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from scipy import stats
 
 
 def corrected_scale(values: np.ndarray, test_share: float) -> tuple[float, float, int]:
-    """Mean of scores over repeated folds and the scale of its Student t distribution.
+    """Mean of the scores of repeated folds, and the scale of its Student t distribution.
 
     Args:
         values: float (j,), one score per fold of all repeats; NaN where a fold could not be scored.
-        test_share: Test rows over training rows.
+        test_share: Ratio of test rows to training rows.
 
     Returns:
-        Mean, scale, degrees of freedom; NaN and 0 where fewer than two folds could be scored.
+        Mean, scale, degrees of freedom; with fewer than two scored folds, scale is NaN and degrees of freedom is 0.
 
     Source:
         Nadeau and Bengio (2003), Machine Learning 52, eq. 9: variance times (1/j + n_test/n_train); for repeated folds
@@ -30,34 +30,34 @@ def corrected_scale(values: np.ndarray, test_share: float) -> tuple[float, float
 
 
 def interval(values: np.ndarray, test_share: float, level: float) -> tuple[float, float]:
-    """The corrected interval of a mean over repeated folds.
+    """The corrected confidence interval of a mean over repeated folds.
 
     Args:
         values: float (j,).
-        test_share: Test rows over training rows.
-        level: Share of the distribution inside, such as 0.95.
+        test_share: Ratio of test rows to training rows.
+        level: Confidence level, such as 0.95.
     """
-    mean, scale, freedom = corrected_scale(values, test_share)
-    if not freedom:
+    mean, scale, degrees_of_freedom = corrected_scale(values, test_share)
+    if not degrees_of_freedom:
         return math.nan, math.nan
-    reach = float(stats.t.ppf(0.5 + level / 2, freedom)) * scale
-    return mean - reach, mean + reach
+    margin = float(stats.t.ppf(0.5 + level / 2, degrees_of_freedom)) * scale
+    return mean - margin, mean + margin
 
 
-def share_above_zero(values: np.ndarray, test_share: float) -> float:
+def probability_above_zero(values: np.ndarray, test_share: float) -> float:
     """Probability that the mean of paired differences is above zero.
 
     Args:
         values: float (j,), differences on the same folds.
-        test_share: Test rows over training rows.
+        test_share: Ratio of test rows to training rows.
 
     Source:
         Corani and Benavoli (2015), Machine Learning 100, eq. 6, with the correlation n_test / n of eq. 5; the same
         Student t distribution as in `corrected_scale`.
     """
-    mean, scale, freedom = corrected_scale(values, test_share)
-    if not freedom:
+    mean, scale, degrees_of_freedom = corrected_scale(values, test_share)
+    if not degrees_of_freedom:
         return math.nan
     if scale == 0:
         return 0.5 if mean == 0 else float(mean > 0)
-    return float(stats.t.cdf(mean / scale, freedom))
+    return float(stats.t.cdf(mean / scale, degrees_of_freedom))

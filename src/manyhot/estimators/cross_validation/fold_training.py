@@ -1,7 +1,7 @@
-"""`cross_validate`: all fits of all folds and repeats, trained side by side where memory allows.
+"""`cross_validate`: the fits of all folds and repeats, trained together as far as memory allows.
 
 Every fold is fitted as `MultiLabelClassifier.fit` would fit its training rows (encoder, members, thresholds), so that
-nothing of a test row enters. How networks are trained is the engine's business. Start reading at `cross_validate`.
+no test row leaks into training. The engine trains the networks. Start reading at `cross_validate`.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from manyhot.config.training import TrainingConfig, to_dict
 from manyhot.data.labels import LabelSpace
 from manyhot.decisions.policy import DecisionPolicy, fit_policy, is_tuned, merge_equal_scores, untrained_policy
 from manyhot.errors import InputError
-from manyhot.estimators.cross_validation.result import CrossValidation, FoldScores, gathered
-from manyhot.estimators.cross_validation.splits import Split, given_splits, repeated_folds
+from manyhot.estimators.cross_validation.result import CrossValidation, FoldScores, collect_results
+from manyhot.estimators.cross_validation.splits import Split, repeated_folds, resolve_splits
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.estimators.progress import watching
-from manyhot.evaluation.metrics import MEASURES, measure, measure_labels
+from manyhot.estimators.progress import training_progress
+from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
 from manyhot.models.checks import check_learnable
-from manyhot.models.cross_fitting import CrossFit, out_of_fold, prepare_cross_fit, subset
+from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, score_out_of_fold, subset
 from manyhot.models.fine_tuning import train_and_fine_tune
 from manyhot.models.training_data import TrainingInputs
 
 GROUP_BYTES = 2**29
-"""Encoded rows, and weights with their optimizer's variables, that are held for fits trained side by side."""
+"""Memory limit for the encoded rows, weights and optimizer variables of fits that are trained together."""
 
 
 def cross_validate(
@@ -41,195 +41,221 @@ def cross_validate(
     X: Any,
     y: Any = None,
     *,
-    folds: int = 10,
-    repeats: int = 3,
+    n_splits: int = 10,
+    n_repeats: int = 3,
     stratify: bool = True,
     groups: Any = None,
     splits: Any = None,
-    measures: Iterable[str] | None = None,
-    **plan: Any,
+    metrics: Iterable[str] | None = None,
+    **config: Any,
 ) -> CrossValidation:
     """Repeated cross-validation.
 
-    Each fold's model is what `fit` makes of its training rows: its encoder, its members, and thresholds tuned on
-    out-of-fold scores inside those rows, so that the F1 of the test rows is not flattered. A single member whose
-    decision needs no tuning (`decide="half"` or "top_k") trains on all training rows, unless its loss gives no
-    probabilities without calibration; `fit` would hold a part of them out for its report.
+    Each fold's model is what `fit` would train on the fold's training rows: encoder, members, and thresholds tuned on
+    out-of-fold scores within those rows, so that the F1 of the test rows is not biased upwards. A single member whose
+    decision needs no tuning (`decision="fixed"` or "top_k") trains on all training rows, unless its loss needs
+    calibration to give probabilities; `fit` would hold some of them out for its report.
 
     Args:
         estimator: `MultiLabelClassifier`; or a Keras model, or a function `(input_shape, n_labels) -> keras.Model`,
-            of which each fold trains one, decided at 0.5, unless `members` and `decide` say otherwise.
+            with one member per fold and a threshold of 0.5 unless `n_members` and `decision` are set.
         X: As for `MultiLabelClassifier.fit`.
-        y: As there; None when X is `Samples` with targets.
-        folds: Parts of each repeat, 2 or more (the estimator's own `folds` are those inside a fit).
-        repeats: How often, 1 or more, each time with other folds.
-        stratify: Whether every fold keeps the labels' frequencies.
-        groups: (n,), rows of one group are tested together; None: every row for itself.
-        splits: Pairs (train, test) of row numbers, or a splitter of scikit-learn's kind, instead of all these.
-        measures: Names of `metrics.MEASURES`; None for all.
-        plan: Fields of `TrainingConfig` and `RuntimeConfig` by name, such as `epochs=100, batch_size=32, seed=1`.
+        y: As for `MultiLabelClassifier.fit`; None when X is `Samples` with targets.
+        n_splits: Folds per repeat, 2 or more (the estimator's `n_folds` are the folds within each fit).
+        n_repeats: Number of repeats, 1 or more, each with different folds.
+        stratify: Whether label frequencies are preserved in every fold.
+        groups: (n,), group of each row; rows of a group stay in the same fold. None if the rows are ungrouped.
+        splits: Pairs (train, test) of row indices, or a scikit-learn splitter; replaces `n_splits`, `n_repeats` and
+            `stratify`.
+        metrics: Names of `metrics.METRICS`; None for all.
+        config: Fields of `TrainingConfig` and `RuntimeConfig` by name, such as `epochs=100, batch_size=32,
+            random_state=1`.
 
     Returns:
-        Scores per fold with mean, deviation and corrected interval, out-of-fold scores, and scores per label.
+        Scores per fold with mean, standard deviation and corrected interval, out-of-fold scores, and scores per label.
 
     Raises:
-        InputError: What cannot be used, by argument.
+        InputError: An invalid argument, named in the message.
 
     Example:
-        >>> result = cross_validate(model, X, Y, folds=10, repeats=3, epochs=100, batch_size=32)  # doctest: +SKIP
-        >>> result.mean("subset_accuracy", at="half")  # doctest: +SKIP
+        >>> result = cross_validate(model, X, Y, n_splits=10, n_repeats=3, epochs=100, batch_size=32)  # doctest: +SKIP
+        >>> result.mean("subset_accuracy", at="fixed")  # doctest: +SKIP
         0.814
     """
-    began = time.perf_counter()
-    names = None if measures is None else [validation.one_of(MEASURES, measures=name) for name in measures]
-    classifier = as_classifier(estimator, plan)
-    taken = classifier._inputs(X, y)
-    check_learnable(taken.targets, taken.labels, 2)
-    untrained_policy(taken.plan, taken.labels)  # settings and rules that do not suit are told before any training
-    if taken.is_kept is not None and splits is not None:
-        raise InputError("rows were left out for their images, so splits by number do not fit; mend them first")
+    start_time = time.perf_counter()
+    metric_names = None if metrics is None else [validation.one_of(METRICS, metrics=name) for name in metrics]
+    classifier = as_classifier(estimator, config)
+    inputs = classifier._inputs(X, y)
+    check_learnable(inputs.targets, inputs.labels, 2)
+    untrained_policy(inputs.config, inputs.labels)  # invalid settings and rules raise before training
+    if inputs.is_used is not None and splits is not None:
+        raise InputError(
+            "rows with unusable images were skipped, so the row indices in `splits` do not match; fix these images "
+            "first"
+        )
     if splits is None:
-        groups = taken.of_rows(groups, "groups")
-        chosen = repeated_folds(taken.targets, folds, repeats, stratify, groups, taken.plan.seed)
+        groups = inputs.select_rows(groups, "groups")
+        resolved_splits = repeated_folds(
+            inputs.targets, n_splits, n_repeats, stratify, groups, inputs.config.random_state
+        )
     else:
-        chosen = given_splits(splits, taken.targets, groups)
-    plan_for_all = _for_all_folds(taken.plan, min(len(split.train) for split in chosen), taken.n_table())
+        resolved_splits = resolve_splits(splits, inputs.targets, groups)
+    shared_config = _shared_config(
+        inputs.config, min(len(split.train) for split in resolved_splits), inputs.n_table_weights()
+    )
     results: list[FoldScores] = []
-    for fit_numbers, fits in _grouped(taken, classifier.network, plan_for_all, chosen):
-        with watching(taken.runtime.quiet, f"{len(results)}/{len(chosen)} folds scored, training") as watch:
-            first = int(plan_for_all.members) * fit_numbers[0]
-            networks, trained = train_and_fine_tune(fits, taken.runtime, watch, first)
-        scorer = engine.Scorer(networks, trained.weights, plan_for_all.precision, taken.runtime, fits[0].plan.head)
-        begin = 0
+    for fit_numbers, fits in _group_fits(inputs, classifier.network, shared_config, resolved_splits):
+        with training_progress(
+            inputs.runtime.verbose, f"{len(results)}/{len(resolved_splits)} folds scored, training"
+        ) as callback:
+            first_network = int(shared_config.n_members) * fit_numbers[0]
+            networks, trained = train_and_fine_tune(fits, inputs.runtime, callback, first_network)
+        scorer = engine.Scorer(networks, trained.weights, shared_config.dtype, inputs.runtime, fits[0].config.head)
+        first_member = 0
         for number, fit in zip(fit_numbers, fits, strict=True):
-            results.append(_scored(taken, chosen[number], fit, scorer, begin, names))
-            begin += len(fit.members)
-            _tell(results[-1], len(results), len(chosen), taken.runtime)
+            results.append(_score_fold(inputs, resolved_splits[number], fit, scorer, first_member, metric_names))
+            first_member += len(fit.members)
+            _print_fold(results[-1], len(results), len(resolved_splits), inputs.runtime)
     is_stratified = None if splits is not None else stratify
-    facts = {"plan": to_dict(fits[0].plan), "seconds": time.perf_counter() - began, "stratify": is_stratified}
-    return gathered(taken.labels, taken.targets, chosen, results, facts)
+    facts = {"config": to_dict(fits[0].config), "seconds": time.perf_counter() - start_time, "stratify": is_stratified}
+    return collect_results(inputs.labels, inputs.targets, resolved_splits, results, facts)
 
 
-def as_classifier(estimator: Any, plan: dict[str, Any]) -> MultiLabelClassifier:
-    """A classifier of one's own with some settings changed; what was handed over stays as it is.
+def as_classifier(estimator: Any, config: dict[str, Any]) -> MultiLabelClassifier:
+    """A new classifier with some settings changed; the estimator itself is not modified.
 
     Raises:
-        InputError: A setting that does not exist, or something that is neither a classifier nor a network.
+        InputError: An unknown setting, or an estimator that is neither a classifier nor a network.
     """
-    known = set(MultiLabelClassifier().get_params())
-    for name in plan:
-        if name not in known:
-            raise InputError(f"there is no such setting{validation.did_you_mean(name, known)}", argument=name)
+    parameters = set(MultiLabelClassifier().get_params())
+    for name in config:
+        if name not in parameters:
+            raise InputError(f"unknown setting{validation.did_you_mean(name, parameters)}", argument=name)
     if isinstance(estimator, MultiLabelClassifier):
-        return MultiLabelClassifier(**{**estimator.get_params(deep=False), **plan})
+        return MultiLabelClassifier(**{**estimator.get_params(deep=False), **config})
     if isinstance(estimator, str) or not callable(estimator):
         raise InputError(
-            f"got {type(estimator).__name__}, expected a MultiLabelClassifier, a Keras model or a function that makes "
+            f"got {type(estimator).__name__}, expected a MultiLabelClassifier, a Keras model or a function that builds "
             "one",
             argument="estimator",
         )
-    return MultiLabelClassifier(**{"network": estimator, "members": 1, "decide": "half", **plan})
+    return MultiLabelClassifier(**{"network": estimator, "n_members": 1, "decision": "fixed", **config})
 
 
-def _for_all_folds(plan: TrainingConfig, n_rows: int, n_table: int) -> TrainingConfig:
-    """The plan with numbers that hold for every fold alike."""
-    known = resolve_auto(plan, n_rows, n_table=n_table)
-    needs_nothing = not is_tuned(plan) and not LOSS_SPECS[plan.loss_used].is_shift_free
-    calibrate = "none" if needs_nothing and plan.members == 1 and known.calibrate == "auto" else known.calibrate
-    return replace(plan, members=known.members, epochs=known.epochs, batch_size=known.batch_size, calibrate=calibrate)
-
-
-def _trains_on_all(plan: TrainingConfig) -> bool:
-    return plan.members == 1 and not _learns(plan) and not plan.early_stopping
-
-
-def _learns(plan: TrainingConfig) -> bool:
-    """Whether anything is fitted on out-of-fold scores."""
-    return is_tuned(plan) or plan.calibrate != "none"
-
-
-def _grouped(
-    taken: TrainingInputs, network: Any, plan: TrainingConfig, splits: list[Split]
-) -> Iterator[tuple[list[int], list[CrossFit]]]:
-    """Fits in their order, as many at a time as may be trained side by side."""
-    everything = _trains_on_all(plan)
-    shared: CrossFit | None = None
-    if taken.encoder().kind == "plain":
-        shared = prepare_cross_fit(
-            taken.features, taken.targets, taken.encoder(), plan, network, trains_on_all=True, labels=taken.labels
-        )
-        network = shared.network.own
-    waiting: list[CrossFit] = []
-    numbers: list[int] = []
-    held = member_bytes = 0.0
-    sizes: list[Any] = []
-    for number, split in enumerate(splits):
-        if shared is not None:
-            fit = subset(shared, split.train, everything)
-        else:
-            rows, targets = taken.features[split.train], taken.targets.take(split.train)
-            fit = prepare_cross_fit(
-                rows, targets, taken.encoder(), plan, network, trains_on_all=everything, labels=taken.labels
-            )
-        if fit.network.shapes not in sizes:
-            sizes.append(fit.network.shapes)
-            member_bytes = engine.member_bytes(fit.network.networks(1), plan.precision)
-        own = len(fit.members) * member_bytes + (0 if shared is not None else fit.base.n_bytes)
-        is_alike = not waiting or _structure(waiting[0]) == _structure(fit)
-        if waiting and (held + own > GROUP_BYTES or not is_alike):
-            yield numbers, waiting
-            waiting, numbers, held = [], [], 0.0
-        waiting.append(fit)
-        numbers.append(number)
-        held += own
-    yield numbers, waiting
-
-
-def _structure(fit: CrossFit) -> tuple[Any, Any]:
-    return fit.network.shapes, fit.network.settings
-
-
-def _scored(
-    taken: TrainingInputs, split: Split, fit: CrossFit, scorer: engine.Scorer, begin: int, names: list[str] | None
-) -> FoldScores:
-    """One fold's fit on its test rows, at thresholds from its training rows and at 0.5."""
-    decider = _decider(taken.labels, fit, scorer, begin)
-    test = taken.targets.take(split.test)
-    blocks = fit.encoder.transform(taken.features[split.test])
-    scores = decider.scores(scorer.scores(blocks, (begin, begin + len(fit.members))))
-    own = decider.answers(scores)
-    thresholds = decider.thresholds
-    at_half = None if names is None else [name for name in names if MEASURES[name].needs == "decisions"]
-    measured = measure(test, scores, own, names=names)
-    return FoldScores(
-        scores,
-        own,
-        thresholds,
-        measured,
-        {**measured, **measure(test, None, scores >= 0.5, names=at_half)},
-        measure_labels(taken.labels, test, scores, own, thresholds),
+def _shared_config(config: TrainingConfig, n_rows: int, n_table: int) -> TrainingConfig:
+    """The config with the automatic settings that are the same in every fold resolved."""
+    resolved = resolve_auto(config, n_rows, n_table_weights=n_table)
+    needs_no_tuning = not is_tuned(config) and not LOSS_SPECS[config.resolved_loss].is_shift_free
+    calibration = (
+        "none" if needs_no_tuning and config.n_members == 1 and resolved.calibration == "auto" else resolved.calibration
+    )
+    return replace(
+        config,
+        n_members=resolved.n_members,
+        epochs=resolved.epochs,
+        batch_size=resolved.batch_size,
+        calibration=calibration,
     )
 
 
-def _decider(labels: LabelSpace, fit: CrossFit, scorer: engine.Scorer, begin: int) -> DecisionPolicy:
-    plan = fit.plan
-    if not _learns(plan):
-        return untrained_policy(plan, labels)
-    scores, n_scorers = out_of_fold(scorer, fit, begin)
-    scored = np.flatnonzero(n_scorers > 0)
-    rows = fit.rows[scored]
-    known = merge_equal_scores(scores[scored], fit.base.targets.take(rows), fit.base.weights[rows])
-    return fit_policy(plan, labels, known, has_spread=False)
+def _trains_on_all(config: TrainingConfig) -> bool:
+    return config.n_members == 1 and not _uses_out_of_fold(config) and not config.early_stopping
 
 
-def _tell(fold: FoldScores, n_done: int, n_folds: int, runtime: RuntimeConfig) -> None:
-    if runtime.quiet or not sys.stderr.isatty():
+def _uses_out_of_fold(config: TrainingConfig) -> bool:
+    """Whether anything is fitted on out-of-fold scores."""
+    return is_tuned(config) or config.calibration != "none"
+
+
+def _group_fits(
+    inputs: TrainingInputs, network: Any, config: TrainingConfig, splits: list[Split]
+) -> Iterator[tuple[list[int], list[CrossFit]]]:
+    """Yield the fits in order, in groups that are small and similar enough to train together."""
+    trains_on_all = _trains_on_all(config)
+    shared: CrossFit | None = None
+    if inputs.encoder().kind == "plain":
+        shared = prepare_cross_fit(
+            inputs.features, inputs.targets, inputs.encoder(), config, network, trains_on_all=True, labels=inputs.labels
+        )
+        network = shared.network.custom
+    group: list[CrossFit] = []
+    fit_numbers: list[int] = []
+    group_bytes = member_bytes = 0.0
+    known_shapes: list[Any] = []
+    for number, split in enumerate(splits):
+        if shared is not None:
+            fit = subset(shared, split.train, trains_on_all)
+        else:
+            rows, targets = inputs.features[split.train], inputs.targets.take(split.train)
+            fit = prepare_cross_fit(
+                rows, targets, inputs.encoder(), config, network, trains_on_all=trains_on_all, labels=inputs.labels
+            )
+        if fit.network.shapes not in known_shapes:
+            known_shapes.append(fit.network.shapes)
+            member_bytes = engine.member_bytes(fit.network.networks(1), config.dtype)
+        fit_bytes = len(fit.members) * member_bytes + (0 if shared is not None else fit.data.n_bytes)
+        has_same_structure = not group or _network_structure(group[0]) == _network_structure(fit)
+        if group and (group_bytes + fit_bytes > GROUP_BYTES or not has_same_structure):
+            yield fit_numbers, group
+            group, fit_numbers, group_bytes = [], [], 0.0
+        group.append(fit)
+        fit_numbers.append(number)
+        group_bytes += fit_bytes
+    yield fit_numbers, group
+
+
+def _network_structure(fit: CrossFit) -> tuple[Any, Any]:
+    return fit.network.shapes, fit.network.settings
+
+
+def _score_fold(
+    inputs: TrainingInputs,
+    split: Split,
+    fit: CrossFit,
+    scorer: engine.Scorer,
+    first_member: int,
+    metric_names: list[str] | None,
+) -> FoldScores:
+    """Score one fold's test rows, at the thresholds tuned on its training rows and at 0.5."""
+    policy = _fit_fold_policy(inputs.labels, fit, scorer, first_member)
+    test = inputs.targets.take(split.test)
+    blocks = fit.encoder.transform(inputs.features[split.test])
+    scores = policy.calibrate(scorer.scores(blocks, (first_member, first_member + len(fit.members))))
+    decisions = policy.decide(scores)
+    thresholds = policy.thresholds
+    fixed_names = (
+        None if metric_names is None else [name for name in metric_names if METRICS[name].needs == "decisions"]
+    )
+    metrics = compute_metrics(test, scores, decisions, names=metric_names)
+    return FoldScores(
+        scores,
+        decisions,
+        thresholds,
+        metrics,
+        {**metrics, **compute_metrics(test, None, scores >= 0.5, names=fixed_names)},
+        compute_label_metrics(inputs.labels, test, scores, decisions, thresholds),
+    )
+
+
+def _fit_fold_policy(labels: LabelSpace, fit: CrossFit, scorer: engine.Scorer, first_member: int) -> DecisionPolicy:
+    config = fit.config
+    if not _uses_out_of_fold(config):
+        return untrained_policy(config, labels)
+    scores, n_scorers = score_out_of_fold(scorer, fit, first_member)
+    scored_rows = np.flatnonzero(n_scorers > 0)
+    rows = fit.rows[scored_rows]
+    unique_scores = merge_equal_scores(scores[scored_rows], fit.data.targets.take(rows), fit.data.weights[rows])
+    return fit_policy(config, labels, unique_scores, has_spread=False)
+
+
+def _print_fold(fold: FoldScores, n_done: int, n_folds: int, runtime: RuntimeConfig) -> None:
+    if not runtime.verbose or not sys.stderr.isatty():
         return
-    shown = [f"{name} {score.value:.3f}" for name, score in fold.own.items() if name in SHOWN] or [
-        f"{name} {score.value:.3f}" for name, score in list(fold.own.items())[:3]
+    texts = [f"{name} {score.value:.3f}" for name, score in fold.decision.items() if name in PRINTED_METRICS] or [
+        f"{name} {score.value:.3f}" for name, score in list(fold.decision.items())[:3]
     ]
-    print(f"fold {n_done}/{n_folds}: {', '.join(shown)}", file=sys.stderr)
+    print(f"fold {n_done}/{n_folds}: {', '.join(texts)}", file=sys.stderr)
 
 
-SHOWN = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")
-"""What the line about a fold tells, where it was measured."""
+PRINTED_METRICS = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")
+"""Metrics printed after each fold, if they were computed."""

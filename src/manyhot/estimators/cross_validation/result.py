@@ -1,6 +1,6 @@
-"""What a cross-validation comes back with: scores per fold, what they say together, and two settings side by side.
+"""The results of a cross-validation: scores per fold, their summary, and the comparison of two settings.
 
-It holds numbers only and renders them; nothing is trained here. Start reading at `CrossValidation`.
+It holds and renders numbers only; nothing is trained here. Start reading at `CrossValidation`.
 """
 
 from __future__ import annotations
@@ -17,47 +17,47 @@ from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.estimators.cross_validation.corrected_t_test import corrected_scale, interval, share_above_zero
+from manyhot.estimators.cross_validation.corrected_t_test import corrected_scale, interval, probability_above_zero
 from manyhot.estimators.cross_validation.splits import Split
-from manyhot.evaluation.charts import save, spread
-from manyhot.evaluation.metrics import MEASURES, Score
-from manyhot.evaluation.report.measure import plain
+from manyhot.evaluation.charts import plot_cv_scores, save_chart
+from manyhot.evaluation.metrics import METRICS, Score
+from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.text import table
 
-AT = ("own", "half")
+AT = ("decision", "fixed")
 LEVEL = 0.95
-SURE = 0.95
-"""From this probability on the comparison names a better side."""
+VERDICT_PROBABILITY = 0.95
+"""Probability from which a comparison names the better setting."""
 
 
-OWN_HEADING = {
-    "half": "At 0.5",
-    "top_k": "With the labels of the highest scores answered",
+UNTUNED_HEADINGS = {
+    "fixed": "At a threshold of {threshold}",
+    "top_k": "Predicting the labels with the highest scores",
 }
-"""What stands above the measures, for decisions that learn nothing."""
-TUNED_HEADING = "At the thresholds for {} that each fold tuned inside its training rows"
+"""Headings of the metrics for decisions without tuned thresholds."""
+TUNED_HEADING = "At thresholds tuned for {decision} on each fold's training rows"
 LABEL_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP", "roc_auc": "AUC"}
 WITH_SPREAD = ("f1", "average_precision", "roc_auc")
 LABELS_SHOWN, NAME_WIDTH = 20, 24
 
 
 class FoldScores(NamedTuple):
-    """One fold's test rows.
+    """Scores and decisions on one fold's test rows.
 
     Attributes:
         scores: float (t, l).
-        decisions: bool (t, l), at the fold's own thresholds.
+        decisions: bool (t, l), at the fold's thresholds.
         thresholds: float (l,), or None for decisions without thresholds.
-        own: Measure -> score at the fold's own thresholds.
-        half: Measure -> score at 0.5.
-        labels: Columns of length l by name, as `metrics.measure_labels` gives them.
+        decision: Metric -> score at the fold's thresholds.
+        fixed: Metric -> score at 0.5.
+        labels: Columns of length l by name, as `metrics.compute_label_metrics` returns them.
     """
 
     scores: np.ndarray
     decisions: np.ndarray
     thresholds: np.ndarray | None
-    own: Mapping[str, Score]
-    half: Mapping[str, Score]
+    decision: Mapping[str, Score]
+    fixed: Mapping[str, Score]
     labels: Mapping[str, Any]
 
 
@@ -68,17 +68,17 @@ class CrossValidation:
     Args:
         labels: Names of the l labels.
         targets: Targets (n, l) of all rows.
-        splits: One per fold of all repeats, j of them.
-        scores: "own" (thresholds tuned inside each fold) and "half" (0.5) -> measure -> float64 (j,), NaN where a fold
-            could not be scored.
-        baselines: Likewise, what an answer gets that never looks at the features.
-        label_scores: Column of `metrics.measure_labels` -> float64 (j, l).
+        splits: The j folds of all repeats.
+        scores: "decision" (thresholds tuned within each fold) and "fixed" (0.5) -> metric -> float64 (j,), NaN where a
+            fold could not be scored.
+        baselines: Likewise, the scores of a prediction that ignores the features.
+        label_scores: Column of `metrics.compute_label_metrics` -> float64 (j, l).
         thresholds: float64 (j, l), NaN where decisions have none.
-        oof_scores: float32 or float64 (r, n, l), each row's score in each repeat by a model that never saw it.
+        oof_scores: float32 or float64 (r, n, l), each row's score in each repeat by a model not trained on it.
         oof_decisions: bool (r, n, l), at the thresholds of the same model.
         is_tested: bool (r, n), whether a row was tested in a repeat.
-        n_unscored: int64 (l,), folds without a known positive of a label, which could not score it.
-        facts: TrainingConfig, seconds and how rows were split, as plain JSON values.
+        n_unscored: int64 (l,), number of folds without a known positive of the label, where it cannot be scored.
+        facts: The `config`, `seconds` and `stratify`, as plain JSON values.
     """
 
     labels: tuple[str, ...]
@@ -96,80 +96,82 @@ class CrossValidation:
 
     @property
     def n_fits(self) -> int:
-        """Folds of all repeats."""
+        """Number of fits: the folds of all repeats."""
         return len(self.splits)
 
     @property
     def test_share(self) -> float:
-        """Test rows over training rows, on average."""
+        """Mean ratio of test rows to training rows."""
         return float(np.mean([len(split.test) / len(split.train) for split in self.splits]))
 
-    def values(self, measure: str, at: str = "own") -> np.ndarray:
+    def values(self, metric: str, at: str = "decision") -> np.ndarray:
         """Score per fold, float64 (j,).
 
         Args:
-            measure: A measured name of `metrics.MEASURES`.
-            at: "own" or "half".
+            metric: Name of a computed metric, from `metrics.METRICS`.
+            at: "decision" or "fixed".
         """
         validation.one_of(AT, at=at)
-        return self.scores[at][validation.one_of(self.scores[at], measure=measure)]
+        return self.scores[at][validation.one_of(self.scores[at], metric=metric)]
 
-    def mean(self, measure: str, at: str = "own") -> float:
+    def mean(self, metric: str, at: str = "decision") -> float:
         """Mean over the folds that could be scored."""
-        return corrected_scale(self.values(measure, at), self.test_share)[0]
+        return corrected_scale(self.values(metric, at), self.test_share)[0]
 
-    def std(self, measure: str, at: str = "own") -> float:
+    def std(self, metric: str, at: str = "decision") -> float:
         """Standard deviation over the folds that could be scored."""
-        values = self.values(measure, at)
+        values = self.values(metric, at)
         values = values[np.isfinite(values)]
         return float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
-    def interval(self, measure: str, at: str = "own", level: float = LEVEL) -> tuple[float, float]:
-        """Interval of the mean, corrected for training rows that folds share.
+    def interval(self, metric: str, at: str = "decision", level: float = LEVEL) -> tuple[float, float]:
+        """Confidence interval of the mean, corrected for the overlap of training rows between folds.
 
         Args:
-            measure: A measured name.
-            at: "own" or "half".
-            level: Share of the distribution inside, above 0 and below 1.
+            metric: Name of a computed metric.
+            at: "decision" or "fixed".
+            level: Confidence level, above 0 and below 1.
 
         Source:
-            Nadeau and Bengio (2003); see `crossval.statistics`.
+            Nadeau and Bengio (2003); see `corrected_t_test`.
         """
-        return interval(self.values(measure, at), self.test_share, validation.number(level=level, low=0.0, high=1.0))
+        return interval(self.values(metric, at), self.test_share, validation.number(level=level, low=0.0, high=1.0))
 
-    def compare(self, other: CrossValidation, at: str = "own") -> Comparison:
-        """Which of two settings is better on the same folds, and how sure that is.
+    def compare(self, other: CrossValidation, at: str = "decision") -> Comparison:
+        """Compare with another result on the same folds: which is better, and with what probability.
 
         Args:
             other: Another cross-validation of the same rows and folds.
-            at: "own" or "half".
+            at: "decision" or "fixed".
 
         Raises:
-            InputError: Other folds.
+            InputError: The folds differ.
         """
-        same = len(self.splits) == len(other.splits) and all(
+        has_same_folds = len(self.splits) == len(other.splits) and all(
             np.array_equal(a.test, b.test) and np.array_equal(a.train, b.train)
             for a, b in zip(self.splits, other.splits, strict=True)
         )
-        if not same:
-            raise InputError("the other result comes from other folds; take the same rows, folds and seed")
+        if not has_same_folds:
+            raise InputError(
+                "the results come from different folds; use the same rows, n_splits, n_repeats and random_state"
+            )
         rows = {}
         for name in self.scores[at]:
             if name not in other.scores[at]:
                 continue
             differences = self.values(name, at) - other.values(name, at)
-            better = differences if MEASURES[name].higher_is_better else -differences
+            better = differences if METRICS[name].higher_is_better else -differences
             finite = differences[np.isfinite(differences)]
             rows[name] = Difference(
                 float(finite.mean()) if finite.size else math.nan,
                 *interval(differences, self.test_share, LEVEL),
-                share_above_zero(better, self.test_share),
+                probability_above_zero(better, self.test_share),
             )
         return Comparison(at, rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the out-of-fold scores, as plain JSON values."""
-        measures = {
+        """All results except the out-of-fold scores, as plain JSON values."""
+        metrics = {
             at: {
                 name: {
                     "mean": self.mean(name, at),
@@ -189,36 +191,36 @@ class CrossValidation:
             for j, label in enumerate(self.labels)
         ]
         sizes = [len(split.test) for split in self.splits]
-        return plain(
+        return to_json_value(
             {
                 "rows": self.targets.n_samples,
                 "fits": self.n_fits,
-                "repeats": len(self.is_tested),
+                "n_repeats": len(self.is_tested),
                 "test_rows": [min(sizes), max(sizes)],
                 "level": LEVEL,
-                "measures": measures,
+                "metrics": metrics,
                 "labels": labels,
                 **self.facts,
             }
         )
 
-    def plot(self, path: str | Path | None = None, at: str = "own") -> Any:
-        """The spread of every measure over the folds, as a picture.
+    def plot(self, path: str | Path | None = None, at: str = "decision") -> Any:
+        """Plot the scores of every metric over the folds.
 
         Args:
-            path: Where to: .svg, .png or .html; None only makes the chart.
-            at: "own" or "half".
+            path: File to write (.svg, .png or .html); None only returns the chart.
+            at: "decision" or "fixed".
 
         Returns:
             An altair chart.
         """
-        chart = spread({"": self.to_dict()}, at)
-        return save(chart, path) if path is not None else chart
+        chart = plot_cv_scores({"": self.to_dict()}, at)
+        return save_chart(chart, path) if path is not None else chart
 
-    def _labels_text(self) -> str:
-        """Mean (and deviation) of each label over the folds, the most frequent labels first."""
+    def _label_table(self) -> str:
+        """Mean (and standard deviation) of each label's scores over the folds, most frequent labels first."""
         order = np.argsort(-self.label_scores["support"].sum(axis=0), kind="stable")
-        rows = [_row_of_label(self, int(j)) for j in order[:LABELS_SHOWN]]
+        rows = [_label_row(self, int(j)) for j in order[:LABELS_SHOWN]]
         text = table(["label", "support", *LABEL_COLUMNS.values()], rows)
         more = len(order) - len(rows)
         return f"{text}\n... and {more} rarer labels" if more else text
@@ -227,28 +229,32 @@ class CrossValidation:
         document = self.to_dict()
         low, high = document["test_rows"]
         tested = f"{low}" if low == high else f"{low} to {high}"
-        decision = self.facts["plan"]["decide"]
-        repeats = f"{document['repeats']} repeat{'s' * (document['repeats'] > 1)}"
+        decision = self.facts["config"]["decision"]
+        threshold = (self.facts["config"]["decision_params"] or {}).get("threshold", 0.5)
+        repeats = f"{document['n_repeats']} repeat{'s' * (document['n_repeats'] > 1)}"
         parts = [
-            f"{document['fits']} fits ({repeats}) on {document['rows']} rows, {tested} tested in each; "
+            f"{document['fits']} fits ({repeats}) on {document['rows']} rows, {tested} test rows each; "
             f"{document['seconds']:.1f} s",
-            OWN_HEADING.get(decision, TUNED_HEADING.format(decision)) + _rows(document, "own"),
+            UNTUNED_HEADINGS.get(decision, TUNED_HEADING).format(decision=decision, threshold=threshold)
+            + _metric_table(document, "decision"),
         ]
-        at_half = {name for name in self.scores["half"] if MEASURES[name].needs == "decisions"}
-        if decision != "half" and at_half:
-            parts.append("At 0.5" + _rows(document, "half", at_half))
-        parts.append(self._labels_text())
+        decision_metrics = {name for name in self.scores["fixed"] if METRICS[name].needs == "decisions"}
+        if decision != "fixed" and decision_metrics:
+            parts.append(
+                UNTUNED_HEADINGS["fixed"].format(threshold=0.5) + _metric_table(document, "fixed", decision_metrics)
+            )
+        parts.append(self._label_table())
         unscored = int((self.n_unscored > 0).sum())
         if unscored:
-            most = self.labels[int(self.n_unscored.argmax())]
+            label = self.labels[int(self.n_unscored.argmax())]
             parts.append(
-                f"{unscored} labels lack a positive in some fold, which could not score them; most often {most!r}, in "
-                f"{int(self.n_unscored.max())} of {self.n_fits} folds."
+                f"Labels not scored in some folds, for lack of positives: {unscored}; most often "
+                f"{label!r} ({int(self.n_unscored.max())} of {self.n_fits} folds)."
             )
         return "\n\n".join(parts)
 
 
-def _row_of_label(result: CrossValidation, j: int) -> list[str]:
+def _label_row(result: CrossValidation, j: int) -> list[str]:
     name = result.labels[j]
     cells = [f"{_mean(result.label_scores['support'][:, j]) * result.n_fits / len(result.is_tested):.0f}"]
     for column in LABEL_COLUMNS:
@@ -259,26 +265,35 @@ def _row_of_label(result: CrossValidation, j: int) -> list[str]:
     return [name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}\N{HORIZONTAL ELLIPSIS}", *cells]
 
 
-def _rows(document: Mapping[str, Any], at: str, only: set[str] | None = None) -> str:
-    header = ["measure", "better", "mean", "std", f"{document['level']:.0%} interval", "baseline"]
-    lines = []
-    for name, row in document["measures"][at].items():
-        if only is not None and name not in only:
+def _metric_table(document: Mapping[str, Any], at: str, names: set[str] | None = None) -> str:
+    header = ["metric", "better", "mean", "std", f"{document['level']:.0%} interval", "baseline"]
+    rows = []
+    for name, row in document["metrics"][at].items():
+        if names is not None and name not in names:
             continue
-        spread = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
-        direction = "higher" if MEASURES[name].higher_is_better else "lower"
-        lines.append([name, direction, _shown(row["mean"]), _shown(row["std"]), spread, _shown(row["baseline"])])
-    return "\n" + table(header, lines)
+        interval_text = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+        direction = "higher" if METRICS[name].higher_is_better else "lower"
+        rows.append(
+            [
+                name,
+                direction,
+                _format_number(row["mean"]),
+                _format_number(row["std"]),
+                interval_text,
+                _format_number(row["baseline"]),
+            ]
+        )
+    return "\n" + table(header, rows)
 
 
 class Difference(NamedTuple):
-    """One measure of two settings on the same folds.
+    """Difference of one metric between two settings on the same folds.
 
     Attributes:
-        value: Mean difference, this minus the other.
+        value: Mean difference, this minus other.
         low: Lower end of its corrected interval.
         high: Upper end.
-        is_better: Probability that this one is better.
+        is_better: Probability that this setting is better.
     """
 
     value: float
@@ -289,63 +304,69 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two settings on the same folds.
+    """Comparison of two settings on the same folds.
 
     Args:
-        at: "own" or "half".
-        measures: Measure -> difference.
+        at: "decision" or "fixed".
+        metrics: Metric -> difference.
 
     Source:
-        Corani and Benavoli (2015), the correlated t-test; see `crossval.statistics`.
+        Corani and Benavoli (2015), the correlated t-test; see `corrected_t_test`.
     """
 
     at: str
-    measures: Mapping[str, Difference]
+    metrics: Mapping[str, Difference]
 
-    def verdict(self, measure: str) -> str:
-        """ "this", "other" or "unsure", by a probability of 95 % or more."""
-        probability = self.measures[validation.one_of(self.measures, measure=measure)].is_better
-        return "this" if probability >= SURE else "other" if probability <= 1 - SURE else "unsure"
+    def verdict(self, metric: str) -> str:
+        """Return "this" or "other", whichever is better with a probability of at least 95 %, else "unsure"."""
+        probability = self.metrics[validation.one_of(self.metrics, metric=metric)].is_better
+        return (
+            "this"
+            if probability >= VERDICT_PROBABILITY
+            else "other"
+            if probability <= 1 - VERDICT_PROBABILITY
+            else "unsure"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        rows = {name: {**row._asdict(), "verdict": self.verdict(name)} for name, row in self.measures.items()}
-        return plain({"at": self.at, "level": LEVEL, "measures": rows})
+        rows = {name: {**row._asdict(), "verdict": self.verdict(name)} for name, row in self.metrics.items()}
+        return to_json_value({"at": self.at, "level": LEVEL, "metrics": rows})
 
     def __str__(self) -> str:
-        words = {"this": "this is better", "other": "the other is better", "unsure": "cannot be told"}
+        verdicts = {"this": "this is better", "other": "other is better", "unsure": "no clear difference"}
         lines = []
-        for name, row in self.measures.items():
+        for name, row in self.metrics.items():
             spread_text = f"{row.low:+.4f} to {row.high:+.4f}"
-            lines.append([name, f"{row.value:+.4f}", spread_text, f"{row.is_better:.0%}", words[self.verdict(name)]])
-        return table(["measure", "difference", f"{LEVEL:.0%} interval", "this is better", "so"], lines)
+            lines.append([name, f"{row.value:+.4f}", spread_text, f"{row.is_better:.0%}", verdicts[self.verdict(name)]])
+        return table(["metric", "difference", f"{LEVEL:.0%} interval", "P(this is better)", "verdict"], lines)
 
 
-def gathered(
+def collect_results(
     labels: LabelSpace, targets: Targets, splits: Sequence[Split], folds: Sequence[FoldScores], facts: Mapping[str, Any]
 ) -> CrossValidation:
-    """The folds' scores put together."""
+    """Combine the scores of all folds into one result."""
     n_repeats = 1 + max(split.repeat for split in splits)
     n, n_labels = targets.n_samples, targets.n_labels
-    oof = np.full((n_repeats, n, n_labels), np.nan, dtype=folds[0].scores.dtype)
+    oof_scores = np.full((n_repeats, n, n_labels), np.nan, dtype=folds[0].scores.dtype)
     decisions = np.zeros((n_repeats, n, n_labels), dtype=bool)
     is_tested = np.zeros((n_repeats, n), dtype=bool)
     for split, fold in zip(splits, folds, strict=True):
-        oof[split.repeat, split.test] = fold.scores
+        oof_scores[split.repeat, split.test] = fold.scores
         decisions[split.repeat, split.test] = fold.decisions
         is_tested[split.repeat, split.test] = True
-    kept = [name for name, column in folds[0].labels.items() if name not in ("label", "threshold")]
-    columns = {name: np.array([fold.labels[name] for fold in folds], dtype=np.float64) for name in kept}
-    nothing = np.full(n_labels, np.nan)
+    column_names = [name for name, column in folds[0].labels.items() if name not in ("label", "threshold")]
+    columns = {name: np.array([fold.labels[name] for fold in folds], dtype=np.float64) for name in column_names}
+    no_thresholds = np.full(n_labels, np.nan)
     return CrossValidation(
         labels.names,
         targets,
         splits,
-        {at: _by_measure([getattr(fold, at) for fold in folds], "value") for at in AT},
-        {at: _by_measure([getattr(fold, at) for fold in folds], "baseline") for at in AT},
+        {at: _stack_scores([getattr(fold, at) for fold in folds], "value") for at in AT},
+        {at: _stack_scores([getattr(fold, at) for fold in folds], "baseline") for at in AT},
         columns,
-        np.array([nothing if fold.thresholds is None else fold.thresholds for fold in folds]),
-        oof,
+        np.array([no_thresholds if fold.thresholds is None else fold.thresholds for fold in folds]),
+        oof_scores,
         decisions,
         is_tested,
         (columns["support"] == 0).sum(axis=0),
@@ -353,12 +374,12 @@ def gathered(
     )
 
 
-def _by_measure(folds: Sequence[Mapping[str, Score]], field: str) -> dict[str, np.ndarray]:
-    def number(score: Score) -> float:
+def _stack_scores(folds: Sequence[Mapping[str, Score]], field: str) -> dict[str, np.ndarray]:
+    def to_float(score: Score) -> float:
         value = getattr(score, field)
         return math.nan if value is None else float(value)
 
-    return {name: np.array([number(fold[name]) for fold in folds]) for name in folds[0]}
+    return {name: np.array([to_float(fold[name]) for fold in folds]) for name in folds[0]}
 
 
 def _mean(values: np.ndarray) -> float:
@@ -367,5 +388,5 @@ def _mean(values: np.ndarray) -> float:
     return float(finite.mean()) if finite.size else math.nan
 
 
-def _shown(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"

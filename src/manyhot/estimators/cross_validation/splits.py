@@ -1,4 +1,4 @@
-"""The splits of a cross-validation: repeated stratified folds, or those that the caller brings."""
+"""The splits of a cross-validation: repeated stratified folds, or splits from the caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.data.splitting.folds import derived_seed, label_rows
+from manyhot.data.splitting.folds import derive_seed, label_rows
 from manyhot.data.splitting.stratification import group_codes, stratified_parts
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -18,12 +18,12 @@ from manyhot.errors import InputError
 
 @dataclass(frozen=True)
 class Split:
-    """One fit's rows.
+    """Training and test rows of one fit.
 
     Args:
-        repeat: Which repeat it belongs to.
-        train: int64, rows to train on.
-        test: int64, rows to score, none of them in `train`.
+        repeat: Number of the repeat, from 0.
+        train: int64, indices of the training rows.
+        test: int64, indices of the test rows, none of them in `train`.
     """
 
     repeat: int
@@ -32,87 +32,89 @@ class Split:
 
 
 def repeated_folds(
-    targets: Targets, n_folds: int, n_repeats: int, stratify: bool, groups: Any, seed: int
+    targets: Targets, n_splits: int, n_repeats: int, stratify: bool, groups: Any, random_state: int
 ) -> list[Split]:
-    """Every row tested once in every repeat.
+    """Folds in which every row is tested once per repeat.
 
     Args:
         targets: Targets (n, l).
-        n_folds: Folds of each repeat, 2 or more.
-        n_repeats: 1 or more.
-        stratify: Whether label frequencies are kept in every fold.
-        groups: (n,) without gaps, rows of one group in one fold; None: every row for itself.
-        seed: Start of the draws.
+        n_splits: Folds per repeat, 2 or more.
+        n_repeats: Number of repeats, 1 or more.
+        stratify: Whether label frequencies are preserved in every fold.
+        groups: (n,) without missing values; rows of a group stay in the same fold. None if the rows are ungrouped.
+        random_state: Seed of the folds.
 
     Raises:
-        InputError: A number out of its range, fewer rows or groups than folds, or groups that do not fit.
+        InputError: A number out of range, fewer rows or groups than folds, or invalid groups.
     """
-    validation.integer(low=2, folds=n_folds)
-    validation.integer(low=1, repeats=n_repeats)
+    validation.integer(low=2, n_splits=n_splits)
+    validation.integer(low=1, n_repeats=n_repeats)
     validation.boolean(stratify=stratify)
     n = targets.n_samples
-    n_units = n if groups is None else len(np.unique(group_codes(groups, n)))
-    if n_units < n_folds:
+    n_groups = n if groups is None else len(np.unique(group_codes(groups, n)))
+    if n_groups < n_splits:
         what = "rows" if groups is None else "groups"
-        raise InputError(f"{n_units} {what} are fewer than {n_folds} folds", argument="folds")
+        raise InputError(f"{n_groups} {what} are fewer than {n_splits} folds", argument="n_splits")
     rows = label_rows(targets)
-    shares = [1 / n_folds] * n_folds
+    fractions = [1 / n_splits] * n_splits
     splits = []
     for repeat in range(n_repeats):
-        drawn = derived_seed(seed, 7, repeat)
+        seed = derive_seed(random_state, 7, repeat)
         if stratify:
-            folds = rows.parts(shares, drawn, groups)
+            folds = rows.split(fractions, seed, groups)
         else:
-            folds = stratified_parts(sp.csr_matrix((n, 0), dtype=bool), shares, drawn, groups)
-        splits += [Split(repeat, np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in range(n_folds)]
+            folds = stratified_parts(sp.csr_matrix((n, 0), dtype=bool), fractions, seed, groups)
+        splits += [Split(repeat, np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in range(n_splits)]
     return splits
 
 
-def given_splits(splits: Any, targets: Targets, groups: Any) -> list[Split]:
-    """Splits that the caller brings: pairs of row numbers, or a splitter of scikit-learn's kind.
+def resolve_splits(splits: Any, targets: Targets, groups: Any) -> list[Split]:
+    """Validate splits from the caller: pairs of row indices, or a scikit-learn splitter.
 
     Raises:
-        InputError: A pair that is none, shares rows, or names rows that are not there.
+        InputError: Not a pair of row indices, overlapping or duplicate rows, or indices out of range.
     """
     n = targets.n_samples
     if hasattr(splits, "split"):
         try:
             splits = list(splits.split(np.zeros((n, 1)), targets.values, groups))
         except (TypeError, ValueError) as error:
-            raise InputError(f"the splitter refuses these targets or groups: {error}", argument="splits") from None
+            raise InputError(f"the splitter rejected these targets or groups: {error}", argument="splits") from None
     if not isinstance(splits, Iterable):
         raise InputError("expected pairs (train, test) or a splitter with `split`", argument="splits")
-    found: list[Split] = []
+    resolved: list[Split] = []
     tested = np.zeros((0, n), dtype=bool)
     for number, pair in enumerate(splits):
         try:
-            train, test = (_row_numbers(rows, n) for rows in pair)
+            train, test = (_row_indices(rows, n) for rows in pair)
         except (TypeError, ValueError):
-            raise InputError(f"split {number + 1} is no pair of row numbers (train, test)", argument="splits") from None
+            raise InputError(
+                f"split {number + 1} is not a pair (train, test) of row indices", argument="splits"
+            ) from None
         for side, rows in (("train", train), ("test", test)):
             if len(np.unique(rows)) < rows.size:
-                raise InputError(f"split {number + 1}: a {side} row is named more than once", argument="splits")
+                raise InputError(f"split {number + 1}: {side} rows contain duplicates", argument="splits")
             if rows.ndim != 1 or not len(rows) or rows.min() < 0 or rows.max() >= n:
-                message = f"split {number + 1}: {side} rows must be numbers from 0 to {n - 1}, at least one"
+                message = f"split {number + 1}: {side} must have at least one row index, all from 0 to {n - 1}"
                 raise InputError(message, argument="splits")
         if np.intersect1d(train, test).size:
-            raise InputError(f"split {number + 1} trains on rows that it tests", argument="splits")
-        free = np.flatnonzero(~tested[:, test].any(axis=1))
-        if not free.size:
+            raise InputError(f"split {number + 1}: train and test rows overlap", argument="splits")
+        free_repeats = np.flatnonzero(~tested[:, test].any(axis=1))
+        if not free_repeats.size:
             tested = np.vstack([tested, np.zeros((1, n), dtype=bool)])
-            free = np.array([len(tested) - 1])
-        tested[free[0], test] = True
-        found.append(Split(int(free[0]), train, test))
-    if not found:
-        raise InputError("there is no split", argument="splits")
-    return found
+            free_repeats = np.array([len(tested) - 1])
+        tested[free_repeats[0], test] = True
+        resolved.append(Split(int(free_repeats[0]), train, test))
+    if not resolved:
+        raise InputError("expected at least one split", argument="splits")
+    return resolved
 
 
-def _row_numbers(rows: Any, n: int) -> np.ndarray:
-    """Numbers as they are, a mask (n,) as the numbers of its rows."""
-    given = np.asarray(rows)
-    if given.dtype == np.bool_:
-        if given.shape != (n,):
-            raise ValueError("a mask of another length")
-        return np.flatnonzero(given)
-    return given.astype(np.int64, casting="safe")
+def _row_indices(rows: Any, n: int) -> np.ndarray:
+    """Row indices as int64; a boolean mask (n,) is converted to the indices of its rows."""
+    values = np.asarray(rows)
+    if values.dtype == np.bool_:
+        if values.shape != (n,):
+            raise ValueError("the mask has the wrong length")
+        return np.flatnonzero(values)
+    return values.astype(np.int64, casting="safe")

@@ -1,6 +1,6 @@
-"""What is odd about labels, before training; start reading at `examine`."""
+"""Check a data set for label problems before training; start reading at `check_data`."""
 
-from manyhot.evaluation.data_checks.all_checks import examine
-from manyhot.evaluation.data_checks.findings import KINDS, SEVERITIES, Diagnosis, Finding
+from manyhot.evaluation.data_checks.all_checks import check_data
+from manyhot.evaluation.data_checks.findings import KINDS, SEVERITIES, DataChecks, Finding
 
-__all__ = ["KINDS", "SEVERITIES", "Diagnosis", "Finding", "examine"]
+__all__ = ["KINDS", "SEVERITIES", "DataChecks", "Finding", "check_data"]

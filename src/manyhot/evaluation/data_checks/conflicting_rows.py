@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from manyhot.data.deduplication import merge_duplicates
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.data_checks.findings import Finding, found, quoted
+from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
 
 ROWS_SHOWN = 5
 LABELS_SHOWN = 5
-COARSE = 0.5
+MIN_DISTINCT_SHARE = 0.5
 """With a smaller share of distinct rows the columns are too coarse to tell rows apart, and conflicts are no news."""
 
 
@@ -27,91 +27,94 @@ def conflicting_rows(
     Args:
         space: Names of the l labels.
         targets: Targets (n, l).
-        features: What tells rows apart: uint32 (n, w) from `row_words`, or a CSR matrix (n, f).
+        features: What tells rows apart: uint32 (n, w) from `row_keys`, or a CSR matrix (n, f).
         ids: str (n,).
 
     Returns:
         No finding or one; a note where fewer than half of the rows are distinct, else a warning. Rows that carry
         nothing (all zero, all missing) are left out.
     """
-    filled = _carry_something(features)
-    if len(filled) < 2 or features.shape[1] == 0:
+    nonempty_rows = _nonempty_rows(features)
+    if len(nonempty_rows) < 2 or features.shape[1] == 0:
         return []
-    whole = len(filled) == targets.n_samples
-    kept = features if whole else features[filled]
-    no_targets = Targets(np.zeros((len(filled), 1), dtype=bool))
-    merged = merge_duplicates({"features": kept}, no_targets, np.ones(len(filled)))
-    is_shared = merged.weights[merged.place] > 1
-    rows = filled[is_shared]
+    is_complete = len(nonempty_rows) == targets.n_samples
+    nonempty = features if is_complete else features[nonempty_rows]
+    no_targets = Targets(np.zeros((len(nonempty_rows), 1), dtype=bool))
+    merged = merge_duplicates({"features": nonempty}, no_targets, np.ones(len(nonempty_rows)))
+    is_shared = merged.weights[merged.inverse] > 1
+    rows = nonempty_rows[is_shared]
     if not len(rows):
         return []
-    _, groups = np.unique(merged.place[is_shared], return_inverse=True)
+    _, groups = np.unique(merged.inverse[is_shared], return_inverse=True)
     values = targets.values[rows]
     negatives = ~values if targets.known is None else targets.known[rows] & ~values
-    members = sp.csr_matrix((np.ones(len(rows)), (groups, np.arange(len(rows)))))
-    clash = (members @ sp.csr_matrix(values, dtype=float)).minimum(members @ sp.csr_matrix(negatives, dtype=float))
-    clash = sp.csr_matrix(clash > 0)
-    is_clashing = np.asarray(clash.sum(axis=1)).ravel() > 0
+    group_rows = sp.csr_matrix((np.ones(len(rows)), (groups, np.arange(len(rows)))))
+    conflicts = (group_rows @ sp.csr_matrix(values, dtype=float)).minimum(
+        group_rows @ sp.csr_matrix(negatives, dtype=float)
+    )
+    conflicts = sp.csr_matrix(conflicts > 0)
+    is_clashing = np.asarray(conflicts.sum(axis=1)).ravel() > 0
     if not is_clashing.any():
         return []
-    hit = np.flatnonzero(is_clashing[groups])
-    hit = hit[np.lexsort((rows[hit], _first_rows(rows, groups)[groups[hit]]))]
-    often = np.asarray(clash.sum(axis=0)).ravel()
-    labels = [space.names[j] for j in np.argsort(-often, kind="stable")[: int((often > 0).sum())]]
-    example = rows[hit[groups[hit] == groups[hit[0]]]]
-    pair = " and ".join(str(row) for row in ids[example][:2])
+    clashing = np.flatnonzero(is_clashing[groups])
+    clashing = clashing[np.lexsort((rows[clashing], _first_rows(rows, groups)[groups[clashing]]))]
+    n_clashes = np.asarray(conflicts.sum(axis=0)).ravel()
+    labels = [space.names[j] for j in np.argsort(-n_clashes, kind="stable")[: int((n_clashes > 0).sum())]]
+    example = rows[clashing[groups[clashing] == groups[clashing[0]]]]
+    example_ids = " and ".join(str(row) for row in ids[example][:2])
     n_groups = int(is_clashing.sum())
     sentence = (
-        f"{len(hit)} rows, in {n_groups} {'group' if n_groups == 1 else 'groups'}, have the same features as another "
-        f"row but not the same labels (rows {pair}; {_named(labels)})."
+        f"{len(clashing)} rows, in {n_groups} {'group' if n_groups == 1 else 'groups'}, have the same features as "
+        "another "
+        f"row but not the same labels (rows {example_ids}; {_list_labels(labels)})."
     )
-    is_coarse = len(merged.rows) < COARSE * len(filled)
+    is_coarse = len(merged.rows) < MIN_DISTINCT_SHARE * len(nonempty_rows)
     return [
-        found(
+        make_finding(
             "conflicting_rows",
             "note" if is_coarse else "warning",
             sentence,
             sentence.rstrip("."),
             labels=tuple(labels),
-            rows=tuple(str(row) for row in ids[rows[hit]][:ROWS_SHOWN]),
-            n_rows=len(hit),
+            rows=tuple(str(row) for row in ids[rows[clashing]][:ROWS_SHOWN]),
+            n_rows=len(clashing),
             values={"groups": n_groups, "distinct_rows": len(merged.rows)},
         )
     ]
 
 
-def row_words(frame: pl.DataFrame) -> np.ndarray:
+def row_keys(frame: pl.DataFrame) -> np.ndarray:
     """uint32 (n, w): equal exactly where the cells of two rows are; missing is 0 throughout."""
-    words: list[np.ndarray] = []
+    keys: list[np.ndarray] = []
     for column in frame:
         if column.dtype == pl.Boolean or column.dtype.is_numeric():
             numbers = column.cast(pl.Float64).to_numpy(allow_copy=True) + 0.0
             pair = np.ascontiguousarray(numbers).view(np.uint32).reshape(-1, 2).copy()
             pair[:, 0] ^= np.uint32(0x80000000)
             pair[np.isnan(numbers)] = 0
-            words.append(pair)
+            keys.append(pair)
         elif isinstance(column.dtype, pl.Array):
-            words.append(_digests(column))
+            keys.append(_digests(column))
         else:
             cells = column.cast(pl.String, strict=False)
             _, places = np.unique(cells.fill_null("").to_numpy().astype(object), return_inverse=True)
             codes = (places + 1).astype(np.uint32)
             codes[cells.is_null().to_numpy()] = 0
-            words.append(codes[:, None])
-    return np.concatenate(words, axis=1) if words else np.zeros((len(frame), 0), dtype=np.uint32)
+            keys.append(codes[:, None])
+    return np.concatenate(keys, axis=1) if keys else np.zeros((len(frame), 0), dtype=np.uint32)
 
 
 def _digests(column: pl.Series) -> np.ndarray:
     """uint32 (n, 4): a number for the content of each array, such as an image; 0 where there is none."""
-    is_there = column.is_not_null().to_numpy()
-    found = np.zeros((len(column), 4), dtype=np.uint32)
+    is_present = column.is_not_null().to_numpy()
+    codes = np.zeros((len(column), 4), dtype=np.uint32)
     arrays = np.ascontiguousarray(column.drop_nulls().to_numpy())
     digests = b"".join(hashlib.blake2b(array.tobytes(), digest_size=16).digest() for array in arrays)
-    found[is_there] = np.frombuffer(digests, dtype=np.uint32).reshape(-1, 4)
-    return found
+    codes[is_present] = np.frombuffer(digests, dtype=np.uint32).reshape(-1, 4)
+    return codes
 
 
-def _carry_something(features: np.ndarray | sp.csr_matrix) -> np.ndarray:
+def _nonempty_rows(features: np.ndarray | sp.csr_matrix) -> np.ndarray:
     if isinstance(features, np.ndarray):
         return np.flatnonzero((features != 0).any(axis=1))
     return np.flatnonzero(np.diff(features.indptr) > 0)
@@ -123,7 +126,7 @@ def _first_rows(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return first
 
 
-def _named(labels: list[str]) -> str:
-    listed = ", ".join(quoted(name) for name in labels[:LABELS_SHOWN])
-    more = f" and {len(labels) - LABELS_SHOWN} more" if len(labels) > LABELS_SHOWN else ""
-    return f"label{'' if len(labels) == 1 else 's'} {listed}{more}"
+def _list_labels(labels: list[str]) -> str:
+    names = ", ".join(quote(name) for name in labels[:LABELS_SHOWN])
+    remainder = f" and {len(labels) - LABELS_SHOWN} more" if len(labels) > LABELS_SHOWN else ""
+    return f"label{'' if len(labels) == 1 else 's'} {names}{remainder}"

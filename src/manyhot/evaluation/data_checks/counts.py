@@ -57,26 +57,31 @@ def count_pairs(targets: Targets, columns: np.ndarray) -> PairCounts:
         return PairCounts(both, np.broadcast_to(support[:, None], shape), np.full(shape, len(values), dtype=np.int64))
     first, rows = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     for start in range(0, len(values), CHUNK_ROWS):
-        piece = slice(start, start + CHUNK_ROWS)
-        known = targets.known[piece][:, columns].astype(np.float32)
-        first += (values[piece].astype(np.float32).T @ known).astype(np.int64)
+        part = slice(start, start + CHUNK_ROWS)
+        known = targets.known[part][:, columns].astype(np.float32)
+        first += (values[part].astype(np.float32).T @ known).astype(np.int64)
         rows += (known.T @ known).astype(np.int64)
     return PairCounts(both, first, rows)
 
 
-def log_chance(drawn: np.ndarray, fitting: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Log probability that all of `drawn` rows, picked blindly out of `rows`, are among the `fitting` ones.
+def log_hypergeometric(n_drawn: np.ndarray, n_matching: np.ndarray, n_rows: np.ndarray) -> np.ndarray:
+    """Log probability that all of `n_drawn` rows, picked blindly out of `n_rows`, are among the `n_matching` ones.
 
     Args:
-        drawn: Whole numbers from 0 to rows, any shape.
-        fitting: Whole numbers from 0 to rows, same shape.
-        rows: Whole numbers, same shape.
+        n_drawn: Whole numbers from 0 to rows, any shape.
+        n_matching: Whole numbers from 0 to rows, same shape.
+        n_rows: Whole numbers, same shape.
 
     Returns:
         float64, at most 0; -inf where it cannot happen. (Hypergeometric: C(fitting, drawn) / C(rows, drawn).)
     """
-    drawn, fitting, rows = (np.asarray(x, dtype=float) for x in (drawn, fitting, rows))
-    possible = drawn <= fitting
-    room = np.where(possible, fitting - drawn, 0.0)
-    log = gammaln(fitting + 1) - gammaln(room + 1) - gammaln(rows + 1) + gammaln(np.maximum(rows - drawn, 0.0) + 1)
-    return np.where(possible, np.minimum(log, 0.0), -np.inf)
+    n_drawn, n_matching, n_rows = (np.asarray(x, dtype=float) for x in (n_drawn, n_matching, n_rows))
+    possible = n_drawn <= n_matching
+    n_spare = np.where(possible, n_matching - n_drawn, 0.0)
+    log_probability = (
+        gammaln(n_matching + 1)
+        - gammaln(n_spare + 1)
+        - gammaln(n_rows + 1)
+        + gammaln(np.maximum(n_rows - n_drawn, 0.0) + 1)
+    )
+    return np.where(possible, np.minimum(log_probability, 0.0), -np.inf)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from manyhot.evaluation.data_checks.text import shown, to_text
-from manyhot.evaluation.report.measure import plain
+from manyhot.evaluation.data_checks.text import printable, to_text
+from manyhot.evaluation.report.measure import to_json_value
 from manyhot.validation import one_of
 
 Severity = Literal["error", "warning", "note"]
@@ -20,12 +20,12 @@ class Kind(NamedTuple):
     Attributes:
         heading: What several of them are called, after their number.
         advice: What to do about one.
-        advice_many: What to do about several.
+        advice_plural: What to do about several.
     """
 
     heading: str
     advice: str
-    advice_many: str
+    advice_plural: str
 
 
 KINDS: dict[str, Kind] = {
@@ -80,7 +80,7 @@ KINDS: dict[str, Kind] = {
         "implications between labels",
         "If this is a rule, hand it on and every answer will keep it; if not, check how the rows were labelled.",
         "Where these are rules, hand them on and every answer will keep them: implies=[('child', 'parent')], which "
-        "Diagnosis.implications() lists, or --implies 'child>parent'; where not, check how the rows were labelled.",
+        "DataChecks.implications() lists, or --implies 'child>parent'; where not, check how the rows were labelled.",
     ),
     "exclusive": Kind(
         "pairs of labels never occur together",
@@ -122,14 +122,14 @@ class Finding:
         one_of(SEVERITIES, severity=self.severity)
 
 
-def found(kind: str, severity: Severity, sentence: str, brief: str, **about: Any) -> Finding:
+def make_finding(kind: str, severity: Severity, sentence: str, brief: str, **details: Any) -> Finding:
     """A finding whose message is the sentence followed by its kind's advice."""
-    return Finding(kind, severity, f"{sentence} {KINDS[kind].advice}", brief, **about)
+    return Finding(kind, severity, f"{sentence} {KINDS[kind].advice}", brief, **details)
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """What `examine` saw.
+class DataChecks:
+    """What `check_data` found.
 
     Args:
         findings: Odd things, the gravest first, then in the order of `KINDS`.
@@ -137,8 +137,8 @@ class Diagnosis:
         limits: Sentences on what was left out because there was too much of it; empty when nothing was.
 
     Example:
-        >>> diagnosis = examine(None, [["sad"], ["quiet"], ["sad", "quiet"]] * 20)  # doctest: +SKIP
-        >>> [finding.kind for finding in diagnosis.findings]  # doctest: +SKIP
+        >>> checks = check_data(None, [["sad"], ["quiet"], ["sad", "quiet"]] * 20)  # doctest: +SKIP
+        >>> [finding.kind for finding in checks.findings]  # doctest: +SKIP
         []
     """
 
@@ -155,29 +155,31 @@ class Diagnosis:
         Returns:
             Pairs (child, parent), those least likely by chance first; as many as there are findings at most.
         """
-        above: dict[str, set[str]] = {}
+        ancestors_of: dict[str, set[str]] = {}
         pairs = []
         for finding in self.findings:
             if finding.kind == "implied":
                 child, parent = finding.labels
-                if child not in above.get(parent, ()):
+                if child not in ancestors_of.get(parent, ()):
                     pairs.append((child, parent))
-                    gained = {parent, *above.get(parent, ())}
-                    above.setdefault(child, set()).update(gained)
-                    for lower in above.values():
-                        if child in lower:
-                            lower |= gained
+                    ancestors = {parent, *ancestors_of.get(parent, ())}
+                    ancestors_of.setdefault(child, set()).update(ancestors)
+                    for others in ancestors_of.values():
+                        if child in others:
+                            others |= ancestors
         return pairs
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: `findings` (one dict each), `facts`, `limits`."""
-        return plain({"findings": [asdict(f) for f in self.findings], "facts": self.facts, "limits": self.limits})
+        return to_json_value(
+            {"findings": [asdict(f) for f in self.findings], "facts": self.facts, "limits": self.limits}
+        )
 
     def __str__(self) -> str:
         values = self.to_dict()
-        return to_text(values, {name: (kind.heading, kind.advice_many) for name, kind in KINDS.items()})
+        return to_text(values, {name: (kind.heading, kind.advice_plural) for name, kind in KINDS.items()})
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """A name for a sentence: in quotes, shortened, without what a terminal would obey."""
-    return f"'{shown(name)}'"
+    return f"'{printable(name)}'"

@@ -1,7 +1,7 @@
 """Labels two at a time: the same, the opposite, one only with the other, never together.
 
 Each must be too regular for chance: a finding is kept when labels that have nothing to do with each other would show
-the like anywhere among all pairs with a probability below `CHANCE`. Start reading at `paired_labels`.
+the like anywhere among all pairs with a probability below `SIGNIFICANCE`. Start reading at `paired_labels`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 
 from manyhot.config.label_rules import implications_to_text
 from manyhot.data.labels import LabelSpace
-from manyhot.evaluation.data_checks.counts import PairCounts, log_chance
-from manyhot.evaluation.data_checks.findings import Finding, found, quoted
-from manyhot.evaluation.data_checks.text import shown
+from manyhot.evaluation.data_checks.counts import PairCounts, log_hypergeometric
+from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
+from manyhot.evaluation.data_checks.text import printable
 
-CHANCE = 1e-3
+SIGNIFICANCE = 1e-3
 MIN_SUPPORT = 10
 """Rows with a label before its always coming with another is told."""
-EXPECTED_TOGETHER = 10.0
+MIN_EXPECTED_ROWS = 10.0
 """Rows with both labels that chance must lead to expect before their absence is told."""
 
 
@@ -38,34 +38,45 @@ def paired_labels(space: LabelSpace, paired: np.ndarray, pairs: PairCounts, is_m
     c = len(paired)
     if c < 2:
         return []
-    limit = np.log(CHANCE / (c * (c - 1)))
+    max_log_probability = np.log(SIGNIFICANCE / (c * (c - 1)))
     names = [space.names[j] for j in paired]
     first, second, rows = pairs.first, pairs.second, pairs.rows
     varies = (first > 0) & (first < rows)
     varies &= varies.T & ~np.eye(c, dtype=bool)
     contained = varies & (pairs.both == first)
-    apart = varies & (pairs.both == 0)
-    same = contained & contained.T
-    opposite = apart & (first + second == rows)
-    implied = contained & ~same & (first >= MIN_SUPPORT)
-    exclusive = apart & ~opposite & (pairs.expected() >= EXPECTED_TOGETHER)
-    findings = [_duplicate(names, pairs, i, j, "same") for i, j in _unlikely(np.triu(same), pairs, False, limit)]
-    findings += [
-        _duplicate(names, pairs, i, j, "opposite") for i, j in _unlikely(np.triu(opposite), pairs, True, limit)
+    disjoint = varies & (pairs.both == 0)
+    identical = contained & contained.T
+    opposite = disjoint & (first + second == rows)
+    implied = contained & ~identical & (first >= MIN_SUPPORT)
+    exclusive = disjoint & ~opposite & (pairs.expected() >= MIN_EXPECTED_ROWS)
+    findings = [
+        _duplicate(names, pairs, i, j, "same")
+        for i, j in _significant_pairs(np.triu(identical), pairs, False, max_log_probability)
     ]
-    findings += [_implied(names, pairs, i, j) for i, j in _unlikely(implied, pairs, False, limit)]
+    findings += [
+        _duplicate(names, pairs, i, j, "opposite")
+        for i, j in _significant_pairs(np.triu(opposite), pairs, True, max_log_probability)
+    ]
+    findings += [
+        _implied(names, pairs, i, j) for i, j in _significant_pairs(implied, pairs, False, max_log_probability)
+    ]
     if not is_multi_class:
-        findings += [_exclusive(names, pairs, i, j) for i, j in _unlikely(np.triu(exclusive), pairs, True, limit)]
+        findings += [
+            _exclusive(names, pairs, i, j)
+            for i, j in _significant_pairs(np.triu(exclusive), pairs, True, max_log_probability)
+        ]
     return findings
 
 
-def _unlikely(mask: np.ndarray, pairs: PairCounts, is_apart: bool, limit: float) -> list[tuple[int, int]]:
+def _significant_pairs(
+    mask: np.ndarray, pairs: PairCounts, is_disjoint: bool, max_log_probability: float
+) -> list[tuple[int, int]]:
     """The marked pairs that chance does not explain, the least likely first."""
     i, j = np.nonzero(mask)
-    drawn, other, rows = pairs.first[i, j], pairs.second[i, j], pairs.rows[i, j]
-    chance = log_chance(drawn, rows - other if is_apart else other, rows)
-    order = np.argsort(chance, kind="stable")
-    return [(int(i[k]), int(j[k])) for k in order if chance[k] < limit]
+    n_first, n_second, n_rows = pairs.first[i, j], pairs.second[i, j], pairs.rows[i, j]
+    log_probability = log_hypergeometric(n_first, n_rows - n_second if is_disjoint else n_second, n_rows)
+    order = np.argsort(log_probability, kind="stable")
+    return [(int(i[k]), int(j[k])) for k in order if log_probability[k] < max_log_probability]
 
 
 def _values(pairs: PairCounts, i: int, j: int) -> dict[str, int]:
@@ -73,7 +84,7 @@ def _values(pairs: PairCounts, i: int, j: int) -> dict[str, int]:
 
 
 def _duplicate(names: list[str], pairs: PairCounts, i: int, j: int, case: str) -> Finding:
-    a, b = quoted(names[i]), quoted(names[j])
+    a, b = quote(names[i]), quote(names[j])
     values = {"case": case, **_values(pairs, i, j)}
     if case == "same":
         sentence = f"Labels {a} and {b} are equal in all {values['known']} rows where both are known."
@@ -81,31 +92,31 @@ def _duplicate(names: list[str], pairs: PairCounts, i: int, j: int, case: str) -
     else:
         sentence = f"Labels {a} and {b} are opposites in all {values['known']} rows where both are known."
         brief = f"{a} = not {b}"
-    return found("duplicate", "warning", sentence, brief, labels=(names[i], names[j]), values=values)
+    return make_finding("duplicate", "warning", sentence, brief, labels=(names[i], names[j]), values=values)
 
 
 def _implied(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
-    a, b, values = quoted(names[i]), quoted(names[j]), _values(pairs, i, j)
+    a, b, values = quote(names[i]), quote(names[j]), _values(pairs, i, j)
     share = values["second"] / values["known"]
     sentence = (
         f"Each of the {values['first']} rows with {a} also has {b}, which {100 * share:.0f} % of all rows have: "
         f"{a} implies {b}{_usage(names[i], names[j])}."
     )
     brief = f"{a} implies {b} ({values['first']} rows)"
-    return found("implied", "note", sentence, brief, labels=(names[i], names[j]), values=values)
+    return make_finding("implied", "note", sentence, brief, labels=(names[i], names[j]), values=values)
 
 
 def _usage(child: str, parent: str) -> str:
     """How to hand an implication on, for names that a terminal shows as they are."""
-    if shown(child) != child or shown(parent) != parent:
+    if printable(child) != child or printable(parent) != parent:
         return ""
     return f" (implies=[({child!r}, {parent!r})], or --implies {shlex.quote(implications_to_text([(child, parent)]))})"
 
 
 def _exclusive(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
-    a, b, values = quoted(names[i]), quoted(names[j]), _values(pairs, i, j)
+    a, b, values = quote(names[i]), quote(names[j]), _values(pairs, i, j)
     expected = values["first"] * values["second"] / values["known"]
     sentence = f"Labels {a} and {b} never occur together, where chance alone would give about {expected:.0f} such rows."
     brief = f"{a} and {b} (chance: {expected:.0f})"
     labels = (names[i], names[j])
-    return found("exclusive", "note", sentence, brief, labels=labels, values={**values, "expected": expected})
+    return make_finding("exclusive", "note", sentence, brief, labels=labels, values={**values, "expected": expected})

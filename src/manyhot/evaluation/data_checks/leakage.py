@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.data_checks.findings import Finding, Severity, found, quoted
+from manyhot.evaluation.data_checks.findings import Finding, Severity, make_finding, quote
 from manyhot.evaluation.data_checks.similar_names import plain_name
 
 LEAK_AUC = 0.995
@@ -51,10 +51,10 @@ def number_leaks(
         known = None if targets.known is None else targets.known[:, labels].astype(np.float64)
         for start in range(0, features.shape[1], CHUNK_COLUMNS):
             block = features[:, start : start + CHUNK_COLUMNS]
-            area, least = _areas(positives, known, *_ranked(block))
+            area, min_count = _roc_auc_areas(positives, known, *_rank_columns(block))
             limit = LEAK_AUC if known is None else SCREEN_AUC
             strength = np.maximum(area, 1 - area)
-            for a, b in np.argwhere((strength >= limit) & (least >= MIN_ROWS)):
+            for a, b in np.argwhere((strength >= limit) & (min_count >= MIN_ROWS)):
                 j, column = int(labels[a]), start + int(b)
                 exact = float(strength[a, b]) if known is None else _exact_area(targets, j, features, column)
                 if exact >= LEAK_AUC:
@@ -100,9 +100,9 @@ def same_names(space: LabelSpace, names: Sequence[str]) -> list[Finding]:
     for name in names:
         label = by_name.get(plain_name(name))
         if label is not None:
-            sentence = f"Feature column {quoted(name)} is named like label {quoted(label)}."
-            brief = f"{quoted(name)} like label {quoted(label)}"
-            findings.append(found("same_name", "warning", sentence, brief, labels=(label,), columns=(name,)))
+            sentence = f"Feature column {quote(name)} is named like label {quote(label)}."
+            brief = f"{quote(name)} like label {quote(label)}"
+            findings.append(make_finding("same_name", "warning", sentence, brief, labels=(label,), columns=(name,)))
     return findings
 
 
@@ -114,17 +114,19 @@ def _label_chunks(targets: Targets) -> Iterator[np.ndarray]:
         yield chosen[start : start + CHUNK_LABELS]
 
 
-def _ranked(block: np.ndarray | sp.csr_matrix) -> tuple[np.ndarray | sp.csr_matrix, np.ndarray, np.ndarray | None]:
+def _rank_columns(
+    block: np.ndarray | sp.csr_matrix,
+) -> tuple[np.ndarray | sp.csr_matrix, np.ndarray, np.ndarray | None]:
     """Ranks (n, c) less an offset (c,), and where there is a value: float64 (n, c), or None for everywhere."""
     if sp.issparse(block):
         return *_sparse_ranks(sp.csc_matrix(block)), None
     values = np.asarray(block, dtype=np.float64)
-    is_there = ~np.isnan(values)
-    ranks = rankdata(np.where(is_there, np.minimum(values, np.finfo(np.float64).max), np.inf), axis=0)
+    is_present = ~np.isnan(values)
+    ranks = rankdata(np.where(is_present, np.minimum(values, np.finfo(np.float64).max), np.inf), axis=0)
     zero = np.zeros(values.shape[1])
-    if is_there.all():
+    if is_present.all():
         return ranks, zero, None
-    return np.where(is_there, ranks, 0.0), zero, is_there.astype(np.float64)
+    return np.where(is_present, ranks, 0.0), zero, is_present.astype(np.float64)
 
 
 def _sparse_ranks(block: sp.csc_matrix) -> tuple[sp.csr_matrix, np.ndarray]:
@@ -149,12 +151,12 @@ def _sparse_ranks(block: sp.csc_matrix) -> tuple[sp.csr_matrix, np.ndarray]:
     return sp.csr_matrix(sp.csc_matrix((ranks, block.indices, block.indptr), shape=block.shape)), rank_of_zero
 
 
-def _areas(
+def _roc_auc_areas(
     positives: sp.csr_matrix,
     known: np.ndarray | None,
     ranks: np.ndarray | sp.csr_matrix,
     offset: np.ndarray,
-    is_there: np.ndarray | None,
+    is_present: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Areas under the ROC curve (l, c), and the lesser number of positives and negatives behind each.
 
@@ -164,11 +166,11 @@ def _areas(
     yes_ranks = _dense(positives.T @ ranks)
     if known is None:
         all_ranks = np.asarray(ranks.sum(axis=0)).reshape(1, -1)
-        n_all = np.full((1, ranks.shape[1]), float(n)) if is_there is None else is_there.sum(axis=0)[None]
+        n_all = np.full((1, ranks.shape[1]), float(n)) if is_present is None else is_present.sum(axis=0)[None]
     else:
         all_ranks = _dense((ranks.T @ known).T)
-        n_all = known.sum(axis=0)[:, None] if is_there is None else known.T @ is_there
-    n_yes = np.asarray(positives.sum(axis=0)).reshape(-1, 1) if is_there is None else positives.T @ is_there
+        n_all = known.sum(axis=0)[:, None] if is_present is None else known.T @ is_present
+    n_yes = np.asarray(positives.sum(axis=0)).reshape(-1, 1) if is_present is None else positives.T @ is_present
     n_no = n_all - n_yes
     n_yes, n_no = np.broadcast_to(n_yes, yes_ranks.shape), np.broadcast_to(n_no, yes_ranks.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -204,18 +206,16 @@ def _agreement(chosen: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _number_finding(label: str, column: str, area: float, severity: Severity) -> Finding:
-    how = "separates" if area == 1 else "almost separates"
+    verb = "separates" if area == 1 else "almost separates"
     amount = "1" if area == 1 else f"{np.floor(area * 1000) / 1000:.3f}"
-    sentence = (
-        f"Column {quoted(column)} alone {how} the rows with label {quoted(label)} from the others (AUC {amount})."
-    )
-    brief = f"{quoted(column)} for {quoted(label)} (AUC {amount})"
-    return found("leak", severity, sentence, brief, labels=(label,), columns=(column,), values={"auc": area})
+    sentence = f"Column {quote(column)} alone {verb} the rows with label {quote(label)} from the others (AUC {amount})."
+    brief = f"{quote(column)} for {quote(label)} (AUC {amount})"
+    return make_finding("leak", severity, sentence, brief, labels=(label,), columns=(column,), values={"auc": area})
 
 
 def _category_finding(label: str, column: str, agreement: float) -> Finding:
-    how = "tells" if agreement == 1 else "nearly always tells"
-    sentence = f"The category in column {quoted(column)} {how} whether a row has label {quoted(label)}."
-    brief = f"{quoted(column)} for {quoted(label)} (by category)"
+    verb = "tells" if agreement == 1 else "nearly always tells"
+    sentence = f"The category in column {quote(column)} {verb} whether a row has label {quote(label)}."
+    brief = f"{quote(column)} for {quote(label)} (by category)"
     values = {"agreement": agreement}
-    return found("leak", "warning", sentence, brief, labels=(label,), columns=(column,), values=values)
+    return make_finding("leak", "warning", sentence, brief, labels=(label,), columns=(column,), values=values)

@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from manyhot.data.labels import LabelSpace
-from manyhot.evaluation.data_checks.findings import Finding, found, quoted
+from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
 
 LONG_WORD = 5
 LONGER_WORD = 7
 """Letters from which one in place of another is taken for a slip."""
-STEM = 3
-LONGEST_NAME = 100
+MIN_STEM = 3
+MAX_NAME_LENGTH = 100
 """Letters up to which a name is searched for a differing one."""
 
-_JOINTS = re.compile(r"[\s_\-]+")
-_WORDS = {
+_SEPARATORS = re.compile(r"[\s_\-]+")
+_DIFFERENCES = {
     "joint": "differ only in case, blanks, hyphens or underscores",
     "plural": "differ only in a plural s",
     "letter": "differ in one letter",
@@ -39,38 +39,38 @@ def similar_names(space: LabelSpace, support: np.ndarray) -> list[Finding]:
         space: Names of the l labels.
         support: int (l,), their positives.
     """
-    words = [_words(name) for name in space.names]
+    words = [_split_words(name) for name in space.names]
     pairs: dict[tuple[int, int], str] = {}
     for key in ("joint", "plural", "letter"):
         groups: dict[str, list[int]] = {}
         for j, parts in enumerate(words):
             for form in _forms(parts, key):
                 groups.setdefault(form, []).append(j)
-        for alike in groups.values():
-            for place, i in enumerate(alike):
-                for j in alike[place + 1 :]:
+        for group in groups.values():
+            for place, i in enumerate(group):
+                for j in group[place + 1 :]:
                     if (i, j) not in pairs and _differ_by(words[i], words[j], key):
                         pairs[i, j] = key
-    ranked = sorted(pairs.items(), key=lambda item: (list(_WORDS).index(item[1]), item[0]))
+    ranked = sorted(pairs.items(), key=lambda item: (list(_DIFFERENCES).index(item[1]), item[0]))
     return [_finding(space, support, i, j, key) for (i, j), key in ranked]
 
 
 def _finding(space: LabelSpace, support: np.ndarray, i: int, j: int, key: str) -> Finding:
     a, b = space.names[i], space.names[j]
     rows = {"first": int(support[i]), "second": int(support[j])}
-    sentence = f"The label names {quoted(a)} ({support[i]} positives) and {quoted(b)} ({support[j]}) {_WORDS[key]}."
-    brief = f"{quoted(a)} and {quoted(b)}"
-    return found("spelling", "warning", sentence, brief, labels=(a, b), values={"difference": key, **rows})
+    sentence = f"The label names {quote(a)} ({support[i]} positives) and {quote(b)} ({support[j]}) {_DIFFERENCES[key]}."
+    brief = f"{quote(a)} and {quote(b)}"
+    return make_finding("spelling", "warning", sentence, brief, labels=(a, b), values={"difference": key, **rows})
 
 
 def plain_name(name: str) -> str:
     """A name without case, blanks, hyphens and underscores, for comparing."""
-    return "".join(_words(name))
+    return "".join(_split_words(name))
 
 
-def _words(name: str) -> tuple[str, ...]:
+def _split_words(name: str) -> tuple[str, ...]:
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return tuple(word for word in _JOINTS.split(folded) if word) or (folded,)
+    return tuple(word for word in _SEPARATORS.split(folded) if word) or (folded,)
 
 
 def _forms(words: Sequence[str], key: str) -> set[str]:
@@ -78,13 +78,13 @@ def _forms(words: Sequence[str], key: str) -> set[str]:
     if key == "joint":
         return {"".join(words)}
     if key == "plural":
-        return {"".join(words), *("".join(changed) for changed in _changed(words, _singulars))}
-    if sum(map(len, words)) > LONGEST_NAME:
+        return {"".join(words), *("".join(changed) for changed in _replace_each(words, _singulars))}
+    if sum(map(len, words)) > MAX_NAME_LENGTH:
         return set()
-    return {" ".join(words), *(" ".join(changed) for changed in _changed(words, _shortened))}
+    return {" ".join(words), *(" ".join(changed) for changed in _replace_each(words, _deletions))}
 
 
-def _changed(words: Sequence[str], forms: Callable[[str], list[str]]) -> Iterator[list[str]]:
+def _replace_each(words: Sequence[str], forms: Callable[[str], list[str]]) -> Iterator[list[str]]:
     """The words with one of them in another form."""
     for place, word in enumerate(words):
         for form in forms(word):
@@ -92,12 +92,12 @@ def _changed(words: Sequence[str], forms: Callable[[str], list[str]]) -> Iterato
 
 
 def _singulars(word: str) -> list[str]:
-    if not word.endswith("s") or word.endswith("ss") or len(word) <= STEM:
+    if not word.endswith("s") or word.endswith("ss") or len(word) <= MIN_STEM:
         return []
     return [word[:-1], *([word[:-3] + "y"] if word.endswith("ies") else [])]
 
 
-def _shortened(word: str) -> list[str]:
+def _deletions(word: str) -> list[str]:
     return [word[:k] + word[k + 1 :] for k in range(1, len(word) - 1)] if len(word) >= LONG_WORD else []
 
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.data_checks.findings import Finding, found, quoted
-from manyhot.evaluation.data_checks.text import counted
+from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
+from manyhot.evaluation.data_checks.text import pluralize
 
 MOSTLY_UNKNOWN = 0.5
-EXPECTED_TOGETHER = 10.0
+MIN_EXPECTED_PAIRS = 10.0
 """Pairs of labels in one row that chance must lead to expect before their absence means anything."""
 
 
@@ -26,9 +26,11 @@ def constant_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
             sentence = f"is {state[7:]} in {'every row' if n_known[j] == targets.n_samples else 'every known row'}"
         name = space.names[j]
         values = {"state": state, "known": int(n_known[j])}
-        brief = f"{quoted(name)} ({state})"
+        brief = f"{quote(name)} ({state})"
         findings.append(
-            found("constant", "warning", f"Label {quoted(name)} {sentence}.", brief, labels=(name,), values=values)
+            make_finding(
+                "constant", "warning", f"Label {quote(name)} {sentence}.", brief, labels=(name,), values=values
+            )
         )
     return findings
 
@@ -41,11 +43,11 @@ def rare_labels(space: LabelSpace, targets: Targets, folds: int) -> list[Finding
     findings = []
     for j in chosen[np.argsort(rarer[chosen], kind="stable")]:
         name, is_yes = space.names[j], support[j] == rarer[j]
-        rows = counted(int(rarer[j]), "positive" if is_yes else "negative")
-        sentence = f"Label {quoted(name)} has {rows}, fewer than the {folds} folds, so some folds will hold none."
-        brief = f"{quoted(name)} ({int(rarer[j])})" if is_yes else f"{quoted(name)} ({rows})"
-        values = {"support": int(support[j]), "known": int(n_known[j]), "folds": folds}
-        findings.append(found("rare", "warning", sentence, brief, labels=(name,), values=values))
+        rows = pluralize(int(rarer[j]), "positive" if is_yes else "negative")
+        sentence = f"Label {quote(name)} has {rows}, fewer than the {folds} folds, so some folds will hold none."
+        brief = f"{quote(name)} ({int(rarer[j])})" if is_yes else f"{quote(name)} ({rows})"
+        values = {"support": int(support[j]), "known": int(n_known[j]), "n_folds": folds}
+        findings.append(make_finding("rare", "warning", sentence, brief, labels=(name,), values=values))
     return findings
 
 
@@ -59,22 +61,25 @@ def unknown_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
         if not MOSTLY_UNKNOWN < share[j] < 1:
             continue
         name = space.names[j]
-        sentence = f"Label {quoted(name)} is unknown in {100 * share[j]:.0f} % of the rows."
-        brief = f"{quoted(name)} ({100 * share[j]:.0f} %)"
+        sentence = f"Label {quote(name)} is unknown in {100 * share[j]:.0f} % of the rows."
+        brief = f"{quote(name)} ({100 * share[j]:.0f} %)"
         findings.append(
-            found("unknown", "warning", sentence, brief, labels=(name,), values={"unknown_share": float(share[j])})
+            make_finding(
+                "unknown", "warning", sentence, brief, labels=(name,), values={"unknown_share": float(share[j])}
+            )
         )
-    some = np.flatnonzero((share > 0) & (share <= MOSTLY_UNKNOWN))
-    if len(some):
-        most = some[share[some].argmax()]
-        highest = f"{100 * share[most]:.1f}".rstrip("0").rstrip(".")
+    partly_unknown = np.flatnonzero((share > 0) & (share <= MOSTLY_UNKNOWN))
+    if len(partly_unknown):
+        most_unknown = partly_unknown[share[partly_unknown].argmax()]
+        highest = f"{100 * share[most_unknown]:.1f}".rstrip("0").rstrip(".")
         sentence = (
-            f"{counted(len(some), 'label')} of {len(space)} {'is' if len(some) == 1 else 'are'} unknown in some rows, "
-            f"most of all {quoted(space.names[most])} ({highest} %)."
+            f"{pluralize(len(partly_unknown), 'label')} of {len(space)} {'is' if len(partly_unknown) == 1 else 'are'} "
+            "unknown in some rows, "
+            f"most of all {quote(space.names[most_unknown])} ({highest} %)."
         )
-        values = {"labels": len(some), "unknown_share": float(share[most])}
-        names = tuple(space.names[j] for j in some)
-        findings.append(found("unknown", "note", sentence, sentence.rstrip("."), labels=names, values=values))
+        values = {"labels": len(partly_unknown), "unknown_share": float(share[most_unknown])}
+        names = tuple(space.names[j] for j in partly_unknown)
+        findings.append(make_finding("unknown", "note", sentence, sentence.rstrip("."), labels=names, values=values))
     return findings
 
 
@@ -83,26 +88,30 @@ def one_label_per_row(space: LabelSpace, targets: Targets) -> list[Finding]:
 
     With two labels in all this is left to the check for labels that are each other's opposite.
     """
-    sizes = targets.values.sum(axis=1)
+    n_positives = targets.values.sum(axis=1)
     complete = np.ones(targets.n_samples, bool) if targets.known is None else targets.known.all(axis=1)
-    varying = len(space) - len(targets.constant_labels())
-    if varying < 3 or not complete.any() or sizes.max() > 1:
+    n_varying = len(space) - len(targets.constant_labels())
+    if n_varying < 3 or not complete.any() or n_positives.max() > 1:
         return []
     share = targets.values[complete].mean(axis=0)
     expected = complete.sum() * (share.sum() ** 2 - (share**2).sum()) / 2
-    if expected < EXPECTED_TOGETHER:
+    if expected < MIN_EXPECTED_PAIRS:
         return []
-    without = int((sizes[complete] == 0).sum())
-    if without == 0:
+    n_empty = int((n_positives[complete] == 0).sum())
+    if n_empty == 0:
         sentence = (
             "Exactly one label in every row: these targets are exclusive (multi-class); here softmax is right "
             "(head='softmax')."
         )
-        return [found("one_label_per_row", "warning", sentence, "exactly one label in every row", values={"empty": 0})]
+        return [
+            make_finding(
+                "one_label_per_row", "warning", sentence, "exactly one label in every row", values={"empty": 0}
+            )
+        ]
     sentence = (
-        f"No row has more than one label ({counted(without, 'row')} {'has' if without == 1 else 'have'} none): these "
+        f"No row has more than one label ({pluralize(n_empty, 'row')} {'has' if n_empty == 1 else 'have'} none): these "
         "targets look exclusive (multi-class); with a further label for 'none of them', softmax would be right "
         "(head='softmax')."
     )
     brief = "at most one label in every row"
-    return [found("one_label_per_row", "warning", sentence, brief, values={"empty": without})]
+    return [make_finding("one_label_per_row", "warning", sentence, brief, values={"empty": n_empty})]

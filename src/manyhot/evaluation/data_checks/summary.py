@@ -11,7 +11,7 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import PairCounts
 from manyhot.evaluation.report.label_statistics import describe
 
-MATRIX_LABELS = 100
+MAX_MATRIX_LABELS = 100
 """Most labels for which the whole matrix of co-occurrences is given."""
 TOP_PAIRS = 100
 
@@ -52,7 +52,7 @@ def describe_targets(space: LabelSpace, targets: Targets, paired: np.ndarray, pa
         }
         for j, name in enumerate(space.names)
     ]
-    is_small = len(space) <= MATRIX_LABELS
+    is_small = len(space) <= MAX_MATRIX_LABELS
     facts["co_occurrence"] = {"labels": list(space.names), "counts": pairs.both.tolist()} if is_small else None
     facts["top_pairs"] = _top_pairs(space, paired, pairs)
     return facts

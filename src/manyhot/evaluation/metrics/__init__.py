@@ -1,9 +1,9 @@
 """Measures of multi-label answers, with one policy for what is unknown, absent, tied or empty.
 
 They compare targets with scores or decisions, and must not know how either came about (no network, no threshold
-fitting, no files). Start reading at `measure` (table.py), then row_ranking and label_ranking (ranking.py).
+fitting, no files). Start reading at `compute_metrics` (registry.py), then row_ranking and label_ranking (ranking.py).
 
-The policy, the same in every measure:
+The policy, the same in every metric:
 
 - Unknown targets do not exist: the result is that of the known entries alone. Rows and labels with nothing known
   are left out. `Score.n_labels` and `Score.n_samples` say what entered.
@@ -17,14 +17,14 @@ The policy, the same in every measure:
 - Nothing to score is NaN, never 0, and never an error.
 - Beside each value stands its baseline, what an answer that does not look at the features gets on the same targets:
   each label's prevalence as its score; as its decision prevalence >= 0.5, and for F1 and Jaccard, whose thresholds may
-  be tuned, the best such limit (see answers.py).
+  be tuned, the best such limit (see classification.py).
 
-With very many labels, targets are sparse and answers a short list for each row: `measure_top` (topk.py). It departs in
-two points, to be comparable with published numbers: rows without a known positive count 0 unless it is told to leave
-them out, and a list has no ties.
+With very many labels, targets are sparse and answers a short list for each row: `compute_top_k_metrics` (topk.py). It
+departs in two points, to be comparable with published numbers: rows without a known positive count 0 unless it is told
+to leave them out, and a list has no ties.
 """
 
-from manyhot.evaluation.metrics.at_k import label_propensities, measure_top
+from manyhot.evaluation.metrics.at_k import compute_top_k_metrics, label_propensities
 from manyhot.evaluation.metrics.bootstrap import Interval, Intervals, intervals
 from manyhot.evaluation.metrics.calibration import ece, ece_per_label, reliability
 from manyhot.evaluation.metrics.classification import (
@@ -37,7 +37,7 @@ from manyhot.evaluation.metrics.classification import (
     jaccard_samples,
     subset_accuracy,
 )
-from manyhot.evaluation.metrics.per_label import measure_labels
+from manyhot.evaluation.metrics.per_label import compute_label_metrics
 from manyhot.evaluation.metrics.probabilistic import brier, log_loss
 from manyhot.evaluation.metrics.ranking import (
     coverage_error,
@@ -49,18 +49,21 @@ from manyhot.evaluation.metrics.ranking import (
     ranking_loss,
     roc_auc_macro,
 )
-from manyhot.evaluation.metrics.registry import MEASURES, Measure, measure
+from manyhot.evaluation.metrics.registry import METRICS, Metric, compute_metrics
 from manyhot.evaluation.metrics.score import Score
-from manyhot.evaluation.metrics.top_k_labels import Top, merge_top, top_k
+from manyhot.evaluation.metrics.top_k_labels import TopK, merge_top_k, top_k
 
 __all__ = [
-    "MEASURES",
+    "METRICS",
     "Interval",
     "Intervals",
-    "Measure",
+    "Metric",
     "Score",
-    "Top",
+    "TopK",
     "brier",
+    "compute_label_metrics",
+    "compute_metrics",
+    "compute_top_k_metrics",
     "coverage_error",
     "ece",
     "ece_per_label",
@@ -76,10 +79,7 @@ __all__ = [
     "log_loss",
     "lrap",
     "map",
-    "measure",
-    "measure_labels",
-    "measure_top",
-    "merge_top",
+    "merge_top_k",
     "ndcg_at_k",
     "one_error",
     "precision_at_k",

@@ -1,9 +1,10 @@
 """Measures of the first k answers of each row, for so many labels that no matrix (n, l) fits into memory.
 
 Targets are sparse and answers are a list of labels for each row; time and memory go with the positives and with n * k.
-They must not know how the list came about (`top_k` and `merge_top` make one from scores). Start at `measure_top`.
+They must not know how the list came about (`top_k` and `merge_top_k` make one from scores). Start at
+`compute_top_k_metrics`.
 
-These measures are read beside published ones, so where the field has a convention, that of the extreme classification
+These metrics are read beside published ones, so where the field has a convention, that of the extreme classification
 repository, they keep it: rows without a label count 0, and a list of labels has no ties.
 """
 
@@ -18,15 +19,15 @@ import numpy as np
 from manyhot import validation
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Score, blocks
-from manyhot.evaluation.metrics.sparse_lookup import Places, places
-from manyhot.evaluation.metrics.top_k_labels import Top, top_k
+from manyhot.evaluation.metrics.sparse_lookup import SparsePositions, sparse_positions
+from manyhot.evaluation.metrics.top_k_labels import TopK, top_k
 
 Sums = dict[str, np.ndarray]
 
 
-def measure_top(
+def compute_top_k_metrics(
     targets: Any,
-    top: Top | np.ndarray,
+    top: TopK | np.ndarray,
     ks: Iterable[int] = (1, 3, 5),
     propensities: np.ndarray | None = None,
     unknown: Any = None,
@@ -49,18 +50,18 @@ def measure_top(
 
     Args:
         targets: The positives: scipy sparse (n, l) of bool or 0 and 1, or a dense array of bool or whole numbers.
-        top: The answers of each row, best first: a `Top`, or whole numbers (n, m) from 0 to l - 1 with m >= the largest
-            k, each label once in a row; -1 where there is no further answer.
+        top: The answers of each row, best first: a `TopK`, or whole numbers (n, m) from 0 to l - 1 with m >= the
+            largest k, each label once in a row; -1 where there is no further answer.
         ks: Numbers of places to look at, each 1 or more.
         propensities: float (l,) in (0, 1], from `label_propensities` of the training targets; None leaves `psp_at_k`
             and `psndcg_at_k` out.
         unknown: The entries that nobody looked at, in one of the forms of the targets and in their shape; None when
             everything is known. A positive there is ignored.
         count_empty: Whether rows without a positive count 0 in precision, recall and nDCG, as published numbers have
-            it; False leaves them out, as all other measures here do. They never enter the propensity-scored ones.
+            it; False leaves them out, as all other metrics here do. They never enter the propensity-scored ones.
 
     Returns:
-        Scores from 0 to 1 (best) by name, `precision_at_1` and so on, measure by measure. `n_samples` says how many
+        Scores from 0 to 1 (best) by name, `precision_at_1` and so on, metric by metric. `n_samples` says how many
         rows entered, `n_labels` how many labels have a known entry in these. The baseline answers the same m most
         frequent labels to every row (of equally frequent ones the lower index first). NaN when nothing was there to
         score.
@@ -73,31 +74,38 @@ def measure_top(
         functions, KDD, equations 6 and 7; Järvelin, Kekäläinen (2002).
 
     Example:
-        >>> found = measure_top(np.array([[True, False, True]]), np.array([[2, 1]]), ks=[1, 2])
+        >>> found = compute_top_k_metrics(np.array([[True, False, True]]), np.array([[2, 1]]), ks=[1, 2])
         >>> found["precision_at_2"].value, found["recall_at_1"].value
         (0.5, 0.5)
     """
-    positives, hidden = places(targets, "targets"), None if unknown is None else places(unknown, "unknown")
-    if hidden is not None:
-        if hidden.shape != positives.shape:
+    positives, unknown_entries = (
+        sparse_positions(targets, "targets"),
+        None if unknown is None else sparse_positions(unknown, "unknown"),
+    )
+    if unknown_entries is not None:
+        if unknown_entries.shape != positives.shape:
             raise InputError(
-                f"got shape {hidden.shape}, expected {positives.shape} as in the targets", argument="unknown"
+                f"got shape {unknown_entries.shape}, expected {positives.shape} as in the targets", argument="unknown"
             )
-        positives = positives.without(hidden)
+        positives = positives.difference(unknown_entries)
     validation.boolean(count_empty=count_empty)
-    wanted = _checked_ks(ks)
-    answers = _checked_answers(top, positives.shape, max(wanted))
-    weights = None if propensities is None else _checked_weights(propensities, positives.width)
-    k = max(wanted)
-    found = _sums(positives, hidden, answers, weights, k)
-    without = _sums(positives, hidden, _most_frequent(positives, hidden, answers.shape), weights, k)
-    counted = _counted(positives, hidden) if count_empty else positives.per_row() > 0
-    most = np.full(k, float(counted.sum()))
-    best = {"precision": most, "recall": most, "ndcg": most}
-    scores = _scores(found, without, best, _cover(counted, hidden, positives.width), wanted)
+    checked_ks = _check_ks(ks)
+    top_labels = _check_top_labels(top, positives.shape, max(checked_ks))
+    weights = None if propensities is None else _inverse_propensities(propensities, positives.width)
+    k = max(checked_ks)
+    sums = _metric_sums(positives, unknown_entries, top_labels, weights, k)
+    baseline_sums = _metric_sums(
+        positives, unknown_entries, _most_frequent(positives, unknown_entries, top_labels.shape), weights, k
+    )
+    counted_rows = _rows_with_known(positives, unknown_entries) if count_empty else positives.per_row() > 0
+    n_rows = np.full(k, float(counted_rows.sum()))
+    best_sums = {"precision": n_rows, "recall": n_rows, "ndcg": n_rows}
+    scores = _scores(
+        sums, baseline_sums, best_sums, _coverage(counted_rows, unknown_entries, positives.width), checked_ks
+    )
     if weights is not None:
-        cover = _cover(positives.per_row() > 0, hidden, positives.width)
-        scores |= _scores(found, without, _best_sums(positives, weights, k), cover, wanted)
+        coverage = _coverage(positives.per_row() > 0, unknown_entries, positives.width)
+        scores |= _scores(sums, baseline_sums, _best_sums(positives, weights, k), coverage, checked_ks)
     return scores
 
 
@@ -122,7 +130,7 @@ def label_propensities(targets: Any, a: float = 0.55, b: float = 1.5) -> np.ndar
         Jain, Prabhu, Varma (2016), Extreme multi-label loss functions, KDD, section 4.
     """
     a, b = validation.positive(a=a), validation.positive(b=b)
-    positives = places(targets, "targets")
+    positives = sparse_positions(targets, "targets")
     n = positives.shape[0]
     if n < 3:
         raise InputError(f"got {n} rows, expected 3 or more: the formula takes log(n) - 1", argument="targets")
@@ -130,47 +138,54 @@ def label_propensities(targets: Any, a: float = 0.55, b: float = 1.5) -> np.ndar
     return 1.0 / (1.0 + scale * (positives.per_label() + b) ** -a)
 
 
-def _checked_ks(ks: Iterable[int]) -> list[int]:
+def _check_ks(ks: Iterable[int]) -> list[int]:
     if isinstance(ks, str) or not isinstance(ks, Iterable):
-        raise InputError(f"got {validation.shown(ks)}, expected several whole numbers such as (1, 3, 5)", argument="ks")
-    wanted = [validation.integer(ks=k, low=1) for k in ks]
-    if not wanted:
-        raise InputError("got none, expected at least one whole number", argument="ks")
-    return wanted
-
-
-def _checked_answers(top: Top | np.ndarray, shape: tuple[int, int], k: int) -> np.ndarray:
-    answers = np.asarray(top.labels if isinstance(top, Top) else top)
-    n, width = shape
-    if answers.ndim != 2 or len(answers) != n:
-        raise InputError(f"got shape {answers.shape}, expected ({n}, m) with a row as in the targets", argument="top")
-    if answers.dtype.kind not in "iu":
-        raise InputError(f"got {answers.dtype} values, expected indices of labels; see top_k", argument="top")
-    if answers.shape[1] < k:
         raise InputError(
-            f"got {answers.shape[1]} answers a row, expected {k} or more, the largest of ks", argument="top"
+            f"got {validation.shorten(ks)}, expected several whole numbers such as (1, 3, 5)", argument="ks"
         )
-    if isinstance(top, Top):
-        _check_order(top.scores, answers.shape)
-    for part in blocks(n, answers.shape[1]):
-        ordered = np.sort(answers[part], axis=1)
-        outside = (ordered[:, 0] < -1) | (ordered[:, -1] >= width)
-        twice = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
-        for wrong, what in ((outside, f"a label outside -1 to {width - 1}"), (twice, "a label twice in a row")):
-            if wrong.any():
-                raise InputError(f"got {what}", argument="top", row=part.start + int(np.argmax(wrong)) + 1)
-    return answers
+    checked = [validation.integer(ks=k, low=1) for k in ks]
+    if not checked:
+        raise InputError("got none, expected at least one whole number", argument="ks")
+    return checked
+
+
+def _check_top_labels(top: TopK | np.ndarray, shape: tuple[int, int], k: int) -> np.ndarray:
+    top_labels = np.asarray(top.labels if isinstance(top, TopK) else top)
+    n, width = shape
+    if top_labels.ndim != 2 or len(top_labels) != n:
+        raise InputError(
+            f"got shape {top_labels.shape}, expected ({n}, m) with a row as in the targets", argument="top"
+        )
+    if top_labels.dtype.kind not in "iu":
+        raise InputError(f"got {top_labels.dtype} values, expected indices of labels; see top_k", argument="top")
+    if top_labels.shape[1] < k:
+        raise InputError(
+            f"got {top_labels.shape[1]} answers a row, expected {k} or more, the largest of ks", argument="top"
+        )
+    if isinstance(top, TopK):
+        _check_order(top.scores, top_labels.shape)
+    for part in blocks(n, top_labels.shape[1]):
+        ordered_labels = np.sort(top_labels[part], axis=1)
+        is_outside = (ordered_labels[:, 0] < -1) | (ordered_labels[:, -1] >= width)
+        is_repeated = ((ordered_labels[:, 1:] == ordered_labels[:, :-1]) & (ordered_labels[:, 1:] >= 0)).any(axis=1)
+        for is_wrong, problem in (
+            (is_outside, f"a label outside -1 to {width - 1}"),
+            (is_repeated, "a label twice in a row"),
+        ):
+            if is_wrong.any():
+                raise InputError(f"got {problem}", argument="top", row=part.start + int(np.argmax(is_wrong)) + 1)
+    return top_labels
 
 
 def _check_order(scores: np.ndarray, shape: tuple[int, ...]) -> None:
     if scores.shape != shape:
         raise InputError(f"got scores of shape {scores.shape}, expected {shape} as its labels", argument="top")
-    rising = ~(scores[:, :-1] >= scores[:, 1:]).all(axis=1)
-    if rising.any():
-        raise InputError("got scores that are not best first", argument="top", row=int(np.argmax(rising)) + 1)
+    is_rising = ~(scores[:, :-1] >= scores[:, 1:]).all(axis=1)
+    if is_rising.any():
+        raise InputError("got scores that are not best first", argument="top", row=int(np.argmax(is_rising)) + 1)
 
 
-def _checked_weights(propensities: np.ndarray, width: int) -> np.ndarray:
+def _inverse_propensities(propensities: np.ndarray, width: int) -> np.ndarray:
     array = np.asarray(propensities)
     if array.shape != (width,) or array.dtype.kind not in "iuf":
         raise InputError(
@@ -181,31 +196,31 @@ def _checked_weights(propensities: np.ndarray, width: int) -> np.ndarray:
     return 1.0 / array.astype(np.float64)
 
 
-def _most_frequent(positives: Places, hidden: Places | None, shape: tuple[int, ...]) -> np.ndarray:
+def _most_frequent(positives: SparsePositions, unknown: SparsePositions | None, shape: tuple[int, ...]) -> np.ndarray:
     """The labels from the most prevalent on, the same in each row: a view (n, m) of one row."""
     n, m = shape
-    n_known = n - (0 if hidden is None else hidden.per_label())
+    n_known = n - (0 if unknown is None else unknown.per_label())
     labels = top_k((positives.per_label() / np.maximum(n_known, 1))[None], m).labels
-    line = np.full((1, m), -1, dtype=np.int64)
-    line[:, : labels.shape[1]] = labels
-    return np.broadcast_to(line, (n, m))
+    ranking = np.full((1, m), -1, dtype=np.int64)
+    ranking[:, : labels.shape[1]] = labels
+    return np.broadcast_to(ranking, (n, m))
 
 
-def _counted(positives: Places, hidden: Places | None) -> np.ndarray:
+def _rows_with_known(positives: SparsePositions, unknown: SparsePositions | None) -> np.ndarray:
     """Rows with a known entry, bool (n,)."""
     n, width = positives.shape
-    return np.full(n, width > 0) if hidden is None else hidden.per_row() < width
+    return np.full(n, width > 0) if unknown is None else unknown.per_row() < width
 
 
-def _cover(rows: np.ndarray, hidden: Places | None, width: int) -> tuple[int, int]:
+def _coverage(rows: np.ndarray, unknown: SparsePositions | None, width: int) -> tuple[int, int]:
     """How many labels have a known entry in the chosen rows, and how many rows these are."""
     n_rows = int(rows.sum())
-    if hidden is None:
+    if unknown is None:
         return (width if n_rows else 0), n_rows
-    return int((hidden.per_label(rows) < n_rows).sum()), n_rows
+    return int((unknown.per_label(rows) < n_rows).sum()), n_rows
 
 
-def _line_blocks(positives: Places, n_places: int) -> Iterable[slice]:
+def _row_blocks(positives: SparsePositions, n_places: int) -> Iterable[slice]:
     n = positives.shape[0]
     return blocks(n, n_places + len(positives.keys) // max(n, 1))
 
@@ -216,40 +231,42 @@ def _discounts(k: int) -> np.ndarray:
 
 def _ideal(n_positives: np.ndarray, k: int) -> np.ndarray:
     """The best discounted gain at each of the first k places, float64 (m, k); 1 for a row without positives."""
-    reached = np.minimum(np.arange(1, k + 1), np.maximum(n_positives, 1)[:, None])
-    best: np.ndarray = np.cumsum(_discounts(k))[reached - 1]
-    return best
+    n_reached = np.minimum(np.arange(1, k + 1), np.maximum(n_positives, 1)[:, None])
+    gains: np.ndarray = np.cumsum(_discounts(k))[n_reached - 1]
+    return gains
 
 
-def _sums(positives: Places, hidden: Places | None, top: np.ndarray, weights: np.ndarray | None, k: int) -> Sums:
-    """Each measure at the first 1 to k places, summed over rows, float64 (k,); a row without positives adds 0."""
+def _metric_sums(
+    positives: SparsePositions, unknown: SparsePositions | None, top: np.ndarray, weights: np.ndarray | None, k: int
+) -> Sums:
+    """Each metric at the first 1 to k places, summed over rows, float64 (k,); a row without positives adds 0."""
     names = ("precision", "recall", "ndcg") if weights is None else ("precision", "recall", "ndcg", "psp", "psndcg")
     sums = {name: np.zeros(k) for name in names}
     n_positives, width = positives.per_row(), positives.width
-    n_known = np.full(len(n_positives), width) if hidden is None else width - hidden.per_row()
-    for part in _line_blocks(positives, top.shape[1]):
-        labels = _answers_at(hidden, top, part, k)
-        hits = positives.has(part, labels).astype(np.float64)
-        found, ideal = np.cumsum(hits, axis=1), _ideal(n_positives[part], k)
-        looked_at = np.minimum(np.arange(1, k + 1), np.maximum(n_known[part], 1)[:, None])
-        sums["precision"] += (found / looked_at).sum(axis=0)
-        sums["recall"] += (found / np.maximum(n_positives[part], 1)[:, None]).sum(axis=0)
+    n_known = np.full(len(n_positives), width) if unknown is None else width - unknown.per_row()
+    for part in _row_blocks(positives, top.shape[1]):
+        labels = _known_top_k(unknown, top, part, k)
+        hits = positives.contains(part, labels).astype(np.float64)
+        n_hits, ideal = np.cumsum(hits, axis=1), _ideal(n_positives[part], k)
+        n_ranked = np.minimum(np.arange(1, k + 1), np.maximum(n_known[part], 1)[:, None])
+        sums["precision"] += (n_hits / n_ranked).sum(axis=0)
+        sums["recall"] += (n_hits / np.maximum(n_positives[part], 1)[:, None]).sum(axis=0)
         sums["ndcg"] += (np.cumsum(hits * _discounts(k), axis=1) / ideal).sum(axis=0)
         if weights is not None:
             _add_weighted(sums, hits * weights[labels], ideal)
     return sums
 
 
-def _answers_at(hidden: Places | None, top: np.ndarray, part: slice, k: int) -> np.ndarray:
+def _known_top_k(unknown: SparsePositions | None, top: np.ndarray, part: slice, k: int) -> np.ndarray:
     """The first k answers of some rows at known entries, int64 (m, k); -1 behind them where there are fewer."""
     labels = top[part].astype(np.int64)
-    kept = labels >= 0
-    if hidden is not None:
-        kept &= ~hidden.has(part, labels)
-    if kept.all():
+    is_valid = labels >= 0
+    if unknown is not None:
+        is_valid &= ~unknown.contains(part, labels)
+    if is_valid.all():
         return labels[:, :k]
-    order = np.argsort(~kept, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(np.where(kept, labels, -1), order, axis=1)
+    order = np.argsort(~is_valid, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(np.where(is_valid, labels, -1), order, axis=1)
 
 
 def _add_weighted(sums: Sums, gains: np.ndarray, ideal: np.ndarray) -> None:
@@ -258,28 +275,32 @@ def _add_weighted(sums: Sums, gains: np.ndarray, ideal: np.ndarray) -> None:
     sums["psndcg"] += (np.cumsum(gains * _discounts(gains.shape[1]), axis=1) / ideal).sum(axis=0)
 
 
-def _best_sums(positives: Places, weights: np.ndarray, k: int) -> Sums:
-    """What `_sums` gives for the best possible answers: a row's positives from the heaviest on."""
+def _best_sums(positives: SparsePositions, weights: np.ndarray, k: int) -> Sums:
+    """What `_metric_sums` gives for the best possible answers: a row's positives from the heaviest on."""
     sums = {"psp": np.zeros(k), "psndcg": np.zeros(k)}
     n_positives = positives.per_row()
-    for part in _line_blocks(positives, k):
-        line, label, place = positives.of(part)
+    for part in _row_blocks(positives, k):
+        line, label, place = positives.entries_of(part)
         order = np.lexsort((-weights[label], line))  # lines stay where they were, so `place` holds as it is
-        near = place < k
+        in_top_k = place < k
         gains = np.zeros((part.stop - part.start, k))
-        gains[line[near], place[near]] = weights[label[order]][near]
+        gains[line[in_top_k], place[in_top_k]] = weights[label[order]][in_top_k]
         _add_weighted(sums, gains, _ideal(n_positives[part], k))
     return sums
 
 
-def _scores(found: Sums, without: Sums, best: Sums, cover: tuple[int, int], ks: list[int]) -> dict[str, Score]:
-    """Sums as shares of the best possible ones, for the measures that `best` names."""
-    if cover[1] == 0:
-        return {f"{name}_at_{k}": Score(math.nan, 0, 0) for name in best for k in ks}
+def _scores(
+    metric_sums: Sums, baseline_sums: Sums, best_sums: Sums, coverage: tuple[int, int], ks: list[int]
+) -> dict[str, Score]:
+    """Sums as shares of the best possible ones, for the metrics that `best_sums` names."""
+    if coverage[1] == 0:
+        return {f"{name}_at_{k}": Score(math.nan, 0, 0) for name in best_sums for k in ks}
 
     def share(sums: Sums, name: str, k: int) -> float:
-        return float(sums[name][k - 1] / best[name][k - 1])
+        return float(sums[name][k - 1] / best_sums[name][k - 1])
 
     return {
-        f"{name}_at_{k}": Score(share(found, name, k), *cover, share(without, name, k)) for name in best for k in ks
+        f"{name}_at_{k}": Score(share(metric_sums, name, k), *coverage, share(baseline_sums, name, k))
+        for name in best_sums
+        for k in ks
     }

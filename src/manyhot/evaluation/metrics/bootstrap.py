@@ -1,6 +1,6 @@
-"""How far measures move when other rows had been drawn: intervals by resampling rows.
+"""How far metrics move when other rows had been drawn: intervals by resampling rows.
 
-Rows are drawn with replacement, as many as there are, and every measure is computed again on what was drawn, with the
+Rows are drawn with replacement, as many as there are, and every metric is computed again on what was drawn, with the
 same scores and decisions: a row that was drawn three times counts three times. Nothing is trained or tuned again, so
 the intervals say how sure a figure is for rows like these, not how it would vary with another training. Start reading
 at `intervals`.
@@ -8,7 +8,7 @@ at `intervals`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,21 +16,22 @@ import scipy.sparse as sp
 
 from manyhot import validation
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics.calibration import BINS, starts_of
-from manyhot.evaluation.metrics.ranking import ROW_MEASURES, row_values
-from manyhot.evaluation.metrics.score import Entries, blocks, decided, scored
+from manyhot.evaluation.metrics.calibration import BINS, bin_starts
+from manyhot.evaluation.metrics.ranking import ROW_METRICS, row_values
+from manyhot.evaluation.metrics.registry import METRICS
+from manyhot.evaluation.metrics.score import Entries, blocks, decision_entries, score_entries
 
-MAX_DRAWS, MIN_DRAWS = 400, 60
-WORK = 2_000_000_000
-"""Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_DRAWS`."""
+MAX_RESAMPLES, MIN_RESAMPLES = 400, 60
+MAX_WORK = 2_000_000_000
+"""Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_RESAMPLES`."""
 LEVEL = 0.95
-UNBOUNDED = ("coverage_error", "log_loss")
-"""Measures that may be above 1."""
+UPPER_BOUNDS = {"brier": 1.0, "log_loss": np.inf, "ece": 1.0}
+"""Highest values of what is no row of `METRICS`."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a measure lies in most draws.
+    """Where a metric lies in most draws.
 
     Args:
         low: Its lower end; NaN where nothing could be scored.
@@ -46,33 +47,33 @@ class Intervals:
     """Intervals of everything that a report says.
 
     Args:
-        draws: How often rows were drawn.
-        measures: Measure -> interval: those of `MEASURES` that were asked for, with scores also `brier`, `log_loss` and
+        n_resamples: How often rows were drawn.
+        metrics: Measure -> interval: those of `METRICS` that were asked for, with scores also `brier`, `log_loss` and
             `ece`.
         f1: float64 (l, 2), of each label's F1, NaN where it has no positive; None without decisions.
         ece: float64 (l, 2), of each label's expected calibration error; None without scores.
     """
 
-    draws: int
-    measures: dict[str, Interval]
+    n_resamples: int
+    metrics: dict[str, Interval]
     f1: np.ndarray | None
     ece: np.ndarray | None
 
 
-def n_draws(n_rows: int, n_labels: int) -> int:
+def choose_n_resamples(n_rows: int, n_labels: int) -> int:
     """Draws for so many rows and labels."""
-    return int(np.clip(WORK // max(1, n_rows * n_labels), MIN_DRAWS, MAX_DRAWS))
+    return int(np.clip(MAX_WORK // max(1, n_rows * n_labels), MIN_RESAMPLES, MAX_RESAMPLES))
 
 
 def intervals(
     targets: Targets, scores: np.ndarray | None, decisions: np.ndarray | None, k: int = 5, seed: int = 0
 ) -> Intervals:
-    """Intervals of 95 % for all measures.
+    """Intervals of 95 % for all metrics.
 
     Args:
         targets: Targets (n, l), or deeper with the label axis last.
-        scores: Probabilities in the shape of the targets, float in [0, 1]; None leaves their measures out.
-        decisions: bool in the shape of the targets; None leaves their measures out.
+        scores: Probabilities in the shape of the targets, float in [0, 1]; None leaves their metrics out.
+        decisions: bool in the shape of the targets; None leaves their metrics out.
         k: Places that `precision_at_k` and `ndcg_at_k` look at, 1 or more.
         seed: What the draws come from; the same rows and the same seed give the same intervals.
 
@@ -91,39 +92,69 @@ def intervals(
         Efron, Tibshirani (1993), An introduction to the bootstrap: percentile intervals.
     """
     n_rows = targets.values.size // max(1, targets.n_labels)
-    times = draw(n_rows, n_draws(n_rows, targets.n_labels), validation.integer(seed=seed, low=0))
-    found: dict[str, np.ndarray] = {}
+    row_counts = bootstrap_counts(
+        n_rows, choose_n_resamples(n_rows, targets.n_labels), validation.integer(seed=seed, low=0)
+    )
+    statistics: dict[str, np.ndarray] = {}
     f1 = ece = None
     bounds: dict[str, Interval] = {}
     if decisions is not None:
-        by_decision = answer_statistics(decided(targets, decisions), times)
-        f1 = _ends(by_decision.pop("label_f1"))
-        found |= by_decision
+        by_decision = decision_statistics(decision_entries(targets, decisions), row_counts)
+        f1 = _percentile_intervals(by_decision.pop("label_f1"))
+        statistics |= by_decision
     if scores is not None:
-        entries = scored(targets, scores)
-        found |= score_statistics(entries, times, validation.integer(k=k, low=1))
-        bounds["ece"] = Interval(*pooled_ece(entries, times).tolist())
-        ece = ece_of_labels(entries, times)
-    for name, values in found.items():
-        bounds[name] = Interval(*_ends(values[:, None], np.inf if name in UNBOUNDED else 1.0)[0].tolist())
-    return Intervals(times.shape[1] - 1, bounds, f1, ece)
+        entries = score_entries(targets, scores)
+        statistics |= score_statistics(entries, row_counts, validation.integer(k=k, low=1))
+        bounds["ece"] = Interval(*pooled_ece_interval(entries, row_counts).tolist())
+        ece = label_ece_intervals(entries, row_counts)
+    statistics |= _resampled_metrics(targets, scores, decisions, row_counts, k, set(statistics))
+    for name, values in statistics.items():
+        upper_bound = METRICS[name].upper_bound if name in METRICS else UPPER_BOUNDS[name]
+        bounds[name] = Interval(*_percentile_intervals(values[:, None], upper_bound)[0].tolist())
+    return Intervals(row_counts.shape[1] - 1, bounds, f1, ece)
 
 
-def draw(n_rows: int, n_draws: int, seed: int) -> np.ndarray:
+def _resampled_metrics(
+    targets: Targets,
+    scores: np.ndarray | None,
+    decisions: np.ndarray | None,
+    row_counts: np.ndarray,
+    k: int,
+    measured: Collection[str],
+) -> dict[str, np.ndarray]:
+    """Metrics without sums of their own, computed anew on the rows of each draw: metric -> float64 (draws,)."""
+    provided = {"scores": scores, "decisions": decisions}
+    remaining = {}
+    for name, metric in METRICS.items():
+        inputs = provided[metric.needs]
+        if name not in measured and inputs is not None:
+            remaining[name] = inputs.reshape(len(row_counts), -1)
+    values = {name: np.empty(row_counts.shape[1]) for name in remaining}
+    shape = (len(row_counts), targets.n_labels)
+    known = None if targets.known is None else np.reshape(targets.known, shape)
+    flat = Targets(np.reshape(targets.values, shape), known)
+    for draw, counts in enumerate(row_counts.T if remaining else ()):
+        rows = np.repeat(np.arange(len(counts)), counts.astype(int))
+        for name, provided_values in remaining.items():
+            values[name][draw] = METRICS[name].compute(flat.take(rows), provided_values[rows], k).value
+    return values
+
+
+def bootstrap_counts(n_rows: int, n_resamples: int, seed: int) -> np.ndarray:
     """How often each row is drawn, float32 (n, 1 + draws) of whole numbers; the first column has each row once."""
-    generator = np.random.default_rng(seed)
-    times = np.ones((n_rows, 1 + n_draws), dtype=np.float32)
-    for column in range(1, 1 + n_draws):
-        times[:, column] = np.bincount(generator.integers(0, n_rows, n_rows), minlength=n_rows)
-    return times
+    rng = np.random.default_rng(seed)
+    row_counts = np.ones((n_rows, 1 + n_resamples), dtype=np.float32)
+    for column in range(1, 1 + n_resamples):
+        row_counts[:, column] = np.bincount(rng.integers(0, n_rows, n_rows), minlength=n_rows)
+    return row_counts
 
 
-def answer_statistics(entries: Entries, times: np.ndarray) -> dict[str, np.ndarray]:
-    """The measures of decisions in each draw.
+def decision_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of decisions in each draw.
 
     Args:
         entries: Targets beside decisions (n, l).
-        times: float32 (n, draws), how often each row counts; in the first column once.
+        row_counts: float32 (n, draws), how often each row counts; in the first column once.
 
     Returns:
         Measure -> float64 (draws,), the value on the rows as often as they were drawn, and `label_f1`, (draws, l). A
@@ -132,79 +163,81 @@ def answer_statistics(entries: Entries, times: np.ndarray) -> dict[str, np.ndarr
     per_row = np.zeros((entries.shape[0], 7))
     for part in blocks(*entries.shape):
         values = entries.values[part]
-        answers = entries.answers[part]
+        decisions = entries.predictions[part]
         n_known = np.full(len(values), entries.shape[1])
         if entries.known is not None:
-            answers, n_known = answers & entries.known[part], entries.known[part].sum(axis=1)
-        hits, answered, positives = (answers & values).sum(axis=1), answers.sum(axis=1), values.sum(axis=1)
-        counts, total = n_known > 0, answered + positives
+            decisions, n_known = decisions & entries.known[part], entries.known[part].sum(axis=1)
+        hits, n_predicted, positives = (decisions & values).sum(axis=1), decisions.sum(axis=1), values.sum(axis=1)
+        counts, total = n_known > 0, n_predicted + positives
         per_row[part] = np.stack(
             [
                 hits,
-                answered,
+                n_predicted,
                 positives,
                 n_known,
-                (answers == values).all(axis=1) & counts,
+                (decisions == values).all(axis=1) & counts,
                 np.where(counts, _ratio(2 * hits, total, 1.0), 0.0),
                 np.where(counts, _ratio(hits, total - hits, 1.0), 0.0),
             ],
             axis=1,
         )
-    hits, answered, positives, n_known, equal, f1, jaccard = _sums(per_row, times).T
-    n_rows = _sums((per_row[:, 3:4] > 0).astype(float), times)[:, 0]
-    wrong = _ratio(answered + positives - 2 * hits, n_known)
-    found = {
+    hits, n_predicted, positives, n_known, equal, f1, jaccard = _resample_sums(per_row, row_counts).T
+    n_rows = _resample_sums((per_row[:, 3:4] > 0).astype(float), row_counts)[:, 0]
+    wrong = _ratio(n_predicted + positives - 2 * hits, n_known)
+    statistics = {
         "subset_accuracy": _ratio(equal, n_rows),
         "element_accuracy": 1.0 - wrong,
         "hamming_loss": wrong,
-        "f1_micro": _ratio(2 * hits, answered + positives),
+        "f1_micro": _ratio(2 * hits, n_predicted + positives),
         "f1_samples": _ratio(f1, n_rows),
         "jaccard_samples": _ratio(jaccard, n_rows),
     }
-    hits, answered, positives, n_known = _label_sums(entries, times)
-    of_labels = _ratio(2 * hits, answered + positives, 0.0)
-    of_labels = _kept(np.where(positives > 0, of_labels, np.nan))
-    found["f1_macro"] = _mean(of_labels, np.broadcast_to(positives[0] > 0, of_labels.shape))
-    found["f1_macro_all"] = _mean(np.nan_to_num(of_labels), np.broadcast_to(n_known[0] > 0, of_labels.shape))
-    return found | {"label_f1": of_labels}
+    hits, n_predicted, positives, n_known = _label_resample_sums(entries, row_counts)
+    label_f1 = _ratio(2 * hits, n_predicted + positives, 0.0)
+    label_f1 = _fill_missing(np.where(positives > 0, label_f1, np.nan))
+    statistics["f1_macro"] = _mean(label_f1, np.broadcast_to(positives[0] > 0, label_f1.shape))
+    statistics["f1_macro_all"] = _mean(np.nan_to_num(label_f1), np.broadcast_to(n_known[0] > 0, label_f1.shape))
+    return statistics | {"label_f1": label_f1}
 
 
-def score_statistics(entries: Entries, times: np.ndarray, k: int) -> dict[str, np.ndarray]:
-    """The measures of scores in each draw.
+def score_statistics(entries: Entries, row_counts: np.ndarray, k: int) -> dict[str, np.ndarray]:
+    """The metrics of scores in each draw.
 
     Args:
         entries: Targets beside scores (n, l).
-        times: float32 (n, draws), how often each row counts; in the first column once.
+        row_counts: float32 (n, draws), how often each row counts; in the first column once.
         k: Places looked at.
 
     Returns:
         Measure -> float64 (draws,), the value on the rows as often as they were drawn; lost labels as in
-        `answer_statistics`.
+        `decision_statistics`.
     """
-    margin = float(np.finfo(entries.answers.dtype).eps)
-    per_row = np.zeros((entries.shape[0], 4 + len(ROW_MEASURES)))
+    margin = float(np.finfo(entries.predictions.dtype).eps)
+    per_row = np.zeros((entries.shape[0], 4 + len(ROW_METRICS)))
     for part in blocks(*entries.shape):
         values, known = entries.values[part], None if entries.known is None else entries.known[part]
-        given = entries.answers[part].astype(np.float64)
-        clipped = np.clip(given, margin, 1 - margin)
-        squares, losses = (given - values) ** 2, -np.log(np.where(values, clipped, 1 - clipped))
-        looked = np.ones_like(values) if known is None else known
-        columns = [(squares * looked).sum(axis=1), (losses * looked).sum(axis=1), looked.sum(axis=1)]
+        scores = entries.predictions[part].astype(np.float64)
+        clipped = np.clip(scores, margin, 1 - margin)
+        squares, losses = (scores - values) ** 2, -np.log(np.where(values, clipped, 1 - clipped))
+        is_known = np.ones_like(values) if known is None else known
+        columns = [(squares * is_known).sum(axis=1), (losses * is_known).sum(axis=1), is_known.sum(axis=1)]
         per_row[part, :3] = np.stack(columns, axis=1)
-        has = values.any(axis=1)
-        if has.any():
-            ranked = row_values(values, known, entries.answers[part], k)
-            here = np.arange(entries.shape[0])[part][has]
-            per_row[here, 3:] = np.stack([np.ones(len(here)), *(ranked[name] for name in ROW_MEASURES)], axis=1)
-    squares, losses, n_known, n_ranked, *of_rows = _sums(per_row, times).T
-    found = {"brier": _ratio(squares, n_known), "log_loss": _ratio(losses, n_known)}
-    found |= {name: _ratio(values, n_ranked) for name, values in zip(ROW_MEASURES, of_rows, strict=True)}
-    found["map"], found["roc_auc_macro"] = _ranking_of_labels(entries, times)
-    return found
+        has_positive = values.any(axis=1)
+        if has_positive.any():
+            ranked = row_values(values, known, entries.predictions[part], k)
+            row_indices = np.arange(entries.shape[0])[part][has_positive]
+            per_row[row_indices, 3:] = np.stack(
+                [np.ones(len(row_indices)), *(ranked[name] for name in ROW_METRICS)], axis=1
+            )
+    squares, losses, n_known, n_ranked, *ranking_sums = _resample_sums(per_row, row_counts).T
+    statistics = {"brier": _ratio(squares, n_known), "log_loss": _ratio(losses, n_known)}
+    statistics |= {name: _ratio(values, n_ranked) for name, values in zip(ROW_METRICS, ranking_sums, strict=True)}
+    statistics["map"], statistics["roc_auc_macro"] = _ranking_means(entries, row_counts)
+    return statistics
 
 
-def _ratio(top: np.ndarray, bottom: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
-    return np.divide(top, bottom, out=np.full(np.shape(bottom), otherwise), where=bottom > 0)
+def _ratio(numerator: np.ndarray, denominator: np.ndarray, default: float = np.nan) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.full(np.shape(denominator), default), where=denominator > 0)
 
 
 def _mean(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -212,38 +245,40 @@ def _mean(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return _ratio(np.where(chosen, values, 0.0).sum(axis=-1), chosen.sum(axis=-1).astype(float))
 
 
-def _kept(drawn: np.ndarray) -> np.ndarray:
+def _fill_missing(resampled: np.ndarray) -> np.ndarray:
     """Values by draw (draws, ...), where what a draw lacks is as in the first, which has all rows."""
-    return np.where(np.isnan(drawn), drawn[:1], drawn)
+    return np.where(np.isnan(resampled), resampled[:1], resampled)
 
 
-def _sums(per_row: np.ndarray, times: np.ndarray) -> np.ndarray:
+def _resample_sums(per_row: np.ndarray, row_counts: np.ndarray) -> np.ndarray:
     """Numbers of rows (n, c) summed over draws, float64 (draws, c)."""
-    total = np.zeros((times.shape[1], per_row.shape[1]))
-    for part in blocks(len(times), times.shape[1]):
-        total += times[part].T.astype(np.float64) @ per_row[part]
+    total = np.zeros((row_counts.shape[1], per_row.shape[1]))
+    for part in blocks(len(row_counts), row_counts.shape[1]):
+        total += row_counts[part].T.astype(np.float64) @ per_row[part]
     return total
 
 
-def _label_sums(entries: Entries, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _label_resample_sums(
+    entries: Entries, row_counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Hits, answers, positives and known entries of each label, float64 (draws, l)."""
-    shape = (times.shape[1], entries.shape[1])
-    hits, answered, positives, known = (np.zeros(shape) for _ in range(4))
-    known += times.sum(axis=0, dtype=np.float64)[:, None] if entries.known is None else 0.0
+    shape = (row_counts.shape[1], entries.shape[1])
+    hits, n_predicted, positives, known = (np.zeros(shape) for _ in range(4))
+    known += row_counts.sum(axis=0, dtype=np.float64)[:, None] if entries.known is None else 0.0
     for part in blocks(*entries.shape):
-        weights = times[part].T
-        values, answers = entries.values[part], entries.answers[part]
+        weights = row_counts[part].T
+        values, decisions = entries.values[part], entries.predictions[part]
         if entries.known is not None:
-            answers = answers & entries.known[part]
+            decisions = decisions & entries.known[part]
             known += weights @ entries.known[part].astype(np.float32)
-        hits += weights @ (answers & values).astype(np.float32)
-        answered += weights @ answers.astype(np.float32)
+        hits += weights @ (decisions & values).astype(np.float32)
+        n_predicted += weights @ decisions.astype(np.float32)
         positives += weights @ values.astype(np.float32)
-    return hits, answered, positives, known
+    return hits, n_predicted, positives, known
 
 
 @dataclass(frozen=True)
-class _Label:
+class _LabelEntries:
     """The known entries of one label.
 
     Args:
@@ -257,113 +292,121 @@ class _Label:
     rows: np.ndarray
 
 
-def _labels(entries: Entries) -> Iterator[_Label]:
+def _iter_labels(entries: Entries) -> Iterator[_LabelEntries]:
     """The labels, a few copied at a time."""
     for part in blocks(entries.shape[1], entries.shape[0]):
         values, scores = (
             np.ascontiguousarray(entries.values[:, part].T),
-            np.ascontiguousarray(entries.answers[:, part].T),
+            np.ascontiguousarray(entries.predictions[:, part].T),
         )
         known = None if entries.known is None else np.ascontiguousarray(entries.known[:, part].T)
         for k in range(len(values)):
             rows = np.arange(len(values[k])) if known is None else np.flatnonzero(known[k])
-            yield _Label(values[k, rows], scores[k, rows], rows)
+            yield _LabelEntries(values[k, rows], scores[k, rows], rows)
 
 
-def _ranking_of_labels(entries: Entries, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ranking_means(entries: Entries, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means over labels of average precision and of ROC-AUC, each float64 (draws,)."""
-    totals = np.zeros((4, times.shape[1]))
-    for label in _labels(entries):
+    totals = np.zeros((4, row_counts.shape[1]))
+    for label in _iter_labels(entries):
         if label.values.any():
-            precision, area = map(_kept, _ranking_of_label(label, times))
+            precision, area = map(_fill_missing, _label_ranking(label, row_counts))
             totals += np.stack([np.nan_to_num(precision), ~np.isnan(precision), np.nan_to_num(area), ~np.isnan(area)])
     return _ratio(totals[0], totals[1]), _ratio(totals[2], totals[3])
 
 
-def _ranking_of_label(label: _Label, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _label_ranking(label: _LabelEntries, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average precision and ROC-AUC of one label that has positives, NaN in draws that lack what they need."""
     order = np.argsort(-label.scores, kind="stable")
     scores, values, rows = label.scores[order], label.values[order], label.rows[order]
     first = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
     last = np.append(first[1:], len(scores))
-    has = np.add.reduceat(values, first, dtype=np.int64) > 0
-    first, last = first[has], last[has]
+    has_positive = np.add.reduceat(values, first, dtype=np.int64) > 0
+    first, last = first[has_positive], last[has_positive]
     edges = np.unique(np.concatenate([[0], first, last, [len(scores)]]))
-    counted = np.concatenate([np.zeros((1, times.shape[1])), np.cumsum(_by_part(rows, edges, times), axis=0)])
-    hits = _by_part(rows[values], np.concatenate([[0], np.cumsum(values)])[edges], times)
-    hits = np.concatenate([np.zeros((1, times.shape[1])), np.cumsum(hits, axis=0)])
+    n_through = np.concatenate(
+        [np.zeros((1, row_counts.shape[1])), np.cumsum(_part_sums(rows, edges, row_counts), axis=0)]
+    )
+    hits = _part_sums(rows[values], np.concatenate([[0], np.cumsum(values)])[edges], row_counts)
+    hits = np.concatenate([np.zeros((1, row_counts.shape[1])), np.cumsum(hits, axis=0)])
     above, through = np.searchsorted(edges, first), np.searchsorted(edges, last)
-    own = hits[through] - hits[above]
-    n_positives, n_negatives = hits[-1], counted[-1] - hits[-1]
-    precision = (own * _ratio(hits[through], counted[through], 0.0)).sum(axis=0)
-    wrong = (own * (counted[through] - hits[through] + counted[above] - hits[above])).sum(axis=0) / 2
+    step_hits = hits[through] - hits[above]
+    n_positives, n_negatives = hits[-1], n_through[-1] - hits[-1]
+    precision = (step_hits * _ratio(hits[through], n_through[through], 0.0)).sum(axis=0)
+    wrong = (step_hits * (n_through[through] - hits[through] + n_through[above] - hits[above])).sum(axis=0) / 2
     pairs = n_positives * n_negatives
     return _ratio(precision, n_positives), np.where(pairs > 0, 1 - _ratio(wrong, pairs, 0.0), np.nan)
 
 
-def _by_part(rows: np.ndarray, edges: np.ndarray, times: np.ndarray, numbers: np.ndarray | None = None) -> np.ndarray:
+def _part_sums(
+    rows: np.ndarray, edges: np.ndarray, row_counts: np.ndarray, values: np.ndarray | None = None
+) -> np.ndarray:
     """How often the rows of each part edges[p]:edges[p + 1] were drawn, times a number each; float64 (parts, draws)."""
-    weights = np.ones(len(rows), dtype=np.float32) if numbers is None else numbers.astype(np.float32)
-    parts = sp.csr_matrix((weights, rows, edges), shape=(len(edges) - 1, len(times)))
-    return np.asarray(parts @ times, dtype=np.float64)
+    weights = np.ones(len(rows), dtype=np.float32) if values is None else values.astype(np.float32)
+    parts = sp.csr_matrix((weights, rows, edges), shape=(len(edges) - 1, len(row_counts)))
+    return np.asarray(parts @ row_counts, dtype=np.float64)
 
 
-def ece_of_labels(entries: Entries, times: np.ndarray) -> np.ndarray:
+def label_ece_intervals(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
     """Intervals of the expected calibration error of each label, float64 (l, 2); NaN where nothing is known."""
-    ends = np.full((entries.shape[1], 2), np.nan)
-    for j, label in enumerate(_labels(entries)):
+    bounds = np.full((entries.shape[1], 2), np.nan)
+    for j, label in enumerate(_iter_labels(entries)):
         if len(label.rows):
             order = np.argsort(label.scores, kind="stable")
-            edges = np.append(np.searchsorted(label.scores[order], starts_of(label.scores, BINS)), len(order))
-            away = (label.scores.astype(np.float64) - label.values)[order]
-            drawn = _by_part(label.rows[order], edges, times, away).T
-            n_drawn = times[label.rows].sum(axis=0, dtype=np.float64)
-            ends[j] = _around(drawn, n_drawn)
-    return ends
+            edges = np.append(np.searchsorted(label.scores[order], bin_starts(label.scores, BINS)), len(order))
+            deviations = (label.scores.astype(np.float64) - label.values)[order]
+            bin_sums = _part_sums(label.rows[order], edges, row_counts, deviations).T
+            n_entries = row_counts[label.rows].sum(axis=0, dtype=np.float64)
+            bounds[j] = _ece_interval(bin_sums, n_entries)
+    return bounds
 
 
-def pooled_ece(entries: Entries, times: np.ndarray) -> np.ndarray:
+def pooled_ece_interval(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
     """The interval of the expected calibration error of all entries, float64 (2,); NaN where nothing is known."""
-    starts = starts_of(entries.answers.ravel() if entries.known is None else entries.answers[entries.known], BINS)
+    starts = bin_starts(
+        entries.predictions.ravel() if entries.known is None else entries.predictions[entries.known], BINS
+    )
     n_bins = len(starts)
     if not n_bins:
         return np.full(2, np.nan)
-    per_row = np.zeros((len(times), n_bins + 1))
+    per_row = np.zeros((len(row_counts), n_bins + 1))
     for part in blocks(*entries.shape):
-        given, values = entries.answers[part], entries.values[part]
+        scores, values = entries.predictions[part], entries.values[part]
         known = np.ones_like(values) if entries.known is None else entries.known[part]
-        place = np.arange(len(values))[:, None] * n_bins
-        place = place + np.maximum(np.searchsorted(starts, given, side="right") - 1, 0)
-        away = np.where(known, given.astype(np.float64) - values, 0.0)
-        per_row[part, :-1] = np.bincount(place.ravel(), away.ravel(), len(values) * n_bins).reshape(-1, n_bins)
+        bin_indices = np.arange(len(values))[:, None] * n_bins
+        bin_indices = bin_indices + np.maximum(np.searchsorted(starts, scores, side="right") - 1, 0)
+        deviations = np.where(known, scores.astype(np.float64) - values, 0.0)
+        per_row[part, :-1] = np.bincount(bin_indices.ravel(), deviations.ravel(), len(values) * n_bins).reshape(
+            -1, n_bins
+        )
         per_row[part, -1] = known.sum(axis=1)
-    drawn = _sums(per_row, times)
-    return _around(drawn[:, :-1], drawn[:, -1])
+    bin_sums = _resample_sums(per_row, row_counts)
+    return _ece_interval(bin_sums[:, :-1], bin_sums[:, -1])
 
 
-def _around(drawn: np.ndarray, n_drawn: np.ndarray) -> np.ndarray:
+def _ece_interval(bin_sums: np.ndarray, n_entries: np.ndarray) -> np.ndarray:
     """Where the sum of absolute distances of the bins may lie.
 
     Args:
-        drawn: float64 (draws, bins), sums of score less value of each draw, all rows first.
-        n_drawn: float64 (draws,), entries of each draw.
+        bin_sums: float64 (draws, bins), sums of score less value of each draw, all rows first.
+        n_entries: float64 (draws,), entries of each draw.
     """
-    distances = _ratio(drawn, np.broadcast_to(n_drawn[:, None], drawn.shape), 0.0)
+    distances = _ratio(bin_sums, np.broadcast_to(n_entries[:, None], bin_sums.shape), 0.0)
     noise = np.abs(distances[1:] - distances[0]).sum(axis=1)
-    measured, reach = np.abs(distances[0]).sum(), np.quantile(noise, LEVEL)
-    return np.clip([measured - reach, measured + reach], 0.0, 1.0)
+    measured, radius = np.abs(distances[0]).sum(), np.quantile(noise, LEVEL)
+    return np.clip([measured - radius, measured + radius], 0.0, 1.0)
 
 
-def _ends(drawn: np.ndarray, top: float = 1.0) -> np.ndarray:
+def _percentile_intervals(resampled: np.ndarray, upper_limit: float = 1.0) -> np.ndarray:
     """Ends of intervals, float64 (c, 2), within 0 and top; NaN where all rows have no value.
 
     Args:
-        drawn: float64 (1 + draws, c), all rows first.
-        top: The highest value there is.
+        resampled: float64 (1 + draws, c), all rows first.
+        upper_limit: The highest value there is.
     """
-    ends = np.full((drawn.shape[1], 2), np.nan)
-    for column, values in enumerate(drawn.T):
-        others = values[1:][~np.isnan(values[1:])]
-        if not np.isnan(values[0]) and len(others):
-            ends[column] = np.quantile(others, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) + (values[0] - others.mean())
-    return np.clip(ends, 0.0, top)
+    bounds = np.full((resampled.shape[1], 2), np.nan)
+    for column, values in enumerate(resampled.T):
+        finite = values[1:][~np.isnan(values[1:])]
+        if not np.isnan(values[0]) and len(finite):
+            bounds[column] = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) + (values[0] - finite.mean())
+    return np.clip(bounds, 0.0, upper_limit)

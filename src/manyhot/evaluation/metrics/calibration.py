@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from manyhot import validation
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics.score import Entries, Score, blocks, scored
+from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entries
 
 BINS = 15
 
@@ -38,7 +38,7 @@ class Reliability:
 
     def error(self) -> float:
         """The mean distance of share and score over entries; NaN without any."""
-        return _error(self.count, self.score * self.count, self.share * self.count)
+        return _calibration_error(self.count, self.score * self.count, self.share * self.count)
 
     def to_rows(self) -> list[dict[str, float]]:
         """One JSON record for each bin."""
@@ -69,8 +69,8 @@ def ece(targets: Targets, scores: np.ndarray, bins: int = BINS) -> Score:
         Naeini, Cooper, Hauskrecht (AAAI 2015), for the positive outcome; bins of equal mass after Nguyen, O'Connor
         (EMNLP 2015).
     """
-    entries = scored(targets, scores)
-    return entries.score(_error(*_pooled(entries, validation.integer(bins=bins, low=1))), 0.0)
+    entries = score_entries(targets, scores)
+    return entries.score(_calibration_error(*_pooled_bins(entries, validation.integer(bins=bins, low=1))), 0.0)
 
 
 def ece_per_label(targets: Targets, scores: np.ndarray, bins: int = BINS) -> np.ndarray:
@@ -87,9 +87,9 @@ def ece_per_label(targets: Targets, scores: np.ndarray, bins: int = BINS) -> np.
     Raises:
         InputError: As for `ece`.
     """
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     bins = validation.integer(bins=bins, low=1)
-    return np.array([_error(*_of_label(entries, j, bins)) for j in range(entries.shape[1])])
+    return np.array([_calibration_error(*_label_bins(entries, j, bins)) for j in range(entries.shape[1])])
 
 
 def reliability(
@@ -114,42 +114,48 @@ def reliability(
     Source:
         The interval is Wilson's (JASA 1927), without continuity correction.
     """
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     bins = validation.integer(bins=bins, low=1)
     level = validation.number(level=level, low=1e-6, high=1 - 1e-6)
     if label is not None:
         label = validation.integer(label=label, low=0, high=entries.shape[1] - 1)
-    count, summed, positives = _pooled(entries, bins) if label is None else _of_label(entries, label, bins)
+    count, score_sums, positives = _pooled_bins(entries, bins) if label is None else _label_bins(entries, label, bins)
     share = positives / count
     z2 = float(ndtri(0.5 + level / 2)) ** 2
-    middle = (positives + z2 / 2) / (count + z2)
-    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+    center = (positives + z2 / 2) / (count + z2)
+    half_width = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
     return Reliability(
-        summed / count, share, count, np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
+        score_sums / count,
+        share,
+        count,
+        np.clip(center - half_width, 0.0, share),
+        np.clip(center + half_width, share, 1.0),
     )
 
 
-def _pooled(entries: Entries, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pooled_bins(entries: Entries, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Entries, sum of scores and positives of each bin over all labels."""
-    starts = starts_of(entries.answers.ravel() if entries.known is None else entries.answers[entries.known], bins)
+    starts = bin_starts(
+        entries.predictions.ravel() if entries.known is None else entries.predictions[entries.known], bins
+    )
     sums = [np.zeros(len(starts), dtype=np.int64), np.zeros(len(starts)), np.zeros(len(starts), dtype=np.int64)]
     for part in blocks(*entries.shape):
         known = ... if entries.known is None else entries.known[part]
-        for total, more in zip(
-            sums, _counted(entries.answers[part][known], entries.values[part][known], starts), strict=True
+        for total, part_sums in zip(
+            sums, _bin_sums(entries.predictions[part][known], entries.values[part][known], starts), strict=True
         ):
-            total += more
+            total += part_sums
     return sums[0], sums[1], sums[2]
 
 
-def _of_label(entries: Entries, j: int, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _label_bins(entries: Entries, j: int, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Entries, sum of scores and positives of each bin of one label."""
     known = ... if entries.known is None else entries.known[:, j]
-    scores = entries.answers[:, j][known]
-    return _counted(scores, entries.values[:, j][known], starts_of(scores, bins))
+    scores = entries.predictions[:, j][known]
+    return _bin_sums(scores, entries.values[:, j][known], bin_starts(scores, bins))
 
 
-def starts_of(scores: np.ndarray, bins: int) -> np.ndarray:
+def bin_starts(scores: np.ndarray, bins: int) -> np.ndarray:
     """The lowest score of each bin, ascending; a cut that would part equal scores moves to the lowest of them."""
     if not scores.size:
         return scores
@@ -157,13 +163,13 @@ def starts_of(scores: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(ascending[np.arange(bins) * len(ascending) // bins])
 
 
-def _counted(scores: np.ndarray, values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    number = np.searchsorted(starts, scores.ravel(), side="right") - 1
-    summed = np.bincount(number, scores.ravel().astype(np.float64), len(starts))
-    positives = np.bincount(number[values.ravel()], minlength=len(starts))
-    return np.bincount(number, minlength=len(starts)), summed, positives
+def _bin_sums(scores: np.ndarray, values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    bin_indices = np.searchsorted(starts, scores.ravel(), side="right") - 1
+    score_sums = np.bincount(bin_indices, scores.ravel().astype(np.float64), len(starts))
+    positives = np.bincount(bin_indices[values.ravel()], minlength=len(starts))
+    return np.bincount(bin_indices, minlength=len(starts)), score_sums, positives
 
 
-def _error(count: np.ndarray, summed: np.ndarray, positives: np.ndarray) -> float:
-    total = int(count.sum())
-    return float(np.abs(summed - positives).sum()) / total if total else float("nan")
+def _calibration_error(counts: np.ndarray, score_sums: np.ndarray, positives: np.ndarray) -> float:
+    total = int(counts.sum())
+    return float(np.abs(score_sums - positives).sum()) / total if total else float("nan")

@@ -1,7 +1,7 @@
 """Measures of decisions: is the set of labels that a sample gets the right one?
 
 Everything comes from counts over known entries: true positives, yes answers and positives, by label and by row.
-Nothing here knows how the decisions were made. Start reading at `answer_measures`.
+Nothing here knows how the decisions were made. Start reading at `decision_metrics`.
 
 The baseline of the accuracies answers every label whose prevalence is at least 0.5. That answer is "nothing" on most
 data, and 0 is no honest rival for an F1 whose thresholds were tuned. So F1 and Jaccard stand beside the best of the
@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics.score import Entries, Score, blocks, decided
+from manyhot.evaluation.metrics.score import Entries, Score, blocks, decision_entries
 
-ANSWER_MEASURES = (
+DECISION_METRICS = (
     "subset_accuracy",
     "element_accuracy",
     "hamming_loss",
@@ -28,20 +28,20 @@ ANSWER_MEASURES = (
 )
 
 
-def answer_measures(targets: Targets, decisions: np.ndarray) -> dict[str, Score]:
-    """All measures of decisions.
+def decision_metrics(targets: Targets, decisions: np.ndarray) -> dict[str, Score]:
+    """All metrics of decisions.
 
     Args:
         targets: Targets (n, l).
         decisions: bool (n, l), or numbers that are 0 or 1.
 
     Returns:
-        A score for each of `ANSWER_MEASURES`.
+        A score for each of `DECISION_METRICS`.
 
     Raises:
         InputError: A shape or decision that is wrong.
     """
-    entries = decided(targets, decisions)
+    entries = decision_entries(targets, decisions)
     return {**_entry_scores(entries), **_label_scores(entries), **_row_scores(entries)}
 
 
@@ -51,49 +51,52 @@ def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
     Args:
         entries: Targets beside decisions (n, l).
     """
-    answers = entries.answers if entries.known is None else entries.answers & entries.known
-    hits = (answers & entries.values).sum(axis=0, dtype=np.int64)
-    return hits, answers.sum(axis=0, dtype=np.int64)
+    decisions = entries.predictions if entries.known is None else entries.predictions & entries.known
+    hits = (decisions & entries.values).sum(axis=0, dtype=np.int64)
+    return hits, decisions.sum(axis=0, dtype=np.int64)
 
 
-def _ratio(top: np.ndarray | float, bottom: np.ndarray | float, otherwise: float = np.nan) -> np.ndarray:
-    top, bottom = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
+def _ratio(numerator: np.ndarray | float, denominator: np.ndarray | float, default: float = np.nan) -> np.ndarray:
+    numerator, denominator = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
     return np.divide(
-        top, bottom, out=np.full(np.broadcast_shapes(top.shape, bottom.shape), otherwise), where=bottom > 0
+        numerator,
+        denominator,
+        out=np.full(np.broadcast_shapes(numerator.shape, denominator.shape), default),
+        where=denominator > 0,
     )
 
 
 def _entry_scores(entries: Entries) -> dict[str, Score]:
     n_known = int(entries.known_per_label().sum())
     positives = entries.values.sum(axis=0, dtype=np.int64)
-    hits, answered = label_counts(entries)
-    wrong = int((answered + positives - 2 * hits).sum())
-    least = int(np.minimum(positives, entries.known_per_label() - positives).sum())
-    share, least_share = float(_ratio(wrong, n_known)), float(_ratio(least, n_known))
+    hits, n_predicted = label_counts(entries)
+    wrong = int((n_predicted + positives - 2 * hits).sum())
+    n_rarer = int(np.minimum(positives, entries.known_per_label() - positives).sum())
+    share, rarer_share = float(_ratio(wrong, n_known)), float(_ratio(n_rarer, n_known))
     return {
-        "element_accuracy": entries.score(1.0 - share, 1.0 - least_share),
-        "hamming_loss": entries.score(share, least_share),
+        "element_accuracy": entries.score(1.0 - share, 1.0 - rarer_share),
+        "hamming_loss": entries.score(share, rarer_share),
     }
 
 
 def _label_scores(entries: Entries) -> dict[str, Score]:
-    hits, answered = label_counts(entries)
+    hits, n_predicted = label_counts(entries)
     positives, n_known = entries.values.sum(axis=0, dtype=np.int64), entries.known_per_label()
-    seen, present = n_known > 0, positives > 0
-    f1 = _ratio(2 * hits, answered + positives, otherwise=0.0)
-    always = _ratio(2 * positives, n_known + positives, otherwise=0.0)
+    has_known, has_positive = n_known > 0, positives > 0
+    f1 = _ratio(2 * hits, n_predicted + positives, default=0.0)
+    always_f1 = _ratio(2 * positives, n_known + positives, default=0.0)
 
-    def mean(values: np.ndarray, chosen: np.ndarray) -> float:
-        return float(values[chosen].mean()) if chosen.any() else np.nan
+    def mean(values: np.ndarray, mask: np.ndarray) -> float:
+        return float(values[mask].mean()) if mask.any() else np.nan
 
     order, cuts = _frequency_cuts(entries.prevalence())
-    reached = _ratio(2 * np.cumsum(positives[order]), np.cumsum(n_known[order]) + positives.sum(), otherwise=0.0)
-    micro = float(_ratio(2 * hits.sum(), answered.sum() + positives.sum()))
-    best = float(reached[cuts].max(initial=0.0))
+    cumulative_f1 = _ratio(2 * np.cumsum(positives[order]), np.cumsum(n_known[order]) + positives.sum(), default=0.0)
+    micro = float(_ratio(2 * hits.sum(), n_predicted.sum() + positives.sum()))
+    best = float(cumulative_f1[cuts].max(initial=0.0))
     return {
         "f1_micro": entries.score(micro, best),
-        "f1_macro": entries.score(mean(f1, present), mean(always, present), labels=present),
-        "f1_macro_all": entries.score(mean(f1, seen), mean(always, seen)),
+        "f1_macro": entries.score(mean(f1, has_positive), mean(always_f1, has_positive), labels=has_positive),
+        "f1_macro_all": entries.score(mean(f1, has_known), mean(always_f1, has_known)),
     }
 
 
@@ -113,24 +116,24 @@ def _row_scores(entries: Entries) -> dict[str, Score]:
     sums = dict.fromkeys(("subset", "subset_without", "f1", "jaccard"), 0.0)
     f1_at, jaccard_at = np.zeros(len(cuts) + 1), np.zeros(len(cuts) + 1)  # the first: answer nothing
     for part in blocks(n, width):
-        kept = rows[part]
-        values = entries.values[part][kept]
-        known = None if entries.known is None else entries.known[part][kept]
-        answers = entries.answers[part][kept]
-        answers = answers if known is None else answers & known
+        has_known = rows[part]
+        values = entries.values[part][has_known]
+        known = None if entries.known is None else entries.known[part][has_known]
+        decisions = entries.predictions[part][has_known]
+        decisions = decisions if known is None else decisions & known
         frequent = prevalence >= 0.5 if known is None else (prevalence >= 0.5) & known
-        hits, answered = (answers & values).sum(axis=1), answers.sum(axis=1)
+        hits, n_predicted = (decisions & values).sum(axis=1), decisions.sum(axis=1)
         positives = values.sum(axis=1)
-        sums["subset"] += float((answers == values).all(axis=1).sum())
+        sums["subset"] += float((decisions == values).all(axis=1).sum())
         sums["subset_without"] += float((frequent == values).all(axis=1).sum())
-        sums["f1"] += float(_ratio(2 * hits, answered + positives, otherwise=1.0).sum())
-        sums["jaccard"] += float(_ratio(hits, answered + positives - hits, otherwise=1.0).sum())
-        f1_part, jaccard_part = _frequent_answers(values, known, order, cuts)
+        sums["f1"] += float(_ratio(2 * hits, n_predicted + positives, default=1.0).sum())
+        sums["jaccard"] += float(_ratio(hits, n_predicted + positives - hits, default=1.0).sum())
+        f1_part, jaccard_part = _frequency_baselines(values, known, order, cuts)
         f1_at += f1_part
         jaccard_at += jaccard_part
 
-    def score(total: float, without: float) -> Score:
-        return entries.score(float(_ratio(total, n_rows)), float(_ratio(without, n_rows)))
+    def score(total: float, baseline: float) -> Score:
+        return entries.score(float(_ratio(total, n_rows)), float(_ratio(baseline, n_rows)))
 
     return {
         "subset_accuracy": score(sums["subset"], sums["subset_without"]),
@@ -139,7 +142,7 @@ def _row_scores(entries: Entries) -> dict[str, Score]:
     }
 
 
-def _frequent_answers(
+def _frequency_baselines(
     values: np.ndarray, known: np.ndarray | None, order: np.ndarray, cuts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum over rows of F1 and Jaccard when nothing, or every label down to each cut, is answered.
@@ -150,10 +153,10 @@ def _frequent_answers(
     positives = values.sum(axis=1, dtype=np.int32)[:, None]
     empty = float((positives == 0).sum())
     hits = np.cumsum(values[:, order], axis=1, dtype=np.int32)[:, cuts]
-    answered = cuts[None, :] + 1 if known is None else np.cumsum(known[:, order], axis=1, dtype=np.int32)[:, cuts]
-    total = answered + positives
-    f1 = _ratio(2 * hits, total, otherwise=1.0).sum(axis=0)
-    jaccard = _ratio(hits, total - hits, otherwise=1.0).sum(axis=0)
+    n_predicted = cuts[None, :] + 1 if known is None else np.cumsum(known[:, order], axis=1, dtype=np.int32)[:, cuts]
+    total = n_predicted + positives
+    f1 = _ratio(2 * hits, total, default=1.0).sum(axis=0)
+    jaccard = _ratio(hits, total - hits, default=1.0).sum(axis=0)
     return np.append(empty, f1), np.append(empty, jaccard)
 
 
@@ -170,7 +173,7 @@ def subset_accuracy(targets: Targets, decisions: np.ndarray) -> Score:
     Raises:
         InputError: A shape or decision that is wrong.
     """
-    return _row_scores(decided(targets, decisions))["subset_accuracy"]
+    return _row_scores(decision_entries(targets, decisions))["subset_accuracy"]
 
 
 def element_accuracy(targets: Targets, decisions: np.ndarray) -> Score:
@@ -186,7 +189,7 @@ def element_accuracy(targets: Targets, decisions: np.ndarray) -> Score:
     Raises:
         InputError: A shape or decision that is wrong.
     """
-    return _entry_scores(decided(targets, decisions))["element_accuracy"]
+    return _entry_scores(decision_entries(targets, decisions))["element_accuracy"]
 
 
 def hamming_loss(targets: Targets, decisions: np.ndarray) -> Score:
@@ -205,7 +208,7 @@ def hamming_loss(targets: Targets, decisions: np.ndarray) -> Score:
     Source:
         Schapire, Singer (2000), BoosTexter.
     """
-    return _entry_scores(decided(targets, decisions))["hamming_loss"]
+    return _entry_scores(decision_entries(targets, decisions))["hamming_loss"]
 
 
 def f1_micro(targets: Targets, decisions: np.ndarray) -> Score:
@@ -221,7 +224,7 @@ def f1_micro(targets: Targets, decisions: np.ndarray) -> Score:
     Raises:
         InputError: A shape or decision that is wrong.
     """
-    return _label_scores(decided(targets, decisions))["f1_micro"]
+    return _label_scores(decision_entries(targets, decisions))["f1_micro"]
 
 
 def f1_macro(targets: Targets, decisions: np.ndarray) -> Score:
@@ -237,7 +240,7 @@ def f1_macro(targets: Targets, decisions: np.ndarray) -> Score:
     Raises:
         InputError: A shape or decision that is wrong.
     """
-    return _label_scores(decided(targets, decisions))["f1_macro"]
+    return _label_scores(decision_entries(targets, decisions))["f1_macro"]
 
 
 def f1_macro_all(targets: Targets, decisions: np.ndarray) -> Score:
@@ -253,7 +256,7 @@ def f1_macro_all(targets: Targets, decisions: np.ndarray) -> Score:
     Raises:
         InputError: A shape or decision that is wrong.
     """
-    return _label_scores(decided(targets, decisions))["f1_macro_all"]
+    return _label_scores(decision_entries(targets, decisions))["f1_macro_all"]
 
 
 def f1_samples(targets: Targets, decisions: np.ndarray) -> Score:
@@ -269,7 +272,7 @@ def f1_samples(targets: Targets, decisions: np.ndarray) -> Score:
     Raises:
         InputError: A shape or decision that is wrong.
     """
-    return _row_scores(decided(targets, decisions))["f1_samples"]
+    return _row_scores(decision_entries(targets, decisions))["f1_samples"]
 
 
 def jaccard_samples(targets: Targets, decisions: np.ndarray) -> Score:
@@ -288,4 +291,4 @@ def jaccard_samples(targets: Targets, decisions: np.ndarray) -> Score:
     Source:
         Godbole, Sarawagi (2004), where it is called accuracy.
     """
-    return _row_scores(decided(targets, decisions))["jaccard_samples"]
+    return _row_scores(decision_entries(targets, decisions))["jaccard_samples"]

@@ -12,10 +12,10 @@ from manyhot.errors import InputError
 from manyhot.evaluation.metrics.classification import label_counts
 from manyhot.evaluation.metrics.probabilistic import brier_sums
 from manyhot.evaluation.metrics.ranking import label_ranking
-from manyhot.evaluation.metrics.score import decided, scored
+from manyhot.evaluation.metrics.score import decision_entries, score_entries
 
 
-def measure_labels(
+def compute_label_metrics(
     space: LabelSpace,
     targets: Targets,
     scores: np.ndarray,
@@ -32,7 +32,7 @@ def measure_labels(
         thresholds: float (l,), each in [0, 1]; None where decisions do not come from thresholds.
 
     Returns:
-        Columns of length l by name: `label` (list of text), `support` and `n_known` and `answered` (int64: positives,
+        Columns of length l by name: `label` (list of text), `support` and `n_known` and `predicted` (int64: positives,
         known entries, yes answers among them), and float64 `prevalence`, `threshold`, `precision` (NaN without a yes),
         `recall`, `f1` and `average_precision` (NaN without a positive), `roc_auc` (NaN without both), `brier`
         (NaN where nothing is known).
@@ -40,32 +40,32 @@ def measure_labels(
     Raises:
         InputError: A shape, score, decision or number of names or thresholds that does not fit.
     """
-    by_score, by_decision = scored(targets, scores), decided(targets, decisions)
+    by_score, by_decision = score_entries(targets, scores), decision_entries(targets, decisions)
     n_labels = by_score.shape[1]
     if len(space) != n_labels:
         raise InputError(f"{len(space)} labels are named but the targets have {n_labels}", argument="space")
-    limits = np.full(n_labels, np.nan) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
-    if limits.shape != (n_labels,):
-        raise InputError(f"got shape {limits.shape}, expected ({n_labels},)", argument="thresholds")
-    if thresholds is not None and not ((limits >= 0) & (limits <= 1)).all():
+    threshold_values = np.full(n_labels, np.nan) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+    if threshold_values.shape != (n_labels,):
+        raise InputError(f"got shape {threshold_values.shape}, expected ({n_labels},)", argument="thresholds")
+    if thresholds is not None and not ((threshold_values >= 0) & (threshold_values <= 1)).all():
         raise InputError("got a threshold that is not between 0 and 1", argument="thresholds")
     support, n_known = targets.support(), targets.n_known()
-    hits, answered = label_counts(by_decision)
+    hits, n_predicted = label_counts(by_decision)
     average_precision, roc_auc = label_ranking(by_score)
 
-    def share(top: np.ndarray, bottom: np.ndarray, defined: np.ndarray) -> np.ndarray:
-        return np.where(defined, top / np.maximum(bottom, 1), np.nan)
+    def share(numerator: np.ndarray, denominator: np.ndarray, defined: np.ndarray) -> np.ndarray:
+        return np.where(defined, numerator / np.maximum(denominator, 1), np.nan)
 
     return {
         "label": list(space.names),
         "support": support,
         "n_known": n_known,
-        "answered": answered,
+        "predicted": n_predicted,
         "prevalence": share(support, n_known, n_known > 0),
-        "threshold": limits,
-        "precision": share(hits, answered, answered > 0),
+        "threshold": threshold_values,
+        "precision": share(hits, n_predicted, n_predicted > 0),
         "recall": share(hits, support, support > 0),
-        "f1": share(2 * hits, answered + support, support > 0),
+        "f1": share(2 * hits, n_predicted + support, support > 0),
         "average_precision": average_precision,
         "roc_auc": roc_auc,
         "brier": share(brier_sums(by_score), n_known, n_known > 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics.score import Entries, Score, blocks, scored
+from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entries
 
 
 def brier(targets: Targets, scores: np.ndarray) -> Score:
@@ -24,7 +24,7 @@ def brier(targets: Targets, scores: np.ndarray) -> Score:
     Source:
         Brier (1950), for one outcome with two values (not his sum over both).
     """
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     prevalence, weight = entries.prevalence(), entries.known_per_label()
     total = int(weight.sum())
     if total == 0:
@@ -37,7 +37,7 @@ def brier_sums(entries: Entries) -> np.ndarray:
     """Squared distances summed over the known entries of each label, float64 (l,)."""
     sums = np.zeros(entries.shape[1])
     for part in blocks(*entries.shape):
-        squares = (entries.answers[part].astype(np.float64) - entries.values[part]) ** 2
+        squares = (entries.predictions[part].astype(np.float64) - entries.values[part]) ** 2
         sums += squares.sum(axis=0) if entries.known is None else (squares * entries.known[part]).sum(axis=0)
     return sums
 
@@ -59,18 +59,18 @@ def log_loss(targets: Targets, scores: np.ndarray) -> Score:
     Source:
         Good (1952); binary per label, where scikit-learn's function of this name takes rows as one distribution.
     """
-    entries = scored(targets, scores)
-    margin = float(np.finfo(entries.answers.dtype).eps)
+    entries = score_entries(targets, scores)
+    margin = float(np.finfo(entries.predictions.dtype).eps)
     prevalence, weight = entries.prevalence(), entries.known_per_label()
     total = int(weight.sum())
     if total == 0:
         return entries.score(np.nan, np.nan)
     loss = 0.0
     for part in blocks(*entries.shape):
-        given = np.clip(entries.answers[part].astype(np.float64), margin, 1 - margin)
-        losses = -np.log(np.where(entries.values[part], given, 1 - given))
+        clipped = np.clip(entries.predictions[part].astype(np.float64), margin, 1 - margin)
+        losses = -np.log(np.where(entries.values[part], clipped, 1 - clipped))
         loss += float(losses.sum() if entries.known is None else losses[entries.known[part]].sum())
     mixed = prevalence[(prevalence > 0) & (prevalence < 1)]
     entropy = -(mixed * np.log(mixed) + (1 - mixed) * np.log1p(-mixed))
-    without = float((entropy * weight[(prevalence > 0) & (prevalence < 1)]).sum())
-    return entries.score(loss / total, without / total)
+    baseline = float((entropy * weight[(prevalence > 0) & (prevalence < 1)]).sum())
+    return entries.score(loss / total, baseline / total)

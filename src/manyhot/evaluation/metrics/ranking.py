@@ -13,13 +13,14 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.ranks import rank_positives
-from manyhot.evaluation.metrics.score import Entries, Score, blocks, scored
+from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entries
 
-ROW_MEASURES = ("ranking_loss", "lrap", "coverage_error", "one_error", "precision_at_k", "ndcg_at_k")
+LABEL_METRICS = ("map", "roc_auc_macro")
+ROW_METRICS = ("ranking_loss", "lrap", "coverage_error", "one_error", "precision_at_k", "ndcg_at_k")
 
 
 def row_ranking(targets: Targets, scores: np.ndarray, k: int = 5) -> dict[str, Score]:
-    """All measures of the order of labels within rows, from one ranking.
+    """All metrics of the order of labels within rows, from one ranking.
 
     Rows without a known positive are left out of all six; unknown entries are as if they were not there.
 
@@ -29,26 +30,28 @@ def row_ranking(targets: Targets, scores: np.ndarray, k: int = 5) -> dict[str, S
         k: Places that `precision_at_k` and `ndcg_at_k` look at, 1 or more.
 
     Returns:
-        A score for each of `ROW_MEASURES`.
+        A score for each of `ROW_METRICS`.
 
     Raises:
         InputError: A shape, score or k that is wrong.
     """
     k = validation.integer(k=k, low=1)
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     n, width = entries.shape
     rows = np.asarray(entries.values.any(axis=1))
     if not rows.any():
-        return {name: Score(np.nan, 0, 0) for name in ROW_MEASURES}
+        return {name: Score(np.nan, 0, 0) for name in ROW_METRICS}
     prevalence = np.broadcast_to(entries.prevalence(), (n, width))
-    found = _row_means(entries, entries.answers, k)
-    without = _row_means(entries, prevalence, k)
-    cover = entries.score(0.0, 0.0, rows=rows)
-    return {name: Score(found[name], cover.n_labels, cover.n_samples, without[name]) for name in ROW_MEASURES}
+    means = _row_means(entries, entries.predictions, k)
+    baseline_means = _row_means(entries, prevalence, k)
+    coverage = entries.score(0.0, 0.0, rows=rows)
+    return {
+        name: Score(means[name], coverage.n_labels, coverage.n_samples, baseline_means[name]) for name in ROW_METRICS
+    }
 
 
 def _row_means(entries: Entries, scores: np.ndarray, k: int) -> dict[str, float]:
-    sums: dict[str, float] = {name: 0.0 for name in ROW_MEASURES}
+    sums: dict[str, float] = {name: 0.0 for name in ROW_METRICS}
     n_rows = 0
     for part in blocks(*entries.shape):
         known = None if entries.known is None else entries.known[part]
@@ -60,7 +63,7 @@ def _row_means(entries: Entries, scores: np.ndarray, k: int) -> dict[str, float]
 
 
 def row_values(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
-    """The six measures of each row that has a known positive, float64 (rows,) each."""
+    """The six metrics of each row that has a known positive, float64 (rows,) each."""
     n, width = values.shape
     n_positives = values.sum(axis=1, dtype=np.int64)
     n_known = np.full(n, width) if known is None else known.sum(axis=1, dtype=np.int64)
@@ -69,7 +72,7 @@ def row_values(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray,
     tied = ranked.tied()
     discounts = np.zeros(width)
     discounts[:k] = 1.0 / np.log2(np.arange(2, min(k, width) + 2))
-    gains = np.concatenate([[0.0], np.cumsum(discounts)])
+    cumulative_discounts = np.concatenate([[0.0], np.cumsum(discounts)])
 
     def per_row(weights: np.ndarray) -> np.ndarray:
         return np.bincount(ranked.line, weights=weights, minlength=n)[rows]
@@ -79,14 +82,14 @@ def row_values(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray,
     wrong_pairs = per_row(ranked.reached - ranked.hits_reached)
     hits_at_1 = per_row(np.clip(1 - ranked.above, 0, tied) / tied)
     hits_at_k = per_row(np.clip(k - ranked.above, 0, tied) / tied)
-    gain = per_row((gains[ranked.reached] - gains[ranked.above]) / tied)
+    dcg = per_row((cumulative_discounts[ranked.reached] - cumulative_discounts[ranked.above]) / tied)
     return {
         "ranking_loss": wrong_pairs / np.maximum(positives * negatives, 1),
         "lrap": per_row(ranked.hits_reached / ranked.reached) / positives,
         "coverage_error": ranked.reached[lowest].astype(np.float64),
         "one_error": 1.0 - hits_at_1,
         "precision_at_k": hits_at_k / np.minimum(k, n_known[rows]),
-        "ndcg_at_k": gain / gains[positives],
+        "ndcg_at_k": dcg / cumulative_discounts[positives],
     }
 
 
@@ -224,12 +227,12 @@ def label_ranking(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
     for part in blocks(width, n):
         known = None if entries.known is None else np.ascontiguousarray(entries.known[:, part].T)
         values = np.ascontiguousarray(entries.values[:, part].T)
-        ranked = rank_positives(values, known, np.ascontiguousarray(entries.answers[:, part].T))
+        ranked = rank_positives(values, known, np.ascontiguousarray(entries.predictions[:, part].T))
         n_lines = len(values)
         precision_sum[part] = np.bincount(ranked.line, weights=ranked.hits_reached / ranked.reached, minlength=n_lines)
         # A negative above a positive is one wrong pair, a tie half of one: twice the count stays a whole number.
-        twice = (ranked.reached - ranked.hits_reached) + (ranked.above - ranked.hits_above)
-        wrong_pairs[part] = np.bincount(ranked.line, weights=twice, minlength=n_lines) / 2
+        twice_wrong = (ranked.reached - ranked.hits_reached) + (ranked.above - ranked.hits_above)
+        wrong_pairs[part] = np.bincount(ranked.line, weights=twice_wrong, minlength=n_lines) / 2
     pairs = n_positives * n_negatives
     precision = np.where(n_positives > 0, precision_sum / np.maximum(n_positives, 1), np.nan)
     return precision, np.where(pairs > 0, 1.0 - wrong_pairs / np.maximum(pairs, 1), np.nan)
@@ -245,12 +248,12 @@ def label_means(targets: Targets, scores: np.ndarray) -> dict[str, Score]:
     Raises:
         InputError: A shape or score that is wrong.
     """
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     precision, area = label_ranking(entries)
     has_positive, has_both = ~np.isnan(precision), ~np.isnan(area)
 
-    def mean(values: np.ndarray, chosen: np.ndarray) -> float:
-        return float(values[chosen].mean()) if chosen.any() else np.nan
+    def mean(values: np.ndarray, mask: np.ndarray) -> float:
+        return float(values[mask].mean()) if mask.any() else np.nan
 
     return {
         "map": entries.score(

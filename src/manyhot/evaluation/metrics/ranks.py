@@ -1,4 +1,4 @@
-"""Where each positive stands among the known entries of its line: the kernel of every ranking measure.
+"""Where each positive stands among the known entries of its line: the kernel of every ranking metric.
 
 A line is a row (labels of one sample) or a column (samples of one label). Two sorts of plain values and one binary
 search for the positives alone are far cheaper than an argsort, and treat ties exactly.
@@ -58,20 +58,20 @@ def rank_positives(values: np.ndarray, known: np.ndarray | None, scores: np.ndar
     width = values.shape[1]
     ascending = np.sort(scores if known is None else np.where(known, scores, -np.inf), axis=1)
     n_positives = values.sum(axis=1, dtype=np.int64)
-    only_positives = np.sort(np.where(values, scores, -np.inf), axis=1)
-    own = only_positives[np.arange(width) >= (width - n_positives)[:, None]]
+    masked_scores = np.sort(np.where(values, scores, -np.inf), axis=1)
+    positive_scores = masked_scores[np.arange(width) >= (width - n_positives)[:, None]]
     line = np.repeat(np.arange(len(values)), n_positives)
     end = np.repeat(np.cumsum(n_positives), n_positives)
 
-    is_new = np.ones(len(own), dtype=bool)
-    is_new[1:] = (line[1:] != line[:-1]) | (own[1:] != own[:-1])
+    is_new = np.ones(len(positive_scores), dtype=bool)
+    is_new[1:] = (line[1:] != line[:-1]) | (positive_scores[1:] != positive_scores[:-1])
     first = np.flatnonzero(is_new)
-    size = np.diff(first, append=len(own))
-    below = _count_below(ascending, line[first], own[first])
-    through = _count_through(ascending, line[first], own[first], below)
+    size = np.diff(first, append=len(positive_scores))
+    below = _count_below(ascending, line[first], positive_scores[first])
+    through = _count_through(ascending, line[first], positive_scores[first], below)
     return RankedPositives(
         line=line,
-        scores=own,
+        scores=positive_scores,
         above=np.repeat(width - through, size),
         reached=np.repeat(width - below, size),
         hits_above=end - np.repeat(first + size, size),
@@ -89,13 +89,13 @@ def _count_through(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, b
     """Entries at or below the bound, which is known to occur; a second search only where it occurs twice."""
     width = ascending.shape[1]
     through = below + 1
-    again = np.flatnonzero(through < width)
-    again = again[ascending[line[again], through[again]] == bound[again]]
-    through[again] = _search(ascending, line[again], bound[again], np.less_equal)
+    unresolved = np.flatnonzero(through < width)
+    unresolved = unresolved[ascending[line[unresolved], through[unresolved]] == bound[unresolved]]
+    through[unresolved] = _search(ascending, line[unresolved], bound[unresolved], np.less_equal)
     return through
 
 
-def _search(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, holds: np.ufunc) -> np.ndarray:
+def _search(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, compare: np.ufunc) -> np.ndarray:
     """Binary search in many lines at once: the length of the leading part for which `holds(entry, bound)`."""
     width = ascending.shape[1]
     flat = ascending.reshape(-1)
@@ -103,9 +103,9 @@ def _search(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, holds: n
     count = np.zeros(len(line), dtype=np.int64)
     step = 1 << (width.bit_length() - 1) if width else 0
     while step:
-        further = count + step
-        inside = further <= width
-        entry = flat[offset + np.minimum(further, width)]
-        np.copyto(count, further, where=inside & holds(entry, bound))
+        candidate = count + step
+        is_inside = candidate <= width
+        entry = flat[offset + np.minimum(candidate, width)]
+        np.copyto(count, candidate, where=is_inside & compare(entry, bound))
         step >>= 1
     return count

@@ -1,4 +1,4 @@
-"""One measured number with what it covers, and the checks that every measure starts with."""
+"""One measured number with what it covers, and the checks that every metric starts with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manyhot.errors import InputError
 
 # Work goes through the arrays in blocks of about this many entries, so that temporary memory stays at a few dozen
 # megabytes whatever n and l are, and a block still fits into the processor's cache.
-ENTRIES_AT_ONCE = 1 << 20
+MAX_BLOCK_ENTRIES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Entries:
     Args:
         values: bool (n, l), False where unknown.
         known: bool (n, l), or None when everything is known.
-        answers: Scores, float (n, l) in [0, 1], or decisions, bool (n, l).
+        predictions: Scores, float (n, l) in [0, 1], or decisions, bool (n, l).
     """
 
     values: np.ndarray
     known: np.ndarray | None
-    answers: np.ndarray
+    predictions: np.ndarray
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -82,12 +82,12 @@ class Entries:
             rows: bool (n,), the rows that entered; None for all.
             labels: bool (l,), the labels that entered; None for all.
         """
-        n_labels, n_samples = self._cover(rows, labels)
+        n_labels, n_samples = self._coverage(rows, labels)
         if n_labels == 0 or n_samples == 0 or math.isnan(value):
             return Score(math.nan, n_labels, n_samples, None)
         return Score(float(value), n_labels, n_samples, None if math.isnan(baseline) else float(baseline))
 
-    def _cover(self, rows: np.ndarray | None, labels: np.ndarray | None) -> tuple[int, int]:
+    def _coverage(self, rows: np.ndarray | None, labels: np.ndarray | None) -> tuple[int, int]:
         n, width = self.shape
         if self.known is None:
             n_rows = n if rows is None else int(rows.sum())
@@ -98,7 +98,7 @@ class Entries:
         return int(known.any(axis=0).sum()), int(known.any(axis=1).sum())
 
 
-def scored(targets: Targets, scores: np.ndarray) -> Entries:
+def score_entries(targets: Targets, scores: np.ndarray) -> Entries:
     """Targets beside scores.
 
     Args:
@@ -108,10 +108,10 @@ def scored(targets: Targets, scores: np.ndarray) -> Entries:
     Raises:
         InputError: Another shape, or a score that is no probability.
     """
-    return _entries(targets, checked_scores(scores, targets.values.shape))
+    return _build_entries(targets, check_scores(scores, targets.values.shape))
 
 
-def decided(targets: Targets, decisions: np.ndarray) -> Entries:
+def decision_entries(targets: Targets, decisions: np.ndarray) -> Entries:
     """Targets beside decisions.
 
     Args:
@@ -121,19 +121,19 @@ def decided(targets: Targets, decisions: np.ndarray) -> Entries:
     Raises:
         InputError: Another shape, or a value that is neither yes nor no.
     """
-    answers = np.asarray(decisions)
-    _check_shape(answers, targets.values.shape, "decisions")
-    if answers.dtype != np.bool_:
-        if answers.dtype.kind not in "iuf" or not ((answers == 0) | (answers == 1)).all():
+    array = np.asarray(decisions)
+    _check_shape(array, targets.values.shape, "decisions")
+    if array.dtype != np.bool_:
+        if array.dtype.kind not in "iuf" or not ((array == 0) | (array == 1)).all():
             raise InputError(
-                f"got {answers.dtype} values that are not all 0 or 1; decide first (score >= threshold)",
+                f"got {array.dtype} values that are not all 0 or 1; decide first (score >= threshold)",
                 argument="decisions",
             )
-        answers = answers == 1
-    return _entries(targets, answers)
+        array = array == 1
+    return _build_entries(targets, array)
 
 
-def checked_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+def check_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Scores as a floating array, refused where they are no probabilities.
 
     Args:
@@ -169,8 +169,8 @@ def checked_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None) -> 
 
 
 def blocks(n: int, width: int) -> Iterator[slice]:
-    """Slices over n lines of the given width, each of about `ENTRIES_AT_ONCE` entries."""
-    step = max(1, ENTRIES_AT_ONCE // max(1, width))
+    """Slices over n lines of the given width, each of about `MAX_BLOCK_ENTRIES` entries."""
+    step = max(1, MAX_BLOCK_ENTRIES // max(1, width))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
 
@@ -180,10 +180,10 @@ def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str) -> None:
         raise InputError(f"got shape {array.shape}, expected {shape} as in the targets", argument=name)
 
 
-def _entries(targets: Targets, answers: np.ndarray) -> Entries:
+def _build_entries(targets: Targets, predictions: np.ndarray) -> Entries:
     if targets.values.ndim < 2:
         raise InputError(f"got shape {targets.values.shape}, expected (n, l)", argument="targets")
     width = targets.n_labels
     n = targets.values.size // width if width else 0
     known = None if targets.known is None else targets.known.reshape(n, width)
-    return Entries(targets.values.reshape(n, width), known, answers.reshape(n, width))
+    return Entries(targets.values.reshape(n, width), known, predictions.reshape(n, width))

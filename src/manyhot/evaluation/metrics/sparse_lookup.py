@@ -12,7 +12,7 @@ from manyhot.errors import InputError
 
 
 @dataclass(frozen=True)
-class Places:
+class SparsePositions:
     """The entries of a matrix (n, l) that are set.
 
     Args:
@@ -39,31 +39,31 @@ class Places:
         keys = self.keys if rows is None else self.keys[np.repeat(rows, self.per_row())]
         return np.bincount(keys % max(self.width, 1), minlength=self.width)
 
-    def of(self, part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def entries_of(self, part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Some rows: line within the part, label, and place within the line of each entry, int64 (q,) each."""
-        begin = self.starts[part.start]
-        lines, labels = np.divmod(self.keys[begin : self.starts[part.stop]], max(self.width, 1))
-        return lines - part.start, labels, begin + np.arange(len(lines)) - self.starts[lines]
+        start = self.starts[part.start]
+        lines, labels = np.divmod(self.keys[start : self.starts[part.stop]], max(self.width, 1))
+        return lines - part.start, labels, start + np.arange(len(lines)) - self.starts[lines]
 
-    def has(self, part: slice, labels: np.ndarray) -> np.ndarray:
+    def contains(self, part: slice, labels: np.ndarray) -> np.ndarray:
         """Whether labels of some rows are set, bool (m, k); False for -1.
 
         Args:
             part: m rows.
             labels: Whole numbers (m, k), each from -1 to l - 1.
         """
-        own = self.keys[self.starts[part.start] : self.starts[part.stop]]
-        wanted = np.arange(part.start, part.stop, dtype=np.int64)[:, None] * self.width + labels
-        return _contains(own, wanted) & (labels >= 0)
+        row_keys = self.keys[self.starts[part.start] : self.starts[part.stop]]
+        queries = np.arange(part.start, part.stop, dtype=np.int64)[:, None] * self.width + labels
+        return _contains(row_keys, queries) & (labels >= 0)
 
-    def without(self, other: Places) -> Places:
+    def difference(self, other: SparsePositions) -> SparsePositions:
         """The entries that are not among those of the other (of the same shape)."""
-        kept = ~_contains(other.keys, self.keys)
-        counts = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
-        return Places(self.keys[kept], counts[self.starts], self.width)
+        is_remaining = ~_contains(other.keys, self.keys)
+        counts = np.concatenate([[0], np.cumsum(is_remaining, dtype=np.int64)])
+        return SparsePositions(self.keys[is_remaining], counts[self.starts], self.width)
 
 
-def places(matrix: Any, name: str) -> Places:
+def sparse_positions(matrix: Any, name: str) -> SparsePositions:
     """The places of a matrix of 0 and 1.
 
     Args:
@@ -82,22 +82,22 @@ def places(matrix: Any, name: str) -> Places:
     if array.ndim != 2:
         raise InputError(f"got shape {array.shape}, expected (n, l)", argument=name)
     if array.dtype.kind not in ("biuf" if is_sparse else "biu"):
-        kinds = "bool or numbers" if is_sparse else "bool or whole numbers (make others sparse first)"
-        raise InputError(f"got {array.dtype} values, expected {kinds}", argument=name)
-    found = array.tocsr() if is_sparse else sp.csr_matrix(array)
-    if not ((found.data == 0) | (found.data == 1)).all():
+        expected = "bool or numbers" if is_sparse else "bool or whole numbers (make others sparse first)"
+        raise InputError(f"got {array.dtype} values, expected {expected}", argument=name)
+    csr = array.tocsr() if is_sparse else sp.csr_matrix(array)
+    if not ((csr.data == 0) | (csr.data == 1)).all():
         raise InputError("got a value that is neither 0 nor 1", argument=name)
-    n, width = found.shape
-    rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(found.indptr))
-    keys = (rows * width + found.indices)[found.data != 0]
+    n, width = csr.shape
+    rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(csr.indptr))
+    keys = (rows * width + csr.indices)[csr.data != 0]
     if not (keys[1:] > keys[:-1]).all():  # labels out of order, or one of them twice
         keys = np.unique(keys)
-    return Places(keys, np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * width), width)
+    return SparsePositions(keys, np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * width), width)
 
 
-def _contains(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _contains(keys: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Whether each of the wanted is among the ascending keys, bool in the shape of wanted."""
     if not len(keys):
-        return np.zeros(wanted.shape, dtype=bool)
-    found: np.ndarray = keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
-    return found
+        return np.zeros(queries.shape, dtype=bool)
+    is_member: np.ndarray = keys[np.minimum(np.searchsorted(keys, queries), len(keys) - 1)] == queries
+    return is_member

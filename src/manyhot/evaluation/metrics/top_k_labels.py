@@ -15,7 +15,7 @@ from manyhot.evaluation.metrics.score import blocks
 
 
 @dataclass(frozen=True)
-class Top:
+class TopK:
     """The labels with the highest scores of each row, best first.
 
     Args:
@@ -27,7 +27,7 @@ class Top:
     scores: np.ndarray
 
 
-def top_k(scores: np.ndarray, k: int, first: int = 0) -> Top:
+def top_k(scores: np.ndarray, k: int, first: int = 0) -> TopK:
     """The k highest scores of each row of a block; of equal scores the one with the lower label comes first.
 
     Args:
@@ -55,13 +55,13 @@ def top_k(scores: np.ndarray, k: int, first: int = 0) -> Top:
     n, width = array.shape
     k = min(k, width)
     labels = np.empty((n, k), dtype=np.int64)
-    best = np.empty((n, k), dtype=array.dtype if array.dtype.kind == "f" else np.float64)
+    top_scores = np.empty((n, k), dtype=array.dtype if array.dtype.kind == "f" else np.float64)
     for part in blocks(n, width):
-        labels[part], best[part] = _top_of(array[part].astype(best.dtype, copy=False), k, part.start)
-    return Top(labels + first, best)
+        labels[part], top_scores[part] = _top_k_rows(array[part].astype(top_scores.dtype, copy=False), k, part.start)
+    return TopK(labels + first, top_scores)
 
 
-def _top_of(scores: np.ndarray, k: int, first_row: int) -> tuple[np.ndarray, np.ndarray]:
+def _top_k_rows(scores: np.ndarray, k: int, first_row: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels and scores (m, k) of some rows."""
     if k == 0:
         return np.empty((len(scores), 0), dtype=np.int64), scores[:, :0]
@@ -70,21 +70,21 @@ def _top_of(scores: np.ndarray, k: int, first_row: int) -> tuple[np.ndarray, np.
     if is_nan.any():
         row = first_row + int(np.argmax(is_nan)) + 1
         raise InputError("got a score that is NaN, expected real numbers", argument="scores", row=row)
-    least = highest.min(axis=1, keepdims=True)
-    chosen = scores >= least
-    crowded = np.flatnonzero(chosen.sum(axis=1) > k)
-    if len(crowded):  # more labels share the last score than there are places: the lower labels get them
-        lines, bound = scores[crowded], least[crowded]
-        above, equal = lines > bound, lines == bound
-        free = k - above.sum(axis=1, keepdims=True)
-        chosen[crowded] = above | (equal & (np.cumsum(equal, axis=1) <= free))
+    min_scores = highest.min(axis=1, keepdims=True)
+    chosen = scores >= min_scores
+    tied = np.flatnonzero(chosen.sum(axis=1) > k)
+    if len(tied):  # more labels share the last score than there are places: the lower labels get them
+        tied_scores, tied_min = scores[tied], min_scores[tied]
+        above, equal = tied_scores > tied_min, tied_scores == tied_min
+        n_free = k - above.sum(axis=1, keepdims=True)
+        chosen[tied] = above | (equal & (np.cumsum(equal, axis=1) <= n_free))
     labels = np.nonzero(chosen)[1].reshape(-1, k)
     best = np.take_along_axis(scores, labels, axis=1)
     order = np.argsort(-best, axis=1, kind="stable")  # labels ascend, so a tie keeps the lower one first
     return np.take_along_axis(labels, order, axis=1), np.take_along_axis(best, order, axis=1)
 
 
-def merge_top(a: Top, b: Top, k: int) -> Top:
+def merge_top_k(a: TopK, b: TopK, k: int) -> TopK:
     """The top of two blocks of labels together; the same as the top of both blocks side by side.
 
     Args:
@@ -115,4 +115,4 @@ def merge_top(a: Top, b: Top, k: int) -> Top:
     labels = np.concatenate([a.labels, b.labels], axis=1)
     scores = np.concatenate([a.scores, b.scores], axis=1)
     order = np.lexsort((labels, -scores), axis=1)[:, :k]
-    return Top(np.take_along_axis(labels, order, axis=1), np.take_along_axis(scores, order, axis=1))
+    return TopK(np.take_along_axis(labels, order, axis=1), np.take_along_axis(scores, order, axis=1))

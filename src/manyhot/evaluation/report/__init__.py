@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyhot.evaluation.report.measure import SCORES_FROM, ReportContext, measure_report
-from manyhot.evaluation.report.notebook import LabelSets, brief
+from manyhot.evaluation.report.notebook import LabelSets, report_html
 from manyhot.evaluation.report.text import to_text
 
 __all__ = ["SCORES_FROM", "LabelSets", "Report", "ReportContext", "measure_report", "to_text"]
@@ -21,8 +21,8 @@ class Report:
         values: What `measure_report` gave, or the same read back from JSON.
 
     Example:
-        >>> report = Report(build(space, targets, scores, own, half))  # doctest: +SKIP
-        >>> report.measures["own"]["f1_macro"]["value"]  # doctest: +SKIP
+        >>> report = Report(measure_report(space, targets, scores, decisions, fixed_decisions))  # doctest: +SKIP
+        >>> report.metrics["decision"]["f1_macro"]["value"]  # doctest: +SKIP
         0.68
     """
 
@@ -32,12 +32,12 @@ class Report:
         return to_text(self.values)
 
     def _repr_html_(self) -> str:
-        return brief(self.values)
+        return report_html(self.values)
 
     @property
-    def measures(self) -> Mapping[str, Any]:
-        """ "own" and "half" (thresholds at 0.5) -> measure -> value, n_labels, n_samples, baseline."""
-        return self.values["measures"]
+    def metrics(self) -> Mapping[str, Any]:
+        """ "decision" and "fixed" (thresholds at 0.5) -> metric -> value, n_labels, n_samples, baseline."""
+        return self.values["metrics"]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""

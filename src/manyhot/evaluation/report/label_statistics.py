@@ -20,35 +20,35 @@ def describe(space: LabelSpace, targets: Targets) -> dict[str, Any]:
         targets: Targets (n, l), or deeper; then every pixel is a row.
 
     Returns:
-        `rows`, `labels`; `support` (positives of the labels: total, least, median, most); `cardinality` (known
+        `rows`, `labels`; `support` (positives of the labels: total, min, median, max); `cardinality` (known
         positives per row), `density` (share of positives among known entries, None when nothing is known);
         `label_sets` (over completely known rows: distinct, seen once, the most common); `rows_without_labels`
         (something is known of them, and no positive); `unknown_share`; `constant_labels` and, among them,
         `absent_labels` (no known positive).
     """
-    width = targets.n_labels
-    values = targets.values.reshape(-1, width)
+    n_labels = targets.n_labels
+    values = targets.values.reshape(-1, n_labels)
     n = len(values)
-    known = None if targets.known is None else targets.known.reshape(-1, width)
+    known = None if targets.known is None else targets.known.reshape(-1, n_labels)
     support = targets.support()
     n_known = int(targets.n_known().sum())
-    without = ~values.any(axis=1)
+    has_no_positive = ~values.any(axis=1)
     if known is not None:
-        without &= known.any(axis=1)
+        has_no_positive &= known.any(axis=1)
     complete = values if known is None else values[known.all(axis=1)]
     return {
         "rows": n,
-        "labels": width,
+        "labels": n_labels,
         "support": {
             "total": int(support.sum()),
-            "least": int(support.min()),
+            "min": int(support.min()),
             "median": float(np.median(support)),
-            "most": int(support.max()),
+            "max": int(support.max()),
         },
         "cardinality": float(support.sum() / n) if n else None,
         "density": float(support.sum() / n_known) if n_known else None,
         "label_sets": _label_sets(space, complete),
-        "rows_without_labels": int(without.sum()),
+        "rows_without_labels": int(has_no_positive.sum()),
         "unknown_share": float(1 - n_known / values.size) if values.size else 0.0,
         "constant_labels": [space.names[j] for j in targets.constant_labels()],
         "absent_labels": [space.names[j] for j in np.flatnonzero(support == 0)],
@@ -61,8 +61,8 @@ def _label_sets(space: LabelSpace, values: np.ndarray) -> dict[str, Any]:
     packed = np.packbits(values, axis=1)
     padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
     padded[:, : packed.shape[1]] = packed
-    whole = padded.view(np.uint64 if padded.shape[1] == 8 else np.dtype((np.void, padded.shape[1]))).reshape(-1)
-    _, first, counts = np.unique(whole, return_index=True, return_counts=True)
+    row_keys = padded.view(np.uint64 if padded.shape[1] == 8 else np.dtype((np.void, padded.shape[1]))).reshape(-1)
+    _, first, counts = np.unique(row_keys, return_index=True, return_counts=True)
     order = np.lexsort((first, -counts))[:MAX_COMMON]
     return {
         "rows": len(values),

@@ -6,72 +6,73 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 GOOD_ROC_AUC = 0.7
-LITTLE_SUPPORT = 10
-NEARLY_NOTHING = 0.1  # yes answers at 0.5, as a share of the positives
-FLATTERING_BASELINE = 0.9
+MIN_SUPPORT = 10
+MIN_PREDICTED_SHARE = 0.1  # yes answers at 0.5, as a share of the positives
+MAX_ACCURACY_BASELINE = 0.9
 NAMES_SHOWN = 10
 
 
-def diagnose(report: Mapping[str, Any], answered_at_half: Sequence[int]) -> list[dict[str, Any]]:
+def check_report(report: Mapping[str, Any], n_predicted: Sequence[int]) -> list[dict[str, Any]]:
     """Find what is odd.
 
     Args:
-        report: `data`, `measures` and `labels` of a report, as plain values.
-        answered_at_half: Yes answers of each label at 0.5, over known entries.
+        report: `data`, `metrics` and `labels` of a report, as plain values.
+        n_predicted: Yes answers of each label at 0.5, over known entries.
 
     Returns:
         One dict per finding, the gravest first: `code` (a word for machines), `text` (a sentence or two) and
         `labels` (the names it is about; empty when it is about all).
     """
-    found = [
-        _threshold_wrong(report, answered_at_half),
-        _no_better(report),
+    findings = [
+        _threshold_wrong(report, n_predicted),
+        _no_better_than_baseline(report),
         _constant(report),
         _little_support(report),
         _flattering_accuracy(report),
     ]
-    return [finding for finding in found if finding is not None]
+    return [finding for finding in findings if finding is not None]
 
 
 def _finding(code: str, text: str, labels: Sequence[str] = ()) -> dict[str, Any]:
     return {"code": code, "text": text, "labels": list(labels)}
 
 
-def _listed(names: Sequence[str]) -> str:
+def _list_names(names: Sequence[str]) -> str:
     shown = ", ".join(names[:NAMES_SHOWN])
     return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
 
 
-def _threshold_wrong(report: Mapping[str, Any], answered: Sequence[int]) -> dict[str, Any] | None:
+def _threshold_wrong(report: Mapping[str, Any], n_predicted: Sequence[int]) -> dict[str, Any] | None:
     labels = report["labels"]
     support = sum(row["support"] for row in labels)
-    area = report["measures"]["half"]["roc_auc_macro"]["value"]
-    if area is not None and area > GOOD_ROC_AUC and sum(answered) < NEARLY_NOTHING * support:
+    area = report["metrics"]["fixed"]["roc_auc_macro"]["value"]
+    if area is not None and area > GOOD_ROC_AUC and sum(n_predicted) < MIN_PREDICTED_SHARE * support:
         return _finding(
             "threshold_wrong",
-            f"Ranking fine, threshold wrong: the mean ROC-AUC is {area:.3f}, but at 0.5 only {sum(answered)} labels "
+            f"Ranking fine, threshold wrong: the mean ROC-AUC is {area:.3f}, but at 0.5 only {sum(n_predicted)} labels "
             f"are answered where {support} are there. Use thresholds tuned per label.",
         )
-    silent = [
+    rarely_predicted = [
         row["label"]
-        for row, n in zip(labels, answered, strict=True)
-        if row["support"] >= LITTLE_SUPPORT
+        for row, n in zip(labels, n_predicted, strict=True)
+        if row["support"] >= MIN_SUPPORT
         and (row["roc_auc"] or 0.0) > GOOD_ROC_AUC
-        and n < NEARLY_NOTHING * row["support"]
+        and n < MIN_PREDICTED_SHARE * row["support"]
     ]
-    if silent:
+    if rarely_predicted:
         return _finding(
             "threshold_wrong",
-            f"Ranking fine, threshold wrong for {len(silent)} of {len(labels)} labels: at 0.5 they are hardly ever "
-            f"answered although their ROC-AUC is above {GOOD_ROC_AUC}: {_listed(silent)}.",
-            silent,
+            f"Ranking fine, threshold wrong for {len(rarely_predicted)} of {len(labels)} labels: at 0.5 they are "
+            "hardly ever "
+            f"answered although their ROC-AUC is above {GOOD_ROC_AUC}: {_list_names(rarely_predicted)}.",
+            rarely_predicted,
         )
     return None
 
 
-def _no_better(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    lrap = report["measures"]["own"]["lrap"]
-    area = report["measures"]["own"]["roc_auc_macro"]
+def _no_better_than_baseline(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    lrap = report["metrics"]["decision"]["lrap"]
+    area = report["metrics"]["decision"]["roc_auc_macro"]
     if lrap["value"] is None or area["value"] is None:
         return None
     if lrap["value"] > lrap["baseline"] or area["value"] > GOOD_ROC_AUC:
@@ -90,30 +91,28 @@ def _constant(report: Mapping[str, Any]) -> dict[str, Any] | None:
     return _finding(
         "constant_labels",
         f"{len(names)} of {report['data']['labels']} labels do not vary in what is known of them, so nothing can be "
-        f"learned or measured about when they apply: {_listed(names)}.",
+        f"learned or measured about when they apply: {_list_names(names)}.",
         names,
     )
 
 
 def _little_support(report: Mapping[str, Any]) -> dict[str, Any] | None:
     constant = set(report["data"]["constant_labels"])
-    names = [
-        row["label"] for row in report["labels"] if row["support"] < LITTLE_SUPPORT and row["label"] not in constant
-    ]
+    names = [row["label"] for row in report["labels"] if row["support"] < MIN_SUPPORT and row["label"] not in constant]
     if not names:
         return None
     return _finding(
         "little_support",
-        f"{len(names)} of {report['data']['labels']} labels have fewer than {LITTLE_SUPPORT} positives; their numbers "
-        f"and thresholds are guesses: {_listed(names)}.",
+        f"{len(names)} of {report['data']['labels']} labels have fewer than {MIN_SUPPORT} positives; their numbers "
+        f"and thresholds are guesses: {_list_names(names)}.",
         names,
     )
 
 
 def _flattering_accuracy(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    accuracy = report["measures"]["own"]["element_accuracy"]
+    accuracy = report["metrics"]["decision"]["element_accuracy"]
     density = report["data"]["density"]
-    if accuracy["value"] is None or density is None or accuracy["baseline"] < FLATTERING_BASELINE:
+    if accuracy["value"] is None or density is None or accuracy["baseline"] < MAX_ACCURACY_BASELINE:
         return None
     return _finding(
         "accuracy_flatters",

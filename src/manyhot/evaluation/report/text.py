@@ -10,11 +10,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from manyhot.evaluation.metrics import MEASURES
-from manyhot.evaluation.report.segmentation import source_of
+from manyhot.evaluation.metrics import METRICS
+from manyhot.evaluation.report.segmentation import describe_source
 
 WIDTH = 100
-MAX_LETTERS = 4000
+MAX_CHARACTERS = 4000
 NAME_WIDTH = 28
 LABELS_SHOWN = 30
 
@@ -44,13 +44,13 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
         _headline(report),
         _decision_table(report),
         _score_table(report),
-        _answering(report),
+        _decision_summary(report),
         _label_table(report["labels"], labels_shown),
     ]
     if "pixels" in report:
         parts.append(_pixel_table(report["pixels"], labels_shown))
-    if report["diagnosis"]:
-        parts.append("What stands out\n" + _bullets(finding["text"] for finding in report["diagnosis"]))
+    if report["checks"]:
+        parts.append("What stands out\n" + _bullets(finding["text"] for finding in report["checks"]))
     if report["notes"]:
         parts.append("Notes\n" + _bullets(report["notes"]))
     return "\n\n".join(part for part in parts if part)
@@ -58,114 +58,118 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
 
 def _headline(report: Mapping[str, Any]) -> str:
     data, scores = report["data"], report["scores"]
-    given = "" if data["rows_given"] == data["rows"] else f" of {data['rows_given']}"
-    sets = data["label_sets"]
-    facts = [
-        f"{data['rows']}{given} rows, {data['labels']} labels",
+    out_of = "" if data["rows_total"] == data["rows"] else f" of {data['rows_total']}"
+    label_sets = data["label_sets"]
+    clauses = [
+        f"{data['rows']}{out_of} rows, {data['labels']} labels",
         f"{_number(data['cardinality'])} labels per row, density {_number(data['density'])}",
-        f"{sets['distinct']} distinct label sets, {sets['once']} of them seen once",
+        f"{label_sets['distinct']} distinct label sets, {label_sets['once']} of them seen once",
         f"{data['rows_without_labels']} rows without labels",
     ]
     if data["unknown_share"] > 0:
-        facts.append(f"{100 * data['unknown_share']:.1f} % of the targets unknown")
-    members = [f"{scores[name]} {name}" for name in ("members", "folds") if scores[name] is not None]
-    if members:
-        facts.append(", ".join(members))
-    lines = [_wrapped("; ".join(facts) + ".")]
-    lines += [_wrapped(remark) for remark in scores["remarks"]]
+        clauses.append(f"{100 * data['unknown_share']:.1f} % of the targets unknown")
+    counts = [f"{scores[f'n_{name}']} {name}" for name in ("members", "folds") if scores[f"n_{name}"] is not None]
+    if counts:
+        clauses.append(", ".join(counts))
+    lines = [_wrap("; ".join(clauses) + ".")]
+    lines += [_wrap(remark) for remark in scores["remarks"]]
     return "\n".join(lines)
 
 
 def _decision_table(report: Mapping[str, Any]) -> str:
-    own, half = report["measures"]["own"], report["measures"]["half"]
+    tuned, fixed = report["metrics"]["decision"], report["metrics"]["fixed"]
     rows = [
         [
             name,
             _direction(name),
-            _number(own[name]["value"]),
-            _number(half[name]["value"]),
-            _number(own[name]["baseline"]),
-            *_cover(own[name]),
+            _number(tuned[name]["value"]),
+            _number(fixed[name]["value"]),
+            _number(tuned[name]["baseline"]),
+            *_coverage(tuned[name]),
         ]
-        for name in own
-        if MEASURES[name].needs == "decisions"
+        for name in tuned
+        if METRICS[name].needs == "decisions"
     ]
     return table(["decisions", "better", "own thresholds", "at 0.5", "baseline", "labels", "rows"], rows)
 
 
 def _score_table(report: Mapping[str, Any]) -> str:
-    own = report["measures"]["own"]
+    tuned = report["metrics"]["decision"]
     rows = [
         [
             name.replace("_at_k", f"_at_{report['k']}"),
             _direction(name),
-            _number(own[name]["value"]),
-            _number(own[name]["baseline"]),
-            *_cover(own[name]),
+            _number(tuned[name]["value"]),
+            _number(tuned[name]["baseline"]),
+            *_coverage(tuned[name]),
         ]
-        for name in own
-        if MEASURES[name].needs == "scores"
+        for name in tuned
+        if METRICS[name].needs == "scores"
     ]
     for name, score in report["probabilities"].items():
-        rows.append([name, "lower", _number(score["value"]), _number(score["baseline"]), *_cover(score)])
+        rows.append([name, "lower", _number(score["value"]), _number(score["baseline"]), *_coverage(score)])
     return table(["scores", "better", "value", "baseline", "labels", "rows"], rows)
 
 
-def _answering(report: Mapping[str, Any]) -> str:
+def _decision_summary(report: Mapping[str, Any]) -> str:
     """How scores become answers: calibration before and after, the decision, rules, a promise."""
-    told = report["answering"]
-    if not told:
+    info = report["policy"]
+    if not info:
         return ""
     lines = []
-    kinds = told["calibration"]
-    if report["raw"] is not None and set(kinds) != {"none"}:
-        named = ", ".join(f"{kind} ({count})" for kind, count in kinds.items())
+    calibration = info["calibration"]
+    if report["raw"] is not None and set(calibration) != {"none"}:
+        kind_counts = ", ".join(f"{kind} ({count})" for kind, count in calibration.items())
         before, after = report["raw"]["probabilities"], report["probabilities"]
-        moved = "; ".join(
+        changes = "; ".join(
             f"{name} {_number(before[name]['value'])} before, {_number(after[name]['value'])} after" for name in after
         )
-        lines.append(f"Calibration (labels): {named}. {moved}.")
-    if told["guarantee"]:
-        lines.append(told["guarantee"])
+        lines.append(f"Calibration (labels): {kind_counts}. {changes}.")
+    if info["guarantee"]:
+        lines.append(info["guarantee"])
     else:
-        lines.append(f"Decision: {told['decision']}.")
-    return "\n".join(_wrapped(line) for line in lines)
+        lines.append(f"Decision: {info['decision']}.")
+    return "\n".join(_wrap(line) for line in lines)
 
 
-def _label_table(labels: Sequence[Mapping[str, Any]], shown: int) -> str:
+def _label_table(labels: Sequence[Mapping[str, Any]], max_rows: int) -> str:
     ranked = sorted(labels, key=lambda row: -row["support"])
     rows = [
-        [_fitted(_shown(row["label"]), NAME_WIDTH), *(_number(row[name]) for name in _LABEL_COLUMNS)]
-        for row in ranked[:shown]
+        [_truncate(_printable(row["label"]), NAME_WIDTH), *(_number(row[name]) for name in _LABEL_COLUMNS)]
+        for row in ranked[:max_rows]
     ]
     lines = table(["label", *_LABEL_COLUMNS.values()], rows)
-    left = len(ranked) - shown
-    if left <= 0:
+    n_left = len(ranked) - max_rows
+    if n_left <= 0:
         return lines
-    more, most = _counted(left, "more label"), _counted(ranked[shown]["support"], "positive")
-    return f"{lines}\n... and {more}, each with {most} or fewer."
+    n_more, max_positives = _pluralize(n_left, "more label"), _pluralize(ranked[max_rows]["support"], "positive")
+    return f"{lines}\n... and {n_more}, each with {max_positives} or fewer."
 
 
-def _pixel_table(section: Mapping[str, Any], shown: int) -> str:
+def _pixel_table(section: Mapping[str, Any], max_rows: int) -> str:
     columns = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "average_precision": "AP"}
     ranked = sorted(section["labels"], key=lambda row: -row["support"])
     rows = [
-        [_fitted(_shown(row["label"]), NAME_WIDTH), str(row["support"]), *(_number(row[name]) for name in columns)]
-        for row in ranked[:shown]
+        [
+            _truncate(_printable(row["label"]), NAME_WIDTH),
+            str(row["support"]),
+            *(_number(row[name]) for name in columns),
+        ]
+        for row in ranked[:max_rows]
     ]
     rows.append(["mean", "", _number(section["mean_iou"]), _number(section["mean_dice"]), "", "", ""])
-    return f"{_wrapped(source_of(section))}\n" + table(["pixels", "support", *columns.values()], rows)
+    return f"{_wrap(describe_source(section))}\n" + table(["pixels", "support", *columns.values()], rows)
 
 
-def _counted(count: int, noun: str) -> str:
+def _pluralize(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _direction(name: str) -> str:
-    return "higher" if MEASURES[name].higher_is_better else "lower"
+    return "higher" if METRICS[name].higher_is_better else "lower"
 
 
-def _cover(score: Mapping[str, Any]) -> list[str]:
+def _coverage(score: Mapping[str, Any]) -> list[str]:
     return [str(score["n_labels"]), str(score["n_samples"])]
 
 
@@ -184,53 +188,53 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(_columns(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     lines = []
     for row in [header, *rows]:
-        first, *others = (
+        first, *cells = (
             cell + " " * (width - _columns(cell)) if j == 0 else " " * (width - _columns(cell)) + cell
             for j, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        lines.append("  ".join([first, *others]).rstrip())
+        lines.append("  ".join([first, *cells]).rstrip())
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     return "\n".join(lines)
 
 
 def _bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(_wrapped(_shown(" ".join(sentence.split())), "- ", "  ") for sentence in sentences)
+    return "\n".join(_wrap(_printable(" ".join(sentence.split())), "- ", "  ") for sentence in sentences)
 
 
-def _wrapped(text: str, first: str = "", later: str = "") -> str:
+def _wrap(text: str, first: str = "", indent: str = "") -> str:
     """Lines of at most `WIDTH` columns; a word that is longer than a line is cut, and so is a text without end."""
     lines, line = [], first
-    for word in _shown(" ".join(text[:MAX_LETTERS].split())).split():
-        while _columns(later + word) > WIDTH:
-            head = _fitted(word, WIDTH - _columns(later), mark="")
-            if line not in (first, later):
+    for word in _printable(" ".join(text[:MAX_CHARACTERS].split())).split():
+        while _columns(indent + word) > WIDTH:
+            head = _truncate(word, WIDTH - _columns(indent), mark="")
+            if line not in (first, indent):
                 lines.append(line)
-            line, word = later + head, word[len(head) :]
+            line, word = indent + head, word[len(head) :]
         if _columns(line) + _columns(word) + 1 > WIDTH:
             lines.append(line.rstrip())
-            line = later
-        line += word if line in (first, later) else f" {word}"
+            line = indent
+        line += word if line in (first, indent) else f" {word}"
     return "\n".join([*lines, line.rstrip()])
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     """The text without what a terminal would obey rather than show."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _columns(text: str) -> int:
     """How many columns of a terminal the text takes."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + wide - sum(unicodedata.combining(letter) != 0 for letter in text)
+    n_wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + n_wide - sum(unicodedata.combining(letter) != 0 for letter in text)
 
 
-def _fitted(text: str, width: int, mark: str = "\N{HORIZONTAL ELLIPSIS}") -> str:
-    room, kept = width - _columns(mark), 0
+def _truncate(text: str, width: int, mark: str = "\N{HORIZONTAL ELLIPSIS}") -> str:
+    remaining_width, end = width - _columns(mark), 0
     for place, letter in enumerate(text):
         width -= _columns(letter)
-        room -= _columns(letter)
-        if room >= 0:
-            kept = place + 1
+        remaining_width -= _columns(letter)
+        if remaining_width >= 0:
+            end = place + 1
         if width < 0:
-            return text[:kept] + mark
+            return text[:end] + mark
     return text

@@ -18,14 +18,14 @@ from manyhot.data.deduplication import fingerprints
 from manyhot.data.labels import LabelSpace
 from manyhot.encoders import Encoder
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import Top, label_propensities
+from manyhot.evaluation.metrics import TopK, label_propensities
 from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.report import build_extreme_report
-from manyhot.models.extreme.threshold import best_threshold, counts_at, hits, honest_counts
+from manyhot.models.extreme.threshold import best_threshold, counts_at, cross_fitted_counts, hits
 from manyhot.models.network_spec import TrunkSpec
-from manyhot.networks import Start
+from manyhot.networks import MemberInitializer
 
-MAX_ANSWERS = 50
+MAX_PREDICTIONS = 50
 """Labels of a row that are looked at when answers are decided by the threshold."""
 MAX_HELD_OUT = 10_000
 MIN_ROWS = 10
@@ -42,8 +42,8 @@ class ExtremeModel:
         network: What the hidden layers look like.
         weights: All weights.
         propensities: float64 (l,), from the training targets.
-        threshold: Scores at least as high are answered by `answers`.
-        plan: Its settings.
+        threshold: Scores at least as high are answered by `decisions`.
+        config: Its settings.
         report: How good it is, plain JSON values.
     """
 
@@ -53,20 +53,20 @@ class ExtremeModel:
     weights: engine.ExtremeWeights
     propensities: np.ndarray
     threshold: float
-    plan: ExtremeConfig
+    config: ExtremeConfig
     report: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def scorer(self) -> engine.TopScorer:
         """The weights on a device, put there when first needed."""
-        return engine.TopScorer(self.network.networks(), self.weights, self.plan.precision)
+        return engine.TopScorer(self.network.networks(), self.weights, self.config.dtype)
 
     @property
-    def most_answers(self) -> int:
-        """Labels of a row that `answers` looks at."""
-        return min(MAX_ANSWERS, len(self.labels))
+    def max_predictions(self) -> int:
+        """Labels of a row that `decisions` looks at."""
+        return min(MAX_PREDICTIONS, len(self.labels))
 
-    def top(self, features: Any, k: int) -> Top:
+    def top(self, features: Any, k: int) -> TopK:
         """The k best labels of each row.
 
         Args:
@@ -76,25 +76,25 @@ class ExtremeModel:
         Returns:
             Labels int32 (n, k) and their probabilities.
         """
-        return Top(*self.scorer.top(self.encoder.transform(features), k))
+        return TopK(*self.scorer.top_k(self.encoder.transform(features), k))
 
-    def answers(self, features: Any) -> sp.csr_matrix:
-        """Labels at the threshold or above among the `most_answers` best ones, CSR int64 (n, l)."""
-        top = self.top(features, self.most_answers)
-        is_answered = top.scores >= self.threshold
-        starts = np.concatenate([[0], np.cumsum(is_answered.sum(axis=1))])
-        labels = top.labels[is_answered]
+    def decisions(self, features: Any) -> sp.csr_matrix:
+        """Labels at the threshold or above among the `max_predictions` best ones, CSR int64 (n, l)."""
+        top = self.top(features, self.max_predictions)
+        is_selected = top.scores >= self.threshold
+        starts = np.concatenate([[0], np.cumsum(is_selected.sum(axis=1))])
+        labels = top.labels[is_selected]
         shape = (len(top.labels), len(self.labels))
-        found = sp.csr_matrix((np.ones(len(labels), np.int64), labels, starts), shape=shape)
-        found.sort_indices()
-        return found
+        matrix = sp.csr_matrix((np.ones(len(labels), np.int64), labels, starts), shape=shape)
+        matrix.sort_indices()
+        return matrix
 
-    def measured(self, features: Any, targets: sp.csr_matrix) -> dict[str, Any]:
+    def evaluate(self, features: Any, targets: sp.csr_matrix) -> dict[str, Any]:
         """The report on rows whose labels are known; CSR bool (n, l) in the order of `labels`."""
-        top = self.top(features, self.most_answers)
+        top = self.top(features, self.max_predictions)
         counts = counts_at(self.threshold, top.scores, hits(targets, top), targets.nnz)
-        answers = (counts, self.threshold, self.most_answers)
-        return build_extreme_report(targets, top, self.propensities, answers, "new", self.report["training"])
+        outcome = (counts, self.threshold, self.max_predictions)
+        return build_extreme_report(targets, top, self.propensities, outcome, "new", self.report["training"])
 
 
 def train_extreme_model(
@@ -102,8 +102,8 @@ def train_extreme_model(
     labels: LabelSpace,
     targets: sp.csr_matrix,
     encoder: Encoder,
-    plan: ExtremeConfig,
-    watch: engine.ProgressCallback | None = None,
+    config: ExtremeConfig,
+    callback: engine.ProgressCallback | None = None,
 ) -> ExtremeModel:
     """Train, and measure on the rows that were held out.
 
@@ -115,8 +115,8 @@ def train_extreme_model(
         labels: The label names.
         targets: CSR bool (n, l), from `extreme_targets`.
         encoder: Not yet fitted.
-        plan: Settings.
-        watch: Called with the progress now and then.
+        config: Settings.
+        callback: Called with the progress now and then.
 
     Raises:
         InputError: Too few rows, or no label among those to train on.
@@ -125,45 +125,49 @@ def train_extreme_model(
     if targets.shape[0] < MIN_ROWS:
         raise InputError(f"n_samples={targets.shape[0]} rows, expected {MIN_ROWS} or more", argument="X")
     blocks = encoder.fit(features).transform(features)
-    train, held = held_out_rows(fingerprints(blocks), plan)
-    known = targets[train]
-    if not known.nnz:
+    train, held_out = split_held_out(fingerprints(blocks), config)
+    train_targets = targets[train]
+    if not train_targets.nnz:
         raise InputError("no row of those trained on carries any label, so there is nothing to learn", argument="y")
-    settled = plan.resolved(len(train))
-    spec = trunk_of(plan, encoder)
-    networks = spec.networks(Start(plan.seed, None, plan.precision))
-    chosen = {name: block[train] for name, block in blocks.items()}
-    weights, curve = engine.train_extreme(networks, chosen, known, log_odds(known), settled, watch)
-    model = ExtremeModel(labels, encoder, spec, weights, label_propensities(known), 1.0, plan)
-    facts = {
+    resolved = config.resolve(len(train))
+    spec = build_trunk_spec(config, encoder)
+    networks = spec.networks(MemberInitializer(config.random_state, None, config.dtype))
+    train_blocks = {name: block[train] for name, block in blocks.items()}
+    weights, curve = engine.train_extreme(
+        networks, train_blocks, train_targets, log_odds(train_targets), resolved, callback
+    )
+    model = ExtremeModel(labels, encoder, spec, weights, label_propensities(train_targets), 1.0, config)
+    training = {
         "rows": len(train),
-        "labels_seen": int((np.bincount(known.indices, minlength=len(labels)) > 0).sum()),
+        "labels_seen": int((np.bincount(train_targets.indices, minlength=len(labels)) > 0).sum()),
         "epochs": len(curve),
-        "batch_size": int(settled.batch_size),
+        "batch_size": int(resolved.batch_size),
         "loss": [float(loss) for loss in curve],
     }
-    _settle(model, {name: block[held] for name, block in blocks.items()}, targets[held], facts)
+    _fit_threshold(model, {name: block[held_out] for name, block in blocks.items()}, targets[held_out], training)
     return model
 
 
-def _settle(model: ExtremeModel, blocks: dict[str, Any], targets: sp.csr_matrix, facts: dict[str, Any]) -> None:
+def _fit_threshold(
+    model: ExtremeModel, blocks: dict[str, Any], targets: sp.csr_matrix, training: dict[str, Any]
+) -> None:
     """The threshold and the report, from rows that the network never saw."""
-    top = Top(*model.scorer.top(blocks, model.most_answers))
+    top = TopK(*model.scorer.top_k(blocks, model.max_predictions))
     model.threshold = best_threshold(top.scores, hits(targets, top), targets.nnz)
-    answers = (honest_counts(targets, top), model.threshold, model.most_answers)
-    model.report = build_extreme_report(targets, top, model.propensities, answers, "held_out", facts)
+    outcome = (cross_fitted_counts(targets, top), model.threshold, model.max_predictions)
+    model.report = build_extreme_report(targets, top, model.propensities, outcome, "held_out", training)
 
 
-def trunk_of(plan: ExtremeConfig, encoder: Encoder) -> TrunkSpec:
+def build_trunk_spec(config: ExtremeConfig, encoder: Encoder) -> TrunkSpec:
     """The hidden layers that the settings and a fitted encoder make."""
     settings = {
-        "hidden": list(plan.hidden),
-        "activation": plan.activation,
-        "dropout": plan.dropout,
+        "hidden_layer_sizes": list(config.hidden_layer_sizes),
+        "activation": config.activation,
+        "dropout": config.dropout,
         "batch_norm": False,
         "tables": sorted(encoder.sparse),
     }
-    return TrunkSpec(settings, encoder.shapes(), plan.precision)
+    return TrunkSpec(settings, encoder.shapes(), config.dtype)
 
 
 def log_odds(targets: sp.csr_matrix) -> np.ndarray:
@@ -174,25 +178,25 @@ def log_odds(targets: sp.csr_matrix) -> np.ndarray:
     return odds
 
 
-def held_out_rows(numbers: np.ndarray, plan: ExtremeConfig) -> tuple[np.ndarray, np.ndarray]:
+def split_held_out(row_fingerprints: np.ndarray, config: ExtremeConfig) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows held out, ascending; rows of one fingerprint stay together.
 
     Args:
-        numbers: uint64 (n,), a fingerprint of each row.
-        plan: `held_out` and `seed` are looked at.
+        row_fingerprints: uint64 (n,), a fingerprint of each row.
+        config: `holdout_fraction` and `random_state` are looked at.
 
     Raises:
         InputError: Hardly any two rows differ.
     """
-    _, group = np.unique(numbers, return_inverse=True)
+    _, group = np.unique(row_fingerprints, return_inverse=True)
     n_groups = int(group.max()) + 1
     sizes = np.bincount(group)
-    wanted = max(1, min(round(plan.held_out * len(group)), MAX_HELD_OUT))
-    order = np.random.default_rng([plan.seed, 0x484F]).permutation(n_groups)
+    wanted = max(1, min(round(config.holdout_fraction * len(group)), MAX_HELD_OUT))
+    order = np.random.default_rng([config.random_state, 0x484F]).permutation(n_groups)
     reached = np.cumsum(sizes[order])
-    is_held = np.zeros(n_groups, bool)
-    is_held[order[: int(np.searchsorted(reached, wanted)) + 1]] = True
-    train, held = np.flatnonzero(~is_held[group]), np.flatnonzero(is_held[group])
+    is_held_out = np.zeros(n_groups, bool)
+    is_held_out[order[: int(np.searchsorted(reached, wanted)) + 1]] = True
+    train, held_out = np.flatnonzero(~is_held_out[group]), np.flatnonzero(is_held_out[group])
     if len(train) < 3:
         raise InputError("nearly all rows are equal, so none can be held out of training", argument="X")
-    return train, held
+    return train, held_out

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.evaluation.metrics import Top, measure_top
+from manyhot.evaluation.metrics import TopK, compute_top_k_metrics
 from manyhot.evaluation.report.text import table
 from manyhot.models.extreme.threshold import Counts
 
@@ -35,9 +35,9 @@ class ExtremeReport:
         return extreme_text(self.values)
 
     @property
-    def measures(self) -> Mapping[str, Any]:
+    def metrics(self) -> Mapping[str, Any]:
         """Measure ("precision_at_1", ...) -> value, n_labels, n_samples, baseline."""
-        return self.values["measures"]
+        return self.values["metrics"]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -46,11 +46,11 @@ class ExtremeReport:
 
 def build_extreme_report(
     targets: sp.csr_matrix,
-    top: Top,
+    top: TopK,
     propensities: np.ndarray,
-    answers: tuple[Counts, float, int],
+    outcome: tuple[Counts, float, int],
     scores_from: str,
-    facts: Mapping[str, Any],
+    training: Mapping[str, Any],
 ) -> dict[str, Any]:
     """All that is measured.
 
@@ -58,17 +58,17 @@ def build_extreme_report(
         targets: CSR bool (n, l).
         top: The first answers of each row.
         propensities: float64 (l,), from the training targets.
-        answers: What answering at a threshold came to, the threshold, and how many answers of a row are looked at.
+        outcome: What answering at a threshold came to, the threshold, and how many answers of a row are looked at.
         scores_from: "held_out" or "new".
-        facts: Plain JSON values to go along under "training".
+        training: Plain JSON values to go along under "training".
 
     Returns:
-        "data", "scores_from", "measures", "decisions" and "training" as plain JSON values.
+        "data", "scores_from", "metrics", "decisions" and "training" as plain JSON values.
     """
     n, width = targets.shape
     per_row = np.diff(targets.indptr)
-    counts, threshold, most = answers
-    scores = measure_top(targets, top, [k for k in KS if k <= top.labels.shape[1]], propensities)
+    counts, threshold, max_predictions = outcome
+    scores = compute_top_k_metrics(targets, top, [k for k in KS if k <= top.labels.shape[1]], propensities)
     return {
         "scores_from": scores_from,
         "data": {
@@ -77,7 +77,7 @@ def build_extreme_report(
             "cardinality": float(per_row.mean()) if n else None,
             "rows_without_labels": int((per_row == 0).sum()),
         },
-        "measures": {
+        "metrics": {
             name: {
                 "value": _plain(score.value),
                 "n_labels": int(score.n_labels),
@@ -88,13 +88,13 @@ def build_extreme_report(
         },
         "decisions": {
             "threshold": threshold,
-            "most_answers": most,
+            "max_predictions": max_predictions,
             "f1_micro": counts.f1,
             "precision_micro": counts.precision,
             "recall_micro": counts.recall,
-            "answers_per_row": counts.answered / n if n else None,
+            "predictions_per_row": counts.n_predicted / n if n else None,
         },
-        "training": dict(facts),
+        "training": dict(training),
     }
 
 
@@ -106,19 +106,19 @@ def extreme_text(report: Mapping[str, Any]) -> str:
         f"{int(data['labels'])} labels, {_number(data['cardinality'])} a row; "
         f"{int(data['rows_without_labels'])} rows without labels."
     )
-    names = [name for name in report["measures"] if not name.startswith("psndcg")]
+    names = [name for name in report["metrics"] if not name.startswith("psndcg")]
     rows = [
-        [name, _number(report["measures"][name]["value"]), _number(report["measures"][name]["baseline"])]
+        [name, _number(report["metrics"][name]["value"]), _number(report["metrics"][name]["baseline"])]
         for name in names
     ]
     tuned = "tuned for micro F1 on the other half of the rows" if report["scores_from"] == "held_out" else "as trained"
-    answering = (
-        f"Answers at one threshold for all labels ({tuned}), the first {int(decisions['most_answers'])} of a row at "
+    decision_text = (
+        f"Answers at one threshold for all labels ({tuned}), the first {int(decisions['max_predictions'])} of a row at "
         f"most:\nmicro F1 {_number(decisions['f1_micro'])}, precision {_number(decisions['precision_micro'])}, recall "
-        f"{_number(decisions['recall_micro'])}; {_number(decisions['answers_per_row'])} answers a row."
+        f"{_number(decisions['recall_micro'])}; {_number(decisions['predictions_per_row'])} answers a row."
     )
     legend = "The baseline answers the most frequent labels to every row. Rows without labels count 0."
-    return "\n\n".join([headline, table(["first answers", "value", "baseline"], rows) + "\n" + legend, answering])
+    return "\n\n".join([headline, table(["first answers", "value", "baseline"], rows) + "\n" + legend, decision_text])
 
 
 def _plain(value: float) -> float | None:

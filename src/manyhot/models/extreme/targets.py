@@ -17,7 +17,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean, shown
+from manyhot.validation import did_you_mean, shorten
 
 EXPECTED = "a CSR matrix (n, l) of 0 and 1 or one label set per row"
 
@@ -38,22 +38,22 @@ def extreme_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelS
         InputError: What is none of these, unknown targets, a value other than 0 and 1, or names that do not fit.
     """
     names = None if labels is None else LabelSpace(tuple(labels))
-    matrix = _matrix(y)
+    matrix = _as_matrix(y)
     if matrix is not None:
         width = matrix.shape[1]
         if names is not None and len(names) != width:
             raise InputError(f"y has {width} columns but {len(names)} labels are named", argument="y")
         return names or LabelSpace(tuple(f"label_{j}" for j in range(width))), matrix
-    sets = _sets(y)
+    sets = _label_sets(y)
     if names is None:
-        found = sorted({name for row in sets for name in row})
-        if not found:
-            raise InputError("no row carries any label, so there is nothing to learn", argument="y")
-        names = LabelSpace(tuple(found))
-    return names, _listed(sets, names)
+        found_names = sorted({name for row in sets for name in row})
+        if not found_names:
+            raise InputError("no row has any label, so there is nothing to learn", argument="y")
+        names = LabelSpace(tuple(found_names))
+    return names, _label_matrix(sets, names)
 
 
-def targets_for(y: Any, labels: LabelSpace) -> sp.csr_matrix:
+def align_extreme_targets(y: Any, labels: LabelSpace) -> sp.csr_matrix:
     """Targets in the order of a model's labels: a matrix column by column, label sets by name.
 
     Args:
@@ -80,10 +80,10 @@ def resolve_extreme_targets(
         raise InputError(f"requires y to be passed, but the target y is None; expected {EXPECTED}", argument="y")
     if samples.labels is None:
         raise InputError("these samples carry no labels", argument="y")
-    return samples.targets if samples.listed is None else samples.listed, samples.labels.names
+    return samples.targets if samples.sparse_targets is None else samples.sparse_targets, samples.labels.names
 
 
-def _matrix(y: Any) -> sp.csr_matrix | None:
+def _as_matrix(y: Any) -> sp.csr_matrix | None:
     """A matrix of targets in the one form that training takes; None where y is no matrix."""
     if isinstance(y, Targets):
         if y.known is not None:
@@ -121,11 +121,11 @@ def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return clean
 
 
-def _sets(y: Any) -> list[list[str]]:
+def _label_sets(y: Any) -> list[list[str]]:
     series = nw.from_native(y, series_only=True, pass_through=True)
     cells = series.to_list() if isinstance(series, nw.Series) else y
     if isinstance(cells, (str, bytes, Mapping)) or not isinstance(cells, Iterable):
-        raise InputError(f"got {shown(y)}, expected {EXPECTED}", argument="y")
+        raise InputError(f"got {shorten(y)}, expected {EXPECTED}", argument="y")
     sets = []
     for i, cell in enumerate(cells):
         if cell is None:
@@ -136,7 +136,7 @@ def _sets(y: Any) -> list[list[str]]:
     return sets
 
 
-def _listed(sets: Sequence[Sequence[str]], labels: LabelSpace) -> sp.csr_matrix:
+def _label_matrix(sets: Sequence[Sequence[str]], labels: LabelSpace) -> sp.csr_matrix:
     """Label sets -> CSR bool (n, l)."""
     column = {name: j for j, name in enumerate(labels.names)}
     rows, columns = [], []

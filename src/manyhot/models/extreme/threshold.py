@@ -11,88 +11,88 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.evaluation.metrics import Top
-from manyhot.evaluation.metrics.sparse_lookup import places
+from manyhot.evaluation.metrics import TopK
+from manyhot.evaluation.metrics.sparse_lookup import sparse_positions
 
 
 class Counts(NamedTuple):
     """What answers came to.
 
     Attributes:
-        answered: Answers.
-        right: How many of them hold.
-        positives: Labels that hold, answered or not.
+        n_predicted: Answers.
+        n_correct: How many of them hold.
+        n_positives: Labels that hold, answered or not.
     """
 
-    answered: int
-    right: int
-    positives: int
+    n_predicted: int
+    n_correct: int
+    n_positives: int
 
     @property
     def f1(self) -> float:
-        """Micro F1: 2 right / (answered + positives); 0 where there is neither."""
-        total = self.answered + self.positives
-        return 2 * self.right / total if total else 0.0
+        """Micro F1: 2 n_correct / (n_predicted + n_positives); 0 where there is neither."""
+        total = self.n_predicted + self.n_positives
+        return 2 * self.n_correct / total if total else 0.0
 
     @property
     def precision(self) -> float | None:
         """Share of the answers that hold; None without answers."""
-        return self.right / self.answered if self.answered else None
+        return self.n_correct / self.n_predicted if self.n_predicted else None
 
     @property
     def recall(self) -> float | None:
         """Share of the labels that hold that are answered; None where none holds."""
-        return self.right / self.positives if self.positives else None
+        return self.n_correct / self.n_positives if self.n_positives else None
 
 
-def hits(targets: sp.csr_matrix, top: Top) -> np.ndarray:
+def hits(targets: sp.csr_matrix, top: TopK) -> np.ndarray:
     """Whether each answer holds, bool (n, k).
 
     Args:
         targets: CSR bool (n, l).
         top: The first k answers of each row.
     """
-    found: np.ndarray = places(targets, "targets").has(slice(0, targets.shape[0]), top.labels)
-    return found
+    is_correct: np.ndarray = sparse_positions(targets, "targets").contains(slice(0, targets.shape[0]), top.labels)
+    return is_correct
 
 
-def best_threshold(scores: np.ndarray, is_right: np.ndarray, n_positives: int) -> float:
+def best_threshold(scores: np.ndarray, is_correct: np.ndarray, n_positives: int) -> float:
     """The threshold of the highest micro F1; of equally good ones the highest.
 
     Args:
         scores: float (n, k), of the first answers of each row, in [0, 1].
-        is_right: bool (n, k), whether they hold.
+        is_correct: bool (n, k), whether they hold.
         n_positives: Labels that hold in these rows, among the answers or not.
 
     Returns:
         A score: answers at least as high are given. 1 where no answer holds.
     """
     order = np.argsort(-scores, axis=None, kind="stable")
-    ranked, right = scores.ravel()[order], np.cumsum(is_right.ravel()[order])
+    ranked, n_correct = scores.ravel()[order], np.cumsum(is_correct.ravel()[order])
     is_last = np.append(ranked[1:] < ranked[:-1], True)  # equal scores are answered together
-    f1 = np.where(is_last, 2 * right / (np.arange(1, len(right) + 1) + n_positives), -1.0)
+    f1 = np.where(is_last, 2 * n_correct / (np.arange(1, len(n_correct) + 1) + n_positives), -1.0)
     best = int(np.argmax(f1)) if len(f1) else 0
-    return float(ranked[best]) if len(f1) and right[best] else 1.0
+    return float(ranked[best]) if len(f1) and n_correct[best] else 1.0
 
 
-def counts_at(threshold: float, scores: np.ndarray, is_right: np.ndarray, n_positives: int) -> Counts:
+def counts_at(threshold: float, scores: np.ndarray, is_correct: np.ndarray, n_positives: int) -> Counts:
     """What answering at a threshold comes to; arguments as for `best_threshold`."""
-    is_answered = scores >= threshold
-    return Counts(int(is_answered.sum()), int((is_right & is_answered).sum()), n_positives)
+    is_predicted = scores >= threshold
+    return Counts(int(is_predicted.sum()), int((is_correct & is_predicted).sum()), n_positives)
 
 
-def honest_counts(targets: sp.csr_matrix, top: Top) -> Counts:
+def cross_fitted_counts(targets: sp.csr_matrix, top: TopK) -> Counts:
     """What a threshold comes to that was tuned on the other half of the rows, over both halves.
 
     Args:
         targets: CSR bool (n, l).
         top: The first answers of each row.
     """
-    is_right, per_row = hits(targets, top), np.diff(targets.indptr)
+    is_correct, per_row = hits(targets, top), np.diff(targets.indptr)
     halves = [np.arange(len(per_row)) % 2 == k for k in (0, 1)]
     total = np.zeros(3, np.int64)
     for fitted, measured in (halves, halves[::-1]):
-        threshold = best_threshold(top.scores[fitted], is_right[fitted], int(per_row[fitted].sum()))
+        threshold = best_threshold(top.scores[fitted], is_correct[fitted], int(per_row[fitted].sum()))
         n_positives = int(per_row[measured].sum())
-        total += np.array(counts_at(threshold, top.scores[measured], is_right[measured], n_positives))
+        total += np.array(counts_at(threshold, top.scores[measured], is_correct[measured], n_positives))
     return Counts(*(int(count) for count in total))

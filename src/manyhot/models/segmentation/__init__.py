@@ -2,11 +2,11 @@
 
 from manyhot.models.segmentation.confusion_counts import ConfusionCounts
 from manyhot.models.segmentation.images import ImageSet, image_set
-from manyhot.models.segmentation.pixel_sample import PIXELS_DRAWN, PixelSample, sample_pixels
+from manyhot.models.segmentation.pixel_sample import MAX_SAMPLE_PIXELS, PixelSample, sample_pixels
 from manyhot.models.segmentation.tiling import Tiles, blend_tiles, cut_tiles, tile_shape
 
 __all__ = [
-    "PIXELS_DRAWN",
+    "MAX_SAMPLE_PIXELS",
     "ConfusionCounts",
     "ImageSet",
     "PixelSample",

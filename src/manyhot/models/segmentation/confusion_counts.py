@@ -1,4 +1,4 @@
-"""What is counted while pixels go by, and the measures that come out of it.
+"""What is counted while pixels go by, and the metrics that come out of it.
 
 Answers are counted exactly. Average precision comes from a histogram of scores with fixed bins, so that no scores need
 be kept: pixels of one bin count as tied.
@@ -26,20 +26,22 @@ class ConfusionCounts:
     """
 
     def __init__(self, n_labels: int) -> None:
-        self.hits, self.answered, self.support, self.known = (np.zeros(n_labels, dtype=np.int64) for _ in range(4))
+        self.true_positives, self.predicted, self.support, self.known = (
+            np.zeros(n_labels, dtype=np.int64) for _ in range(4)
+        )
         self.scores = np.zeros((n_labels, 2, BINS), dtype=np.int64)
 
-    def add_answers(self, answers: np.ndarray, targets: Targets) -> None:
+    def add_predictions(self, predictions: np.ndarray, targets: Targets) -> None:
         """Count answers.
 
         Args:
-            answers: bool (..., l).
+            predictions: bool (..., l).
             targets: Their targets; unknown ones count nowhere.
         """
-        axes = tuple(range(answers.ndim - 1))
+        axes = tuple(range(predictions.ndim - 1))
         known = targets.known_mask()
-        self.hits += (answers & targets.values).sum(axis=axes)
-        self.answered += (answers & known).sum(axis=axes)
+        self.true_positives += (predictions & targets.values).sum(axis=axes)
+        self.predicted += (predictions & known).sum(axis=axes)
         self.support += targets.values.sum(axis=axes)
         self.known += known.sum(axis=axes)
 
@@ -47,7 +49,7 @@ class ConfusionCounts:
         """Put scores, float (..., l) in [0, 1], into their bins."""
         values, known = targets.values, targets.known
         for j in range(scores.shape[-1]):
-            bins = bin_of(scores[..., j]) + BINS * values[..., j]
+            bins = bin_indices(scores[..., j]) + BINS * values[..., j]
             bins = bins.ravel() if known is None else bins[known[..., j]]
             self.scores[j] += np.bincount(bins, minlength=2 * BINS).reshape(2, BINS)
 
@@ -59,38 +61,44 @@ class ConfusionCounts:
         total = positives[:, -1]
         return np.where(total > 0, (gained * precision).sum(axis=1) / np.maximum(total, 1), np.nan)
 
-    def measures(self) -> dict[str, np.ndarray]:
+    def metrics(self) -> dict[str, np.ndarray]:
         """Intersection over union, Dice (which is F1), precision and recall of each label, float64 (l,).
 
         What has no denominator is NaN: without positives and answers all of them, else precision without answers and
         recall without positives.
         """
-        either = self.answered + self.support - self.hits
-        pairs = (either, (self.answered + self.support) / 2, self.answered, self.support)
+        union = self.predicted + self.support - self.true_positives
+        denominators = (union, (self.predicted + self.support) / 2, self.predicted, self.support)
         return {
-            name: np.divide(self.hits, below, out=np.full(len(self.hits), np.nan), where=below > 0)
-            for name, below in zip(COUNTED, pairs, strict=True)
+            name: np.divide(
+                self.true_positives, denominator, out=np.full(len(self.true_positives), np.nan), where=denominator > 0
+            )
+            for name, denominator in zip(COUNTED, denominators, strict=True)
         }
 
     def to_values(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """`labels` (label, support, the measures and `average_precision`), and the means `mean_iou` and `mean_dice`
+        """`labels` (label, support, the metrics and `average_precision`), and the means `mean_iou` and `mean_dice`
         over the labels that have them."""
-        columns = {**self.measures(), "average_precision": self.average_precision()}
+        columns = {**self.metrics(), "average_precision": self.average_precision()}
         labels = [
-            {"label": name, "support": int(self.support[j]), **{key: float(one[j]) for key, one in columns.items()}}
+            {
+                "label": name,
+                "support": int(self.support[j]),
+                **{key: float(values[j]) for key, values in columns.items()},
+            }
             for j, name in enumerate(names)
         ]
         return {"labels": labels, "mean_iou": _mean(columns["iou"]), "mean_dice": _mean(columns["dice"])}
 
 
-def bin_of(scores: np.ndarray) -> np.ndarray:
+def bin_indices(scores: np.ndarray) -> np.ndarray:
     """The bin of each score, int64."""
     with np.errstate(divide="ignore"):
         logits = np.log(scores) - np.log1p(-scores)
-    place = (logits + MAX_LOGIT) * (BINS / (2 * MAX_LOGIT))
-    return np.clip(place, 0, BINS - 1).astype(np.int64)
+    position = (logits + MAX_LOGIT) * (BINS / (2 * MAX_LOGIT))
+    return np.clip(position, 0, BINS - 1).astype(np.int64)
 
 
 def _mean(values: np.ndarray) -> float | None:
-    there = values[np.isfinite(values)]
-    return float(there.mean()) if len(there) else None
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None

@@ -10,8 +10,8 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from manyhot.data.feature_input import is_frame, whole_numbers
-from manyhot.data.image_decoding import BadImageError, Budget, header_of, pixels_of, quiet
+from manyhot.data.feature_input import is_frame, to_uint8
+from manyhot.data.image_decoding import BadImageError, PixelBudget, decode_pixels, read_header, suppress_warnings
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
@@ -29,7 +29,7 @@ class ImageSet:
 
     def __init__(self, cells: Sequence[Any] | np.ndarray, channels: int | None = None, name: str = "image") -> None:
         self.cells, self.name = cells, name
-        self.channels = max((_channels_of(cell) for cell in cells), default=1) if channels is None else channels
+        self.channels = max((_count_channels(cell) for cell in cells), default=1) if channels is None else channels
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,7 +42,7 @@ class ImageSet:
     def __getitem__(self, row: int) -> np.ndarray:
         """One image, uint8 (h, w, channels)."""
         try:
-            image = _image_of(self.cells[row])
+            image = _decode_cell(self.cells[row])
         except InputError as error:
             raise InputError(error.message, file=error.file, row=row + 1, column=self.name) from None
         if image.shape[2] == self.channels:
@@ -73,13 +73,14 @@ def image_set(X: Any, channels: int | None = None) -> ImageSet:
     if isinstance(X, ImageSet):
         return ImageSet(X.cells, channels or X.channels, X.name)
     if isinstance(X, Samples):
-        images = [name for name, kind in X.kinds.items() if kind == "image"]
-        others = [name for name, kind in X.kinds.items() if kind not in ("image", "id", "ignored")]
+        images = [name for name, kind in X.column_types.items() if kind == "image"]
+        others = [name for name, kind in X.column_types.items() if kind not in ("image", "id", "ignored")]
         if len(images) != 1 or others or not isinstance(X.features, pl.DataFrame):
-            beside = f" beside {', '.join(others[:5])}" if others else ""
+            extra = f" beside {', '.join(others[:5])}" if others else ""
             raise InputError(
-                f"labels of pixels need one column of images and no other features, got {len(images)}{beside}; say "
-                "which column holds the images (--kind NAME=image), and that others are ignored (--kind NAME=ignored)",
+                f"labels of pixels need one column of images and no other features, got {len(images)}{extra}; say "
+                "which column holds the images (--column-type NAME=image), and that others are ignored (--column-type "
+                "NAME=ignored)",
                 argument="X",
             )
         return image_set(X.features.select(images[0]), channels)
@@ -94,7 +95,7 @@ def image_set(X: Any, channels: int | None = None) -> ImageSet:
         columns = {name: pl.Series(frame[name].to_list(), dtype=pl.Object) for name in frame.columns}
         return image_set(pl.DataFrame(columns), channels)
     if isinstance(X, np.ndarray) and X.dtype.kind != "O":
-        return ImageSet(whole_numbers(X), channels)
+        return ImageSet(to_uint8(X), channels)
     if isinstance(X, (list, tuple, np.ndarray)) and len(X):
         return ImageSet(list(X), channels)
     raise InputError(f"got {type(X).__name__}, expected images (n, h, w[, c]) or a list of (h, w[, c])", argument="X")
@@ -105,30 +106,32 @@ def digest(image: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), key=repr(image.shape).encode()).digest()
 
 
-def _channels_of(cell: Any) -> int:
+def _count_channels(cell: Any) -> int:
     if isinstance(cell, np.ndarray):
         return int(cell.shape[2]) if cell.ndim == 3 else 1
-    return 1 if _told(lambda: header_of(cell), cell).is_grey else 3
+    return 1 if _read_image(lambda: read_header(cell), cell).is_grey else 3
 
 
-def _image_of(cell: Any) -> np.ndarray:
+def _decode_cell(cell: Any) -> np.ndarray:
     if isinstance(cell, np.ndarray):
-        images = whole_numbers(cell[None])
+        images = to_uint8(cell[None])
         return images[0] if images.ndim == 4 else images[0][..., None]
 
-    def decoded() -> np.ndarray:
-        found = header_of(cell)
-        with quiet():
-            return pixels_of(cell, (found.height, found.width, 1 if found.is_grey else 3), "stretch", Budget())
+    def decode() -> np.ndarray:
+        header = read_header(cell)
+        with suppress_warnings():
+            return decode_pixels(
+                cell, (header.height, header.width, 1 if header.is_grey else 3), "stretch", PixelBudget()
+            )
 
-    return _told(decoded, cell)
+    return _read_image(decode, cell)
 
 
-def _told(look: Callable[[], Any], cell: Any) -> Any:
+def _read_image(read: Callable[[], Any], cell: Any) -> Any:
     """What a look at a file says; what is wrong with it as `InputError`."""
     if cell is not None and not isinstance(cell, (str, bytes)):
         raise InputError(f"got {type(cell).__name__}, expected an image as an array, a file's path or its content")
     try:
-        return look()
+        return read()
     except BadImageError as error:
         raise InputError(f"{f'{cell!r} ' if isinstance(cell, str) else 'the image '}{error}") from None

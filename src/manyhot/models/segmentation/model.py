@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.config.images import image_settings
+from manyhot.config.images import image_params
 from manyhot.errors import InputError
-from manyhot.evaluation.report.segmentation import pixel_section, without_counts
+from manyhot.evaluation.report.segmentation import clear_counts, pixel_section
 from manyhot.models.model import Model
 from manyhot.models.segmentation import ConfusionCounts, ImageSet, blend_tiles
 
@@ -36,13 +36,13 @@ class PixelModel(Model):
         """1 for grey, 3 for colour."""
         return int(next(iter(self.encoder.shapes().values()))[2])
 
-    def each_raw(
-        self, pictures: ImageSet, rows: np.ndarray | None = None, members: Sequence[int] | None = None
+    def iterate_uncalibrated(
+        self, images: ImageSet, rows: np.ndarray | None = None, members: Sequence[int] | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Scores of images as the network gives them, one image at a time.
 
         Args:
-            pictures: The images.
+            images: The images.
             rows: int64, some of them; None for all.
             members: The members whose mean is taken; None for all.
 
@@ -57,48 +57,51 @@ class PixelModel(Model):
             parts = [scorer.scores({block: tiles}, run) for run in runs]
             return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=parts[0].dtype)
 
-        overlap = image_settings(self.plan.image_settings)["overlap"]
-        wanted = np.arange(len(pictures)) if rows is None else rows
+        overlap = image_params(self.config.image_params)["overlap"]
+        wanted = np.arange(len(images)) if rows is None else rows
         batch = max(1, BATCH_PIXELS // (self.tile[0] * self.tile[1]))
-        yield from blend_tiles(pictures, wanted, self.tile, overlap, score, batch)
+        yield from blend_tiles(images, wanted, self.tile, overlap, score, batch)
 
-    def each(self, pictures: ImageSet) -> Iterator[np.ndarray]:
+    def iterate_scores(self, images: ImageSet) -> Iterator[np.ndarray]:
         """Calibrated scores (h, w, l) of each image in turn."""
-        for _, raw in self.each_raw(pictures):
-            yield self.calibrated(raw)
+        for _, raw in self.iterate_uncalibrated(images):
+            yield self.calibrate(raw)
 
-    def calibrated(self, raw: np.ndarray) -> np.ndarray:
+    def calibrate(self, raw: np.ndarray) -> np.ndarray:
         """Raw scores (h, w, l) -> calibrated ones."""
-        return self.decider.scores(raw.reshape(-1, raw.shape[-1])).reshape(raw.shape)
+        return self.policy.calibrate(raw.reshape(-1, raw.shape[-1])).reshape(raw.shape)
 
-    def decided(self, scores: np.ndarray) -> np.ndarray:
+    def decide(self, scores: np.ndarray) -> np.ndarray:
         """Calibrated scores (h, w, l) -> bool (h, w, l)."""
-        return self.decider.answers(scores.reshape(-1, scores.shape[-1])).reshape(scores.shape)
+        return self.policy.decide(scores.reshape(-1, scores.shape[-1])).reshape(scores.shape)
 
     def scores(self, features: Any) -> Any:
         """Calibrated scores (n, h, w, l), or a list of (h, w, l) where the images have different sizes."""
-        return _together(list(self.each(features)))
+        return _stack_images(list(self.iterate_scores(features)))
 
-    def raw_scores(self, features: Any) -> Any:
+    def uncalibrated_scores(self, features: Any) -> Any:
         """The same as the network gives them."""
-        return _together([raw for _, raw in self.each_raw(features)])
+        return _stack_images([raw for _, raw in self.iterate_uncalibrated(features)])
 
-    def answers(self, scores: Any) -> Any:
+    def decisions(self, scores: Any) -> Any:
         """int64 of the same shape, or a list of such, 1 where a label is answered."""
-        return _together([self.decided(one).astype(np.int64) for one in scores])
+        return _stack_images([self.decide(image_scores).astype(np.int64) for image_scores in scores])
 
-    def amended(self, values: dict[str, Any], own: np.ndarray) -> dict[str, Any]:
+    def extend_report(self, values: dict[str, Any], decisions: np.ndarray) -> dict[str, Any]:
         """A report with what it says of pixels: with other answers counted on the sample, for the images are gone."""
         section = self.report.get("pixels")
         if section is None or self.evidence is None:
             return values
-        tally = ConfusionCounts(len(self.labels))
-        tally.add_answers(own, self.evidence.targets)
-        return {**values, "pixels": pixel_section(tally, self.labels, section["images"], len(own), "sample", section)}
+        counts = ConfusionCounts(len(self.labels))
+        counts.add_predictions(decisions, self.evidence.targets)
+        return {
+            **values,
+            "pixels": pixel_section(counts, self.labels, section["images"], len(decisions), "sample", section),
+        }
 
-    def unmeasured(self, values: dict[str, Any]) -> dict[str, Any]:
+    def clear_measures(self, values: dict[str, Any]) -> dict[str, Any]:
         """A report whose answers cannot be measured again."""
-        return {**values, "pixels": without_counts(values["pixels"])} if "pixels" in values else values
+        return {**values, "pixels": clear_counts(values["pixels"])} if "pixels" in values else values
 
 
 def refuse_pixels(model: Any, what: str) -> None:
@@ -118,6 +121,6 @@ def check_no_skips(on_bad_image: str) -> None:
         raise InputError("images whose pixels have labels must all be there", argument="on_bad_image")
 
 
-def _together(images: list[np.ndarray]) -> Any:
-    is_one_size = len({one.shape for one in images}) == 1
+def _stack_images(images: list[np.ndarray]) -> Any:
+    is_one_size = len({image.shape for image in images}) == 1
     return np.stack(images) if is_one_size else images

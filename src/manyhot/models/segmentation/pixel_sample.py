@@ -9,8 +9,8 @@ import numpy as np
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
 
-PIXELS_DRAWN = 200_000
-"""Pixels that thresholds, calibration and most measures are computed on, at most."""
+MAX_SAMPLE_PIXELS = 200_000
+"""Pixels that thresholds, calibration and most metrics are computed on, at most."""
 
 
 class PixelSample(NamedTuple):
@@ -24,7 +24,7 @@ class PixelSample(NamedTuple):
     rows: np.ndarray
     places: np.ndarray
 
-    def of(self, row: int) -> np.ndarray:
+    def places_in(self, row: int) -> np.ndarray:
         """The places in one image, in order."""
         first, last = np.searchsorted(self.rows, [row, row + 1])
         return self.places[first:last]
@@ -35,41 +35,43 @@ class PixelSample(NamedTuple):
         return np.asarray([f"{names[k]}:{j}:{i}" for k, j, i in zip(self.rows, y, x, strict=True)], dtype=str)
 
 
-def sample_pixels(targets: PixelTargets, is_wanted: np.ndarray, seed: int, most: int = PIXELS_DRAWN) -> PixelSample:
+def sample_pixels(
+    targets: PixelTargets, is_wanted: np.ndarray, seed: int, max_pixels: int = MAX_SAMPLE_PIXELS
+) -> PixelSample:
     """Pixels of which some label is known: of each image as large a share as of every other.
 
     Args:
         targets: Targets of all images.
         is_wanted: bool (n,), the images to draw from.
         seed: Start of the draws, 0 or more; an image's own do not depend on the others but for how many there are.
-        most: Pixels in all, about.
+        max_pixels: Pixels in all, about.
 
     Returns:
         The pixels, image by image and in the order they lie in it; an image gives one at least.
     """
     rows = np.flatnonzero(is_wanted)
     counts = np.array([_n_known(targets.images[k]) for k in rows], dtype=np.int64)
-    share = min(1.0, most / max(int(counts.sum()), 1))
-    found = []
+    share = min(1.0, max_pixels / max(int(counts.sum()), 1))
+    places = []
     for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
-        n_here = min(count, max(1, round(share * count)))
+        n_sampled = min(count, max(1, round(share * count)))
         known = targets.images[row].known
-        there = np.arange(count) if known is None else np.flatnonzero(known.any(axis=2))
-        if n_here < count:
+        known_places = np.arange(count) if known is None else np.flatnonzero(known.any(axis=2))
+        if n_sampled < count:
             generator = np.random.default_rng([seed, 0x5049, row])
-            there = there[np.sort(generator.choice(count, n_here, replace=False, shuffle=False))]
-        found.append(there)
-    owners = np.repeat(rows, [len(one) for one in found])
-    return PixelSample(owners, np.concatenate(found) if found else np.zeros(0, dtype=np.int64))
+            known_places = known_places[np.sort(generator.choice(count, n_sampled, replace=False, shuffle=False))]
+        places.append(known_places)
+    owners = np.repeat(rows, [len(part) for part in places])
+    return PixelSample(owners, np.concatenate(places) if places else np.zeros(0, dtype=np.int64))
 
 
-def drawn_targets(targets: PixelTargets, drawn: PixelSample) -> Targets:
+def gather_targets(targets: PixelTargets, sample: PixelSample) -> Targets:
     """The targets of the drawn pixels (m, l)."""
-    rows = np.unique(drawn.rows)
-    values = [targets.images[k].values.reshape(-1, targets.n_labels)[drawn.of(k)] for k in rows.tolist()]
+    rows = np.unique(sample.rows)
+    values = [targets.images[k].values.reshape(-1, targets.n_labels)[sample.places_in(k)] for k in rows.tolist()]
     if all(targets.images[k].known is None for k in rows.tolist()):
         return Targets(np.concatenate(values))
-    known = [targets.images[k].known_mask().reshape(-1, targets.n_labels)[drawn.of(k)] for k in rows.tolist()]
+    known = [targets.images[k].known_mask().reshape(-1, targets.n_labels)[sample.places_in(k)] for k in rows.tolist()]
     return Targets(np.concatenate(values), np.concatenate(known))
 
 

@@ -37,7 +37,7 @@ def tile_shape(sizes: Sequence[Size], tile: int, factor: int) -> Size:
     if tile % factor:
         raise InputError(
             f"tile: got {tile}, expected a multiple of {factor}, which the stages of the network and its patches need",
-            argument="image_settings",
+            argument="image_params",
         )
     height, width = (math.ceil(max(edges) / factor) * factor for edges in zip(*sizes, strict=True))
     return min(tile, height), min(tile, width)
@@ -83,11 +83,11 @@ class Tiles:
     digests: list[bytes]
 
 
-def cut_tiles(pictures: ImageSet, targets: PixelTargets, tile: Size) -> Tiles:
+def cut_tiles(images: ImageSet, targets: PixelTargets, tile: Size) -> Tiles:
     """All tiles of some images, as few as cover them.
 
     Args:
-        pictures: The images.
+        images: The images.
         targets: Their targets.
         tile: Height and width of a tile.
 
@@ -95,24 +95,26 @@ def cut_tiles(pictures: ImageSet, targets: PixelTargets, tile: Size) -> Tiles:
         InputError: An image and targets of different sizes.
     """
     corners = [places(size, tile, 0.0) for size in targets.sizes]
-    owners = np.repeat(np.arange(len(corners)), [len(one) for one in corners])
-    images = np.zeros((len(owners), *tile, pictures.channels), dtype=np.uint8)
+    owners = np.repeat(np.arange(len(corners)), [len(tiles) for tiles in corners])
+    tile_images = np.zeros((len(owners), *tile, images.channels), dtype=np.uint8)
     values = np.zeros((len(owners), *tile, targets.n_labels), dtype=bool)
     known = np.zeros_like(values)
     digests, k = [], 0
-    for row, (of_image, one) in enumerate(zip(corners, targets.images, strict=True)):
-        image = pictures[row]
+    for row, (image_corners, pixel_targets) in enumerate(zip(corners, targets.images, strict=True)):
+        image = images[row]
         check_size(image, targets, row)
         digests.append(digest(image))
-        for place in of_image:
-            images[k] = cut(image, place, tile)
+        for place in image_corners:
+            tile_images[k] = cut(image, place, tile)
             y, x = place
-            there = one.values[y : y + tile[0], x : x + tile[1]]
-            inside = slice(0, there.shape[0]), slice(0, there.shape[1])
-            values[k][inside] = there
-            known[k][inside] = True if one.known is None else one.known[y : y + tile[0], x : x + tile[1]]
+            part = pixel_targets.values[y : y + tile[0], x : x + tile[1]]
+            inside = slice(0, part.shape[0]), slice(0, part.shape[1])
+            values[k][inside] = part
+            known[k][inside] = (
+                True if pixel_targets.known is None else pixel_targets.known[y : y + tile[0], x : x + tile[1]]
+            )
             k += 1
-    return Tiles(images, Targets(values, known), owners, digests)
+    return Tiles(tile_images, Targets(values, known), owners, digests)
 
 
 def check_size(image: np.ndarray, targets: PixelTargets, row: int) -> None:
@@ -162,14 +164,14 @@ class _Canvas:
         self.total[y : y + inside.shape[0], x : x + inside.shape[1]] += w[..., None] * inside
         self.weight[y : y + inside.shape[0], x : x + inside.shape[1]] += w
 
-    def finished(self) -> np.ndarray:
+    def result(self) -> np.ndarray:
         """The scores of the image (h, w, l)."""
         assert self.total is not None
         return self.total if self.is_single else self.total / self.weight[..., None]
 
 
 def blend_tiles(
-    pictures: ImageSet,
+    images: ImageSet,
     rows: np.ndarray,
     tile: Size,
     overlap: float,
@@ -179,7 +181,7 @@ def blend_tiles(
     """Scores of whole images, one after another.
 
     Args:
-        pictures: The images.
+        images: The images.
         rows: int64, those that are wanted, in order.
         tile: Height and width of a tile.
         overlap: Share of a tile's edge that its neighbours cover as well, at least.
@@ -193,17 +195,17 @@ def blend_tiles(
     waiting: list[_Waiting] = []
     cuts: list[np.ndarray] = []
 
-    def scored() -> Iterator[tuple[int, np.ndarray]]:
+    def score_waiting() -> Iterator[tuple[int, np.ndarray]]:
         for (row, place), scores in zip(waiting, score(np.stack(cuts)), strict=True):
             canvas = open_images[row]
             canvas.add(scores, place, weights)
             if not canvas.n_left:
-                yield row, open_images.pop(row).finished()
+                yield row, open_images.pop(row).result()
         waiting.clear()
         cuts.clear()
 
     for row in rows.tolist():
-        image = pictures[row]
+        image = images[row]
         size = image.shape[0], image.shape[1]
         corners = places(size, tile, overlap)
         open_images[row] = _Canvas(size, len(corners))
@@ -211,6 +213,6 @@ def blend_tiles(
             waiting.append(_Waiting(row, place))
             cuts.append(cut(image, place, tile))
             if len(cuts) == batch:
-                yield from scored()
+                yield from score_waiting()
     if cuts:
-        yield from scored()
+        yield from score_waiting()

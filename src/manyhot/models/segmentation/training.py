@@ -13,14 +13,14 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.config.auto import resolve_auto
-from manyhot.config.images import NONE, PIXEL_NETWORKS, image_settings
+from manyhot.config.images import NONE, PIXEL_NETWORKS, image_params
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import CUSTOM, TrainingConfig, to_dict
 from manyhot.data.feature_input import image_frame, row_weights
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets
 from manyhot.data.samples import Samples
-from manyhot.data.splitting.folds import MemberRows, cross_fitting
+from manyhot.data.splitting.folds import MemberRows, cross_fitting_splits
 from manyhot.data.target_input import resolve_targets
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import cross_fitted_decisions, fit_policy, merge_equal_scores, untrained_policy
@@ -29,10 +29,10 @@ from manyhot.errors import InputError
 from manyhot.evaluation import report
 from manyhot.evaluation.report.segmentation import pixel_section
 from manyhot.models.checks import check_learnable, check_softmax_targets
-from manyhot.models.cross_fitting import CrossFit, EncodedData, label_weights_of, train_cross_fits
+from manyhot.models.cross_fitting import CrossFit, EncodedData, resolve_label_weights, train_cross_fits
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
-from manyhot.models.measuring import measured_report, training_summary
-from manyhot.models.network_spec import NetworkSpec, apply_custom_network, network_settings, with_variation
+from manyhot.models.measuring import measure_out_of_fold, training_summary
+from manyhot.models.network_spec import NetworkSpec, apply_custom_network, network_settings, resolve_augmentation
 from manyhot.models.segmentation import (
     ConfusionCounts,
     ImageSet,
@@ -44,14 +44,14 @@ from manyhot.models.segmentation import (
     tile_shape,
 )
 from manyhot.models.segmentation.model import PixelModel, check_no_skips
-from manyhot.models.segmentation.pixel_sample import drawn_targets
+from manyhot.models.segmentation.pixel_sample import gather_targets
 from manyhot.models.segmentation.tiling import check_size
 from manyhot.networks import edge_factor
 
 STATISTICS_BYTES = 2**26
 """Tiles that channels are measured on, at most."""
 
-KEPT_BYTES = 2**29
+CACHE_BYTES = 2**29
 """Out-of-fold scores up to this size are kept from one pass over the images to the next, larger ones are made anew."""
 
 MEMBERS = 2
@@ -68,20 +68,20 @@ class PixelInputs(NamedTuple):
     """Images and the labels of their pixels as training takes them.
 
     Attributes:
-        pictures: The images, n of them.
+        images: The images, n of them.
         labels: The label space.
         targets: Targets of their pixels.
-        plan: Settings that change the result.
+        config: Settings that change the result.
         runtime: Settings that do not.
         sample_weight: float (n,), or None.
         ids: One id per image as text, or None.
         notes: What the reader had to say.
     """
 
-    pictures: ImageSet
+    images: ImageSet
     labels: LabelSpace
     targets: PixelTargets
-    plan: TrainingConfig
+    config: TrainingConfig
     runtime: RuntimeConfig
     sample_weight: np.ndarray | None
     ids: np.ndarray | None
@@ -89,160 +89,165 @@ class PixelInputs(NamedTuple):
 
 
 def pixel_inputs(
-    plan: TrainingConfig, runtime: RuntimeConfig, X: Any, y: Any, labels: Sequence[str] | None, sample_weight: Any
+    config: TrainingConfig, runtime: RuntimeConfig, X: Any, y: Any, labels: Sequence[str] | None, sample_weight: Any
 ) -> PixelInputs:
     """X and y in any form as `train_pixels` takes them.
 
     Raises:
         InputError: What cannot be used, or settings that do not go with labels of pixels.
     """
-    if plan.network == CUSTOM:
+    if config.network == CUSTOM:
         raise InputError("a Keras model of your own gives no labels of pixels; say 'unet'", argument="network")
     check_no_skips(runtime.on_bad_image)
     samples = X if isinstance(X, Samples) else None
     y, names = resolve_targets(samples, y, labels)
     space, targets = as_pixel_targets(y, names)
-    pictures = image_set(X, CHANNELS[(plan.image_settings or {}).get("channels", "auto")])
+    images = image_set(X, CHANNELS[(config.image_params or {}).get("channels", "auto")])
     weights = None if sample_weight is None else row_weights(sample_weight, targets.n_samples)
     ids, notes = (None, ()) if samples is None else (samples.ids, tuple(samples.notes))
-    return PixelInputs(pictures, space, targets, plan, runtime, weights, ids, notes)
+    return PixelInputs(images, space, targets, config, runtime, weights, ids, notes)
 
 
-def train_pixels(inputs: PixelInputs, watch: engine.ProgressCallback | None = None) -> PixelModel:
+def train_pixels(inputs: PixelInputs, callback: engine.ProgressCallback | None = None) -> PixelModel:
     """Cut images into tiles, train all members, score every image by members that never saw it, decide, report.
 
     Args:
         inputs: The images, the labels of their pixels and the settings; an image of weight 0 is as good as absent.
-        watch: Called with the progress now and then.
+        callback: Called with the progress now and then.
 
     Raises:
         InputError: Targets without anything to learn, too few images, or settings that do not go with pixels.
     """
-    pictures, labels, targets, plan, runtime, sample_weight, ids, notes = inputs
+    images, labels, targets, config, runtime, sample_weight, ids, notes = inputs
     n = targets.n_samples
-    if len(pictures) != n:
-        raise InputError(f"X has {len(pictures)} images but y has {n}", argument="y")
+    if len(images) != n:
+        raise InputError(f"X has {len(images)} images but y has {n}", argument="y")
     ids = np.arange(1, n + 1).astype(str) if ids is None else ids
     weights = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     is_used = weights > 0
     if not is_used.all():
-        pictures, targets = pictures.take(np.flatnonzero(is_used)), targets.take(is_used)
+        images, targets = images.take(np.flatnonzero(is_used)), targets.take(is_used)
         ids, weights = ids[is_used], weights[is_used]
         notes = (*notes, f"{int((~is_used).sum())} images of weight 0 were left out.")
     check_learnable(targets, labels, 2)
-    undecided = untrained_policy(plan, labels)
-    fit, members = prepare_pixels(pictures, targets, labels, plan, weights)
-    _, trained = train_cross_fits([fit], runtime, watch)
-    model = PixelModel(labels, fit.encoder, fit.network, trained.weights, undecided, fit.plan, {}, None, runtime)
-    _evaluate(model, pictures, targets, members, weights, ids, trained, notes)
+    untrained = untrained_policy(config, labels)
+    fit, members = prepare_pixels(images, targets, labels, config, weights)
+    _, trained = train_cross_fits([fit], runtime, callback)
+    model = PixelModel(labels, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
+    _evaluate(model, images, targets, members, weights, ids, trained, notes)
     return model
 
 
 def prepare_pixels(
-    pictures: ImageSet, targets: PixelTargets, labels: LabelSpace, plan: TrainingConfig, weights: np.ndarray
+    images: ImageSet, targets: PixelTargets, labels: LabelSpace, config: TrainingConfig, weights: np.ndarray
 ) -> tuple[CrossFit, list[MemberRows]]:
     """Tiles, and which of them each member uses; tiles of one image, and of equal images, are always together.
 
     Returns:
         The fit, whose rows are tiles, and the same members with images for rows.
     """
-    plan = _fitting(plan)
-    told = image_settings(plan.image_settings)
-    shaped = network_settings(plan, (), None, {"image": {}})
-    tile = tile_shape(targets.sizes, told["tile"], edge_factor(shaped))
-    tiles = cut_tiles(pictures, targets, tile)
-    check_softmax_targets(plan, tiles.targets)
-    encoder = TableEncoder({pictures.name: "image"}, image_settings=plan.image_settings)
+    config = _pixel_plan(config)
+    options = image_params(config.image_params)
+    probe_settings = network_settings(config, (), None, {"image": {}})
+    tile = tile_shape(targets.sizes, options["tile"], edge_factor(probe_settings))
+    tiles = cut_tiles(images, targets, tile)
+    check_softmax_targets(config, tiles.targets)
+    encoder = TableEncoder({images.name: "image"}, image_params=config.image_params)
     n_measured = max(1, STATISTICS_BYTES // int(np.prod(tiles.images.shape[1:])))
-    spread = np.unique(np.linspace(0, len(tiles.images) - 1, min(n_measured, len(tiles.images))).astype(int))
-    encoder.fit(image_frame(tiles.images[spread], pictures.name))
-    plan = _resolved(with_variation(plan, encoder.images), len(tiles.images), tile)
-    settings = network_settings(plan, encoder.sparse, encoder.vocabularies, encoder.images)
-    spec = NetworkSpec(plan.network, settings, encoder.shapes(), targets.n_labels, plan.precision)
-    members = _members(targets, tiles, plan)
+    probe = np.unique(np.linspace(0, len(tiles.images) - 1, min(n_measured, len(tiles.images))).astype(int))
+    encoder.fit(image_frame(tiles.images[probe], images.name))
+    config = _resolve_plan(resolve_augmentation(config, encoder.image_scaling), len(tiles.images), tile)
+    settings = network_settings(config, encoder.sparse, encoder.vocabularies, encoder.image_scaling)
+    spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype)
+    members = _split_members(targets, tiles, config)
     (block,) = encoder.shapes()
-    base = EncodedData({block: tiles.images}, tiles.targets, weights[tiles.owners], label_weights_of(plan, labels))
-    of_tiles = [MemberRows(*(np.flatnonzero(np.isin(tiles.owners, part)) for part in member)) for member in members]
-    everything = np.arange(len(tiles.images))
-    return CrossFit(encoder, base, everything, everything, of_tiles, plan, spec), members
+    data = EncodedData(
+        {block: tiles.images}, tiles.targets, weights[tiles.owners], resolve_label_weights(config, labels)
+    )
+    tile_members = [MemberRows(*(np.flatnonzero(np.isin(tiles.owners, part)) for part in member)) for member in members]
+    all_rows = np.arange(len(tiles.images))
+    return CrossFit(encoder, data, all_rows, all_rows, tile_members, config, spec), members
 
 
-def _fitting(plan: TrainingConfig) -> TrainingConfig:
-    """The plan with the network for pixels.
+def _pixel_plan(config: TrainingConfig) -> TrainingConfig:
+    """The config with the network for pixels.
 
     Raises:
         InputError: Settings that do not go with labels of pixels.
     """
-    plan = apply_custom_network(plan, None)
-    if plan.network not in ("auto", *PIXEL_NETWORKS):
+    config = apply_custom_network(config, None)
+    if config.network not in ("auto", *PIXEL_NETWORKS):
         raise InputError(
-            f"the network {plan.network!r} gives no labels of pixels, as these targets need them; say 'unet', or leave "
+            f"the network {config.network!r} gives no labels of pixels, as these targets need them; say 'unet', or "
+            "leave "
             "it away",
             argument="network",
         )
-    if image_settings(plan.image_settings)["backbone"] != NONE:
+    if image_params(config.image_params)["backbone"] != NONE:
         raise InputError(
-            "backbone: labels of pixels are learned by a network of their own; leave it away", argument="image_settings"
+            "backbone: labels of pixels are learned by a network of their own; leave it away", argument="image_params"
         )
-    if plan.encode == "none":
-        raise InputError("images for labels of pixels are encoded; leave encode away", argument="encode")
-    if image_settings(plan.image_settings)["size"] != "auto":
+    if config.preprocessing == "none":
+        raise InputError("images for labels of pixels are encoded; leave preprocessing away", argument="preprocessing")
+    if image_params(config.image_params)["size"] != "auto":
         raise InputError(
             "size: images keep their size where every pixel has labels; larger ones are cut into tiles (tile)",
-            argument="image_settings",
+            argument="image_params",
         )
-    return replace(plan, network=PIXEL_NETWORKS[0])
+    return replace(config, network=PIXEL_NETWORKS[0])
 
 
-def _resolved(plan: TrainingConfig, n_tiles: int, tile: tuple[int, int]) -> TrainingConfig:
-    """The plan with nothing left to choose, for a number of tiles."""
-    members, batch_size, epochs = plan.members, plan.batch_size, plan.epochs
+def _resolve_plan(config: TrainingConfig, n_tiles: int, tile: tuple[int, int]) -> TrainingConfig:
+    """The config with nothing left to choose, for a number of tiles."""
+    members, batch_size, epochs = config.n_members, config.batch_size, config.epochs
     if members == "auto":
         members = MEMBERS
     if batch_size == "auto":
         batch_size = int(min(max(2, STEP_PIXELS // (tile[0] * tile[1])), max(2, n_tiles // 32)))
     if epochs == "auto":
         epochs = int(min(max(4, round(STEPS * int(batch_size) / n_tiles)), 60))
-    return resolve_auto(replace(plan, members=members, batch_size=batch_size, epochs=epochs), n_tiles)
+    return resolve_auto(replace(config, n_members=members, batch_size=batch_size, epochs=epochs), n_tiles)
 
 
-def _members(targets: PixelTargets, tiles: Tiles, plan: TrainingConfig) -> list[MemberRows]:
+def _split_members(targets: PixelTargets, tiles: Tiles, config: TrainingConfig) -> list[MemberRows]:
     """The images of each member."""
-    _, groups = np.unique(np.asarray([one.hex() for one in tiles.digests]), return_inverse=True)
-    n_units, n_members = int(groups.max()) + 1, int(plan.members)
+    _, groups = np.unique(np.asarray([digest.hex() for digest in tiles.digests]), return_inverse=True)
+    n_units, n_members = int(groups.max()) + 1, int(config.n_members)
     if n_units < 2:
         raise InputError(
             f"got {targets.n_samples} image{'s' if targets.n_samples > 1 else ''}, {n_units} of them different; two or "
             "more are needed, to train on some and to measure on others",
             argument="X",
         )
-    stop_share = plan.stop_share if plan.early_stopping else None
+    validation_fraction = config.validation_fraction if config.early_stopping else None
     n_parts = min(4, n_units) if n_members == 1 and n_units < 8 else None
-    folds = min(plan.folds, n_units)
-    of_images = targets.of_images()
-    return cross_fitting(of_images, n_members, folds, stop_share, plan.seed, groups, n_parts)
+    folds = min(config.n_folds, n_units)
+    image_targets = targets.image_targets()
+    return cross_fitting_splits(
+        image_targets, n_members, folds, validation_fraction, config.random_state, groups, n_parts
+    )
 
 
-def _held(members: list[MemberRows], n: int) -> np.ndarray:
+def _held_out_mask(members: list[MemberRows], n: int) -> np.ndarray:
     """bool (n, m), which members an image was held from."""
-    held = np.zeros((n, len(members)), dtype=bool)
+    held_out = np.zeros((n, len(members)), dtype=bool)
     for k, member in enumerate(members):
-        held[member.held, k] = True
-    return held
+        held_out[member.held_out, k] = True
+    return held_out
 
 
-def _out_of_fold(model: PixelModel, pictures: ImageSet, held: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _score_out_of_fold(model: PixelModel, images: ImageSet, held_out: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Raw scores of each image by the members that never saw it."""
-    patterns, group = np.unique(held, axis=0, return_inverse=True)
+    patterns, group = np.unique(held_out, axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
         if pattern.any():
             rows = np.flatnonzero(group.reshape(-1) == k)
-            yield from model.each_raw(pictures, rows, np.flatnonzero(pattern).tolist())
+            yield from model.iterate_uncalibrated(images, rows, np.flatnonzero(pattern).tolist())
 
 
 def _evaluate(
     model: PixelModel,
-    pictures: ImageSet,
+    images: ImageSet,
     targets: PixelTargets,
     members: list[MemberRows],
     weights: np.ndarray,
@@ -250,95 +255,98 @@ def _evaluate(
     trained: engine.TrainingResult,
     notes: tuple[str, ...],
 ) -> None:
-    """Out-of-fold scores of a sample of pixels and what is counted over all; the decider, the evidence, the report."""
-    plan, labels, held = model.plan, model.labels, _held(members, len(pictures))
-    is_scored = np.asarray(held.any(axis=1))
-    drawn = sample_pixels(targets, is_scored, plan.seed)
-    tally = ConfusionCounts(len(labels))
+    """Out-of-fold scores of a sample of pixels and what is counted over all; the policy, the evidence, the report."""
+    config, labels, held_out = model.config, model.labels, _held_out_mask(members, len(images))
+    is_scored = np.asarray(held_out.any(axis=1))
+    sample = sample_pixels(targets, is_scored, config.random_state)
+    counts = ConfusionCounts(len(labels))
     n_bytes = sum(h * w for h, w in np.asarray(targets.sizes)[is_scored]) * len(labels) * 4
-    kept: list[tuple[int, np.ndarray]] = []
-    scores = np.zeros((len(drawn.rows), len(labels)), dtype=plan.precision)
-    for row, raw in _out_of_fold(model, pictures, held):
-        tally.add_scores(raw, targets.images[row])
-        first, last = np.searchsorted(drawn.rows, [row, row + 1])
-        scores[first:last] = raw.reshape(-1, len(labels))[drawn.of(row)]
-        if n_bytes <= KEPT_BYTES:
-            kept.append((row, raw))
-    of_sample = drawn_targets(targets, drawn)
-    known = merge_equal_scores(scores, of_sample, weights[drawn.rows])
-    model.decider = fit_policy(plan, labels, known)
-    calibrated, own = cross_fitted_decisions(plan, labels, known)
-    for row, raw in kept or _out_of_fold(model, pictures, held):
-        tally.add_answers(model.decided(model.calibrated(raw)), targets.images[row])
-    remembered = _remembered(drawn, of_sample, targets, weights, ids, held)
-    model.evidence = OutOfFoldResults(scores, remembered, trained.curves, trained.best_epoch)
-    is_alone = len(members) == 1
-    facts = report.ReportContext(
-        scores_from="held_out" if is_alone else "out_of_fold",
-        members=len(members),
-        folds=1 if is_alone else min(plan.folds, len(members), len(pictures)),
-        members_per_score=float(held.sum(axis=1)[is_scored].mean()),
+    cached: list[tuple[int, np.ndarray]] = []
+    scores = np.zeros((len(sample.rows), len(labels)), dtype=config.dtype)
+    for row, raw in _score_out_of_fold(model, images, held_out):
+        counts.add_scores(raw, targets.images[row])
+        first, last = np.searchsorted(sample.rows, [row, row + 1])
+        scores[first:last] = raw.reshape(-1, len(labels))[sample.places_in(row)]
+        if n_bytes <= CACHE_BYTES:
+            cached.append((row, raw))
+    sample_targets = gather_targets(targets, sample)
+    unique_scores = merge_equal_scores(scores, sample_targets, weights[sample.rows])
+    model.policy = fit_policy(config, labels, unique_scores)
+    calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores)
+    for row, raw in cached or _score_out_of_fold(model, images, held_out):
+        counts.add_predictions(model.decide(model.calibrate(raw)), targets.images[row])
+    training_rows = _training_rows(sample, sample_targets, targets, weights, ids, held_out)
+    model.evidence = OutOfFoldResults(scores, training_rows, trained.curves, trained.best_epoch)
+    is_single = len(members) == 1
+    context = report.ReportContext(
+        scores_from="held_out" if is_single else "out_of_fold",
+        n_members=len(members),
+        n_folds=1 if is_single else min(config.n_folds, len(members), len(images)),
+        members_per_score=float(held_out.sum(axis=1)[is_scored].mean()),
         constant_labels=[labels.names[j] for j in targets.constant_labels()],
-        notes=[*notes, *_remarks(len(drawn.rows), int(is_scored.sum()))],
-        plan=to_dict(plan),
+        notes=[*notes, *_sample_notes(len(sample.rows), int(is_scored.sum()))],
+        config=to_dict(config),
         training=training_summary(trained),
     )
-    values = measured_report(model, calibrated, own, facts)
-    values["pixels"] = pixel_section(tally, labels, int(is_scored.sum()), len(drawn.rows), "out_of_fold")
+    values = measure_out_of_fold(model, calibrated, decisions, context)
+    values["pixels"] = pixel_section(counts, labels, int(is_scored.sum()), len(sample.rows), "out_of_fold")
     model.report = values
 
 
-def _remembered(
-    drawn: PixelSample,
-    of_sample: Targets,
+def _training_rows(
+    sample: PixelSample,
+    sample_targets: Targets,
     targets: PixelTargets,
     weights: np.ndarray,
     ids: np.ndarray,
-    held: np.ndarray,
+    held_out: np.ndarray,
 ) -> TrainingRows:
     """The drawn pixels as rows; their fingerprints are of no use, because no other row can be compared with a pixel."""
     widths = np.array([width for _, width in targets.sizes])
-    names = drawn.ids(ids, widths)
-    return TrainingRows(of_sample, names, weights[drawn.rows], np.zeros(len(names), dtype=np.uint64), held[drawn.rows])
+    names = sample.ids(ids, widths)
+    return TrainingRows(
+        sample_targets, names, weights[sample.rows], np.zeros(len(names), dtype=np.uint64), held_out[sample.rows]
+    )
 
 
-def _remarks(n_drawn: int, n_images: int) -> list[str]:
+def _sample_notes(n_sampled: int, n_images: int) -> list[str]:
     return [
-        f"A row here is a pixel. Thresholds, calibration and all figures but those under 'Pixels' come from {n_drawn} "
+        "A row here is a pixel. Thresholds, calibration and all figures but those under 'Pixels' come from "
+        f"{n_sampled} "
         f"pixels, drawn evenly from the {n_images} images that were scored; those under 'Pixels' come from all of them."
     ]
 
 
 def pixel_report(
-    model: PixelModel, pictures: ImageSet, targets: PixelTargets, notes: Sequence[str] = ()
+    model: PixelModel, images: ImageSet, targets: PixelTargets, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
     """A report on new images: rows are a sample of their pixels, and what is counted comes from all.
 
     Args:
         model: The model.
-        pictures: The images.
+        images: The images.
         targets: Their targets, in the order of the model's labels.
         notes: Sentences to pass on.
     """
-    names, decider = model.labels, model.decider
-    tally, everyone = ConfusionCounts(len(names)), np.ones(len(pictures), dtype=bool)
-    drawn = sample_pixels(targets, everyone, model.plan.seed)
-    sampled = np.zeros((len(drawn.rows), len(names)), dtype=model.plan.precision)
-    for row, raw in model.each_raw(pictures):
+    names, policy = model.labels, model.policy
+    counts, is_wanted = ConfusionCounts(len(names)), np.ones(len(images), dtype=bool)
+    sample = sample_pixels(targets, is_wanted, model.config.random_state)
+    uncalibrated = np.zeros((len(sample.rows), len(names)), dtype=model.config.dtype)
+    for row, raw in model.iterate_uncalibrated(images):
         check_size(raw, targets, row)
-        tally.add_scores(raw, targets.images[row])
-        tally.add_answers(model.decided(model.calibrated(raw)), targets.images[row])
-        first, last = np.searchsorted(drawn.rows, [row, row + 1])
-        sampled[first:last] = raw.reshape(-1, len(names))[drawn.of(row)]
-    scores = decider.scores(sampled)
-    facts = report.ReportContext(
+        counts.add_scores(raw, targets.images[row])
+        counts.add_predictions(model.decide(model.calibrate(raw)), targets.images[row])
+        first, last = np.searchsorted(sample.rows, [row, row + 1])
+        uncalibrated[first:last] = raw.reshape(-1, len(names))[sample.places_in(row)]
+    scores = policy.calibrate(uncalibrated)
+    context = report.ReportContext(
         scores_from="new",
-        members=model.n_members,
-        notes=[*notes, *_remarks(len(drawn.rows), len(pictures))],
-        raw_scores=None if decider.calibration.is_identity else sampled,
-        answering=decider.described(),
+        n_members=model.n_members,
+        notes=[*notes, *_sample_notes(len(sample.rows), len(images))],
+        raw_scores=None if policy.calibration.is_identity else uncalibrated,
+        decision_info=policy.describe(),
     )
-    answers = decider.answers(scores)
-    of_sample = drawn_targets(targets, drawn)
-    values = report.measure_report(names, of_sample, scores, answers, scores >= 0.5, decider.thresholds, facts)
-    return {**values, "pixels": pixel_section(tally, names, len(pictures), len(drawn.rows), "new")}
+    decisions = policy.decide(scores)
+    sample_targets = gather_targets(targets, sample)
+    values = report.measure_report(names, sample_targets, scores, decisions, scores >= 0.5, policy.thresholds, context)
+    return {**values, "pixels": pixel_section(counts, names, len(images), len(sample.rows), "new")}

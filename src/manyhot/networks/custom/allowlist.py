@@ -2,7 +2,7 @@
 
 Keras rebuilds objects by importing what a description names, so a description from a file is walked first, and
 everything in it must be on the list or be a class that the caller handed over. It must not import what it checks.
-Start reading at `audit`.
+Start reading at `check_allowlist`.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ LAYERS = frozenset(
         "ZeroPadding3D",
     ]
 )
-PARTS: dict[str, frozenset[str]] = {
+ALLOWED: dict[str, frozenset[str]] = {
     "keras": frozenset({"Sequential", "Functional", "DTypePolicy"}),
     "keras.src.models.functional": frozenset({"Functional"}),
     "keras.layers": LAYERS,
@@ -154,10 +154,10 @@ PARTS: dict[str, frozenset[str]] = {
 TENSOR = "__keras_tensor__"
 MAX_NODES = 200_000
 MAX_DEPTH = 60
-LARGEST_NUMBER = 10_000_000
+MAX_NUMBER = 10_000_000
 
 
-def audit(config: Any, custom: Mapping[str, Any]) -> None:
+def check_allowlist(config: Any, custom: Mapping[str, Any]) -> None:
     """Refuse a description that names anything outside the list.
 
     Args:
@@ -177,24 +177,24 @@ def audit(config: Any, custom: Mapping[str, Any]) -> None:
             continue
         if isinstance(name, str) and (name in custom or registered in custom):
             continue
-        wanted = str(registered or name)[:100]
+        requested = str(registered or name)[:100]
         raise InputError(
-            f"the network needs {wanted!r}, which is no built-in layer of the list; load it with "
-            f"custom_objects={{{wanted!r}: YourClass}} if you know and trust it"
+            f"the network needs {requested!r}, which is no built-in layer of the list; load it with "
+            f"custom_objects={{{requested!r}: YourClass}} if you know and trust it"
         )
 
 
-def custom_names(config: Any) -> list[str]:
+def find_unlisted_names(config: Any) -> list[str]:
     """The registered names of parts that are not on the list, in the order they appear."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for named in _named_parts(config):
         module, name = named.get("module"), named["class_name"]
         if not _is_listed(module, name, named.get("registered_name")) and name != TENSOR:
-            found[str(named["config"] if name == "function" else named.get("registered_name") or name)] = None
-    return list(found)
+            names[str(named["config"] if name == "function" else named.get("registered_name") or name)] = None
+    return list(names)
 
 
-def _named(value: Mapping[str, Any]) -> dict[str, Any]:
+def _check_named(value: Mapping[str, Any]) -> dict[str, Any]:
     """An object with a class name, all of whose names are text."""
     is_function = value["class_name"] == "function"
     for field in ("module", "class_name", "registered_name", *(["config"] if is_function else [])):
@@ -204,22 +204,22 @@ def _named(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_listed(module: object, name: object, registered: object) -> bool:
-    return module in PARTS and name in PARTS[module] and registered in (None, name)
+    return module in ALLOWED and name in ALLOWED[module] and registered in (None, name)
 
 
 def _named_parts(config: Any) -> Iterator[dict[str, Any]]:
     """Every object with a class name in a description, and the limits on its size."""
-    waiting, seen = [(config, 0)], 0
-    while waiting:
-        value, depth = waiting.pop()
-        seen += 1
-        if seen > MAX_NODES or depth > MAX_DEPTH:
+    pending, n_seen = [(config, 0)], 0
+    while pending:
+        value, depth = pending.pop()
+        n_seen += 1
+        if n_seen > MAX_NODES or depth > MAX_DEPTH:
             raise InputError("the description of the network is larger or deeper than any network needs")
         if isinstance(value, Mapping):
             if "class_name" in value:
-                yield _named(value)
-            waiting.extend((inner, depth + 1) for inner in value.values())
+                yield _check_named(value)
+            pending.extend((inner, depth + 1) for inner in value.values())
         elif isinstance(value, (list, tuple)):
-            waiting.extend((inner, depth + 1) for inner in value)
-        elif isinstance(value, int) and abs(value) > max(LARGEST_NUMBER, 2**32):
+            pending.extend((inner, depth + 1) for inner in value)
+        elif isinstance(value, int) and abs(value) > max(MAX_NUMBER, 2**32):
             raise InputError(f"the description of the network holds the number {value}")

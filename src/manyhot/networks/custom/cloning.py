@@ -1,6 +1,6 @@
 """From a Keras model to a description in JSON and back to a fresh model with draws of its own.
 
-Nothing here knows what the model is for. Start reading at `config_of`, then `clone_model`.
+Nothing here knows what the model is for. Start reading at `serialize_model`, then `clone_model`.
 """
 
 from __future__ import annotations
@@ -17,56 +17,56 @@ import numpy as np
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.custom.allowlist import custom_names
+from manyhot.networks.custom.allowlist import find_unlisted_names
 
 Inputs = Sequence[tuple[str, tuple[int, ...]]]
 _BUILDING = threading.RLock()
 
 
-def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
+def flatten_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """All layers, those of models inside the model too, in a fixed order."""
-    found: list[keras.layers.Layer] = []
+    layers: list[keras.layers.Layer] = []
     for layer in model.layers:
-        found += flat_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return found
+        layers += flatten_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return layers
 
 
-def kept_weights(model: keras.Model) -> dict[int, list[np.ndarray]]:
-    """Weights of frozen layers, by place in `flat_layers`; those of adapted ones are in the description."""
+def get_frozen_weights(model: keras.Model) -> dict[int, list[np.ndarray]]:
+    """Weights of frozen layers, by place in `flatten_layers`; those of adapted ones are in the description."""
     return {
-        place: [np.asarray(weight) for weight in layer.get_weights()]
-        for place, layer in enumerate(flat_layers(model))
+        index: [np.asarray(weight) for weight in layer.get_weights()]
+        for index, layer in enumerate(flatten_layers(model))
         if layer.weights and not layer.trainable_weights and not isinstance(layer, keras.layers.Normalization)
     }
 
 
-def _with_statistics(config: Any, model: keras.Model) -> Any:
+def _add_statistics(config: Any, model: keras.Model) -> Any:
     """A description in which adapted Normalization layers say their statistics, which Keras keeps beside it."""
     adapted = {
         layer.name: {
             "mean": np.asarray(layer.adapt_mean).tolist(),
             "variance": np.asarray(layer.adapt_variance).tolist(),
         }
-        for layer in flat_layers(model)
+        for layer in flatten_layers(model)
         if isinstance(layer, keras.layers.Normalization) and layer.built and layer.input_mean is None
     }
 
-    def told(value: Any) -> Any:
+    def add_to(value: Any) -> Any:
         if isinstance(value, Mapping):
-            inner = {name: told(part) for name, part in value.items()}
+            inner = {name: add_to(part) for name, part in value.items()}
             if value.get("class_name") == "Normalization" and value["config"].get("name") in adapted:
                 inner["config"] = {**inner["config"], **adapted[value["config"]["name"]]}
             return inner
-        return [told(part) for part in value] if isinstance(value, list) else value
+        return [add_to(part) for part in value] if isinstance(value, list) else value
 
-    return told(config) if adapted else config
+    return add_to(config) if adapted else config
 
 
-def config_of(model: keras.Model) -> dict[str, Any]:
+def serialize_model(model: keras.Model) -> dict[str, Any]:
     """The description of a model without its compilation, as JSON values."""
     try:
         config = keras.saving.serialize_keras_object(model)
-        return _with_statistics(json.loads(json.dumps(_without_compilation(config))), model)
+        return _add_statistics(json.loads(json.dumps(_drop_compilation(config))), model)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise InputError(
             f"the model {type(model).__name__!r} cannot be cloned ({first_line(error)}); give it get_config and "
@@ -75,31 +75,31 @@ def config_of(model: keras.Model) -> dict[str, Any]:
         ) from None
 
 
-def _without_compilation(value: Any) -> Any:
+def _drop_compilation(value: Any) -> Any:
     if isinstance(value, Mapping):
         dropped = ("compile_config", "build_config")
-        return {name: _without_compilation(inner) for name, inner in value.items() if name not in dropped}
+        return {name: _drop_compilation(inner) for name, inner in value.items() if name not in dropped}
     if isinstance(value, (list, tuple)):
-        return [_without_compilation(inner) for inner in value]
+        return [_drop_compilation(inner) for inner in value]
     return value
 
 
-def custom_of(model: keras.Model, config: Mapping[str, Any]) -> dict[str, Any]:
+def find_custom_classes(model: keras.Model, config: Mapping[str, Any]) -> dict[str, Any]:
     """The user's classes that the description names, found in the model or among what Keras has registered."""
-    classes = {type(part).__name__: type(part) for part in (model, *flat_layers(model), *_models_in(model))}
-    found = {}
-    for name in custom_names(config):
-        thing = keras.saving.get_registered_object(name) or classes.get(name.rpartition(">")[2])
-        if thing is not None:
-            found[name] = thing
-    return found
+    classes = {type(part).__name__: type(part) for part in (model, *flatten_layers(model), *_nested_models(model))}
+    custom = {}
+    for name in find_unlisted_names(config):
+        custom_class = keras.saving.get_registered_object(name) or classes.get(name.rpartition(">")[2])
+        if custom_class is not None:
+            custom[name] = custom_class
+    return custom
 
 
-def _models_in(model: keras.Model) -> Iterator[keras.Model]:
+def _nested_models(model: keras.Model) -> Iterator[keras.Model]:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield layer
-            yield from _models_in(layer)
+            yield from _nested_models(layer)
 
 
 @contextmanager
@@ -118,13 +118,13 @@ def seeded(seed: int, dtype: str) -> Iterator[None]:
 
 def clone_model(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str) -> keras.Model:
     """A fresh model of a description, its parts of the given type; call it inside `seeded`."""
-    typed = _in_type(config, dtype) if dtype != "float32" else json.loads(json.dumps(config))
+    cast_config = _cast_config(config, dtype) if dtype != "float32" else json.loads(json.dumps(config))
     try:
-        if typed.get("class_name") == "Sequential" and typed.get("module") == "keras":
+        if cast_config.get("class_name") == "Sequential" and cast_config.get("module") == "keras":
             # all layers at once: from_config would build the model anew after each of them
-            layers = [_part(layer, custom) for layer in typed["config"]["layers"]]
-            return keras.Sequential(layers, name=typed["config"]["name"])
-        return _part(typed, custom)
+            layers = [_deserialize(layer, custom) for layer in cast_config["config"]["layers"]]
+            return keras.Sequential(layers, name=cast_config["config"]["name"])
+        return _deserialize(cast_config, custom)
     except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
         raise InputError(
             f"the model {config.get('class_name')!r} cannot be rebuilt from its config ({first_line(error)})",
@@ -132,28 +132,28 @@ def clone_model(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str
         ) from None
 
 
-def _in_type(value: Any, dtype: str) -> Any:
+def _cast_config(value: Any, dtype: str) -> Any:
     """A description whose float32 parts compute in another type."""
     if isinstance(value, Mapping):
         return {
-            name: dtype if name in ("dtype", "name") and inner == "float32" else _in_type(inner, dtype)
+            name: dtype if name in ("dtype", "name") and inner == "float32" else _cast_config(inner, dtype)
             for name, inner in value.items()
         }
-    return [_in_type(inner, dtype) for inner in value] if isinstance(value, list) else value
+    return [_cast_config(inner, dtype) for inner in value] if isinstance(value, list) else value
 
 
-def _part(config: Mapping[str, Any], custom: Mapping[str, Any]) -> Any:
+def _deserialize(config: Mapping[str, Any], custom: Mapping[str, Any]) -> Any:
     return keras.saving.deserialize_keras_object(config, custom_objects=dict(custom), safe_mode=True)
 
 
-def arranged(tensors: list[Any], names: list[str], takes: str) -> Any:
+def arrange_inputs(tensors: list[Any], names: list[str], input_format: str) -> Any:
     """Inputs as the model takes them: one tensor, a list or a dict."""
-    if takes == "tensor":
+    if input_format == "tensor":
         return tensors[0]
-    return dict(zip(names, tensors, strict=True)) if takes == "dict" else tensors
+    return dict(zip(names, tensors, strict=True)) if input_format == "dict" else tensors
 
 
-def build_weights(model: keras.Model, inputs: Inputs, takes: str) -> int:
+def build_weights(model: keras.Model, inputs: Inputs, input_format: str) -> int:
     """Make all weights of a rebuilt model, and tell the width of its output."""
     if getattr(model, "outputs", None) and model.built:
         outputs = model.outputs
@@ -161,7 +161,7 @@ def build_weights(model: keras.Model, inputs: Inputs, takes: str) -> int:
         dtype = keras.config.dtype_policy().name
         tensors = [keras.Input(shape, name=name, dtype=dtype) for name, shape in inputs]
         try:
-            outputs = [model(arranged(tensors, [name for name, _ in inputs], takes))]
+            outputs = [model(arrange_inputs(tensors, [name for name, _ in inputs], input_format))]
         except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError) as error:
             raise InputError(
                 f"the model {type(model).__name__!r} cannot be called on rows of shape {dict(inputs)} "
@@ -169,37 +169,45 @@ def build_weights(model: keras.Model, inputs: Inputs, takes: str) -> int:
                 argument="network",
             ) from None
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
-        found = [tuple(output.shape) for output in outputs]
-        raise InputError(f"the model gives {found}, expected one output (rows, labels)", argument="network")
+        shapes = [tuple(output.shape) for output in outputs]
+        raise InputError(f"the model gives {shapes}, expected one output (rows, labels)", argument="network")
     return int(outputs[0].shape[-1])
 
 
-BLANK = "manyhot>Blank"
+ZERO_INITIALIZER = "manyhot>ZeroInitializer"
 
 
 class ZeroInitializer(keras.initializers.Initializer):
     """Zeros, as long as not too many are asked for; stands in for every initializer of a description from a file."""
 
-    left: list[int]
+    remaining: list[int]
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
         """Zeros of a shape."""
-        self.take(math.prod(shape))
+        self.consume(math.prod(shape))
         return np.zeros(tuple(shape), keras.backend.standardize_dtype(dtype))
 
-    def take(self, n_weights: int) -> None:
+    def consume(self, n_weights: int) -> None:
         """Refuse more weights than are left."""
-        self.left[0] -= n_weights
-        if self.left[0] < 0:
+        self.remaining[0] -= n_weights
+        if self.remaining[0] < 0:
             raise InputError("the network described has more weights than the file holds")
 
 
-def with_blanks(value: Any) -> Any:
-    """A description with `BLANK` in place of every initializer."""
+def replace_initializers(value: Any) -> Any:
+    """A description with `ZERO_INITIALIZER` in place of every initializer."""
     if isinstance(value, Mapping):
-        marker: dict[str, Any] = {"module": None, "class_name": "Blank", "config": {}, "registered_name": BLANK}
-        return {name: marker if name.endswith("_initializer") else with_blanks(inner) for name, inner in value.items()}
-    return [with_blanks(inner) for inner in value] if isinstance(value, list) else value
+        marker: dict[str, Any] = {
+            "module": None,
+            "class_name": "ZeroInitializer",
+            "config": {},
+            "registered_name": ZERO_INITIALIZER,
+        }
+        return {
+            name: marker if name.endswith("_initializer") else replace_initializers(inner)
+            for name, inner in value.items()
+        }
+    return [replace_initializers(inner) for inner in value] if isinstance(value, list) else value
 
 
 def first_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """What a clone must have in common with the user's model, and what of a model cannot be taken over: refused by name.
 
-Start reading at `check_usual`, then `check_same`.
+Start reading at `check_standard_training`, then `check_clone`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
-from manyhot.networks.custom.cloning import flat_layers
+from manyhot.networks.custom.cloning import flatten_layers
 
 OVERRIDES = ("train_step", "compute_loss", "stateless_compute_loss", "fit")
 STATISTICS = ("moving_mean", "moving_variance")
 
 
-def check_usual(model: keras.Model) -> None:
+def check_standard_training(model: keras.Model) -> None:
     """Refuse a model that says itself how it is trained, and weight decay with exceptions.
 
     Raises:
@@ -40,51 +40,53 @@ def check_usual(model: keras.Model) -> None:
         )
 
 
-def frozen_places(model: keras.Model) -> tuple[int, ...]:
-    """Places (in `flat_layers`) of layers that are frozen as a whole.
+def find_frozen_layers(model: keras.Model) -> tuple[int, ...]:
+    """Places (in `flatten_layers`) of layers that are frozen as a whole.
 
     Raises:
         InputError: A layer that learns in part.
     """
     frozen = []
-    for place, layer in enumerate(flat_layers(model)):
-        still = [weight for weight in layer.non_trainable_weights if weight.name not in STATISTICS]
-        if layer.trainable_weights and still and not isinstance(layer, keras.layers.Normalization):
+    for index, layer in enumerate(flatten_layers(model)):
+        fixed = [weight for weight in layer.non_trainable_weights if weight.name not in STATISTICS]
+        if layer.trainable_weights and fixed and not isinstance(layer, keras.layers.Normalization):
             raise InputError(
-                f"the layer {layer.name!r} learns in part ({still[0].path} does not); freeze whole layers",
+                f"the layer {layer.name!r} learns in part ({fixed[0].path} does not); freeze whole layers",
                 argument="network",
             )
         if layer.weights and not layer.trainable_weights:
-            frozen.append(place)
+            frozen.append(index)
     return tuple(frozen)
 
 
-def check_same(model: keras.Model, clone: keras.Model) -> None:
+def check_clone(model: keras.Model, clone: keras.Model) -> None:
     """Refuse a clone with other weights than the model, and batch normalisation that it cannot reach.
 
     Raises:
         InputError: With the numbers of weights, or naming what is hidden.
     """
-    found = [variable for variable in clone.variables if variable.name == STATISTICS[0]]
-    reached = [layer for layer in flat_layers(clone) if isinstance(layer, keras.layers.BatchNormalization)]
-    if len(found) > len(reached):
+    statistics = [variable for variable in clone.variables if variable.name == STATISTICS[0]]
+    batch_norms = [layer for layer in flatten_layers(clone) if isinstance(layer, keras.layers.BatchNormalization)]
+    if len(statistics) > len(batch_norms):
         raise InputError(
-            f"{found[0].path} belongs to batch normalisation inside another layer, where padded rows would count; use "
+            f"{statistics[0].path} belongs to batch normalisation inside another layer, where padded rows would "
+            "count; use "
             "it as a layer of the model itself",
             argument="network",
         )
     if not model.built or not model.weights:
         return
-    ours, theirs = ([tuple(v.shape) for v in m.trainable_variables] for m in (clone, model))
-    if sorted(ours) != sorted(theirs):
+    clone_shapes, model_shapes = ([tuple(v.shape) for v in m.trainable_variables] for m in (clone, model))
+    if sorted(clone_shapes) != sorted(model_shapes):
         raise InputError(
-            f"a clone from the model's config has {len(ours)} weights that learn, the model {len(theirs)}: a layer is "
+            f"a clone from the model's config has {len(clone_shapes)} weights that learn, the model "
+            f"{len(model_shapes)}: a layer is "
             "shared between models or changed after it was made, which the config does not say",
             argument="network",
         )
 
 
-def takes_training(model: keras.Model) -> bool:
+def accepts_training(model: keras.Model) -> bool:
     """Whether `call` has an argument `training`."""
     parameters: Any = inspect.signature(model.call).parameters.values()
     return any(p.name == "training" or p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters)

@@ -14,26 +14,31 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.backend import floating, keras, precision
+from manyhot.backend import keras, keras_dtype, use_dtype
 from manyhot.errors import InputError
-from manyhot.networks.custom.allowlist import audit
+from manyhot.networks.custom.allowlist import check_allowlist
 from manyhot.networks.custom.cloning import (
-    BLANK,
+    ZERO_INITIALIZER,
     ZeroInitializer,
-    arranged,
+    arrange_inputs,
     build_weights,
     clone_model,
-    config_of,
-    custom_of,
+    find_custom_classes,
     first_line,
-    flat_layers,
-    kept_weights,
+    flatten_layers,
+    get_frozen_weights,
+    replace_initializers,
     seeded,
-    with_blanks,
+    serialize_model,
 )
-from manyhot.networks.custom.compatibility import check_same, check_usual, frozen_places, takes_training
-from manyhot.networks.custom.output_layer import check_layers, check_loss, compilation_of, find_output_activation
-from manyhot.networks.initialization import Start
+from manyhot.networks.custom.compatibility import (
+    accepts_training,
+    check_clone,
+    check_standard_training,
+    find_frozen_layers,
+)
+from manyhot.networks.custom.output_layer import check_layers, check_loss, find_output_activation, read_compilation
+from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization
 
 
@@ -44,20 +49,21 @@ class CustomNetwork:
     Args:
         config: The model without its compilation, as JSON values.
         inputs: Name and shape of one row of each input, in order; one input is called "features".
-        takes: How the model takes its inputs: "tensor", "list" or "dict".
+        input_format: How the model takes its inputs: "tensor", "list" or "dict".
         n_labels: Width of its output.
-        head: Place (in `flat_layers`) of the layer whose activation is taken off; -1 when the model gives logits.
+        head: Place (in `flatten_layers`) of the layer whose activation is taken off; -1 when the model gives logits.
         output: What the model ended in: "sigmoid", "softmax" or "linear".
         optimizer: The compiled model's optimizer as JSON values, or None.
         loss: Name of the loss it was compiled with, or None.
         custom: Name -> class of the user's own that the description names.
-        frozen: Places (in `flat_layers`) of layers that do not learn.
-        kept: Place (in `flat_layers`) of a layer that does not learn -> its weights, which every member begins with.
+        frozen: Places (in `flatten_layers`) of layers that do not learn.
+        frozen_weights: Place (in `flatten_layers`) of a layer that does not learn -> its weights, which every member
+            begins with.
     """
 
     config: Mapping[str, Any]
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
-    takes: str
+    input_format: str
     n_labels: int
     head: int
     output: str
@@ -65,35 +71,35 @@ class CustomNetwork:
     loss: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
     frozen: tuple[int, ...] = ()
-    kept: Mapping[int, list[np.ndarray]] = field(default_factory=dict)
+    frozen_weights: Mapping[int, list[np.ndarray]] = field(default_factory=dict)
 
-    def build(self, start: Start) -> Member:
+    def build(self, initializer: MemberInitializer) -> MemberNetwork:
         """A member's network with its own initial weights, from inputs by name to logits."""
-        with seeded(start.seed(), floating(start.dtype)):
-            model = clone_model(self.config, self.custom, start.dtype)
-            width = build_weights(model, self.inputs, self.takes)
-        layers = flat_layers(model)
-        if width != self.n_labels or max((self.head, *self.frozen)) >= len(layers):
-            raise InputError(f"the network gives {width} outputs, expected {self.n_labels}")
+        with seeded(initializer.seed(), keras_dtype(initializer.dtype)):
+            model = clone_model(self.config, self.custom, initializer.dtype)
+            n_outputs = build_weights(model, self.inputs, self.input_format)
+        layers = flatten_layers(model)
+        if n_outputs != self.n_labels or max((self.head, *self.frozen)) >= len(layers):
+            raise InputError(f"the network gives {n_outputs} outputs, expected {self.n_labels}")
         if self.head >= 0:
             layers[self.head].activation = keras.activations.linear
-        for place in self.frozen:
-            layers[place].trainable = False
+        for index in self.frozen:
+            layers[index].trainable = False
         for layer in layers:
             if type(layer) is keras.layers.BatchNormalization:
                 layer.__class__ = BatchNormalization
-        for place, weights in self.kept.items():
-            layers[place].set_weights(weights)
-        if start.output_bias is not None:
-            _output_bias(model, self.n_labels).assign(start.output_bias)
-        return Member(model, [name for name, _ in self.inputs], self.takes, self.n_labels)
+        for index, weights in self.frozen_weights.items():
+            layers[index].set_weights(weights)
+        if initializer.output_bias is not None:
+            _output_bias(model, self.n_labels).assign(initializer.output_bias)
+        return MemberNetwork(model, [name for name, _ in self.inputs], self.input_format, self.n_labels)
 
-    def audited_shapes(self, dtype: str, most_elements: int) -> dict[str, list[tuple[tuple[int, ...], str]]]:
+    def audited_shapes(self, dtype: str, max_elements: int) -> dict[str, list[tuple[tuple[int, ...], str]]]:
         """Shapes and types of the weights of a description from a file, which is checked before anything is built.
 
         Args:
             dtype: "float32" or "float64".
-            most_elements: Elements that the weights of one member may have.
+            max_elements: Elements that the weights of one member may have.
 
         Returns:
             "trainable" and "fixed" -> (shape, dtype) of each weight in the model's order.
@@ -101,20 +107,21 @@ class CustomNetwork:
         Raises:
             InputError: A part that is not listed, more weights than allowed, or a model that does not come about.
         """
-        audit(self.config, self.custom)
-        budget = [most_elements]
+        check_allowlist(self.config, self.custom)
+        budget = [max_elements]
 
         class Bounded(ZeroInitializer):
-            left = budget
+            remaining = budget
 
-        blank = CustomNetwork(
-            with_blanks(self.config), self.inputs, self.takes, self.n_labels, self.head, self.output, None, None,
-            {**self.custom, BLANK: Bounded}, self.frozen,
+        custom_objects = {**self.custom, ZERO_INITIALIZER: Bounded}
+        zero_network = CustomNetwork(
+            replace_initializers(self.config), self.inputs, self.input_format, self.n_labels, self.head, self.output,
+            None, None, custom_objects, self.frozen,
         )  # fmt: skip
         try:
             # wrappers such as Bidirectional describe and rebuild their layer again, and then name it by its class
-            with precision(dtype), keras.saving.custom_object_scope({"Bounded": Bounded}):
-                member = blank.build(Start(0, None, dtype))
+            with use_dtype(dtype), keras.saving.custom_object_scope({"Bounded": Bounded}):
+                member = zero_network.build(MemberInitializer(0, None, dtype))
         except Exception as error:  # whatever a strange description makes Keras say
             raise InputError(f"the network in the file does not come about ({first_line(error)})") from None
         return {
@@ -130,27 +137,29 @@ class CustomNetwork:
     def key(self) -> str:
         """Names the structure: equal texts mean equal programs."""
         custom = sorted((name, id(thing)) for name, thing in self.custom.items())
-        return json.dumps([self.config, self.inputs, self.takes, self.head, self.optimizer, custom], sort_keys=True)
+        return json.dumps(
+            [self.config, self.inputs, self.input_format, self.head, self.optimizer, custom], sort_keys=True
+        )
 
 
-class Member:
+class MemberNetwork:
     """One member's model, called with named inputs; what the engine asks of a network.
 
     Args:
         model: A built Keras model.
         names: Names of its inputs, in order.
-        takes: "tensor", "list" or "dict".
+        input_format: "tensor", "list" or "dict".
         n_labels: Width of its output.
     """
 
-    def __init__(self, model: keras.Model, names: list[str], takes: str, n_labels: int) -> None:
-        self.model, self.names, self.takes = model, names, takes
+    def __init__(self, model: keras.Model, names: list[str], input_format: str, n_labels: int) -> None:
+        self.model, self.names, self.input_format = model, names, input_format
         self.trainable_variables = model.trainable_variables
         self.non_trainable_variables = model.non_trainable_variables
         self.output_shape = (None, n_labels)
         self.summary = model.summary
-        self.layers = flat_layers(model)
-        self.takes_training = takes_training(model)
+        self.layers = flatten_layers(model)
+        self.accepts_training = accepts_training(model)
 
     def stateless_call(
         self,
@@ -161,10 +170,10 @@ class Member:
         return_losses: bool = False,
     ) -> Any:
         """As a Keras model's: (logits, other weights afterwards), and with `return_losses` the penalties."""
-        given = arranged([inputs[name] for name in self.names], self.names, self.takes)
-        told = {"training": training} if self.takes_training else {}
-        logits, *rest = self.model.stateless_call(trainable, fixed, given, return_losses=return_losses, **told)
-        return (logits.astype(next(iter(inputs.values())).dtype), *rest)
+        arranged = arrange_inputs([inputs[name] for name in self.names], self.names, self.input_format)
+        options = {"training": training} if self.accepts_training else {}
+        logits, *others = self.model.stateless_call(trainable, fixed, arranged, return_losses=return_losses, **options)
+        return (logits.astype(next(iter(inputs.values())).dtype), *others)
 
 
 def from_keras(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> CustomNetwork:
@@ -179,28 +188,30 @@ def from_keras(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labe
         InputError: A model that cannot be rebuilt, whose inputs or outputs do not fit, or that uses what cannot be
             trained with padded batches.
     """
-    check_usual(model)
-    frozen = frozen_places(model)
-    config = config_of(model)
-    custom = custom_of(model, config)
-    inputs, takes = _inputs_of(model, shapes)
+    check_standard_training(model)
+    frozen = find_frozen_layers(model)
+    config = serialize_model(model)
+    custom = find_custom_classes(model, config)
+    inputs, input_format = _match_inputs(model, shapes)
     with seeded(0, "float32"):
         clone = clone_model(config, custom, "float32")
-        width = build_weights(clone, inputs, takes)
-    if width != n_labels:
-        raise InputError(f"the model gives {width} outputs, expected {n_labels}, one per label", argument="network")
-    for place in frozen:
-        flat_layers(clone)[place].trainable = False
-    check_same(model, clone)
+        n_outputs = build_weights(clone, inputs, input_format)
+    if n_outputs != n_labels:
+        raise InputError(f"the model gives {n_outputs} outputs, expected {n_labels}, one per label", argument="network")
+    for index in frozen:
+        flatten_layers(clone)[index].trainable = False
+    check_clone(model, clone)
     check_layers(clone)
-    head, output = find_output_activation(clone, inputs, takes)
-    optimizer, loss = compilation_of(model)
+    head, output = find_output_activation(clone, inputs, input_format)
+    optimizer, loss = read_compilation(model)
     check_loss(model, output)
-    kept = kept_weights(model)
-    return CustomNetwork(config, inputs, takes, n_labels, head, output, optimizer, loss, custom, frozen, kept)
+    frozen_weights = get_frozen_weights(model)
+    return CustomNetwork(
+        config, inputs, input_format, n_labels, head, output, optimizer, loss, custom, frozen, frozen_weights
+    )
 
 
-def _inputs_of(
+def _match_inputs(
     model: keras.Model, shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], str]:
     declared = [(tensor.name, tuple(tensor.shape[1:])) for tensor in getattr(model, "inputs", None) or []]
@@ -222,13 +233,15 @@ def _inputs_of(
     if set(names) != set(shapes) and not all(name == f"input_{k}" for k, name in enumerate(shapes)):
         raise InputError(f"the model's inputs are {names}, X has {list(shapes)}", argument="X")
     ordered = {name: shapes[name] for name in names} if set(names) == set(shapes) else dict(shapes)
-    for (name, shape), (_, wanted) in zip(ordered.items(), declared, strict=True):
-        if not _fits(shape, wanted):
-            raise InputError(f"the model takes rows of shape {wanted} for {name!r}, X has {shape}", argument="X")
+    for (name, shape), (_, declared_shape) in zip(ordered.items(), declared, strict=True):
+        if not _fits(shape, declared_shape):
+            raise InputError(
+                f"the model takes rows of shape {declared_shape} for {name!r}, X has {shape}", argument="X"
+            )
     if isinstance(model.input, dict) and set(names) != set(shapes):
         raise InputError(f"the model takes a dict with {names}; give X as a dict with these names", argument="X")
-    takes = "dict" if isinstance(model.input, dict) else "list"
-    return tuple(ordered.items()), takes
+    input_format = "dict" if isinstance(model.input, dict) else "list"
+    return tuple(ordered.items()), input_format
 
 
 def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:

@@ -1,6 +1,6 @@
 """How a Keras model ends and how it was compiled: what is taken off, what is taken over, what is refused.
 
-Start reading at `find_output_activation`, then `compilation_of`.
+Start reading at `find_output_activation`, then `read_compilation`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 
 from manyhot.backend import jax, keras
 from manyhot.errors import InputError
-from manyhot.networks.custom.allowlist import audit
-from manyhot.networks.custom.cloning import Inputs, arranged, first_line, flat_layers
+from manyhot.networks.custom.allowlist import check_allowlist
+from manyhot.networks.custom.cloning import Inputs, arrange_inputs, first_line, flatten_layers
 
-ENDS = {keras.activations.sigmoid: "sigmoid", keras.activations.softmax: "softmax"}
-HEADS = (
+OUTPUT_ACTIVATIONS = {keras.activations.sigmoid: "sigmoid", keras.activations.softmax: "softmax"}
+ACTIVATION_LAYERS = (
     keras.layers.Activation,
     keras.layers.Dense,
     keras.layers.EinsumDense,
@@ -32,7 +32,7 @@ HEADS = (
 
 def check_layers(model: keras.Model) -> None:
     """Refuse layers that would count padded rows."""
-    for layer in flat_layers(model):
+    for layer in flatten_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization) and getattr(layer, "renorm", False):
             raise InputError(
                 f"the layer {layer.name!r} uses renorm, which padded batches would spoil", argument="network"
@@ -45,17 +45,17 @@ def check_layers(model: keras.Model) -> None:
             )
 
 
-def find_output_activation(model: keras.Model, inputs: Inputs, takes: str) -> tuple[int, str]:
+def find_output_activation(model: keras.Model, inputs: Inputs, input_format: str) -> tuple[int, str]:
     """Which layer turns logits into probabilities, and how; (-1, "linear") for a model of logits."""
-    layers = flat_layers(model)
-    last = _last_layer(model)
-    if last is not None:
-        place = next(k for k, layer in enumerate(layers) if layer is last)
-        if isinstance(last, HEADS) and last.activation in ENDS:
-            return place, ENDS[last.activation]
-        if isinstance(last, HEADS) and last.activation is keras.activations.linear:
+    layers = flatten_layers(model)
+    last_layer = _last_layer(model)
+    if last_layer is not None:
+        index = next(k for k, layer in enumerate(layers) if layer is last_layer)
+        if isinstance(last_layer, ACTIVATION_LAYERS) and last_layer.activation in OUTPUT_ACTIVATIONS:
+            return index, OUTPUT_ACTIVATIONS[last_layer.activation]
+        if isinstance(last_layer, ACTIVATION_LAYERS) and last_layer.activation is keras.activations.linear:
             return -1, "linear"
-        if isinstance(last, keras.layers.Softmax):
+        if isinstance(last_layer, keras.layers.Softmax):
             raise InputError("the model ends in a Softmax layer; write Activation('softmax')", argument="network")
     names = [name for name, _ in inputs]
     generator = np.random.default_rng(0)
@@ -63,19 +63,27 @@ def find_output_activation(model: keras.Model, inputs: Inputs, takes: str) -> tu
 
     def outputs() -> np.ndarray:
         weights = [v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables]
-        return np.asarray(jax.jit(lambda given: model.stateless_call(*weights, given)[0])(arranged(rows, names, takes)))
+        return np.asarray(
+            jax.jit(lambda arranged_rows: model.stateless_call(*weights, arranged_rows)[0])(
+                arrange_inputs(rows, names, input_format)
+            )
+        )
 
-    ended = outputs()
-    for place in reversed(range(len(layers))):
-        kind = ENDS.get(getattr(layers[place], "activation", None)) if isinstance(layers[place], HEADS) else None
+    probabilities = outputs()
+    for index in reversed(range(len(layers))):
+        kind = (
+            OUTPUT_ACTIVATIONS.get(getattr(layers[index], "activation", None))
+            if isinstance(layers[index], ACTIVATION_LAYERS)
+            else None
+        )
         if kind is None:
             continue
-        activation, layers[place].activation = layers[place].activation, keras.activations.linear
+        activation, layers[index].activation = layers[index].activation, keras.activations.linear
         function: Callable = jax.nn.sigmoid if kind == "sigmoid" else jax.nn.softmax
-        if np.allclose(np.asarray(function(outputs())), ended, atol=1e-6):
-            return place, kind
-        layers[place].activation = activation
-    if ended.min() >= 0 and ended.max() <= 1:
+        if np.allclose(np.asarray(function(outputs())), probabilities, atol=1e-6):
+            return index, kind
+        layers[index].activation = activation
+    if probabilities.min() >= 0 and probabilities.max() <= 1:
         raise InputError(
             "the model seems to end in probabilities without a layer for it; end it in a layer with "
             "activation='sigmoid', or let it give logits",
@@ -98,7 +106,7 @@ def _last_layer(model: keras.Model) -> keras.layers.Layer | None:
     return _last_layer(last) if isinstance(last, keras.Model) else last
 
 
-def compilation_of(model: keras.Model) -> tuple[dict[str, Any] | None, str | None]:
+def read_compilation(model: keras.Model) -> tuple[dict[str, Any] | None, str | None]:
     """The optimizer as JSON values and the name of the loss, None and None for a model that is not compiled."""
     if not model.compiled:
         return None, None
@@ -108,7 +116,7 @@ def compilation_of(model: keras.Model) -> tuple[dict[str, Any] | None, str | Non
     name = type(optimizer).__name__
     try:
         config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
-        audit(config, {})
+        check_allowlist(config, {})
     except InputError:
         raise InputError(
             f"the optimizer {name!r}, or its schedule, is none of Keras' own that can be taken over; say "
@@ -163,11 +171,11 @@ def _loss_name(loss: Any) -> str:
     name = str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", ""))
     squashed = name.replace("_", "").lower()
     if isinstance(loss, keras.losses.Loss):
-        told = loss.get_config()
-        for field, usual in (("label_smoothing", (0, 0.0)), ("reduction", ("sum_over_batch_size", "mean"))):
-            if told.get(field, usual[0]) not in usual:
+        loss_config = loss.get_config()
+        for field, supported in (("label_smoothing", (0, 0.0)), ("reduction", ("sum_over_batch_size", "mean"))):
+            if loss_config.get(field, supported[0]) not in supported:
                 raise InputError(
-                    f"the model's loss has {field}={told[field]!r}, which is not supported", argument="network"
+                    f"the model's loss has {field}={loss_config[field]!r}, which is not supported", argument="network"
                 )
     elif not isinstance(loss, str) and not str(getattr(loss, "__module__", "")).startswith("keras."):
         raise InputError(

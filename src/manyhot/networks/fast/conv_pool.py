@@ -3,7 +3,7 @@
 Few channels make a convolution cheap beside the memory that its result takes. So each place of a tile is a sum over the
 kernel's places of its own, the largest is kept at once, and with it the place that held it; the way back puts gradients
 where those places say, some images at a time, and nothing of that leaves the caches. It must not know layers, nor when
-it is the better way: `fast.py` says that. Start reading at `pooled_convolution`.
+it is the better way: `layers.py` says that. Start reading at `pooled_convolution`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from manyhot.backend import jax
-from manyhot.networks.fast.convolution import Window, first_largest, image_by_patches, patches, unpooled, views
+from manyhot.networks.fast.convolution import Window, first_largest, image_by_patches, patches, scatter_to_places, views
 
 jnp, lax = jax.numpy, jax.lax
 
@@ -35,24 +35,24 @@ def pooled_convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window:
     Returns:
         (b, *tiles.steps, f).
     """
-    return _pooled(x, kernel, bias, window, tiles)[0]
+    return _pool_forward(x, kernel, bias, window, tiles)[0]
 
 
-def _pooled(
+def _pool_forward(
     x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, tiles: Window
 ) -> tuple[jax.Array, tuple[Any, ...]]:
-    def part(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def pool_part(images: jax.Array) -> tuple[jax.Array, jax.Array]:
         return first_largest(
-            [jnp.maximum(_at(place, images, kernel, bias, window, tiles), 0) for place in tiles.places]
+            [jnp.maximum(_convolve_at_place(place, images, kernel, bias, window, tiles), 0) for place in tiles.places]
         )
 
     n = math.gcd(PARTS[0], len(x))
-    best, where = lax.map(part, _cut(x, n))
-    best, where = _joined(best), _joined(where)
+    best, where = lax.map(pool_part, _split_batch(x, n))
+    best, where = _join_batch(best), _join_batch(where)
     return best, (x, kernel, best, where)
 
 
-def _at(
+def _convolve_at_place(
     place: tuple[int, int], x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, tiles: Window
 ) -> jax.Array:
     """The convolution at one place of every tile, (b, *tiles.steps, f)."""
@@ -72,44 +72,44 @@ def _at(
         before = low - at * s
         pads.append((before, (steps - 1) * s * t + (k - 1) * d + 1 - n - before))
     down, across = strides
-    seen = views(x, Window(window.image, window.size, (down, across), window.dilation, (pads[0], pads[1])))
+    window_views = views(x, Window(window.image, window.size, (down, across), window.dilation, (pads[0], pads[1])))
     total = bias
-    for view, (i, j) in zip(seen, window.places, strict=True):
+    for view, (i, j) in zip(window_views, window.places, strict=True):
         for channel in range(x.shape[-1]):
             total = total + view[..., channel : channel + 1] * kernel[i, j, channel]
     return total
 
 
-def _unpooled(
-    window: Window, tiles: Window, kept: tuple[Any, ...], pull: jax.Array
+def _pool_backward(
+    window: Window, tiles: Window, residuals: tuple[Any, ...], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    x, kernel, best, where = kept
+    x, kernel, best, where = residuals
     n = math.gcd(PARTS[1], len(x))
 
-    def of_result(best: jax.Array, where: jax.Array, pull: jax.Array) -> jax.Array:
+    def result_gradient(best: jax.Array, where: jax.Array, cotangent: jax.Array) -> jax.Array:
         """The gradient of the convolution's result."""
-        return unpooled(jnp.where(best > 0, pull, jnp.zeros((), pull.dtype)), where, tiles)
+        return scatter_to_places(jnp.where(best > 0, cotangent, jnp.zeros((), cotangent.dtype)), where, tiles)
 
-    def add(sums: jax.Array, part: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
-        images, *others = part
-        by_pixel = of_result(*others).reshape(-1, kernel.shape[3])
+    def add(sums: jax.Array, batch_part: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
+        images, *others = batch_part
+        pixel_gradients = result_gradient(*others).reshape(-1, kernel.shape[3])
         # a row of ones: the bias, by the same product
-        lines = jnp.concatenate([patches(images, window), jnp.ones((1, len(by_pixel)), x.dtype)])
-        return sums + lines @ by_pixel, None
+        rows = jnp.concatenate([patches(images, window), jnp.ones((1, len(pixel_gradients)), x.dtype)])
+        return sums + rows @ pixel_gradients, None
 
-    start = jnp.zeros((math.prod(kernel.shape[:3]) + 1, kernel.shape[3]), pull.dtype)
-    sums, _ = lax.scan(add, start, tuple(_cut(array, n) for array in (x, best, where, pull)))
+    start = jnp.zeros((math.prod(kernel.shape[:3]) + 1, kernel.shape[3]), cotangent.dtype)
+    sums, _ = lax.scan(add, start, tuple(_split_batch(array, n) for array in (x, best, where, cotangent)))
     # apart from the loop, so that it is left out where nobody asks for it
-    of_image = image_by_patches(kernel, of_result(best, where, pull), window)
-    return of_image, sums[:-1].reshape(kernel.shape), sums[-1]
+    image_gradient = image_by_patches(kernel, result_gradient(best, where, cotangent), window)
+    return image_gradient, sums[:-1].reshape(kernel.shape), sums[-1]
 
 
-pooled_convolution.defvjp(_pooled, _unpooled)
+pooled_convolution.defvjp(_pool_forward, _pool_backward)
 
 
-def _cut(x: jax.Array, n: int) -> jax.Array:
+def _split_batch(x: jax.Array, n: int) -> jax.Array:
     return x.reshape(n, len(x) // n, *x.shape[1:])
 
 
-def _joined(x: jax.Array) -> jax.Array:
+def _join_batch(x: jax.Array) -> jax.Array:
     return x.reshape(-1, *x.shape[2:])

@@ -1,8 +1,8 @@
 """Convolution and pooling over images (b, h, w, c) as sums over the places of a window.
 
 A place of a window is a strided slice of the image (`views`); what goes back to the image is the sum of the places'
-parts, each put where its slice was taken (`spread`). It must not know layers, nor when it is the better way: `fast.py`
-says that. Start reading at `Window`.
+parts, each put where its slice was taken (`spread`). It must not know layers, nor when it is the better way:
+`layers.py` says that. Start reading at `Window`.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def window_over(
     dilation: tuple[int, int] = (1, 1),
 ) -> Window:
     """The window of a layer with padding "valid" or "same"."""
-    spread_out = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
-    (top, bottom), (left, right) = lax.padtype_to_pads(image, spread_out, strides, padding.upper())
+    dilated_size = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
+    (top, bottom), (left, right) = lax.padtype_to_pads(image, dilated_size, strides, padding.upper())
     return Window(image, size, strides, dilation, ((int(top), int(bottom)), (int(left), int(right))))
 
 
@@ -86,12 +86,12 @@ def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
     if any(map(any, window.pads)):
         x = lax.pad(x, jnp.asarray(fill, x.dtype), ((0, 0, 0), *((a, b, 0) for a, b in window.pads), (0, 0, 0)))
     (down, across), strides = window.steps, window.strides
-    found = []
+    slices = []
     for i, j in window.places:
         top, left = i * window.dilation[0], j * window.dilation[1]
         end = (x.shape[0], top + (down - 1) * strides[0] + 1, left + (across - 1) * strides[1] + 1, x.shape[3])
-        found.append(lax.slice(x, (0, top, left, 0), end, (1, *strides, 1)))
-    return found
+        slices.append(lax.slice(x, (0, top, left, 0), end, (1, *strides, 1)))
+    return slices
 
 
 def spread(parts: list[jax.Array], window: Window) -> jax.Array:
@@ -115,13 +115,13 @@ def spread(parts: list[jax.Array], window: Window) -> jax.Array:
         nothing = jnp.zeros((b, height, width, c), parts[0].dtype)
         lines = [jnp.stack([sums.get((a, e), nothing) for e in range(t)], axis=3) for a in range(s)]
         result = jnp.stack(lines, axis=2).reshape(b, height * s, width * t, c)
-    return _fitted(result, window)
+    return _crop_to_image(result, window)
 
 
-def _fitted(x: jax.Array, window: Window) -> jax.Array:
+def _crop_to_image(x: jax.Array, window: Window) -> jax.Array:
     """The padded image from its top left corner on -> the image; zeros where nothing was given."""
     pads = [
-        (-low, n + low - given, 0) for given, n, (low, _) in zip(x.shape[1:3], window.image, window.pads, strict=True)
+        (-low, n + low - padded, 0) for padded, n, (low, _) in zip(x.shape[1:3], window.image, window.pads, strict=True)
     ]
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
 
@@ -134,17 +134,17 @@ def max_pool(x: jax.Array, window: Window) -> jax.Array:
         x: (b, h, w, c).
         window: At most 256 places.
     """
-    return _largest(x, window)[0]
+    return _max_with_places(x, window)[0]
 
 
-def _largest(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
+def _max_with_places(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
     """The largest of each window and, as uint8, the first place that holds it."""
     return first_largest(views(x, window, -math.inf))
 
 
-def first_largest(seen: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+def first_largest(arrays: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
     """The largest of arrays of one shape, number by number, and, as uint8, the first array that holds it."""
-    best, *others = seen
+    best, *others = arrays
     where = jnp.zeros(best.shape, "uint8")
     for k, view in enumerate(others, start=1):
         where = jnp.where(view > best, np.uint8(k), where)
@@ -152,28 +152,28 @@ def first_largest(seen: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
     return best, where
 
 
-def _pooled(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
-    best, where = _largest(x, window)
+def _max_pool_forward(x: jax.Array, window: Window) -> tuple[jax.Array, jax.Array]:
+    best, where = _max_with_places(x, window)
     # written down, else the way back looks for the places once more, each of them in all of its window
     return best, lax.optimization_barrier(where)
 
 
-def _unpooled(window: Window, where: jax.Array, pull: jax.Array) -> tuple[jax.Array]:
-    return (unpooled(pull, where, window),)
+def _max_pool_backward(window: Window, where: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    return (scatter_to_places(cotangent, where, window),)
 
 
-def unpooled(pull: jax.Array, where: jax.Array, window: Window) -> jax.Array:
+def scatter_to_places(cotangent: jax.Array, where: jax.Array, window: Window) -> jax.Array:
     """Numbers (b, *steps, c), each put at the place `where` of its window, zeros elsewhere: (b, h, w, c)."""
-    zero = jnp.zeros((), pull.dtype)
+    zero = jnp.zeros((), cotangent.dtype)
     if window.tiles:
-        (b, down, across, c), (s, t) = pull.shape, window.size
+        (b, down, across, c), (s, t) = cotangent.shape, window.size
         place = np.arange(s * t, dtype=np.uint8).reshape(1, 1, s, 1, t, 1)
-        tiles = jnp.where(where[:, :, None, :, None] == place, pull[:, :, None, :, None], zero)
-        return _fitted(tiles.reshape(b, down * s, across * t, c), window)
-    return spread([jnp.where(where == np.uint8(k), pull, zero) for k in range(len(window.places))], window)
+        tiles = jnp.where(where[:, :, None, :, None] == place, cotangent[:, :, None, :, None], zero)
+        return _crop_to_image(tiles.reshape(b, down * s, across * t, c), window)
+    return spread([jnp.where(where == np.uint8(k), cotangent, zero) for k in range(len(window.places))], window)
 
 
-max_pool.defvjp(_pooled, _unpooled)
+max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -190,16 +190,16 @@ def _counts(window: Window, dtype: Any) -> np.ndarray:
     return np.asarray(counts, dtype)[None, :, :, None]
 
 
-def _averaged(x: jax.Array, window: Window) -> tuple[jax.Array, None]:
+def _average_forward(x: jax.Array, window: Window) -> tuple[jax.Array, None]:
     return average_pool(x, window), None
 
 
-def _unaveraged(window: Window, _: None, pull: jax.Array) -> tuple[jax.Array]:
-    share = pull / _counts(window, pull.dtype)
+def _average_backward(window: Window, _: None, cotangent: jax.Array) -> tuple[jax.Array]:
+    share = cotangent / _counts(window, cotangent.dtype)
     return (spread([share] * len(window.places), window),)
 
 
-average_pool.defvjp(_averaged, _unaveraged)
+average_pool.defvjp(_average_forward, _average_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -214,33 +214,35 @@ def depthwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     Returns:
         (b, *steps, c * m).
     """
-    seen = views(x, window)
-    sums = reduce(add, [view[..., None] * kernel[i, j] for view, (i, j) in zip(seen, window.places, strict=True)])
+    window_views = views(x, window)
+    sums = reduce(
+        add, [view[..., None] * kernel[i, j] for view, (i, j) in zip(window_views, window.places, strict=True)]
+    )
     return sums.reshape(*sums.shape[:3], -1)
 
 
-def _depthwise(x: jax.Array, kernel: jax.Array, window: Window) -> tuple[jax.Array, tuple]:
+def _depthwise_forward(x: jax.Array, kernel: jax.Array, window: Window) -> tuple[jax.Array, tuple]:
     return depthwise(x, kernel, window), (x, kernel)
 
 
-def _undepthwise(window: Window, kept: tuple, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x, kernel = kept
-    pull = pull.reshape(*pull.shape[:3], *kernel.shape[2:])
-    back = spread([(pull * kernel[i, j]).sum(-1) for i, j in window.places], window)
-    sums = [_sum_of_pixels(view[..., None] * pull) for view in views(x, window)]
-    return back, jnp.stack(sums).reshape(kernel.shape)
+def _depthwise_backward(window: Window, residuals: tuple, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = residuals
+    cotangent = cotangent.reshape(*cotangent.shape[:3], *kernel.shape[2:])
+    image_gradient = spread([(cotangent * kernel[i, j]).sum(-1) for i, j in window.places], window)
+    sums = [_sum_of_pixels(view[..., None] * cotangent) for view in views(x, window)]
+    return image_gradient, jnp.stack(sums).reshape(kernel.shape)
 
 
-depthwise.defvjp(_depthwise, _undepthwise)
+depthwise.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 def _sum_of_pixels(x: jax.Array) -> jax.Array:
     """(b, h, w, c, m) -> (c, m)."""
     n = math.gcd(CHUNKS, x.shape[0] * x.shape[1])
-    laid = x.reshape(n, -1, *x.shape[2:])
-    half = reduce(add, [laid[k] for k in range(n)])
+    chunks = x.reshape(n, -1, *x.shape[2:])
+    partial_sums = reduce(add, [chunks[k] for k in range(n)])
     # kept apart, else both sums become one plain one again
-    return lax.optimization_barrier(half).sum((0, 1))
+    return lax.optimization_barrier(partial_sums).sum((0, 1))
 
 
 class ConvolutionKernels(NamedTuple):
@@ -248,17 +250,17 @@ class ConvolutionKernels(NamedTuple):
 
     Attributes:
         forward: The result.
-        of_kernel: The kernel's gradient.
-        of_image: The image's gradient.
+        kernel_gradient: The kernel's gradient.
+        image_gradient: The image's gradient.
     """
 
     forward: bool
-    of_kernel: bool
-    of_image: bool
+    kernel_gradient: bool
+    image_gradient: bool
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def convolution(x: jax.Array, kernel: jax.Array, window: Window, ways: ConvolutionKernels) -> jax.Array:
+def convolution(x: jax.Array, kernel: jax.Array, window: Window, kernels: ConvolutionKernels) -> jax.Array:
     """A convolution without groups.
 
     XLA's convolution is quick on a CPU where its dimensions lie as in `DIMENSIONS`. It sees to that itself, but not
@@ -269,34 +271,38 @@ def convolution(x: jax.Array, kernel: jax.Array, window: Window, ways: Convoluti
         x: (b, h, w, c).
         kernel: (kh, kw, c, f).
         window: The kernel's.
-        ways: How each product is done.
+        kernels: How each product is done.
 
     Returns:
         (b, *steps, f).
     """
-    if not ways.forward:
+    if not kernels.forward:
         return lax.conv_general_dilated(
             x, kernel, window.strides, window.pads, rhs_dilation=window.dilation, dimension_numbers=DIMENSIONS
         )
-    seen = jnp.concatenate(views(x, window), axis=-1)
-    result = seen.reshape(-1, seen.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
-    return result.reshape(*seen.shape[:3], -1)
+    window_views = jnp.concatenate(views(x, window), axis=-1)
+    result = window_views.reshape(-1, window_views.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
+    return result.reshape(*window_views.shape[:3], -1)
 
 
-def _convolved(x: jax.Array, kernel: jax.Array, window: Window, ways: ConvolutionKernels) -> tuple[jax.Array, tuple]:
-    return convolution(x, kernel, window, ways), (x, kernel)
+def _convolution_forward(
+    x: jax.Array, kernel: jax.Array, window: Window, kernels: ConvolutionKernels
+) -> tuple[jax.Array, tuple]:
+    return convolution(x, kernel, window, kernels), (x, kernel)
 
 
-def _unconvolved(window: Window, ways: ConvolutionKernels, kept: tuple, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x, kernel = kept
-    of_kernel = _kernel_by_patches if ways.of_kernel else _kernel_by_convolution
-    of_image = image_by_patches if ways.of_image else _image_by_convolution
-    return of_image(kernel, pull, window), of_kernel(x, pull, window)
+def _convolution_backward(
+    window: Window, kernels: ConvolutionKernels, residuals: tuple, cotangent: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, kernel = residuals
+    kernel_gradient = _kernel_by_patches if kernels.kernel_gradient else _kernel_by_convolution
+    image_gradient = image_by_patches if kernels.image_gradient else _image_by_convolution
+    return image_gradient(kernel, cotangent, window), kernel_gradient(x, cotangent, window)
 
 
-def _kernel_by_patches(x: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
-    by_pixel = pull.reshape(-1, pull.shape[-1])
-    return (patches(x, window) @ by_pixel).reshape(*window.size, x.shape[-1], -1)
+def _kernel_by_patches(x: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
+    pixel_gradients = cotangent.reshape(-1, cotangent.shape[-1])
+    return (patches(x, window) @ pixel_gradients).reshape(*window.size, x.shape[-1], -1)
 
 
 def patches(x: jax.Array, window: Window) -> jax.Array:
@@ -304,32 +310,32 @@ def patches(x: jax.Array, window: Window) -> jax.Array:
 
     Pixels are last, so that a product with (pixels, f) reads both sides as they lie.
     """
-    seen = jnp.moveaxis(jnp.stack(views(x, window)), -1, 1)
-    return seen.reshape(seen.shape[0] * seen.shape[1], -1)
+    window_views = jnp.moveaxis(jnp.stack(views(x, window)), -1, 1)
+    return window_views.reshape(window_views.shape[0] * window_views.shape[1], -1)
 
 
-def _kernel_by_convolution(x: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+def _kernel_by_convolution(x: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
     """The images' channels in the part of the batch, the batch in that of the channels."""
     pads = []
     for n, k, m, s, d, (low, _) in zip(
         window.image, window.size, window.steps, window.strides, window.dilation, window.pads, strict=True
     ):
         pads.append((low, (m - 1) * s + 1 + (k - 1) * d - n - low))
-    turned, filters = x.transpose(3, 1, 2, 0), pull.transpose(1, 2, 0, 3)
+    transposed, filters = x.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3)
     result = lax.conv_general_dilated(
-        turned, filters, window.dilation, pads, rhs_dilation=window.strides, dimension_numbers=DIMENSIONS
+        transposed, filters, window.dilation, pads, rhs_dilation=window.strides, dimension_numbers=DIMENSIONS
     )
     return result.transpose(1, 2, 0, 3)
 
 
-def image_by_patches(kernel: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+def image_by_patches(kernel: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
     """A convolution's gradient of its image, (b, *steps, f) -> (b, h, w, c)."""
-    products = pull.reshape(-1, pull.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1]).T
-    parts = products.reshape(*pull.shape[:3], -1, kernel.shape[2])
+    products = cotangent.reshape(-1, cotangent.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1]).T
+    parts = products.reshape(*cotangent.shape[:3], -1, kernel.shape[2])
     return spread([parts[..., k, :] for k in range(len(window.places))], window)
 
 
-def _image_by_convolution(kernel: jax.Array, pull: jax.Array, window: Window) -> jax.Array:
+def _image_by_convolution(kernel: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
     """The kernel turned around, over a result with gaps where the window made steps."""
     pads = []
     for n, k, m, s, d, (low, _) in zip(
@@ -338,7 +344,7 @@ def _image_by_convolution(kernel: jax.Array, pull: jax.Array, window: Window) ->
         before = (k - 1) * d - low
         pads.append((before, n - (m - 1) * s - 1 - before + (k - 1) * d))
     return lax.conv_general_dilated(
-        pull,
+        cotangent,
         kernel[::-1, ::-1].transpose(0, 1, 3, 2),
         (1, 1),
         pads,
@@ -348,4 +354,4 @@ def _image_by_convolution(kernel: jax.Array, pull: jax.Array, window: Window) ->
     )
 
 
-convolution.defvjp(_convolved, _unconvolved)
+convolution.defvjp(_convolution_forward, _convolution_backward)

@@ -1,6 +1,6 @@
 """A product with a large kernel whose way back leaves the kernel free to be moved in place.
 
-It must not know layers, nor when it is the better way: `fast.py` says that. Start reading at `product`.
+It must not know layers, nor when it is the better way: `layers.py` says that. Start reading at `product`.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return x @ kernel
 
 
-def _multiplied(x: Any, kernel: Any) -> tuple[jax.Array, tuple]:
+def _product_forward(x: Any, kernel: Any) -> tuple[jax.Array, tuple]:
     # a difference in structure, which is known while the way back is traced
-    asked = () if x.perturbed else None
-    return x.value @ kernel.value, (x.value, kernel.value, asked)
+    needs_gradient = () if x.perturbed else None
+    return x.value @ kernel.value, (x.value, kernel.value, needs_gradient)
 
 
-def _undone(kept: tuple, pull: Any) -> tuple[jax.Array | None, jax.Array]:
-    x, kernel, asked = kept
-    if isinstance(pull, jax.custom_derivatives.SymbolicZero):
-        pull = jax.numpy.zeros(pull.shape, pull.dtype)
-    if asked is None:
-        return None, x.T @ pull
-    of_x = pull @ kernel.T
-    return of_x, x.T @ (pull + 0 * of_x[:1, :1])
+def _product_backward(residuals: tuple, cotangent: Any) -> tuple[jax.Array | None, jax.Array]:
+    x, kernel, needs_gradient = residuals
+    if isinstance(cotangent, jax.custom_derivatives.SymbolicZero):
+        cotangent = jax.numpy.zeros(cotangent.shape, cotangent.dtype)
+    if needs_gradient is None:
+        return None, x.T @ cotangent
+    x_gradient = cotangent @ kernel.T
+    return x_gradient, x.T @ (cotangent + 0 * x_gradient[:1, :1])
 
 
-product.defvjp(_multiplied, _undone, symbolic_zeros=True)
+product.defvjp(_product_forward, _product_backward, symbolic_zeros=True)

@@ -1,7 +1,7 @@
 """Keras' layers, most of them for images, the same numbers in less time where XLA on a CPU is slow.
 
-Arguments, weights and names are those of Keras' layers, and on other devices so is the work; `windows.py`, `pooled.py`
-and `products.py` do it on a CPU, and rules on shapes, measured once and never at run time, say when
+Arguments, weights and names are those of Keras' layers, and on other devices so is the work; `convolution.py`,
+`conv_pool.py` and `dense.py` do it on a CPU, and rules on shapes, measured once and never at run time, say when
 (docs/decisions/0026-fast-layers.md). It must not know what a network is for. Start reading at `choose_layers`.
 """
 
@@ -12,7 +12,7 @@ import weakref
 from typing import Any, NamedTuple
 
 from manyhot.backend import jax, keras
-from manyhot.networks.custom.cloning import flat_layers
+from manyhot.networks.custom.cloning import flatten_layers
 from manyhot.networks.fast.conv_pool import pooled_convolution
 from manyhot.networks.fast.convolution import (
     ConvolutionKernels,
@@ -29,10 +29,10 @@ jnp = jax.numpy
 
 MAX_PLACES = 25
 """Windows with more places than this stay with XLA: every place is an operation of its own in the program."""
-MAX_NUMBERS = 6_000_000
+MAX_PATCH_NUMBERS = 6_000_000
 """Patches with more numbers than this do not pay."""
 FEW_SUMS, MORE_SUMS, LEAVES_CACHES = 9, 27, 5_000_000
-"""Products for one number of a convolution, and numbers of its result; see `pools_at_once`."""
+"""Products for one number of a convolution, and numbers of its result; see `should_fuse_pooling`."""
 LARGE_KERNEL = 2**18
 """A kernel of so many numbers is not copied where that can be avoided."""
 TYPES = ("float32", "float64")
@@ -52,7 +52,7 @@ _RECTIFIED: dict[int, Rectified] = {}
 """Results of convolutions that pooling may take up, by their `id`, as long as they live."""
 
 
-def conv_ways(n_pixels: int, kernel: tuple[int, ...]) -> ConvolutionKernels:
+def choose_convolution_kernels(n_pixels: int, kernel: tuple[int, ...]) -> ConvolutionKernels:
     """Which products of a convolution are done over patches, by shapes alone.
 
     Milliseconds inside a loop on two cores, images of a batch of 64, 32 filters; convolution / patches:
@@ -76,13 +76,13 @@ def conv_ways(n_pixels: int, kernel: tuple[int, ...]) -> ConvolutionKernels:
         kernel: (kh, kw, c, f).
     """
     places, channels = kernel[0] * kernel[1], kernel[2]
-    if places == 1 or places > MAX_PLACES or n_pixels * places * channels > MAX_NUMBERS:
+    if places == 1 or places > MAX_PLACES or n_pixels * places * channels > MAX_PATCH_NUMBERS:
         return ConvolutionKernels(False, False, False)
     return ConvolutionKernels(2 <= channels <= 4, channels == 1, True)
 
 
-def pools_at_once(n_numbers: int, kernel: tuple[int, ...]) -> bool:
-    """Whether convolution, ReLU and pooling in tiles are done at once (`pooled.py`), by shapes alone.
+def should_fuse_pooling(n_numbers: int, kernel: tuple[int, ...]) -> bool:
+    """Whether convolution, ReLU and pooling in tiles are done at once (`conv_pool.py`), by shapes alone.
 
     Milliseconds inside a loop on two cores, images of a batch of 64 unless said, tiles of 2 x 2, with the kernel's
     gradient; one after the other / at once:
@@ -111,11 +111,11 @@ def pools_at_once(n_numbers: int, kernel: tuple[int, ...]) -> bool:
     return n_sums <= FEW_SUMS or (n_sums <= MORE_SUMS and n_numbers >= LEAVES_CACHES)
 
 
-def _laid_last(x: Any, data_format: str) -> Any:
+def _to_channels_last(x: Any, data_format: str) -> Any:
     return x.transpose(0, 2, 3, 1) if data_format == "channels_first" else x
 
 
-def _laid_back(x: Any, data_format: str) -> Any:
+def _from_channels_last(x: Any, data_format: str) -> Any:
     return x.transpose(0, 3, 1, 2) if data_format == "channels_first" else x
 
 
@@ -134,17 +134,17 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
 
     def call(self, inputs: Any) -> Any:
         """The largest number of each window; done at once with the convolution that gave `inputs`, where that pays."""
-        made = _RECTIFIED.get(id(inputs))
+        rectified = _RECTIFIED.get(id(inputs))
         inputs = jnp.asarray(inputs)
         window = _window(self, inputs, self.pool_size)
         if window is None or len(window.places) > MAX_PLACES:
             return super().call(inputs)
         is_tiled = window.tiles and not any(map(any, window.pads))
-        if made is not None and made.data_format == self.data_format and is_tiled:
+        if rectified is not None and rectified.data_format == self.data_format and is_tiled:
             # the convolution's own result is then asked for by nobody, and left out of the program
-            together = pooled_convolution(made.images, made.kernel, made.bias, made.window, window)
-            return _laid_back(together, self.data_format)
-        return _laid_back(max_pool(_laid_last(inputs, self.data_format), window), self.data_format)
+            pooled = pooled_convolution(rectified.images, rectified.kernel, rectified.bias, rectified.window, window)
+            return _from_channels_last(pooled, self.data_format)
+        return _from_channels_last(max_pool(_to_channels_last(inputs, self.data_format), window), self.data_format)
 
 
 class AveragePooling2D(keras.layers.AveragePooling2D):
@@ -156,7 +156,7 @@ class AveragePooling2D(keras.layers.AveragePooling2D):
         window = _window(self, inputs, self.pool_size)
         if window is None or len(window.places) > MAX_PLACES or not window.overlaps:
             return super().call(inputs)
-        return _laid_back(average_pool(_laid_last(inputs, self.data_format), window), self.data_format)
+        return _from_channels_last(average_pool(_to_channels_last(inputs, self.data_format), window), self.data_format)
 
 
 class Conv2D(keras.layers.Conv2D):
@@ -165,9 +165,9 @@ class Conv2D(keras.layers.Conv2D):
     def call(self, inputs: Any) -> Any:
         """The convolution with bias and activation, remembered for a pooling that follows."""
         result = super().call(inputs)
-        made = self._rectified(inputs)
-        if made is not None:
-            _RECTIFIED[id(result)] = made
+        rectified = self._rectified(inputs)
+        if rectified is not None:
+            _RECTIFIED[id(result)] = rectified
             weakref.finalize(result, _RECTIFIED.pop, id(result))
         return result
 
@@ -175,15 +175,15 @@ class Conv2D(keras.layers.Conv2D):
         """What the result is made of, where pooling with it at once pays."""
         if self.groups > 1 or self.activation is not keras.activations.relu:
             return None
-        inputs, kernel, window = self._seen(inputs, self.kernel)
+        inputs, kernel, window = self._prepare(inputs, self.kernel)
         if window is None:
             return None
-        if not pools_at_once(len(inputs) * math.prod(window.steps) * kernel.shape[-1], kernel.shape):
+        if not should_fuse_pooling(len(inputs) * math.prod(window.steps) * kernel.shape[-1], kernel.shape):
             return None
         bias = jnp.asarray(self.bias) if self.use_bias else jnp.zeros(kernel.shape[-1:], kernel.dtype)
-        return Rectified(_laid_last(inputs, self.data_format), kernel, bias, window, self.data_format)
+        return Rectified(_to_channels_last(inputs, self.data_format), kernel, bias, window, self.data_format)
 
-    def _seen(self, inputs: Any, kernel: Any) -> tuple[Any, Any, Window | None]:
+    def _prepare(self, inputs: Any, kernel: Any) -> tuple[Any, Any, Window | None]:
         """Inputs and kernel as arrays of one type, and the kernel's window."""
         kernel = jnp.asarray(kernel)
         inputs = jnp.asarray(inputs, kernel.dtype)
@@ -191,21 +191,23 @@ class Conv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution, before bias and activation."""
-        inputs, kernel, window = self._seen(inputs, kernel)
+        inputs, kernel, window = self._prepare(inputs, kernel)
         channels = inputs.shape[1 if self.data_format == "channels_first" else -1]
         is_depthwise = 1 < self.groups == channels
         if window is None or (self.groups > 1 and not (is_depthwise and len(window.places) <= MAX_PLACES)):
             return super().convolution_op(inputs, kernel)
-        x = _laid_last(inputs, self.data_format)
+        x = _to_channels_last(inputs, self.data_format)
         if is_depthwise:
             result = depthwise(x, kernel.reshape(*self.kernel_size, channels, -1), window)
         else:
-            result = convolution(x, kernel, window, conv_ways(len(x) * math.prod(window.steps), kernel.shape))
-        return _laid_back(result, self.data_format)
+            result = convolution(
+                x, kernel, window, choose_convolution_kernels(len(x) * math.prod(window.steps), kernel.shape)
+            )
+        return _from_channels_last(result, self.data_format)
 
 
 class Dense(keras.layers.Dense):
-    """Keras' layer whose kernel, where it is large, can be moved in place (`products.py`)."""
+    """Keras' layer whose kernel, where it is large, can be moved in place (`dense.py`)."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The product with the kernel, bias and activation."""
@@ -228,7 +230,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         window = _window(self, inputs, self.kernel_size, self.dilation_rate)
         if window is None or len(window.places) > MAX_PLACES:
             return super().call(inputs)
-        return _ended(self, depthwise(_laid_last(inputs, self.data_format), kernel, window))
+        return _finish_layer(self, depthwise(_to_channels_last(inputs, self.data_format), kernel, window))
 
 
 class SeparableConv2D(keras.layers.SeparableConv2D):
@@ -237,19 +239,19 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
     def call(self, inputs: Any) -> Any:
         """Filters of each channel, their mixtures, bias and activation."""
         inputs = jnp.asarray(inputs)
-        each, mixed = jnp.asarray(self.depthwise_kernel), jnp.asarray(self.pointwise_kernel)
+        depthwise_kernel, pointwise_kernel = jnp.asarray(self.depthwise_kernel), jnp.asarray(self.pointwise_kernel)
         window = _window(self, inputs, self.kernel_size, self.dilation_rate)
         if window is None or len(window.places) > MAX_PLACES:
             return super().call(inputs)
-        filtered = depthwise(_laid_last(inputs, self.data_format), each, window)
-        return _ended(self, filtered @ mixed[0, 0])
+        filtered = depthwise(_to_channels_last(inputs, self.data_format), depthwise_kernel, window)
+        return _finish_layer(self, filtered @ pointwise_kernel[0, 0])
 
 
-def _ended(layer: Any, x: Any) -> Any:
+def _finish_layer(layer: Any, x: Any) -> Any:
     """Bias and activation on (b, h, w, c), in the layer's own order of axes."""
     if layer.use_bias:
         x = x + jnp.asarray(layer.bias)
-    x = _laid_back(x, layer.data_format)
+    x = _from_channels_last(x, layer.data_format)
     return x if layer.activation is None else layer.activation(x)
 
 
@@ -273,8 +275,8 @@ def choose_layers(network: Any, is_fast: bool) -> Any:
         network: What a builder made; changed in place.
         is_fast: Whether our layers are wanted.
     """
-    wanted = LAYERS if is_fast else {ours: theirs for theirs, ours in LAYERS.items()}
-    for layer in flat_layers(network):
-        if type(layer) in wanted:
-            layer.__class__ = wanted[type(layer)]
+    replacements = LAYERS if is_fast else {ours: theirs for theirs, ours in LAYERS.items()}
+    for layer in flatten_layers(network):
+        if type(layer) in replacements:
+            layer.__class__ = replacements[type(layer)]
     return network

@@ -37,7 +37,7 @@ class DocumentReader:
         file: Where both come from, for the errors.
 
     Example:
-        >>> reader = Reader({"network": {"name": "mlp", "n_layers": 2}})
+        >>> reader = DocumentReader({"network": {"name": "mlp", "n_layers": 2}})
         >>> reader.text("network.name"), reader.integer("network.n_layers", 1, 100)
         ('mlp', 2)
         >>> reader.finish()
@@ -53,44 +53,44 @@ class DocumentReader:
         self._arrays = arrays or {}
         self._file = None if file is None else os.fsdecode(file)
         self._place = ""
-        self._taken: set[str] = set()
-        self._arrays_taken: set[str] = set()
+        self._read_fields: set[str] = set()
+        self._read_arrays: set[str] = set()
         self._records: list[DocumentReader] = []
 
-    def has(self, path: str) -> bool:
+    def __contains__(self, path: str) -> bool:
         """Whether there is a value other than null at `path`; a null then counts as taken."""
         found, value = self._find(path)
         if found and value is None:
-            self._taken.add(path)
+            self._read_fields.add(path)
         return found and value is not None
 
     def text(self, path: str, *, choices: Iterable[str] | None = None, max_characters: int = MAX_CHARACTERS) -> str:
         """A text, of at most `max_characters`, one of `choices` if they are given."""
-        value = self._take(path)
+        value = self._get(path)
         if not isinstance(value, str) or len(value) > max_characters:
             self._refuse(path, value, f"a text of at most {max_characters:,} characters")
-        if choices is not None and value not in (listed := list(choices)):
-            hint = validation.did_you_mean(value[:200], listed)
-            self._refuse(path, value, f"one of {', '.join(map(repr, listed))}{hint}")
+        if choices is not None and value not in (options := list(choices)):
+            hint = validation.did_you_mean(value[:200], options)
+            self._refuse(path, value, f"one of {', '.join(map(repr, options))}{hint}")
         return value
 
     def integer(self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1]) -> int:
         """A whole number in [low, high]; 2.0 and true are none."""
-        value = self._take(path)
+        value = self._get(path)
         if not _is_integer(value) or not low <= value <= high:
             self._refuse(path, value, f"a whole number from {low} to {high}")
         return value
 
     def number(self, path: str, low: float = -math.inf, high: float = math.inf) -> float:
         """A finite number in [low, high], as a float."""
-        value = self._take(path)
+        value = self._get(path)
         if not _is_number(value) or not low <= value <= high:
             self._refuse(path, value, f"a number from {low:g} to {high:g}")
         return float(value)
 
     def boolean(self, path: str) -> bool:
         """True or false."""
-        value = self._take(path)
+        value = self._get(path)
         if not isinstance(value, bool):
             self._refuse(path, value, "true or false")
         return value
@@ -105,7 +105,7 @@ class DocumentReader:
         max_characters: int = MAX_CHARACTERS,
     ) -> list[str]:
         """A list of texts; `is_unique` refuses repeated ones (label names)."""
-        values = self._list(path, min_items, max_items)
+        values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not isinstance(value, str) or len(value) > max_characters:
                 self._refuse(f"{path}[{position}]", value, f"a text of at most {max_characters:,} characters")
@@ -117,7 +117,7 @@ class DocumentReader:
         self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1], *, min_items: int = 0, max_items: int = MAX_ITEMS
     ) -> list[int]:
         """A list of whole numbers in [low, high]."""
-        values = self._list(path, min_items, max_items)
+        values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not _is_integer(value) or not low <= value <= high:
                 self._refuse(f"{path}[{position}]", value, f"a whole number from {low} to {high}")
@@ -133,7 +133,7 @@ class DocumentReader:
         max_items: int = MAX_ITEMS,
     ) -> list[float]:
         """A list of finite numbers in [low, high], as floats."""
-        values = self._list(path, min_items, max_items)
+        values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not _is_number(value) or not low <= value <= high:
                 self._refuse(f"{path}[{position}]", value, f"a number from {low:g} to {high:g}")
@@ -141,14 +141,14 @@ class DocumentReader:
 
     def mapping(self, path: str, max_items: int = MAX_ITEMS) -> dict[str, Any]:
         """A whole JSON object, unchecked beyond its size: the caller vouches for what is in it."""
-        value = self._take(path)
+        value = self._get(path)
         if not isinstance(value, dict) or len(value) > max_items:
             self._refuse(path, value, f"a JSON object of at most {max_items:,} keys")
         return dict(value)
 
     def mappings(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[dict[str, Any]]:
         """A list of whole JSON objects, unchecked: the caller vouches for what is in them."""
-        values = self._list(path, min_items, max_items)
+        values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not isinstance(value, dict):
                 self._refuse(f"{path}[{position}]", value, "a JSON object")
@@ -156,7 +156,7 @@ class DocumentReader:
 
     def record(self, path: str) -> DocumentReader:
         """A reader of the JSON object at `path`; this reader's `finish` covers it too."""
-        value = self._take(path)
+        value = self._get(path)
         if not isinstance(value, dict):
             self._refuse(path, value, "a JSON object")
         return self._nested(value, path)
@@ -200,7 +200,7 @@ class DocumentReader:
             hint = validation.did_you_mean(name, islice(self._arrays, 1000))  # not all: a file may name many
             self._fail(f"the array {name!r} is missing{hint}")
         array = self._arrays[name]
-        self._arrays_taken.add(name)
+        self._read_arrays.add(name)
         if array.dtype != np.dtype(dtype):
             self._fail(f"the array {name!r} has dtype {array.dtype}, expected {np.dtype(dtype)}")
         if len(shape) != array.ndim or any(w not in (None, g) for w, g in zip(shape, array.shape, strict=True)):
@@ -216,7 +216,7 @@ class DocumentReader:
 
     def any_array(self, name: str) -> np.ndarray:
         """One array, unchecked: the caller vouches for what is in it."""
-        self._arrays_taken.add(name)
+        self._read_arrays.add(name)
         return self._arrays[name]
 
     def finish(self, ignore: Collection[str] = ()) -> None:
@@ -229,37 +229,37 @@ class DocumentReader:
             BundleError: There are others; the error names them.
         """
         self._finish_document(frozenset(ignore))
-        taken = self._arrays_taken.union(*(record._all_arrays_taken() for record in self._records))
-        left = [name for name in sorted(self._arrays) if name not in taken]
-        left = [name for name in left if name not in ignore and name.partition("/")[0] not in ignore]
-        if left and not self._place:
-            self._fail(f"the array {left[0]!r} is not known{_and_more(left)}")
+        read_arrays = self._read_arrays.union(*(record._all_read_arrays() for record in self._records))
+        unread = [name for name in sorted(self._arrays) if name not in read_arrays]
+        unread = [name for name in unread if name not in ignore and name.partition("/")[0] not in ignore]
+        if unread and not self._place:
+            self._fail(f"the array {unread[0]!r} is not known{_and_more(unread)}")
 
     def _finish_document(self, ignore: frozenset[str]) -> None:
-        left = list(self._untaken(self._document, "", ignore))
-        if left:
-            self._fail(f"the field {_shown_path(self._full(left[0]))} is not known{_and_more(left)}")
+        unread = list(self._unread(self._document, "", ignore))
+        if unread:
+            self._fail(f"the field {_shown_path(self._full_path(unread[0]))} is not known{_and_more(unread)}")
         for record in self._records:
             record._finish_document(frozenset())
 
-    def _untaken(self, value: Mapping[str, Any], place: str, ignore: frozenset[str]) -> Iterable[str]:
-        parents = {path[:end] for path in self._taken for end, c in enumerate(path) if c == "."}
+    def _unread(self, value: Mapping[str, Any], place: str, ignore: frozenset[str]) -> Iterable[str]:
+        parents = {path[:end] for path in self._read_fields for end, c in enumerate(path) if c == "."}
         open_objects = [(value, place)]
         while open_objects:
             here, prefix = open_objects.pop()
             for key, inner in here.items():
                 path = prefix + key
-                if "." in key or (path not in self._taken and path not in parents and path not in ignore):
+                if "." in key or (path not in self._read_fields and path not in parents and path not in ignore):
                     yield path
-                elif path in parents and path not in self._taken and isinstance(inner, dict):
+                elif path in parents and path not in self._read_fields and isinstance(inner, dict):
                     open_objects.append((inner, f"{path}."))
 
-    def _all_arrays_taken(self) -> set[str]:
-        return self._arrays_taken.union(*(record._all_arrays_taken() for record in self._records))
+    def _all_read_arrays(self) -> set[str]:
+        return self._read_arrays.union(*(record._all_read_arrays() for record in self._records))
 
     def _nested(self, document: dict[str, Any], path: str) -> DocumentReader:
         record = DocumentReader(document, self._arrays, self._file)
-        record._place = f"{self._full(path)}."
+        record._place = f"{self._full_path(path)}."
         self._records.append(record)
         return record
 
@@ -271,24 +271,24 @@ class DocumentReader:
             value = value[key]
         return True, value
 
-    def _take(self, path: str) -> Any:
+    def _get(self, path: str) -> Any:
         found, value = self._find(path)
         if not found:
-            self._fail(f"the field {_shown_path(self._full(path))} is missing")
-        self._taken.add(path)
+            self._fail(f"the field {_shown_path(self._full_path(path))} is missing")
+        self._read_fields.add(path)
         return value
 
-    def _list(self, path: str, min_items: int, max_items: int) -> list[Any]:
-        value = self._take(path)
+    def _get_list(self, path: str, min_items: int, max_items: int) -> list[Any]:
+        value = self._get(path)
         if not isinstance(value, list) or not min_items <= len(value) <= max_items:
             self._refuse(path, value, f"a list of {min_items:,} to {max_items:,} items")
         return value
 
-    def _full(self, path: str) -> str:
+    def _full_path(self, path: str) -> str:
         return self._place + path
 
     def _refuse(self, path: str, value: Any, expected: str) -> NoReturn:
-        self._fail(f"the field {_shown_path(self._full(path))} is {_shown(value)}, expected {expected}")
+        self._fail(f"the field {_shown_path(self._full_path(path))} is {_shown(value)}, expected {expected}")
 
     def _fail(self, fault: str) -> NoReturn:
         raise BundleError(f"{fault}; save the file again with this version of manyhot", file=self._file)

@@ -18,8 +18,9 @@ import numpy as np
 from manyhot.errors import BundleError
 from manyhot.persistence.container import strict_json
 from manyhot.persistence.container.limits import Limits
+from manyhot.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 DOCUMENT_KEY = "manyhot"
 CHECKSUM_KEY = "manyhot_sha256"
 DTYPES = {
@@ -91,10 +92,10 @@ def audit(raw: bytes, n_data_bytes: int, limits: Limits) -> Header:
     top = strict_json.parse(raw, "the header", limits)
     if not isinstance(top, dict):
         raise BundleError("the header is not a JSON object; this is not a bundle")
-    sealed = _sealed(top.pop("__metadata__", None), limits)
+    sealed = _read_sealed(top.pop("__metadata__", None), limits)
     if len(top) > limits.max_arrays:
         raise BundleError(f"it lists {len(top):,} arrays, at most {limits.max_arrays:,} are allowed")
-    found = [_entry(name, told, limits) for name, told in top.items()]
+    found = [_read_entry(name, description, limits) for name, description in top.items()]
     entries = tuple(sorted(found, key=lambda entry: (entry.start, entry.stop)))
     _check_tiling(entries, n_data_bytes)
     _check_parts(sealed["parts"], entries)
@@ -117,13 +118,13 @@ def part_checksum(checksums: Iterable[tuple[Entry, str]]) -> str:
     return total.hexdigest()
 
 
-def _sealed(metadata: Any, limits: Limits) -> dict[str, Any]:
+def _read_sealed(metadata: Any, limits: Limits) -> dict[str, Any]:
     """The inner JSON, after its checksum and its format number were looked at."""
     if not isinstance(metadata, dict) or not isinstance(text := metadata.get(DOCUMENT_KEY), str):
         raise BundleError("this is a safetensors file, but not one that manyhot wrote")
     raw = text.encode("utf-8")
-    told = metadata.get(CHECKSUM_KEY)
-    if told is not None and told != hashlib.sha256(raw).hexdigest():
+    checksum = metadata.get(CHECKSUM_KEY)
+    if checksum is not None and checksum != hashlib.sha256(raw).hexdigest():
         raise BundleError(f"the document does not match its checksum: {ALTERED}")
     sealed = strict_json.parse(raw, "the document", limits)
     if not isinstance(sealed, dict):
@@ -142,11 +143,17 @@ def _sealed(metadata: Any, limits: Limits) -> dict[str, Any]:
 def _check_format(number: Any, version: Any) -> None:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise BundleError(f"its format number is not {FORMAT}; this is not a bundle that manyhot wrote")
+    is_other = isinstance(version, str) and _VERSION.fullmatch(version) and version != __version__
+    by = f" {version}" if is_other else ""  # before a release, builds of one version may differ in format
     if number > FORMAT:
-        by = f" {version}" if isinstance(version, str) and _VERSION.fullmatch(version) else ""
         raise BundleError(
-            f"was written by a newer manyhot{by} (format {number}, this one reads up to format {FORMAT}), "
+            f"was written by a newer manyhot{by} (format {number}, this one reads format {FORMAT}), "
             "update with: pip install -U manyhot"
+        )
+    if number < FORMAT:
+        raise BundleError(
+            f"was written by an older manyhot{by} in format {number}, this one reads format {FORMAT}; "
+            f"train again, or load it with {f'manyhot{by}' if by else 'that version'}"
         )
 
 
@@ -161,13 +168,13 @@ def _is_count(value: Any, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= high
 
 
-def _entry(name: str, told: Any, limits: Limits) -> Entry:
+def _read_entry(name: str, description: Any, limits: Limits) -> Entry:
     if not ARRAY_NAME.fullmatch(name):
         raise BundleError(f"the array name {name[:80]!r} is not of the form part/name")
-    if not isinstance(told, dict):
+    if not isinstance(description, dict):
         raise BundleError(f"array {name!r} is not described by a JSON object")
-    _check_keys(told, {"dtype", "shape", "data_offsets"}, f"array {name!r}")
-    code, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
+    _check_keys(description, {"dtype", "shape", "data_offsets"}, f"array {name!r}")
+    code, shape, offsets = description["dtype"], description["shape"], description["data_offsets"]
     if not isinstance(code, str) or code not in DTYPES:
         raise BundleError(f"array {name!r} has an unknown dtype, expected one of {', '.join(DTYPES)}")
     if not isinstance(shape, list) or not all(_is_count(size, _HIGHEST_SIZE) for size in shape):
@@ -205,11 +212,11 @@ def _check_parts(parts: dict[str, Any], entries: tuple[Entry, ...]) -> None:
     if set(parts) != set(sizes):
         odd = [name[:60] for name in sorted(set(parts) ^ set(sizes))[:5]]
         raise BundleError(f"its list of parts and its arrays differ in {odd}: {ALTERED}")
-    for name, told in parts.items():
-        if not isinstance(told, dict):
+    for name, description in parts.items():
+        if not isinstance(description, dict):
             raise BundleError(f"part {name!r} is not described by a JSON object")
-        _check_keys(told, {"sha256", "bytes"}, f"part {name!r}")
-        if not isinstance(told["sha256"], str) or not _SHA256.fullmatch(told["sha256"]):
+        _check_keys(description, {"sha256", "bytes"}, f"part {name!r}")
+        if not isinstance(description["sha256"], str) or not _SHA256.fullmatch(description["sha256"]):
             raise BundleError(f"part {name!r} has no SHA-256 of 64 lower-case hexadecimal digits")
-        if not _is_count(told["bytes"], 2**63) or told["bytes"] != sizes[name]:
+        if not _is_count(description["bytes"], 2**63) or description["bytes"] != sizes[name]:
             raise BundleError(f"part {name!r} has {sizes[name]:,} bytes, not as many as its list says: {ALTERED}")

@@ -15,7 +15,7 @@ from manyhot.errors import BundleError, InputError
 from manyhot.persistence.container.limits import Limits
 
 SUFFIX = ".manyhot"
-_LOOKS = [
+_MAGIC_BYTES = [
     (b"PK\x03\x04", "a zip archive (a Keras .keras file, a PyTorch checkpoint or an .npz)"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5 weights)"),
     (b"\x93NUMPY", "a NumPy .npy file"),
@@ -97,7 +97,7 @@ def identify(head: bytes) -> str:
     """
     if not head:
         return "an empty file"
-    for magic, name in _LOOKS:
+    for magic, name in _MAGIC_BYTES:
         if head.startswith(magic):
             return name
     # a character of several bytes may be cut off at the end of `head`
@@ -123,10 +123,10 @@ def _descriptor(file: Path) -> int:
 def _neighbours(folder: Path, name: str) -> str:
     """A hint at the bundles that do lie there, or nothing."""
     try:
-        there = sorted(entry for entry in islice(os.listdir(folder), 10_000) if entry.endswith(SUFFIX))
+        bundles = sorted(entry for entry in islice(os.listdir(folder), 10_000) if entry.endswith(SUFFIX))
     except OSError:
         return ""
-    hint = validation.did_you_mean(name, there)
-    if not hint and there:
-        hint = f"; this folder holds {', '.join(map(repr, there[:3]))}{' and more' * (len(there) > 3)}"
+    hint = validation.did_you_mean(name, bundles)
+    if not hint and bundles:
+        hint = f"; this folder holds {', '.join(map(repr, bundles[:3]))}{' and more' * (len(bundles) > 3)}"
     return hint

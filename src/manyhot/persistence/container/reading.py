@@ -48,14 +48,14 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT, *, skip: Collec
         The document and the arrays, each part equal to its checksum.
 
     Raises:
-        BundleError: The file is missing, no bundle, truncated, altered, or from a newer manyhot.
+        BundleError: The file is missing, no bundle, truncated, altered, or in another format.
         InputError: `path` is not a path.
 
     Example:
         >>> read("songs.manyhot").arrays["encoder/medians"]  # doctest: +SKIP
     """
     with open_regular(path, limits) as (file, n_bytes):
-        header = _header(file, n_bytes, limits)
+        header = _read_header(file, n_bytes, limits)
         arrays: dict[str, np.ndarray] = {}
         checksums: dict[str, list[tuple[Entry, str]]] = {}
         position = file.tell()
@@ -63,10 +63,10 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT, *, skip: Collec
             if entry.part in skip:
                 continue
             file.seek(position + entry.start)
-            arrays[entry.name], checksum = _array(file, entry)
+            arrays[entry.name], checksum = _read_array(file, entry)
             checksums.setdefault(entry.part, []).append((entry, checksum))
-        for part, found in checksums.items():
-            if part_checksum(found) != header.parts[part]["sha256"]:
+        for part, part_arrays in checksums.items():
+            if part_checksum(part_arrays) != header.parts[part]["sha256"]:
                 raise BundleError(f"part {part!r} does not match its checksum: {ALTERED}")
         return Contents(header.document, dict(sorted(arrays.items())), header.version)
 
@@ -87,7 +87,7 @@ def describe(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> dict[str
         InputError: `path` is not a path.
     """
     with open_regular(path, limits) as (file, n_bytes):
-        header = _header(file, n_bytes, limits)
+        header = _read_header(file, n_bytes, limits)
     arrays = {entry.name: {"dtype": entry.dtype.name, "shape": list(entry.shape)} for entry in header.entries}
     return {
         "format": FORMAT,
@@ -98,7 +98,7 @@ def describe(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> dict[str
     }
 
 
-def _header(file: BinaryIO, n_bytes: int, limits: Limits) -> Header:
+def _read_header(file: BinaryIO, n_bytes: int, limits: Limits) -> Header:
     head = file.read(64) or b""
     length = int.from_bytes(head[:8], "little")
     if 0 < n_bytes < 9:
@@ -115,7 +115,7 @@ def _header(file: BinaryIO, n_bytes: int, limits: Limits) -> Header:
     return audit(bytes(raw), n_bytes - 8 - length, limits)
 
 
-def _array(file: BinaryIO, entry: Entry) -> tuple[np.ndarray, str]:
+def _read_array(file: BinaryIO, entry: Entry) -> tuple[np.ndarray, str]:
     array = np.empty(entry.shape, dtype=entry.dtype)
     content = array.reshape(-1).view(np.uint8)
     _fill(file, content.data)

@@ -41,7 +41,7 @@ def parse(raw: bytes, what: str, limits: Limits, is_finite: bool = True) -> Any:
     Raises:
         BundleError: The text is not such JSON, or beyond the limits.
     """
-    _bound(raw, what, limits)
+    _check_bounds(raw, what, limits)
     try:
         text = raw.decode("utf-8")
         value = (_DECODER if is_finite else _QUICK_DECODER).decode(text)
@@ -63,7 +63,7 @@ def render(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _bound(raw: bytes, what: str, limits: Limits) -> None:
+def _check_bounds(raw: bytes, what: str, limits: Limits) -> None:
     if len(raw) <= limits.max_values and raw.count(b"[") + raw.count(b"{") <= limits.max_depth:
         return  # too short and too flat to be beyond them, whatever stands in it
     skeleton = _STRING.sub(b"", raw)
@@ -78,35 +78,35 @@ def _bound(raw: bytes, what: str, limits: Limits) -> None:
         raise BundleError(f"{what} is nested {deepest} levels deep, at most {limits.max_depth} are allowed")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
         # counted in one pass: comparing each key with those before it would let a file cost hours
-        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
-        raise BundleError(f"the JSON key {twice[:80]!r} stands twice in one object")
-    return made
+        repeated = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise BundleError(f"the JSON key {repeated[:80]!r} stands twice in one object")
+    return result
 
 
-def _whole(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     if len(digits) > 20 or not LOWEST_INTEGER <= (value := int(digits)) <= HIGHEST_INTEGER:
         raise BundleError(f"the number {digits[:24]}{'…' * (len(digits) > 24)} does not fit in 64 bits")
     return value
 
 
-def _fraction(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     if len(digits) > _LONGEST_NUMBER or not math.isfinite(value := float(digits)):
         raise BundleError(f"the number {digits[:24]}{'…' * (len(digits) > 24)} is not a finite 64-bit number")
     return value
 
 
-def _constant(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise BundleError(f"the JSON text holds {name}, which is not a number")
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_whole, parse_float=_fraction, parse_constant=_constant
+    object_pairs_hook=_unique_keys, parse_int=_parse_integer, parse_float=_parse_float, parse_constant=_refuse_constant
 )
-_QUICK_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant)
+_QUICK_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
 
 
 def check_json_safe(value: Any, place: str, depth: int = 0) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.errors import BundleError, InputError
-from manyhot.files import put, replacing
+from manyhot.files import atomic_write, write_all
 from manyhot.persistence.container import strict_json
 from manyhot.persistence.container.header import (
     ARRAY_NAME,
@@ -51,14 +51,14 @@ def write(
         InputError: The document or an array cannot be stored faithfully, or is beyond the limits.
         OutputError: The system refused; the old file is untouched and nothing is left behind.
     """
-    plain = {name: _plain(name, array) for name, array in sorted(_named(arrays))}
-    head, ordered = _head(document, plain, limits)
+    plain = {name: _as_array(name, array) for name, array in sorted(_check_names(arrays))}
+    head, ordered = _render_header(document, plain, limits)
     target = Path(os.path.realpath(_path(path)))
-    with replacing(target) as descriptor:
-        put(descriptor, memoryview(head))
+    with atomic_write(target) as descriptor:
+        write_all(descriptor, memoryview(head))
         for array in ordered:
             # made contiguous one at a time: at most one copy is alive
-            put(descriptor, _bytes(array).data)
+            write_all(descriptor, _to_bytes(array).data)
 
 
 def _path(path: str | os.PathLike[str]) -> str:
@@ -71,7 +71,7 @@ def _path(path: str | os.PathLike[str]) -> str:
     return text
 
 
-def _named(arrays: Mapping[str, np.ndarray]) -> Iterable[tuple[str, np.ndarray]]:
+def _check_names(arrays: Mapping[str, np.ndarray]) -> Iterable[tuple[str, np.ndarray]]:
     for name in arrays:
         if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
             raise InputError(
@@ -82,7 +82,7 @@ def _named(arrays: Mapping[str, np.ndarray]) -> Iterable[tuple[str, np.ndarray]]
     return arrays.items()
 
 
-def _plain(name: str, array: Any) -> np.ndarray:
+def _as_array(name: str, array: Any) -> np.ndarray:
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise InputError(f"{name!r} is a {type(array).__name__}, expected a numpy.ndarray", argument="arrays")
     if array.dtype.newbyteorder("<") not in _CODES:
@@ -91,13 +91,15 @@ def _plain(name: str, array: Any) -> np.ndarray:
     return np.asarray(array)
 
 
-def _bytes(array: np.ndarray) -> np.ndarray:
+def _to_bytes(array: np.ndarray) -> np.ndarray:
     """The array's bytes as it lies in the file: C order, little endian; uint8 (nbytes,)."""
     # asarray, because ascontiguousarray would give a 0-d array an axis
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
 
 
-def _head(document: dict[str, Any], arrays: dict[str, np.ndarray], limits: Limits) -> tuple[bytes, list[np.ndarray]]:
+def _render_header(
+    document: dict[str, Any], arrays: dict[str, np.ndarray], limits: Limits
+) -> tuple[bytes, list[np.ndarray]]:
     """The bytes before the arrays, and the arrays in the order of the file."""
     if not isinstance(document, dict):
         raise InputError(f"got a {type(document).__name__}, expected a dict", argument="document")
@@ -109,14 +111,14 @@ def _head(document: dict[str, Any], arrays: dict[str, np.ndarray], limits: Limit
     for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
         entry = Entry(name, _CODES[array.dtype.newbyteorder("<")], array.shape, start, start + array.nbytes)
         start = entry.stop
-        parts.setdefault(entry.part, []).append((entry, hashlib.sha256(_bytes(array).data).hexdigest()))
+        parts.setdefault(entry.part, []).append((entry, hashlib.sha256(_to_bytes(array).data).hexdigest()))
         entries[name] = {"dtype": entry.code, "shape": list(entry.shape), "data_offsets": [entry.start, entry.stop]}
         ordered.append(array)
-    listed = {
-        part: {"sha256": part_checksum(found), "bytes": sum(entry.stop - entry.start for entry, _ in found)}
-        for part, found in sorted(parts.items())
+    part_entries = {
+        part: {"sha256": part_checksum(part_arrays), "bytes": sum(entry.stop - entry.start for entry, _ in part_arrays)}
+        for part, part_arrays in sorted(parts.items())
     }
-    sealed = {"format": FORMAT, "manyhot": __version__, "parts": listed, "document": document}
+    sealed = {"format": FORMAT, "manyhot": __version__, "parts": part_entries, "document": document}
     text = strict_json.render(sealed)
     metadata = {DOCUMENT_KEY: text, CHECKSUM_KEY: hashlib.sha256(text.encode("utf-8")).hexdigest()}
     raw = strict_json.render({"__metadata__": metadata, **entries}).encode("utf-8")

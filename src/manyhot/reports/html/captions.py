@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from manyhot.evaluation.metrics import MEASURES
+from manyhot.evaluation.metrics import METRICS
 
-_TITLES = {
-    "f1_macro": "F1, mean of labels",
-    "f1_micro": "F1, all answers in one pot",
-    "f1_samples": "F1, mean of rows",
-    "jaccard_samples": "Jaccard index, mean of rows",
-    "subset_accuracy": "Whole label sets right",
-    "hamming_loss": "Hamming loss",
-    "element_accuracy": "Element-wise accuracy",
-    "f1_macro_all": "F1, absent labels as 0",
-    "map": "Average precision, mean of labels",
-    "roc_auc_macro": "ROC-AUC, mean of labels",
-    "lrap": "Label ranking average precision",
-    "ranking_loss": "Ranking loss",
-    "one_error": "One-error",
-    "coverage_error": "Coverage error",
-    "precision_at_k": "Precision at {k}",
-    "ndcg_at_k": "nDCG at {k}",
-}
 _PROBABILITIES = {
     "brier": (
         "Brier score",
@@ -40,11 +22,13 @@ _PROBABILITIES = {
     ),
 }
 
-FIGURES: dict[str, tuple[str, str, str, bool]] = {
-    **{
-        name: (title, MEASURES[name].meaning, MEASURES[name].misleads, MEASURES[name].higher_is_better)
-        for name, title in _TITLES.items()
-    },
-    **{name: (*words, False) for name, words in _PROBABILITIES.items()},
-}
-"""Figure -> its title (with `{k}`), what it means, when it misleads, whether more is better; in the order of a page."""
+
+def figures() -> dict[str, tuple[str, str, str, bool]]:
+    """Figure -> its title (with `{k}`), what it means, when it misleads, whether more is better; in a page's order."""
+    return {
+        **{
+            name: (metric.title, metric.meaning, metric.misleads, metric.higher_is_better)
+            for name, metric in METRICS.items()
+        },
+        **{name: (*captions, False) for name, captions in _PROBABILITIES.items()},
+    }

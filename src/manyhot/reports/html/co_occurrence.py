@@ -12,10 +12,10 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import PairCounts, count_pairs
 
-MATRIX_LABELS = 24
+MAX_MATRIX_LABELS = 24
 """Labels of the matrix: all, or the most frequent."""
-PAIRED_LABELS = 3000
-PAIRS = 40
+MAX_PAIRED_LABELS = 3000
+MAX_PAIRS = 40
 MIN_ROWS = 5
 
 
@@ -39,47 +39,47 @@ def co_occurrence(space: LabelSpace, targets: Targets) -> dict[str, Any]:
     support = targets.support()
     frequent = np.argsort(-support, kind="stable")
     frequent = frequent[support[frequent] > 0]
-    paired = np.sort(frequent[:PAIRED_LABELS])
-    chosen = frequent[:MATRIX_LABELS]
-    counts = count_pairs(targets, chosen)
-    order = _similar_together(counts)
-    turned = np.ix_(order, order)
+    paired = np.sort(frequent[:MAX_PAIRED_LABELS])
+    selected = frequent[:MAX_MATRIX_LABELS]
+    counts = count_pairs(targets, selected)
+    order = _similarity_order(counts)
+    reordered = np.ix_(order, order)
     return {
         "sizes": np.bincount(sizes).tolist() if len(sizes) else [],
         "matrix": {
-            "labels": chosen[order].tolist(),
-            "rows": counts.both[turned].tolist(),
-            "known": np.asarray(counts.first)[turned].tolist(),
+            "labels": selected[order].tolist(),
+            "rows": counts.both[reordered].tolist(),
+            "known": np.asarray(counts.first)[reordered].tolist(),
         },
-        "pairs": _strongest(paired, count_pairs(targets, paired)) if len(paired) else [],
+        "pairs": _strongest_pairs(paired, count_pairs(targets, paired)) if len(paired) else [],
         "paired": len(paired),
     }
 
 
-def _similar_together(counts: PairCounts) -> np.ndarray:
+def _similarity_order(counts: PairCounts) -> np.ndarray:
     """An order in which labels stand beside those that they occur with: leaves of a tree of average linkage."""
     n = len(counts.both)
     if n < 3:
         return np.arange(n)
-    either = counts.first + counts.second - counts.both
-    distance = 1 - np.divide(counts.both, either, out=np.zeros((n, n)), where=either > 0)
+    union = counts.first + counts.second - counts.both
+    distance = 1 - np.divide(counts.both, union, out=np.zeros((n, n)), where=union > 0)
     np.fill_diagonal(distance, 0)
     return leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True))
 
 
-def _strongest(paired: np.ndarray, counts: PairCounts) -> list[dict[str, Any]]:
+def _strongest_pairs(paired: np.ndarray, counts: PairCounts) -> list[dict[str, Any]]:
     expected = counts.expected()
     first, second = np.nonzero(np.triu(counts.both >= MIN_ROWS, 1))
-    rows, by_chance = counts.both[first, second], expected[first, second]
-    surprise = (rows - by_chance) / np.sqrt(np.maximum(by_chance, 1e-9))
-    order = np.lexsort((second, first, -surprise))[:PAIRS]
-    order = order[surprise[order] > 0]
+    rows, chance_rows = counts.both[first, second], expected[first, second]
+    residuals = (rows - chance_rows) / np.sqrt(np.maximum(chance_rows, 1e-9))
+    order = np.lexsort((second, first, -residuals))[:MAX_PAIRS]
+    order = order[residuals[order] > 0]
     return [
         {
             "first": int(paired[first[i]]),
             "second": int(paired[second[i]]),
             "rows": int(rows[i]),
-            "expected": float(by_chance[i]),
+            "expected": float(chance_rows[i]),
         }
         for i in order
     ]

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from manyhot.reports.html.sections import body, escaped
+from manyhot.reports.html.sections import escape_html, render_body
 
 SCRIPTS = ("dom", "payload", "charts", "data", "training", "thresholds", "table", "label", "rows", "main")
 """The files of the page's script, one after another in one scope."""
@@ -41,7 +41,7 @@ def render(page: Mapping[str, Any]) -> str:
             "form-action 'none'",
         )
     )
-    parts = {name: value for name, value in page.items() if name not in ("counts", "measures")}
+    parts = {name: value for name, value in page.items() if name not in ("counts", "metrics")}
     parts["counts_steps"] = page["counts"]["steps"]
     data = json.dumps(parts, allow_nan=False, separators=(",", ":"))
     text = f"""<!doctype html>
@@ -51,11 +51,11 @@ def render(page: Mapping[str, Any]) -> str:
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{escaped(page["title"])}</title>
+<title>{escape_html(page["title"])}</title>
 <style>{style}</style>
 </head>
 <body>
-{body(page)}
+{render_body(page)}
 <script type="text/plain" id="payload">{base64.b64encode(zlib.compress(data.encode(), 9)).decode()}</script>
 <script type="text/plain" id="counts">{page["counts"]["packed"]}</script>
 <script>{script}</script>

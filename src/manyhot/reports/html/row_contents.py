@@ -37,22 +37,22 @@ def contents(
         Row -> `text` (the texts, with their columns' names where there are several, cut after 400 letters), `image` (a
         JPEG file in base64) and `cells` (pairs of name and value), as far as it has any.
     """
-    found: dict[int, dict[str, Any]] = {}
+    by_row: dict[int, dict[str, Any]] = {}
     for row in rows[:MAX_ROWS]:
-        told: dict[str, Any] = {}
+        content: dict[str, Any] = {}
         parts = [(name, str(column[row])) for name, column in texts.items() if column[row] is not None]
         if parts:
             text = parts[0][1] if len(texts) == 1 else " / ".join(f"{name}: {text}" for name, text in parts)
-            told["text"] = shortened(text, TEXT_LETTERS)
+            content["text"] = shorten(text, TEXT_LETTERS)
         elif cells.width and not texts:
-            shown = cells.columns[:COLUMNS]
-            told["cells"] = [[name, shortened(_cell(cells[name][row]), CELL_LETTERS)] for name in shown]
-        found[row] = told
+            names = cells.columns[:COLUMNS]
+            content["cells"] = [[name, shorten(_cell(cells[name][row]), CELL_LETTERS)] for name in names]
+        by_row[row] = content
     for row, image in zip(rows[:MAX_IMAGES], images, strict=False):
         if image is not None:
-            found[row]["image"] = as_jpeg(image)
-            found[row].pop("cells", None)
-    return {row: told for row, told in found.items() if told}
+            by_row[row]["image"] = as_jpeg(image)
+            by_row[row].pop("cells", None)
+    return {row: content for row, content in by_row.items() if content}
 
 
 def as_jpeg(image: np.ndarray) -> str:
@@ -62,7 +62,7 @@ def as_jpeg(image: np.ndarray) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def shortened(text: str, letters: int) -> str:
+def shorten(text: str, letters: int) -> str:
     """A text of at most so many letters."""
     return text if len(text) <= letters else f"{text[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
 

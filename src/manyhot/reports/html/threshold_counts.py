@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics.score import blocks, scored
+from manyhot.evaluation.metrics.score import blocks, score_entries
 
 STEPS = 1000
 GRID = np.arange(STEPS + 1) / STEPS
@@ -42,14 +42,14 @@ def count(targets: Targets, scores: np.ndarray) -> Counts:
         targets: Targets (n, l); what is unknown is not counted.
         scores: Probabilities (n, l), float in [0, 1]; compared as float64, as `decide.Thresholds` does.
     """
-    entries = scored(targets, scores)
+    entries = score_entries(targets, scores)
     n_labels, width = entries.shape[1], STEPS + 1
-    found = np.zeros((2, n_labels * width), dtype=np.int64)
+    counts = np.zeros((2, n_labels * width), dtype=np.int64)
     for part in blocks(*entries.shape):
-        given = entries.answers[part].astype(np.float64)
-        place = np.searchsorted(GRID, given, side="right") - 1 + width * np.arange(n_labels)
+        part_scores = entries.predictions[part].astype(np.float64)
+        positions = np.searchsorted(GRID, part_scores, side="right") - 1 + width * np.arange(n_labels)
         known = ... if entries.known is None else entries.known[part]
-        found[0] += np.bincount(place[entries.values[part]], minlength=n_labels * width)
-        found[1] += np.bincount(place[known].ravel(), minlength=n_labels * width)
-    positives, all_known = found.reshape(2, n_labels, width)
+        counts[0] += np.bincount(positions[entries.values[part]], minlength=n_labels * width)
+        counts[1] += np.bincount(positions[known].ravel(), minlength=n_labels * width)
+    positives, all_known = counts.reshape(2, n_labels, width)
     return Counts(positives, all_known)

@@ -20,29 +20,29 @@ def describe_curves(curves: np.ndarray, best_epoch: np.ndarray) -> dict[str, Any
         best_epoch: int64 (m,), epochs trained when the weights that were kept were reached.
 
     Returns:
-        `epochs` (numbers from 1, of each point), `training` and `stopping` (a list for each member; None after its
-        end), `best_epoch`, `members` (how many there are), `shown` (how many of them are listed, the first), `ended`
-        (epochs that each trained).
+        `epochs` (numbers from 1, of each point), `training` and `validation` (a list for each member; None after its
+        end), `best_epoch`, `n_members` (how many there are), `n_shown` (how many of them are listed, the first),
+        `n_epochs` (epochs that each trained).
     """
     n_members, n_epochs = curves.shape[:2]
     shown = curves[:MAX_MEMBERS]
-    places = np.unique(np.linspace(0, max(0, n_epochs - 1), min(n_epochs, MAX_POINTS)).round().astype(int))
-    ended = np.isfinite(shown[:, :, 0]).sum(axis=1)
+    epoch_indices = np.unique(np.linspace(0, max(0, n_epochs - 1), min(n_epochs, MAX_POINTS)).round().astype(int))
+    n_epochs_trained = np.isfinite(shown[:, :, 0]).sum(axis=1)
 
-    def plain(values: np.ndarray) -> list[list[float | None]]:
-        return [[_rounded(value) for value in row] for row in values.tolist()]
+    def to_lists(values: np.ndarray) -> list[list[float | None]]:
+        return [[_round(value) for value in row] for row in values.tolist()]
 
-    stopping = shown[:, places, 1]
+    stopping = shown[:, epoch_indices, 1]
     return {
-        "epochs": [int(place) + 1 for place in places],
-        "training": plain(shown[:, places, 0]),
-        "stopping": plain(stopping) if np.isfinite(stopping).any() else [],
+        "epochs": [int(index) + 1 for index in epoch_indices],
+        "training": to_lists(shown[:, epoch_indices, 0]),
+        "validation": to_lists(stopping) if np.isfinite(stopping).any() else [],
         "best_epoch": best_epoch[:MAX_MEMBERS].tolist(),
-        "ended": ended.tolist(),
-        "members": n_members,
-        "shown": len(shown),
+        "n_epochs": n_epochs_trained.tolist(),
+        "n_members": n_members,
+        "n_shown": len(shown),
     }
 
 
-def _rounded(value: float) -> float | None:
+def _round(value: float) -> float | None:
     return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None

@@ -1,19 +1,19 @@
 """Pictures of images: answers beside an image, the worst mistakes of a label; as PNG files in a folder."""
 
 from manyhot.reports.image_sheets.folder import check_folder, file_name
-from manyhot.reports.image_sheets.mistakes import MAX_TILES, ErrorSheet, Mistake, worst
-from manyhot.reports.image_sheets.mistakes import drawn as draw_mistakes
+from manyhot.reports.image_sheets.mistakes import MAX_TILES, ErrorSheet, ErrorTile, worst
+from manyhot.reports.image_sheets.mistakes import draw_sheet as draw_errors
 from manyhot.reports.image_sheets.prediction import PredictionSheet
-from manyhot.reports.image_sheets.prediction import drawn as draw_answered
+from manyhot.reports.image_sheets.prediction import draw_sheet as draw_prediction
 
 __all__ = [
     "MAX_TILES",
     "ErrorSheet",
-    "Mistake",
+    "ErrorTile",
     "PredictionSheet",
     "check_folder",
-    "draw_answered",
-    "draw_mistakes",
+    "draw_errors",
+    "draw_prediction",
     "file_name",
     "worst",
 ]

@@ -33,7 +33,7 @@ def check_folder(folder: str | Path) -> Path:
 
 def file_name(number: int, name: str, n_digits: int = 5) -> str:
     """A file's name that every system takes: a number, and what can be kept of a name: letters, digits, - and _."""
-    kept = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", name)).strip("_")
-    while len(kept.encode()) > MAX_BYTES:
-        kept = kept[:-1]
-    return f"{number:0{n_digits}d}{'-' if kept else ''}{kept}.png"
+    stem = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", name)).strip("_")
+    while len(stem.encode()) > MAX_BYTES:
+        stem = stem[:-1]
+    return f"{number:0{n_digits}d}{'-' if stem else ''}{stem}.png"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from manyhot.files import put, replacing
+from manyhot.files import atomic_write, write_all
 
 TINT = 0.35
 """How much of a label's colour is seen inside."""
@@ -28,37 +28,37 @@ def colours(count: int) -> np.ndarray:
     return np.rint(255 * np.array(tones).reshape(count, 3)).astype(np.uint8)
 
 
-def overlay(image: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> np.ndarray:
+def overlay(image: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Answers over an image.
 
     Args:
         image: uint8 (h, w, 3) or (h, w, 1).
-        answers: bool (h, w, l).
+        predictions: bool (h, w, l).
         names: The l labels.
 
     Returns:
         uint8 (h + legend, w, 3); the image keeps its place and all of its pixels can be seen through the tints.
     """
-    drawn = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
+    canvas = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
     tones = colours(len(names)).astype(np.float32)
-    n_here = answers.sum(axis=2, keepdims=True)
-    mixed = answers.astype(np.float32) @ tones / np.maximum(n_here, 1)
-    drawn = np.where(n_here > 0, (1 - TINT) * drawn + TINT * mixed, drawn)
+    n_labels = predictions.sum(axis=2, keepdims=True)
+    mixed = predictions.astype(np.float32) @ tones / np.maximum(n_labels, 1)
+    canvas = np.where(n_labels > 0, (1 - TINT) * canvas + TINT * mixed, canvas)
     for j in range(len(names)):
-        drawn[outline(answers[..., j])] = tones[j]
-    picture = np.rint(drawn).astype(np.uint8)
-    there = [j for j in range(len(names)) if answers[..., j].any()]
-    return np.concatenate([picture, _legend(picture.shape[1], [names[j] for j in there], tones[there])])
+        canvas[outline(predictions[..., j])] = tones[j]
+    picture = np.rint(canvas).astype(np.uint8)
+    present = [j for j in range(len(names)) if predictions[..., j].any()]
+    return np.concatenate([picture, _legend(picture.shape[1], [names[j] for j in present], tones[present])])
 
 
-def save_overlay(path: Path, image: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> None:
+def save_overlay(path: Path, image: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> None:
     """Write `overlay` as PNG, whole or not at all; small images are enlarged so that the legend can be read."""
-    times = max(1, MIN_WIDTH // image.shape[1])
-    image, answers = (array.repeat(times, axis=0).repeat(times, axis=1) for array in (image, answers))
+    scale = max(1, MIN_WIDTH // image.shape[1])
+    image, predictions = (array.repeat(scale, axis=0).repeat(scale, axis=1) for array in (image, predictions))
     content = io.BytesIO()
-    Image.fromarray(overlay(image, answers, names)).save(content, "PNG")
-    with replacing(path) as descriptor:
-        put(descriptor, content.getbuffer())
+    Image.fromarray(overlay(image, predictions, names)).save(content, "PNG")
+    with atomic_write(path) as descriptor:
+        write_all(descriptor, content.getbuffer())
 
 
 def outline(mask: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """One row answered: its images beside bars of its labels' probabilities, and maps of what spoke for the answers.
 
-`lay_out` says where everything goes, as numbers; `drawn` puts it on a canvas. Models and files are not known here.
+`lay_out` says where everything goes, as numbers; `draw_sheet` puts it on a canvas. Models and files are not known here.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from manyhot.reports.image_sheets.heatmap import overlaid, ramp, smooth, strength_of
-from manyhot.reports.image_sheets.svg import BLUE, DENSITY, GREY, INK, LINE, SOFT, Canvas, cut, fitted, width_of
+from manyhot.reports.image_sheets.heatmap import overlay_heatmap, ramp, shared_strength, smooth
+from manyhot.reports.image_sheets.svg import BLUE, DENSITY, GREY, INK, LINE, SOFT, Canvas, cut, fit_size, text_width
 
 MAX_LABELS = 40
 """Labels drawn one by one; of more the likeliest ones, answered ones first of all."""
-IN_ORDER = 15
+MAX_IN_ORDER = 15
 """Up to so many labels stay in the model's order, so that pictures can be compared; more are ordered by probability."""
 MAX_MAPS = 12
 MARGIN = 16.0
@@ -40,7 +40,7 @@ class PredictionSheet:
         images: uint8 (h, w, 3), one for each column of images; None where there is none.
         labels: Names of all l labels.
         scores: Probabilities (l,).
-        answers: bool (l,).
+        predictions: bool (l,).
         thresholds: float (l,), on the probabilities; None where answers do not come from thresholds.
         maps: Label's index -> (image as the network gets it, uint8 (h, w, 3); what each pixel adds (h, w)), one for
             each column of images.
@@ -50,7 +50,7 @@ class PredictionSheet:
     images: Sequence[np.ndarray | None]
     labels: Sequence[str]
     scores: np.ndarray
-    answers: np.ndarray
+    predictions: np.ndarray
     thresholds: np.ndarray | None = None
     maps: Mapping[int, Sequence[tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
 
@@ -66,7 +66,7 @@ class Bar:
         x0: Where the bar begins.
         x1: Where it ends.
         threshold: Where the threshold's mark stands, if there is one.
-        is_answered: Whether the label is answered.
+        is_predicted: Whether the label is answered.
     """
 
     label: int
@@ -75,7 +75,7 @@ class Bar:
     x0: float
     x1: float
     threshold: float | None
-    is_answered: bool
+    is_predicted: bool
 
 
 @dataclass(frozen=True)
@@ -111,144 +111,144 @@ class Layout:
     more_maps: int
 
 
-def shown_labels(scores: np.ndarray, answers: np.ndarray) -> tuple[list[int], str]:
+def shown_labels(scores: np.ndarray, decisions: np.ndarray) -> tuple[list[int], str]:
     """Which labels are drawn, in their order, and a line on the others."""
     n = len(scores)
-    if n <= IN_ORDER:
+    if n <= MAX_IN_ORDER:
         return list(range(n)), ""
-    ranked = np.lexsort((np.arange(n), -scores, ~answers))
-    kept, left = ranked[:MAX_LABELS], ranked[MAX_LABELS:]
-    order = kept[np.lexsort((kept, -scores[kept]))].tolist()
-    if not len(left):
+    ranked = np.lexsort((np.arange(n), -scores, ~decisions))
+    selected, remaining = ranked[:MAX_LABELS], ranked[MAX_LABELS:]
+    order = selected[np.lexsort((selected, -scores[selected]))].tolist()
+    if not len(remaining):
         return order, ""
-    above = math.floor(float(scores[left].max()) * 100 + 1) / 100
-    n_answered = int(answers[left].sum())
-    answered = f", {n_answered} of them answered" if n_answered else ""
-    return order, f"and {len(left)} more{f' below {above:.2f}' if above <= 1 else ''}{answered}"
+    bound = math.floor(float(scores[remaining].max()) * 100 + 1) / 100
+    n_predicted = int(decisions[remaining].sum())
+    predicted_text = f", {n_predicted} of them answered" if n_predicted else ""
+    return order, f"and {len(remaining)} more{f' below {bound:.2f}' if bound <= 1 else ''}{predicted_text}"
 
 
 def lay_out(row: PredictionSheet) -> Layout:
     """Where everything goes."""
-    order, more = shown_labels(np.asarray(row.scores), np.asarray(row.answers))
-    height, letters = next((height, letters) for most, height, letters in STEPS if len(order) <= most)
+    order, more = shown_labels(np.asarray(row.scores), np.asarray(row.predictions))
+    height, letters = next((height, letters) for max_labels, height, letters in STEPS if len(order) <= max_labels)
     top = MARGIN + 32
-    box = IMAGE_BOX if len(row.images) == 1 else IMAGE_BOX * 0.6
+    max_edge = IMAGE_BOX if len(row.images) == 1 else IMAGE_BOX * 0.6
     images, y = [], top
     for image in row.images:
-        width, tall = fitted((1, 1) if image is None else image.shape, box)
-        images.append((MARGIN, y, width, tall))
-        y += tall + 10
+        width, image_height = fit_size((1, 1) if image is None else image.shape, max_edge)
+        images.append((MARGIN, y, width, image_height))
+        y += image_height + 10
     names_x = MARGIN + max(width for _, _, width, _ in images) + 28
-    widest = max(width_of(row.labels[j], letters, bool(row.answers[j])) for j in order)
+    widest = max(text_width(row.labels[j], letters, bool(row.predictions[j])) for j in order)
     names_width = min(max(widest, 40.0), NAME_WIDTH)
     x0 = names_x + names_width + TICK_WIDTH + GAP
     bars = []
     for k, j in enumerate(order):
-        is_answered = bool(row.answers[j])
-        mark = None if row.thresholds is None else x0 + BAR_WIDTH * min(max(float(row.thresholds[j]), 0.0), 1.0)
-        name = cut(row.labels[j], letters, names_width, is_answered)
+        is_predicted = bool(row.predictions[j])
+        threshold_x = None if row.thresholds is None else x0 + BAR_WIDTH * min(max(float(row.thresholds[j]), 0.0), 1.0)
+        name = cut(row.labels[j], letters, names_width, is_predicted)
         end = x0 + BAR_WIDTH * float(row.scores[j])
-        bars.append(Bar(j, name, top + height * (k + 0.5), x0, end, mark, is_answered))
+        bars.append(Bar(j, name, top + height * (k + 0.5), x0, end, threshold_x, is_predicted))
     axis_y = top + height * len(order) + 2
     width = x0 + BAR_WIDTH + VALUE_WIDTH + MARGIN
     bottom = max(y - 10, axis_y + 40 + (16 if more else 0))
-    maps, maps_y, more_maps = _maps(row, order, width, bottom + 34)
+    maps, maps_y, more_maps = _lay_out_maps(row, order, width, bottom + 34)
     if maps:
-        bottom = max(y + tall + 22 for _, _, _, y, _, tall in maps)
+        bottom = max(y + image_height + 22 for _, _, _, y, _, image_height in maps)
     title = cut(row.title, 15, width - 2 * MARGIN, True)
     size = (width, bottom + MARGIN)
     return Layout(*size, title, tuple(images), tuple(bars), height, letters, axis_y, more, maps, maps_y, more_maps)
 
 
-def _maps(
+def _lay_out_maps(
     row: PredictionSheet, order: Sequence[int], width: float, y: float
 ) -> tuple[tuple[tuple[int, int, float, float, float, float], ...], float, int]:
-    asked = [j for j in order if j in row.maps]
-    pairs = [(j, k) for j in asked[:MAX_MAPS] for k in range(len(row.maps[j]))]
+    mapped_labels = [j for j in order if j in row.maps]
+    pairs = [(j, k) for j in mapped_labels[:MAX_MAPS] for k in range(len(row.maps[j]))]
     if not pairs:
         return (), y, 0
-    sizes = [fitted(row.maps[j][k][0].shape, MAP_BOX) for j, k in pairs]
-    step = max(MAP_BOX * 0.8, *(own for own, _ in sizes)) + 14
+    sizes = [fit_size(row.maps[j][k][0].shape, MAP_BOX) for j, k in pairs]
+    step = max(MAP_BOX * 0.8, *(map_width for map_width, _ in sizes)) + 14
     n_across = max(1, int((width - 2 * MARGIN + 14) // step))
     places = []
     top = y + 34
     for first in range(0, len(pairs), n_across):
         line = list(zip(pairs, sizes, strict=True))[first : first + n_across]
-        for k, ((label, column), (own, tall)) in enumerate(line):
-            places.append((label, column, MARGIN + k * step, top, own, tall))
-        top += max(tall for _, (_, tall) in line) + 48
-    return tuple(places), y, len(row.maps) - len(asked[:MAX_MAPS])
+        for k, ((label, column), (map_width, map_height)) in enumerate(line):
+            places.append((label, column, MARGIN + k * step, top, map_width, map_height))
+        top += max(map_height for _, (_, map_height) in line) + 48
+    return tuple(places), y, len(row.maps) - len(mapped_labels[:MAX_MAPS])
 
 
-def drawn(row: PredictionSheet) -> Canvas:
+def draw_sheet(row: PredictionSheet) -> Canvas:
     """The sheet of one row."""
-    at = lay_out(row)
-    sheet = Canvas(at.width, at.height)
-    sheet.text(MARGIN, MARGIN + 14, at.title, 15, is_bold=True)
-    for (x, y, width, height), image in zip(at.images, row.images, strict=True):
+    layout = lay_out(row)
+    sheet = Canvas(layout.width, layout.height)
+    sheet.text(MARGIN, MARGIN + 14, layout.title, 15, is_bold=True)
+    for (x, y, width, height), image in zip(layout.images, row.images, strict=True):
         if image is None:
             sheet.box(x, y, width, height, "#f1f1f1", LINE)
             sheet.text(x + width / 2, y + height / 2 + 4, "no image", 13, colour=SOFT, anchor="middle")
         else:
             sheet.image(x, y, image, width, height)
-    _bars(sheet, at, row)
-    if at.maps:
-        _draw_maps(sheet, at, row)
+    _draw_bars(sheet, layout, row)
+    if layout.maps:
+        _draw_maps(sheet, layout, row)
     return sheet
 
 
-def _bars(sheet: Canvas, at: Layout, row: PredictionSheet) -> None:
-    x0 = at.bars[0].x0
-    top = at.bars[0].y - at.row / 2
+def _draw_bars(sheet: Canvas, layout: Layout, row: PredictionSheet) -> None:
+    x0 = layout.bars[0].x0
+    top = layout.bars[0].y - layout.row / 2
     for share in (0.0, 0.5, 1.0):
-        sheet.line(x0 + BAR_WIDTH * share, top, x0 + BAR_WIDTH * share, at.axis_y + 3, LINE)
-        sheet.text(x0 + BAR_WIDTH * share, at.axis_y + 15, f"{share:g}", 11, colour=SOFT, anchor="middle")
-    thick = at.row * 0.62
-    for bar in at.bars:
-        base = bar.y + at.letters * 0.35
-        sheet.box(bar.x0, bar.y - thick / 2, bar.x1 - bar.x0, thick, BLUE if bar.is_answered else GREY)
+        sheet.line(x0 + BAR_WIDTH * share, top, x0 + BAR_WIDTH * share, layout.axis_y + 3, LINE)
+        sheet.text(x0 + BAR_WIDTH * share, layout.axis_y + 15, f"{share:g}", 11, colour=SOFT, anchor="middle")
+    thickness = layout.row * 0.62
+    for bar in layout.bars:
+        base = bar.y + layout.letters * 0.35
+        sheet.box(bar.x0, bar.y - thickness / 2, bar.x1 - bar.x0, thickness, BLUE if bar.is_predicted else GREY)
         end = bar.x0 - TICK_WIDTH - GAP
-        sheet.text(end, base, bar.name, at.letters, bar.is_answered, INK if bar.is_answered else SOFT, "end")
-        if bar.is_answered:
-            sheet.tick(end + GAP, base, at.letters * 0.85, BLUE)
+        sheet.text(end, base, bar.name, layout.letters, bar.is_predicted, INK if bar.is_predicted else SOFT, "end")
+        if bar.is_predicted:
+            sheet.tick(end + GAP, base, layout.letters * 0.85, BLUE)
         if bar.threshold is not None:
-            _mark(sheet, bar.threshold, bar.y, at.row)
+            _draw_threshold(sheet, bar.threshold, bar.y, layout.row)
         value = f"{float(row.scores[bar.label]):.2f}"
-        colour = INK if bar.is_answered else SOFT
-        sheet.text(x0 + BAR_WIDTH + VALUE_WIDTH, base, value, at.letters, bar.is_answered, colour, "end")
-    below = at.axis_y + 32
-    if at.more:
-        sheet.text(x0, below, at.more, 12, colour=SOFT)
-        below += 17
-    sheet.tick(x0, below, 10, BLUE)
-    sheet.text(x0 + 15, below, "answered", 12, is_bold=True)
+        colour = INK if bar.is_predicted else SOFT
+        sheet.text(x0 + BAR_WIDTH + VALUE_WIDTH, base, value, layout.letters, bar.is_predicted, colour, "end")
+    legend_y = layout.axis_y + 32
+    if layout.more:
+        sheet.text(x0, legend_y, layout.more, 12, colour=SOFT)
+        legend_y += 17
+    sheet.tick(x0, legend_y, 10, BLUE)
+    sheet.text(x0 + 15, legend_y, "answered", 12, is_bold=True)
     if row.thresholds is not None:
-        _mark(sheet, x0 + 92, below - 4, 17)
-        sheet.text(x0 + 100, below, "threshold", 12, colour=SOFT)
+        _draw_threshold(sheet, x0 + 92, legend_y - 4, 17)
+        sheet.text(x0 + 100, legend_y, "threshold", 12, colour=SOFT)
 
 
-def _mark(sheet: Canvas, x: float, y: float, row: float) -> None:
+def _draw_threshold(sheet: Canvas, x: float, y: float, row: float) -> None:
     """A threshold: a dark line with a light edge, to be seen on a bar and beside it."""
     sheet.line(x, y - row * 0.42, x, y + row * 0.42, "#ffffff", 4)
     sheet.line(x, y - row * 0.42, x, y + row * 0.42, INK, 1.8)
 
 
-def _draw_maps(sheet: Canvas, at: Layout, row: PredictionSheet) -> None:
-    smoothed = {(j, k): smooth(row.maps[j][k][1]) for j, k, *_ in at.maps}
-    strength = strength_of(smoothed.values())
-    more = f" (and {at.more_maps} more)" if at.more_maps else ""
+def _draw_maps(sheet: Canvas, layout: Layout, row: PredictionSheet) -> None:
+    smoothed = {(j, k): smooth(row.maps[j][k][1]) for j, k, *_ in layout.maps}
+    strength = shared_strength(smoothed.values())
+    more = f" (and {layout.more_maps} more)" if layout.more_maps else ""
     heading = f"What spoke for and against{more}"
-    sheet.text(MARGIN, at.maps_y, heading, 13, is_bold=True)
-    x = MARGIN + width_of(heading, 13, True) + 22
-    sheet.text(x, at.maps_y, "against", 12, colour=SOFT)
-    sheet.image(x + 47, at.maps_y - 10, ramp(180, 22), 90, 11)
-    sheet.text(x + 144, at.maps_y, "for", 12, colour=SOFT)
-    for j, k, x, y, width, height in at.maps:
-        heat, room = smoothed[j, k], max(width, MAP_BOX * 0.8)
-        if row.answers[j]:
-            sheet.text(x, y - 7, cut(row.labels[j], 12, room, True), 12, is_bold=True)
+    sheet.text(MARGIN, layout.maps_y, heading, 13, is_bold=True)
+    x = MARGIN + text_width(heading, 13, True) + 22
+    sheet.text(x, layout.maps_y, "against", 12, colour=SOFT)
+    sheet.image(x + 47, layout.maps_y - 10, ramp(180, 22), 90, 11)
+    sheet.text(x + 144, layout.maps_y, "for", 12, colour=SOFT)
+    for j, k, x, y, width, height in layout.maps:
+        heat, max_width = smoothed[j, k], max(width, MAP_BOX * 0.8)
+        if row.predictions[j]:
+            sheet.text(x, y - 7, cut(row.labels[j], 12, max_width, True), 12, is_bold=True)
         else:
-            sheet.text(x, y - 7, cut(row.labels[j], 12, room - 82) + " (not answered)", 12, colour=SOFT)
-        sheet.image(x, y, overlaid(row.maps[j][k][0], heat, strength, round(DENSITY * MAP_BOX)), width, height)
+            sheet.text(x, y - 7, cut(row.labels[j], 12, max_width - 82) + " (not answered)", 12, colour=SOFT)
+        sheet.image(x, y, overlay_heatmap(row.maps[j][k][0], heat, strength, round(DENSITY * MAP_BOX)), width, height)
         sums = f"for {heat[heat > 0].sum():+.2f}, against {heat[heat < 0].sum():+.2f}".replace("-", "\u2212")
         sheet.text(x, y + height + 15, sums, 11, colour=SOFT)

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from manyhot.files import put, replacing
+from manyhot.files import atomic_write, write_all
 
 FONT = "Liberation Sans, sans-serif"
 DENSITY = 2
@@ -52,12 +52,12 @@ _BOLD = 0.056
 """What bold adds to a letter, at most."""
 
 
-def width_of(text: str, size: float, is_bold: bool = False) -> float:
+def text_width(text: str, size: float, is_bold: bool = False) -> float:
     """How wide a text is, in units; for letters beyond Latin at least that."""
-    return size * sum(_letter(letter) + (_BOLD if is_bold else 0) for letter in text)
+    return size * sum(_letter_width(letter) + (_BOLD if is_bold else 0) for letter in text)
 
 
-def _letter(letter: str) -> float:
+def _letter_width(letter: str) -> float:
     if letter in _WIDTHS:
         return _WIDTHS[letter]
     if unicodedata.combining(letter):
@@ -74,12 +74,12 @@ def cut(text: str, size: float, width: float, is_bold: bool = False) -> str:
     The middle goes, as names that begin alike differ at their ends.
     """
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    if width_of(text, size, is_bold) <= width:
+    if text_width(text, size, is_bold) <= width:
         return text
     for n_kept in range(min(len(text) - 1, 400), 1, -1):
         head = n_kept - n_kept // 3
         short = text[:head].rstrip() + ELLIPSIS + text[len(text) - n_kept // 3 :].lstrip()
-        if width_of(short, size, is_bold) <= width:
+        if text_width(short, size, is_bold) <= width:
             return short
     return ELLIPSIS
 
@@ -103,13 +103,13 @@ class Canvas:
     ) -> None:
         """A text whose baseline is at y; anchor: start, middle or end at x."""
         weight = ' font-weight="bold"' if is_bold else ""
-        place = f'x="{x:.2f}" y="{y:.2f}" font-size="{size:g}" text-anchor="{anchor}" fill="{colour}"'
-        self.parts.append(f"<text {place}{weight}>{escape(text)}</text>")
+        attributes = f'x="{x:.2f}" y="{y:.2f}" font-size="{size:g}" text-anchor="{anchor}" fill="{colour}"'
+        self.parts.append(f"<text {attributes}{weight}>{escape(text)}</text>")
 
     def box(self, x: float, y: float, width: float, height: float, colour: str, outline: str = "none") -> None:
         """A filled box."""
-        place = f'x="{x:.2f}" y="{y:.2f}" width="{max(width, 0):.2f}" height="{height:.2f}"'
-        self.parts.append(f'<rect {place} fill="{colour}" stroke="{outline}"/>')
+        attributes = f'x="{x:.2f}" y="{y:.2f}" width="{max(width, 0):.2f}" height="{height:.2f}"'
+        self.parts.append(f'<rect {attributes} fill="{colour}" stroke="{outline}"/>')
 
     def line(self, x0: float, y0: float, x1: float, y1: float, colour: str, width: float = 1) -> None:
         """A straight line."""
@@ -123,13 +123,13 @@ class Canvas:
         self.parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{size / 4.5:.2f}"/>')
 
     def image(self, x: float, y: float, image: np.ndarray, width: float, height: float) -> None:
-        """An image uint8 (h, w, 3) in a thin frame, its pixels kept as squares where `fitted` enlarged it so."""
+        """An image uint8 (h, w, 3) in a thin frame, its pixels kept as squares where `fit_size` enlarged it so."""
         factor = width * DENSITY / image.shape[1]
         if factor != int(factor):
-            image = resized(image, round(width * DENSITY), round(height * DENSITY))
-        place = f'x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" preserveAspectRatio="none"'
+            image = resize(image, round(width * DENSITY), round(height * DENSITY))
+        attributes = f'x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" preserveAspectRatio="none"'
         data = base64.b64encode(_png(image)).decode()
-        self.parts.append(f'<image {place} image-rendering="optimizeSpeed" href="data:image/png;base64,{data}"/>')
+        self.parts.append(f'<image {attributes} image-rendering="optimizeSpeed" href="data:image/png;base64,{data}"/>')
         self.parts.append(
             f'<rect x="{x - 0.5:.2f}" y="{y - 0.5:.2f}" width="{width + 1:.2f}" height="{height + 1:.2f}" '
             f'fill="none" stroke="{LINE}"/>'
@@ -146,11 +146,11 @@ class Canvas:
         import vl_convert  # heavy, and only for pictures
 
         content = vl_convert.svg_to_png(self.svg(), scale=DENSITY)
-        with replacing(path) as descriptor:
-            put(descriptor, memoryview(content))
+        with atomic_write(path) as descriptor:
+            write_all(descriptor, memoryview(content))
 
 
-def fitted(shape: tuple[int, ...], box: float) -> tuple[float, float]:
+def fit_size(shape: tuple[int, ...], box: float) -> tuple[float, float]:
     """Width and height in units that an image (h, w, ...) is shown with in a square box.
 
     A small one is enlarged by a whole number of the file's pixels, so that all its pixels are squares of one size.
@@ -160,7 +160,7 @@ def fitted(shape: tuple[int, ...], box: float) -> tuple[float, float]:
     return shape[1] * factor / DENSITY, max(1 / DENSITY, shape[0] * factor / DENSITY)
 
 
-def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
+def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """An image uint8 (h, w, 3) in another size."""
     from PIL import Image  # heavy, and only for pictures
 
@@ -172,6 +172,6 @@ def _png(image: np.ndarray) -> bytes:
     from PIL import Image  # heavy, and only for pictures
 
     content = io.BytesIO()
-    made: Any = Image.fromarray(np.ascontiguousarray(image))
-    made.save(content, "PNG", compress_level=1)
+    picture: Any = Image.fromarray(np.ascontiguousarray(image))
+    picture.save(content, "PNG", compress_level=1)
     return content.getvalue()

@@ -3,15 +3,15 @@
 let token = "";
 
 export class Problem extends Error {
-  constructor(message, status, told = {}) {
+  constructor(message, status, details = {}) {
     super(message);
     this.status = status;
-    this.column = told.column;
+    this.column = details.column;
   }
 }
 
-export function useToken(given) {
-  token = given;
+export function useToken(value) {
+  token = value;
 }
 
 export function hasToken() {
@@ -19,34 +19,34 @@ export function hasToken() {
 }
 
 async function refused(response) {
-  let told = {};
+  let details = {};
   try {
-    told = (await response.json()).error ?? {};
+    details = (await response.json()).error ?? {};
   } catch {
     // no JSON: the status says all there is
   }
-  const places = [told.row ? `row ${told.row}` : "", told.column ? `column ${told.column}` : "", told.argument ?? ""];
+  const places = [details.row ? `row ${details.row}` : "", details.column ? `column ${details.column}` : "", details.argument ?? ""];
   const place = places.filter(Boolean).join(", ");
-  const words = told.message ?? `the service answered ${response.status}`;
-  return new Problem(place ? `${place}: ${words}` : words, response.status, told);
+  const message = details.message ?? `the service responded with status ${response.status}`;
+  return new Problem(place ? `${place}: ${message}` : message, response.status, details);
 }
 
-export async function ask(path, options = {}) {
+export async function send(path, options = {}) {
   const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   let response;
   try {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("the service does not answer; is it still running?", 0);
+    throw new Problem("the service does not respond; is it still running?", 0);
   }
   if (!response.ok) throw await refused(response);
   return response;
 }
 
-export async function askJson(path, body, signal) {
-  const sent = body === undefined ? { signal } : {
+export async function sendJson(path, body, signal) {
+  const request = body === undefined ? { signal } : {
     method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal,
   };
-  return (await ask(path, sent)).json();
+  return (await send(path, request)).json();
 }

@@ -1,6 +1,6 @@
-// A file in, a file of answers out, a piece at a time, so that one can see how far it is and stop it.
+// A file in, a file of predictions out, in chunks, so that progress is visible and it can be stopped.
 
-import { Problem, ask, askJson } from "/static/api.js";
+import { Problem, send, sendJson } from "/static/api.js";
 import { inBase64 } from "/static/form.js";
 
 const PIECE_ROWS = 1000;
@@ -53,51 +53,51 @@ async function patiently(request, signal) {
 }
 
 function numbered(lines, before) {
-  // rows without an id are told by their number in the piece; here it becomes that in the file
+  // rows without an id are numbered within the piece; here it becomes that in the file
   const isNumbered = lines.every((line, k) => line.startsWith(`${k + 1},`));
   return isNumbered && before ? lines.map((line, k) => before + k + 1 + line.slice(String(k + 1).length)) : lines;
 }
 
-export async function answerTable(path, file, thresholds, { progress, signal }) {
+export async function predictTable(path, file, thresholds, { progress, signal }) {
   const text = await file.text();
   const [head, ...rows] = records(text.replace(/^\ufeff/, ""));
   if (!rows.length) throw new Error(`${file.name} has no rows under its first line.`);
   const isTabbed = /\.(tsv|tab)$/i.test(file.name) || (!head.includes(",") && head.includes("\t"));
   const headers = { "Content-Type": isTabbed ? "text/tab-separated-values" : "text/csv" };
   const query = Object.keys(thresholds).length ? `?thresholds=${encodeURIComponent(JSON.stringify(thresholds))}` : "";
-  const answers = [];
+  const predictions = [];
   let done = 0;
   for (const piece of pieces(rows)) {
     const body = head + piece.join("");
-    let told;
+    let csvLines;
     try {
-      const response = await patiently(() => ask(path + query, { method: "POST", body, headers, signal }), signal);
-      told = records(await response.text());
+      const response = await patiently(() => send(path + query, { method: "POST", body, headers, signal }), signal);
+      csvLines = records(await response.text());
     } catch (error) {
       if (error instanceof Problem && done) error.message = `in the piece after row ${done}: ${error.message}`;
       throw error;
     }
-    const [header, ...lines] = told;
-    answers.push(...(done ? [] : [header]), ...numbered(lines, done));
+    const [header, ...lines] = csvLines;
+    predictions.push(...(done ? [] : [header]), ...numbered(lines, done));
     done += piece.length;
     progress(done, rows.length);
   }
-  return { text: answers.join(""), rows: rows.length, name: file.name.replace(/\.[^.]*$/, "") };
+  return { text: predictions.join(""), rows: rows.length, name: file.name.replace(/\.[^.]*$/, "") };
 }
 
 const quoted = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const harmless = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 
-export async function answerImages(path, files, model, thresholds, { progress, signal }) {
-  const column = model.columns.find(({ kind }) => kind === "image").name;
+export async function predictImages(path, files, model, thresholds, { progress, signal }) {
+  const column = model.columns.find(({ type }) => type === "image").name;
   const lines = [["id", "labels", ...model.labels.map((label) => `p_${label}`)]];
   for (let k = 0; k < files.length; k += PIECE_IMAGES) {
     const part = files.slice(k, k + PIECE_IMAGES);
     const rows = await Promise.all(part.map(async (file) => ({ [column]: await inBase64(file) })));
     const body = { rows, ...(Object.keys(thresholds).length ? { thresholds } : {}) };
-    const told = await patiently(() => askJson(path, body, signal), signal);
-    told.answers.forEach((answer, j) => {
-      lines.push([part[j].name, answer.labels.join(";"), ...model.labels.map((label) => answer.probabilities[label])]);
+    const result = await patiently(() => sendJson(path, body, signal), signal);
+    result.predictions.forEach((prediction, j) => {
+      lines.push([part[j].name, prediction.labels.join(";"), ...model.labels.map((label) => prediction.probabilities[label])]);
     });
     progress(Math.min(files.length, k + PIECE_IMAGES), files.length);
   }

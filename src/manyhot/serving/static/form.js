@@ -18,22 +18,22 @@ export class Form {
     place.replaceChildren();
     const columns = model.columns;
     const isTable = columns.length > 0 && columns.length <= MAX_FIELDS && !Array.isArray(model.example) &&
-      columns.every((column) => column.name in model.example || column.kind === "image");
+      columns.every((column) => column.name in model.example || column.type === "image");
     if (!isTable) {
       this.whole = made("textarea", { id: "whole", className: "whole", spellcheck: false });
       this.whole.value = JSON.stringify(model.example, null, 1);
-      const words = "The row as JSON: an object of column and value, or a list of all values";
+      const words = "The row as JSON: an object of columns and values, or a list of values";
       place.append(made("div", { className: "field" }, made("label", { htmlFor: "whole", textContent: words }), this.whole));
       return;
     }
     const numbers = made("div", { className: "numbers" });
     columns.forEach((column, k) => {
       const field = made("div", { className: "field" });
-      const isShort = column.kind !== "text" && column.kind !== "image";
+      const isShort = column.type !== "text" && column.type !== "image";
       const input = this.#input(column, `field-${k}`);
       field.append(made("label", { htmlFor: input.id, textContent: column.name }), input);
-      if (column.kind === "image") field.append(this.#preview(column, input, field));
-      if (column.kind === "categorical" && column.levels.length > MAX_LEVELS) field.append(this.#levels(column, input));
+      if (column.type === "image") field.append(this.#preview(column, input, field));
+      if (column.type === "categorical" && column.levels.length > MAX_LEVELS) field.append(this.#levels(column, input));
       this.fields.set(column.name, { column, input, field, file: null });
       (isShort ? numbers : place).append(field);
     });
@@ -41,19 +41,19 @@ export class Form {
   }
 
   #input(column, id) {
-    const { kind } = column;
-    if (kind === "text") return made("textarea", { id });
-    if (kind === "image") return made("input", { id, type: "file", accept: "image/*" });
-    if (kind === "boolean") {
-      const options = [["", "not known"], ["true", "yes"], ["false", "no"]];
+    const { type } = column;
+    if (type === "text") return made("textarea", { id });
+    if (type === "image") return made("input", { id, type: "file", accept: "image/*" });
+    if (type === "boolean") {
+      const options = [["", "unknown"], ["true", "yes"], ["false", "no"]];
       return made("select", { id }, ...options.map(([value, textContent]) => made("option", { value, textContent })));
     }
-    if (kind === "categorical" && column.levels.length <= MAX_LEVELS) {
-      const options = [["", "not known"], ...column.levels.map((level) => [level, level])];
+    if (type === "categorical" && column.levels.length <= MAX_LEVELS) {
+      const options = [["", "unknown"], ...column.levels.map((level) => [level, level])];
       return made("select", { id }, ...options.map(([value, textContent]) => made("option", { value, textContent })));
     }
     const input = made("input", { id, type: "text", autocomplete: "off" });
-    if (kind === "numeric") {
+    if (type === "numeric") {
       input.inputMode = "decimal";
       if (column.typical !== undefined) input.placeholder = `such as ${Number(column.typical.toPrecision(4))}`;
     }
@@ -68,22 +68,22 @@ export class Form {
   }
 
   #preview(column, input, field) {
-    const seen = made("div", { className: "seen", hidden: true });
+    const preview = made("div", { className: "preview", hidden: true });
     const image = made("img", { alt: `the image in ${column.name}` });
-    seen.append(image, made("canvas", { width: 1, height: 1 }));
+    preview.append(image, made("canvas", { width: 1, height: 1 }));
     const take = (file) => {
       const one = this.fields.get(column.name);
       one.file = file ?? null;
       this.clearMaps();
       if (image.src) URL.revokeObjectURL(image.src);
-      seen.hidden = !file;
+      preview.hidden = !file;
       if (file) image.src = URL.createObjectURL(file);
     };
     input.addEventListener("change", () => take(input.files[0]));
     field.classList.add("over");
     droppable(field, (files) => take(files[0]));
     const hint = made("p", { className: "hint", textContent: "or drop an image here" });
-    return made("div", {}, hint, seen);
+    return made("div", {}, hint, preview);
   }
 
   example() {
@@ -93,12 +93,12 @@ export class Form {
     }
     for (const [name, { column, input }] of this.fields) {
       const value = this.model.example[name];
-      if (column.kind !== "image") input.value = value === null || value === undefined ? "" : String(value);
+      if (column.type !== "image") input.value = value === null || value === undefined ? "" : String(value);
     }
   }
 
   get images() {
-    return [...this.fields.values()].filter(({ column }) => column.kind === "image");
+    return [...this.fields.values()].filter(({ column }) => column.type === "image");
   }
 
   // The body of a request: JSON, or a form where images are sent along.
@@ -107,7 +107,7 @@ export class Form {
       try {
         return JSON.parse(this.whole.value);
       } catch (error) {
-        throw new Error(`The row is no JSON: ${error.message}`);
+        throw new Error(`The row is not valid JSON: ${error.message}`);
       }
     }
     const row = {};
@@ -130,7 +130,7 @@ export class Form {
     }
   }
 
-  // Colours over the images: green where it spoke for a label, red where it spoke against it.
+  // Colours over the images: green where it counts for a label, red where it counts against it.
   drawMaps(maps) {
     this.clearMaps();
     for (const { column, field } of this.images) {
@@ -150,18 +150,18 @@ export class Form {
 }
 
 async function cell(column, input, file) {
-  if (column.kind === "image") {
+  if (column.type === "image") {
     if (!file) throw Object.assign(new Error(`Choose an image for ${column.name}.`), { column: column.name });
     return inBase64(file);
   }
   const text = input.value;
-  if (column.kind === "text") return text;
+  if (column.type === "text") return text;
   if (text.trim() === "") return null;
-  if (column.kind === "boolean") return text === "true";
-  if (column.kind !== "numeric") return text;
+  if (column.type === "boolean") return text === "true";
+  if (column.type !== "numeric") return text;
   const number = Number(text.trim().replace(/^\+/, ""));
   if (!Number.isFinite(number)) {
-    throw Object.assign(new Error(`${column.name}: "${text}" is no number; 0.5 is one.`), { column: column.name });
+    throw Object.assign(new Error(`${column.name}: "${text}" is not a number (for example 0.5).`), { column: column.name });
   }
   return number;
 }

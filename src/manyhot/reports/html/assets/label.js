@@ -6,7 +6,7 @@ class LabelPanel {
     this.thresholds = thresholds;
     this.node = el("div", { class: "panel", id: "label" });
     this.j = null;
-    thresholds.watch((j) => {
+    thresholds.subscribe((j) => {
       if (this.j !== null && (j === null || j === this.j)) this.update();
     });
   }
@@ -23,7 +23,7 @@ class LabelPanel {
     if (thresholds.isMovable) {
       this.slider = slider({ id: "threshold", label: "Threshold", value: thresholds.value(j), onmove: (place) => thresholds.move(j, place) });
       this.reset = el("button", { type: "button", id: "reset", onclick: () => thresholds.move(j, FORCE) }, `Back to ${number(thresholds.inForce[j])}`);
-      this.figures = outputs([["precision", "Precision"], ["recall", "Recall"], ["f1", "F1"], ["answered", "Rows answered"], ["wrong", "of them wrongly"], ["missed", "Rows missed"]]);
+      this.figures = outputs([["precision", "Precision"], ["recall", "Recall"], ["f1", "F1"], ["predicted", "Predicted rows"], ["wrong", "False positives"], ["missed", "False negatives"]]);
       parts.push(el("div", { class: "controls" }, this.slider.node, this.reset), this.figures.node);
     }
     const charts = labels.support[j] > 0 ? [this.ratesChart(), this.precisionRecall()] : [el("p", {}, "No row is known to carry this label, so there is nothing to draw of precision and recall.")];
@@ -43,8 +43,8 @@ class LabelPanel {
       precision: datum(now.precision),
       recall: datum(now.recall),
       f1: datum(now.f1),
-      answered: datum(now.answered, `${whole(now.answered)} of ${whole(thresholds.known[j])}`),
-      wrong: datum(now.answered - now.hits, whole(now.answered - now.hits)),
+      predicted: datum(now.predicted, `${whole(now.predicted)} of ${whole(thresholds.known[j])}`),
+      wrong: datum(now.predicted - now.hits, whole(now.predicted - now.hits)),
       missed: datum(thresholds.support[j] - now.hits, whole(thresholds.support[j] - now.hits)),
     });
     for (const mark of this.marks) mark(value, now);
@@ -65,8 +65,8 @@ class LabelPanel {
     const { thresholds, j } = this;
     const found = [];
     for (let k = 0; k <= thresholds.steps; k++) {
-      const { hits, answered } = thresholds.at(j, k);
-      found.push({ threshold: k / thresholds.steps, ...rates(hits, answered, thresholds.support[j]) });
+      const { hits, predicted } = thresholds.at(j, k);
+      found.push({ threshold: k / thresholds.steps, ...rates(hits, predicted, thresholds.support[j]) });
     }
     return found;
   }
@@ -88,13 +88,13 @@ class LabelPanel {
     const dot = svg("circle", { class: "kept", r: 5 });
     if (this.thresholds.isMovable) at.root.append(dot);
     this.marks.push((_, now) => {
-      const isThere = now.answered > 0;
+      const isThere = now.predicted > 0;
       dot.toggleAttribute("hidden", !isThere);
       dot.setAttribute("cx", at.sx(isThere ? now.recall : 0));
       dot.setAttribute("cy", at.sy(isThere ? now.precision : 0));
       dot.setAttribute("visibility", isThere ? "visible" : "hidden");
     });
-    return figure("Precision (up) by recall", at.root, legend(["kept", "the threshold shown"], ["baseline", "answering every row"]));
+    return figure("Precision-recall curve", at.root, legend(["kept", "the threshold shown"], ["baseline", "predicting it for every row"]));
   }
 
   histogram() {
@@ -138,13 +138,13 @@ class LabelPanel {
       dot.append(svg("title", {}, `${counted(count, "row")}: mean probability ${number(score)}, ${number(share)} carry it [${number(low)}, ${number(high)}]`));
       at.root.append(dot);
     }
-    return figure("Share that carries it (up) by probability", at.root, legend(["recall", "equally many rows each, 95 % intervals"], ["baseline", "probabilities that are frequencies"]));
+    return figure("Calibration curve", at.root, legend(["recall", "equally many rows each, 95 % intervals"], ["baseline", "probabilities that are frequencies"]));
   }
 
   mistakes() {
-    const { wrongly, missed } = this.page.rows.mistakes.labels[this.j];
-    if (!wrongly.length && !missed.length) return el("p", {}, "No row is answered wrongly for this label.");
+    const { false_positives: falsePositives, false_negatives: falseNegatives } = this.page.rows.errors.labels[this.j];
+    if (!falsePositives.length && !falseNegatives.length) return el("p", {}, "No errors for this label.");
     const list = (title, entries) => el("div", {}, el("h4", {}, title), entries.length ? el("ul", { class: "cards" }, entries.map(([row, score]) => rowCard(this.page, row, this.j, score))) : el("p", {}, "None."));
-    return el("div", { class: "mistakes" }, list("Answered, but not recorded", wrongly), list("Recorded, but not answered", missed));
+    return el("div", { class: "mistakes" }, list("False positives", falsePositives), list("False negatives", falseNegatives));
   }
 }

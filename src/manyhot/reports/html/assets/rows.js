@@ -24,7 +24,7 @@ function rowCard(page, index, label, score, more = []) {
     rowContent(row),
     el("p", {}, el("b", {}, "Row ", name(row.id)), ", ", name(page.labels.label[label]), score === null ? null : ` ${number(score)}`),
     more,
-    el("p", { class: "sets" }, el("span", { class: "faint" }, "recorded: "), labelSet(page, row.recorded), el("br"), el("span", { class: "faint" }, "answered: "), labelSet(page, row.answered), row.unknown ? [el("br"), el("span", { class: "faint" }, `unknown: ${counted(row.unknown, "label")}`)] : null),
+    el("p", { class: "sets" }, el("span", { class: "faint" }, "recorded: "), labelSet(page, row.recorded), el("br"), el("span", { class: "faint" }, "predicted: "), labelSet(page, row.predicted), row.unknown ? [el("br"), el("span", { class: "faint" }, `unknown: ${counted(row.unknown, "label")}`)] : null),
   );
 }
 
@@ -37,7 +37,7 @@ function cardList(cards, kind = "cards") {
 }
 
 function showRows(page) {
-  const { mistakes, suspicious, audit_note, has_contents } = page.rows;
+  const { errors, label_errors, label_errors_note, has_contents } = page.rows;
   const view = document.getElementById("rows-view");
   const hint = page.file ? "" : " manyhot report MODEL FILE shows the rows of a file as themselves, where they are texts, images or tables.";
   if (!has_contents) view.append(el("p", { class: "lead" }, `Rows are named here as their file named them, or by their number.${hint}`));
@@ -48,13 +48,13 @@ function showRows(page) {
   };
   view.append(
     el("div", { class: "columns" },
-      list("Answered with the highest probabilities, but not recorded", mistakes.wrongly, mistakes.n_wrongly),
-      list("Recorded, but with the lowest probabilities", mistakes.missed, mistakes.n_missed)),
+      list("False positives with the highest probabilities", errors.false_positives, errors.n_false_positives),
+      list("False negatives with the lowest probabilities", errors.false_negatives, errors.n_false_negatives)),
     el("h3", {}, "Labels that look wrongly recorded"),
-    el("p", {}, audit_note),
+    el("p", {}, label_errors_note),
   );
-  if (suspicious.length) {
-    const cards = suspicious.map((entry) => rowCard(page, entry.row, entry.label, null, [el("p", {}, `Wrong with a chance of ${fixed(100 * entry.suspicion, 0)} %: ${entry.reason}.`)]));
+  if (label_errors.length) {
+    const cards = label_errors.map((entry) => rowCard(page, entry.row, entry.label, null, [el("p", {}, `${fixed(100 * entry.suspicion, 0)} % likely mislabelled: ${entry.reason}.`)]));
     view.append(...[cardList(cards)].flat());
   }
 }

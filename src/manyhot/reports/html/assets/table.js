@@ -2,10 +2,10 @@
 
 const COLUMNS = [
   ["label", "Label", "The label's name"],
-  ["support", "Rows", "Rows that carry the label"],
-  ["threshold", "Threshold", "Answered from this probability upwards"],
-  ["precision", "Precision", "Of the answers, the share that is right"],
-  ["recall", "Recall", "Of the rows that carry it, the share that is answered"],
+  ["support", "Rows", "Rows with the label"],
+  ["threshold", "Threshold", "Predicted from this probability upwards"],
+  ["precision", "Precision", "Share of the predicted rows that are right"],
+  ["recall", "Recall", "Share of the rows with the label that are predicted"],
   ["f1", "F1", "The balance of both"],
   ["average_precision", "AP", "Average precision: how well rows are ordered, at all thresholds"],
   ["brier", "Brier", "Mean squared distance between probability and truth; lower is better"],
@@ -36,7 +36,7 @@ class LabelTable {
       el("p", { class: "filter" }, el("label", { for: "filter" }, "Filter by name"), this.filter, this.count),
       el("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "All labels" }, table),
     );
-    thresholds.watch((j) => (j === null ? this.updateAll() : this.update(j)));
+    thresholds.subscribe((j) => (j === null ? this.updateAll() : this.update(j)));
     this.rows.forEach((_, j) => this.fill(j));
     this.show();
   }

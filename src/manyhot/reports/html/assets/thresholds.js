@@ -11,10 +11,10 @@ class Thresholds {
     this.support = labels.support;
     this.known = labels.n_known;
     this.inForce = labels.threshold;
-    this.own = thresholds;
+    this.inForceCounts = thresholds;
     this.isMovable = !thresholds.obstacle;
     this.place = new Int32Array(this.n).fill(FORCE);
-    this.watchers = [];
+    this.listeners = [];
     const width = this.steps + 1;
     this.here = packed.slice(); // entries between two thresholds, for histograms
     for (let line = 0; line < 2 * this.n; line++) {
@@ -23,14 +23,14 @@ class Thresholds {
     this.packed = packed; // hits, then answers, from each threshold upwards
   }
 
-  watch(watcher) {
-    this.watchers.push(watcher);
+  subscribe(listener) {
+    this.listeners.push(listener);
   }
 
   // Hits and answers of label j at the threshold k / steps.
   at(j, k) {
     const width = this.steps + 1;
-    return { hits: this.packed[j * width + k], answered: this.packed[(this.n + j) * width + k] };
+    return { hits: this.packed[j * width + k], predicted: this.packed[(this.n + j) * width + k] };
   }
 
   // Positives and negatives of label j with a score from the threshold k up to the next.
@@ -50,8 +50,8 @@ class Thresholds {
 
   // What label j gets now.
   now(j) {
-    const counts = this.isMoved(j) ? this.at(j, this.place[j]) : { hits: this.own.hits[j], answered: this.own.answered[j] };
-    return { ...counts, ...rates(counts.hits, counts.answered, this.support[j]) };
+    const counts = this.isMoved(j) ? this.at(j, this.place[j]) : { hits: this.inForceCounts.true_positives[j], predicted: this.inForceCounts.predicted[j] };
+    return { ...counts, ...rates(counts.hits, counts.predicted, this.support[j]) };
   }
 
   // The threshold that all labels have, or null.
@@ -62,34 +62,34 @@ class Thresholds {
   }
 
   all() {
-    let hits = 0, answered = 0, positives = 0, sum = 0, present = 0;
+    let hits = 0, predicted = 0, positives = 0, sum = 0, present = 0;
     for (let j = 0; j < this.n; j++) {
       const now = this.now(j);
       hits += now.hits;
-      answered += now.answered;
+      predicted += now.predicted;
       positives += this.support[j];
       if (this.support[j] > 0) {
         sum += now.f1;
         present++;
       }
     }
-    const micro = rates(hits, answered, positives);
-    const f1 = answered + positives > 0 ? (2 * hits) / (answered + positives) : NaN;
-    return { hits, answered, ...micro, f1, macro: present ? sum / present : NaN };
+    const micro = rates(hits, predicted, positives);
+    const f1 = predicted + positives > 0 ? (2 * hits) / (predicted + positives) : NaN;
+    return { hits, predicted, ...micro, f1, macro: present ? sum / present : NaN };
   }
 
   move(j, place) {
     this.place[j] = place;
-    this.tell(j);
+    this.notify(j);
   }
 
   moveAll(place) {
     this.place.fill(place);
-    this.tell(null);
+    this.notify(null);
   }
 
-  tell(j) {
-    for (const watcher of this.watchers) watcher(j);
+  notify(j) {
+    for (const listener of this.listeners) listener(j);
   }
 
   moved() {
@@ -100,11 +100,11 @@ class Thresholds {
 }
 
 // As Python's table has them: no precision without an answer, no recall and F1 without a positive.
-function rates(hits, answered, positives) {
+function rates(hits, predicted, positives) {
   return {
-    precision: answered > 0 ? hits / answered : NaN,
+    precision: predicted > 0 ? hits / predicted : NaN,
     recall: positives > 0 ? hits / positives : NaN,
-    f1: positives > 0 ? (2 * hits) / (answered + positives) : NaN,
+    f1: positives > 0 ? (2 * hits) / (predicted + positives) : NaN,
   };
 }
 
@@ -112,9 +112,9 @@ const quoted = (text) => (/^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replac
 
 // The command that gives a model the thresholds that were moved.
 function command(thresholds, model) {
-  const given = thresholds.moved().map((j) => `--set ${quoted(`${thresholds.names[j]}=${thresholds.value(j).toFixed(3)}`)}`);
+  const flags = thresholds.moved().map((j) => `--set ${quoted(`${thresholds.names[j]}=${thresholds.value(j).toFixed(3)}`)}`);
   const start = `manyhot thresholds ${quoted(model ?? "MODEL.manyhot")}`;
-  return given.length > 3 ? [start, ...given].join(" \\\n  ") : [start, ...given].join(" ");
+  return flags.length > 3 ? [start, ...flags].join(" \\\n  ") : [start, ...flags].join(" ");
 }
 
 const asJson = (thresholds) => JSON.stringify(Object.fromEntries(thresholds.moved().map((j) => [thresholds.names[j], thresholds.value(j)])), null, 2);
@@ -165,15 +165,15 @@ function thresholdsView(page, thresholds) {
   const { obstacle, caution } = page.thresholds;
   if (obstacle) return el("p", { class: "note", id: "obstacle" }, obstacle);
   const figures = outputs([
-    ["all-precision", "Precision, all answers"],
-    ["all-recall", "Recall, all answers"],
-    ["all-f1", "F1, all answers"],
-    ["all-macro", "F1, mean of labels"],
-    ["all-answered", "Answers"],
-    ["all-rows", "Answers a row"],
+    ["all-precision", "Micro precision"],
+    ["all-recall", "Micro recall"],
+    ["all-f1", "Micro F1"],
+    ["all-macro", "Macro F1"],
+    ["all-predicted", "Predicted labels"],
+    ["all-rows", "Predicted labels per row"],
   ]);
   const all = slider({ id: "threshold-all", label: "One threshold for all labels", value: thresholds.shared(), onmove: (place) => thresholds.moveAll(place) });
-  const reset = el("button", { type: "button", id: "reset-all", onclick: () => thresholds.moveAll(FORCE) }, "Back to those in force");
+  const reset = el("button", { type: "button", id: "reset-all", onclick: () => thresholds.moveAll(FORCE) }, "Reset");
   const code = el("code", { id: "command" });
   const words = el("p", { id: "moved", role: "status" });
   const copied = el("span", { role: "status", class: "faint" });
@@ -190,17 +190,17 @@ function thresholdsView(page, thresholds) {
       "all-recall": datum(now.recall),
       "all-f1": datum(now.f1),
       "all-macro": datum(now.macro),
-      "all-answered": datum(now.answered, whole(now.answered)),
-      "all-rows": datum(now.answered / rows, number(now.answered / rows, 2)),
+      "all-predicted": datum(now.predicted, whole(now.predicted)),
+      "all-rows": datum(now.predicted / rows, number(now.predicted / rows, 2)),
     });
     all.show(thresholds.shared());
     const moved = thresholds.moved().length;
-    words.textContent = moved ? `${counted(moved, "threshold")} moved. This command gives the model what is set here:` : "No threshold was moved; these are those in force.";
+    words.textContent = moved ? `${counted(moved, "threshold")} moved. This command gives the model what is set here:` : "Showing saved thresholds.";
     code.textContent = moved ? command(thresholds, page.model) : "";
     out.hidden = moved === 0;
     copied.textContent = "";
   };
-  thresholds.watch(update);
+  thresholds.subscribe(update);
   update();
   return el("div", { class: "panel", id: "all-labels" },
     el("h3", {}, "Thresholds"),

@@ -1,10 +1,10 @@
-"""How many planted label errors an audit finds, beside cleanlab on the same scores.
+"""How many planted label errors `find_label_errors` finds, beside cleanlab on the same scores.
 
-Usage: python benchmarks/audit.py --cleanlab-python PATH [--seeds 5] [--first-seed 100] [--noise flip5 ...]
-       [--out results/audit.json] [SET ...]
+Usage: python benchmarks/label_errors.py --cleanlab-python PATH [--seeds 5] [--first-seed 100] [--noise flip5 ...]
+       [--out results/label_errors.json] [SET ...]
 PATH is the Python of an environment that has cleanlab. The training parts of the sets are read from the folder that
 MANYHOT_DATA names. Entries are made wrong at random, the default classifier is trained on the wrong targets, and its
-out-of-fold scores are audited:
+out-of-fold scores are searched for label errors:
   flip5, flip10   every entry is flipped with 5 or 10 %
   drop20          every yes becomes a no with 20 %
   add20           as many noes become a yes as there are 20 % of yes
@@ -32,7 +32,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import read
 from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.label_errors import LabelErrors, suspicious_labels
+from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
 
 HERE = Path(__file__).parent
 SETS = ["scene", "yeast", "birds", "medical"]
@@ -64,7 +64,7 @@ def our_share(found: LabelErrors, wrong: np.ndarray) -> tuple[float, float]:
 
 def peer_qualities(python: str, scores: np.ndarray, recorded: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
     np.savez(folder / "in.npz", scores=scores, targets=recorded)
-    script = HERE / "peers" / "cleanlab_audit.py"
+    script = HERE / "peers" / "cleanlab_label_errors.py"
     done = subprocess.run([python, script, folder / "in.npz", folder / "out.npz"], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{script} ended with {done.returncode}:\n{done.stderr[-3000:]}")
@@ -77,16 +77,16 @@ def one_run(name: str, noise: str, seed: int, python: str) -> dict:
     values = samples.targets.values
     wrong = flips(values, noise, np.random.default_rng([seed, SETS.index(name), NOISE.index(noise)]))
     noisy = dataclasses.replace(samples, targets=Targets(values ^ wrong))
-    evidence = MultiLabelClassifier(seed=seed, quiet=True).fit(noisy).model_.evidence
+    evidence = MultiLabelClassifier(random_state=seed, verbose=0).fit(noisy).model_.evidence
     scores, targets = evidence.scores, evidence.targets
     space = LabelSpace(tuple(map(str, range(targets.n_labels))))
     began = time.perf_counter()
-    listed = suspicious_labels(scores, targets, evidence.ids, space)
+    listed = find_label_errors(scores, targets, evidence.ids, space)
     run = {"seconds": time.perf_counter() - began, "wrong": int(wrong.sum()), "expected": float(listed.n_wrong.sum())}
     run["rows_wrong"], run["rows_expected"] = int(wrong.any(axis=1).sum()), len(listed.rows())
     if not wrong.any():
         return run
-    found = suspicious_labels(scores, targets, evidence.ids, space, limit=run["wrong"])
+    found = find_label_errors(scores, targets, evidence.ids, space, limit=run["wrong"])
     run["listed"] = float(wrong[listed.row, listed.label].mean())
     run["entries"], run["rows"] = our_share(found, wrong)
     plain = np.where(targets.values, scores, 1 - scores)
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--noise", nargs="+", choices=NOISE, default=NOISE)
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "audit.json")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "label_errors.json")
     options = parser.parse_args()
     ask = [options.cleanlab_python, "-c", "import cleanlab; print(cleanlab.__version__)"]
     version = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,8 +1,8 @@
 """What cleanlab makes of scores and targets, at all its settings that suit several labels per row.
 
-Usage: python cleanlab_audit.py IN.npz OUT.npz. IN holds scores (n, l) and targets (n, l); OUT gets, for each setting,
-the quality of every entry ("entries/NAME", (n, l)) or of every row ("rows/NAME", (n,)), lower being worse, and for each
-filter how many entries it flags ("flagged/NAME").
+Usage: python cleanlab_label_errors.py IN.npz OUT.npz. IN holds scores (n, l) and targets (n, l); OUT gets, for each
+setting, the quality of every entry ("entries/NAME", (n, l)) or of every row ("rows/NAME", (n,)), lower being worse, and
+for each filter how many entries it flags ("flagged/NAME").
 """
 
 import sys

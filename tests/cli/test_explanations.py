@@ -1,4 +1,4 @@
-"""`manyhot predict --why`: reasons beside the answers, in every form."""
+"""`manyhot predict --explain`: reasons beside the answers, in every form."""
 
 import io
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from manyhot import load
 from manyhot.cli import main
-from manyhot.explanation.explain import TOP
+from manyhot.explanation.explain import MAX_REASONS
 from tests.cli.conftest import SMALL, songs
 
 WORDS = ["hello", "please", "today", "über", "😀", "order", ";", "=now"]
@@ -26,15 +26,15 @@ def tickets(tmp_path_factory, manyhot):
     texts = [" ".join([*generator.choice(WORDS, 12), *(["refund"] if is_it else [])]) for is_it in refund]
     columns = {"id": [f"t{k}" for k in range(120)], "body": texts, "is_refund": refund, "is_other": ~refund}
     pl.DataFrame(columns).with_columns(pl.col("is_refund", "is_other").cast(int)).write_csv(folder / "tickets.csv")
-    words = ["--kind", "body=text", "--members", "2", "--folds", "2", "--epochs", "20", "--quiet"]
+    words = ["--column-type", "body=text", "--n-members", "2", "--n-folds", "2", "--epochs", "20", "--quiet"]
     done = manyhot("train", folder / "tickets.csv", "--labels", "is_*", "-o", folder / "tickets.manyhot", *words)
     assert done.code == 0, done.err
     return folder / "tickets.manyhot", folder / "tickets.csv"
 
 
-def answered(manyhot, tickets, tmp_path, suffix, *words):
+def predict_frame(manyhot, tickets, tmp_path, suffix, *words):
     answers = tmp_path / f"answers{suffix}"
-    done = manyhot("predict", *tickets, "-o", answers, "--why", "--quiet", *words)
+    done = manyhot("predict", *tickets, "-o", answers, "--explain", "--quiet", *words)
     assert done.code == 0, done.err
     return {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}[suffix](answers), answers
 
@@ -42,44 +42,46 @@ def answered(manyhot, tickets, tmp_path, suffix, *words):
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_tables_have_the_reasons_as_one_text(manyhot, tickets, tmp_path, suffix):
-    frame, _ = answered(manyhot, tickets, tmp_path, suffix, "--top", 3)
-    assert frame.columns == ["id", "labels", "p_is_refund", "p_is_other", "why"]
+    frame, _ = predict_frame(manyhot, tickets, tmp_path, suffix, "--top", 3)
+    assert frame.columns == ["id", "labels", "p_is_refund", "p_is_other", "explanation"]
     expected = load(tickets[0]).explain(pl.read_csv(tickets[1]).select("body"), top=3)
-    assert frame["why"].to_list() == ["; ".join(one.brief() for one in told.values()) for told in expected]
-    with_refund = frame.filter(pl.Series(pl.read_csv(tickets[1])["is_refund"] == 1))["why"].to_list()
+    assert frame["explanation"].to_list() == [
+        "; ".join(one.brief() for one in explanations.values()) for explanations in expected
+    ]
+    with_refund = frame.filter(pl.Series(pl.read_csv(tickets[1])["is_refund"] == 1))["explanation"].to_list()
     assert np.mean([text.startswith("is_refund: +refund") for text in with_refund]) > 0.9
 
 
 @pytest.mark.slow
 def test_json_lines_hold_the_reasons_as_an_object(manyhot, tickets, tmp_path):
-    _, path = answered(manyhot, tickets, tmp_path, ".jsonl")
+    _, path = predict_frame(manyhot, tickets, tmp_path, ".jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     expected = load(tickets[0]).explain(pl.read_csv(tickets[1]).select("body"))
     assert len(rows) == len(expected) == 120
-    for row, told in zip(rows, expected, strict=True):
-        assert row["why"] == json.loads(json.dumps({name: one.to_dict() for name, one in told.items()}))
-        assert set(row) == {"id", "labels", "p_is_refund", "p_is_other", "why"}
-        assert not row["labels"] or set(row["why"]) == set(row["labels"])
-    screen = manyhot("predict", *tickets, "--why", "--json", "--quiet")
+    for row, explanations in zip(rows, expected, strict=True):
+        assert row["explanation"] == json.loads(json.dumps({name: one.to_dict() for name, one in explanations.items()}))
+        assert set(row) == {"id", "labels", "p_is_refund", "p_is_other", "explanation"}
+        assert not row["labels"] or set(row["explanation"]) == set(row["labels"])
+    screen = manyhot("predict", *tickets, "--explain", "--json", "--quiet")
     assert screen.out == path.read_text()
 
 
 @pytest.mark.slow
 def test_without_why_nothing_changes(manyhot, tickets):
     plain = manyhot("predict", *tickets, "--quiet").out
-    told = manyhot("predict", *tickets, "--why", "--quiet").out
-    assert "why" not in plain.splitlines()[0]
-    frame = pl.read_csv(io.StringIO(told))
-    assert frame.drop("why").write_csv() == pl.read_csv(io.StringIO(plain)).write_csv()
+    output = manyhot("predict", *tickets, "--explain", "--quiet").out
+    assert "explanation" not in plain.splitlines()[0]
+    frame = pl.read_csv(io.StringIO(output))
+    assert frame.drop("explanation").write_csv() == pl.read_csv(io.StringIO(plain)).write_csv()
 
 
 @pytest.mark.slow
 def test_pieces_of_a_long_file_are_joined(manyhot, tickets, tmp_path, monkeypatch):
-    whole, _ = answered(manyhot, tickets, tmp_path, ".csv", "--top", 2)
-    monkeypatch.setattr("manyhot.cli.jobs.predict.EXPLAINED_ROWS", 70)
-    pieces, _ = answered(manyhot, tickets, tmp_path, ".csv", "--top", 2)
+    whole, _ = predict_frame(manyhot, tickets, tmp_path, ".csv", "--top", 2)
+    monkeypatch.setattr("manyhot.cli.jobs.predict.EXPLANATION_CHUNK_ROWS", 70)
+    pieces, _ = predict_frame(manyhot, tickets, tmp_path, ".csv", "--top", 2)
     assert pieces["id"].to_list() == whole["id"].to_list()
-    same = [one == other for one, other in zip(pieces["why"], whole["why"], strict=True)]
+    same = [one == other for one, other in zip(pieces["explanation"], whole["explanation"], strict=True)]
     assert np.mean(same) > 0.95  # float noise may swap reasons that are equally strong
 
 
@@ -89,8 +91,8 @@ def test_formulas_in_reasons_are_defused(manyhot, tmp_path):
     frame.write_csv(tmp_path / "songs.csv")
     words = ["--labels", "=*", "-o", tmp_path / "songs.manyhot", "--quiet", *SMALL]
     assert manyhot("train", tmp_path / "songs.csv", *words).code == 0
-    out = manyhot("predict", tmp_path / "songs.manyhot", tmp_path / "songs.csv", "--why", "--quiet").out
-    assert all(why.startswith("'=") for why in pl.read_csv(io.StringIO(out))["why"])
+    out = manyhot("predict", tmp_path / "songs.manyhot", tmp_path / "songs.csv", "--explain", "--quiet").out
+    assert all(why.startswith("'=") for why in pl.read_csv(io.StringIO(out))["explanation"])
 
 
 class Screen(io.StringIO):
@@ -111,24 +113,24 @@ def watched(*words: object) -> str:
 def test_a_person_gets_lines_that_a_terminal_only_shows(tickets, tmp_path):
     path = tmp_path / "new.csv"
     pl.DataFrame({"id": ["t\x1b[31m1", "t2", "t3"], "body": ["REFUND please über 😀", "", None]}).write_csv(path)
-    out = watched("predict", tickets[0], path, "--why", "--top", 2, "--quiet")
+    out = watched("predict", tickets[0], path, "--explain", "--top", 2, "--quiet")
     assert "\x1b" not in out
     assert re.search(r"^t.\[31m1: is_refund\n  is_refund \d\.\d\d\n    for      refund \+\d", out)
     assert re.search(r"^t2: .*\n  .*\n    for      -\n    against  -$", out, flags=re.MULTILINE)
     assert watched("predict", tickets[0], path, "--quiet").startswith("id,labels,p_")
-    assert watched("predict", tickets[0], path, "--why", "--json", "--quiet").startswith("{")
+    assert watched("predict", tickets[0], path, "--explain", "--json", "--quiet").startswith("{")
 
 
 def test_wrong_numbers_of_reasons(manyhot, tickets):
-    done = manyhot("predict", *tickets, "--why", "--top", 0)
+    done = manyhot("predict", *tickets, "--explain", "--top", 0)
     assert done.code == 2
     assert "'--top': got 0, expected a whole number from 1 upwards" in done.err
     done = manyhot("predict", *tickets, "--top", 3)
     assert done.code == 2
-    assert "add --why" in done.err
+    assert "add --explain" in done.err
 
 
 def test_help_says_how_and_how_many(manyhot):
     out = manyhot("predict", "--help").out
-    assert "--why -o answers.jsonl" in " ".join(out.split())
-    assert re.search(rf"most; none:\s+{TOP}\b", out)
+    assert "--explain -o predictions.jsonl" in " ".join(out.split())
+    assert re.search(rf"label\s+\(default\s+{MAX_REASONS}\)", out)

@@ -1,4 +1,4 @@
-"""`manyhot audit`: recorded labels that look wrong, from what a trained model kept of its training."""
+"""`manyhot label-errors`: recorded labels that look wrong, from a trained model's out-of-fold scores."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from manyhot import validation
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.cli.jobs.prediction_writer import suffix_of
+from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.errors import InputError
-from manyhot.estimators.prediction_table import harmless
-from manyhot.evaluation.label_errors import LabelErrors, suspicious_labels
-from manyhot.files import put, replacing
+from manyhot.estimators.prediction_table import escape_formula
+from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
+from manyhot.files import atomic_write, write_all
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.model import Model
 from manyhot.models.segmentation.model import refuse_pixels
 
-STALE = (
+STALE_NOTE = (
     "the model was trained further after these scores were made: they still come from members that had not seen the "
     "row, but what the model has learned since, and rows that came later, do not count"
 )
@@ -30,24 +30,24 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
     """Rank the entries, show the first `limit`, and write as many as are expected to be wrong."""
     validation.integer(limit=limit, low=1)
     if output is not None:
-        suffix_of(output)
+        check_suffix(output)
     refuse_overwriting({"--output": output}, model_inputs(bundle))
     classifier = load_model(bundle)
-    refuse_pixels(classifier.model_, "only labels of rows are audited")
+    refuse_pixels(classifier.model_, "label errors are searched among labels of rows only")
     model = classifier.model_
-    evidence = evidence_of(model, bundle)
-    found = suspicious_labels(evidence.scores, evidence.targets, evidence.ids, model.labels, label=label)
-    notes = notes_on(found, model, evidence, label)
+    evidence = require_evidence(model, bundle)
+    errors = find_label_errors(evidence.scores, evidence.targets, evidence.ids, model.labels, label=label)
+    notes = describe_limits(errors, model, evidence, label)
     if output is not None:
-        write(table(found), output)
+        write_table(to_table(errors), output)
     print_notes(notes, quiet=as_json)
-    document = document_of(found, limit, label) | {"model": str(bundle), "notes": notes}
+    document = to_document(errors, limit, label) | {"model": str(bundle), "notes": notes}
     if output is not None:
         document["output"] = str(output)
     print_result(document, as_text(document), as_json)
 
 
-def evidence_of(model: Model, bundle: Path) -> OutOfFoldResults:
+def require_evidence(model: Model, bundle: Path) -> OutOfFoldResults:
     """The scores that training kept.
 
     Raises:
@@ -55,27 +55,27 @@ def evidence_of(model: Model, bundle: Path) -> OutOfFoldResults:
     """
     if model.evidence is None:
         raise InputError(
-            "this model was saved without its out-of-fold scores, and they are what an audit rests on; "
+            "this model was saved without its out-of-fold scores, which finding label errors needs; "
             "train again without --no-evidence, or save with evidence=True",
             file=bundle,
         )
     return model.evidence
 
 
-def notes_on(found: LabelErrors, model: Model, evidence: OutOfFoldResults, label: str | None) -> list[str]:
+def describe_limits(errors: LabelErrors, model: Model, evidence: OutOfFoldResults, label: str | None) -> list[str]:
     """What a person should know before believing the list."""
-    notes = [STALE] if evidence.is_stale else []
-    n_scored, n_given = len(evidence.ids), int(model.report["data"]["rows_given"])
-    if n_scored < n_given:
+    notes = [STALE_NOTE] if evidence.is_stale else []
+    n_scored, n_rows = len(evidence.ids), int(model.report["data"]["rows_total"])
+    if n_scored < n_rows:
         notes.append(
-            f"only the {n_scored} of {n_given} rows that have a score from a member that had not seen them are judged"
+            f"only the {n_scored} of {n_rows} rows that have a score from a member that had not seen them are judged"
         )
-    if found.n_wrong.sum() > 0.5 * evidence.targets.support()[found.n_wrong > 0].sum():
+    if errors.n_wrong.sum() > 0.5 * evidence.targets.support()[errors.n_wrong > 0].sum():
         notes.append(
             "the number of wrong entries is more than half of what is recorded as present: either the labels are very "
             "noisy, or the scores tell so little that the list is not to be trusted"
         )
-    names = [model.labels.names[j] for j in found.left_out]
+    names = [model.labels.names[j] for j in errors.left_out]
     if label is not None:
         names = [name for name in names if name == label]
     if names:
@@ -86,52 +86,52 @@ def notes_on(found: LabelErrors, model: Model, evidence: OutOfFoldResults, label
     return notes
 
 
-def table(found: LabelErrors, first: int | None = None) -> pl.DataFrame:
+def to_table(errors: LabelErrors, first: int | None = None) -> pl.DataFrame:
     """One row for each of the first entries: id, label, what is recorded, what speaks against it."""
-    reasons = found.reasons(first)
+    reasons = errors.reasons(first)
     shown = slice(len(reasons))
     columns = {
-        "id": pl.Series(found.ids[shown].tolist(), dtype=pl.String),
-        "label": pl.Series([found.space.names[j] for j in found.label[shown]], dtype=pl.String),
-        "recorded": pl.Series(["present" if yes else "absent" for yes in found.recorded[shown]], dtype=pl.String),
-        "score": pl.Series(found.score[shown], dtype=pl.Float64),
-        "expected": pl.Series(found.expected[shown], dtype=pl.Float64),
-        "suspicion": pl.Series(found.suspicion[shown], dtype=pl.Float64),
+        "id": pl.Series(errors.ids[shown].tolist(), dtype=pl.String),
+        "label": pl.Series([errors.space.names[j] for j in errors.label[shown]], dtype=pl.String),
+        "recorded": pl.Series(["present" if yes else "absent" for yes in errors.recorded[shown]], dtype=pl.String),
+        "score": pl.Series(errors.score[shown], dtype=pl.Float64),
+        "expected": pl.Series(errors.expected[shown], dtype=pl.Float64),
+        "suspicion": pl.Series(errors.suspicion[shown], dtype=pl.Float64),
         "reason": pl.Series(reasons, dtype=pl.String),
     }
     return pl.DataFrame(columns)
 
 
-def write(entries: pl.DataFrame, output: Path) -> None:
+def write_table(entries: pl.DataFrame, output: Path) -> None:
     """The entries as CSV, JSON lines or Parquet; the file is replaced whole or not at all."""
     suffix = output.suffix.lower()
-    with replacing(output) as descriptor:
+    with atomic_write(output) as descriptor:
         if suffix == ".parquet":
             with open(descriptor, "wb", closefd=False) as file:
                 entries.write_parquet(file)
             return
         if suffix == ".csv":
-            texts = [pl.col(name).map_elements(harmless, return_dtype=pl.String) for name in ("id", "label")]
+            texts = [pl.col(name).map_elements(escape_formula, return_dtype=pl.String) for name in ("id", "label")]
             text = entries.with_columns(texts).write_csv()
         else:
             text = entries.write_ndjson()
-        put(descriptor, memoryview(text.encode()))
+        write_all(descriptor, memoryview(text.encode()))
 
 
-def document_of(found: LabelErrors, limit: int, label: str | None) -> dict[str, Any]:
+def to_document(errors: LabelErrors, limit: int, label: str | None) -> dict[str, Any]:
     """The first entries and rows, and the expected numbers, as plain JSON values."""
-    names, rows = found.space.names, found.rows()
+    names, rows = errors.space.names, errors.rows()
     by_row = zip(
         rows.ids.tolist(), rows.suspicion.tolist(), rows.worst.tolist(), rows.n_suspicious.tolist(), strict=True
     )
     return {
         "label": label,
-        "n_known": found.n_known,
-        "n_wrong": float(found.n_wrong.sum()),
-        "n_wrong_by_label": dict(zip(names, found.n_wrong.tolist(), strict=True)),
-        "left_out": [names[j] for j in found.left_out],
-        "n_entries": len(found),
-        "entries": table(found, limit).to_dicts(),
+        "n_known": errors.n_known,
+        "n_wrong": float(errors.n_wrong.sum()),
+        "n_wrong_by_label": dict(zip(names, errors.n_wrong.tolist(), strict=True)),
+        "left_out": [names[j] for j in errors.left_out],
+        "n_entries": len(errors),
+        "entries": to_table(errors, limit).to_dicts(),
         "n_rows": len(rows),
         "rows": [
             {"id": name, "suspicion": suspicion, "worst": names[column], "n_suspicious": count}
@@ -142,9 +142,10 @@ def document_of(found: LabelErrors, limit: int, label: str | None) -> dict[str, 
 
 def as_text(document: dict[str, Any]) -> str:
     """The same for people."""
-    of = "" if document["label"] is None else f" of {document['label']!r}"
+    label_phrase = "" if document["label"] is None else f" of {document['label']!r}"
     lines = [
-        f"{document['model']}: of {document['n_known']} known entries{of} about {document['n_entries']} are expected "
+        f"{document['model']}: of {document['n_known']} known entries{label_phrase} about {document['n_entries']} are "
+        "expected "
         f"to be wrong, in about {document['n_rows']} rows"
     ]
     if document["entries"]:

@@ -1,8 +1,8 @@
-// An answer as bars with their thresholds, which can be moved, and the reasons of each label.
+// A prediction as bars with movable thresholds, and the reasons for each label.
 
 import { made } from "/static/form.js";
 
-const FIRST = 40; // labels that are shown unless more are looked for
+const FIRST = 40; // labels that are shown unless a search finds more
 const SVG = "http://www.w3.org/2000/svg";
 
 function shape(name, attributes) {
@@ -18,14 +18,14 @@ export function shown(probability) {
 }
 
 export class Bars {
-  // moved: called when a threshold was moved; looked: with a label's maps when its reasons are opened
-  constructor(list, model, { moved, looked }) {
+  // onMove: called when a threshold was moved; onReasons: with a label's maps when its reasons are opened
+  constructor(list, model, { onMove, onReasons }) {
     this.list = list;
     this.model = model;
-    this.moved = moved;
-    this.looked = looked;
+    this.onMove = onMove;
+    this.onReasons = onReasons;
     this.thresholds = { ...model.thresholds };
-    this.answer = null;
+    this.prediction = null;
     this.row = null;
     this.order = "model";
     this.find = "";
@@ -41,49 +41,49 @@ export class Bars {
     this.thresholds = { ...this.model.thresholds };
   }
 
-  take(answer, row) {
-    this.answer = answer;
+  setPrediction(prediction, row) {
+    this.prediction = prediction;
     this.row = row;
   }
 
   // The labels that are shown, and how many are not.
   #chosen() {
     const { labels } = this.model;
-    const scores = this.answer.probabilities;
-    const answered = new Set(this.answer.labels);
+    const scores = this.prediction.probabilities;
+    const predicted = new Set(this.prediction.labels);
     const sought = this.find.trim().toLowerCase();
     let names = sought ? labels.filter((name) => name.toLowerCase().includes(sought)) : [...labels];
     const byScore = (a, b) => scores[b] - scores[a];
     let rest = 0;
     if (names.length > FIRST) {
-      const first = [...names].sort((a, b) => answered.has(b) - answered.has(a) || byScore(a, b));
-      const kept = new Set(first.slice(0, Math.max(FIRST, sought ? 0 : answered.size)));
-      rest = names.length - kept.size;
-      names = names.filter((name) => kept.has(name));
+      const first = [...names].sort((a, b) => predicted.has(b) - predicted.has(a) || byScore(a, b));
+      const selected = new Set(first.slice(0, Math.max(FIRST, sought ? 0 : predicted.size)));
+      rest = names.length - selected.size;
+      names = names.filter((name) => selected.has(name));
     }
     if (this.order === "score") names.sort(byScore);
     return [names, rest];
   }
 
-  // Draws all bars anew; tells how many labels are not shown.
+  // Draws all bars anew; returns how many labels are hidden.
   draw() {
     const [names, rest] = this.#chosen();
-    const answered = new Set(this.answer.labels);
+    const predicted = new Set(this.prediction.labels);
     const wasOpen = new Set([...this.list.querySelectorAll("details[open]")].map((one) => one.dataset.label));
-    this.list.replaceChildren(...names.map((name) => this.#item(name, answered.has(name), wasOpen.has(name))));
+    this.list.replaceChildren(...names.map((name) => this.#item(name, predicted.has(name), wasOpen.has(name))));
     return rest;
   }
 
-  // New answers for bars that stay where they are, so that a slider keeps its focus.
-  update(answer) {
-    this.answer = answer;
-    const answered = new Set(answer.labels);
-    for (const item of this.list.children) item.classList.toggle("yes", answered.has(item.dataset.label));
+  // New predictions for bars that stay where they are, so that a slider keeps its focus.
+  update(prediction) {
+    this.prediction = prediction;
+    const predicted = new Set(prediction.labels);
+    for (const item of this.list.children) item.classList.toggle("yes", predicted.has(item.dataset.label));
   }
 
-  #item(name, isAnswered, isOpen) {
-    const score = this.answer.probabilities[name];
-    const item = made("li", { className: isAnswered ? "yes" : "" });
+  #item(name, isPredicted, isOpen) {
+    const score = this.prediction.probabilities[name];
+    const item = made("li", { className: isPredicted ? "yes" : "" });
     item.dataset.label = name;
     const track = made("div", { className: "track" });
     const drawing = shape("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
@@ -94,26 +94,26 @@ export class Bars {
     if (threshold !== undefined) track.append(this.#slider(name, threshold, score));
     const value = made("span", { className: "value", textContent: shown(score), title: String(score) });
     item.append(made("div", { className: "line" }, made("span", { className: "name", textContent: name }), track, value));
-    const why = this.answer.why?.[name];
-    if (why) item.append(this.#reasons(name, why, isOpen));
+    const explanation = this.prediction.explain?.[name];
+    if (explanation) item.append(this.#reasons(name, explanation, isOpen));
     return item;
   }
 
   #slider(name, threshold, score) {
     const slider = made("input", { type: "range", min: 0, max: 1, step: "any" });
     slider.value = String(threshold);
-    const told = () => {
+    const updateTitle = () => {
       const at = this.thresholds[name];
       slider.title = `threshold ${at.toFixed(3)}`;
       slider.setAttribute("aria-valuetext", `threshold ${at.toFixed(2)}, probability ${shown(score)}`);
     };
     slider.setAttribute("aria-label", `Threshold of ${name}`);
-    told();
+    updateTitle();
     const move = (to) => {
       this.thresholds[name] = Math.round(1000 * Math.min(1, Math.max(0, to))) / 1000;
       slider.value = String(this.thresholds[name]);
-      told();
-      this.moved();
+      updateTitle();
+      this.onMove();
     };
     slider.addEventListener("input", () => move(Number(slider.value)));
     slider.addEventListener("keydown", (event) => {
@@ -126,28 +126,28 @@ export class Bars {
     return slider;
   }
 
-  #reasons(name, why, isOpen) {
+  #reasons(name, explanation, isOpen) {
     const details = made("details", { className: "reasons", open: isOpen });
     details.dataset.label = name;
-    details.append(made("summary", { textContent: "What spoke for and against it" }));
+    details.append(made("summary", { textContent: "Why?" }));
     for (const kind of ["for", "against"]) {
-      if (!why[kind].length) continue;
-      const items = why[kind].map((one) => made("li", {},
+      if (!explanation[kind].length) continue;
+      const items = explanation[kind].map((one) => made("li", {},
         made("span", { textContent: one.what }), " ",
         made("span", { className: kind, textContent: `${one.contribution > 0 ? "+" : "−"}${Math.abs(one.contribution).toFixed(2)}` }),
       ));
       details.append(made("p", { className: `hint ${kind}`, textContent: kind }), made("ul", {}, ...items));
     }
-    const texts = this.#marked(why);
+    const texts = this.#marked(explanation);
     if (texts) details.append(texts);
-    details.addEventListener("toggle", () => details.open && this.looked(why.maps));
-    if (isOpen) this.looked(why.maps);
+    details.addEventListener("toggle", () => details.open && this.onReasons(explanation.maps));
+    if (isOpen) this.onReasons(explanation.maps);
     return details;
   }
 
   // The row's texts with the words marked that count.
-  #marked(why) {
-    const places = [...why.for, ...why.against].flatMap((one) => (one.places ?? []).map(([from, to]) => ({
+  #marked(explanation) {
+    const places = [...explanation.for, ...explanation.against].flatMap((one) => (one.places ?? []).map(([from, to]) => ({
       from, to, column: one.column, kind: one.contribution > 0 ? "for" : "against",
     })));
     if (!places.length) return null;

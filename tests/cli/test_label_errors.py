@@ -1,4 +1,4 @@
-"""`manyhot audit`: recorded labels that look wrong."""
+"""`manyhot label-errors`: recorded labels that look wrong."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import pytest
 
 import manyhot as package
 from manyhot.data.targets import Targets
-from manyhot.evaluation.label_errors import suspicious_labels
+from manyhot.evaluation.label_errors import find_label_errors
 from tests.cli.conftest import NAMES, SMALL, songs
 
 COLUMNS = ["id", "label", "recorded", "score", "expected", "suspicion", "reason"]
@@ -31,7 +31,7 @@ def noisy(tmp_path_factory, manyhot):
     folder = tmp_path_factory.mktemp("noisy")
     frame, places = wrong_songs()
     frame.write_csv(folder / "songs.csv")
-    words = ["--members", "4", "--epochs", "60", "--hidden", "16", "--folds", "4", "--quiet"]
+    words = ["--n-members", "4", "--epochs", "60", "--hidden-layer-sizes", "16", "--n-folds", "4", "--quiet"]
     done = manyhot("train", folder / "songs.csv", "--labels", "mood_*", "-o", folder / "songs.manyhot", *words)
     assert done.code == 0, done.err
     return folder / "songs.manyhot", {(f"s{i}", NAMES[j]) for i, j in places}
@@ -40,7 +40,7 @@ def noisy(tmp_path_factory, manyhot):
 def expected_of(path):
     model = package.load(path).model_
     evidence = model.evidence
-    return suspicious_labels(evidence.scores, evidence.targets, evidence.ids, model.labels)
+    return find_label_errors(evidence.scores, evidence.targets, evidence.ids, model.labels)
 
 
 def changed(evidence, **rows):
@@ -51,7 +51,7 @@ def changed(evidence, **rows):
 @pytest.mark.slow
 def test_wrong_labels_are_named_with_a_reason(manyhot, noisy):
     path, wrong = noisy
-    done = manyhot("audit", path, "--limit", 10)
+    done = manyhot("label-errors", path, "--limit", 10)
     assert done.code == 0, done.err
     assert f"{path}: of 1200 known entries about {len(expected_of(path))} are expected to be wrong" in done.out
     shown = [line for line in done.out.splitlines() if ": recorded as " in line]
@@ -64,7 +64,7 @@ def test_wrong_labels_are_named_with_a_reason(manyhot, noisy):
 @pytest.mark.slow
 def test_json_is_one_document(manyhot, noisy):
     path, wrong = noisy
-    done = manyhot("audit", path, "--limit", 7, "--json")
+    done = manyhot("label-errors", path, "--limit", 7, "--json")
     assert done.code == 0, done.err
     assert done.err == ""
     document, found = done.document, expected_of(path)
@@ -91,7 +91,7 @@ def test_all_that_are_expected_to_be_wrong_are_written(manyhot, noisy, tmp_path,
     path, wrong = noisy
     output = tmp_path / f"wrong{suffix}"
     output.write_text("old")
-    done = manyhot("audit", path, "-o", output, "--limit", 3)
+    done = manyhot("label-errors", path, "-o", output, "--limit", 3)
     assert done.code == 0, done.err
     assert f"entries written to {output}" in done.out
     frame, found = READERS[suffix](output), expected_of(path)
@@ -112,30 +112,30 @@ def test_formulas_in_ids_are_defused(manyhot, noisy, tmp_path):
     ids = np.array([f"=cmd|{k}" for k in range(400)])
     model.evidence = changed(model.evidence, ids=ids)
     classifier.save(tmp_path / "evil.manyhot")
-    assert manyhot("audit", tmp_path / "evil.manyhot", "-o", tmp_path / "out.csv").code == 0
+    assert manyhot("label-errors", tmp_path / "evil.manyhot", "-o", tmp_path / "out.csv").code == 0
     assert all(name.startswith("'=cmd|") for name in pl.read_csv(tmp_path / "out.csv")["id"])
-    assert manyhot("audit", tmp_path / "evil.manyhot", "-o", tmp_path / "out.jsonl").code == 0
+    assert manyhot("label-errors", tmp_path / "evil.manyhot", "-o", tmp_path / "out.jsonl").code == 0
     assert all(name.startswith("=cmd|") for name in pl.read_ndjson(tmp_path / "out.jsonl")["id"])
 
 
 def test_one_label_alone(manyhot, noisy):
     path, _ = noisy
-    document = manyhot("audit", path, "--label", "mood_quiet", "--json").document
+    document = manyhot("label-errors", path, "--label", "mood_quiet", "--json").document
     assert {entry["label"] for entry in document["entries"]} == {"mood_quiet"}
     assert document["n_known"] == 400
-    whole = manyhot("audit", path, "--json").document
+    whole = manyhot("label-errors", path, "--json").document
     assert document["n_wrong"] == pytest.approx(whole["n_wrong_by_label"]["mood_quiet"])
-    done = manyhot("audit", path, "--label", "mood_quite")
+    done = manyhot("label-errors", path, "--label", "mood_quite")
     assert done.code == 2
     assert "did you mean 'mood_quiet'" in done.err
 
 
 @pytest.mark.slow
-def test_without_scores_there_is_nothing_to_audit(manyhot, table, tmp_path):
+def test_without_scores_nothing_can_be_found(manyhot, table, tmp_path):
     path = tmp_path / "bare.manyhot"
     words = ["--labels", "mood_*", "-o", path, "--quiet", "--no-evidence", *SMALL]
     assert manyhot("train", table, *words).code == 0
-    done = manyhot("audit", path)
+    done = manyhot("label-errors", path)
     assert done.code == 2
     assert "without its out-of-fold scores" in done.err
     assert "bare.manyhot" in done.err
@@ -149,11 +149,11 @@ def test_stale_scores_and_left_out_labels_are_told(manyhot, noisy, tmp_path):
     values[:, 1] = True
     model.evidence = dataclasses.replace(changed(model.evidence, targets=Targets(values)), is_stale=True)
     classifier.save(tmp_path / "stale.manyhot")
-    done = manyhot("audit", tmp_path / "stale.manyhot")
+    done = manyhot("label-errors", tmp_path / "stale.manyhot")
     assert done.code == 0, done.err
     assert "note: the model was trained further" in done.err
     assert "all yes or all no: 'mood_quiet'" in done.err
-    document = manyhot("audit", tmp_path / "stale.manyhot", "--json").document
+    document = manyhot("label-errors", tmp_path / "stale.manyhot", "--json").document
     assert document["left_out"] == ["mood_quiet"]
     assert len(document["notes"]) == 2
     assert document["n_known"] == 800
@@ -165,25 +165,25 @@ def test_scores_that_tell_nothing_are_told(manyhot, noisy, tmp_path):
     values = np.random.default_rng(0).random(model.evidence.scores.shape) < 0.1
     model.evidence = changed(model.evidence, targets=Targets(values))
     classifier.save(tmp_path / "idle.manyhot")
-    assert "the list is not to be trusted" in manyhot("audit", tmp_path / "idle.manyhot").err
-    assert "not to be trusted" not in manyhot("audit", noisy[0]).err
+    assert "the list is not to be trusted" in manyhot("label-errors", tmp_path / "idle.manyhot").err
+    assert "not to be trusted" not in manyhot("label-errors", noisy[0]).err
 
 
 @pytest.mark.slow
 def test_one_member_judges_only_the_rows_it_has_not_seen(manyhot, tmp_path):
     songs(200).write_csv(tmp_path / "songs.csv")
-    words = ["--labels", "mood_*", "-o", tmp_path / "one.manyhot", "--quiet", "--members", "1", "--epochs", "2"]
+    words = ["--labels", "mood_*", "-o", tmp_path / "one.manyhot", "--quiet", "--n-members", "1", "--epochs", "2"]
     assert manyhot("train", tmp_path / "songs.csv", *words).code == 0
     n_scored = len(package.load(tmp_path / "one.manyhot").model_.evidence.ids)
     assert 0 < n_scored < 200
-    assert f"note: only the {n_scored} of 200 rows" in manyhot("audit", tmp_path / "one.manyhot").err
+    assert f"note: only the {n_scored} of 200 rows" in manyhot("label-errors", tmp_path / "one.manyhot").err
 
 
 def test_what_is_wrong_is_refused(manyhot, noisy, tmp_path):
     path, _ = noisy
-    done = manyhot("audit", path, "-o", tmp_path / "wrong.xlsx")
+    done = manyhot("label-errors", path, "-o", tmp_path / "wrong.xlsx")
     assert done.code == 2
     assert ".jsonl" in done.err
-    assert manyhot("audit", path, "--limit", "0").code == 2
-    assert manyhot("audit", tmp_path / "absent.manyhot").code != 0
+    assert manyhot("label-errors", path, "--limit", "0").code == 2
+    assert manyhot("label-errors", tmp_path / "absent.manyhot").code != 0
     assert list(tmp_path.iterdir()) == []
