@@ -211,16 +211,8 @@ def guarantee(
         "simultaneous": simultaneous,
     }
     read_flags = {"labels": labels, "sep": sep, "format": format, "images": images}
-    run_job(
-        "guarantee",
-        bundle=model,
-        file=file,
-        output=output,
-        read_flags=read_flags,
-        promise=promise,
-        as_json=json,
-        quiet=quiet,
-    )
+    options = {"read_flags": read_flags, "promise": promise, "as_json": json, "quiet": quiet}
+    run_job("guarantee", bundle=model, file=file, output=output, **options)
 
 
 @app.command("label-errors", epilog="Example: manyhot label-errors songs.manyhot -o suspicious.csv")

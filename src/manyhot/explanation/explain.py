@@ -144,11 +144,11 @@ def explain_rows(
     top = validation.integer(top=top, low=1)
     requested = None if labels is None else _label_columns(model, labels)
     decisions = model.policy.decide(np.nan_to_num(scores))
-    columns_per_row = [
+    label_columns = [
         _columns_to_explain(row_decisions, row, requested) for row_decisions, row in zip(decisions, scores, strict=True)
     ]
     return (_explain_images if has_images(model) else _explain_inputs)(
-        model, features, scores, decisions, columns_per_row, top
+        model, features, scores, decisions, label_columns, top
     )
 
 
@@ -162,22 +162,15 @@ def _label_columns(model: Model, labels: Sequence[str]) -> np.ndarray:
 
 
 def _explain_inputs(
-    model: Model,
-    features: Features,
-    scores: np.ndarray,
-    decisions: np.ndarray,
-    columns_per_row: Sequence[np.ndarray],
-    top: int,
+    model: Model, features: Features, scores: np.ndarray, decisions: np.ndarray, columns: Sequence[np.ndarray], top: int
 ) -> Iterator[dict[str, Explanation]]:
     constants = _ConstantCache(model)
     for first in range(0, len(scores), BLOCK_ROWS):
         part = slice(first, min(first + BLOCK_ROWS, len(scores)))
-        row_contributions = _contributions(model, features[part], columns_per_row[part])
-        for row, (columns, contributions) in enumerate(
-            zip(columns_per_row[part], row_contributions, strict=True), start=first
-        ):
+        row_contributions = _contributions(model, features[part], columns[part])
+        for row, (indices, contributions) in enumerate(zip(columns[part], row_contributions, strict=True), start=first):
             explanations = {}
-            for column, (logit, sources, amounts) in zip(columns.tolist(), contributions, strict=True):
+            for column, (logit, sources, amounts) in zip(indices.tolist(), contributions, strict=True):
                 name, constant = model.labels.names[column], constants.get(column)
                 prediction = (float(scores[row, column]), bool(decisions[row, column]), logit, constant)
                 unexplained = logit - constant - float(amounts.sum())
@@ -188,22 +181,15 @@ def _explain_inputs(
 
 
 def _explain_images(
-    model: Model,
-    features: Features,
-    scores: np.ndarray,
-    decisions: np.ndarray,
-    columns_per_row: Sequence[np.ndarray],
-    top: int,
+    model: Model, features: Features, scores: np.ndarray, decisions: np.ndarray, columns: Sequence[np.ndarray], top: int
 ) -> Iterator[dict[str, Explanation]]:
     """The same for a model that looks at images: its reasons are parts of the images."""
     for first in range(0, len(scores), BLOCK_ROWS):
         part = slice(first, min(first + BLOCK_ROWS, len(scores)))
-        row_attributions = attribute_images(model, features[part], columns_per_row[part])
-        for row, (columns, attributions) in enumerate(
-            zip(columns_per_row[part], row_attributions, strict=True), start=first
-        ):
+        row_attributions = attribute_images(model, features[part], columns[part])
+        for row, (indices, attributions) in enumerate(zip(columns[part], row_attributions, strict=True), start=first):
             explanations = {}
-            for column, attribution in zip(columns.tolist(), attributions, strict=True):
+            for column, attribution in zip(indices.tolist(), attributions, strict=True):
                 name = model.labels.names[column]
                 prediction = (
                     float(scores[row, column]),
@@ -251,16 +237,14 @@ RowContributions = list[tuple[float, FeatureSources, np.ndarray]]
 """For each label asked of a row: its logit, the row's sources, and what each of them contributes, float64 (s,)."""
 
 
-def _contributions(
-    model: Model, features: Features, columns_per_row: Sequence[np.ndarray]
-) -> Iterator[RowContributions]:
+def _contributions(model: Model, features: Features, label_columns: Sequence[np.ndarray]) -> Iterator[RowContributions]:
     """What the sources of each row contribute."""
     blocks = model.encoder.transform(features)
-    rows = np.repeat(np.arange(len(columns_per_row)), [len(columns) for columns in columns_per_row])
-    labels = np.concatenate(columns_per_row)
+    rows = np.repeat(np.arange(len(label_columns)), [len(columns) for columns in label_columns])
+    labels = np.concatenate(label_columns)
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
     parts = engine.contributions(model.scorer(), tables, blocks, rows, labels)
-    for columns, sources in zip(columns_per_row, model.encoder.sources(features, blocks), strict=True):
+    for columns, sources in zip(label_columns, model.encoder.sources(features, blocks), strict=True):
         contributions: RowContributions = []
         while len(contributions) < len(columns):
             part = next(parts)
