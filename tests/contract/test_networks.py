@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 
 from manyhot.backend import jax, use_dtype
-from manyhot.config import training
 from manyhot.config.images import PIXEL_NETWORKS
 from manyhot.config.text import POOLS
-from manyhot.decisions import calibration, thresholds
-from manyhot.engine.losses import LOSSES, OUTPUTS
 from manyhot.errors import InputError
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, MemberInitializer, infer_weight_shapes
 
@@ -120,17 +117,6 @@ def test_a_start_is_reproducible_and_members_differ(name):
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-
-
-def test_the_config_knows_every_network_loss_and_head():
-    assert set(training.NETWORKS) == {"auto", *BUILDERS, training.CUSTOM}
-    assert set(training.LOSSES) - {"auto"} == {loss for loss, _ in LOSSES}
-    assert set(training.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
-
-
-def test_the_config_knows_every_decision_and_calibration():
-    assert tuple(thresholds.DECISIONS) == training.DECISIONS
-    assert calibration.CALIBRATIONS == training.CALIBRATIONS
 
 
 def test_a_wrong_activation_is_named():

@@ -134,7 +134,7 @@ class ScoredRows:
         features: What the model's encoder takes, n rows.
         targets: Their targets (n, l).
         scores: Calibrated scores (n, l).
-        report: What `report.build` gave for these.
+        report: What `measure_report` gave for these.
         ids: What the rows are called (n,).
     """
 

@@ -19,7 +19,7 @@ The policy, the same in every metric:
   each label's prevalence as its score; as its decision prevalence >= 0.5, and for F1 and Jaccard, whose thresholds may
   be tuned, the best such limit (see classification.py).
 
-With very many labels, targets are sparse and answers a short list for each row: `compute_top_k_metrics` (topk.py). It
+With very many labels, targets are sparse and answers a short list for each row: `compute_top_k_metrics` (at_k.py). It
 departs in two points, to be comparable with published numbers: rows without a known positive count 0 unless it is told
 to leave them out, and a list has no ties.
 """

@@ -38,7 +38,7 @@ def report_html(report: Mapping[str, Any]) -> str:
     """A report in brief.
 
     Args:
-        report: What `report.build` gave.
+        report: What `measure_report` gave.
 
     Returns:
         HTML without a script, which takes the notebook's own colours.

@@ -49,7 +49,7 @@ class PageInputs:
         decisions: bool (n, l), the decisions that the report measures.
         deployed_decisions: bool (n, l), the answers of the thresholds in force, which differ from `decisions` where the
             report is made of thresholds that were fitted on other rows.
-        report: What `report.build` gave for these.
+        report: What `measure_report` gave for these.
         ids: What the rows are called (n,).
         data_checks: What the data checks found.
         checks_scope: What was checked, in words.
