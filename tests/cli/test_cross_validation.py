@@ -18,7 +18,7 @@ def test_cv_says_what_python_says(manyhot, table, tmp_path):
     samples = read(table, ReadOptions(labels="mood_*"))
     clf = MultiLabelClassifier(n_members=2, epochs=2, hidden_layer_sizes=(8,), verbose=0)
     result = cross_validate(clf, samples, n_splits=3, n_repeats=2)
-    assert done.document["fits"] == 6
+    assert done.document["n_fits"] == 6
     metric = done.document["metrics"]["decision"]["f1_micro"]
     assert metric["mean"] == pytest.approx(result.mean("f1_micro"), abs=1e-6)
     assert "f1_micro" in manyhot(*words, "--metrics", "f1_micro,lrap", "--plot", tmp_path / "spread.svg").out
@@ -31,7 +31,13 @@ def test_cv_compares_two_settings_on_the_same_folds(manyhot, table):
     done = manyhot(*words, "--against", "epochs=1", "--against", "learning-rate=0.00001", "--json")
     assert done.code == 0, done.err
     assert done.document["against"]["settings"] == {"epochs": 1, "learning_rate": 1e-5}
-    assert set(done.document["comparison"]["metrics"]["lrap"]) >= {"value", "low", "high", "is_better", "verdict"}
+    assert set(done.document["comparison"]["metrics"]["lrap"]) >= {
+        "value",
+        "low",
+        "high",
+        "probability_better",
+        "verdict",
+    }
 
 
 @pytest.mark.slow

@@ -186,7 +186,7 @@ def test_a_table_of_too_many_rows(running):
 @pytest.fixture(scope="module")
 def hasty(bundles):
     """A service that waits for nothing for long."""
-    service = Running([bundles["songs"]], head_seconds=1.0, body_seconds=1.5, answer_seconds=5.0).wait()
+    service = Running([bundles["songs"]], head_seconds=1.0, body_seconds=1.5, response_seconds=5.0).wait()
     yield service
     service.stop()
 

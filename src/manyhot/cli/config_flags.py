@@ -26,7 +26,7 @@ SETTINGS: dict[str, Field] = {
     f.name: f for config_class in (TrainingConfig, RuntimeConfig) for f in fields(config_class)
 }
 RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text}
-SCALAR_TYPES = {"int": int, "float": float, "bool": bool, "int | None": int}
+SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
 FLAG_TYPES = {"random_state": int, "verbose": bool}
 """Field -> type of its flag, where it is not that of the field."""
 FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
@@ -101,8 +101,10 @@ def parse_setting(name: str, value: Any) -> Any:
         if value.lower() not in ("true", "false"):
             raise InputError(f"got {value!r}, expected true, false or auto", argument=f"--{name.replace('_', '-')}")
         return value.lower() == "true"
-    parts = [part.strip() for part in value.split(",") if part.strip()]
     is_list = str(SETTINGS[name].type).startswith("tuple")
+    if value.lower() == "none" and (is_list or "None" in str(SETTINGS[name].type)):
+        return () if is_list else None
+    parts = [part.strip() for part in value.split(",") if part.strip()]
     if not all(re.fullmatch(r"-?\d+", part) for part in parts) or (not is_list and len(parts) != 1):
         expected = (
             "layer sizes such as 256,256" if is_list else f"a whole number or 'auto'{did_you_mean(value, ['auto'])}"

@@ -257,14 +257,14 @@ def serve(
     max_rows: Annotated[
         int | None, typer.Option(help="Maximum number of rows per request.", show_default="10000")
     ] = None,
-    answer_seconds: Annotated[
+    response_seconds: Annotated[
         float | None, typer.Option(help="Time limit for a response, in seconds.", show_default="30")
     ] = None,
     text: Text = None,
     quiet: Quiet = False,
 ) -> None:
     """Serve predictions over HTTP: JSON, CSV, images; see /openapi.json of the running service."""
-    limits = {"max_body_bytes": max_body_bytes, "max_rows": max_rows, "answer_seconds": answer_seconds}
+    limits = {"max_body_bytes": max_body_bytes, "max_rows": max_rows, "response_seconds": response_seconds}
     run_job(
         "serve",
         bundles=bundles,

@@ -75,9 +75,10 @@ class TrainingConfig:
             to 0.5.
         network: "mlp" (dense layers), "embedding_bag" (dense layers on learned word embeddings, for
             text="embeddings"), "cnn", "resnet" or "convnext" (for images), "backbone" (a pretrained network for images,
-            fine-tuned), "unet" (labels for every pixel), "custom" (a Keras model of yours), or "auto": the one of
-            "mlp", "embedding_bag", "resnet", "backbone" and "unet" that suits features and targets.
-        hidden_layer_sizes: Units of each hidden layer, each 1 or more; () for none.
+            fine-tuned), "unet" (labels for every pixel), "custom" (a Keras model of yours, in Python), or "auto": the
+            one of "mlp", "embedding_bag", "resnet", "backbone" and "unet" that suits features and targets.
+        hidden_layer_sizes: Units of each hidden layer, each 1 or more; () (on the command line: none) for no hidden
+            layer.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Fraction of hidden units dropped in training, 0 to 0.99.
         batch_norm: Whether hidden layers use batch normalization.
@@ -87,7 +88,7 @@ class TrainingConfig:
             are), or "auto": "none" for a Keras model of yours, else "standard".
         text: How text columns become numbers: "tfidf" (words, word pairs and character n-grams), "static" (mean of
             static embeddings, from Model2Vec files), "embeddings" (word embeddings learned by the network),
-            "pretrained" (a frozen keras-hub transformer), or "custom" for a function of yours.
+            "pretrained" (a frozen keras-hub transformer), or "custom" for a function of yours, in Python.
         text_params: Parameters of `text` by name, such as {"max_words": 20000}; None for its defaults. "tfidf" has
             max_words, max_characters and hashed, "static" model, "embeddings" max_words, buckets,
             max_tokens, units and pool, "pretrained" preset, max_tokens and cache, "custom" name and cache.
@@ -118,12 +119,14 @@ class TrainingConfig:
             out-of-fold score, 0 to 1; 0 for the exact optimum always. Without it a hopeless rare label is predicted
             nearly everywhere.
         decision_params: Further parameters of the decision by name, such as {"threshold": 0.5} for "fixed" or
-            {"min_precision": 0.9} for "precision"; None for its defaults. A number per label is a mapping from label
+            {"min_precision": 0.9} for "precision" (needed there, as min_recall is for "recall"); None for its defaults.
+            A number per label is a mapping from label
             names.
-        implies: Pairs (label, implied label): whoever gets the first gets the second.
-        exclusive: Groups of labels of which at most one is predicted.
+        implies: Pairs (label, implied label): a sample with the first also gets the second; on the command line
+            'car>vehicle,dog>animal'.
+        exclusive: Groups of labels of which at most one is predicted; on the command line 'day|night,in|out'.
         min_labels: Labels predicted per sample, at least, 0 or more.
-        max_labels: Labels predicted per sample, at most, 1 or more; None for no limit.
+        max_labels: Labels predicted per sample, at most, 1 or more; None (on the command line: none) for no limit.
         dtype: "float32" or "float64".
         random_state: Seed of everything random, 0 to 4,294,967,295.
 

@@ -56,8 +56,9 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         n_features_in_: Number of columns of X.
         feature_names_in_: Their names, when X was a frame.
         report_: How good it is, from rows that were held out of training.
-        read_options_: How the training file was read, as plain JSON values; empty unless somebody sets it.
-        model_: Everything that was learned.
+        read_options_: How the training file was read, as plain JSON values; empty unless it was read by the command
+            line.
+        model_: The trained model; internal, may change between versions.
     """
 
     model_: ExtremeModel
@@ -203,7 +204,7 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         extreme_model.save(self.model_, path, self.read_options_)
 
     @classmethod
-    def from_contents(cls, contents: Contents, path: str | Path) -> ExtremeMultiLabelClassifier:
+    def _from_contents(cls, contents: Contents, path: str | Path) -> ExtremeMultiLabelClassifier:
         """The classifier in a bundle that was read; see `manyhot.load`."""
         model, reading = extreme_model.construct(contents, path)
         settings = {field.name: getattr(model.config, field.name) for field in fields(ExtremeConfig)}

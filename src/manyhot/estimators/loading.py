@@ -44,7 +44,7 @@ def load(
     if is_extreme(contents):
         if text is not None:
             raise InputError("models of very many labels take no function", argument="text")
-        return ExtremeMultiLabelClassifier.from_contents(contents, path)
+        return ExtremeMultiLabelClassifier._from_contents(contents, path)
     model, facts = model_file.construct(contents, path, custom_objects or {})
     settings = {f.name: getattr(model.config, f.name) for f in fields(TrainingConfig)}
     settings["text_params"] = without_paths(model.config.text, model.config.text_params)

@@ -96,7 +96,7 @@ def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision
         width=520,
         height=alt.Step(22 if len(results) == 1 else 9),
         title=alt.TitleParams(
-            f"{first_result['fits']} folds, {thresholds_note}",
+            f"{first_result['n_fits']} folds, {thresholds_note}",
             subtitle="ticks: folds; dot and line: mean and corrected 95 % interval; diamond: prevalence baseline",
             anchor="start",
         ),

@@ -52,8 +52,8 @@ def tune_thresholds(model: Model, name: str, settings: Mapping[str, Any]) -> Non
         InputError: An unknown name or setting, or a model that keeps no fresh out-of-fold scores.
     """
     config_fields = threshold_methods.DECISIONS[name].config_fields if name in threshold_methods.DECISIONS else {}
-    config_values = {field: settings[key] for key, field in config_fields.items() if key in settings}
-    other_params = {key: value for key, value in settings.items() if key not in config_fields}
+    config_values = {field: settings[field] for field in config_fields.values() if field in settings}
+    other_params = {key: value for key, value in settings.items() if key not in config_fields.values()}
     config = replace(model.config, decision=name, decision_params=other_params or None, **config_values)
     space = model.labels
     decision = threshold_methods.build(name, decision_params(config), space)

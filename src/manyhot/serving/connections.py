@@ -129,7 +129,7 @@ def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self.write_timer = self.loop.call_later(limits.answer_seconds, self.transport.abort)
+            self.write_timer = self.loop.call_later(limits.response_seconds, self.transport.abort)
 
         def resume_writing(self) -> None:
             super().resume_writing()

@@ -27,7 +27,7 @@ class Limits:
         max_connections: Open connections; more are told to come back.
         head_seconds: Time for the head of a request to arrive.
         body_seconds: Time for its body.
-        answer_seconds: Time for its answer, and for a client to take it.
+        response_seconds: Time for its answer, and for a client to take it.
 
     Raises:
         InputError: A value out of its range, naming the argument.
@@ -45,7 +45,7 @@ class Limits:
     max_connections: int = 4096
     head_seconds: float = 10.0
     body_seconds: float = 30.0
-    answer_seconds: float = 30.0
+    response_seconds: float = 30.0
 
     @cached_property
     def json_limits(self) -> container.Limits:

@@ -113,21 +113,21 @@ async def predict(
             415, f"got {shorten(media_type)}, expected {JSON}, {FORM} or {', '.join(TABLES)}", argument="Content-Type"
         )
     batches = service.get_batches(served)
-    deadline = time.monotonic() + service.limits.answer_seconds
+    deadline = time.monotonic() + service.limits.response_seconds
     try:
         if media_type == JSON and len(body) <= QUICK_BYTES and served.row_parser.is_quick:
             small = parse_small_request(served, body, query)
             if small is not None:
                 scores = batches.submit(small.blocks, len(small.rows))
-                return small_response(served, small, await asyncio.wait_for(scores, service.limits.answer_seconds))
-        async with asyncio.timeout(service.limits.answer_seconds):
+                return small_response(served, small, await asyncio.wait_for(scores, service.limits.response_seconds))
+        async with asyncio.timeout(service.limits.response_seconds):
             large = _LargeRequest(service, served, media_type, deadline)
             return await asyncio.get_running_loop().run_in_executor(
                 service.pool, large.respond, body, content_type, query
             )
     except TimeoutError:
         raise service_unavailable(
-            f"no response within {service.limits.answer_seconds:g} seconds; send fewer rows"
+            f"no response within {service.limits.response_seconds:g} seconds; send fewer rows"
         ) from None
     except InputError as error:
         raise to_http_error(error) from None

@@ -39,7 +39,7 @@ class Reports:
         """
         pending = asyncio.get_running_loop().run_in_executor(self.service.pool, self._render_page, served)
         try:
-            async with asyncio.timeout(self.service.limits.answer_seconds):
+            async with asyncio.timeout(self.service.limits.response_seconds):
                 page = await asyncio.shield(pending)
         except TimeoutError:
             raise service_unavailable("the report is still being made; try again later") from None

@@ -142,7 +142,7 @@ def server_config(service: Service, app: Gate, host: str, port: int) -> uvicorn.
         log_level="error",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(limits.body_seconds + limits.answer_seconds),
+        timeout_graceful_shutdown=int(limits.body_seconds + limits.response_seconds),
         backlog=1024,
         proxy_headers=False,
     )

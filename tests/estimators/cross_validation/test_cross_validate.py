@@ -217,7 +217,7 @@ def test_json_and_text(rows):
     X, Y = rows
     result = cross_validate(MultiLabelClassifier(**QUICK), X, Y, n_splits=3, n_repeats=2)
     document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert document["fits"] == 6
+    assert document["n_fits"] == 6
     assert len(document["metrics"]["decision"]["f1_macro"]["folds"]) == 6
     assert [row["label"] for row in document["labels"]] == ["label_0", "label_1", "label_2"]
     text = str(result)

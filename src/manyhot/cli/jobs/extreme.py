@@ -33,9 +33,9 @@ def train(file: Path, output: Path, read_flags: Mapping[str, Any], settings: Map
     allowed = (*SHARED, "verbose")
     for name in settings:
         if name not in allowed:
-            flag = f"--{name.replace('_', '-')}"
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in (*SHARED, "quiet"))
             raise InputError(
-                f"has no effect with --extreme, which takes {', '.join((*SHARED, 'quiet'))}", argument=flag
+                f"has no effect with --extreme, which takes {flags}", argument=f"--{name.replace('_', '-')}"
             )
     classifier = ExtremeMultiLabelClassifier(**settings, column_types=read_flags["column_types"] or None)
     if not output.parent.is_dir():

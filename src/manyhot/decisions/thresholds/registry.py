@@ -51,11 +51,11 @@ def build(name: str, settings: Mapping[str, Any] | None = None, space: LabelSpac
         if key not in arguments:
             raise InputError(
                 f"the decision {name!r} has no setting {key!r}{validation.did_you_mean(str(key), arguments)}",
-                argument="settings",
+                argument="decision_params",
             )
     for key, argument in arguments.items():
         if argument.default is argument.empty and key not in values:
-            raise InputError(f"the decision {name!r} needs the setting {key!r}", argument="settings")
+            raise InputError(f"the decision {name!r} needs the setting {key!r}", argument="decision_params")
     return DECISIONS[name](**{key: _per_label(key, value, space) for key, value in values.items()})
 
 

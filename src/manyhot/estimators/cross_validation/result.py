@@ -187,14 +187,14 @@ class CrossValidation:
         }
         columns = {name: [_mean(column) for column in values.T] for name, values in self.label_scores.items()}
         labels = [
-            {"label": label, **{name: column[j] for name, column in columns.items()}, "unscored": self.n_unscored[j]}
+            {"label": label, **{name: column[j] for name, column in columns.items()}, "n_unscored": self.n_unscored[j]}
             for j, label in enumerate(self.labels)
         ]
         sizes = [len(split.test) for split in self.splits]
         return to_json_value(
             {
                 "rows": self.targets.n_samples,
-                "fits": self.n_fits,
+                "n_fits": self.n_fits,
                 "n_repeats": len(self.is_tested),
                 "test_rows": [min(sizes), max(sizes)],
                 "level": LEVEL,
@@ -233,7 +233,7 @@ class CrossValidation:
         threshold = (self.facts["config"]["decision_params"] or {}).get("threshold", 0.5)
         repeats = f"{document['n_repeats']} repeat{'s' * (document['n_repeats'] > 1)}"
         parts = [
-            f"{document['fits']} fits ({repeats}) on {document['rows']} rows, {tested} test rows each; "
+            f"{document['n_fits']} fits ({repeats}) on {document['rows']} rows, {tested} test rows each; "
             f"{document['seconds']:.1f} s",
             UNTUNED_HEADINGS.get(decision, TUNED_HEADING).format(decision=decision, threshold=threshold)
             + _metric_table(document, "decision"),
@@ -293,13 +293,13 @@ class Difference(NamedTuple):
         value: Mean difference, this minus other.
         low: Lower end of its corrected interval.
         high: Upper end.
-        is_better: Probability that this setting is better.
+        probability_better: Probability that this setting is better.
     """
 
     value: float
     low: float
     high: float
-    is_better: float
+    probability_better: float
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class Comparison:
 
     def verdict(self, metric: str) -> str:
         """Return "this" or "other", whichever is better with a probability of at least 95 %, else "unsure"."""
-        probability = self.metrics[validation.one_of(self.metrics, metric=metric)].is_better
+        probability = self.metrics[validation.one_of(self.metrics, metric=metric)].probability_better
         return (
             "this"
             if probability >= VERDICT_PROBABILITY
@@ -338,7 +338,9 @@ class Comparison:
         lines = []
         for name, row in self.metrics.items():
             spread_text = f"{row.low:+.4f} to {row.high:+.4f}"
-            lines.append([name, f"{row.value:+.4f}", spread_text, f"{row.is_better:.0%}", verdicts[self.verdict(name)]])
+            lines.append(
+                [name, f"{row.value:+.4f}", spread_text, f"{row.probability_better:.0%}", verdicts[self.verdict(name)]]
+            )
         return table(["metric", "difference", f"{LEVEL:.0%} interval", "P(this is better)", "verdict"], lines)
 
 

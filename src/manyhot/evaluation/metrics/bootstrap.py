@@ -8,7 +8,7 @@ at `intervals`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.calibration import BINS, bin_starts
 from manyhot.evaluation.metrics.ranking import ROW_METRICS, row_values
 from manyhot.evaluation.metrics.registry import METRICS
+from manyhot.evaluation.metrics.resampling import resampled_metrics
 from manyhot.evaluation.metrics.score import Entries, blocks, decision_entries, score_entries
 
 MAX_RESAMPLES, MIN_RESAMPLES = 400, 60
@@ -107,37 +108,11 @@ def intervals(
         statistics |= score_statistics(entries, row_counts, validation.integer(k=k, low=1))
         bounds["ece"] = Interval(*pooled_ece_interval(entries, row_counts).tolist())
         ece = label_ece_intervals(entries, row_counts)
-    statistics |= _resampled_metrics(targets, scores, decisions, row_counts, k, set(statistics))
+    statistics |= resampled_metrics(targets, scores, decisions, row_counts, k, set(statistics))
     for name, values in statistics.items():
         upper_bound = METRICS[name].upper_bound if name in METRICS else UPPER_BOUNDS[name]
         bounds[name] = Interval(*_percentile_intervals(values[:, None], upper_bound)[0].tolist())
     return Intervals(row_counts.shape[1] - 1, bounds, f1, ece)
-
-
-def _resampled_metrics(
-    targets: Targets,
-    scores: np.ndarray | None,
-    decisions: np.ndarray | None,
-    row_counts: np.ndarray,
-    k: int,
-    measured: Collection[str],
-) -> dict[str, np.ndarray]:
-    """Metrics without sums of their own, computed anew on the rows of each draw: metric -> float64 (draws,)."""
-    provided = {"scores": scores, "decisions": decisions}
-    remaining = {}
-    for name, metric in METRICS.items():
-        inputs = provided[metric.needs]
-        if name not in measured and inputs is not None:
-            remaining[name] = inputs.reshape(len(row_counts), -1)
-    values = {name: np.empty(row_counts.shape[1]) for name in remaining}
-    shape = (len(row_counts), targets.n_labels)
-    known = None if targets.known is None else np.reshape(targets.known, shape)
-    flat = Targets(np.reshape(targets.values, shape), known)
-    for draw, counts in enumerate(row_counts.T if remaining else ()):
-        rows = np.repeat(np.arange(len(counts)), counts.astype(int))
-        for name, provided_values in remaining.items():
-            values[name][draw] = METRICS[name].compute(flat.take(rows), provided_values[rows], k).value
-    return values
 
 
 def bootstrap_counts(n_rows: int, n_resamples: int, seed: int) -> np.ndarray:

@@ -162,18 +162,12 @@ def _provenance(context: ReportContext) -> dict[str, Any]:
     if context.scores_from == "out_of_fold" and (
         n_members is None or context.n_members is None or n_members < context.n_members
     ):
-        count = (
-            "fewer members than"
-            if n_members is None
-            else f"{n_members:g} member{'s' if n_members != 1 else ''}, fewer than"
-        )
-        deployed = (
-            "the deployed mean has" if context.n_members is None else f"the {context.n_members} of the deployed mean"
-        )
-        remarks.append(f"Each comes from {count} {deployed}, so metrics of the scores are slightly pessimistic.")
+        count = "fewer" if n_members is None else f"{n_members:g}"
+        networks = "networks than predictions" if context.n_members is None else f"of the {context.n_members} networks"
+        remarks.append(f"Each row is scored by {count} {networks}, so these scores are slightly pessimistic.")
     if context.is_tuned_here:
         remarks.append(
-            "The own thresholds were tuned on these very scores, so the metrics at own thresholds are slightly "
+            "The thresholds were tuned on these very scores, so the metrics at tuned thresholds are slightly "
             "optimistic, most for labels with few positives; those at 0.5 are not."
         )
     return {

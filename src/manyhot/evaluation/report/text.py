@@ -90,7 +90,7 @@ def _decision_table(report: Mapping[str, Any]) -> str:
         for name in tuned
         if METRICS[name].needs == "decisions"
     ]
-    return table(["decisions", "better", "own thresholds", "at 0.5", "baseline", "labels", "rows"], rows)
+    return table(["decisions", "better", "tuned thresholds", "at 0.5", "baseline", "labels", "rows"], rows)
 
 
 def _score_table(report: Mapping[str, Any]) -> str:

@@ -43,7 +43,8 @@ class ExtremeConfig:
         holdout_fraction: Fraction of the rows that are never trained on, above 0 to 0.5, at most 10,000 of them: the
             report and the threshold come from these.
         dtype: "float32" or "float64".
-        random_state: Seed of everything random, 0 to 4,294,967,295.
+        random_state: Seed of everything random, 0 to 4,294,967,295; the classifier also takes None (fresh) and a
+            `numpy.random.RandomState`.
 
     Raises:
         InputError: A value out of its range, naming the field.
