@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
 
 from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier, load
 from manyhot.data.labels import LabelSpace
@@ -290,3 +291,43 @@ def test_other_files_stay_what_they_are(tmp_path):
     assert isinstance(load(tmp_path / "m.manyhot"), MultiLabelClassifier)
     with pytest.raises(BundleError):
         load(tmp_path / "none.manyhot")
+
+
+@pytest.mark.slow
+def test_score_is_the_exact_match():
+    X, Y = made(60)
+    names = [f"label_{j}" for j in range(L)]
+    classifier = ExtremeMultiLabelClassifier(hidden_layer_sizes=(4,), epochs=1, verbose=0).fit(X, Y)
+    answers = classifier.predict(X).toarray()
+    expected = (answers == Y.toarray()).all(axis=1)
+    assert classifier.score(X, Y) == expected.mean()
+    sets = [[name for name, holds in zip(names, row, strict=True) if holds] for row in answers]
+    assert classifier.score(X, sets) == 1.0
+    assert classifier.score(X, [[*sets[0], "other"], *sets[1:]]) == 59 / 60
+    assert classifier.score(X[:2], [[*sets[0], "other"], sets[1]], sample_weight=[3, 1]) == 0.25
+    with pytest.raises(InputError, match="not among the labels"):
+        classifier.evaluate(X, [[*sets[0], "other"], *sets[1:]])
+    scores = cross_val_score(
+        ExtremeMultiLabelClassifier(hidden_layer_sizes=(4,), epochs=1, verbose=0), X, Y.toarray(), cv=2
+    )
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.slow
+def test_whole_numbers_and_other_labels_after_loading(tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    y = [[10, 2] if row[0] > 0 else [3] for row in X]
+    classifier = ExtremeMultiLabelClassifier(hidden_layer_sizes=(4,), epochs=1, verbose=0).fit(X, y)
+    assert classifier.labels_ == ("2", "3", "10")
+    answers = classifier.predict_labels(X[:1], k=3)
+    assert sorted(answers[0]) == [2, 3, 10]
+    classifier.save(tmp_path / "m.manyhot")
+    loaded = load(tmp_path / "m.manyhot")
+    assert loaded.predict_labels(X[:1], k=3) == answers
+    assert loaded.labels is None
+    assert clone(loaded).set_params(verbose=0).fit(X, [["a"] if row[0] > 0 else ["b"] for row in X]).labels_ == (
+        "a",
+        "b",
+    )
+    loaded.set_params(labels=[3, 2, 10], verbose=0).fit(X, y).save(tmp_path / "m.manyhot")
+    assert load(tmp_path / "m.manyhot").labels == [3, 2, 10]

@@ -2,11 +2,13 @@
 
 import pickle
 
+import jax
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.preprocessing import MultiLabelBinarizer
 
 import manyhot
@@ -296,3 +298,54 @@ def test_one_binary_target_is_decided_at_one_half_whatever_was_set(rows):
     classifier = fitted(X, Y[:, 0], decision="precision", decision_params={"min_precision": 0.9})
     assert set(classifier.predict(X)) <= {0, 1}
     assert list(classifier.thresholds_.values()) == [0.5]
+
+
+@pytest.mark.slow
+def test_a_loaded_model_or_its_clone_is_fitted_on_other_labels(rows, tmp_path):
+    X, Y = rows
+    tiny = {"n_members": 2, "epochs": 1, "hidden_layer_sizes": (4,)}
+    fitted(X, Y, **tiny).save(tmp_path / "m.manyhot")
+    loaded = manyhot.load(tmp_path / "m.manyhot")
+    assert (loaded.labels, loaded.labels_) == (None, ("label_0", "label_1", "label_2"))
+    sets = [["p"] if row[0] else ["q", "r"] for row in Y]
+    assert clone(loaded).set_params(verbose=0).fit(X, sets).labels_ == ("p", "q", "r")
+    assert loaded.set_params(verbose=0).fit(X, Y[:, :2]).labels_ == ("label_0", "label_1")
+    fitted(X, Y, **tiny, labels=[30, 4, 5]).save(tmp_path / "m.manyhot")
+    loaded = manyhot.load(tmp_path / "m.manyhot")
+    assert loaded.labels == [30, 4, 5]
+    assert loaded.score(X, loaded.predict_labels(X)) == 1.0
+
+
+def test_targets_through_one_door(rows):
+    X, Y = rows
+    names = ["a", "b", "c"]
+    sets = [[name for name, holds in zip(names, row, strict=True) if holds] for row in Y]
+    masked = np.ma.array(Y, mask=np.zeros_like(Y))
+    masked[0, 0] = np.ma.masked
+    classifier = fitted(X, sets, n_members=2, epochs=1, hidden_layer_sizes=(4,))
+    expected = classifier.score(X, sets)
+    frame = pd.DataFrame(Y, columns=names)
+    for form in (
+        frame[["c", "a", "b"]],
+        frame.astype("Int64"),
+        [dict(zip(names, map(int, row), strict=True)) for row in Y],
+        pd.DataFrame({"tags": sets}),
+        pd.Series([str(names) for names in sets]),
+        frame.replace({0: "N", 1: "Y"}),
+        jax.numpy.asarray(Y),
+        jax.numpy.asarray(Y, dtype="bfloat16"),
+    ):
+        assert classifier.score(X, form) == expected, type(form)
+    assert classifier.score(X[:1], masked[:1]) == classifier.score(X[:1], [{"b": Y[0, 1], "c": Y[0, 2]}])
+    gaps = frame.astype("Int64")
+    gaps.iloc[0, 0] = pd.NA
+    assert classifier.score(X[:1], gaps[:1]) == classifier.score(X[:1], masked[:1])
+    for wrong, words in (
+        (frame.rename(columns={"a": "z"}), r"to_numpy"),
+        (frame.to_dict("list"), "pd.DataFrame"),
+        (pl.DataFrame(Y, schema=names).lazy(), "collect"),
+        (np.where(Y, 1, -1), "where -1 means no"),
+        (pd.Series(["a|b", "a"] * 45), "split"),
+    ):
+        with pytest.raises(InputError, match=words):
+            classifier.score(X, wrong)

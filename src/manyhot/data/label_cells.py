@@ -1,25 +1,53 @@
-"""Single cells that speak of labels: one label set, one delimited text, one indicator.
+"""Cells of label sets out of any door: one parser for the columns of files and for what Python brings.
 
-What the labels are and in which order they stand is the matter of `labels.py`; here is only what a cell says.
+A cell is a collection of names, a mapping {label: 0, 1 or None}, a text in one of the notations of
+`label_notation.py`, a delimited text, or missing. Start reading at `parse_label_cells`.
 """
 
 from __future__ import annotations
 
-import json
 import numbers
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from manyhot.data.indicators import UNKNOWN_WORDS, is_missing, parse_indicator
+from manyhot.data.label_notation import CLOSERS, NOT_NOTATION, is_certain, parse_notation, split_delimited
+from manyhot.data.targets import check_size
 from manyhot.errors import InputError
+from manyhot.validation import shorten
 
-_YES = {"1", "true", "yes", "1.0"}
-_NO = {"0", "false", "no", "0.0"}
-_UNKNOWN = {"?", "", "nan", "null", "none", "na"}
+_LONGEST_WORD = max(map(len, UNKNOWN_WORDS))
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 
 
-def label_names(names: Any, *, row: int | None = None) -> list[str]:
+@dataclass(frozen=True)
+class LabelCells:
+    """What the cells of one column say.
+
+    Args:
+        sets: A list of names for each row, None where the set is unknown; None where the cells are indicators.
+        values: Indicators, bool (n, l); None where the cells are sets.
+        known: Where the indicators are known, bool (n, l).
+        names: All names that occur, whole numbers by value, others sorted; of rows of indicators without names those
+            that were asked for, else `label_0`, `label_1`, ...
+        is_integer: Whether every label is a whole number, not text.
+        notes: What was guessed.
+    """
+
+    names: tuple[str, ...]
+    sets: list[list[str] | None] | None = None
+    values: np.ndarray | None = None
+    known: np.ndarray | None = None
+    is_integer: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def label_names(names: Any, *, row: int | None = None, column: str | None = None) -> list[str]:
     """One label set as text, in its own order; whole numbers become their digits.
 
     Raises:
@@ -28,11 +56,12 @@ def label_names(names: Any, *, row: int | None = None) -> list[str]:
     if isinstance(names, (str, bytes)):
         raise InputError(
             f"got the text {names!r} where a set of labels belongs; write [{names!r}] for one label, "
-            "or split it first (sep='|' for a delimited column)",
+            "or split it first (y.str.split('|') for a delimited column)",
             row=row,
+            column=column,
         )
     if not isinstance(names, Iterable):
-        raise InputError(f"got {names!r}, expected a set or list of label names", row=row)
+        raise InputError(f"got {names!r}, expected a set or list of label names", row=row, column=column)
     result = []
     for name in names:
         if isinstance(name, str) and name:
@@ -40,102 +69,224 @@ def label_names(names: Any, *, row: int | None = None) -> list[str]:
         elif isinstance(name, numbers.Integral) and not isinstance(name, (bool, np.bool_)):
             result.append(str(int(name)))
         else:
-            raise InputError(f"got {name!r} inside a label set, expected non-empty text", row=row)
+            advice = "; write [] for a row without labels" if isinstance(name, str) else ""
+            raise InputError(
+                f"got {name!r} inside a label set, expected non-empty text{advice}", row=row, column=column
+            )
     return result
+
+
+def parse_label_cells(
+    cells: Iterable[Any],
+    sep: str | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    is_integer: bool = False,
+    column: str | None = None,
+) -> LabelCells:
+    """Cells of one column -> label sets, or indicators where the cells are mappings or rows of 0 and 1.
+
+    An empty text is the empty set; None, NaN, `pd.NA`, `?` and the words for missing values (nan, None, NULL, N/A,
+    <NA>) mean that the whole set is unknown, unless such a word is a label elsewhere. In a mapping an absent key is
+    unknown.
+
+    Args:
+        cells: The cells, n.
+        sep: What stands between two names of a text; texts in brackets are read without it.
+        names: The labels where they are known, in their order.
+        is_integer: Whether those are whole numbers: [0, 1] is then the set of 0 and 1.
+        column: The column's name, for messages.
+
+    Raises:
+        InputError: A text that is in no notation although no separator was given, mappings beside sets, rows of 0 and 1
+            that could be either, or what is no name.
+    """
+    raw, notes = _read_cells(list(cells), sep, names, column)
+    known = [cell for cell in raw if cell is not None]
+    if any(isinstance(cell, Mapping) and cell for cell in known):
+        return _from_mappings(raw, notes, column)
+    width = _indicator_width(known)
+    if width and not is_integer and (names is None or width == len(names)):
+        return _from_rows(raw, width, names, notes, column)
+    sets = [None if _is_unknown(cell) else label_names(cell, row=i + 1, column=column) for i, cell in enumerate(raw)]
+    labels = [label for cell in raw if not _is_unknown(cell) for label in cell]
+    are_integers = bool(labels) and all(isinstance(label, numbers.Integral) for label in labels)
+    found = sort_names({name for label_set in sets if label_set is not None for name in label_set})
+    return LabelCells(tuple(found), sets, is_integer=are_integers, notes=notes)
 
 
 def parse_label_sets(
     cells: Iterable[Any], sep: str | None = None, *, column: str | None = None
 ) -> list[list[str] | None]:
-    """Cells of one column -> label sets.
+    """The label sets alone; see `parse_label_cells`."""
+    parsed = parse_label_cells(cells, sep, column=column)
+    if parsed.sets is None:
+        raise InputError("got indicators, expected label sets", column=column)
+    return parsed.sets
 
-    A cell is a delimited text (`sad|quiet`), a JSON list (`["sad", "quiet"]`), or already a list. An empty text
-    is the empty set; null and `?` mean that the whole set is unknown. Blanks around names are dropped.
 
-    Args:
-        cells: The cells.
-        sep: What stands between two names; None when every cell is a JSON list or a list.
-        column: The column's name, for messages.
+def sort_names(names: Collection[str]) -> list[str]:
+    """Names in order: by value where all are whole numbers, else by letters."""
+    return sorted(names, key=int if all(_WHOLE.fullmatch(name) for name in names) else None)
 
-    Raises:
-        InputError: A text that is no JSON list although no separator was given, or a broken JSON list.
-    """
-    sets: list[list[str] | None] = []
+
+def _read_cells(
+    cells: list[Any], sep: str | None, names: Sequence[str] | None, column: str | None
+) -> tuple[list[Any], tuple[str, ...]]:
+    """Each cell as a list, a mapping or None, and notes; texts are parsed."""
+    raw: list[Any] = []
+    words: dict[int, str] = {}
+    uncertain: list[int] = []
+    n_split = 0
     for i, cell in enumerate(cells):
-        if cell is None or (isinstance(cell, float) and np.isnan(cell)):
-            sets.append(None)
-        elif isinstance(cell, str):
-            sets.append(_parse_label_set(cell.strip(), sep, row=i + 1, column=column))
-        else:
-            sets.append(label_names(cell, row=i + 1))
-    return sets
+        if not isinstance(cell, str):
+            raw.append(_plain(cell))
+            continue
+        text = cell.strip()
+        value: Any = NOT_NOTATION
+        if not text:
+            value = []
+        elif len(text) <= _LONGEST_WORD and text.lower() in UNKNOWN_WORDS:
+            words[i], value = text, None
+        elif text[-1] in CLOSERS:
+            try:
+                value = parse_notation(text, sep)
+            except InputError as error:
+                raise InputError(error.message, row=i + 1, column=column) from None
+            if sep is not None and value is not NOT_NOTATION and not is_certain(text):
+                uncertain.append(i)
+        if value is NOT_NOTATION:
+            if sep is None:
+                raise _no_notation(text, row=i + 1, column=column)
+            value = split_delimited(text, sep)
+            n_split += 1
+        raw.append(value)
+    if sep is not None and n_split and not set(sep) <= set("<> "):
+        for i in uncertain:  # brackets that only some cells have belong to the names
+            raw[i] = split_delimited(cells[i].strip(), sep)
+    return raw, _resolve_words(raw, words, names, column)
 
 
-def _parse_label_set(text: str, sep: str | None, *, row: int, column: str | None) -> list[str] | None:
-    if text == "?":
+def _resolve_words(
+    raw: list[Any], words: dict[int, str], names: Sequence[str] | None, column: str | None
+) -> tuple[str, ...]:
+    """Words for missing values that are labels elsewhere become labels; a note on the others."""
+    counts = Counter(word for word in words.values() if word != "?")
+    if not counts:
+        return ()
+    labels = set(names or ()) | {
+        name for cell in raw if isinstance(cell, list) for name in cell if isinstance(name, str)
+    }
+    for i, word in words.items():
+        if word in labels and word != "?":
+            raw[i] = [word]
+    unknown = {word: n for word, n in counts.items() if word not in labels}
+    place = "" if column is None else f" of column {column!r}"
+    listed = ", ".join(f"{word!r} ({n})" for word, n in unknown.items())
+    advice = 'write ["None"] for a label of that name'
+    return (f"cells{place} that hold {listed} were read as unknown label sets; {advice}",) if unknown else ()
+
+
+def _plain(cell: Any) -> Any:
+    """A cell of Python as a list, a mapping, None, or itself."""
+    if is_missing(cell):
         return None
-    if not text:
-        return []
-    if sep is not None:
-        return [name for name in (part.strip() for part in text.split(sep)) if name]
-    if not text.startswith("["):
-        raise InputError(
-            f"got the text {text!r} where a set of labels belongs; give the separator "
-            "(for example sep='|', or --sep '|') or write a JSON list",
+    if not isinstance(cell, (list, tuple, set, frozenset, Mapping)) and hasattr(cell, "__array__"):
+        cell = np.asarray(cell).tolist()
+    if (
+        isinstance(cell, list)
+        and cell
+        and all(isinstance(item, dict) and set(item) == {"key", "value"} for item in cell)
+    ):
+        return {item["key"]: item["value"] for item in cell}
+    return cell
+
+
+def _no_notation(text: str, row: int, column: str | None) -> InputError:
+    if text[0] in "[({<":
+        return InputError(
+            f"{shorten(text)} is no JSON list, no list or set as Python or numpy writes it, no {{a,b}} and no <a><b>",
             row=row,
             column=column,
         )
-    try:
-        names = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{text!r} is no JSON list ({error.msg})", row=row, column=column) from None
-    return label_names(names, row=row)
+    return InputError(
+        f"got the text {shorten(text)} where a set of labels belongs; give the separator (for example sep='|', or "
+        f"--sep '|'; in Python y.str.split('|')), or write [{shorten(text)}] for one label",
+        row=row,
+        column=column,
+    )
 
 
-def parse_indicator(column: Any, *, name: str | None = None, file: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """One indicator column -> (values, known), both bool (n,).
+def _is_unknown(cell: Any) -> bool:
+    """Whether the whole set is unknown: missing itself, or a list of nothing but missing values."""
+    return cell is None or (isinstance(cell, (list, tuple)) and len(cell) > 0 and all(map(is_missing, cell)))
 
-    Accepts 0/1, true/false, yes/no as numbers, booleans or text; null, NaN and `?` mean unknown.
 
-    Raises:
-        InputError: Any other value, with its row.
-    """
-    array = np.asarray(column)
-    if array.dtype == np.bool_:
-        return array.copy(), np.ones(array.shape, dtype=bool)
-    if array.dtype.kind in "iuf":
-        known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, dtype=bool)
-        invalid = np.flatnonzero(known & (array != 0) & (array != 1))
-        if invalid.size:
+def _indicator_width(cells: Sequence[Any]) -> int:
+    """How many 0, 1 or None every cell lists; 0 where the cells are something else."""
+    if not cells or not isinstance(cells[0], (list, tuple)):
+        return 0
+    width = len(cells[0])
+    is_rows = all(isinstance(cell, (list, tuple)) and len(cell) == width for cell in cells)
+    return width if is_rows and all(_is_indicator(value) for cell in cells for value in cell) else 0
+
+
+def _is_indicator(value: Any) -> bool:
+    return (
+        is_missing(value)
+        or isinstance(value, (bool, np.bool_))
+        or (isinstance(value, numbers.Real) and value in (0, 1))
+    )
+
+
+def _from_rows(
+    raw: list[Any], width: int, names: Sequence[str] | None, notes: tuple[str, ...], column: str | None
+) -> LabelCells:
+    """Rows of 0, 1 and None; a column of [0] and [1] alone could as well be sets of numbers."""
+    values = [value for cell in raw if cell is not None for value in cell]
+    are_whole = all(isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_)) for value in values)
+    if names is None and width == 1 and are_whole:
+        raise InputError(
+            "got lists of one number, [0] and [1]: one label that holds or not, or sets of the labels 0 and 1; "
+            "for one label give an array (n, 1), for labels 0 and 1 write text: ['0'], ['1']",
+            column=column,
+        )
+    table = np.full((len(raw), width), None, dtype=object)
+    for i, cell in enumerate(raw):
+        if cell is not None:
+            table[i] = cell
+    labels = tuple(names) if names is not None else tuple(f"label_{j}" for j in range(width))
+    pairs = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
+    note = () if column is None else (f"column {column!r} lists 0 and 1 for each of {width} labels: {_shown(labels)}",)
+    return LabelCells(labels, values=_stack(pairs, 0), known=_stack(pairs, 1), notes=(*notes, *note))
+
+
+def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -> LabelCells:
+    rows: list[dict[str, Any]] = []
+    keys: set[Any] = set()
+    for i, cell in enumerate(raw):
+        if cell is not None and not isinstance(cell, Mapping) and len(cell):
             raise InputError(
-                f"a target is {array[invalid[0]]!s}, expected 0, 1 or unknown (empty, NaN, ?)",
-                row=int(invalid[0]) + 1,
-                column=name,
-                file=file,
-            )
-        return known & (array == 1), known
-    values = np.zeros(array.shape, dtype=bool)
-    known = np.ones(array.shape, dtype=bool)
-    for i, cell in enumerate(array):
-        cell_text = _normalize_cell(cell)
-        if cell_text in _UNKNOWN:
-            known[i] = False
-        elif cell_text in _YES:
-            values[i] = True
-        elif cell_text not in _NO:
-            raise InputError(
-                f"a target is {cell!r}, expected 0, 1, true, false or unknown (empty, NaN, ?)",
+                f"got {shorten(cell)} beside mappings of labels; expected {{label: 0, 1 or None}} in every row",
                 row=i + 1,
-                column=name,
-                file=file,
+                column=column,
             )
-    return values, known
+        items = dict(cell) if isinstance(cell, Mapping) else {}
+        keys.update(items)
+        rows.append(dict(zip(label_names(items, row=i + 1, column=column), items.values(), strict=True)))
+    names = sort_names({name for row in rows for name in row})
+    check_size(len(rows), len(names))
+    pairs = []
+    for name in names:
+        cells = ["?" if is_missing(row.get(name)) else row[name] for row in rows]
+        pairs.append(parse_indicator(np.asarray(cells, dtype=object), name=name))
+    is_integer = all(isinstance(key, numbers.Integral) for key in keys)
+    return LabelCells(tuple(names), None, _stack(pairs, 0), _stack(pairs, 1), is_integer, notes)
 
 
-def _normalize_cell(cell: Any) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, numbers.Real) and not isinstance(cell, (bool, np.bool_)):
-        value = float(cell)
-        return "nan" if np.isnan(value) else str(int(value)) if value == int(value) else repr(cell)
-    return str(cell).strip().lower()
+def _stack(pairs: Sequence[tuple[np.ndarray, np.ndarray]], part: int) -> np.ndarray:
+    return np.stack([pair[part] for pair in pairs], axis=1)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -52,6 +52,10 @@ class LabelSpace:
     def __len__(self) -> int:
         return len(self.names)
 
+    def to_list(self) -> list[Any]:
+        """The labels as a person writes them: whole numbers where they are such, else text."""
+        return [int(name) for name in self.names] if self.is_integer else list(self.names)
+
     def index(self, name: str | int) -> int:
         """The column of a label; `InputError` with a suggestion when there is none."""
         try:
@@ -104,5 +108,5 @@ class LabelSpace:
         rows = np.asarray(decisions).astype(bool)
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
             raise InputError(f"decisions have shape {rows.shape}, expected (n, {len(self.names)})")
-        names = np.asarray([int(name) for name in self.names] if self.is_integer else self.names, dtype=object)
+        names = np.asarray(self.to_list(), dtype=object)
         return [set(names[row]) for row in rows]

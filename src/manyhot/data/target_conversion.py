@@ -1,32 +1,40 @@
-"""Targets from label sets, arrays, frames and sparse matrices."""
+"""Targets from label sets, mappings, arrays, frames and sparse matrices."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.label_cells import label_names, parse_indicator
+from manyhot.data.indicators import is_missing, parse_indicator, value_advice
+from manyhot.data.label_cells import LabelCells, parse_label_cells
+from manyhot.data.label_notation import looks_delimited
 from manyhot.data.labels import LabelSpace, UnknownLabels
 from manyhot.data.targets import Targets, check_size
-from manyhot.errors import InputError
+from manyhot.errors import InputError, ManyhotWarning
+from manyhot.validation import did_you_mean
+
+_COLLECTIONS = (list, tuple, set, frozenset, Mapping, np.ndarray)
+_EXPECTED = "expected an array (n, l), a frame or a list of label sets"
 
 
 def as_targets(
-    Y: Any, labels: Sequence[str] | None = None, unknown_labels: UnknownLabels = "error"
+    Y: Any, labels: Sequence[Any] | LabelSpace | None = None, unknown_labels: UnknownLabels = "error"
 ) -> tuple[LabelSpace, Targets, dict[str, int]]:
     """Any form of Y -> its label space and targets.
 
     Args:
         Y: A multi-hot array (n, l) or a deeper one with the label axis last, a scipy sparse matrix, a pandas or
-            polars frame of indicator columns, or a sequence of label sets. NaN, None and `?` mean unknown.
+            polars frame of indicator columns, or a sequence of label sets or of mappings {label: 0, 1 or None}. NaN,
+            None, `pd.NA` and `?` mean unknown, and so does a label that a mapping lacks.
         labels: The names and their order. None: the frame's column names, the sorted names found in label sets
             (whole numbers by value), or `label_0`, `label_1`, ... for arrays.
-        unknown_labels: What to do with names outside `labels` in label sets.
+        unknown_labels: What to do with names outside `labels` in label sets and mappings.
 
     Returns:
         The label space, the targets, and the unseen names with their counts (only for "report").
@@ -34,79 +42,152 @@ def as_targets(
     Raises:
         InputError: What does not describe label sets, with its row and column.
     """
-    if labels is not None:
-        labels = LabelSpace(tuple(labels)).names
+    space = None if labels is None else as_space(labels)
+    names = None if space is None else space.names
+    Y = plain_targets(Y)
     if sp.issparse(Y):
         check_size(*Y.shape[:2])
-        return (*_from_array(Y.toarray(), labels), {})
-    frame = nw.from_native(Y, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
-        return (*_from_frame(frame, labels), {})
-    if isinstance(frame, nw.Series):
-        Y = frame.to_list()
-    if isinstance(Y, np.ndarray) and Y.ndim >= 2:
-        return (*_from_array(Y, labels), {})
-    if isinstance(Y, (str, bytes)) or not isinstance(Y, Iterable):
-        raise InputError(
-            f"got {type(Y).__name__}, expected an array (n, l), a frame or a list of label sets", argument="Y"
-        )
-    cells = list(Y)
-    if cells and all(isinstance(c, numbers.Number) and not isinstance(c, np.bool_) for c in cells if c is not None):
-        if labels is None and isinstance(Y, np.ndarray):
-            raise InputError(
-                f"got one number per row (shape {Y.shape}), expected targets of shape (n, l) or one label set per row; "
-                "reshape a single label to (n, 1)",
-                argument="Y",
-            )
-        raise InputError("got one number per row, expected one label set per row", argument="Y")
-    if cells and all(_is_indicator_row(c) for c in cells) and len({len(c) for c in cells}) == 1 and len(cells[0]) > 0:
-        return (*_from_array(np.asarray(cells, dtype=object), labels), {})
-    sets = [None if _is_missing(c) else label_names(c, row=i + 1) for i, c in enumerate(cells)]
-    is_integer = _are_integers(cells)
-    if labels is None:
-        found = {name for names in sets if names is not None for name in names}
-        labels = sorted(found, key=int) if is_integer else sorted(found)
-        if not labels:
+        Y = Y.toarray()
+    is_frame = isinstance(Y, nw.DataFrame)
+    if is_frame or (isinstance(Y, np.ndarray) and Y.ndim >= 2):
+        found, targets = _from_frame(Y, names) if is_frame else _from_array(Y, names)
+        return space or found, targets, {}
+    cells = parse_target_cells(Y, space)
+    if space is None:
+        if not cells.names:
             raise InputError("no row has any label, so there is nothing to learn", argument="Y")
-    space = LabelSpace(tuple(labels), is_integer)
-    targets, unseen = space.encode(sets, unknown_labels)
-    return space, targets, unseen
+        space = LabelSpace(cells.names, cells.is_integer)
+    if cells.sets is None:
+        return space, *_reorder(cells, space, unknown_labels)
+    return space, *space.encode(cells.sets, unknown_labels)
+
+
+def as_space(labels: Sequence[Any] | LabelSpace) -> LabelSpace:
+    """Labels in their order; whole numbers are labels, too.
+
+    Raises:
+        InputError: No labels, a label twice, or one that is neither text nor a whole number.
+    """
+    if isinstance(labels, LabelSpace):
+        return labels
+    names = list(labels)
+    if names and all(isinstance(name, numbers.Integral) and not isinstance(name, (bool, np.bool_)) for name in names):
+        return LabelSpace(tuple(str(int(name)) for name in names), is_integer=True)
+    return LabelSpace(tuple(names))
+
+
+def plain_targets(Y: Any) -> Any:
+    """Y as a sparse matrix, a narwhals frame, an array or a list; whatever else can be an array becomes one.
+
+    A series, or a frame of one column that holds label sets, is an array of its cells; masked entries are unknown.
+
+    Raises:
+        InputError: A lazy frame, or a dict of columns.
+    """
+    if sp.issparse(Y):
+        return Y
+    frame = nw.from_native(Y, pass_through=True, allow_series=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise InputError("got a lazy frame, expected its rows; call .collect() first", argument="Y")
+    if isinstance(frame, nw.DataFrame):
+        if len(frame.columns) == 1:
+            cells = frame.get_column(frame.columns[0]).to_list()
+            texts = list({cell for cell in cells if isinstance(cell, str)})
+            if looks_delimited(texts) or any(isinstance(cell, _COLLECTIONS) for cell in cells):
+                return _array_of(cells)
+        return frame
+    if isinstance(frame, nw.Series):
+        return _array_of(frame.to_list())
+    if isinstance(Y, np.ma.MaskedArray):
+        dtype = float if Y.dtype.kind in "biuf" else object
+        return np.ma.filled(Y.astype(dtype), np.nan if dtype is float else None)
+    if isinstance(Y, Mapping):
+        raise InputError(
+            f"got a {type(Y).__name__}; for a dict of columns write pd.DataFrame(y), "
+            "for mappings of labels give one for each row",
+            argument="Y",
+        )
+    if isinstance(Y, (list, tuple, str, bytes, set, frozenset)) or not hasattr(Y, "__array__"):
+        return Y
+    array = np.asarray(Y)
+    return array.astype(np.float32) if array.dtype.kind == "V" and array.dtype.names is None else array
+
+
+def _array_of(cells: Sequence[Any]) -> np.ndarray:
+    """Cells of any kind as an array (n,) of objects."""
+    array = np.empty(len(cells), dtype=object)
+    for i, cell in enumerate(cells):
+        array[i] = cell
+    return array
+
+
+def parse_target_cells(Y: Any, space: LabelSpace | None) -> LabelCells:
+    """A sequence of label sets, mappings or rows of 0 and 1, from `plain_targets`; what was guessed is warned of.
+
+    Args:
+        Y: One cell per row.
+        space: The labels, where they are known.
+
+    Raises:
+        InputError: No sequence, one number per row, or a cell that is no label set.
+    """
+    if isinstance(Y, (str, bytes)) or not isinstance(Y, Iterable):
+        raise InputError(f"got {type(Y).__name__}, {_EXPECTED}", argument="Y")
+    shape = f" (shape {Y.shape})" if isinstance(Y, np.ndarray) else ""
+    cells = list(Y)
+    values = [cell for cell in cells if not is_missing(cell)]
+    if values and all(isinstance(cell, numbers.Number) and not isinstance(cell, np.bool_) for cell in values):
+        advice = "; reshape a single label to (n, 1)" if shape and space is None else ""
+        raise InputError(
+            f"got one number per row{shape}, expected targets of shape (n, l) or one label set per row{advice}",
+            argument="Y",
+        )
+    names, is_integer = (None, False) if space is None else (space.names, space.is_integer)
+    parsed = parse_label_cells(cells, names=names, is_integer=is_integer)
+    for note in parsed.notes:
+        warnings.warn(note, ManyhotWarning, stacklevel=4)
+    return parsed
 
 
 def unseen_labels(Y: Any, space: LabelSpace) -> np.ndarray | None:
     """Which label sets name a label outside a space, bool (n,); None where Y is not a sequence of label sets."""
-    if sp.issparse(Y) or isinstance(Y, (str, bytes)) or not isinstance(Y, Iterable) or getattr(Y, "ndim", 1) > 1:
+    Y = plain_targets(Y)
+    if not isinstance(Y, Iterable) or isinstance(Y, (str, bytes, nw.DataFrame)) or getattr(Y, "ndim", 1) > 1:
         return None
-    frame = nw.from_native(Y, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
+    cells = list(Y)
+    if all(isinstance(cell, (numbers.Number, np.bool_)) for cell in cells):
         return None
-    cells = frame.to_list() if isinstance(frame, nw.Series) else list(Y)
-    if all(isinstance(cell, numbers.Number) or _is_indicator_row(cell) for cell in cells):
-        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ManyhotWarning)
+        parsed = parse_target_cells(cells, space)
     known = set(space.names)
-    return np.array([not _is_missing(cell) and not known.issuperset(label_names(cell)) for cell in cells], dtype=bool)
+    if parsed.sets is not None:
+        return np.array([names is not None and not known.issuperset(names) for names in parsed.sets], dtype=bool)
+    if parsed.values is None or (len(parsed.names) == len(space) and parsed.names == space.names):
+        return None
+    return np.asarray(parsed.values[:, [name not in known for name in parsed.names]].any(axis=1))
 
 
-def _are_integers(cells: Sequence[Any]) -> bool:
-    """Whether every label in these sets is a whole number."""
-    labels = [label for cell in cells if not _is_missing(cell) for label in cell]
-    return bool(labels) and all(isinstance(label, numbers.Integral) for label in labels)
-
-
-def _is_missing(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and np.isnan(cell)) or (isinstance(cell, str) and cell == "?")
-
-
-def _is_indicator_row(cell: Any) -> bool:
-    """A list like [0, 1, None]; a set of whole numbers is a label set, not a row of indicators."""
-    if not isinstance(cell, (list, tuple, np.ndarray)):
-        return False
-    return all(
-        value is None
-        or isinstance(value, (bool, np.bool_))
-        or (isinstance(value, numbers.Real) and (np.isnan(float(value)) or value in (0, 1)))
-        for value in cell
-    )
+def _reorder(cells: LabelCells, space: LabelSpace, unknown_labels: UnknownLabels) -> tuple[Targets, dict[str, int]]:
+    """Indicators with names in the order of a space; a label that has none is unknown."""
+    assert cells.values is not None
+    assert cells.known is not None
+    values = np.zeros((len(cells.values), len(space)), dtype=bool)
+    known = np.zeros_like(values)
+    place = {name: j for j, name in enumerate(space.names)}
+    unseen = {}
+    for j, name in enumerate(cells.names):
+        if name in place:
+            values[:, place[name]], known[:, place[name]] = cells.values[:, j], cells.known[:, j]
+        elif unknown_labels == "error":
+            raise InputError(
+                f"the label {name!r} was not there in training{did_you_mean(name, space.names)}; "
+                "say unknown_labels='ignore' or 'report' to go on without it",
+                argument="Y",
+            )
+        else:
+            unseen[name] = int(cells.values[:, j].sum())
+    return Targets(values, known), unseen if unknown_labels == "report" else {}
 
 
 def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[LabelSpace, Targets]:
@@ -114,7 +195,11 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
     if labels is not None and sorted(labels) != sorted(names):
         missing = sorted(set(labels) - set(names))
         extra = sorted(set(names) - set(labels))
-        raise InputError(f"the frame's columns are not the labels: missing {missing}, extra {extra}", argument="Y")
+        raise InputError(
+            f"the frame's columns are not the labels: missing {missing}, extra {extra}; "
+            "name them as the labels, or give an array (y.to_numpy()) to go by position",
+            argument="Y",
+        )
     order = list(labels) if labels is not None else names
     space = LabelSpace(tuple(order))
     position = {name: k for k, name in enumerate(names)}
@@ -141,7 +226,7 @@ def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace
         if len(invalid):
             first = tuple(invalid[0])
             raise InputError(
-                f"a target is {Y[first]!s}, expected 0, 1 or unknown (NaN)",
+                f"a target is {Y[first]!s}, expected 0, 1 or unknown (NaN){value_advice(str(Y[first]))}",
                 row=int(first[0]) + 1,
                 column=space.names[first[-1]],
                 argument="Y",

@@ -8,23 +8,24 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.feature_input import is_frame
+from manyhot.data.label_notation import looks_delimited
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets, is_pixel_targets
 from manyhot.data.samples import Samples
-from manyhot.data.target_conversion import as_targets, unseen_labels
+from manyhot.data.target_conversion import as_space, as_targets, plain_targets, unseen_labels
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 
 def parse_targets(
-    y: Any, names: Sequence[str] | None, classes: np.ndarray | None = None
+    y: Any, names: Sequence[Any] | LabelSpace | None, classes: np.ndarray | None = None
 ) -> tuple[LabelSpace, Targets, np.ndarray | None]:
     """Targets of any form -> label space, targets, and the two classes when y was one binary target.
 
     Args:
         y: What `target_conversion.as_targets` takes, or one binary target (n,) as scikit-learn has it: an array or list
-            of numbers with at most two distinct values, or an array of text with two. The higher value is yes.
+            of numbers with at most two distinct values, or an array or series of text with two that list no labels. The
+            higher value is yes.
         names: The labels and their order, or None.
         classes: The two values of a binary target, when they are known already.
 
@@ -32,9 +33,8 @@ def parse_targets(
         InputError: What does not describe label sets or a binary target.
     """
     if isinstance(y, Targets):
-        return LabelSpace(tuple(names or (f"label_{j}" for j in range(y.n_labels)))), y, None
-    if hasattr(y, "__array__") and not hasattr(y, "dtype") and not is_frame(y):
-        y = np.asarray(y)
+        return as_space(names or [f"label_{j}" for j in range(y.n_labels)]), y, None
+    y = plain_targets(y)
     column = _binary_target(y)
     if column is None:
         return (*as_targets(y, names)[:2], None)
@@ -44,24 +44,29 @@ def parse_targets(
     if invalid.size:
         value = column[invalid[0]].item()
         raise InputError(f"got {value!r}, expected one of {classes.tolist()}", row=int(invalid[0]) + 1, argument="y")
-    space = LabelSpace(tuple(names) if names is not None else (str(classes[1]),))
+    space = as_space(names if names is not None else [str(classes[1])])
     return space, Targets((column == classes[1])[:, None]), classes
 
 
 def _binary_target(y: Any) -> np.ndarray | None:
-    """y as one value per row (n,), or None when it is something else: label sets, indicators, gaps."""
-    if isinstance(y, (list, tuple)):
-        if not y or not all(isinstance(cell, (int, float, np.number)) for cell in y):
+    """One value per row (n,), or None when y, from `plain_targets`, is something else: label sets, indicators, gaps."""
+    if isinstance(y, np.ndarray):
+        if y.ndim != 1:
             return None
-        return np.asarray(y)
-    if not hasattr(y, "dtype") or len(y.shape) != 1:
+        column = y
+    elif isinstance(y, (list, tuple)) and y:
+        if not all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in y):
+            return None
+        column = np.asarray(y)
+    else:
         return None
-    column = np.asarray(y)
     if column.dtype.kind == "O" and len(column):
         if all(isinstance(cell, str) for cell in column):
             column = column.astype(str)
-        elif all(isinstance(cell, (int, float, np.number)) for cell in column):
+        elif all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in column):
             column = np.asarray(column.tolist())
+    if column.dtype.kind == "U" and looks_delimited(np.unique(column).tolist()):
+        return None
     return column if column.dtype.kind in "biufU" and len(column) else None
 
 
@@ -79,7 +84,7 @@ def _two_classes(column: np.ndarray) -> np.ndarray:
     if len(classes) > 2 and column.dtype.kind == "U":
         raise InputError(
             f"got the text {str(column[0])!r} where a set of labels belongs; write [{str(column[0])!r}] for one label, "
-            "or split it first",
+            "or split it first (y.str.split('|') for a delimited column)",
             row=1,
             argument="y",
         )
@@ -141,6 +146,8 @@ def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None 
         InputError: Other labels than the model's, or another number of columns.
     """
     y, names = resolve_targets(X if isinstance(X, Samples) else None, y, None)
+    if not isinstance(y, Targets):
+        y = plain_targets(y)
     if isinstance(y, Targets):
         if names is None or tuple(names) == space.names:
             return _check_n_labels(y, space)
@@ -149,7 +156,7 @@ def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None 
         order = [list(names).index(name) for name in space.names]
         return Targets(y.values[..., order], None if y.known is None else y.known[..., order])
     is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
-    return _check_n_labels(parse_targets(y, None if is_numbers else space.names, classes)[1], space)
+    return _check_n_labels(parse_targets(y, None if is_numbers else space, classes)[1], space)
 
 
 def align_scored_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None) -> tuple[Targets, np.ndarray]:
@@ -165,11 +172,13 @@ def align_scored_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray 
         Targets (n, l), and bool (n,), rows whose label set has a further label, so that no prediction can equal it.
     """
     is_samples = isinstance(X, Samples) and y is None
+    if not is_samples and y is not None and not isinstance(y, Targets):
+        y = plain_targets(y)
     unseen = None if is_samples or classes is not None or y is None else unseen_labels(y, space)
     if unseen is None:
         targets = align_targets(X, y, space, classes)
         return targets, np.zeros(targets.n_samples, dtype=bool)
-    return as_targets(y, space.names, unknown_labels="ignore")[1], unseen
+    return as_targets(y, space, unknown_labels="ignore")[1], unseen
 
 
 def align_pixel_targets(X: Any, y: Any, space: LabelSpace) -> PixelTargets:

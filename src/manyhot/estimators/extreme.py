@@ -27,7 +27,13 @@ from manyhot.evaluation.metrics import TopK
 from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.model import ExtremeModel, train_extreme_model
 from manyhot.models.extreme.report import ExtremeReport
-from manyhot.models.extreme.targets import align_extreme_targets, extreme_targets, resolve_extreme_targets
+from manyhot.models.extreme.targets import (
+    align_extreme_targets,
+    align_scored_extreme_targets,
+    extreme_targets,
+    resolve_extreme_targets,
+)
+from manyhot.models.prediction import sparse_exact_match
 from manyhot.models.training_data import column_names
 from manyhot.persistence import extreme_model
 from manyhot.persistence.container import Contents
@@ -100,8 +106,8 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
 
         Args:
             X: A matrix (n, f), dense or CSR, texts, a frame with numbers, categories and text, or `Samples`.
-            y: CSR (n, l) of 0 and 1, or one label set per row; an array (n, l) of 0 and 1 is taken too. All must be
-                known. None when X is `Samples` with targets.
+            y: CSR (n, l) of 0 and 1, or one label set per row; an array (n, l) of 0 and 1, a frame of them and one
+                mapping {label: 0 or 1} per row are read too. All must be known. None when X is `Samples` with targets.
 
         Returns:
             Itself.
@@ -152,8 +158,8 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         k = validation.integer(k=k, low=1, high=len(self.labels_))
         return self.model_.top(self._features(X), k)
 
-    def predict_labels(self, X: Any, k: int = 5, threshold: float | None = None) -> list[list[str]]:
-        """The names of the k best labels of each row, best first.
+    def predict_labels(self, X: Any, k: int = 5, threshold: float | None = None) -> list[list[Any]]:
+        """The names of the k best labels of each row, best first; whole numbers where the labels of `fit` were such.
 
         Args:
             X: As for `fit`, without targets.
@@ -166,13 +172,35 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         least = 0.0 if threshold is None else validation.number(threshold=threshold, low=0.0, high=1.0)
         top = self.predict_top_k(X, k)
         counts = (top.scores >= least).sum(axis=1)
-        names = self.labels_
+        names = self.model_.labels.to_list()
         return [[names[j] for j in row[:n]] for row, n in zip(top.labels.tolist(), counts.tolist(), strict=True)]
 
     def predict(self, X: Any) -> sp.csr_matrix:
         """Answers: CSR int64 (n, l), 1 where a label is among the 50 best of its row and reaches `threshold_`."""
         check_is_fitted(self)
         return self.model_.decisions(self._features(X))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Exact match (subset accuracy): the fraction of rows whose labels are all predicted right.
+
+        Args:
+            X: As for `fit`.
+            y: As for `evaluate`; a row with a label that the model does not know is wrong.
+            sample_weight: (n,), 0 or more.
+
+        Returns:
+            0 to 1; NaN if all weights are 0.
+
+        Raises:
+            InputError: Targets that do not fit.
+        """
+        check_is_fitted(self)
+        y, names = resolve_extreme_targets(X if isinstance(X, Samples) else None, y, None)
+        self._check_order(names)
+        targets, has_unseen = align_scored_extreme_targets(y, self.model_.labels)
+        decisions = self.predict(X)
+        check_row_counts(decisions, targets)
+        return sparse_exact_match(decisions, targets, has_unseen, sample_weight)
 
     def evaluate(self, X: Any, y: Any = None) -> ExtremeReport:
         """Measure on rows whose labels are known.
@@ -187,8 +215,7 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         check_is_fitted(self)
         samples = X if isinstance(X, Samples) else None
         y, names = resolve_extreme_targets(samples, y, None)
-        if names is not None and tuple(names) != self.labels_:
-            raise InputError("the labels are not those of training, in its order", argument="y")
+        self._check_order(names)
         features = self._features(X)
         targets = align_extreme_targets(y, self.model_.labels)
         check_row_counts(features, targets)
@@ -201,14 +228,14 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
             path: Where to; a file there is replaced only when the new one is complete.
         """
         check_is_fitted(self)
-        extreme_model.save(self.model_, path, self.read_options_)
+        extreme_model.save(self.model_, path, self.read_options_, has_fixed_labels=self.labels is not None)
 
     @classmethod
     def _from_contents(cls, contents: Contents, path: str | Path) -> ExtremeMultiLabelClassifier:
         """The classifier in a bundle that was read; see `manyhot.load`."""
-        model, reading = extreme_model.construct(contents, path)
+        model, reading, has_fixed_labels = extreme_model.construct(contents, path)
         settings = {field.name: getattr(model.config, field.name) for field in fields(ExtremeConfig)}
-        classifier = cls(labels=list(model.labels.names), **settings)
+        classifier = cls(labels=model.labels.to_list() if has_fixed_labels else None, **settings)
         classifier._keep(model, reading)
         if isinstance(model.encoder, TableEncoder):
             classifier.feature_names_in_ = np.asarray(model.encoder.names, dtype=object)
@@ -220,6 +247,11 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         """How good the model is, from rows that were held out of training."""
         check_is_fitted(self)
         return ExtremeReport(self.model_.report)
+
+    def _check_order(self, names: Sequence[str] | None) -> None:
+        """Raise where samples have other labels than the model, or another order."""
+        if names is not None and tuple(names) != self.labels_:
+            raise InputError("the labels are not those of training, in its order", argument="y")
 
     def _keep(self, model: ExtremeModel, reading: Mapping[str, Any]) -> None:
         self.model_ = model

@@ -49,7 +49,8 @@ def load(
     settings = {f.name: getattr(model.config, f.name) for f in fields(TrainingConfig)}
     settings["text_params"] = without_paths(model.config.text, model.config.text_params)
     settings["image_params"] = without_weights_file(model.config.image_params)
-    classifier = MultiLabelClassifier(labels=list(model.labels.names), **settings)
+    labels = model.labels.to_list() if facts["has_fixed_labels"] else None
+    classifier = MultiLabelClassifier(labels=labels, **settings)
     classes = facts["classes"]
     classifier._set_model(model, None if classes is None else np.asarray(classes), facts["read_options"])
     encoder = model.encoder

@@ -330,7 +330,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         with training_progress(self.verbose) as callback:
             model = add_labels(self.model_, extension, epochs, X.ids if isinstance(X, Samples) else None, callback)
         if self.labels is not None:
-            self.labels = list(model.labels.names)
+            self.labels = model.labels.to_list()
         return self._set_model(model, None, self.read_options_)
 
     def predict_proba(self, X: Any, calibrated: bool = True) -> np.ndarray:
@@ -605,7 +605,11 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         """
         check_is_fitted(self)
         classes = None if self._binary_classes is None else self._binary_classes.tolist()
-        metadata = {"classes": classes, "read_options": self.read_options_}
+        metadata = {
+            "classes": classes,
+            "read_options": self.read_options_,
+            "has_fixed_labels": self.labels is not None,
+        }
         model_file.save(self.model_, path, metadata, with_evidence=evidence)
 
     @property

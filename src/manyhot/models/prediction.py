@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from manyhot.data.feature_input import columns_by_name
 from manyhot.data.samples import Samples
@@ -93,6 +94,17 @@ def exact_match(
     known = targets.known_mask()
     is_right = ((decisions == targets.values) | ~known).all(axis=1) & ~has_unseen
     weights = known.any(axis=1) * (1.0 if sample_weight is None else np.asarray(sample_weight, dtype=float))
+    return float(np.average(is_right, weights=weights)) if weights.sum() > 0 else float("nan")
+
+
+def sparse_exact_match(
+    decisions: sp.csr_matrix, targets: sp.csr_matrix, has_unseen: np.ndarray, sample_weight: np.ndarray | None = None
+) -> float:
+    """`exact_match` of CSR decisions and CSR targets (n, l), all of them known."""
+    difference = sp.csr_matrix(decisions, dtype=np.int8) - sp.csr_matrix(targets, dtype=np.int8)
+    difference.eliminate_zeros()
+    is_right = (np.diff(difference.indptr) == 0) & ~has_unseen
+    weights = np.ones(len(is_right)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     return float(np.average(is_right, weights=weights)) if weights.sum() > 0 else float("nan")
 
 

@@ -35,13 +35,14 @@ def is_extreme(contents: Contents) -> bool:
     return contents.document.get("kind") == KIND
 
 
-def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any]) -> None:
+def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any], has_fixed_labels: bool) -> None:
     """Write a model into one file; a file there is replaced only when the new one is complete.
 
     Args:
         model: The model.
         path: Where to.
         read_options: How the training file was read.
+        has_fixed_labels: Whether names and order of the labels were set by the user.
 
     Raises:
         OutputError: The file cannot be written.
@@ -51,6 +52,8 @@ def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any])
     document = {
         "kind": KIND,
         "n_labels": len(names),
+        "has_integer_labels": model.labels.is_integer,
+        "has_fixed_labels": has_fixed_labels,
         "encoder": spec,
         "network": dict(model.network.settings),
         "threshold": model.threshold,
@@ -72,8 +75,8 @@ def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any])
     container.write(path, document, arrays)
 
 
-def construct(contents: Contents, path: str | Path) -> tuple[ExtremeModel, dict[str, Any]]:
-    """The model in a bundle, and how its training file was read.
+def construct(contents: Contents, path: str | Path) -> tuple[ExtremeModel, dict[str, Any], bool]:
+    """The model in a bundle, how its training file was read, and whether the user set the labels.
 
     Raises:
         BundleError: The bundle does not describe such a model.
@@ -82,12 +85,13 @@ def construct(contents: Contents, path: str | Path) -> tuple[ExtremeModel, dict[
     try:
         model = _model(reader)
         read_options = reader.mapping("read_options", max_items=1000)
+        has_fixed_labels = "has_fixed_labels" in reader and reader.boolean("has_fixed_labels")
     except InputError as error:
         if isinstance(error, BundleError) and error.file is not None:
             raise
         raise BundleError(f"{error}; the file does not describe a model", file=path) from None
     reader.finish()
-    return model, read_options
+    return model, read_options, has_fixed_labels
 
 
 def _model(reader: DocumentReader) -> ExtremeModel:
@@ -136,7 +140,7 @@ def _labels(reader: DocumentReader, n_labels: int) -> LabelSpace:
         names = [raw[start:end].decode() for start, end in pairwise(places)]
     except UnicodeDecodeError:
         raise BundleError("a name of a label is not text") from None
-    return LabelSpace(tuple(names))
+    return LabelSpace(tuple(names), "has_integer_labels" in reader and reader.boolean("has_integer_labels"))
 
 
 def _report(reader: DocumentReader) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
     Args:
         model: The model.
         path: Where to.
-        metadata: `classes` (the two values of a binary target, or None) and `read_options` (how the file was read).
+        metadata: `classes` (the two values of a binary target, or None), `read_options` (how the file was read) and
+            `has_fixed_labels` (whether names and order of the labels were set by the user).
         with_evidence: Whether out-of-fold scores, targets, ids and training curves go along.
 
     Raises:
@@ -56,6 +57,7 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
     document = {
         "labels": list(model.labels.names),
         "has_integer_labels": model.labels.is_integer,
+        "has_fixed_labels": bool(metadata["has_fixed_labels"]),
         "encoder": spec,
         "network": network_document(model.network),
         "n_members": model.n_members,
@@ -123,7 +125,11 @@ def _construct(
     if "classes" in reader:
         classes = _classes(reader)
     reader.mapping("versions", max_items=100)
-    metadata = {"classes": classes, "read_options": reader.mapping("read_options", max_items=1000)}
+    metadata = {
+        "classes": classes,
+        "read_options": reader.mapping("read_options", max_items=1000),
+        "has_fixed_labels": "has_fixed_labels" in reader and reader.boolean("has_fixed_labels"),
+    }
     model_class = PixelModel if network.name in PIXEL_NETWORKS else Model
     return model_class(labels, encoder, network, weights, policy, config, report, evidence), metadata
 

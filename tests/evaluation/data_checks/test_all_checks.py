@@ -64,6 +64,8 @@ def planted(kind):
         few = np.zeros(N, int)
         few[[3, 50, 200]] = 1
         return frame, labels.with_columns(pl.Series("mood_odd", few)), {"mood_odd"}
+    if kind == "notation":
+        return frame, labels.rename({"mood_sad": "mood_sad]"}), {"mood_sad]"}
     if kind == "spelling":
         other = pl.Series("Mood Sad", (coin < 0.3).astype(int))
         return frame, labels.with_columns(other), {"mood_sad", "Mood Sad"}

@@ -43,6 +43,32 @@ def test_label_sets_give_their_names_sorted(y):
     assert (targets.toarray() == DENSE).all()
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.DataFrame(DENSE.astype(int), columns=["a", "b", "c"]),
+        pl.DataFrame({"c": DENSE[:, 2], "a": DENSE[:, 0], "b": DENSE[:, 1]}),
+        [dict(zip("abc", map(int, row), strict=True)) for row in DENSE],
+        pd.DataFrame({"tags": SETS}),
+        pd.DataFrame({"tags": [str(names) for names in SETS]}),
+        pd.Series(["['a' 'c']", "[]", '["b"]']),
+    ],
+)
+def test_frames_and_mappings_go_by_name(y):
+    labels, targets = extreme_targets(y, ["a", "b", "c"])
+    assert labels.names == ("a", "b", "c")
+    assert (targets.toarray() == DENSE).all()
+    assert sorted(extreme_targets(y)[0].names) == ["a", "b", "c"]
+
+
+def test_whole_numbers_are_labels_in_their_own_order():
+    labels, targets = extreme_targets([[10, 2], {3}, np.array([], dtype=int)])
+    assert labels == LabelSpace(("2", "3", "10"), is_integer=True)
+    assert targets.toarray().tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert align_extreme_targets([[3], [2]], labels).toarray().tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert extreme_targets([[3], [2]], [3, 2])[0] == LabelSpace(("3", "2"), is_integer=True)
+
+
 def test_names_that_are_given_fix_the_order_and_may_hold_labels_never_seen():
     labels, targets = extreme_targets(SETS, ["z", "c", "b", "a"])
     assert labels.names == ("z", "c", "b", "a")
@@ -69,9 +95,13 @@ def test_zeros_that_are_stored_and_entries_stored_twice():
         (sp.csr_matrix([[0, 2]]), "expected 0 or 1"),
         (np.array([[0.0, np.nan]]), "must be known"),
         (Targets(DENSE, ~DENSE), "unknown"),
+        (np.array([[1, -1]]), "where -1 means no"),
+        (pd.DataFrame({"tags": ["a|b", "a"]}), "split"),
         (np.zeros(3), "expected a CSR matrix"),
         (np.array([["a", "b"]]), "expected a CSR matrix"),
-        (pd.DataFrame(DENSE), "got a frame"),
+        (pd.DataFrame({"a": [1, None]}), "unknown"),
+        ([{"a": 1, "b": 0}, {"a": 1}], "unknown"),
+        ([[0], [1]], r"\['0'\], \['1'\]"),
         (["a", "b"], "got the text 'a'"),
         ([["a"], None], "row 2"),
         ([[], []], "no row has any label"),

@@ -55,7 +55,7 @@ def read_delimited(source: Source, options: ReadOptions) -> Table:
     content = source.text("CSV")
     dialect = detect_dialect(content, source)
     names, body = _header(content, dialect, source, options)
-    return _table(body, names, dialect, source)
+    return _table(body, names, dialect, source, options)
 
 
 def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
@@ -73,7 +73,7 @@ def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> It
             names, block = _header(block, dialect, source, options)
             if not block.strip():
                 continue
-        table = _table(block, names, dialect, source, first_row)
+        table = _table(block, names, dialect, source, options, first_row)
         first_row += table.frame.height
         yield table
 
@@ -128,11 +128,13 @@ def refuse_twins(names: list[str], source: Source) -> None:
         )
 
 
-def _table(body: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int = 0) -> Table:
+def _table(
+    body: bytes, names: list[str], dialect: Dialect, source: Source, options: ReadOptions, first_row: int = 0
+) -> Table:
     frame = parse_cells(body, len(names), dialect, source, first_row)
     frame.columns = names
     if dialect.delimiter == ";":
-        frame = _convert_decimal_commas(frame)
+        frame = _convert_decimal_commas(frame, options.labels)
     return Table(frame, blank_is_empty=True, first_row=first_row)
 
 
@@ -266,10 +268,10 @@ def _open_quote_error(dialect: Dialect, source: Source, row: int) -> InputError:
     return InputError(f"a quote ({dialect.quote}) does not close where its cell ends", file=source.path, row=row)
 
 
-def _convert_decimal_commas(frame: pl.DataFrame) -> pl.DataFrame:
-    """Numbers written with a decimal comma, as `;`-separated files have them, with a point."""
+def _convert_decimal_commas(frame: pl.DataFrame, label_column: str | None) -> pl.DataFrame:
+    """Numbers with a decimal comma, as `;`-separated files have them, with a point; labels `16,0` may be two."""
     changed = []
-    for column in frame:
+    for column in frame.select(name for name in frame.columns if name != label_column):
         cells = column.str.strip_chars()
         cells = cells.filter(cells.is_not_null() & ~cells.is_in(["", "?", "NA"]))
         has_comma = cells.str.contains(_DECIMAL_COMMA)

@@ -6,17 +6,16 @@ knows nothing of files or features. Start reading at `extract_labels`; `reorder_
 
 from __future__ import annotations
 
-import ast
 import fnmatch
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot.data.label_cells import parse_label_sets
+from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text, parse_indicator_column
+from manyhot.data.label_cells import LabelCells, parse_label_cells
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.options import ReadOptions
@@ -24,11 +23,6 @@ from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
-
-_YES = ["1", "true", "yes", "1.0"]
-_NO = ["0", "false", "no", "0.0"]
-_UNKNOWN = ["?", "", "nan", "null", "none", "na"]
-_LONGEST_LITERAL = 100_000
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,9 @@ def extract_labels(
         if _has_label_sets(frame, columns, options, file_labels):
             targets, space, notes = _targets_from_sets(frame[columns[0]], options, blank_is_empty)
         else:
-            targets, space, notes = reorder_targets(_indicators(frame, columns), options)
+            indicators, guesses = _indicators(frame, columns)
+            targets, space, notes = reorder_targets(indicators, options)
+            notes = (*guesses, *notes)
     except InputError as error:
         if options.require_labels:
             raise
@@ -182,32 +178,6 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
     return Targets(values, known), space, tuple(notes)
 
 
-def parse_indicator_column(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """One indicator column -> (values, known), both bool (n,).
-
-    Raises:
-        InputError: Anything but 0/1, true/false, yes/no or unknown, with its row.
-    """
-    if column.dtype == pl.Boolean or column.dtype == pl.Null:
-        return column.cast(pl.Boolean).fill_null(False).to_numpy(), column.is_not_null().to_numpy()
-    if column.dtype.is_numeric():
-        numbers = column.cast(pl.Float64).fill_nan(None)
-        positive, negative, missing = numbers == 1, numbers == 0, numbers.is_null()
-    elif column.dtype in (pl.String, pl.Categorical, pl.Enum):
-        cells = column.cast(pl.String).str.strip_chars().str.to_lowercase()
-        positive, negative = cells.is_in(_YES), cells.is_in(_NO)
-        missing = cells.is_null() | cells.is_in(_UNKNOWN).fill_null(True)
-    else:
-        raise InputError(f"holds {column.dtype}, expected 0, 1 or unknown in a label column", column=column.name)
-    invalid = (~(positive | negative | missing).fill_null(False)).arg_true()
-    if len(invalid):
-        row = int(invalid[0])
-        raise InputError(
-            f"a target is {column[row]!r}, expected 0, 1 or unknown (empty, NaN, ?)", row=row + 1, column=column.name
-        )
-    return positive.fill_null(False).to_numpy(), (~missing).to_numpy()
-
-
 def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed: bool = False) -> Indicators:
     """A matrix of 0, 1 and NaN (unknown), (n, l) -> indicators.
 
@@ -226,14 +196,16 @@ def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed:
     return Indicators(known & (numbers == 1), known, tuple(names), is_closed)
 
 
-def _indicators(frame: pl.DataFrame, columns: Sequence[str]) -> Indicators:
-    pairs = [parse_indicator_column(frame[name]) for name in columns]
-    return Indicators(
-        np.stack([values for values, _ in pairs], axis=1),
-        np.stack([known for _, known in pairs], axis=1),
+def _indicators(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[Indicators, list[str]]:
+    """The indicators in these columns, and what was guessed about them."""
+    parsed = [parse_indicator_column(frame[name]) for name in columns]
+    indicators = Indicators(
+        np.stack([column.values for column in parsed], axis=1),
+        np.stack([column.known for column in parsed], axis=1),
         tuple(columns),
         is_closed=False,
     )
+    return indicators, [column.note for column in parsed if column.note]
 
 
 def _has_label_sets(
@@ -243,14 +215,18 @@ def _has_label_sets(
     if options.labels is None or len(columns) > 1 or options.labels != columns[0]:
         return False
     column = frame[columns[0]]
-    if isinstance(column.dtype, (pl.List, pl.Array)) or options.sep is not None or options.label_order is not None:
+    if (
+        isinstance(column.dtype, (pl.List, pl.Array, pl.Struct))
+        or options.sep is not None
+        or options.label_order is not None
+    ):
         return True
     if options.known_labels is not None:
         return columns[0] not in options.known_labels
     if file_labels is not None or column.dtype.is_numeric() or column.dtype == pl.Boolean:
         return False
-    cells = column.cast(pl.String).str.strip_chars().str.to_lowercase().drop_nulls()
-    return not cells.is_in(_YES + _NO + _UNKNOWN).all()
+    cells = column.cast(pl.String).drop_nulls()
+    return not (is_indicator_text(cells) | cells.str.strip_chars().str.to_lowercase().is_in(UNKNOWN_WORDS)).all()
 
 
 def _targets_from_sets(
@@ -259,23 +235,46 @@ def _targets_from_sets(
     if not column.dtype.is_nested():
         column = column.cast(pl.String)
         column = column.fill_null("") if blank_is_empty else column
-    cells = column.to_list()
-    if options.sep is None:
-        cells = [_parse_literal(cell) for cell in cells]
     try:
-        sets = parse_label_sets(cells, options.sep, column=column.name)
         order = options.known_labels or options.label_order
-        names = order or sorted({name for label_set in sets if label_set is not None for name in label_set})
+        cells = parse_label_cells(column.to_list(), options.sep, names=order, column=column.name)
+        names = tuple(order or cells.names)
         if not names:
             raise InputError("no row has any label, so there is nothing to learn")
         if options.sparse_targets:
-            return encode_label_sets(LabelSets(_require_known(sets), tuple(names)), options)
-        space = LabelSpace(tuple(names))
-        targets, unseen = space.encode(sets, options.unknown_labels)
+            label_sets = LabelSets(_require_known(_closed_sets(cells)), names)
+            sparse, space, notes = encode_label_sets(label_sets, options)
+            return sparse, space, (*cells.notes, *notes)
+        if cells.sets is None:
+            return _targets_from_indicators(cells, options)
+        space = LabelSpace(names)
+        targets, unseen = space.encode(cells.sets, options.unknown_labels)
     except InputError as error:
-        raise InputError(error.message, row=error.row, column=column.name) from None
-    notes = tuple(_unseen_note(name, count) for name, count in sorted(unseen.items()))
-    return targets, space, notes
+        raise InputError(error.message, row=error.row, column=error.column or column.name) from None
+    return targets, space, (*cells.notes, *(_unseen_note(name, count) for name, count in sorted(unseen.items())))
+
+
+def _targets_from_indicators(cells: LabelCells, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
+    """Targets of a column of mappings or of rows of 0 and 1, in the order that was asked for."""
+    assert cells.values is not None
+    assert cells.known is not None
+    if options.known_labels is None and options.label_order is not None:
+        options = replace(options, known_labels=tuple(options.label_order))
+    indicators = Indicators(cells.values, cells.known, cells.names, is_closed=False)
+    targets, space, notes = reorder_targets(indicators, options)
+    return targets, space, (*cells.notes, *notes)
+
+
+def _closed_sets(cells: LabelCells) -> list[list[str] | None]:
+    """Label sets, also of indicators; a row with an unknown one is unknown."""
+    if cells.sets is not None:
+        return cells.sets
+    assert cells.values is not None
+    assert cells.known is not None
+    return [
+        [cells.names[j] for j in np.flatnonzero(values)] if known.all() else None
+        for values, known in zip(cells.values, cells.known, strict=True)
+    ]
 
 
 def _require_known(sets: Sequence[list[str] | None]) -> list[list[str]]:
@@ -284,25 +283,6 @@ def _require_known(sets: Sequence[list[str] | None]) -> list[list[str]]:
         row = next(i for i, names in enumerate(sets) if names is None) + 1
         raise InputError("the labels are unknown; with very many labels all must be known", row=row)
     return known
-
-
-def _parse_literal(cell: object) -> object:
-    """A list as Python writes it, `['a', 'b']`, as a list; anything else as it is."""
-    if not isinstance(cell, str) or not cell.lstrip().startswith("[") or "'" not in cell:
-        return cell
-    try:
-        json.loads(cell)
-    except json.JSONDecodeError:
-        pass
-    else:
-        return cell
-    if len(cell) > _LONGEST_LITERAL:
-        return cell
-    try:
-        value = ast.literal_eval(cell.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return cell
-    return value if isinstance(value, list) else cell
 
 
 def _unseen_note(name: str, n_rows: int) -> str:
@@ -334,9 +314,9 @@ def _looks_like_indicator(column: pl.Series) -> bool:
         return True
     if not (column.dtype.is_numeric() or column.dtype == pl.String):
         return False
-    cells = column.cast(pl.String).str.strip_chars().str.to_lowercase().drop_nulls()
-    cells = cells.filter(~cells.is_in(_UNKNOWN))
-    return len(cells) > 0 and bool(cells.is_in(_YES + _NO).all())
+    cells = column.cast(pl.String).drop_nulls()
+    cells = cells.filter(~cells.str.strip_chars().str.to_lowercase().is_in(UNKNOWN_WORDS))
+    return len(cells) > 0 and bool(is_indicator_text(cells).all())
 
 
 def _looks_like_sets(column: pl.Series) -> bool:

@@ -25,6 +25,7 @@ from manyhot.evaluation.data_checks.counts import count_pairs
 from manyhot.evaluation.data_checks.findings import KINDS, SEVERITIES, DataChecks, Finding
 from manyhot.evaluation.data_checks.label_pairs import paired_labels
 from manyhot.evaluation.data_checks.leakage import category_leaks, number_leaks, same_names
+from manyhot.evaluation.data_checks.leftover_notation import leftover_notation
 from manyhot.evaluation.data_checks.similar_names import similar_names
 from manyhot.evaluation.data_checks.single_labels import constant_labels, one_label_per_row, rare_labels, unknown_labels
 from manyhot.evaluation.data_checks.summary import describe_targets
@@ -100,6 +101,7 @@ def check_data(
         *multi_class,
         *constant_labels(space, targets),
         *paired_labels(space, paired, pairs, is_multi_class=bool(multi_class)),
+        *leftover_notation(space, targets.support()),
         *similar_names(space, targets.support()),
         *rare_labels(space, targets, n_folds),
         *unknown_labels(space, targets),

@@ -59,6 +59,11 @@ KINDS: dict[str, Kind] = {
         "Check which labels are right, or add a column that tells such rows apart.",
         "Check which labels are right, or add a column that tells such rows apart.",
     ),
+    "notation": Kind(
+        "label names have brackets or quotes of a list in them",
+        "If these are not part of the name, check how the cells are written and what separates them (--sep).",
+        "Where these are not part of the name, check how the cells are written and what separates them (--sep).",
+    ),
     "spelling": Kind(
         "pairs of label names are nearly the same",
         "If they mean the same, make them one label.",

@@ -5,16 +5,17 @@ Everything is known here: a label that is not listed does not hold. Start readin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.label_cells import label_names
+from manyhot.data.indicators import value_advice
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
+from manyhot.data.target_conversion import as_space, as_targets, parse_target_cells, plain_targets, unseen_labels
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, shorten
@@ -22,14 +23,14 @@ from manyhot.validation import did_you_mean, shorten
 EXPECTED = "a CSR matrix (n, l) of 0 and 1 or one label set per row"
 
 
-def extreme_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelSpace, sp.csr_matrix]:
+def extreme_targets(y: Any, labels: Sequence[Any] | LabelSpace | None = None) -> tuple[LabelSpace, sp.csr_matrix]:
     """Targets and the names of the labels.
 
     Args:
-        y: scipy sparse (n, l) of 0 and 1, an array (n, l) of 0 and 1, `Targets` without unknown ones, or one
-            collection of label names per row.
-        labels: The names and their order; None takes the sorted names found in label sets, or `label_0`, `label_1`,
-            ... for a matrix.
+        y: scipy sparse (n, l) of 0 and 1, an array (n, l) of 0 and 1, `Targets` without unknown ones, a frame of
+            indicators, or one collection of label names, mapping {label: 0 or 1} or list of 0 and 1 per row.
+        labels: The names and their order; None takes the columns of a frame, the sorted names found in label sets
+            (whole numbers by value), or `label_0`, `label_1`, ... for a matrix.
 
     Returns:
         The names, and CSR bool (n, l): sorted, every stored entry holds, none twice.
@@ -37,20 +38,18 @@ def extreme_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelS
     Raises:
         InputError: What is none of these, unknown targets, a value other than 0 and 1, or names that do not fit.
     """
-    names = None if labels is None else LabelSpace(tuple(labels))
+    space = None if labels is None else as_space(labels)
+    y = y if isinstance(y, Targets) else plain_targets(y)
+    if isinstance(y, nw.DataFrame) or (isinstance(y, np.ndarray) and y.dtype.kind == "O" and y.ndim == 2):
+        space, targets, _ = as_targets(y, space)
+        return space, _known_matrix(targets)
     matrix = _as_matrix(y)
     if matrix is not None:
         width = matrix.shape[1]
-        if names is not None and len(names) != width:
-            raise InputError(f"y has {width} columns but {len(names)} labels are named", argument="y")
-        return names or LabelSpace(tuple(f"label_{j}" for j in range(width))), matrix
-    sets = _label_sets(y)
-    if names is None:
-        found_names = sorted({name for row in sets for name in row})
-        if not found_names:
-            raise InputError("no row has any label, so there is nothing to learn", argument="y")
-        names = LabelSpace(tuple(found_names))
-    return names, _label_matrix(sets, names)
+        if space is not None and len(space) != width:
+            raise InputError(f"y has {width} columns but {len(space)} labels are named", argument="y")
+        return space or LabelSpace(tuple(f"label_{j}" for j in range(width))), matrix
+    return _from_cells(y, space)
 
 
 def align_extreme_targets(y: Any, labels: LabelSpace) -> sp.csr_matrix:
@@ -63,7 +62,28 @@ def align_extreme_targets(y: Any, labels: LabelSpace) -> sp.csr_matrix:
     Raises:
         InputError: As for `extreme_targets`, or a name that training did not have.
     """
-    return extreme_targets(y, labels.names)[1]
+    return extreme_targets(y, labels)[1]
+
+
+def align_scored_extreme_targets(y: Any, labels: LabelSpace) -> tuple[sp.csr_matrix, np.ndarray]:
+    """Targets for scoring, where label sets may name labels that the model does not know.
+
+    Args:
+        y: As for `extreme_targets`.
+        labels: The model's labels.
+
+    Returns:
+        CSR bool (n, l), and bool (n,), rows with a further label, so that no prediction can equal it.
+
+    Raises:
+        InputError: As for `extreme_targets`.
+    """
+    y = y if isinstance(y, Targets) else plain_targets(y)
+    unseen = None if isinstance(y, Targets) else unseen_labels(y, labels)
+    if unseen is None:
+        targets = align_extreme_targets(y, labels)
+        return targets, np.zeros(targets.shape[0], dtype=bool)
+    return _from_cells(y, labels, is_open=True)[1], unseen
 
 
 def resolve_extreme_targets(
@@ -86,13 +106,9 @@ def resolve_extreme_targets(
 def _as_matrix(y: Any) -> sp.csr_matrix | None:
     """A matrix of targets in the one form that training takes; None where y is no matrix."""
     if isinstance(y, Targets):
-        if y.known is not None:
-            raise InputError("some targets are unknown, and with very many labels all must be known", argument="y")
-        return _canonical(sp.csr_matrix(y.values))
+        return _known_matrix(y)
     if sp.issparse(y):
         return _canonical(sp.csr_matrix(y))
-    if isinstance(nw.from_native(y, eager_only=True, pass_through=True), nw.DataFrame):
-        raise InputError(f"got a frame, expected {EXPECTED}", argument="y")
     if not isinstance(y, np.ndarray) or (y.dtype.kind == "O" and y.ndim == 1):
         return None
     if y.ndim != 2 or y.dtype.kind not in "biuf":
@@ -111,7 +127,7 @@ def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
         place = int(wrong[0])
         row = int(np.searchsorted(matrix.indptr, place, side="right"))
         value = matrix.data[place]
-        advice = "; with very many labels all targets must be known" if np.isnan(value) else ""
+        advice = "; with very many labels all targets must be known" if np.isnan(value) else value_advice(str(value))
         raise InputError(
             f"a target is {value!s}, expected 0 or 1{advice}", row=row, column=str(matrix.indices[place]), argument="y"
         )
@@ -121,28 +137,43 @@ def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return clean
 
 
-def _label_sets(y: Any) -> list[list[str]]:
-    series = nw.from_native(y, series_only=True, pass_through=True)
-    cells = series.to_list() if isinstance(series, nw.Series) else y
-    if isinstance(cells, (str, bytes, Mapping)) or not isinstance(cells, Iterable):
+def _known_matrix(targets: Targets) -> sp.csr_matrix:
+    if targets.known is not None:
+        raise InputError("some targets are unknown, and with very many labels all must be known", argument="y")
+    return _canonical(sp.csr_matrix(targets.values))
+
+
+def _from_cells(y: Any, space: LabelSpace | None, is_open: bool = False) -> tuple[LabelSpace, sp.csr_matrix]:
+    """Label sets, mappings or lists of 0 and 1, one per row; names outside an open space are left out."""
+    if isinstance(y, (str, bytes)) or not isinstance(y, Iterable):
         raise InputError(f"got {shorten(y)}, expected {EXPECTED}", argument="y")
-    sets = []
-    for i, cell in enumerate(cells):
-        if cell is None:
-            raise InputError("the labels are unknown; leave the row out", row=i + 1, argument="y")
-        sets.append(label_names(cell, row=i + 1))
-    if not sets:
+    cells = parse_target_cells(y, space)
+    if cells.sets is None:
+        space, targets, _ = as_targets(y, space, "ignore" if is_open else "error")
+        return space, _known_matrix(targets)
+    if not cells.sets:
         raise InputError(f"got no row, expected {EXPECTED}", argument="y")
-    return sets
+    sets = []
+    for i, names in enumerate(cells.sets):
+        if names is None:
+            raise InputError("the labels are unknown; leave the row out", row=i + 1, argument="y")
+        sets.append(names)
+    if space is None:
+        if not cells.names:
+            raise InputError("no row has any label, so there is nothing to learn", argument="y")
+        space = LabelSpace(cells.names, cells.is_integer)
+    return space, _label_matrix(sets, space, is_open)
 
 
-def _label_matrix(sets: Sequence[Sequence[str]], labels: LabelSpace) -> sp.csr_matrix:
+def _label_matrix(sets: Sequence[Sequence[str]], labels: LabelSpace, is_open: bool) -> sp.csr_matrix:
     """Label sets -> CSR bool (n, l)."""
     column = {name: j for j, name in enumerate(labels.names)}
     rows, columns = [], []
     for i, names in enumerate(sets):
         for name in dict.fromkeys(names):
             if name not in column:
+                if is_open:
+                    continue
                 hint = did_you_mean(name, labels.names[:10_000])
                 raise InputError(f"the label {name!r} is not among the labels{hint}", row=i + 1, argument="y")
             rows.append(i)
