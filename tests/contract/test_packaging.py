@@ -49,7 +49,14 @@ def test_constraints_pin_every_direct_dependency_within_its_range():
 def test_floors_pin_every_dependency_at_the_lowest_version_that_it_declares():
     pinned = dict(line.split("==") for line in lowest_versions(PROJECT))
     extras = PROJECT["optional-dependencies"]
-    declared = [*PROJECT["dependencies"], *extras["static"], *extras["pretrained"], *extras["serve"], *extras["gpu"]]
+    declared = [
+        *PROJECT["dependencies"],
+        *extras["static"],
+        *extras["pretrained"],
+        *extras["serve"],
+        *extras["gpu"],
+        *extras["excel"],
+    ]
     for requirement in map(Requirement, declared):
         assert f">={pinned[requirement.name]}" in map(str, requirement.specifier), requirement
         assert pinned[requirement.name] in requirement.specifier, requirement

@@ -1,6 +1,7 @@
 """Every format answers the same questions; a new one is one entry in WRITERS."""
 
 import gzip
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from manyhot.data.readers import FORMATS, ReadOptions, read, read_chunks
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
+from tests.fixtures.workbooks import write_workbook
 
 VALUES = np.array([[0.5, 2.0], [1.5, 0.0], [-2.0, 1.0], [0.0, 4.0]])
 TARGETS = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=bool)
@@ -51,6 +53,8 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object], ReadOptions]] = {
     "tsv": ("songs.tsv", lambda path: FRAME.write_csv(path, separator="\t"), BY_NAME),
     "parquet": ("songs.parquet", FRAME.write_parquet, BY_NAME),
     "jsonl": ("songs.jsonl", FRAME.write_ndjson, BY_NAME),
+    "json": ("songs.json", FRAME.write_json, BY_NAME),
+    "excel": ("songs.xlsx", lambda path: write_workbook(path, {"songs": [FRAME.columns, *FRAME.rows()]}), BY_NAME),
     "arrow": ("songs.arrow", FRAME.write_ipc, BY_NAME),
     "arff": ("songs.arff", write_arff, ReadOptions()),
     "libsvm": ("songs.svm", lambda path: path.write_text(svm_lines()), ReadOptions()),
@@ -59,12 +63,16 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object], ReadOptions]] = {
 }
 
 
+TEXTS = ("fasttext",)
+"""Formats of text alone, which cannot hold these values either: tests/data/readers/test_documents.py."""
 PICTURES = ("idx", "folder")
 """Formats of images alone, which cannot hold these values: tests/data/readers/test_images.py asks them the same."""
 
 
 @pytest.fixture(params=sorted(WRITERS))
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, ReadOptions]:
+    if request.param == "excel":
+        pytest.importorskip("fastexcel")
     name, write, options = WRITERS[request.param]
     write(tmp_path / name)
     return tmp_path / name, options
@@ -81,7 +89,7 @@ def with_options(options: ReadOptions, **changes: object) -> ReadOptions:
 
 
 def test_every_format_has_an_entry():
-    assert set(WRITERS) | set(PICTURES) == {row.name for row in FORMATS}
+    assert {*WRITERS, *PICTURES, *TEXTS} == {row.name for row in FORMATS}
     suffixes = [suffix for row in FORMATS for suffix in row.suffixes]
     assert len(suffixes) == len(set(suffixes))
 
@@ -104,6 +112,20 @@ def test_gzip_changes_nothing(case):
     packed.write_bytes(gzip.compress(path.read_bytes()))
     np.testing.assert_array_equal(dense(read(packed, options)), VALUES)
     np.testing.assert_array_equal(read(packed, options).targets.values, TARGETS)
+
+
+def test_a_zip_archive_changes_nothing(case, tmp_path):
+    path, options = case
+    packed = path.with_name("packed.zip")
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, f"folder/{path.name}")
+        archive.writestr("__MACOSX/folder/._x", b"x")
+        archive.writestr("folder/README.txt", "what this is")
+    samples = read(packed, options)
+    np.testing.assert_array_equal(dense(samples), VALUES)
+    np.testing.assert_array_equal(samples.targets.values, TARGETS)
+    assert any("not read: folder/README.txt" in note for note in samples.notes)
+    np.testing.assert_array_equal(np.concatenate([dense(piece) for piece in read_chunks(packed, options, 3)]), VALUES)
 
 
 def test_known_labels_give_the_order(case):

@@ -10,7 +10,7 @@ import typer
 Table = Annotated[
     Path,
     typer.Argument(
-        help="CSV, TSV, Parquet, JSONL, Arrow, ARFF, libsvm, XC, npz or idx; .gz, .zst too; a folder of images."
+        help="CSV, TSV, xlsx, Parquet, JSONL, Arrow, ARFF, fastText, libsvm, XC, npz, idx; .gz, .zip; an image folder."
     ),
 ]
 Bundle = Annotated[Path, typer.Argument(help="A model file written by `manyhot train`.")]

@@ -30,12 +30,12 @@ def test_arff_quotes_comments_and_gaps(tmp_path):
     assert samples.targets.known.tolist() == [[True], [False], [True]]
 
 
-def test_arff_in_latin_1_is_read_with_a_note(tmp_path):
+def test_arff_in_windows_1252_is_read_with_a_note(tmp_path):
     path = tmp_path / "a.arff"
     path.write_bytes("@attribute größe numeric\n@attribute y {0,1}\n@data\n1.5,1\n2,0\n".encode("latin-1"))
     samples = read(path, ReadOptions(labels="y"))
     assert samples.feature_names == ("größe",)
-    assert "Latin-1" in samples.notes[0]
+    assert "Windows-1252" in samples.notes[0]
 
 
 @pytest.mark.parametrize(("count", "labels", "features"), [(1, ("y",), ("a", "b")), (-2, ("a", "b"), ("y",))])
@@ -64,6 +64,16 @@ def test_the_xml_with_the_longest_beginning_wins_over_the_header(tmp_path):
     assert read(tmp_path / "Music-500-train.arff").labels.names == ("a",)
     labelled = read(tmp_path / "Music-500-train.arff", ReadOptions(labels="b"))
     assert labelled.labels.names == ("b",)
+
+
+def test_an_xml_of_another_name_is_named(tmp_path):
+    (tmp_path / "songs.arff").write_text("@attribute a numeric\n@attribute y {0,1}\n@data\n1,0\n2,1\n")
+    (tmp_path / "moods.xml").write_text('<labels><label name="y"/></labels>')
+    with pytest.raises(InputError, match=r"'moods\.xml'.*--xml moods\.xml"):
+        read(tmp_path / "songs.arff")
+    assert read(tmp_path / "songs.arff", ReadOptions(xml=tmp_path / "moods.xml")).labels.names == ("y",)
+    assert read(tmp_path / "songs.arff", ReadOptions(labels="y")).labels.names == ("y",)
+    assert read(tmp_path / "songs.arff", ReadOptions(require_labels=False)).labels is None
 
 
 SPARSE = "@attribute a numeric\n@attribute b {0,1}\n@attribute c {red,blue}\n@attribute y {0,1}\n"
@@ -255,7 +265,7 @@ def test_pieces_of_headerless_files(tmp_path):
 @pytest.mark.parametrize("block", [1, 5, 16, 64])
 def test_where_a_block_ends_does_not_matter(block, tmp_path, monkeypatch):
     monkeypatch.setattr("manyhot.data.readers.csv.BLOCK_BYTES", block)
-    monkeypatch.setattr("manyhot.data.readers.source.BLOCK_BYTES", block + 3)
+    monkeypatch.setattr("manyhot.data.readers.encodings.BLOCK_BYTES", block + 3)
     path = tmp_path / "a.csv"
     songs().with_columns(more=pl.lit("größe — ü")).write_csv(path)
     options = ReadOptions(labels="y_*", column_types={"word": "text", "more": "text"})

@@ -53,8 +53,8 @@ def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | 
     """A file -> its rows, with targets, features, kinds of columns and ids.
 
     Args:
-        path: A file in one of the formats of `FORMATS`, plain or packed (`.gz`, `.zst`); or a folder of images with one
-            file of labels in it or beside it.
+        path: A file in one of the formats of `FORMATS`, plain or packed (`.gz`, `.zst`, `.zip`); or a folder of images
+            with one file of labels in it or beside it.
         options: Where the labels are, and what else the file does not say itself.
         needed_by: What needs all rows at once, as the beginning of a sentence; a file that can never be held in the
             memory that there is is refused then.
@@ -137,7 +137,7 @@ def read_bytes(content: bytes, format_name: str, options: ReadOptions, rows: int
     """
     file_format = next(one for one in FORMATS if one.name == format_name)
     source = InMemorySource(
-        Path(f"received{file_format.suffixes[0]}"), "received", file_format.suffixes[0], "", content
+        Path(f"received{file_format.suffixes[0]}"), "received", file_format.suffixes[0], "", data=content
     )
     assert file_format.chunks is not None
     yield from read_table_chunks(file_format.chunks(source, options, rows), source, options)

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from manyhot.data.readers.arff_header import Attribute, Header, parse_header
 from manyhot.data.readers.arff_rows import SparseEntries, data_section, parse_dense_rows, parse_sparse_rows
+from manyhot.data.readers.encodings import CP1252_GAPS
 from manyhot.data.readers.mulan import find_label_xml, read_label_names
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
@@ -35,7 +36,7 @@ def read_arff(source: Source, options: ReadOptions) -> Samples:
     file, MEKA's `-C` in the relation's name, the names in `options.known_labels`. They keep the file's order.
 
     Args:
-        source: The file; Latin-1 is accepted where it is no UTF-8.
+        source: The file; Windows-1252 and Latin-1 are accepted where it is no UTF-8.
         options: How to read it.
 
     Returns:
@@ -50,8 +51,9 @@ def read_arff(source: Source, options: ReadOptions) -> Samples:
     try:
         source.refuse_other_encodings(content)
     except InputError:
-        content = content.decode("latin-1").encode("utf-8")
-        notes = ("the file is not UTF-8 and was read as Latin-1",)
+        encoding = "Windows-1252" if content.translate(None, CP1252_GAPS) == content else "Latin-1"
+        content = content.decode(encoding).encode("utf-8")
+        notes = (f"the file is not UTF-8 and was read as {encoding}",)
     content = content.removeprefix(b"\xef\xbb\xbf")
     header = parse_header(content, source)
     file_labels = _file_labels(header, source, options)
@@ -74,9 +76,12 @@ def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[
     xml = options.xml or find_label_xml(source.path, source.stem)
     if xml is None:
         try:
-            return header.meka_labels()
+            labels = header.meka_labels()
         except InputError as error:
             raise locate_error(error, source) from None
+        if labels is None and options.require_labels and options.known_labels is None:
+            _refuse_other_xml(source)
+        return labels
     label_names = read_label_names(xml)
     attribute_names = set(header.names)
     missing = [name for name in label_names if name not in attribute_names]
@@ -88,6 +93,19 @@ def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[
         )
     is_label = set(label_names)
     return tuple(name for name in header.names if name in is_label)
+
+
+def _refuse_other_xml(source: Source) -> None:
+    """Raise where nothing names the labels but an XML of another name may."""
+    names = sorted(path.name for path in source.path.parent.iterdir() if path.suffix.lower() == ".xml")
+    if names:
+        others = ", ".join(repr(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        raise InputError(
+            f"nothing says which attributes are labels: no XML beside it is called like {source.stem!r}, but there is "
+            f"{others}; name the right one with xml= (--xml {names[0]}), or the labels with labels= (--labels)",
+            file=source.path,
+            argument="labels",
+        )
 
 
 def _from_dense(

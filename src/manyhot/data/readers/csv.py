@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
+from manyhot.data.readers.encodings import BLOCK_BYTES, UTF8_MARK
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import BLOCK_BYTES, Source
+from manyhot.data.readers.source import Source
 from manyhot.data.readers.table import Table
 from manyhot.errors import InputError
 
-_DELIMITERS = (",", ";", "\t", "|")
+_DELIMITERS = ("\t", ";", ",", "|")
 _SNIFFED_LINES = 20
+_SNIFFED_BYTES = 65536
+_HEAD_BYTES = 4096
+_QUOTED = re.compile(r'"[^"]*"')
+SEPARATOR_LINE = re.compile(rb'"?sep=([\t -!#-~])"?[ \t]*(?:\r?\n|\Z)', re.IGNORECASE)
 _DECIMAL_COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
 _WHOLE = r"^[+-]?\d+$"
 
@@ -52,46 +59,76 @@ def read_delimited(source: Source, options: ReadOptions) -> Table:
     Raises:
         InputError: No text, no UTF-8, rows of different lengths, or a column name that stands twice.
     """
-    content = source.text("CSV")
-    dialect = detect_dialect(content, source)
+    content, notes = source.decoded_text("CSV")
+    separator, content = _split_separator_line(content)
+    dialect = separator or detect_dialect(content, source)
     names, body = _header(content, dialect, source, options)
-    return _table(body, names, dialect, source, options)
+    return replace(_table(body, names, dialect, source, options), notes=notes)
 
 
 def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
     """As `read_delimited`, `rows` rows at a time; a plain or gzip file is never held as a whole."""
-    lines = source.lines()
-    block, names, dialect = b"", None, None
+    lines, decoder = source.lines(), source.decoder()
+    first_line = next(lines, b"").removeprefix(UTF8_MARK)
+    dialect, rest = _split_separator_line(first_line)
+    if dialect is not None:
+        decoder.decode(first_line)
+    block, names = b"", None
     first_row = 0
-    for block in _row_blocks(lines, rows, rows + options.header):
-        if dialect is None:
+    for block in _row_blocks(itertools.chain([rest] if rest else [], lines), rows, rows + options.header):
+        if names is None:
             source.refuse_binary(block[:4096], "CSV")
-            block = block.removeprefix(b"\xef\xbb\xbf")
+        block = decoder.decode(block)
+        if dialect is None:
             dialect = detect_dialect(block, source)
-        source.refuse_other_encodings(block)
         if names is None:
             names, block = _header(block, dialect, source, options)
             if not block.strip():
                 continue
-        table = _table(block, names, dialect, source, options, first_row)
+        table = replace(_table(block, names, dialect, source, options, first_row), notes=decoder.notes)
         first_row += table.frame.height
         yield table
 
 
 def detect_dialect(content: bytes, source: Source) -> Dialect:
-    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first lines most evenly, commas first."""
+    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first lines evenly, tabs and `;` first.
+
+    What stands in quotes does not count. Where no delimiter of the first line is even, it is the comma if there is one.
+    """
     if source.suffix in (".tsv", ".tab"):
         return Dialect("\t")
-    head = content[:65536].decode("utf-8", errors="replace").splitlines()[:_SNIFFED_LINES]
-    lines = [line for line in head if line.strip()]
-    if not lines or ("," in lines[0] and ";" not in lines[0]):
+    delimiter = find_even_delimiter(content)
+    if delimiter is not None:
+        return Dialect(delimiter)
+    first_line = next((line for line in _first_lines(content) if line.strip()), "")
+    unquoted = _QUOTED.sub("", first_line)
+    if "," in unquoted and ";" not in unquoted:
         return Dialect(",")
-    for delimiter in _DELIMITERS:
+    return Dialect(next((d for d in (",", ";", "\t") if d in unquoted), ","))
+
+
+def find_even_delimiter(content: bytes) -> str | None:
+    """The delimiter that splits the first lines of a text into equally many cells, two or more; None for none."""
+    lines = [line for line in _first_lines(content) if line.strip()]
+    for delimiter in _DELIMITERS if lines else ():
         widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
         if len(widths) == 1 and widths != {1}:
-            return Dialect(delimiter)
-    delimiter = next((d for d in _DELIMITERS if d != "|" and d in lines[0]), ",")
-    return Dialect(delimiter)
+            return delimiter
+    return None
+
+
+def _first_lines(content: bytes) -> list[str]:
+    head = content[:_SNIFFED_BYTES].decode("utf-8", errors="replace").splitlines()
+    is_cut = (
+        len(content) >= _HEAD_BYTES and not content[:_SNIFFED_BYTES].endswith(b"\n") and 1 < len(head) <= _SNIFFED_LINES
+    )
+    return head[: -1 if is_cut else _SNIFFED_LINES]
+
+
+def _split_separator_line(content: bytes) -> tuple[Dialect | None, bytes]:
+    """Excel's first line `sep=;`, which names the delimiter and holds no cells, apart from what follows it."""
+    match = SEPARATOR_LINE.match(content)
+    return (Dialect(match[1].decode()), content[match.end() :]) if match else (None, content)
 
 
 def parse_cells(content: bytes, width: int, dialect: Dialect, source: Source, first_row: int = 0) -> pl.DataFrame:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from manyhot import validation
 from manyhot.data.readers.arff import read_arff
 from manyhot.data.readers.columnar import read_arrow, read_arrow_chunks, read_parquet, read_parquet_chunks
-from manyhot.data.readers.csv import read_delimited, read_delimited_chunks
+from manyhot.data.readers.csv import SEPARATOR_LINE, find_even_delimiter, read_delimited, read_delimited_chunks
+from manyhot.data.readers.excel import read_excel
+from manyhot.data.readers.fasttext import LABEL_PREFIX, read_fasttext
 from manyhot.data.readers.idx import MAGIC, read_idx
 from manyhot.data.readers.image_folder import (
     FOLDER,
@@ -24,6 +26,7 @@ from manyhot.data.readers.image_folder import (
     read_folder_chunks,
     unused_images_note,
 )
+from manyhot.data.readers.json_array import read_json
 from manyhot.data.readers.jsonl import read_jsonl, read_jsonl_chunks
 from manyhot.data.readers.npz import read_npz
 from manyhot.data.readers.options import ReadOptions
@@ -89,6 +92,17 @@ def _image_chunker(chunks: Chunker) -> Chunker:
     return matched_chunks
 
 
+def _slicer(load: Callable[[Source, ReadOptions], Table]) -> Chunker:
+    """Pieces of a format that is read as a whole."""
+
+    def chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+        table = load(source, options)
+        for start in range(0, table.frame.height, rows):
+            yield replace(table, frame=table.frame.slice(start, rows), first_row=start)
+
+    return chunks
+
+
 FORMATS: tuple[Format, ...] = (
     Format("csv", (".csv",), _table_reader(read_delimited), _image_chunker(read_delimited_chunks)),
     Format("tsv", (".tsv", ".tab"), _table_reader(read_delimited), _image_chunker(read_delimited_chunks)),
@@ -97,6 +111,9 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "arrow", (".arrow", ".feather", ".ipc", ".arrows"), _table_reader(read_arrow), _image_chunker(read_arrow_chunks)
     ),
+    Format("json", (".json",), _table_reader(read_json), _image_chunker(_slicer(read_json))),
+    Format("excel", (".xlsx", ".xlsm"), _table_reader(read_excel), _image_chunker(_slicer(read_excel))),
+    Format("fasttext", (".ft", ".fasttext"), read_fasttext),
     Format("arff", (".arff",), read_arff),
     Format("libsvm", (".libsvm", ".svm", ".svmlight"), read_libsvm),
     Format("xc", (".xc",), read_xc),
@@ -125,6 +142,11 @@ def detect_format(source: Source, options: ReadOptions) -> Format:
     )
     if guess is not None:
         return by_name[guess]
+    if source.suffix in (".xls", ".xlsb", ".ods"):
+        raise InputError(
+            f"is a spreadsheet of a kind that is not read ({source.suffix}); save it as .xlsx, or as CSV in UTF-8",
+            file=source.path,
+        )
     known = ", ".join(suffix for file_format in FORMATS for suffix in file_format.suffixes)
     suffixes = [suffix for file_format in FORMATS for suffix in file_format.suffixes]
     raise InputError(
@@ -139,6 +161,7 @@ def _guess_format(source: Source) -> str | None:
     head = source.head()
     if head.startswith(MAGIC):
         return "idx"
+    head = source.text_head()
     if identify_content(head) is not None:
         return None
     first_line = head.decode("utf-8", errors="replace").split("\n", 1)[0].rstrip("\r")
@@ -148,4 +171,10 @@ def _guess_format(source: Source) -> str | None:
         return "libsvm"
     if first_line.lower().lstrip().startswith("@relation"):
         return "arff"
-    return "tsv" if "\t" in first_line else None
+    if first_line.startswith(LABEL_PREFIX):
+        return "fasttext"
+    if "\t" in first_line:
+        return "tsv"
+    if SEPARATOR_LINE.match(head):
+        return "csv"
+    return "csv" if head.count(b"\n") > 1 and find_even_delimiter(head) is not None else None

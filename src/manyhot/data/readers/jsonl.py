@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from manyhot.data.readers.encodings import UTF8_MARK
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, read_error
 from manyhot.data.readers.table import Table
@@ -24,7 +25,8 @@ def read_jsonl(source: Source, options: ReadOptions) -> Table:
     Raises:
         InputError: A line that is no JSON object, with its number; a key that stands twice.
     """
-    return Table(_frame(source.text("JSONL"), source, 0))
+    content, notes = source.decoded_text("JSONL")
+    return Table(frame_from_lines(content, source, 0), notes=notes)
 
 
 def read_jsonl_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
@@ -33,24 +35,27 @@ def read_jsonl_chunks(source: Source, options: ReadOptions, rows: int) -> Iterat
     Columns that a chunk lacks are added as missing when an earlier chunk had them.
     """
     lines = (line for line in source.lines() if line.strip())
-    first_row = 0
+    decoder, first_row = source.decoder(), 0
     names: list[str] = []
     while block := b"".join(itertools.islice(lines, rows)):
         if not first_row:
             source.refuse_binary(block[:4096], "JSONL")
-            block = block.removeprefix(b"\xef\xbb\xbf")
-        source.refuse_other_encodings(block)
-        frame = _frame(block, source, first_row)
+            block = block.removeprefix(UTF8_MARK)
+        block = decoder.decode(block)
+        frame = frame_from_lines(block, source, first_row)
         names = list(dict.fromkeys([*names, *frame.columns]))
         absent = [pl.lit(None).alias(name) for name in names if name not in frame.columns]
         frame = frame.with_columns(absent).select(names)
-        yield Table(frame, first_row=first_row)
+        yield Table(frame, first_row=first_row, notes=decoder.notes)
         first_row += frame.height
 
 
-def _frame(content: bytes, source: Source, first_row: int) -> pl.DataFrame:
+def frame_from_lines(content: bytes, source: Source, first_row: int) -> pl.DataFrame:
+    """JSON lines in UTF-8 as a frame; `first_row` rows stand before them."""
     if content.lstrip().startswith(b"["):
-        raise InputError("holds a JSON list, expected one JSON object in each line", file=source.path)
+        raise InputError(
+            "holds a JSON list, expected one JSON object in each line; let its name end in .json", file=source.path
+        )
     _refuse_twins(content, source, first_row)
     try:
         return pl.read_ndjson(content, infer_schema_length=None)

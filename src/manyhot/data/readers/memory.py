@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from manyhot.data.readers.source import Source
 from manyhot.errors import InputError
+
+if TYPE_CHECKING:
+    from manyhot.data.readers.source import Source
 
 MEMORY_FACTOR = 6
 """How many times its own size a table usually needs while it is read, encoded and trained on."""
 MIN_MEMORY_FACTOR = 2
 """How many times its own size a table needs at least."""
+MAX_UNPACKED = 1 << 34
 UNPACK_FACTOR = 5
 """How many times its size a packed file unpacks to."""
 
@@ -20,6 +24,12 @@ def available_memory() -> int | None:
     """Bytes that this process may still take; None where the system does not say."""
     sizes = [size for size in (_system_memory(), _cgroup_memory(Path("/sys/fs/cgroup"))) if size is not None]
     return min(sizes) if sizes else None
+
+
+def unpacked_limit() -> int:
+    """Bytes that a packed file may unpack to: what can be held, or 16 GiB where the system does not say."""
+    available = available_memory()
+    return MAX_UNPACKED if available is None else available // MIN_MEMORY_FACTOR
 
 
 def is_larger_than_memory(source: Source) -> bool:

@@ -34,6 +34,8 @@ CHUNK_ROWS = (64, 65536)
 IMAGE_CHUNK_ROWS = 1024
 """Rows of a piece with images, which take more room once they are decoded, at most."""
 PROBED_ROWS = 500
+WHOLE = ("json", "excel")
+"""Formats whose pieces are cut from the whole file."""
 
 ProgressCallback = Callable[[int], None]
 """Called with the number of rows so far."""
@@ -247,14 +249,16 @@ def can_stream(source: Source, options: ReadOptions) -> bool:
     """Whether a file can be read in pieces without holding all of it."""
     file_format = detect_format(source, options)
     is_binary = file_format.name in ("parquet", "arrow")
-    return file_format.chunks is not None and (
-        not source.compression or (source.compression == ".gz" and not is_binary)
+    return (
+        file_format.chunks is not None
+        and file_format.name not in WHOLE
+        and (not source.compression or (source.compression in (".gz", ".zip") and not is_binary))
     )
 
 
 def _chunker(source: Source, options: ReadOptions) -> Chunker:
     file_format = detect_format(source, options)
-    if file_format.chunks is None:
+    if file_format.chunks is None or file_format.name in WHOLE:
         raise InputError(
             f"{file_format.name} cannot be read in pieces, so it cannot be streamed; CSV, TSV, JSONL, Parquet and "
             "Arrow can",

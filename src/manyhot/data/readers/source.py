@@ -11,17 +11,27 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import polars as pl
 
+from manyhot.data.readers.archive import find_member, open_member, read_bounded
+from manyhot.data.readers.encodings import (
+    UTF8_MARK,
+    TextDecoder,
+    encoding_error,
+    find_invalid_byte,
+    is_utf16,
+    utf16_to_utf8,
+)
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
-BLOCK_BYTES = 1 << 24
 _HEAD_BYTES = 4096
-_COMPRESSIONS = (".gz", ".zst")
+_COMPRESSIONS = (".gz", ".zst", ".zip")
 _LINE_SEPARATOR = "\x01"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
@@ -52,13 +62,17 @@ class Source:
         path: Where it is.
         stem: Its name without the format's and the compression's suffix.
         suffix: The suffix of its format in lower case, with the dot; "" when it has none.
-        compression: ".gz", ".zst" or "".
+        compression: ".gz", ".zst", ".zip" or "".
+        member: The file in a zip archive that is read; stem and suffix are those of its name.
+        notes: What the user should know of it.
     """
 
     path: Path
     stem: str
     suffix: str
     compression: str
+    member: str = ""
+    notes: tuple[str, ...] = ()
 
     def content(self) -> bytes:
         """All bytes, unpacked.
@@ -69,9 +83,9 @@ class Source:
         if self.compression == ".zst":
             return self._zst_text()
         try:
-            if self.compression == ".gz":
-                with gzip.open(self.path, "rb") as packed:
-                    content = packed.read()
+            if self.compression:
+                with self._open() as packed:
+                    content = read_bounded(packed, self.path)
             else:
                 content = self.path.read_bytes()
         except _UNPACK_ERRORS as error:
@@ -90,19 +104,34 @@ class Source:
         """
         content = self.content()
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
-        content = content.removeprefix(b"\xef\xbb\xbf")
+        content = content.removeprefix(UTF8_MARK)
         self.refuse_other_encodings(content)
         return content
+
+    def decoded_text(self, format_name: str) -> tuple[bytes, tuple[str, ...]]:
+        """As `text`, but UTF-16 and Windows-1252 are read too; and what the user should know of it."""
+        content, decoder = self.content(), self.decoder()
+        if is_utf16(content):
+            content = utf16_to_utf8(content, self.path)
+        self.refuse_binary(content[:_HEAD_BYTES], format_name)
+        content = decoder.decode(content.removeprefix(UTF8_MARK))
+        if content.isspace():
+            raise InputError("is empty: there is nothing to read", file=self.path)
+        return content, decoder.notes
+
+    def text_head(self) -> bytes:
+        """As `head`, of UTF-16 as UTF-8, and without a byte order mark."""
+        head = self.head()
+        if is_utf16(head):
+            head = head[: len(head) // 2 * 2].decode("utf-16", errors="ignore").encode()
+        return head.removeprefix(UTF8_MARK)
 
     def head(self) -> bytes:
         """The first 4096 bytes, unpacked."""
         if self.compression == ".zst":
             return self._zst_text()[:_HEAD_BYTES]
         try:
-            if self.compression == ".gz":
-                with gzip.open(self.path, "rb") as packed:
-                    return packed.read(_HEAD_BYTES)
-            with self.path.open("rb") as file:
+            with self._open() as file:
                 return file.read(_HEAD_BYTES)
         except _UNPACK_ERRORS as error:
             raise self._unpack_error("gzip", error) from None
@@ -110,13 +139,21 @@ class Source:
             raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole."""
+        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole.
+
+        Those of UTF-16 come as UTF-8; a byte order mark of UTF-8 stays.
+        """
         if self.compression == ".zst":
             yield from self.content().splitlines(keepends=True)
             return
         try:
-            with gzip.open(self.path, "rb") if self.compression == ".gz" else self.path.open("rb") as file:
-                yield from file
+            with self._open() as file:
+                if is_utf16(self.head()):
+                    yield from (line.encode() for line in io.TextIOWrapper(file, encoding="utf-16", newline="\n"))
+                else:
+                    yield from file
+        except UnicodeError:
+            raise InputError("begins as UTF-16 text but is none; save it as UTF-8", file=self.path) from None
         except _UNPACK_ERRORS as error:
             raise self._unpack_error("gzip", error) from None
 
@@ -133,21 +170,13 @@ class Source:
 
     def refuse_other_encodings(self, content: bytes) -> None:
         """Raise when the bytes are no UTF-8, with the row."""
-        start = 0
-        while start < len(content):
-            stop = min(start + BLOCK_BYTES, len(content))
-            while stop < len(content) and content[stop] & 0xC0 == 0x80 and stop - start > BLOCK_BYTES - 4:
-                stop -= 1
-            try:
-                content[start:stop].decode("utf-8")
-            except UnicodeDecodeError as error:
-                line = content.count(b"\n", 0, start + error.start) + 1
-                raise InputError(
-                    f"is not UTF-8: line {line} holds the byte 0x{content[start + error.start]:02x}; "
-                    "save it as UTF-8 (iconv -f LATIN1 -t UTF-8 does it for Western files)",
-                    file=self.path,
-                ) from None
-            start = stop
+        position = find_invalid_byte(content)
+        if position is not None:
+            raise encoding_error(content, position, self.path)
+
+    def decoder(self) -> TextDecoder:
+        """What turns the file's lines into UTF-8, and notes from what."""
+        return TextDecoder(self.path, is_utf16(self.head()))
 
     def refuse_zst(self, format_name: str) -> None:
         """Raise for a binary format in Zstandard, which needs a library that manyhot does without."""
@@ -156,6 +185,14 @@ class Source:
                 f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz",
                 file=self.path,
             )
+
+    def _open(self) -> AbstractContextManager[IO[bytes]]:
+        """The unpacked bytes of a file that is not in Zstandard."""
+        if self.compression == ".zip":
+            return open_member(self.path, self.member)
+        if self.compression == ".gz":
+            return cast(IO[bytes], gzip.open(self.path, "rb"))
+        return self.path.open("rb")
 
     def _zst_text(self) -> bytes:
         """Unpacked by polars, which can do it for text: each line is read as one cell."""
@@ -216,7 +253,8 @@ class InMemorySource(Source):
 
     def lines(self) -> Iterator[bytes]:
         """The lines, one after another."""
-        yield from io.BytesIO(self.content())
+        content = self.content()
+        yield from io.BytesIO(utf16_to_utf8(content, self.path) if is_utf16(content) else content)
 
 
 def locate(path: str | Path) -> Source:
@@ -237,8 +275,11 @@ def locate(path: str | Path) -> Source:
     name = path.name
     compression = next((c for c in _COMPRESSIONS if name.lower().endswith(c)), "")
     name = name[: len(name) - len(compression)] if compression else name
+    member, notes = find_member(path) if compression == ".zip" else ("", ())
+    name = member.rsplit("/", 1)[-1] if member else name
     suffix = Path(name).suffix
-    return Source(path, name[: len(name) - len(suffix)] if suffix else name, suffix.lower(), compression)
+    stem = name[: len(name) - len(suffix)] if suffix else name
+    return Source(path, stem, suffix.lower(), compression, member, notes)
 
 
 def identify_content(head: bytes) -> str | None:

@@ -70,7 +70,7 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
         labels=space,
         ids=rows.ids,
         source=str(source.path),
-        notes=(*rows.notes, *notes, *feature_notes),
+        notes=(*source.notes, *rows.notes, *notes, *feature_notes),
         sparse_targets=None if isinstance(targets, Targets) else targets,
     )
 

@@ -120,7 +120,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
         labels=extracted.space,
         ids=ids,
         source=str(source.path),
-        notes=(*table.notes, *extracted.notes, *id_notes, *inspection.notes),
+        notes=(*source.notes, *table.notes, *extracted.notes, *id_notes, *inspection.notes),
         sparse_targets=None if isinstance(extracted.targets, (Targets, PixelTargets)) else extracted.targets,
         rows=table.row_numbers,
     )
