@@ -6,6 +6,7 @@ compiled programs is named when JAX has none yet.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,9 +25,30 @@ if keras.backend.backend() != "jax":
     )
 
 
+_processes: set[int] = set()
+"""The process in which JAX ran first; a fork inherits it."""
+
+
+def _refuse_fork() -> None:
+    process = os.getpid()
+    if not _processes:
+        _processes.add(process)
+    if process not in _processes:
+        raise ManyhotError(
+            "this process was forked from one that has used manyhot already, and JAX, whose threads a fork does not "
+            "have, would wait for ever; start processes with multiprocessing.get_context('spawn') or joblib's 'loky', "
+            "or fork before the first training or prediction"
+        )
+
+
 @contextmanager
 def use_dtype(name: str) -> Iterator[None]:
-    """Run the body in "float32" or "float64"; holds for the calling thread only."""
+    """Run the body in "float32" or "float64"; holds for the calling thread only.
+
+    Raises:
+        ManyhotError: In a process that was forked from one in which JAX has run: it would wait for ever.
+    """
+    _refuse_fork()
     with jax.enable_x64(name == "float64"):
         yield
 

@@ -10,11 +10,17 @@ import os
 import secrets
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from manyhot.errors import OutputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 _CHUNK_BYTES = 2**24
 _ADVICE = {
@@ -107,6 +113,55 @@ def _copy_permissions(descriptor: int, old: os.stat_result) -> None:
         with suppress(PermissionError):
             os.fchown(descriptor, old.st_uid, old.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
+
+
+@contextmanager
+def file_lock(target: Path) -> Iterator[None]:
+    """Run the body while no other process runs one for the same file, so that a change of what was read is not lost.
+
+    The lock is a file beside the target, `.NAME.lock`, which is gone afterwards; the system frees it when a process
+    ends. Where none can be made, in a folder that may not be written to, the body runs without.
+    """
+    path = target.parent / f".{target.name}.lock"
+    descriptor = _open_locked(path)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            with suppress(OSError):
+                os.unlink(path)  # still locked: whoever waits sees that the file is another one, and begins anew
+            os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int | None:
+    """A descriptor of the lock, once it is ours; None where there can be none."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except OSError:
+            return None
+        try:
+            _lock(descriptor)
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+            return None
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Wait until no other process has locked the file."""
+    if sys.platform == "win32":
+        while True:
+            with suppress(OSError):
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+                return
+            time.sleep(0.05)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def write_all(descriptor: int, content: memoryview) -> None:

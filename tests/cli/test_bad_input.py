@@ -33,7 +33,6 @@ BAD_TABLES = {
     "no such label column": ("m.csv", frame(lambda f: f.drop(NAMES)), "mood_\\*"),
     "a target of 2": ("t2.csv", frame(lambda f: f.with_columns(mood_sad=pl.lit(2))), "mood_sad"),
     "no label varies": ("c.csv", frame(lambda f: f.with_columns(**dict.fromkeys(NAMES, pl.lit(1)))), "no label varies"),
-    "fewer rows than folds": ("f.csv", frame(lambda f: f[:3].with_columns(mood_sad=pl.Series([0, 1, 0]))), "n_folds"),
     "duplicate columns": ("d.csv", text(GOOD.replace("tempo", "energy", 1)), "energy"),
     "infinities": ("i.csv", frame(lambda f: f.with_columns(tempo=1 / (pl.col("energy") - f["energy"][7]))), "infin"),
     "not utf-8": ("u.csv", lambda p: p.write_bytes(GOOD.encode().replace(b"rock", b"r\x81ck")), "UTF-8"),

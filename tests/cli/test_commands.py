@@ -69,7 +69,7 @@ def test_columns_are_matched_by_name(manyhot, bundle, table, tmp_path):
     done = manyhot("predict", bundle, missing)
     assert done.code == 2
     assert "energy" in done.err
-    assert "no feature column" in done.err
+    assert "the feature columns of training 'energy', 'kind' are missing" in done.err
 
 
 def test_formulas_in_cells_are_defused(manyhot, bundle, tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -192,3 +194,14 @@ def test_a_picture_of_scores_beside_frequencies(manyhot, bundle, tmp_path):
     svg = (tmp_path / "reliability.svg").read_text()
     assert all(name in svg for name in ("all labels", *NAMES))
     assert manyhot("inspect", bundle, "--plot", tmp_path / "reliability.txt").code == 2
+
+
+@pytest.mark.slow
+def test_two_changes_at_once_are_both_there(bundle):
+    command = [sys.executable, "-m", "manyhot", "thresholds", str(bundle), "--json", "--set"]
+    pairs = [f"{name}=0.{k}25" for k, name in enumerate(NAMES[:2], 1)]
+    runs = [subprocess.Popen([*command, pair], stdout=subprocess.DEVNULL) for pair in pairs]
+    assert [run.wait(300) for run in runs] == [0, 0]
+    thresholds = load(bundle).thresholds_
+    assert [thresholds[name] for name in NAMES[:2]] == [0.125, 0.225]
+    assert not list(bundle.parent.glob(".*.lock"))

@@ -257,8 +257,12 @@ def test_one_member_holds_out_a_quarter_of_few_rows(rows):
 
 
 def test_fewer_rows_than_folds():
-    with pytest.raises(InputError, match="n_folds"):
-        fitted(np.arange(10.0).reshape(5, 2), np.array([[0, 1], [1, 0], [0, 1], [1, 0], [1, 1]]))
+    X, Y = np.arange(10.0).reshape(5, 2), np.array([[0, 1], [1, 0], [0, 1], [1, 0], [1, 1]])
+    with pytest.raises(InputError, match=r"5 rows are fewer than 8 folds.*n_folds=2"):
+        fitted(X, Y, n_members=8)
+    with pytest.raises(InputError, match=r"fewer than 4 folds.*n_members=2"):
+        fitted(X[:3], Y[:3], n_members=1)
+    assert fitted(X[:3], Y[:3], n_members=2, epochs=1).predict(X).shape == (5, 2)  # two members need two folds
 
 
 @pytest.mark.slow

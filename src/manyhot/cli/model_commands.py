@@ -20,6 +20,7 @@ from manyhot.cli.options import (
     OnBadImage,
     Plot,
     Quiet,
+    SampleWeight,
     Sep,
     Table,
     Text,
@@ -39,6 +40,7 @@ def evaluate(
     images: Images = None,
     on_bad_image: OnBadImage = "error",
     unknown_labels: Unknown = "error",
+    sample_weight: SampleWeight = None,
     text: Text = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for sheets of the worst errors of each label.")] = None,
     json: Json = False,
@@ -46,7 +48,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model on labelled rows, at its own thresholds and at 0.5."""
     read_flags = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
-    read_flags["legend"] = legend
+    read_flags |= {"legend": legend, "sample_weight": sample_weight}
     options = {"read_flags": read_flags, "unknown_labels": unknown_labels, "text": text, "plots": plots}
     run_job("evaluate", bundle=model, file=file, **options, as_json=json, quiet=quiet)
 

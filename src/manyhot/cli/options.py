@@ -22,8 +22,13 @@ Unknown = Annotated[
 Sep = Annotated[str | None, typer.Option(help="Separator between labels.")]
 Labels = Annotated[
     str | None,
-    typer.Option(help="Label columns as a glob ('mood_*') or a list (a,b,c), or the one column of label sets."),
+    typer.Option(
+        help="Label columns: names and globs with commas between ('mood_*,sad'), a name with a comma in quotes; or the "
+        "one column of label sets."
+    ),
 ]
+SampleWeight = Annotated[str | None, typer.Option(help="Column with the weights of the rows, 0 or more.")]
+Drop = Annotated[str | None, typer.Option(help="Columns to leave out, named as in --labels.")]
 Format = Annotated[str | None, typer.Option("--format", help="File format, if the file name does not show it.")]
 IdColumn = Annotated[str | None, typer.Option(help="Column with the row ids.")]
 Columns = Annotated[str | None, typer.Option(help="Comma-separated column names of a file without a header.")]

@@ -13,6 +13,7 @@ from manyhot.cli.options import (
     Against,
     Columns,
     ColumnType,
+    Drop,
     Format,
     IdColumn,
     Images,
@@ -22,6 +23,7 @@ from manyhot.cli.options import (
     Legend,
     Plot,
     Quiet,
+    SampleWeight,
     Sep,
     Table,
     Xml,
@@ -49,6 +51,8 @@ def train(
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
+    drop: Drop = None,
+    sample_weight: SampleWeight = None,
     format: Format = None,
     columns: Columns = None,
     legend: Legend = None,
@@ -76,6 +80,7 @@ def train(
 ) -> None:
     """Train a model on a file and save it."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
+    flags |= {"drop": drop, "sample_weight": sample_weight}
     run_job(
         "train",
         file=file,
@@ -102,6 +107,7 @@ def check(
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
+    drop: Drop = None,
     format: Format = None,
     columns: Columns = None,
     images: Images = None,
@@ -114,6 +120,7 @@ def check(
 ) -> None:
     """Check a data set for label problems before training."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
+    flags["drop"] = drop
     read_flags = collect_read_flags(columns, column_type, label_order=label_order, **flags)
     run_job("check", file=file, read_flags=read_flags, n_folds=n_folds, plot=plot, as_json=json, quiet=quiet)
 
@@ -134,6 +141,8 @@ def cv(
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
+    drop: Drop = None,
+    sample_weight: SampleWeight = None,
     format: Format = None,
     columns: Columns = None,
     images: Images = None,
@@ -141,6 +150,7 @@ def cv(
 ) -> None:
     """Repeated cross-validation; everything, thresholds included, is fitted on the training rows of each fold."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
+    flags |= {"drop": drop, "sample_weight": sample_weight}
     run_job(
         "cv",
         file=file,
@@ -172,6 +182,7 @@ def compare_heads(
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
+    drop: Drop = None,
     format: Format = None,
     columns: Columns = None,
     images: Images = None,
@@ -179,6 +190,7 @@ def compare_heads(
 ) -> None:
     """Compare softmax and sigmoid outputs of one network on the same folds."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
+    flags["drop"] = drop
     read_flags = collect_read_flags(columns, column_type, label_order=label_order, **flags)
     options = {"n_splits": n_splits, "n_repeats": n_repeats, "plot": plot, "settings": settings}
     run_job("compare_heads", file=file, read_flags=read_flags, as_json=json, **options)

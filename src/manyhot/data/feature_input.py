@@ -6,6 +6,8 @@ numbers. Targets of any form become `Targets`.
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +28,56 @@ from manyhot.validation import shorten
 def is_frame(X: Any) -> bool:
     """Whether X is a data frame of any kind."""
     return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
+
+
+def refuse_other_forms(X: Any, is_custom_network: bool = False) -> None:
+    """Refuse what is no table of rows, with the way to one.
+
+    Args:
+        X: What was handed over as features.
+        is_custom_network: Whether a Keras model of the user's takes it: dicts are then its inputs by name.
+
+    Raises:
+        InputError: One text or path, a lazy frame, columns or rows as dicts, columns of one name.
+    """
+    refuse_twin_columns(X)
+    if isinstance(X, (str, bytes)):
+        raise InputError(f"got one text, {shorten(X)}, expected a list of texts: write [{shorten(X)}]", argument="X")
+    if isinstance(X, os.PathLike):
+        raise InputError(
+            f"got a path, expected rows; read the file first: manyhot.data.readers.read({shorten(str(X))}, "
+            "ReadOptions(labels=...)), or train with fit_file",
+            argument="X",
+        )
+    if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
+        raise InputError(
+            f"got a {type(X).__name__}, which holds no rows yet; expected a DataFrame: write X.collect()", argument="X"
+        )
+    first = X[0] if isinstance(X, (list, tuple)) and len(X) else None
+    if isinstance(first, Mapping):
+        raise InputError("got rows as dicts, expected a table: write pandas.DataFrame(X)", argument="X")
+    if isinstance(X, Mapping) and not sp.issparse(X) and not is_custom_network:
+        axes = {np.ndim(block) for block in X.values()}
+        if axes == {0}:
+            raise InputError("got one row as a dict, expected a table: write pandas.DataFrame([X])", argument="X")
+        if not X or min(axes) < 2:
+            raise InputError("got a dict of columns, expected a table: write pandas.DataFrame(X)", argument="X")
+
+
+def refuse_twin_columns(X: Any) -> None:
+    """Raise `InputError` where a frame has two columns of one name."""
+    if isinstance(X, pl.LazyFrame):
+        return
+    columns = X.column_names if hasattr(X, "column_names") else getattr(X, "columns", None)
+    if columns is None or not hasattr(columns, "__len__"):
+        return
+    names = [str(name) for name in columns]
+    twins = [name for name, count in Counter(names).items() if count > 1]
+    if twins:
+        raise InputError(
+            f"column names must be unique, found more than once: {', '.join(twins[:8])}; rename or drop the others",
+            argument="X",
+        )
 
 
 def extract_texts(X: Any) -> pl.Series | None:
@@ -64,10 +116,9 @@ def to_frame(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
     if isinstance(X, pl.DataFrame):
         columns = [image_column(series.name, series.to_list()) if series.dtype == pl.Object else series for series in X]
         return pl.DataFrame([convert(column) for column in columns])
+    refuse_twin_columns(X)
     frame = nw.from_native(X, eager_only=True)
     names = [str(name) for name in frame.columns]
-    if len(set(names)) != len(names):
-        raise InputError("column names must be unique", argument="X")
     return pl.DataFrame(
         [convert(_series(name, column)) for name, column in zip(names, frame.iter_columns(), strict=True)]
     )
@@ -102,7 +153,18 @@ def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     """
     if sample_weight is None:
         return np.ones(n_rows)
-    weights = np.array(sample_weight, dtype=float)
+    if isinstance(sample_weight, (str, Mapping)):
+        raise InputError(
+            f"got {shorten(sample_weight)}, expected one number for each row, (n,); labels are weighted with "
+            "label_weights='balanced', or a dict of them",
+            argument="sample_weight",
+        )
+    try:
+        weights = np.array(sample_weight, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"got {shorten(sample_weight)}, expected one number for each row, (n,)", argument="sample_weight"
+        ) from None
     if weights.ndim == 0:
         weights = np.full(n_rows, float(weights))
     if weights.shape != (n_rows,):

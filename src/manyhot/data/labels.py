@@ -64,13 +64,17 @@ class LabelSpace:
             raise InputError(f"there is no label {str(name)!r}{did_you_mean(str(name), self.names)}") from None
 
     def encode(
-        self, label_sets: Iterable[Collection[str] | None], unknown_labels: UnknownLabels = "error"
+        self,
+        label_sets: Iterable[Collection[str] | None],
+        unknown_labels: UnknownLabels = "error",
+        advice: str = "leave it out, or name it in labels=[...] before `fit`; `add_labels` learns it afterwards",
     ) -> tuple[Targets, dict[str, int]]:
         """Label sets -> targets.
 
         Args:
             label_sets: One collection of names per sample; None where the whole set is unknown.
             unknown_labels: What to do with a name outside this space: raise, drop it, or drop it and report.
+            advice: What to do about such a name, for the message.
 
         Returns:
             Targets (n, l), and the names outside this space with how often each was seen (empty for "ignore").
@@ -95,8 +99,7 @@ class LabelSpace:
                     values[i, j] = True
                 elif unknown_labels == "error":
                     raise InputError(
-                        f"label {name!r} was not there in training{did_you_mean(name, self.names)}; "
-                        "say unknown_labels='ignore' or 'report' to go on without it",
+                        f"the label {name!r} was not there in training{did_you_mean(name, self.names)}; {advice}",
                         row=i + 1,
                     )
                 else:

@@ -37,6 +37,7 @@ class Samples:
         sparse_targets: In place of `targets`, the labels that hold as CSR bool (n, l), where all are known and there
             are very many of them.
         rows: int64 (n,), the number of each row in its file, from 1; None where they are 1 to n.
+        sample_weight: float64 (n,), 0 or more, from a column that holds the weights of the rows; None: all alike.
     """
 
     features: pl.DataFrame | sp.csr_matrix
@@ -49,6 +50,7 @@ class Samples:
     notes: Sequence[str] = field(default_factory=tuple)
     sparse_targets: sp.csr_matrix | None = None
     rows: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         names = list(self.feature_names)

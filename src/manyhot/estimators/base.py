@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -24,14 +25,17 @@ from manyhot.data.feature_input import (
     image_frame,
     is_frame,
     refuse_infinity,
+    refuse_other_forms,
     refuse_text,
     to_arrays,
     to_frame,
 )
-from manyhot.data.readers.column_types import are_image_names, infer_column_types
+from manyhot.data.readers.column_types import are_image_names, inspect_columns
+from manyhot.data.readers.label_columns import join_names, label_like_columns, label_like_note
+from manyhot.data.readers.table import read_ids
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
-from manyhot.errors import InputError
+from manyhot.errors import InputError, ManyhotWarning
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import image_set
 from manyhot.models.segmentation.model import PixelModel
@@ -101,6 +105,38 @@ def draw_seed(random_state: Any) -> int:
     return validation.integer(random_state=random_state, low=0, high=2**32 - 1)
 
 
+class TrainingFeatures(NamedTuple):
+    """X as an encoder takes it.
+
+    Attributes:
+        features: n rows.
+        column_types: Column name -> kind, when they are a frame; else None.
+        notes: What was guessed of the columns of a frame, or left out, in the words of the readers.
+        ids: The ids of the rows as text (n,), where a column of a frame holds them.
+    """
+
+    features: Any
+    column_types: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
+    ids: np.ndarray | None = None
+
+
+def label_notes(features: Any, labels: Sequence[str]) -> tuple[str, ...]:
+    """What is said of columns of a frame that are labels, or look like further ones."""
+    if not isinstance(features, pl.DataFrame):
+        return ()
+    same = [name for name in features.columns if name in set(labels)]
+    similar = label_like_columns(features, labels)
+    notes = [f"columns that have the name of a label are used as features: {join_names(same)}"] if same else []
+    return (*notes, label_like_note(similar)) if similar else tuple(notes)
+
+
+def warn_of_table(notes: Sequence[str], stacklevel: int = 3) -> None:
+    """Tell a person in Python, in one warning, what the command line prints of a table."""
+    if notes:
+        warnings.warn("; ".join(notes), ManyhotWarning, stacklevel=stacklevel)
+
+
 class BaseMultiLabelEstimator(BaseEstimator):
     """What both classifiers share: features in any form, scikit-learn's tags, names of parameters.
 
@@ -137,12 +173,14 @@ class BaseMultiLabelEstimator(BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    def _training_features(self, X: Any) -> tuple[Any, Mapping[str, str] | None]:
-        """X as an encoder takes it, and the kinds of its columns when it is a frame; sets `n_features_in_`."""
+    def _training_features(self, X: Any) -> TrainingFeatures:
+        """X as an encoder takes it; sets `n_features_in_`."""
         if isinstance(X, Samples):
             self.n_features_in_ = len(X.feature_names)
             self.feature_names_in_ = np.asarray(X.feature_names, dtype=object)
-            return X.features, None if X.is_sparse else {name: X.column_types[name] for name in X.feature_names}
+            sample_types = None if X.is_sparse else {name: X.column_types[name] for name in X.feature_names}
+            return TrainingFeatures(X.features, sample_types)
+        refuse_other_forms(X, not isinstance(self.network, str) or self.network == CUSTOM)
         column_types = self.column_types or {}
         texts = extract_texts(X)
         if texts is not None:
@@ -151,15 +189,19 @@ class BaseMultiLabelEstimator(BaseEstimator):
         arrays = to_arrays(X)
         if arrays is not None and isinstance(self.network, str) and self.network != CUSTOM and len(arrays.blocks) == 1:
             self.n_features_in_ = 1
-            return image_frame(next(iter(arrays.blocks.values())), IMAGE_COLUMN), {IMAGE_COLUMN: "image"}
+            images = image_frame(next(iter(arrays.blocks.values())), IMAGE_COLUMN)
+            return TrainingFeatures(images, {IMAGE_COLUMN: "image"})
         if arrays is not None:
             self.n_features_in_ = arrays.shape[1]
-            return arrays, None
+            return TrainingFeatures(arrays)
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=True)
             frame = to_frame(X, [name for name, kind in column_types.items() if kind == "text"])
-            return frame, infer_column_types(frame, column_types)
-        return self._matrix(X, reset=True), None
+            inspection = inspect_columns(frame, column_types)
+            ids, id_notes = read_ids(frame, inspection.column_types, None, column_types)
+            notes = (*id_notes, *inspection.notes)
+            return TrainingFeatures(frame, inspection.column_types, notes, ids)
+        return TrainingFeatures(self._matrix(X, reset=True))
 
     def _features(self, X: Any) -> Any:
         """X as the encoder of the trained model takes it."""
@@ -168,6 +210,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return image_set(X, self.model_.channels)
         if isinstance(X, Samples):
             return sample_features(self.model_, X)
+        refuse_other_forms(X, not isinstance(encoder, (TableEncoder, MatrixEncoder)))
         texts = extract_texts(X)
         if texts is not None:
             X = pl.DataFrame({self._only_column(): texts})

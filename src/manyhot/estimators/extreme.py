@@ -21,7 +21,13 @@ from manyhot.data.samples import Arrays, Samples
 from manyhot.data.target_input import check_row_counts
 from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
 from manyhot.errors import InputError
-from manyhot.estimators.base import BaseMultiLabelEstimator, document_settings, draw_seed, suggest_parameters
+from manyhot.estimators.base import (
+    BaseMultiLabelEstimator,
+    document_settings,
+    draw_seed,
+    suggest_parameters,
+    warn_of_table,
+)
 from manyhot.estimators.progress import training_progress
 from manyhot.evaluation.metrics import TopK
 from manyhot.models.extreme.config import ExtremeConfig
@@ -119,8 +125,10 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         config = ExtremeConfig(**{**settings, "random_state": draw_seed(self.random_state)})
         verbose = validation.integer(verbose=self.verbose, low=0)
         samples = X if isinstance(X, Samples) else None
+        if samples is not None and samples.sample_weight is not None:
+            raise InputError("weights of rows are not supported with very many labels", argument="sample_weight")
         y, names = resolve_extreme_targets(samples, y, self.labels)
-        features, column_types = self._training_features(X)
+        features, column_types, notes, _ = self._training_features(X)
         if isinstance(features, Arrays):
             raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
         photos = [name for name, kind in (column_types or {}).items() if kind == "image"]
@@ -133,6 +141,7 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
             )
         labels, targets = extreme_targets(y, names)
         check_row_counts(features, targets)
+        warn_of_table(notes)
         encoder: Encoder
         encoder = MatrixEncoder(column_names(features, samples)) if column_types is None else TableEncoder(column_types)
         with training_progress(verbose) as callback:

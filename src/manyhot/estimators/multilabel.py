@@ -40,7 +40,14 @@ from manyhot.decisions.rules.rules import Rules
 from manyhot.decisions.thresholds import Thresholds
 from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError, ManyhotWarning
-from manyhot.estimators.base import BaseMultiLabelEstimator, document_settings, draw_seed, suggest_parameters
+from manyhot.estimators.base import (
+    BaseMultiLabelEstimator,
+    document_settings,
+    draw_seed,
+    label_notes,
+    suggest_parameters,
+    warn_of_table,
+)
 from manyhot.estimators.progress import stage_progress, training_progress
 from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
 from manyhot.evaluation.report import LabelSets
@@ -217,7 +224,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
                 numbers). NaN, None and `?` mean unknown. None when X is `Samples` with targets. For labels of every
                 pixel an array (n, h, w, l), or one (h, w, l) for each image. One binary target (n,) is treated as
                 scikit-learn does: two classes, decided at 0.5.
-            sample_weight: (n,), 0 or more; weight k has the effect of k copies of the row.
+            sample_weight: (n,), 0 or more; weight k has the effect of k copies of the row. None: those of `Samples`, or
+                all alike.
 
         Returns:
             The classifier itself.
@@ -225,6 +233,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         Raises:
             InputError: What cannot be used, by row, column or argument.
         """
+        if sample_weight is None and isinstance(X, Samples):
+            sample_weight = X.sample_weight
         if is_pixel_targets(X.targets if y is None and isinstance(X, Samples) else y):
             return self._fit_pixels(X, y, sample_weight)
         inputs = self._inputs(X, y)
@@ -265,10 +275,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         if stream is None:
             stream = needs_stream(path, read_options, self.image_params)
         if not stream:
-            return self.fit(read(path, read_options))
+            samples = read(path, read_options)
+            warn_of_table(samples.notes)
+            return self.fit(samples)
         config, runtime = self._configs()
         with stage_progress(self.verbose) as progress:
             survey = survey_file(path, read_options, self.image_params, config.random_state, progress)
+            warn_of_table(survey.samples.notes)
             inputs = self._inputs(survey.samples, configs=(config, runtime))
             job, classes = prepare_stream(survey, inputs, self.network), inputs.classes
             del survey, inputs  # the sample is not needed any more
@@ -649,9 +662,14 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         y, names = resolve_targets(samples, y, self.labels)
         if is_pixel_targets(y):
             raise InputError("labels of pixels are for `fit` alone", argument="y")
-        features, column_types = self._training_features(X)
+        features, column_types, notes, ids = self._training_features(X)
         with stage_progress(runtime.verbose) as progress:
-            return prepare_inputs(config, runtime, features, column_types, y, names, samples, self.text, progress)
+            inputs = prepare_inputs(config, runtime, features, column_types, y, names, samples, self.text, progress)
+        if samples is not None:  # their notes are with them, and whoever read them has said them
+            return inputs
+        notes = (*label_notes(features, inputs.labels.names), *notes)
+        warn_of_table(notes, stacklevel=4)
+        return inputs._replace(notes=(*notes, *inputs.notes), ids=inputs.select_rows(ids, "X"))
 
     def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:
         inputs = pixel_inputs(*self._configs(), X, y, self.labels, sample_weight)

@@ -38,6 +38,7 @@ def model_read_options(
         feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
         known_labels=classifier.labels_,
         legend=saved.get("legend"),
+        sample_weight=options.get("sample_weight"),
         **kwargs,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from manyhot.config.auto import resolve_auto
 from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
@@ -33,6 +34,12 @@ def is_exclusive(targets: Targets) -> bool:
     """Whether every sample carries exactly one label, as far as anybody looked."""
     sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
     return targets.n_labels > 1 and targets.known is None and bool((sizes == 1).all())
+
+
+def count_folds(config: TrainingConfig, n_rows: int) -> int:
+    """In how many folds the rows are split at least: `n_folds`, or as many as there are members."""
+    n_members = int(resolve_auto(config, n_rows).n_members)
+    return 2 if n_members == 1 else min(config.n_folds, n_members)
 
 
 def check_learnable(targets: Targets | PixelTargets, labels: LabelSpace, n_folds: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from manyhot.data.readers import ReadOptions, Survey, count_rows, first_rows, needs_streaming, sample_file
 from manyhot.data.readers.memory import available_memory
 from manyhot.data.readers.sampling import SAMPLE_ROWS
+from manyhot.errors import InputError
 from manyhot.models.training_data import image_bytes
 
 IMAGE_PROBE_ROWS = 100
@@ -46,6 +47,12 @@ def survey_file(
         seed: Of the draw.
         progress: Called with what is being done.
     """
+    if options is not None and options.sample_weight is not None:
+        raise InputError(
+            "weights of rows are not supported for a file that is read piece by piece; say --no-stream (stream=False) "
+            "or train without them",
+            argument="sample_weight",
+        )
 
     def report_count(n_rows: int) -> None:
         if progress is not None:

@@ -26,7 +26,7 @@ from manyhot.decisions.policy import (
 )
 from manyhot.encoders import Encoder
 from manyhot.evaluation import report
-from manyhot.models.checks import check_learnable
+from manyhot.models.checks import check_learnable, count_folds
 from manyhot.models.cross_fitting import CrossFit, Features, prepare_cross_fit, row_history, score_out_of_fold
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.fine_tuning import train_and_fine_tune
@@ -76,7 +76,7 @@ def train_model(
     if not is_used.all():
         features, targets = features[np.flatnonzero(is_used)], targets.take(is_used)
         ids, weights = ids[is_used], weights[is_used]
-    check_learnable(targets, labels, config.n_folds)
+    check_learnable(targets, labels, count_folds(config, targets.n_samples))
     untrained = untrained_policy(config, labels)
     fit = prepare_cross_fit(features, targets, encoder, config, network, weights, labels=labels)
     _, trained = train_and_fine_tune([fit], runtime, callback)

@@ -70,7 +70,7 @@ class TrainingInputs(NamedTuple):
 
     def select_rows(self, values: Any, argument: str) -> Any:
         """Of an array with one value for each row that was handed over, those of the rows that are left."""
-        if values is None or self.is_used is None:
+        if values is None or self.is_used is None or isinstance(values, (str, Mapping)):
             return values
         if len(values) != len(self.is_used):
             raise InputError(f"got {len(values)} values for {len(self.is_used)} rows", argument=argument)

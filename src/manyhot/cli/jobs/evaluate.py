@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from manyhot.cli.jobs import extreme
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.image_output import check_sheets_folder, refuse_plots
@@ -14,13 +16,17 @@ from manyhot.cli.jobs.read_options import read_legend
 from manyhot.cli.jobs.score_file import read_labelled_rows, score_rows
 from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.target_input import align_pixel_targets
+from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.read_options import model_read_options
+from manyhot.evaluation.metrics.weighted import weighted_measures
 from manyhot.evaluation.report import Report
+from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.models.segmentation.training import pixel_report
+from manyhot.reports.model_page import ScoredRows
 from manyhot.reports.prediction_images import plot_errors
 
 
@@ -36,6 +42,12 @@ def run(
 ) -> None:
     """Read, score and evaluate at the model's own thresholds and at 0.5; plot the worst errors on request."""
     classifier = load(bundle, text=None if text is None else str(text))
+    is_extreme = isinstance(classifier, ExtremeMultiLabelClassifier)
+    if read_flags.get("sample_weight") is not None and (is_extreme or isinstance(classifier.model_, PixelModel)):
+        raise InputError(
+            "weights of rows are for models that label rows, not for pixels or very many labels",
+            argument="--sample-weight",
+        )
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         refuse_plots(plots)
         extreme.evaluate(classifier, file, read_flags, unknown_labels, as_json, quiet)
@@ -61,4 +73,19 @@ def run(
         print_notes(
             [f"plots of the worst errors of {len(files)} of {len(model.labels)} labels are in {sheets_folder}"], quiet
         )
-    print_result(values, str(Report(values)), as_json)
+    text_report = str(Report(values))
+    if samples.sample_weight is not None:
+        values["weighted"] = _weighted(model, rows, samples.sample_weight)
+        scores = (f"{name} {'-' if score is None else f'{score:.3f}'}" for name, score in values["weighted"].items())
+        text_report += f"\n\nrows counted by their weights: {', '.join(scores)}"
+    print_result(values, text_report, as_json)
+
+
+def _weighted(model: Model, rows: ScoredRows, weights: np.ndarray) -> dict[str, float | None]:
+    """The measures of the model's decisions where rows count with their weights."""
+    if len(rows.scores) != len(weights):
+        raise InputError(
+            "some rows were left out for their images, so the weights do not match; fix these images first",
+            argument="--sample-weight",
+        )
+    return weighted_measures(rows.targets, model.policy.decide(rows.scores), weights)

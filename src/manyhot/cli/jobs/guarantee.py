@@ -14,6 +14,7 @@ from manyhot.data.readers import read
 from manyhot.data.readers.input_files import list_input_files
 from manyhot.errors import InputError
 from manyhot.estimators.read_options import model_read_options, unused_column_notes
+from manyhot.files import file_lock
 
 
 def run(
@@ -26,10 +27,24 @@ def run(
     quiet: bool,
 ) -> None:
     """Read the rows, choose the thresholds, save, and print the guarantee."""
+    refuse_other_file(output)
+    with file_lock(output or bundle):
+        _guarantee(bundle, file, output or bundle, output, read_flags, promise, as_json, quiet)
+
+
+def _guarantee(
+    bundle: Path,
+    file: Path,
+    target_file: Path,
+    output: Path | None,
+    read_flags: Mapping[str, Any],
+    promise: Mapping[str, Any],
+    as_json: bool,
+    quiet: bool,
+) -> None:
     classifier = load_model(bundle)
     options = model_read_options(classifier, read_flags)
     refuse_overwriting({"--output": output}, list_input_files(file, options))
-    refuse_other_file(output)
     samples = read(file, options, needed_by="a guarantee")
     print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
     if samples.targets is None:
@@ -37,7 +52,6 @@ def run(
             "there are no labels in this file to learn the thresholds from; name them with --labels", file=file
         )
     classifier.guarantee(samples, **promise)
-    target_file = output or bundle
     classifier.save(target_file, evidence=classifier.model_.evidence is not None)
     document = describe_model(classifier, target_file)
     print_result({**document, "rows": samples.n_samples}, f"{as_text(document)}\n\nsaved {target_file}", as_json)

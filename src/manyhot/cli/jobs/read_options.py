@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.data.readers import ReadOptions
+from manyhot.data.readers.label_columns import split_names
 from manyhot.errors import InputError
 
 
@@ -16,7 +17,7 @@ def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOption
 
     Args:
         read_flags: The flags by name: `labels`, `sep`, `id_column`, `format`, `column_names`, `label_order` (names with
-            commas between), `xml`, `images`, `column_types`.
+            commas between), `xml`, `images`, `drop`, `sample_weight`, `column_types`.
         more: Options that no flag gives.
     """
     names, order = read_flags["column_names"], read_flags["label_order"]
@@ -29,7 +30,9 @@ def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOption
         xml=read_flags["xml"],
         images=read_flags.get("images"),
         column_types=read_flags["column_types"],
-        label_order=None if order is None else tuple(name.strip() for name in order.split(",")),
+        label_order=None if order is None else tuple(split_names(order)),
+        drop=read_flags.get("drop"),
+        sample_weight=read_flags.get("sample_weight"),
         header=names is None,
         column_names=None if names is None else tuple(names),
         **more,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.files import file_lock
 
 
 def run(
@@ -24,9 +26,28 @@ def run(
 ) -> None:
     """Apply the requested changes, save them at once, and show the thresholds now in use."""
     refuse_other_file(output)
-    classifier = load_model(bundle)
     if settings and metric is None:
         raise InputError("needs --metric, which it belongs to", argument="--decision-params")
+    is_changed = metric is not None or bool(thresholds) or bool(rules)
+    target_file = output or bundle
+    with file_lock(target_file) if is_changed else nullcontext():
+        classifier = load_model(bundle)
+        _apply(classifier, thresholds, metric, settings, rules)
+        if is_changed or output is not None:
+            classifier.save(target_file, evidence=classifier.model_.evidence is not None)
+    document = describe_model(classifier, target_file if is_changed else bundle)
+    message = f"saved {target_file}" if is_changed or output is not None else "nothing was changed"
+    print_result(document, f"{as_text(document)}\n\n{message}", as_json)
+
+
+def _apply(
+    classifier: MultiLabelClassifier,
+    thresholds: Sequence[str],
+    metric: str | None,
+    settings: Mapping[str, Any],
+    rules: Mapping[str, Any],
+) -> None:
+    """Change what was requested, in this order."""
     if metric is not None:
         classifier.tune_thresholds(metric, **settings)
     if thresholds:
@@ -40,13 +61,6 @@ def run(
             "max_labels": current_rules.max_labels,
         }
         classifier.set_rules(**{**current, **rules})
-    is_changed = metric is not None or bool(thresholds) or bool(rules)
-    target_file = output or bundle
-    if is_changed or output is not None:
-        classifier.save(target_file, evidence=classifier.model_.evidence is not None)
-    document = describe_model(classifier, target_file if is_changed else bundle)
-    message = f"saved {target_file}" if is_changed or output is not None else "nothing was changed"
-    print_result(document, f"{as_text(document)}\n\n{message}", as_json)
 
 
 def _parse_pair(text: str) -> tuple[str, float]:

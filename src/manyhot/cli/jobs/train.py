@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, trai
 from manyhot.cli.jobs.read_options import build_read_options, read_legend, saved_options
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
-from manyhot.errors import OutputError
+from manyhot.errors import ManyhotWarning, OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.models.stream_survey import needs_stream
 
@@ -48,7 +49,10 @@ def run(
         reason = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
         print_notes([f"{file}: read piece by piece{reason}"], quiet)
         start_time = time.perf_counter()
-        classifier.fit_file(file, options, stream=True, stream_folder=stream_folder or output.parent)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=ManyhotWarning)  # the report has the same notes
+            classifier.fit_file(file, options, stream=True, stream_folder=stream_folder or output.parent)
+        print_notes(classifier.report_.values["notes"], quiet)
     else:
         samples = read(file, options)
         print_notes([f"{file}: {describe_samples(samples)}", *samples.notes], quiet)

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from manyhot.data.readers.arff_header import Attribute, Header, parse_header
 from manyhot.data.readers.arff_rows import SparseEntries, data_section, parse_dense_rows, parse_sparse_rows
 from manyhot.data.readers.encodings import CP1252_GAPS
+from manyhot.data.readers.label_columns import match_columns, names_one_column
 from manyhot.data.readers.mulan import find_label_xml, read_label_names
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
@@ -164,9 +165,12 @@ def _from_sparse(
     options: ReadOptions,
 ) -> Samples:
     empty = pl.DataFrame(schema=dict.fromkeys(header.names, pl.String))
+    if options.drop is not None:
+        empty = empty.drop(match_columns(options.drop, header.names, "drop"))
     labels = find_columns(empty, options, file_labels)
     by_name = {attribute.name: attribute for attribute in header.attributes}
-    is_single_set = labels == (options.labels,) and not by_name[labels[0]].is_sparse_zero
+    is_single = len(labels) == 1 and options.labels is not None and names_one_column(options.labels, labels[0])
+    is_single_set = is_single and not by_name[labels[0]].is_sparse_zero
     extra = [
         name for name in options.known_labels or () if name in set(header.names) and name not in options.column_types
     ]

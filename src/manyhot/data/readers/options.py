@@ -23,8 +23,9 @@ class ReadOptions:
     """How to read a file; one object serves every format, which takes from it what concerns it.
 
     Args:
-        labels: A glob over indicator columns (`label_*`), a list of them (`a,b,c`), or the one column that holds
-            label sets. None for formats that carry their labels, or when `known_labels` names the columns.
+        labels: The indicator columns: names and globs with commas between (`mood_*,sad`), a name with a comma in
+            quotes; or the one column that holds label sets. A name that is a column is no glob. None for formats that
+            carry their labels, or when `known_labels` names the columns.
         sep: What stands between two names in a column of label sets; None for JSON lists.
         xml: The Mulan XML that names the labels of an ARFF file, when it does not lie beside it.
         id_column: The column that names the rows; None lets inspection find one.
@@ -45,6 +46,8 @@ class ReadOptions:
             labels.
         legend: What the numbers of a mask mean, where each pixel of an image has labels: number as text -> its labels,
             [] for none of them, None for unknown.
+        sample_weight: The column with the weights of the rows, numbers of 0 or more; it is no feature.
+        drop: Columns that are neither features nor labels, named as in `labels`; they are left out before all else.
 
     Raises:
         InputError: A value out of its range, naming the argument.
@@ -66,6 +69,8 @@ class ReadOptions:
     sparse_targets: bool = False
     legend: Mapping[str, Sequence[str] | None] | None = None
     images: Path | None = None
+    drop: str | None = None
+    sample_weight: str | None = None
     on_bad_image: OnBadImage = "error"
 
     def __post_init__(self) -> None:
@@ -83,8 +88,15 @@ class ReadOptions:
                 )
         if self.sep == "":
             raise InputError("got an empty text, expected what stands between two labels, such as '|'", argument="sep")
-        if self.labels is not None and not self.labels.strip():
-            raise InputError("got an empty text, expected a column name, a list or a glob", argument="labels")
+        for argument in ("labels", "drop"):
+            text = getattr(self, argument)
+            if text is not None and not isinstance(text, str):
+                raise InputError(
+                    f"got {validation.shorten(text)}, expected a text: names and globs with commas between",
+                    argument=argument,
+                )
+            if text is not None and not text.strip():
+                raise InputError("got an empty text, expected a column name, a list or a glob", argument=argument)
         for argument in ("known_labels", "label_order", "feature_names", "column_names"):
             self._refuse_twins(argument)
         if self.legend is not None:

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.readers.column_types import refuse_unknown
+from manyhot.data.readers.label_columns import dropped_note, match_columns
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
 from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
@@ -45,7 +46,8 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
     Args:
         rows: What the format found.
         source: The file.
-        options: `known_labels`, `unknown_labels`, `feature_names`, `column_types` and `require_labels` are used.
+        options: `known_labels`, `unknown_labels`, `feature_names`, `column_types`, `drop` and `require_labels` are
+            used.
 
     Returns:
         Samples with a CSR matrix; its kinds are "boolean" where every stored value is 1 and "numeric" elsewhere.
@@ -56,6 +58,10 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
     try:
         if not rows.matrix.get_shape()[0]:
             raise InputError("has no rows")
+        if options.sample_weight is not None:
+            raise InputError(
+                "weights of rows come from a column of a dense table, not of a sparse file", argument="sample_weight"
+            )
         targets, space, notes = _targets(rows, options)
         _refuse_infinite(rows.matrix, rows.names)
         matrix, names, feature_notes = _align_features(rows.matrix, list(rows.names), options)
@@ -106,8 +112,9 @@ def _align_features(
     matrix: sp.csr_matrix, names: list[str], options: ReadOptions
 ) -> tuple[sp.csr_matrix, list[str], tuple[str, ...]]:
     refuse_unknown(options.column_types, options.feature_names or names)
+    dropped = {} if options.drop is None else dict.fromkeys(match_columns(options.drop, names, "drop"))
     selected = list(options.feature_names) if options.feature_names is not None else names
-    selected = [name for name in selected if options.column_types.get(name) != "ignored"]
+    selected = [name for name in selected if options.column_types.get(name) != "ignored" and name not in dropped]
     if selected == names:
         return matrix, names, ()
     position_of = {name: j for j, name in enumerate(selected)}
@@ -124,6 +131,8 @@ def _align_features(
         shape=(matrix.get_shape()[0], len(selected)),
     )
     n_left = int((positions < 0).sum())
+    if dropped:
+        return aligned, selected, (dropped_note(list(dropped)),)
     if options.feature_names is None or not n_left:
         return aligned, selected, ()
     return aligned, selected, (f"{n_left} features that training did not have are left out",)

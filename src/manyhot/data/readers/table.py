@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,10 +12,17 @@ from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import inspect_columns, refuse_unknown
 from manyhot.data.readers.columns import coerce_column, row_ids
 from manyhot.data.readers.image_paths import image_row_ids, is_path, resolve_image_paths
+from manyhot.data.readers.label_columns import (
+    dropped_note,
+    join_names,
+    label_like_columns,
+    label_like_note,
+    match_columns,
+)
 from manyhot.data.readers.masks import extract_masks, mask_columns
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
-from manyhot.data.readers.targets import extract_labels
+from manyhot.data.readers.targets import ExtractedTargets, extract_labels
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -83,13 +90,22 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
     frame = table.frame
     if not frame.width or not frame.height:
         raise InputError("has column names but no rows" if frame.width else "has no columns")
+    dropped = () if options.drop is None else match_columns(options.drop, frame.columns, "drop")
+    frame = frame.drop(dropped)
+    drop_notes = (dropped_note(dropped),) if dropped else ()
+    weights = None
+    if options.sample_weight is not None:
+        weights, frame = read_weights(frame, options.sample_weight), frame.drop(options.sample_weight)
     mask_names = mask_columns(frame, options, table.file_labels)
     if mask_names:
         extracted = extract_masks(frame, mask_names, options, source.path.parent)
     else:
         extracted = extract_labels(frame, options, table.file_labels, table.blank_is_empty)
     features = frame.drop(extracted.columns)
+    like_notes = _label_like_notes(frame, extracted, options)
     user_kinds = {name: kind for name, kind in options.column_types.items() if name not in extracted.columns}
+    if options.known_labels is not None:
+        user_kinds = _kinds_of_model(user_kinds, features.columns)
     refuse_unknown(user_kinds, features.columns)
     declared = {name: kind for name, kind in table.declared.items() if name in features.columns}
     overrides = {**declared, **user_kinds}
@@ -99,7 +115,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             raise InputError(f"there is no column {options.id_column!r}{hint}", argument="id_column")
         overrides[options.id_column] = "id"
     inspection = inspect_columns(features, overrides)
-    ids, id_notes = _ids(features, inspection.column_types, options)
+    ids, id_notes = read_ids(features, inspection.column_types, options.id_column, options.column_types)
     columns = [
         coerce_column(features[name], kind)
         for name, kind in inspection.column_types.items()
@@ -120,10 +136,45 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
         labels=extracted.space,
         ids=ids,
         source=str(source.path),
-        notes=(*source.notes, *table.notes, *extracted.notes, *id_notes, *inspection.notes),
+        notes=(*source.notes, *table.notes, *drop_notes, *extracted.notes, *like_notes, *id_notes, *inspection.notes),
         sparse_targets=None if isinstance(extracted.targets, (Targets, PixelTargets)) else extracted.targets,
         rows=table.row_numbers,
+        sample_weight=weights,
     )
+
+
+def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
+    """The weights of the rows, float64 (n,).
+
+    Raises:
+        InputError: No such column, or a cell that is no finite number of 0 or more.
+    """
+    if name not in frame.columns:
+        hint = did_you_mean(name, frame.columns) or f"; the columns are {join_names(frame.columns)}"
+        raise InputError(f"there is no column {name!r}{hint}", argument="sample_weight")
+    column = frame[name]
+    numbers = (column.str.strip_chars() if column.dtype == pl.String else column).cast(pl.Float64, strict=False)
+    invalid = (~(numbers.is_finite() & (numbers >= 0)).fill_null(False)).arg_true()
+    if len(invalid):
+        row = int(invalid[0])
+        raise InputError(
+            f"got {column[row]!r} as the weight of a row, expected a finite number of 0 or more",
+            row=row + 1,
+            column=name,
+        )
+    if not numbers.sum():
+        raise InputError("the weights of all rows are 0, so no row counts", column=name)
+    return numbers.to_numpy()
+
+
+def _label_like_notes(frame: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions) -> tuple[str, ...]:
+    """What is said before training of columns that resemble the label columns that a person chose."""
+    is_chosen = options.labels is not None and options.known_labels is None and options.require_labels
+    if not is_chosen or extracted.space is None or not set(extracted.columns) >= set(extracted.space.names):
+        return ()
+    typed = [name for name in options.column_types if name in frame.columns]
+    matches = label_like_columns(frame.drop(typed), extracted.space.names)
+    return (label_like_note(matches),) if matches else ()
 
 
 def column_options(options: ReadOptions) -> ReadOptions:
@@ -131,18 +182,48 @@ def column_options(options: ReadOptions) -> ReadOptions:
     return ReadOptions(column_types=options.column_types, id_column=options.id_column, require_labels=False)
 
 
-def _ids(
-    features: pl.DataFrame, column_types: Mapping[str, ColumnKind], options: ReadOptions
+def _kinds_of_model(column_types: Mapping[str, ColumnKind], columns: Sequence[str]) -> dict[str, ColumnKind]:
+    """The kinds of a trained model's columns that are there.
+
+    Raises:
+        InputError: A column that the model uses is not.
+    """
+    present = set(columns)
+    missing = [name for name, kind in column_types.items() if name not in present and kind not in ("ignored", "id")]
+    if missing:
+        noun = "the feature column" if len(missing) == 1 else "the feature columns"
+        names = ", ".join(map(repr, missing[:8]))
+        hint = did_you_mean(missing[0], columns) or f"; the columns here are {join_names(columns)}"
+        raise InputError(f"{noun} of training {names} {'is' if len(missing) == 1 else 'are'} missing{hint}")
+    return {name: kind for name, kind in column_types.items() if name in present}
+
+
+def read_ids(
+    features: pl.DataFrame, column_types: Mapping[str, ColumnKind], id_column: str | None, preferred: Collection[str]
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The ids of the rows, and what is said of the columns that hold ids.
+
+    Args:
+        features: The columns beside the labels.
+        column_types: Column name -> kind.
+        id_column: The column that a person named, or None.
+        preferred: Columns whose kind a person gave; they go before others.
+
+    Returns:
+        Text (n,), or None where no column holds ids; and notes.
+
+    Raises:
+        InputError: A row without id.
+    """
     id_columns = [name for name, kind in column_types.items() if kind == "id"]
     if not id_columns:
         return None, ()
-    id_column = options.id_column or next((name for name in id_columns if name in options.column_types), id_columns[0])
-    ids = row_ids(features[id_column])
-    notes = [] if options.id_column else [f"the rows are named by column {id_column!r}"]
-    others = [name for name in id_columns if name != id_column]
+    name_column = id_column or next((name for name in id_columns if name in preferred), id_columns[0])
+    ids = row_ids(features[name_column])
+    notes = [] if id_column else [f"the rows are named by column {name_column!r}"]
+    others = [name for name in id_columns if name != name_column]
     if others:
         notes.append(f"left out, they only name rows: {', '.join(others)}")
     if len(np.unique(ids)) < len(ids):
-        notes.append(f"some ids in column {id_column!r} stand in several rows")
+        notes.append(f"some ids in column {name_column!r} stand in several rows")
     return ids, tuple(notes)

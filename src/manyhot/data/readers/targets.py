@@ -6,7 +6,6 @@ knows nothing of files or features. Start reading at `extract_labels`; `reorder_
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,11 +17,14 @@ from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text, parse_indi
 from manyhot.data.label_cells import LabelCells, parse_label_cells
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
+from manyhot.data.readers.label_columns import looks_like_indicator, match_columns, names_one_column
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
+
+UNSEEN_ADVICE = "say unknown_labels='ignore' or 'report' to go on without it"
 
 
 @dataclass(frozen=True)
@@ -111,27 +113,7 @@ def find_columns(
         if matches or not options.require_labels:
             return matches
         raise InputError(_no_labels_message(frame, options), argument="labels")
-    if spec in names:
-        return (spec,)
-    if any(mark in spec for mark in "*?["):
-        matches = tuple(name for name in names if fnmatch.fnmatchcase(name, spec))
-        message = f"no column matches {spec!r}; the columns are {_join_names(names)}"
-    elif "," in spec:
-        requested = [name_text.strip() for name_text in spec.split(",") if name_text.strip()]
-        missing = [name for name in requested if name not in names]
-        duplicate = next((name for name in requested if requested.count(name) > 1), None)
-        if duplicate is not None:
-            raise InputError(f"the label {duplicate!r} is listed more than once", argument="labels")
-        matches = () if missing and options.require_labels else tuple(name for name in requested if name in names)
-        message = (
-            f"there is no column {missing[0]!r}{did_you_mean(missing[0], names)}" if missing else "is an empty list"
-        )
-    else:
-        matches = ()
-        message = f"there is no column {spec!r}{did_you_mean(spec, names) or f'; the columns are {_join_names(names)}'}"
-    if not matches and options.require_labels:
-        raise InputError(message, argument="labels")
-    return matches
+    return match_columns(spec, names, "labels", is_strict=options.require_labels)
 
 
 def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
@@ -162,7 +144,7 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
         if options.unknown_labels == "error":
             raise InputError(
                 f"the label {name!r} ({n_rows} rows) was not there in training{did_you_mean(name, space.names)}; "
-                "say unknown_labels='ignore' or 'report' to go on without it"
+                f"{UNSEEN_ADVICE}"
             )
         if options.unknown_labels == "report":
             notes.append(_unseen_note(name, n_rows))
@@ -212,7 +194,7 @@ def _has_label_sets(
     frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions, file_labels: Sequence[str] | None
 ) -> bool:
     """Whether the one label column holds label sets; a column of nothing but 0 and 1 is one label."""
-    if options.labels is None or len(columns) > 1 or options.labels != columns[0]:
+    if options.labels is None or len(columns) > 1 or not names_one_column(options.labels, columns[0]):
         return False
     column = frame[columns[0]]
     if (
@@ -248,7 +230,7 @@ def _targets_from_sets(
         if cells.sets is None:
             return _targets_from_indicators(cells, options)
         space = LabelSpace(names)
-        targets, unseen = space.encode(cells.sets, options.unknown_labels)
+        targets, unseen = space.encode(cells.sets, options.unknown_labels, UNSEEN_ADVICE)
     except InputError as error:
         raise InputError(error.message, row=error.row, column=error.column or column.name) from None
     return targets, space, (*cells.notes, *(_unseen_note(name, count) for name, count in sorted(unseen.items())))
@@ -295,7 +277,7 @@ def _no_labels_message(frame: pl.DataFrame, options: ReadOptions) -> str:
             f"there are no label columns: expected {_join_names(options.known_labels)}; "
             "name the column that holds the label sets, or the columns"
         )
-    flags = [name for name in frame.columns if _looks_like_indicator(frame[name])]
+    flags = [name for name in frame.columns if looks_like_indicator(frame[name])]
     sets = [name for name in frame.columns if _looks_like_sets(frame[name])]
     message = (
         "nothing says which columns are labels; give a glob ('label_*'), a list (a,b,c) or one column of label sets"
@@ -307,16 +289,6 @@ def _no_labels_message(frame: pl.DataFrame, options: ReadOptions) -> str:
     if sets:
         message += f"; {_join_names(sets)} may hold label sets: for example --labels {sets[0]} --sep SEPARATOR"
     return message if flags or sets else message + f"; the columns are {_join_names(frame.columns)}"
-
-
-def _looks_like_indicator(column: pl.Series) -> bool:
-    if column.dtype == pl.Boolean:
-        return True
-    if not (column.dtype.is_numeric() or column.dtype == pl.String):
-        return False
-    cells = column.cast(pl.String).drop_nulls()
-    cells = cells.filter(~cells.str.strip_chars().str.to_lowercase().is_in(UNKNOWN_WORDS))
-    return len(cells) > 0 and bool(is_indicator_text(cells).all())
 
 
 def _looks_like_sets(column: pl.Series) -> bool:

@@ -165,9 +165,9 @@ def cross_fitting_splits(
     if n_parts is None:
         n_parts = single_member_parts(n) if n_members == 1 else min(n_folds, n_members)
     if n < n_parts:
+        advice = "several members (n_members=2)" if n_members == 1 else "fewer folds (n_folds=2 is the least)"
         raise InputError(
-            f"n_samples={n}: {n} different rows are fewer than {n_parts} folds; more rows are needed, or fewer folds "
-            "(n_folds=2 is the least)"
+            f"n_samples={n}: {n} different rows are fewer than {n_parts} folds; more rows are needed, or {advice}"
         )
     all_rows = np.arange(n)
     members: list[MemberRows] = []

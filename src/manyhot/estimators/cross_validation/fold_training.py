@@ -19,7 +19,9 @@ from manyhot.config.auto import resolve_auto
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig, to_dict
+from manyhot.data.feature_input import row_weights
 from manyhot.data.labels import LabelSpace
+from manyhot.data.samples import Samples
 from manyhot.decisions.policy import DecisionPolicy, fit_policy, is_tuned, merge_equal_scores, untrained_policy
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.result import CrossValidation, FoldScores, collect_results
@@ -41,6 +43,7 @@ def cross_validate(
     X: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
     n_splits: int = 10,
     n_repeats: int = 3,
     stratify: bool = True,
@@ -61,6 +64,8 @@ def cross_validate(
             with one member per fold and a threshold of 0.5 unless `n_members` and `decision` are set.
         X: As for `MultiLabelClassifier.fit`.
         y: As for `MultiLabelClassifier.fit`; None when X is `Samples` with targets.
+        sample_weight: As for `MultiLabelClassifier.fit`: weights of the training rows, 0 or more; every test row
+            counts once.
         n_splits: Folds per repeat, 2 or more (the estimator's `n_folds` are the folds within each fit).
         n_repeats: Number of repeats, 1 or more, each with different folds.
         stratify: Whether label frequencies are preserved in every fold.
@@ -86,6 +91,11 @@ def cross_validate(
     metric_names = None if metrics is None else [validation.one_of(METRICS, metrics=name) for name in metrics]
     classifier = as_classifier(estimator, config)
     inputs = classifier._inputs(X, y)
+    if sample_weight is None and isinstance(X, Samples):
+        sample_weight = X.sample_weight
+    weights = None
+    if sample_weight is not None:
+        weights = row_weights(inputs.select_rows(sample_weight, "sample_weight"), inputs.targets.n_samples)
     check_learnable(inputs.targets, inputs.labels, 2)
     untrained_policy(inputs.config, inputs.labels)  # invalid settings and rules raise before training
     if inputs.is_used is not None and splits is not None:
@@ -103,8 +113,13 @@ def cross_validate(
     shared_config = _shared_config(
         inputs.config, min(len(split.train) for split in resolved_splits), inputs.n_table_weights()
     )
+    if weights is not None:  # a row of weight 0 is as good as absent from training
+        resolved_splits = [
+            Split(split.repeat, split.train[weights[split.train] > 0], split.test) for split in resolved_splits
+        ]
+        weights = np.where(weights > 0, weights, 1.0)
     results: list[FoldScores] = []
-    for fit_numbers, fits in _group_fits(inputs, classifier.network, shared_config, resolved_splits):
+    for fit_numbers, fits in _group_fits(inputs, classifier.network, shared_config, resolved_splits, weights):
         with training_progress(
             inputs.runtime.verbose, f"{len(results)}/{len(resolved_splits)} folds scored, training"
         ) as callback:
@@ -168,14 +183,25 @@ def _uses_out_of_fold(config: TrainingConfig) -> bool:
 
 
 def _group_fits(
-    inputs: TrainingInputs, network: Any, config: TrainingConfig, splits: list[Split]
+    inputs: TrainingInputs,
+    network: Any,
+    config: TrainingConfig,
+    splits: list[Split],
+    weights: np.ndarray | None = None,
 ) -> Iterator[tuple[list[int], list[CrossFit]]]:
     """Yield the fits in order, in groups that are small and similar enough to train together."""
     trains_on_all = _trains_on_all(config)
     shared: CrossFit | None = None
     if inputs.encoder().kind == "plain":
         shared = prepare_cross_fit(
-            inputs.features, inputs.targets, inputs.encoder(), config, network, trains_on_all=True, labels=inputs.labels
+            inputs.features,
+            inputs.targets,
+            inputs.encoder(),
+            config,
+            network,
+            weights,
+            trains_on_all=True,
+            labels=inputs.labels,
         )
         network = shared.network.custom
     group: list[CrossFit] = []
@@ -188,7 +214,14 @@ def _group_fits(
         else:
             rows, targets = inputs.features[split.train], inputs.targets.take(split.train)
             fit = prepare_cross_fit(
-                rows, targets, inputs.encoder(), config, network, trains_on_all=trains_on_all, labels=inputs.labels
+                rows,
+                targets,
+                inputs.encoder(),
+                config,
+                network,
+                None if weights is None else weights[split.train],
+                trains_on_all=trains_on_all,
+                labels=inputs.labels,
             )
         if fit.network.shapes not in known_shapes:
             known_shapes.append(fit.network.shapes)

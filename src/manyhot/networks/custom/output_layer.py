@@ -28,6 +28,8 @@ ACTIVATION_LAYERS = (
     keras.layers.Conv2DTranspose,
 )
 """Layers whose `activation` is the last thing they do."""
+MIN_LOGIT = 5.0
+"""Logits have to reach this, and its negative."""
 
 
 def check_layers(model: keras.Model) -> None:
@@ -55,6 +57,8 @@ def find_output_activation(model: keras.Model, inputs: Inputs, input_format: str
             return index, OUTPUT_ACTIVATIONS[last_layer.activation]
         if isinstance(last_layer, ACTIVATION_LAYERS) and last_layer.activation is keras.activations.linear:
             return -1, "linear"
+        if isinstance(last_layer, (*ACTIVATION_LAYERS, keras.layers.ReLU, keras.layers.ELU)):
+            _refuse_bounded(last_layer)
         if isinstance(last_layer, keras.layers.Softmax):
             raise InputError("the model ends in a Softmax layer; write Activation('softmax')", argument="network")
     names = [name for name, _ in inputs]
@@ -71,18 +75,19 @@ def find_output_activation(model: keras.Model, inputs: Inputs, input_format: str
 
     probabilities = outputs()
     for index in reversed(range(len(layers))):
-        kind = (
-            OUTPUT_ACTIVATIONS.get(getattr(layers[index], "activation", None))
-            if isinstance(layers[index], ACTIVATION_LAYERS)
-            else None
-        )
-        if kind is None:
+        if not isinstance(layers[index], ACTIVATION_LAYERS) or layers[index].activation is keras.activations.linear:
             continue
         activation, layers[index].activation = layers[index].activation, keras.activations.linear
-        function: Callable = jax.nn.sigmoid if kind == "sigmoid" else jax.nn.softmax
-        if np.allclose(np.asarray(function(outputs())), probabilities, atol=1e-6):
+        kind = OUTPUT_ACTIVATIONS.get(activation)
+        try:
+            is_last = np.allclose(np.asarray(activation(outputs())), probabilities, atol=1e-6)
+        except (TypeError, ValueError):
+            is_last = False
+        if is_last and kind is not None:
             return index, kind
         layers[index].activation = activation
+        if is_last:
+            _refuse_bounded(layers[index])
     if probabilities.min() >= 0 and probabilities.max() <= 1:
         raise InputError(
             "the model seems to end in probabilities without a layer for it; end it in a layer with "
@@ -90,6 +95,28 @@ def find_output_activation(model: keras.Model, inputs: Inputs, input_format: str
             argument="network",
         )
     return -1, "linear"
+
+
+def _refuse_bounded(layer: keras.layers.Layer) -> None:
+    """Refuse a last layer whose values cannot be logits, because they stay on one side or within bounds."""
+    activation: Callable = getattr(layer, "activation", layer)
+    try:
+        values = np.asarray(activation(jax.numpy.linspace(-50.0, 50.0, 101).reshape(-1, 1)))
+    except (TypeError, ValueError):
+        return  # a function that takes other shapes; what it gives is not known
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)) or (low < -MIN_LOGIT and high > MIN_LOGIT):
+        return
+    name = getattr(activation, "__name__", None) or type(activation).__name__.lower()
+    least, most = (f"{1 / (1 + np.exp(-bound)):.2g}" for bound in (low, high))
+    is_open = high > MIN_LOGIT
+    bounds = f"{low:.2g} or more" if is_open else f"{low:.2g} to {high:.2g}"
+    reach = f"{least} or more" if is_open else f"{least} to {most}"
+    raise InputError(
+        f"the model ends in {name} (layer {layer.name!r}), which gives {bounds}: as logits they would make every "
+        f"probability {reach}; end it in a layer with activation='sigmoid', or in one without activation",
+        argument="network",
+    )
 
 
 def _last_layer(model: keras.Model) -> keras.layers.Layer | None:

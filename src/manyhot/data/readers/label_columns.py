@@ -1,0 +1,200 @@
+"""Names and globs that a person writes, such as `--labels 'mood_*,"a, b"'` -> columns; columns that resemble labels.
+
+It sees names of columns, and cells only in `label_like_columns`. Start reading at `match_columns`.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text
+from manyhot.errors import InputError
+from manyhot.validation import did_you_mean
+
+_FIRST_PART = re.compile(r"^(?:.*?[^A-Za-z0-9](?=[A-Za-z0-9])|[A-Za-z]+(?=\d+$)|[a-z]{2,}(?=[A-Z]))")
+"""What stands before the first sign, a number at the end, or the first capital: `mood_`, `label`, `is`."""
+_LAST_PART = re.compile(r"[^A-Za-z0-9][A-Za-z0-9]+$")
+MAX_NEIGHBOURS = 20
+"""Columns of 0 and 1 beside the labels that are named; more of them are hardly labels."""
+
+
+def split_names(text: str) -> list[str]:
+    """Names with commas between, blanks around them removed; a name in quotes may hold commas.
+
+    Example:
+        >>> split_names('sad, "quiet, slow"')
+        ['sad', 'quiet, slow']
+    """
+    quote = "'" if '"' not in text and re.search(r"(^|,)\s*'", text) else '"'
+    rows = list(csv.reader([text.replace("\n", " ")], quotechar=quote, skipinitialspace=True))
+    return [name.strip() for name in (rows[0] if rows else []) if name.strip()]
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text holds a mark of a glob."""
+    return any(mark in text for mark in "*?[")
+
+
+def match_columns(text: str, columns: Sequence[str], argument: str, is_strict: bool = True) -> tuple[str, ...]:
+    """The columns that a person named: names and globs, in the order in which they are written.
+
+    A name that is a column is that column, whatever marks of globs, commas or quotes it holds.
+
+    Args:
+        text: One name, or names and globs with commas between.
+        columns: All columns.
+        argument: What the text was written for, for messages.
+        is_strict: Whether every name and glob has to be a column.
+
+    Raises:
+        InputError: A name that is no column, a glob that matches none, a name that is written twice.
+    """
+    if text in columns:
+        return (text,)
+    pieces = split_names(text)
+    named = [piece for piece in pieces if piece in columns]
+    duplicate = next((name for name in named if named.count(name) > 1), None)
+    if duplicate is not None:
+        noun = "the label" if argument == "labels" else "the column"
+        raise InputError(f"{noun} {duplicate!r} is listed more than once", argument=argument)
+    matches: list[str] = []
+    message = None if pieces else "is an empty list"
+    for piece in pieces:
+        found = [piece] if piece in columns else _match_glob(piece, columns)
+        message = message or (None if found else _no_match_message(piece, columns))
+        matches += found
+    if message is not None and "," in text and is_glob(text):
+        whole = _match_glob(text, columns)  # a glob over names with commas
+        matches, message = (whole, None) if whole else (matches, message)
+    if message is not None and is_strict:
+        raise InputError(message, argument=argument)
+    return tuple(dict.fromkeys(matches))
+
+
+def names_one_column(text: str, column: str) -> bool:
+    """Whether a person named exactly this column, and not by a glob."""
+    return text == column or split_names(text) == [column]
+
+
+def dropped_note(columns: Sequence[str]) -> str:
+    """What is said of columns that a person leaves out."""
+    return f"left out, as `drop` says: {join_names(columns)}"
+
+
+def label_like_columns(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:
+    """Columns of 0 and 1 that resemble the labels without being any: the most common leak.
+
+    They share the beginning of labels (`mood_` of `mood_sad`, `label` of `label12`) or the end of all of them; where
+    labels share nothing, those that stand directly beside them.
+
+    Args:
+        frame: The features and, where they come from one table, the label columns in their places.
+        labels: Names of the labels.
+    """
+    label_set = set(labels)
+    groups: dict[str, list[str]] = {}
+    for label in label_set:
+        groups.setdefault(_first_part(label), []).append(label)
+    prefixes = [_common_prefix(group) if len(group) > 1 else first for first, group in groups.items() if first]
+    suffixes = {found.group() if (found := _LAST_PART.search(label)) else "" for label in label_set}
+    suffix = next(iter(suffixes)) if len(suffixes) == 1 and len(label_set) > 1 else ""
+    similar = [
+        name
+        for name in frame.columns
+        if name not in label_set
+        and (any(_continues(name, prefix) for prefix in prefixes) or (suffix and name.endswith(suffix)))
+    ]
+    matches = tuple(name for name in similar if looks_like_indicator(frame[name]))
+    return matches if prefixes or suffix else _neighbours(frame, label_set)
+
+
+def _first_part(name: str) -> str:
+    match = _FIRST_PART.match(name)
+    return match.group() if match else ""
+
+
+def _common_prefix(names: Sequence[str]) -> str:
+    """The longest beginning of all names that ends as `_FIRST_PART` does."""
+    first, last = min(names), max(names)
+    prefix = first[
+        : next((k for k, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), len(first))
+    ]
+    signs = [k for k, character in enumerate(prefix) if not character.isalnum()]
+    return prefix[: signs[-1] + 1] if signs else _first_part(names[0])
+
+
+def _continues(name: str, prefix: str) -> bool:
+    """Whether a name begins with a prefix and ends there as the labels do."""
+    if not name.startswith(prefix) or name == prefix:
+        return False
+    return not prefix[-1].isalnum() or _first_part(name) == prefix
+
+
+def _neighbours(frame: pl.DataFrame, labels: set[str]) -> tuple[str, ...]:
+    """The columns of 0 and 1 in an unbroken run with the labels."""
+    names = frame.columns
+    places = [k for k, name in enumerate(names) if name in labels]
+    if len(places) < 2:
+        return ()
+    found: set[str] = set()
+    for start, step in ((min(places), -1), (max(places), 1)):
+        k = start + step
+        while 0 <= k < len(names) and (names[k] in labels or looks_like_indicator(frame[names[k]])):
+            found.add(names[k])
+            if len(found) > MAX_NEIGHBOURS:
+                return ()
+            k += step
+    between = [name for name in names[min(places) : max(places)] if name not in labels]
+    found.update(name for name in between[: MAX_NEIGHBOURS + 1] if looks_like_indicator(frame[name]))
+    return tuple(name for name in names if name in found) if len(found) <= MAX_NEIGHBOURS else ()
+
+
+def label_like_note(columns: Sequence[str]) -> str:
+    """What is said of columns that resemble labels and stay features."""
+    them = "it is" if len(columns) == 1 else "they are"
+    return (
+        f"columns of 0 and 1 that look like further labels are used as features: {join_names(columns)}; if {them} not "
+        "known when predicting, name them among the labels, or leave them out with `drop` (--drop)"
+    )
+
+
+def looks_like_indicator(column: pl.Series) -> bool:
+    """Whether a column holds nothing but yes, no and unknown."""
+    if column.dtype == pl.Boolean:
+        return True
+    if not (column.dtype.is_numeric() or column.dtype == pl.String):
+        return False
+    cells = column.cast(pl.String).drop_nulls()
+    cells = cells.filter(~cells.str.strip_chars().str.to_lowercase().is_in(UNKNOWN_WORDS))
+    return len(cells) > 0 and bool(is_indicator_text(cells).all())
+
+
+def _match_glob(piece: str, columns: Sequence[str]) -> list[str]:
+    if not is_glob(piece):
+        return []
+    matches = [name for name in columns if fnmatch.fnmatchcase(name, piece)]
+    if not matches and "[" in piece:  # a bracket of a name, not a class of characters
+        matches = [name for name in columns if fnmatch.fnmatchcase(name, piece.replace("[", "[[]"))]
+    return matches
+
+
+def _no_match_message(piece: str, columns: Sequence[str]) -> str:
+    if is_glob(piece):
+        return f"no column matches {piece!r}; the columns are {join_names(columns)}"
+    quoted = next((name for name in columns if "," in name and piece in name), None)
+    hint = "" if quoted is None else f"; write a name with a comma in quotes: '\"{quoted}\"'"
+    return (
+        f"there is no column {piece!r}"
+        f"{hint or did_you_mean(piece, columns) or f'; the columns are {join_names(columns)}'}"
+    )
+
+
+def join_names(names: Sequence[str], max_shown: int = 8) -> str:
+    """Names with commas between, and how many more there are."""
+    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
+    return ", ".join(names[:max_shown]) + more
