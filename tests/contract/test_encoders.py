@@ -268,3 +268,25 @@ def test_numbers_of_a_table_are_the_same_as_text():
     encoder = TableEncoder({"a": "numeric", "b": "boolean"}).fit(frame)
     as_text = frame.with_columns(pl.Series("a", ["1.5", None, "nan"]), pl.Series("b", ["1", None, "0"]))
     assert np.array_equal(encoder.transform(frame)["features"], encoder.transform(as_text)["features"])
+
+
+def test_a_category_of_two_levels_is_one_column_of_opposite_numbers():
+    is_rare = np.arange(50) % 17 == 0
+    words = pl.Series(np.where(is_rare, "w", "m").tolist())
+    category = TableEncoder({"x": "categorical"}).fit(pl.DataFrame({"x": words}))
+    encoded = category.transform(pl.DataFrame({"x": words}))["features"]
+    assert encoded[0, 0] == -encoded[1, 0] > 0.9
+    np.testing.assert_array_equal(encoded[:, 0] > 0, is_rare)
+    assert category.shapes() == {"features": (1,)}
+    assert category.transform(pl.DataFrame({"x": ["d"]}))["features"].tolist() == [[0.0]]
+    again = TableEncoder.from_spec(*category.to_spec())
+    np.testing.assert_array_equal(again.transform(pl.DataFrame({"x": words}))["features"], encoded)
+
+
+def test_a_category_of_two_levels_with_gaps_has_a_column_for_them():
+    frame = pl.DataFrame({"x": ["m", "w", None, "m", "w"]})
+    encoder = TableEncoder({"x": "categorical"}).fit(frame)
+    encoded = encoder.transform(frame)["features"]
+    assert encoder.shapes() == {"features": (2,)}
+    assert encoded[:, 1].tolist() == [0, 0, 1, 0, 0]
+    assert encoded[2, 0] == 0

@@ -146,7 +146,7 @@ def test_it_says_where_scores_come_from_and_how_that_biases_them():
     assert report["scores"]["from"] == "out_of_fold"
     assert report["scores"]["n_members"] == 16
     told = " ".join(report["scores"]["remarks"])
-    assert "2 members, fewer than the 16" in told
+    assert "Each row is scored by 2 of the 16 networks" in told
     assert "pessimistic" in told
     assert "optimistic" in told
     assert "pessimistic" in str(Report(report))

@@ -156,6 +156,7 @@ def test_read_options_are_those_of_training(bundles):
     assert model_read_options(load(bundles["songs"]), {}, require_labels=False) == ReadOptions(
         labels="mood_*",
         column_types=load(bundles["songs"]).model_.encoder.column_types,
+        number_formats={},
         known_labels=tuple(load(bundles["songs"]).labels_),
         require_labels=False,
     )

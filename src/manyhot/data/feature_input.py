@@ -18,8 +18,9 @@ import scipy.sparse as sp
 from PIL import Image
 
 from manyhot.data.image_decoding import BadImageError, encode_png
+from manyhot.data.number_cells import NumberFormat
 from manyhot.data.readers.column_types import cast_column
-from manyhot.data.readers.columns import to_text
+from manyhot.data.readers.columns import coerce_column, to_text
 from manyhot.data.samples import Arrays
 from manyhot.errors import InputError
 from manyhot.validation import shorten
@@ -100,18 +101,31 @@ def _is_nan(cell: Any) -> bool:
     return isinstance(cell, float) and cell != cell
 
 
-def to_frame(X: Any, texts: Collection[str] = ()) -> pl.DataFrame:
+def to_frame(
+    X: Any, column_types: Mapping[str, str] | None = None, number_formats: Mapping[str, NumberFormat] | None = None
+) -> pl.DataFrame:
     """A polars frame with the same columns, each in the type its values have; missing stays missing.
 
     Args:
         X: A data frame of any kind.
-        texts: Columns whose cells are text whatever they look like: "007" is no 7.
+        column_types: Kinds of columns, where they are known: cells of text and categories are text whatever they look
+            like ("007" is no 7), yes and no in a boolean column are true and false.
+        number_formats: How a trained model's columns write their numbers; None in training.
     """
+    column_types = column_types or {}
 
     def convert(column: pl.Series) -> pl.Series:
         if isinstance(column.dtype, pl.Struct) and column.dtype.to_schema().get("bytes") == pl.Binary:
             return column.struct.field("bytes").alias(column.name)
-        return to_text(column) if column.name in texts else cast_column(column)
+        kind = column_types.get(column.name)
+        if kind in ("text", "categorical"):
+            return to_text(column)
+        is_written = column.dtype == pl.String or column.dtype.is_temporal()
+        if number_formats is not None and is_written and kind in ("numeric", "boolean"):
+            return coerce_column(column, "numeric" if kind == "numeric" else "boolean", number_formats.get(column.name))
+        if column.dtype in (pl.Categorical, pl.Enum):
+            return to_text(column).cast(pl.Categorical)
+        return cast_column(column)
 
     if isinstance(X, pl.DataFrame):
         columns = [image_column(series.name, series.to_list()) if series.dtype == pl.Object else series for series in X]
@@ -130,6 +144,10 @@ def _series(name: str, column: nw.Series) -> pl.Series:
     cells = _cells(column)
     if column.dtype.is_numeric():
         return pl.Series(name, cells, dtype=pl.Float64, strict=False)
+    if column.dtype in (nw.Categorical, nw.Enum):
+        return to_text(pl.Series(name, cells, strict=False)).cast(pl.Categorical)
+    if column.dtype.is_temporal() or any(hasattr(cell, "to_timestamp") for cell in cells[:100]):
+        return pl.Series(name, [_to_standard_time(cell) for cell in cells], strict=False)
     if any(isinstance(cell, (bytes, np.ndarray, Image.Image)) for cell in cells):
         return image_column(name, cells)
     if all(cell is None or isinstance(cell, (bool, np.bool_)) for cell in cells):
@@ -137,6 +155,16 @@ def _series(name: str, column: nw.Series) -> pl.Series:
     if all(cell is None or isinstance(cell, (int, float, np.number)) for cell in cells):
         return pl.Series(name, cells, dtype=pl.Float64, strict=False)
     return pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
+
+
+def _to_standard_time(cell: Any) -> Any:
+    """A moment, period or span of pandas as one of the standard library."""
+    if hasattr(cell, "to_timestamp"):  # a period, which is taken at its start
+        cell = cell.to_timestamp()
+    for method in ("to_pydatetime", "to_pytimedelta"):
+        if hasattr(cell, method):
+            return getattr(cell, method)()
+    return cell
 
 
 def _cells(column: nw.Series) -> list[Any]:

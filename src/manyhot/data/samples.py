@@ -11,6 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.labels import LabelSpace
+from manyhot.data.number_cells import NumberFormat
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -38,6 +39,7 @@ class Samples:
             are very many of them.
         rows: int64 (n,), the number of each row in its file, from 1; None where they are 1 to n.
         sample_weight: float64 (n,), 0 or more, from a column that holds the weights of the rows; None: all alike.
+        number_formats: Column name -> how its numbers are written, for columns that hold them as text.
     """
 
     features: pl.DataFrame | sp.csr_matrix
@@ -51,6 +53,7 @@ class Samples:
     sparse_targets: sp.csr_matrix | None = None
     rows: np.ndarray | None = None
     sample_weight: np.ndarray | None = None
+    number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = list(self.feature_names)

@@ -14,6 +14,8 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.config.text import TFIDF
+from manyhot.data.number_cells import NumberFormat
+from manyhot.encoders.categories import cells_as_text, level_texts, one_hot, pair_numbers
 from manyhot.encoders.feature_sources import FeatureSources, ownership_shares
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
@@ -29,20 +31,25 @@ MAX_LEVELS = 1000
 """Levels of one categorical column that get a column of their own; the rarer ones share one."""
 MIN_ROWS = 2
 """Rows a level needs for a column of its own."""
+PAIR_SCALE = Scale(np.array([0.5]), np.array([0.5]))
+"""Of the number of a level among two, 0 or 1."""
+NUMBER_TYPES = ("numeric", "boolean")
 ENCODED_TYPES = ("numeric", "boolean", "categorical", "text", "image")
 
 
 class TableEncoder:
     """Encodes a polars frame by the kinds of its columns; columns of other kinds are left out.
 
-    A level seen only once, and a missing one, falls into a shared column of its variable; a level never seen in
-    training falls there too, or becomes all zeros when training had no such row.
+    Of two levels, one column says which, with opposite numbers, so that either can be given as a reason. A level seen
+    only once, and a missing one, share a column of their variable; a level never seen falls there too, or becomes zeros
+    when training had no such row.
 
     Args:
         column_types: Column name -> kind, in the order in which the columns are encoded.
         text: How texts become numbers, a key of `config.text.TEXT_KINDS`.
         text_params: Settings of that by name, for every text column; None for its defaults.
         image_params: Settings of images by name, for every column of images; None for their defaults.
+        number_formats: Column name -> how its numbers are written, for readers; cells that come here are numbers.
 
     Raises:
         InputError: No column that can be used, or a setting that does not exist or is out of its range.
@@ -56,9 +63,13 @@ class TableEncoder:
         text: str = TFIDF,
         text_params: Mapping[str, Any] | None = None,
         image_params: Mapping[str, Any] | None = None,
+        number_formats: Mapping[str, NumberFormat] | None = None,
     ) -> None:
         self.column_types = dict(column_types)
-        self.numeric_columns = [name for name, kind in self.column_types.items() if kind in ("numeric", "boolean")]
+        self.number_formats = {
+            name: one for name, one in (number_formats or {}).items() if self.column_types.get(name) in NUMBER_TYPES
+        }
+        self.numeric_columns = [name for name, kind in self.column_types.items() if kind in NUMBER_TYPES]
         self.categorical_columns = [name for name, kind in self.column_types.items() if kind == "categorical"]
         self.text_columns = [name for name, kind in self.column_types.items() if kind == "text"]
         self.image_columns = [name for name, kind in self.column_types.items() if kind == "image"]
@@ -115,7 +126,7 @@ class TableEncoder:
         self.levels: list[list[str]] = []
         self.has_other: list[bool] = []
         for name in self.categorical_columns:
-            cells = _as_text(features[name])
+            cells = level_texts(features[name])
             levels, inverse = np.unique(cells, return_inverse=True)
             counts = np.bincount(inverse, weights=weights, minlength=len(levels))
             is_level = (counts >= MIN_ROWS) & (levels != "")
@@ -123,7 +134,8 @@ class TableEncoder:
             level_indices = level_indices[np.argsort(-counts[level_indices], kind="stable")][:MAX_LEVELS]
             self.levels.append(sorted(str(level) for level in levels[level_indices]))
             self.has_other.append(len(level_indices) < len(levels))
-        self.texts.fit([_cells(features[name]) for name in self.text_columns], weights)
+        self.pair_scales = [PAIR_SCALE if len(levels) == 2 else None for levels in self.levels]
+        self.texts.fit([cells_as_text(features[name]) for name in self.text_columns], weights)
         self.images.fit(features, weights)
         return self
 
@@ -142,8 +154,8 @@ class TableEncoder:
         if missing:
             hints = "".join(did_you_mean(name, features.columns) for name in missing[:1])
             raise InputError(f"columns that training had are missing: {', '.join(missing)}{hints}")
-        texts = [_cells(features[name]) for name in self.text_columns]
-        levels = [_as_text(features[name]) for name in self.categorical_columns]
+        texts = [cells_as_text(features[name]) for name in self.text_columns]
+        levels = [level_texts(features[name]) for name in self.categorical_columns]
         images = [features[name] for name in self.image_columns]
         return self.transform_cells(self._numbers(features), levels, texts, images)
 
@@ -213,8 +225,8 @@ class TableEncoder:
         missing = (
             np.isnan(self._numbers(features)) if self.numeric_columns else np.zeros((len(features), 0), dtype=bool)
         )
-        levels = [_as_text(features[name]) for name in self.categorical_columns]
-        text_cells = [_cells(features[name]).to_list() for name in self.text_columns]
+        levels = [level_texts(features[name]) for name in self.categorical_columns]
+        text_cells = [cells_as_text(features[name]).to_list() for name in self.text_columns]
         for row in range(len(features)):
             source_names = [
                 f"{name} = missing" if is_missing else name
@@ -248,8 +260,8 @@ class TableEncoder:
             len(self.numeric_columns) + len(self.categorical_columns),
             sum(len(attribution.words) for attribution in attributions),
         )
-        levels = [len(levels) + rest for levels, rest in zip(self.levels, self.has_other, strict=True)]
-        level_owners = np.repeat(np.arange(len(levels)) + len(self.numeric_columns), levels)
+        widths = self._level_widths()
+        level_owners = np.repeat(np.arange(len(widths)) + len(self.numeric_columns), widths)
         owners = np.concatenate([np.arange(len(self.numeric_columns)), self.gaps, level_owners])
         shares = {BLOCK: ownership_shares(owners, n_table_sources + n_text_sources)} if n_table_sources else {}
         if attributions:
@@ -265,7 +277,7 @@ class TableEncoder:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""
-        n_levels = sum(len(levels) + rest for levels, rest in zip(self.levels, self.has_other, strict=True))
+        n_levels = sum(self._level_widths())
         shapes: dict[str, tuple[int, ...]] = {}
         if self.numeric_columns or self.categorical_columns:
             shapes[BLOCK] = (len(self.numeric_columns) + len(self.gaps) + n_levels,)
@@ -282,9 +294,17 @@ class TableEncoder:
             "kind": self.kind,
             "columns": list(self.column_types),
             "column_types": list(self.column_types.values()),
-            "categories": [{"levels": levels} for levels in self.levels],
+            "categories": [
+                {
+                    "levels": levels,
+                    **({} if scale is None else {"center": float(scale.center[0]), "scale": float(scale.scale[0])}),
+                }
+                for levels, scale in zip(self.levels, self.pair_scales, strict=True)
+            ],
             "has_other": [int(has_other) for has_other in self.has_other],
         }
+        if self.number_formats:
+            spec["number_formats"] = [{"column": name, **one.to_spec()} for name, one in self.number_formats.items()]
         arrays = {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
         if self.text_columns:
             spec["text"], text_arrays = self.texts.to_spec()
@@ -306,7 +326,8 @@ class TableEncoder:
             InputError: Texts that `to_spec` would not have written.
         """
         column_types = dict(zip(spec["columns"], spec["column_types"], strict=True))
-        encoder = cls(column_types)
+        number_formats = {one["column"]: NumberFormat.from_spec(one) for one in spec.get("number_formats", ())}
+        encoder = cls(column_types, number_formats=number_formats)
         texts = {name.removeprefix("text."): array for name, array in arrays.items() if name.startswith("text.")}
         encoder.texts = TextColumns.from_spec(
             spec["text"] if encoder.text_columns else [], texts, len(encoder.text_columns)
@@ -315,6 +336,10 @@ class TableEncoder:
             encoder.image_columns, spec["images"] if encoder.image_columns else [], arrays
         )
         encoder.levels = [list(category["levels"]) for category in spec["categories"]]
+        encoder.pair_scales = [
+            Scale(np.array([category["center"]]), np.array([category["scale"]])) if "center" in category else None
+            for category in spec["categories"]
+        ]
         encoder.has_other = [bool(has_other) for has_other in spec["has_other"]]
         encoder.scale = Scale(arrays["center"], arrays["scale"])
         encoder.gaps = arrays["gaps"]
@@ -322,9 +347,19 @@ class TableEncoder:
 
     def _dense(self, numbers: np.ndarray, levels: Sequence[np.ndarray]) -> np.ndarray:
         parts = [self.scale.apply(numbers), np.isnan(numbers[:, self.gaps]).astype(np.float32)]
-        for cells, known, has_other in zip(levels, self.levels, self.has_other, strict=True):
-            parts.append(_one_hot(cells, known, has_other))
+        for cells, known, has_other, scale in zip(levels, self.levels, self.has_other, self.pair_scales, strict=True):
+            columns = one_hot(cells, known, has_other)
+            if scale is not None:
+                columns = np.concatenate([scale.apply(pair_numbers(cells, known)), columns[:, 2:]], axis=1)
+            parts.append(columns)
         return np.concatenate(parts, axis=1)
+
+    def _level_widths(self) -> list[int]:
+        """Inputs of each categorical column."""
+        return [
+            (len(levels) if scale is None else 1) + rest
+            for levels, rest, scale in zip(self.levels, self.has_other, self.pair_scales, strict=True)
+        ]
 
     def _numbers(self, features: pl.DataFrame) -> np.ndarray:
         if not self.numeric_columns:  # a frame of no columns has no rows either
@@ -363,29 +398,3 @@ def _as_numbers(column: pl.Series) -> np.ndarray:
     if infinite.size:
         raise InputError("got infinity, expected a finite number", row=int(infinite[0]) + 1, column=column.name)
     return numbers
-
-
-def _cells(column: pl.Series) -> pl.Series:
-    """Cells as text; 1 and 1.0 are one text."""
-    if column.dtype.is_float():
-        whole = column.round(0)
-        if bool(((whole == column) | column.is_null() | column.is_nan()).all()):
-            column = column.fill_nan(None).cast(pl.Int64)
-    return column.cast(pl.String)
-
-
-def _as_text(column: pl.Series) -> np.ndarray:
-    """Levels as text, missing ones as the empty text."""
-    return _cells(column).fill_null("").to_numpy().astype(str)
-
-
-def _one_hot(cells: np.ndarray, levels: list[str], has_other: bool) -> np.ndarray:
-    result = np.zeros((len(cells), len(levels) + has_other), dtype=np.float32)
-    sorted_levels = np.asarray(levels, dtype=str)
-    position = np.searchsorted(sorted_levels, cells) if levels else np.zeros(len(cells), dtype=np.int64)
-    position = np.minimum(position, max(len(levels) - 1, 0))
-    is_known = sorted_levels[position] == cells if levels else np.zeros(len(cells), dtype=bool)
-    result[np.flatnonzero(is_known), position[is_known]] = 1
-    if has_other:
-        result[~is_known, -1] = 1
-    return result

@@ -8,6 +8,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -30,7 +31,9 @@ from manyhot.data.feature_input import (
     to_arrays,
     to_frame,
 )
-from manyhot.data.readers.column_types import are_image_names, inspect_columns
+from manyhot.data.number_cells import NumberFormat
+from manyhot.data.readers.column_types import are_image_names
+from manyhot.data.readers.columns import read_columns
 from manyhot.data.readers.label_columns import join_names, label_like_columns, label_like_note
 from manyhot.data.readers.table import read_ids
 from manyhot.data.samples import Samples
@@ -111,12 +114,14 @@ class TrainingFeatures(NamedTuple):
     Attributes:
         features: n rows.
         column_types: Column name -> kind, when they are a frame; else None.
+        number_formats: Column name -> how its numbers are written, for columns that held them as text.
         notes: What was guessed of the columns of a frame, or left out, in the words of the readers.
         ids: The ids of the rows as text (n,), where a column of a frame holds them.
     """
 
     features: Any
     column_types: Mapping[str, str] | None = None
+    number_formats: Mapping[str, NumberFormat] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     ids: np.ndarray | None = None
 
@@ -179,13 +184,13 @@ class BaseMultiLabelEstimator(BaseEstimator):
             self.n_features_in_ = len(X.feature_names)
             self.feature_names_in_ = np.asarray(X.feature_names, dtype=object)
             sample_types = None if X.is_sparse else {name: X.column_types[name] for name in X.feature_names}
-            return TrainingFeatures(X.features, sample_types)
+            return TrainingFeatures(X.features, sample_types, X.number_formats)
         refuse_other_forms(X, not isinstance(self.network, str) or self.network == CUSTOM)
-        column_types = self.column_types or {}
+        user_types = self.column_types or {}
         texts = extract_texts(X)
         if texts is not None:
             kind = "image" if are_image_names(texts) else "text"
-            X, column_types = pl.DataFrame({kind: texts}), {kind: kind, **column_types}
+            X, user_types = pl.DataFrame({kind: texts}), {kind: kind, **user_types}
         arrays = to_arrays(X)
         if arrays is not None and isinstance(self.network, str) and self.network != CUSTOM and len(arrays.blocks) == 1:
             self.n_features_in_ = 1
@@ -196,11 +201,10 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return TrainingFeatures(arrays)
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=True)
-            frame = to_frame(X, [name for name, kind in column_types.items() if kind == "text"])
-            inspection = inspect_columns(frame, column_types)
-            ids, id_notes = read_ids(frame, inspection.column_types, None, column_types)
+            frame, inspection = read_columns(to_frame(X, user_types), user_types)
+            ids, id_notes = read_ids(frame, inspection.column_types, None, user_types)
             notes = (*id_notes, *inspection.notes)
-            return TrainingFeatures(frame, inspection.column_types, notes, ids)
+            return TrainingFeatures(frame, inspection.column_types, inspection.number_formats, notes, ids)
         return TrainingFeatures(self._matrix(X, reset=True))
 
     def _features(self, X: Any) -> Any:
@@ -223,7 +227,8 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return arrays
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=False)
-            frame = to_frame(X, getattr(encoder, "text_columns", ()))
+            is_table = isinstance(encoder, TableEncoder)
+            frame = to_frame(X, encoder.column_types, encoder.number_formats) if is_table else to_frame(X)
             return frame.to_numpy() if isinstance(encoder, MatrixEncoder) else frame
         matrix = self._matrix(X, reset=False)
         if isinstance(encoder, TableEncoder):

@@ -128,7 +128,7 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         if samples is not None and samples.sample_weight is not None:
             raise InputError("weights of rows are not supported with very many labels", argument="sample_weight")
         y, names = resolve_extreme_targets(samples, y, self.labels)
-        features, column_types, notes, _ = self._training_features(X)
+        features, column_types, number_formats, notes, _ = self._training_features(X)
         if isinstance(features, Arrays):
             raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
         photos = [name for name, kind in (column_types or {}).items() if kind == "image"]
@@ -143,7 +143,10 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         check_row_counts(features, targets)
         warn_of_table(notes)
         encoder: Encoder
-        encoder = MatrixEncoder(column_names(features, samples)) if column_types is None else TableEncoder(column_types)
+        if column_types is None:
+            encoder = MatrixEncoder(column_names(features, samples))
+        else:
+            encoder = TableEncoder(column_types, number_formats=number_formats)
         with training_progress(verbose) as callback:
             model = train_extreme_model(features, labels, targets, encoder, config, callback)
         self._keep(model, {})

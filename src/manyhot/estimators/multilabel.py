@@ -662,9 +662,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         y, names = resolve_targets(samples, y, self.labels)
         if is_pixel_targets(y):
             raise InputError("labels of pixels are for `fit` alone", argument="y")
-        features, column_types, notes, ids = self._training_features(X)
+        features, column_types, number_formats, notes, ids = self._training_features(X)
         with stage_progress(runtime.verbose) as progress:
             inputs = prepare_inputs(config, runtime, features, column_types, y, names, samples, self.text, progress)
+        inputs = inputs._replace(number_formats=number_formats)
         if samples is not None:  # their notes are with them, and whoever read them has said them
             return inputs
         notes = (*label_notes(features, inputs.labels.names), *notes)

@@ -35,6 +35,7 @@ def model_read_options(
         header=column_names is None,
         column_names=None if column_names is None else tuple(column_names),
         column_types=column_types,
+        number_formats=encoder.number_formats if isinstance(encoder, TableEncoder) else None,
         feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
         known_labels=classifier.labels_,
         legend=saved.get("legend"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights, text_params
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.labels import LabelSpace
+from manyhot.data.number_cells import NumberFormat
 from manyhot.data.samples import Arrays, Samples
 from manyhot.data.target_input import check_row_counts, parse_targets
 from manyhot.data.targets import Targets
@@ -52,6 +54,7 @@ class TrainingInputs(NamedTuple):
         function: What makes numbers of texts, where the config says "custom".
         is_used: bool (m,), which of the rows that were handed over these are; None where they are all.
         backbone: What makes numbers of images, where the config names one with weights.
+        number_formats: Column name -> how its numbers are written, for columns that held them as text.
     """
 
     features: Any
@@ -67,6 +70,7 @@ class TrainingInputs(NamedTuple):
     function: CachedTextFunction | None = None
     is_used: np.ndarray | None = None
     backbone: ImageFeatures | None = None
+    number_formats: Mapping[str, NumberFormat] = MappingProxyType({})
 
     def select_rows(self, values: Any, argument: str) -> Any:
         """Of an array with one value for each row that was handed over, those of the rows that are left."""
@@ -90,7 +94,10 @@ class TrainingInputs(NamedTuple):
             return PlainEncoder(self.columns) if is_plain else MatrixEncoder(self.columns)
         if is_plain:
             return PlainEncoder([name for name, kind in self.column_types.items() if kind in ENCODED_TYPES])
-        encoder = TableEncoder(self.column_types, self.config.text, self.config.text_params, self.config.image_params)
+        config = self.config
+        encoder = TableEncoder(
+            self.column_types, config.text, config.text_params, config.image_params, self.number_formats
+        )
         if self.function is not None:
             encoder.texts.attach(self.function)
         if self.backbone is not None:

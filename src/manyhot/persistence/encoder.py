@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.config.images import BACKBONES, FITS, MAX_EDGE
+from manyhot.data.number_cells import MAX_MISSING_WORDS, MAX_WORD_LENGTH
 from manyhot.data.samples import COLUMN_TYPES
 from manyhot.encoders import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
 from manyhot.errors import BundleError
@@ -81,13 +82,35 @@ def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
     for column_levels in levels:
         if column_levels != sorted(column_levels):
             raise BundleError("levels of a column are not in order")
-    categories = [{"levels": column_levels} for column_levels in levels]
+    scales = [
+        {
+            "center": record.number("center", 0.0, 1.0),
+            "scale": record.number("scale", float(np.finfo(float).tiny)),
+        }
+        if "center" in record and len(column_levels) == 2
+        else {}
+        for record, column_levels in zip(records, levels, strict=True)
+    ]
+    categories = [{"levels": column_levels, **scale} for column_levels, scale in zip(levels, scales, strict=True)]
     spec = {"columns": names, "column_types": column_types, "categories": categories, "has_other": has_other}
     n_texts, n_images = column_types.count("text"), column_types.count("image")
     if n_texts:
         spec["text"] = reader.mappings("encoder.text", n_texts, min_items=n_texts)  # checked by the encoders of texts
     if n_images:
         spec["images"] = [_image_spec(one) for one in reader.records("encoder.images", n_images, min_items=n_images)]
+    if "encoder.number_formats" in reader:
+        formats = [
+            {
+                "column": record.text("column", choices=names),
+                "decimal": record.text("decimal", choices=(".", ",")),
+                "unit": record.text("unit", max_characters=MAX_WORD_LENGTH),
+                "missing": record.list_of_text("missing", is_unique=True, max_items=MAX_MISSING_WORDS),
+            }
+            for record in reader.records("encoder.number_formats", len(names))
+        ]
+        if len({one["column"] for one in formats}) < len(formats):
+            raise BundleError("a column has more than one way to write numbers")
+        spec["number_formats"] = formats
     return spec, sum(kind in ("numeric", "boolean") for kind in column_types)
 
 

@@ -15,6 +15,8 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.image_decoding import BadImageError, read_header, suppress_warnings
+from manyhot.data.number_cells import NumberFormat, parse_numbers
+from manyhot.data.readers.column_types import words_to_boolean
 from manyhot.data.readers.columns import to_text
 from manyhot.serving.errors import ApiError
 from manyhot.serving.limits import Limits
@@ -88,10 +90,22 @@ def _or_null(cell: Any) -> str:
     return "" if cell is None else ", or null if the value is unknown"
 
 
+def text_to_number(cell: str, number_format: NumberFormat, name: str, i: int) -> float | None:
+    """A text in a column that trained on numbers written as text; None for missing."""
+    numbers, is_invalid = parse_numbers(pl.Series([cell], dtype=pl.String), number_format)
+    if is_invalid[0]:
+        raise ApiError(422, f"got {shorten(cell)}, expected {number_format.describe()}", row=i + 1, column=name)
+    return numbers[0]
+
+
 def to_boolean(cell: Any, name: str, i: int) -> float | None:
     """A cell of a boolean column: 1, 0 or None."""
     if cell is None:
         return None
+    if isinstance(cell, str):
+        truth = words_to_boolean(pl.Series([cell], dtype=pl.String))[0]
+        if truth is not None or cell.strip() in ("", MISSING_MARK):
+            return None if truth is None else float(truth)
     if isinstance(cell, (bool, int, float)) and cell in (0, 1):
         return float(cell)
     raise ApiError(422, f"got {shorten(cell)}, expected true, false, 1, 0 or null", row=i + 1, column=name)

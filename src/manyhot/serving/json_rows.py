@@ -30,6 +30,7 @@ from manyhot.serving.json_cells import (
     missing_column_error,
     not_number_error,
     not_object_error,
+    text_to_number,
     to_boolean,
     to_image_bytes,
 )
@@ -70,6 +71,11 @@ class TableRowParser:
             for name in encoder.numeric_columns
             if encoder.column_types[name] == "boolean"
         ]
+        self.number_formats = {
+            j: encoder.number_formats[name]
+            for j, name in enumerate(encoder.numeric_columns)
+            if name in encoder.number_formats and encoder.column_types[name] == "numeric"
+        }
         self.numeric_columns = [name for name in encoder.numeric_columns if encoder.column_types[name] == "numeric"]
         self.used_columns = (
             *encoder.numeric_columns,
@@ -165,6 +171,9 @@ class TableRowParser:
                 raise missing_column_error(rows, self.used_columns) from None
             for j in self.boolean_indices:
                 cells[j] = to_boolean(cells[j], names[j], i)
+            for j, number_format in self.number_formats.items():
+                if type(cells[j]) is str:
+                    cells[j] = text_to_number(cells[j], number_format, names[j], i)
             if not NUMBERS.issuperset(map(type, cells)):
                 raise not_number_error(cells, names, i)
             fill_row(matrix, i, cells, names)

@@ -38,6 +38,8 @@ def describe_columns(encoder: Encoder) -> list[Json]:
         columns[name] = {"name": name, "type": column_type} | (
             {"typical": center, "spread": spread} if column_type == "numeric" else {}
         )
+        if name in encoder.number_formats and column_type == "numeric":
+            columns[name]["written_as"] = encoder.number_formats[name].describe()
     for name, levels in zip(encoder.categorical_columns, encoder.levels, strict=True):
         columns[name] = {"name": name, "type": "categorical", "levels": levels}
     for name in encoder.text_columns:
@@ -101,6 +103,9 @@ def _array_schema(shape: tuple[int, ...]) -> Json:
 
 def _cell_schema(column: Json) -> Json:
     if column["type"] == "numeric":
+        written_as = column.get("written_as")
+        if written_as is not None:
+            return {"type": ["number", "string", "null"], "description": f"a text is {written_as}"}
         return {"type": ["number", "null"]}
     if column["type"] == "boolean":
         return {"enum": [True, False, 0, 1, None]}

@@ -1,12 +1,14 @@
 """What inspection makes of columns, and what labels do to them."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
 from manyhot.data.readers import ReadOptions, infer_column_types, read
+from manyhot.data.readers.column_types import inspect_columns
+from manyhot.data.readers.columns import coerce_column
 from manyhot.errors import InputError
 
 N = 40
@@ -179,3 +181,84 @@ def test_unseen_names_in_label_sets(tmp_path):
     assert any("'z'" in note and "2 rows" in note for note in report.notes)
     ignore = read(path, ReadOptions(**options, unknown_labels="ignore"))
     assert not any("'z'" in note for note in ignore.notes)
+
+
+ROWS = 120
+OPINIONS = ("快递很慢包装破损", "手机电池不耐用", "客服态度非常好", "价格便宜值得购买")
+PEOPLE_WRITE = {
+    "one stray cell": ([str(i / 3) if i != 30 else "oops" for i in range(ROWS)], "numeric", "'oops'"),
+    "per cent": ([f"{i}.{i:03}%" for i in range(ROWS)], "numeric", "read as numbers in '%'"),
+    "dollars": ([f"${1000 + i:,}.50" for i in range(ROWS)], "numeric", "read as numbers in '$'"),
+    "weights": ([f"{i}kg" for i in range(ROWS)], "numeric", "read as numbers in 'kg'"),
+    "several units": ([f"{i}{('kg', 'g')[i % 2]}" for i in range(ROWS)], "text", "several units (g, kg)"),
+    "Chinese": ([f"{OPINIONS[i % 4]}第{i}单" for i in range(ROWS)], "text", "read as text"),
+    "pages": ([f"https://example.org/{('sport', 'news')[i % 2]}/{i}" for i in range(ROWS)], "text", "read as text"),
+    "molecules": (["C" * (i % 7 + 1) + "N" * (i // 7) + "c1ccccc1" * (i % 2) for i in range(ROWS)], "text", "text"),
+    "words": ([f"{'abcdefghij'[i % 10]}{'klmnopqrstuv'[i // 10]}" for i in range(ROWS)], "text", "read as text"),
+    "hashes": ([f"{(i * 2654435761) % 2**32:08x}" for i in range(ROWS)], "id", "taken for names of rows"),
+    "places": ([f"airport{i:03}" for i in range(ROWS)], "id", "taken for names of rows"),
+    "Excel's gaps": (["#N/A" if i % 9 == 0 else str(i / 3) for i in range(ROWS)], "numeric", "'#N/A' counts"),
+    "divisions by 0": (["#DIV/0!" if i % 9 == 0 else str(i / 3) for i in range(ROWS)], "numeric", "'#DIV/0!' counts"),
+    "Hadoop's gaps": (["\\N" if i % 9 == 0 else str(i / 3) for i in range(ROWS)], "numeric", "counts as missing"),
+    "unknown": (["unknown" if i % 9 == 0 else str(i / 3) for i in range(ROWS)], "numeric", "'unknown' counts"),
+    "Unnamed: 0": (list(range(ROWS)), "id", ""),
+    "German dates": ([f"{1 + i % 28:02}.02.2024" for i in range(ROWS)], "ignored", "dates and times"),
+    "clock": ([f"10:{i % 60:02}:00" for i in range(ROWS)], "ignored", "dates and times"),
+    "months": ([f"2024-{1 + i % 12:02}" for i in range(ROWS)], "ignored", "dates and times"),
+    "spans": ([timedelta(minutes=i) for i in range(ROWS)], "numeric", "read as seconds"),
+    "codes": (pl.Series([str(i % 3) for i in range(ROWS)], dtype=pl.Enum(["0", "1", "2"])), "categorical", ""),
+    "YES/NO": ([("NO", "YES")[i % 2] for i in range(ROWS)], "boolean", ""),
+    "t/f": ([("f", "t")[i % 2] for i in range(ROWS)], "boolean", ""),
+    "m/w": ([("m", "w")[i % 2] for i in range(ROWS)], "categorical", ""),
+    "mostly t": (["t" if i else None for i in range(ROWS)], "categorical", ""),
+}
+
+
+@pytest.mark.parametrize("name", PEOPLE_WRITE)
+def test_what_people_write(name):
+    cells, kind, note = PEOPLE_WRITE[name]
+    inspection = inspect_columns(pl.DataFrame({name: cells}), {})
+    assert inspection.column_types == {name: kind}
+    assert note in " / ".join(inspection.notes)
+    if kind in ("text", "ignored"):
+        assert any(name in one for one in inspection.notes)
+
+
+def test_numbers_in_text_are_read_alike_by_a_known_format(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "p;w;b;y\n" + "".join(f"{i},5 %;{i} kg;{'yn'[i % 2]};{i % 2}\n" for i in range(30)) + "?;oops;y;0\n"
+    )
+    samples = read(path, ReadOptions(labels="y"))
+    assert samples.column_types == {"p": "numeric", "w": "numeric", "b": "boolean"}
+    assert samples.features.row(3) == (3.5, 3.0, False)
+    assert samples.features.row(30) == (None, None, True)
+    path.write_text("p,w,b\n2.5,3,YES\n1.200,oops,off\n")
+    known = ReadOptions(column_types=samples.column_types, number_formats=samples.number_formats, require_labels=False)
+    assert read(path, known).features.rows() == [(2.5, 3.0, True), (1200.0, None, False)]
+    path.write_text("p,w,b\n2,5 g,y\n")
+    with pytest.raises(InputError, match="row 1, column 'w': got '5 g', expected a number in 'kg'"):
+        read(path, known)
+
+
+def test_decimal_commas_in_any_delimiter_but_not_in_labels(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('x,y\n"1,5","16,0"\n-,16\nn/a,\n"2,25",0\n')
+    samples = read(path, ReadOptions(labels="y", sep=","))
+    assert samples.features["x"].to_list() == [1.5, None, None, 2.25]
+    assert samples.labels.decode(samples.targets.values) == [{"0", "16"}, {"16"}, set(), {"0"}]
+    path.write_text("x;y\n1,5;16,0\n-;16\n")
+    samples = read(path, ReadOptions(labels="y", sep=","))
+    assert samples.features["x"].to_list() == [1.5, None]
+    assert samples.labels.names == ("0", "16")
+
+
+def test_dates_become_numbers_when_asked_for():
+    for cells, numbers in (
+        (["2024-01-05", "2024-02-01 "], [19727.0, 19754.0]),
+        (["01.02.2024", None], [19754.0, None]),
+        (["10:30:00", "11:45:00"], [10.5, 11.75]),
+        ([date(2024, 2, 1)], [19754.0]),
+        (["2024-02-01T06:00"], [19754.25]),
+    ):
+        assert coerce_column(pl.Series(cells), "numeric").to_list() == numbers

@@ -27,7 +27,6 @@ def run(
     quiet: bool,
 ) -> None:
     """Read the rows, choose the thresholds, save, and print the guarantee."""
-    refuse_other_file(output)
     with file_lock(output or bundle):
         _guarantee(bundle, file, output or bundle, output, read_flags, promise, as_json, quiet)
 
@@ -45,6 +44,7 @@ def _guarantee(
     classifier = load_model(bundle)
     options = model_read_options(classifier, read_flags)
     refuse_overwriting({"--output": output}, list_input_files(file, options))
+    refuse_other_file(output)
     samples = read(file, options, needed_by="a guarantee")
     print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
     if samples.targets is None:

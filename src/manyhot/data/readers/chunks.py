@@ -65,4 +65,13 @@ def infer_schema(table: Table, source: Source, options: ReadOptions) -> ChunkSch
             column_types[name] = "numeric" if is_number else kind
     columns = tuple(name for name in table.frame.columns if name in column_types or name not in samples.column_types)
     known = options.known_labels or (None if samples.labels is None else samples.labels.names)
-    return ChunkSchema(columns, replace(options, column_types=column_types, id_column=id_column, known_labels=known))
+    return ChunkSchema(
+        columns,
+        replace(
+            options,
+            column_types=column_types,
+            id_column=id_column,
+            known_labels=known,
+            number_formats=samples.number_formats,
+        ),
+    )

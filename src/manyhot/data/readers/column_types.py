@@ -7,32 +7,45 @@ one form, so that the same rows from different formats become the same frame. St
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from manyhot.data.number_cells import (
+    MAX_STRAY_SHARE,
+    NUMBER_GAPS,
+    NumberColumn,
+    NumberFormat,
+    infer_number_format,
+    mixed_units,
+    unusual_gaps,
+)
+from manyhot.data.readers.id_columns import are_codes, is_id_name, is_index
 from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, shorten
 
 FEW_LEVELS = 20
 """Text with no more levels is categorical, unless its cells are long and mostly different."""
 MAX_LEVELS = 1000
+MAX_NOTES = 8
+"""Columns with cells that are no numbers that are named one by one."""
 LONG_TEXT = 40
 """Mean characters per cell from which mostly different cells are free text."""
-LONGEST_ID = 64
-MIN_IDS = 20
-"""Rows from which distinct short words count as ids although the column is not named like one."""
 
-_ID_NAME = re.compile(r"(^|[_\s.\-])(id|uuid|guid|key|index|idx)$", re.IGNORECASE)
-_CAMEL_ID = re.compile(r"[a-z]I[dD]$")
 IMAGE_NAME = r"(?i)\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|p[bgp]m)$"
 _IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6", b"RIFF")
-_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?"
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[A-Za-z]*\.?"
+_DAY = (
+    r"\d{4}-\d{2}(-\d{2})?|\d{4}[/.]\d{1,2}[/.]\d{1,2}|\d{1,2}([./-])\d{1,2}[./-](\d{4}|\d{2})|\d{4}-?Q[1-4]|"
+    rf"\d{{4}}-W\d{{2}}|\d{{1,2}}\.?[ -]{_MONTH}[ -]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}}|"
+    r"\d{4}年\d{1,2}月\d{1,2}日"
+)
+_DATE = rf"^(({_DAY})(,?[T ]{_CLOCK}( ?(Z|UTC|[+-]\d{{2}}:?\d{{2}}))?)?|{_CLOCK})$"
 _GAPS = ["", "?"]
-_NUMBER_GAPS = ["", "?", "na", "n/a", "nan", "null", "none", "-"]
+_TRUE, _FALSE = ("true", "yes", "y", "t", "on"), ("false", "no", "n", "f", "off")
 _NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
@@ -42,11 +55,13 @@ class Inspection:
 
     Args:
         column_types: Column name -> kind, for every column, in the frame's order.
-        notes: Sentences for the user about columns that are left out.
+        notes: Sentences for the user about columns that are left out, and about guesses.
+        number_formats: Column name -> how its numbers are written, for columns of text that hold numbers.
     """
 
     column_types: dict[str, ColumnKind]
     notes: tuple[str, ...]
+    number_formats: dict[str, NumberFormat] = field(default_factory=dict)
 
 
 def infer_column_types(frame: pl.DataFrame, overrides: Mapping[str, str] | None = None) -> dict[str, ColumnKind]:
@@ -65,20 +80,45 @@ def infer_column_types(frame: pl.DataFrame, overrides: Mapping[str, str] | None 
     return inspect_columns(frame, overrides or {}).column_types
 
 
-def inspect_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> Inspection:
-    """As `infer_column_types`, with notes on what is left out and why."""
+def inspect_columns(
+    frame: pl.DataFrame,
+    overrides: Mapping[str, str],
+    number_formats: Mapping[str, NumberFormat] | None = None,
+    decimal: str | None = None,
+) -> Inspection:
+    """As `infer_column_types`, with notes on what is left out and why, and how numbers are written.
+
+    Args:
+        frame: Rows without their labels.
+        overrides: Column name -> kind, which is then not inspected.
+        number_formats: How the columns of a trained model write their numbers; None in training.
+        decimal: The decimal mark that the file suggests where cells leave it open.
+    """
     refuse_unknown(overrides, frame.columns)
     column_types: dict[str, ColumnKind] = {}
-    reasons: dict[str, list[str]] = {}
+    formats: dict[str, NumberFormat] = {}
+    notes = ColumnNotes()
     for name in frame.columns:
-        if name in overrides:
-            column_types[name] = parse_column_type(overrides[name])
+        kind = parse_column_type(overrides[name]) if name in overrides else None
+        if number_formats is not None and name in number_formats:
+            formats[name] = number_formats[name]
+        if kind is not None and (kind not in ("numeric", "boolean") or number_formats is not None):
+            column_types[name] = kind
             continue
-        column_types[name], reason = _infer_kind(frame[name], cast_column(frame[name]))
-        if reason:
-            reasons.setdefault(reason, []).append(name)
-    notes = tuple(f"left out, {reason}: {_join_names(names)}" for reason, names in reasons.items())
-    return Inspection(column_types, notes)
+        raw, column = frame[name], cast_column(frame[name])
+        if raw.dtype == pl.String and column.dtype == pl.Float64 and column.null_count() > raw.null_count():
+            notes.add_gaps(name, unusual_gaps(raw.filter(column.is_null())))
+        elif raw.dtype == pl.Duration:
+            notes.guess(name, "spans of time, read as seconds")
+        elif raw.dtype == pl.String == column.dtype and (kind is not None or not _are_named_ids(raw)):
+            found = infer_number_format(column, decimal)
+            if found is not None:
+                column, formats[name] = found.numbers, found.format
+                notes.add_numbers(name, found)
+        column_types[name] = kind or _infer_kind(raw, column, notes)
+        if column_types[name] not in ("numeric", "boolean"):
+            formats.pop(name, None)
+    return Inspection(column_types, notes.sentences(), formats)
 
 
 def refuse_unknown(overrides: Mapping[str, str], columns: Sequence[str]) -> None:
@@ -112,8 +152,11 @@ def cast_column(column: pl.Series) -> pl.Series:
     if dtype.is_numeric():
         numbers = without_nan(column.cast(pl.Float64))
         return numbers if numbers.null_count() < len(numbers) else numbers.cast(pl.String)
-    if dtype in (pl.Categorical, pl.Enum):
-        column, dtype = column.cast(pl.String), pl.String()
+    if dtype in (pl.Categorical, pl.Enum):  # a type that says that digits are no numbers
+        texts = column.cast(pl.String).str.strip_chars()
+        return texts.set(texts.is_in(_GAPS).fill_null(True), None)
+    if dtype == pl.Duration:
+        return column.dt.total_microseconds() / 1e6
     if dtype != pl.String:
         return column
     numbers = column.cast(pl.Float64, strict=False)
@@ -121,15 +164,28 @@ def cast_column(column: pl.Series) -> pl.Series:
         return without_nan(numbers)  # as below, where every cell is a plain number
     texts = column.str.strip_chars()
     lower = texts.str.to_lowercase()
-    candidates = texts.set(lower.is_in(_NUMBER_GAPS).fill_null(True), None)
+    candidates = texts.set(lower.is_in(NUMBER_GAPS).fill_null(True), None)
     numbers = candidates.cast(pl.Float64, strict=False)
     if numbers.null_count() == candidates.null_count() and candidates.null_count() < len(column):
         return numbers.fill_nan(None)
     texts = texts.set(texts.is_in(_GAPS).fill_null(True), None)
     lower = lower.set(texts.is_null(), None)
-    if lower.drop_nulls().is_in(["true", "false"]).all() and texts.null_count() < len(texts):
-        return lower == "true"
-    return texts
+    return texts if texts.null_count() == len(texts) or not _are_yes_no(lower) else words_to_boolean(texts)
+
+
+def words_to_boolean(texts: pl.Series) -> pl.Series:
+    """Boolean for words of yes and no, null for all others."""
+    lower = texts.str.strip_chars().str.to_lowercase()
+    is_yes = lower.is_in(_TRUE)
+    return is_yes.set((~is_yes & ~lower.is_in(_FALSE)).fill_null(True), None).alias(texts.name)
+
+
+def _are_yes_no(lower: pl.Series) -> bool:
+    """Whether texts are true and false, or both words of another such pair."""
+    if lower.len() > 50 and not lower.head(50).drop_nulls().is_in([*_TRUE, *_FALSE]).all():
+        return False
+    words = set(lower.drop_nulls().unique())
+    return words <= {"true", "false"} or any(words == {yes, no} for yes, no in zip(_TRUE, _FALSE, strict=True))
 
 
 def is_finite(numbers: pl.Series) -> bool:
@@ -147,41 +203,126 @@ def are_image_names(values: pl.Series) -> bool:
     return bool(values.str.contains(IMAGE_NAME).all())
 
 
-def _infer_kind(raw: pl.Series, column: pl.Series) -> tuple[ColumnKind, str | None]:
-    """The kind of a typed column, and why it is left out, if it is; ids are compared raw, where no digit is lost."""
+class ColumnNotes:
+    """Collects what is to be said of columns, those with the same reason in one sentence."""
+
+    def __init__(self) -> None:
+        self._left_out: dict[str, list[str]] = {}
+        self._guessed: dict[str, list[str]] = {}
+        self._about_numbers: list[str] = []
+
+    def leave_out(self, name: str, reason: str) -> ColumnKind:
+        """A column that is not used."""
+        self._left_out.setdefault(reason, []).append(name)
+        return "ignored"
+
+    def guess(self, name: str, guess: str) -> None:
+        """A column whose kind is unsure."""
+        self._guessed.setdefault(guess, []).append(name)
+
+    def add_numbers(self, name: str, found: NumberColumn) -> None:
+        """A column of text that is read as numbers."""
+        unit, comma = found.format.unit, found.format.decimal == ","
+        if unit or comma or found.is_ambiguous:
+            how = (f" in {unit!r}" if unit else "") + (" with a decimal comma" if comma else "")
+            doubt = f", {'1,234 being 1.234' if comma else '1,234 being 1234'}" if found.is_ambiguous else ""
+            self.guess(name, f"read as numbers{how}{doubt}")
+        if found.n_without_unit:
+            self._about_numbers.append(f"column {name!r}: {found.n_without_unit} numbers stand without {unit!r}")
+        if found.n_strays:
+            cells = (
+                "1 cell is no number and counts"
+                if found.n_strays == 1
+                else (f"{found.n_strays} cells are no numbers and count")
+            )
+            example = shorten(found.format.missing[0])
+            self._about_numbers.append(
+                f"column {name!r}: {cells} as missing, such as {example} ({len(found.numbers)} rows)"
+            )
+        self.add_gaps(name, found.gaps)
+
+    def add_gaps(self, name: str, words: Sequence[str]) -> None:
+        """Words for missing that are less usual than n/a."""
+        if words:
+            self._about_numbers.append(f"column {name!r}: {', '.join(map(repr, words))} counts as missing")
+
+    def sentences(self) -> tuple[str, ...]:
+        """The notes, columns that are left out first."""
+        left_out = (f"left out, {reason}: {_join_names(names)}" for reason, names in self._left_out.items())
+        guessed = (f"{guess}: {_join_names(names)}" for guess, names in self._guessed.items())
+        shown, hidden = self._about_numbers[:MAX_NOTES], self._about_numbers[MAX_NOTES:]
+        more = [f"{len(hidden)} more columns have cells that are no numbers"] if hidden else []
+        return (*left_out, *guessed, *shown, *more)
+
+
+def _are_named_ids(raw: pl.Series) -> bool:
+    return is_id_name(raw.name) and raw.null_count() == 0 and raw.n_unique() == len(raw)
+
+
+def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> ColumnKind:
+    """The kind of a typed column; ids are compared raw, where no digit is lost."""
+    name = column.name
     if column.dtype in _NESTED:
-        return ("image", None) if _are_images(column) else ("ignored", "lists and other nested values")
+        return "image" if _are_images(column) else notes.leave_out(name, "lists and other nested values")
     values = column.drop_nulls()
     if not len(values):
-        return "ignored", "empty in every row"
-    if column.dtype.is_temporal() or (column.dtype == pl.String and values.str.contains(_DATE).all()):
-        return "ignored", "dates and times (say what they are with kinds to use them)"
+        return notes.leave_out(name, "empty in every row")
+    if _are_dates(column):
+        return notes.leave_out(
+            name,
+            "dates and times (said to be numeric with column_types, those like 2024-02-01, 01.02.2024 or 10:05 become "
+            "days since 1970, or hours)",
+        )
     n_levels = values.n_unique()
     is_distinct = n_levels == len(column)
-    if _is_id_name(column.name) and len(values) == len(column) == raw.n_unique() and _may_be_ids(values):
-        return "id", None
-    if n_levels == 1 and len(column) > 1 and len(values) == len(column):
-        return "ignored", "the same value in every row"
-    if column.dtype == pl.Boolean:
-        return "boolean", None
-    if column.dtype == pl.Float64:
-        return ("boolean" if values.is_in([0.0, 1.0]).all() else "numeric"), None
-    if are_image_names(values):
-        return "image", None
-    return _infer_text_kind(values, n_levels, is_distinct), None
-
-
-def _infer_text_kind(values: pl.Series, n_levels: int, is_distinct: bool) -> ColumnKind:
-    lengths = values.str.len_chars().to_numpy()
-    has_blanks = bool(values.str.contains(r"\s").any())
-    if is_distinct and len(values) >= MIN_IDS and not has_blanks and lengths.max() <= LONGEST_ID:
+    if is_id_name(name) and len(values) == len(column) == raw.n_unique() and _may_be_ids(values):
         return "id"
+    if is_index(column):
+        return "id"
+    if n_levels == 1 and len(column) > 1 and len(values) == len(column):
+        return notes.leave_out(name, "the same value in every row")
+    if column.dtype == pl.Boolean:
+        return "boolean"
+    if column.dtype == pl.Float64:
+        return "boolean" if values.is_in([0.0, 1.0]).all() else "numeric"
+    if are_image_names(values):
+        return "image"
+    if is_distinct and are_codes(values):
+        notes.guess(
+            name, "taken for names of rows, because all cells differ and are made alike (column_types says else)"
+        )
+        return "id"
+    return _infer_text_kind(raw, values, n_levels, notes)
+
+
+def _infer_text_kind(raw: pl.Series, values: pl.Series, n_levels: int, notes: ColumnNotes) -> ColumnKind:
+    is_declared = raw.dtype in (pl.Categorical, pl.Enum)
+    units = () if is_declared else mixed_units(values)
+    if units:
+        notes.guess(values.name, f"numbers in several units ({', '.join(units)}), so not read as numbers")
     is_mostly_different = n_levels > len(values) / 2
-    if is_mostly_different and lengths.mean() >= LONG_TEXT:
+    if is_mostly_different and values.str.len_chars().mean() >= LONG_TEXT:  # type: ignore[operator]
         return "text"
+    if is_declared:
+        return "categorical"
     if n_levels <= FEW_LEVELS or (n_levels <= MAX_LEVELS and not is_mostly_different):
         return "categorical"
+    if not values.str.contains(r"\s").any():
+        notes.guess(values.name, "read as text, although no cell has blanks (say id if it only names rows)")
     return "text"
+
+
+def _are_dates(column: pl.Series) -> bool:
+    """Whether cells are dates or times, but for a few."""
+    if column.dtype.is_temporal():
+        return True
+    if column.dtype != pl.String:
+        return False
+    values = column.drop_nulls()
+    if not values.gather_every(max(1, len(values) // 50)).str.contains(_DATE).any():
+        return False
+    values = values.filter(~values.str.to_lowercase().is_in(NUMBER_GAPS))
+    return bool(values.str.contains(_DATE).mean() >= 1 - MAX_STRAY_SHARE)  # type: ignore[operator]
 
 
 def _are_images(column: pl.Series) -> bool:
@@ -201,10 +342,6 @@ def _are_images(column: pl.Series) -> bool:
     return bool(len(values)) and bool(
         pl.DataFrame({str(k): one for k, one in enumerate(has_magic)}).select(pl.any_horizontal(pl.all()))[:, 0].all()
     )
-
-
-def _is_id_name(name: str) -> bool:
-    return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
 
 
 def _may_be_ids(values: pl.Series) -> bool:

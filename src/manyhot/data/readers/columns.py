@@ -6,20 +6,33 @@ everything else String, missing always null.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
-from manyhot.data.readers.column_types import cast_column, is_finite
+from manyhot.data.number_cells import NumberFormat, infer_number_format, parse_numbers
+from manyhot.data.readers.column_types import Inspection, cast_column, inspect_columns, is_finite, words_to_boolean
 from manyhot.data.samples import ColumnKind
 from manyhot.errors import InputError
 
 
-def coerce_column(column: pl.Series, kind: ColumnKind, *, file: str | None = None, first_row: int = 0) -> pl.Series:
+def coerce_column(
+    column: pl.Series,
+    kind: ColumnKind,
+    number_format: NumberFormat | None = None,
+    *,
+    decimal: str | None = None,
+    file: str | None = None,
+    first_row: int = 0,
+) -> pl.Series:
     """A column in the form of its kind.
 
     Args:
         column: As it came out of the file.
         kind: What it is.
+        number_format: How its text writes numbers, where that was inferred.
+        decimal: The decimal mark that the file suggests, where it was not.
         file: For messages.
         first_row: Rows of the file before the column's first, for messages.
 
@@ -32,7 +45,7 @@ def coerce_column(column: pl.Series, kind: ColumnKind, *, file: str | None = Non
         InputError: A value that is not of that kind, or infinity, with its row.
     """
     if kind in ("numeric", "boolean"):
-        numbers = _to_numbers(column, kind, file, first_row)
+        numbers = _to_numbers(column, kind, number_format, decimal, file, first_row)
         return numbers if kind == "numeric" else _to_boolean(numbers, file, first_row)
     if kind == "ignored":
         values = cast_column(column)
@@ -53,6 +66,31 @@ def to_text(column: pl.Series) -> pl.Series:
         column = column.dt.to_string()
     cells = column.cast(pl.String).str.strip_chars()
     return cells.set(cells.is_in(["", "?"]).fill_null(True), None)
+
+
+def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.DataFrame, Inspection]:
+    """A frame whose columns have the types of their values, with text that holds numbers as numbers.
+
+    Args:
+        frame: Rows without labels.
+        overrides: Column name -> kind, which is then not inspected.
+
+    Raises:
+        InputError: As for `coerce_column`.
+    """
+    inspection = inspect_columns(frame, overrides)
+    kinds = inspection.column_types
+    numbers = [
+        coerce_column(frame[name], kind, inspection.number_formats.get(name))
+        for name, kind in kinds.items()
+        if kind in ("numeric", "boolean") and _is_written(frame[name])
+    ]
+    return frame.with_columns(numbers), inspection
+
+
+def _is_written(column: pl.Series) -> bool:
+    """Whether numbers of a column are in another form than numbers."""
+    return column.dtype == pl.String or column.dtype.is_temporal()
 
 
 def row_ids(column: pl.Series, *, file: str | None = None, first_row: int = 0) -> np.ndarray:
@@ -85,23 +123,22 @@ def refuse_infinite(column: pl.Series, *, file: str | None = None, first_row: in
         )
 
 
-def _to_numbers(column: pl.Series, kind: ColumnKind, file: str | None, first_row: int) -> pl.Series:
-    values = cast_column(column)
+def _to_numbers(
+    column: pl.Series,
+    kind: ColumnKind,
+    number_format: NumberFormat | None,
+    decimal: str | None,
+    file: str | None,
+    first_row: int,
+) -> pl.Series:
+    if column.dtype == pl.String and number_format is not None:
+        values = _parse_cells(column, kind, number_format, file, first_row)
+    else:
+        values = cast_column(column)
     if values.dtype == pl.String and values.null_count() != len(values):
-        missing = values.is_null() | values.str.to_lowercase().is_in(["na", "n/a", "nan", "null", "none", "-"])
-        numbers = values.cast(pl.Float64, strict=False)
-        invalid = (numbers.is_null() & ~missing).arg_true()
-        if len(invalid):
-            expected = "a number" if kind == "numeric" else "0 or 1, or true or false"
-            raise InputError(
-                f"got {values[int(invalid[0])]!r}, expected {expected}",
-                file=file,
-                row=int(invalid[0]) + 1 + first_row,
-                column=column.name,
-            )
-        values = numbers
+        values = _text_to_numbers(values, kind, decimal, file, first_row)
     if values.dtype.is_temporal():
-        values = values.to_physical()
+        values = _to_days(values)
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
         raise InputError(f"holds nested values ({values.dtype}), expected numbers", file=file, column=column.name)
     values = values.cast(pl.Float64)
@@ -110,6 +147,66 @@ def _to_numbers(column: pl.Series, kind: ColumnKind, file: str | None, first_row
     values = values.fill_nan(None)
     refuse_infinite(values, file=file, first_row=first_row)
     return values
+
+
+def _text_to_numbers(
+    values: pl.Series, kind: ColumnKind, decimal: str | None, file: str | None, first_row: int
+) -> pl.Series:
+    """Text whose way to write numbers was not inferred: words of yes and no, decimal commas, dates."""
+    if kind == "boolean":
+        truths = words_to_boolean(values)
+        if truths.null_count() == values.null_count():
+            return truths
+    else:
+        found = infer_number_format(values, decimal, is_strict=True)
+        if found is not None:
+            return found.numbers
+        days = _dates_to_days(values)
+        if days is not None:
+            return days
+    return _parse_cells(values, kind, NumberFormat(), file, first_row)
+
+
+def _parse_cells(
+    column: pl.Series, kind: ColumnKind, number_format: NumberFormat, file: str | None, first_row: int
+) -> pl.Series:
+    numbers, is_invalid = parse_numbers(column, number_format)
+    invalid = is_invalid.arg_true()
+    if len(invalid):
+        expected = number_format.describe() if kind == "numeric" else "0 or 1, or true or false"
+        raise InputError(
+            f"got {column[int(invalid[0])]!r}, expected {expected}",
+            file=file,
+            row=int(invalid[0]) + 1 + first_row,
+            column=column.name,
+        )
+    return numbers
+
+
+_DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y")
+_TIME_FORMATS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f")
+
+
+def _dates_to_days(values: pl.Series) -> pl.Series | None:
+    """Dates as days since 1970, times as hours; None unless all are written in one way that leaves nothing open."""
+    for clock in _TIME_FORMATS[1:]:
+        times = values.str.to_time(clock, strict=False)
+        if times.null_count() == values.null_count():
+            return _to_days(times)
+    for day in _DATE_FORMATS:
+        for clock in _TIME_FORMATS:
+            for mark in (" ", "T") if clock else ("",):
+                dates = values.str.to_datetime(f"{day}{mark}{clock}", strict=False, time_unit="us")
+                if dates.null_count() == values.null_count():
+                    return _to_days(dates)
+    return None
+
+
+def _to_days(values: pl.Series) -> pl.Series:
+    """Dates as days since 1970-01-01, with fractions for times of day; times alone as hours."""
+    if values.dtype == pl.Time:
+        return values.to_physical() / 3.6e12
+    return values.dt.timestamp("us") / 8.64e10
 
 
 def _to_boolean(numbers: pl.Series, file: str | None, first_row: int) -> pl.Series:

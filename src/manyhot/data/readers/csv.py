@@ -29,8 +29,6 @@ _SNIFFED_BYTES = 65536
 _HEAD_BYTES = 4096
 _QUOTED = re.compile(r'"[^"]*"')
 SEPARATOR_LINE = re.compile(rb'"?sep=([\t -!#-~])"?[ \t]*(?:\r?\n|\Z)', re.IGNORECASE)
-_DECIMAL_COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
-_WHOLE = r"^[+-]?\d+$"
 
 
 @dataclass(frozen=True)
@@ -170,9 +168,7 @@ def _table(
 ) -> Table:
     frame = parse_cells(body, len(names), dialect, source, first_row)
     frame.columns = names
-    if dialect.delimiter == ";":
-        frame = _convert_decimal_commas(frame, options.labels)
-    return Table(frame, blank_is_empty=True, first_row=first_row)
+    return Table(frame, blank_is_empty=True, first_row=first_row, decimal="," if dialect.delimiter == ";" else None)
 
 
 def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptions) -> tuple[list[str], bytes]:
@@ -303,15 +299,3 @@ def _text_stream(content: bytes) -> io.StringIO:
 
 def _open_quote_error(dialect: Dialect, source: Source, row: int) -> InputError:
     return InputError(f"a quote ({dialect.quote}) does not close where its cell ends", file=source.path, row=row)
-
-
-def _convert_decimal_commas(frame: pl.DataFrame, label_column: str | None) -> pl.DataFrame:
-    """Numbers with a decimal comma, as `;`-separated files have them, with a point; labels `16,0` may be two."""
-    changed = []
-    for column in frame.select(name for name in frame.columns if name != label_column):
-        cells = column.str.strip_chars()
-        cells = cells.filter(cells.is_not_null() & ~cells.is_in(["", "?", "NA"]))
-        has_comma = cells.str.contains(_DECIMAL_COMMA)
-        if has_comma.any() and (has_comma | cells.str.contains(_WHOLE)).all():
-            changed.append(column.str.replace(",", ".", literal=True))
-    return frame.with_columns(changed) if changed else frame

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from manyhot import validation
 from manyhot.data.labels import UNKNOWN_LABELS, UnknownLabels
+from manyhot.data.number_cells import NumberFormat
 from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
 
@@ -30,6 +31,7 @@ class ReadOptions:
         xml: The Mulan XML that names the labels of an ARFF file, when it does not lie beside it.
         id_column: The column that names the rows; None lets inspection find one.
         column_types: Column name -> kind, where inspection would guess wrong, or the kinds that training used.
+        number_formats: Column name -> how its numbers are written, as a trained model has it; None infers it.
         format: Name of the format; None goes by the file's suffix.
         known_labels: A trained model's labels in their order; targets then have exactly these columns.
         label_order: Names and order of the labels of a set column in training; None sorts the names found.
@@ -58,6 +60,7 @@ class ReadOptions:
     xml: Path | None = None
     id_column: str | None = None
     column_types: Mapping[str, ColumnKind] = field(default_factory=dict)
+    number_formats: Mapping[str, NumberFormat] | None = None
     format: str | None = None
     known_labels: tuple[str, ...] | None = None
     label_order: tuple[str, ...] | None = None

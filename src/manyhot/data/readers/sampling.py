@@ -238,7 +238,12 @@ def _infer_sample(table: Table, source: Source, options: ReadOptions, is_whole: 
     is_open = options.known_labels is None and options.label_order is None
     unknown = "report" if is_open else options.unknown_labels
     resolved_options = replace(
-        options, column_types=column_types, id_column=id_column, known_labels=names, unknown_labels=unknown
+        options,
+        column_types=column_types,
+        id_column=id_column,
+        known_labels=names,
+        unknown_labels=unknown,
+        number_formats=initial.number_formats,
     )
     schema = ChunkSchema(columns, resolved_options)
     samples = build_samples(schema.select_columns(table), source, resolved_options)

@@ -43,6 +43,7 @@ class Table:
         first_row: Rows of the file before the first of the frame.
         notes: What the user should know.
         rows: Number of each row in the file, from 1, where some were left out; None for all.
+        decimal: The decimal mark that the file suggests where its cells leave it open.
     """
 
     frame: pl.DataFrame
@@ -52,6 +53,7 @@ class Table:
     first_row: int = 0
     notes: tuple[str, ...] = ()
     rows: np.ndarray | None = None
+    decimal: str | None = None
 
     @property
     def row_numbers(self) -> np.ndarray | None:
@@ -114,10 +116,10 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             hint = did_you_mean(options.id_column, features.columns)
             raise InputError(f"there is no column {options.id_column!r}{hint}", argument="id_column")
         overrides[options.id_column] = "id"
-    inspection = inspect_columns(features, overrides)
+    inspection = inspect_columns(features, overrides, options.number_formats, table.decimal)
     ids, id_notes = read_ids(features, inspection.column_types, options.id_column, options.column_types)
     columns = [
-        coerce_column(features[name], kind)
+        coerce_column(features[name], kind, inspection.number_formats.get(name), decimal=table.decimal)
         for name, kind in inspection.column_types.items()
         if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
     ]
@@ -136,6 +138,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
         labels=extracted.space,
         ids=ids,
         source=str(source.path),
+        number_formats=inspection.number_formats,
         notes=(*source.notes, *table.notes, *drop_notes, *extracted.notes, *like_notes, *id_notes, *inspection.notes),
         sparse_targets=None if isinstance(extracted.targets, (Targets, PixelTargets)) else extracted.targets,
         rows=table.row_numbers,

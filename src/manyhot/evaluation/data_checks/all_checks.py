@@ -15,7 +15,7 @@ from manyhot.config.training import TrainingConfig
 from manyhot.data.feature_input import is_frame, to_frame
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
-from manyhot.data.readers.column_types import infer_column_types
+from manyhot.data.readers.columns import read_columns
 from manyhot.data.samples import Samples
 from manyhot.data.target_input import parse_targets
 from manyhot.data.targets import Targets
@@ -140,8 +140,8 @@ def _from_arrays(X: Any, y: Any, labels: Sequence[str] | None) -> _CheckInputs:
     ids = np.arange(1, targets.n_samples + 1).astype(str)
     fields: dict[str, Any]
     if is_frame(X):
-        frame = to_frame(X)
-        n, fields = len(frame), _from_frame(frame, infer_column_types(frame))
+        frame, inspection = read_columns(to_frame(X), {})
+        n, fields = len(frame), _from_frame(frame, inspection.column_types)
     else:
         try:
             matrix = sp.csr_matrix(X, dtype=float) if sp.issparse(X) else np.asarray(X, dtype=float)
