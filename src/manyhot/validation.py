@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from manyhot.errors import InputError
@@ -83,3 +83,9 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A suggestion to append to an error, or nothing: "; did you mean 'sad'?"."""
     matches = difflib.get_close_matches(word[:200], list(choices), n=1, cutoff=0.6)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def join_names(names: Sequence[str], max_shown: int = 8) -> str:
+    """Names with commas between, and how many more there are."""
+    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
+    return ", ".join(names[:max_shown]) + more

@@ -19,7 +19,7 @@ from manyhot.data.indicators import UNKNOWN_WORDS, is_missing, parse_indicator
 from manyhot.data.label_notation import CLOSERS, NOT_NOTATION, is_certain, parse_notation, split_delimited
 from manyhot.data.targets import check_size
 from manyhot.errors import InputError
-from manyhot.validation import shorten
+from manyhot.validation import join_names, shorten
 
 _LONGEST_WORD = max(map(len, UNKNOWN_WORDS))
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
@@ -257,8 +257,9 @@ def _from_rows(
             table[i] = cell
     labels = tuple(names) if names is not None else tuple(f"label_{j}" for j in range(width))
     pairs = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
-    note = () if column is None else (f"column {column!r} lists 0 and 1 for each of {width} labels: {_shown(labels)}",)
-    return LabelCells(labels, values=_stack(pairs, 0), known=_stack(pairs, 1), notes=(*notes, *note))
+    if column is not None:
+        notes = (*notes, f"column {column!r} lists 0 and 1 for each of {width} labels: {join_names(labels)}")
+    return LabelCells(labels, values=_stack(pairs, 0), known=_stack(pairs, 1), notes=notes)
 
 
 def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -> LabelCells:
@@ -286,7 +287,3 @@ def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -
 
 def _stack(pairs: Sequence[tuple[np.ndarray, np.ndarray]], part: int) -> np.ndarray:
     return np.stack([pair[part] for pair in pairs], axis=1)
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -34,7 +34,7 @@ from manyhot.data.feature_input import (
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.readers.column_types import are_image_names
 from manyhot.data.readers.columns import read_columns
-from manyhot.data.readers.label_columns import join_names, label_like_columns, label_like_note
+from manyhot.data.readers.label_columns import label_like_columns, label_like_note
 from manyhot.data.readers.table import read_ids
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
@@ -42,7 +42,7 @@ from manyhot.errors import InputError, ManyhotWarning
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import image_set
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, join_names
 
 E = TypeVar("E", bound="BaseMultiLabelEstimator")
 DOCUMENTATION = "https://manyhot.readthedocs.io/en/stable/{estimator_name}.html"

@@ -93,8 +93,7 @@ def exact_match(
     """
     known = targets.known_mask()
     is_right = ((decisions == targets.values) | ~known).all(axis=1) & ~has_unseen
-    weights = known.any(axis=1) * (1.0 if sample_weight is None else np.asarray(sample_weight, dtype=float))
-    return float(np.average(is_right, weights=weights)) if weights.sum() > 0 else float("nan")
+    return _weighted_share(is_right, np.asarray(known.any(axis=1)), sample_weight)
 
 
 def sparse_exact_match(
@@ -104,7 +103,11 @@ def sparse_exact_match(
     difference = sp.csr_matrix(decisions, dtype=np.int8) - sp.csr_matrix(targets, dtype=np.int8)
     difference.eliminate_zeros()
     is_right = (np.diff(difference.indptr) == 0) & ~has_unseen
-    weights = np.ones(len(is_right)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    return _weighted_share(is_right, np.ones(len(is_right), dtype=bool), sample_weight)
+
+
+def _weighted_share(is_right: np.ndarray, has_known: np.ndarray, sample_weight: np.ndarray | None) -> float:
+    weights = has_known * (1.0 if sample_weight is None else np.asarray(sample_weight, dtype=float))
     return float(np.average(is_right, weights=weights)) if weights.sum() > 0 else float("nan")
 
 

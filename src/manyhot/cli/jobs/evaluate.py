@@ -20,7 +20,7 @@ from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.read_options import model_read_options
-from manyhot.evaluation.metrics.weighted import weighted_measures
+from manyhot.evaluation.metrics.weighted import weighted_metrics
 from manyhot.evaluation.report import Report
 from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
@@ -88,4 +88,4 @@ def _weighted(model: Model, rows: ScoredRows, weights: np.ndarray) -> dict[str, 
             "some rows were left out for their images, so the weights do not match; fix these images first",
             argument="--sample-weight",
         )
-    return weighted_measures(rows.targets, model.policy.decide(rows.scores), weights)
+    return weighted_metrics(rows.targets, model.policy.decide(rows.scores), weights)

@@ -27,31 +27,19 @@ def run(
     quiet: bool,
 ) -> None:
     """Read the rows, choose the thresholds, save, and print the guarantee."""
-    with file_lock(output or bundle):
-        _guarantee(bundle, file, output or bundle, output, read_flags, promise, as_json, quiet)
-
-
-def _guarantee(
-    bundle: Path,
-    file: Path,
-    target_file: Path,
-    output: Path | None,
-    read_flags: Mapping[str, Any],
-    promise: Mapping[str, Any],
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    classifier = load_model(bundle)
-    options = model_read_options(classifier, read_flags)
-    refuse_overwriting({"--output": output}, list_input_files(file, options))
-    refuse_other_file(output)
-    samples = read(file, options, needed_by="a guarantee")
-    print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
-    if samples.targets is None:
-        raise InputError(
-            "there are no labels in this file to learn the thresholds from; name them with --labels", file=file
-        )
-    classifier.guarantee(samples, **promise)
-    classifier.save(target_file, evidence=classifier.model_.evidence is not None)
-    document = describe_model(classifier, target_file)
-    print_result({**document, "rows": samples.n_samples}, f"{as_text(document)}\n\nsaved {target_file}", as_json)
+    target_file = output or bundle
+    with file_lock(target_file):
+        classifier = load_model(bundle)
+        options = model_read_options(classifier, read_flags)
+        refuse_overwriting({"--output": output}, list_input_files(file, options))
+        refuse_other_file(output)
+        samples = read(file, options, needed_by="a guarantee")
+        print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
+        if samples.targets is None:
+            raise InputError(
+                "there are no labels in this file to learn the thresholds from; name them with --labels", file=file
+            )
+        classifier.guarantee(samples, **promise)
+        classifier.save(target_file, evidence=classifier.model_.evidence is not None)
+        document = describe_model(classifier, target_file)
+        print_result({**document, "rows": samples.n_samples}, f"{as_text(document)}\n\nsaved {target_file}", as_json)

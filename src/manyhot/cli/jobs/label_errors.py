@@ -19,6 +19,7 @@ from manyhot.files import atomic_write, write_all
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.model import Model
 from manyhot.models.segmentation.model import refuse_pixels
+from manyhot.validation import join_names
 
 STALE_NOTE = (
     "the model was trained further after these scores were made: they still come from members that had not seen the "
@@ -79,10 +80,8 @@ def describe_limits(errors: LabelErrors, model: Model, evidence: OutOfFoldResult
     if label is not None:
         names = [name for name in names if name == label]
     if names:
-        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-        notes.append(
-            f"left out, because what is known of them is all yes or all no: {', '.join(map(repr, names[:8]))}{more}"
-        )
+        listed = join_names([repr(name) for name in names])
+        notes.append(f"left out, because what is known of them is all yes or all no: {listed}")
     return notes
 
 

@@ -12,6 +12,7 @@ from typing import IO
 
 from manyhot.data.readers.memory import unpacked_limit
 from manyhot.errors import InputError
+from manyhot.validation import join_names
 
 _BLOCK = 1 << 24
 _NO_FILE = re.compile(r"(^|/)(__MACOSX/|\.[^/]*$|Thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
@@ -32,7 +33,7 @@ def find_member(path: Path) -> tuple[str, tuple[str, ...]]:
         raise InputError(f"is no zip archive, or a damaged one ({error})", file=path) from None
     tables = [name for name in names if not _NO_TABLE.search(name)] or names
     if len(tables) != 1:
-        listed = ", ".join(map(repr, tables[:5])) + (f" and {len(tables) - 5} more" if len(tables) > 5 else "")
+        listed = join_names([repr(name) for name in tables], 5)
         found = f"{len(tables)} files: {listed}" if tables else "no file"
         raise InputError(f"holds {found}; expected one table in a zip archive: unpack it and name one file", file=path)
     others = [name for name in names if name != tables[0]]

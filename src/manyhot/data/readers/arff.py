@@ -25,7 +25,7 @@ from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.targets import Indicators, find_columns, indicators_from_matrix
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, join_names
 
 _YES = ("1", "true", "yes")
 
@@ -100,7 +100,7 @@ def _refuse_other_xml(source: Source) -> None:
     """Raise where nothing names the labels but an XML of another name may."""
     names = sorted(path.name for path in source.path.parent.iterdir() if path.suffix.lower() == ".xml")
     if names:
-        others = ", ".join(repr(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        others = join_names([repr(name) for name in names], 5)
         raise InputError(
             f"nothing says which attributes are labels: no XML beside it is called like {source.stem!r}, but there is "
             f"{others}; name the right one with xml= (--xml {names[0]}), or the labels with labels= (--labels)",

@@ -24,7 +24,7 @@ from manyhot.data.number_cells import (
 from manyhot.data.readers.id_columns import are_codes, is_id_name, is_index
 from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean, shorten
+from manyhot.validation import did_you_mean, join_names, shorten
 
 FEW_LEVELS = 20
 """Text with no more levels is categorical, unless its cells are long and mostly different."""
@@ -248,8 +248,8 @@ class ColumnNotes:
 
     def sentences(self) -> tuple[str, ...]:
         """The notes, columns that are left out first."""
-        left_out = (f"left out, {reason}: {_join_names(names)}" for reason, names in self._left_out.items())
-        guessed = (f"{guess}: {_join_names(names)}" for guess, names in self._guessed.items())
+        left_out = (f"left out, {reason}: {join_names(names)}" for reason, names in self._left_out.items())
+        guessed = (f"{guess}: {join_names(names)}" for guess, names in self._guessed.items())
         shown, hidden = self._about_numbers[:MAX_NOTES], self._about_numbers[MAX_NOTES:]
         more = [f"{len(hidden)} more columns have cells that are no numbers"] if hidden else []
         return (*left_out, *guessed, *shown, *more)
@@ -348,8 +348,3 @@ def _may_be_ids(values: pl.Series) -> bool:
     if values.dtype == pl.Float64:
         return bool((values == values.round(0)).all())
     return values.dtype == pl.String
-
-
-def _join_names(names: Sequence[str], max_shown: int = 8) -> str:
-    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
-    return ", ".join(names[:max_shown]) + more

@@ -14,7 +14,7 @@ import polars as pl
 
 from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, join_names
 
 _FIRST_PART = re.compile(r"^(?:.*?[^A-Za-z0-9](?=[A-Za-z0-9])|[A-Za-z]+(?=\d+$)|[a-z]{2,}(?=[A-Z]))")
 """What stands before the first sign, a number at the end, or the first capital: `mood_`, `label`, `is`."""
@@ -192,9 +192,3 @@ def _no_match_message(piece: str, columns: Sequence[str]) -> str:
         f"there is no column {piece!r}"
         f"{hint or did_you_mean(piece, columns) or f'; the columns are {join_names(columns)}'}"
     )
-
-
-def join_names(names: Sequence[str], max_shown: int = 8) -> str:
-    """Names with commas between, and how many more there are."""
-    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
-    return ", ".join(names[:max_shown]) + more

@@ -14,7 +14,6 @@ from manyhot.data.readers.columns import coerce_column, row_ids
 from manyhot.data.readers.image_paths import image_row_ids, is_path, resolve_image_paths
 from manyhot.data.readers.label_columns import (
     dropped_note,
-    join_names,
     label_like_columns,
     label_like_note,
     match_columns,
@@ -26,7 +25,7 @@ from manyhot.data.readers.targets import ExtractedTargets, extract_labels
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, join_names
 
 _DROPPED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 

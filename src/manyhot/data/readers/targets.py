@@ -22,7 +22,7 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, join_names
 
 UNSEEN_ADVICE = "say unknown_labels='ignore' or 'report' to go on without it"
 
@@ -156,7 +156,7 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
     values[:, targets_present] = indicators.values[:, source_columns]
     known[:, targets_present] = indicators.known[:, source_columns]
     if missing and not indicators.is_closed:
-        notes.append(f"unknown in every row, because there is no such column: {_join_names(missing)}")
+        notes.append(f"unknown in every row, because there is no such column: {join_names(missing)}")
     return Targets(values, known), space, tuple(notes)
 
 
@@ -274,7 +274,7 @@ def _unseen_note(name: str, n_rows: int) -> str:
 def _no_labels_message(frame: pl.DataFrame, options: ReadOptions) -> str:
     if options.known_labels is not None:
         return (
-            f"there are no label columns: expected {_join_names(options.known_labels)}; "
+            f"there are no label columns: expected {join_names(options.known_labels)}; "
             "name the column that holds the label sets, or the columns"
         )
     flags = [name for name in frame.columns if looks_like_indicator(frame[name])]
@@ -284,11 +284,11 @@ def _no_labels_message(frame: pl.DataFrame, options: ReadOptions) -> str:
     )
     if flags:
         message += (
-            f"; columns of 0 and 1 are {_join_names(flags)}: for example {_suggest_labels_flag(flags, frame.columns)}"
+            f"; columns of 0 and 1 are {join_names(flags)}: for example {_suggest_labels_flag(flags, frame.columns)}"
         )
     if sets:
-        message += f"; {_join_names(sets)} may hold label sets: for example --labels {sets[0]} --sep SEPARATOR"
-    return message if flags or sets else message + f"; the columns are {_join_names(frame.columns)}"
+        message += f"; {join_names(sets)} may hold label sets: for example --labels {sets[0]} --sep SEPARATOR"
+    return message if flags or sets else message + f"; the columns are {join_names(frame.columns)}"
 
 
 def _looks_like_sets(column: pl.Series) -> bool:
@@ -307,8 +307,3 @@ def _suggest_labels_flag(flags: Sequence[str], names: Sequence[str]) -> str:
         if len(flags) > 1 and [n for n in names if n.startswith(start)] == list(flags):
             return f"--labels '{start}*'"
     return f"--labels '{','.join(flags[:5])}'"
-
-
-def _join_names(names: Sequence[str], max_shown: int = 8) -> str:
-    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
-    return ", ".join(names[:max_shown]) + more

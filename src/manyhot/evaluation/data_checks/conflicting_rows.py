@@ -12,6 +12,7 @@ from manyhot.data.deduplication import merge_duplicates
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
+from manyhot.validation import join_names
 
 ROWS_SHOWN = 5
 LABELS_SHOWN = 5
@@ -127,6 +128,5 @@ def _first_rows(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def _list_labels(labels: list[str]) -> str:
-    names = ", ".join(quote(name) for name in labels[:LABELS_SHOWN])
-    remainder = f" and {len(labels) - LABELS_SHOWN} more" if len(labels) > LABELS_SHOWN else ""
-    return f"label{'' if len(labels) == 1 else 's'} {names}{remainder}"
+    names = join_names([quote(name) for name in labels], LABELS_SHOWN)
+    return f"label{'' if len(labels) == 1 else 's'} {names}"

@@ -1,4 +1,4 @@
-"""Measures of multi-label answers, with one policy for what is unknown, absent, tied or empty.
+"""Metrics of multi-label answers, with one policy for what is unknown, absent, tied or empty.
 
 They compare targets with scores or decisions, and must not know how either came about (no network, no threshold
 fitting, no files). Start reading at `compute_metrics` (registry.py), then row_ranking and label_ranking (ranking.py).

@@ -1,4 +1,4 @@
-"""Measures of the first k answers of each row, for so many labels that no matrix (n, l) fits into memory.
+"""Metrics of the first k answers of each row, for so many labels that no matrix (n, l) fits into memory.
 
 Targets are sparse and answers are a list of labels for each row; time and memory go with the positives and with n * k.
 They must not know how the list came about (`top_k` and `merge_top_k` make one from scores). Start at

@@ -1,4 +1,4 @@
-"""Measures of decisions: is the set of labels that a sample gets the right one?
+"""Metrics of decisions: is the set of labels that a sample gets the right one?
 
 Everything comes from counts over known entries: true positives, yes answers and positives, by label and by row.
 Nothing here knows how the decisions were made. Start reading at `decision_metrics`.

@@ -1,4 +1,4 @@
-"""Measures of the scores as probabilities, entry by entry."""
+"""Metrics of the scores as probabilities, entry by entry."""
 
 from __future__ import annotations
 

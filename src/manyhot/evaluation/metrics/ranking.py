@@ -1,4 +1,4 @@
-"""Measures of scores: is the order right, within each row and within each label?
+"""Metrics of scores: is the order right, within each row and within each label?
 
 They need no threshold and must not know one; all of them come from one ranking of the positives (ranks.py).
 Ties never help: a tie counts as an error where scikit-learn counts it so, and as its expected value over all orders

@@ -1,4 +1,4 @@
-"""Measures of decisions where rows count with weights: weight k has the effect of k copies of the row."""
+"""Metrics of decisions where rows count with weights: weight k has the effect of k copies of the row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from manyhot.data.targets import Targets
 
 
-def weighted_measures(targets: Targets, decisions: np.ndarray, weights: np.ndarray) -> dict[str, float | None]:
+def weighted_metrics(targets: Targets, decisions: np.ndarray, weights: np.ndarray) -> dict[str, float | None]:
     """Precision, recall and F1 over all entries, F1 averaged over labels, Hamming loss and subset accuracy.
 
     Args:

@@ -116,8 +116,8 @@ def measure_report(
     """
     context = context or ReportContext()
     measured = compute_metrics(targets, scores, decisions, k)
-    score_measures = {name: score for name, score in measured.items() if METRICS[name].needs == "scores"}
-    fixed_measured = {**compute_metrics(targets, None, fixed_decisions, k), **score_measures}
+    score_metrics = {name: score for name, score in measured.items() if METRICS[name].needs == "scores"}
+    fixed_measured = {**compute_metrics(targets, None, fixed_decisions, k), **score_metrics}
     columns = compute_label_metrics(space, targets, scores, decisions, thresholds)
     fixed_columns = compute_label_metrics(space, targets, scores, fixed_decisions)
     data = describe(space, targets)

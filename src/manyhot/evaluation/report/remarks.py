@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from manyhot.validation import join_names
+
 GOOD_ROC_AUC = 0.7
 MIN_SUPPORT = 10
 MIN_PREDICTED_SHARE = 0.1  # yes answers at 0.5, as a share of the positives
@@ -37,11 +39,6 @@ def _finding(code: str, text: str, labels: Sequence[str] = ()) -> dict[str, Any]
     return {"code": code, "text": text, "labels": list(labels)}
 
 
-def _list_names(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMES_SHOWN])
-    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
-
-
 def _threshold_wrong(report: Mapping[str, Any], n_predicted: Sequence[int]) -> dict[str, Any] | None:
     labels = report["labels"]
     support = sum(row["support"] for row in labels)
@@ -64,7 +61,7 @@ def _threshold_wrong(report: Mapping[str, Any], n_predicted: Sequence[int]) -> d
             "threshold_wrong",
             f"Ranking fine, threshold wrong for {len(rarely_predicted)} of {len(labels)} labels: at 0.5 they are "
             "hardly ever "
-            f"answered although their ROC-AUC is above {GOOD_ROC_AUC}: {_list_names(rarely_predicted)}.",
+            f"answered although their ROC-AUC is above {GOOD_ROC_AUC}: {join_names(rarely_predicted, NAMES_SHOWN)}.",
             rarely_predicted,
         )
     return None
@@ -91,7 +88,7 @@ def _constant(report: Mapping[str, Any]) -> dict[str, Any] | None:
     return _finding(
         "constant_labels",
         f"{len(names)} of {report['data']['labels']} labels do not vary in what is known of them, so nothing can be "
-        f"learned or measured about when they apply: {_list_names(names)}.",
+        f"learned or measured about when they apply: {join_names(names, NAMES_SHOWN)}.",
         names,
     )
 
@@ -104,7 +101,7 @@ def _little_support(report: Mapping[str, Any]) -> dict[str, Any] | None:
     return _finding(
         "little_support",
         f"{len(names)} of {report['data']['labels']} labels have fewer than {MIN_SUPPORT} positives; their numbers "
-        f"and thresholds are guesses: {_list_names(names)}.",
+        f"and thresholds are guesses: {join_names(names, NAMES_SHOWN)}.",
         names,
     )
 
