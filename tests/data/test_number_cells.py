@@ -3,7 +3,14 @@
 import polars as pl
 import pytest
 
-from manyhot.data.number_cells import NumberFormat, infer_number_format, mixed_units, parse_numbers
+from manyhot.data.number_cells import (
+    NumberFormat,
+    are_thousands_or_fractions,
+    infer_number_format,
+    mixed_units,
+    parse_numbers,
+    shared_decimal,
+)
 
 WRITTEN = {
     "percent": (["12.5%", "7 %", "-3%"], [12.5, 7.0, -3.0], NumberFormat(".", "%")),
@@ -45,8 +52,46 @@ def test_what_a_file_suggests_decides_where_cells_leave_it_open():
     cells = pl.Series(["1,200", "3,400"])
     assert infer_number_format(cells).numbers.to_list() == [1200.0, 3400.0]
     assert infer_number_format(cells, ",").numbers.to_list() == [1.2, 3.4]
-    assert infer_number_format(cells).is_ambiguous
-    assert not infer_number_format(pl.Series(["1,2", "3,4"])).is_ambiguous
+    assert infer_number_format(cells).doubtful_mark == ","
+    assert infer_number_format(pl.Series(["1,2", "3,4"])).doubtful_mark == ""
+    assert infer_number_format(pl.Series(["1,200", "3400"]), ".").numbers.to_list() == [1.2, 3400.0]
+
+
+def test_powers_of_ten_have_no_thousands():
+    cells = pl.Series(["1,234e-03", "5,678e+02"])
+    assert infer_number_format(cells).numbers.to_list() == [0.001234, 567.8]
+    assert infer_number_format(cells).doubtful_mark == ""
+
+
+def test_other_columns_tell_the_decimal_mark():
+    assert shared_decimal([pl.Series(["1,234"]), pl.Series(["a", "b"]), pl.Series(["3,5", "1,25"])]) == ","
+    assert shared_decimal([pl.Series(["1.234"]), pl.Series(["3.5", "1,25", "2.1"])]) == "."
+    assert shared_decimal([pl.Series(["1.234"]), pl.Series(["01.02.2024"])]) is None
+    assert shared_decimal([pl.Series(["3.5"]), pl.Series(["3,5"])]) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1.234", "950"], True),
+        (["1.234", "0.500"], False),
+        (["1.234", "1.5"], False),
+        (["12", "13"], False),
+    ],
+)
+def test_dots_that_may_stand_between_thousands(cells, expected):
+    assert are_thousands_or_fractions(pl.Series(cells)) is expected
+
+
+def test_bounds_and_footnotes_are_read_as_the_number_alone():
+    found = infer_number_format(pl.Series(["<0.5", "1.5*", "2", "3.25", "> 7"] + ["4"] * 5))
+    assert found.numbers.to_list() == [0.5, 1.5, 2.0, 3.25, 7.0] + [4.0] * 5
+    assert (found.marked, found.n_marked) == ("<0.5", 3)
+    everywhere = infer_number_format(pl.Series(["~5", "~7"]))
+    assert everywhere.numbers.to_list() == [5.0, 7.0]
+    assert everywhere.n_marked == 0
+    assert infer_number_format(pl.Series(["<5", ">5", "<5"])) is None  # levels of a category
+    assert parse_numbers(pl.Series(["<0.5", "ca. 3"]), found.format)[0].to_list() == [0.5, 3.0]
 
 
 def test_a_few_stray_cells_are_missing_from_twenty_cells_on():

@@ -6,7 +6,7 @@ in prediction. Start reading at `infer_number_format`, then `parse_numbers`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ NUMBER_GAPS = (
     *("missing", "#n/a", "#n/a n/a", "#na", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
 )
 """What stands for a missing number, in small letters."""
+TEXT_GAPS = ("", "?", "nan", "NaN", "<NA>", "#N/A", "NULL", "null", "\\N", "N/A", "n/a")
+"""What stands for a missing category or text: only what no category is called, as NA and None may be."""
 _PLAIN_GAPS = ("", "?", "na", "n/a", "nan", "null", "none", "-")
 MIN_CELLS = 20
 """Cells from which one that is no number is an exception rather than evidence."""
@@ -25,13 +27,16 @@ MAX_STRAY_SHARE = 0.02
 MAX_MISSING_WORDS = 100
 MAX_WORD_LENGTH = 200
 _PROBED_CELLS = 200
+_FEW_CELLS = 50
 _MANY_UNITS = 6
 _MIXED_SHARE = 0.9
+_MAX_MARKED = 0.5
 _MIN_COMMA_SHARE = 0.3
 
 _CODES = "USD|EUR|GBP|JPY|CNY|CHF|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|RUB|KRW|MXN|ZAR|TRY|SGD|HKD|NZD"
 _CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|{_CODES}|Rs\.?|Fr\.?|kr\.?)"
 _UNIT = r"[%‰°\p{Sc}\p{L}µ][\p{L}\p{M}\p{Sc}%°/²³µ.·^]{0,11}[23]?(?: [\p{L}/.]{1,8})?"
+_BOUND, _FOOTNOTE = r"[<>≤≥~≈]=?|[Cc]a\.|[Aa]pprox\.", r"[*†‡]{1,3}"
 _SPACES = "'’ \u00a0\u2009\u202f"
 
 
@@ -73,16 +78,20 @@ class NumberColumn:
         format: How they are written.
         n_strays: Cells that are neither numbers nor usual words for missing.
         n_without_unit: Numbers without the unit that the others have.
+        marked: A cell such as <5 or 5* whose marks are not read, "" for none.
+        n_marked: How many of these there are.
         gaps: Words for missing that were found, beyond the most usual ones.
-        is_ambiguous: Whether its commas could also be those of the other way to write numbers.
+        doubtful_mark: The mark before three digits that could stand for thousands as well as for fractions, or "".
     """
 
     numbers: pl.Series
     format: NumberFormat
     n_strays: int
     n_without_unit: int
+    marked: str
+    n_marked: int
     gaps: tuple[str, ...]
-    is_ambiguous: bool
+    doubtful_mark: str
 
 
 def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict: bool = False) -> NumberColumn | None:
@@ -108,7 +117,8 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
     differs = (found["."].numbers != found[","].numbers).fill_null(False)
     is_ambiguous = n_read["."] == n_read[","] and bool(differs.any())
     if is_ambiguous:
-        mark = decimal or ("," if _has_long_plain(values) else ".")
+        doubtful = _mark_of(values.filter(differs))
+        mark = doubtful if _has_long_plain(values) else decimal or "."
     elif n_read["."] >= len(values) - max_strays and values.filter(differs).str.contains(".", literal=True).any():
         mark = "."  # 1.234 stays what it is because of one cell 1,5
     else:
@@ -118,6 +128,9 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
     strays = values.filter(is_stray).unique(maintain_order=True)
     if is_stray.sum() > max_strays or len(strays) > MAX_MISSING_WORDS or (is_strict and best.unit):
         return None
+    if not best.is_mostly_plain:
+        return None
+    marked = values.filter(best.is_marked & ~is_stray)
     if mark == "," != decimal and not is_strict and _are_lists(values):
         return None
     numbers = pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
@@ -128,9 +141,39 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
         NumberFormat(mark, best.unit, missing),
         int(is_stray.sum()),
         best.n_without_unit,
+        marked[0] if len(marked) else "",
+        len(marked),
         unusual_gaps(cells.filter(is_gap)),
-        is_ambiguous,
+        _mark_of(values.filter(differs)) if is_ambiguous else "",
     )
+
+
+def are_thousands_or_fractions(column: pl.Series) -> bool:
+    """Whether all dots of plain numbers stand before three digits, as they do in 1.234 for 1234.
+
+    Args:
+        column: Text that can be cast to numbers.
+    """
+    for cells in (column.gather_every(max(1, len(column) // _FEW_CELLS)), column):
+        dotted = cells.filter(cells.str.contains(".", literal=True).fill_null(False))
+        if not len(dotted) or not dotted.str.contains(r"^\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*$").all():
+            return False
+    return True
+
+
+def shared_decimal(columns: Iterable[pl.Series]) -> str | None:
+    """The decimal mark of most columns of text whose numbers leave no doubt about it; None where there is no such one.
+
+    Args:
+        columns: Columns of text, whatever they hold.
+    """
+    votes = {".": 0, ",": 0}
+    for column in columns:
+        cells = _probe(column)
+        n_read = {mark: int(_split(cells, mark)["number"].is_not_null().sum()) for mark in votes}
+        if n_read["."] != n_read[","] and max(n_read.values()) >= len(cells) / 2:
+            votes[max(n_read, key=lambda mark: n_read[mark])] += 1
+    return None if votes["."] == votes[","] else max(votes, key=lambda mark: votes[mark])
 
 
 def parse_numbers(column: pl.Series, number_format: NumberFormat) -> tuple[pl.Series, pl.Series]:
@@ -179,6 +222,12 @@ class _Read:
     numbers: pl.Series
     unit: str
     n_without_unit: int
+    is_marked: pl.Series
+
+    @property
+    def is_mostly_plain(self) -> bool:
+        """Whether marks such as < are exceptions, so that they do not tell levels of a category apart."""
+        return bool((self.numbers.is_not_null() & self.is_marked).sum() <= _MAX_MARKED * len(self.numbers))
 
 
 def _read(values: pl.Series, decimal: str) -> _Read:
@@ -186,13 +235,14 @@ def _read(values: pl.Series, decimal: str) -> _Read:
     parts = _split(values, decimal)
     is_number = parts["number"].is_not_null()
     key = _unit_key(parts["unit"])
+    is_marked = (parts["marks"] != "") & (parts["marks"].filter(is_number).n_unique() > 1)
     counts = key.filter(is_number & (key != "")).value_counts(sort=True)
     if not len(counts):
-        return _Read(parts["number"], "", 0)
+        return _Read(parts["number"], "", 0, is_marked)
     top = counts[counts.columns[0]][0]
     numbers = parts["number"].set((key != "") & (key != top), None)
     unit = parts["unit"].filter(is_number & (key == top))[0]
-    return _Read(numbers, unit, int((numbers.is_not_null() & (key == "")).sum()))
+    return _Read(numbers, unit, int((numbers.is_not_null() & (key == "")).sum()), is_marked)
 
 
 def _clean(column: pl.Series) -> pl.Series:
@@ -215,12 +265,15 @@ def _are_lists(values: pl.Series) -> bool:
 
 
 def _split(cells: pl.Series, decimal: str) -> pl.DataFrame:
-    """Number (null where none is) and unit ("" for none) of every cell."""
+    """Number (null where none is), unit and further marks ("" for none) of every cell."""
     mark, other = (r"\.", ",") if decimal == "." else (",", r"\.")
     grouped = rf"[1-9]\d{{0,2}}(?:{other}\d{{3}})+|[1-9]\d{{0,2}}(?:[{_SPACES}]\d{{3}})+"
     grouped += r"|[1-9]\d?(?:,\d{2})+,\d{3}" if decimal == "." else ""
-    number = rf"(?:(?:{grouped}|\d+)(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?"
-    pattern = rf"^(?<sign>[-+]?)\s*(?<before>{_CURRENCY})?\s*(?<inner>[-+]?)(?<digits>{number})\s*(?<after>{_UNIT})?$"
+    number = rf"(?:{grouped})(?:{mark}\d*)?|(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?"
+    pattern = (
+        rf"^(?<bound>{_BOUND})?\s*(?<sign>[-+]?)\s*(?<before>{_CURRENCY})?\s*(?<inner>[-+]?)(?<digits>{number})"
+        rf"\s*(?<after>{_UNIT})?\s*(?<footnote>{_FOOTNOTE})?$"
+    )
     parts = cells.str.extract_groups(pattern).struct.unnest()
     digits = parts["digits"].str.replace_all(rf"[{_SPACES}{'.' if decimal == ',' else ','}]", "")
     if decimal == ",":
@@ -229,12 +282,18 @@ def _split(cells: pl.Series, decimal: str) -> pl.DataFrame:
     is_negative = (parts["sign"] == "-") != (parts["inner"] == "-")
     numbers = numbers.zip_with(~is_negative.fill_null(False), -numbers)
     unit = parts["before"].fill_null("") + parts["after"].fill_null("")
-    return pl.DataFrame({"number": numbers, "unit": unit})
+    marks = parts["bound"].fill_null("") + parts["footnote"].fill_null("")
+    return pl.DataFrame({"number": numbers, "unit": unit, "marks": marks})
 
 
 def _unit_key(units: pl.Series) -> pl.Series:
     """Units as they are compared: day and days are one."""
     return units.str.replace(r"^(\p{L}{3,})s$", "$1").str.strip_chars_end(".")
+
+
+def _mark_of(cells: pl.Series) -> str:
+    """The mark that doubtful cells have."""
+    return "," if cells.str.contains(",", literal=True).any() else "."
 
 
 def _has_long_plain(values: pl.Series) -> bool:

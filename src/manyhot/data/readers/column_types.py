@@ -9,30 +9,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
 from manyhot.data.number_cells import (
     MAX_STRAY_SHARE,
     NUMBER_GAPS,
-    NumberColumn,
+    TEXT_GAPS,
     NumberFormat,
+    are_thousands_or_fractions,
     infer_number_format,
     mixed_units,
+    shared_decimal,
     unusual_gaps,
 )
-from manyhot.data.readers.id_columns import are_codes, is_id_name, is_index
+from manyhot.data.readers.column_notes import ColumnNotes
+from manyhot.data.readers.id_columns import are_codes, are_padded, is_id_name, is_index, names_things
 from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean, join_names, shorten
+from manyhot.validation import did_you_mean
 
 FEW_LEVELS = 20
 """Text with no more levels is categorical, unless its cells are long and mostly different."""
 MAX_LEVELS = 1000
-MAX_NOTES = 8
-"""Columns with cells that are no numbers that are named one by one."""
 LONG_TEXT = 40
-"""Mean characters per cell from which mostly different cells are free text."""
+"""Mean length of a cell, in bytes of UTF-8, from which mostly different cells are free text: a Chinese character has
+three of them, and says about as much as three letters."""
+MIN_TEXTS = 10
+"""Cells from which texts that all differ are no levels of a category, however few they are."""
 
 IMAGE_NAME = r"(?i)\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|p[bgp]m)$"
 _IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6", b"RIFF")
@@ -43,8 +48,8 @@ _DAY = (
     rf"\d{{4}}-W\d{{2}}|\d{{1,2}}\.?[ -]{_MONTH}[ -]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}}|"
     r"\d{4}年\d{1,2}月\d{1,2}日"
 )
-_DATE = rf"^(({_DAY})(,?[T ]{_CLOCK}( ?(Z|UTC|[+-]\d{{2}}:?\d{{2}}))?)?|{_CLOCK})$"
-_GAPS = ["", "?"]
+_SPAN = r"[+-]?\d+ days?,? [+-]?\d{1,2}:\d{2}:\d{2}([.,]\d+)?|\d+ ?h(ours?)?,? ?\d{1,2} ?m(ins?|inutes?)?"
+_DATE = rf"^(({_DAY})(,?[T ]{_CLOCK}( ?(Z|UTC|[+-]\d{{2}}:?\d{{2}}))?)?|{_CLOCK}|{_SPAN})$"
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on"), ("false", "no", "n", "f", "off")
 _NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
@@ -98,6 +103,7 @@ def inspect_columns(
     column_types: dict[str, ColumnKind] = {}
     formats: dict[str, NumberFormat] = {}
     notes = ColumnNotes()
+    marks = _DecimalMarks(frame, decimal)
     for name in frame.columns:
         kind = parse_column_type(overrides[name]) if name in overrides else None
         if number_formats is not None and name in number_formats:
@@ -106,19 +112,55 @@ def inspect_columns(
             column_types[name] = kind
             continue
         raw, column = frame[name], cast_column(frame[name])
-        if raw.dtype == pl.String and column.dtype == pl.Float64 and column.null_count() > raw.null_count():
-            notes.add_gaps(name, unusual_gaps(raw.filter(column.is_null())))
+        if raw.dtype == pl.String and column.dtype == pl.Float64 and marks.may_be_thousands(raw):
+            found = infer_number_format(raw, marks.of_dots(raw, column))
+            if found is not None:
+                column, formats[name] = found.numbers, found.format
+                notes.add_numbers(name, found)
+        elif kind is None and raw.dtype == pl.String and column.dtype == pl.Float64 and are_padded(raw):
+            column = without_gaps(raw.str.strip_chars())
+            notes.guess(name, "digits with leading zeros, so not read as numbers")
         elif raw.dtype == pl.Duration:
             notes.guess(name, "spans of time, read as seconds")
         elif raw.dtype == pl.String == column.dtype and (kind is not None or not _are_named_ids(raw)):
             found = infer_number_format(column, decimal)
+            if found is not None and found.doubtful_mark and marks.of_table not in (None, found.format.decimal):
+                found = infer_number_format(column, marks.of_table)
             if found is not None:
                 column, formats[name] = found.numbers, found.format
                 notes.add_numbers(name, found)
+        if raw.dtype == pl.String and name not in formats and column.null_count() > raw.null_count():
+            notes.add_gaps(name, unusual_gaps(raw.filter(column.is_null())))
         column_types[name] = kind or _infer_kind(raw, column, notes)
         if column_types[name] not in ("numeric", "boolean"):
             formats.pop(name, None)
     return Inspection(column_types, notes.sentences(), formats)
+
+
+class _DecimalMarks:
+    """The decimal mark where a column leaves it open: that of the other columns, or what the file suggests.
+
+    Args:
+        frame: All columns.
+        of_file: What the file suggests.
+    """
+
+    def __init__(self, frame: pl.DataFrame, of_file: str | None) -> None:
+        self._frame, self._of_file = frame, of_file
+
+    @cached_property
+    def of_table(self) -> str | None:
+        """The mark of the columns that leave no doubt."""
+        return shared_decimal(column for column in self._frame.iter_columns() if column.dtype == pl.String)
+
+    def may_be_thousands(self, raw: pl.Series) -> bool:
+        """Whether plain numbers like 1.234 may mean 1234, because other columns or the file have decimal commas."""
+        return are_thousands_or_fractions(raw) and "," in (self.of_table, self._of_file)
+
+    def of_dots(self, raw: pl.Series, numbers: pl.Series) -> str:
+        """That of such numbers; where no other column tells, dots in all cells are those of fractions."""
+        has_whole = not raw.filter(numbers.is_not_null()).str.contains(".", literal=True).all()
+        return self.of_table or ("," if has_whole else ".")
 
 
 def refuse_unknown(overrides: Mapping[str, str], columns: Sequence[str]) -> None:
@@ -153,8 +195,7 @@ def cast_column(column: pl.Series) -> pl.Series:
         numbers = without_nan(column.cast(pl.Float64))
         return numbers if numbers.null_count() < len(numbers) else numbers.cast(pl.String)
     if dtype in (pl.Categorical, pl.Enum):  # a type that says that digits are no numbers
-        texts = column.cast(pl.String).str.strip_chars()
-        return texts.set(texts.is_in(_GAPS).fill_null(True), None)
+        return without_gaps(column.cast(pl.String).str.strip_chars())
     if dtype == pl.Duration:
         return column.dt.total_microseconds() / 1e6
     if dtype != pl.String:
@@ -168,9 +209,14 @@ def cast_column(column: pl.Series) -> pl.Series:
     numbers = candidates.cast(pl.Float64, strict=False)
     if numbers.null_count() == candidates.null_count() and candidates.null_count() < len(column):
         return numbers.fill_nan(None)
-    texts = texts.set(texts.is_in(_GAPS).fill_null(True), None)
-    lower = lower.set(texts.is_null(), None)
-    return texts if texts.null_count() == len(texts) or not _are_yes_no(lower) else words_to_boolean(texts)
+    if _are_yes_no(lower.set(candidates.is_null(), None)):
+        return words_to_boolean(candidates)
+    return without_gaps(texts)
+
+
+def without_gaps(texts: pl.Series) -> pl.Series:
+    """Texts with null for those that stand for a missing one."""
+    return texts.set(texts.is_in(TEXT_GAPS).fill_null(True), None)
 
 
 def words_to_boolean(texts: pl.Series) -> pl.Series:
@@ -185,6 +231,8 @@ def _are_yes_no(lower: pl.Series) -> bool:
     if lower.len() > 50 and not lower.head(50).drop_nulls().is_in([*_TRUE, *_FALSE]).all():
         return False
     words = set(lower.drop_nulls().unique())
+    if not words:
+        return False
     return words <= {"true", "false"} or any(words == {yes, no} for yes, no in zip(_TRUE, _FALSE, strict=True))
 
 
@@ -201,58 +249,6 @@ def without_nan(numbers: pl.Series) -> pl.Series:
 def are_image_names(values: pl.Series) -> bool:
     """Whether texts all name an image file; missing ones do not count."""
     return bool(values.str.contains(IMAGE_NAME).all())
-
-
-class ColumnNotes:
-    """Collects what is to be said of columns, those with the same reason in one sentence."""
-
-    def __init__(self) -> None:
-        self._left_out: dict[str, list[str]] = {}
-        self._guessed: dict[str, list[str]] = {}
-        self._about_numbers: list[str] = []
-
-    def leave_out(self, name: str, reason: str) -> ColumnKind:
-        """A column that is not used."""
-        self._left_out.setdefault(reason, []).append(name)
-        return "ignored"
-
-    def guess(self, name: str, guess: str) -> None:
-        """A column whose kind is unsure."""
-        self._guessed.setdefault(guess, []).append(name)
-
-    def add_numbers(self, name: str, found: NumberColumn) -> None:
-        """A column of text that is read as numbers."""
-        unit, comma = found.format.unit, found.format.decimal == ","
-        if unit or comma or found.is_ambiguous:
-            how = (f" in {unit!r}" if unit else "") + (" with a decimal comma" if comma else "")
-            doubt = f", {'1,234 being 1.234' if comma else '1,234 being 1234'}" if found.is_ambiguous else ""
-            self.guess(name, f"read as numbers{how}{doubt}")
-        if found.n_without_unit:
-            self._about_numbers.append(f"column {name!r}: {found.n_without_unit} numbers stand without {unit!r}")
-        if found.n_strays:
-            cells = (
-                "1 cell is no number and counts"
-                if found.n_strays == 1
-                else (f"{found.n_strays} cells are no numbers and count")
-            )
-            example = shorten(found.format.missing[0])
-            self._about_numbers.append(
-                f"column {name!r}: {cells} as missing, such as {example} ({len(found.numbers)} rows)"
-            )
-        self.add_gaps(name, found.gaps)
-
-    def add_gaps(self, name: str, words: Sequence[str]) -> None:
-        """Words for missing that are less usual than n/a."""
-        if words:
-            self._about_numbers.append(f"column {name!r}: {', '.join(map(repr, words))} counts as missing")
-
-    def sentences(self) -> tuple[str, ...]:
-        """The notes, columns that are left out first."""
-        left_out = (f"left out, {reason}: {join_names(names)}" for reason, names in self._left_out.items())
-        guessed = (f"{guess}: {join_names(names)}" for guess, names in self._guessed.items())
-        shown, hidden = self._about_numbers[:MAX_NOTES], self._about_numbers[MAX_NOTES:]
-        more = [f"{len(hidden)} more columns have cells that are no numbers"] if hidden else []
-        return (*left_out, *guessed, *shown, *more)
 
 
 def _are_named_ids(raw: pl.Series) -> bool:
@@ -279,6 +275,8 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
         return "id"
     if is_index(column):
         return "id"
+    if column.dtype == pl.Float64 and n_levels > 2 and names_things(name) and _may_be_ids(values):
+        return _infer_reference_kind(name, n_levels, len(values), notes)
     if n_levels == 1 and len(column) > 1 and len(values) == len(column):
         return notes.leave_out(name, "the same value in every row")
     if column.dtype == pl.Boolean:
@@ -295,17 +293,26 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
     return _infer_text_kind(raw, values, n_levels, notes)
 
 
+def _infer_reference_kind(name: str, n_levels: int, n_values: int, notes: ColumnNotes) -> ColumnKind:
+    """The kind of whole numbers that name something that has several rows, such as a user."""
+    if n_levels > min(MAX_LEVELS, n_values / 2):
+        return notes.leave_out(name, "numbers in columns that are named like ids, nearly all different")
+    notes.guess(name, "numbers in a column that is named like ids, read as categories (column_types says else)")
+    return "categorical"
+
+
 def _infer_text_kind(raw: pl.Series, values: pl.Series, n_levels: int, notes: ColumnNotes) -> ColumnKind:
     is_declared = raw.dtype in (pl.Categorical, pl.Enum)
     units = () if is_declared else mixed_units(values)
-    if units:
+    if units and not set(units) <= {"st", "nd", "rd", "th"}:
         notes.guess(values.name, f"numbers in several units ({', '.join(units)}), so not read as numbers")
     is_mostly_different = n_levels > len(values) / 2
-    if is_mostly_different and values.str.len_chars().mean() >= LONG_TEXT:  # type: ignore[operator]
+    if is_mostly_different and values.str.len_bytes().mean() >= LONG_TEXT:  # type: ignore[operator]
         return "text"
     if is_declared:
         return "categorical"
-    if n_levels <= FEW_LEVELS or (n_levels <= MAX_LEVELS and not is_mostly_different):
+    has_repeats = n_levels < len(values) or len(values) < MIN_TEXTS
+    if (n_levels <= FEW_LEVELS and has_repeats) or (n_levels <= MAX_LEVELS and not is_mostly_different):
         return "categorical"
     if not values.str.contains(r"\s").any():
         notes.guess(values.name, "read as text, although no cell has blanks (say id if it only names rows)")

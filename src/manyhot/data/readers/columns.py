@@ -11,8 +11,15 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from manyhot.data.number_cells import NumberFormat, infer_number_format, parse_numbers
-from manyhot.data.readers.column_types import Inspection, cast_column, inspect_columns, is_finite, words_to_boolean
+from manyhot.data.number_cells import NUMBER_GAPS, NumberFormat, infer_number_format, parse_numbers
+from manyhot.data.readers.column_types import (
+    Inspection,
+    cast_column,
+    inspect_columns,
+    is_finite,
+    without_gaps,
+    words_to_boolean,
+)
 from manyhot.data.samples import ColumnKind
 from manyhot.errors import InputError
 
@@ -56,7 +63,7 @@ def coerce_column(
 
 
 def to_text(column: pl.Series) -> pl.Series:
-    """Cells as text: whole numbers as their digits, blanks around cells dropped, empty cells and `?` missing."""
+    """Cells as text: whole numbers as their digits, blanks around cells dropped, words for missing as null."""
     if column.dtype.is_float():
         values = column.drop_nulls().drop_nans()
         column = column.fill_nan(None)
@@ -64,8 +71,7 @@ def to_text(column: pl.Series) -> pl.Series:
             column = column.cast(pl.Int64)
     elif column.dtype.is_temporal():
         column = column.dt.to_string()
-    cells = column.cast(pl.String).str.strip_chars()
-    return cells.set(cells.is_in(["", "?"]).fill_null(True), None)
+    return without_gaps(column.cast(pl.String).str.strip_chars())
 
 
 def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.DataFrame, Inspection]:
@@ -155,7 +161,7 @@ def _text_to_numbers(
     """Text whose way to write numbers was not inferred: words of yes and no, decimal commas, dates."""
     if kind == "boolean":
         truths = words_to_boolean(values)
-        if truths.null_count() == values.null_count():
+        if (truths.is_not_null() | values.str.to_lowercase().is_in(NUMBER_GAPS).fill_null(True)).all():
             return truths
     else:
         found = infer_number_format(values, decimal, is_strict=True)

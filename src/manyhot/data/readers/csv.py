@@ -24,10 +24,8 @@ from manyhot.data.readers.table import Table
 from manyhot.errors import InputError
 
 _DELIMITERS = ("\t", ";", ",", "|")
-_SNIFFED_LINES = 20
+_SNIFFED_ROWS = 20
 _SNIFFED_BYTES = 65536
-_HEAD_BYTES = 4096
-_QUOTED = re.compile(r'"[^"]*"')
 SEPARATOR_LINE = re.compile(rb'"?sep=([\t -!#-~])"?[ \t]*(?:\r?\n|\Z)', re.IGNORECASE)
 
 
@@ -89,38 +87,41 @@ def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> It
 
 
 def detect_dialect(content: bytes, source: Source) -> Dialect:
-    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first lines evenly, tabs and `;` first.
+    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first rows evenly, tabs and `;` first.
 
-    What stands in quotes does not count. Where no delimiter of the first line is even, it is the comma if there is one.
+    What stands in quotes does not count. Where no delimiter is even, it is the one that splits the first row most.
     """
     if source.suffix in (".tsv", ".tab"):
         return Dialect("\t")
-    delimiter = find_even_delimiter(content)
+    delimiter = find_even_delimiter(content, is_cut=len(content) > _SNIFFED_BYTES)
     if delimiter is not None:
         return Dialect(delimiter)
-    first_line = next((line for line in _first_lines(content) if line.strip()), "")
-    unquoted = _QUOTED.sub("", first_line)
-    if "," in unquoted and ";" not in unquoted:
-        return Dialect(",")
-    return Dialect(next((d for d in (",", ";", "\t") if d in unquoted), ","))
+    widths = {d: len(next(iter(_first_rows(content, d)), [])) for d in (",", ";", "\t", "|")}
+    return Dialect(max(widths, key=lambda d: widths[d]))
 
 
-def find_even_delimiter(content: bytes) -> str | None:
-    """The delimiter that splits the first lines of a text into equally many cells, two or more; None for none."""
-    lines = [line for line in _first_lines(content) if line.strip()]
-    for delimiter in _DELIMITERS if lines else ():
-        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
+def find_even_delimiter(content: bytes, is_cut: bool) -> str | None:
+    """The delimiter that splits the first rows of a text into equally many cells, two or more; None for none.
+
+    Args:
+        content: The text, or its beginning.
+        is_cut: Whether it ends anywhere in a row.
+    """
+    for delimiter in _DELIMITERS:
+        rows = _first_rows(content, delimiter)
+        if is_cut and 1 < len(rows) <= _SNIFFED_ROWS:
+            rows.pop()
+        widths = {len(row) for row in rows[:_SNIFFED_ROWS]}
         if len(widths) == 1 and widths != {1}:
             return delimiter
     return None
 
 
-def _first_lines(content: bytes) -> list[str]:
-    head = content[:_SNIFFED_BYTES].decode("utf-8", errors="replace").splitlines()
-    is_cut = (
-        len(content) >= _HEAD_BYTES and not content[:_SNIFFED_BYTES].endswith(b"\n") and 1 < len(head) <= _SNIFFED_LINES
-    )
-    return head[: -1 if is_cut else _SNIFFED_LINES]
+def _first_rows(content: bytes, delimiter: str) -> list[list[str]]:
+    """The first rows that are not blank, one more than are looked at."""
+    head = io.StringIO(content[:_SNIFFED_BYTES].decode("utf-8", errors="replace"), newline="")
+    rows = (row for row in csv.reader(head, delimiter=delimiter) if any(map(str.strip, row)))
+    return list(itertools.islice(rows, _SNIFFED_ROWS + 1))
 
 
 def _split_separator_line(content: bytes) -> tuple[Dialect | None, bytes]:

@@ -177,4 +177,4 @@ def _guess_format(source: Source) -> str | None:
         return "tsv"
     if SEPARATOR_LINE.match(head):
         return "csv"
-    return "csv" if head.count(b"\n") > 1 and find_even_delimiter(head) is not None else None
+    return "csv" if head.count(b"\n") > 1 and find_even_delimiter(head, is_cut=True) is not None else None
