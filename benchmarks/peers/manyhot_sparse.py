@@ -21,7 +21,7 @@ config = TrainingConfig(
     schedule="constant",
 )
 spec = NetworkSpec("mlp", network_settings(config, ["rows"]), {"rows": (X.shape[1],)}, Y.shape[1], "float32")
-networks = spec.networks(1, lambda member: MemberInitializer(member))
+networks = spec.factory(1, lambda member: MemberInitializer(member))
 nothing = np.zeros(0, dtype=np.int64)
 parts = engine.MemberSplits([np.arange(len(Y))], [nothing], [nothing])
 data = engine.lay_out({"rows": X}, Y, None, np.ones(len(Y)), "float32", tables=["rows"])

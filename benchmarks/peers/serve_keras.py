@@ -15,7 +15,7 @@ from manyhot.backend import keras
 
 classifier = load(sys.argv[1])
 model = classifier.model_
-logits = model.network.networks(1).build(0)
+logits = model.network.factory(1).build(0)
 for variable, leaf in zip(logits.trainable_variables, model.weights.trainable, strict=True):
     variable.assign(leaf[0])
 network = keras.Model(logits.inputs, keras.ops.sigmoid(logits.output))

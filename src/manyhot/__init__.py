@@ -7,12 +7,11 @@ imported on first use, so that `import manyhot` stays quick.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from manyhot.gc_pause import pause_gc
+from manyhot.lazy_imports import lazy_attributes
 from manyhot.version import __version__
 
 if "keras" not in sys.modules:
@@ -33,21 +32,6 @@ if TYPE_CHECKING:
     from manyhot.estimators.multilabel import MultiLabelClassifier
     from manyhot.evaluation.data_checks import check_data
 
-_LAZY_IMPORTS = {
-    "ExtremeMultiLabelClassifier": "manyhot.estimators.extreme",
-    "ManyhotWarning": "manyhot.errors",
-    "MultiLabelClassifier": "manyhot.estimators.multilabel",
-    "MultiLabelKFold": "manyhot.data.splitting.splitters",
-    "MultiLabelShuffleSplit": "manyhot.data.splitting.splitters",
-    "ReadOptions": "manyhot.data.readers",
-    "RepeatedMultiLabelKFold": "manyhot.data.splitting.splitters",
-    "check_data": "manyhot.evaluation.data_checks",
-    "compare_heads": "manyhot.estimators.cross_validation",
-    "cross_validate": "manyhot.estimators.cross_validation",
-    "load": "manyhot.estimators.loading",
-    "split_report": "manyhot.data.splitting.splitters",
-}
-
 __all__ = [
     "ExtremeMultiLabelClassifier",
     "ManyhotWarning",
@@ -65,12 +49,21 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY_IMPORTS:
-        raise AttributeError(f"module 'manyhot' has no attribute {name!r}")
-    with pause_gc():
-        return getattr(importlib.import_module(_LAZY_IMPORTS[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "data.readers": ("ReadOptions",),
+        "data.splitting.splitters": (
+            "MultiLabelKFold",
+            "MultiLabelShuffleSplit",
+            "RepeatedMultiLabelKFold",
+            "split_report",
+        ),
+        "errors": ("ManyhotWarning",),
+        "estimators.cross_validation": ("compare_heads", "cross_validate"),
+        "estimators.extreme": ("ExtremeMultiLabelClassifier",),
+        "estimators.loading": ("load",),
+        "estimators.multilabel": ("MultiLabelClassifier",),
+        "evaluation.data_checks": ("check_data",),
+    },
+)

@@ -29,13 +29,15 @@ def test_train_evaluate_predict_inspect(manyhot, table, tmp_path):
     assert done.code == 0, done.err
     assert set(done.document["metrics"]) == {"decision", "fixed"}
     assert {"f1_micro", "hamming_loss", "lrap", "ranking_loss"} <= set(done.document["metrics"]["decision"])
-    done = manyhot("inspect", model, "--json")
+    done = manyhot("inspect", model, "--layers", "--json")
     assert done.document["n_members"] == 2
     assert done.document["config"]["epochs"] == 2
     assert [layer["output"][-1] for layer in done.document["network"]["layers"]][-1] == 3
     text = manyhot("inspect", model).out
     assert "mood_quiet" in text
-    assert "logits" in text
+    assert "network: mlp (hidden_layer_sizes=" in text
+    assert "logits" not in text
+    assert "logits" in manyhot("inspect", model, "--layers").out
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

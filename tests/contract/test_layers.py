@@ -1,11 +1,14 @@
 """The import layers of pyproject.toml hold, and quick things stay quick."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from importlinter.cli import lint_imports
+
+from manyhot import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,3 +86,38 @@ def test_help_imports_nothing_heavy(words):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+IN_A_NEW_PROCESS = """
+import sys
+from manyhot.cli import main
+try:
+    main({words!r})
+except SystemExit as done:
+    assert not done.code, done.code
+heavy = {{"jax", "keras"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["table", "text_tfidf", "text_attention", "sparse"])
+def test_saved_files_are_shown_and_changed_without_jax(kind, tmp_path):
+    model = shutil.copy(ROOT / f"tests/contract/frozen/saved/{kind}/model.manyhot", tmp_path)
+    label = load(model).labels_[0]
+    for words in (
+        ["inspect", model],
+        ["thresholds", model, "--set", f"{label}=0.25"],
+        ["label-errors", model],
+        ["report", model, "-o", str(tmp_path / "report.html")],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", IN_A_NEW_PROCESS.format(words=list(map(str, words)))], capture_output=True, text=True
+        )
+        assert done.returncode == 0, (words, done.stderr)
+    assert load(model).thresholds_[label] == 0.25
+
+
+def test_the_estimator_is_imported_without_jax():
+    code = "import sys; from manyhot import MultiLabelClassifier, load; assert not {'jax', 'keras'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

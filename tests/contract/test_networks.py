@@ -9,6 +9,7 @@ import pytest
 from manyhot.backend import jax, use_dtype
 from manyhot.config.images import PIXEL_NETWORKS
 from manyhot.config.text import POOLS
+from manyhot.config.training import BUILT_NETWORKS
 from manyhot.errors import InputError
 from manyhot.networks import BUILDERS, WEIGHT_SHAPES, MemberInitializer, infer_weight_shapes
 
@@ -104,6 +105,10 @@ def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
 
 
 @pytest.mark.slow
+def test_the_names_in_the_settings_are_those_of_the_table():
+    assert set(BUILT_NETWORKS) == set(BUILDERS)
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_start_is_reproducible_and_members_differ(name):
     settings = {**SETTINGS[-1], **MORE[name][0]}

@@ -42,7 +42,7 @@ class Job:
     def networks(self, config: TrainingConfig, first: int = 0) -> engine.NetworkFactory:
         shapes = {"features": (self.features.shape[1],)}
         spec = NetworkSpec("mlp", network_settings(config), shapes, self.values.shape[1], config.dtype)
-        return spec.networks(
+        return spec.factory(
             len(self.parts), lambda k: MemberInitializer(1000 * config.random_state + k + first, None, config.dtype)
         )
 

@@ -21,7 +21,7 @@ def test_large_images_are_scored_few_at_a_time(monkeypatch):
         "batch_norm": False,
         "tables": [],
     }
-    networks = NetworkSpec("cnn", settings, {"image": (8, 16, 1)}, 2, "float32").networks(
+    networks = NetworkSpec("cnn", settings, {"image": (8, 16, 1)}, 2, "float32").factory(
         1, lambda k: MemberInitializer(k)
     )
     model = networks.build(0)

@@ -97,7 +97,7 @@ class Job:
         self.parts = engine.MemberSplits([o[:60] for o in orders], [o[60:75] for o in orders], [o[75:] for o in orders])
         settings = network_settings(self.config, ["text"] if is_table else [])
         spec = NetworkSpec("mlp", settings, {"text": (8,)}, 3, "float64")
-        self.networks = spec.networks(3, lambda k: MemberInitializer(k, None, "float64"))
+        self.networks = spec.factory(3, lambda k: MemberInitializer(k, None, "float64"))
         self.is_table = is_table
 
     def start(self):

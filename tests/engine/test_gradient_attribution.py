@@ -30,7 +30,7 @@ def blocks(dtype: str = "float64") -> dict:
 
 def scorer_of(spec: NetworkSpec, output: str = "sigmoid") -> tuple[engine.Scorer, list[np.ndarray]]:
     """Members with weights of their own, biases too."""
-    networks = spec.networks(M, lambda k: MemberInitializer(k + 1, np.full(L, 0.1 * k), spec.dtype))
+    networks = spec.factory(M, lambda k: MemberInitializer(k + 1, np.full(L, 0.1 * k), spec.dtype))
     with use_dtype(spec.dtype):
         built = [networks.build(k) for k in range(M)]
         initial_tables = [networks.init_tables(k) if networks.init_tables else {} for k in range(M)]

@@ -29,7 +29,7 @@ def scorer_of(network: str, shapes: dict, **settings) -> tuple[engine.Scorer, li
     }
     settings_of_network |= {"blocks": 1, "kernel": 3}
     spec = NetworkSpec(network, settings_of_network, shapes, L, "float64")
-    networks = spec.networks(M, lambda k: MemberInitializer(k + 1, np.full(L, 0.1 * k), "float64"))
+    networks = spec.factory(M, lambda k: MemberInitializer(k + 1, np.full(L, 0.1 * k), "float64"))
     generator = np.random.default_rng(0)
     with use_dtype("float64"):
         built = [networks.build(k) for k in range(M)]

@@ -144,7 +144,7 @@ def test_a_tuned_backbone_moves_and_its_averages_stay(tuned, weights, tmp_path):
     X, _ = tints()
     model = tuned.model_
     assert (model.network.name, model.network.settings["is_tuned"]) == ("backbone", True)
-    network = model.network.networks(1).build(0)
+    network = model.network.factory(1).build(0)
     known = open_backbone(NAME, str(weights))
     first = next(leaf for leaf in model.weights.trainable if leaf.shape[1:] == known.trainable[0].shape)
     assert 0 < np.abs(first - known.trainable[0]).max() < 0.01

@@ -230,9 +230,14 @@ def label_errors(
 
 
 @app.command(epilog="Example: manyhot inspect songs.manyhot --plot reliability.svg")
-def inspect(model: Bundle, plot: Plot = None, json: Json = False) -> None:
+def inspect(
+    model: Bundle,
+    plot: Plot = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Show the network's layers as well.")] = False,
+    json: Json = False,
+) -> None:
     """Show what a model contains; --plot draws its calibration curves, before and after calibration."""
-    run_job("inspect", bundle=model, plot=plot, as_json=json)
+    run_job("inspect", bundle=model, plot=plot, with_layers=layers, as_json=json)
 
 
 @app.command(

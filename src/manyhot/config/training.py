@@ -45,7 +45,9 @@ CUSTOM = "custom"
 COMPILED = "compiled"
 """Name of the optimizer that a compiled Keras model brings."""
 OPTIMIZERS = ("auto", "adamw", "adam", "sgd", COMPILED)
-NETWORKS = ("auto", "mlp", "embedding_bag", *IMAGE_NETWORKS, *PIXEL_NETWORKS, CUSTOM)
+BUILT_NETWORKS = ("mlp", "embedding_bag", *IMAGE_NETWORKS, *PIXEL_NETWORKS)
+"""Networks that manyhot builds itself: the rows of `networks.BUILDERS`."""
+NETWORKS = ("auto", *BUILT_NETWORKS, CUSTOM)
 DTYPES = ("float32", "float64")
 
 

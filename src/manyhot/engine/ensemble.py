@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from manyhot.backend import keras, use_dtype
+from manyhot.engine.weights import Weights
 from manyhot.networks import choose_layers
 
 SMALL_STEP_FLOPS = 4e6
@@ -53,13 +54,6 @@ class NetworkFactory:
         """The same networks with our quick layers for Keras', or with Keras' own; the key tells them apart."""
         build = self.build
         return replace(self, build=lambda member: choose_layers(build(member), is_fast), key=(self.key, is_fast))
-
-
-class Weights(NamedTuple):
-    """The members' weights on the host, each array with the leading axis m; tables come first among the trainable."""
-
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
 
 
 class TrainingResult(NamedTuple):

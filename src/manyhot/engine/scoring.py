@@ -17,10 +17,11 @@ from manyhot.backend import jax, use_dtype
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.engine.device_data import device_dtype
 from manyhot.engine.embedding_bags import Batch, bag_sum, full_batch, max_entries
-from manyhot.engine.ensemble import NetworkFactory, Weights
+from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.losses import OUTPUTS
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.trainer import select_devices
+from manyhot.engine.weights import Weights
 
 jnp = jax.numpy
 

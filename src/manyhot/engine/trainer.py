@@ -25,7 +25,7 @@ from manyhot.config.training import TrainingConfig
 from manyhot.engine.augmentation import Augmentation
 from manyhot.engine.device_data import DeviceData, MemberSplits, bucket, pad_indices
 from manyhot.engine.embedding_bags import init_table, max_entries
-from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult, Weights, chunk_size
+from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult, chunk_size
 from manyhot.engine.epoch_loop import CURVE_EPOCHS, build_program
 from manyhot.engine.label_counts import count_labels
 from manyhot.engine.losses import LOSSES
@@ -34,6 +34,7 @@ from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.state import LabelCounts, Rows, State, StepScalars
 from manyhot.engine.train_step import StepConfig
 from manyhot.engine.vmap_check import check_vmap
+from manyhot.engine.weights import Weights
 from manyhot.errors import InputError, TrainingError
 from manyhot.gc_pause import pause_gc
 

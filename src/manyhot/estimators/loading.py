@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from manyhot import networks
 from manyhot.config.images import without_weights_file
 from manyhot.config.text import without_paths
 from manyhot.config.training import TrainingConfig
@@ -18,7 +19,6 @@ from manyhot.encoders.text.custom import CachedTextFunction, PretrainedEncoder, 
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.networks.text_transformer import preset_function
 from manyhot.persistence import container, model_file
 from manyhot.persistence.extreme_model import is_extreme
 
@@ -76,7 +76,9 @@ def _attach(texts: TextColumns, text: TextFunction | str) -> None:
     first = texts.encoders[0]
     if isinstance(first, PretrainedEncoder) and isinstance(text, str):
         texts.attach(
-            CachedTextFunction(preset_function(text, first.max_tokens), first.name, first.cache, f"{first.max_tokens}")
+            CachedTextFunction(
+                networks.preset_function(text, first.max_tokens), first.name, first.cache, f"{first.max_tokens}"
+            )
         )
     elif isinstance(text, str):
         raise InputError(f"got {text!r}, expected the function that the model was trained with", argument="text")

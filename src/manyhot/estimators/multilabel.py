@@ -18,7 +18,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from manyhot.backend import set_compilation_cache
+from manyhot import engine
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT
 from manyhot.config.training import CUSTOM, TrainingConfig
@@ -650,7 +650,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         if not isinstance(self.text, str):
             training["text"] = CUSTOM_TEXT
         configs = TrainingConfig(**training), RuntimeConfig(**runtime)
-        set_compilation_cache(configs[1].compilation_cache)
+        engine.set_compilation_cache(configs[1].compilation_cache)
         return configs
 
     def _inputs(

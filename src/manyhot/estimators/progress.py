@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from manyhot.engine import Progress, ProgressCallback
+from manyhot import engine
 
 FIRST_LINE_SECONDS = 10.0
 LINE_SECONDS = 30.0
@@ -57,7 +57,7 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
 
 
 @contextmanager
-def training_progress(verbose: int, description: str = "training") -> Iterator[ProgressCallback | None]:
+def training_progress(verbose: int, description: str = "training") -> Iterator[engine.ProgressCallback | None]:
     """Progress of training: members finished, loss, time left.
 
     Args:
@@ -87,7 +87,7 @@ def training_progress(verbose: int, description: str = "training") -> Iterator[P
     with Bar(*columns, console=_console(), transient=True) as bar:
         task = bar.add_task(description, total=1.0, members="", loss="compiling")
 
-        def show(progress: Progress) -> None:
+        def show(progress: engine.Progress) -> None:
             with lock:
                 if math.isnan(progress.loss) and progress.n_bytes:
                     bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
@@ -119,7 +119,7 @@ class _Lines:
         print(text, file=sys.stderr, flush=True)
 
 
-def _line(description: str, progress: Progress, seconds: float) -> str:
+def _line(description: str, progress: engine.Progress, seconds: float) -> str:
     if math.isnan(progress.loss):
         return f"{description}: compiling"
     left = f", about {seconds * (1 / progress.done - 1):.0f} s left" if progress.done > 0 else ""

@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manyhot import engine
-from manyhot.backend import use_dtype
+from manyhot import engine, networks
 from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.models.cross_fitting import Features
 from manyhot.models.fine_tuning import HEAD
 from manyhot.models.model import Model
-from manyhot.networks import HostWeights, build_attribution_model, build_attribution_weights
 
 PARTS = (
     ("top left", "top", "top right"),
@@ -108,17 +106,21 @@ def _frozen_backbone_scorer(model: Model) -> engine.Scorer:
         name: image_encoder.shape[:2] for name, image_encoder in zip(images.pixel_blocks, images.encoders, strict=True)
     }
     (width,) = (shape[0] for shape in encoder.shapes().values())
-    with use_dtype(spec.dtype):
-        heads = [spec.networks(1).build(0) for _ in range(model.n_members)]
-        network = build_attribution_model(images.backbone_name, edges, width - images.width, heads, spec.dtype)
+    with engine.use_dtype(spec.dtype):
+        heads = [spec.factory(1).build(0) for _ in range(model.n_members)]
+        network = networks.build_attribution_model(images.backbone_name, edges, width - images.width, heads, spec.dtype)
     pairs = {name: (scale.center, scale.scale) for name, scale in zip(images.pixel_blocks, images.scales, strict=True)}
-    weights = build_attribution_weights(
-        network, HostWeights(backbone.trainable, backbone.fixed), pairs, heads, HostWeights(*model.weights)
+    weights = networks.build_attribution_weights(
+        network,
+        networks.HostWeights(backbone.trainable, backbone.fixed),
+        pairs,
+        heads,
+        networks.HostWeights(*model.weights),
     )
-    key = ("seen", images.backbone_name, spec.networks(1).key, model.n_members, width, tuple(edges.items()))
+    key = ("seen", images.backbone_name, spec.factory(1).key, model.n_members, width, tuple(edges.items()))
     shapes = {name: (*edge, 3) for name, edge in edges.items()}
-    networks = engine.NetworkFactory(lambda _: network, key, shapes, 1)
-    return engine.Scorer(networks, engine.Weights(*weights), spec.dtype, model.runtime, model.config.head)
+    factory = engine.NetworkFactory(lambda _: network, key, shapes, 1)
+    return engine.Scorer(factory, engine.Weights(*weights), spec.dtype, model.runtime, model.config.head)
 
 
 def part_sums(pixels: np.ndarray) -> dict[str, float]:

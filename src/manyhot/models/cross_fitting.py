@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot import engine
+from manyhot import engine, networks
 from manyhot.config.auto import resolve_auto
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import CUSTOM, TrainingConfig
@@ -32,7 +32,6 @@ from manyhot.models.network_spec import (
     describe_custom,
     network_settings,
 )
-from manyhot.networks import MemberInitializer
 
 Features = Any
 """What an encoder takes: a polars frame, a matrix (n, f), a CSR matrix or named arrays."""
@@ -89,7 +88,7 @@ class CrossFit:
     network: NetworkSpec
     is_alike: bool = False
 
-    def start(self, member: int, number: int) -> MemberInitializer:
+    def start(self, member: int, number: int) -> networks.MemberInitializer:
         """Where a member begins: its own seed, and the log odds of each label among its training rows."""
         rows = self.members[member].train
         return initial_state(
@@ -110,7 +109,7 @@ def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, 
 
 def initial_state(
     config: TrainingConfig, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]
-) -> MemberInitializer:
+) -> networks.MemberInitializer:
     """Where a member begins.
 
     Args:
@@ -120,12 +119,12 @@ def initial_state(
     """
     seed = int(np.random.SeedSequence([config.random_state, 0, number]).generate_state(1)[0])
     if not config.prior_bias:
-        return MemberInitializer(seed, None, config.dtype)
+        return networks.MemberInitializer(seed, None, config.dtype)
     positives, total = counts()
     odds = (positives + 0.5) / (total - positives + 0.5)
     if config.label_weights == "balanced":
         odds *= engine.balanced_weights(positives, total)
-    return MemberInitializer(seed, np.log(odds), config.dtype)
+    return networks.MemberInitializer(seed, np.log(odds), config.dtype)
 
 
 def prepare_cross_fit(
@@ -274,10 +273,10 @@ def train_cross_fits(
             for part in range(len(MemberRows._fields))
         )
     )
-    networks = spec.networks(len(fit_members), lambda n: fit_members[n][0].start(fit_members[n][1], first + n), first)
-    data = _lay_out([base for base, _ in bases.values()], config.dtype, networks.tables)
-    return networks, engine.train(
-        networks, data, parts, config, runtime, int(config.batch_size), initial_weights, callback
+    factory = spec.factory(len(fit_members), lambda n: fit_members[n][0].start(fit_members[n][1], first + n), first)
+    data = _lay_out([base for base, _ in bases.values()], config.dtype, factory.tables)
+    return factory, engine.train(
+        factory, data, parts, config, runtime, int(config.batch_size), initial_weights, callback
     )
 
 

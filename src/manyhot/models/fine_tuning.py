@@ -12,15 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from manyhot import engine
-from manyhot.backend import use_dtype
+from manyhot import engine, networks
 from manyhot.config.images import image_params
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.encoders import TableEncoder
 from manyhot.models.cross_fitting import CrossFit, train_cross_fits
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.networks import HostWeights, attach_head
 
 HEAD = "mlp"
 """The network behind the backbone."""
@@ -35,7 +33,7 @@ def train_and_fine_tune(
     """Train the members of all fits as one job, as `fits.train_cross_fits` does; a tuned backbone in two parts.
 
     Args:
-        fits: The fits; their networks and plans are alike.
+        fits: The fits; their networks and settings are alike.
         runtime: Settings that change only speed.
         callback: Called with the progress now and then.
         first: Number of the first member.
@@ -51,10 +49,10 @@ def train_and_fine_tune(
     )
     start = joined_start(fits, head_result.weights)
     tuning_fits = [replace(fit, config=fine_tuning_plan(fit.config)) for fit in fits]
-    networks, tuned = train_cross_fits(tuning_fits, runtime, _scale_progress(callback, HEAD_SHARE, 1.0), first, start)
+    factory, tuned = train_cross_fits(tuning_fits, runtime, _scale_progress(callback, HEAD_SHARE, 1.0), first, start)
     n_head_epochs = head_result.curves.shape[1]
     curves = np.concatenate([head_result.curves, tuned.curves], axis=1)
-    return networks, engine.TrainingResult(tuned.weights, n_head_epochs + tuned.best_epoch, curves)
+    return factory, engine.TrainingResult(tuned.weights, n_head_epochs + tuned.best_epoch, curves)
 
 
 def is_fine_tuned(network: NetworkSpec) -> bool:
@@ -87,8 +85,8 @@ def head_fit(fit: CrossFit) -> CrossFit:
 def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engine.Weights:
     """The weights that the second part begins with; afterwards the encoders need no backbone any more."""
     spec, parts, first = fits[0].network, [], 0
-    with use_dtype(spec.dtype):
-        model = spec.networks(1).build(0)
+    with engine.use_dtype(spec.dtype):
+        model = spec.factory(1).build(0)
     n_tables = len(spec.tables())
     for fit in fits:
         images = _image_encoder(fit).images
@@ -97,8 +95,11 @@ def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engi
         core = images.backbone().function
         images.features = None
         scales = {name: (scale.center, scale.scale) for name, scale in zip(images.blocks, images.scales, strict=True)}
-        joined = attach_head(
-            model, HostWeights(core.trainable, core.fixed), scales, HostWeights(trainable[n_tables:], fixed)
+        joined = networks.attach_head(
+            model,
+            networks.HostWeights(core.trainable, core.fixed),
+            scales,
+            networks.HostWeights(trainable[n_tables:], fixed),
         )
         parts.append(engine.Weights([*trainable[:n_tables], *joined.trainable], joined.fixed))
         first += len(fit.members)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, validation
-from manyhot.backend import use_dtype
 from manyhot.config.images import image_params
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.deduplication import fingerprints, merge_duplicates
@@ -191,13 +190,13 @@ def _split_members(config: TrainingConfig, held_out: np.ndarray) -> list[MemberR
 
 def _extend_weights(model: Model, network: NetworkSpec, fit: CrossFit) -> engine.Weights:
     """The old weights, with fresh columns behind them wherever the new network is wider."""
-    networks = network.networks(model.n_members, lambda k: fit.start(k, k))
+    factory = network.factory(model.n_members, lambda k: fit.start(k, k))
     trainable: list[list[np.ndarray]] = []
-    with use_dtype(network.dtype):
+    with engine.use_dtype(network.dtype):
         for k in range(model.n_members):
-            assert networks.init_tables is not None
-            values = [variable.value for variable in networks.build(k).trainable_variables]
-            fresh = [np.array(leaf) for leaf in (*networks.init_tables(k).values(), *values)]
+            assert factory.init_tables is not None
+            values = [variable.value for variable in factory.build(k).trainable_variables]
+            fresh = [np.array(leaf) for leaf in (*factory.init_tables(k).values(), *values)]
             for leaf, old in zip(fresh, model.weights.trainable, strict=True):
                 leaf[..., : old.shape[-1]] = old[k]
             trainable.append(fresh)
@@ -221,14 +220,14 @@ def continue_training(
     rows = np.flatnonzero(weights > 0)
     config = fine_tuning_plan(model.config) if is_fine_tuned(model.network) else model.config
     config = replace(config, epochs=n_epochs, schedule="constant", early_stopping=False)
-    networks = model.network.networks(model.n_members)
+    factory = model.network.factory(model.n_members)
     label_weights = resolve_label_weights(config, model.labels)
     arrays = (blocks, targets.values, targets.known, weights, config.dtype, label_weights)
-    data = engine.lay_out(*arrays, tables=networks.tables)
+    data = engine.lay_out(*arrays, tables=factory.tables)
     no_rows = np.zeros(0, dtype=np.int64)
     parts = engine.MemberSplits([rows] * model.n_members, [no_rows] * model.n_members, [no_rows] * model.n_members)
     batch_size = int(config.batch_size)
-    trained = engine.train(networks, data, parts, config, model.runtime, batch_size, model.weights, callback)
+    trained = engine.train(factory, data, parts, config, model.runtime, batch_size, model.weights, callback)
     model.use_weights(trained.weights)
     if model.evidence is not None:
         old, row_ids = model.evidence.rows, np.arange(1, len(weights) + 1).astype(str)

@@ -68,7 +68,7 @@ class Model:
     def summary(self) -> str:
         """The layers of one member, as Keras shows them."""
         lines: list[str] = []
-        network = self.network.networks(1).build(0)
+        network = self.network.factory(1).build(0)
         network.summary(line_length=88, print_fn=lambda text, **_: lines.append(text))
         return "\n".join(lines)
 
@@ -79,8 +79,8 @@ class Model:
     def scorer(self) -> engine.Scorer:
         """The members on their device; made once."""
         if self._scorer is None:
-            networks = self.network.networks(self.n_members)
-            self._scorer = engine.Scorer(networks, self.weights, self.config.dtype, self.runtime, self.config.head)
+            factory = self.network.factory(self.n_members)
+            self._scorer = engine.Scorer(factory, self.weights, self.config.dtype, self.runtime, self.config.head)
         return self._scorer
 
     def extend_report(self, values: dict[str, Any], decisions: np.ndarray) -> dict[str, Any]:

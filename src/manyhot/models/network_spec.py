@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot import engine
+from manyhot import engine, networks
 from manyhot.config.images import (
     BACKBONE,
     IMAGE_NETWORKS,
@@ -25,15 +25,6 @@ from manyhot.config.images import (
 from manyhot.config.text import TEXT_KINDS, text_params
 from manyhot.config.training import COMPILED, CUSTOM, SOFTMAX_LOSSES, TrainingConfig
 from manyhot.errors import InputError
-from manyhot.networks import (
-    BUILDERS,
-    CustomNetwork,
-    MemberInitializer,
-    build_trunk,
-    first_units,
-    from_keras,
-    trunk_weight_shapes,
-)
 
 
 @dataclass(frozen=True)
@@ -54,18 +45,18 @@ class NetworkSpec:
     shapes: Mapping[str, tuple[int, ...]]
     n_labels: int
     dtype: str
-    custom: CustomNetwork | None = None
+    custom: networks.CustomNetwork | None = None
 
-    def networks(
-        self, n_members: int, start: Callable[[int], MemberInitializer] | None = None, first: int = 0
+    def factory(
+        self, n_members: int, start: Callable[[int], networks.MemberInitializer] | None = None, first: int = 0
     ) -> engine.NetworkFactory:
         """The members' networks; without `start` only their structure matters."""
 
         def build(member: int) -> Any:
-            initial = start(member) if start else MemberInitializer(0, None, self.dtype)
+            initial = start(member) if start else networks.MemberInitializer(0, None, self.dtype)
             if self.custom is not None:
                 return self.custom.build(initial)
-            return BUILDERS[self.name](self.shapes, self.n_labels, self.settings, initial)
+            return networks.BUILDERS[self.name](self.shapes, self.n_labels, self.settings, initial)
 
         if self.custom is not None:
             optimizer = None if self.custom.optimizer is None else self.custom.make_optimizer
@@ -76,7 +67,9 @@ class NetworkSpec:
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.dtype)
         tables = self.tables()
-        begin_tables = _table_initializer(tables, start or (lambda member: MemberInitializer(0, None, self.dtype)))
+        begin_tables = _table_initializer(
+            tables, start or (lambda member: networks.MemberInitializer(0, None, self.dtype))
+        )
         return engine.NetworkFactory(
             build, key, self.shapes, n_members, first_member=first, tables=tables, init_tables=begin_tables
         )
@@ -89,7 +82,7 @@ class NetworkSpec:
 
     def tables(self) -> dict[str, tuple[int, int]]:
         """Name of a wide sparse block -> shape of its table."""
-        units = first_units(self.n_labels, self.settings) if self.settings.get("tables") else 0
+        units = networks.first_units(self.n_labels, self.settings) if self.settings.get("tables") else 0
         return {name: (self.shapes[name][0], units) for name in self.settings.get("tables", [])}
 
 
@@ -107,13 +100,13 @@ class TrunkSpec:
     shapes: Mapping[str, tuple[int, ...]]
     dtype: str
 
-    def networks(self, start: MemberInitializer | None = None) -> engine.NetworkFactory:
+    def factory(self, start: networks.MemberInitializer | None = None) -> engine.NetworkFactory:
         """One network; without `start` only its structure matters."""
-        initial = start or MemberInitializer(0, None, self.dtype)
+        initial = start or networks.MemberInitializer(0, None, self.dtype)
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = ("trunk", settings, tuple(sorted(self.shapes.items())), self.dtype)
         return engine.NetworkFactory(
-            lambda member: build_trunk(self.shapes, self.settings, initial),
+            lambda member: networks.build_trunk(self.shapes, self.settings, initial),
             key,
             self.shapes,
             1,
@@ -129,12 +122,12 @@ class TrunkSpec:
 
     def weight_shapes(self) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
         """Shapes of what learns, tables first, and (shape, dtype) of the rest; dtype None is the precision."""
-        trainable, fixed = trunk_weight_shapes(self.shapes, self.settings)
+        trainable, fixed = networks.trunk_weight_shapes(self.shapes, self.settings)
         return [*self.tables().values(), *trainable], fixed
 
 
 def _table_initializer(
-    tables: Mapping[str, tuple[int, int]], start: Callable[[int], MemberInitializer]
+    tables: Mapping[str, tuple[int, int]], start: Callable[[int], networks.MemberInitializer]
 ) -> Callable[[int], dict[str, np.ndarray]]:
     """Member number -> what its tables begin with."""
 
@@ -145,9 +138,9 @@ def _table_initializer(
     return initialize
 
 
-def describe_custom(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> CustomNetwork:
+def describe_custom(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> networks.CustomNetwork:
     """The description of a Keras model, or of what a function makes for these shapes."""
-    if isinstance(network, CustomNetwork):
+    if isinstance(network, networks.CustomNetwork):
         return network
     if network is None or isinstance(network, str):
         raise InputError(
@@ -163,10 +156,10 @@ def describe_custom(network: Any, shapes: Mapping[str, tuple[int, ...]], n_label
             "(input_shape, n_labels) -> keras.Model",
             argument="network",
         )
-    return from_keras(network, shapes, n_labels)
+    return networks.from_keras(network, shapes, n_labels)
 
 
-def apply_custom_network(config: TrainingConfig, custom: CustomNetwork | None) -> TrainingConfig:
+def apply_custom_network(config: TrainingConfig, custom: networks.CustomNetwork | None) -> TrainingConfig:
     """The config with what a Keras model says about its output and its loss.
 
     Raises:

@@ -192,11 +192,11 @@ def train_stream(
     config, spec = job.fit.config, job.fit.network
     n_windows = _n_windows(shards, job, WINDOW_BYTES if window_bytes is None else window_bytes)
     source = WindowSource(job, shards, WindowAssignment(shards.n_rows, n_windows, config.random_state), summary)
-    networks = spec.networks(
+    factory = spec.factory(
         len(job.fit.members), lambda number: initial_state(config, number, lambda: (summary.positives, summary.known))
     )
-    windows = source.windows(networks.tables)
-    trained = engine.train_windows(networks, windows, config, job.runtime, int(config.batch_size), callback)
+    windows = source.windows(factory.tables)
+    trained = engine.train_windows(factory, windows, config, job.runtime, int(config.batch_size), callback)
     n_rows = job.file.n_rows - len(summary.invalid_images)
     notes = (*job.input_rows.notes, *report_notes(job, windows.n_windows, n_rows), *summary.notes)
     held_out_counts = weighted_counts(job.input_rows.targets, job.input_rows.weights)

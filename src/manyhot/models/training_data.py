@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from manyhot import networks
 from manyhot.config.auto import resolve_auto
 from manyhot.config.images import NONE, image_params, is_pretrained
 from manyhot.config.runtime import RuntimeConfig
@@ -30,8 +31,6 @@ from manyhot.encoders.images.encoder import describe_invalid, raise_for_invalid
 from manyhot.encoders.tabular import ENCODED_TYPES
 from manyhot.encoders.text.custom import CachedTextFunction
 from manyhot.errors import InputError
-from manyhot.networks.pretrained_backbone import open_backbone
-from manyhot.networks.text_transformer import preset_function
 
 Progress = Callable[[str, float | None], None]
 """Called with what is being done, and the share of it that is done."""
@@ -267,7 +266,7 @@ def image_function(config: TrainingConfig, column_types: Mapping[str, str] | Non
             argument="image_params",
         )
     return (
-        ImageFeatures(open_backbone(options["backbone"], options["weights"]), options["cache"])
+        ImageFeatures(networks.open_backbone(options["backbone"], options["weights"]), options["cache"])
         if is_pretrained(options)
         else None
     )
@@ -293,7 +292,7 @@ def text_function(
     if config.text == PRETRAINED:
         name = Path(options["preset"]).name
         return CachedTextFunction(
-            preset_function(options["preset"], options["max_tokens"]),
+            networks.preset_function(options["preset"], options["max_tokens"]),
             name,
             options["cache"],
             f"{options['max_tokens']}",

@@ -1,37 +1,41 @@
 """Network builders: `(input shapes, n_labels, settings, start) -> keras.Model that returns logits`.
 
-A new builder is one file, one row in `BUILDERS`, one entry in tests/contract/test_networks.py.
+Everything is imported on first use, so that JAX and Keras come in only where something is built. The table is in
+`builders.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from manyhot.backend import keras
-from manyhot.networks.backbone import (
-    HostWeights,
-    attach_head,
-    build_attribution_model,
-    build_attribution_weights,
-    build_backbone,
-    build_core,
-    build_features,
-)
-from manyhot.networks.conv import build_cnn, build_convnext, build_resnet
-from manyhot.networks.custom.allowlist import check_allowlist
-from manyhot.networks.custom.network import CustomNetwork, from_keras
-from manyhot.networks.fast.layers import choose_layers
-from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import real_rows
-from manyhot.networks.mlp import build_mlp, build_trunk, first_units, mlp_weight_shapes, trunk_weight_shapes
-from manyhot.networks.text import build_embedding_bag, embedding_bag_weight_shapes
-from manyhot.networks.unet import build_unet, edge_factor
-from manyhot.networks.weight_shapes import infer_weight_shapes
+from manyhot.lazy_imports import lazy_attributes
+
+if TYPE_CHECKING:
+    from manyhot.networks.backbone import (
+        HostWeights,
+        attach_head,
+        build_attribution_model,
+        build_attribution_weights,
+        build_core,
+        build_features,
+    )
+    from manyhot.networks.builders import BUILDERS, Builder
+    from manyhot.networks.built_shapes import infer_weight_shapes
+    from manyhot.networks.custom.allowlist import check_allowlist
+    from manyhot.networks.custom.network import CustomNetwork, from_keras
+    from manyhot.networks.fast.layers import choose_layers
+    from manyhot.networks.initialization import MemberInitializer
+    from manyhot.networks.layers import real_rows
+    from manyhot.networks.mlp import build_trunk
+    from manyhot.networks.pretrained_backbone import Backbone, open_backbone
+    from manyhot.networks.text_transformer import preset_function
+    from manyhot.networks.unet import edge_factor
+    from manyhot.networks.weight_shapes import WEIGHT_SHAPES, first_units, trunk_weight_shapes
 
 __all__ = [
     "BUILDERS",
     "WEIGHT_SHAPES",
+    "Backbone",
     "Builder",
     "CustomNetwork",
     "HostWeights",
@@ -48,22 +52,34 @@ __all__ = [
     "first_units",
     "from_keras",
     "infer_weight_shapes",
+    "open_backbone",
+    "preset_function",
     "real_rows",
     "trunk_weight_shapes",
 ]
 
-Builder = Callable[[Mapping[str, tuple[int, ...]], int, Mapping[str, Any], MemberInitializer], keras.Model]
-
-BUILDERS: dict[str, Builder] = {
-    "mlp": build_mlp,
-    "embedding_bag": build_embedding_bag,
-    "cnn": build_cnn,
-    "resnet": build_resnet,
-    "convnext": build_convnext,
-    "backbone": build_backbone,
-    "unet": build_unet,
-}
-
-WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "embedding_bag": embedding_bag_weight_shapes}
-"""Name of a builder -> the shapes of its weights without building anything; those of the others by
-`infer_weight_shapes`."""
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "backbone": (
+            "HostWeights",
+            "attach_head",
+            "build_attribution_model",
+            "build_attribution_weights",
+            "build_core",
+            "build_features",
+        ),
+        "builders": ("BUILDERS", "Builder"),
+        "built_shapes": ("infer_weight_shapes",),
+        "custom.allowlist": ("check_allowlist",),
+        "custom.network": ("CustomNetwork", "from_keras"),
+        "fast.layers": ("choose_layers",),
+        "initialization": ("MemberInitializer",),
+        "layers": ("real_rows",),
+        "mlp": ("build_trunk",),
+        "pretrained_backbone": ("Backbone", "open_backbone"),
+        "text_transformer": ("preset_function",),
+        "unet": ("edge_factor",),
+        "weight_shapes": ("WEIGHT_SHAPES", "first_units", "trunk_weight_shapes"),
+    },
+)

@@ -14,7 +14,8 @@ from manyhot.backend import keras
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Pixels
-from manyhot.networks.mlp import first_units, hidden_layers, logit_layer
+from manyhot.networks.mlp import hidden_layers, logit_layer
+from manyhot.networks.weight_shapes import first_units
 
 MIN_EDGE = 4
 """Pixels on an edge from which a stage halves it."""

@@ -10,6 +10,7 @@ from manyhot.backend import keras
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Bias, Dropout
+from manyhot.networks.weight_shapes import first_units
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
 
@@ -117,61 +118,9 @@ def logit_layer(x: Any, n_labels: int, initializer: MemberInitializer) -> Any:
     )(x)
 
 
-def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
-    """Units of the first layer, which is what tables of wide sparse inputs add to."""
-    return settings["hidden_layer_sizes"][0] if settings["hidden_layer_sizes"] else n_labels
-
-
 def _add_bags(x: Any, bags: list[Any], initializer: MemberInitializer, bias: Any) -> Any:
     """The first layer's sum over dense and table inputs; without dense ones it gets its bias here."""
     if x is not None:
         return keras.layers.Add(dtype=initializer.dtype)([x, *bags])
     total = bags[0] if len(bags) == 1 else keras.layers.Add(dtype=initializer.dtype)(bags)
     return total if bias is None else Bias(bias, dtype=initializer.dtype)(total)
-
-
-def mlp_weight_shapes(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
-) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
-    """The shapes that `build_mlp` gives its weights, without building anything.
-
-    Returns:
-        Shapes of the trainable weights, and (shape, dtype) of the others in the model's order; dtype None is the
-        network's precision.
-    """
-    trainable, fixed = trunk_weight_shapes(shapes, settings)
-    dense = _dense_widths(shapes, settings)
-    last = [(settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else sum(dense), n_labels)]
-    return [*trainable, *(last if settings["hidden_layer_sizes"] or dense else []), (n_labels,)], fixed
-
-
-def trunk_weight_shapes(
-    shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]
-) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
-    """The shapes that `build_trunk` gives its weights, as `mlp_weight_shapes` tells them."""
-    dense = _dense_widths(shapes, settings)
-    trainable, fixed = hidden_shapes(sum(dense), settings)
-    return trainable[0 if dense or not settings["hidden_layer_sizes"] else 1 :], fixed
-
-
-def _dense_widths(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]) -> list[int]:
-    return [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
-
-
-def hidden_shapes(
-    width: int, settings: Mapping[str, Any]
-) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
-    """The shapes of the weights of `hidden_layers` on inputs of some width; as `mlp_weight_shapes`."""
-    trainable: list[tuple[int, ...]] = []
-    fixed: list[tuple[tuple[int, ...], str | None]] = []
-    for units in settings["hidden_layer_sizes"]:
-        trainable.append((width, units))
-        if settings["batch_norm"]:
-            trainable += [(units,), (units,)]
-            fixed += [((units,), None), ((units,), None)]
-        else:
-            trainable.append((units,))
-        if settings["dropout"] > 0:
-            fixed.append(((2,), "uint32"))
-        width = units
-    return trainable, fixed

@@ -13,7 +13,7 @@ from manyhot.backend import keras
 from manyhot.config.text import POOLS
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.mlp import hidden_layers, hidden_shapes, logit_layer
+from manyhot.networks.mlp import hidden_layers, logit_layer
 from manyhot.networks.text_pooling import LabelAttention, WordDropout, WordMean
 
 EMBEDDING_SCALE = 10.0
@@ -76,18 +76,3 @@ def build_embedding_bag(
         )
         logits = keras.layers.Add(dtype=initializer.dtype)([logits, attention([vectors, words])])
     return keras.Model(inputs, logits, name="words")
-
-
-def embedding_bag_weight_shapes(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
-) -> tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]:
-    """The shapes that `build_embedding_bag` gives its weights; as `mlp_weight_shapes`."""
-    ((name, n_numbers),) = settings["vocabularies"].items()
-    units = settings["units"]
-    width = units + sum(shape[0] for other, shape in shapes.items() if other != name)
-    trainable, fixed = hidden_shapes(width, settings)
-    last = settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else width
-    attention = [(units, n_labels), (units, n_labels)] if settings["pool"] == "attention" else []
-    if settings["dropout"] > 0:
-        fixed = [((2,), "uint32"), *fixed]
-    return [(n_numbers, units), *trainable, (last, n_labels), (n_labels,), *attention], fixed

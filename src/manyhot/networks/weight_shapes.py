@@ -1,69 +1,79 @@
-"""The shapes of a network's weights, found by building it with zeros, of which it gets no more than a file holds."""
+"""The shapes of the weights of dense networks, without building anything: NumPy, JAX and Keras are not needed.
+
+Those of other networks are found by building them (`built_shapes.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from manyhot.backend import keras, use_dtype
-from manyhot.networks.custom.cloning import ZeroInitializer
-from manyhot.networks.initialization import MemberInitializer
-
 WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]
+"""Shapes of the trainable weights, and (shape, dtype) of the others; dtype None is the network's precision."""
 
 
-class BudgetedInitializer(MemberInitializer):
-    """A start of zeros that refuses to begin more weights than a file holds.
-
-    Args:
-        n_elements: Weights in all, at most.
-        dtype: "float32" or "float64".
-    """
-
-    def __init__(self, n_elements: int, dtype: str) -> None:
-        super().__init__(0, None, dtype)
-        self._zeros = ZeroInitializer()
-        self._zeros.remaining = [n_elements]
-
-    def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
-        """Zeros."""
-        return self._zeros
-
-    def embeddings(self, stretch: float) -> keras.initializers.Initializer:
-        """Zeros."""
-        return self._zeros
-
-    def zeros(self) -> keras.initializers.Initializer:
-        """Zeros."""
-        return self._zeros
-
-    def reserve(self, n_weights: int) -> None:
-        """Refuses what the file cannot hold."""
-        self._zeros.consume(n_weights)
-
-    def bias(self) -> keras.initializers.Initializer:
-        """Zeros."""
-        return self._zeros
+def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
+    """Units of the first layer, which is what tables of wide sparse inputs add to."""
+    return settings["hidden_layer_sizes"][0] if settings["hidden_layer_sizes"] else n_labels
 
 
-def infer_weight_shapes(build: Callable[[MemberInitializer], Any], n_elements: int, dtype: str) -> WeightShapes:
-    """The shapes of the weights of what a builder makes.
-
-    Args:
-        build: Start -> network.
-        n_elements: Weights in all, at most.
-        dtype: "float32" or "float64".
+def mlp_weight_shapes(
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
+) -> WeightShapes:
+    """The shapes that `build_mlp` gives its weights, without building anything.
 
     Returns:
-        Shapes of the trainable weights, and (shape, dtype) of the others; dtype None is the network's precision.
-
-    Raises:
-        InputError: More weights.
+        Shapes of the trainable weights, and (shape, dtype) of the others in the model's order; dtype None is the
+        network's precision.
     """
-    with use_dtype(dtype):
-        network = build(BudgetedInitializer(n_elements, dtype))
-    shapes_and_dtypes = [(tuple(v.shape), str(np.dtype(str(v.dtype)))) for v in network.non_trainable_variables]
-    fixed = [(shape, None if weight_dtype == dtype else weight_dtype) for shape, weight_dtype in shapes_and_dtypes]
-    return [tuple(v.shape) for v in network.trainable_variables], fixed
+    trainable, fixed = trunk_weight_shapes(shapes, settings)
+    dense = _dense_widths(shapes, settings)
+    last = [(settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else sum(dense), n_labels)]
+    return [*trainable, *(last if settings["hidden_layer_sizes"] or dense else []), (n_labels,)], fixed
+
+
+def trunk_weight_shapes(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]) -> WeightShapes:
+    """The shapes that `build_trunk` gives its weights, as `mlp_weight_shapes` tells them."""
+    dense = _dense_widths(shapes, settings)
+    trainable, fixed = hidden_shapes(sum(dense), settings)
+    return trainable[0 if dense or not settings["hidden_layer_sizes"] else 1 :], fixed
+
+
+def _dense_widths(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]) -> list[int]:
+    return [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
+
+
+def hidden_shapes(width: int, settings: Mapping[str, Any]) -> WeightShapes:
+    """The shapes of the weights of `hidden_layers` on inputs of some width; as `mlp_weight_shapes`."""
+    trainable: list[tuple[int, ...]] = []
+    fixed: list[tuple[tuple[int, ...], str | None]] = []
+    for units in settings["hidden_layer_sizes"]:
+        trainable.append((width, units))
+        if settings["batch_norm"]:
+            trainable += [(units,), (units,)]
+            fixed += [((units,), None), ((units,), None)]
+        else:
+            trainable.append((units,))
+        if settings["dropout"] > 0:
+            fixed.append(((2,), "uint32"))
+        width = units
+    return trainable, fixed
+
+
+def embedding_bag_weight_shapes(
+    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
+) -> WeightShapes:
+    """The shapes that `build_embedding_bag` gives its weights; as `mlp_weight_shapes`."""
+    ((name, n_numbers),) = settings["vocabularies"].items()
+    units = settings["units"]
+    width = units + sum(shape[0] for other, shape in shapes.items() if other != name)
+    trainable, fixed = hidden_shapes(width, settings)
+    last = settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else width
+    attention = [(units, n_labels), (units, n_labels)] if settings["pool"] == "attention" else []
+    if settings["dropout"] > 0:
+        fixed = [((2,), "uint32"), *fixed]
+    return [(n_numbers, units), *trainable, (last, n_labels), (n_labels,), *attention], fixed
+
+
+WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "embedding_bag": embedding_bag_weight_shapes}
+"""Name of a builder -> the shapes of its weights, from shapes of inputs, number of labels and settings."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.backend import use_dtype
+from manyhot import engine, networks
 from manyhot.config.images import BACKBONES
 from manyhot.encoders import Encoder, TableEncoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.errors import BundleError
-from manyhot.networks import build_core
-from manyhot.networks.pretrained_backbone import Backbone
 from manyhot.persistence.container import DocumentReader
 
 
@@ -32,8 +30,8 @@ def read_backbone(reader: DocumentReader, encoder: Encoder, is_cached: bool) -> 
     if sum(reader.any_array(key).size for key in names) != BACKBONES[name].n_weights:
         raise BundleError(f"the file does not hold the weights of {name}")
     edge = BACKBONES[name].min_edge
-    with use_dtype("float32"):
-        core = build_core(name, (edge, edge), "float32")
+    with engine.use_dtype("float32"):
+        core = networks.build_core(name, (edge, edge), "float32")
     kinds = {"trainable": core.trainable_variables, "fixed": core.non_trainable_variables}
     trainable, fixed = (
         [
@@ -44,4 +42,6 @@ def read_backbone(reader: DocumentReader, encoder: Encoder, is_cached: bool) -> 
     )
     if len(names) != len(trainable) + len(fixed):
         raise BundleError(f"the file holds more than the weights of {name}")
-    encoder.images.attach(ImageFeatures(Backbone(name, trainable, fixed, core.inner.output_shape[-1]), is_cached))
+    encoder.images.attach(
+        ImageFeatures(networks.Backbone(name, trainable, fixed, core.inner.output_shape[-1]), is_cached)
+    )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from manyhot import engine
+from manyhot import engine, networks
 from manyhot.config.fields import IntField, IntListField
 from manyhot.config.images import (
     BACKBONE,
@@ -21,11 +21,10 @@ from manyhot.config.images import (
     POOLS,
 )
 from manyhot.config.text import POOLS as WORD_POOLS
-from manyhot.config.training import CUSTOM, DTYPES, LOSSES
+from manyhot.config.training import BUILT_NETWORKS, CUSTOM, DTYPES, LOSSES
 from manyhot.encoders import Encoder
 from manyhot.errors import BundleError
 from manyhot.models.network_spec import NetworkSpec
-from manyhot.networks import BUILDERS, WEIGHT_SHAPES, CustomNetwork, check_allowlist, infer_weight_shapes
 from manyhot.persistence.container import DocumentReader
 from manyhot.persistence.encoder import MAX_UNITS
 
@@ -99,7 +98,7 @@ def _custom_network(
     )
     if dict(inputs) != encoder.shapes():
         raise BundleError(f"the network takes {dict(inputs)}, but the encoder gives {encoder.shapes()}")
-    custom = CustomNetwork(
+    custom = networks.CustomNetwork(
         config=reader.mapping("network.config"),
         inputs=inputs,
         input_format=reader.text("network.input_format", choices=["tensor", "list", "dict"]),
@@ -111,7 +110,7 @@ def _custom_network(
         custom=dict(custom_objects),
         frozen=tuple(reader.list_of_integers("network.frozen", 0, MAX_LAYERS, max_items=MAX_LAYERS)),
     )
-    check_allowlist(custom.optimizer, {})
+    networks.check_allowlist(custom.optimizer, {})
     return NetworkSpec(CUSTOM, {}, encoder.shapes(), n_labels, dtype, custom)
 
 
@@ -128,7 +127,7 @@ def _custom_weights(reader: DocumentReader, network: NetworkSpec, n_members: int
 
 
 def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, dtype: str) -> NetworkSpec:
-    name = reader.text("network.name", choices=list(BUILDERS))
+    name = reader.text("network.name", choices=list(BUILT_NETWORKS))
     settings = {
         "hidden_layer_sizes": reader.list_of_integers(
             "network.settings.hidden_layer_sizes", 1, MAX_UNITS, max_items=MAX_LAYERS
@@ -190,11 +189,11 @@ def _image_settings(reader: DocumentReader, encoder: Encoder, is_per_pixel: bool
 
 def _weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
     """The arrays, each of exactly the shape that the described network has."""
-    if network.name in WEIGHT_SHAPES:
-        trainable, fixed = WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
+    if network.name in networks.WEIGHT_SHAPES:
+        trainable, fixed = networks.WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
     else:
-        build = partial(BUILDERS[network.name], network.shapes, network.n_labels, network.settings)
-        trainable, fixed = infer_weight_shapes(build, n_elements, network.dtype)
+        build = partial(networks.BUILDERS[network.name], network.shapes, network.n_labels, network.settings)
+        trainable, fixed = networks.infer_weight_shapes(build, n_elements, network.dtype)
     trainable = [*network.tables().values(), *trainable]
     return engine.Weights(
         [

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from manyhot import engine
 from manyhot.data.readers import read_bytes
 from manyhot.data.samples import Samples
 from manyhot.decisions.policy import DecisionPolicy
 from manyhot.encoders import TableEncoder
-from manyhot.engine import Buckets
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
@@ -99,7 +99,7 @@ class ServedModel:
         self.row_parser = make_row_parser(self.model.encoder, limits)
         self.writer = PredictionWriter(name, self.labels, self.model.config.dtype)
         self.columns = describe_columns(self.model.encoder)
-        self.buckets = Buckets(IMAGE_BUCKETS if self.model.encoder.image_scaling else BUCKETS)
+        self.buckets = engine.Buckets(IMAGE_BUCKETS if self.model.encoder.image_scaling else BUCKETS)
         self.can_explain = self.is_quick = False
         self.batches: Batches | None = None
         self.warm_up_seconds = self.batch_seconds = 0.0
@@ -129,7 +129,7 @@ class ServedModel:
         for size in self.buckets.rows:
             repeated = {name: block[np.zeros(size, dtype=np.int64)] for name, block in blocks.items()}
             for entries in WARM_UP_ENTRIES if is_sparse else WARM_UP_ENTRIES[:1]:
-                scorer.scores(repeated, buckets=Buckets((size,), entries))
+                scorer.scores(repeated, buckets=engine.Buckets((size,), entries))
         timed_batch = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in parsed.items()}
         self.batch_seconds = min(self._time_batch(timed_batch) for _ in range(N_TIMINGS))
         try:

@@ -48,7 +48,7 @@ def make_config(**more) -> TrainingConfig:
 
 def dense_reference(blocks, targets, bias, config: TrainingConfig) -> tuple[list, np.ndarray, np.ndarray, float]:
     """The same training with all logits at once, automatic gradients, and a full table."""
-    networks = spec().networks(MemberInitializer(1, None, "float64"))
+    networks = spec().factory(MemberInitializer(1, None, "float64"))
     model = networks.build(0)
     optimizer = make_optimizer(config)
     optimizer.build(model.trainable_variables)
@@ -100,7 +100,7 @@ def test_training_is_that_of_all_logits_at_once():
     with use_dtype("float64"):
         trainable, kernel, last_bias, loss = dense_reference(blocks, targets, bias, make_config())
     weights, curve = trainer.train_extreme(
-        spec().networks(MemberInitializer(1, None, "float64")), blocks, targets, bias, make_config()
+        spec().factory(MemberInitializer(1, None, "float64")), blocks, targets, bias, make_config()
     )
     for got, expected in zip(weights.trainable, trainable, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
@@ -113,7 +113,7 @@ def test_training_is_that_of_all_logits_at_once():
 @pytest.mark.slow
 def test_the_best_labels_are_those_of_all_logits_at_once():
     blocks, targets, bias = case()
-    networks = spec().networks(MemberInitializer(1, None, "float64"))
+    networks = spec().factory(MemberInitializer(1, None, "float64"))
     weights, _ = trainer.train_extreme(networks, blocks, targets, bias, make_config())
     labels, scores = TopScorer(networks, weights, "float64").top_k(blocks, 7)
     with use_dtype("float64"):
@@ -132,7 +132,7 @@ def test_one_program_for_all_epochs_and_for_training_again():
     blocks, targets, bias = case()
     PROGRAMS._programs.clear()
     for seed in (0, 1):
-        networks = spec(0.3, "float32").networks(MemberInitializer(seed, None, "float32"))
+        networks = spec(0.3, "float32").factory(MemberInitializer(seed, None, "float32"))
         trainer.train_extreme(
             networks, blocks, targets, bias, make_config(epochs=3, dtype="float32", random_state=seed)
         )
@@ -151,7 +151,7 @@ def test_the_program_keeps_one_copy_of_the_last_layer_and_no_rows_by_labels():
         "batch_norm": False,
         "tables": ["text"],
     }
-    networks = TrunkSpec(settings, {"text": (100,)}, "float32").networks()
+    networks = TrunkSpec(settings, {"text": (100,)}, "float32").factory()
     PROGRAMS._programs.clear()
     small = make_config(epochs=1, batch_size=n, dtype="float32")
     trainer.train_extreme(networks, blocks, sp.csr_matrix(targets), np.zeros(width), small)
@@ -168,7 +168,7 @@ def test_a_row_with_far_more_labels_than_others_and_rows_without():
     blocks, targets, bias = case()
     full = targets.toarray()
     full[0], full[1:5] = True, False
-    weights, curve = trainer.train_extreme(spec().networks(), blocks, sp.csr_matrix(full), bias, make_config())
+    weights, curve = trainer.train_extreme(spec().factory(), blocks, sp.csr_matrix(full), bias, make_config())
     assert np.isfinite(curve).all()
     assert np.isfinite(weights.kernel).all()
 
@@ -179,7 +179,7 @@ def test_a_loss_that_is_not_finite_is_told():
 
     blocks, targets, bias = case()
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        trainer.train_extreme(spec().networks(), blocks, targets, bias, make_config(learning_rate=1e300, epochs=3))
+        trainer.train_extreme(spec().factory(), blocks, targets, bias, make_config(learning_rate=1e300, epochs=3))
 
 
 def test_labels_in_a_chunk():

@@ -148,7 +148,7 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.MemberSplits([np.arange(230)], [nothing], [nothing])
     config = TrainingConfig(network="custom", epochs=7, optimizer="compiled", prior_bias=False)
-    trained = engine.train(spec.networks(1, lambda k: MemberInitializer(5)), data, parts, config, RuntimeConfig(), 230)
+    trained = engine.train(spec.factory(1, lambda k: MemberInitializer(5)), data, parts, config, RuntimeConfig(), 230)
     for ours, theirs in zip(trained.weights.trainable, model.get_weights(), strict=True):
         np.testing.assert_allclose(ours[0], theirs, atol=2e-6)
 
@@ -190,7 +190,7 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.MemberSplits([np.arange(230)], [nothing], [nothing])
     config = TrainingConfig(network="custom", epochs=3, optimizer="compiled", prior_bias=False)
-    trained = engine.train(spec.networks(1, lambda k: MemberInitializer(5)), data, parts, config, RuntimeConfig(), 64)
+    trained = engine.train(spec.factory(1, lambda k: MemberInitializer(5)), data, parts, config, RuntimeConfig(), 64)
     theirs = [np.asarray(v.value) for v in model.trainable_variables]
     for ours, value in zip(trained.weights.trainable, theirs, strict=True):
         np.testing.assert_allclose(ours[0], value, atol=1e-5)

@@ -180,7 +180,7 @@ def test_the_runtime_chooses_and_the_programs_differ():
     spec = NetworkSpec(
         "custom", {}, {"features": (8, 8, 1)}, 3, "float32", from_keras(network(), {"features": (8, 8, 1)}, 3)
     )
-    networks = spec.networks(1)
+    networks = spec.factory(1)
     assert networks.with_layers(True).key != networks.with_layers(False).key
     weights = [np.asarray(variable.value)[None] for variable in networks.build(0).trainable_variables]
     for is_fast, kind in ((True, layers.Conv2D), (False, L.Conv2D)):

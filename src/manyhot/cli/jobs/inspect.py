@@ -24,7 +24,7 @@ MAX_PLOTTED_LABELS = 5
 """Labels with a panel of their own in the plot, the most frequent."""
 
 
-def run(bundle: Path, plot: Path | None, as_json: bool) -> None:
+def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> None:
     """Show what a model contains; plot its calibration curves on request."""
     if plot is not None:
         check_plot_path(plot)
@@ -51,7 +51,7 @@ def run(bundle: Path, plot: Path | None, as_json: bool) -> None:
             "name": model.network.name,
             "settings": dict(model.network.settings),
             "weights_per_member": model.n_weights,
-            "layers": layers(classifier),
+            **({"layers": layers(classifier)} if with_layers else {}),
         },
         "columns": column_counts,
         "config": to_dict(model.config),
@@ -62,7 +62,7 @@ def run(bundle: Path, plot: Path | None, as_json: bool) -> None:
         "versions": description["document"]["versions"],
         "parts": description["parts"],
     }
-    print_result(document, as_text(document, classifier.summary()), as_json)
+    print_result(document, as_text(document, classifier.summary() if with_layers else ""), as_json)
 
 
 def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
@@ -87,7 +87,7 @@ def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
 
 def layers(classifier: Any) -> list[dict[str, Any]]:
     """Each layer of a member: name, type, output shape, weights."""
-    network = classifier.model_.network.networks(1).build(0)
+    network = classifier.model_.network.factory(1).build(0)
     return [
         {
             "name": layer.name,
@@ -121,6 +121,10 @@ def as_text(document: dict[str, Any], summary: str) -> str:
     for name in document["labels"]:
         threshold = document["thresholds"].get(name)
         lines.append(f"{name[:39]:<40}" + ("-" if threshold is None else f"{threshold:.3f}"))
+    settings = ", ".join(f"{name}={value}" for name, value in document["network"]["settings"].items())
     config = ", ".join(f"{name}={value}" for name, value in document["config"].items())
     versions = ", ".join(f"{name} {value}" for name, value in document["versions"].items())
-    return "\n".join([*lines, "", summary, f"config: {config}", f"versions: {versions}"])
+    network = f"network: {document['network']['name']}" + (f" ({settings})" if settings else "")
+    return "\n".join(
+        [*lines, "", network, *([summary] if summary else []), f"config: {config}", f"versions: {versions}"]
+    )

@@ -15,9 +15,10 @@ from manyhot.engine.embedding_bags import bag_sum, max_entries
 from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.extreme.chunked_head import pad_head, top_k
 from manyhot.engine.extreme.optimizers import Head
-from manyhot.engine.extreme.trainer import ExtremeWeights, choose_chunk
+from manyhot.engine.extreme.trainer import choose_chunk
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.scoring import IN_FLIGHT, SMALL_BATCH_ROWS, make_batch
+from manyhot.engine.weights import ExtremeWeights
 
 ROWS = 1024
 """Rows scored at once; a chunk of their logits is 8 MiB."""

@@ -43,6 +43,7 @@ from manyhot.engine.train_step import (
     gather_inputs,
     scheduled_rate,
 )
+from manyhot.engine.weights import ExtremeWeights
 from manyhot.errors import TrainingError
 
 jnp = jax.numpy
@@ -90,22 +91,6 @@ class StepRange(NamedTuple):
     n_rows: Any
     first: Any
     last: Any
-
-
-class ExtremeWeights(NamedTuple):
-    """A trained network on the host.
-
-    Attributes:
-        trainable: Tables in the order of `NetworkFactory.tables`, then the trunk's weights.
-        fixed: Everything else that the trunk keeps.
-        kernel: float (l, d), the last layer; a label's weights are contiguous.
-        bias: float (l,).
-    """
-
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
-    kernel: np.ndarray
-    bias: np.ndarray
 
 
 def choose_chunk(n_labels: int) -> int:

@@ -225,7 +225,7 @@ def _group_fits(
             )
         if fit.network.shapes not in known_shapes:
             known_shapes.append(fit.network.shapes)
-            member_bytes = engine.member_bytes(fit.network.networks(1), config.dtype)
+            member_bytes = engine.member_bytes(fit.network.factory(1), config.dtype)
         fit_bytes = len(fit.members) * member_bytes + (0 if shared is not None else fit.data.n_bytes)
         has_same_structure = not group or _network_structure(group[0]) == _network_structure(fit)
         if group and (group_bytes + fit_bytes > GROUP_BYTES or not has_same_structure):

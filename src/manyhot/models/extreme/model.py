@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot import engine
+from manyhot import engine, networks
 from manyhot.data.deduplication import fingerprints
 from manyhot.data.labels import LabelSpace
 from manyhot.encoders import Encoder
@@ -23,7 +23,6 @@ from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.report import build_extreme_report
 from manyhot.models.extreme.threshold import best_threshold, counts_at, cross_fitted_counts, hits
 from manyhot.models.network_spec import TrunkSpec
-from manyhot.networks import MemberInitializer
 
 MAX_PREDICTIONS = 50
 """Labels of a row that are looked at when answers are decided by the threshold."""
@@ -59,7 +58,7 @@ class ExtremeModel:
     @cached_property
     def scorer(self) -> engine.TopScorer:
         """The weights on a device, put there when first needed."""
-        return engine.TopScorer(self.network.networks(), self.weights, self.config.dtype)
+        return engine.TopScorer(self.network.factory(), self.weights, self.config.dtype)
 
     @property
     def max_predictions(self) -> int:
@@ -131,10 +130,10 @@ def train_extreme_model(
         raise InputError("no row of those trained on carries any label, so there is nothing to learn", argument="y")
     resolved = config.resolve(len(train))
     spec = build_trunk_spec(config, encoder)
-    networks = spec.networks(MemberInitializer(config.random_state, None, config.dtype))
+    factory = spec.factory(networks.MemberInitializer(config.random_state, None, config.dtype))
     train_blocks = {name: block[train] for name, block in blocks.items()}
     weights, curve = engine.train_extreme(
-        networks, train_blocks, train_targets, log_odds(train_targets), resolved, callback
+        factory, train_blocks, train_targets, log_odds(train_targets), resolved, callback
     )
     model = ExtremeModel(labels, encoder, spec, weights, label_propensities(train_targets), 1.0, config)
     training = {

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manyhot import engine
+from manyhot import engine, networks
 from manyhot.config.auto import resolve_auto
 from manyhot.config.images import NONE, PIXEL_NETWORKS, image_params
 from manyhot.config.runtime import RuntimeConfig
@@ -46,7 +46,6 @@ from manyhot.models.segmentation import (
 from manyhot.models.segmentation.model import PixelModel, check_no_skips
 from manyhot.models.segmentation.pixel_sample import gather_targets
 from manyhot.models.segmentation.tiling import check_size
-from manyhot.networks import edge_factor
 
 STATISTICS_BYTES = 2**26
 """Tiles that channels are measured on, at most."""
@@ -149,7 +148,7 @@ def prepare_pixels(
     config = _pixel_plan(config)
     options = image_params(config.image_params)
     probe_settings = network_settings(config, (), None, {"image": {}})
-    tile = tile_shape(targets.sizes, options["tile"], edge_factor(probe_settings))
+    tile = tile_shape(targets.sizes, options["tile"], networks.edge_factor(probe_settings))
     tiles = cut_tiles(images, targets, tile)
     check_softmax_targets(config, tiles.targets)
     encoder = TableEncoder({images.name: "image"}, image_params=config.image_params)

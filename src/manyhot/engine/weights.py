@@ -1,0 +1,30 @@
+"""Trained weights on the host; NumPy alone, so that a saved file can be opened without JAX."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Weights(NamedTuple):
+    """The members' weights on the host, each array with the leading axis m; tables come first among the trainable."""
+
+    trainable: list[np.ndarray]
+    fixed: list[np.ndarray]
+
+
+class ExtremeWeights(NamedTuple):
+    """A trained network on the host.
+
+    Attributes:
+        trainable: Tables in the order of `NetworkFactory.tables`, then the trunk's weights.
+        fixed: Everything else that the trunk keeps.
+        kernel: float (l, d), the last layer; a label's weights are contiguous.
+        bias: float (l,).
+    """
+
+    trainable: list[np.ndarray]
+    fixed: list[np.ndarray]
+    kernel: np.ndarray
+    bias: np.ndarray

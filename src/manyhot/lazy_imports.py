@@ -1,0 +1,36 @@
+"""Names of a package that are imported on first use (PEP 562), because what they need takes long to load."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from manyhot.gc_pause import pause_gc
+
+
+def lazy_attributes(
+    package: str, names: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a package.
+
+    Args:
+        package: Its `__name__`.
+        names: Module -> what is imported from it; a module that is not in `manyhot` itself is one of the package.
+    """
+    origins = {
+        name: module if module.startswith("manyhot.") else f"{package}.{module}"
+        for module, found in names.items()
+        for name in found
+    }
+
+    def get_attribute(name: str) -> Any:
+        if name not in origins:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        with pause_gc():
+            value = getattr(importlib.import_module(origins[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get_attribute, lambda: sorted(origins)
