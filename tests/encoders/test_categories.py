@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from manyhot.encoders import TableEncoder
-from manyhot.encoders.categories import Category, fit_category
+from manyhot.encoders.categories import Category, fit_category, level_size
 
 N = 60
 RARE = np.arange(N) % 17 == 0
@@ -104,3 +104,34 @@ def test_the_reference_of_explanations_is_the_mean_of_two_values():
     reference = encoder.reference["features"]
     np.testing.assert_allclose(reference, [0, block[:, 1].mean(), 0, 0, 0], rtol=1e-6)
     assert TableEncoder({"n": "numeric", "c": "categorical"}).fit(frame).reference == {}
+
+
+def cities(n_rows: int, n_columns: int) -> pl.DataFrame:
+    generator = np.random.default_rng(0)
+    return pl.DataFrame({f"c{j}": generator.choice(["a", "b", "c", "d"], n_rows).tolist() for j in range(n_columns)})
+
+
+@pytest.mark.parametrize(("n_rows", "n_columns", "size"), [(64, 1, 1.0), (64, 4, 1.0), (64, 16, 0.5), (64, 64, 0.25)])
+def test_inputs_of_levels_are_smaller_where_there_are_more_than_a_quarter_of_the_rows(n_rows, n_columns, size):
+    frame = cities(n_rows, n_columns)
+    block = encode(frame, **dict.fromkeys(frame.columns, "categorical"))
+    assert block.shape == (n_rows, 4 * n_columns)
+    assert set(np.unique(block)) == {0, size}
+    assert (block.sum(axis=1) == n_columns * size).all()
+
+
+def test_numbers_and_pairs_keep_their_size_beside_many_levels():
+    frame = cities(64, 64).with_columns(n=pl.arange(64), x=pl.Series(["m", "m", "m", "w"] * 16))
+    kinds = {"n": "numeric", "x": "categorical"}
+    alone = encode(frame, **kinds)
+    np.testing.assert_array_equal(
+        encode(frame, **kinds, **dict.fromkeys(cities(1, 64).columns, "categorical"))[:, :2], alone
+    )
+
+
+def test_the_size_of_an_input_counts_rows_by_weight_and_levels_without_pairs():
+    pair, three = Category(["m", "w"], False, 1, 0.5), Category(["a", "b", "c"], True)
+    assert level_size([pair] * 100, 5.0) == 1
+    assert level_size([], 5.0) == 1
+    assert level_size([three, pair], 4.0) == 0.5
+    assert level_size([three, pair], 16.0) == 1

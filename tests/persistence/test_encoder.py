@@ -66,3 +66,23 @@ def test_as_many_scales_as_numbers_and_pairs():
     del document["encoder"]["categories"][0]["rarer"]
     with pytest.raises(BundleError):
         read_encoder(DocumentReader(document, arrays))
+
+
+def test_the_size_of_inputs_of_levels_is_read_again_and_bounded():
+    frame = FRAME.head(10)
+    encoder = TableEncoder(KINDS).fit(frame)
+    spec, arrays = encoder.to_spec()
+    assert spec["level_size"] == encoder.level_size == (10 / (4 * 3)) ** 0.5
+    arrays = {f"encoder/{name}": array for name, array in arrays.items()}
+    again = read_encoder(DocumentReader({"encoder": spec}, arrays))
+    np.testing.assert_array_equal(again.transform(frame)["features"], encoder.transform(frame)["features"])
+    for size in (0.0, -1.0, 1.5, "1", True):
+        with pytest.raises(BundleError):
+            read_encoder(DocumentReader({"encoder": {**spec, "level_size": size}}, arrays))
+
+
+def test_a_file_without_a_size_has_inputs_of_0_and_1():
+    spec, arrays = TableEncoder(KINDS).fit(FRAME.head(10)).to_spec()
+    del spec["level_size"]
+    encoder = read_encoder(DocumentReader({"encoder": spec}, {f"encoder/{name}": one for name, one in arrays.items()}))
+    assert set(np.unique(encoder.transform(FRAME)["features"][:, -3:])) == {0, 1}

@@ -6,7 +6,8 @@ Two values are one number, 0 or 1, as if they had been written so; more have an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ MAX_LEVELS = 1000
 """Levels of one categorical column that get an input of their own; the rarer ones share one."""
 MIN_ROWS = 2
 """Rows a level needs for an input of its own."""
+ROWS_PER_INPUT = 4
+"""Rows for each input of a level; where there are fewer, inputs are smaller."""
 
 
 def cells_as_text(column: pl.Series) -> pl.Series:
@@ -65,12 +68,12 @@ class Category:
         positions = self._positions(cells)
         return np.where(positions > 1, np.nan, positions == self.rarer)
 
-    def one_hot(self, cells: np.ndarray) -> np.ndarray:
-        """Text (n,) -> float32 (n, width): a column for each level, in order, and one for all others."""
+    def one_hot(self, cells: np.ndarray, size: float = 1.0) -> np.ndarray:
+        """Text (n,) -> float32 (n, width), 0 and `size`: a column for each level, in order, and one for all others."""
         positions = self._positions(cells)
         result = np.zeros((len(cells), self.width), dtype=np.float32)
         is_there = positions < self.width
-        result[np.flatnonzero(is_there), positions[is_there]] = 1
+        result[np.flatnonzero(is_there), positions[is_there]] = size
         return result
 
     def _positions(self, cells: np.ndarray) -> np.ndarray:
@@ -110,3 +113,16 @@ def fit_category(cells: np.ndarray, weights: np.ndarray) -> Category:
     second = float(counts[indices[1]] if len(levels) == 2 else counts.sum() - counts[indices[0]])
     rarer = 0 if first < second else 1
     return Category(levels, has_other, rarer, min(first, second) / (first + second))
+
+
+def level_size(categories: Sequence[Category], n_rows: float) -> float:
+    """What the input of a level is where the level is there: 1, or less where there are too many inputs for the rows.
+
+    The squares of all inputs of levels together count for no more than a quarter of the rows.
+
+    Args:
+        categories: All categories of the table.
+        n_rows: Rows of training, by weight.
+    """
+    width = sum(category.width for category in categories)
+    return min(1.0, math.sqrt(n_rows / (ROWS_PER_INPUT * max(width, 1))))

@@ -15,10 +15,11 @@ import scipy.sparse as sp
 
 from manyhot.config.text import TFIDF
 from manyhot.data.number_cells import NumberFormat
-from manyhot.encoders.categories import Category, cells_as_text, fit_category, level_texts
+from manyhot.encoders.categories import Category, cells_as_text, fit_category, level_size, level_texts
 from manyhot.encoders.feature_sources import FeatureSources, ownership_shares
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
+from manyhot.encoders.number_columns import frame_numbers
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.encoders.text.columns import TEXT_BLOCK, TextColumns
 from manyhot.encoders.text.text_input import Texts
@@ -37,7 +38,8 @@ class TableEncoder:
     A category of two values is a number, 1 for the rarer one and 0 for the other, at its place among the numbers; the
     second value is whatever is not the only level, such as a missing cell. Other categories have a column a level; a
     level seen only once, and a missing one, share a column of their variable; a level never seen falls there too, or
-    becomes zeros when training had no such row.
+    becomes zeros when training had no such row. These inputs are 0 and 1, or less than 1 where there are more of them
+    than a quarter of the rows.
 
     Args:
         column_types: Column name -> kind, in the order in which the columns are encoded.
@@ -117,7 +119,8 @@ class TableEncoder:
         weights = row_weights(weights, len(features))
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         self._set_categories([fit_category(cells, weights) for cells in levels])
-        numbers = self._all_numbers(self._numbers(features), levels)
+        self.level_size = level_size(self.categories, float(weights.sum()))
+        numbers = self._all_numbers(frame_numbers(features, self.numeric_columns), levels)
         self.scale = fit_scale(numbers, weights)
         self.gaps = np.flatnonzero(np.isnan(numbers).any(axis=0))
         self.texts.fit([cells_as_text(features[name]) for name in self.text_columns], weights)
@@ -142,7 +145,7 @@ class TableEncoder:
         texts = [cells_as_text(features[name]) for name in self.text_columns]
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         images = [features[name] for name in self.image_columns]
-        return self.transform_cells(self._numbers(features), levels, texts, images)
+        return self.transform_cells(frame_numbers(features, self.numeric_columns), levels, texts, images)
 
     def transform_cells(
         self,
@@ -223,9 +226,7 @@ class TableEncoder:
 
     def _sources(self, features: pl.DataFrame) -> Iterator[FeatureSources]:
         names = self.numeric_columns + self.categorical_columns
-        missing = (
-            np.isnan(self._numbers(features)) if self.numeric_columns else np.zeros((len(features), 0), dtype=bool)
-        )
+        missing = np.isnan(frame_numbers(features, self.numeric_columns))
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         text_cells = [cells_as_text(features[name]).to_list() for name in self.text_columns]
         for row in range(len(features)):
@@ -303,6 +304,8 @@ class TableEncoder:
             "categories": [category.to_spec() for category in self.categories],
             "has_other": [int(category.has_other) for category in self.categories],
         }
+        if self.level_size < 1:
+            spec["level_size"] = self.level_size
         if self.number_formats:
             spec["number_formats"] = [{"column": name, **one.to_spec()} for name, one in self.number_formats.items()]
         arrays = {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
@@ -335,6 +338,7 @@ class TableEncoder:
         encoder.images = ImageColumns.from_spec(
             encoder.image_columns, spec["images"] if encoder.image_columns else [], arrays
         )
+        encoder.level_size = spec.get("level_size", 1.0)
         encoder._set_categories(list(map(Category.from_spec, spec["categories"], spec["has_other"])))
         encoder.scale = Scale(arrays["center"], arrays["scale"])
         encoder.gaps = arrays["gaps"]
@@ -358,43 +362,13 @@ class TableEncoder:
     def _dense(self, numbers: np.ndarray, levels: Sequence[np.ndarray]) -> np.ndarray:
         numbers = self._all_numbers(numbers, levels)
         parts = [self.scale.apply(numbers), np.isnan(numbers[:, self.gaps]).astype(np.float32)]
-        parts += [one.one_hot(cells) for one, cells in zip(self.categories, levels, strict=True) if not one.is_pair]
+        for category, cells in zip(self.categories, levels, strict=True):
+            if not category.is_pair:
+                parts.append(category.one_hot(cells, self.level_size))
         return np.concatenate(parts, axis=1)
-
-    def _numbers(self, features: pl.DataFrame) -> np.ndarray:
-        if not self.numeric_columns:  # a frame of no columns has no rows either
-            return np.zeros((len(features), 0))
-        schema = features.schema
-        if all(
-            name in schema and (schema[name].is_numeric() or schema[name] == pl.Boolean)
-            for name in self.numeric_columns
-        ):
-            # all at once where nothing is text: for a few rows, the columns one by one would take most of the time
-            matrix = features.select(pl.col(self.numeric_columns).cast(pl.Float64)).to_numpy()
-            if not np.isinf(matrix).any():
-                return matrix
-        result = np.full((len(features), len(self.numeric_columns)), np.nan)
-        for j, name in enumerate(self.numeric_columns):
-            if name in features.columns:
-                result[:, j] = _as_numbers(features[name])
-        return result
 
 
 def _append_dense(blocks: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
     """Blocks with further numbers at the end of the dense one."""
     dense = blocks.get(BLOCK)
     return {**blocks, BLOCK: rows if dense is None else np.concatenate([dense, rows], axis=1)}
-
-
-def _as_numbers(column: pl.Series) -> np.ndarray:
-    try:
-        numbers = column.cast(pl.Float64).to_numpy()
-    except pl.exceptions.InvalidOperationError:
-        cells = column.cast(pl.String)
-        invalid = cells.cast(pl.Float64, strict=False).is_null() & cells.is_not_null()
-        row = int(invalid.arg_max() or 0)
-        raise InputError(f"got {cells[row]!r}, expected a number", row=row + 1, column=column.name) from None
-    infinite = np.flatnonzero(np.isinf(numbers))
-    if infinite.size:
-        raise InputError("got infinity, expected a finite number", row=int(infinite[0]) + 1, column=column.name)
-    return numbers

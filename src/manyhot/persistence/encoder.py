@@ -14,6 +14,8 @@ from manyhot.errors import BundleError
 from manyhot.persistence.container import DocumentReader
 
 MAX_UNITS = 10_000_000
+MIN_LEVEL_SIZE = 1e-6
+"""Of what the input of a level is; far below what any table of training comes to."""
 
 
 def read_encoder(reader: DocumentReader) -> Encoder:
@@ -91,6 +93,8 @@ def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
             raise BundleError(f"a column of {len(column_levels)} levels is told to have two values")
     categories = [{"levels": column_levels, **pair} for column_levels, pair in zip(levels, pairs, strict=True)]
     spec = {"columns": names, "column_types": column_types, "categories": categories, "has_other": has_other}
+    if "encoder.level_size" in reader:
+        spec["level_size"] = reader.number("encoder.level_size", MIN_LEVEL_SIZE, 1.0)
     n_texts, n_images = column_types.count("text"), column_types.count("image")
     if n_texts:
         spec["text"] = reader.mappings("encoder.text", n_texts, min_items=n_texts)  # checked by the encoders of texts
