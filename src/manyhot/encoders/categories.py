@@ -115,6 +115,23 @@ def fit_category(cells: np.ndarray, weights: np.ndarray) -> Category:
     return Category(levels, has_other, rarer, min(first, second) / (first + second))
 
 
+def insert_pairs(
+    numbers: np.ndarray, categories: Sequence[Category], levels: Sequence[np.ndarray], order: np.ndarray | None
+) -> np.ndarray:
+    """Numbers and the categories of two values as one matrix, float64 (n, k + p).
+
+    Args:
+        numbers: float64 (n, k).
+        categories: All categories of the table.
+        levels: Text (n,) for each of them.
+        order: int (k + p,), the order of the columns, of numbers followed by pairs; None without pairs.
+    """
+    if order is None:
+        return numbers
+    pairs = [one.pair_numbers(cells) for one, cells in zip(categories, levels, strict=True) if one.is_pair]
+    return np.column_stack([numbers, *pairs])[:, order]
+
+
 def level_size(categories: Sequence[Category], n_rows: float) -> float:
     """What the input of a level is where the level is there: 1, or less where there are too many inputs for the rows.
 

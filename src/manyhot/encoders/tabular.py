@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from manyhot.config.text import TFIDF
 from manyhot.data.number_cells import NumberFormat
-from manyhot.encoders.categories import Category, cells_as_text, fit_category, level_size, level_texts
+from manyhot.encoders.categories import Category, cells_as_text, fit_category, insert_pairs, level_size, level_texts
 from manyhot.encoders.feature_sources import FeatureSources, ownership_shares
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
@@ -120,7 +120,9 @@ class TableEncoder:
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         self._set_categories([fit_category(cells, weights) for cells in levels])
         self.level_size = level_size(self.categories, float(weights.sum()))
-        numbers = self._all_numbers(frame_numbers(features, self.numeric_columns), levels)
+        numbers = insert_pairs(
+            frame_numbers(features, self.numeric_columns), self.categories, levels, self.number_order
+        )
         self.scale = fit_scale(numbers, weights)
         self.gaps = np.flatnonzero(np.isnan(numbers).any(axis=0))
         self.texts.fit([cells_as_text(features[name]) for name in self.text_columns], weights)
@@ -352,15 +354,8 @@ class TableEncoder:
         self.number_order = np.argsort([places[name] for name in numbers]) if pairs else None
         self.scaled_columns = sorted(numbers, key=places.__getitem__)
 
-    def _all_numbers(self, numbers: np.ndarray, levels: Sequence[np.ndarray]) -> np.ndarray:
-        """Numbers and categories of two values, float64 (n, k), in the order of `scaled_columns`."""
-        if self.number_order is None:
-            return numbers
-        pairs = [one.pair_numbers(cells) for one, cells in zip(self.categories, levels, strict=True) if one.is_pair]
-        return np.column_stack([numbers, *pairs])[:, self.number_order]
-
     def _dense(self, numbers: np.ndarray, levels: Sequence[np.ndarray]) -> np.ndarray:
-        numbers = self._all_numbers(numbers, levels)
+        numbers = insert_pairs(numbers, self.categories, levels, self.number_order)
         parts = [self.scale.apply(numbers), np.isnan(numbers[:, self.gaps]).astype(np.float32)]
         for category, cells in zip(self.categories, levels, strict=True):
             if not category.is_pair:
