@@ -95,7 +95,21 @@ def by_backbone() -> TableEncoder:
     return encoder
 
 
+def pairs(seed: int = 0) -> pl.DataFrame:
+    """Categories of two levels, one with gaps, and of one level and gaps, among numbers and a category of three."""
+    generator = np.random.default_rng(seed)
+    sex, smokes, note = (generator.choice(["w", "m"], N), generator.choice(["ja", "nein"], N, p=[0.2, 0.8]), ["x"] * N)
+    return table(seed).with_columns(
+        pl.Series("sex", sex.tolist()),
+        pl.Series("smokes", [None, *smokes[1:].tolist()]),
+        pl.Series("note", [None if k % 3 else one for k, one in enumerate(note)]),
+    )
+
+
+PAIR_KINDS = {"sex": "categorical", "a": "numeric", "smokes": "categorical", "c": "categorical", "b": "numeric"}
+
 CASES = {
+    "categories of two values": (lambda: TableEncoder({**PAIR_KINDS, "note": "categorical"}), pairs),
     "images by a backbone": (by_backbone, images),
     "text by a function": (by_function, texts),
     "table": (lambda: TableEncoder(KINDS), table),
@@ -205,6 +219,15 @@ def test_every_input_has_a_source(case):
             np.testing.assert_allclose(share.sum(axis=0), np.ones((1, width)), atol=1e-12)
 
 
+def test_the_reference_of_explanations_is_a_row_of_the_dense_block(case):
+    make, rows = case
+    encoder = make().fit(rows())
+    for name, row in encoder.reference.items():
+        assert row.dtype == np.float32
+        assert row.shape == encoder.shapes()[name]
+        assert isinstance(encoder.transform(rows(1))[name], np.ndarray)
+
+
 def test_a_row_of_weight_k_counts_like_k_rows(case):
     make, rows = case
     times = np.random.default_rng(2).integers(1, 4, size=N)
@@ -241,7 +264,7 @@ def test_outliers_are_bounded_and_order_is_kept():
 
 def test_rare_and_unseen_levels_share_a_column():
     encoder = TableEncoder(KINDS).fit(table())
-    assert encoder.levels == [["blue", "green", "red"]]
+    assert [category.levels for category in encoder.categories] == [["blue", "green", "red"]]
     frame = table().with_columns(pl.lit("never seen").alias("c"))
     block = encoder.transform(frame)["features"]
     np.testing.assert_array_equal(block[:, -4:], [[0, 0, 0, 1]] * N)
@@ -268,25 +291,3 @@ def test_numbers_of_a_table_are_the_same_as_text():
     encoder = TableEncoder({"a": "numeric", "b": "boolean"}).fit(frame)
     as_text = frame.with_columns(pl.Series("a", ["1.5", None, "nan"]), pl.Series("b", ["1", None, "0"]))
     assert np.array_equal(encoder.transform(frame)["features"], encoder.transform(as_text)["features"])
-
-
-def test_a_category_of_two_levels_is_one_column_of_opposite_numbers():
-    is_rare = np.arange(50) % 17 == 0
-    words = pl.Series(np.where(is_rare, "w", "m").tolist())
-    category = TableEncoder({"x": "categorical"}).fit(pl.DataFrame({"x": words}))
-    encoded = category.transform(pl.DataFrame({"x": words}))["features"]
-    assert encoded[0, 0] == -encoded[1, 0] > 0.9
-    np.testing.assert_array_equal(encoded[:, 0] > 0, is_rare)
-    assert category.shapes() == {"features": (1,)}
-    assert category.transform(pl.DataFrame({"x": ["d"]}))["features"].tolist() == [[0.0]]
-    again = TableEncoder.from_spec(*category.to_spec())
-    np.testing.assert_array_equal(again.transform(pl.DataFrame({"x": words}))["features"], encoded)
-
-
-def test_a_category_of_two_levels_with_gaps_has_a_column_for_them():
-    frame = pl.DataFrame({"x": ["m", "w", None, "m", "w"]})
-    encoder = TableEncoder({"x": "categorical"}).fit(frame)
-    encoded = encoder.transform(frame)["features"]
-    assert encoder.shapes() == {"features": (2,)}
-    assert encoded[:, 1].tolist() == [0, 0, 1, 0, 0]
-    assert encoded[2, 0] == 0

@@ -1,11 +1,25 @@
-"""Cells of categories as text, and levels as numbers."""
+"""Columns of categories: cells as text, and levels as numbers.
+
+Two values are one number, 0 or 1, as if they had been written so; more have an input a level. Start reading at
+`fit_category`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
+
+MAX_LEVELS = 1000
+"""Levels of one categorical column that get an input of their own; the rarer ones share one."""
+MIN_ROWS = 2
+"""Rows a level needs for an input of its own."""
+ROWS_PER_INPUT = 4
+"""Rows for each input of a level; where there are fewer, inputs are smaller."""
 
 
 def cells_as_text(column: pl.Series) -> pl.Series:
@@ -22,19 +36,110 @@ def level_texts(column: pl.Series) -> np.ndarray:
     return cells_as_text(column).fill_null("").to_numpy().astype(str)
 
 
-def pair_numbers(cells: np.ndarray, levels: Sequence[str]) -> np.ndarray:
-    """Which of two levels, float64 (n, 1): 0 or 1, NaN for neither."""
-    return np.where(cells == levels[1], 1.0, np.where(cells == levels[0], 0.0, np.nan))[:, None]
+@dataclass(frozen=True)
+class Category:
+    """How the cells of one column become numbers.
+
+    Attributes:
+        levels: The levels with a value of their own, sorted.
+        has_other: Whether training had other cells, missing ones among them.
+        rarer: Which of two values is the rarer one, 0 or 1: of two levels, or of one level and all other cells, in this
+            order. None where every level has an input.
+        share: How often the rarer of the two values is the cell, by weight.
+    """
+
+    levels: list[str]
+    has_other: bool
+    rarer: int | None = None
+    share: float = 0.0
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether cells are numbers, which the encoder scales like other numbers."""
+        return self.rarer is not None
+
+    @property
+    def width(self) -> int:
+        """Inputs beside the numbers."""
+        return 0 if self.is_pair else len(self.levels) + self.has_other
+
+    def pair_numbers(self, cells: np.ndarray) -> np.ndarray:
+        """Text (n,) -> float64 (n,): 1 for the rarer of the two values, 0 for the other one, NaN for neither."""
+        positions = self._positions(cells)
+        return np.where(positions > 1, np.nan, positions == self.rarer)
+
+    def one_hot(self, cells: np.ndarray, size: float = 1.0) -> np.ndarray:
+        """Text (n,) -> float32 (n, width), 0 and `size`: a column for each level, in order, and one for all others."""
+        positions = self._positions(cells)
+        result = np.zeros((len(cells), self.width), dtype=np.float32)
+        is_there = positions < self.width
+        result[np.flatnonzero(is_there), positions[is_there]] = size
+        return result
+
+    def _positions(self, cells: np.ndarray) -> np.ndarray:
+        """Place of each cell among the levels, int64 (n,); their number for any other cell."""
+        if not self.levels:
+            return np.zeros(len(cells), dtype=np.int64)
+        levels = np.asarray(self.levels, dtype=str)
+        positions = np.minimum(np.searchsorted(levels, cells), len(levels) - 1)
+        return np.where(levels[positions] == cells, positions, len(levels))
+
+    def to_spec(self) -> dict[str, Any]:
+        """As JSON values, but for `has_other`, which a table keeps for all its categories together."""
+        pair = {} if self.rarer is None else {"rarer": self.rarer, "share": self.share}
+        return {"levels": self.levels, **pair}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], has_other: int) -> Category:
+        """The category that `to_spec` described; without "rarer", two levels have an input each, as in older files."""
+        return cls(list(spec["levels"]), bool(has_other), spec.get("rarer"), spec.get("share", 0.0))
 
 
-def one_hot(cells: np.ndarray, levels: list[str], has_other: bool) -> np.ndarray:
-    """A column for each level, in order, and one for all others, float32."""
-    result = np.zeros((len(cells), len(levels) + has_other), dtype=np.float32)
-    sorted_levels = np.asarray(levels, dtype=str)
-    position = np.searchsorted(sorted_levels, cells) if levels else np.zeros(len(cells), dtype=np.int64)
-    position = np.minimum(position, max(len(levels) - 1, 0))
-    is_known = sorted_levels[position] == cells if levels else np.zeros(len(cells), dtype=bool)
-    result[np.flatnonzero(is_known), position[is_known]] = 1
-    if has_other:
-        result[~is_known, -1] = 1
-    return result
+def fit_category(cells: np.ndarray, weights: np.ndarray) -> Category:
+    """Levels, and which of two values is the rarer one; the second one where both are as frequent.
+
+    Args:
+        cells: Text (n,), "" for missing.
+        weights: float (n,), above 0.
+    """
+    values, inverse = np.unique(cells, return_inverse=True)
+    counts = np.bincount(inverse, weights=weights, minlength=len(values))
+    indices = np.flatnonzero((counts >= MIN_ROWS) & (values != ""))
+    indices = np.sort(indices[np.argsort(-counts[indices], kind="stable")][:MAX_LEVELS])
+    levels, has_other = [str(level) for level in values[indices]], len(indices) < len(values)
+    if len(levels) != 2 and not (len(levels) == 1 and has_other):
+        return Category(levels, has_other)
+    first = float(counts[indices[0]])
+    second = float(counts[indices[1]] if len(levels) == 2 else counts.sum() - counts[indices[0]])
+    rarer = 0 if first < second else 1
+    return Category(levels, has_other, rarer, min(first, second) / (first + second))
+
+
+def insert_pairs(
+    numbers: np.ndarray, categories: Sequence[Category], levels: Sequence[np.ndarray], order: np.ndarray | None
+) -> np.ndarray:
+    """Numbers and the categories of two values as one matrix, float64 (n, k + p).
+
+    Args:
+        numbers: float64 (n, k).
+        categories: All categories of the table.
+        levels: Text (n,) for each of them.
+        order: int (k + p,), the order of the columns, of numbers followed by pairs; None without pairs.
+    """
+    if order is None:
+        return numbers
+    pairs = [one.pair_numbers(cells) for one, cells in zip(categories, levels, strict=True) if one.is_pair]
+    return np.column_stack([numbers, *pairs])[:, order]
+
+
+def level_size(categories: Sequence[Category], n_rows: float) -> float:
+    """What the input of a level is where the level is there: 1, or less where there are too many inputs for the rows.
+
+    The squares of all inputs of levels together count for no more than a quarter of the rows.
+
+    Args:
+        categories: All categories of the table.
+        n_rows: Rows of training, by weight.
+    """
+    width = sum(category.width for category in categories)
+    return min(1.0, math.sqrt(n_rows / (ROWS_PER_INPUT * max(width, 1))))

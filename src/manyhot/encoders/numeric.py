@@ -45,6 +45,11 @@ class MatrixEncoder:
         """The blocks of images: none."""
         return {}
 
+    @property
+    def reference(self) -> dict[str, np.ndarray]:
+        """The blocks whose explanations start from another row than zeros: none."""
+        return {}
+
     def fit(self, features: np.ndarray | sp.csr_matrix, weights: np.ndarray | None = None) -> MatrixEncoder:
         """Learn centres and scales.
 

@@ -48,6 +48,11 @@ class PlainEncoder:
         """The blocks of images: none."""
         return {}
 
+    @property
+    def reference(self) -> dict[str, np.ndarray]:
+        """The blocks whose explanations start from another row than zeros: none."""
+        return {}
+
     def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
         """Remember the shapes of the rows.
 

@@ -1,6 +1,6 @@
 """Encoder for a table with a kind per column: numbers, booleans and categories in a dense block, texts as their kind.
 
-Numbers are scaled, booleans are numbers, a category has one column a level; what a text becomes is `text/columns.py`'s.
+Numbers are scaled, booleans are numbers, what categories become is `categories.py`'s, and texts `text/columns.py`'s.
 What a column is was settled before; nothing here sees a label. Start reading at `TableEncoder`.
 """
 
@@ -15,10 +15,11 @@ import scipy.sparse as sp
 
 from manyhot.config.text import TFIDF
 from manyhot.data.number_cells import NumberFormat
-from manyhot.encoders.categories import cells_as_text, level_texts, one_hot, pair_numbers
+from manyhot.encoders.categories import Category, cells_as_text, fit_category, insert_pairs, level_size, level_texts
 from manyhot.encoders.feature_sources import FeatureSources, ownership_shares
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
+from manyhot.encoders.number_columns import frame_numbers
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.encoders.text.columns import TEXT_BLOCK, TextColumns
 from manyhot.encoders.text.text_input import Texts
@@ -27,12 +28,6 @@ from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
 BLOCK = "features"
-MAX_LEVELS = 1000
-"""Levels of one categorical column that get a column of their own; the rarer ones share one."""
-MIN_ROWS = 2
-"""Rows a level needs for a column of its own."""
-PAIR_SCALE = Scale(np.array([0.5]), np.array([0.5]))
-"""Of the number of a level among two, 0 or 1."""
 NUMBER_TYPES = ("numeric", "boolean")
 ENCODED_TYPES = ("numeric", "boolean", "categorical", "text", "image")
 
@@ -40,9 +35,11 @@ ENCODED_TYPES = ("numeric", "boolean", "categorical", "text", "image")
 class TableEncoder:
     """Encodes a polars frame by the kinds of its columns; columns of other kinds are left out.
 
-    Of two levels, one column says which, with opposite numbers, so that either can be given as a reason. A level seen
-    only once, and a missing one, share a column of their variable; a level never seen falls there too, or becomes zeros
-    when training had no such row.
+    A category of two values is a number, 1 for the rarer one and 0 for the other, at its place among the numbers; the
+    second value is whatever is not the only level, such as a missing cell. Other categories have a column a level; a
+    level seen only once, and a missing one, share a column of their variable; a level never seen falls there too, or
+    becomes zeros when training had no such row. These inputs are 0 and 1, or less than 1 where there are more of them
+    than a quarter of the rows.
 
     Args:
         column_types: Column name -> kind, in the order in which the columns are encoded.
@@ -120,21 +117,14 @@ class TableEncoder:
             InputError: A cell that is no number in a column of numbers, or a text column without any text.
         """
         weights = row_weights(weights, len(features))
-        numbers = self._numbers(features)
+        levels = [level_texts(features[name]) for name in self.categorical_columns]
+        self._set_categories([fit_category(cells, weights) for cells in levels])
+        self.level_size = level_size(self.categories, float(weights.sum()))
+        numbers = insert_pairs(
+            frame_numbers(features, self.numeric_columns), self.categories, levels, self.number_order
+        )
         self.scale = fit_scale(numbers, weights)
         self.gaps = np.flatnonzero(np.isnan(numbers).any(axis=0))
-        self.levels: list[list[str]] = []
-        self.has_other: list[bool] = []
-        for name in self.categorical_columns:
-            cells = level_texts(features[name])
-            levels, inverse = np.unique(cells, return_inverse=True)
-            counts = np.bincount(inverse, weights=weights, minlength=len(levels))
-            is_level = (counts >= MIN_ROWS) & (levels != "")
-            level_indices = np.flatnonzero(is_level)
-            level_indices = level_indices[np.argsort(-counts[level_indices], kind="stable")][:MAX_LEVELS]
-            self.levels.append(sorted(str(level) for level in levels[level_indices]))
-            self.has_other.append(len(level_indices) < len(levels))
-        self.pair_scales = [PAIR_SCALE if len(levels) == 2 else None for levels in self.levels]
         self.texts.fit([cells_as_text(features[name]) for name in self.text_columns], weights)
         self.images.fit(features, weights)
         return self
@@ -157,7 +147,7 @@ class TableEncoder:
         texts = [cells_as_text(features[name]) for name in self.text_columns]
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         images = [features[name] for name in self.image_columns]
-        return self.transform_cells(self._numbers(features), levels, texts, images)
+        return self.transform_cells(frame_numbers(features, self.numeric_columns), levels, texts, images)
 
     def transform_cells(
         self,
@@ -186,6 +176,22 @@ class TableEncoder:
             blocks[self.texts.block] = text_rows if dense is None else np.concatenate([dense, text_rows], axis=1)
         pixels, features = self.images.transform(images)
         return blocks | pixels if features is None else _append_dense(blocks, features)
+
+    @property
+    def reference(self) -> dict[str, np.ndarray]:
+        """Block -> float32 (f,), the row that explanations start from, where it is not all zeros.
+
+        A category of two values stands at its mean there, so that either can be given as a reason; the rest is 0.
+        """
+        if not any(category.is_pair for category in self.categories):
+            return {}
+        shares = dict(zip(self.categorical_columns, (category.share for category in self.categories), strict=True))
+        is_pair = np.array([self.column_types[name] == "categorical" for name in self.scaled_columns])
+        low, high = self.scale.apply(np.arange(2.0)[:, None] + np.zeros(len(is_pair)))
+        mean = low + (high - low) * np.array([shares.get(name, 0.0) for name in self.scaled_columns], dtype=np.float32)
+        row = np.zeros(self.shapes()[BLOCK], dtype=np.float32)
+        row[: len(is_pair)] = np.where(is_pair, mean, 0)
+        return {BLOCK: row}
 
     def backbone_features(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
         """Blocks with pixels -> the blocks that a backbone that stays as it is would have made."""
@@ -222,9 +228,7 @@ class TableEncoder:
 
     def _sources(self, features: pl.DataFrame) -> Iterator[FeatureSources]:
         names = self.numeric_columns + self.categorical_columns
-        missing = (
-            np.isnan(self._numbers(features)) if self.numeric_columns else np.zeros((len(features), 0), dtype=bool)
-        )
+        missing = np.isnan(frame_numbers(features, self.numeric_columns))
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         text_cells = [cells_as_text(features[name]).to_list() for name in self.text_columns]
         for row in range(len(features)):
@@ -260,9 +264,14 @@ class TableEncoder:
             len(self.numeric_columns) + len(self.categorical_columns),
             sum(len(attribution.words) for attribution in attributions),
         )
-        widths = self._level_widths()
-        level_owners = np.repeat(np.arange(len(widths)) + len(self.numeric_columns), widths)
-        owners = np.concatenate([np.arange(len(self.numeric_columns)), self.gaps, level_owners])
+        places = {name: k for k, name in enumerate([*self.numeric_columns, *self.categorical_columns])}
+        number_owners = np.array([places[name] for name in self.scaled_columns], dtype=np.int64)
+        level_owners = [
+            place
+            for place, category in enumerate(self.categories, start=len(self.numeric_columns))
+            for _ in range(category.width)
+        ]
+        owners = [*number_owners, *number_owners[self.gaps], *level_owners]
         shares = {BLOCK: ownership_shares(owners, n_table_sources + n_text_sources)} if n_table_sources else {}
         if attributions:
             empty_rows = sp.csr_matrix(
@@ -277,10 +286,10 @@ class TableEncoder:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each block."""
-        n_levels = sum(self._level_widths())
+        n_levels = sum(category.width for category in self.categories)
         shapes: dict[str, tuple[int, ...]] = {}
         if self.numeric_columns or self.categorical_columns:
-            shapes[BLOCK] = (len(self.numeric_columns) + len(self.gaps) + n_levels,)
+            shapes[BLOCK] = (len(self.scaled_columns) + len(self.gaps) + n_levels,)
         if self.text_columns:
             n_dense = shapes.get(self.texts.block, (0,))[0]
             shapes[self.texts.block] = (n_dense + self.texts.width,)
@@ -294,15 +303,11 @@ class TableEncoder:
             "kind": self.kind,
             "columns": list(self.column_types),
             "column_types": list(self.column_types.values()),
-            "categories": [
-                {
-                    "levels": levels,
-                    **({} if scale is None else {"center": float(scale.center[0]), "scale": float(scale.scale[0])}),
-                }
-                for levels, scale in zip(self.levels, self.pair_scales, strict=True)
-            ],
-            "has_other": [int(has_other) for has_other in self.has_other],
+            "categories": [category.to_spec() for category in self.categories],
+            "has_other": [int(category.has_other) for category in self.categories],
         }
+        if self.level_size < 1:
+            spec["level_size"] = self.level_size
         if self.number_formats:
             spec["number_formats"] = [{"column": name, **one.to_spec()} for name, one in self.number_formats.items()]
         arrays = {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
@@ -335,66 +340,30 @@ class TableEncoder:
         encoder.images = ImageColumns.from_spec(
             encoder.image_columns, spec["images"] if encoder.image_columns else [], arrays
         )
-        encoder.levels = [list(category["levels"]) for category in spec["categories"]]
-        encoder.pair_scales = [
-            Scale(np.array([category["center"]]), np.array([category["scale"]])) if "center" in category else None
-            for category in spec["categories"]
-        ]
-        encoder.has_other = [bool(has_other) for has_other in spec["has_other"]]
+        encoder.level_size = spec.get("level_size", 1.0)
+        encoder._set_categories(list(map(Category.from_spec, spec["categories"], spec["has_other"])))
         encoder.scale = Scale(arrays["center"], arrays["scale"])
         encoder.gaps = arrays["gaps"]
         return encoder
 
+    def _set_categories(self, categories: list[Category]) -> None:
+        """Take over the categories, those of two values among the numbers; `scaled_columns` names all of these."""
+        self.categories = categories
+        pairs = [name for name, one in zip(self.categorical_columns, categories, strict=True) if one.is_pair]
+        numbers, places = [*self.numeric_columns, *pairs], {name: k for k, name in enumerate(self.column_types)}
+        self.number_order = np.argsort([places[name] for name in numbers]) if pairs else None
+        self.scaled_columns = sorted(numbers, key=places.__getitem__)
+
     def _dense(self, numbers: np.ndarray, levels: Sequence[np.ndarray]) -> np.ndarray:
+        numbers = insert_pairs(numbers, self.categories, levels, self.number_order)
         parts = [self.scale.apply(numbers), np.isnan(numbers[:, self.gaps]).astype(np.float32)]
-        for cells, known, has_other, scale in zip(levels, self.levels, self.has_other, self.pair_scales, strict=True):
-            columns = one_hot(cells, known, has_other)
-            if scale is not None:
-                columns = np.concatenate([scale.apply(pair_numbers(cells, known)), columns[:, 2:]], axis=1)
-            parts.append(columns)
+        for category, cells in zip(self.categories, levels, strict=True):
+            if not category.is_pair:
+                parts.append(category.one_hot(cells, self.level_size))
         return np.concatenate(parts, axis=1)
-
-    def _level_widths(self) -> list[int]:
-        """Inputs of each categorical column."""
-        return [
-            (len(levels) if scale is None else 1) + rest
-            for levels, rest, scale in zip(self.levels, self.has_other, self.pair_scales, strict=True)
-        ]
-
-    def _numbers(self, features: pl.DataFrame) -> np.ndarray:
-        if not self.numeric_columns:  # a frame of no columns has no rows either
-            return np.zeros((len(features), 0))
-        schema = features.schema
-        if all(
-            name in schema and (schema[name].is_numeric() or schema[name] == pl.Boolean)
-            for name in self.numeric_columns
-        ):
-            # all at once where nothing is text: for a few rows, the columns one by one would take most of the time
-            matrix = features.select(pl.col(self.numeric_columns).cast(pl.Float64)).to_numpy()
-            if not np.isinf(matrix).any():
-                return matrix
-        result = np.full((len(features), len(self.numeric_columns)), np.nan)
-        for j, name in enumerate(self.numeric_columns):
-            if name in features.columns:
-                result[:, j] = _as_numbers(features[name])
-        return result
 
 
 def _append_dense(blocks: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
     """Blocks with further numbers at the end of the dense one."""
     dense = blocks.get(BLOCK)
     return {**blocks, BLOCK: rows if dense is None else np.concatenate([dense, rows], axis=1)}
-
-
-def _as_numbers(column: pl.Series) -> np.ndarray:
-    try:
-        numbers = column.cast(pl.Float64).to_numpy()
-    except pl.exceptions.InvalidOperationError:
-        cells = column.cast(pl.String)
-        invalid = cells.cast(pl.Float64, strict=False).is_null() & cells.is_not_null()
-        row = int(invalid.arg_max() or 0)
-        raise InputError(f"got {cells[row]!r}, expected a number", row=row + 1, column=column.name) from None
-    infinite = np.flatnonzero(np.isinf(numbers))
-    if infinite.size:
-        raise InputError("got infinity, expected a finite number", row=int(infinite[0]) + 1, column=column.name)
-    return numbers

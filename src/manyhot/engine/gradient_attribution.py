@@ -30,6 +30,9 @@ MAX_CONTRIBUTIONS = 2**22
 
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
 
+NO_REFERENCE: Mapping[str, np.ndarray] = {}
+ZERO = np.zeros(1, np.float32)
+
 
 class Contributions(NamedTuple):
     """What the inputs of one row add to the logits of k labels.
@@ -46,9 +49,14 @@ class Contributions(NamedTuple):
 
 
 def contributions(
-    scorer: Scorer, tables: Sequence[np.ndarray], blocks: Blocks, rows: np.ndarray, labels: np.ndarray
+    scorer: Scorer,
+    tables: Sequence[np.ndarray],
+    blocks: Blocks,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    reference: Mapping[str, np.ndarray] = NO_REFERENCE,
 ) -> Iterator[Contributions]:
-    """Gradient of the mean logit times input, for each input of a row.
+    """Gradient of the mean logit times what an input differs from a reference by, 0 mostly, for each input of a row.
 
     Without hidden layers a logit is the sum of these and its constant (`constants`). With them they say how the logit
     would move if the input moved a little, stretched to the whole input; they need not sum to anything.
@@ -59,6 +67,7 @@ def contributions(
         blocks: Named features, (n, f) dense or CSR.
         rows: int (p,), the row of each pair, equal ones next to each other.
         labels: int (p,), the column of the label of each pair.
+        reference: Block -> float32 (f,), the row that contributions start from; zeros for blocks that it lacks.
 
     Yields:
         Contributions of some pairs of one row, in the order of the pairs.
@@ -75,15 +84,19 @@ def contributions(
         for low, high in _group_pairs(batch, blocks):
             block_contributions = {
                 name: _multiply_by_input(
-                    block, int(batch[low]), gradients[name][..., low:high, :], tables_by_name.get(name)
+                    block,
+                    int(batch[low]),
+                    gradients[name][..., low:high, :],
+                    tables_by_name.get(name),
+                    reference.get(name, ZERO),
                 )
                 for name, block in blocks.items()
             }
             yield Contributions(slice(first + low, first + high), logits[low:high], block_contributions)
 
 
-def constants(scorer: Scorer, labels: np.ndarray) -> np.ndarray:
-    """Mean logits float64 (k,) of a row whose inputs are all 0, for the columns `labels`, int (k,).
+def constants(scorer: Scorer, labels: np.ndarray, reference: Mapping[str, np.ndarray] = NO_REFERENCE) -> np.ndarray:
+    """Mean logits float64 (k,) of the reference, as for `contributions`, for the columns `labels`, int (k,).
 
     An input is 0 for a number that is typical (the median) or missing, a level that is not the row's, a word that is
     not there.
@@ -100,6 +113,8 @@ def constants(scorer: Scorer, labels: np.ndarray) -> np.ndarray:
             )
             for name, shape in scorer.networks.shapes.items()
         }
+        for name, row in reference.items():
+            inputs[name] += row.astype(scorer.dtype)
         logits.append(_gradients(scorer, inputs, columns)[0])
     return np.concatenate(logits)
 
@@ -181,11 +196,11 @@ def _build_gradient_program(network: Any, tables: frozenset[str]) -> Callable:
 
 
 def _multiply_by_input(
-    block: np.ndarray | sp.csr_matrix, row: int, gradient: np.ndarray, table: np.ndarray | None
+    block: np.ndarray | sp.csr_matrix, row: int, gradient: np.ndarray, table: np.ndarray | None, reference: np.ndarray
 ) -> np.ndarray:
     """Contributions float64 (c, k) of one row, from gradients (k, f), or (m, k, u) behind a table (m, f, u)."""
     if isinstance(block, np.ndarray):
-        return (gradient.astype(np.float64) * block[row]).T
+        return (gradient.astype(np.float64) * (block[row].astype(np.float64) - reference)).T
     entries = slice(block.indptr[row], block.indptr[row + 1])
     columns, values = block.indices[entries], block.data[entries].astype(np.float64)[:, None]
     if table is None:

@@ -63,8 +63,9 @@ class Explanation:
         logit: What is explained: the mean over the members of the raw logit, before sigmoid (or softmax) and
             calibration. With softmax only differences between labels count: what speaks for all labels alike changes
             no score.
-        constant: That mean for a row whose inputs are all 0: typical numbers (plain zeros with `preprocessing="none"`),
-            no known level, no known word. With images: for this row with images of one colour, the mean of training.
+        constant: That mean for a row of typical numbers (plain zeros with `preprocessing="none"`), no known level or
+            word, and the mean of each category of two values. With images: for this row with images of one colour, the
+            mean of training.
         unexplained: Logit less the constant and the contributions of everything in the row, listed here or not. 0 but
             for rounding without hidden layers (`hidden_layer_sizes=()`); with them contributions are slopes, and this
             is how far they miss the sum. With images: how far a sum of steps misses the integral.
@@ -218,7 +219,7 @@ def _columns_to_explain(decisions: np.ndarray, scores: np.ndarray, requested: np
 
 
 class _ConstantCache:
-    """The labels' mean logits of a row of zeros, each computed when it is first asked for."""
+    """The labels' mean logits of the reference row, each computed when it is first asked for."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -228,7 +229,7 @@ class _ConstantCache:
         if column not in self.cache:
             n_labels = len(self.model.labels)
             columns = np.arange(column, min(column + engine.PAIRS_PER_BATCH, n_labels))
-            constants = engine.constants(self.model.scorer(), columns)
+            constants = engine.constants(self.model.scorer(), columns, self.model.encoder.reference)
             self.cache |= dict(zip(columns.tolist(), constants.tolist(), strict=True))
         return self.cache[column]
 
@@ -243,7 +244,7 @@ def _contributions(model: Model, features: Features, label_columns: Sequence[np.
     rows = np.repeat(np.arange(len(label_columns)), [len(columns) for columns in label_columns])
     labels = np.concatenate(label_columns)
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
-    parts = engine.contributions(model.scorer(), tables, blocks, rows, labels)
+    parts = engine.contributions(model.scorer(), tables, blocks, rows, labels, model.encoder.reference)
     for columns, sources in zip(label_columns, model.encoder.sources(features, blocks), strict=True):
         contributions: RowContributions = []
         while len(contributions) < len(columns):

@@ -14,6 +14,8 @@ from manyhot.errors import BundleError
 from manyhot.persistence.container import DocumentReader
 
 MAX_UNITS = 10_000_000
+MIN_LEVEL_SIZE = 1e-6
+"""Of what the input of a level is; far below what any table of training comes to."""
 
 
 def read_encoder(reader: DocumentReader) -> Encoder:
@@ -82,17 +84,17 @@ def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
     for column_levels in levels:
         if column_levels != sorted(column_levels):
             raise BundleError("levels of a column are not in order")
-    scales = [
-        {
-            "center": record.number("center", 0.0, 1.0),
-            "scale": record.number("scale", float(np.finfo(float).tiny)),
-        }
-        if "center" in record and len(column_levels) == 2
-        else {}
-        for record, column_levels in zip(records, levels, strict=True)
+    pairs = [
+        {"rarer": record.integer("rarer", 0, 1), "share": record.number("share", 0.0, 1.0)} if "rarer" in record else {}
+        for record in records
     ]
-    categories = [{"levels": column_levels, **scale} for column_levels, scale in zip(levels, scales, strict=True)]
+    for column_levels, rest, pair in zip(levels, has_other, pairs, strict=True):
+        if pair and len(column_levels) != 2 and not (len(column_levels) == 1 and rest):
+            raise BundleError(f"a column of {len(column_levels)} levels is told to have two values")
+    categories = [{"levels": column_levels, **pair} for column_levels, pair in zip(levels, pairs, strict=True)]
     spec = {"columns": names, "column_types": column_types, "categories": categories, "has_other": has_other}
+    if "encoder.level_size" in reader:
+        spec["level_size"] = reader.number("encoder.level_size", MIN_LEVEL_SIZE, 1.0)
     n_texts, n_images = column_types.count("text"), column_types.count("image")
     if n_texts:
         spec["text"] = reader.mappings("encoder.text", n_texts, min_items=n_texts)  # checked by the encoders of texts
@@ -111,7 +113,7 @@ def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
         if len({one["column"] for one in formats}) < len(formats):
             raise BundleError("a column has more than one way to write numbers")
         spec["number_formats"] = formats
-    return spec, sum(kind in ("numeric", "boolean") for kind in column_types)
+    return spec, sum(kind in ("numeric", "boolean") for kind in column_types) + sum(map(bool, pairs))
 
 
 def _image_spec(record: DocumentReader) -> dict[str, Any]:

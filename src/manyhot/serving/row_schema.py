@@ -31,17 +31,18 @@ def describe_columns(encoder: Encoder) -> list[Json]:
     if not isinstance(encoder, TableEncoder):
         return [{"name": str(name), "type": "numeric"} for name in encoder.names]
     columns: dict[str, Json] = {}
-    for name, center, spread in zip(
-        encoder.numeric_columns, encoder.scale.center.tolist(), encoder.scale.scale.tolist(), strict=True
-    ):
+    scales = zip(encoder.scale.center.tolist(), encoder.scale.scale.tolist(), strict=True)
+    scale_of = dict(zip(encoder.scaled_columns, scales, strict=True))
+    for name in encoder.numeric_columns:
+        center, spread = scale_of[name]
         column_type = encoder.column_types[name]
         columns[name] = {"name": name, "type": column_type} | (
             {"typical": center, "spread": spread} if column_type == "numeric" else {}
         )
         if name in encoder.number_formats and column_type == "numeric":
             columns[name]["written_as"] = encoder.number_formats[name].describe()
-    for name, levels in zip(encoder.categorical_columns, encoder.levels, strict=True):
-        columns[name] = {"name": name, "type": "categorical", "levels": levels}
+    for name, category in zip(encoder.categorical_columns, encoder.categories, strict=True):
+        columns[name] = {"name": name, "type": "categorical", "levels": category.levels}
     for name in encoder.text_columns:
         columns[name] = {"name": name, "type": "text"}
     for name, image_encoder in zip(encoder.image_columns, encoder.images.encoders, strict=True):

@@ -104,6 +104,24 @@ def table(folder: Path) -> Case:
     return Case(trained(X, Y, labels=MOODS, **settings), frame(CANDIDATES, 1)[0])
 
 
+def categories(folder: Path) -> Case:
+    """Categories of two values, with and without gaps, between numbers, and more levels than a quarter of the rows."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        X, Y = numbers(n, seed)
+        generator = np.random.default_rng(seed + 1)
+        columns = {
+            "voice": np.where(X[:, 0] > 0.7, "w", "m").tolist(),
+            "tempo": (100 + 30 * X[:, 1]).round(1).tolist(),
+            "live": with_gaps(np.where(X[:, 2] > 0, "nein", "ja").tolist(), seed),
+            "award": ["x" if x > 0.5 else None for x in X[:, 3]],
+        }
+        noise = {f"tag_{k}": generator.choice(["a", "b", "c"], n).tolist() for k in range(12)}
+        return pl.DataFrame(columns | noise), Y
+
+    return Case(trained(*frame(N, 0), labels=MOODS), frame(CANDIDATES, 1)[0])
+
+
 def matrix(folder: Path) -> Case:
     """A dense matrix with missing numbers, in float64."""
     X, Y = numbers(N, 2)
@@ -348,6 +366,7 @@ def promised_discoveries(folder: Path) -> Case:
 
 ROW_CASES = (
     table,
+    categories,
     matrix,
     sparse,
     plain_numbers,
