@@ -23,6 +23,7 @@ from manyhot.validation import join_names, shorten
 
 _LONGEST_WORD = max(map(len, UNKNOWN_WORDS))
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_WRITTEN_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ def parse_label_cells(
     width = _indicator_width(known)
     if width and not is_integer and (names is None or width == len(names)):
         return _from_rows(raw, width, names, notes, column)
+    if width > 2 and not is_integer and names is not None:
+        raise InputError(
+            f"lists {width} times 0 or 1 in every row, expected {len(names)}, one for each label", column=column
+        )
     sets = [None if _is_unknown(cell) else label_names(cell, row=i + 1, column=column) for i, cell in enumerate(raw)]
     labels = [label for cell in raw if not _is_unknown(cell) for label in cell]
     are_integers = bool(labels) and all(isinstance(label, numbers.Integral) for label in labels)
@@ -128,6 +133,12 @@ def parse_label_sets(
 def sort_names(names: Collection[str]) -> list[str]:
     """Names in order: by value where all are whole numbers, else by letters."""
     return sorted(names, key=int if all(_WHOLE.fullmatch(name) for name in names) else None)
+
+
+def whole_number(text: str) -> str | None:
+    """The plain digits of a whole number, however it is written (`03`, `+3`, `3.0`); None for any other text."""
+    match = _WRITTEN_NUMBER.fullmatch(text)
+    return None if match is None else str(int(match[1]))
 
 
 def _read_cells(
