@@ -171,3 +171,16 @@ def test_json_is_the_only_thing_on_standard_output(manyhot, bundle, table):
     assert json.loads(manyhot("evaluate", bundle, table, "--json").out)
     assert all(json.loads(line) for line in manyhot("predict", bundle, table, "--json").out.splitlines())
     assert Path(bundle).is_file()
+
+
+def test_check_speaks_once_of_columns_that_look_like_labels(manyhot, table):
+    words = ["--labels", "mood_sad,mood_quiet"]
+    done = manyhot("check", table, *words)
+    assert done.code == 0, done.err
+    text = " ".join(done.out.split())
+    assert "Column 'mood_fast' of 0 and 1 looks like a further label and is used as a feature." in text
+    assert "further label" not in done.err
+    assert "the rows are named by column 'song_id'" in done.err
+    findings = manyhot("check", table, *words, "--json").document["findings"]
+    assert [f["columns"] for f in findings if f["kind"] == "possible_label"] == [["mood_fast"]]
+    assert "possible_label" not in manyhot("check", table, "--labels", "mood_*", "--json").out

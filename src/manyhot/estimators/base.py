@@ -6,7 +6,7 @@ import functools
 import inspect
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -126,12 +126,21 @@ class TrainingFeatures(NamedTuple):
     ids: np.ndarray | None = None
 
 
-def label_notes(features: Any, labels: Sequence[str]) -> tuple[str, ...]:
-    """What is said of columns of a frame that are labels, or look like further ones."""
+def label_notes(
+    features: Any, labels: Sequence[str], column_types: Mapping[str, str] | None, typed: Collection[str]
+) -> tuple[str, ...]:
+    """What is said of columns of a frame that are labels, or look like further ones.
+
+    Args:
+        features: X as the encoder takes it.
+        labels: Names of the labels.
+        column_types: Column name -> kind, of a frame.
+        typed: Columns whose kind a person gave, who thus means them as features.
+    """
     if not isinstance(features, pl.DataFrame):
         return ()
     same = [name for name in features.columns if name in set(labels)]
-    similar = label_like_columns(features, labels)
+    similar = label_like_columns(features.drop(list(typed), strict=False), labels, column_types or {})
     notes = [f"columns that have the name of a label are used as features: {join_names(same)}"] if same else []
     return (*notes, label_like_note(similar)) if similar else tuple(notes)
 

@@ -668,7 +668,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         inputs = inputs._replace(number_formats=number_formats)
         if samples is not None:  # their notes are with them, and whoever read them has said them
             return inputs
-        notes = (*label_notes(features, inputs.labels.names), *notes)
+        typed = self.column_types or {}
+        notes = (*label_notes(features, inputs.labels.names, column_types, typed), *notes)
         warn_of_table(notes, stacklevel=4)
         return inputs._replace(notes=(*notes, *inputs.notes), ids=inputs.select_rows(ids, "X"))
 

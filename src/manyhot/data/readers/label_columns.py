@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from manyhot.validation import did_you_mean, join_names
 _FIRST_PART = re.compile(r"^(?:.*?[^A-Za-z0-9](?=[A-Za-z0-9])|[A-Za-z]+(?=\d+$)|[a-z]{2,}(?=[A-Z]))")
 """What stands before the first sign, a number at the end, or the first capital: `mood_`, `label`, `is`."""
 _LAST_PART = re.compile(r"[^A-Za-z0-9][A-Za-z0-9]+$")
+NO_TYPES: Mapping[str, str] = MappingProxyType({})
 MAX_NEIGHBOURS = 20
 """Columns of 0 and 1 beside the labels that are named; more of them are hardly labels."""
 
@@ -86,7 +88,9 @@ def dropped_note(columns: Sequence[str]) -> str:
     return f"left out, as `drop` says: {join_names(columns)}"
 
 
-def label_like_columns(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:
+def label_like_columns(
+    frame: pl.DataFrame, labels: Sequence[str], column_types: Mapping[str, str] = NO_TYPES
+) -> tuple[str, ...]:
     """Columns of 0 and 1 that resemble the labels without being any: the most common leak.
 
     They share the beginning of labels (`mood_` of `mood_sad`, `label` of `label12`) or the end of all of them; where
@@ -95,7 +99,13 @@ def label_like_columns(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str,
     Args:
         frame: The features and, where they come from one table, the label columns in their places.
         labels: Names of the labels.
+        column_types: Column name -> kind; those that are ignored or only name rows are no features.
     """
+    matches = _resembling(frame, labels)
+    return tuple(name for name in matches if column_types.get(name) not in ("ignored", "id"))
+
+
+def _resembling(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:
     label_set = set(labels)
     groups: dict[str, list[str]] = {}
     for label in label_set:

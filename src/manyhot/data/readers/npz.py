@@ -155,4 +155,5 @@ def _dense_samples(
         ids=plain.ids if ids is None else ids,
         source=plain.source,
         notes=notes,
+        label_like=plain.label_like,
     )
