@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.indicators import UNKNOWN_WORDS, is_missing, parse_indicator
+from manyhot.data.indicators import UNKNOWN_WORDS, Indicator, is_missing, parse_indicator
 from manyhot.data.label_notation import CLOSERS, NOT_NOTATION, is_certain, parse_notation, split_delimited
 from manyhot.data.targets import check_size
 from manyhot.errors import InputError
@@ -267,10 +267,11 @@ def _from_rows(
         if cell is not None:
             table[i] = cell
     labels = tuple(names) if names is not None else tuple(f"label_{j}" for j in range(width))
-    pairs = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
+    parsed = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
+    notes = (*notes, *(one.note for one in parsed if one.note))
     if column is not None:
         notes = (*notes, f"column {column!r} lists 0 and 1 for each of {width} labels: {join_names(labels)}")
-    return LabelCells(labels, values=_stack(pairs, 0), known=_stack(pairs, 1), notes=notes)
+    return LabelCells(labels, values=_stack(parsed, 0), known=_stack(parsed, 1), notes=notes)
 
 
 def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -> LabelCells:
@@ -288,13 +289,14 @@ def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -
         rows.append(dict(zip(label_names(items, row=i + 1, column=column), items.values(), strict=True)))
     names = sort_names({name for row in rows for name in row})
     check_size(len(rows), len(names))
-    pairs = []
+    parsed = []
     for name in names:
         cells = ["?" if is_missing(row.get(name)) else row[name] for row in rows]
-        pairs.append(parse_indicator(np.asarray(cells, dtype=object), name=name))
+        parsed.append(parse_indicator(np.asarray(cells, dtype=object), name=name))
+    notes = (*notes, *(one.note for one in parsed if one.note))
     is_integer = all(isinstance(key, numbers.Integral) for key in keys)
-    return LabelCells(tuple(names), None, _stack(pairs, 0), _stack(pairs, 1), is_integer, notes)
+    return LabelCells(tuple(names), None, _stack(parsed, 0), _stack(parsed, 1), is_integer, notes)
 
 
-def _stack(pairs: Sequence[tuple[np.ndarray, np.ndarray]], part: int) -> np.ndarray:
-    return np.stack([pair[part] for pair in pairs], axis=1)
+def _stack(parsed: Sequence[Indicator], part: int) -> np.ndarray:
+    return np.stack([one[part] for one in parsed], axis=1)

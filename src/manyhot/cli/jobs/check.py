@@ -11,7 +11,7 @@ from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
 from manyhot.cli.jobs.read_options import build_read_options, open_flag_files
 from manyhot.data.readers import read
 from manyhot.data.readers.input_files import list_input_images
-from manyhot.data.readers.label_columns import label_like_note
+from manyhot.data.readers.label_columns import is_label_note
 from manyhot.evaluation.charts import check_plot_path, plot_labels, save_chart
 from manyhot.evaluation.data_checks import check_data
 
@@ -31,8 +31,7 @@ def run(
     input_files = training_inputs(file, options, {}, flag_files)
     refuse_overwriting({"--plot": plot}, input_files, list_input_images(file, options))
     samples = read(file, options, needed_by="a data check")
-    is_finding = {label_like_note(samples.label_like)} if samples.label_like else set()
-    print_notes([note for note in samples.notes if note not in is_finding], quiet)
+    print_notes([note for note in samples.notes if not is_label_note(note)], quiet)
     checks = check_data(samples, n_folds=n_folds)
     document, text = checks.to_dict(), f"{file}\n{checks}"
     if plot is not None:

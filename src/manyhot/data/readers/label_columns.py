@@ -19,6 +19,8 @@ from manyhot.validation import did_you_mean, join_names
 
 _FIRST_PART = re.compile(r"^(?:.*?[^A-Za-z0-9](?=[A-Za-z0-9])|[A-Za-z]+(?=\d+$)|[a-z]{2,}(?=[A-Z]))")
 """What stands before the first sign, a number at the end, or the first capital: `mood_`, `label`, `is`."""
+_SAME_NAME = "columns that have the name of a label are used as features"
+_LABEL_LIKE = "columns of 0 and 1 that look like further labels are used as features"
 _LAST_PART = re.compile(r"[^A-Za-z0-9][A-Za-z0-9]+$")
 NO_TYPES: Mapping[str, str] = MappingProxyType({})
 MAX_NEIGHBOURS = 20
@@ -168,9 +170,19 @@ def label_like_note(columns: Sequence[str]) -> str:
     """What is said of columns that resemble labels and stay features."""
     them = "it is" if len(columns) == 1 else "they are"
     return (
-        f"columns of 0 and 1 that look like further labels are used as features: {join_names(columns)}; if {them} not "
+        f"{_LABEL_LIKE}: {join_names(columns)}; if {them} not "
         "known when predicting, name them among the labels, or leave them out with `drop` (--drop)"
     )
+
+
+def same_name_note(columns: Sequence[str]) -> str:
+    """What is said of features that have the name of a label."""
+    return f"{_SAME_NAME}: {join_names(columns)}"
+
+
+def is_label_note(note: str) -> bool:
+    """Whether a note is one of those that the data checks have as findings."""
+    return note.startswith((_SAME_NAME, _LABEL_LIKE))
 
 
 def looks_like_indicator(column: pl.Series) -> bool:

@@ -17,6 +17,7 @@ from manyhot.data.readers.label_columns import (
     label_like_columns,
     label_like_note,
     match_columns,
+    same_name_note,
 )
 from manyhot.data.readers.masks import extract_masks, mask_columns
 from manyhot.data.readers.options import ReadOptions
@@ -116,7 +117,8 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
         overrides[options.id_column] = "id"
     inspection = inspect_columns(features, overrides, options.number_formats, table.decimal)
     label_like = _label_like(frame, extracted, options, inspection.column_types)
-    like_notes = (label_like_note(label_like),) if label_like else ()
+    like_notes = _same_name_notes(features, extracted, options, inspection.column_types)
+    like_notes = (*like_notes, label_like_note(label_like)) if label_like else like_notes
     ids, id_notes = read_ids(features, inspection.column_types, options.id_column, options.column_types)
     columns = [
         coerce_column(features[name], kind, inspection.number_formats.get(name), decimal=table.decimal)
@@ -183,6 +185,17 @@ def _label_like(
         return ()
     typed = [name for name in options.column_types if name in frame.columns]
     return label_like_columns(frame.drop(typed), extracted.columns, column_types)
+
+
+def _same_name_notes(
+    features: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions, column_types: Mapping[str, ColumnKind]
+) -> tuple[str, ...]:
+    """What is said before training of features that have the name of a label out of label sets."""
+    if extracted.space is None or options.known_labels is not None or not options.require_labels:
+        return ()
+    labels = set(extracted.space.names)
+    same = [name for name in features.columns if name in labels and column_types[name] not in ("ignored", "id")]
+    return (same_name_note(same),) if same else ()
 
 
 def column_options(options: ReadOptions) -> ReadOptions:

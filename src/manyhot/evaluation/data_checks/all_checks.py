@@ -149,7 +149,7 @@ def _from_arrays(X: Any, y: Any, labels: Sequence[str] | None) -> _CheckInputs:
     ids = np.arange(1, targets.n_samples + 1).astype(str)
     fields: dict[str, Any]
     if is_frame(X):
-        frame, inspection = read_columns(to_frame(X), {})
+        frame, inspection = read_columns(to_frame(X, is_raw=True), {})
         n, fields = len(frame), _from_frame(frame, inspection.column_types)
         fields["label_like"] = label_like_columns(frame, space.names, inspection.column_types)
     else:
