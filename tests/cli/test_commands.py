@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import typer
 
 import manyhot as package
+from manyhot.cli import app
 from manyhot.cli.config_flags import FLAG_NAMES, SETTINGS
 from manyhot.config.fields import describe_fields
 from manyhot.config.runtime import RuntimeConfig
@@ -105,6 +107,24 @@ def test_help_shows_an_example(manyhot):
     for command in ("demo", "train", "evaluate", "predict", "inspect"):
         assert "Example: manyhot" in manyhot(command, "--help").out
     assert manyhot("--version").out.strip() == f"manyhot {package.__version__}"
+
+
+# flags that say how a file is read: the commands that have them
+READ_FLAGS = {
+    "--labels": {"train", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
+    "--sep": {"train", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
+    "--label-names": {"train", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
+    "--drop": {"train", "check", "cv", "compare-heads"},
+    "--sample-weight": {"train", "cv", "evaluate"},
+    "--legend": {"train", "evaluate", "report"},
+}
+
+
+@pytest.mark.parametrize("flag", READ_FLAGS)
+def test_flags_stand_where_they_have_a_meaning(flag):
+    commands = typer.main.get_command(app).commands
+    having = {name for name, command in commands.items() if any(flag in option.opts for option in command.params)}
+    assert having == READ_FLAGS[flag]
 
 
 @pytest.mark.slow
