@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import typer
 
 import manyhot as package
+from manyhot.cli import app
 from manyhot.cli.config_flags import FLAG_NAMES, SETTINGS
 from manyhot.config.fields import describe_fields
 from manyhot.config.runtime import RuntimeConfig
@@ -109,6 +111,24 @@ def test_help_shows_an_example(manyhot):
     assert manyhot("--version").out.strip() == f"manyhot {package.__version__}"
 
 
+# flags that say how a file is read: the commands that have them
+READ_FLAGS = {
+    "--labels": {"train", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
+    "--sep": {"train", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
+    "--label-names": {"train", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
+    "--drop": {"train", "check", "cv", "compare-heads"},
+    "--sample-weight": {"train", "cv", "evaluate"},
+    "--legend": {"train", "evaluate", "report"},
+}
+
+
+@pytest.mark.parametrize("flag", READ_FLAGS)
+def test_flags_stand_where_they_have_a_meaning(flag):
+    commands = typer.main.get_command(app).commands
+    having = {name for name, command in commands.items() if any(flag in option.opts for option in command.params)}
+    assert having == READ_FLAGS[flag]
+
+
 @pytest.mark.slow
 def test_the_same_scores_bit_for_bit_in_another_process(bundle, tmp_path):
     songs().write_csv(tmp_path / "songs.csv")
@@ -173,3 +193,16 @@ def test_json_is_the_only_thing_on_standard_output(manyhot, bundle, table):
     assert json.loads(manyhot("evaluate", bundle, table, "--json").out)
     assert all(json.loads(line) for line in manyhot("predict", bundle, table, "--json").out.splitlines())
     assert Path(bundle).is_file()
+
+
+def test_check_speaks_once_of_columns_that_look_like_labels(manyhot, table):
+    words = ["--labels", "mood_sad,mood_quiet"]
+    done = manyhot("check", table, *words)
+    assert done.code == 0, done.err
+    text = " ".join(done.out.split())
+    assert "Column 'mood_fast' of 0 and 1 looks like a further label and is used as a feature." in text
+    assert "further label" not in done.err
+    assert "the rows are named by column 'song_id'" in done.err
+    findings = manyhot("check", table, *words, "--json").document["findings"]
+    assert [f["columns"] for f in findings if f["kind"] == "possible_label"] == [["mood_fast"]]
+    assert "possible_label" not in manyhot("check", table, "--labels", "mood_*", "--json").out

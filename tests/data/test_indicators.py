@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from manyhot.data.indicators import parse_indicator, parse_indicator_column
+from manyhot.data.target_conversion import as_targets
 from manyhot.errors import InputError, ManyhotWarning
 
 
@@ -28,11 +29,11 @@ def test_words_for_yes_and_no(yes, no):
     assert values.tolist() == [True, False, False, True, *[False] * 4]
     assert known.tolist() == [True, True, False, True, *[False] * 4]
     assert not note
-    np.testing.assert_array_equal(parse_indicator(np.asarray(cells, dtype=object)), (values, known))
+    np.testing.assert_array_equal(parse_indicator(np.asarray(cells, dtype=object))[:2], (values, known))
 
 
 def test_missing_values_of_pandas():
-    values, known = parse_indicator(np.asarray([1, pd.NA, None, float("nan"), 0], dtype=object))
+    values, known, _ = parse_indicator(np.asarray([1, pd.NA, None, float("nan"), 0], dtype=object))
     assert values.tolist() == [True, False, False, False, False]
     assert known.tolist() == [True, False, False, False, True]
 
@@ -44,7 +45,9 @@ def test_a_mark_beside_empty_cells_is_a_guess_that_is_stated():
     assert "column 'y'" in note
     assert "nothing as no" in note
     with pytest.warns(ManyhotWarning, match="nothing as no"):
-        assert parse_indicator(np.asarray(["x", None], dtype=object))[0].tolist() == [True, False]
+        _, targets, _ = as_targets(np.asarray([["x"], [None]], dtype=object), ["y"])
+    assert targets.values.tolist() == [[True], [False]]
+    assert targets.notes == ("column 'y' holds 'x' or nothing: 'x' was read as yes, nothing as no",)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_text_cells():
     "cells", [[0, 1, 1], [0.0, 1.0, 1.0], [False, True, True], ["0", "1", "TRUE"], ["no", "Yes", 1]]
 )
 def test_indicators_of_every_kind(cells):
-    values, known = parse_indicator(np.asarray(cells, dtype=object))
+    values, known, _ = parse_indicator(np.asarray(cells, dtype=object))
     assert values.tolist() == [False, True, True]
     assert known.all()
 

@@ -15,6 +15,7 @@ from manyhot.cli.options import (
     Format,
     Images,
     Json,
+    LabelNames,
     Labels,
     Legend,
     OnBadImage,
@@ -35,6 +36,7 @@ def evaluate(
     file: Table,
     labels: Labels = None,
     sep: Sep = None,
+    label_names: LabelNames = None,
     format: Format = None,
     legend: Legend = None,
     images: Images = None,
@@ -48,7 +50,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model on labelled rows, at its own thresholds and at 0.5."""
     read_flags = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
-    read_flags |= {"legend": legend, "sample_weight": sample_weight}
+    read_flags |= {"legend": legend, "sample_weight": sample_weight, "label_names": label_names}
     options = {"read_flags": read_flags, "unknown_labels": unknown_labels, "text": text, "plots": plots}
     run_job("evaluate", bundle=model, file=file, **options, as_json=json, quiet=quiet)
 
@@ -65,6 +67,7 @@ def report(
     ] = None,
     labels: Labels = None,
     sep: Sep = None,
+    label_names: LabelNames = None,
     format: Format = None,
     legend: Legend = None,
     images: Images = None,
@@ -77,7 +80,7 @@ def report(
     """Write an HTML report that opens in any browser without a network: data, training, scores, labels with
     movable thresholds, and the worst errors."""
     read_flags = {"labels": labels, "sep": sep, "format": format, "images": images, "on_bad_image": on_bad_image}
-    read_flags["legend"] = legend
+    read_flags |= {"legend": legend, "label_names": label_names}
     options = {
         "read_flags": read_flags,
         "unknown_labels": unknown_labels,
@@ -198,6 +201,7 @@ def guarantee(
     ] = False,
     labels: Labels = None,
     sep: Sep = None,
+    label_names: LabelNames = None,
     format: Format = None,
     images: Images = None,
     output: Changed = None,
@@ -212,7 +216,7 @@ def guarantee(
         "per_label": per_label,
         "simultaneous": simultaneous,
     }
-    read_flags = {"labels": labels, "sep": sep, "format": format, "images": images}
+    read_flags = {"labels": labels, "sep": sep, "format": format, "images": images, "label_names": label_names}
     options = {"read_flags": read_flags, "promise": promise, "as_json": json, "quiet": quiet}
     run_job("guarantee", bundle=model, file=file, output=output, **options)
 

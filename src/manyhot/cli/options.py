@@ -47,6 +47,13 @@ Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transf
 Legend = Annotated[
     Path | None, typer.Option(help='JSON file with the labels of each number in masks: {"0": ["sky"], "11": null}.')
 ]
+LabelNames = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with the names of labels that are numbers: one name per line (the first is that of 0), JSON, or CSV "
+        "number,name."
+    ),
+]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images that the file names.")]
 OnBadImage = Annotated[str, typer.Option(help="What to do with a row whose image cannot be read: error or skip.")]
 ColumnType = Annotated[list[str] | None, typer.Option(help="NAME=TYPE to set the type of a column; may be repeated.")]

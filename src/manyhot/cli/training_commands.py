@@ -18,6 +18,7 @@ from manyhot.cli.options import (
     IdColumn,
     Images,
     Json,
+    LabelNames,
     LabelOrder,
     Labels,
     Legend,
@@ -48,6 +49,7 @@ def train(
     labels: Labels = None,
     sep: Sep = None,
     label_order: LabelOrder = None,
+    label_names: LabelNames = None,
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
@@ -80,7 +82,7 @@ def train(
 ) -> None:
     """Train a model on a file and save it."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    flags |= {"drop": drop, "sample_weight": sample_weight}
+    flags |= {"drop": drop, "sample_weight": sample_weight, "label_names": label_names}
     run_job(
         "train",
         file=file,
@@ -104,6 +106,7 @@ def check(
     labels: Labels = None,
     sep: Sep = None,
     label_order: LabelOrder = None,
+    label_names: LabelNames = None,
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
@@ -120,7 +123,7 @@ def check(
 ) -> None:
     """Check a data set for label problems before training."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    flags["drop"] = drop
+    flags |= {"drop": drop, "label_names": label_names}
     read_flags = collect_read_flags(columns, column_type, label_order=label_order, **flags)
     run_job("check", file=file, read_flags=read_flags, n_folds=n_folds, plot=plot, as_json=json, quiet=quiet)
 
@@ -138,6 +141,7 @@ def cv(
     against: Against = None,
     plot: Plot = None,
     label_order: LabelOrder = None,
+    label_names: LabelNames = None,
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
@@ -150,7 +154,7 @@ def cv(
 ) -> None:
     """Repeated cross-validation; everything, thresholds included, is fitted on the training rows of each fold."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    flags |= {"drop": drop, "sample_weight": sample_weight}
+    flags |= {"drop": drop, "sample_weight": sample_weight, "label_names": label_names}
     run_job(
         "cv",
         file=file,
@@ -179,6 +183,7 @@ def compare_heads(
     n_repeats: Annotated[int, typer.Option(help="Number of repeats, each with different folds.")] = 1,
     plot: Plot = None,
     label_order: LabelOrder = None,
+    label_names: LabelNames = None,
     xml: Xml = None,
     id_column: IdColumn = None,
     column_type: ColumnType = None,
@@ -190,7 +195,7 @@ def compare_heads(
 ) -> None:
     """Compare softmax and sigmoid outputs of one network on the same folds."""
     flags = {"labels": labels, "sep": sep, "id_column": id_column, "format": format, "xml": xml, "images": images}
-    flags["drop"] = drop
+    flags |= {"drop": drop, "label_names": label_names}
     read_flags = collect_read_flags(columns, column_type, label_order=label_order, **flags)
     options = {"n_splits": n_splits, "n_repeats": n_repeats, "plot": plot, "settings": settings}
     run_job("compare_heads", file=file, read_flags=read_flags, as_json=json, **options)

@@ -102,7 +102,10 @@ def _is_nan(cell: Any) -> bool:
 
 
 def to_frame(
-    X: Any, column_types: Mapping[str, str] | None = None, number_formats: Mapping[str, NumberFormat] | None = None
+    X: Any,
+    column_types: Mapping[str, str] | None = None,
+    number_formats: Mapping[str, NumberFormat] | None = None,
+    is_raw: bool = False,
 ) -> pl.DataFrame:
     """A polars frame with the same columns, each in the type its values have; missing stays missing.
 
@@ -111,6 +114,7 @@ def to_frame(
         column_types: Kinds of columns, where they are known: cells of text and categories are text whatever they look
             like ("007" is no 7), yes and no in a boolean column are true and false.
         number_formats: How a trained model's columns write their numbers; None in training.
+        is_raw: Whether text stays as it is, for `read_columns` to inspect.
     """
     column_types = column_types or {}
 
@@ -125,7 +129,7 @@ def to_frame(
             return coerce_column(column, "numeric" if kind == "numeric" else "boolean", number_formats.get(column.name))
         if column.dtype in (pl.Categorical, pl.Enum):
             return to_text(column).cast(pl.Categorical)
-        return cast_column(column)
+        return column if is_raw else cast_column(column)
 
     if isinstance(X, pl.DataFrame):
         columns = [image_column(series.name, series.to_list()) if series.dtype == pl.Object else series for series in X]

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import numbers
 import re
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from manyhot.errors import InputError, ManyhotWarning
+from manyhot.errors import InputError
 
 YES_WORDS = ("1", "true", "yes", "1.0", "y", "t")
 NO_WORDS = ("0", "false", "no", "0.0", "n", "f")
@@ -89,8 +88,8 @@ def parse_indicator_column(column: pl.Series) -> Indicator:
     return Indicator(positive.fill_null(False).to_numpy(), (~missing).to_numpy(), note)
 
 
-def parse_indicator(column: Any, *, name: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """One indicator column of any kind -> (values, known), both bool (n,).
+def parse_indicator(column: Any, *, name: str | None = None) -> Indicator:
+    """One indicator column of any kind.
 
     Args:
         column: Numbers, booleans, text or a mixture, as `parse_indicator_column` reads them; None, NaN and `pd.NA` mean
@@ -102,13 +101,10 @@ def parse_indicator(column: Any, *, name: str | None = None) -> tuple[np.ndarray
     """
     array = np.asarray(column)
     if array.dtype == np.bool_:
-        return array.copy(), np.ones(array.shape, dtype=bool)
+        return Indicator(array.copy(), np.ones(array.shape, dtype=bool))
     if array.dtype.kind not in "iuf":
         texts = pl.Series(name or "", [_cell_text(cell) for cell in array.tolist()], dtype=pl.String)
-        values, known, note = parse_indicator_column(texts)
-        if note:
-            warnings.warn(note, ManyhotWarning, stacklevel=4)
-        return values, known
+        return parse_indicator_column(texts)
     known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, dtype=bool)
     invalid = np.flatnonzero(known & (array != 0) & (array != 1))
     if invalid.size:
@@ -118,7 +114,7 @@ def parse_indicator(column: Any, *, name: str | None = None) -> tuple[np.ndarray
             row=int(invalid[0]) + 1,
             column=name,
         )
-    return known & (array == 1), known
+    return Indicator(known & (array == 1), known)
 
 
 def is_indicator_text(column: pl.Series) -> pl.Series:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.indicators import UNKNOWN_WORDS, is_missing, parse_indicator
+from manyhot.data.indicators import UNKNOWN_WORDS, Indicator, is_missing, parse_indicator
 from manyhot.data.label_notation import CLOSERS, NOT_NOTATION, is_certain, parse_notation, split_delimited
 from manyhot.data.targets import check_size
 from manyhot.errors import InputError
@@ -23,6 +23,7 @@ from manyhot.validation import join_names, shorten
 
 _LONGEST_WORD = max(map(len, UNKNOWN_WORDS))
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_WRITTEN_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ def parse_label_cells(
     width = _indicator_width(known)
     if width and not is_integer and (names is None or width == len(names)):
         return _from_rows(raw, width, names, notes, column)
+    if width > 2 and not is_integer and names is not None:
+        raise InputError(
+            f"lists {width} times 0 or 1 in every row, expected {len(names)}, one for each label", column=column
+        )
     sets = [None if _is_unknown(cell) else label_names(cell, row=i + 1, column=column) for i, cell in enumerate(raw)]
     labels = [label for cell in raw if not _is_unknown(cell) for label in cell]
     are_integers = bool(labels) and all(isinstance(label, numbers.Integral) for label in labels)
@@ -128,6 +133,12 @@ def parse_label_sets(
 def sort_names(names: Collection[str]) -> list[str]:
     """Names in order: by value where all are whole numbers, else by letters."""
     return sorted(names, key=int if all(_WHOLE.fullmatch(name) for name in names) else None)
+
+
+def whole_number(text: str) -> str | None:
+    """The plain digits of a whole number, however it is written (`03`, `+3`, `3.0`); None for any other text."""
+    match = _WRITTEN_NUMBER.fullmatch(text)
+    return None if match is None else str(int(match[1]))
 
 
 def _read_cells(
@@ -256,10 +267,11 @@ def _from_rows(
         if cell is not None:
             table[i] = cell
     labels = tuple(names) if names is not None else tuple(f"label_{j}" for j in range(width))
-    pairs = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
+    parsed = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
+    notes = (*notes, *(one.note for one in parsed if one.note))
     if column is not None:
         notes = (*notes, f"column {column!r} lists 0 and 1 for each of {width} labels: {join_names(labels)}")
-    return LabelCells(labels, values=_stack(pairs, 0), known=_stack(pairs, 1), notes=notes)
+    return LabelCells(labels, values=_stack(parsed, 0), known=_stack(parsed, 1), notes=notes)
 
 
 def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -> LabelCells:
@@ -277,13 +289,14 @@ def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -
         rows.append(dict(zip(label_names(items, row=i + 1, column=column), items.values(), strict=True)))
     names = sort_names({name for row in rows for name in row})
     check_size(len(rows), len(names))
-    pairs = []
+    parsed = []
     for name in names:
         cells = ["?" if is_missing(row.get(name)) else row[name] for row in rows]
-        pairs.append(parse_indicator(np.asarray(cells, dtype=object), name=name))
+        parsed.append(parse_indicator(np.asarray(cells, dtype=object), name=name))
+    notes = (*notes, *(one.note for one in parsed if one.note))
     is_integer = all(isinstance(key, numbers.Integral) for key in keys)
-    return LabelCells(tuple(names), None, _stack(pairs, 0), _stack(pairs, 1), is_integer, notes)
+    return LabelCells(tuple(names), None, _stack(parsed, 0), _stack(parsed, 1), is_integer, notes)
 
 
-def _stack(pairs: Sequence[tuple[np.ndarray, np.ndarray]], part: int) -> np.ndarray:
-    return np.stack([pair[part] for pair in pairs], axis=1)
+def _stack(parsed: Sequence[Indicator], part: int) -> np.ndarray:
+    return np.stack([one[part] for one in parsed], axis=1)

@@ -40,6 +40,8 @@ class Samples:
         rows: int64 (n,), the number of each row in its file, from 1; None where they are 1 to n.
         sample_weight: float64 (n,), 0 or more, from a column that holds the weights of the rows; None: all alike.
         number_formats: Column name -> how its numbers are written, for columns that hold them as text.
+        label_like: Feature columns of 0 and 1 that resemble the labels, of which a note speaks; None where nobody
+            looked for them.
     """
 
     features: pl.DataFrame | sp.csr_matrix
@@ -54,6 +56,7 @@ class Samples:
     rows: np.ndarray | None = None
     sample_weight: np.ndarray | None = None
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    label_like: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         names = list(self.feature_names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -24,7 +25,10 @@ _EXPECTED = "expected an array (n, l), a frame or a list of label sets"
 
 
 def as_targets(
-    Y: Any, labels: Sequence[Any] | LabelSpace | None = None, unknown_labels: UnknownLabels = "error"
+    Y: Any,
+    labels: Sequence[Any] | LabelSpace | None = None,
+    unknown_labels: UnknownLabels = "error",
+    column: str | None = None,
 ) -> tuple[LabelSpace, Targets, dict[str, int]]:
     """Any form of Y -> its label space and targets.
 
@@ -35,15 +39,18 @@ def as_targets(
         labels: The names and their order. None: the frame's column names, the sorted names found in label sets
             (whole numbers by value), or `label_0`, `label_1`, ... for arrays.
         unknown_labels: What to do with names outside `labels` in label sets and mappings.
+        column: The name of a series, for messages, as `column_name` finds it; None takes it from Y.
 
     Returns:
-        The label space, the targets, and the unseen names with their counts (only for "report").
+        The label space, the targets, with notes on what was guessed, which are warned of, too, and the unseen names
+        with their counts (only for "report").
 
     Raises:
         InputError: What does not describe label sets, with its row and column.
     """
     space = None if labels is None else as_space(labels)
     names = None if space is None else space.names
+    column = column or column_name(Y)
     Y = plain_targets(Y)
     if sp.issparse(Y):
         check_size(*Y.shape[:2])
@@ -51,15 +58,33 @@ def as_targets(
     is_frame = isinstance(Y, nw.DataFrame)
     if is_frame or (isinstance(Y, np.ndarray) and Y.ndim >= 2):
         found, targets = _from_frame(Y, names) if is_frame else _from_array(Y, names)
+        warn_of_guesses(targets.notes)
         return space or found, targets, {}
-    cells = parse_target_cells(Y, space)
+    cells = parse_target_cells(Y, space, column)
+    warn_of_guesses(cells.notes)
     if space is None:
         if not cells.names:
             raise InputError("no row has any label, so there is nothing to learn", argument="Y")
         space = LabelSpace(cells.names, cells.is_integer)
-    if cells.sets is None:
-        return space, *_reorder(cells, space, unknown_labels)
-    return space, *space.encode(cells.sets, unknown_labels)
+    is_indicators = cells.sets is None
+    found_targets, unseen = (
+        _reorder(cells, space, unknown_labels) if is_indicators else space.encode(cells.sets or (), unknown_labels)
+    )
+    return space, replace(found_targets, notes=cells.notes), unseen
+
+
+def column_name(Y: Any) -> str | None:
+    """The name of a series, or of the only column of a frame; None for everything else."""
+    table = nw.from_native(Y, pass_through=True, allow_series=True)
+    if isinstance(table, nw.DataFrame) and len(table.columns) == 1:
+        return str(table.columns[0])
+    return str(table.name) if isinstance(table, nw.Series) and table.name not in (None, "") else None
+
+
+def warn_of_guesses(notes: Sequence[str]) -> None:
+    """Tell a person what was guessed of targets."""
+    for note in notes:
+        warnings.warn(note, ManyhotWarning, stacklevel=4)
 
 
 def as_space(labels: Sequence[Any] | LabelSpace) -> LabelSpace:
@@ -121,12 +146,13 @@ def _array_of(cells: Sequence[Any]) -> np.ndarray:
     return array
 
 
-def parse_target_cells(Y: Any, space: LabelSpace | None) -> LabelCells:
-    """A sequence of label sets, mappings or rows of 0 and 1, from `plain_targets`; what was guessed is warned of.
+def parse_target_cells(Y: Any, space: LabelSpace | None, column: str | None = None) -> LabelCells:
+    """A sequence of label sets, mappings or rows of 0 and 1, from `plain_targets`.
 
     Args:
         Y: One cell per row.
         space: The labels, where they are known.
+        column: The name of the series that they come from, for messages.
 
     Raises:
         InputError: No sequence, one number per row, or a cell that is no label set.
@@ -143,10 +169,7 @@ def parse_target_cells(Y: Any, space: LabelSpace | None) -> LabelCells:
             argument="Y",
         )
     names, is_integer = (None, False) if space is None else (space.names, space.is_integer)
-    parsed = parse_label_cells(cells, names=names, is_integer=is_integer)
-    for note in parsed.notes:
-        warnings.warn(note, ManyhotWarning, stacklevel=4)
-    return parsed
+    return parse_label_cells(cells, names=names, is_integer=is_integer, column=column)
 
 
 def unseen_labels(Y: Any, space: LabelSpace) -> np.ndarray | None:
@@ -157,9 +180,7 @@ def unseen_labels(Y: Any, space: LabelSpace) -> np.ndarray | None:
     cells = list(Y)
     if all(isinstance(cell, (numbers.Number, np.bool_)) for cell in cells):
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ManyhotWarning)
-        parsed = parse_target_cells(cells, space)
+    parsed = parse_target_cells(cells, space)
     known = set(space.names)
     if parsed.sets is not None:
         return np.array([names is not None and not known.issuperset(names) for names in parsed.sets], dtype=bool)
@@ -203,16 +224,16 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
     order = list(labels) if labels is not None else names
     space = LabelSpace(tuple(order))
     position = {name: k for k, name in enumerate(names)}
-    pairs = []
+    parsed = []
     columns = list(frame.iter_columns())
     for name in order:
         series = columns[position[name]]
         has_gap = bool(series.is_null().any())
         cells = np.asarray(series.to_list(), dtype=object) if has_gap else series.to_numpy()
-        pairs.append(parse_indicator(cells, name=name))
-    values = np.stack([v for v, _ in pairs], axis=1) if pairs else np.zeros((len(frame), 0), bool)
-    known = np.stack([k for _, k in pairs], axis=1) if pairs else values.copy()
-    return space, Targets(values, known)
+        parsed.append(parse_indicator(cells, name=name))
+    values = np.stack([one.values for one in parsed], axis=1) if parsed else np.zeros((len(frame), 0), bool)
+    known = np.stack([one.known for one in parsed], axis=1) if parsed else values.copy()
+    return space, Targets(values, known, tuple(one.note for one in parsed if one.note))
 
 
 def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace, Targets]:
@@ -232,7 +253,7 @@ def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace
                 argument="Y",
             )
         return space, Targets(known & (Y == 1), known)
-    pairs = [parse_indicator(Y[..., j].reshape(-1), name=space.names[j]) for j in range(n_labels)]
-    values = np.stack([v for v, _ in pairs], axis=-1).reshape(Y.shape)
-    known = np.stack([k for _, k in pairs], axis=-1).reshape(Y.shape)
-    return space, Targets(values, known)
+    parsed = [parse_indicator(Y[..., j].reshape(-1), name=space.names[j]) for j in range(n_labels)]
+    values = np.stack([one.values for one in parsed], axis=-1).reshape(Y.shape)
+    known = np.stack([one.known for one in parsed], axis=-1).reshape(Y.shape)
+    return space, Targets(values, known, tuple(one.note for one in parsed if one.note))

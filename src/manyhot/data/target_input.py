@@ -12,7 +12,7 @@ from manyhot.data.label_notation import looks_delimited
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets, is_pixel_targets
 from manyhot.data.samples import Samples
-from manyhot.data.target_conversion import as_space, as_targets, plain_targets, unseen_labels
+from manyhot.data.target_conversion import as_space, as_targets, column_name, plain_targets, unseen_labels
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
@@ -34,10 +34,10 @@ def parse_targets(
     """
     if isinstance(y, Targets):
         return as_space(names or [f"label_{j}" for j in range(y.n_labels)]), y, None
-    y = plain_targets(y)
+    name, y = column_name(y), plain_targets(y)
     column = _binary_target(y)
     if column is None:
-        return (*as_targets(y, names)[:2], None)
+        return (*as_targets(y, names, column=name)[:2], None)
     if classes is None:
         classes = _two_classes(column)
     invalid = np.flatnonzero(~np.isin(column, classes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,10 +20,12 @@ class Targets:
     Args:
         values: bool, (n, l) for rows or (n, h, w, l) for pixels; the label axis is last. False where unknown.
         known: bool of the same shape, False where nobody looked; None when everything is known.
+        notes: What was guessed when they were read, of which a warning spoke.
     """
 
     values: np.ndarray
     known: np.ndarray | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if self.values.dtype != np.bool_:
@@ -52,7 +54,7 @@ class Targets:
 
     def take(self, rows: np.ndarray) -> Targets:
         """The targets of the given rows (indices or bool mask)."""
-        return Targets(self.values[rows], None if self.known is None else self.known[rows])
+        return Targets(self.values[rows], None if self.known is None else self.known[rows], self.notes)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Targets]) -> Targets:

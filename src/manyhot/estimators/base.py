@@ -6,11 +6,12 @@ import functools
 import inspect
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
@@ -34,7 +35,7 @@ from manyhot.data.feature_input import (
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.readers.column_types import are_image_names
 from manyhot.data.readers.columns import read_columns
-from manyhot.data.readers.label_columns import label_like_columns, label_like_note
+from manyhot.data.readers.label_columns import label_like_columns, label_like_note, same_name_note
 from manyhot.data.readers.table import read_ids
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
@@ -42,7 +43,7 @@ from manyhot.errors import InputError, ManyhotWarning
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import image_set
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.validation import did_you_mean, join_names
+from manyhot.validation import did_you_mean
 
 E = TypeVar("E", bound="BaseMultiLabelEstimator")
 DOCUMENTATION = "https://manyhot.readthedocs.io/en/stable/{estimator_name}.html"
@@ -126,14 +127,37 @@ class TrainingFeatures(NamedTuple):
     ids: np.ndarray | None = None
 
 
-def label_notes(features: Any, labels: Sequence[str]) -> tuple[str, ...]:
-    """What is said of columns of a frame that are labels, or look like further ones."""
+def label_notes(
+    features: Any,
+    labels: Sequence[str],
+    column_types: Mapping[str, str] | None,
+    typed: Collection[str],
+    is_columns: bool,
+) -> tuple[str, ...]:
+    """What is said of columns of a frame that are labels, or look like further ones.
+
+    Args:
+        features: X as the encoder takes it.
+        labels: Names of the labels.
+        column_types: Column name -> kind, of a frame.
+        typed: Columns whose kind a person gave, who thus means them as features.
+        is_columns: Whether the labels were columns and not names in label sets, which need not be alike.
+    """
     if not isinstance(features, pl.DataFrame):
         return ()
-    same = [name for name in features.columns if name in set(labels)]
-    similar = label_like_columns(features, labels)
-    notes = [f"columns that have the name of a label are used as features: {join_names(same)}"] if same else []
-    return (*notes, label_like_note(similar)) if similar else tuple(notes)
+    kinds, label_set = column_types or {}, set(labels)
+    same = [name for name in features.columns if name in label_set and kinds.get(name) not in ("ignored", "id")]
+    notes = (same_name_note(same),) if same else ()
+    similar = label_like_columns(features.drop(list(typed), strict=False), labels, kinds) if is_columns else ()
+    return (*notes, label_like_note(similar)) if similar else notes
+
+
+def has_label_columns(y: Any, labels: Sequence[str]) -> bool:
+    """Whether targets are a column for each label, and not label sets."""
+    table = nw.from_native(y, pass_through=True, eager_only=True)
+    if isinstance(table, nw.DataFrame):
+        return {str(name) for name in table.columns} >= set(labels)
+    return len(getattr(y, "shape", ())) > 1
 
 
 def warn_of_table(notes: Sequence[str], stacklevel: int = 3) -> None:
@@ -201,7 +225,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return TrainingFeatures(arrays)
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=True)
-            frame, inspection = read_columns(to_frame(X, user_types), user_types)
+            frame, inspection = read_columns(to_frame(X, user_types, is_raw=True), user_types)
             ids, id_notes = read_ids(frame, inspection.column_types, None, user_types)
             notes = (*id_notes, *inspection.notes)
             return TrainingFeatures(frame, inspection.column_types, inspection.number_formats, notes, ids)

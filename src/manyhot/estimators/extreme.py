@@ -25,6 +25,8 @@ from manyhot.estimators.base import (
     BaseMultiLabelEstimator,
     document_settings,
     draw_seed,
+    has_label_columns,
+    label_notes,
     suggest_parameters,
     warn_of_table,
 )
@@ -36,7 +38,7 @@ from manyhot.models.extreme.report import ExtremeReport
 from manyhot.models.extreme.targets import (
     align_extreme_targets,
     align_scored_extreme_targets,
-    extreme_targets,
+    parse_extreme_targets,
     resolve_extreme_targets,
 )
 from manyhot.models.prediction import sparse_exact_match
@@ -139,16 +141,21 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
                 f"(--column-type {photos[0]}=ignored)",
                 argument="X",
             )
-        labels, targets = extreme_targets(y, names)
+        labels, targets, target_notes = parse_extreme_targets(y, names)
         check_row_counts(features, targets)
-        warn_of_table(notes)
+        if samples is None:
+            is_columns = has_label_columns(y, labels.names)
+            typed = self.column_types or {}
+            notes = (*label_notes(features, labels.names, column_types, typed, is_columns), *notes)
+            warn_of_table(notes)
+        notes = (*target_notes, *notes) if samples is None else tuple(samples.notes)
         encoder: Encoder
         if column_types is None:
             encoder = MatrixEncoder(column_names(features, samples))
         else:
             encoder = TableEncoder(column_types, number_formats=number_formats)
         with training_progress(verbose) as callback:
-            model = train_extreme_model(features, labels, targets, encoder, config, callback)
+            model = train_extreme_model(features, labels, targets, encoder, config, callback, notes)
         self._keep(model, {})
         return self
 
@@ -231,7 +238,8 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         features = self._features(X)
         targets = align_extreme_targets(y, self.model_.labels)
         check_row_counts(features, targets)
-        return ExtremeReport(self.model_.evaluate(features, targets))
+        notes = () if samples is None else samples.notes
+        return ExtremeReport(self.model_.evaluate(features, targets, notes))
 
     def save(self, path: str | Path) -> None:
         """Write one file that predicts anywhere; see `manyhot.load`.

@@ -44,6 +44,7 @@ from manyhot.estimators.base import (
     BaseMultiLabelEstimator,
     document_settings,
     draw_seed,
+    has_label_columns,
     label_notes,
     suggest_parameters,
     warn_of_table,
@@ -668,8 +669,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         inputs = inputs._replace(number_formats=number_formats)
         if samples is not None:  # their notes are with them, and whoever read them has said them
             return inputs
-        notes = (*label_notes(features, inputs.labels.names), *notes)
+        labels, typed = inputs.labels.names, self.column_types or {}
+        notes = (*label_notes(features, labels, column_types, typed, has_label_columns(y, labels)), *notes)
         warn_of_table(notes, stacklevel=4)
+        notes = (*inputs.targets.notes, *notes)
         return inputs._replace(notes=(*notes, *inputs.notes), ids=inputs.select_rows(ids, "X"))
 
     def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:

@@ -39,6 +39,7 @@ def model_read_options(
         feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
         known_labels=classifier.labels_,
         legend=saved.get("legend"),
+        label_names=saved.get("label_names"),
         sample_weight=options.get("sample_weight"),
         **kwargs,
     )

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from manyhot.config.label_rules import implications_from_text
 from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import ReadOptions, read
+from manyhot.data.samples import Samples
 from manyhot.decisions.rules.rules import Rules
 from manyhot.errors import InputError
 from manyhot.evaluation.data_checks import KINDS, check_data
@@ -73,6 +74,8 @@ def planted(kind):
         return frame.with_columns(pl.Series("score", sad * 10 + coin)), labels, {"mood_sad"}
     if kind == "same_name":
         return frame.with_columns(pl.Series("Mood Sad", coin)), labels, {"mood_sad"}
+    if kind == "possible_label":
+        return frame.with_columns(pl.Series("mood_new", (coin < 0.3).astype(int))), labels, set()
     if kind == "conflicting_rows":
         both = pl.concat([frame, frame[:2].with_columns(song=pl.Series(["again1", "again2"]))])
         other = labels[:2].with_columns(mood_fast=1 - pl.col("mood_fast"))
@@ -122,6 +125,30 @@ def test_findings_name_rows_columns_and_numbers(tmp_path):
     (finding,) = check_data(written(tmp_path, frame, labels)).findings
     assert finding.labels == ("tearful", "mood_sad")
     assert finding.values["first"] == labels["tearful"].sum()
+
+
+def test_columns_that_look_like_labels_are_found_in_frames_and_files(tmp_path):
+    frame, labels, _ = planted("possible_label")
+    frame = frame.with_columns(mood_old=1 - pl.col("mood_new"))
+    spoken = ["yes" if value else "no" for value in frame["mood_new"]]
+    forms = [
+        check_data(frame, labels),
+        check_data(frame.to_pandas(), labels.to_pandas()),
+        check_data(frame.with_columns(mood_new=pl.Series(spoken)), labels),
+        check_data(written(tmp_path, frame, labels)),
+    ]
+    for data_checks in forms:
+        assert [(f.kind, f.severity, f.columns) for f in data_checks.findings] == [
+            ("possible_label", "warning", (name,)) for name in ("mood_new", "mood_old")
+        ]
+        assert "name it among the labels, or leave it out with `drop` (--drop)" in data_checks.findings[0].message
+    named = labels.with_columns(frame["mood_new"], frame["mood_old"])
+    assert "possible_label" not in kinds_of(check_data(frame.drop("mood_new", "mood_old"), named))
+    samples = written(tmp_path, frame, labels)
+    by_hand = Samples(samples.features, samples.feature_names, samples.column_types, samples.targets, samples.labels)
+    assert kinds_of(check_data(by_hand)) == {"possible_label"}
+    model = ReadOptions(labels=",".join(labels.columns), known_labels=tuple(labels.columns), id_column="song")
+    assert check_data(read(tmp_path / "songs.csv", model)).findings == []
 
 
 def test_implications_are_handed_on():

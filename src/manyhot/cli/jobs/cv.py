@@ -8,7 +8,7 @@ from typing import Any
 
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import build_read_options
+from manyhot.cli.jobs.read_options import build_read_options, open_flag_files
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.data.readers import read
 from manyhot.data.readers.input_files import list_input_images
@@ -36,8 +36,11 @@ def run(
     """Read, cross-validate one setting or two, print, plot."""
     quiet = settings.get("verbose", 1) == 0
     check_plot_path(plot)
+    read_flags, flag_files = open_flag_files(read_flags)
     options = build_read_options(read_flags)
-    input_files = (one for setting in (settings, against) for one in training_inputs(file, options, setting))
+    input_files = (
+        one for setting in (settings, against) for one in training_inputs(file, options, setting, flag_files)
+    )
     refuse_overwriting({"--plot": plot}, input_files, list_input_images(file, options))
     classifier = MultiLabelClassifier(**settings)
     samples, group_values = read_grouped(file, read_flags, groups, classifier.on_bad_image)

@@ -12,7 +12,7 @@ from manyhot.cli.jobs import extreme
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.image_output import check_sheets_folder, refuse_plots
 from manyhot.cli.jobs.outputs import existing_plots, model_inputs, refuse_overwriting
-from manyhot.cli.jobs.read_options import read_legend
+from manyhot.cli.jobs.read_options import open_flag_files
 from manyhot.cli.jobs.score_file import read_labelled_rows, score_rows
 from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.target_input import align_pixel_targets
@@ -48,13 +48,13 @@ def run(
             "weights of rows are for models that label rows, not for pixels or very many labels",
             argument="--sample-weight",
         )
+    read_flags, flag_files = open_flag_files(read_flags)
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         refuse_plots(plots)
         extreme.evaluate(classifier, file, read_flags, unknown_labels, as_json, quiet)
         return
-    legend, read_flags = read_flags["legend"], {**read_flags, "legend": read_legend(read_flags["legend"])}
     rows_file = (file, model_read_options(classifier, read_flags))
-    input_files = model_inputs(bundle, rows_file, legend, text)
+    input_files = model_inputs(bundle, rows_file, flag_files, text)
     refuse_overwriting({"--plots": existing_plots(plots)}, input_files, list_input_images(*rows_file))
     sheets_folder = None if plots is None else check_sheets_folder(classifier.model_, plots)
     samples = read_labelled_rows(classifier, file, read_flags, unknown_labels, quiet)

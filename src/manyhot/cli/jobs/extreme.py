@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from manyhot.cli.jobs.console import print_notes, print_result
-from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
+from manyhot.cli.jobs.outputs import Input, refuse_other_file, refuse_overwriting, training_inputs
 from manyhot.cli.jobs.predict_chunks import predict_file
 from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.cli.jobs.read_options import build_read_options, saved_options
@@ -28,7 +28,14 @@ DEFAULT_TOP = 5
 """Default number of labels predicted per row."""
 
 
-def train(file: Path, output: Path, read_flags: Mapping[str, Any], settings: Mapping[str, Any], as_json: bool) -> None:
+def train(
+    file: Path,
+    output: Path,
+    read_flags: Mapping[str, Any],
+    flag_files: Iterable[Input],
+    settings: Mapping[str, Any],
+    as_json: bool,
+) -> None:
     """Read with sparse targets, train, save, report."""
     allowed = (*SHARED, "verbose")
     for name in settings:
@@ -41,7 +48,7 @@ def train(file: Path, output: Path, read_flags: Mapping[str, Any], settings: Map
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
     options = build_read_options(read_flags, sparse_targets=True)
-    refuse_overwriting({"--output": output}, training_inputs(file, options, settings))
+    refuse_overwriting({"--output": output}, training_inputs(file, options, settings, flag_files))
     refuse_other_file(output)
     samples = read(file, options)
     print_notes(samples.notes, settings.get("verbose", 1) == 0)

@@ -9,6 +9,7 @@ from typing import Any
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting
+from manyhot.cli.jobs.read_options import open_flag_files
 from manyhot.cli.jobs.thresholds import as_text, describe_model
 from manyhot.data.readers import read
 from manyhot.data.readers.input_files import list_input_files
@@ -28,10 +29,11 @@ def run(
 ) -> None:
     """Read the rows, choose the thresholds, save, and print the guarantee."""
     target_file = output or bundle
+    read_flags, flag_files = open_flag_files(read_flags)
     with file_lock(target_file):
         classifier = load_model(bundle)
         options = model_read_options(classifier, read_flags)
-        refuse_overwriting({"--output": output}, list_input_files(file, options))
+        refuse_overwriting({"--output": output}, [*list_input_files(file, options), *flag_files])
         refuse_other_file(output)
         samples = read(file, options, needed_by="a guarantee")
         print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)

@@ -69,7 +69,7 @@ def refuse_other_file(output: Path | None) -> None:
 
 
 def training_inputs(
-    file: Path, options: ReadOptions, settings: Mapping[str, Any], legend: Path | None = None
+    file: Path, options: ReadOptions, settings: Mapping[str, Any], flag_files: Iterable[Input] = ()
 ) -> Iterator[Input]:
     """What training reads: the rows, and what flags and settings name.
 
@@ -77,11 +77,10 @@ def training_inputs(
         file: The rows.
         options: How they are read.
         settings: The settings by name.
-        legend: The file of the legend.
+        flag_files: The files that flags name.
     """
     yield from list_input_files(file, options)
-    if legend is not None:
-        yield "the legend", legend
+    yield from flag_files
     image_settings, text_settings = settings.get("image_params") or {}, settings.get("text_params") or {}
     yield from _files_at("the weights of the backbone", image_settings.get("weights"))
     for name in ("model", "preset"):
@@ -91,7 +90,7 @@ def training_inputs(
 def model_inputs(
     bundle: Path,
     rows: tuple[Path, ReadOptions] | None = None,
-    legend: Path | None = None,
+    flag_files: Iterable[Input] = (),
     text: Path | None = None,
 ) -> Iterator[Input]:
     """What a command with a trained model reads: the model, the rows, and what the flags name.
@@ -99,12 +98,11 @@ def model_inputs(
     Args:
         bundle: The model.
         rows: The file of rows, and how it is read.
-        legend: The file of the legend.
+        flag_files: The files that flags name.
         text: The folder of the pretrained transformer.
     """
     yield "the model", bundle
-    if legend is not None:
-        yield "the legend", legend
+    yield from flag_files
     yield from _files_at("the text encoder", text)
     if rows is not None:
         yield from list_input_files(*rows)

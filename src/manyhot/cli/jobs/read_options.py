@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.jobs.outputs import Input
 from manyhot.data.readers import ReadOptions
 from manyhot.data.readers.label_columns import split_names
+from manyhot.data.readers.label_names_file import load_label_names
 from manyhot.errors import InputError
+
+MAX_SAVED_NAMES = 10_000
+"""Names of numbered labels that are saved with a model at most; it has the labels themselves once already."""
 
 
 def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOptions:
@@ -17,7 +22,8 @@ def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOption
 
     Args:
         read_flags: The flags by name: `labels`, `sep`, `id_column`, `format`, `column_names`, `label_order` (names with
-            commas between), `xml`, `images`, `drop`, `sample_weight`, `column_types`.
+            commas between), `xml`, `images`, `drop`, `sample_weight`, `column_types`, and `legend` and `label_names` as
+            `open_flag_files` reads them.
         more: Options that no flag gives.
     """
     names, order = read_flags["column_names"], read_flags["label_order"]
@@ -27,6 +33,7 @@ def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOption
         id_column=read_flags["id_column"],
         format=read_flags["format"],
         legend=read_flags.get("legend"),
+        label_names=read_flags.get("label_names"),
         xml=read_flags["xml"],
         images=read_flags.get("images"),
         column_types=read_flags["column_types"],
@@ -41,18 +48,32 @@ def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOption
 
 def saved_options(read_flags: Mapping[str, Any]) -> dict[str, Any]:
     """The options saved with a model, to read the next file alike."""
-    names = ("labels", "sep", "id_column", "column_names", "legend")
+    names = ["labels", "sep", "id_column", "column_names", "legend"]
+    if len(read_flags.get("label_names") or ()) <= MAX_SAVED_NAMES:
+        names.append("label_names")
     return {name: read_flags[name] for name in names if read_flags.get(name) is not None}
 
 
-def read_legend(file: Path | None) -> dict[str, Any] | None:
+def open_flag_files(read_flags: Mapping[str, Any]) -> tuple[dict[str, Any], list[Input]]:
+    """The flags with what is in the files that they name, and these files.
+
+    Raises:
+        InputError: A file that cannot be read, or that holds something else.
+    """
+    flags, files = dict(read_flags), []
+    for name, (description, read_file) in FLAG_FILES.items():
+        if flags.get(name) is not None:
+            files.append((description, flags[name]))
+            flags[name] = read_file(flags[name])
+    return flags, files
+
+
+def read_legend(file: Path) -> dict[str, Any]:
     """A legend out of a JSON file.
 
     Raises:
         InputError: No such file, or no JSON object.
     """
-    if file is None:
-        return None
     try:
         legend = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -62,3 +83,10 @@ def read_legend(file: Path | None) -> dict[str, Any] | None:
     if not isinstance(legend, dict):
         raise InputError('expected {"0": ["sky"], "8": ["car", "vehicle"], "11": null}', file=file)
     return legend
+
+
+FLAG_FILES: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
+    "legend": ("the legend", read_legend),
+    "label_names": ("the names of the labels", load_label_names),
+}
+"""Flag -> what its file holds, in words, and how it is read."""

@@ -9,7 +9,7 @@ from typing import Any
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.cli.jobs.read_options import read_legend
+from manyhot.cli.jobs.read_options import open_flag_files
 from manyhot.cli.jobs.score_file import read_labelled_rows, score_rows
 from manyhot.errors import InputError, OutputError
 from manyhot.estimators.read_options import model_read_options
@@ -35,8 +35,9 @@ def run(
     check_output(output, as_json)
     classifier = load_model(bundle, None if text is None else str(text))
     model = classifier.model_
+    read_flags, flag_files = open_flag_files(read_flags)
     rows_file = None if file is None else (file, model_read_options(classifier, {**read_flags, "legend": None}))
-    refuse_overwriting({"--output": output}, model_inputs(bundle, rows_file, read_flags["legend"], text))
+    refuse_overwriting({"--output": output}, model_inputs(bundle, rows_file, flag_files, text))
     if file is None:
         page = out_of_fold_page(model, str(bundle))
     elif isinstance(model, PixelModel):
@@ -46,9 +47,7 @@ def run(
             file=file,
         )
     else:
-        samples = read_labelled_rows(
-            classifier, file, {**read_flags, "legend": read_legend(read_flags["legend"])}, unknown_labels, quiet
-        )
+        samples = read_labelled_rows(classifier, file, read_flags, unknown_labels, quiet)
         rows = score_rows(classifier, samples, quiet)
         page = evaluation_page(
             model, rows, check_data(samples, n_folds=int(model.config.n_folds)), str(file), str(bundle)

@@ -12,7 +12,7 @@ from typing import Any
 from manyhot.cli.jobs import extreme
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import build_read_options, read_legend, saved_options
+from manyhot.cli.jobs.read_options import build_read_options, open_flag_files, saved_options
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import ManyhotWarning, OutputError
@@ -32,17 +32,16 @@ def run(
     as_json: bool,
 ) -> None:
     """Read, train, save, report."""
+    read_flags, flag_files = open_flag_files(read_flags)
     if is_extreme:
-        extreme.train(file, output, read_flags, settings, as_json)
+        extreme.train(file, output, read_flags, flag_files, settings, as_json)
         return
     quiet = settings.get("verbose", 1) == 0
-    legend = read_flags["legend"]
-    read_flags = {**read_flags, "legend": read_legend(legend)}
     classifier = MultiLabelClassifier(**settings)
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
     options = build_read_options(read_flags, on_bad_image=classifier.on_bad_image)
-    refuse_overwriting({"--output": output}, training_inputs(file, options, settings, legend))
+    refuse_overwriting({"--output": output}, training_inputs(file, options, settings, flag_files))
     refuse_other_file(output)
     is_stream = needs_stream(file, options, classifier.image_params) if stream is None else stream
     if is_stream:

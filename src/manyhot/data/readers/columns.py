@@ -75,10 +75,10 @@ def to_text(column: pl.Series) -> pl.Series:
 
 
 def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.DataFrame, Inspection]:
-    """A frame whose columns have the types of their values, with text that holds numbers as numbers.
+    """A frame whose columns have the types of their values, with text that holds numbers as numbers; ids as they are.
 
     Args:
-        frame: Rows without labels.
+        frame: Rows without labels, as `to_frame` gives them raw.
         overrides: Column name -> kind, which is then not inspected.
 
     Raises:
@@ -86,12 +86,15 @@ def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.
     """
     inspection = inspect_columns(frame, overrides)
     kinds = inspection.column_types
-    numbers = [
-        coerce_column(frame[name], kind, inspection.number_formats.get(name))
-        for name, kind in kinds.items()
-        if kind in ("numeric", "boolean") and _is_written(frame[name])
-    ]
-    return frame.with_columns(numbers), inspection
+    columns = []
+    for name, kind in kinds.items():
+        column = frame[name]
+        if kind in ("numeric", "boolean") and _is_written(column):
+            column = coerce_column(column, kind, inspection.number_formats.get(name))
+        elif kind != "id" and overrides.get(name) not in ("text", "categorical") and column.dtype != pl.Categorical:
+            column = cast_column(column)
+        columns.append(column)
+    return frame.with_columns(columns), inspection
 
 
 def _is_written(column: pl.Series) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import polars as pl
 
@@ -18,7 +19,10 @@ from manyhot.validation import did_you_mean, join_names
 
 _FIRST_PART = re.compile(r"^(?:.*?[^A-Za-z0-9](?=[A-Za-z0-9])|[A-Za-z]+(?=\d+$)|[a-z]{2,}(?=[A-Z]))")
 """What stands before the first sign, a number at the end, or the first capital: `mood_`, `label`, `is`."""
+_SAME_NAME = "columns that have the name of a label are used as features"
+_LABEL_LIKE = "columns of 0 and 1 that look like further labels are used as features"
 _LAST_PART = re.compile(r"[^A-Za-z0-9][A-Za-z0-9]+$")
+NO_TYPES: Mapping[str, str] = MappingProxyType({})
 MAX_NEIGHBOURS = 20
 """Columns of 0 and 1 beside the labels that are named; more of them are hardly labels."""
 
@@ -86,7 +90,9 @@ def dropped_note(columns: Sequence[str]) -> str:
     return f"left out, as `drop` says: {join_names(columns)}"
 
 
-def label_like_columns(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:
+def label_like_columns(
+    frame: pl.DataFrame, labels: Sequence[str], column_types: Mapping[str, str] = NO_TYPES
+) -> tuple[str, ...]:
     """Columns of 0 and 1 that resemble the labels without being any: the most common leak.
 
     They share the beginning of labels (`mood_` of `mood_sad`, `label` of `label12`) or the end of all of them; where
@@ -95,7 +101,13 @@ def label_like_columns(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str,
     Args:
         frame: The features and, where they come from one table, the label columns in their places.
         labels: Names of the labels.
+        column_types: Column name -> kind; those that are ignored or only name rows are no features.
     """
+    matches = _resembling(frame, labels)
+    return tuple(name for name in matches if column_types.get(name) not in ("ignored", "id"))
+
+
+def _resembling(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:
     label_set = set(labels)
     groups: dict[str, list[str]] = {}
     for label in label_set:
@@ -158,9 +170,19 @@ def label_like_note(columns: Sequence[str]) -> str:
     """What is said of columns that resemble labels and stay features."""
     them = "it is" if len(columns) == 1 else "they are"
     return (
-        f"columns of 0 and 1 that look like further labels are used as features: {join_names(columns)}; if {them} not "
+        f"{_LABEL_LIKE}: {join_names(columns)}; if {them} not "
         "known when predicting, name them among the labels, or leave them out with `drop` (--drop)"
     )
+
+
+def same_name_note(columns: Sequence[str]) -> str:
+    """What is said of features that have the name of a label."""
+    return f"{_SAME_NAME}: {join_names(columns)}"
+
+
+def is_label_note(note: str) -> bool:
+    """Whether a note is one of those that the data checks have as findings."""
+    return note.startswith((_SAME_NAME, _LABEL_LIKE))
 
 
 def looks_like_indicator(column: pl.Series) -> bool:

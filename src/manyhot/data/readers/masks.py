@@ -54,6 +54,11 @@ def extract_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOpti
     """
     if not options.require_labels:
         return ExtractedTargets(None, None, tuple(columns))
+    if options.label_names is not None:
+        raise InputError(
+            "names the labels of rows; the numbers in masks get their labels from a legend (--legend)",
+            argument="label_names",
+        )
     if options.legend is not None and len(columns) > 1:
         raise InputError(
             f"a legend is for one column of masks, but there are {len(columns)}: {', '.join(columns[:5])}",

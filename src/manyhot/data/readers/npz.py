@@ -49,7 +49,7 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
         X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
         n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape
         names = _text_array(arrays, "feature_names", n_features, "f")
-        indicators = _indicators(arrays, n_rows)
+        indicators = _indicators(arrays, n_rows, "label_" if options.label_names is None else "")
         ids = np.asarray(_text_array(arrays, "ids", n_rows, "")) if "ids" in arrays else None
     except InputError as error:
         raise locate_error(error, source) from None
@@ -107,13 +107,14 @@ def _sparse_features(arrays: Mapping[str, np.ndarray]) -> sp.csr_matrix:
     return matrix
 
 
-def _indicators(arrays: Mapping[str, np.ndarray], n_rows: int) -> Indicators | None:
+def _indicators(arrays: Mapping[str, np.ndarray], n_rows: int, prefix: str) -> Indicators | None:
+    """The targets; labels without a name are called by their number behind the prefix."""
     if "Y" not in arrays:
         return None
     Y = arrays["Y"]
     if Y.ndim != 2 or Y.shape[0] != n_rows or Y.dtype.kind not in "biuf":
         raise InputError(f"Y has shape {Y.shape} and type {Y.dtype}, expected numbers of shape ({n_rows}, l)")
-    names = _text_array(arrays, "labels", Y.shape[1], "label_")
+    names = _text_array(arrays, "labels", Y.shape[1], prefix)
     return indicators_from_matrix(Y.astype(np.float64), names)
 
 
@@ -154,4 +155,5 @@ def _dense_samples(
         ids=plain.ids if ids is None else ids,
         source=plain.source,
         notes=notes,
+        label_like=plain.label_like,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from manyhot import validation
+from manyhot.data.label_cells import whole_number
 from manyhot.data.labels import UNKNOWN_LABELS, UnknownLabels
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.samples import COLUMN_TYPES, ColumnKind
@@ -48,6 +49,8 @@ class ReadOptions:
             labels.
         legend: What the numbers of a mask mean, where each pixel of an image has labels: number as text -> its labels,
             [] for none of them, None for unknown.
+        label_names: Names for labels that the file has as numbers: a mapping {number: name}, or a list whose first name
+            is that of 0. Labels are then called and, in training, ordered by these.
         sample_weight: The column with the weights of the rows, numbers of 0 or more; it is no feature.
         drop: Columns that are neither features nor labels, named as in `labels`; they are left out before all else.
 
@@ -71,6 +74,7 @@ class ReadOptions:
     column_names: tuple[str, ...] | None = None
     sparse_targets: bool = False
     legend: Mapping[str, Sequence[str] | None] | None = None
+    label_names: Mapping[str, str] | Mapping[int, str] | Sequence[str] | None = None
     images: Path | None = None
     drop: str | None = None
     sample_weight: str | None = None
@@ -104,6 +108,8 @@ class ReadOptions:
             self._refuse_twins(argument)
         if self.legend is not None:
             object.__setattr__(self, "legend", _check_legend(self.legend))
+        if self.label_names is not None:
+            object.__setattr__(self, "label_names", check_label_names(self.label_names))
         if self.column_names is not None and self.header:
             raise InputError("column names are for files without a header: say header=False", argument="column_names")
 
@@ -143,4 +149,42 @@ def _check_legend(legend: Any) -> dict[str, list[str] | None]:
                 argument="legend",
             )
         checked[str(int(number))] = None if labels is None else list(dict.fromkeys(labels))
+    return checked
+
+
+def check_label_names(names: Any) -> dict[str, str]:
+    """Numbers as text -> names.
+
+    Args:
+        names: A mapping {number: name}, or a list or tuple whose first name is that of 0.
+
+    Raises:
+        InputError: Anything else, an empty name, a number or a name that stands twice.
+    """
+    if isinstance(names, (list, tuple)):
+        names = dict(enumerate(names))
+    if not isinstance(names, Mapping) or not names:
+        raise InputError(
+            f'got {validation.shorten(names)}, expected a mapping of numbers to names such as {{"3": "joy"}}, or a '
+            "list of names, the first that of 0",
+            argument="label_names",
+        )
+    checked: dict[str, str] = {}
+    number_of: dict[str, str] = {}
+    for key, name in names.items():
+        number = None if isinstance(key, bool) else whole_number(str(key))
+        if number is None or not isinstance(name, str) or not name.strip():
+            raise InputError(
+                f"got {validation.shorten(key)}: {validation.shorten(name)}, expected a whole number and its name, "
+                'such as {"3": "joy"}',
+                argument="label_names",
+            )
+        if number in checked:
+            raise InputError(f"the number {number} stands more than once", argument="label_names")
+        if name in number_of:
+            raise InputError(
+                f"{name!r} is the name of {number_of[name]} and of {number}; labels need different names",
+                argument="label_names",
+            )
+        checked[number], number_of[name] = name, number
     return checked

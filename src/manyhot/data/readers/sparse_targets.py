@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.data.labels import LabelSpace
+from manyhot.data.readers.label_names import name_label_sets, naming_hint
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
 from manyhot.data.targets import check_size
@@ -49,7 +50,7 @@ def encode_label_sets(label_sets: LabelSets, options: ReadOptions) -> tuple[sp.c
 
     Args:
         label_sets: What was read.
-        options: `known_labels` and `unknown_labels` are used.
+        options: `known_labels`, `label_names` and `unknown_labels` are used.
 
     Returns:
         Targets (sorted, no label twice in a row), their labels, and notes on labels that were left out.
@@ -57,31 +58,32 @@ def encode_label_sets(label_sets: LabelSets, options: ReadOptions) -> tuple[sp.c
     Raises:
         InputError: A label that training did not have, when that is an error.
     """
-    space = LabelSpace(options.known_labels or label_sets.names)
+    sets, found, naming_notes = name_label_sets(label_sets.sets, label_sets.names, options)
+    space = LabelSpace(options.known_labels or found)
     column = {name: j for j, name in enumerate(space.names)}
     unseen: Counter[str] = Counter()
     columns: list[int] = []
     starts = [0]
-    for i, names in enumerate(label_sets.sets):
+    for i, names in enumerate(sets):
         indices = set()
-        for name in names:
+        for name in names or ():
             if name in column:
                 indices.add(column[name])
             elif options.unknown_labels == "error":
                 hint = did_you_mean(name, space.names[:MAX_HINTS])
                 raise InputError(
                     f"the label {name!r} was not there in training{hint}; say unknown_labels='ignore' or 'report' to "
-                    "go on without it",
+                    f"go on without it{naming_hint(name, space.names[:MAX_HINTS])}",
                     row=i + 1,
                 )
             else:
                 unseen[name] += 1
         columns.extend(sorted(indices))
         starts.append(len(columns))
-    shape = (len(label_sets.sets), len(space))
+    shape = (len(sets), len(space))
     targets = sp.csr_matrix((np.ones(len(columns), bool), columns, starts), shape=shape)
     shown = sorted(unseen.items())[:MAX_NOTES] if options.unknown_labels == "report" else []
     notes = [f"the label {name!r} was not there in training and is left out ({n} rows carry it)" for name, n in shown]
     if shown and len(unseen) > MAX_NOTES:
         notes.append(f"so are {len(unseen) - MAX_NOTES} further labels")
-    return targets, space, tuple(notes)
+    return targets, space, (*naming_notes, *notes)

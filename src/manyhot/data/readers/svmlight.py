@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from manyhot.data.readers.label_names import name_label_sets
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source
+from manyhot.data.readers.source import Source, locate_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.sparse_targets import LabelSets, check_dense
 from manyhot.data.readers.targets import Indicators
@@ -22,7 +23,8 @@ _MAX_COLUMNS = 1 << 26
 
 
 def read_libsvm(source: Source, options: ReadOptions) -> Samples:
-    """A libsvm file; labels and features are named by the numbers that stand in it (`3`, `f4`).
+    """A libsvm file; features are named by the numbers that stand in it (`f4`), and so are labels without
+    `label_names`.
 
     Args:
         source: The file; `#` begins a comment, blank lines are passed over.
@@ -43,35 +45,42 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     matrix = sp.csr_matrix((rows.values, rows.indices - first, rows.indptr), shape=(len(rows.labels), width))
     matrix.sort_indices()
     names = [f"f{j + first}" for j in range(width)]
-    indicators = _indicators(rows, options, source)
-    return sparse_samples(SparseRows(matrix, names, indicators), source, options)
+    labels = [[name.removeprefix("+") for name in row_labels] for row_labels in rows.labels]
+    found = sorted({name for row_labels in labels for name in row_labels}, key=_numeric_key)
+    try:
+        sets, found_names, notes = name_label_sets(labels, found, options)
+    except InputError as error:
+        if options.require_labels:
+            raise locate_error(error, source) from None
+        sets, found_names, notes = [], (), (f"the labels in this file were not used: {error}",)
+    indicators = _indicators([list(row_labels or ()) for row_labels in sets], found_names, options, source)
+    options = replace(options, label_names=None)
+    return sparse_samples(SparseRows(matrix, names, indicators, notes=notes), source, options)
 
 
-def _indicators(rows: SvmRows, options: ReadOptions, source: Source) -> Indicators | LabelSets | None:
-    found_names = sorted({_strip_sign(name) for names in rows.labels for name in names}, key=_numeric_key)
-    names = found_names
+def _indicators(
+    labels: list[list[str]], found: Sequence[str], options: ReadOptions, source: Source
+) -> Indicators | LabelSets | None:
+    """The labels of the rows, in the order that was asked for."""
+    names = tuple(found)
     if options.label_order is not None:
-        unknown = [name for name in found_names if name not in options.label_order]
+        unknown = [name for name in found if name not in options.label_order]
         if unknown:
             raise InputError(
                 f"the label {unknown[0]!r} is not in label_order", file=source.path, argument="label_order"
             )
-        names = list(options.label_order)
-    if not names:
+        names = options.label_order
+    if not names or not labels:
         return None
     if options.sparse_targets:
-        return LabelSets([[_strip_sign(name) for name in row_labels] for row_labels in rows.labels], tuple(names))
-    check_dense(len(rows.labels), len(names), source)
+        return LabelSets(labels, names)
+    check_dense(len(labels), len(names), source)
     column_of = {name: j for j, name in enumerate(names)}
-    values = np.zeros((len(rows.labels), len(names)), dtype=bool)
-    for i, row_labels in enumerate(rows.labels):
+    values = np.zeros((len(labels), len(names)), dtype=bool)
+    for i, row_labels in enumerate(labels):
         for name in row_labels:
-            values[i, column_of[_strip_sign(name)]] = True
-    return Indicators(values, np.ones_like(values), tuple(names), is_closed=True)
-
-
-def _strip_sign(name: str) -> str:
-    return name.removeprefix("+")
+            values[i, column_of[name]] = True
+    return Indicators(values, np.ones_like(values), names, is_closed=True)
 
 
 def _numeric_key(name: str) -> tuple[bool, float, str]:

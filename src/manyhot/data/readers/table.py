@@ -17,6 +17,7 @@ from manyhot.data.readers.label_columns import (
     label_like_columns,
     label_like_note,
     match_columns,
+    same_name_note,
 )
 from manyhot.data.readers.masks import extract_masks, mask_columns
 from manyhot.data.readers.options import ReadOptions
@@ -103,7 +104,6 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
     else:
         extracted = extract_labels(frame, options, table.file_labels, table.blank_is_empty)
     features = frame.drop(extracted.columns)
-    like_notes = _label_like_notes(frame, extracted, options)
     user_kinds = {name: kind for name, kind in options.column_types.items() if name not in extracted.columns}
     if options.known_labels is not None:
         user_kinds = _kinds_of_model(user_kinds, features.columns)
@@ -116,6 +116,9 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             raise InputError(f"there is no column {options.id_column!r}{hint}", argument="id_column")
         overrides[options.id_column] = "id"
     inspection = inspect_columns(features, overrides, options.number_formats, table.decimal)
+    label_like = _label_like(frame, extracted, options, inspection.column_types)
+    like_notes = _same_name_notes(features, extracted, options, inspection.column_types)
+    like_notes = (*like_notes, label_like_note(label_like)) if label_like else like_notes
     ids, id_notes = read_ids(features, inspection.column_types, options.id_column, options.column_types)
     columns = [
         coerce_column(features[name], kind, inspection.number_formats.get(name), decimal=table.decimal)
@@ -142,6 +145,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
         sparse_targets=None if isinstance(extracted.targets, (Targets, PixelTargets)) else extracted.targets,
         rows=table.row_numbers,
         sample_weight=weights,
+        label_like=label_like,
     )
 
 
@@ -169,14 +173,29 @@ def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
     return numbers.to_numpy()
 
 
-def _label_like_notes(frame: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions) -> tuple[str, ...]:
-    """What is said before training of columns that resemble the label columns that a person chose."""
+def _label_like(
+    frame: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions, column_types: Mapping[str, ColumnKind]
+) -> tuple[str, ...]:
+    """Before training, the feature columns that resemble the label columns that a person chose."""
     is_chosen = options.labels is not None and options.known_labels is None and options.require_labels
-    if not is_chosen or extracted.space is None or not set(extracted.columns) >= set(extracted.space.names):
+    if not is_chosen or extracted.space is None:
+        return ()
+    is_named = options.label_names is not None and len(extracted.columns) > 1
+    if not is_named and not set(extracted.columns) >= set(extracted.space.names):
         return ()
     typed = [name for name in options.column_types if name in frame.columns]
-    matches = label_like_columns(frame.drop(typed), extracted.space.names)
-    return (label_like_note(matches),) if matches else ()
+    return label_like_columns(frame.drop(typed), extracted.columns, column_types)
+
+
+def _same_name_notes(
+    features: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions, column_types: Mapping[str, ColumnKind]
+) -> tuple[str, ...]:
+    """What is said before training of features that have the name of a label out of label sets."""
+    if extracted.space is None or options.known_labels is not None or not options.require_labels:
+        return ()
+    labels = set(extracted.space.names)
+    same = [name for name in features.columns if name in labels and column_types[name] not in ("ignored", "id")]
+    return (same_name_note(same),) if same else ()
 
 
 def column_options(options: ReadOptions) -> ReadOptions:

@@ -14,16 +14,18 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text, parse_indicator_column
-from manyhot.data.label_cells import LabelCells, parse_label_cells
+from manyhot.data.label_cells import LabelCells, parse_label_cells, whole_number
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.label_columns import looks_like_indicator, match_columns, names_one_column
+from manyhot.data.readers.label_names import name_label_sets, name_labels, naming_hint
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
+_NUMBERS = r"^\s*([+-]?\d+(\.0*)?\s*(,\s*[+-]?\d+\s*)*)?$"
 UNSEEN_ADVICE = "say unknown_labels='ignore' or 'report' to go on without it"
 
 
@@ -121,7 +123,7 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
 
     Args:
         indicators: Values and names as read.
-        options: `known_labels` and `unknown_labels` are used.
+        options: `known_labels`, `label_names` and `unknown_labels` are used.
 
     Returns:
         Targets (n, l), their labels, and notes on labels that were left out or missing.
@@ -129,12 +131,13 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
     Raises:
         InputError: A label that training did not have, when that is an error.
     """
-    names = indicators.names
+    found = indicators.names
+    names, naming_notes = name_labels(found, options, lambda label: _rows_with(indicators, label))
     if options.known_labels is None:
-        return Targets(indicators.values, indicators.known), LabelSpace(names), ()
+        return Targets(indicators.values, indicators.known), LabelSpace(names), naming_notes
     space = LabelSpace(options.known_labels)
     position_of = {name: j for j, name in enumerate(names)}
-    notes = []
+    notes = list(naming_notes)
     for j, name in enumerate(names):
         if name in space.names:
             continue
@@ -144,7 +147,7 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
         if options.unknown_labels == "error":
             raise InputError(
                 f"the label {name!r} ({n_rows} rows) was not there in training{did_you_mean(name, space.names)}; "
-                f"{UNSEEN_ADVICE}"
+                f"{UNSEEN_ADVICE}{naming_hint(name, space.names)}"
             )
         if options.unknown_labels == "report":
             notes.append(_unseen_note(name, n_rows))
@@ -158,6 +161,11 @@ def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targe
     if missing and not indicators.is_closed:
         notes.append(f"unknown in every row, because there is no such column: {join_names(missing)}")
     return Targets(values, known), space, tuple(notes)
+
+
+def _rows_with(indicators: Indicators, label: str) -> np.ndarray:
+    """The rows, from 0, that have a label."""
+    return np.flatnonzero(indicators.values[:, indicators.names.index(label)])
 
 
 def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed: bool = False) -> Indicators:
@@ -197,14 +205,18 @@ def _has_label_sets(
     if options.labels is None or len(columns) > 1 or not names_one_column(options.labels, columns[0]):
         return False
     column = frame[columns[0]]
+    names = options.label_names or {}
+    is_numbered = whole_number(columns[0]) in names
     if (
         isinstance(column.dtype, (pl.List, pl.Array, pl.Struct))
         or options.sep is not None
         or options.label_order is not None
     ):
         return True
+    if options.label_names is not None and not is_numbered and columns[0] not in (options.known_labels or ()):
+        return True
     if options.known_labels is not None:
-        return columns[0] not in options.known_labels
+        return columns[0] not in options.known_labels and not is_numbered
     if file_labels is not None or column.dtype.is_numeric() or column.dtype == pl.Boolean:
         return False
     cells = column.cast(pl.String).drop_nulls()
@@ -219,21 +231,33 @@ def _targets_from_sets(
         column = column.fill_null("") if blank_is_empty else column
     try:
         order = options.known_labels or options.label_order
-        cells = parse_label_cells(column.to_list(), options.sep, names=order, column=column.name)
-        names = tuple(order or cells.names)
-        if not names:
+        cells = _parse_cells(column, options, order)
+        if not (order or cells.names):
             raise InputError("no row has any label, so there is nothing to learn")
-        if options.sparse_targets:
-            label_sets = LabelSets(_require_known(_closed_sets(cells)), names)
-            sparse, space, notes = encode_label_sets(label_sets, options)
-            return sparse, space, (*cells.notes, *notes)
-        if cells.sets is None:
+        if cells.sets is None and not options.sparse_targets:
             return _targets_from_indicators(cells, options)
+        sets, found, naming_notes = name_label_sets(_closed_sets(cells), cells.names, options)
+        names = tuple(order or found)
+        options, notes = replace(options, label_names=None), (*cells.notes, *naming_notes)
+        if options.sparse_targets:
+            sparse, space, more = encode_label_sets(LabelSets(_require_known(sets), names), options)
+            return sparse, space, (*notes, *more)
         space = LabelSpace(names)
-        targets, unseen = space.encode(cells.sets, options.unknown_labels, UNSEEN_ADVICE)
+        hint = next((text for name in found if (text := naming_hint(name, names))), "")
+        targets, unseen = space.encode(sets, options.unknown_labels, UNSEEN_ADVICE + hint)
     except InputError as error:
         raise InputError(error.message, row=error.row, column=error.column or column.name) from None
-    return targets, space, (*cells.notes, *(_unseen_note(name, count) for name, count in sorted(unseen.items())))
+    return targets, space, (*notes, *(_unseen_note(name, count) for name, count in sorted(unseen.items())))
+
+
+def _parse_cells(column: pl.Series, options: ReadOptions, order: Sequence[str] | None) -> LabelCells:
+    """The cells of a column of label sets; with `label_names`, numbers need no `sep` where commas separate them."""
+    names, sep = order, options.sep
+    if options.label_names is not None:
+        names = sorted(map(str, options.label_names), key=int)
+        if sep is None and not column.dtype.is_nested():
+            sep = "," if column.str.contains(_NUMBERS).all() else None
+    return parse_label_cells(column.to_list(), sep, names=names, column=column.name)
 
 
 def _targets_from_indicators(cells: LabelCells, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
@@ -247,7 +271,7 @@ def _targets_from_indicators(cells: LabelCells, options: ReadOptions) -> tuple[T
     return targets, space, (*cells.notes, *notes)
 
 
-def _closed_sets(cells: LabelCells) -> list[list[str] | None]:
+def _closed_sets(cells: LabelCells) -> Sequence[Sequence[str] | None]:
     """Label sets, also of indicators; a row with an unknown one is unknown."""
     if cells.sets is not None:
         return cells.sets
@@ -259,7 +283,7 @@ def _closed_sets(cells: LabelCells) -> list[list[str] | None]:
     ]
 
 
-def _require_known(sets: Sequence[list[str] | None]) -> list[list[str]]:
+def _require_known(sets: Sequence[Sequence[str] | None]) -> list[Sequence[str]]:
     known = [names for names in sets if names is not None]
     if len(known) < len(sets):
         row = next(i for i, names in enumerate(sets) if names is None) + 1

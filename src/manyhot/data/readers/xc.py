@@ -1,6 +1,7 @@
 """The text format of the extreme classification repository: `n f l`, then `l1,l2 f:v f:v` a line, counted from 0.
 
-`labels.txt` and `features.txt` beside the file (each plain or in gzip) name the columns in their order.
+`labels.txt` and `features.txt` beside the file (each plain or in gzip) name the columns in their order; the names that
+a person gives (`label_names`) go before `labels.txt`.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         )
     matrix = sp.csr_matrix((rows.values, rows.indices, rows.indptr), shape=(n_rows, n_features))
     matrix.sort_indices()
-    label_names = _read_names(source, "labels", n_labels) or tuple(f"label_{j}" for j in range(n_labels))
+    is_named = options.label_names is not None  # numbers get their names later
+    names = None if is_named else _read_names(source, "labels", n_labels)
+    label_names = names or tuple(str(j) if is_named else f"label_{j}" for j in range(n_labels))
     feature_names = _read_names(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
     label_indices = _parse_label_indices(rows.labels, n_labels, source)
     indicators: Indicators | LabelSets | None = None

@@ -16,6 +16,7 @@ from manyhot.data.feature_input import is_frame, to_frame
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.columns import read_columns
+from manyhot.data.readers.label_columns import label_like_columns
 from manyhot.data.samples import Samples
 from manyhot.data.target_input import parse_targets
 from manyhot.data.targets import Targets
@@ -26,6 +27,7 @@ from manyhot.evaluation.data_checks.findings import KINDS, SEVERITIES, DataCheck
 from manyhot.evaluation.data_checks.label_pairs import paired_labels
 from manyhot.evaluation.data_checks.leakage import category_leaks, number_leaks, same_names
 from manyhot.evaluation.data_checks.leftover_notation import leftover_notation
+from manyhot.evaluation.data_checks.possible_labels import possible_labels
 from manyhot.evaluation.data_checks.similar_names import similar_names
 from manyhot.evaluation.data_checks.single_labels import constant_labels, one_label_per_row, rare_labels, unknown_labels
 from manyhot.evaluation.data_checks.summary import describe_targets
@@ -51,6 +53,7 @@ class _CheckInputs:
         categories: Text columns with levels.
         identity_columns: Columns by which rows are told apart; None when it is the matrix.
         column_names: Column names that people chose, to compare with labels.
+        label_like: Columns of 0 and 1 that resemble the labels.
     """
 
     space: LabelSpace
@@ -61,6 +64,7 @@ class _CheckInputs:
     categories: pl.DataFrame = field(default_factory=pl.DataFrame)
     identity_columns: pl.DataFrame | None = None
     column_names: list[str] = field(default_factory=list)
+    label_like: tuple[str, ...] = ()
 
 
 def check_data(
@@ -106,6 +110,7 @@ def check_data(
         *rare_labels(space, targets, n_folds),
         *unknown_labels(space, targets),
         *same_names(space, rows.column_names),
+        *possible_labels(rows.label_like),
         *_leaks(rows, limits),
         *_conflicts(rows),
     ]
@@ -125,7 +130,11 @@ def _from_samples(samples: Samples, y: Any) -> _CheckInputs:
         names = list(samples.feature_names)
         return _CheckInputs(samples.labels, targets, ids, sp.csr_matrix(samples.features), names)
     assert isinstance(samples.features, pl.DataFrame)
-    return _CheckInputs(samples.labels, targets, ids, **_from_frame(samples.features, samples.column_types))
+    label_like = samples.label_like
+    if label_like is None:
+        label_like = label_like_columns(samples.features, samples.labels.names, samples.column_types)
+    fields = _from_frame(samples.features, samples.column_types)
+    return _CheckInputs(samples.labels, targets, ids, **fields, label_like=label_like)
 
 
 def _from_arrays(X: Any, y: Any, labels: Sequence[str] | None) -> _CheckInputs:
@@ -140,8 +149,9 @@ def _from_arrays(X: Any, y: Any, labels: Sequence[str] | None) -> _CheckInputs:
     ids = np.arange(1, targets.n_samples + 1).astype(str)
     fields: dict[str, Any]
     if is_frame(X):
-        frame, inspection = read_columns(to_frame(X), {})
+        frame, inspection = read_columns(to_frame(X, is_raw=True), {})
         n, fields = len(frame), _from_frame(frame, inspection.column_types)
+        fields["label_like"] = label_like_columns(frame, space.names, inspection.column_types)
     else:
         try:
             matrix = sp.csr_matrix(X, dtype=float) if sp.issparse(X) else np.asarray(X, dtype=float)

@@ -54,6 +54,11 @@ KINDS: dict[str, Kind] = {
         "If it is that label under another guise, leave it out of the features.",
         "Leave out those that are the label under another guise.",
     ),
+    "possible_label": Kind(
+        "columns of 0 and 1 look like further labels and are used as features",
+        "If it is not known when predicting, name it among the labels, or leave it out with `drop` (--drop).",
+        "Name those that are not known when predicting among the labels, or leave them out with `drop` (--drop).",
+    ),
     "conflicting_rows": Kind(
         "groups of conflicting rows",
         "Check which labels are right, or add a column that tells such rows apart.",

@@ -6,6 +6,7 @@ but CSR. Start reading at `train_extreme_model`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -88,12 +89,12 @@ class ExtremeModel:
         matrix.sort_indices()
         return matrix
 
-    def evaluate(self, features: Any, targets: sp.csr_matrix) -> dict[str, Any]:
-        """The report on rows whose labels are known; CSR bool (n, l) in the order of `labels`."""
+    def evaluate(self, features: Any, targets: sp.csr_matrix, notes: Sequence[str] = ()) -> dict[str, Any]:
+        """The report on rows whose labels are known, CSR bool (n, l) in the order of `labels`, with notes on them."""
         top = self.top(features, self.max_predictions)
         counts = counts_at(self.threshold, top.scores, hits(targets, top), targets.nnz)
         outcome = (counts, self.threshold, self.max_predictions)
-        return build_extreme_report(targets, top, self.propensities, outcome, "new", self.report["training"])
+        return build_extreme_report(targets, top, self.propensities, outcome, "new", self.report["training"], notes)
 
 
 def train_extreme_model(
@@ -103,6 +104,7 @@ def train_extreme_model(
     encoder: Encoder,
     config: ExtremeConfig,
     callback: engine.ProgressCallback | None = None,
+    notes: Sequence[str] = (),
 ) -> ExtremeModel:
     """Train, and measure on the rows that were held out.
 
@@ -116,6 +118,7 @@ def train_extreme_model(
         encoder: Not yet fitted.
         config: Settings.
         callback: Called with the progress now and then.
+        notes: Sentences about the data for the report.
 
     Raises:
         InputError: Too few rows, or no label among those to train on.
@@ -144,6 +147,7 @@ def train_extreme_model(
         "loss": [float(loss) for loss in curve],
     }
     _fit_threshold(model, {name: block[held_out] for name, block in blocks.items()}, targets[held_out], training)
+    model.report["notes"] = list(notes)
     return model
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.evaluation.metrics import TopK, compute_top_k_metrics
-from manyhot.evaluation.report.text import table
+from manyhot.evaluation.report.text import WIDTH, table
 from manyhot.models.extreme.threshold import Counts
 
 KS = (1, 3, 5)
@@ -51,6 +52,7 @@ def build_extreme_report(
     outcome: tuple[Counts, float, int],
     scores_from: str,
     training: Mapping[str, Any],
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """All that is measured.
 
@@ -61,9 +63,10 @@ def build_extreme_report(
         outcome: What answering at a threshold came to, the threshold, and how many answers of a row are looked at.
         scores_from: "held_out" or "new".
         training: Plain JSON values to go along under "training".
+        notes: Sentences about the data: what was guessed, what was left out.
 
     Returns:
-        "data", "scores_from", "metrics", "decisions" and "training" as plain JSON values.
+        "data", "scores_from", "metrics", "decisions", "training" and "notes" as plain JSON values.
     """
     n, width = targets.shape
     per_row = np.diff(targets.indptr)
@@ -95,6 +98,7 @@ def build_extreme_report(
             "predictions_per_row": counts.n_predicted / n if n else None,
         },
         "training": dict(training),
+        "notes": list(notes),
     }
 
 
@@ -117,8 +121,15 @@ def extreme_text(report: Mapping[str, Any]) -> str:
         f"most:\nmicro F1 {_number(decisions['f1_micro'])}, precision {_number(decisions['precision_micro'])}, recall "
         f"{_number(decisions['recall_micro'])}; {_number(decisions['predictions_per_row'])} answers a row."
     )
+    notes = report.get("notes", ())
+    note_text = ["Notes\n" + "\n".join(_bullet(note) for note in notes)] if notes else []
     legend = "The baseline answers the most frequent labels to every row. Rows without labels count 0."
-    return "\n\n".join([headline, table(["first answers", "value", "baseline"], rows) + "\n" + legend, decision_text])
+    metrics = table(["first answers", "value", "baseline"], rows) + "\n" + legend
+    return "\n\n".join([headline, metrics, decision_text, *note_text])
+
+
+def _bullet(note: str) -> str:
+    return textwrap.fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
 
 
 def _plain(value: float) -> float | None:

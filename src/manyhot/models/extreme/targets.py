@@ -15,7 +15,15 @@ import scipy.sparse as sp
 from manyhot.data.indicators import value_advice
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
-from manyhot.data.target_conversion import as_space, as_targets, parse_target_cells, plain_targets, unseen_labels
+from manyhot.data.target_conversion import (
+    as_space,
+    as_targets,
+    column_name,
+    parse_target_cells,
+    plain_targets,
+    unseen_labels,
+    warn_of_guesses,
+)
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, shorten
@@ -38,18 +46,26 @@ def extreme_targets(y: Any, labels: Sequence[Any] | LabelSpace | None = None) ->
     Raises:
         InputError: What is none of these, unknown targets, a value other than 0 and 1, or names that do not fit.
     """
+    return parse_extreme_targets(y, labels)[:2]
+
+
+def parse_extreme_targets(
+    y: Any, labels: Sequence[Any] | LabelSpace | None = None
+) -> tuple[LabelSpace, sp.csr_matrix, tuple[str, ...]]:
+    """As `extreme_targets`, and notes on what was guessed."""
     space = None if labels is None else as_space(labels)
+    name = None if isinstance(y, Targets) else column_name(y)
     y = y if isinstance(y, Targets) else plain_targets(y)
     if isinstance(y, nw.DataFrame) or (isinstance(y, np.ndarray) and y.dtype.kind == "O" and y.ndim == 2):
         space, targets, _ = as_targets(y, space)
-        return space, _known_matrix(targets)
+        return space, _known_matrix(targets), targets.notes
     matrix = _as_matrix(y)
     if matrix is not None:
         width = matrix.shape[1]
         if space is not None and len(space) != width:
             raise InputError(f"y has {width} columns but {len(space)} labels are named", argument="y")
-        return space or LabelSpace(tuple(f"label_{j}" for j in range(width))), matrix
-    return _from_cells(y, space)
+        return space or LabelSpace(tuple(f"label_{j}" for j in range(width))), matrix, ()
+    return _from_cells(y, space, column=name)
 
 
 def align_extreme_targets(y: Any, labels: LabelSpace) -> sp.csr_matrix:
@@ -143,14 +159,17 @@ def _known_matrix(targets: Targets) -> sp.csr_matrix:
     return _canonical(sp.csr_matrix(targets.values))
 
 
-def _from_cells(y: Any, space: LabelSpace | None, is_open: bool = False) -> tuple[LabelSpace, sp.csr_matrix]:
+def _from_cells(
+    y: Any, space: LabelSpace | None, is_open: bool = False, column: str | None = None
+) -> tuple[LabelSpace, sp.csr_matrix, tuple[str, ...]]:
     """Label sets, mappings or lists of 0 and 1, one per row; names outside an open space are left out."""
     if isinstance(y, (str, bytes)) or not isinstance(y, Iterable):
         raise InputError(f"got {shorten(y)}, expected {EXPECTED}", argument="y")
-    cells = parse_target_cells(y, space)
+    cells = parse_target_cells(y, space, column)
     if cells.sets is None:
-        space, targets, _ = as_targets(y, space, "ignore" if is_open else "error")
-        return space, _known_matrix(targets)
+        space, targets, _ = as_targets(y, space, "ignore" if is_open else "error", column)
+        return space, _known_matrix(targets), targets.notes
+    warn_of_guesses(cells.notes)
     if not cells.sets:
         raise InputError(f"got no row, expected {EXPECTED}", argument="y")
     sets = []
@@ -162,7 +181,7 @@ def _from_cells(y: Any, space: LabelSpace | None, is_open: bool = False) -> tupl
         if not cells.names:
             raise InputError("no row has any label, so there is nothing to learn", argument="y")
         space = LabelSpace(cells.names, cells.is_integer)
-    return space, _label_matrix(sets, space, is_open)
+    return space, _label_matrix(sets, space, is_open), cells.notes
 
 
 def _label_matrix(sets: Sequence[Sequence[str]], labels: LabelSpace, is_open: bool) -> sp.csr_matrix:
