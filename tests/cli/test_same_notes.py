@@ -74,6 +74,31 @@ TABLES = {
         ["columns that have the name of a label are used as features: sad"],
     ),
     "rows of 0 and 1": ({}, ["column 'moods' lists 0 and 1 for each of 2 labels"]),
+    "codes and references": (
+        {
+            "zip": [("01067", "80331", "20095")[k % 3] for k in range(N)],
+            "user_id": [str(17 + k % 4) for k in range(N)],
+        },
+        ["leading zeros, so not read as numbers: zip", "read as categories (column_types says else): user_id"],
+    ),
+    "limits": (
+        {"level": [f"{'<' if k % 9 == 0 else ''}{k}.5" for k in range(N)]},
+        ["column 'level': 5 cells with further marks, such as '<0.5'"],
+    ),
+    "thousands by another column": (
+        {
+            "people": [("1.234", "950")[k % 2] for k in range(N)],
+            **{name: [f"{k},{a}" for k in range(N)] for name, a in (("share", 5), ("rate", 25))},
+        },
+        ["1.234 being 1234: people"],
+    ),
+    "gaps of words": (
+        {
+            "colour": [("red", "blue", "#N/A")[k % 3] for k in range(N)],
+            "answer": [("yes", "no", "unknown")[k % 3] for k in range(N)],
+        },
+        ["column 'colour': '#N/A' counts as missing", "column 'answer': 'unknown' counts"],
+    ),
     "nothing": ({"tempo": [str(k * 1.5) for k in range(N)]}, []),
 }
 
