@@ -184,6 +184,8 @@ class _Read:
 def _read(values: pl.Series, decimal: str) -> _Read:
     """Numbers in the unit that most cells have."""
     parts = _split(values, decimal)
+    if not (parts["unit"] != "").any():
+        return _Read(parts["number"], "", 0)
     is_number = parts["number"].is_not_null()
     key = _unit_key(parts["unit"])
     counts = key.filter(is_number & (key != "")).value_counts(sort=True)
@@ -198,7 +200,7 @@ def _read(values: pl.Series, decimal: str) -> _Read:
 def _clean(column: pl.Series) -> pl.Series:
     """Cells without blanks around them, minus signs as hyphens, accountants' (5) as -5."""
     cells = column.str.strip_chars().str.replace("−", "-", literal=True)
-    return cells.str.replace(r"^\((.*\d.*)\)$", "-$1")
+    return cells.str.replace(r"^\((.*\d.*)\)$", "-$1") if cells.str.starts_with("(").any() else cells
 
 
 def _probe(column: pl.Series) -> pl.Series:
@@ -216,6 +218,25 @@ def _are_lists(values: pl.Series) -> bool:
 
 def _split(cells: pl.Series, decimal: str) -> pl.DataFrame:
     """Number (null where none is) and unit ("" for none) of every cell."""
+    numbers = _plain_numbers(cells, decimal)
+    is_open = numbers.is_null()
+    units = pl.Series([""]).new_from_index(0, len(cells))
+    if is_open.any():
+        parts = _split_by_pattern(cells.filter(is_open), decimal)
+        positions = is_open.arg_true()
+        numbers, units = numbers.scatter(positions, parts["number"]), units.scatter(positions, parts["unit"])
+    return pl.DataFrame({"number": numbers, "unit": units})
+
+
+def _plain_numbers(cells: pl.Series, decimal: str) -> pl.Series:
+    """Numbers without a unit and without marks between thousands, which need no pattern; null for all other cells."""
+    if decimal == ",":
+        cells = cells.set(cells.str.contains(".", literal=True), None).str.replace(",", ".", literal=True)
+    numbers = cells.cast(pl.Float64, strict=False)
+    return numbers.set(~numbers.is_finite(), None)
+
+
+def _split_by_pattern(cells: pl.Series, decimal: str) -> pl.DataFrame:
     mark, other = (r"\.", ",") if decimal == "." else (",", r"\.")
     grouped = rf"[1-9]\d{{0,2}}(?:{other}\d{{3}})+|[1-9]\d{{0,2}}(?:[{_SPACES}]\d{{3}})+"
     grouped += r"|[1-9]\d?(?:,\d{2})+,\d{3}" if decimal == "." else ""

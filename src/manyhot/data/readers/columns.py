@@ -44,6 +44,8 @@ def coerce_column(
     Raises:
         InputError: A value that is not of that kind, or infinity, with its row.
     """
+    if kind == "boolean" and column.dtype == pl.Boolean:
+        return column
     if kind in ("numeric", "boolean"):
         numbers = _to_numbers(column, kind, number_format, decimal, file, first_row)
         return numbers if kind == "numeric" else _to_boolean(numbers, file, first_row)
@@ -81,7 +83,7 @@ def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.
     inspection = inspect_columns(frame, overrides)
     kinds = inspection.column_types
     numbers = [
-        coerce_column(frame[name], kind, inspection.number_formats.get(name))
+        coerce_column(inspection.numbers.get(name, frame[name]), kind, inspection.number_formats.get(name))
         for name, kind in kinds.items()
         if kind in ("numeric", "boolean") and _is_written(frame[name])
     ]
