@@ -106,24 +106,17 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
         The numbers and their format; None for a column of something else.
     """
     probe = _probe(column)
-    if not len(probe) or not any(_split(probe, mark)["number"].is_not_null().mean() >= 0.5 for mark in ".,"):  # type: ignore[operator]
+    n_probed = {mark: int(_split(probe, mark)["number"].is_not_null().sum()) for mark in ".,"}
+    if not len(probe) or max(n_probed.values()) < len(probe) / 2:
         return None
     cells = _clean(column)
     is_gap = cells.str.to_lowercase().is_in(NUMBER_GAPS).fill_null(True)
     values = cells.filter(~is_gap)
     max_strays = 0 if is_strict or len(values) < MIN_CELLS else max(1, int(MAX_STRAY_SHARE * len(values)))
-    found = {mark: _read(values, mark) for mark in ".,"}
-    n_read = {mark: one.numbers.is_not_null().sum() for mark, one in found.items()}
-    differs = (found["."].numbers != found[","].numbers).fill_null(False)
-    is_ambiguous = n_read["."] == n_read[","] and bool(differs.any())
-    if is_ambiguous:
-        doubtful = _mark_of(values.filter(differs))
-        mark = doubtful if _has_long_plain(values) else decimal or "."
-    elif n_read["."] >= len(values) - max_strays and values.filter(differs).str.contains(".", literal=True).any():
-        mark = "."  # 1.234 stays what it is because of one cell 1,5
-    else:
-        mark = "." if n_read["."] >= n_read[","] else ","
-    best = found[mark]
+    likely = [mark for mark, n_read in n_probed.items() if n_read >= max(n_probed.values()) / 2]
+    readings = {mark: _read(values, mark) for mark in likely}
+    mark, doubtful_mark = _choose_mark(values, readings, decimal, max_strays)
+    best = readings[mark]
     is_stray = best.numbers.is_null()
     strays = values.filter(is_stray).unique(maintain_order=True)
     if is_stray.sum() > max_strays or len(strays) > MAX_MISSING_WORDS or (is_strict and best.unit):
@@ -144,7 +137,7 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
         marked[0] if len(marked) else "",
         len(marked),
         unusual_gaps(cells.filter(is_gap)),
-        _mark_of(values.filter(differs)) if is_ambiguous else "",
+        doubtful_mark,
     )
 
 
@@ -234,8 +227,12 @@ def _read(values: pl.Series, decimal: str) -> _Read:
     """Numbers in the unit that most cells have."""
     parts = _split(values, decimal)
     is_number = parts["number"].is_not_null()
+    is_marked = parts["marks"] != ""
+    if is_marked.any():
+        is_marked &= parts["marks"].filter(is_number).n_unique() > 1
+    if not (parts["unit"] != "").any():
+        return _Read(parts["number"], "", 0, is_marked)
     key = _unit_key(parts["unit"])
-    is_marked = (parts["marks"] != "") & (parts["marks"].filter(is_number).n_unique() > 1)
     counts = key.filter(is_number & (key != "")).value_counts(sort=True)
     if not len(counts):
         return _Read(parts["number"], "", 0, is_marked)
@@ -245,10 +242,26 @@ def _read(values: pl.Series, decimal: str) -> _Read:
     return _Read(numbers, unit, int((numbers.is_not_null() & (key == "")).sum()), is_marked)
 
 
+def _choose_mark(
+    values: pl.Series, readings: Mapping[str, _Read], decimal: str | None, max_strays: int
+) -> tuple[str, str]:
+    """The decimal mark of a column, and the mark in its cells that leaves it open, "" for none."""
+    if len(readings) == 1:
+        return next(iter(readings)), ""
+    n_read = {mark: one.numbers.is_not_null().sum() for mark, one in readings.items()}
+    differs = (readings["."].numbers != readings[","].numbers).fill_null(False)
+    if n_read["."] == n_read[","] and differs.any():
+        doubtful = _mark_of(values.filter(differs))
+        return doubtful if _has_long_plain(values) else decimal or ".", doubtful
+    if n_read["."] >= len(values) - max_strays and values.filter(differs).str.contains(".", literal=True).any():
+        return ".", ""  # 1.234 stays what it is because of one cell 1,5
+    return "." if n_read["."] >= n_read[","] else ",", ""
+
+
 def _clean(column: pl.Series) -> pl.Series:
     """Cells without blanks around them, minus signs as hyphens, accountants' (5) as -5."""
     cells = column.str.strip_chars().str.replace("−", "-", literal=True)
-    return cells.str.replace(r"^\((.*\d.*)\)$", "-$1")
+    return cells.str.replace(r"^\((.*\d.*)\)$", "-$1") if cells.str.starts_with("(").any() else cells
 
 
 def _probe(column: pl.Series) -> pl.Series:
@@ -266,6 +279,27 @@ def _are_lists(values: pl.Series) -> bool:
 
 def _split(cells: pl.Series, decimal: str) -> pl.DataFrame:
     """Number (null where none is), unit and further marks ("" for none) of every cell."""
+    numbers = _plain_numbers(cells, decimal)
+    is_open = numbers.is_null()
+    units, marks = (pl.Series([""]).new_from_index(0, len(cells)) for _ in range(2))
+    if is_open.any():
+        parts = _split_by_pattern(cells.filter(is_open), decimal)
+        positions = is_open.arg_true()
+        numbers, units = numbers.scatter(positions, parts["number"]), units.scatter(positions, parts["unit"])
+        marks = marks.scatter(positions, parts["marks"])
+    return pl.DataFrame({"number": numbers, "unit": units, "marks": marks})
+
+
+def _plain_numbers(cells: pl.Series, decimal: str) -> pl.Series:
+    """Numbers without a unit and without marks between thousands, which need no pattern; null for all other cells."""
+    if decimal == ",":
+        cells = cells.set(cells.str.contains(".", literal=True), None).str.replace(",", ".", literal=True)
+    numbers = cells.cast(pl.Float64, strict=False)
+    return numbers.set(~numbers.is_finite(), None)
+
+
+def _split_by_pattern(cells: pl.Series, decimal: str) -> pl.DataFrame:
+    """As `_split`, of cells that are more than plain numbers."""
     mark, other = (r"\.", ",") if decimal == "." else (",", r"\.")
     grouped = rf"[1-9]\d{{0,2}}(?:{other}\d{{3}})+|[1-9]\d{{0,2}}(?:[{_SPACES}]\d{{3}})+"
     grouped += r"|[1-9]\d?(?:,\d{2})+,\d{3}" if decimal == "." else ""

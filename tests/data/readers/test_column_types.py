@@ -5,9 +5,10 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_series_equal
 
 from manyhot.data.readers import ReadOptions, infer_column_types, read
-from manyhot.data.readers.column_types import inspect_columns
+from manyhot.data.readers.column_types import cast_column, inspect_columns
 from manyhot.data.readers.columns import coerce_column
 from manyhot.errors import InputError
 
@@ -308,3 +309,24 @@ def test_dates_become_numbers_when_asked_for():
         (["2024-02-01T06:00"], [19754.25]),
     ):
         assert coerce_column(pl.Series(cells), "numeric").to_list() == numbers
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (_, kind, _) in PEOPLE_WRITE.items() if kind in ("numeric", "boolean")]
+)
+def test_numbers_that_inspection_read_are_those_of_a_second_reading(name):
+    column = pl.Series(name, PEOPLE_WRITE[name][0])
+    inspection = inspect_columns(column.to_frame(), {})
+    kind, number_format = inspection.column_types[name], inspection.number_formats.get(name)
+    found = coerce_column(inspection.numbers[name], kind)
+    assert_series_equal(found, coerce_column(column, kind, number_format))
+
+
+@pytest.mark.parametrize("n_plain", [1, 500])
+def test_odd_cells_among_plain_numbers(n_plain):
+    plain = [str(i) for i in range(n_plain)]
+    found = cast_column(pl.Series([*plain, " 7.5 ", "NA", " nan", "NaN", "?", "", None]))
+    assert found.to_list() == [*map(float, range(n_plain)), 7.5, None, None, None, None, None, None]
+    for stray in ("5 kg", "x", "1,5"):
+        assert cast_column(pl.Series([*plain, stray])).dtype == pl.String
+    assert cast_column(pl.Series(["NA", "nan"] * n_plain)).to_list() == ["NA", None] * n_plain

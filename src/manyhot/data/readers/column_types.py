@@ -51,6 +51,8 @@ _DAY = (
 _SPAN = r"[+-]?\d+ days?,? [+-]?\d{1,2}:\d{2}:\d{2}([.,]\d+)?|\d+ ?h(ours?)?,? ?\d{1,2} ?m(ins?|inutes?)?"
 _DATE = rf"^(({_DAY})(,?[T ]{_CLOCK}( ?(Z|UTC|[+-]\d{{2}}:?\d{{2}}))?)?|{_CLOCK}|{_SPAN})$"
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on"), ("false", "no", "n", "f", "off")
+_PAIRS = [{yes, no} for yes, no in zip(_TRUE, _FALSE, strict=True)]
+_PROBED_CELLS = 50
 _NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
@@ -62,11 +64,14 @@ class Inspection:
         column_types: Column name -> kind, for every column, in the frame's order.
         notes: Sentences for the user about columns that are left out, and about guesses.
         number_formats: Column name -> how its numbers are written, for columns of text that hold numbers.
+        numbers: Column name -> its cells as Float64 or Boolean, for columns of numbers and of yes and no whose kind was
+            inferred, so that no text is read twice.
     """
 
     column_types: dict[str, ColumnKind]
     notes: tuple[str, ...]
     number_formats: dict[str, NumberFormat] = field(default_factory=dict)
+    numbers: dict[str, pl.Series] = field(default_factory=dict)
 
 
 def infer_column_types(frame: pl.DataFrame, overrides: Mapping[str, str] | None = None) -> dict[str, ColumnKind]:
@@ -102,6 +107,7 @@ def inspect_columns(
     refuse_unknown(overrides, frame.columns)
     column_types: dict[str, ColumnKind] = {}
     formats: dict[str, NumberFormat] = {}
+    numbers: dict[str, pl.Series] = {}
     notes = ColumnNotes()
     marks = _DecimalMarks(frame, decimal)
     for name in frame.columns:
@@ -134,7 +140,10 @@ def inspect_columns(
         column_types[name] = kind or _infer_kind(raw, column, notes)
         if column_types[name] not in ("numeric", "boolean"):
             formats.pop(name, None)
-    return Inspection(column_types, notes.sentences(), formats)
+        elif kind is None:
+            is_zero_or_one = column_types[name] == "boolean" and column.dtype == pl.Float64
+            numbers[name] = column == 1 if is_zero_or_one else column
+    return Inspection(column_types, notes.sentences(), formats, numbers)
 
 
 class _DecimalMarks:
@@ -200,18 +209,14 @@ def cast_column(column: pl.Series) -> pl.Series:
         return column.dt.total_microseconds() / 1e6
     if dtype != pl.String:
         return column
-    numbers = column.cast(pl.Float64, strict=False)
-    if numbers.null_count() == column.null_count():
-        return without_nan(numbers)  # as below, where every cell is a plain number
+    read = _text_to_numbers(column)
+    if read is not None:
+        return read
     texts = column.str.strip_chars()
-    lower = texts.str.to_lowercase()
-    candidates = texts.set(lower.is_in(NUMBER_GAPS).fill_null(True), None)
-    numbers = candidates.cast(pl.Float64, strict=False)
-    if numbers.null_count() == candidates.null_count() and candidates.null_count() < len(column):
-        return numbers.fill_nan(None)
-    if _are_yes_no(lower.set(candidates.is_null(), None)):
-        return words_to_boolean(candidates)
-    return without_gaps(texts)
+    words = _find_yes_words(texts)
+    if words is None:
+        return without_gaps(texts)
+    return texts.is_in(words[0]).set(texts.is_in(words[1]).fill_null(True), None)
 
 
 def without_gaps(texts: pl.Series) -> pl.Series:
@@ -226,14 +231,42 @@ def words_to_boolean(texts: pl.Series) -> pl.Series:
     return is_yes.set((~is_yes & ~lower.is_in(_FALSE)).fill_null(True), None).alias(texts.name)
 
 
-def _are_yes_no(lower: pl.Series) -> bool:
-    """Whether texts are true and false, or both words of another such pair."""
-    if lower.len() > 50 and not lower.head(50).drop_nulls().is_in([*_TRUE, *_FALSE]).all():
-        return False
-    words = set(lower.drop_nulls().unique())
-    if not words:
-        return False
-    return words <= {"true", "false"} or any(words == {yes, no} for yes, no in zip(_TRUE, _FALSE, strict=True))
+def _text_to_numbers(column: pl.Series) -> pl.Series | None:
+    """Text as numbers, null for gaps; None where a cell is something else, or all are gaps."""
+    numbers = column.cast(pl.Float64, strict=False)
+    if numbers.null_count() == column.null_count():
+        return without_nan(numbers)
+    if not _are_numbers(column.gather_every(max(1, len(column) // _PROBED_CELLS))):  # most text is settled here
+        return None
+    is_odd = numbers.is_null() & column.is_not_null()
+    odd = column.filter(is_odd)
+    if not _are_numbers(odd):
+        return None
+    numbers = numbers.scatter(is_odd.arg_true(), odd.str.strip_chars().cast(pl.Float64, strict=False)).fill_nan(None)
+    return numbers if numbers.null_count() < len(numbers) or not _are_gaps(column).all() else None
+
+
+def _are_numbers(cells: pl.Series) -> bool:
+    """Whether all cells are numbers or gaps, with or without blanks around them."""
+    return bool((cells.str.strip_chars().cast(pl.Float64, strict=False).is_not_null() | _are_gaps(cells)).all())
+
+
+def _are_gaps(cells: pl.Series) -> pl.Series:
+    """Which cells stand for a missing number, or are missing."""
+    return cells.str.strip_chars().str.to_lowercase().is_in(NUMBER_GAPS).fill_null(True)
+
+
+def _find_yes_words(texts: pl.Series) -> tuple[list[str], list[str]] | None:
+    """The cells that mean yes, and those that are gaps, each once, where all are yes and no in one of the pairs."""
+    head = texts.head(_PROBED_CELLS).drop_nulls()
+    if (words_to_boolean(head).is_null() & ~_are_gaps(head)).any():
+        return None
+    words = {text: text.lower() for text in texts.drop_nulls().unique()}
+    gaps = [text for text, word in words.items() if word in NUMBER_GAPS]
+    found = {word for word in words.values() if word not in NUMBER_GAPS}
+    if not found or not (found <= {"true", "false"} or found in _PAIRS):
+        return None
+    return [text for text, word in words.items() if word in _TRUE], gaps
 
 
 def is_finite(numbers: pl.Series) -> bool:
@@ -269,15 +302,18 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
             "dates and times (said to be numeric with column_types, those like 2024-02-01, 01.02.2024 or 10:05 become "
             "days since 1970, or hours)",
         )
-    n_levels = values.n_unique()
-    is_distinct = n_levels == len(column)
     if is_id_name(name) and len(values) == len(column) == raw.n_unique() and _may_be_ids(values):
         return "id"
     if is_index(column):
         return "id"
-    if column.dtype == pl.Float64 and n_levels > 2 and names_things(name) and _may_be_ids(values):
+    if (
+        column.dtype == pl.Float64
+        and names_things(name)
+        and _may_be_ids(values)
+        and (n_levels := values.n_unique()) > 2
+    ):
         return _infer_reference_kind(name, n_levels, len(values), notes)
-    if n_levels == 1 and len(column) > 1 and len(values) == len(column):
+    if len(column) > 1 and len(values) == len(column) and _are_all_alike(values):
         return notes.leave_out(name, "the same value in every row")
     if column.dtype == pl.Boolean:
         return "boolean"
@@ -285,7 +321,8 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
         return "boolean" if values.is_in([0.0, 1.0]).all() else "numeric"
     if are_image_names(values):
         return "image"
-    if is_distinct and are_codes(values):
+    n_levels = values.n_unique()
+    if n_levels == len(column) and are_codes(values):
         notes.guess(
             name, "taken for names of rows, because all cells differ and are made alike (column_types says else)"
         )
@@ -317,6 +354,10 @@ def _infer_text_kind(raw: pl.Series, values: pl.Series, n_levels: int, notes: Co
     if not values.str.contains(r"\s").any():
         notes.guess(values.name, "read as text, although no cell has blanks (say id if it only names rows)")
     return "text"
+
+
+def _are_all_alike(values: pl.Series) -> bool:
+    return values.head(_PROBED_CELLS).n_unique() == 1 and values.n_unique() == 1
 
 
 def _are_dates(column: pl.Series) -> bool:

@@ -51,6 +51,8 @@ def coerce_column(
     Raises:
         InputError: A value that is not of that kind, or infinity, with its row.
     """
+    if kind == "boolean" and column.dtype == pl.Boolean:
+        return column
     if kind in ("numeric", "boolean"):
         numbers = _to_numbers(column, kind, number_format, decimal, file, first_row)
         return numbers if kind == "numeric" else _to_boolean(numbers, file, first_row)
@@ -90,7 +92,7 @@ def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.
     for name, kind in kinds.items():
         column = frame[name]
         if kind in ("numeric", "boolean") and _is_written(column):
-            column = coerce_column(column, kind, inspection.number_formats.get(name))
+            column = coerce_column(inspection.numbers.get(name, column), kind, inspection.number_formats.get(name))
         elif kind != "id" and overrides.get(name) not in ("text", "categorical") and column.dtype != pl.Categorical:
             column = cast_column(column)
         columns.append(column)

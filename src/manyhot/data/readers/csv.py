@@ -58,8 +58,8 @@ def read_delimited(source: Source, options: ReadOptions) -> Table:
     content, notes = source.decoded_text("CSV")
     separator, content = _split_separator_line(content)
     dialect = separator or detect_dialect(content, source)
-    names, body = _header(content, dialect, source, options)
-    return replace(_table(body, names, dialect, source, options), notes=notes)
+    names, content = _header(content, dialect, source, options)  # what comes before the rows is not held any longer
+    return replace(_table(content, names, dialect, source, options), notes=notes)
 
 
 def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
@@ -195,7 +195,7 @@ def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptio
     names = [name or f"column_{j + 1}" for j, name in enumerate(names)]
     refuse_twins(names, source)
     body = content[stop:]
-    if not body.strip():
+    if not body or body.isspace():
         raise InputError("has column names but no rows", file=source.path)
     return names, body
 

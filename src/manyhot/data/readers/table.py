@@ -10,7 +10,7 @@ import polars as pl
 
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import inspect_columns, refuse_unknown
-from manyhot.data.readers.columns import coerce_column, row_ids
+from manyhot.data.readers.columns import coerce_column, row_ids, to_text
 from manyhot.data.readers.image_paths import image_row_ids, is_path, resolve_image_paths
 from manyhot.data.readers.label_columns import (
     dropped_note,
@@ -121,7 +121,12 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
     like_notes = (*like_notes, label_like_note(label_like)) if label_like else like_notes
     ids, id_notes = read_ids(features, inspection.column_types, options.id_column, options.column_types)
     columns = [
-        coerce_column(features[name], kind, inspection.number_formats.get(name), decimal=table.decimal)
+        coerce_column(
+            inspection.numbers.get(name, features[name]),
+            kind,
+            inspection.number_formats.get(name),
+            decimal=table.decimal,
+        )
         for name, kind in inspection.column_types.items()
         if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
     ]
@@ -245,6 +250,6 @@ def read_ids(
     others = [name for name in id_columns if name != name_column]
     if others:
         notes.append(f"left out, they only name rows: {', '.join(others)}")
-    if len(np.unique(ids)) < len(ids):
+    if to_text(features[name_column]).n_unique() < len(ids):
         notes.append(f"some ids in column {name_column!r} stand in several rows")
     return ids, tuple(notes)
