@@ -109,6 +109,10 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
     n_probed = {mark: int(_split(probe, mark)["number"].is_not_null().sum()) for mark in ".,"}
     if not len(probe) or max(n_probed.values()) < len(probe) / 2:
         return None
+    plain = _read_plain(column, n_probed)
+    if plain is not None:
+        is_list = plain.format.decimal == "," != decimal and not is_strict and _are_lists(column)
+        return None if is_list else plain
     cells = _clean(column)
     is_gap = cells.str.to_lowercase().is_in(NUMBER_GAPS).fill_null(True)
     values = cells.filter(~is_gap)
@@ -240,6 +244,17 @@ def _read(values: pl.Series, decimal: str) -> _Read:
     numbers = parts["number"].set((key != "") & (key != top), None)
     unit = parts["unit"].filter(is_number & (key == top))[0]
     return _Read(numbers, unit, int((numbers.is_not_null() & (key == "")).sum()), is_marked)
+
+
+def _read_plain(column: pl.Series, n_probed: Mapping[str, int]) -> NumberColumn | None:
+    """A column whose every cell is a plain number by the mark that the probed cells decide for; None for any other."""
+    if n_probed["."] == n_probed[","]:
+        return None
+    mark = max(n_probed, key=lambda mark: n_probed[mark])
+    numbers = _plain_numbers(column, mark)
+    if numbers.null_count() > column.null_count():
+        return None
+    return NumberColumn(numbers, NumberFormat(mark), 0, 0, "", 0, (), "")
 
 
 def _choose_mark(
