@@ -10,6 +10,23 @@ from typing import Any
 from manyhot.gc_pause import pause_gc
 
 
+def lazy_submodules(package: str, names: Sequence[str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a package whose modules are written `package.module`.
+
+    Args:
+        package: Its `__name__`.
+        names: Its modules and packages.
+    """
+
+    def get_module(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        with pause_gc():
+            return importlib.import_module(f"{package}.{name}")
+
+    return get_module, lambda: sorted(names)
+
+
 def lazy_attributes(
     package: str, names: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from manyhot.errors import InputError
@@ -23,6 +25,16 @@ def _single(named: dict[str, Any]) -> tuple[str, Any]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def existing_path(path: str | os.PathLike[str]) -> Path:
+    """A path at which there is something; `InputError` with the nearest name beside it where there is nothing."""
+    path = Path(path)
+    if not path.exists():
+        neighbours = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = "" if path.parent.is_dir() else f"; the folder {str(path.parent)!r} does not exist either"
+        raise InputError(f"no such file{hint or did_you_mean(path.name, neighbours)}", file=path)
+    return path
 
 
 def integer(*, low: int | None = None, high: int | None = None, **named: Any) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from manyhot import load
 from manyhot.cli import main
-from manyhot.explanation.explain import MAX_REASONS
+from manyhot.explanation import MAX_REASONS
 from tests.cli.conftest import SMALL, songs
 
 WORDS = ["hello", "please", "today", "über", "😀", "order", ";", "=now"]

@@ -118,6 +118,36 @@ def test_saved_files_are_shown_and_changed_without_jax(kind, tmp_path):
     assert load(model).thresholds_[label] == 0.25
 
 
+HEAVY = ("jax", "keras", "sklearn", "polars", "numpy", "scipy")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "no.manyhot", "rows.csv"],
+        ["train", "no.csv", "--labels", "y", "-o", "m.manyhot"],
+        ["inspect", "no.manyhot"],
+        ["train", __file__, "--epochs", "many"],
+        ["train", __file__, "--nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_name_or_flag_is_answered_at_once(words):
+    code = (
+        f"import sys; from manyhot.cli import main\ntry: main({words!r})\nexcept SystemExit as done: print(done.code)\n"
+    )
+    code += f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split("\n")[:2] == ["2", "[]"], (done.stdout, done.stderr)
+
+
+def test_models_are_shown_without_scikit_learn():
+    model = str(ROOT / "tests/contract/frozen/saved/table/model.manyhot")
+    code = f"import sys; from manyhot.cli import main\ntry: main(['inspect', {model!r}])\nexcept SystemExit: pass\n"
+    code += "assert not {'jax', 'keras', 'sklearn'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
 def test_the_estimator_is_imported_without_jax():
     code = "import sys; from manyhot import MultiLabelClassifier, load; assert not {'jax', 'keras'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

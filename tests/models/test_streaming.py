@@ -312,7 +312,7 @@ class TestRefusals:
             assert not list(folder.iterdir()), "encoded rows have no name in the folder"
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("manyhot.estimators.multilabel.train_stream", stop)
+        monkeypatch.setattr("manyhot.models.streaming.train_stream", stop)
         with pytest.raises(KeyboardInterrupt):
             self.fit(songs, folder)
         assert not list(folder.iterdir())

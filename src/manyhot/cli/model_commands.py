@@ -26,6 +26,7 @@ from manyhot.cli.options import (
     Table,
     Text,
     Unknown,
+    existing,
 )
 from manyhot.config.label_rules import LABEL_SEP
 
@@ -60,7 +61,9 @@ def report(
     model: Bundle,
     file: Annotated[
         Path | None,
-        typer.Argument(help="Labelled rows to evaluate on.", show_default="out-of-fold scores from training"),
+        typer.Argument(
+            callback=existing, help="Labelled rows to evaluate on.", show_default="out-of-fold scores from training"
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="HTML file to write; an existing file is replaced.")

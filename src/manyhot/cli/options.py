@@ -7,13 +7,22 @@ from typing import Annotated
 
 import typer
 
+from manyhot.validation import existing_path
+
+
+def existing(path: Path | None) -> Path | None:
+    """Checked while the command line is read, long before anything is loaded that could open the file."""
+    return path if path is None else existing_path(path)
+
+
 Table = Annotated[
     Path,
     typer.Argument(
-        help="CSV, TSV, xlsx, Parquet, JSONL, Arrow, ARFF, fastText, libsvm, XC, npz, idx; .gz, .zip; an image folder."
+        callback=existing,
+        help="CSV, TSV, xlsx, Parquet, JSONL, Arrow, ARFF, fastText, libsvm, XC, npz, idx; .gz, .zip; an image folder.",
     ),
 ]
-Bundle = Annotated[Path, typer.Argument(help="A model file written by `manyhot train`.")]
+Bundle = Annotated[Path, typer.Argument(callback=existing, help="A model file written by `manyhot train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Hide the progress bar and notes.")]
 Unknown = Annotated[
@@ -35,7 +44,9 @@ Columns = Annotated[str | None, typer.Option(help="Comma-separated column names 
 LabelOrder = Annotated[
     str | None, typer.Option(help="Comma-separated label names in the order to use, for label sets.")
 ]
-Xml = Annotated[Path | None, typer.Option(help="Mulan XML file with the label names of an ARFF file.")]
+Xml = Annotated[
+    Path | None, typer.Option(callback=existing, help="Mulan XML file with the label names of an ARFF file.")
+]
 Plot = Annotated[Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html).")]
 Changed = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the changed model to this file instead of replacing it.")
@@ -45,15 +56,19 @@ Against = Annotated[
 ]
 Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that encodes texts.")]
 Legend = Annotated[
-    Path | None, typer.Option(help='JSON file with the labels of each number in masks: {"0": ["sky"], "11": null}.')
+    Path | None,
+    typer.Option(
+        callback=existing, help='JSON file with the labels of each number in masks: {"0": ["sky"], "11": null}.'
+    ),
 ]
 LabelNames = Annotated[
     Path | None,
     typer.Option(
+        callback=existing,
         help="File with the names of labels that are numbers: one name per line (the first is that of 0), JSON, or CSV "
-        "number,name."
+        "number,name.",
     ),
 ]
-Images = Annotated[Path | None, typer.Option(help="Folder of the images that the file names.")]
+Images = Annotated[Path | None, typer.Option(callback=existing, help="Folder of the images that the file names.")]
 OnBadImage = Annotated[str, typer.Option(help="What to do with a row whose image cannot be read: error or skip.")]
 ColumnType = Annotated[list[str] | None, typer.Option(help="NAME=TYPE to set the type of a column; may be repeated.")]

@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from manyhot import validation
+from manyhot import models, validation
 from manyhot.config.fields import describe_fields
 from manyhot.config.training import CUSTOM
 from manyhot.data.feature_input import (
@@ -40,9 +40,6 @@ from manyhot.data.readers.table import read_ids
 from manyhot.data.samples import Samples
 from manyhot.encoders import MatrixEncoder, TableEncoder
 from manyhot.errors import InputError, ManyhotWarning
-from manyhot.models.prediction import sample_features
-from manyhot.models.segmentation import image_set
-from manyhot.models.segmentation.model import PixelModel
 from manyhot.validation import did_you_mean
 
 E = TypeVar("E", bound="BaseMultiLabelEstimator")
@@ -234,10 +231,10 @@ class BaseMultiLabelEstimator(BaseEstimator):
     def _features(self, X: Any) -> Any:
         """X as the encoder of the trained model takes it."""
         encoder = self.model_.encoder
-        if isinstance(self.model_, PixelModel):
-            return image_set(X, self.model_.channels)
+        if isinstance(self.model_, models.segmentation.PixelModel):
+            return models.segmentation.image_set(X, self.model_.channels)
         if isinstance(X, Samples):
-            return sample_features(self.model_, X)
+            return models.prediction.sample_features(self.model_, X)
         refuse_other_forms(X, not isinstance(encoder, (TableEncoder, MatrixEncoder)))
         texts = extract_texts(X)
         if texts is not None:

@@ -11,14 +11,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from manyhot import engine
+from manyhot import engine, explanation, models, persistence, reports
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT
 from manyhot.config.training import CUSTOM, TrainingConfig
@@ -37,7 +37,6 @@ from manyhot.data.target_input import (
 from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.rules.rules import Rules
-from manyhot.decisions.thresholds import Thresholds
 from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError, ManyhotWarning
 from manyhot.estimators.base import (
@@ -52,20 +51,12 @@ from manyhot.estimators.base import (
 from manyhot.estimators.progress import stage_progress, training_progress
 from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
 from manyhot.evaluation.report import LabelSets
-from manyhot.explanation.explain import MAX_REASONS, Explanation, explain_rows
-from manyhot.models import decision_updates
-from manyhot.models.incremental import add_labels, continue_training, match_rows
-from manyhot.models.model import Model
-from manyhot.models.prediction import exact_match, predict_decisions, predict_scores
-from manyhot.models.segmentation.model import refuse_pixels
-from manyhot.models.segmentation.training import pixel_inputs, train_pixels
-from manyhot.models.stream_survey import needs_stream, survey_file
-from manyhot.models.streaming import prepare_stream, train_stream, write_rows
-from manyhot.models.training import train_inputs
-from manyhot.models.training_data import TrainingInputs, prepare_inputs
-from manyhot.persistence import model_file
-from manyhot.reports import prediction_images
-from manyhot.reports.model_page import PagedReport
+
+if TYPE_CHECKING:
+    from manyhot.explanation.explain import Explanation
+    from manyhot.models.model import Model
+    from manyhot.models.training_data import TrainingInputs
+    from manyhot.reports.model_page import PagedReport
 
 
 @document_settings(TrainingConfig, RuntimeConfig)
@@ -240,7 +231,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             return self._fit_pixels(X, y, sample_weight)
         inputs = self._inputs(X, y)
         with training_progress(self.verbose) as callback:
-            model = train_inputs(inputs, self.network, sample_weight, callback)
+            model = models.training.train_inputs(inputs, self.network, sample_weight, callback)
         return self._set_model(model, inputs.classes)
 
     def fit_file(
@@ -274,23 +265,25 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
                 on the disk; a format that cannot be streamed.
         """
         if stream is None:
-            stream = needs_stream(path, read_options, self.image_params)
+            stream = models.stream_survey.needs_stream(path, read_options, self.image_params)
         if not stream:
             samples = read(path, read_options)
             warn_of_table(samples.notes)
             return self.fit(samples)
         config, runtime = self._configs()
         with stage_progress(self.verbose) as progress:
-            survey = survey_file(path, read_options, self.image_params, config.random_state, progress)
+            survey = models.stream_survey.survey_file(
+                path, read_options, self.image_params, config.random_state, progress
+            )
             warn_of_table(survey.samples.notes)
             inputs = self._inputs(survey.samples, configs=(config, runtime))
-            job, classes = prepare_stream(survey, inputs, self.network), inputs.classes
+            job, classes = models.streaming.prepare_stream(survey, inputs, self.network), inputs.classes
             del survey, inputs  # the sample is not needed any more
         with Shards(Path(tempfile.gettempdir() if stream_folder is None else stream_folder)) as shards:
             with stage_progress(self.verbose) as progress:
-                summary = write_rows(job, shards, progress)
+                summary = models.streaming.write_rows(job, shards, progress)
             with training_progress(self.verbose) as callback:
-                model = train_stream(job, shards, summary, window_bytes, callback)
+                model = models.streaming.train_stream(job, shards, summary, window_bytes, callback)
         return self._set_model(model, classes)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
@@ -307,10 +300,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         """
         if not hasattr(self, "model_"):
             return self.fit(X, y, sample_weight)
-        refuse_pixels(self.model_, "only models of rows can be trained further")
+        models.segmentation.refuse_pixels(self.model_, "only models of rows can be trained further")
         features, targets = self._rows(X, y)
         with training_progress(self.verbose) as callback:
-            continue_training(
+            models.incremental.continue_training(
                 self.model_, features, targets, row_weights(sample_weight, targets.n_samples), 1, callback
             )
         return self
@@ -337,12 +330,14 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: No label is new, a model without out-of-fold scores, or a Keras model of yours.
         """
         check_is_fitted(self)
-        refuse_pixels(self.model_, "only models of rows can learn further labels")
+        models.segmentation.refuse_pixels(self.model_, "only models of rows can learn further labels")
         features, (space, targets) = self._features(X), parse_named_targets(X, y, labels)
         check_row_counts(features, targets)
-        extension = match_rows(self.model_, features, space, targets)
+        extension = models.incremental.match_rows(self.model_, features, space, targets)
         with training_progress(self.verbose) as callback:
-            model = add_labels(self.model_, extension, epochs, X.ids if isinstance(X, Samples) else None, callback)
+            model = models.incremental.add_labels(
+                self.model_, extension, epochs, X.ids if isinstance(X, Samples) else None, callback
+            )
         if self.labels is not None:
             self.labels = model.labels.to_list()
         return self._set_model(model, None, self.read_options_)
@@ -367,7 +362,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Decisions: int64 (n, l), 1 where a label is predicted; classes (n,) after one binary target (n,)."""
         check_is_fitted(self)
-        decisions = predict_decisions(self.model_, self._scores(X))
+        decisions = models.prediction.predict_decisions(self.model_, self._scores(X))
         return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
 
     def predict_labels(self, X: Any) -> list[set[Any]]:
@@ -376,8 +371,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         Behind a pipeline: `pipeline[-1].predict_labels(pipeline[:-1].transform(X))`.
         """
         check_is_fitted(self)
-        refuse_pixels(self.model_, "only models of rows predict label sets")
-        return LabelSets(self.model_.labels.decode(predict_decisions(self.model_, self._scores(X))))
+        models.segmentation.refuse_pixels(self.model_, "only models of rows predict label sets")
+        return LabelSets(self.model_.labels.decode(models.prediction.predict_decisions(self.model_, self._scores(X))))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Exact match (subset accuracy): the fraction of rows whose known labels are all predicted right.
@@ -395,14 +390,14 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: Targets that do not fit, or a model that labels pixels.
         """
         check_is_fitted(self)
-        refuse_pixels(self.model_, "only models of rows have a score")
+        models.segmentation.refuse_pixels(self.model_, "only models of rows have a score")
         targets, has_unseen = align_scored_targets(X, y, self.model_.labels, self._binary_classes)
-        decisions = predict_decisions(self.model_, self._scores(X))
+        decisions = models.prediction.predict_decisions(self.model_, self._scores(X))
         check_row_counts(decisions, targets)
-        return exact_match(decisions, targets, has_unseen, sample_weight)
+        return models.prediction.exact_match(decisions, targets, has_unseen, sample_weight)
 
     def explain(
-        self, X: Any, labels: Sequence[str] | None = None, top: int = MAX_REASONS
+        self, X: Any, labels: Sequence[str] | None = None, top: int = explanation.MAX_REASONS
     ) -> list[dict[str, Explanation]]:
         """Explain predictions: what in each row speaks for and against its labels.
 
@@ -426,16 +421,15 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: An unknown label, `top` below 1, or a model of arrays, whose numbers have no names.
         """
         check_is_fitted(self)
-        refuse_pixels(self.model_, "only models of rows are explained")
+        models.segmentation.refuse_pixels(self.model_, "only models of rows are explained")
         features = self._features(X)
-        return list(explain_rows(self.model_, features, self.model_.scores(features), labels, top))
+        return list(explanation.explain.explain_rows(self.model_, features, self.model_.scores(features), labels, top))
 
     @property
     def thresholds_(self) -> dict[str, float]:
         """Label name -> threshold on the probability that `predict_proba` gives; empty for `decision="top_k"`."""
         check_is_fitted(self)
-        thresholds = self.model_.policy.thresholds
-        return {} if thresholds is None else Thresholds(thresholds).to_dict(self.model_.labels)
+        return self.model_.thresholds()
 
     @property
     def guarantee_(self) -> Guarantee | None:
@@ -453,7 +447,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: An unknown label, a value outside [0, 1], or decisions that have no thresholds.
         """
         check_is_fitted(self)
-        decision_updates.set_thresholds(self.model_, values)
+        models.decision_updates.set_thresholds(self.model_, values)
         return self
 
     def tune_thresholds(self, metric: str, /, **params: Any) -> MultiLabelClassifier:
@@ -470,7 +464,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: An unknown name or parameter, or a model without out-of-fold scores.
         """
         check_is_fitted(self)
-        decision_updates.tune_thresholds(self.model_, metric, params)
+        models.decision_updates.tune_thresholds(self.model_, metric, params)
         return self
 
     def set_rules(
@@ -492,7 +486,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: An unknown label, or rules that contradict each other.
         """
         check_is_fitted(self)
-        decision_updates.set_rules(self.model_, Rules(implies, exclusive, min_labels, max_labels))
+        models.decision_updates.set_rules(self.model_, Rules(implies, exclusive, min_labels, max_labels))
         return self
 
     def guarantee(
@@ -529,11 +523,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
                 force.
         """
         check_is_fitted(self)
-        refuse_pixels(self.model_, "guarantees are for rows drawn one by one, which pixels of an image are not")
+        models.segmentation.refuse_pixels(
+            self.model_, "guarantees are for rows drawn one by one, which pixels of an image are not"
+        )
         features, targets = self._rows(X, y)
-        decision_updates.check_not_training_rows(self.model_, features)
+        models.decision_updates.check_not_training_rows(self.model_, features)
         rates, scores = (miss_rate, false_discovery_rate), self.model_.scores(features)
-        return decision_updates.apply_guarantee(
+        return models.decision_updates.apply_guarantee(
             self.model_, scores, targets, *rates, confidence, per_label, simultaneous
         )
 
@@ -548,8 +544,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: A model without out-of-fold scores.
         """
         check_is_fitted(self)
-        refuse_pixels(self.model_, "label errors are found in labels of rows")
-        evidence = decision_updates.current_evidence(self.model_, "find label errors")
+        models.segmentation.refuse_pixels(self.model_, "label errors are found in labels of rows")
+        evidence = models.decision_updates.current_evidence(self.model_, "find label errors")
         return find_label_errors(evidence.scores, evidence.targets, evidence.ids, self.model_.labels, limit, label)
 
     def plot_predictions(
@@ -558,7 +554,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         folder: str | Path,
         *,
         explain: bool = False,
-        limit: int = prediction_images.LIMIT,
+        limit: int = reports.MAX_DRAWN_ROWS,
         ids: Sequence[str] | None = None,
     ) -> list[Path]:
         """A picture of each row: its image beside its labels' probabilities and thresholds; or, of a model that labels
@@ -579,7 +575,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             OutputError: A folder that cannot be written to.
         """
         check_is_fitted(self)
-        images = prediction_images.RowImages(self.model_, X, self._features(X), ids, self.on_bad_image)
+        images = reports.prediction_images.RowImages(self.model_, X, self._features(X), ids, self.on_bad_image)
         return images.plot_predictions(folder, explain, limit)
 
     def plot_errors(self, X: Any, y: Any, folder: str | Path, *, ids: Sequence[str] | None = None) -> dict[str, Path]:
@@ -600,9 +596,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             OutputError: A folder that cannot be written to.
         """
         check_is_fitted(self)
-        refuse_pixels(self.model_, "sheets of errors are for models that label whole images")
+        models.segmentation.refuse_pixels(self.model_, "sheets of errors are for models that label whole images")
         features, targets = self._rows(X, y)
-        images = prediction_images.RowImages(self.model_, X, features, ids, self.on_bad_image)
+        images = reports.prediction_images.RowImages(self.model_, X, features, ids, self.on_bad_image)
         return images.plot_errors(targets, folder)
 
     def summary(self) -> str:
@@ -624,13 +620,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             "read_options": self.read_options_,
             "has_fixed_labels": self.labels is not None,
         }
-        model_file.save(self.model_, path, metadata, with_evidence=evidence)
+        persistence.model_file.save(self.model_, path, metadata, with_evidence=evidence)
 
     @property
     def report_(self) -> PagedReport:
         """How good the model is, from scores of rows that the scoring members never saw."""
         check_is_fitted(self)
-        return PagedReport(self.model_.report, self.model_)
+        return reports.model_page.PagedReport(self.model_.report, self.model_)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -665,7 +661,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             raise InputError("labels of pixels are for `fit` alone", argument="y")
         features, column_types, number_formats, notes, ids = self._training_features(X)
         with stage_progress(runtime.verbose) as progress:
-            inputs = prepare_inputs(config, runtime, features, column_types, y, names, samples, self.text, progress)
+            inputs = models.training_data.prepare_inputs(
+                config, runtime, features, column_types, y, names, samples, self.text, progress
+            )
         inputs = inputs._replace(number_formats=number_formats)
         if samples is not None:  # their notes are with them, and whoever read them has said them
             return inputs
@@ -676,9 +674,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         return inputs._replace(notes=(*notes, *inputs.notes), ids=inputs.select_rows(ids, "X"))
 
     def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:
-        inputs = pixel_inputs(*self._configs(), X, y, self.labels, sample_weight)
+        inputs = models.segmentation.pixel_inputs(*self._configs(), X, y, self.labels, sample_weight)
         with training_progress(self.verbose) as callback:
-            model = train_pixels(inputs, callback)
+            model = models.segmentation.train_pixels(inputs, callback)
         self.n_features_in_ = 1
         return self._set_model(model, None)
 
@@ -701,7 +699,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
 
     def _scores(self, X: Any, is_calibrated: bool = True) -> Any:
         samples = X if isinstance(X, Samples) else None
-        scores, invalid = predict_scores(self.model_, self._features(X), is_calibrated, self.on_bad_image, samples)
+        scores, invalid = models.prediction.predict_scores(
+            self.model_, self._features(X), is_calibrated, self.on_bad_image, samples
+        )
         if invalid:
             warnings.warn(describe_invalid(invalid, "not answered"), ManyhotWarning, stacklevel=3)
         return scores

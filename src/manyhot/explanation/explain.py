@@ -16,6 +16,7 @@ from manyhot import engine, validation
 from manyhot.encoders.feature_sources import FeatureSources
 from manyhot.encoders.text.tokenization import find_words
 from manyhot.errors import InputError
+from manyhot.explanation import MAX_REASONS
 from manyhot.explanation.image_maps import attribute_images, coarse_maps, has_images, part_sums
 from manyhot.models.cross_fitting import Features
 from manyhot.models.model import Model
@@ -23,8 +24,6 @@ from manyhot.validation import did_you_mean
 
 BLOCK_ROWS = 256
 """Rows that are encoded at once."""
-MAX_REASONS = 10
-"""Most reasons for and most against."""
 MAX_PLACES = 100
 """Places of one word that are told, the first ones."""
 

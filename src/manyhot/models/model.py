@@ -13,6 +13,7 @@ from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.decisions.policy import DecisionPolicy
+from manyhot.decisions.thresholds import Thresholds
 from manyhot.encoders import Encoder
 from manyhot.models.cross_fitting import Features
 from manyhot.models.evidence import OutOfFoldResults
@@ -64,6 +65,11 @@ class Model:
     def scores(self, features: Features) -> np.ndarray:
         """Calibrated probabilities (n, l)."""
         return self.policy.calibrate(self.uncalibrated_scores(features))
+
+    def thresholds(self) -> dict[str, float]:
+        """Label name -> threshold in force; empty where the decision has none."""
+        thresholds = self.policy.thresholds
+        return {} if thresholds is None else Thresholds(thresholds).to_dict(self.labels)
 
     def summary(self) -> str:
         """The layers of one member, as Keras shows them."""

@@ -1,1 +1,25 @@
-"""Reports and images for people to look at."""
+"""Reports and images for people to look at.
+
+Its modules are imported on first use: after `from manyhot import reports`, `reports.model_page` is one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from manyhot.lazy_imports import lazy_submodules
+
+if TYPE_CHECKING:
+    from manyhot.reports import model_page as model_page
+    from manyhot.reports import prediction_images as prediction_images
+
+MAX_DRAWN_ROWS = 100
+"""Rows that get a picture, unless more are asked for."""
+
+__getattr__, __dir__ = lazy_submodules(
+    __name__,
+    (
+        "model_page",
+        "prediction_images",
+    ),
+)

@@ -30,8 +30,6 @@ from manyhot.reports import image_sheets
 from manyhot.reports.image_sheets import check_folder
 from manyhot.reports.image_sheets.mask_overlay import save_overlay
 
-LIMIT = 100
-"""Rows that get a picture, unless more are asked for."""
 LONGEST_EDGE = 640
 """Pixels of an image that a picture can show."""
 LONGEST_TILE_EDGE = 256

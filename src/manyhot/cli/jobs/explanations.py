@@ -15,7 +15,8 @@ from manyhot import validation
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import EXPLANATION
 from manyhot.evaluation.data_checks.text import printable
-from manyhot.explanation.explain import MAX_REASONS, Explanation
+from manyhot.explanation import MAX_REASONS
+from manyhot.explanation.explain import Explanation
 
 READABLE = ".txt"
 """Stands for predictions on a terminal."""

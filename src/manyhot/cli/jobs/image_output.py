@@ -15,8 +15,9 @@ from manyhot.explanation.explain import Explanation
 from manyhot.models.model import Model
 from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
+from manyhot.reports import MAX_DRAWN_ROWS
 from manyhot.reports.image_sheets import check_folder
-from manyhot.reports.prediction_images import LIMIT, check_has_images, plot_pixel_predictions, plot_predictions
+from manyhot.reports.prediction_images import check_has_images, plot_pixel_predictions, plot_predictions
 
 FLAG = "--plots"
 PLOT_CHUNK_ROWS = 256
@@ -102,7 +103,7 @@ def image_options(model: Model, folder: Path | None, limit: int | None) -> Image
             raise InputError("limits the rows that --plots draws; add --plots", argument="--max-plots")
         return None
     check_has_images(model, FLAG)
-    n_rows = validation.integer(low=1, **{"--max-plots": LIMIT if limit is None else limit})
+    n_rows = validation.integer(low=1, **{"--max-plots": MAX_DRAWN_ROWS if limit is None else limit})
     return ImageOptions(check_folder(folder), n_rows)
 
 

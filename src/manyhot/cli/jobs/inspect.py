@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from manyhot.cli.jobs.console import print_result
-from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
+from manyhot.cli.jobs.read_model import read_model
 from manyhot.config.training import to_dict
 from manyhot.decisions.policy import cross_fitted_scores
 from manyhot.encoders import TableEncoder
@@ -29,10 +29,9 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
     if plot is not None:
         check_plot_path(plot)
         refuse_overwriting({"--plot": plot}, model_inputs(bundle))
-    classifier = load_model(bundle)
+    model = read_model(bundle)
     if plot is not None:
-        save_chart(plot_reliability(reliability_panels(classifier.model_)), plot)
-    model = classifier.model_
+        save_chart(plot_reliability(reliability_panels(model)), plot)
     description = container.describe(bundle)
     encoder = model.encoder
     column_counts = (
@@ -43,15 +42,15 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
     document: dict[str, Any] = {
         "model": str(bundle),
         "bytes": bundle.stat().st_size,
-        "labels": list(classifier.labels_),
+        "labels": list(model.labels.names),
         "decision": model.policy.decision.name,
-        "thresholds": classifier.thresholds_,
+        "thresholds": model.thresholds(),
         "n_members": model.n_members,
         "network": {
             "name": model.network.name,
             "settings": dict(model.network.settings),
             "weights_per_member": model.n_weights,
-            **({"layers": layers(classifier)} if with_layers else {}),
+            **({"layers": layers(model)} if with_layers else {}),
         },
         "columns": column_counts,
         "config": to_dict(model.config),
@@ -62,7 +61,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
         "versions": description["document"]["versions"],
         "parts": description["parts"],
     }
-    print_result(document, as_text(document, classifier.summary() if with_layers else ""), as_json)
+    print_result(document, as_text(document, model.summary() if with_layers else ""), as_json)
 
 
 def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
@@ -85,9 +84,9 @@ def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
     }
 
 
-def layers(classifier: Any) -> list[dict[str, Any]]:
+def layers(model: Model) -> list[dict[str, Any]]:
     """Each layer of a member: name, type, output shape, weights."""
-    network = classifier.model_.network.factory(1).build(0)
+    network = model.network.factory(1).build(0)
     return [
         {
             "name": layer.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manyhot.errors import InputError
+from manyhot.cli.jobs.read_model import unsupported_extreme
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
@@ -19,9 +19,5 @@ def load_model(bundle: Path, text: str | None = None) -> MultiLabelClassifier:
     """
     classifier = load(bundle, text=text)
     if isinstance(classifier, ExtremeMultiLabelClassifier):
-        raise InputError(
-            "is an extreme multi-label model, which this command does not support; use `manyhot predict` or "
-            "`manyhot evaluate`",
-            file=bundle,
-        )
+        raise unsupported_extreme(bundle)
     return classifier

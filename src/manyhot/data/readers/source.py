@@ -28,7 +28,7 @@ from manyhot.data.readers.encodings import (
     utf16_to_utf8,
 )
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean
+from manyhot.validation import existing_path
 
 _HEAD_BYTES = 4096
 _COMPRESSIONS = (".gz", ".zst", ".zip")
@@ -263,11 +263,7 @@ def locate(path: str | Path) -> Source:
     Raises:
         InputError: No such file (with the nearest name beside it), a folder, or an empty file.
     """
-    path = Path(path)
-    if not path.exists():
-        neighbours = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = "" if path.parent.is_dir() else f"; the folder {str(path.parent)!r} does not exist either"
-        raise InputError(f"no such file{hint or did_you_mean(path.name, neighbours)}", file=path)
+    path = existing_path(path)
     if path.is_dir():
         raise InputError("is a folder, expected a file; name one file in it", file=path)
     if not path.stat().st_size:

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.feature_extraction import FeatureHasher
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from manyhot import validation
 from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
@@ -253,6 +251,8 @@ class NgramEncoder:
     def _term_columns(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
         """The column of each term, int64; -1 where it has none, or one of weight 0."""
         if self.hashed and terms:
+            from sklearn.feature_extraction import FeatureHasher  # slow to load, and for texts alone
+
             hasher = FeatureHasher(self.sizes[part], input_type="string", alternate_sign=False)
             columns = hasher.transform([term] for term in terms).indices.astype(np.int64)
         else:
@@ -264,6 +264,8 @@ class NgramEncoder:
 
     def _vectorizer(self, part: str) -> Any:
         if self.hashed:
+            from sklearn.feature_extraction.text import HashingVectorizer  # slow to load, and for texts alone
+
             settings = {"n_features": self.sizes[part], "alternate_sign": False, "norm": None}
             return HashingVectorizer(lowercase=False, **settings, **_ANALYSIS[part])
         return _term_counter(part, self._terms[part])
@@ -290,6 +292,8 @@ def _row_counts(part: str, rows: Sequence[str], weights: np.ndarray) -> dict[str
 
 def _term_analyzer(part: str) -> Callable[[str], set[str]]:
     """The distinct terms of a text; characters are taken word by word, and the same words come again and again."""
+    from sklearn.feature_extraction.text import CountVectorizer  # slow to load, and for texts alone
+
     analyze = CountVectorizer(lowercase=False, **_ANALYSIS[part]).build_analyzer()
     if part == "words":
         return lambda row: set(analyze(row))
@@ -322,8 +326,10 @@ def frequent_terms(counts: Mapping[str, float], n_rows: float, max_terms: int) -
     return terms, np.array([counts[term] for term in terms], dtype=float)
 
 
-def _term_counter(part: str, terms: Sequence[str]) -> CountVectorizer:
+def _term_counter(part: str, terms: Sequence[str]) -> Any:
     """Counts these terms alone, each in the column of its place."""
+    from sklearn.feature_extraction.text import CountVectorizer  # slow to load, and for texts alone
+
     vocabulary = {term: k for k, term in enumerate(terms)}
     return CountVectorizer(lowercase=False, vocabulary=vocabulary, **_ANALYSIS[part])
 
