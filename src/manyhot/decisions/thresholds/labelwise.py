@@ -32,6 +32,7 @@ from manyhot.decisions.thresholds.shrinkage import (
 )
 from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER, Thresholds
 from manyhot.errors import InputError
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.score import Entries, score_entries
 
 
@@ -138,8 +139,7 @@ class FbetaMacro(LabelwiseDecision):
 
     def quality(self, hits: np.ndarray, n_predicted: np.ndarray, n_positives: int, label: int) -> np.ndarray:
         """F-beta of each cut. Fractions of whole numbers that are equal give the same float for beta = 1."""
-        square = self.beta**2
-        return (1 + square) * hits / (square * n_positives + n_predicted)
+        return counts.f_beta(hits, n_predicted, n_positives, self.beta)
 
     def _best_threshold(self, cuts: Cuts, label: int) -> float:
         fbeta = self.quality(cuts.hits, cuts.n_predicted, cuts.n_positives, label)
@@ -257,7 +257,9 @@ class Precision(LabelwiseDecision):
 
     def quality(self, hits: np.ndarray, n_predicted: np.ndarray, n_positives: int, label: int) -> np.ndarray:
         """Hits where the precision is reached, else -1."""
-        return np.where(hits / np.maximum(n_predicted, 1) >= _label_value(self.min_precision, label), hits, -1)
+        return np.where(
+            counts.precision(hits, n_predicted, default=0.0) >= _label_value(self.min_precision, label), hits, -1
+        )
 
     def check_labels(self, n_labels: int) -> None:
         """Refuse precisions for another number of labels."""
@@ -288,7 +290,7 @@ class Recall(LabelwiseDecision):
 
     def quality(self, hits: np.ndarray, n_predicted: np.ndarray, n_positives: int, label: int) -> np.ndarray:
         """Fewer answers are better where the recall is reached."""
-        return np.where(hits / n_positives >= _label_value(self.min_recall, label), -n_predicted, -np.inf)
+        return np.where(counts.recall(hits, n_positives) >= _label_value(self.min_recall, label), -n_predicted, -np.inf)
 
     def check_labels(self, n_labels: int) -> None:
         """Refuse recalls for another number of labels."""

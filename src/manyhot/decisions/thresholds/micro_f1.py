@@ -20,6 +20,7 @@ from manyhot.decisions.thresholds.shrinkage import (
     threshold_candidates,
 )
 from manyhot.decisions.thresholds.thresholds import Thresholds
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
 
 
@@ -73,7 +74,7 @@ class F1Micro(Decision):
                 hits, n_predicted = count_predictions(column.values, column.scores, candidates)
                 total_hits, total_predicted = total_hits + hits, total_predicted + n_predicted
         if self.shrink and varying.any():
-            f1 = 2 * total_hits / (total_predicted + support[varying].sum())
+            f1 = counts.f1(total_hits, total_predicted, support[varying].sum())
             shared = best_shared_threshold(entries, varying, candidates, f1)
             centre = shrink_to_half(shared, int(support.sum()), self.shrink)
             thresholds = shrink_thresholds(thresholds, support, entries.known_per_label(), centre, self.shrink)

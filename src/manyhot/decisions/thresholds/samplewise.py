@@ -25,6 +25,7 @@ from manyhot.decisions.thresholds.shrinkage import (
     threshold_candidates,
 )
 from manyhot.decisions.thresholds.thresholds import Thresholds
+from manyhot.evaluation.metrics.counts import f1, jaccard
 from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
 
 MAX_ROUNDS = 20
@@ -157,8 +158,7 @@ class F1Samples(SamplewiseDecision):
     @staticmethod
     def row_values(hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:
         """2 hits / (answered + positives)."""
-        total = n_predicted + positives
-        return np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0)
+        return f1(hits, n_predicted, positives, default=1.0)
 
 
 class JaccardSamples(SamplewiseDecision):
@@ -177,8 +177,7 @@ class JaccardSamples(SamplewiseDecision):
     @staticmethod
     def row_values(hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:
         """hits / (answered + positives - hits)."""
-        union = n_predicted + positives - hits
-        return np.where(union > 0, hits / np.maximum(union, 1), 1.0)
+        return jaccard(hits, n_predicted, positives, default=1.0)
 
 
 def _sort_by_frequency(entries: Entries, labels: np.ndarray) -> np.ndarray:

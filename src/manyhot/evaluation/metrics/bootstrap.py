@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from manyhot import validation
 from manyhot.data.targets import Targets
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.calibration import BINS, bin_starts
 from manyhot.evaluation.metrics.ranking import ROW_METRICS, row_values
 from manyhot.evaluation.metrics.registry import METRICS
@@ -143,32 +144,32 @@ def decision_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, n
         if entries.known is not None:
             decisions, n_known = decisions & entries.known[part], entries.known[part].sum(axis=1)
         hits, n_predicted, positives = (decisions & values).sum(axis=1), decisions.sum(axis=1), values.sum(axis=1)
-        counts, total = n_known > 0, n_predicted + positives
+        is_counted = n_known > 0
         per_row[part] = np.stack(
             [
                 hits,
                 n_predicted,
                 positives,
                 n_known,
-                (decisions == values).all(axis=1) & counts,
-                np.where(counts, _ratio(2 * hits, total, 1.0), 0.0),
-                np.where(counts, _ratio(hits, total - hits, 1.0), 0.0),
+                (decisions == values).all(axis=1) & is_counted,
+                np.where(is_counted, counts.f1(hits, n_predicted, positives, 1.0), 0.0),
+                np.where(is_counted, counts.jaccard(hits, n_predicted, positives, 1.0), 0.0),
             ],
             axis=1,
         )
     hits, n_predicted, positives, n_known, equal, f1, jaccard = _resample_sums(per_row, row_counts).T
     n_rows = _resample_sums((per_row[:, 3:4] > 0).astype(float), row_counts)[:, 0]
-    wrong = _ratio(n_predicted + positives - 2 * hits, n_known)
+    wrong = counts.ratio(n_predicted + positives - 2 * hits, n_known)
     statistics = {
-        "subset_accuracy": _ratio(equal, n_rows),
+        "subset_accuracy": counts.ratio(equal, n_rows),
         "element_accuracy": 1.0 - wrong,
         "hamming_loss": wrong,
-        "f1_micro": _ratio(2 * hits, n_predicted + positives),
-        "f1_samples": _ratio(f1, n_rows),
-        "jaccard_samples": _ratio(jaccard, n_rows),
+        "f1_micro": counts.f1(hits, n_predicted, positives),
+        "f1_samples": counts.ratio(f1, n_rows),
+        "jaccard_samples": counts.ratio(jaccard, n_rows),
     }
     hits, n_predicted, positives, n_known = _label_resample_sums(entries, row_counts)
-    label_f1 = _ratio(2 * hits, n_predicted + positives, 0.0)
+    label_f1 = counts.f1(hits, n_predicted, positives, 0.0)
     label_f1 = _fill_missing(np.where(positives > 0, label_f1, np.nan))
     statistics["f1_macro"] = _mean(label_f1, np.broadcast_to(positives[0] > 0, label_f1.shape))
     statistics["f1_macro_all"] = _mean(np.nan_to_num(label_f1), np.broadcast_to(n_known[0] > 0, label_f1.shape))
@@ -205,19 +206,15 @@ def score_statistics(entries: Entries, row_counts: np.ndarray, k: int) -> dict[s
                 [np.ones(len(row_indices)), *(ranked[name] for name in ROW_METRICS)], axis=1
             )
     squares, losses, n_known, n_ranked, *ranking_sums = _resample_sums(per_row, row_counts).T
-    statistics = {"brier": _ratio(squares, n_known), "log_loss": _ratio(losses, n_known)}
-    statistics |= {name: _ratio(values, n_ranked) for name, values in zip(ROW_METRICS, ranking_sums, strict=True)}
+    statistics = {"brier": counts.ratio(squares, n_known), "log_loss": counts.ratio(losses, n_known)}
+    statistics |= {name: counts.ratio(values, n_ranked) for name, values in zip(ROW_METRICS, ranking_sums, strict=True)}
     statistics["map"], statistics["roc_auc_macro"] = _ranking_means(entries, row_counts)
     return statistics
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray, default: float = np.nan) -> np.ndarray:
-    return np.divide(numerator, denominator, out=np.full(np.shape(denominator), default), where=denominator > 0)
-
-
 def _mean(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The mean of the chosen ones along the last axis; NaN where none is."""
-    return _ratio(np.where(chosen, values, 0.0).sum(axis=-1), chosen.sum(axis=-1).astype(float))
+    return counts.ratio(np.where(chosen, values, 0.0).sum(axis=-1), chosen.sum(axis=-1).astype(float))
 
 
 def _fill_missing(resampled: np.ndarray) -> np.ndarray:
@@ -287,7 +284,7 @@ def _ranking_means(entries: Entries, row_counts: np.ndarray) -> tuple[np.ndarray
         if label.values.any():
             precision, area = map(_fill_missing, _label_ranking(label, row_counts))
             totals += np.stack([np.nan_to_num(precision), ~np.isnan(precision), np.nan_to_num(area), ~np.isnan(area)])
-    return _ratio(totals[0], totals[1]), _ratio(totals[2], totals[3])
+    return counts.ratio(totals[0], totals[1]), counts.ratio(totals[2], totals[3])
 
 
 def _label_ranking(label: _LabelEntries, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -307,10 +304,10 @@ def _label_ranking(label: _LabelEntries, row_counts: np.ndarray) -> tuple[np.nda
     above, through = np.searchsorted(edges, first), np.searchsorted(edges, last)
     step_hits = hits[through] - hits[above]
     n_positives, n_negatives = hits[-1], n_through[-1] - hits[-1]
-    precision = (step_hits * _ratio(hits[through], n_through[through], 0.0)).sum(axis=0)
+    precision = (step_hits * counts.ratio(hits[through], n_through[through], 0.0)).sum(axis=0)
     wrong = (step_hits * (n_through[through] - hits[through] + n_through[above] - hits[above])).sum(axis=0) / 2
     pairs = n_positives * n_negatives
-    return _ratio(precision, n_positives), np.where(pairs > 0, 1 - _ratio(wrong, pairs, 0.0), np.nan)
+    return counts.ratio(precision, n_positives), np.where(pairs > 0, 1 - counts.ratio(wrong, pairs, 0.0), np.nan)
 
 
 def _part_sums(
@@ -366,7 +363,7 @@ def _ece_interval(bin_sums: np.ndarray, n_entries: np.ndarray) -> np.ndarray:
         bin_sums: float64 (draws, bins), sums of score less value of each draw, all rows first.
         n_entries: float64 (draws,), entries of each draw.
     """
-    distances = _ratio(bin_sums, np.broadcast_to(n_entries[:, None], bin_sums.shape), 0.0)
+    distances = counts.ratio(bin_sums, np.broadcast_to(n_entries[:, None], bin_sums.shape), 0.0)
     noise = np.abs(distances[1:] - distances[0]).sum(axis=1)
     measured, radius = np.abs(distances[0]).sum(), np.quantile(noise, LEVEL)
     return np.clip([measured - radius, measured + radius], 0.0, 1.0)

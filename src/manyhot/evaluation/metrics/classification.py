@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from manyhot.data.targets import Targets
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, decision_entries
 
 DECISION_METRICS = (
@@ -56,23 +57,13 @@ def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
     return hits, decisions.sum(axis=0, dtype=np.int64)
 
 
-def _ratio(numerator: np.ndarray | float, denominator: np.ndarray | float, default: float = np.nan) -> np.ndarray:
-    numerator, denominator = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    return np.divide(
-        numerator,
-        denominator,
-        out=np.full(np.broadcast_shapes(numerator.shape, denominator.shape), default),
-        where=denominator > 0,
-    )
-
-
 def _entry_scores(entries: Entries) -> dict[str, Score]:
     n_known = int(entries.known_per_label().sum())
     positives = entries.values.sum(axis=0, dtype=np.int64)
     hits, n_predicted = label_counts(entries)
     wrong = int((n_predicted + positives - 2 * hits).sum())
     n_rarer = int(np.minimum(positives, entries.known_per_label() - positives).sum())
-    share, rarer_share = float(_ratio(wrong, n_known)), float(_ratio(n_rarer, n_known))
+    share, rarer_share = float(counts.ratio(wrong, n_known)), float(counts.ratio(n_rarer, n_known))
     return {
         "element_accuracy": entries.score(1.0 - share, 1.0 - rarer_share),
         "hamming_loss": entries.score(share, rarer_share),
@@ -83,15 +74,15 @@ def _label_scores(entries: Entries) -> dict[str, Score]:
     hits, n_predicted = label_counts(entries)
     positives, n_known = entries.values.sum(axis=0, dtype=np.int64), entries.known_per_label()
     has_known, has_positive = n_known > 0, positives > 0
-    f1 = _ratio(2 * hits, n_predicted + positives, default=0.0)
-    always_f1 = _ratio(2 * positives, n_known + positives, default=0.0)
+    f1 = counts.f1(hits, n_predicted, positives, default=0.0)
+    always_f1 = counts.f1(positives, n_known, positives, default=0.0)
 
     def mean(values: np.ndarray, mask: np.ndarray) -> float:
         return float(values[mask].mean()) if mask.any() else np.nan
 
     order, cuts = _frequency_cuts(entries.prevalence())
-    cumulative_f1 = _ratio(2 * np.cumsum(positives[order]), np.cumsum(n_known[order]) + positives.sum(), default=0.0)
-    micro = float(_ratio(2 * hits.sum(), n_predicted.sum() + positives.sum()))
+    cumulative_f1 = counts.f1(np.cumsum(positives[order]), np.cumsum(n_known[order]), positives.sum(), default=0.0)
+    micro = float(counts.f1(hits.sum(), n_predicted.sum(), positives.sum()))
     best = float(cumulative_f1[cuts].max(initial=0.0))
     return {
         "f1_micro": entries.score(micro, best),
@@ -126,14 +117,14 @@ def _row_scores(entries: Entries) -> dict[str, Score]:
         positives = values.sum(axis=1)
         sums["subset"] += float((decisions == values).all(axis=1).sum())
         sums["subset_without"] += float((frequent == values).all(axis=1).sum())
-        sums["f1"] += float(_ratio(2 * hits, n_predicted + positives, default=1.0).sum())
-        sums["jaccard"] += float(_ratio(hits, n_predicted + positives - hits, default=1.0).sum())
+        sums["f1"] += float(counts.f1(hits, n_predicted, positives, default=1.0).sum())
+        sums["jaccard"] += float(counts.jaccard(hits, n_predicted, positives, default=1.0).sum())
         f1_part, jaccard_part = _frequency_baselines(values, known, order, cuts)
         f1_at += f1_part
         jaccard_at += jaccard_part
 
     def score(total: float, baseline: float) -> Score:
-        return entries.score(float(_ratio(total, n_rows)), float(_ratio(baseline, n_rows)))
+        return entries.score(float(counts.ratio(total, n_rows)), float(counts.ratio(baseline, n_rows)))
 
     return {
         "subset_accuracy": score(sums["subset"], sums["subset_without"]),
@@ -154,9 +145,8 @@ def _frequency_baselines(
     empty = float((positives == 0).sum())
     hits = np.cumsum(values[:, order], axis=1, dtype=np.int32)[:, cuts]
     n_predicted = cuts[None, :] + 1 if known is None else np.cumsum(known[:, order], axis=1, dtype=np.int32)[:, cuts]
-    total = n_predicted + positives
-    f1 = _ratio(2 * hits, total, default=1.0).sum(axis=0)
-    jaccard = _ratio(hits, total - hits, default=1.0).sum(axis=0)
+    f1 = counts.f1(hits, n_predicted, positives, default=1.0).sum(axis=0)
+    jaccard = counts.jaccard(hits, n_predicted, positives, default=1.0).sum(axis=0)
     return np.append(empty, f1), np.append(empty, jaccard)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.classification import label_counts
 from manyhot.evaluation.metrics.probabilistic import brier_sums
 from manyhot.evaluation.metrics.ranking import label_ranking
@@ -53,20 +54,17 @@ def compute_label_metrics(
     hits, n_predicted = label_counts(by_decision)
     average_precision, roc_auc = label_ranking(by_score)
 
-    def share(numerator: np.ndarray, denominator: np.ndarray, defined: np.ndarray) -> np.ndarray:
-        return np.where(defined, numerator / np.maximum(denominator, 1), np.nan)
-
     return {
         "label": list(space.names),
         "support": support,
         "n_known": n_known,
         "predicted": n_predicted,
-        "prevalence": share(support, n_known, n_known > 0),
+        "prevalence": counts.ratio(support, n_known),
         "threshold": threshold_values,
-        "precision": share(hits, n_predicted, n_predicted > 0),
-        "recall": share(hits, support, support > 0),
-        "f1": share(2 * hits, n_predicted + support, support > 0),
+        "precision": counts.precision(hits, n_predicted),
+        "recall": counts.recall(hits, support),
+        "f1": np.where(support > 0, counts.f1(hits, n_predicted, support), np.nan),
         "average_precision": average_precision,
         "roc_auc": roc_auc,
-        "brier": share(brier_sums(by_score), n_known, n_known > 0),
+        "brier": counts.ratio(brier_sums(by_score), n_known),
     }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.evaluation.metrics import TopK
+from manyhot.evaluation.metrics import TopK, counts
 from manyhot.evaluation.metrics.sparse_lookup import sparse_positions
 
 
@@ -31,18 +31,17 @@ class Counts(NamedTuple):
     @property
     def f1(self) -> float:
         """Micro F1: 2 n_correct / (n_predicted + n_positives); 0 where there is neither."""
-        total = self.n_predicted + self.n_positives
-        return 2 * self.n_correct / total if total else 0.0
+        return float(counts.f1(self.n_correct, self.n_predicted, self.n_positives, default=0.0))
 
     @property
     def precision(self) -> float | None:
         """Share of the answers that hold; None without answers."""
-        return self.n_correct / self.n_predicted if self.n_predicted else None
+        return float(counts.precision(self.n_correct, self.n_predicted)) if self.n_predicted else None
 
     @property
     def recall(self) -> float | None:
         """Share of the labels that hold that are answered; None where none holds."""
-        return self.n_correct / self.n_positives if self.n_positives else None
+        return float(counts.recall(self.n_correct, self.n_positives)) if self.n_positives else None
 
 
 def hits(targets: sp.csr_matrix, top: TopK) -> np.ndarray:
@@ -70,7 +69,7 @@ def best_threshold(scores: np.ndarray, is_correct: np.ndarray, n_positives: int)
     order = np.argsort(-scores, axis=None, kind="stable")
     ranked, n_correct = scores.ravel()[order], np.cumsum(is_correct.ravel()[order])
     is_last = np.append(ranked[1:] < ranked[:-1], True)  # equal scores are answered together
-    f1 = np.where(is_last, 2 * n_correct / (np.arange(1, len(n_correct) + 1) + n_positives), -1.0)
+    f1 = np.where(is_last, counts.f1(n_correct, np.arange(1, len(n_correct) + 1), n_positives), -1.0)
     best = int(np.argmax(f1)) if len(f1) else 0
     return float(ranked[best]) if len(f1) and n_correct[best] else 1.0
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from manyhot.data.targets import Targets
+from manyhot.evaluation.metrics import counts
 
 BINS = 4096
 MAX_LOGIT = 12.0
 """Bins are of equal width in the logit of a score, from minus this to this; rare labels have scores near 0."""
-COUNTED = ("iou", "dice", "precision", "recall")
 
 
 class ConfusionCounts:
@@ -67,13 +67,12 @@ class ConfusionCounts:
         What has no denominator is NaN: without positives and answers all of them, else precision without answers and
         recall without positives.
         """
-        union = self.predicted + self.support - self.true_positives
-        denominators = (union, (self.predicted + self.support) / 2, self.predicted, self.support)
+        three = (self.true_positives, self.predicted, self.support)
         return {
-            name: np.divide(
-                self.true_positives, denominator, out=np.full(len(self.true_positives), np.nan), where=denominator > 0
-            )
-            for name, denominator in zip(COUNTED, denominators, strict=True)
+            "iou": counts.jaccard(*three),
+            "dice": counts.f1(*three),
+            "precision": counts.precision(self.true_positives, self.predicted),
+            "recall": counts.recall(self.true_positives, self.support),
         }
 
     def to_values(self, names: tuple[str, ...]) -> dict[str, Any]:
