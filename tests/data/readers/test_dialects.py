@@ -1,5 +1,7 @@
 """How the cells of a row are told apart: Excel's first line, and delimiters that stand in names and texts."""
 
+import gzip
+
 import pytest
 
 from manyhot.data.readers import ReadOptions, count_rows, read, read_chunks
@@ -54,3 +56,15 @@ def test_long_lines_do_not_deceive(tmp_path):
     rows = "".join(f"{'word ' * 2000}, more\t{k % 2}\n" for k in range(12))
     (tmp_path / "a.csv").write_text("text\ty_p\n" + rows)
     assert read(tmp_path / "a.csv", Y).features.height == 12
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_lines_that_end_in_a_carriage_return_alone(name, tmp_path):
+    content = 'x,y,"a, b"\r1.5,1,Köln\r2.5,0,"two ""words"""\r'.encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    whole = read(path, ReadOptions(labels="y"))
+    (piece,) = read_chunks(path, ReadOptions(labels="y"), 100)
+    for samples in (whole, piece):
+        assert samples.features.rows() == [(1.5, "Köln"), (2.5, 'two "words"')]
+        assert samples.targets.values[:, 0].tolist() == [True, False]

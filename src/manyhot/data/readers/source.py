@@ -115,6 +115,8 @@ class Source:
             content = utf16_to_utf8(content, self.path)
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
         content = decoder.decode(content.removeprefix(UTF8_MARK))
+        if has_old_line_ends(content[:_HEAD_BYTES]):
+            content = content.replace(b"\r", b"\n")
         if content.isspace():
             raise InputError("is empty: there is nothing to read", file=self.path)
         return content, decoder.notes
@@ -148,7 +150,9 @@ class Source:
             return
         try:
             with self._open() as file:
-                if is_utf16(self.head()):
+                if has_old_line_ends(self.head()):
+                    yield from (line.encode("latin-1") for line in io.TextIOWrapper(file, encoding="latin-1"))
+                elif is_utf16(self.head()):
                     yield from (line.encode() for line in io.TextIOWrapper(file, encoding="utf-16", newline="\n"))
                 else:
                     yield from file
@@ -254,6 +258,8 @@ class InMemorySource(Source):
     def lines(self) -> Iterator[bytes]:
         """The lines, one after another."""
         content = self.content()
+        if has_old_line_ends(content[:_HEAD_BYTES]):
+            content = content.replace(b"\r", b"\n")
         yield from io.BytesIO(utf16_to_utf8(content, self.path) if is_utf16(content) else content)
 
 
@@ -276,6 +282,11 @@ def locate(path: str | Path) -> Source:
     suffix = Path(name).suffix
     stem = name[: len(name) - len(suffix)] if suffix else name
     return Source(path, stem, suffix.lower(), compression, member, notes)
+
+
+def has_old_line_ends(head: bytes) -> bool:
+    """Whether lines end in a carriage return alone, as in Excel's "CSV (Macintosh)"."""
+    return b"\r" in head and b"\n" not in head
 
 
 def identify_content(head: bytes) -> str | None:
