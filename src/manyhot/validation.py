@@ -10,6 +10,7 @@ import difflib
 import math
 import numbers
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,19 @@ def join_names(names: Sequence[str], max_shown: int = 8) -> str:
     """Names with commas between, and how many more there are."""
     more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
     return ", ".join(names[:max_shown]) + more
+
+
+def refuse_twin_columns(table: Any, argument: str) -> None:
+    """Raise `InputError` where a frame has two columns of one name."""
+    if type(table).__name__ == "LazyFrame":
+        return
+    columns = table.column_names if hasattr(table, "column_names") else getattr(table, "columns", None)
+    if columns is None or not hasattr(columns, "__len__"):
+        return
+    names = [str(name) for name in columns]
+    twins = [name for name, count in Counter(names).items() if count > 1]
+    if twins:
+        raise InputError(
+            f"column names must be unique, found more than once: {', '.join(twins[:8])}; rename or drop the others",
+            argument=argument,
+        )

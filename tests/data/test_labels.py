@@ -148,3 +148,9 @@ def test_prevalence_counts_what_is_known():
     assert targets.prevalence().tolist() == [0.5, 1.0]
     assert targets.constant_labels().tolist() == [1]
     assert targets.take(np.array([1])).known_mask().tolist() == [[True, False]]
+
+
+def test_twin_names_in_a_frame_of_targets_are_refused():
+    frame = pd.DataFrame(np.eye(2), columns=["sad", "sad"])
+    with pytest.raises(InputError, match="argument 'y': column names must be unique, found more than once: sad"):
+        as_targets(frame)

@@ -7,7 +7,6 @@ numbers. Targets of any form become `Targets`.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from manyhot.data.readers.column_types import cast_column
 from manyhot.data.readers.columns import coerce_column, to_text
 from manyhot.data.samples import Arrays
 from manyhot.errors import InputError
-from manyhot.validation import shorten
+from manyhot.validation import refuse_twin_columns, shorten
 
 
 def is_frame(X: Any) -> bool:
@@ -41,7 +40,7 @@ def refuse_other_forms(X: Any, is_custom_network: bool = False) -> None:
     Raises:
         InputError: One text or path, a lazy frame, columns or rows as dicts, columns of one name.
     """
-    refuse_twin_columns(X)
+    refuse_twin_columns(X, "X")
     if isinstance(X, (str, bytes)):
         raise InputError(f"got one text, {shorten(X)}, expected a list of texts: write [{shorten(X)}]", argument="X")
     if isinstance(X, os.PathLike):
@@ -63,22 +62,6 @@ def refuse_other_forms(X: Any, is_custom_network: bool = False) -> None:
             raise InputError("got one row as a dict, expected a table: write pandas.DataFrame([X])", argument="X")
         if not X or min(axes) < 2:
             raise InputError("got a dict of columns, expected a table: write pandas.DataFrame(X)", argument="X")
-
-
-def refuse_twin_columns(X: Any) -> None:
-    """Raise `InputError` where a frame has two columns of one name."""
-    if isinstance(X, pl.LazyFrame):
-        return
-    columns = X.column_names if hasattr(X, "column_names") else getattr(X, "columns", None)
-    if columns is None or not hasattr(columns, "__len__"):
-        return
-    names = [str(name) for name in columns]
-    twins = [name for name, count in Counter(names).items() if count > 1]
-    if twins:
-        raise InputError(
-            f"column names must be unique, found more than once: {', '.join(twins[:8])}; rename or drop the others",
-            argument="X",
-        )
 
 
 def extract_texts(X: Any) -> pl.Series | None:
@@ -134,7 +117,7 @@ def to_frame(
     if isinstance(X, pl.DataFrame):
         columns = [image_column(series.name, series.to_list()) if series.dtype == pl.Object else series for series in X]
         return pl.DataFrame([convert(column) for column in columns])
-    refuse_twin_columns(X)
+    refuse_twin_columns(X, "X")
     frame = nw.from_native(X, eager_only=True)
     names = [str(name) for name in frame.columns]
     return pl.DataFrame(

@@ -18,7 +18,7 @@ from manyhot.data.label_notation import looks_delimited
 from manyhot.data.labels import LabelSpace, UnknownLabels
 from manyhot.data.targets import Targets, check_size
 from manyhot.errors import InputError, ManyhotWarning
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, refuse_twin_columns
 
 _COLLECTIONS = (list, tuple, set, frozenset, Mapping, np.ndarray)
 _EXPECTED = "expected an array (n, l), a frame or a list of label sets"
@@ -64,7 +64,7 @@ def as_targets(
     warn_of_guesses(cells.notes)
     if space is None:
         if not cells.names:
-            raise InputError("no row has any label, so there is nothing to learn", argument="Y")
+            raise InputError("no row has any label, so there is nothing to learn", argument="y")
         space = LabelSpace(cells.names, cells.is_integer)
     is_indicators = cells.sets is None
     found_targets, unseen = (
@@ -75,6 +75,7 @@ def as_targets(
 
 def column_name(Y: Any) -> str | None:
     """The name of a series, or of the only column of a frame; None for everything else."""
+    refuse_twin_columns(Y, "y")
     table = nw.from_native(Y, pass_through=True, allow_series=True)
     if isinstance(table, nw.DataFrame) and len(table.columns) == 1:
         return str(table.columns[0])
@@ -111,9 +112,10 @@ def plain_targets(Y: Any) -> Any:
     """
     if sp.issparse(Y):
         return Y
+    refuse_twin_columns(Y, "y")
     frame = nw.from_native(Y, pass_through=True, allow_series=True)
     if isinstance(frame, nw.LazyFrame):
-        raise InputError("got a lazy frame, expected its rows; call .collect() first", argument="Y")
+        raise InputError("got a lazy frame, expected its rows; call .collect() first", argument="y")
     if isinstance(frame, nw.DataFrame):
         if len(frame.columns) == 1:
             cells = frame.get_column(frame.columns[0]).to_list()
@@ -130,7 +132,7 @@ def plain_targets(Y: Any) -> Any:
         raise InputError(
             f"got a {type(Y).__name__}; for a dict of columns write pd.DataFrame(y), "
             "for mappings of labels give one for each row",
-            argument="Y",
+            argument="y",
         )
     if isinstance(Y, (list, tuple, str, bytes, set, frozenset)) or not hasattr(Y, "__array__"):
         return Y
@@ -158,7 +160,7 @@ def parse_target_cells(Y: Any, space: LabelSpace | None, column: str | None = No
         InputError: No sequence, one number per row, or a cell that is no label set.
     """
     if isinstance(Y, (str, bytes)) or not isinstance(Y, Iterable):
-        raise InputError(f"got {type(Y).__name__}, {_EXPECTED}", argument="Y")
+        raise InputError(f"got {type(Y).__name__}, {_EXPECTED}", argument="y")
     shape = f" (shape {Y.shape})" if isinstance(Y, np.ndarray) else ""
     cells = list(Y)
     values = [cell for cell in cells if not is_missing(cell)]
@@ -166,7 +168,7 @@ def parse_target_cells(Y: Any, space: LabelSpace | None, column: str | None = No
         advice = "; reshape a single label to (n, 1)" if shape and space is None else ""
         raise InputError(
             f"got one number per row{shape}, expected targets of shape (n, l) or one label set per row{advice}",
-            argument="Y",
+            argument="y",
         )
     names, is_integer = (None, False) if space is None else (space.names, space.is_integer)
     return parse_label_cells(cells, names=names, is_integer=is_integer, column=column)
@@ -204,7 +206,7 @@ def _reorder(cells: LabelCells, space: LabelSpace, unknown_labels: UnknownLabels
             raise InputError(
                 f"the label {name!r} was not there in training{did_you_mean(name, space.names)}; "
                 "say unknown_labels='ignore' or 'report' to go on without it",
-                argument="Y",
+                argument="y",
             )
         else:
             unseen[name] = int(cells.values[:, j].sum())
@@ -219,7 +221,7 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
         raise InputError(
             f"the frame's columns are not the labels: missing {missing}, extra {extra}; "
             "name them as the labels, or give an array (y.to_numpy()) to go by position",
-            argument="Y",
+            argument="y",
         )
     order = list(labels) if labels is not None else names
     space = LabelSpace(tuple(order))
@@ -239,7 +241,7 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
 def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace, Targets]:
     n_labels = Y.shape[-1]
     if labels is not None and len(labels) != n_labels:
-        raise InputError(f"Y has {n_labels} columns but {len(labels)} labels are named", argument="Y")
+        raise InputError(f"y has {n_labels} columns but {len(labels)} labels are named", argument="y")
     space = LabelSpace(tuple(labels) if labels is not None else tuple(f"label_{j}" for j in range(n_labels)))
     if Y.dtype.kind in "biuf":
         known = ~np.isnan(Y) if Y.dtype.kind == "f" else np.ones(Y.shape, dtype=bool)
@@ -250,7 +252,7 @@ def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace
                 f"a target is {Y[first]!s}, expected 0, 1 or unknown (NaN){value_advice(str(Y[first]))}",
                 row=int(first[0]) + 1,
                 column=space.names[first[-1]],
-                argument="Y",
+                argument="y",
             )
         return space, Targets(known & (Y == 1), known)
     parsed = [parse_indicator(Y[..., j].reshape(-1), name=space.names[j]) for j in range(n_labels)]
