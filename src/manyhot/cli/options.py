@@ -36,7 +36,9 @@ LabelOrder = Annotated[
     str | None, typer.Option(help="Comma-separated label names in the order to use, for label sets.")
 ]
 Xml = Annotated[Path | None, typer.Option(help="Mulan XML file with the label names of an ARFF file.")]
-Plot = Annotated[Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html).")]
+Plot = Annotated[
+    Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html); needs the extra pictures.")
+]
 Changed = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the changed model to this file instead of replacing it.")
 ]
