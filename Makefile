@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[pictures]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.core
@@ -72,7 +72,7 @@ wheel: $(VENV)/.dev  ## build, install into an empty environment, run the tour f
 	$(BIN)/python -m build --outdir dist
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
-	build/wheel/bin/python -c "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'tensorflow')))"
+	build/wheel/bin/python -c "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'tensorflow', 'altair', 'vl_convert')))"
 	build/wheel/bin/python -c "import importlib.resources as r; assert (r.files('manyhot') / 'py.typed').is_file()"
 	mkdir -p build/elsewhere
 	cd build/elsewhere && ../wheel/bin/manyhot demo

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from manyhot import MultiLabelClassifier, compare_heads  # first: it chooses Keras' backend
 from manyhot.errors import ManyhotError
+from manyhot.evaluation.charts import require_pictures
 from manyhot.reports.image_sheets import PredictionSheet, draw_prediction
 from manyhot.data.readers import ReadOptions, read
 import keras
@@ -87,6 +88,8 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     options = parser.parse_args()
+    if options.heads:
+        require_pictures()  # asked here, before anything is trained
     X, Y = digits(options.data, "train", options.rows)
     X_test, Y_test = digits(options.data, "t10k", options.rows)
     truth = Y_test.to_numpy()

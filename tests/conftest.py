@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def data_folder() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture(params=["altair", "vl_convert", "both"])
+def without_pictures(request, monkeypatch):
+    """As if the extra `pictures` were not installed, or half of it."""
+    for name in ("altair", "vl_convert") if request.param == "both" else (request.param,):
+        monkeypatch.setitem(sys.modules, name, None)
 
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

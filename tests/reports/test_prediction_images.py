@@ -124,6 +124,13 @@ def test_rows_without_scores_are_left_out(trained, tmp_path, sheets):
     assert "b" not in {one.title for one in (*sheets[0].false_positives, *sheets[0].false_negatives)}
 
 
+def test_sheets_need_no_extra(trained, tmp_path, without_pictures):
+    clf, X, Y = trained
+    paths = [*clf.plot_predictions(X[:2], tmp_path, explain=True), *clf.plot_errors(X, 1 - Y, tmp_path).values()]
+    assert len(paths) == 4
+    assert all(Image.open(path).format == "PNG" for path in paths)
+
+
 def test_labels_without_mistakes_have_no_sheet(trained, tmp_path):
     clf, X, _ = trained
     assert clf.plot_errors(X, clf.predict(X), tmp_path) == {}

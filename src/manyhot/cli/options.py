@@ -47,7 +47,9 @@ LabelOrder = Annotated[
 Xml = Annotated[
     Path | None, typer.Option(callback=existing, help="Mulan XML file with the label names of an ARFF file.")
 ]
-Plot = Annotated[Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html).")]
+Plot = Annotated[
+    Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html); needs the extra pictures.")
+]
 Changed = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the changed model to this file instead of replacing it.")
 ]

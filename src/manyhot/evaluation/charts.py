@@ -2,13 +2,14 @@
 scores beside frequencies.
 
 Each function takes the JSON values that the numbers come in and gives an altair chart; `save_chart` writes it as SVG,
-PNG or a page of its own, without a browser and without any network. Nothing is computed here. Start reading at
-`save_chart`.
+PNG or a page of its own, without a browser and without any network. Nothing is computed here. Altair and vl-convert
+come with the extra `pictures`. Start reading at `save_chart`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,22 @@ MAX_LABELS = 60
 """Labels drawn one by one; of more the most frequent ones."""
 
 
+def can_plot() -> bool:
+    """Whether the extra `pictures` is installed."""
+    return all(map(find_spec, ("altair", "vl_convert")))
+
+
+def require_pictures() -> None:
+    """Raise `InputError` where the extra `pictures` is not installed."""
+    if not can_plot():
+        raise InputError("pictures are an extra; install it with: pip install 'manyhot[pictures]'")
+
+
 def check_plot_path(path: str | Path | None) -> Path | None:
     """A path that a picture can be written to, asked before the work is done.
 
     Raises:
-        InputError: Another suffix.
+        InputError: Another suffix, or the extra `pictures` is not installed.
         OutputError: A folder that is not there.
     """
     if path is None:
@@ -35,6 +47,7 @@ def check_plot_path(path: str | Path | None) -> Path | None:
         raise InputError(f"got {path.name!r}, expected a name that ends in {', '.join(SUFFIXES)}", argument="picture")
     if not path.parent.is_dir():
         raise OutputError(f"{path} could not be written: the folder {path.parent} does not exist; create it first")
+    require_pictures()
     return path
 
 
@@ -63,6 +76,7 @@ def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision
         results: Name of a setting -> `CrossValidation.to_dict()`; one or two.
         at: "decision" or "fixed".
     """
+    require_pictures()
     import altair as alt  # heavy, and only for pictures
 
     fold_scores, means = [], []
@@ -109,6 +123,7 @@ def plot_heads(values: Mapping[str, Any]) -> Any:
     Args:
         values: `Heads.to_dict()`.
     """
+    require_pictures()
     import altair as alt  # heavy, and only for pictures
 
     true = values["sample"]["true"]
@@ -151,6 +166,7 @@ def plot_labels(facts: Mapping[str, Any]) -> Any:
     Args:
         facts: `DataChecks.to_dict()["facts"]`.
     """
+    require_pictures()
     import altair as alt  # heavy, and only for pictures
 
     top_labels = sorted(facts["per_label"], key=lambda row: -row["support"])[:MAX_LABELS]
@@ -206,6 +222,7 @@ def plot_reliability(panels: Mapping[str, Mapping[str, Any]]) -> Any:
         panels: What is drawn ("all labels", or a label's name) -> name of a setting ("before", "after"; one or two)
             -> `Reliability.to_rows()`.
     """
+    require_pictures()
     import altair as alt  # heavy, and only for pictures
 
     settings = list(dict.fromkeys(name for panel in panels.values() for name in panel))

@@ -1,6 +1,7 @@
 """Sheets of mistakes: which rows are on them, in which order, and where."""
 
 import numpy as np
+import pytest
 
 from manyhot.reports.image_sheets.mistakes import ACROSS, TILE, UNDER, ErrorSheet, ErrorTile, draw_sheet, lay_out, worst
 
@@ -34,12 +35,19 @@ def test_tiles_do_not_overlap_and_headings_count():
         assert all(abs(x - a) >= TILE or abs(y - b) >= TILE + UNDER for a, b in places[:k])
 
 
-def test_a_sheet_says_score_and_threshold_of_each_tile():
-    sheet = draw_sheet(
-        ErrorSheet("Bäume", 0.4, 900, [ErrorTile("a", None, 0.93)], 1, [ErrorTile("b", None, 0.07)], 1)
-    ).svg()
-    for words in ("Bäume", "2 of 900 rows wrong; threshold 0.40", "0.93", "≥ 0.40", "0.07", "&lt; 0.40", ">a<", ">b<"):
-        assert words in sheet
+def test_a_sheet_says_score_and_threshold_of_each_tile(written):
+    draw_sheet(ErrorSheet("Bäume", 0.4, 900, [ErrorTile("a", None, 0.93)], 1, [ErrorTile("b", None, 0.07)], 1))
+    for words in ("Bäume", "2 of 900 rows wrong; threshold 0.40", "0.93", "≥ 0.40", "0.07", "< 0.40", "a", "b"):
+        assert words in written.words
+    written.clear()
     only = ErrorSheet("x", None, 5, (), 0, [ErrorTile("b", None, 0.07)], 1)
     assert len(lay_out(only)[2]) == 1
-    assert "threshold" not in draw_sheet(only).svg()
+    draw_sheet(only)
+    assert "1 of 5 rows wrong" in written.words
+
+
+@pytest.mark.parametrize("n_tiles", [1, 4, 18])
+@pytest.mark.parametrize("label", ["x", "汽车" * 100, "sehr lange Bezeichnung " * 9])
+def test_no_text_is_cut_or_runs_into_another(written, n_tiles, label):
+    errors = ErrorSheet(label, 0.4, 9_000_000, tiles(n_tiles), 1_000_000 * n_tiles, tiles(n_tiles), n_tiles)
+    written.assert_apart(draw_sheet(errors).width)

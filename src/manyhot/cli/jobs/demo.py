@@ -22,6 +22,7 @@ from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import model_read_options
+from manyhot.evaluation.charts import can_plot
 from manyhot.evaluation.report import to_text
 from manyhot.files import atomic_write, write_all
 
@@ -86,14 +87,17 @@ def next_commands(folder: Path) -> list[str]:
     """Commands that work as they stand, also where the program is in an environment that is not active."""
     script = Path(sys.executable).parent / "manyhot"
     program = "manyhot" if shutil.which("manyhot") or not script.exists() else os.path.relpath(script)
+    plot_labels, plot_heads = (
+        f" --plot {folder / name}" if can_plot() else "" for name in ("labels.html", "heads.html")
+    )
     return [
         f"{program} inspect {folder / 'digits.manyhot'}",
         f"{program} evaluate {folder / 'digits.manyhot'} {folder / 'new-digits.csv'}",
         f"{program} predict {folder / 'digits.manyhot'} {folder / 'new-digits.csv'} -o "
         f"{folder / 'more-predictions.jsonl'}",
-        f"{program} check {folder / 'digits.csv'} --labels 'is *' --plot {folder / 'labels.html'}",
+        f"{program} check {folder / 'digits.csv'} --labels 'is *'{plot_labels}",
         f"{program} cv {folder / 'digits.csv'} --labels 'is *' --n-splits 5 --n-repeats 1 --n-members 4",
-        f"{program} compare-heads {folder / 'digits.csv'} --labels 'is *' --plot {folder / 'heads.html'}",
+        f"{program} compare-heads {folder / 'digits.csv'} --labels 'is *'{plot_heads}",
         f"{program} train {folder / 'digits.csv'} --labels 'is *' -o {folder / 'again.manyhot'} --n-members 8",
     ]
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import colorsys
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from manyhot.files import atomic_write, write_all
+from manyhot.reports.image_sheets.fonts import cut, draw_text, text_length
 
 TINT = 0.35
 """How much of a label's colour is seen inside."""
 LINE = 16
 """Height of a line of the legend in pixels."""
+LETTERS = 11
+"""Size of its letters."""
 GAP = 8
 GOLDEN = 0.618
 MIN_WIDTH = 256
@@ -70,10 +74,10 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 def _legend(width: int, names: Sequence[str], tones: np.ndarray) -> np.ndarray:
     """Names with their colours on white, as many lines as they need."""
-    font = ImageFont.load_default()
+    names = [cut(name, LETTERS, width - GAP - LINE) for name in names]
     places, x, y = [], GAP, 0
     for name in names:
-        length = LINE + int(font.getlength(name)) + GAP
+        length = LINE + math.ceil(text_length(name, LETTERS)) + GAP
         if x > GAP and x + length > width:
             x, y = GAP, y + LINE
         places.append((x, y))
@@ -83,5 +87,5 @@ def _legend(width: int, names: Sequence[str], tones: np.ndarray) -> np.ndarray:
     for (x, y), name, tone in zip(places, names, tones, strict=True):
         colour = tuple(int(part) for part in tone)
         pen.rectangle((x, y + 3, x + LINE - 6, y + LINE - 3), fill=colour, outline="black")
-        pen.text((x + LINE - 2, y + 2), name, fill="black", font=font)
+        draw_text(pen, x + LINE - 2, y + LINE - 4, name, LETTERS)
     return np.asarray(board)

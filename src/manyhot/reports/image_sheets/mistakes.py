@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyhot.reports.image_sheets.svg import LINE, SOFT, Canvas, cut, fit_size, text_width
+from manyhot.reports.image_sheets.canvas import LINE, SOFT, Canvas, cut, fit_size, text_width
 
 MAX_TILES = 18
 """Tiles of each kind of mistake."""
@@ -98,7 +98,7 @@ def lay_out(errors: ErrorSheet) -> tuple[float, float, tuple[Part, ...]]:
     """Width and height of the sheet, and its parts."""
     y = MARGIN + 48
     parts = []
-    widest = 3
+    content_width = max(440.0, text_width(_subtitle(errors), 13))
     for caption, tiles, n in (
         ("Answered, but the label does not hold", errors.false_positives, errors.n_false_positives),
         ("Missed: the label holds, but is not answered", errors.false_negatives, errors.n_false_negatives),
@@ -111,9 +111,10 @@ def lay_out(errors: ErrorSheet) -> tuple[float, float, tuple[Part, ...]]:
             (MARGIN + (k % ACROSS) * (TILE + GAP), y + 12 + (k // ACROSS) * (TILE + UNDER)) for k in range(len(tiles))
         ]
         parts.append(Part(heading, y, tuple(places)))
-        widest = max(widest, min(len(tiles), ACROSS))
+        row_width = min(len(tiles), ACROSS) * (TILE + GAP) - GAP
+        content_width = max(content_width, row_width, text_width(heading, 13, True))
         y += 12 + -(-len(tiles) // ACROSS) * (TILE + UNDER)
-    return 2 * MARGIN + max(widest * (TILE + GAP) - GAP, 440), y + MARGIN, tuple(parts)
+    return 2 * MARGIN + content_width, y + MARGIN, tuple(parts)
 
 
 def draw_sheet(errors: ErrorSheet) -> Canvas:
@@ -121,9 +122,7 @@ def draw_sheet(errors: ErrorSheet) -> Canvas:
     width, height, parts = lay_out(errors)
     sheet = Canvas(width, height)
     sheet.text(MARGIN, MARGIN + 14, cut(errors.label, 16, width - 2 * MARGIN, True), 16, is_bold=True)
-    n_wrong = errors.n_false_positives + errors.n_false_negatives
-    threshold_text = "" if errors.threshold is None else f"; threshold {errors.threshold:.2f}"
-    sheet.text(MARGIN, MARGIN + 35, f"{n_wrong} of {errors.n_known} rows wrong{threshold_text}", 13, colour=SOFT)
+    sheet.text(MARGIN, MARGIN + 35, _subtitle(errors), 13, colour=SOFT)
     present = [
         tiles
         for tiles, n in (
@@ -137,6 +136,12 @@ def draw_sheet(errors: ErrorSheet) -> Canvas:
         for (x, y), tile in zip(part.tiles, tiles, strict=True):
             _draw_tile(sheet, x, y, tile, errors.threshold)
     return sheet
+
+
+def _subtitle(errors: ErrorSheet) -> str:
+    n_wrong = errors.n_false_positives + errors.n_false_negatives
+    threshold_text = "" if errors.threshold is None else f"; threshold {errors.threshold:.2f}"
+    return f"{n_wrong} of {errors.n_known} rows wrong{threshold_text}"
 
 
 def _draw_tile(sheet: Canvas, x: float, y: float, tile: ErrorTile, threshold: float | None) -> None:

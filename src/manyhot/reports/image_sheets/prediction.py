@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from manyhot.reports.image_sheets.canvas import BLUE, DENSITY, GREY, INK, LINE, SOFT, Canvas, cut, fit_size, text_width
 from manyhot.reports.image_sheets.heatmap import overlay_heatmap, ramp, shared_strength, smooth
-from manyhot.reports.image_sheets.svg import BLUE, DENSITY, GREY, INK, LINE, SOFT, Canvas, cut, fit_size, text_width
 
 MAX_LABELS = 40
 """Labels drawn one by one; of more the likeliest ones, answered ones first of all."""
@@ -23,10 +23,14 @@ MARGIN = 16.0
 IMAGE_BOX = 320.0
 MAP_BOX = 176.0
 BAR_WIDTH = 240.0
-NAME_WIDTH = 230.0
+NAME_WIDTH = 260.0
 VALUE_WIDTH = 44.0
 TICK_WIDTH = 17.0
 GAP = 6.0
+SCALE_WIDTH = 90.0
+NOT_ANSWERED = " (not answered)"
+WIDEST_SUMS = "for +888.88, against \u2212888.88"
+"""What stands under a map has room for so much."""
 STEPS = ((12, 24.0, 13.0), (24, 20.0, 13.0), (MAX_LABELS, 17.0, 12.0))
 """Up to so many labels: units of a row, units of its letters."""
 
@@ -150,9 +154,14 @@ def lay_out(row: PredictionSheet) -> Layout:
         end = x0 + BAR_WIDTH * float(row.scores[j])
         bars.append(Bar(j, name, top + height * (k + 0.5), x0, end, threshold_x, is_predicted))
     axis_y = top + height * len(order) + 2
-    width = x0 + BAR_WIDTH + VALUE_WIDTH + MARGIN
+    mapped_labels = [j for j in order if j in row.maps][:MAX_MAPS]
+    more_maps = len(row.maps) - len(mapped_labels)
+    width = x0 + max(BAR_WIDTH + VALUE_WIDTH, text_width(more, 12)) + MARGIN
+    if mapped_labels:
+        width = max(width, _scale_places(more_maps)[-1] + MARGIN)
     bottom = max(y - 10, axis_y + 40 + (16 if more else 0))
-    maps, maps_y, more_maps = _lay_out_maps(row, order, width, bottom + 34)
+    maps_y = bottom + 34
+    maps = _lay_out_maps(row, mapped_labels, width, maps_y + 34)
     if maps:
         bottom = max(y + image_height + 22 for _, _, _, y, _, image_height in maps)
     title = cut(row.title, 15, width - 2 * MARGIN, True)
@@ -161,23 +170,36 @@ def lay_out(row: PredictionSheet) -> Layout:
 
 
 def _lay_out_maps(
-    row: PredictionSheet, order: Sequence[int], width: float, y: float
-) -> tuple[tuple[tuple[int, int, float, float, float, float], ...], float, int]:
-    mapped_labels = [j for j in order if j in row.maps]
-    pairs = [(j, k) for j in mapped_labels[:MAX_MAPS] for k in range(len(row.maps[j]))]
-    if not pairs:
-        return (), y, 0
+    row: PredictionSheet, labels: Sequence[int], width: float, y: float
+) -> tuple[tuple[int, int, float, float, float, float], ...]:
+    pairs = [(j, k) for j in labels for k in range(len(row.maps[j]))]
     sizes = [fit_size(row.maps[j][k][0].shape, MAP_BOX) for j, k in pairs]
-    step = max(MAP_BOX * 0.8, *(map_width for map_width, _ in sizes)) + 14
+    step = max([_caption_width(), *(map_width for map_width, _ in sizes)]) + 14
     n_across = max(1, int((width - 2 * MARGIN + 14) // step))
     places = []
-    top = y + 34
     for first in range(0, len(pairs), n_across):
         line = list(zip(pairs, sizes, strict=True))[first : first + n_across]
         for k, ((label, column), (map_width, map_height)) in enumerate(line):
-            places.append((label, column, MARGIN + k * step, top, map_width, map_height))
-        top += max(map_height for _, (_, map_height) in line) + 48
-    return tuple(places), y, len(row.maps) - len(mapped_labels[:MAX_MAPS])
+            places.append((label, column, MARGIN + k * step, y, map_width, map_height))
+        y += max(map_height for _, (_, map_height) in line) + 48
+    return tuple(places)
+
+
+def _caption_width() -> float:
+    """Room for the words over and under a map, however narrow it is."""
+    return max(MAP_BOX * 0.8, text_width(WIDEST_SUMS, 11))
+
+
+def _maps_heading(more_maps: int) -> str:
+    return f"What spoke for and against{f' (and {more_maps} more)' if more_maps else ''}"
+
+
+def _scale_places(more_maps: int) -> tuple[float, float, float, float]:
+    """Where, beside the heading of the maps, "against", the colours and "for" begin, and where all ends."""
+    against = MARGIN + text_width(_maps_heading(more_maps), 13, True) + 22
+    colours = against + text_width("against", 12) + 8
+    end = colours + SCALE_WIDTH + 9
+    return against, colours, end, end + text_width("for", 12)
 
 
 def draw_sheet(row: PredictionSheet) -> Canvas:
@@ -223,8 +245,9 @@ def _draw_bars(sheet: Canvas, layout: Layout, row: PredictionSheet) -> None:
     sheet.tick(x0, legend_y, 10, BLUE)
     sheet.text(x0 + 15, legend_y, "answered", 12, is_bold=True)
     if row.thresholds is not None:
-        _draw_threshold(sheet, x0 + 92, legend_y - 4, 17)
-        sheet.text(x0 + 100, legend_y, "threshold", 12, colour=SOFT)
+        x = x0 + 15 + text_width("answered", 12, True) + 22
+        _draw_threshold(sheet, x, legend_y - 4, 17)
+        sheet.text(x + 8, legend_y, "threshold", 12, colour=SOFT)
 
 
 def _draw_threshold(sheet: Canvas, x: float, y: float, row: float) -> None:
@@ -236,19 +259,23 @@ def _draw_threshold(sheet: Canvas, x: float, y: float, row: float) -> None:
 def _draw_maps(sheet: Canvas, layout: Layout, row: PredictionSheet) -> None:
     smoothed = {(j, k): smooth(row.maps[j][k][1]) for j, k, *_ in layout.maps}
     strength = shared_strength(smoothed.values())
-    more = f" (and {layout.more_maps} more)" if layout.more_maps else ""
-    heading = f"What spoke for and against{more}"
-    sheet.text(MARGIN, layout.maps_y, heading, 13, is_bold=True)
-    x = MARGIN + text_width(heading, 13, True) + 22
-    sheet.text(x, layout.maps_y, "against", 12, colour=SOFT)
-    sheet.image(x + 47, layout.maps_y - 10, ramp(180, 22), 90, 11)
-    sheet.text(x + 144, layout.maps_y, "for", 12, colour=SOFT)
+    against, colours, end, _ = _scale_places(layout.more_maps)
+    sheet.text(MARGIN, layout.maps_y, _maps_heading(layout.more_maps), 13, is_bold=True)
+    sheet.text(against, layout.maps_y, "against", 12, colour=SOFT)
+    sheet.image(colours, layout.maps_y - 10, ramp(180, 22), SCALE_WIDTH, 11)
+    sheet.text(end, layout.maps_y, "for", 12, colour=SOFT)
     for j, k, x, y, width, height in layout.maps:
-        heat, max_width = smoothed[j, k], max(width, MAP_BOX * 0.8)
+        heat, max_width = smoothed[j, k], max(width, _caption_width())
         if row.predictions[j]:
             sheet.text(x, y - 7, cut(row.labels[j], 12, max_width, True), 12, is_bold=True)
         else:
-            sheet.text(x, y - 7, cut(row.labels[j], 12, max_width - 82) + " (not answered)", 12, colour=SOFT)
+            name = cut(row.labels[j], 12, max_width - text_width(NOT_ANSWERED, 12))
+            sheet.text(x, y - 7, name + NOT_ANSWERED, 12, colour=SOFT)
         sheet.image(x, y, overlay_heatmap(row.maps[j][k][0], heat, strength, round(DENSITY * MAP_BOX)), width, height)
-        sums = f"for {heat[heat > 0].sum():+.2f}, against {heat[heat < 0].sum():+.2f}".replace("-", "\u2212")
+        sums = f"for {_signed(heat[heat > 0].sum())}, against {_signed(heat[heat < 0].sum())}"
         sheet.text(x, y + height + 15, sums, 11, colour=SOFT)
+
+
+def _signed(value: float) -> str:
+    """A number with its sign, without decimals where it is large."""
+    return f"{value:+.{2 if abs(value) < 999.995 else 0}f}".replace("-", "\u2212")
