@@ -115,6 +115,19 @@ def make_table(word):
     return {"x": [str(x) for x in X], **columns, **labels}, list(labels), words
 
 
+DOORS = ["together", "marks", "label sets", "a column named like a label", "rows of 0 and 1", "nothing"]
+"""Tables that go through every door: all columns beside ordinary labels at once, and those whose labels differ."""
+
+
+def make_whole_table():
+    """All columns whose labels are ordinary in one table; the words are told apart by the quick test."""
+    columns = {}
+    for word, (found, _) in TABLES.items():
+        if word not in DOORS:
+            columns |= {name if name not in columns else f"{name} {word}": cells for name, cells in found.items()}
+    return {"x": [str(x) for x in X], **columns, **MOODS}, list(MOODS), []
+
+
 def make_frames(columns, labels):
     """X and y as pandas and polars read the file when every cell is text."""
     frame = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
@@ -141,9 +154,20 @@ def spoken(text):
 
 @pytest.fixture(params=TABLES)
 def case(request, tmp_path):
-    columns, labels, words = make_table(request.param)
-    pl.DataFrame(columns).write_csv(tmp_path / "t.csv")
-    return tmp_path / "t.csv", columns, labels, words
+    return write_case(make_table(request.param), tmp_path)
+
+
+@pytest.fixture(params=DOORS)
+def door_case(request, tmp_path):
+    table = make_whole_table() if request.param == "together" else make_table(request.param)
+    return write_case(table, tmp_path)
+
+
+def write_case(table, folder):
+    """The table as a file, beside its parts."""
+    columns, labels, words = table
+    pl.DataFrame(columns).write_csv(folder / "t.csv")
+    return folder / "t.csv", columns, labels, words
 
 
 def test_the_reader_says_what_is_expected(case):
@@ -155,8 +179,8 @@ def test_the_reader_says_what_is_expected(case):
 
 
 @pytest.mark.slow
-def test_fit_and_train_say_the_same(case, manyhot, tmp_path):
-    path, columns, labels, _ = case
+def test_fit_and_train_say_the_same(door_case, manyhot, tmp_path):
+    path, columns, labels, _ = door_case
     options = ReadOptions(labels=",".join(labels))
     notes = list(read(path, options).notes)
     done = manyhot("train", path, "--labels", ",".join(labels), "-o", tmp_path / "m.manyhot", "--json", *SMALL)
@@ -187,8 +211,8 @@ def test_check_says_the_same_or_has_it_as_a_finding(case, manyhot):
 
 
 @pytest.mark.slow
-def test_very_many_labels_have_the_same_notes(case, manyhot, tmp_path):
-    path, columns, labels, words = case
+def test_very_many_labels_have_the_same_notes(door_case, manyhot, tmp_path):
+    path, columns, labels, words = door_case
     if "unknown label sets" in " ".join(words):
         pytest.skip("with very many labels all must be known")
     options = ReadOptions(labels=",".join(labels), sparse_targets=True)

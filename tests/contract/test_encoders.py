@@ -161,6 +161,21 @@ def test_blocks_are_finite_float32_of_the_announced_width(case):
         assert np.abs(block).max() <= CLIP
 
 
+def test_every_encoder_answers_about_its_columns(case):
+    make, rows = case
+    encoder = make().fit(rows())
+    assert set(encoder.text_columns) | set(encoder.image_columns) <= set(encoder.names)
+    assert tuple(encoder.column_types) in ((), encoder.names)
+    assert (encoder.number_formats is None) == (not encoder.column_types)
+    assert encoder.matrix_names in (None, encoder.names)
+    assert len(encoder.images.encoders) == len(encoder.image_columns)
+    if not encoder.column_types:
+        assert len(encoder.typical_numbers()) == len(encoder.names)
+    if encoder.matrix_names is None and encoder.names:
+        frame = pl.DataFrame({name: [0.0] for name in ["another", *reversed(encoder.names)]})
+        assert tuple(encoder.from_frame(frame).columns) == encoder.names
+
+
 def test_sparse_blocks_are_named(case):
     make, rows = case
     encoder = make().fit(rows())

@@ -208,7 +208,7 @@ def mixed_units(column: pl.Series) -> tuple[str, ...]:
     if not len(cells):
         return ()
     probe = _split(cells, ".")
-    if probe["number"].is_not_null().mean() < _MIXED_SHARE:  # type: ignore[operator]
+    if probe["number"].is_not_null().sum() < _MIXED_SHARE * len(probe):
         return ()
     units = probe.filter(pl.col("number").is_not_null() & (pl.col("unit") != ""))["unit"].unique().sort().to_list()
     return tuple(units) if 1 < len(units) <= _MANY_UNITS else ()
@@ -288,8 +288,9 @@ def _probe(column: pl.Series) -> pl.Series:
 
 def _are_lists(values: pl.Series) -> bool:
     """Whether whole numbers with commas between them are rather lists: most have none, or some have several."""
-    has_comma = values.str.contains(",", literal=True)
-    return bool(has_comma.mean() < _MIN_COMMA_SHARE or values.str.contains(r"^\d+(,\d+){2,}$").any())  # type: ignore[operator]
+    values = values.drop_nulls()
+    is_rare = values.str.contains(",", literal=True).sum() < _MIN_COMMA_SHARE * len(values)
+    return bool(is_rare or values.str.contains(r"^\d+(,\d+){2,}$").any())
 
 
 def _split(cells: pl.Series, decimal: str) -> pl.DataFrame:

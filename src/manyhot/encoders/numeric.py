@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 
+from manyhot.encoders.base import BaseEncoder
 from manyhot.encoders.feature_sources import FeatureSources, column_sources
 from manyhot.encoders.scaling import Scale, fit_scale, fit_sparse_scale, row_weights
 from manyhot.errors import InputError
@@ -15,7 +17,7 @@ from manyhot.errors import InputError
 BLOCK = "features"
 
 
-class MatrixEncoder:
+class MatrixEncoder(BaseEncoder):
     """Scales numbers robustly; columns that had missing values get a second column that says so.
 
     Columns of a CSR matrix share one scale but for those in other units; its rows have a length of about 1 (root mean
@@ -28,27 +30,30 @@ class MatrixEncoder:
     kind = "matrix"
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.names = tuple(names)
+        self._names = tuple(names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return self._names
+
+    @property
+    def matrix_names(self) -> tuple[str, ...]:
+        """The columns."""
+        return self._names
 
     @property
     def sparse(self) -> frozenset[str]:
         """The blocks that are CSR."""
         return frozenset({BLOCK} if self.is_sparse else ())
 
-    @property
-    def vocabularies(self) -> dict[str, int]:
-        """The blocks of numbers of words: none."""
-        return {}
+    def typical_numbers(self) -> list[float]:
+        """The centre of each column."""
+        return self.scale.center.tolist()
 
-    @property
-    def image_scaling(self) -> dict[str, dict[str, list[float]]]:
-        """The blocks of images: none."""
-        return {}
-
-    @property
-    def reference(self) -> dict[str, np.ndarray]:
-        """The blocks whose explanations start from another row than zeros: none."""
-        return {}
+    def from_frame(self, frame: pl.DataFrame) -> np.ndarray:
+        """A frame of the columns, in their order, as a matrix."""
+        return frame.to_numpy()
 
     def fit(self, features: np.ndarray | sp.csr_matrix, weights: np.ndarray | None = None) -> MatrixEncoder:
         """Learn centres and scales.
@@ -91,7 +96,7 @@ class MatrixEncoder:
         """What the inputs of each row come from: the columns by name.
 
         Args:
-            features: Not looked at.
+            features: Unused.
             blocks: What `transform` made of them.
         """
         return column_sources(BLOCK, blocks[BLOCK], self.names, self.gaps)

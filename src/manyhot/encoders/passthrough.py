@@ -10,13 +10,14 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.samples import Arrays
+from manyhot.encoders.base import BaseEncoder
 from manyhot.encoders.feature_sources import FeatureSources, column_sources
 from manyhot.errors import InputError
 
 BLOCK = "features"
 
 
-class PlainEncoder:
+class PlainEncoder(BaseEncoder):
     """Takes a matrix, a frame of numbers, or named arrays, and changes nothing but the type.
 
     Args:
@@ -24,6 +25,7 @@ class PlainEncoder:
     """
 
     kind = "plain"
+    takes_gaps = False
 
     def __init__(self, columns: Sequence[str] = ()) -> None:
         self.columns = tuple(columns)
@@ -33,32 +35,12 @@ class PlainEncoder:
         """The columns."""
         return self.columns
 
-    @property
-    def sparse(self) -> frozenset[str]:
-        """The blocks that are always CSR: none."""
-        return frozenset()
-
-    @property
-    def vocabularies(self) -> dict[str, int]:
-        """The blocks of numbers of words: none."""
-        return {}
-
-    @property
-    def image_scaling(self) -> dict[str, dict[str, list[float]]]:
-        """The blocks of images: none."""
-        return {}
-
-    @property
-    def reference(self) -> dict[str, np.ndarray]:
-        """The blocks whose explanations start from another row than zeros: none."""
-        return {}
-
     def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
         """Remember the shapes of the rows.
 
         Args:
             features: A matrix (n, f), dense or CSR, a polars frame, or `Arrays`.
-            weights: Not looked at.
+            weights: Unused.
 
         Raises:
             InputError: A value that is missing, infinite or no number.
@@ -78,7 +60,7 @@ class PlainEncoder:
         """What the inputs of each row come from: the columns by name.
 
         Args:
-            features: Not looked at.
+            features: Unused.
             blocks: What `transform` made of them.
 
         Raises:

@@ -15,10 +15,10 @@ import scipy.sparse as sp
 
 from manyhot.config.text import TFIDF
 from manyhot.data.number_cells import NumberFormat
+from manyhot.encoders.base import BaseEncoder
 from manyhot.encoders.categories import Category, cells_as_text, fit_category, insert_pairs, level_size, level_texts
 from manyhot.encoders.feature_sources import FeatureSources, ownership_shares
 from manyhot.encoders.images.columns import ImageColumns
-from manyhot.encoders.images.encoder import InvalidImages
 from manyhot.encoders.number_columns import frame_numbers
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.encoders.text.columns import TEXT_BLOCK, TextColumns
@@ -32,7 +32,7 @@ NUMBER_TYPES = ("numeric", "boolean")
 ENCODED_TYPES = ("numeric", "boolean", "categorical", "text", "image")
 
 
-class TableEncoder:
+class TableEncoder(BaseEncoder):
     """Encodes a polars frame by the kinds of its columns; columns of other kinds are left out.
 
     A category of two values is a number, 1 for the rarer one and 0 for the other, at its place among the numbers; the
@@ -53,6 +53,11 @@ class TableEncoder:
     """
 
     kind = "table"
+
+    column_types: dict[str, str]
+    number_formats: dict[str, NumberFormat]
+    text_columns: list[str]
+    image_columns: list[str]
 
     def __init__(
         self,
@@ -98,10 +103,6 @@ class TableEncoder:
         """Name of a block of images -> mean and deviation of each channel, where 1 is white."""
         pairs = zip(self.images.blocks, self.images.encoders, strict=False)
         return {name: {"mean": encoder.mean, "deviation": encoder.deviation} for name, encoder in pairs}
-
-    def decode_images(self, features: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
-        """The frame with its images decoded, for `transform`, and the rows whose images cannot be used."""
-        return self.images.decode(features)
 
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
         """Learn centres, scales, levels and terms.

@@ -240,19 +240,17 @@ class BaseMultiLabelEstimator(BaseEstimator):
         if texts is not None:
             X = pl.DataFrame({self._only_column(): texts})
         arrays = to_arrays(X)
-        image_columns = getattr(encoder, "image_columns", ())
-        if arrays is not None and image_columns:
+        if arrays is not None and encoder.image_columns:
             (images,) = arrays.blocks.values()
-            return image_frame(images, image_columns[0])
+            return image_frame(images, encoder.image_columns[0])
         if arrays is not None:
             return arrays
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=False)
-            is_table = isinstance(encoder, TableEncoder)
-            frame = to_frame(X, encoder.column_types, encoder.number_formats) if is_table else to_frame(X)
-            return frame.to_numpy() if isinstance(encoder, MatrixEncoder) else frame
+            frame = to_frame(X, encoder.column_types, encoder.number_formats)
+            return frame if encoder.matrix_names is None else frame.to_numpy()
         matrix = self._matrix(X, reset=False)
-        if isinstance(encoder, TableEncoder):
+        if encoder.column_types:
             names = list(encoder.column_types) if not hasattr(self, "feature_names_in_") else self.feature_names_in_
             return pl.DataFrame(matrix, schema=[str(name) for name in names])
         return matrix

@@ -362,7 +362,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Decisions: int64 (n, l), 1 where a label is predicted; classes (n,) after one binary target (n,)."""
         check_is_fitted(self)
-        decisions = models.prediction.predict_decisions(self.model_, self._scores(X))
+        decisions = self.model_.decisions(self._scores(X))
         return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
 
     def predict_labels(self, X: Any) -> list[set[Any]]:
@@ -372,7 +372,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         """
         check_is_fitted(self)
         models.segmentation.refuse_pixels(self.model_, "only models of rows predict label sets")
-        return LabelSets(self.model_.labels.decode(models.prediction.predict_decisions(self.model_, self._scores(X))))
+        return LabelSets(self.model_.labels.decode(self.model_.decisions(self._scores(X))))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Exact match (subset accuracy): the fraction of rows whose known labels are all predicted right.
@@ -392,7 +392,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         check_is_fitted(self)
         models.segmentation.refuse_pixels(self.model_, "only models of rows have a score")
         targets, has_unseen = align_scored_targets(X, y, self.model_.labels, self._binary_classes)
-        decisions = models.prediction.predict_decisions(self.model_, self._scores(X))
+        decisions = self.model_.decisions(self._scores(X))
         check_row_counts(decisions, targets)
         return models.prediction.exact_match(decisions, targets, has_unseen, sample_weight)
 

@@ -8,7 +8,6 @@ from typing import Any
 from manyhot.data.readers import ReadOptions
 from manyhot.data.readers.column_types import parse_column_type
 from manyhot.data.samples import Samples
-from manyhot.encoders import MatrixEncoder, TableEncoder
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
@@ -20,11 +19,7 @@ def model_read_options(
     saved = {**classifier.read_options_, **{name: value for name, value in options.items() if value is not None}}
     encoder = classifier.model_.encoder
     column_names = saved.get("column_names")
-    column_types = (
-        {name: parse_column_type(column_type) for name, column_type in encoder.column_types.items()}
-        if isinstance(encoder, TableEncoder)
-        else {}
-    )
+    column_types = {name: parse_column_type(column_type) for name, column_type in encoder.column_types.items()}
     return ReadOptions(
         labels=saved.get("labels"),
         sep=saved.get("sep"),
@@ -35,8 +30,8 @@ def model_read_options(
         header=column_names is None,
         column_names=None if column_names is None else tuple(column_names),
         column_types=column_types,
-        number_formats=encoder.number_formats if isinstance(encoder, TableEncoder) else None,
-        feature_names=encoder.names if isinstance(encoder, MatrixEncoder) else None,
+        number_formats=encoder.number_formats,
+        feature_names=encoder.matrix_names,
         known_labels=classifier.labels_,
         legend=saved.get("legend"),
         label_names=saved.get("label_names"),

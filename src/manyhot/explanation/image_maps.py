@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyhot import engine, networks
-from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.models.cross_fitting import Features
 from manyhot.models.fine_tuning import HEAD
@@ -44,7 +43,7 @@ class ImageAttribution(NamedTuple):
 
 def has_images(model: Model) -> bool:
     """Whether a model looks at images."""
-    return isinstance(model.encoder, TableEncoder) and bool(model.encoder.image_columns)
+    return bool(model.encoder.image_columns)
 
 
 def attribute_images(
@@ -58,7 +57,6 @@ def attribute_images(
         columns_per_row: For each row the columns of the labels; a row without any is not looked at.
     """
     encoder = model.encoder
-    assert isinstance(encoder, TableEncoder)
     images = encoder.images
     counts = np.array([len(columns) for columns in columns_per_row], dtype=np.int64)
     requested_features = features[np.flatnonzero(counts)]
@@ -93,7 +91,6 @@ def attribute_images(
 def _frozen_backbone_scorer(model: Model) -> engine.Scorer:
     """The members behind a backbone that stays as it is, together with it, as one network of a single member."""
     spec, encoder = model.network, model.encoder
-    assert isinstance(encoder, TableEncoder)
     if spec.name != HEAD or spec.tables():
         raise InputError(
             "images beside a backbone that stays as it is are explained where the network is 'mlp' and no text is "

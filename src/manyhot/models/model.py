@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,9 @@ class Model:
         report: The report as plain JSON values.
         evidence: Out-of-fold scores and what belongs to them; None when it was left out.
         runtime: Settings that change only speed.
+
+    Attributes:
+        labels_pixels: Whether every pixel of an image has labels.
     """
 
     labels: LabelSpace
@@ -45,6 +48,7 @@ class Model:
     report: dict[str, Any]
     evidence: OutOfFoldResults | None = None
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    labels_pixels: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self._scorer: engine.Scorer | None = None
@@ -77,6 +81,12 @@ class Model:
         network = self.network.factory(1).build(0)
         network.summary(line_length=88, print_fn=lambda text, **_: lines.append(text))
         return "\n".join(lines)
+
+    def decisions(self, scores: Any) -> Any:
+        """Calibrated scores (n, l) -> int64 (n, l), 1 where a label is predicted; no label in rows of NaN."""
+        is_missing = np.isnan(scores).any(axis=1)
+        decisions = self.policy.decide(np.where(is_missing[:, None], 0, scores)) & ~is_missing[:, None]
+        return np.asarray(decisions, dtype=np.int64)
 
     def uncalibrated_scores(self, features: Features) -> np.ndarray:
         """Scores (n, l) as the members give them together, not yet calibrated."""

@@ -8,10 +8,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot.data.feature_input import columns_by_name
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
-from manyhot.encoders import MatrixEncoder, TableEncoder
 from manyhot.encoders.images.encoder import InvalidImages, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.model import Model
@@ -30,9 +28,7 @@ def sample_features(model: Any, samples: Samples) -> Any:
         return samples.features
     frame = samples.features
     assert isinstance(frame, pl.DataFrame)
-    if isinstance(model.encoder, MatrixEncoder):
-        return frame.to_numpy()
-    return columns_by_name(frame, model.encoder.names)[0]
+    return model.encoder.from_frame(frame)
 
 
 def predict_scores(
@@ -58,10 +54,10 @@ def predict_scores(
     """
     score = model.scores if is_calibrated else model.uncalibrated_scores
     encoder = model.encoder
-    if isinstance(model, PixelModel):
+    if model.labels_pixels:
         check_no_skips(on_bad_image)
         return score(features), {}
-    if not (isinstance(encoder, TableEncoder) and encoder.image_columns and len(features)):
+    if not (encoder.image_columns and len(features)):
         return score(features), {}
     chunks, invalid = [], InvalidImages()
     for start in range(0, len(features), IMAGE_ROWS):
@@ -109,12 +105,3 @@ def sparse_exact_match(
 def _weighted_share(is_right: np.ndarray, has_known: np.ndarray, sample_weight: np.ndarray | None) -> float:
     weights = has_known * (1.0 if sample_weight is None else np.asarray(sample_weight, dtype=float))
     return float(np.average(is_right, weights=weights)) if weights.sum() > 0 else float("nan")
-
-
-def predict_decisions(model: Model, scores: Any) -> Any:
-    """Calibrated scores -> decisions, int64 (n, l), none in rows of NaN; for pixels (n, h, w, l), or a list."""
-    if isinstance(model, PixelModel):
-        return model.decisions(scores)
-    is_missing = np.isnan(scores).any(axis=1)
-    decisions = model.policy.decide(np.where(is_missing[:, None], 0, scores)) & ~is_missing[:, None]
-    return np.asarray(decisions, dtype=np.int64)

@@ -24,7 +24,6 @@ from manyhot.data.shards import Encoded, Shards, WindowAssignment, check_disk_sp
 from manyhot.data.splitting.folds import MemberRows, cross_fitting_splits, single_member_parts
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import untrained_policy
-from manyhot.encoders import TableEncoder
 from manyhot.encoders.images.encoder import describe_invalid, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.checks import check_learnable
@@ -156,7 +155,7 @@ def _decode_selected(
 ) -> tuple[Any, np.ndarray]:
     """Some rows of a piece with their images decoded, and their places in it, without those that cannot be used."""
     features, encoder = samples.features[selected], job.fit.encoder
-    if not (isinstance(encoder, TableEncoder) and encoder.image_columns):
+    if not encoder.image_columns:
         return features, selected
     features, invalid = encoder.decode_images(features)
     invalid = {int(selected[row]): fault for row, fault in invalid.items()}

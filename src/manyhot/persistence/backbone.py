@@ -6,7 +6,7 @@ import numpy as np
 
 from manyhot import engine, networks
 from manyhot.config.images import BACKBONES
-from manyhot.encoders import Encoder, TableEncoder
+from manyhot.encoders import Encoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.errors import BundleError
 from manyhot.persistence.container import DocumentReader
@@ -23,7 +23,7 @@ def read_backbone(reader: DocumentReader, encoder: Encoder, is_cached: bool) -> 
     Raises:
         BundleError: Weights of another shape than the backbone's.
     """
-    if not isinstance(encoder, TableEncoder) or not encoder.images.is_frozen:
+    if not encoder.images.is_frozen:
         return
     name, prefix = encoder.images.backbone_name, "encoder/backbone."
     names = reader.array_names(prefix)

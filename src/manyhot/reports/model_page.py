@@ -16,7 +16,6 @@ import polars as pl
 
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import DecisionPolicy, cross_fitted_decisions, cross_fitted_scores
-from manyhot.encoders import TableEncoder
 from manyhot.encoders.images.encoder import iter_images
 from manyhot.evaluation.data_checks import DataChecks, check_data
 from manyhot.evaluation.label_errors import find_label_errors
@@ -25,7 +24,6 @@ from manyhot.files import atomic_write, write_all
 from manyhot.models.cross_fitting import Features
 from manyhot.models.decision_updates import count_training_rows, current_evidence
 from manyhot.models.model import Model
-from manyhot.models.segmentation.model import PixelModel
 from manyhot.reports.html import PageInputs, measure_page, render
 from manyhot.reports.html.row_contents import EDGE, MAX_IMAGES, contents
 from manyhot.version import __version__
@@ -101,7 +99,7 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         decisions = policy.decide(scores)
     else:
         scores, decisions = cross_fitted_decisions(model.config, model.labels, evidence.unique_scores())
-    is_pixels = isinstance(model, PixelModel)
+    is_pixels = model.labels_pixels
     label_errors = None if is_pixels else find_label_errors(evidence.scores, targets, ids, model.labels)
     inputs = PageInputs(
         model.labels,
@@ -225,7 +223,7 @@ def _check_labels(model: Model, targets: Targets) -> DataChecks:
 def _row_contents(model: Model, features: Features, rows: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
     """Rows as a person sees them, where the model takes a table."""
     encoder = model.encoder
-    if not isinstance(encoder, TableEncoder) or not isinstance(features, pl.DataFrame):
+    if not encoder.column_types or not isinstance(features, pl.DataFrame):
         return {}
     column_types = encoder.column_types
     texts = {name: features[name] for name, kind in column_types.items() if kind == "text"}

@@ -17,7 +17,6 @@ import polars as pl
 from manyhot import validation
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
-from manyhot.encoders import TableEncoder
 from manyhot.encoders.images.encoder import iter_images
 from manyhot.errors import InputError
 from manyhot.explanation.explain import Explanation, explain_rows
@@ -147,14 +146,12 @@ def plot_errors(
 def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int] | None, edge: int) -> list[Any]:
     """For each column of images an iterator over its images as people look at them."""
     encoder = model.encoder
-    assert isinstance(encoder, TableEncoder)
     return [iter_images(features[name], rows=rows, longest_edge=edge) for name in encoder.image_columns]
 
 
 def _network_inputs(model: Model, features: pl.DataFrame) -> list[tuple[str, np.ndarray]]:
     """Columns of images with what the network gets of them, uint8 (n, h, w, 3)."""
     encoder = model.encoder
-    assert isinstance(encoder, TableEncoder)
     blocks = zip(
         encoder.image_columns, encoder.images.pixels([features[name] for name in encoder.image_columns]), strict=True
     )

@@ -193,8 +193,8 @@ class MatrixRowParser:
     def __init__(self, encoder: MatrixEncoder | PlainEncoder, limits: Limits) -> None:
         self.encoder, self.limits = encoder, limits
         self.used_columns = tuple(encoder.names)
-        self.is_sparse = isinstance(encoder, MatrixEncoder) and encoder.is_sparse
-        self.allowed = ENTRIES if isinstance(encoder, PlainEncoder) else NUMBERS
+        self.is_sparse = encoder.is_sparse
+        self.allowed = NUMBERS if encoder.takes_gaps else ENTRIES
         self.column_indices = {name: j for j, name in enumerate(self.used_columns)} if self.is_sparse else {}
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
@@ -289,7 +289,7 @@ class ArrayRowParser:
     is_quick = True
     used_columns: tuple[str, ...] = ()
 
-    def __init__(self, encoder: PlainEncoder, limits: Limits) -> None:
+    def __init__(self, encoder: MatrixEncoder | PlainEncoder, limits: Limits) -> None:
         self.encoder, self.limits, self.shapes = encoder, limits, encoder.shapes()
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
@@ -338,6 +338,6 @@ def make_row_parser(encoder: Encoder, limits: Limits) -> RowParser:
     """How rows of a model's features are taken."""
     if isinstance(encoder, TableEncoder):
         return TableRowParser(encoder, limits)
-    if isinstance(encoder, MatrixEncoder) or encoder.names:
+    if encoder.names:
         return MatrixRowParser(encoder, limits)
     return ArrayRowParser(encoder, limits)

@@ -19,7 +19,6 @@ from manyhot import engine
 from manyhot.data.readers import read_bytes
 from manyhot.data.samples import Samples
 from manyhot.decisions.policy import DecisionPolicy
-from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
@@ -29,7 +28,6 @@ from manyhot.explanation.explain import Explanation, explain_rows
 from manyhot.models.decision_updates import with_thresholds
 from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
-from manyhot.models.segmentation.model import PixelModel
 from manyhot.serving.batching import Batches, Blocks
 from manyhot.serving.errors import ApiError, to_http_error
 from manyhot.serving.json_rows import make_row_parser
@@ -86,7 +84,7 @@ class ServedModel:
     def __init__(
         self, name: str, path: Path, classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, limits: Limits
     ) -> None:
-        if isinstance(classifier, ExtremeMultiLabelClassifier) or isinstance(classifier.model_, PixelModel):
+        if isinstance(classifier, ExtremeMultiLabelClassifier) or classifier.model_.labels_pixels:
             kind = (
                 "an extreme multi-label model"
                 if isinstance(classifier, ExtremeMultiLabelClassifier)
@@ -197,7 +195,7 @@ class ServedModel:
             ApiError: What cannot be used, with its row and column.
         """
         encoder = self.model.encoder
-        if isinstance(encoder, TableEncoder) and encoder.image_columns:
+        if encoder.image_columns:
             raise ApiError(415, "a table cannot contain images; send JSON with base64, or a form", argument="body")
         self._check_first_line(content)
         read_options = model_read_options(self.classifier, {}, require_labels=False, unknown_labels="ignore")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
+from manyhot.encoders import Encoder, TableEncoder
 
 MAX_NAMED_COLUMNS = 100
 """A matrix with more columns than this has its example as a list."""
@@ -52,13 +52,12 @@ def describe_columns(encoder: Encoder) -> list[Json]:
 
 def example_row(encoder: Encoder) -> Any:
     """A row that the model takes: usual numbers, its own levels, a small white image."""
-    if isinstance(encoder, TableEncoder):
+    if encoder.column_types:
         return {column["name"]: _example_cell(column) for column in describe_columns(encoder)}
-    if isinstance(encoder, MatrixEncoder) or encoder.names:
-        is_sparse = isinstance(encoder, MatrixEncoder) and encoder.is_sparse
-        if is_sparse:
+    if encoder.names:
+        if encoder.is_sparse:
             return {str(name): 1.0 for name in encoder.names[:2]}
-        typical = encoder.scale.center.tolist() if isinstance(encoder, MatrixEncoder) else [0.0] * len(encoder.names)
+        typical = encoder.typical_numbers()
         if len(typical) > MAX_NAMED_COLUMNS:
             return [_short(value) for value in typical]
         return {str(name): _short(value) for name, value in zip(encoder.names, typical, strict=True)}
@@ -68,7 +67,7 @@ def example_row(encoder: Encoder) -> Any:
 
 def row_schema(encoder: Encoder) -> Json:
     """The JSON schema of a row."""
-    if isinstance(encoder, TableEncoder):
+    if encoder.column_types:
         columns = describe_columns(encoder)
         return {
             "type": "object",
@@ -76,15 +75,15 @@ def row_schema(encoder: Encoder) -> Json:
             "required": [column["name"] for column in columns],
         }
     number = {"type": "number"}
-    if isinstance(encoder, MatrixEncoder) or encoder.names:
+    if encoder.names:
         width = len(encoder.names)
-        if isinstance(encoder, MatrixEncoder) and encoder.is_sparse:
+        if encoder.is_sparse:
             list_schema = {"type": "array", "items": number, "minItems": width, "maxItems": width}
             if width > MAX_NAMED_COLUMNS:
                 return {"oneOf": [{"type": "object", "additionalProperties": number}, list_schema]}
             properties = {str(name): number for name in encoder.names}
             return {"oneOf": [{"type": "object", "properties": properties, "additionalProperties": False}, list_schema]}
-        cell = {"type": ["number", "null"]} if isinstance(encoder, MatrixEncoder) else number
+        cell = {"type": ["number", "null"]} if encoder.takes_gaps else number
         list_schema = {"type": "array", "items": cell, "minItems": width, "maxItems": width}
         if width > MAX_NAMED_COLUMNS:
             return list_schema

@@ -43,7 +43,7 @@ def run(
     """Read, score and evaluate at the model's own thresholds and at 0.5; plot the worst errors on request."""
     classifier = load(bundle, text=None if text is None else str(text))
     is_extreme = isinstance(classifier, ExtremeMultiLabelClassifier)
-    if read_flags.get("sample_weight") is not None and (is_extreme or isinstance(classifier.model_, PixelModel)):
+    if read_flags.get("sample_weight") is not None and (is_extreme or classifier.model_.labels_pixels):
         raise InputError(
             "weights of rows are for models that label rows, not for pixels or very many labels",
             argument="--sample-weight",

@@ -109,7 +109,7 @@ def image_options(model: Model, folder: Path | None, limit: int | None) -> Image
 
 def check_sheets_folder(model: Model, folder: Path) -> Path:
     """The folder of `evaluate --plots`; raises as `image_options` does, and for labels of pixels."""
-    if isinstance(model, PixelModel):
+    if model.labels_pixels:
         raise InputError(
             "error sheets are for models that label whole images; use predict --plots for labels of pixels",
             argument=FLAG,

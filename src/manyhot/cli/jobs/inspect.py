@@ -13,7 +13,6 @@ from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.read_model import read_model
 from manyhot.config.training import to_dict
 from manyhot.decisions.policy import cross_fitted_scores
-from manyhot.encoders import TableEncoder
 from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart
 from manyhot.evaluation.metrics import reliability as reliability_curve
 from manyhot.models.decision_updates import current_evidence
@@ -35,9 +34,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
     description = container.describe(bundle)
     encoder = model.encoder
     column_counts = (
-        dict(Counter(encoder.column_types.values()))
-        if isinstance(encoder, TableEncoder)
-        else {"numeric": len(encoder.names)}
+        dict(Counter(encoder.column_types.values())) if encoder.column_types else {"numeric": len(encoder.names)}
     )
     document: dict[str, Any] = {
         "model": str(bundle),

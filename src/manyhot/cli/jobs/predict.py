@@ -53,7 +53,7 @@ def run(
     """Score every row and write the predictions, with explanations and plots on request."""
     classifier = load(bundle, text=None if text is None else str(text))
     options = model_read_options(classifier, read_flags, require_labels=False, unknown_labels="ignore")
-    is_segmentation = isinstance(classifier.model_, PixelModel)
+    is_segmentation = classifier.model_.labels_pixels
     outputs = {"--output": segmentation.mask_files(output, classifier.labels_) if is_segmentation else output}
     outputs["--plots"] = existing_plots(plots)
     refuse_overwriting(outputs, model_inputs(bundle, (file, options), text=text), list_input_images(file, options))

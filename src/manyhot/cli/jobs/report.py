@@ -14,7 +14,6 @@ from manyhot.cli.jobs.score_file import read_labelled_rows, score_rows
 from manyhot.errors import InputError, OutputError
 from manyhot.estimators.read_options import model_read_options
 from manyhot.evaluation.data_checks import check_data
-from manyhot.models.segmentation.model import PixelModel
 from manyhot.reports.html import without_bulk
 from manyhot.reports.model_page import evaluation_page, out_of_fold_page, write_page
 
@@ -40,7 +39,7 @@ def run(
     refuse_overwriting({"--output": output}, model_inputs(bundle, rows_file, flag_files, text))
     if file is None:
         page = out_of_fold_page(model, str(bundle))
-    elif isinstance(model, PixelModel):
+    elif model.labels_pixels:
         raise InputError(
             "the report of a model for labels of pixels comes from its out-of-fold scores: "
             "omit the file; manyhot evaluate measures on a file",

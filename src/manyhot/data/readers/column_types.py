@@ -344,7 +344,7 @@ def _infer_text_kind(raw: pl.Series, values: pl.Series, n_levels: int, notes: Co
     if units and not set(units) <= {"st", "nd", "rd", "th"}:
         notes.guess(values.name, f"numbers in several units ({', '.join(units)}), so not read as numbers")
     is_mostly_different = n_levels > len(values) / 2
-    if is_mostly_different and values.str.len_bytes().mean() >= LONG_TEXT:  # type: ignore[operator]
+    if is_mostly_different and values.str.len_bytes().sum() >= LONG_TEXT * len(values):
         return "text"
     if is_declared:
         return "categorical"
@@ -370,7 +370,7 @@ def _are_dates(column: pl.Series) -> bool:
     if not values.gather_every(max(1, len(values) // 50)).str.contains(_DATE).any():
         return False
     values = values.filter(~values.str.to_lowercase().is_in(NUMBER_GAPS))
-    return bool(values.str.contains(_DATE).mean() >= 1 - MAX_STRAY_SHARE)  # type: ignore[operator]
+    return bool(values.str.contains(_DATE).sum() >= (1 - MAX_STRAY_SHARE) * len(values))
 
 
 def _are_images(column: pl.Series) -> bool:

@@ -64,9 +64,9 @@ def are_codes(values: pl.Series) -> bool:
     if values.str.contains(_WORD_AND_NUMBER).all() or values.str.replace_all(r"\d+", "0").n_unique() == 1:
         return True
     has_digit = values.str.contains(r"\d")
-    if values.str.contains(_HEX).all() and has_digit.mean() > _DIGIT_SHARE:  # type: ignore[operator]
+    if values.str.contains(_HEX).all() and has_digit.sum() > _DIGIT_SHARE * len(values):
         return True
     has_both = has_digit & values.str.contains("[A-Za-z]")
     is_one_length = lengths.n_unique() == 1 and longest >= _MIN_RANDOM
     is_plain = values.str.contains("^[A-Za-z0-9_-]+$").all()
-    return bool(is_one_length and is_plain and has_both.mean() > _DIGIT_SHARE)  # type: ignore[operator]
+    return bool(is_one_length and is_plain and has_both.sum() > _DIGIT_SHARE * len(values))

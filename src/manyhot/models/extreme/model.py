@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,6 +55,7 @@ class ExtremeModel:
     threshold: float
     config: ExtremeConfig
     report: dict[str, Any] = field(default_factory=dict)
+    labels_pixels: ClassVar[bool] = False
 
     @cached_property
     def scorer(self) -> engine.TopScorer:

@@ -25,6 +25,8 @@ BATCH_PIXELS = 2**21
 class PixelModel(Model):
     """A `Model` whose rows are images, `ImageSet`, and whose scores are those of their pixels."""
 
+    labels_pixels = True
+
     @property
     def tile(self) -> tuple[int, int]:
         """Height and width of the tiles."""
@@ -111,7 +113,7 @@ def refuse_pixels(model: Any, what: str) -> None:
         model: The model, or None before training.
         what: What cannot be done, as the beginning of a sentence.
     """
-    if isinstance(model, PixelModel):
+    if model is not None and model.labels_pixels:
         raise InputError(f"{what}; this one gives every pixel its labels")
 
 
