@@ -78,4 +78,4 @@ def set_compilation_cache(enabled: bool = True) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-set_compilation_cache()  # from here on, so that a Keras model built before the first fit is quick too
+set_compilation_cache()  # before anything is built or compiled

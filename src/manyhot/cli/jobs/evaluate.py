@@ -82,7 +82,7 @@ def run(
 
 
 def _weighted(model: Model, rows: ScoredRows, weights: np.ndarray) -> dict[str, float | None]:
-    """The measures of the model's decisions where rows count with their weights."""
+    """Metrics of the model's decisions where rows count by their weights."""
     if len(rows.scores) != len(weights):
         raise InputError(
             "some rows were left out for their images, so the weights do not match; fix these images first",

@@ -114,9 +114,7 @@ class Source:
         if is_utf16(content):
             content = utf16_to_utf8(content, self.path)
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
-        content = decoder.decode(content.removeprefix(UTF8_MARK))
-        if has_old_line_ends(content[:_HEAD_BYTES]):
-            content = content.replace(b"\r", b"\n")
+        content = mend_line_ends(decoder.decode(content.removeprefix(UTF8_MARK)))
         if content.isspace():
             raise InputError("is empty: there is nothing to read", file=self.path)
         return content, decoder.notes
@@ -150,9 +148,10 @@ class Source:
             return
         try:
             with self._open() as file:
-                if has_old_line_ends(self.head()):
+                head = self.head()
+                if has_old_line_ends(head):
                     yield from (line.encode("latin-1") for line in io.TextIOWrapper(file, encoding="latin-1"))
-                elif is_utf16(self.head()):
+                elif is_utf16(head):
                     yield from (line.encode() for line in io.TextIOWrapper(file, encoding="utf-16", newline="\n"))
                 else:
                     yield from file
@@ -257,9 +256,7 @@ class InMemorySource(Source):
 
     def lines(self) -> Iterator[bytes]:
         """The lines, one after another."""
-        content = self.content()
-        if has_old_line_ends(content[:_HEAD_BYTES]):
-            content = content.replace(b"\r", b"\n")
+        content = mend_line_ends(self.content())
         yield from io.BytesIO(utf16_to_utf8(content, self.path) if is_utf16(content) else content)
 
 
@@ -287,6 +284,11 @@ def locate(path: str | Path) -> Source:
 def has_old_line_ends(head: bytes) -> bool:
     """Whether lines end in a carriage return alone, as in Excel's "CSV (Macintosh)"."""
     return b"\r" in head and b"\n" not in head
+
+
+def mend_line_ends(content: bytes) -> bytes:
+    """A text whose lines end in a line feed, if they ended in a carriage return alone."""
+    return content.replace(b"\r", b"\n") if has_old_line_ends(content[:_HEAD_BYTES]) else content
 
 
 def identify_content(head: bytes) -> str | None:
