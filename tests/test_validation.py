@@ -9,7 +9,7 @@ from manyhot import validation
 from manyhot.config.auto import resolve_auto
 from manyhot.config.images import image_params
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.training import TrainingConfig, config_from_dict, to_dict
+from manyhot.config.training import TrainingConfig, config_from_dict
 from manyhot.errors import InputError
 
 
@@ -45,9 +45,9 @@ def test_wrong_settings_are_named(settings, name):
 
 def test_plans_travel_as_json():
     config = TrainingConfig(hidden_layer_sizes=(3, 4), n_members=5)
-    assert config_from_dict(to_dict(config)) == config
+    assert config_from_dict(TrainingConfig, config.to_dict()) == config
     with pytest.raises(InputError, match="did you mean 'n_members'"):
-        config_from_dict({"member": 3})
+        config_from_dict(TrainingConfig, {"member": 3})
     with pytest.raises(InputError, match="member_batching"):
         RuntimeConfig(member_batching="sideways")
 
@@ -90,7 +90,7 @@ ONE_OF = ("optimizer", "schedule", "network", "preprocessing", "loss", "head", "
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, None, 3], ids=str)
 @pytest.mark.parametrize("name", ONE_OF)
 def test_what_is_no_text_is_refused_where_a_name_belongs(name, value):
-    for make in (lambda: TrainingConfig(**{name: value}), lambda: config_from_dict({name: value})):
+    for make in (lambda: TrainingConfig(**{name: value}), lambda: config_from_dict(TrainingConfig, {name: value})):
         with pytest.raises(InputError, match=f"{name}.*expected one of"):
             make()
 
@@ -138,7 +138,7 @@ def test_numbers_of_numpy_become_plain():
     }
     config = TrainingConfig(**numpy)
     assert config == TrainingConfig(**plain)
-    assert json.loads(json.dumps(to_dict(config))) == json.loads(json.dumps(to_dict(TrainingConfig(**plain))))
+    assert json.loads(json.dumps(config.to_dict())) == json.loads(json.dumps(TrainingConfig(**plain).to_dict()))
     stored = (
         config.learning_rate,
         config.dropout,
@@ -149,7 +149,7 @@ def test_numbers_of_numpy_become_plain():
     )
     assert [type(value) for value in stored] == [float, float, int, float, str, str]
     runtime = RuntimeConfig(devices=np.int64(1), predict_batch_size=np.int64(64))
-    assert json.loads(json.dumps(to_dict(runtime))) == to_dict(RuntimeConfig(devices=1, predict_batch_size=64))
+    assert json.loads(json.dumps(runtime.to_dict())) == RuntimeConfig(devices=1, predict_batch_size=64).to_dict()
 
 
 @pytest.mark.parametrize("told", [{"network": "custom"}, {"positive_unlabeled": True}, {}], ids=str)

@@ -3,14 +3,15 @@ import sys
 
 import pytest
 
-from manyhot.config.losses import LOSS_SETTINGS, LossParam, loss_params
+from manyhot.config.fields import FloatField
+from manyhot.config.losses import LOSS_SETTINGS, loss_params
 from manyhot.errors import InputError
 
 
 @pytest.mark.parametrize("loss", LOSS_SETTINGS)
 def test_defaults_lie_in_their_ranges_and_are_filled_in(loss):
     for setting in LOSS_SETTINGS[loss].values():
-        assert isinstance(setting, LossParam)
+        assert isinstance(setting, FloatField)
         assert setting.low < setting.high
         assert setting.description
     filled = loss_params(loss, {})
@@ -33,7 +34,7 @@ def test_unknown_names_are_answered_with_a_suggestion():
     with pytest.raises(InputError, match="did you mean 'focal'") as caught:
         loss_params("focall", {})
     assert caught.value.argument == "loss"
-    with pytest.raises(InputError, match="expected names with numbers"):
+    with pytest.raises(InputError, match="expected names with values"):
         loss_params("focal", [("gamma", 1)])
 
 

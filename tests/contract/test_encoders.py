@@ -90,7 +90,7 @@ class Corner:
 
 def by_backbone() -> TableEncoder:
     column_types = {"x": "numeric", "front": "image", "back": "image"}
-    encoder = TableEncoder(column_types, image_params={"backbone": Corner.name, "size": 32})
+    encoder = TableEncoder(column_types, image_params={"backbone": Corner.name, "size": [32]})
     encoder.images.attach(ImageFeatures(Corner(), is_cached=False))
     return encoder
 

@@ -176,10 +176,10 @@ def test_settings_have_one_name():
     from manyhot import MultiLabelClassifier
     from manyhot.cli import app, training_commands
     from manyhot.config.runtime import RuntimeConfig
-    from manyhot.config.training import TrainingConfig, to_dict
+    from manyhot.config.training import TrainingConfig
 
     configs = (TrainingConfig(), RuntimeConfig())
-    settings = {name for config in configs for name in to_dict(config)}
+    settings = {name for config in configs for name in config.to_dict()}
     assert settings == {field.name for config in configs for field in fields(config)}
     assert set(signature(MultiLabelClassifier).parameters) == settings | NO_FIELDS
     of_the_command = set(signature(training_commands.train).parameters) - {"settings"}
@@ -195,11 +195,11 @@ def test_settings_have_one_name():
 
 def test_a_report_names_settings_as_training_does():
     from manyhot import MultiLabelClassifier
-    from manyhot.config.training import TrainingConfig, to_dict
+    from manyhot.config.training import TrainingConfig
 
     X = np.random.default_rng(0).normal(size=(60, 3))
     model = MultiLabelClassifier(n_members=2, epochs=1, hidden_layer_sizes=(4,), verbose=0).fit(X, X[:, :2] > 0)
-    assert set(model.report_.to_dict()["config"]) == set(to_dict(TrainingConfig()))
+    assert set(model.report_.to_dict()["config"]) == set(TrainingConfig().to_dict())
     assert old_names(json.dumps(model.report_.to_dict())) == {}
 
 

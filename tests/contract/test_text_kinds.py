@@ -12,7 +12,7 @@ import pytest
 from manyhot import MultiLabelClassifier, load
 from manyhot.config.fields import BoolField, ChoiceField, IntField, TextField
 from manyhot.config.text import TEXT_KINDS, text_params
-from manyhot.config.training import TrainingConfig, config_from_dict, to_dict
+from manyhot.config.training import TrainingConfig, config_from_dict
 from manyhot.encoders.text.columns import TEXT_ENCODERS
 from manyhot.errors import InputError
 from tests.fixtures.text_files import preset_folder, static_folder
@@ -150,7 +150,7 @@ def test_defaults_are_within_their_range(kind):
 
 def test_a_plan_with_settings_survives_json():
     config = TrainingConfig(text_params={"max_words": np.int64(5), "hashed": True})
-    assert config_from_dict(to_dict(config)) == config
+    assert config_from_dict(TrainingConfig, config.to_dict()) == config
     assert type(config.text_params["max_words"]) is int
 
 

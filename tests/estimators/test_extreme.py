@@ -13,12 +13,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
 from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier, load
+from manyhot.config.extreme import ExtremeConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.metrics import compute_top_k_metrics
-from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.model import log_odds, split_held_out
 from tests.fixtures.peak_memory import PEAK
 

@@ -1,72 +1,77 @@
-"""What one setting may be: its default, its range and what it means, in one line.
+"""What one setting may be: its default, its range and what it means.
 
-Tables of settings (`text.TEXT_KINDS`, `images.IMAGE_SETTINGS`) are made of these; `fill_defaults` checks what a person
-gave against such a table. Start reading at `fill_defaults`.
+Dataclasses of settings (`TrainingConfig`) and tables of them (`text.TEXT_KINDS`, `images.IMAGE_SETTINGS`) are made of
+these fields, and each checks its own value. The fields of a dataclass are described by its docstring.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from manyhot import validation
 from manyhot.errors import InputError
 
+AUTO = "auto"
+"""A value that is chosen by the data; allowed where it is the default."""
+
 
 @dataclass(frozen=True)
 class IntField:
-    """A whole number.
+    """A whole number, or "auto" where that is the default."""
 
-    Args:
-        default: Its value where nothing is said.
-        low: The lowest allowed.
-        high: The highest allowed.
-        description: What it does, in one line.
-    """
-
-    default: int
+    default: int | str
     low: int
-    high: int
-    description: str
+    high: int | None = None
+    description: str = ""
 
-    def validate(self, name: str, value: Any) -> int:
+    def validate(self, name: str, value: Any) -> Any:
         """The value as an int in range."""
+        if self.default == AUTO and isinstance(value, str) and value == AUTO:
+            return value
         return validation.integer(low=self.low, high=self.high, **{name: value})
 
 
 @dataclass(frozen=True)
+class FloatField:
+    """A number."""
+
+    default: float
+    low: float
+    high: float = math.inf
+    description: str = ""
+
+    def validate(self, name: str, value: Any) -> float:
+        """The value as a float in range."""
+        return validation.number(low=self.low, high=self.high, **{name: value})
+
+
+@dataclass(frozen=True)
 class BoolField:
-    """True or False.
+    """True or False, or "auto" where that is the default."""
 
-    Args:
-        default: Its value where nothing is said.
-        description: What it does, in one line.
-    """
+    default: bool | str
+    description: str = ""
 
-    default: bool
-    description: str
-
-    def validate(self, name: str, value: Any) -> bool:
+    def validate(self, name: str, value: Any) -> Any:
         """The value as a bool."""
+        if self.default == AUTO and isinstance(value, str) and value == AUTO:
+            return value
         return validation.boolean(**{name: value})
 
 
 @dataclass(frozen=True)
 class TextField:
-    """Some text.
-
-    Args:
-        default: What it is where nothing is said.
-        description: What it does, in one line.
-        is_path: Whether it says where something is that is opened; a saved file may not say that.
-    """
+    """Some text."""
 
     default: str
     description: str
-    is_path: bool = False
+    is_path: bool = False  # names something that is opened, which a saved file may not do
 
     def validate(self, name: str, value: Any) -> str:
         """The value as text."""
@@ -77,17 +82,11 @@ class TextField:
 
 @dataclass(frozen=True)
 class ChoiceField:
-    """One of some words.
-
-    Args:
-        default: What it is where nothing is said.
-        choices: The words.
-        description: What it does, in one line.
-    """
+    """One of some words."""
 
     default: str
     choices: tuple[str, ...]
-    description: str
+    description: str = ""
 
     def validate(self, name: str, value: Any) -> str:
         """The value, one of the words."""
@@ -95,35 +94,8 @@ class ChoiceField:
 
 
 @dataclass(frozen=True)
-class FloatField:
-    """A number.
-
-    Args:
-        default: Its value where nothing is said.
-        low: The lowest allowed.
-        high: The highest allowed.
-        description: What it does, in one line.
-    """
-
-    default: float
-    low: float
-    high: float
-    description: str
-
-    def validate(self, name: str, value: Any) -> float:
-        """The value as a float in range."""
-        return validation.number(low=self.low, high=self.high, **{name: value})
-
-
-@dataclass(frozen=True)
 class ChoiceListField:
-    """Some words out of a list, in any number; as text they stand with + between.
-
-    Args:
-        default: What they are where nothing is said; "auto" leaves it open.
-        choices: The words.
-        description: What they do, in one line.
-    """
+    """Some words out of a list, in any number; as text they stand with + between."""
 
     default: str
     choices: tuple[str, ...]
@@ -131,7 +103,7 @@ class ChoiceListField:
 
     def validate(self, name: str, value: Any) -> Any:
         """The words as a list in the order of `choices`, or "auto"."""
-        if value == "auto":
+        if value == AUTO:
             return value
         items = [item.strip() for item in value.replace("+", ",").split(",")] if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)):
@@ -144,25 +116,17 @@ class ChoiceListField:
 
 @dataclass(frozen=True)
 class IntListField:
-    """Some whole numbers; as text they stand with x between: 64x48.
-
-    Args:
-        default: What they are where nothing is said; "auto" leaves it open.
-        low: The lowest allowed.
-        high: The highest allowed.
-        counts: How many there may be.
-        description: What they do, in one line.
-    """
+    """Some whole numbers; as text they stand with x between: 64x48."""
 
     default: Any
     low: int
     high: int
-    counts: tuple[int, ...]
+    counts: tuple[int, ...]  # how many there may be
     description: str
 
     def validate(self, name: str, value: Any) -> Any:
         """The numbers as a list, or "auto"."""
-        if value == "auto":
+        if value == AUTO:
             return value
         parts = value.lower().split("x") if isinstance(value, str) else value
         parts = list(parts) if isinstance(parts, (list, tuple)) else [parts]
@@ -174,23 +138,71 @@ class IntListField:
         return [validation.integer(low=self.low, high=self.high, **{name: number}) for number in numbers]
 
 
-Field = IntField | FloatField | BoolField | TextField | ChoiceField | ChoiceListField | IntListField
+@dataclass(frozen=True)
+class CustomField:
+    """A value of another form, with a check of its own: (name, value) -> value."""
+
+    default: Any
+    check: Callable[[str, Any], Any]
+
+    def validate(self, name: str, value: Any) -> Any:
+        """The value as the check gives it back."""
+        return self.check(name, value)
+
+
+Field = IntField | FloatField | BoolField | TextField | ChoiceField | ChoiceListField | IntListField | CustomField
+
+
+def setting(field: Field) -> Any:
+    """A field of a dataclass of `Settings`."""
+    return dataclasses.field(default=field.default, metadata={"setting": field})
+
+
+class Settings:
+    """What dataclasses of settings share: every field is checked once, when a person's values come in."""
+
+    def __post_init__(self) -> None:
+        for name, field in settings_of(type(self)).items():
+            self._store(**{name: field.validate(name, getattr(self, name))})
+
+    def _store(self, **values: Any) -> None:
+        vars(self).update(values)
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with some values that the program chose itself, which are not checked again."""
+        copy = object.__new__(type(self))
+        copy._store(**{**vars(self), **values})
+        return copy
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return {name: json_value(getattr(self, name)) for name in settings_of(type(self))}
+
+
+def settings_of(config_class: type) -> dict[str, Field]:
+    """Name -> field of a dataclass of settings."""
+    return {field.name: field.metadata["setting"] for field in dataclasses.fields(config_class)}
+
+
+def default_values(fields: Mapping[str, Field]) -> dict[str, Any]:
+    """Name -> default of a table of settings."""
+    return {name: field.default for name, field in fields.items()}
+
+
+def describe_fields(config_class: type) -> dict[str, str]:
+    """What the docstring of a dataclass of settings says about each field."""
+    text = inspect.cleandoc(config_class.__doc__ or "").partition("Args:\n")[2].split("\n\n", 1)[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, flags=re.M)
+    return {name: " ".join(description.split()) for name, description in entries}
 
 
 def fill_defaults(
     fields: Mapping[str, Field], values: Mapping[str, Any] | None, argument: str, owner: str, example: str
 ) -> dict[str, Any]:
-    """All settings of a table: what was given, and the defaults for the rest.
+    """All settings of a table: the given values, checked, and the defaults for the rest.
 
-    Args:
-        fields: Name -> setting.
-        values: Some of them by name.
-        argument: The argument that they came by, for the errors.
-        owner: What has these settings, for the errors.
-        example: How they would be written, for the errors.
-
-    Raises:
-        InputError: No such setting, or a value out of its range.
+    `argument`, `owner` and `example` are for the errors: where the values came by, what has these settings, and how
+    they would be written.
     """
     values = {} if values is None else values
     if not isinstance(values, Mapping):
@@ -202,20 +214,13 @@ def fill_defaults(
             has = f"it has {', '.join(fields)}" if fields else "it has none"
             hint = validation.did_you_mean(str(name), fields)
             raise InputError(f"{owner} has no setting {validation.shorten(name)}, {has}{hint}", argument=argument)
-    return {name: _validate(name, values.get(name, field.default), field, argument) for name, field in fields.items()}
-
-
-def _validate(name: str, value: Any, field: Field, argument: str) -> Any:
-    try:
-        return field.validate(name, value)
-    except InputError as error:
-        raise InputError(f"{name}: {error.message}", argument=argument) from None
-
-
-def unless_auto(validate: Callable[..., Any], **named: Any) -> Any:
-    """The word "auto" as it is, anything else as the check gives it back."""
-    value = next(iter(named.values()))
-    return "auto" if isinstance(value, str) and value == "auto" else validate(**named)
+    filled = {}
+    for name, field in fields.items():
+        try:
+            filled[name] = field.validate(name, values.get(name, field.default))
+        except InputError as error:
+            raise InputError(f"{name}: {error.message}", argument=argument) from None
+    return filled
 
 
 def json_value(value: Any) -> Any:
@@ -225,12 +230,3 @@ def json_value(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [json_value(inner) for inner in value]
     return {str(name): json_value(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
-
-
-def describe_fields(config_class: type) -> dict[str, str]:
-    """What the docstring of a dataclass of settings says about each field."""
-    text = inspect.cleandoc(config_class.__doc__ or "")
-    if "Args:\n" not in text:
-        return {}
-    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text.split("Args:\n", 1)[1].split("\n\n", 1)[0], flags=re.M)
-    return {name: " ".join(description.split()) for name, description in entries}

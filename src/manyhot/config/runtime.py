@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from manyhot import validation
-from manyhot.config.fields import unless_auto
+from manyhot.config.fields import BoolField, ChoiceField, IntField, Settings, setting
 from manyhot.config.images import ON_BAD_IMAGE
 
 MEMBER_BATCHINGS = ("auto", "together", "single")
 
 
 @dataclass(frozen=True)
-class RuntimeConfig:
+class RuntimeConfig(Settings):
     """Settings that change only speed, memory or what is shown, never the result beyond float noise.
 
     Args:
@@ -29,23 +28,10 @@ class RuntimeConfig:
             label for them.
     """
 
-    devices: int | Literal["auto"] = "auto"
-    member_batching: str = "auto"
-    predict_batch_size: int = 1024
-    compilation_cache: bool = True
-    fast_layers: bool = True
-    verbose: int = 1
-    on_bad_image: str = "error"
-
-    def __post_init__(self) -> None:
-        validated = {
-            "devices": unless_auto(validation.integer, devices=self.devices, low=1),
-            "member_batching": validation.one_of(MEMBER_BATCHINGS, member_batching=self.member_batching),
-            "predict_batch_size": validation.integer(predict_batch_size=self.predict_batch_size, low=1),
-            "verbose": validation.integer(verbose=self.verbose, low=0),
-            "on_bad_image": validation.one_of(ON_BAD_IMAGE, on_bad_image=self.on_bad_image),
-        }
-        for name, value in validated.items():
-            object.__setattr__(self, name, value)
-        validation.boolean(compilation_cache=self.compilation_cache)
-        validation.boolean(fast_layers=self.fast_layers)
+    devices: int | Literal["auto"] = setting(IntField("auto", 1))
+    member_batching: str = setting(ChoiceField("auto", MEMBER_BATCHINGS))
+    predict_batch_size: int = setting(IntField(1024, 1))
+    compilation_cache: bool = setting(BoolField(True))
+    fast_layers: bool = setting(BoolField(True))
+    verbose: int = setting(IntField(1, 0))
+    on_bad_image: str = setting(ChoiceField("error", ON_BAD_IMAGE))

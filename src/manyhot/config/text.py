@@ -109,15 +109,8 @@ def without_paths(kind: str, values: Mapping[str, Any] | None) -> dict[str, Any]
     return None if values is None else {name: value for name, value in values.items() if name not in path_names}
 
 
-def count_text_weights(kind: str, values: Mapping[str, Any] | None, first_units: int) -> int:
-    """Weights of one network for the words of one column of text, at most; 0 where these have none of their own.
-
-    Args:
-        kind: A key of `TEXT_KINDS`.
-        values: Some of its settings by name.
-        first_units: Units of the network's first layer.
-    """
-    settings = text_params(kind, values)
+def count_text_weights(kind: str, settings: Mapping[str, Any], first_units: int) -> int:
+    """Weights of one network for the words of one column of text, at most; 0 where these have none of their own."""
     if kind == TFIDF:
         return (settings["max_words"] + settings["max_characters"]) * first_units
     return (settings["max_words"] + settings["buckets"]) * settings["units"] if kind == EMBEDDINGS else 0

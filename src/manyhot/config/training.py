@@ -1,22 +1,26 @@
-"""Every setting, and the only home of its default.
-
-`TrainingConfig` is what changes the result, `RuntimeConfig` what changes only speed, memory or what is shown.
-A field's name is the same in Python, on the command line (`--batch-size`) and in JSON.
-This module must not know how any of it is carried out. Start reading at `TrainingConfig`.
-"""
+"""Settings that change the result, under the same name in Python, on the command line (`--batch-size`) and in JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from manyhot import validation
-from manyhot.config.fields import json_value, unless_auto
+from manyhot.config.fields import (
+    BoolField,
+    ChoiceField,
+    CustomField,
+    FloatField,
+    IntField,
+    Settings,
+    json_value,
+    setting,
+    settings_of,
+)
 from manyhot.config.images import IMAGE_NETWORKS, PIXEL_NETWORKS, image_params
 from manyhot.config.label_rules import validate_groups, validate_implications
 from manyhot.config.losses import LOSS_SPECS, loss_params
-from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
 from manyhot.errors import InputError
 
@@ -49,10 +53,55 @@ BUILT_NETWORKS = ("mlp", "embedding_bag", *IMAGE_NETWORKS, *PIXEL_NETWORKS)
 """Networks that manyhot builds itself: the rows of `networks.BUILDERS`."""
 NETWORKS = ("auto", *BUILT_NETWORKS, CUSTOM)
 DTYPES = ("float32", "float64")
+C = TypeVar("C", bound=Settings)
+
+
+def layer_sizes(name: str, value: Any) -> tuple[int, ...]:
+    """Units of each hidden layer."""
+    if not isinstance(value, (tuple, list)):
+        raise InputError(f"got {validation.shorten(value)}, expected layer sizes such as (256, 256)", argument=name)
+    return tuple(validation.integer(low=1, **{name: units}) for units in value)
+
+
+def activation_name(name: str, value: Any) -> str:
+    """The Keras name of an activation; Keras itself knows whether there is one."""
+    if not isinstance(value, str):
+        raise InputError(
+            f"got {validation.shorten(value)}, expected the Keras name of an activation such as 'relu'", argument=name
+        )
+    return str(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """A number above 0."""
+    return validation.positive(**{name: value})
+
+
+def _label_weights(name: str, value: Any) -> dict[str, float] | str | None:
+    if not isinstance(value, Mapping):
+        return None if value is None else str(validation.one_of(("balanced",), **{name: value}))
+    for label in value:
+        if not isinstance(label, str):
+            raise InputError(f"got {label!r}, expected the name of a label", argument=name)
+    return {str(label): validation.number(low=0.0, **{name: weight}) for label, weight in value.items()}
+
+
+def _decision_params(name: str, value: Any) -> Any:
+    if value is not None and not isinstance(value, Mapping):
+        raise InputError(
+            f"got {validation.shorten(value)}, expected settings by name such as {{'min_precision': 0.9}}",
+            argument=name,
+        )
+    return json_value(value)
+
+
+def _checked_later(name: str, value: Any) -> Any:
+    """A value whose range depends on other settings."""
+    return value
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """Settings that change the result.
 
     Args:
@@ -136,133 +185,67 @@ class TrainingConfig:
         InputError: A value out of its range, naming the field.
     """
 
-    n_members: int | Literal["auto"] = "auto"
-    n_folds: int = 8
-    epochs: int | Literal["auto"] = "auto"
-    batch_size: int | Literal["auto"] = "auto"
-    optimizer: str = "auto"
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    weight_decay: float = 1e-2
-    momentum: float = 0.9
-    nesterov: bool = False
-    early_stopping: bool = False
-    patience: int = 8
-    validation_fraction: float = 0.125
-    network: str = "auto"
-    hidden_layer_sizes: tuple[int, ...] = (256, 256)
-    activation: str = "relu"
-    dropout: float = 0.3
-    batch_norm: bool = False
-    prior_bias: bool | Literal["auto"] = "auto"
-    preprocessing: str = "auto"
-    text: str = TFIDF
-    text_params: Mapping[str, Any] | None = None
-    image_params: Mapping[str, Any] | None = None
-    loss: str = "auto"
-    loss_params: Mapping[str, float] | None = None
-    label_smoothing: float = 0.0
-    label_weights: Mapping[str, float] | str | None = None
-    positive_unlabeled: bool = False
-    head: str = "sigmoid"
-    allow_softmax: bool = False
-    calibration: str = "auto"
-    decision: str = "f1_macro"
-    top_k: int = 3
-    min_f1: float = 0.1
-    decision_params: Mapping[str, Any] | None = None
-    implies: tuple[tuple[str, str], ...] = ()
-    exclusive: tuple[tuple[str, ...], ...] = ()
-    min_labels: int = 0
-    max_labels: int | None = None
-    dtype: str = "float32"
-    random_state: int = 0
+    n_members: int | Literal["auto"] = setting(IntField("auto", 1, 100_000))
+    n_folds: int = setting(IntField(8, 2, 10_000))
+    epochs: int | Literal["auto"] = setting(IntField("auto", 1))
+    batch_size: int | Literal["auto"] = setting(IntField("auto", 1))
+    optimizer: str = setting(ChoiceField("auto", OPTIMIZERS))
+    learning_rate: float = setting(CustomField(2e-3, positive))
+    schedule: str = setting(ChoiceField("cosine", SCHEDULES))
+    weight_decay: float = setting(FloatField(1e-2, 0.0))
+    momentum: float = setting(FloatField(0.9, 0.0, 0.999999))
+    nesterov: bool = setting(BoolField(False))
+    early_stopping: bool = setting(BoolField(False))
+    patience: int = setting(IntField(8, 1))
+    validation_fraction: float = setting(FloatField(0.125, 1e-3, 0.5))
+    network: str = setting(ChoiceField("auto", NETWORKS))
+    hidden_layer_sizes: tuple[int, ...] = setting(CustomField((256, 256), layer_sizes))
+    activation: str = setting(CustomField("relu", activation_name))
+    dropout: float = setting(FloatField(0.3, 0.0, 0.99))
+    batch_norm: bool = setting(BoolField(False))
+    prior_bias: bool | Literal["auto"] = setting(BoolField("auto"))
+    preprocessing: str = setting(ChoiceField("auto", ENCODERS))
+    text: str = setting(ChoiceField(TFIDF, tuple(TEXT_KINDS)))
+    text_params: Mapping[str, Any] = setting(CustomField(None, _checked_later))
+    image_params: Mapping[str, Any] = setting(CustomField(None, _checked_later))
+    loss: str = setting(ChoiceField("auto", LOSSES))
+    loss_params: Mapping[str, float] = setting(CustomField(None, _checked_later))
+    label_smoothing: float = setting(FloatField(0.0, 0.0, 0.99))
+    label_weights: Mapping[str, float] | str | None = setting(CustomField(None, _label_weights))
+    positive_unlabeled: bool = setting(BoolField(False))
+    head: str = setting(ChoiceField("sigmoid", HEADS))
+    allow_softmax: bool = setting(BoolField(False))
+    calibration: str = setting(ChoiceField("auto", CALIBRATIONS))
+    decision: str = setting(ChoiceField("f1_macro", DECISIONS))
+    top_k: int = setting(IntField(3, 1))
+    min_f1: float = setting(FloatField(0.1, 0.0, 1.0))
+    decision_params: Mapping[str, Any] | None = setting(CustomField(None, _decision_params))
+    implies: tuple[tuple[str, str], ...] = setting(CustomField((), lambda _, pairs: validate_implications(pairs)))
+    exclusive: tuple[tuple[str, ...], ...] = setting(CustomField((), lambda _, groups: validate_groups(groups)))
+    min_labels: int = setting(IntField(0, 0))
+    max_labels: int | None = setting(CustomField(None, _checked_later))
+    dtype: str = setting(ChoiceField("float32", DTYPES))
+    random_state: int = setting(IntField(0, 0, 2**32 - 1))
 
     def __post_init__(self) -> None:
-        self._set_fields(
-            n_members=unless_auto(validation.integer, n_members=self.n_members, low=1, high=100_000),
-            n_folds=validation.integer(n_folds=self.n_folds, low=2, high=10_000),
-            epochs=unless_auto(validation.integer, epochs=self.epochs, low=1),
-            batch_size=unless_auto(validation.integer, batch_size=self.batch_size, low=1),
-            optimizer=validation.one_of(OPTIMIZERS, optimizer=self.optimizer),
-            learning_rate=validation.positive(learning_rate=self.learning_rate),
-            schedule=validation.one_of(SCHEDULES, schedule=self.schedule),
-            weight_decay=validation.number(weight_decay=self.weight_decay, low=0.0),
-            momentum=validation.number(momentum=self.momentum, low=0.0, high=0.999999),
-            patience=validation.integer(patience=self.patience, low=1),
-            validation_fraction=validation.number(validation_fraction=self.validation_fraction, low=1e-3, high=0.5),
-            network=validation.one_of(NETWORKS, network=self.network),
-            dropout=validation.number(dropout=self.dropout, low=0.0, high=0.99),
-            prior_bias=unless_auto(validation.boolean, prior_bias=self.prior_bias),
-            preprocessing=validation.one_of(ENCODERS, preprocessing=self.preprocessing),
-            text=validation.one_of(TEXT_KINDS, text=self.text),
-            loss=validation.one_of(LOSSES, loss=self.loss),
-            label_smoothing=validation.number(label_smoothing=self.label_smoothing, low=0.0, high=0.99),
-            head=validation.one_of(HEADS, head=self.head),
-            calibration=validation.one_of(CALIBRATIONS, calibration=self.calibration),
-            decision=validation.one_of(DECISIONS, decision=self.decision),
-            top_k=validation.integer(top_k=self.top_k, low=1),
-            min_f1=validation.number(min_f1=self.min_f1, low=0.0, high=1.0),
-            implies=validate_implications(self.implies),
-            exclusive=validate_groups(self.exclusive),
-            min_labels=validation.integer(min_labels=self.min_labels, low=0),
-            dtype=validation.one_of(DTYPES, dtype=self.dtype),
-            random_state=validation.integer(random_state=self.random_state, low=0, high=2**32 - 1),
-        )
+        super().__post_init__()
         if self.max_labels is not None:
-            self._set_fields(max_labels=validation.integer(max_labels=self.max_labels, low=max(1, self.min_labels)))
-        for name in ("nesterov", "early_stopping", "batch_norm", "allow_softmax", "positive_unlabeled"):
-            validation.boolean(**{name: getattr(self, name)})
-        if self.text_params is not None:
-            settings = text_params(self.text, self.text_params)
-            self._set_fields(text_params={str(name): settings[name] for name in self.text_params})
-        if self.image_params is not None:
-            settings = image_params(self.image_params)
-            self._set_fields(image_params={str(name): settings[name] for name in self.image_params})
-        if self.decision_params is not None:
-            if not isinstance(self.decision_params, Mapping):
-                raise InputError(
-                    f"got {validation.shorten(self.decision_params)}, expected settings by name such as "
-                    "{'min_precision': 0.9}",
-                    argument="decision_params",
-                )
-            self._set_fields(decision_params=json_value(self.decision_params))
-        if not isinstance(self.hidden_layer_sizes, (tuple, list)):
-            raise InputError(
-                f"got {validation.shorten(self.hidden_layer_sizes)}, expected layer sizes such as (256, 256)",
-                argument="hidden_layer_sizes",
-            )
-        self._set_fields(
-            hidden_layer_sizes=tuple(
-                validation.integer(hidden_layer_sizes=units, low=1) for units in self.hidden_layer_sizes
-            )
-        )
-        if not isinstance(self.activation, str):
-            raise InputError(
-                f"got {validation.shorten(self.activation)}, expected the Keras name of an activation such as 'relu'",
-                argument="activation",
-            )
-        self._set_fields(activation=str(self.activation))
-        self._check_loss()
-        self._check_calibration()
+            self._store(max_labels=validation.integer(max_labels=self.max_labels, low=max(1, self.min_labels)))
+        self._check_head()
+        loss_values = loss_params(self.resolved_loss, self.loss_params)
+        text_values, image_values = text_params(self.text, self.text_params), image_params(self.image_params)
+        self._store(loss_params=loss_values, text_params=text_values, image_params=image_values)
 
-    def _set_fields(self, **values: Any) -> None:
-        """Store what the checks gave back: plain Python values, whatever was handed in."""
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-
-    def _check_loss(self) -> None:
-        if self.loss == "categorical_crossentropy" and self.head == "sigmoid":
+    def _check_head(self) -> None:
+        """Refuse settings that do not suit the head or the loss."""
+        loss = self.resolved_loss
+        if loss == "categorical_crossentropy" and self.head == "sigmoid":
             raise InputError(
                 "categorical_crossentropy belongs to head='softmax'; sigmoids take binary_crossentropy",
                 argument="loss",
             )
         if self.head == "softmax" and self.loss not in SOFTMAX_LOSSES:
             raise InputError(f"{self.loss} belongs to head='sigmoid'", argument="loss")
-        loss = self.resolved_loss
-        settings = loss_params(loss, {} if self.loss_params is None else self.loss_params)
-        if self.loss_params is not None:
-            self._set_fields(loss_params={str(name): settings[name] for name in self.loss_params})
         if self.label_smoothing and self.head == "softmax":
             raise InputError(
                 "targets are moved towards 0.5, which suits one sigmoid per label but not a softmax, whose "
@@ -273,25 +256,12 @@ class TrainingConfig:
             raise InputError(
                 f"{loss} ranks labels against each other and takes no smoothing", argument="label_smoothing"
             )
-        if isinstance(self.label_weights, Mapping):
-            for label in self.label_weights:
-                if not isinstance(label, str):
-                    raise InputError(f"got {label!r}, expected the name of a label", argument="label_weights")
-            weights = self.label_weights.items()
-            self._set_fields(
-                label_weights={str(name): validation.number(label_weights=w, low=0.0) for name, w in weights}
-            )
-        elif self.label_weights is not None:
-            self._set_fields(label_weights=validation.one_of(("balanced",), label_weights=self.label_weights))
         if self.positive_unlabeled and self.head == "softmax":
             raise InputError("softmax needs to know which labels do not hold", argument="positive_unlabeled")
-
-    def _check_calibration(self) -> None:
-        if self.calibration == "none" and LOSS_SPECS[self.resolved_loss].is_shift_free:
+        if self.calibration == "none" and LOSS_SPECS[loss].is_shift_free:
             raise InputError(
-                f"the loss {self.resolved_loss!r} only ranks: its scores have no zero point of their own and are no "
-                "probabilities before they are calibrated; say calibration='auto' or another kind, or choose another "
-                "loss",
+                f"the loss {loss!r} only ranks: its scores have no zero point of their own and are no probabilities "
+                "before they are calibrated; say calibration='auto' or another kind, or choose another loss",
                 argument="calibration",
             )
 
@@ -302,16 +272,16 @@ class TrainingConfig:
             return self.loss
         return "hill" if self.positive_unlabeled else "binary_crossentropy"
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether features are encoded, and do not go to the network as they are."""
+        return self.preprocessing == "standard" or (self.preprocessing == "auto" and self.network != CUSTOM)
 
-def to_dict(config: TrainingConfig | RuntimeConfig) -> dict[str, Any]:
-    """The fields as plain JSON values."""
-    return {name: json_value(value) for name, value in asdict(config).items()}
 
-
-def config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:
+def config_from_dict(config_class: type[C], values: Mapping[str, Any]) -> C:
     """A config from its JSON form; unknown names are refused with a suggestion."""
-    known = {f.name for f in fields(TrainingConfig)}
+    known = settings_of(config_class)
     for name in values:
         if name not in known:
             raise InputError(f"there is no such setting{validation.did_you_mean(name, known)}", argument=name[:100])
-    return TrainingConfig(**values)
+    return config_class(**values)

@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import jax, use_dtype
-from manyhot.config.images import image_params
-from manyhot.config.losses import LOSS_SPECS, loss_params
+from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.engine.augmentation import Augmentation
@@ -56,7 +55,7 @@ def select_devices(runtime: RuntimeConfig) -> list[Any]:
 
 def make_augmentation(config: TrainingConfig) -> Augmentation | None:
     """How images are varied in training; None for not at all."""
-    options = image_params(config.image_params)
+    options = config.image_params
     if options["augment"] == "auto" or not options["augment"]:
         return None
     return Augmentation(tuple(options["augment"]), options["strength"])
@@ -327,7 +326,7 @@ class Trainer:
         )
 
     def _step_scalars(self, first_epoch: int, last_epoch: int, device: Any) -> StepScalars:
-        loss_values = loss_params(self.config.resolved_loss, self.config.loss_params or {})
+        loss_values = self.config.loss_params
         return jax.device_put(
             StepScalars(
                 np.asarray(self.config.learning_rate, self.config.dtype),

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from manyhot import validation
+from manyhot.config.extreme import ExtremeConfig
 from manyhot.data.samples import Arrays, Samples
 from manyhot.data.target_input import check_row_counts
 from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
@@ -32,7 +33,6 @@ from manyhot.estimators.base import (
 )
 from manyhot.estimators.progress import training_progress
 from manyhot.evaluation.metrics import TopK
-from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.model import ExtremeModel, train_extreme_model
 from manyhot.models.extreme.report import ExtremeReport
 from manyhot.models.extreme.targets import (

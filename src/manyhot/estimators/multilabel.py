@@ -674,9 +674,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         return inputs._replace(notes=(*notes, *inputs.notes), ids=inputs.select_rows(ids, "X"))
 
     def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:
-        inputs = models.segmentation.pixel_inputs(*self._configs(), X, y, self.labels, sample_weight)
+        inputs = models.segmentation.pixel_inputs(*self._configs(), X, y, self.labels)
         with training_progress(self.verbose) as callback:
-            model = models.segmentation.train_pixels(inputs, callback)
+            model = models.segmentation.train_pixels(inputs, sample_weight, callback)
         self.n_features_in_ = 1
         return self._set_model(model, None)
 

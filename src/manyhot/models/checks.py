@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from manyhot.config.auto import resolve_auto
 from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
@@ -36,14 +35,8 @@ def is_exclusive(targets: Targets) -> bool:
     return targets.n_labels > 1 and targets.known is None and bool((sizes == 1).all())
 
 
-def count_folds(config: TrainingConfig, n_rows: int) -> int:
-    """In how many folds the rows are split at least: `n_folds`, or as many as there are members."""
-    n_members = int(resolve_auto(config, n_rows).n_members)
-    return 2 if n_members == 1 else min(config.n_folds, n_members)
-
-
-def check_learnable(targets: Targets | PixelTargets, labels: LabelSpace, n_folds: int) -> None:
-    """Refuse targets without a label that varies, and fewer rows than folds."""
+def check_learnable(targets: Targets | PixelTargets, labels: LabelSpace) -> None:
+    """Refuse targets without a label that varies, and fewer rows than two."""
     if len(targets.constant_labels()) == len(labels):
         each = "each is" if len(labels) > 1 else "it is"
         raise InputError(
@@ -51,8 +44,13 @@ def check_learnable(targets: Targets | PixelTargets, labels: LabelSpace, n_folds
             "never known (one class only), so there is nothing to learn",
             argument="y",
         )
-    if targets.n_samples < n_folds:
+    check_n_rows(targets.n_samples, 2)
+
+
+def check_n_rows(n_rows: int, n_folds: int) -> None:
+    """Refuse fewer rows than folds."""
+    if n_rows < n_folds:
         raise InputError(
-            f"n_samples={targets.n_samples} rows are fewer than {n_folds} folds; give more rows, or fewer folds "
+            f"n_samples={n_rows} rows are fewer than {n_folds} folds; give more rows, or fewer folds "
             "(n_folds=2 is the least)"
         )

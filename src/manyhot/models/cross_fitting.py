@@ -136,6 +136,7 @@ def prepare_cross_fit(
     weights: np.ndarray | None = None,
     trains_on_all: bool = False,
     labels: LabelSpace | None = None,
+    n_rows: int | None = None,
 ) -> CrossFit:
     """Encode, settle equal rows, choose the rows of each member.
 
@@ -148,6 +149,7 @@ def prepare_cross_fit(
         weights: float (n,), above 0; None for ones.
         trains_on_all: Whether every member trains on all rows and is scored on none.
         labels: The names of the labels, where the config gives some of them a weight.
+        n_rows: Rows that "auto" is resolved for; None for the different rows here.
 
     Raises:
         InputError: Too few rows, a network that does not fit, or softmax for samples with several labels.
@@ -172,7 +174,8 @@ def prepare_cross_fit(
         place, groups = np.argsort(rows), None if is_alike else merged.inverse[rows]
     settings = network_settings(config, encoder.sparse, encoder.vocabularies, encoder.image_scaling)
     spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype, custom)
-    config = resolve_auto(config, len(rows), custom is not None and custom.optimizer is not None, spec.n_table_weights)
+    has_optimizer = custom is not None and custom.optimizer is not None
+    config = resolve_auto(config, n_rows or len(rows), has_optimizer, spec.n_table_weights)
     members = _split_members(data.targets.take(rows), rows, config, groups, trains_on_all)
     return CrossFit(encoder, data, rows, place, members, config, spec, is_alike)
 

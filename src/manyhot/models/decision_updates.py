@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.config.training import TrainingConfig, to_dict
+from manyhot.config.training import TrainingConfig
 from manyhot.data.deduplication import duplicate_fraction, fingerprints
 from manyhot.data.targets import Targets
 from manyhot.decisions import guarantees
@@ -257,7 +257,7 @@ def clear_decisions(values: Mapping[str, Any], policy: DecisionPolicy, config: T
         "metrics": {**values["metrics"], "decision": decision_metrics},
         "labels": labels,
         "notes": [*(text for text in values["notes"] if text != note), note],
-        "config": to_json_value(to_dict(config)),
+        "config": to_json_value(config.to_dict()),
         "policy": policy.describe(),
     }
 
@@ -275,6 +275,6 @@ def report_context(model: Model, is_manual: bool) -> report.ReportContext:
         is_tuned_here=is_manual,
         constant_labels=values["data"]["constant_labels"],
         notes=values["notes"],
-        config=to_dict(model.config),
+        config=model.config.to_dict(),
         training=values["training"],
     )

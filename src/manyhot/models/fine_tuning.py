@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from manyhot import engine, networks
-from manyhot.config.images import image_params
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.encoders import TableEncoder
@@ -62,8 +61,8 @@ def is_fine_tuned(network: NetworkSpec) -> bool:
 
 def fine_tuning_plan(config: TrainingConfig) -> TrainingConfig:
     """The config of the second part: its epochs and its learning rate."""
-    options = image_params(config.image_params)
-    return replace(config, epochs=options["fine_tune_epochs"], learning_rate=options["fine_tune_learning_rate"])
+    options = config.image_params
+    return config.changed(epochs=options["fine_tune_epochs"], learning_rate=options["fine_tune_learning_rate"])
 
 
 def _image_encoder(fit: CrossFit) -> TableEncoder:
@@ -77,9 +76,7 @@ def head_fit(fit: CrossFit) -> CrossFit:
     settings = {name: fit.network.settings[name] for name in HEAD_SETTINGS}
     shapes = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
     network = replace(fit.network, name=HEAD, settings=settings, shapes=shapes)
-    return replace(
-        fit, data=replace(fit.data, blocks=blocks), config=replace(fit.config, network=HEAD), network=network
-    )
+    return replace(fit, data=replace(fit.data, blocks=blocks), config=fit.config.changed(network=HEAD), network=network)
 
 
 def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engine.Weights:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, validation
-from manyhot.config.images import image_params
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.deduplication import fingerprints, merge_duplicates
 from manyhot.data.labels import LabelSpace
@@ -132,7 +131,7 @@ def add_labels(
     """
     if model.config.network == CUSTOM:
         raise InputError("a Keras model of your own has a fixed number of outputs; make one with more and fit it anew")
-    if image_params(model.config.image_params)["fine_tune_epochs"]:
+    if model.config.image_params["fine_tune_epochs"]:
         raise InputError(
             "a tuned backbone moves too slowly to learn further labels, and would forget at a higher rate; fit anew "
             "with all labels, or add labels to a model with fine_tune_epochs=0"
@@ -141,9 +140,9 @@ def add_labels(
     half_epochs = max(1, int(model.config.epochs) // 2)
     n_epochs = half_epochs if epochs == "auto" else validation.integer(epochs=epochs, low=1)
     labels, targets, n = extension.labels, extension.targets, extension.targets.n_samples
-    config = replace(model.config, epochs=n_epochs)
+    config = model.config.changed(epochs=n_epochs)
     untrained = untrained_policy(config, labels)
-    check_learnable(targets, labels, 2)
+    check_learnable(targets, labels)
     check_softmax_targets(config, targets)
     is_matched = extension.place >= 0
     weights = np.where(is_matched, evidence.rows.weights[extension.place], 1.0)
@@ -162,7 +161,7 @@ def add_labels(
         notes.append("Thresholds that were set by hand, and promises, did not go along.")
     ids = np.arange(1, n + 1).astype(str) if ids is None else ids
     larger = build_model(fit, trained, untrained, model.runtime, InputRows(targets, weights, ids, n, tuple(notes)))
-    larger.config = replace(larger.config, epochs=model.config.epochs)
+    larger.config = larger.config.changed(epochs=model.config.epochs)
     return larger
 
 
@@ -219,7 +218,7 @@ def continue_training(
     blocks = model.encoder.transform(features)
     rows = np.flatnonzero(weights > 0)
     config = fine_tuning_plan(model.config) if is_fine_tuned(model.network) else model.config
-    config = replace(config, epochs=n_epochs, schedule="constant", early_stopping=False)
+    config = config.changed(epochs=n_epochs, schedule="constant", early_stopping=False)
     factory = model.network.factory(model.n_members)
     label_weights = resolve_label_weights(config, model.labels)
     arrays = (blocks, targets.values, targets.known, weights, config.dtype, label_weights)

@@ -9,7 +9,6 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.data.deduplication import fingerprints
-from manyhot.data.targets import Targets
 from manyhot.evaluation import report
 from manyhot.models.checks import is_exclusive
 from manyhot.models.cross_fitting import CrossFit
@@ -18,33 +17,20 @@ from manyhot.models.model import Model
 
 @dataclass(frozen=True)
 class InputRows:
-    """The rows of a training as they were handed in.
+    """The rows of a training, those of weight 0 left out."""
 
-    Args:
-        targets: Their targets, n rows of weight above 0.
-        weights: float64 (n,).
-        ids: Their ids as text (n,).
-        n_rows: Rows handed in, those of weight 0 among them.
-        notes: Sentences about the data for the report.
-        n_streamed: Further rows that all members were trained on, and that are not kept.
-        constant: Indices of the labels that never vary; None to look at `targets`.
-    """
-
-    targets: Targets
-    weights: np.ndarray
-    ids: np.ndarray
-    n_rows: int
-    notes: tuple[str, ...] = ()
-    n_streamed: int = 0
-    constant: np.ndarray | None = None
+    targets: Any  # Targets, or PixelTargets where the rows are images
+    weights: np.ndarray  # float64 (n,), above 0
+    ids: np.ndarray  # text (n,)
+    n_rows: int  # rows handed in, those of weight 0 among them
+    notes: tuple[str, ...] = ()  # about the data, for the report
+    n_streamed: int = 0  # further rows that all members were trained on, and that are not kept
+    constant: np.ndarray | None = None  # indices of the labels that never vary; None to look at `targets`
 
 
 def training_notes(input_rows: InputRows, fit: CrossFit) -> list[str]:
-    """Which rows were left out or are alike, and what the kind of labels means for the figures."""
-    notes = []
-    n_used, n_left = len(fit.place), input_rows.n_rows - input_rows.n_streamed - len(fit.place)
-    if n_left > 0:
-        notes.append(f"{n_left} rows of weight 0 were left out.")
+    """Say which rows are alike, and what the kind of labels means for the figures."""
+    notes, n_used = [], len(fit.place)
     if fit.is_alike:
         n_different = len(np.unique(fingerprints(fit.data.blocks)[fit.rows]))
         different = "row is" if n_different == 1 else "rows are"
@@ -74,7 +60,7 @@ def training_notes(input_rows: InputRows, fit: CrossFit) -> list[str]:
 
 
 def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:
-    """What a report says of the training curves."""
+    """Sum up the training curves."""
     last = [curve[np.isfinite(curve[:, 0])][-1] for curve in trained.curves]
     return {
         "best_epoch": trained.best_epoch.tolist(),
@@ -86,14 +72,7 @@ def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:
 def measure_out_of_fold(
     model: Model, scores: np.ndarray, decisions: np.ndarray, context: report.ReportContext
 ) -> dict[str, Any]:
-    """The report on a model's out-of-fold scores.
-
-    Args:
-        model: The model, with evidence.
-        scores: Calibrated scores (n, l) of the evidence's rows, each by maps that were fitted without it.
-        decisions: Answers, bool (n, l).
-        context: What cannot be measured.
-    """
+    """Report on the evidence's rows: scores (n, l), each calibrated without its own row, and decisions, bool (n, l)."""
     evidence = model.evidence
     assert evidence is not None
     policy = model.policy

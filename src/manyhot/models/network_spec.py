@@ -6,7 +6,7 @@ Start reading at `NetworkSpec`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,10 @@ from manyhot.config.images import (
     NETWORK_SETTINGS,
     NONE,
     PIXEL_NETWORKS,
-    image_params,
     is_pretrained,
     is_trainable,
 )
-from manyhot.config.text import TEXT_KINDS, text_params
+from manyhot.config.text import TEXT_KINDS
 from manyhot.config.training import COMPILED, CUSTOM, SOFTMAX_LOSSES, TrainingConfig
 from manyhot.errors import InputError
 
@@ -187,7 +186,7 @@ def apply_custom_network(config: TrainingConfig, custom: networks.CustomNetwork 
             "activation='sigmoid', or leave the loss away",
             argument="loss",
         )
-    return replace(config, head="softmax", loss=loss or "categorical_crossentropy")
+    return config.changed(head="softmax", loss=loss or "categorical_crossentropy")
 
 
 def choose_network(
@@ -205,10 +204,10 @@ def choose_network(
     """
     if images and vocabularies:
         raise InputError("images beside learned vectors of words are not supported; say text='tfidf'", argument="text")
-    options = image_params(config.image_params)
+    options = config.image_params
     if config.network == "auto":
         image_network = BACKBONE if is_trainable(options) else "resnet"
-        config = replace(config, network=image_network if images else "embedding_bag" if vocabularies else "mlp")
+        config = config.changed(network=image_network if images else "embedding_bag" if vocabularies else "mlp")
     _check_backbone(config.network, options)
     if config.network in PIXEL_NETWORKS:
         raise InputError(
@@ -282,10 +281,12 @@ def network_settings(
     if config.network == CUSTOM:
         return {}
     image_values = _image_network_settings(config, images) if images else {}
-    options = {} if not vocabularies else text_params(config.text, config.text_params)
-    word_values = {name: options[name] for name in TEXT_KINDS[config.text].network_settings} if vocabularies else {}
+    word_values: dict[str, Any] = {}
+    if vocabularies:
+        names = TEXT_KINDS[config.text].network_settings
+        word_values = {"vocabularies": dict(vocabularies), **{name: config.text_params[name] for name in names}}
     return {
-        **({"vocabularies": dict(vocabularies), **word_values} if vocabularies else {}),
+        **word_values,
         **image_values,
         "hidden_layer_sizes": list(config.hidden_layer_sizes),
         "activation": config.activation,
@@ -301,11 +302,11 @@ GREY_AUGMENTATION, COLOUR_AUGMENTATION = ("shift", "rotate", "zoom"), ("flip", "
 
 def resolve_augmentation(config: TrainingConfig, images: Mapping[str, Mapping[str, Any]]) -> TrainingConfig:
     """The config with what is done to images in training."""
-    options = image_params(config.image_params)
-    if options["augment"] == "auto":
-        is_grey = all(len(statistics["mean"]) == 1 for statistics in images.values())
-        options["augment"] = list(GREY_AUGMENTATION if is_grey else COLOUR_AUGMENTATION)
-    return replace(config, image_params=options)
+    if config.image_params["augment"] != "auto":
+        return config
+    is_grey = all(len(statistics["mean"]) == 1 for statistics in images.values())
+    augment = list(GREY_AUGMENTATION if is_grey else COLOUR_AUGMENTATION)
+    return config.changed(image_params={**config.image_params, "augment": augment})
 
 
 FILTERS = {
@@ -318,7 +319,7 @@ FILTERS = {
 
 def _image_network_settings(config: TrainingConfig, images: Mapping[str, Any]) -> dict[str, Any]:
     """What a network on images is told; nothing is left to choose."""
-    options = image_params(config.image_params)
+    options = config.image_params
     if config.network == BACKBONE:
         return {
             "images": {name: dict(statistics) for name, statistics in images.items()},

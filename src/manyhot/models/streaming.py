@@ -15,9 +15,6 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine
-from manyhot.config.auto import resolve_auto
-from manyhot.config.images import image_params
-from manyhot.config.training import TrainingConfig
 from manyhot.data.readers import Survey
 from manyhot.data.samples import Samples
 from manyhot.data.shards import Encoded, Shards, WindowAssignment, check_disk_space, row_bytes
@@ -60,8 +57,8 @@ def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) 
     """
     if inputs.is_used is not None:  # what is left out is told when all rows are written
         survey, inputs = survey.take(inputs.is_used), inputs._replace(notes=tuple(survey.samples.notes))
-    check_learnable(inputs.targets, inputs.labels, 2)
-    if image_params(inputs.config.image_params)["fine_tune_epochs"]:
+    check_learnable(inputs.targets, inputs.labels)
+    if inputs.config.image_params["fine_tune_epochs"]:
         raise InputError(
             "fine_tune_epochs: a backbone is not tuned from a stream; omit fine_tune_epochs, so that it stays as it "
             "is, or train in "
@@ -69,15 +66,16 @@ def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) 
             argument="image_params",
         )
     untrained = untrained_policy(inputs.config, inputs.labels)
-    sample_plan = replace(inputs.config, n_members=1 if inputs.config.n_members == "auto" else inputs.config.n_members)
+    config = inputs.config.changed(n_members=1) if inputs.config.n_members == "auto" else inputs.config
     sample = prepare_cross_fit(
         inputs.features,
         inputs.targets,
         inputs.encoder(),
-        sample_plan,
+        config,
         network,
         trains_on_all=True,
         labels=inputs.labels,
+        n_rows=None if survey.is_whole else survey.file.n_rows,
     )
     if sample.network.custom is not None and sample.encoder.sparse:
         raise InputError(
@@ -87,9 +85,7 @@ def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) 
     if sample.encoder.vocabularies:
         raise InputError("vectors of words are not learned from a stream; take text='tfidf'", argument="text")
     n_rows = len(sample.rows) if survey.is_whole else survey.file.n_rows
-    resolved = resolve_auto(sample_plan, n_rows, n_table_weights=sample.network.n_table_weights)
-    config = replace(sample.config, batch_size=resolved.batch_size, epochs=resolved.epochs)
-    split = _split_sample(sample, config, n_rows)
+    split = _split_sample(sample, n_rows)
     is_held_out, is_reserved = (
         _row_mask(sample, split.held_out),
         _row_mask(sample, np.concatenate([split.held_out, split.validation])),
@@ -102,7 +98,7 @@ def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) 
     return StreamJob(
         survey.file,
         inputs.labels,
-        _held_out_fit(replace(sample, config=config), split.held_out, sample.place[held_out]),
+        _held_out_fit(sample, split.held_out, sample.place[held_out]),
         input_rows,
         _select_encoded(sample, split.validation) if len(split.validation) else None,
         survey.rows[is_reserved],
@@ -207,12 +203,12 @@ def train_stream(
     return build_model(job.fit, trained, job.untrained, job.runtime, input_rows)
 
 
-def _split_sample(sample: CrossFit, config: TrainingConfig, n_rows: int) -> MemberRows:
+def _split_sample(sample: CrossFit, n_rows: int) -> MemberRows:
     """Rows of the sample that train, stop and are scored, as places in `sample.rows`.
 
     As large a share of all rows as a single member's held-out part in memory, but half of the sample at most.
     """
-    groups = None if sample.network.custom is None else duplicate_groups(sample, sample.rows)
+    groups, config = None if sample.network.custom is None else duplicate_groups(sample, sample.rows), sample.config
     n_sample = len(sample.rows)
     n_parts = max(2, single_member_parts(n_rows) * n_sample // n_rows)
     validation_fraction = config.validation_fraction if config.early_stopping else None

@@ -1,21 +1,19 @@
-"""A trained model: labels, encoder, member weights, decision and the evidence for how good it is.
+"""From features, targets and settings to a trained model, its thresholds and its report.
 
-`train_model` is the whole job from features and targets to a `Model`; `Model.scores` is the way back. Where the
-features came from, and how a person talks to it, belong to the estimator and the command line. Start reading at
-`train_model`.
+Every kind of training takes the same steps: use the rows that weigh something, check, prepare, train, score every row
+by members that never saw it, decide, report. Segmentation, streams and added labels differ in how rows are prepared
+and scored, and share the rest with `train_inputs`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from manyhot import engine
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.training import TrainingConfig, to_dict
 from manyhot.data.feature_input import row_weights
-from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import (
     DecisionPolicy,
@@ -24,63 +22,14 @@ from manyhot.decisions.policy import (
     merge_equal_scores,
     untrained_policy,
 )
-from manyhot.encoders import Encoder
 from manyhot.evaluation import report
-from manyhot.models.checks import check_learnable, count_folds
-from manyhot.models.cross_fitting import CrossFit, Features, prepare_cross_fit, row_history, score_out_of_fold
+from manyhot.models.checks import check_learnable, check_n_rows
+from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, row_history, score_out_of_fold
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.fine_tuning import train_and_fine_tune
 from manyhot.models.measuring import InputRows, measure_out_of_fold, training_notes, training_summary
 from manyhot.models.model import Model
 from manyhot.models.training_data import TrainingInputs
-
-
-def train_model(
-    features: Features,
-    labels: LabelSpace,
-    targets: Targets,
-    encoder: Encoder,
-    config: TrainingConfig,
-    runtime: RuntimeConfig,
-    network: Any = None,
-    sample_weight: np.ndarray | None = None,
-    ids: np.ndarray | None = None,
-    callback: engine.ProgressCallback | None = None,
-    notes: tuple[str, ...] = (),
-) -> Model:
-    """Encode, merge equal rows, train all members on their folds, score every row out of fold, decide, report.
-
-    Args:
-        features: What the encoder takes, n rows.
-        labels: The label space.
-        targets: Targets (n, l).
-        encoder: Not yet fitted.
-        config: Settings that change the result.
-        runtime: Settings that do not.
-        network: Keras model, or function (input shape, n_labels) -> Keras model, when `config.network` is "custom".
-        sample_weight: float (n,), >= 0; a row of weight 0 is as good as absent.
-        ids: One id per row as text.
-        callback: Called with the progress now and then.
-        notes: Sentences about the data for the report.
-
-    Returns:
-        The trained model with its report.
-
-    Raises:
-        InputError: Targets without anything to learn, or too few rows.
-    """
-    n = targets.n_samples
-    ids = np.arange(1, n + 1).astype(str) if ids is None else ids
-    weights = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    is_used = weights > 0
-    if not is_used.all():
-        features, targets = features[np.flatnonzero(is_used)], targets.take(is_used)
-        ids, weights = ids[is_used], weights[is_used]
-    check_learnable(targets, labels, count_folds(config, targets.n_samples))
-    untrained = untrained_policy(config, labels)
-    fit = prepare_cross_fit(features, targets, encoder, config, network, weights, labels=labels)
-    _, trained = train_and_fine_tune([fit], runtime, callback)
-    return build_model(fit, trained, untrained, runtime, InputRows(targets, weights, ids, n, notes))
 
 
 def train_inputs(
@@ -89,28 +38,43 @@ def train_inputs(
     sample_weight: np.ndarray | None = None,
     callback: engine.ProgressCallback | None = None,
 ) -> Model:
-    """`train_model` on inputs as `prepare_inputs` gives them.
+    """Train all members on their folds; `network` is a Keras model or a function that makes one, for "custom"."""
+    features, rows = used_rows(inputs, sample_weight)
+    config, labels = inputs.config, inputs.labels
+    untrained = untrained_policy(config, labels)
+    encoder = inputs.encoder()
+    fit = prepare_cross_fit(features, rows.targets, encoder, config, network, rows.weights, labels=labels)
+    n_members = int(fit.config.n_members)
+    check_n_rows(len(rows.ids), min(config.n_folds, n_members) if n_members > 1 else 2)
+    _, trained = train_and_fine_tune([fit], inputs.runtime, callback)
+    return build_model(fit, trained, untrained, inputs.runtime, rows)
 
-    Args:
-        inputs: Features, targets and settings.
-        network: As for `train_model`.
-        sample_weight: (m,), one weight for each row that was handed over, 0 or more; None: all alike.
-        callback: Called with the progress now and then.
-    """
-    weights = inputs.select_rows(sample_weight, "sample_weight")
-    return train_model(
-        inputs.features,
-        inputs.labels,
-        inputs.targets,
-        inputs.encoder(),
-        inputs.config,
-        inputs.runtime,
-        network=network,
-        sample_weight=None if weights is None else row_weights(weights, inputs.targets.n_samples),
-        ids=inputs.ids,
-        callback=callback,
-        notes=inputs.notes,
-    )
+
+def used_rows(inputs: TrainingInputs, sample_weight: np.ndarray | None, noun: str = "rows") -> tuple[Any, InputRows]:
+    """Features and rows that weigh something; `sample_weight` is (m,), one for each row that was handed over."""
+    targets, ids, notes = inputs.targets, inputs.ids, inputs.notes
+    n = targets.n_samples
+    chosen_weights = inputs.select_rows(sample_weight, "sample_weight")
+    weights = np.ones(n) if chosen_weights is None else row_weights(chosen_weights, n)
+    ids = np.arange(1, n + 1).astype(str) if ids is None else ids
+    features, is_used = inputs.features, weights > 0
+    if not is_used.all():
+        features, targets = features[np.flatnonzero(is_used)], targets.take(is_used)
+        weights, ids = weights[is_used], ids[is_used]
+        notes = (*notes, f"{n - len(ids)} {noun} of weight 0 were left out.")
+    check_learnable(targets, inputs.labels)
+    return features, InputRows(targets, weights, ids, n, notes)
+
+
+class ScoredRows(NamedTuple):
+    """Different rows of training with their raw out-of-fold scores."""
+
+    scores: np.ndarray  # float (u, l)
+    targets: Targets
+    weights: np.ndarray  # float (u,)
+    place: np.ndarray  # int64 (r,), where each scored row of training is among them
+    training_rows: TrainingRows  # all rows of training
+    members_per_score: float
 
 
 def build_model(
@@ -118,44 +82,57 @@ def build_model(
     trained: engine.TrainingResult,
     untrained: DecisionPolicy,
     runtime: RuntimeConfig,
-    input_rows: InputRows,
+    rows: InputRows,
 ) -> Model:
-    """Everything after training: out-of-fold scores, the policy, the evidence, the report.
+    """Everything after training: out-of-fold scores, the policy, the evidence, the report."""
+    model = Model(untrained.space, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
+    scored = _score_rows(model, fit, rows)
+    decide_and_report(model, trained, scored, rows, len(fit.rows), rows.n_rows, training_notes(rows, fit))
+    return model
 
-    Args:
-        fit: The fit whose members were trained.
-        trained: What training left.
-        untrained: A policy that learned nothing; it names the labels.
-        runtime: Settings that change only speed.
-        input_rows: The rows.
-    """
-    labels, config, rows = untrained.space, fit.config, fit.data.targets.take(fit.rows)
-    model = Model(labels, fit.encoder, fit.network, trained.weights, untrained, config, {}, None, runtime)
+
+def _score_rows(model: Model, fit: CrossFit, rows: InputRows) -> ScoredRows:
     scores, n_scorers = score_out_of_fold(model.scorer(), fit)
     scored = np.flatnonzero(n_scorers > 0)
-    unique_scores = merge_equal_scores(scores[scored], rows.take(scored), fit.data.weights[fit.rows][scored])
+    place = np.cumsum(n_scorers > 0)[fit.place] - 1
+    return ScoredRows(
+        scores[scored],
+        fit.data.targets.take(fit.rows[scored]),
+        fit.data.weights[fit.rows[scored]],
+        place[n_scorers[fit.place] > 0],
+        TrainingRows(rows.targets, rows.ids, rows.weights, *row_history(fit)),
+        float(n_scorers[scored].mean()),
+    )
+
+
+def decide_and_report(
+    model: Model,
+    trained: engine.TrainingResult,
+    scored: ScoredRows,
+    rows: InputRows,
+    n_units: int,
+    n_rows: int | None,
+    notes: list[str],
+) -> None:
+    """Give a model its policy, its evidence and its report; `n_units` is what the folds were made of."""
+    config, labels, n_members = model.config, model.labels, model.n_members
+    unique_scores = merge_equal_scores(scored.scores, scored.targets, scored.weights)
     model.policy = fit_policy(config, labels, unique_scores)
-    calibrated, decisions = np.zeros_like(scores), np.zeros(scores.shape, dtype=bool)
-    calibrated[scored], decisions[scored] = cross_fitted_decisions(config, labels, unique_scores)
-    is_scored = n_scorers[fit.place] > 0
-    training_rows = TrainingRows(input_rows.targets, input_rows.ids, input_rows.weights, *row_history(fit))
-    model.evidence = OutOfFoldResults(scores[fit.place][is_scored], training_rows, trained.curves, trained.best_epoch)
-    n_members = len(fit.members)
-    is_held_out = n_members == 1 or input_rows.n_streamed > 0
-    constant = input_rows.targets.constant_labels() if input_rows.constant is None else input_rows.constant
+    calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores)
+    model.evidence = OutOfFoldResults(
+        scored.scores[scored.place], scored.training_rows, trained.curves, trained.best_epoch
+    )
+    is_held_out = n_members == 1 or rows.n_streamed > 0
+    constant = rows.targets.constant_labels() if rows.constant is None else rows.constant
     context = report.ReportContext(
         scores_from="held_out" if is_held_out else "out_of_fold",
-        n_rows=input_rows.n_rows,
+        n_rows=n_rows,
         n_members=n_members,
-        n_folds=1 if is_held_out else min(config.n_folds, n_members, rows.n_samples),
-        members_per_score=float(n_scorers[scored].mean()),
+        n_folds=1 if is_held_out else min(config.n_folds, n_members, n_units),
+        members_per_score=scored.members_per_score,
         constant_labels=[labels.names[j] for j in constant],
-        notes=[*input_rows.notes, *training_notes(input_rows, fit)],
-        config=to_dict(config),
-        training=training_summary(trained)
-        | ({"streamed_rows": input_rows.n_streamed} if input_rows.n_streamed else {}),
+        notes=[*rows.notes, *notes],
+        config=config.to_dict(),
+        training=training_summary(trained) | ({"streamed_rows": rows.n_streamed} if rows.n_streamed else {}),
     )
-    model.report = measure_out_of_fold(
-        model, calibrated[fit.place][is_scored], decisions[fit.place][is_scored], context
-    )
-    return model
+    model.report = measure_out_of_fold(model, calibrated[scored.place], decisions[scored.place], context)

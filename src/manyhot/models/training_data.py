@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -14,16 +13,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import networks
-from manyhot.config.auto import resolve_auto
-from manyhot.config.images import NONE, image_params, is_pretrained
+from manyhot.config.images import NONE, is_pretrained
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights, text_params
+from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.samples import Arrays, Samples
 from manyhot.data.target_input import check_row_counts, parse_targets
-from manyhot.data.targets import Targets
 from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.columns import ImageColumns
@@ -60,7 +57,7 @@ class TrainingInputs(NamedTuple):
     column_types: Mapping[str, str] | None
     columns: Sequence[str]
     labels: LabelSpace
-    targets: Targets
+    targets: Any  # Targets, or PixelTargets where the features are an `ImageSet`
     classes: np.ndarray | None
     config: TrainingConfig
     runtime: RuntimeConfig
@@ -81,7 +78,7 @@ class TrainingInputs(NamedTuple):
 
     def encoder(self) -> Encoder:
         """A fresh encoder for these features, not yet fitted."""
-        is_plain = resolve_auto(self.config, self.targets.n_samples).preprocessing == "none"
+        is_plain = not self.config.is_encoded
         if isinstance(self.features, Arrays):
             if not is_plain:
                 raise InputError(
@@ -143,7 +140,7 @@ def prepare_inputs(
     """
     space, targets, classes = parse_targets(y, labels)
     if classes is not None:  # scikit-learn's contract: the class of the higher probability
-        config = replace(config, decision="fixed", decision_params=None)
+        config = config.changed(decision="fixed", decision_params=None)
     check_row_counts(features, targets)
     backbone = image_function(config, column_types)
     decoded = decode_images(features, column_types, config, runtime.on_bad_image, samples, backbone, progress)
@@ -220,7 +217,7 @@ def decode_images(
     Raises:
         InputError: An image that cannot be used, unless such rows are left out; no image that can be.
     """
-    if column_types is None or "image" not in column_types.values() or resolve_auto(config, 1).preprocessing == "none":
+    if column_types is None or "image" not in column_types.values() or not config.is_encoded:
         return DecodedFrame(features)
     try:
         columns = _image_columns(column_types, config.image_params).infer_shape(features)
@@ -252,14 +249,14 @@ def image_function(config: TrainingConfig, column_types: Mapping[str, str] | Non
     Raises:
         InputError: No images for it, or weights that cannot be opened.
     """
-    options = image_params(config.image_params)
+    options = config.image_params
     if options["backbone"] == NONE:
         return None
     if "image" not in (column_types or {}).values():
         raise InputError(
             f"the backbone {options['backbone']!r} looks at images, and there are none", argument="image_params"
         )
-    if resolve_auto(config, 1).preprocessing == "none":
+    if not config.is_encoded:
         raise InputError(
             "preprocessing='none' leaves everything as it is, and a backbone makes numbers of images; leave one of "
             "them away",
@@ -288,7 +285,7 @@ def text_function(
     """
     if config.text not in (CUSTOM_TEXT, PRETRAINED) or "text" not in (column_types or {}).values():
         return None
-    options = text_params(config.text, config.text_params)
+    options = config.text_params
     if config.text == PRETRAINED:
         name = Path(options["preset"]).name
         return CachedTextFunction(

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine
+from manyhot.config.extreme import ExtremeConfig
+from manyhot.config.training import config_from_dict
 from manyhot.data.labels import LabelSpace
 from manyhot.errors import BundleError, InputError
-from manyhot.models.extreme.config import extreme_config_from_dict
 from manyhot.models.extreme.model import ExtremeModel, build_trunk_spec
 from manyhot.models.extreme.report import extreme_text
 from manyhot.models.network_spec import TrunkSpec
@@ -98,7 +99,7 @@ def _model(reader: DocumentReader) -> ExtremeModel:
     reader.text("kind", choices=[KIND])
     n_labels = reader.integer("n_labels", 1, MAX_LABELS)
     labels = _labels(reader, n_labels)
-    config = extreme_config_from_dict(reader.mapping("config"))
+    config = config_from_dict(ExtremeConfig, reader.mapping("config"))
     encoder = read_encoder(reader)
     spec = build_trunk_spec(config, encoder)
     if reader.mapping("network") != spec.settings:

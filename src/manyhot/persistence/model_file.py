@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.config.images import PIXEL_NETWORKS, image_params
-from manyhot.config.training import config_from_dict, to_dict
+from manyhot.config.images import PIXEL_NETWORKS
+from manyhot.config.training import TrainingConfig, config_from_dict
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
@@ -62,7 +62,7 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
         "network": network_document(model.network),
         "n_members": model.n_members,
         "policy": policy_document,
-        "config": to_dict(model.config),
+        "config": model.config.to_dict(),
         "report": model.report,
         "classes": None if metadata["classes"] is None else dict(zip(("no", "yes"), metadata["classes"], strict=True)),
         "read_options": dict(metadata["read_options"]),
@@ -110,9 +110,9 @@ def _construct(
 ) -> tuple[Model, dict[str, Any]]:
     names = tuple(reader.list_of_text("labels", min_items=1, is_unique=True))
     labels = LabelSpace(names, reader.boolean("has_integer_labels"))
-    config = config_from_dict(reader.mapping("config"))
+    config = config_from_dict(TrainingConfig, reader.mapping("config"))
     encoder = read_encoder(reader)
-    read_backbone(reader, encoder, image_params(config.image_params)["cache"])
+    read_backbone(reader, encoder, config.image_params["cache"])
     n_members = reader.integer("n_members", 1, 100_000)
     network_plan = (config.network, config.dtype)
     network, weights = read_network(reader, encoder, len(labels), network_plan, n_members, custom_objects, n_elements)

@@ -179,7 +179,7 @@ def _image_settings(reader: DocumentReader, encoder: Encoder, is_per_pixel: bool
     numbers = {
         name: reader.integer(f"network.settings.{name}", field.low, field.high)
         for name, field in ((name, ranges[name]) for name in names)
-        if isinstance(field, IntField)
+        if isinstance(field, IntField) and field.high is not None
     }
     if is_per_pixel:
         return {"images": encoder.image_scaling, "filters": stored_filters, **numbers}

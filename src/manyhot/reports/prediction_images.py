@@ -198,7 +198,7 @@ class RowImages:
         if isinstance(self.model, PixelModel):
             if explain:
                 raise InputError("labels of pixels cannot be explained", argument="explain")
-            images = self.features.take(np.arange(n_rows))
+            images = self.features[np.arange(n_rows)]
             return [path for _, path in plot_pixel_predictions(self.model, images, names, check_folder(folder))]
         features = self.features[:n_rows]
         scores = predict_scores(self.model, features, on_bad_image=self.on_bad_image)[0]

@@ -15,13 +15,15 @@ from manyhot.cli.jobs.outputs import Input, refuse_other_file, refuse_overwritin
 from manyhot.cli.jobs.predict_chunks import predict_file
 from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.cli.jobs.read_options import build_read_options, saved_options
+from manyhot.config.extreme import ExtremeConfig
+from manyhot.config.fields import settings_of
+from manyhot.config.training import TrainingConfig
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, OutputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.prediction_table import id_series
 from manyhot.estimators.read_options import model_read_options, unused_column_notes
-from manyhot.models.extreme.config import SHARED
 
 CHUNK_ROWS = 65536
 DEFAULT_TOP = 5
@@ -37,10 +39,10 @@ def train(
     as_json: bool,
 ) -> None:
     """Read with sparse targets, train, save, report."""
-    allowed = (*SHARED, "verbose")
+    allowed = [name for name in settings_of(ExtremeConfig) if name in TrainingConfig.__dataclass_fields__]
     for name in settings:
-        if name not in allowed:
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in (*SHARED, "quiet"))
+        if name not in (*allowed, "verbose"):
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in (*allowed, "quiet"))
             raise InputError(
                 f"has no effect with --extreme, which takes {flags}", argument=f"--{name.replace('_', '-')}"
             )

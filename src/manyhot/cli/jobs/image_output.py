@@ -73,7 +73,7 @@ class ImageOptions:
     def predict_and_draw(self, model: PixelModel, images: ImageSet, names: Sequence[str]) -> Iterator[np.ndarray]:
         """The predictions of images whose pixels have labels, bool (h, w, l) each; plots those left to draw."""
         n_to_draw = min(self.n_remaining, len(images))
-        first, remaining = images.take(np.arange(n_to_draw)), images.take(np.arange(n_to_draw, len(images)))
+        first, remaining = images[np.arange(n_to_draw)], images[np.arange(n_to_draw, len(images))]
         for predictions, _ in plot_pixel_predictions(model, first, names, self.folder, self.n_rows + 1):
             self.n_files += 1
             yield predictions

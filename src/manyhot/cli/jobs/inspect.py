@@ -11,7 +11,6 @@ import numpy as np
 from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.read_model import read_model
-from manyhot.config.training import to_dict
 from manyhot.decisions.policy import cross_fitted_scores
 from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart
 from manyhot.evaluation.metrics import reliability as reliability_curve
@@ -50,7 +49,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
             **({"layers": layers(model)} if with_layers else {}),
         },
         "columns": column_counts,
-        "config": to_dict(model.config),
+        "config": model.config.to_dict(),
         "report": {
             name: model.report["metrics"]["decision"][name]["value"] for name in ("f1_micro", "f1_macro", "lrap")
         },

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, NONE, image_params, is_pretrained, is_trainable
+from manyhot.config.fields import default_values
+from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, IMAGE_SETTINGS, NONE, is_pretrained, is_trainable
 from manyhot.encoders.images.backbone_features import ImageFeatures, OnProgress
 from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages, decode_image_columns
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
@@ -26,7 +27,7 @@ class ImageColumns:
 
     Args:
         names: The columns.
-        settings: Some of `config.images.IMAGE_SETTINGS` by name; None for the defaults.
+        settings: `TrainingConfig.image_params`; None for the defaults.
 
     Attributes:
         backbone_name: Name of the backbone that makes numbers of images; empty where the network takes pixels and none
@@ -36,7 +37,7 @@ class ImageColumns:
     """
 
     def __init__(self, names: Sequence[str], settings: Mapping[str, Any] | None = None) -> None:
-        values = image_params(settings)
+        values = {**default_values(IMAGE_SETTINGS), **(settings or {})}
         self.names = list(names)
         self.backbone_name = values["backbone"] if is_pretrained(values) else ""
         self.is_frozen = bool(self.backbone_name) and not is_trainable(values)

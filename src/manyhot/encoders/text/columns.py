@@ -14,7 +14,8 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
+from manyhot.config.fields import default_values
+from manyhot.config.text import TEXT_KINDS, TFIDF
 from manyhot.encoders.feature_sources import ownership_shares
 from manyhot.encoders.text.custom import CachedTextFunction, FunctionEncoder, PretrainedEncoder, TextFunction
 from manyhot.encoders.text.static_embeddings import StaticEncoder
@@ -45,15 +46,12 @@ class TextColumns:
     Args:
         n_columns: How many there are.
         kind: A key of `TEXT_ENCODERS`.
-        settings: Settings of the kind by name; None for its defaults.
-
-    Raises:
-        InputError: No such kind or setting, or a value out of its range.
+        settings: `TrainingConfig.text_params`; None for the defaults.
     """
 
     def __init__(self, n_columns: int, kind: str = TFIDF, settings: Mapping[str, Any] | None = None) -> None:
-        values = text_params(kind, settings)
-        values = {name: values[name] for name in TEXT_KINDS[kind].settings}
+        values = default_values(TEXT_KINDS[kind].settings)
+        values |= {name: value for name, value in (settings or {}).items() if name in values}
         self.kind = kind
         self.encoders: list[TextEncoder] = [TEXT_ENCODERS[kind](**values) for _ in range(n_columns)]
 

@@ -18,7 +18,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import validation
-from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
+from manyhot.config.fields import default_values
+from manyhot.config.text import TEXT_KINDS, TFIDF
 from manyhot.encoders.scaling import row_weights
 from manyhot.encoders.text.text_input import Texts, require_text, to_text_list
 from manyhot.encoders.text.tokenization import RUNS, WORD, normalize_text
@@ -26,7 +27,7 @@ from manyhot.encoders.text.word_shares import WordAttribution, attribute_words
 from manyhot.errors import InputError
 
 _SETTINGS = TEXT_KINDS[TFIDF].settings
-_DEFAULTS = text_params(TFIDF, None)
+_DEFAULTS = default_values(TEXT_KINDS[TFIDF].settings)
 MIN_ROWS = 2
 """Rows a term needs for a column of its own."""
 FEW_ROWS = 50

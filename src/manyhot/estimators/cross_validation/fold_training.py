@@ -9,16 +9,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from manyhot import engine, validation
-from manyhot.config.auto import resolve_auto
+from manyhot.config.auto import resolve_sizes
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.training import TrainingConfig, to_dict
+from manyhot.config.training import TrainingConfig
 from manyhot.data.feature_input import row_weights
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
@@ -96,7 +95,7 @@ def cross_validate(
     weights = None
     if sample_weight is not None:
         weights = row_weights(inputs.select_rows(sample_weight, "sample_weight"), inputs.targets.n_samples)
-    check_learnable(inputs.targets, inputs.labels, 2)
+    check_learnable(inputs.targets, inputs.labels)
     untrained_policy(inputs.config, inputs.labels)  # invalid settings and rules raise before training
     if inputs.is_used is not None and splits is not None:
         raise InputError(
@@ -132,7 +131,7 @@ def cross_validate(
             first_member += len(fit.members)
             _print_fold(results[-1], len(results), len(resolved_splits), inputs.runtime)
     is_stratified = None if splits is not None else stratify
-    facts = {"config": to_dict(fits[0].config), "seconds": time.perf_counter() - start_time, "stratify": is_stratified}
+    facts = {"config": fits[0].config.to_dict(), "seconds": time.perf_counter() - start_time, "stratify": is_stratified}
     return collect_results(inputs.labels, inputs.targets, resolved_splits, results, facts)
 
 
@@ -159,18 +158,10 @@ def as_classifier(estimator: Any, config: dict[str, Any]) -> MultiLabelClassifie
 
 def _shared_config(config: TrainingConfig, n_rows: int, n_table: int) -> TrainingConfig:
     """The config with the automatic settings that are the same in every fold resolved."""
-    resolved = resolve_auto(config, n_rows, n_table_weights=n_table)
     needs_no_tuning = not is_tuned(config) and not LOSS_SPECS[config.resolved_loss].is_shift_free
-    calibration = (
-        "none" if needs_no_tuning and config.n_members == 1 and resolved.calibration == "auto" else resolved.calibration
-    )
-    return replace(
-        config,
-        n_members=resolved.n_members,
-        epochs=resolved.epochs,
-        batch_size=resolved.batch_size,
-        calibration=calibration,
-    )
+    if needs_no_tuning and config.n_members == 1 and config.calibration == "auto":
+        config = config.changed(calibration="none")
+    return resolve_sizes(config, n_rows, n_table)
 
 
 def _trains_on_all(config: TrainingConfig) -> bool:

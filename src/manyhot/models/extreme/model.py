@@ -15,12 +15,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine, networks
+from manyhot.config.extreme import ExtremeConfig
 from manyhot.data.deduplication import fingerprints
 from manyhot.data.labels import LabelSpace
 from manyhot.encoders import Encoder
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import TopK, label_propensities
-from manyhot.models.extreme.config import ExtremeConfig
 from manyhot.models.extreme.report import build_extreme_report
 from manyhot.models.extreme.threshold import best_threshold, counts_at, cross_fitted_counts, hits
 from manyhot.models.network_spec import TrunkSpec

@@ -39,8 +39,10 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def __getitem__(self, row: int) -> np.ndarray:
-        """One image, uint8 (h, w, channels)."""
+    def __getitem__(self, row: Any) -> Any:
+        """One image, uint8 (h, w, channels); or with an array of row numbers an `ImageSet` of those."""
+        if isinstance(row, np.ndarray):
+            return ImageSet([self.cells[int(i)] for i in row], self.channels, self.name)
         try:
             image = _decode_cell(self.cells[row])
         except InputError as error:
@@ -53,10 +55,6 @@ class ImageSet:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))
-
-    def take(self, rows: np.ndarray) -> ImageSet:
-        """Some of the images, by index."""
-        return ImageSet([self.cells[int(row)] for row in rows], self.channels, self.name)
 
 
 def image_set(X: Any, channels: int | None = None) -> ImageSet:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.config.images import image_params
 from manyhot.errors import InputError
 from manyhot.evaluation.report.segmentation import clear_counts, pixel_section
 from manyhot.models.model import Model
@@ -59,7 +58,7 @@ class PixelModel(Model):
             parts = [scorer.scores({block: tiles}, run) for run in runs]
             return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=parts[0].dtype)
 
-        overlap = image_params(self.config.image_params)["overlap"]
+        overlap = self.config.image_params["overlap"]
         wanted = np.arange(len(images)) if rows is None else rows
         batch = max(1, BATCH_PIXELS // (self.tile[0] * self.tile[1]))
         yield from blend_tiles(images, wanted, self.tile, overlap, score, batch)

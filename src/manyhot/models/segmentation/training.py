@@ -1,37 +1,32 @@
-"""Training on images whose pixels have labels: tiles, members, out-of-fold scores of whole images, report.
-
-Start reading at `pixel_inputs`, then `train_pixels`.
-"""
+"""Training on images whose pixels have labels: tiles, members, out-of-fold scores of whole images, report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from manyhot import engine, networks
-from manyhot.config.auto import resolve_auto
-from manyhot.config.images import NONE, PIXEL_NETWORKS, image_params
+from manyhot.config.auto import resolve_auto, resolve_pixel_sizes
+from manyhot.config.images import NONE, PIXEL_NETWORKS
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.training import CUSTOM, TrainingConfig, to_dict
-from manyhot.data.feature_input import image_frame, row_weights
+from manyhot.config.training import CUSTOM, TrainingConfig
+from manyhot.data.feature_input import image_frame
 from manyhot.data.labels import LabelSpace
 from manyhot.data.pixel_targets import PixelTargets, as_pixel_targets
 from manyhot.data.samples import Samples
 from manyhot.data.splitting.folds import MemberRows, cross_fitting_splits
 from manyhot.data.target_input import resolve_targets
-from manyhot.data.targets import Targets
-from manyhot.decisions.policy import cross_fitted_decisions, fit_policy, merge_equal_scores, untrained_policy
+from manyhot.decisions.policy import untrained_policy
 from manyhot.encoders import TableEncoder
 from manyhot.errors import InputError
 from manyhot.evaluation import report
 from manyhot.evaluation.report.segmentation import pixel_section
-from manyhot.models.checks import check_learnable, check_softmax_targets
+from manyhot.models.checks import check_softmax_targets
 from manyhot.models.cross_fitting import CrossFit, EncodedData, resolve_label_weights, train_cross_fits
-from manyhot.models.evidence import OutOfFoldResults, TrainingRows
-from manyhot.models.measuring import measure_out_of_fold, training_summary
+from manyhot.models.evidence import TrainingRows
+from manyhot.models.measuring import InputRows
 from manyhot.models.network_spec import NetworkSpec, apply_custom_network, network_settings, resolve_augmentation
 from manyhot.models.segmentation import (
     ConfusionCounts,
@@ -46,116 +41,63 @@ from manyhot.models.segmentation import (
 from manyhot.models.segmentation.model import PixelModel, check_no_skips
 from manyhot.models.segmentation.pixel_sample import gather_targets
 from manyhot.models.segmentation.tiling import check_size
+from manyhot.models.training import ScoredRows, decide_and_report, used_rows
+from manyhot.models.training_data import TrainingInputs
 
-STATISTICS_BYTES = 2**26
-"""Tiles that channels are measured on, at most."""
-
-CACHE_BYTES = 2**29
-"""Out-of-fold scores up to this size are kept from one pass over the images to the next, larger ones are made anew."""
-
-MEMBERS = 2
+STATISTICS_BYTES = 2**26  # tiles that channels are measured on, at most
+CACHE_BYTES = 2**29  # out-of-fold scores up to this size are kept between passes over the images
 CHANNELS = {"auto": None, "grey": 1, "colour": 3}
-
-STEPS = 1500
-"""Optimizer steps that "auto" epochs aim at."""
-
-STEP_PIXELS = 2**18
-"""Pixels of a batch, where its size is "auto"."""
-
-
-class PixelInputs(NamedTuple):
-    """Images and the labels of their pixels as training takes them.
-
-    Attributes:
-        images: The images, n of them.
-        labels: The label space.
-        targets: Targets of their pixels.
-        config: Settings that change the result.
-        runtime: Settings that do not.
-        sample_weight: float (n,), or None.
-        ids: One id per image as text, or None.
-        notes: What the reader had to say.
-    """
-
-    images: ImageSet
-    labels: LabelSpace
-    targets: PixelTargets
-    config: TrainingConfig
-    runtime: RuntimeConfig
-    sample_weight: np.ndarray | None
-    ids: np.ndarray | None
-    notes: tuple[str, ...]
 
 
 def pixel_inputs(
-    config: TrainingConfig, runtime: RuntimeConfig, X: Any, y: Any, labels: Sequence[str] | None, sample_weight: Any
-) -> PixelInputs:
-    """X and y in any form as `train_pixels` takes them.
-
-    Raises:
-        InputError: What cannot be used, or settings that do not go with labels of pixels.
-    """
+    config: TrainingConfig, runtime: RuntimeConfig, X: Any, y: Any, labels: Sequence[str] | None
+) -> TrainingInputs:
+    """X and y in any form as `train_pixels` takes them; features are an `ImageSet`."""
     if config.network == CUSTOM:
         raise InputError("a Keras model of your own gives no labels of pixels; say 'unet'", argument="network")
     check_no_skips(runtime.on_bad_image)
     samples = X if isinstance(X, Samples) else None
     y, names = resolve_targets(samples, y, labels)
     space, targets = as_pixel_targets(y, names)
-    images = image_set(X, CHANNELS[(config.image_params or {}).get("channels", "auto")])
-    weights = None if sample_weight is None else row_weights(sample_weight, targets.n_samples)
+    images = image_set(X, CHANNELS[config.image_params["channels"]])
+    if len(images) != targets.n_samples:
+        raise InputError(f"X has {len(images)} images but y has {targets.n_samples}", argument="y")
     ids, notes = (None, ()) if samples is None else (samples.ids, tuple(samples.notes))
-    return PixelInputs(images, space, targets, config, runtime, weights, ids, notes)
+    return TrainingInputs(images, None, (), space, targets, None, config, runtime, ids, notes)
 
 
-def train_pixels(inputs: PixelInputs, callback: engine.ProgressCallback | None = None) -> PixelModel:
-    """Cut images into tiles, train all members, score every image by members that never saw it, decide, report.
-
-    Args:
-        inputs: The images, the labels of their pixels and the settings; an image of weight 0 is as good as absent.
-        callback: Called with the progress now and then.
-
-    Raises:
-        InputError: Targets without anything to learn, too few images, or settings that do not go with pixels.
-    """
-    images, labels, targets, config, runtime, sample_weight, ids, notes = inputs
-    n = targets.n_samples
-    if len(images) != n:
-        raise InputError(f"X has {len(images)} images but y has {n}", argument="y")
-    ids = np.arange(1, n + 1).astype(str) if ids is None else ids
-    weights = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    is_used = weights > 0
-    if not is_used.all():
-        images, targets = images.take(np.flatnonzero(is_used)), targets.take(is_used)
-        ids, weights = ids[is_used], weights[is_used]
-        notes = (*notes, f"{int((~is_used).sum())} images of weight 0 were left out.")
-    check_learnable(targets, labels, 2)
+def train_pixels(
+    inputs: TrainingInputs,
+    sample_weight: np.ndarray | None = None,
+    callback: engine.ProgressCallback | None = None,
+) -> PixelModel:
+    """Cut images into tiles, train all members, score every image by members that never saw it, decide, report."""
+    images, rows = used_rows(inputs, sample_weight, "images")
+    labels, config, runtime = inputs.labels, inputs.config, inputs.runtime
     untrained = untrained_policy(config, labels)
-    fit, members = prepare_pixels(images, targets, labels, config, weights)
+    fit, members = prepare_pixels(images, rows.targets, labels, config, rows.weights)
     _, trained = train_cross_fits([fit], runtime, callback)
     model = PixelModel(labels, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
-    _evaluate(model, images, targets, members, weights, ids, trained, notes)
+    _evaluate(model, trained, images, rows, _held_out_mask(members, len(images)))
     return model
 
 
 def prepare_pixels(
     images: ImageSet, targets: PixelTargets, labels: LabelSpace, config: TrainingConfig, weights: np.ndarray
 ) -> tuple[CrossFit, list[MemberRows]]:
-    """Tiles, and which of them each member uses; tiles of one image, and of equal images, are always together.
-
-    Returns:
-        The fit, whose rows are tiles, and the same members with images for rows.
-    """
+    """A fit whose rows are tiles, and its members with images for rows; tiles of equal images are always together."""
     config = _pixel_plan(config)
-    options = image_params(config.image_params)
     probe_settings = network_settings(config, (), None, {"image": {}})
-    tile = tile_shape(targets.sizes, options["tile"], networks.edge_factor(probe_settings))
+    tile = tile_shape(targets.sizes, config.image_params["tile"], networks.edge_factor(probe_settings))
     tiles = cut_tiles(images, targets, tile)
     check_softmax_targets(config, tiles.targets)
     encoder = TableEncoder({images.name: "image"}, image_params=config.image_params)
     n_measured = max(1, STATISTICS_BYTES // int(np.prod(tiles.images.shape[1:])))
     probe = np.unique(np.linspace(0, len(tiles.images) - 1, min(n_measured, len(tiles.images))).astype(int))
     encoder.fit(image_frame(tiles.images[probe], images.name))
-    config = _resolve_plan(resolve_augmentation(config, encoder.image_scaling), len(tiles.images), tile)
+    n_tiles = len(tiles.images)
+    config = resolve_pixel_sizes(resolve_augmentation(config, encoder.image_scaling), n_tiles, tile)
+    config = resolve_auto(config, n_tiles)
     settings = network_settings(config, encoder.sparse, encoder.vocabularies, encoder.image_scaling)
     spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype)
     members = _split_members(targets, tiles, config)
@@ -164,16 +106,12 @@ def prepare_pixels(
         {block: tiles.images}, tiles.targets, weights[tiles.owners], resolve_label_weights(config, labels)
     )
     tile_members = [MemberRows(*(np.flatnonzero(np.isin(tiles.owners, part)) for part in member)) for member in members]
-    all_rows = np.arange(len(tiles.images))
+    all_rows = np.arange(n_tiles)
     return CrossFit(encoder, data, all_rows, all_rows, tile_members, config, spec), members
 
 
 def _pixel_plan(config: TrainingConfig) -> TrainingConfig:
-    """The config with the network for pixels.
-
-    Raises:
-        InputError: Settings that do not go with labels of pixels.
-    """
+    """The config with the network for pixels; settings that do not go with labels of pixels are refused."""
     config = apply_custom_network(config, None)
     if config.network not in ("auto", *PIXEL_NETWORKS):
         raise InputError(
@@ -182,30 +120,18 @@ def _pixel_plan(config: TrainingConfig) -> TrainingConfig:
             "it away",
             argument="network",
         )
-    if image_params(config.image_params)["backbone"] != NONE:
+    if config.image_params["backbone"] != NONE:
         raise InputError(
             "backbone: labels of pixels are learned by a network of their own; leave it away", argument="image_params"
         )
     if config.preprocessing == "none":
         raise InputError("images for labels of pixels are encoded; leave preprocessing away", argument="preprocessing")
-    if image_params(config.image_params)["size"] != "auto":
+    if config.image_params["size"] != "auto":
         raise InputError(
             "size: images keep their size where every pixel has labels; larger ones are cut into tiles (tile)",
             argument="image_params",
         )
-    return replace(config, network=PIXEL_NETWORKS[0])
-
-
-def _resolve_plan(config: TrainingConfig, n_tiles: int, tile: tuple[int, int]) -> TrainingConfig:
-    """The config with nothing left to choose, for a number of tiles."""
-    members, batch_size, epochs = config.n_members, config.batch_size, config.epochs
-    if members == "auto":
-        members = MEMBERS
-    if batch_size == "auto":
-        batch_size = int(min(max(2, STEP_PIXELS // (tile[0] * tile[1])), max(2, n_tiles // 32)))
-    if epochs == "auto":
-        epochs = int(min(max(4, round(STEPS * int(batch_size) / n_tiles)), 60))
-    return resolve_auto(replace(config, n_members=members, batch_size=batch_size, epochs=epochs), n_tiles)
+    return config.changed(network=PIXEL_NETWORKS[0])
 
 
 def _split_members(targets: PixelTargets, tiles: Tiles, config: TrainingConfig) -> list[MemberRows]:
@@ -245,17 +171,10 @@ def _score_out_of_fold(model: PixelModel, images: ImageSet, held_out: np.ndarray
 
 
 def _evaluate(
-    model: PixelModel,
-    images: ImageSet,
-    targets: PixelTargets,
-    members: list[MemberRows],
-    weights: np.ndarray,
-    ids: np.ndarray,
-    trained: engine.TrainingResult,
-    notes: tuple[str, ...],
+    model: PixelModel, trained: engine.TrainingResult, images: ImageSet, rows: InputRows, held_out: np.ndarray
 ) -> None:
-    """Out-of-fold scores of a sample of pixels and what is counted over all; the policy, the evidence, the report."""
-    config, labels, held_out = model.config, model.labels, _held_out_mask(members, len(images))
+    """Decide and report on the out-of-fold scores of a sample of pixels, and on counts over all of them."""
+    config, labels, targets = model.config, model.labels, rows.targets
     is_scored = np.asarray(held_out.any(axis=1))
     sample = sample_pixels(targets, is_scored, config.random_state)
     counts = ConfusionCounts(len(labels))
@@ -268,65 +187,42 @@ def _evaluate(
         scores[first:last] = raw.reshape(-1, len(labels))[sample.places_in(row)]
         if n_bytes <= CACHE_BYTES:
             cached.append((row, raw))
-    sample_targets = gather_targets(targets, sample)
-    unique_scores = merge_equal_scores(scores, sample_targets, weights[sample.rows])
-    model.policy = fit_policy(config, labels, unique_scores)
-    calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores)
+    training_rows = _training_rows(sample, rows, held_out)
+    scored = ScoredRows(
+        scores,
+        training_rows.targets,
+        training_rows.weights,
+        np.arange(len(scores)),
+        training_rows,
+        float(held_out.sum(axis=1)[is_scored].mean()),
+    )
+    n_images = int(is_scored.sum())
+    decide_and_report(model, trained, scored, rows, len(images), None, _sample_notes(len(scores), n_images))
     for row, raw in cached or _score_out_of_fold(model, images, held_out):
         counts.add_predictions(model.decide(model.calibrate(raw)), targets.images[row])
-    training_rows = _training_rows(sample, sample_targets, targets, weights, ids, held_out)
-    model.evidence = OutOfFoldResults(scores, training_rows, trained.curves, trained.best_epoch)
-    is_single = len(members) == 1
-    context = report.ReportContext(
-        scores_from="held_out" if is_single else "out_of_fold",
-        n_members=len(members),
-        n_folds=1 if is_single else min(config.n_folds, len(members), len(images)),
-        members_per_score=float(held_out.sum(axis=1)[is_scored].mean()),
-        constant_labels=[labels.names[j] for j in targets.constant_labels()],
-        notes=[*notes, *_sample_notes(len(sample.rows), int(is_scored.sum()))],
-        config=to_dict(config),
-        training=training_summary(trained),
-    )
-    values = measure_out_of_fold(model, calibrated, decisions, context)
-    values["pixels"] = pixel_section(counts, labels, int(is_scored.sum()), len(sample.rows), "out_of_fold")
-    model.report = values
+    model.report["pixels"] = pixel_section(counts, labels, n_images, len(scores), "out_of_fold")
 
 
-def _training_rows(
-    sample: PixelSample,
-    sample_targets: Targets,
-    targets: PixelTargets,
-    weights: np.ndarray,
-    ids: np.ndarray,
-    held_out: np.ndarray,
-) -> TrainingRows:
+def _training_rows(sample: PixelSample, rows: InputRows, held_out: np.ndarray) -> TrainingRows:
     """The drawn pixels as rows; their fingerprints are of no use, because no other row can be compared with a pixel."""
-    widths = np.array([width for _, width in targets.sizes])
-    names = sample.ids(ids, widths)
-    return TrainingRows(
-        sample_targets, names, weights[sample.rows], np.zeros(len(names), dtype=np.uint64), held_out[sample.rows]
-    )
+    names = sample.ids(rows.ids, np.array([width for _, width in rows.targets.sizes]))
+    no_fingerprints = np.zeros(len(names), dtype=np.uint64)
+    targets = gather_targets(rows.targets, sample)
+    return TrainingRows(targets, names, rows.weights[sample.rows], no_fingerprints, held_out[sample.rows])
 
 
 def _sample_notes(n_sampled: int, n_images: int) -> list[str]:
     return [
         "A row here is a pixel. Thresholds, calibration and all figures but those under 'Pixels' come from "
-        f"{n_sampled} "
-        f"pixels, drawn evenly from the {n_images} images that were scored; those under 'Pixels' come from all of them."
+        f"{n_sampled} pixels, drawn evenly from the {n_images} images that were scored; those under 'Pixels' come from "
+        "all of them."
     ]
 
 
 def pixel_report(
     model: PixelModel, images: ImageSet, targets: PixelTargets, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """A report on new images: rows are a sample of their pixels, and what is counted comes from all.
-
-    Args:
-        model: The model.
-        images: The images.
-        targets: Their targets, in the order of the model's labels.
-        notes: Sentences to pass on.
-    """
+    """Report on new images: rows are a sample of their pixels, and what is counted comes from all."""
     names, policy = model.labels, model.policy
     counts, is_wanted = ConfusionCounts(len(names)), np.ones(len(images), dtype=bool)
     sample = sample_pixels(targets, is_wanted, model.config.random_state)
