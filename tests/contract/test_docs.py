@@ -10,15 +10,13 @@ import sys
 import time
 import urllib.request
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from manyhot.cli import main
-from manyhot.config.auto import resolve_auto
+from manyhot.config import auto
 from manyhot.estimators.cross_validation import fold_training
-from manyhot.models import cross_fitting, streaming, training_data
 from manyhot.models.segmentation import training as pixel_training
 from manyhot.networks.pretrained_backbone import open_backbone
 from tests.fixtures.readme_files import make_files, random_weights, shallow_backbones
@@ -41,7 +39,7 @@ SHELL = {
     ]
     for name in ("README.md", "docs/report.md", "docs/serve.md")
 }
-TRAINING = (cross_fitting, fold_training, pixel_training, streaming, training_data)
+SIZES = ((auto, "resolve_sizes"), (fold_training, "resolve_sizes"), (pixel_training, "resolve_pixel_sizes"))
 
 
 @pytest.mark.slow
@@ -64,10 +62,9 @@ def test_keras_may_be_imported_after_manyhot():
 def test_shell_lines_run_as_they_are_typed(tmp_path, monkeypatch):
     """One after another in one folder, with little networks where a line says nothing of their size."""
     shallow_backbones(monkeypatch)
-    for module in TRAINING:
-        monkeypatch.setattr(
-            module, "resolve_auto", lambda config, *given, **named: resolve_auto(small(config), *given, **named)
-        )
+    for module, name in SIZES:
+        resolve = getattr(auto, name)
+        monkeypatch.setattr(module, name, lambda config, *given, resolve=resolve: resolve(small(config), *given))
     type_all(tmp_path, monkeypatch)
 
 
@@ -80,10 +77,10 @@ def test_shell_lines_run_as_they_are_typed_with_every_default(tmp_path, monkeypa
 def small(config):
     """The config with few members, epochs and filters, unless it was told how many."""
     members, epochs = (2 if told == "auto" else told for told in (config.n_members, config.epochs))
-    images = config.image_params or {}
-    if not {"backbone", "filters"} & set(images):
-        images = {**images, "filters": (4, 4)}
-    return replace(config, n_members=members, epochs=epochs, image_params=images)
+    images = config.image_params
+    if images["backbone"] == "none" and images["filters"] == "auto":
+        images = {**images, "filters": [4, 4]}
+    return config.changed(n_members=members, epochs=epochs, image_params=images)
 
 
 def type_all(folder, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from manyhot.config.auto import resolve_extreme_sizes
 from manyhot.config.fields import ChoiceField, CustomField, FloatField, IntField, Settings, setting
 from manyhot.config.training import DTYPES, TrainingConfig, activation_name, layer_sizes, positive
 from manyhot.errors import InputError
@@ -53,7 +52,7 @@ class ExtremeConfig(Settings):
     dtype: str = setting(ChoiceField("float32", DTYPES))
     random_state: int = setting(IntField(0, 0, 2**32 - 1))
 
-    def resolve(self, n_rows: int) -> TrainingConfig:
-        """The config that the engine takes, with nothing left to choose, for a number of training rows."""
+    def training(self) -> TrainingConfig:
+        """The config of encoder and engine."""
         shared = {name: value for name, value in vars(self).items() if name != "holdout_fraction"}
-        return resolve_extreme_sizes(TrainingConfig(optimizer="adamw").changed(**shared), n_rows)
+        return TrainingConfig(optimizer="adamw").changed(**shared)

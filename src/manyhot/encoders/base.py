@@ -12,8 +12,9 @@ from manyhot.data.feature_input import columns_by_name
 from manyhot.data.number_cells import NumberFormat
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
+from manyhot.encoders.text.columns import TextColumns
 
-NO_IMAGES = ImageColumns([])
+NO_IMAGES, NO_TEXTS = ImageColumns([]), TextColumns(0)
 
 
 class BaseEncoder:
@@ -24,9 +25,10 @@ class BaseEncoder:
         number_formats: How text columns write numbers, where columns have kinds; else None.
         text_columns: The columns of text.
         image_columns: The columns of images.
-        images: Their encoders.
+        images: Their encoders; texts: likewise.
         is_sparse: Whether rows are CSR.
         takes_gaps: Whether a number may be missing.
+        takes_arrays: Whether arrays of any shape are features.
         matrix_names: The columns by which sparse formats are matched, of a matrix; else None.
     """
 
@@ -35,8 +37,10 @@ class BaseEncoder:
     text_columns: Sequence[str] = ()
     image_columns: Sequence[str] = ()
     images = NO_IMAGES
+    texts = NO_TEXTS
     is_sparse = False
     takes_gaps = True
+    takes_arrays = False
 
     @property
     def names(self) -> tuple[str, ...]:

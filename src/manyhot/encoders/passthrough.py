@@ -26,6 +26,7 @@ class PlainEncoder(BaseEncoder):
 
     kind = "plain"
     takes_gaps = False
+    takes_arrays = True
 
     def __init__(self, columns: Sequence[str] = ()) -> None:
         self.columns = tuple(columns)

@@ -6,10 +6,9 @@ import functools
 import inspect
 import textwrap
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from types import MappingProxyType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import narwhals as nw
 import numpy as np
@@ -32,14 +31,13 @@ from manyhot.data.feature_input import (
     to_arrays,
     to_frame,
 )
-from manyhot.data.number_cells import NumberFormat
 from manyhot.data.readers.column_types import are_image_names
 from manyhot.data.readers.columns import read_columns
 from manyhot.data.readers.label_columns import label_like_columns, label_like_note, same_name_note
 from manyhot.data.readers.table import read_ids
 from manyhot.data.samples import Samples
-from manyhot.encoders import MatrixEncoder, TableEncoder
 from manyhot.errors import InputError, ManyhotWarning
+from manyhot.models.training_data import TrainingFeatures
 from manyhot.validation import did_you_mean
 
 E = TypeVar("E", bound="BaseMultiLabelEstimator")
@@ -75,18 +73,18 @@ def document_settings(*config_classes: type) -> Callable[[type[E]], type[E]]:
     return decorate
 
 
-def suggest_parameters(init: Callable[..., None]) -> Callable[..., None]:
-    """An `__init__` that answers a misspelt parameter with the nearest one."""
-    names = [name for name in inspect.signature(init).parameters if name != "self"]
+def keep_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """An `__init__` that stores each of its parameters, and answers a misspelt one with the nearest."""
+    defaults = {name: p.default for name, p in inspect.signature(init).parameters.items() if name != "self"}
 
     @functools.wraps(init)
-    def checked(self: Any, **params: Any) -> None:
+    def store(self: Any, **params: Any) -> None:
         for name in params:
-            if name not in names:
-                raise TypeError(f"{type(self).__name__} has no parameter {name!r}{did_you_mean(name, names)}")
-        init(self, **params)
+            if name not in defaults:
+                raise TypeError(f"{type(self).__name__} has no parameter {name!r}{did_you_mean(name, defaults)}")
+        vars(self).update({**defaults, **params})
 
-    return checked
+    return store
 
 
 def draw_seed(random_state: Any) -> int:
@@ -106,61 +104,18 @@ def draw_seed(random_state: Any) -> int:
     return validation.integer(random_state=random_state, low=0, high=2**32 - 1)
 
 
-class TrainingFeatures(NamedTuple):
-    """X as an encoder takes it.
-
-    Attributes:
-        features: n rows.
-        column_types: Column name -> kind, when they are a frame; else None.
-        number_formats: Column name -> how its numbers are written, for columns that held them as text.
-        notes: What was guessed of the columns of a frame, or left out, in the words of the readers.
-        ids: The ids of the rows as text (n,), where a column of a frame holds them.
-    """
-
-    features: Any
-    column_types: Mapping[str, str] | None = None
-    number_formats: Mapping[str, NumberFormat] = MappingProxyType({})
-    notes: tuple[str, ...] = ()
-    ids: np.ndarray | None = None
-
-
-def label_notes(
-    features: Any,
-    labels: Sequence[str],
-    column_types: Mapping[str, str] | None,
-    typed: Collection[str],
-    is_columns: bool,
-) -> tuple[str, ...]:
-    """What is said of columns of a frame that are labels, or look like further ones.
-
-    Args:
-        features: X as the encoder takes it.
-        labels: Names of the labels.
-        column_types: Column name -> kind, of a frame.
-        typed: Columns whose kind a person gave, who thus means them as features.
-        is_columns: Whether the labels were columns and not names in label sets, which need not be alike.
-    """
-    if not isinstance(features, pl.DataFrame):
-        return ()
-    kinds, label_set = column_types or {}, set(labels)
-    same = [name for name in features.columns if name in label_set and kinds.get(name) not in ("ignored", "id")]
-    notes = (same_name_note(same),) if same else ()
-    similar = label_like_columns(features.drop(list(typed), strict=False), labels, kinds) if is_columns else ()
-    return (*notes, label_like_note(similar)) if similar else notes
-
-
-def has_label_columns(y: Any, labels: Sequence[str]) -> bool:
-    """Whether targets are a column for each label, and not label sets."""
-    table = nw.from_native(y, pass_through=True, eager_only=True)
-    if isinstance(table, nw.DataFrame):
-        return {str(name) for name in table.columns} >= set(labels)
-    return len(getattr(y, "shape", ())) > 1
-
-
 def warn_of_table(notes: Sequence[str], stacklevel: int = 3) -> None:
     """Tell a person in Python, in one warning, what the command line prints of a table."""
     if notes:
         warnings.warn("; ".join(notes), ManyhotWarning, stacklevel=stacklevel)
+
+
+def _has_label_columns(y: Any, labels: Sequence[str]) -> bool:
+    """Whether targets are a column for each label, and not label sets, whose names need not be alike."""
+    table = nw.from_native(y, pass_through=True, eager_only=True)
+    if isinstance(table, nw.DataFrame):
+        return {str(name) for name in table.columns} >= set(labels)
+    return len(getattr(y, "shape", ())) > 1
 
 
 class BaseMultiLabelEstimator(BaseEstimator):
@@ -228,14 +183,27 @@ class BaseMultiLabelEstimator(BaseEstimator):
             return TrainingFeatures(frame, inspection.column_types, inspection.number_formats, notes, ids)
         return TrainingFeatures(self._matrix(X, reset=True))
 
+    def _data_notes(self, y: Any, labels: Sequence[str], table: TrainingFeatures) -> tuple[str, ...]:
+        """What was guessed of the columns of X, and which are labels or look like further ones."""
+        notes = table.notes
+        if isinstance(table.features, pl.DataFrame):
+            kinds, label_set = table.column_types or {}, set(labels)
+            names = [name for name in table.features.columns if kinds.get(name) not in ("ignored", "id")]
+            same = [name for name in names if name in label_set]
+            others = table.features.drop(list(self.column_types or {}), strict=False)
+            similar = label_like_columns(others, labels, kinds) if _has_label_columns(y, labels) else ()
+            similar_note = (label_like_note(similar),) if similar else ()
+            notes = (*((same_name_note(same),) if same else ()), *similar_note, *notes)
+        return notes
+
     def _features(self, X: Any) -> Any:
         """X as the encoder of the trained model takes it."""
         encoder = self.model_.encoder
-        if isinstance(self.model_, models.segmentation.PixelModel):
+        if self.model_.labels_pixels:
             return models.segmentation.image_set(X, self.model_.channels)
         if isinstance(X, Samples):
             return models.prediction.sample_features(self.model_, X)
-        refuse_other_forms(X, not isinstance(encoder, (TableEncoder, MatrixEncoder)))
+        refuse_other_forms(X, encoder.takes_arrays)
         texts = extract_texts(X)
         if texts is not None:
             X = pl.DataFrame({self._only_column(): texts})
@@ -279,8 +247,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
         """The one column of the model, of texts or images, which texts alone are for."""
         encoder = self.model_.encoder
         names = tuple(encoder.names)
-        own_columns = (*getattr(encoder, "text_columns", ()), *getattr(encoder, "image_columns", ()))
-        if len(names) != 1 or names != own_columns:
+        if len(names) != 1 or names != (*encoder.text_columns, *encoder.image_columns):
             columns = ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
             raise InputError(f"got texts alone, but the model takes {columns}; pass rows as in training", argument="X")
         return names[0]

@@ -8,7 +8,6 @@ the answers back. Start reading at `ExtremeMultiLabelClassifier.fit`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from manyhot import validation
 from manyhot.config.extreme import ExtremeConfig
+from manyhot.config.fields import settings_of
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.data.samples import Arrays, Samples
 from manyhot.data.target_input import check_row_counts
-from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
 from manyhot.errors import InputError
 from manyhot.estimators.base import (
     BaseMultiLabelEstimator,
     document_settings,
     draw_seed,
-    has_label_columns,
-    label_notes,
-    suggest_parameters,
+    keep_parameters,
     warn_of_table,
 )
 from manyhot.estimators.progress import training_progress
@@ -42,7 +40,7 @@ from manyhot.models.extreme.targets import (
     resolve_extreme_targets,
 )
 from manyhot.models.prediction import sparse_exact_match
-from manyhot.models.training_data import column_names
+from manyhot.models.training_data import TrainingInputs, matrix_columns
 from manyhot.persistence import extreme_model
 from manyhot.persistence.container import Contents
 
@@ -77,7 +75,7 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
 
     model_: ExtremeModel
 
-    @suggest_parameters
+    @keep_parameters
     def __init__(
         self,
         *,
@@ -94,20 +92,7 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         dtype: str = ExtremeConfig.dtype,
         random_state: int | np.random.RandomState | None = ExtremeConfig.random_state,
         verbose: int = 1,
-    ) -> None:
-        self.labels = labels
-        self.column_types = column_types
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.holdout_fraction = holdout_fraction
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
+    ) -> None: ...
 
     def fit(self, X: Any, y: Any = None) -> ExtremeMultiLabelClassifier:
         """Train on features and sparse targets.
@@ -123,39 +108,34 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         Raises:
             InputError: What cannot be used, by row, column or argument.
         """
-        settings = {field.name: getattr(self, field.name) for field in fields(ExtremeConfig)}
+        settings = {name: getattr(self, name) for name in settings_of(ExtremeConfig)}
         config = ExtremeConfig(**{**settings, "random_state": draw_seed(self.random_state)})
-        verbose = validation.integer(verbose=self.verbose, low=0)
+        runtime = RuntimeConfig(verbose=self.verbose)
         samples = X if isinstance(X, Samples) else None
         if samples is not None and samples.sample_weight is not None:
             raise InputError("weights of rows are not supported with very many labels", argument="sample_weight")
         y, names = resolve_extreme_targets(samples, y, self.labels)
-        features, column_types, number_formats, notes, _ = self._training_features(X)
-        if isinstance(features, Arrays):
+        table = self._training_features(X)
+        if isinstance(table.features, Arrays):
             raise InputError("got arrays, expected a matrix (n, f), a frame or Samples", argument="X")
-        photos = [name for name, kind in (column_types or {}).items() if kind == "image"]
+        photos = [name for name, kind in (table.column_types or {}).items() if kind == "image"]
         if photos:
             raise InputError(
                 f"images are not taken with very many labels; leave them out with column_types={{{photos[0]!r}: "
-                "'ignored'}} "
-                f"(--column-type {photos[0]}=ignored)",
+                f"'ignored'}} (--column-type {photos[0]}=ignored)",
                 argument="X",
             )
         labels, targets, target_notes = parse_extreme_targets(y, names)
-        check_row_counts(features, targets)
+        check_row_counts(table.features, targets)
+        notes = tuple(samples.notes) if samples is not None else self._data_notes(y, labels.names, table)
         if samples is None:
-            is_columns = has_label_columns(y, labels.names)
-            typed = self.column_types or {}
-            notes = (*label_notes(features, labels.names, column_types, typed, is_columns), *notes)
             warn_of_table(notes)
-        notes = (*target_notes, *notes) if samples is None else tuple(samples.notes)
-        encoder: Encoder
-        if column_types is None:
-            encoder = MatrixEncoder(column_names(features, samples))
-        else:
-            encoder = TableEncoder(column_types, number_formats=number_formats)
-        with training_progress(verbose) as callback:
-            model = train_extreme_model(features, labels, targets, encoder, config, callback, notes)
+            notes = (*target_notes, *notes)
+        columns = matrix_columns(table, samples)
+        frame = (table.column_types, table.number_formats, columns)
+        inputs = TrainingInputs(table.features, labels, targets, config.training(), runtime, *frame, notes=notes)
+        with training_progress(runtime.verbose) as callback:
+            model = train_extreme_model(inputs, config, callback)
         self._keep(model, {})
         return self
 
@@ -254,10 +234,10 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
     def _from_contents(cls, contents: Contents, path: str | Path) -> ExtremeMultiLabelClassifier:
         """The classifier in a bundle that was read; see `manyhot.load`."""
         model, reading, has_fixed_labels = extreme_model.construct(contents, path)
-        settings = {field.name: getattr(model.config, field.name) for field in fields(ExtremeConfig)}
+        settings = {name: getattr(model.config, name) for name in settings_of(ExtremeConfig)}
         classifier = cls(labels=model.labels.to_list() if has_fixed_labels else None, **settings)
         classifier._keep(model, reading)
-        if isinstance(model.encoder, TableEncoder):
+        if model.encoder.column_types:
             classifier.feature_names_in_ = np.asarray(model.encoder.names, dtype=object)
         classifier.n_features_in_ = len(model.encoder.names)
         return classifier

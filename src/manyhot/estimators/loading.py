@@ -13,7 +13,6 @@ from manyhot import networks
 from manyhot.config.images import without_weights_file
 from manyhot.config.text import without_paths
 from manyhot.config.training import TrainingConfig
-from manyhot.encoders import PlainEncoder, TableEncoder
 from manyhot.encoders.text.columns import TextColumns
 from manyhot.encoders.text.custom import CachedTextFunction, PretrainedEncoder, TextFunction
 from manyhot.errors import InputError
@@ -55,16 +54,16 @@ def load(
     classifier._set_model(model, None if classes is None else np.asarray(classes), facts["read_options"])
     encoder = model.encoder
     if text is not None:
-        if not isinstance(encoder, TableEncoder) or not encoder.text_columns:
+        if not encoder.text_columns:
             raise InputError("the model has no texts, so it takes no function", argument="text")
         _attach(encoder.texts, text)
         if isinstance(text, str):
             classifier.text_params = {**(classifier.text_params or {}), "preset": text}
         else:
             classifier.text = text
-    if isinstance(encoder, TableEncoder):
+    if encoder.column_types:
         classifier.feature_names_in_ = np.asarray(encoder.names, dtype=object)
-    is_arrays = isinstance(encoder, PlainEncoder) and not encoder.names
+    is_arrays = encoder.takes_arrays and not encoder.names
     sizes = [int(np.prod(shape)) for shape in encoder.shapes().values()]
     classifier.n_features_in_ = sum(sizes) if is_arrays else len(encoder.names)
     if model.network.custom is not None:

@@ -43,9 +43,7 @@ from manyhot.estimators.base import (
     BaseMultiLabelEstimator,
     document_settings,
     draw_seed,
-    has_label_columns,
-    label_notes,
-    suggest_parameters,
+    keep_parameters,
     warn_of_table,
 )
 from manyhot.estimators.progress import stage_progress, training_progress
@@ -96,8 +94,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
     """
 
     model_: Model
+    labels: Sequence[Any] | None
 
-    @suggest_parameters
+    @keep_parameters
     def __init__(
         self,
         *,
@@ -151,57 +150,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         fast_layers: bool = RuntimeConfig.fast_layers,
         verbose: int = RuntimeConfig.verbose,
         on_bad_image: str = RuntimeConfig.on_bad_image,
-    ) -> None:
-        self.labels = labels
-        self.column_types = column_types
-        self.n_members = n_members
-        self.n_folds = n_folds
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.validation_fraction = validation_fraction
-        self.network = network
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.prior_bias = prior_bias
-        self.preprocessing = preprocessing
-        self.text = text
-        self.text_params = text_params
-        self.image_params = image_params
-        self.loss = loss
-        self.loss_params = loss_params
-        self.label_smoothing = label_smoothing
-        self.label_weights = label_weights
-        self.positive_unlabeled = positive_unlabeled
-        self.head = head
-        self.allow_softmax = allow_softmax
-        self.calibration = calibration
-        self.decision = decision
-        self.top_k = top_k
-        self.min_f1 = min_f1
-        self.decision_params = decision_params
-        self.implies = implies
-        self.exclusive = exclusive
-        self.min_labels = min_labels
-        self.max_labels = max_labels
-        self.dtype = dtype
-        self.random_state = random_state
-        self.devices = devices
-        self.member_batching = member_batching
-        self.predict_batch_size = predict_batch_size
-        self.compilation_cache = compilation_cache
-        self.fast_layers = fast_layers
-        self.verbose = verbose
-        self.on_bad_image = on_bad_image
+    ) -> None: ...
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train on features and label sets.
@@ -659,19 +608,14 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         y, names = resolve_targets(samples, y, self.labels)
         if is_pixel_targets(y):
             raise InputError("labels of pixels are for `fit` alone", argument="y")
-        features, column_types, number_formats, notes, ids = self._training_features(X)
+        table = self._training_features(X)
         with stage_progress(runtime.verbose) as progress:
-            inputs = models.training_data.prepare_inputs(
-                config, runtime, features, column_types, y, names, samples, self.text, progress
-            )
-        inputs = inputs._replace(number_formats=number_formats)
+            inputs = models.training_data.prepare_inputs(config, runtime, table, y, names, samples, self.text, progress)
         if samples is not None:  # their notes are with them, and whoever read them has said them
             return inputs
-        labels, typed = inputs.labels.names, self.column_types or {}
-        notes = (*label_notes(features, labels, column_types, typed, has_label_columns(y, labels)), *notes)
+        notes = self._data_notes(y, inputs.labels.names, table)
         warn_of_table(notes, stacklevel=4)
-        notes = (*inputs.targets.notes, *notes)
-        return inputs._replace(notes=(*notes, *inputs.notes), ids=inputs.select_rows(ids, "X"))
+        return inputs._replace(notes=(*inputs.targets.notes, *notes, *inputs.notes))
 
     def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:
         inputs = models.segmentation.pixel_inputs(*self._configs(), X, y, self.labels)

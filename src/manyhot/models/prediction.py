@@ -14,7 +14,7 @@ from manyhot.encoders.images.encoder import InvalidImages, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.model import Model
 from manyhot.models.segmentation import image_set
-from manyhot.models.segmentation.model import PixelModel, check_no_skips
+from manyhot.models.segmentation.model import check_no_skips
 
 IMAGE_ROWS = 1024
 """Rows whose images are decoded at a time."""
@@ -22,7 +22,7 @@ IMAGE_ROWS = 1024
 
 def sample_features(model: Any, samples: Samples) -> Any:
     """The rows of a reader as the model's encoder takes them; columns are matched by name."""
-    if isinstance(model, PixelModel):
+    if model.labels_pixels:
         return image_set(samples, model.channels)
     if samples.is_sparse:
         return samples.features

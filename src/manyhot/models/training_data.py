@@ -29,47 +29,39 @@ from manyhot.encoders.tabular import ENCODED_TYPES
 from manyhot.encoders.text.custom import CachedTextFunction
 from manyhot.errors import InputError
 
-Progress = Callable[[str, float | None], None]
-"""Called with what is being done, and the share of it that is done."""
+Progress = Callable[[str, float | None], None]  # called with what is being done, and the share of it that is done
+
+
+class TrainingFeatures(NamedTuple):
+    """X as an encoder takes it."""
+
+    features: Any  # n rows
+    column_types: Mapping[str, str] | None = None  # column name -> kind, when they are a frame
+    number_formats: Mapping[str, NumberFormat] = MappingProxyType({})  # for columns that held numbers as text
+    notes: tuple[str, ...] = ()  # what was guessed of the columns of a frame, or left out, in the words of the readers
+    ids: np.ndarray | None = None  # text (n,), where a column of a frame holds them
 
 
 class TrainingInputs(NamedTuple):
-    """What a person handed over, ready for training.
+    """Validated features, targets and configuration for one fit."""
 
-    Attributes:
-        features: What the encoder takes, n rows.
-        column_types: Column name -> kind, when the features are a frame; else None.
-        columns: Names of the columns of a matrix.
-        labels: The label space.
-        targets: Targets (n, l).
-        classes: The two values of one binary target, else None.
-        config: Settings that change the result.
-        runtime: Settings that do not.
-        ids: One id per row as text, or None.
-        notes: What the reader had to say.
-        function: What makes numbers of texts, where the config says "custom".
-        is_used: bool (m,), which of the rows that were handed over these are; None where they are all.
-        backbone: What makes numbers of images, where the config names one with weights.
-        number_formats: Column name -> how its numbers are written, for columns that held them as text.
-    """
-
-    features: Any
-    column_types: Mapping[str, str] | None
-    columns: Sequence[str]
+    features: Any  # what the encoder takes, n rows
     labels: LabelSpace
-    targets: Any  # Targets, or PixelTargets where the features are an `ImageSet`
-    classes: np.ndarray | None
+    targets: Any  # Targets; PixelTargets where the features are an `ImageSet`, CSR with very many labels
     config: TrainingConfig
     runtime: RuntimeConfig
-    ids: np.ndarray | None
-    notes: tuple[str, ...]
-    function: CachedTextFunction | None = None
-    is_used: np.ndarray | None = None
-    backbone: ImageFeatures | None = None
+    column_types: Mapping[str, str] | None = None  # column name -> kind, when the features are a frame
     number_formats: Mapping[str, NumberFormat] = MappingProxyType({})
+    columns: Sequence[str] = ()  # names of the columns of a matrix
+    classes: np.ndarray | None = None  # the two values of one binary target
+    ids: np.ndarray | None = None  # text (n,)
+    notes: tuple[str, ...] = ()  # about the data, for the report
+    is_used: np.ndarray | None = None  # bool (m,), which of the given rows these are; None where they are all
+    function: CachedTextFunction | None = None  # makes numbers of texts
+    backbone: ImageFeatures | None = None  # makes numbers of images
 
     def select_rows(self, values: Any, argument: str) -> Any:
-        """Of an array with one value for each row that was handed over, those of the rows that are left."""
+        """Select the values of the rows that were kept."""
         if values is None or self.is_used is None or isinstance(values, (str, Mapping)):
             return values
         if len(values) != len(self.is_used):
@@ -114,78 +106,60 @@ class TrainingInputs(NamedTuple):
 def prepare_inputs(
     config: TrainingConfig,
     runtime: RuntimeConfig,
-    features: Any,
-    column_types: Mapping[str, str] | None,
+    table: TrainingFeatures,
     y: Any,
     labels: Sequence[str] | None,
     samples: Samples | None = None,
     text: Any = None,
     progress: Progress | None = None,
 ) -> TrainingInputs:
-    """Targets resolved, images decoded, functions of texts and images opened.
+    """Parse targets, decode images, and open the functions of texts and images.
 
-    Args:
-        config: Settings that change the result.
-        runtime: Settings that do not.
-        features: What the encoder takes, n rows.
-        column_types: Column name -> kind, when the features are a frame.
-        y: Targets in any form.
-        labels: Names of the labels, where they are known.
-        samples: Where the rows came from.
-        text: What was handed over as `text`.
-        progress: Called with what is being done, and the share of it that is done.
-
-    Raises:
-        InputError: What cannot be used, by row, column or argument.
+    `y` are targets in any form, `labels` the names of the labels where they are known, `samples` what the rows came
+    with, and `text` what a person gave as `text`.
     """
+    features, column_types = table.features, table.column_types
     space, targets, classes = parse_targets(y, labels)
     if classes is not None:  # scikit-learn's contract: the class of the higher probability
         config = config.changed(decision="fixed", decision_params=None)
     check_row_counts(features, targets)
-    backbone = image_function(config, column_types)
-    decoded = decode_images(features, column_types, config, runtime.on_bad_image, samples, backbone, progress)
-    features, is_used, left_out = decoded
-    columns = () if column_types is not None or isinstance(features, Arrays) else column_names(features, samples)
-    ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (None, ())
+    backbone = _open_backbone(config, column_types)
+    ids, notes = (samples.ids, tuple(samples.notes)) if samples is not None else (table.ids, ())
+    is_used = None
+    if "image" in (column_types or {}).values() and config.is_encoded:
+        features, is_used, left_out = _decode_images(table, config, runtime.on_bad_image, samples, backbone, progress)
+        notes = (*notes, *left_out)
     if is_used is not None:
-        targets, ids, notes = targets.take(is_used), None if ids is None else ids[is_used], (*notes, *left_out)
-    function = text_function(config, text, column_types)
-    rest = (classes, config, runtime, ids, notes, function, is_used, backbone)
-    return TrainingInputs(features, column_types, columns, space, targets, *rest)
+        targets, ids = targets.take(is_used), None if ids is None else ids[is_used]
+    return TrainingInputs(
+        features,
+        space,
+        targets,
+        config,
+        runtime,
+        column_types,
+        table.number_formats,
+        matrix_columns(table, samples),
+        classes,
+        ids,
+        notes,
+        is_used,
+        _text_function(config, text, column_types),
+        backbone,
+    )
 
 
-def column_names(features: Any, samples: Samples | None) -> list[str]:
-    """Names of the columns of a matrix: those of the samples, else x0, x1, ..."""
+def matrix_columns(table: TrainingFeatures, samples: Samples | None) -> list[str]:
+    """Names of the columns of a matrix: those of the samples, else x0, x1, ...; none of a frame or arrays."""
+    if table.column_types is not None or isinstance(table.features, Arrays):
+        return []
     if samples is not None:
         return [str(name) for name in samples.feature_names]
-    return [f"x{j}" for j in range(features.shape[1])]
-
-
-class DecodedFrame(NamedTuple):
-    """Features with their images decoded.
-
-    Attributes:
-        features: The rows that are left, m of n.
-        is_used: bool (n,), which those are; None where they are all.
-        notes: What is to be told of the others.
-    """
-
-    features: Any
-    is_used: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
+    return [f"x{j}" for j in range(table.features.shape[1])]
 
 
 def image_bytes(features: Any, column_types: Mapping[str, str], image_params: Mapping[str, Any] | None) -> int:
-    """Bytes of the decoded images of a row, as these rows are.
-
-    Args:
-        features: A frame of the first rows.
-        column_types: Column name -> kind.
-        image_params: Settings of images by name.
-
-    Raises:
-        InputError: None of the images can be used.
-    """
+    """Bytes of the decoded images of a row, as the rows of this frame are."""
     columns = _image_columns(column_types, image_params).infer_shape(features)
     return sum(math.prod(encoder.shape) for encoder in columns.encoders)
 
@@ -194,34 +168,21 @@ def _image_columns(column_types: Mapping[str, str], image_params: Mapping[str, A
     return ImageColumns([name for name, kind in column_types.items() if kind == "image"], image_params)
 
 
-def decode_images(
-    features: Any,
-    column_types: Mapping[str, str] | None,
+def _decode_images(
+    table: TrainingFeatures,
     config: TrainingConfig,
     on_bad_image: str,
-    samples: Samples | None = None,
-    backbone: ImageFeatures | None = None,
-    progress: Progress | None = None,
-) -> DecodedFrame:
-    """Images of training decoded once, before folds and encoders take their rows, and looked at by the backbone.
+    samples: Samples | None,
+    backbone: ImageFeatures | None,
+    progress: Progress | None,
+) -> tuple[Any, np.ndarray | None, tuple[str, ...]]:
+    """Decode images once, before folds and encoders take their rows, and show them to the backbone.
 
-    Args:
-        features: What the encoder takes, n rows.
-        column_types: Column name -> kind, when the features are a frame.
-        config: The config.
-        on_bad_image: What becomes of rows whose images cannot be used, one of `ON_BAD_IMAGE`.
-        samples: Where the rows came from, for messages.
-        backbone: What makes numbers of images.
-        progress: Called with what is being done, and the share of it that is done.
-
-    Raises:
-        InputError: An image that cannot be used, unless such rows are left out; no image that can be.
+    Returns the frame, which rows are left in it (None: all), and what is to be told of the others.
     """
-    if column_types is None or "image" not in column_types.values() or not config.is_encoded:
-        return DecodedFrame(features)
     try:
-        columns = _image_columns(column_types, config.image_params).infer_shape(features)
-        frame, invalid = columns.decode(features)
+        columns = _image_columns(table.column_types or {}, config.image_params).infer_shape(table.features)
+        frame, invalid = columns.decode(table.features)
         if on_bad_image == "error":
             raise_for_invalid(invalid)
     except InputError as error:
@@ -232,23 +193,11 @@ def decode_images(
     if backbone is not None:
         columns.attach(backbone)
         columns.extract_features(frame, None if progress is None else partial(progress, "looking at images"))
-    return (
-        DecodedFrame(frame, is_used, (describe_invalid(invalid, "left out", samples),))
-        if invalid
-        else DecodedFrame(frame)
-    )
+    return (frame, is_used, (describe_invalid(invalid, "left out", samples),)) if invalid else (frame, None, ())
 
 
-def image_function(config: TrainingConfig, column_types: Mapping[str, str] | None) -> ImageFeatures | None:
-    """The backbone that makes numbers of images, opened; None where the config names none with weights.
-
-    Args:
-        config: The config.
-        column_types: Column name -> kind, when the features are a frame.
-
-    Raises:
-        InputError: No images for it, or weights that cannot be opened.
-    """
+def _open_backbone(config: TrainingConfig, column_types: Mapping[str, str] | None) -> ImageFeatures | None:
+    """The backbone that makes numbers of images, opened; None where the config names none with weights."""
     options = config.image_params
     if options["backbone"] == NONE:
         return None
@@ -262,38 +211,22 @@ def image_function(config: TrainingConfig, column_types: Mapping[str, str] | Non
             "them away",
             argument="image_params",
         )
-    return (
-        ImageFeatures(networks.open_backbone(options["backbone"], options["weights"]), options["cache"])
-        if is_pretrained(options)
-        else None
-    )
+    if not is_pretrained(options):
+        return None
+    return ImageFeatures(networks.open_backbone(options["backbone"], options["weights"]), options["cache"])
 
 
-def text_function(
+def _text_function(
     config: TrainingConfig, function: Any, column_types: Mapping[str, str] | None
 ) -> CachedTextFunction | None:
-    """The function that makes numbers of texts, checked and kept; None where the config takes none or no text is there.
-
-    Args:
-        config: The config.
-        function: What was handed over as `text`.
-        column_types: Column name -> kind, when the features are a frame.
-
-    Raises:
-        InputError: No function where the config says "custom", one that does not give finite numbers (k, d), or a
-            transformer that cannot be opened.
-    """
+    """The function that makes numbers of texts, checked and kept; None where there is no text for one."""
     if config.text not in (CUSTOM_TEXT, PRETRAINED) or "text" not in (column_types or {}).values():
         return None
     options = config.text_params
     if config.text == PRETRAINED:
+        transformer = networks.preset_function(options["preset"], options["max_tokens"])
         name = Path(options["preset"]).name
-        return CachedTextFunction(
-            networks.preset_function(options["preset"], options["max_tokens"]),
-            name,
-            options["cache"],
-            f"{options['max_tokens']}",
-        )
+        return CachedTextFunction(transformer, name, options["cache"], f"{options['max_tokens']}")
     if isinstance(function, str):
         raise InputError(
             "'custom' stands for a function of yours; hand it over in Python: MultiLabelClassifier(text=function)",

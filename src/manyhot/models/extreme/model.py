@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine, networks
+from manyhot.config.auto import resolve_extreme_sizes
 from manyhot.config.extreme import ExtremeConfig
 from manyhot.data.deduplication import fingerprints
 from manyhot.data.labels import LabelSpace
@@ -24,6 +25,7 @@ from manyhot.evaluation.metrics import TopK, label_propensities
 from manyhot.models.extreme.report import build_extreme_report
 from manyhot.models.extreme.threshold import best_threshold, counts_at, cross_fitted_counts, hits
 from manyhot.models.network_spec import TrunkSpec
+from manyhot.models.training_data import TrainingInputs
 
 MAX_PREDICTIONS = 50
 """Labels of a row that are looked at when answers are decided by the threshold."""
@@ -99,40 +101,22 @@ class ExtremeModel:
 
 
 def train_extreme_model(
-    features: Any,
-    labels: LabelSpace,
-    targets: sp.csr_matrix,
-    encoder: Encoder,
-    config: ExtremeConfig,
-    callback: engine.ProgressCallback | None = None,
-    notes: Sequence[str] = (),
+    inputs: TrainingInputs, config: ExtremeConfig, callback: engine.ProgressCallback | None = None
 ) -> ExtremeModel:
-    """Train, and measure on the rows that were held out.
+    """Train, and measure on the rows that were held out; targets of the inputs are CSR bool (n, l).
 
     The encoder learns scales and terms from all rows, as it needs no labels; the network never sees those held out,
     nor exact copies of them.
-
-    Args:
-        features: What the encoder takes, n rows.
-        labels: The label names.
-        targets: CSR bool (n, l), from `extreme_targets`.
-        encoder: Not yet fitted.
-        config: Settings.
-        callback: Called with the progress now and then.
-        notes: Sentences about the data for the report.
-
-    Raises:
-        InputError: Too few rows, or no label among those to train on.
-        TrainingError: A loss that is not finite.
     """
+    labels, targets, encoder = inputs.labels, inputs.targets, inputs.encoder()
     if targets.shape[0] < MIN_ROWS:
         raise InputError(f"n_samples={targets.shape[0]} rows, expected {MIN_ROWS} or more", argument="X")
-    blocks = encoder.fit(features).transform(features)
+    blocks = encoder.fit(inputs.features).transform(inputs.features)
     train, held_out = split_held_out(fingerprints(blocks), config)
     train_targets = targets[train]
     if not train_targets.nnz:
         raise InputError("no row of those trained on carries any label, so there is nothing to learn", argument="y")
-    resolved = config.resolve(len(train))
+    resolved = resolve_extreme_sizes(inputs.config, len(train))
     spec = build_trunk_spec(config, encoder)
     factory = spec.factory(networks.MemberInitializer(config.random_state, None, config.dtype))
     train_blocks = {name: block[train] for name, block in blocks.items()}
@@ -148,7 +132,7 @@ def train_extreme_model(
         "loss": [float(loss) for loss in curve],
     }
     _fit_threshold(model, {name: block[held_out] for name, block in blocks.items()}, targets[held_out], training)
-    model.report["notes"] = list(notes)
+    model.report["notes"] = list(inputs.notes)
     return model
 
 

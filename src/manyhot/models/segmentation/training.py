@@ -63,7 +63,7 @@ def pixel_inputs(
     if len(images) != targets.n_samples:
         raise InputError(f"X has {len(images)} images but y has {targets.n_samples}", argument="y")
     ids, notes = (None, ()) if samples is None else (samples.ids, tuple(samples.notes))
-    return TrainingInputs(images, None, (), space, targets, None, config, runtime, ids, notes)
+    return TrainingInputs(images, space, targets, config, runtime, ids=ids, notes=notes)
 
 
 def train_pixels(
