@@ -17,15 +17,7 @@ STEP_PIXELS = 2**18  # pixels of a batch, where its size is "auto"
 def resolve_auto(
     config: TrainingConfig, n_rows: int, has_optimizer: bool = False, n_table_weights: int = 0
 ) -> TrainingConfig:
-    """Replace every "auto" for a number of (different) training rows.
-
-    Args:
-        config: The config.
-        n_rows: Different training rows.
-        has_optimizer: Whether the network is a compiled Keras model with an optimizer of its own.
-        n_table_weights: Numbers in the tables of one member, for sparse features or word vectors, which learn in fewer
-            epochs; large tables leave room for fewer members.
-    """
+    """Replace every "auto" for a number of different training rows, and of weights in one member's tables."""
     config = resolve_sizes(config, n_rows, n_table_weights)
     is_custom = config.network == CUSTOM
     is_ranking = LOSS_SPECS[config.resolved_loss].is_shift_free
@@ -40,11 +32,7 @@ def resolve_auto(
 
 
 def resolve_sizes(config: TrainingConfig, n_rows: int, n_table_weights: int = 0) -> TrainingConfig:
-    """Replace "auto" members, rows per step and epochs; arguments as for `resolve_auto`.
-
-    The batch grows with the rows, so that an epoch has 64 to 128 steps where the rows allow it; large data take fewer
-    members and, in the end, fewer epochs, because each of them has seen enough.
-    """
+    """Replace "auto" members, rows per step and epochs: 64 to 128 steps an epoch; large data take fewer members."""
     members, batch_size, epochs = config.n_members, config.batch_size, config.epochs
     if members == "auto":
         members = 16 if n_rows <= 5_000 and not n_table_weights else 8

@@ -1,8 +1,4 @@
-"""What one setting may be: its default, its range and what it means.
-
-Dataclasses of settings (`TrainingConfig`) and tables of them (`text.TEXT_KINDS`, `images.IMAGE_SETTINGS`) are made of
-these fields, and each checks its own value. The fields of a dataclass are described by its docstring.
-"""
+"""What one setting may be: its default, its range and what it means."""
 
 from __future__ import annotations
 
@@ -199,11 +195,7 @@ def describe_fields(config_class: type) -> dict[str, str]:
 def fill_defaults(
     fields: Mapping[str, Field], values: Mapping[str, Any] | None, argument: str, owner: str, example: str
 ) -> dict[str, Any]:
-    """All settings of a table: the given values, checked, and the defaults for the rest.
-
-    `argument`, `owner` and `example` are for the errors: where the values came by, what has these settings, and how
-    they would be written.
-    """
+    """All settings of a table: the given values, checked, and the defaults for the rest."""
     values = {} if values is None else values
     if not isinstance(values, Mapping):
         raise InputError(

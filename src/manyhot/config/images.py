@@ -1,8 +1,4 @@
-"""What images can be told: how they are brought to one size, what the network on them looks like, how they are varied.
-
-`TrainingConfig`, the command line's help, the encoder and the networks read it, so it must not know how any of it is
-carried out. Start reading at `IMAGE_SETTINGS`, then `BACKBONES`.
-"""
+"""Settings of images: their size, the networks on them, how they are varied in training."""
 
 from __future__ import annotations
 
@@ -47,13 +43,7 @@ DOWNLOADED = "imagenet"
 
 
 class PixelScaling(NamedTuple):
-    """How a network wants its pixels: (value / 255 - mean) / deviation, channel by channel.
-
-    Attributes:
-        mean: For red, green and blue, where 1 is white.
-        deviation: Likewise.
-        is_reversed: Whether blue comes first then.
-    """
+    """How a network wants its pixels: (value / 255 - mean) / deviation, channel by channel."""
 
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
@@ -71,15 +61,7 @@ CENTRED = PixelScaling((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) 
 
 
 class BackboneSpec(NamedTuple):
-    """A network of `keras.applications`.
-
-    Attributes:
-        constructor: The function there that makes it.
-        pixels: How it wants its pixels.
-        edge: Pixels on an edge of the images that its weights were learned on.
-        min_edge: Pixels on an edge that it needs.
-        n_weights: Its weights, those that do not learn among them, without the last layer.
-    """
+    """A network of `keras.applications`."""
 
     constructor: str
     pixels: PixelScaling
@@ -162,11 +144,7 @@ IMAGE_SETTINGS: dict[str, Field] = {
 
 
 def image_params(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """All settings: what was given, and the defaults for the rest.
-
-    Raises:
-        InputError: No such setting, a value out of its range, or values that do not go together.
-    """
+    """All settings: what was given, and the defaults for the rest."""
     settings = fill_defaults(IMAGE_SETTINGS, values, "image_params", "image_params", "{'size': 128}")
     error = _check_no_backbone(settings) if settings["backbone"] == NONE else _check_backbone(settings)
     if error:

@@ -1,7 +1,4 @@
-"""How rules between labels are written down: lists of names, and the text that a person types for them.
-
-It checks their form alone; whether the names are labels, and whether the rules agree with each other, is for `rules`.
-"""
+"""How rules between labels are written down: lists of names, and the text that a person types for them."""
 
 from __future__ import annotations
 
@@ -18,11 +15,7 @@ LABEL_SEP = ";"
 
 
 def validate_implications(value: Any) -> tuple[tuple[str, str], ...]:
-    """Pairs (child, parent), each once.
-
-    Raises:
-        InputError: Anything of another form, or a label that implies itself.
-    """
+    """Pairs (child, parent), each once."""
     pairs = [_require_names(pair, "implies") for pair in _require_list(value, "implies")]
     for pair in pairs:
         if len(pair) != 2:
@@ -33,11 +26,7 @@ def validate_implications(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def validate_groups(value: Any) -> tuple[tuple[str, ...], ...]:
-    """Groups of two or more labels, each once.
-
-    Raises:
-        InputError: Anything of another form, or a label that stands twice in a group.
-    """
+    """Groups of two or more labels, each once."""
     groups = [_require_names(group, "exclusive") for group in _require_list(value, "exclusive")]
     for group in groups:
         if len(group) < 2:
@@ -48,15 +37,7 @@ def validate_groups(value: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def implications_from_text(text: str) -> tuple[tuple[str, str], ...]:
-    """What a person types for `implies` -> pairs.
-
-    Args:
-        text: `car>vehicle,dog>animal`, also in chains: `poodle>dog>animal`. Spaces around a name do not count. Names
-            that hold `>` or `,` or begin with `[` are written as JSON: `[["child", "parent"]]`.
-
-    Raises:
-        InputError: Text of another form.
-    """
+    """`car>vehicle,dog>animal`, also in chains (`poodle>dog>animal`), or JSON `[["child", "parent"]]` -> pairs."""
     if text.lstrip().startswith("["):
         return validate_implications(_parse_json(text, "implies"))
     chains = _split(text, ">", "implies", 'child>parent", or JSON: [["child", "parent"]]')
@@ -64,15 +45,7 @@ def implications_from_text(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def groups_from_text(text: str) -> tuple[tuple[str, ...], ...]:
-    """What a person types for `exclusive` -> groups.
-
-    Args:
-        text: `day|night,indoor|outdoor|cellar`. Spaces around a name do not count. Names that hold `|` or `,` or begin
-            with `[` are written as JSON: `[["day", "night"]]`.
-
-    Raises:
-        InputError: Text of another form.
-    """
+    """`day|night,indoor|outdoor|cellar`, or JSON `[["day", "night"]]` -> groups."""
     if text.lstrip().startswith("["):
         return validate_groups(_parse_json(text, "exclusive"))
     return validate_groups(_split(text, "|", "exclusive", 'one|other", or JSON: [["one", "other"]]'))

@@ -1,8 +1,4 @@
-"""What each way from texts to numbers can be told: names, defaults, ranges and meanings, in this one place.
-
-`TrainingConfig`, the command line's help and the encoders read it, so it must not know how any of it is carried out.
-Start reading at `TEXT_KINDS`; `text_params` fills and checks what a person gave.
-"""
+"""The ways from texts to numbers by name, with their settings: defaults, ranges and meanings."""
 
 from __future__ import annotations
 
@@ -25,13 +21,7 @@ POOLS = ("attention", "mean")
 
 @dataclass(frozen=True)
 class TextEncoderSpec:
-    """What is known about a way from texts to numbers without carrying it out.
-
-    Args:
-        description: What it is, in one line.
-        settings: Its encoder's settings by name.
-        network_settings: Settings by name of the network that it takes.
-    """
+    """What is known about a way from texts to numbers without carrying it out."""
 
     description: str
     settings: Mapping[str, Field] = field(default_factory=dict)
@@ -90,15 +80,7 @@ TEXT_KINDS: dict[str, TextEncoderSpec] = {
 
 
 def text_params(kind: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """All settings of a kind: what was given, and the defaults for the rest.
-
-    Args:
-        kind: A key of `TEXT_KINDS`.
-        values: Some of its settings by name.
-
-    Raises:
-        InputError: No such kind or setting, or a value out of its range.
-    """
+    """All settings of a kind: what was given, and the defaults for the rest."""
     settings = TEXT_KINDS[validation.one_of(TEXT_KINDS, text=kind)].all_settings
     return fill_defaults(settings, values, "text_params", f"text={kind!r}", "{'max_words': 20000}")
 

@@ -1,7 +1,4 @@
-"""The trained model, and every way to make or change one.
-
-Its modules are imported on first use: after `from manyhot import models`, `models.decision_updates` is one.
-"""
+"""The trained model, and every way to make or change one."""
 
 from __future__ import annotations
 

@@ -17,11 +17,7 @@ SOFTMAX_TRAP = (
 
 
 def check_softmax_targets(config: TrainingConfig, targets: Targets) -> None:
-    """Refuse softmax for samples that carry several labels or none, unless it is asked for by name.
-
-    Raises:
-        InputError: With the reason and the mend.
-    """
+    """Refuse softmax for samples that carry several labels or none, unless it is asked for by name."""
     if config.head != "softmax" or config.allow_softmax or is_exclusive(targets):
         return
     sizes = targets.values.reshape(-1, targets.n_labels).sum(axis=1)

@@ -1,9 +1,4 @@
-"""Fits: cross-fitted ensembles prepared on the host and trained together as one job of the engine.
-
-A fit is one ensemble: its rows, encoded, and which of them each member uses. One fit makes a model; the thirty fits of
-a repeated cross-validation are trained by the same call, side by side where memory allows. What the scores are then
-used for is not known here. Start reading at `prepare_cross_fit`, then `train_cross_fits`.
-"""
+"""Cross-fitted ensembles, prepared on the host; those of all folds are trained together as one job of the engine."""
 
 from __future__ import annotations
 
@@ -39,19 +34,12 @@ Features = Any
 
 @dataclass(frozen=True)
 class EncodedData:
-    """Encoded rows that one or several fits draw from.
+    """Encoded rows that one or several fits draw from."""
 
-    Args:
-        blocks: Named features (n, ...), dense or CSR.
-        targets: Their targets.
-        weights: float (n,).
-        label_weights: float (l,), weight of each label in the loss; None for ones.
-    """
-
-    blocks: Mapping[str, Any]
+    blocks: Mapping[str, Any]  # named features (n, ...), dense or CSR
     targets: Targets
-    weights: np.ndarray
-    label_weights: np.ndarray | None = None
+    weights: np.ndarray  # float (n,)
+    label_weights: np.ndarray | None = None  # float (l,), weight of each label in the loss; None for ones
 
     @property
     def n_bytes(self) -> int:
@@ -66,23 +54,12 @@ class EncodedData:
 
 @dataclass(frozen=True)
 class CrossFit:
-    """One cross-fitted ensemble, ready to be trained.
-
-    Args:
-        encoder: Fitted encoder.
-        data: The encoded rows.
-        rows: int64 (u,), the rows of `data` that are this fit's, in their canonical order.
-        place: int64 (n,), for each original row of this fit its place in `rows`.
-        members: Which rows of `data` each member uses.
-        config: The config with nothing left to choose.
-        network: What the members look like.
-        is_alike: Whether equal rows are taken for different samples, which folds need not keep together.
-    """
+    """One cross-fitted ensemble, ready to be trained."""
 
     encoder: Encoder
     data: EncodedData
-    rows: np.ndarray
-    place: np.ndarray
+    rows: np.ndarray  # int64 (u,), the rows of `data` that are this fit's, in their canonical order
+    place: np.ndarray  # int64 (n,), for each original row of this fit its place in `rows`
     members: list[MemberRows]
     config: TrainingConfig
     network: NetworkSpec
@@ -110,13 +87,7 @@ def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, 
 def initial_state(
     config: TrainingConfig, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]
 ) -> networks.MemberInitializer:
-    """Where a member begins.
-
-    Args:
-        config: The config with nothing left to choose.
-        number: The member's number, which is its seed.
-        counts: Weighted counts of positives and of known entries of each label among its training rows.
-    """
+    """Where the member of a number begins, its counts those of positives and known entries among its training rows."""
     seed = int(np.random.SeedSequence([config.random_state, 0, number]).generate_state(1)[0])
     if not config.prior_bias:
         return networks.MemberInitializer(seed, None, config.dtype)
@@ -138,22 +109,7 @@ def prepare_cross_fit(
     labels: LabelSpace | None = None,
     n_rows: int | None = None,
 ) -> CrossFit:
-    """Encode, settle equal rows, choose the rows of each member.
-
-    Args:
-        features: What the encoder takes, n rows.
-        targets: Targets (n, l).
-        encoder: Not yet fitted.
-        config: Settings that change the result.
-        network: Keras model, or function (input shape, n_labels) -> Keras model, or `CustomNetwork`, for "custom".
-        weights: float (n,), above 0; None for ones.
-        trains_on_all: Whether every member trains on all rows and is scored on none.
-        labels: The names of the labels, where the config gives some of them a weight.
-        n_rows: Rows that "auto" is resolved for; None for the different rows here.
-
-    Raises:
-        InputError: Too few rows, a network that does not fit, or softmax for samples with several labels.
-    """
+    """Encode, settle equal rows, choose the rows of each member; `n_rows` is what "auto" is resolved for."""
     weights = np.ones(targets.n_samples) if weights is None else weights
     blocks = encoder.fit(features, weights).transform(features)
     custom = describe_custom(network, encoder.shapes(), targets.n_labels) if config.network == CUSTOM else None
@@ -181,13 +137,7 @@ def prepare_cross_fit(
 
 
 def subset(fit: CrossFit, chosen: np.ndarray, trains_on_all: bool) -> CrossFit:
-    """A fit on some of another fit's original rows, sharing its encoded rows; for encoders that learn nothing.
-
-    Args:
-        fit: A fit whose base holds every original row at its own place.
-        chosen: int64, original rows.
-        trains_on_all: As for `prepare_cross_fit`.
-    """
+    """A fit on some of another fit's original rows, sharing its encoded rows; for encoders that learn nothing."""
     is_chosen = np.zeros(len(fit.place), dtype=bool)
     is_chosen[chosen] = True
     rows = fit.rows[is_chosen[fit.rows]]
@@ -225,11 +175,7 @@ def _split_members(
 
 
 def resolve_label_weights(config: TrainingConfig, labels: LabelSpace | None) -> np.ndarray | None:
-    """The weight of each label in the loss, float64 (l,); None where the config names none.
-
-    Raises:
-        InputError: A name that is not among the labels, or weights that are all zero.
-    """
+    """The weight of each label in the loss, float64 (l,); None where the config names none."""
     if labels is None or not isinstance(config.label_weights, Mapping):
         return None
     weights = np.ones(len(labels))
@@ -250,18 +196,7 @@ def train_cross_fits(
     first: int = 0,
     initial_weights: engine.Weights | None = None,
 ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
-    """Train the members of all fits as one job; their networks and plans are alike.
-
-    Args:
-        fits: The fits; member i of fit k is number `first` plus what came before.
-        runtime: Settings that change only speed.
-        callback: Called with the progress now and then.
-        first: Number of the first member.
-        initial_weights: Weights to begin with instead of the networks' own.
-
-    Returns:
-        The networks, and what training left, members in the order of the fits.
-    """
+    """Train the members of all fits as one job, numbered from `first`; their networks and configs are alike."""
     config, spec = fits[0].config, fits[0].network
     bases: dict[int, tuple[EncodedData, int]] = {}
     n_rows = 0
@@ -305,11 +240,7 @@ def _stack(blocks: list[Any]) -> Any:
 
 
 def row_history(fit: CrossFit) -> tuple[np.ndarray, np.ndarray]:
-    """What each original row was to the members, so that later training can go on being honest.
-
-    Returns:
-        uint64 (n,), a number for each row's features, and bool (n, m), which members the row was held from.
-    """
+    """Fingerprints uint64 (n,) of the original rows, and bool (n, m), which members each was held from."""
     held_out = np.zeros((len(fit.data.weights), len(fit.members)), dtype=bool)
     for k, member in enumerate(fit.members):
         held_out[member.held_out, k] = True
@@ -317,16 +248,7 @@ def row_history(fit: CrossFit) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score_out_of_fold(scorer: engine.Scorer, fit: CrossFit, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of each of a fit's rows by the members that never saw it, and how many those are.
-
-    Args:
-        scorer: The members of this fit, and perhaps others.
-        fit: The fit.
-        first: Where its members begin in the scorer.
-
-    Returns:
-        float (u, l) in the order of `fit.rows`, 0 where nobody scored; int64 (u,).
-    """
+    """Scores (u, l) of a fit's rows by the members that never saw them, 0 where none, and how many those are (u,)."""
     n_base = len(fit.data.weights)
     total = np.zeros((n_base, fit.network.n_labels))
     count = np.zeros(n_base, dtype=np.int64)

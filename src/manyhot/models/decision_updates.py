@@ -1,8 +1,4 @@
-"""Changing what a trained model answers, without training: thresholds, rules, promises.
-
-Works on a `Model` and on the out-of-fold scores that it keeps as evidence; every change gives the model a new policy
-and a report that fits it. How X and y come in it does not know. Start reading at `tune_thresholds`.
-"""
+"""Other thresholds, rules or guarantees for a trained model, from the out-of-fold scores that it keeps."""
 
 from __future__ import annotations
 
@@ -41,16 +37,7 @@ MAX_TRAINING_SHARE = 0.1
 
 
 def tune_thresholds(model: Model, name: str, settings: Mapping[str, Any]) -> None:
-    """Choose thresholds for another metric, on the out-of-fold scores that the model keeps.
-
-    Args:
-        model: The model; its policy, config and report are replaced.
-        name: A row of `threshold_methods.DECISIONS`.
-        settings: The decision's settings by name.
-
-    Raises:
-        InputError: An unknown name or setting, or a model that keeps no fresh out-of-fold scores.
-    """
+    """Choose thresholds for another metric, on the out-of-fold scores that the model keeps."""
     config_fields = threshold_methods.DECISIONS[name].config_fields if name in threshold_methods.DECISIONS else {}
     config_values = {field: settings[field] for field in config_fields.values() if field in settings}
     other_params = {key: value for key, value in settings.items() if key not in config_fields.values()}
@@ -66,20 +53,12 @@ def tune_thresholds(model: Model, name: str, settings: Mapping[str, Any]) -> Non
 
 
 def set_thresholds(model: Model, values: Mapping[str, float]) -> None:
-    """Set the thresholds of some labels by hand, in [0, 1].
-
-    Raises:
-        InputError: An unknown label, a value outside [0, 1], or a decision without thresholds.
-    """
+    """Set the thresholds of some labels by hand, in [0, 1]."""
     replace_policy(model, with_thresholds(model.policy, values), model.config)
 
 
 def with_thresholds(policy: DecisionPolicy, values: Mapping[str, float]) -> DecisionPolicy:
-    """A policy with some labels' thresholds set by hand, in [0, 1].
-
-    Raises:
-        InputError: An unknown label, a value outside [0, 1], or a decision without thresholds.
-    """
+    """A policy with some labels' thresholds set by hand, in [0, 1]."""
     if not isinstance(values, Mapping):
         raise InputError(f"got {type(values).__name__}, expected {{label: threshold}}", argument="values")
     if policy.thresholds is None:
@@ -98,11 +77,7 @@ def with_thresholds(policy: DecisionPolicy, values: Mapping[str, float]) -> Deci
 
 
 def set_rules(model: Model, rules: Rules) -> None:
-    """Let other rules hold between labels.
-
-    Raises:
-        InputError: Unknown names, rules that contradict each other, or a guarantee in force.
-    """
+    """Let other rules hold between labels."""
     policy = model.policy.with_rules(rules)
     config = replace(
         model.config,
@@ -124,21 +99,7 @@ def apply_guarantee(
     per_label: bool,
     simultaneous: bool,
 ) -> guarantees.Guarantee:
-    """Choose thresholds that keep a promise, on rows that training never saw.
-
-    Args:
-        model: The model; its policy and report are replaced.
-        scores: Calibrated scores (n, l) of the rows.
-        targets: Their targets.
-        miss_rate: Share of labels missed, at most; or None.
-        false_discovery_rate: Share of wrong answers among the answers, at most; or None.
-        confidence: Probability with which the bound on false discoveries holds.
-        per_label: Whether the promise is made for every label by itself.
-        simultaneous: Whether the confidence is that of all labels together.
-
-    Raises:
-        InputError: Not exactly one of the two rates, too few rows for the promise, or rules in force.
-    """
+    """Choose thresholds that keep a guarantee, on calibrated scores (n, l) of rows that training never saw."""
     if (miss_rate is None) == (false_discovery_rate is None):
         raise InputError("say one of miss_rate and false_discovery_rate, such as miss_rate=0.1", argument="miss_rate")
     if miss_rate is not None and simultaneous:
@@ -160,11 +121,7 @@ def apply_guarantee(
 
 
 def check_not_training_rows(model: Model, features: Features) -> None:
-    """Refuse rows of which many were there in training, as far as the model remembers those.
-
-    Raises:
-        InputError: With how many there were.
-    """
+    """Refuse rows of which many were there in training, as far as the model remembers those."""
     n_known, n_rows = count_training_rows(model, features), features.shape[0]
     if n_known:
         raise InputError(
@@ -175,11 +132,7 @@ def check_not_training_rows(model: Model, features: Features) -> None:
 
 
 def count_training_rows(model: Model, features: Features) -> int:
-    """How many of these rows were there in training, as far as the model remembers those; 0 for what may be chance.
-
-    Some rows are equal to rows of training by chance: about as many as rows of training are to each other. Where a
-    tenth more are, they are rows of training.
-    """
+    """How many of these rows were there in training, as far as the model remembers those; 0 for what may be chance."""
     if model.evidence is None:
         return 0
     row_fingerprints, training_fingerprints = (
@@ -195,15 +148,7 @@ def count_training_rows(model: Model, features: Features) -> int:
 
 
 def current_evidence(model: Model, purpose: str) -> OutOfFoldResults:
-    """The out-of-fold scores that the model keeps.
-
-    Args:
-        model: The model.
-        purpose: What they are needed for, in words.
-
-    Raises:
-        InputError: There are none, or training went on after they were made.
-    """
+    """The out-of-fold scores that the model keeps."""
     if model.evidence is None:
         raise InputError(f"the model was saved without out-of-fold scores (evidence), which are needed to {purpose}")
     if model.evidence.is_stale:
@@ -218,13 +163,7 @@ def calibrated_scores(model: Model) -> np.ndarray:
 
 
 def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig) -> None:
-    """Make a model answer by another policy, with a report that fits it.
-
-    Args:
-        model: The model.
-        policy: The policy.
-        config: The config that names it.
-    """
+    """Make a model answer by another policy, with a report that fits it."""
     model.policy, model.config = policy, config
     evidence = model.evidence
     if evidence is None or evidence.is_stale:

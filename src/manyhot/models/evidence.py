@@ -13,21 +13,13 @@ from manyhot.decisions.policy import UniqueScores, merge_equal_scores
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What a model remembers of the rows that it was trained on, in their original order.
+    """What a model remembers of the rows that it was trained on, in their original order."""
 
-    Args:
-        targets: Their targets (r, l).
-        ids: Their ids as text (r,).
-        weights: float64 (r,), their weights.
-        fingerprints: uint64 (r,), a number for the features of each; see `duplicates.fingerprints`.
-        held_out: bool (r, m), which members were scored on the row and never trained on it.
-    """
-
-    targets: Targets
-    ids: np.ndarray
-    weights: np.ndarray
-    fingerprints: np.ndarray
-    held_out: np.ndarray
+    targets: Targets  # their targets (r, l)
+    ids: np.ndarray  # their ids as text (r,)
+    weights: np.ndarray  # float64 (r,), their weights
+    fingerprints: np.ndarray  # uint64 (r,), a number for the features of each; see `duplicates.fingerprints`
+    held_out: np.ndarray  # bool (r, m), which members were scored on the row and never trained on it
 
     def take(self, rows: np.ndarray) -> TrainingRows:
         """Some of the rows (indices or bool mask)."""
@@ -37,20 +29,12 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class OutOfFoldResults:
-    """What the report rests on; can be left out of a saved file.
+    """What the report rests on; can be left out of a saved file."""
 
-    Args:
-        scores: float32 (n, l), raw out-of-fold scores of the rows of training that some member was held from.
-        rows: All rows of training, those first ones among them in the same order.
-        curves: float32 (m, epochs, 2), training and stopping loss.
-        best_epoch: int64 (m,).
-        is_stale: Whether training went on after the scores were made.
-    """
-
-    scores: np.ndarray
+    scores: np.ndarray  # float32 (n, l), raw out-of-fold scores of the rows of training that some member was held from
     rows: TrainingRows
-    curves: np.ndarray
-    best_epoch: np.ndarray
+    curves: np.ndarray  # float32 (m, epochs, 2), training and stopping loss
+    best_epoch: np.ndarray  # int64 (m,)
     is_stale: bool = False
 
     @cached_property

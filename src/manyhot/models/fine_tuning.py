@@ -1,9 +1,4 @@
-"""A backbone trained further: the layers behind it first, on what it makes of images, then all of it.
-
-The first part costs next to nothing, because each image is looked at once; the second begins where that ended, at a low
-rate, with images varied. Every member keeps to its own rows in both, so its scores stay honest. Start reading at
-`train_and_fine_tune`.
-"""
+"""Fine-tune a pretrained backbone: train the head on frozen features, then the whole network at a low rate."""
 
 from __future__ import annotations
 
@@ -29,18 +24,7 @@ HEAD_SHARE = 0.1
 def train_and_fine_tune(
     fits: Sequence[CrossFit], runtime: RuntimeConfig, callback: engine.ProgressCallback | None = None, first: int = 0
 ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
-    """Train the members of all fits as one job, as `fits.train_cross_fits` does; a tuned backbone in two parts.
-
-    Args:
-        fits: The fits; their networks and settings are alike.
-        runtime: Settings that change only speed.
-        callback: Called with the progress now and then.
-        first: Number of the first member.
-
-    Returns:
-        The networks, and what training left, members in the order of the fits; the curves of both parts, one behind
-        the other.
-    """
+    """Train the members of all fits as one job; a fine-tuned backbone in two parts, whose curves are joined."""
     if not is_fine_tuned(fits[0].network):
         return train_cross_fits(fits, runtime, callback, first)
     _, head_result = train_cross_fits(

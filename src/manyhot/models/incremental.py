@@ -1,8 +1,4 @@
-"""A new label later: the head of a trained model gets more columns, and training goes on from where it stood.
-
-Every member keeps to its own fold: a row that it never trained on stays a row that it never trains on, so that the new
-out-of-fold scores, and all that rests on them, are as honest as the old ones. Start reading at `add_labels`.
-"""
+"""Further rows, or further labels: members keep to their folds, so that out-of-fold scores stay honest."""
 
 from __future__ import annotations
 
@@ -34,33 +30,16 @@ from manyhot.models.training import build_model
 
 @dataclass(frozen=True)
 class LabelExtension:
-    """A model that is to grow: its labels and rows.
-
-    Args:
-        labels: The old labels in their order, then the new ones.
-        targets: Targets (n, l) in that order; old labels that were not handed in are those of training, or unknown.
-        blocks: The rows, encoded.
-        place: int64 (n,), which row of training each row is, -1 for none.
-    """
+    """A model that is to grow: its labels and rows."""
 
     labels: LabelSpace
     targets: Targets
     blocks: Mapping[str, Any]
-    place: np.ndarray
+    place: np.ndarray  # int64 (n,), which row of training each row is, -1 for none
 
 
 def match_rows(model: Model, features: Features, space: LabelSpace, targets: Targets) -> LabelExtension:
-    """The model's labels with the new ones behind them, and what training knew of the rows.
-
-    Args:
-        model: The model.
-        features: What its encoder takes, n rows.
-        space: The labels that were handed in.
-        targets: Their targets (n, k).
-
-    Raises:
-        InputError: No label is new, a model without out-of-fold scores, or an old label of which too little is known.
-    """
+    """The model's labels with the new ones behind them, and what training knew of the rows."""
     new = [name for name in space.names if name not in model.labels.names]
     if not new:
         raise InputError("every label is known already; give the column of a new one, under its name", argument="y")
@@ -113,22 +92,7 @@ def add_labels(
     ids: np.ndarray | None = None,
     callback: engine.ProgressCallback | None = None,
 ) -> Model:
-    """Train a model further that answers more labels.
-
-    Args:
-        model: The model; it stays as it is.
-        extension: Its labels and rows from now on.
-        epochs: Passes over the rows; "auto" takes half as many as the model was trained for.
-        ids: One id per row as text.
-        callback: Called with the progress now and then.
-
-    Returns:
-        A new model; its columns are the old labels and then the new ones. Rows of training keep their weights.
-
-    Raises:
-        InputError: A Keras model of the user's, settings of the config that do not suit the new labels, nothing to
-            learn, or rows that no member was held from.
-    """
+    """Train a copy of a model further, with the new labels behind the old ones; "auto" is half as many epochs."""
     if model.config.network == CUSTOM:
         raise InputError("a Keras model of your own has a fixed number of outputs; make one with more and fit it anew")
     if model.config.image_params["fine_tune_epochs"]:
@@ -210,11 +174,7 @@ def continue_training(
     n_epochs: int,
     callback: engine.ProgressCallback | None,
 ) -> None:
-    """Train every member further on all the given rows; the out-of-fold scores are stale afterwards.
-
-    The optimizer begins afresh, at the config's learning rate (that of tuning, for a tuned backbone) without a
-    schedule, and nothing stops early.
-    """
+    """Train every member further on all the given rows; the out-of-fold scores are stale afterwards."""
     blocks = model.encoder.transform(features)
     rows = np.flatnonzero(weights > 0)
     config = fine_tuning_plan(model.config) if is_fine_tuned(model.network) else model.config

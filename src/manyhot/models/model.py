@@ -22,31 +22,16 @@ from manyhot.models.network_spec import NetworkSpec
 
 @dataclass
 class Model:
-    """Everything that predicts.
-
-    Args:
-        labels: Names and order of the labels.
-        encoder: Fitted encoder.
-        network: What the members look like.
-        weights: What they have learned.
-        policy: Raw scores -> calibrated scores -> yes or no.
-        config: The config with nothing left to choose.
-        report: The report as plain JSON values.
-        evidence: Out-of-fold scores and what belongs to them; None when it was left out.
-        runtime: Settings that change only speed.
-
-    Attributes:
-        labels_pixels: Whether every pixel of an image has labels.
-    """
+    """Everything that predicts."""
 
     labels: LabelSpace
     encoder: Encoder
     network: NetworkSpec
     weights: engine.Weights
-    policy: DecisionPolicy
+    policy: DecisionPolicy  # raw scores -> calibrated scores -> yes or no
     config: TrainingConfig
-    report: dict[str, Any]
-    evidence: OutOfFoldResults | None = None
+    report: dict[str, Any]  # the report as plain JSON values
+    evidence: OutOfFoldResults | None = None  # out-of-fold scores and what belongs to them; None when it was left out
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     labels_pixels: ClassVar[bool] = False
 

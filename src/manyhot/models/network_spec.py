@@ -1,7 +1,4 @@
-"""What a network looks like, without its weights, and what a Keras model of the user's settles of the config.
-
-Start reading at `NetworkSpec`.
-"""
+"""What a network looks like, without its weights, and what a Keras model of the user's settles of the config."""
 
 from __future__ import annotations
 
@@ -28,22 +25,13 @@ from manyhot.errors import InputError
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What a network looks like, without its weights.
-
-    Args:
-        name: A row of `networks.BUILDERS`, or "custom".
-        settings: Named settings of the builder, JSON values; empty for "custom".
-        shapes: Shape of one row of each named input.
-        n_labels: Number of logits.
-        dtype: "float32" or "float64".
-        custom: The description of a Keras model of the user's.
-    """
+    """What a network looks like, without its weights."""
 
     name: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any]  # named settings of the builder, JSON values; empty for "custom"
     shapes: Mapping[str, tuple[int, ...]]
     n_labels: int
-    dtype: str
+    dtype: str  # "float32" or "float64"
     custom: networks.CustomNetwork | None = None
 
     def factory(
@@ -87,17 +75,11 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class TrunkSpec:
-    """What the hidden layers of a network over very many labels look like, without their weights.
+    """What the hidden layers of a network over very many labels look like, without their weights."""
 
-    Args:
-        settings: Named settings of `networks.build_trunk`, JSON values.
-        shapes: Shape of one row of each named input.
-        dtype: "float32" or "float64".
-    """
-
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any]  # named settings of `networks.build_trunk`, JSON values
     shapes: Mapping[str, tuple[int, ...]]
-    dtype: str
+    dtype: str  # "float32" or "float64"
 
     def factory(self, start: networks.MemberInitializer | None = None) -> engine.NetworkFactory:
         """One network; without `start` only its structure matters."""
@@ -159,11 +141,7 @@ def describe_custom(network: Any, shapes: Mapping[str, tuple[int, ...]], n_label
 
 
 def apply_custom_network(config: TrainingConfig, custom: networks.CustomNetwork | None) -> TrainingConfig:
-    """The config with what a Keras model says about its output and its loss.
-
-    Raises:
-        InputError: Settings that the model has settled already, or a loss that does not go with its softmax.
-    """
+    """The config with what a Keras model says about its output and its loss."""
     if custom is None:
         if config.optimizer == COMPILED:
             raise InputError("there is no compiled Keras model whose optimizer could be taken", argument="optimizer")
@@ -192,16 +170,7 @@ def apply_custom_network(config: TrainingConfig, custom: networks.CustomNetwork 
 def choose_network(
     config: TrainingConfig, vocabularies: Mapping[str, int], images: Mapping[str, Mapping[str, Any]] | None = None
 ) -> TrainingConfig:
-    """The config with a network that suits the features.
-
-    Args:
-        config: The config.
-        vocabularies: Name of a block of numbers of words -> how many different numbers there are.
-        images: Name of a block of images -> mean and deviation of each channel.
-
-    Raises:
-        InputError: A network that does not take such features.
-    """
+    """The config with a network that suits the features."""
     if images and vocabularies:
         raise InputError("images beside learned vectors of words are not supported; say text='tfidf'", argument="text")
     options = config.image_params
@@ -270,14 +239,7 @@ def network_settings(
     vocabularies: Mapping[str, int] | None = None,
     images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What a network builder may ask of the config.
-
-    Args:
-        config: The config, its network not "auto".
-        tables: Names of the blocks that are wide and sparse.
-        vocabularies: Name of a block of numbers of words -> how many different numbers there are.
-        images: Name of a block of images -> mean and deviation of each channel.
-    """
+    """What a network builder may ask of the config."""
     if config.network == CUSTOM:
         return {}
     image_values = _image_network_settings(config, images) if images else {}

@@ -38,20 +38,7 @@ def predict_scores(
     on_bad_image: str = "error",
     samples: Samples | None = None,
 ) -> tuple[Any, InvalidImages]:
-    """Scores (n, l), NaN in rows whose images cannot be used, and what those are.
-
-    Images are decoded a chunk of the rows at a time, so that memory is bounded.
-
-    Args:
-        model: The model.
-        features: What its encoder takes, n rows.
-        is_calibrated: Whether the scores are calibrated.
-        on_bad_image: "error", or "skip" to leave out rows whose images cannot be used.
-        samples: Where the rows came from, for messages.
-
-    Raises:
-        InputError: An image that cannot be used, unless such rows are skipped.
-    """
+    """Scores (n, l), NaN in rows whose images cannot be used, and what those are; images are decoded in chunks."""
     score = model.scores if is_calibrated else model.uncalibrated_scores
     encoder = model.encoder
     if model.labels_pixels:
@@ -76,17 +63,7 @@ def predict_scores(
 def exact_match(
     decisions: np.ndarray, targets: Targets, has_unseen: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> float:
-    """Fraction of rows whose known targets are all predicted right (subset accuracy), rows without any left out.
-
-    Args:
-        decisions: 0 and 1 (n, l).
-        targets: Targets (n, l); unknown entries do not count.
-        has_unseen: bool (n,), rows with a label that the model does not know; they are wrong.
-        sample_weight: float (n,), 0 or more; None: all alike.
-
-    Returns:
-        0 to 1; NaN where no row has a known target.
-    """
+    """Fraction of rows whose known targets are all predicted right; rows without any are left out, unseen are wrong."""
     known = targets.known_mask()
     is_right = ((decisions == targets.values) | ~known).all(axis=1) & ~has_unseen
     return _weighted_share(is_right, np.asarray(known.any(axis=1)), sample_weight)

@@ -38,15 +38,7 @@ def survey_file(
     seed: int,
     progress: Callable[[str, float | None], None] | None = None,
 ) -> Survey:
-    """Count the rows of a file and draw the sample that a stream is prepared from.
-
-    Args:
-        path: The file.
-        options: How to read it.
-        image_params: Settings of images by name.
-        seed: Of the draw.
-        progress: Called with what is being done.
-    """
+    """Count the rows of a file and draw the sample that a stream is prepared from."""
     if options is not None and options.sample_weight is not None:
         raise InputError(
             "weights of rows are not supported for a file that is read piece by piece; say --no-stream (stream=False) "

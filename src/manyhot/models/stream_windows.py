@@ -1,7 +1,4 @@
-"""A prepared training from a file, and the windows of encoded rows that it hands to the engine.
-
-Start reading at `StreamJob`, then `WindowSource.windows`.
-"""
+"""A prepared training from a file, and the windows of encoded rows that it hands to the engine."""
 
 from __future__ import annotations
 
@@ -27,72 +24,40 @@ from manyhot.models.measuring import InputRows
 
 @dataclass(frozen=True)
 class RowOrder:
-    """The order of the training rows that does not depend on the file's, where the sample is every row.
+    """The order of the training rows that does not depend on the file's, where the sample is every row."""
 
-    Args:
-        rows: int64 (u,), places among the rows on disk; equal rows once.
-        weights: float64 (u,), how often each counts.
-    """
-
-    rows: np.ndarray
-    weights: np.ndarray
+    rows: np.ndarray  # int64 (u,), places among the rows on disk; equal rows once
+    weights: np.ndarray  # float64 (u,), how often each counts
 
 
 @dataclass(frozen=True)
 class StreamJob:
-    """A training from a file, prepared.
-
-    Args:
-        file: The file.
-        labels: The label space.
-        fit: The rows that were set aside for scores, as a fit whose members are trained on none of them.
-        input_rows: These rows as they stand in the file.
-        validation: Rows that decide about stopping; None where nothing stops early.
-        reserved: int64, numbers of the file's rows that no member trains on, rising.
-        untrained: A policy that learned nothing.
-        runtime: Settings that change only speed.
-        row_bytes: Bytes of an encoded row, about.
-        row_order: The order of the training rows; None where it is that of the file.
-    """
+    """A training from a file, prepared."""
 
     file: StreamableFile
     labels: LabelSpace
     fit: CrossFit
     input_rows: InputRows
-    validation: Encoded | None
-    reserved: np.ndarray
+    validation: Encoded | None  # rows that decide about stopping; None where nothing stops early
+    reserved: np.ndarray  # int64, numbers of the file's rows that no member trains on, rising
     untrained: DecisionPolicy
     runtime: RuntimeConfig
     row_bytes: float
-    row_order: RowOrder | None
+    row_order: RowOrder | None  # the order of the training rows; None where it is that of the file
 
 
 @dataclass
 class WriteSummary:
-    """What was seen of the training rows while they were written.
+    """What was seen of the training rows while they were written."""
 
-    Args:
-        positives: float64 (l,), positives of each label.
-        known: float64 (l,), known entries of each label.
-        notes: What the reader had to say.
-        invalid_images: Rows that were left out, because their images cannot be used.
-    """
-
-    positives: np.ndarray
-    known: np.ndarray
+    positives: np.ndarray  # float64 (l,), positives of each label
+    known: np.ndarray  # float64 (l,), known entries of each label
     notes: list[str] = field(default_factory=list)
     invalid_images: InvalidImages = field(default_factory=dict)
 
 
 class WindowSource:
-    """Windows for the engine out of shards on disk.
-
-    Args:
-        job: What `prepare_stream` made.
-        shards: The training rows.
-        assignment: How they are dealt out.
-        summary: What was seen of them.
-    """
+    """Windows for the engine out of shards on disk."""
 
     def __init__(self, job: StreamJob, shards: Shards, assignment: WindowAssignment, summary: WriteSummary) -> None:
         self.shards, self.assignment, self.summary, self.validation = shards, assignment, summary, job.validation
@@ -106,11 +71,7 @@ class WindowSource:
         self.n_entries: dict[str, int] = {}
 
     def windows(self, tables: Any) -> engine.Windows:
-        """What the engine asks for windows.
-
-        Args:
-            tables: Names of the sparse blocks.
-        """
+        """What the engine asks for windows."""
         edges = self.assignment.edges()
         for name in tables:
             by_shard = [self.shards.n_entries(name, int(a), int(b)) for a, b in pairwise(edges)]

@@ -1,9 +1,4 @@
-"""Training on a file larger than memory: a model from rows that are never all in memory.
-
-A random sample of the rows settles kinds, scales and terms, and a part of it is set aside for everything that rests on
-honest scores: thresholds, calibration and the report. All other rows are encoded once, kept on disk, and come back to
-the engine in windows. Start reading at `prepare_stream`, then `write_rows` and `train_stream`.
-"""
+"""Training on a file larger than memory: a model from rows that are never all in memory."""
 
 from __future__ import annotations
 
@@ -45,16 +40,7 @@ MAX_NOTES = 10
 
 
 def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) -> StreamJob:
-    """Fit the encoder on the sample, and set rows of it aside.
-
-    Args:
-        survey: The first look at the file.
-        inputs: Its sample and the settings, as training takes them.
-        network: As for `train_model`.
-
-    Raises:
-        InputError: Nothing to learn, too few rows, or a network that does not fit.
-    """
+    """Fit the encoder on the sample, and set rows of it aside."""
     if inputs.is_used is not None:  # what is left out is told when all rows are written
         survey, inputs = survey.take(inputs.is_used), inputs._replace(notes=tuple(survey.samples.notes))
     check_learnable(inputs.targets, inputs.labels)
@@ -110,17 +96,7 @@ def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) 
 
 
 def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None) -> WriteSummary:
-    """Encode all rows of the file that are not set aside, and keep them on disk.
-
-    Args:
-        job: What `prepare_stream` made.
-        shards: Where they are kept; empty.
-        progress: Called with the share that is done.
-
-    Raises:
-        InputError: A row that cannot be used, by its number; a file that changed; too little room on the disk.
-        OutputError: The disk is full.
-    """
+    """Encode all rows of the file that are not set aside, and keep them on disk."""
     n_labels, n_rows = len(job.labels), job.file.n_rows
     check_disk_space(shards.folder, DISK_SLACK * (n_rows - len(job.reserved)) * job.row_bytes)
     summary = WriteSummary(np.zeros(n_labels), np.zeros(n_labels))
@@ -172,18 +148,7 @@ def train_stream(
     window_bytes: int | None = None,
     callback: engine.ProgressCallback | None = None,
 ) -> Model:
-    """Train on rows on disk, window by window; decide and report on the rows that were set aside.
-
-    Args:
-        job: What `prepare_stream` made.
-        shards: The training rows.
-        summary: What was seen of them.
-        window_bytes: Encoded rows of a window at most; None for `WINDOW_BYTES`.
-        callback: Called with the progress.
-
-    Raises:
-        TrainingError: A loss that is not finite.
-    """
+    """Train on rows on disk, window by window; decide and report on the rows that were set aside."""
     config, spec = job.fit.config, job.fit.network
     n_windows = _n_windows(shards, job, WINDOW_BYTES if window_bytes is None else window_bytes)
     source = WindowSource(job, shards, WindowAssignment(shards.n_rows, n_windows, config.random_state), summary)
@@ -204,10 +169,7 @@ def train_stream(
 
 
 def _split_sample(sample: CrossFit, n_rows: int) -> MemberRows:
-    """Rows of the sample that train, stop and are scored, as places in `sample.rows`.
-
-    As large a share of all rows as a single member's held-out part in memory, but half of the sample at most.
-    """
+    """Rows of the sample that train, stop and are scored, as places in `sample.rows`."""
     groups, config = None if sample.network.custom is None else duplicate_groups(sample, sample.rows), sample.config
     n_sample = len(sample.rows)
     n_parts = max(2, single_member_parts(n_rows) * n_sample // n_rows)

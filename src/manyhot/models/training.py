@@ -1,8 +1,7 @@
 """From features, targets and settings to a trained model, its thresholds and its report.
 
-Every kind of training takes the same steps: use the rows that weigh something, check, prepare, train, score every row
-by members that never saw it, decide, report. Segmentation, streams and added labels differ in how rows are prepared
-and scored, and share the rest with `train_inputs`.
+Every kind of training takes the same steps: drop rows of weight 0, check, prepare, train, score every row by members
+that never saw it, decide, report. Pixels, streams and added labels differ in how rows are prepared and scored.
 """
 
 from __future__ import annotations

@@ -113,11 +113,7 @@ def prepare_inputs(
     text: Any = None,
     progress: Progress | None = None,
 ) -> TrainingInputs:
-    """Parse targets, decode images, and open the functions of texts and images.
-
-    `y` are targets in any form, `labels` the names of the labels where they are known, `samples` what the rows came
-    with, and `text` what a person gave as `text`.
-    """
+    """Parse targets, decode images, and open the functions of texts and images."""
     features, column_types = table.features, table.column_types
     space, targets, classes = parse_targets(y, labels)
     if classes is not None:  # scikit-learn's contract: the class of the higher probability
@@ -176,10 +172,7 @@ def _decode_images(
     backbone: ImageFeatures | None,
     progress: Progress | None,
 ) -> tuple[Any, np.ndarray | None, tuple[str, ...]]:
-    """Decode images once, before folds and encoders take their rows, and show them to the backbone.
-
-    Returns the frame, which rows are left in it (None: all), and what is to be told of the others.
-    """
+    """Decode images once, before folds and encoders take their rows, and show them to the backbone."""
     try:
         columns = _image_columns(table.column_types or {}, config.image_params).infer_shape(table.features)
         frame, invalid = columns.decode(table.features)

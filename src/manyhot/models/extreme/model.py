@@ -1,8 +1,4 @@
-"""The whole job with very many labels: rows held out, a network trained, one threshold, a report.
-
-It knows encoders, labels and the engine, nothing of scikit-learn, files or frames. Nothing here has the shape (n, l)
-but CSR. Start reading at `train_extreme_model`.
-"""
+"""A model of very many labels, trained and measured on rows held out; nothing has the shape (n, l) but CSR."""
 
 from __future__ import annotations
 
@@ -36,27 +32,16 @@ MIN_ROWS = 10
 
 @dataclass
 class ExtremeModel:
-    """A trained model.
-
-    Args:
-        labels: The label names.
-        encoder: Fitted encoder.
-        network: What the hidden layers look like.
-        weights: All weights.
-        propensities: float64 (l,), from the training targets.
-        threshold: Scores at least as high are answered by `decisions`.
-        config: Its settings.
-        report: How good it is, plain JSON values.
-    """
+    """A trained model."""
 
     labels: LabelSpace
     encoder: Encoder
     network: TrunkSpec
     weights: engine.ExtremeWeights
-    propensities: np.ndarray
+    propensities: np.ndarray  # float64 (l,), from the training targets
     threshold: float
     config: ExtremeConfig
-    report: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)  # how good it is, plain JSON values
     labels_pixels: ClassVar[bool] = False
 
     @cached_property
@@ -70,15 +55,7 @@ class ExtremeModel:
         return min(MAX_PREDICTIONS, len(self.labels))
 
     def top(self, features: Any, k: int) -> TopK:
-        """The k best labels of each row.
-
-        Args:
-            features: What the encoder takes, n rows.
-            k: From 1 to the number of labels.
-
-        Returns:
-            Labels int32 (n, k) and their probabilities.
-        """
+        """The k best labels of each row."""
         return TopK(*self.scorer.top_k(self.encoder.transform(features), k))
 
     def decisions(self, features: Any) -> sp.csr_matrix:
@@ -103,11 +80,7 @@ class ExtremeModel:
 def train_extreme_model(
     inputs: TrainingInputs, config: ExtremeConfig, callback: engine.ProgressCallback | None = None
 ) -> ExtremeModel:
-    """Train, and measure on the rows that were held out; targets of the inputs are CSR bool (n, l).
-
-    The encoder learns scales and terms from all rows, as it needs no labels; the network never sees those held out,
-    nor exact copies of them.
-    """
+    """Train, and measure on the rows that were held out; targets of the inputs are CSR bool (n, l)."""
     labels, targets, encoder = inputs.labels, inputs.targets, inputs.encoder()
     if targets.shape[0] < MIN_ROWS:
         raise InputError(f"n_samples={targets.shape[0]} rows, expected {MIN_ROWS} or more", argument="X")
@@ -167,15 +140,7 @@ def log_odds(targets: sp.csr_matrix) -> np.ndarray:
 
 
 def split_held_out(row_fingerprints: np.ndarray, config: ExtremeConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows held out, ascending; rows of one fingerprint stay together.
-
-    Args:
-        row_fingerprints: uint64 (n,), a fingerprint of each row.
-        config: `holdout_fraction` and `random_state` are looked at.
-
-    Raises:
-        InputError: Hardly any two rows differ.
-    """
+    """Rows to train on and rows held out, ascending; rows of one fingerprint stay together."""
     _, group = np.unique(row_fingerprints, return_inverse=True)
     n_groups = int(group.max()) + 1
     sizes = np.bincount(group)

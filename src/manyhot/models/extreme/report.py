@@ -30,7 +30,7 @@ class ExtremeReport:
         values: What `build_extreme_report` gave, or the same read back from JSON.
     """
 
-    values: Mapping[str, Any]
+    values: Mapping[str, Any]  # what `build_extreme_report` gave, or the same read back from JSON
 
     def __str__(self) -> str:
         return extreme_text(self.values)
@@ -54,20 +54,7 @@ def build_extreme_report(
     training: Mapping[str, Any],
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """All that is measured.
-
-    Args:
-        targets: CSR bool (n, l).
-        top: The first answers of each row.
-        propensities: float64 (l,), from the training targets.
-        outcome: What answering at a threshold came to, the threshold, and how many answers of a row are looked at.
-        scores_from: "held_out" or "new".
-        training: Plain JSON values to go along under "training".
-        notes: Sentences about the data: what was guessed, what was left out.
-
-    Returns:
-        "data", "scores_from", "metrics", "decisions", "training" and "notes" as plain JSON values.
-    """
+    """All that is measured."""
     n, width = targets.shape
     per_row = np.diff(targets.indptr)
     counts, threshold, max_predictions = outcome

@@ -1,7 +1,4 @@
-"""Targets of very many labels in any form -> CSR and names; never an array of rows by labels.
-
-Everything is known here: a label that is not listed does not hold. Start reading at `extreme_targets`.
-"""
+"""Targets of very many labels in any form -> CSR and names; a label that is not listed does not hold."""
 
 from __future__ import annotations
 
@@ -32,20 +29,7 @@ EXPECTED = "a CSR matrix (n, l) of 0 and 1 or one label set per row"
 
 
 def extreme_targets(y: Any, labels: Sequence[Any] | LabelSpace | None = None) -> tuple[LabelSpace, sp.csr_matrix]:
-    """Targets and the names of the labels.
-
-    Args:
-        y: scipy sparse (n, l) of 0 and 1, an array (n, l) of 0 and 1, `Targets` without unknown ones, a frame of
-            indicators, or one collection of label names, mapping {label: 0 or 1} or list of 0 and 1 per row.
-        labels: The names and their order; None takes the columns of a frame, the sorted names found in label sets
-            (whole numbers by value), or `label_0`, `label_1`, ... for a matrix.
-
-    Returns:
-        The names, and CSR bool (n, l): sorted, every stored entry holds, none twice.
-
-    Raises:
-        InputError: What is none of these, unknown targets, a value other than 0 and 1, or names that do not fit.
-    """
+    """The names, and CSR bool (n, l) of a matrix, a frame or one label set, mapping or list of 0 and 1 per row."""
     return parse_extreme_targets(y, labels)[:2]
 
 
@@ -69,31 +53,12 @@ def parse_extreme_targets(
 
 
 def align_extreme_targets(y: Any, labels: LabelSpace) -> sp.csr_matrix:
-    """Targets in the order of a model's labels: a matrix column by column, label sets by name.
-
-    Args:
-        y: As for `extreme_targets`.
-        labels: The model's labels.
-
-    Raises:
-        InputError: As for `extreme_targets`, or a name that training did not have.
-    """
+    """Targets in the order of a model's labels: a matrix column by column, label sets by name."""
     return extreme_targets(y, labels)[1]
 
 
 def align_scored_extreme_targets(y: Any, labels: LabelSpace) -> tuple[sp.csr_matrix, np.ndarray]:
-    """Targets for scoring, where label sets may name labels that the model does not know.
-
-    Args:
-        y: As for `extreme_targets`.
-        labels: The model's labels.
-
-    Returns:
-        CSR bool (n, l), and bool (n,), rows with a further label, so that no prediction can equal it.
-
-    Raises:
-        InputError: As for `extreme_targets`.
-    """
+    """Targets for scoring, and which rows, bool (n,), have a label that the model does not know."""
     y = y if isinstance(y, Targets) else plain_targets(y)
     unseen = None if isinstance(y, Targets) else unseen_labels(y, labels)
     if unseen is None:
@@ -105,11 +70,7 @@ def align_scored_extreme_targets(y: Any, labels: LabelSpace) -> tuple[sp.csr_mat
 def resolve_extreme_targets(
     samples: Samples | None, y: Any, labels: Sequence[str] | None
 ) -> tuple[Any, Sequence[str] | None]:
-    """y, or the targets that samples carry, and the names of the labels where they are known.
-
-    Raises:
-        InputError: Neither.
-    """
+    """y, or the targets that samples carry, and the names of the labels where they are known."""
     if y is not None:
         return y, labels
     if samples is None:

@@ -1,8 +1,4 @@
-"""One threshold for all labels, tuned for micro F1 on the first answers of each row.
-
-A threshold of its own for each of very many labels would rest on a handful of rows or none; one for all rests on all
-of them. Start reading at `best_threshold`.
-"""
+"""One threshold for all labels, tuned for micro F1: one for each of very many labels would rest on a few rows."""
 
 from __future__ import annotations
 
@@ -16,13 +12,7 @@ from manyhot.evaluation.metrics.sparse_lookup import sparse_positions
 
 
 class Counts(NamedTuple):
-    """What answers came to.
-
-    Attributes:
-        n_predicted: Answers.
-        n_correct: How many of them hold.
-        n_positives: Labels that hold, answered or not.
-    """
+    """What answers came to."""
 
     n_predicted: int
     n_correct: int
@@ -45,27 +35,13 @@ class Counts(NamedTuple):
 
 
 def hits(targets: sp.csr_matrix, top: TopK) -> np.ndarray:
-    """Whether each answer holds, bool (n, k).
-
-    Args:
-        targets: CSR bool (n, l).
-        top: The first k answers of each row.
-    """
+    """Whether each answer holds, bool (n, k)."""
     is_correct: np.ndarray = sparse_positions(targets, "targets").contains(slice(0, targets.shape[0]), top.labels)
     return is_correct
 
 
 def best_threshold(scores: np.ndarray, is_correct: np.ndarray, n_positives: int) -> float:
-    """The threshold of the highest micro F1; of equally good ones the highest.
-
-    Args:
-        scores: float (n, k), of the first answers of each row, in [0, 1].
-        is_correct: bool (n, k), whether they hold.
-        n_positives: Labels that hold in these rows, among the answers or not.
-
-    Returns:
-        A score: answers at least as high are given. 1 where no answer holds.
-    """
+    """The threshold of the highest micro F1; of equally good ones the highest."""
     order = np.argsort(-scores, axis=None, kind="stable")
     ranked, n_correct = scores.ravel()[order], np.cumsum(is_correct.ravel()[order])
     is_last = np.append(ranked[1:] < ranked[:-1], True)  # equal scores are answered together
@@ -81,12 +57,7 @@ def counts_at(threshold: float, scores: np.ndarray, is_correct: np.ndarray, n_po
 
 
 def cross_fitted_counts(targets: sp.csr_matrix, top: TopK) -> Counts:
-    """What a threshold comes to that was tuned on the other half of the rows, over both halves.
-
-    Args:
-        targets: CSR bool (n, l).
-        top: The first answers of each row.
-    """
+    """What a threshold comes to that was tuned on the other half of the rows, over both halves."""
     is_correct, per_row = hits(targets, top), np.diff(targets.indptr)
     halves = [np.arange(len(per_row)) % 2 == k for k in (0, 1)]
     total = np.zeros(3, np.int64)

@@ -1,7 +1,4 @@
-"""Labels of every pixel: pictures, tiles, samples of pixels, tallies; start reading at README.md.
-
-Names are imported on first use.
-"""
+"""Labels of every pixel: pictures, tiles, samples of pixels, tallies; start reading at README.md."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What is counted while pixels go by, and the metrics that come out of it.
-
-Answers are counted exactly. Average precision comes from a histogram of scores with fixed bins, so that no scores need
-be kept: pixels of one bin count as tied.
-"""
+"""Counts of pixels by label, and metrics from them; average precision comes from a histogram of scores."""
 
 from __future__ import annotations
 
@@ -19,11 +15,7 @@ MAX_LOGIT = 12.0
 
 
 class ConfusionCounts:
-    """Counts of pixels by label.
-
-    Args:
-        n_labels: Number of labels.
-    """
+    """Counts of pixels by label."""
 
     def __init__(self, n_labels: int) -> None:
         self.true_positives, self.predicted, self.support, self.known = (
@@ -32,12 +24,7 @@ class ConfusionCounts:
         self.scores = np.zeros((n_labels, 2, BINS), dtype=np.int64)
 
     def add_predictions(self, predictions: np.ndarray, targets: Targets) -> None:
-        """Count answers.
-
-        Args:
-            predictions: bool (..., l).
-            targets: Their targets; unknown ones count nowhere.
-        """
+        """Count answers."""
         axes = tuple(range(predictions.ndim - 1))
         known = targets.known_mask()
         self.true_positives += (predictions & targets.values).sum(axis=axes)
@@ -62,11 +49,7 @@ class ConfusionCounts:
         return np.where(total > 0, (gained * precision).sum(axis=1) / np.maximum(total, 1), np.nan)
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Intersection over union, Dice (which is F1), precision and recall of each label, float64 (l,).
-
-        What has no denominator is NaN: without positives and answers all of them, else precision without answers and
-        recall without positives.
-        """
+        """Intersection over union, Dice (which is F1), precision and recall of each label, float64 (l,)."""
         three = (self.true_positives, self.predicted, self.support)
         return {
             "iou": counts.jaccard(*three),
@@ -76,8 +59,8 @@ class ConfusionCounts:
         }
 
     def to_values(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """`labels` (label, support, the metrics and `average_precision`), and the means `mean_iou` and `mean_dice`
-        over the labels that have them."""
+        """`labels` (label, support, the metrics and `average_precision`), and the means `mean_iou` and `mean_dice` over
+        the labels that have them."""
         columns = {**self.metrics(), "average_precision": self.average_precision()}
         labels = [
             {

@@ -19,13 +19,7 @@ GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 
 class ImageSet:
-    """Images of one column.
-
-    Args:
-        cells: Arrays (h, w) or (h, w, c), or paths of files.
-        channels: 1 for grey, 3 for colour; None: colour as soon as one of them has it.
-        name: What the column is called.
-    """
+    """Images of one column."""
 
     def __init__(self, cells: Sequence[Any] | np.ndarray, channels: int | None = None, name: str = "image") -> None:
         self.cells, self.name = cells, name
@@ -58,16 +52,7 @@ class ImageSet:
 
 
 def image_set(X: Any, channels: int | None = None) -> ImageSet:
-    """Images in any form.
-
-    Args:
-        X: An array (n, h, w) or (n, h, w, c), one array (h, w) or (h, w, c) for each image, a frame with one column of
-            arrays or paths, or `Samples` with one column of images.
-        channels: As for `ImageSet`.
-
-    Raises:
-        InputError: Something else, or further columns.
-    """
+    """Images in any form."""
     if isinstance(X, ImageSet):
         return ImageSet(X.cells, channels or X.channels, X.name)
     if isinstance(X, Samples):

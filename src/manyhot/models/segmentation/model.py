@@ -1,9 +1,4 @@
-"""A trained model that gives every pixel its labels: trained on tiles, scored by overlapping ones, reported on pixels.
-
-To decide, to calibrate and to report, a pixel is a row, and the rows are a sample of out-of-fold pixels. What is said
-of all pixels is counted while their scores go by, so that no scores of everything are ever held. How such a model is
-trained stands in training.py.
-"""
+"""A model that gives every pixel its labels; to decide, calibrate and report, a row is a pixel of a sample."""
 
 from __future__ import annotations
 
@@ -40,16 +35,7 @@ class PixelModel(Model):
     def iterate_uncalibrated(
         self, images: ImageSet, rows: np.ndarray | None = None, members: Sequence[int] | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Scores of images as the network gives them, one image at a time.
-
-        Args:
-            images: The images.
-            rows: int64, some of them; None for all.
-            members: The members whose mean is taken; None for all.
-
-        Yields:
-            Number of the image, and float (h, w, l).
-        """
+        """Scores of images as the network gives them, one image at a time."""
         (block,) = self.encoder.shapes()
         scorer = self.scorer()
         runs = [(0, self.n_members)] if members is None else [(k, k + 1) for k in members]
@@ -106,12 +92,7 @@ class PixelModel(Model):
 
 
 def refuse_pixels(model: Any, what: str) -> None:
-    """Raise where the model gives every pixel its labels.
-
-    Args:
-        model: The model, or None before training.
-        what: What cannot be done, as the beginning of a sentence.
-    """
+    """Raise where the model gives every pixel its labels."""
     if model is not None and model.labels_pixels:
         raise InputError(f"{what}; this one gives every pixel its labels")
 

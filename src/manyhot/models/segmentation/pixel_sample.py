@@ -14,15 +14,10 @@ MAX_SAMPLE_PIXELS = 200_000
 
 
 class PixelSample(NamedTuple):
-    """Pixels of some images.
+    """Pixels of some images."""
 
-    Attributes:
-        rows: int64 (m,), the image of each, in order.
-        places: int64 (m,), where it lies in the image, counted row by row.
-    """
-
-    rows: np.ndarray
-    places: np.ndarray
+    rows: np.ndarray  # int64 (m,), the image of each, in order
+    places: np.ndarray  # int64 (m,), where it lies in the image, counted row by row
 
     def places_in(self, row: int) -> np.ndarray:
         """The places in one image, in order."""
@@ -38,17 +33,7 @@ class PixelSample(NamedTuple):
 def sample_pixels(
     targets: PixelTargets, is_wanted: np.ndarray, seed: int, max_pixels: int = MAX_SAMPLE_PIXELS
 ) -> PixelSample:
-    """Pixels of which some label is known: of each image as large a share as of every other.
-
-    Args:
-        targets: Targets of all images.
-        is_wanted: bool (n,), the images to draw from.
-        seed: Start of the draws, 0 or more; an image's own do not depend on the others but for how many there are.
-        max_pixels: Pixels in all, about.
-
-    Returns:
-        The pixels, image by image and in the order they lie in it; an image gives one at least.
-    """
+    """Pixels of which some label is known: of each image as large a share as of every other."""
     rows = np.flatnonzero(is_wanted)
     counts = np.array([_n_known(targets.images[k]) for k in rows], dtype=np.int64)
     share = min(1.0, max_pixels / max(int(counts.sum()), 1))

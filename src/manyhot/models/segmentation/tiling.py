@@ -1,8 +1,4 @@
-"""Images cut into tiles of one shape, and scores of overlapping tiles blended into scores of whole images.
-
-What scores a tile is handed in as a function. Memory stays within a batch of tiles and the scores of the images that
-they belong to. Start reading at `blend_tiles`.
-"""
+"""Images cut into tiles, and scores of overlapping tiles blended: their mean, weighted by `window`."""
 
 from __future__ import annotations
 
@@ -24,16 +20,7 @@ Size = tuple[int, int]
 
 
 def tile_shape(sizes: Sequence[Size], tile: int, factor: int) -> Size:
-    """Height and width of tiles: no larger than the largest image needs.
-
-    Args:
-        sizes: Height and width of each image.
-        tile: The longest edge of a tile.
-        factor: What both edges must be multiples of.
-
-    Raises:
-        InputError: A tile that is no multiple of the factor.
-    """
+    """Height and width of tiles: no larger than the largest image needs."""
     if tile % factor:
         raise InputError(
             f"tile: got {tile}, expected a multiple of {factor}, which the stages of the network and its patches need",
@@ -68,32 +55,16 @@ def cut(image: np.ndarray, place: Size, tile: Size) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Tiles to train on.
+    """Tiles to train on."""
 
-    Args:
-        images: uint8 (t, h, w, c).
-        targets: Targets (t, h, w, l); beyond the edges of an image everything is unknown.
-        owners: int64 (t,), the image of each tile.
-        digests: For each image a name of what it holds; equal images have equal ones.
-    """
-
-    images: np.ndarray
-    targets: Targets
-    owners: np.ndarray
+    images: np.ndarray  # uint8 (t, h, w, c)
+    targets: Targets  # targets (t, h, w, l); beyond the edges of an image everything is unknown
+    owners: np.ndarray  # int64 (t,), the image of each tile
     digests: list[bytes]
 
 
 def cut_tiles(images: ImageSet, targets: PixelTargets, tile: Size) -> Tiles:
-    """All tiles of some images, as few as cover them.
-
-    Args:
-        images: The images.
-        targets: Their targets.
-        tile: Height and width of a tile.
-
-    Raises:
-        InputError: An image and targets of different sizes.
-    """
+    """All tiles of some images, as few as cover them."""
     corners = [places(size, tile, 0.0) for size in targets.sizes]
     owners = np.repeat(np.arange(len(corners)), [len(tiles) for tiles in corners])
     tile_images = np.zeros((len(owners), *tile, images.channels), dtype=np.uint8)
@@ -178,19 +149,7 @@ def blend_tiles(
     score: Callable[[np.ndarray], np.ndarray],
     batch: int,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Scores of whole images, one after another.
-
-    Args:
-        images: The images.
-        rows: int64, those that are wanted, in order.
-        tile: Height and width of a tile.
-        overlap: Share of a tile's edge that its neighbours cover as well, at least.
-        score: Tiles uint8 (k, h, w, c) -> scores (k, h, w, l).
-        batch: Tiles scored at a time, at most.
-
-    Yields:
-        Each image's number and its scores (h, w, l): where tiles overlap, their mean, weighted by `window`.
-    """
+    """Scores of whole images, one after another."""
     weights, open_images = window(tile), dict[int, _Canvas]()
     waiting: list[_Waiting] = []
     cuts: list[np.ndarray] = []
