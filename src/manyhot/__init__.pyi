@@ -1,0 +1,13 @@
+from .data.readers import ReadOptions as ReadOptions
+from .data.splitting.splitters import MultiLabelKFold as MultiLabelKFold
+from .data.splitting.splitters import MultiLabelShuffleSplit as MultiLabelShuffleSplit
+from .data.splitting.splitters import RepeatedMultiLabelKFold as RepeatedMultiLabelKFold
+from .data.splitting.splitters import split_report as split_report
+from .errors import ManyhotWarning as ManyhotWarning
+from .estimators.cross_validation import compare_heads as compare_heads
+from .estimators.cross_validation import cross_validate as cross_validate
+from .estimators.extreme import ExtremeMultiLabelClassifier as ExtremeMultiLabelClassifier
+from .estimators.loading import load as load
+from .estimators.multilabel import MultiLabelClassifier as MultiLabelClassifier
+from .evaluation.data_checks import check_data as check_data
+from .version import __version__ as __version__

@@ -1,0 +1,9 @@
+from . import decision_updates as decision_updates
+from . import incremental as incremental
+from . import model as model
+from . import prediction as prediction
+from . import segmentation as segmentation
+from . import stream_survey as stream_survey
+from . import streaming as streaming
+from . import training as training
+from . import training_data as training_data

@@ -1,0 +1,14 @@
+from .confusion_counts import ConfusionCounts as ConfusionCounts
+from .images import ImageSet as ImageSet
+from .images import image_set as image_set
+from .model import PixelModel as PixelModel
+from .model import refuse_pixels as refuse_pixels
+from .pixel_sample import MAX_SAMPLE_PIXELS as MAX_SAMPLE_PIXELS
+from .pixel_sample import PixelSample as PixelSample
+from .pixel_sample import sample_pixels as sample_pixels
+from .tiling import Tiles as Tiles
+from .tiling import blend_tiles as blend_tiles
+from .tiling import cut_tiles as cut_tiles
+from .tiling import tile_shape as tile_shape
+from .training import pixel_inputs as pixel_inputs
+from .training import train_pixels as train_pixels
