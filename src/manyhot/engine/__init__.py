@@ -1,7 +1,4 @@
-"""The engine: many members of one network trained and scored as compiled programs.
-
-Everything is imported on first use, so that JAX and Keras come in only where something is trained or scored.
-"""
+"""The engine: many members of one network trained and scored as compiled programs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Images varied in training, inside the compiled step: moved, recoloured, covered, mixed, and their targets with them.
-
-All moves (flips, turns, shifts, zooms) are one map of places and one resampling, so that nothing blurs twice, and where
-each pixel has its own targets these move along. It was measured against the same by Keras' layers: a tenth of the time
-on a CPU. Nothing here knows what an image shows. Start reading at `augment`.
-"""
+"""Vary images inside the compiled training step: moved, recoloured, erased, mixed, and their targets with them."""
 
 from __future__ import annotations
 
@@ -16,43 +11,27 @@ from manyhot.backend import jax
 jnp = jax.numpy
 
 GEOMETRIC = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom")
-MAX_SHIFT = 0.08
-"""Farthest shift, as a share of the edge."""
+MAX_SHIFT = 0.08  # farthest shift, as a share of the edge
 MAX_ANGLE = math.radians(10)
-MAX_ZOOM = 0.12
-"""Farthest zoom: the logarithm of the factor."""
-MAX_COLOUR = 0.25
-"""Farthest change of brightness (where 1 is white), contrast and saturation (of 1)."""
-ERASED_SHARES = (0.02, 0.2)
-"""Smallest and largest share of an image that is covered."""
-MIXUP_ALPHA = 0.2
-"""Both parameters of the beta distribution of the shares of two mixed images."""
+MAX_ZOOM = 0.12  # farthest zoom: the logarithm of the factor
+MAX_COLOUR = 0.25  # farthest change of brightness (where 1 is white), contrast and saturation (of 1)
+ERASED_SHARES = (0.02, 0.2)  # smallest and largest share of an image that is covered
+MIXUP_ALPHA = 0.2  # both parameters of the beta distribution of the shares of two mixed images
 
 
 class Augmentation(NamedTuple):
-    """How images are varied.
+    """How images are varied."""
 
-    Attributes:
-        names: Some of `images.AUGMENTATIONS`.
-        strength: How far; 1 is usual.
-    """
-
-    names: tuple[str, ...]
-    strength: float
+    names: tuple[str, ...]  # some of `images.AUGMENTATIONS`
+    strength: float  # how far; 1 is usual
 
 
 class AugmentedBatch(NamedTuple):
-    """What a step trains on.
+    """What a step trains on."""
 
-    Attributes:
-        images: Name of a block -> float (b, h, w, c) from 0 to 255.
-        targets: float (b, ..., l) in [0, 1].
-        known: bool like targets, or None where everything is known.
-    """
-
-    images: dict[str, Any]
-    targets: Any
-    known: Any
+    images: dict[str, Any]  # name of a block -> float (b, h, w, c) from 0 to 255
+    targets: Any  # float (b, ..., l) in [0, 1]
+    known: Any  # bool like targets, or None where everything is known
 
 
 def augment(
@@ -63,20 +42,8 @@ def augment(
     is_real: jax.Array,
     augmentation: Augmentation,
 ) -> AugmentedBatch:
-    """Images as they might have been, and their targets.
-
-    Args:
-        key: Where the draws begin.
-        images: Name of a block -> (b, h, w, c) from 0 to 255.
-        targets: float (b, l), or (b, h, w, l) where each pixel has its own.
-        known: bool like targets, or None.
-        is_real: bool (b,), False for padding; real rows come first.
-        augmentation: What is done, and how far.
-
-    Source:
-        Erasing: Zhong, Zheng, Kang, Li, Yang (2020), arXiv 1708.04896. Mixing: Zhang, Cisse, Dauphin, Lopez-Paz (2018),
-        arXiv 1710.09412, with the larger share kept first, and label sets mixed as the images are.
-    """
+    """Augment images (b, h, w, c) from 0 to 255 and their targets (b, ..., l); padding, not `is_real`, comes last."""
+    # Source: random erasing, arXiv 1708.04896; mixup, arXiv 1710.09412, with the larger share kept first.
     is_segmentation = targets.ndim > 2
     augmented: dict[str, Any] = {}
     for index, (name, block) in enumerate(images.items()):

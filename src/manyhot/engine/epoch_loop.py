@@ -1,9 +1,4 @@
-"""The compiled program: epochs of steps for a chunk of members, early stopping, best weights.
-
-It knows rows, weights and losses, nothing of folds, labels or devices. An epoch shuffles each member's own rows,
-deals them out to the steps (padding and a mask make every step one shape), and then asks the stopping rows.
-Start reading at `build_program`.
-"""
+"""The compiled program: epochs of steps for a chunk of members, early stopping, best weights."""
 
 from __future__ import annotations
 
@@ -27,20 +22,14 @@ from manyhot.engine.train_step import (
 
 jnp = jax.numpy
 
-CURVE_EPOCHS = 256
-"""Epochs one call can record; longer training takes several calls."""
+CURVE_EPOCHS = 256  # epochs one call can record; longer training takes several calls
 
+# up to this many rows are shuffled by draws of 16 bits beside 16 bits of position; equal draws keep their order
 MAX_PACKED_ROWS = 2**16
-"""Up to this many rows are shuffled by draws of 16 bits beside 16 bits of place; equal draws keep their order."""
 
 
 def build_program(step_config: StepConfig, n_members: int) -> Callable:
-    """The function that is compiled once for a chunk of n_members.
-
-    Returns:
-        (State, Rows, Data, StepScalars) -> (State, curves (n_members, CURVE_EPOCHS, 2), epochs done). The curves hold
-        training loss and stopping loss of each epoch of this call, NaN where a member had stopped.
-    """
+    """Build (State, Rows, DeviceData, StepScalars) -> (State, curves (n_members, CURVE_EPOCHS, 2), epochs done)."""
 
     def map_members(function: Callable) -> Callable:
         if n_members > 1:

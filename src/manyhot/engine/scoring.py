@@ -25,29 +25,19 @@ from manyhot.engine.weights import Weights
 
 jnp = jax.numpy
 
-SMALL_BATCH_ROWS = 64
-"""Up to this many rows are scored in a batch of this size."""
-MAX_OUTPUT_PIXELS = 2**19
-"""Pixels of a batch, where pixels are scored."""
-MAX_IMAGE_PIXELS = 2**22
-"""Pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224."""
-IN_FLIGHT = 3
-"""Batches under way at once, so that copying and computing overlap."""
-MIN_ENTRIES = 256
-"""Non-zeros of the smallest of a service's batches."""
+SMALL_BATCH_ROWS = 64  # up to this many rows are scored in a batch of this size
+MAX_OUTPUT_PIXELS = 2**19  # pixels of a batch, where pixels are scored
+MAX_IMAGE_PIXELS = 2**22  # pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224
+IN_FLIGHT = 3  # batches under way at once, so that copying and computing overlap
+MIN_ENTRIES = 256  # non-zeros of the smallest of a service's batches
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """The few shapes that a service pads its batches to, so that all are compiled before the first request.
+    """The few shapes that a service pads its batches to, so that all are compiled before the first request."""
 
-    Args:
-        rows: Rows of a batch, ascending; what has more is scored in batches of the last.
-        min_entries: Non-zeros of the smallest batch of sparse rows.
-    """
-
-    rows: tuple[int, ...]
-    min_entries: int = MIN_ENTRIES
+    rows: tuple[int, ...]  # rows of a batch, ascending; what has more is scored in batches of the last
+    min_entries: int = MIN_ENTRIES  # non-zeros of the smallest batch of sparse rows
 
     def size(self, n_rows: int) -> int:
         """Rows with the padding."""
@@ -62,19 +52,7 @@ class Buckets:
 
 
 class Scorer:
-    """The members' weights on a device, ready to score rows.
-
-    Args:
-        networks: How the networks are made; member 0 gives the structure.
-        weights: The members' weights.
-        dtype_name: "float32" or "float64".
-        runtime: Settings that change only speed.
-        output: Name of the output function, of `losses.OUTPUTS`.
-
-    Attributes:
-        averages_logits: Whether a score is the sigmoid of the members' mean logit, as in networks with tables, instead
-            of the mean of their probabilities (docs/decisions/0037-means.md).
-    """
+    """The members' weights on a device, ready to score rows."""
 
     def __init__(
         self,
@@ -87,6 +65,7 @@ class Scorer:
         networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.dtype, self.runtime, self.output = networks, dtype_name, runtime, output
         self.n_members = networks.n_members
+        # whether a score is the sigmoid of the mean logit, not the mean probability (docs/decisions/0037-means.md)
         self.averages_logits = bool(networks.tables) and output == "sigmoid"
         self.device = select_devices(runtime)[0]
         # what is on the host already needs no other way to the first processor than into the program
@@ -102,16 +81,7 @@ class Scorer:
         members: tuple[int, int] | None = None,
         buckets: Buckets | None = None,
     ) -> np.ndarray:
-        """The scores that the members in [members[0], members[1]) give together, all of them by default.
-
-        Args:
-            blocks: Named features (n, f), dense or CSR.
-            members: First and one past the last member.
-            buckets: The shapes of the batches; None for those that suit few and many rows at once.
-
-        Returns:
-            float (n, ..., l) of the config's precision, in [0, 1].
-        """
+        """Scores float (n, ..., l) in [0, 1] that the members from members[0] to before members[1] give together."""
         return self.to_scores(self.mean_outputs(blocks, members, buckets))
 
     def to_scores(self, mean_outputs: np.ndarray) -> np.ndarray:
@@ -195,16 +165,7 @@ def make_batch(
     dtype: str,
     buckets: Buckets | None = None,
 ) -> dict[str, Any]:
-    """Some rows as a scoring program takes them, padded to one size.
-
-    Args:
-        blocks: Named features (n, f), dense or CSR.
-        rows: The first, and how many.
-        size: Rows with the padding.
-        tables: Names of the blocks that have a table.
-        dtype: "float32" or "float64".
-        buckets: What non-zeros are padded to; None for the next of many sizes.
-    """
+    """Some rows as a scoring program takes them, padded to one size."""
     first, count = rows
     return {
         name: _pad_csr_batch(sp.csr_matrix(block[first : first + count]), size, dtype, buckets)

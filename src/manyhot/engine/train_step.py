@@ -19,42 +19,24 @@ jnp = jax.numpy
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What is fixed when a program is compiled.
+    """What is fixed when a program is compiled."""
 
-    Args:
-        network: Keras model from a dict of inputs to logits; only its pure functions are used.
-        optimizer: Keras optimizer, built for the network's trainable variables.
-        loss: Elementwise loss of logits, targets, mask and facts.
-        batch_size: Rows in a step at most.
-        validation_rows: Rows in a step of the stopping loss.
-        early_stops: Whether the stopping loss decides.
-        schedule: "constant", "cosine" or "linear".
-        shapes: Shape of one row of each named block of features.
-        sets_learning_rate: Whether the learning rate follows `schedule`; otherwise the optimizer keeps its own.
-        full_batches: Whether batches are full but for the last, as in Keras' `fit`, instead of even.
-        is_ragged: Whether some members have fewer steps in an epoch than others.
-        tables: Name of a block with a table -> the most non-zeros of a training and of a stopping batch where they are
-            gathered, 0 where loops go over them.
-        is_adagrad: Whether tables move by AdaGrad's steps; otherwise by plain gradient descent.
-        augmentation: How images are varied in training; None for not at all.
-        images: Names of the blocks of images.
-    """
-
-    network: keras.Model
-    optimizer: keras.optimizers.Optimizer
+    network: keras.Model  # from a dict of inputs to logits; only its pure functions are used
+    optimizer: keras.optimizers.Optimizer  # built for the network's trainable variables
     loss: Loss
-    batch_size: int
-    validation_rows: int
-    early_stops: bool
-    schedule: str
-    shapes: Mapping[str, tuple[int, ...]]
-    sets_learning_rate: bool = True
-    full_batches: bool = False
-    is_ragged: bool = False
+    batch_size: int  # rows in a step at most
+    validation_rows: int  # rows in a step of the stopping loss
+    early_stops: bool  # whether the stopping loss decides
+    schedule: str  # "constant", "cosine" or "linear"
+    shapes: Mapping[str, tuple[int, ...]]  # shape of one row of each named block of features
+    sets_learning_rate: bool = True  # whether it follows `schedule`; otherwise the optimizer keeps its own
+    full_batches: bool = False  # whether batches are full but for the last, as in Keras' `fit`, instead of even
+    is_ragged: bool = False  # whether some members have fewer steps in an epoch than others
+    # block with a table -> the most non-zeros of a training and of a stopping batch for gathers, 0 for loops
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    is_adagrad: bool = True
-    augmentation: Augmentation | None = None
-    images: tuple[str, ...] = ()
+    is_adagrad: bool = True  # whether tables move by AdaGrad's steps; otherwise by plain gradient descent
+    augmentation: Augmentation | None = None  # how images are varied in training; None for not at all
+    images: tuple[str, ...] = ()  # names of the blocks of images
 
     def rate_slot(self) -> int:
         """Where the learning rate stands among the optimizer's variables."""
@@ -77,30 +59,17 @@ def compute_bags(
 
 
 class TrainBatch(NamedTuple):
-    """The rows of a batch.
+    """The rows of a batch."""
 
-    Attributes:
-        inputs: Name of a block without a table -> (b, ...).
-        targets: float (b, ..., l).
-        known: bool like targets, or None where everything is known.
-    """
-
-    inputs: dict[str, jax.Array]
-    targets: jax.Array
-    known: jax.Array | None
+    inputs: dict[str, jax.Array]  # name of a block without a table -> (b, ...)
+    targets: jax.Array  # float (b, ..., l)
+    known: jax.Array | None  # bool like targets, or None where everything is known
 
 
 def take_batch(
     step_config: StepConfig, data: DeviceData, batch: tuple[jax.Array, jax.Array], key: jax.Array | None = None
 ) -> TrainBatch:
-    """The rows of a batch as they are, or, with a key, their images varied.
-
-    Args:
-        step_config: The fixed part.
-        data: All rows.
-        batch: Row indices int32 (b,) and bool mask (b,).
-        key: Where the draws begin.
-    """
+    """Take the rows of a batch, int32 (b,) and whether each is real, bool (b,); with a key, their images are varied."""
     rows, is_real = batch
     inputs = gather_inputs(step_config, data, rows)
     targets = data.values[rows].astype(data.weights.dtype)
@@ -182,21 +151,7 @@ def update(
     rate: jax.Array,
     key: jax.Array | None = None,
 ) -> tuple[tuple[list, list, list, dict[str, EmbeddingTable]], tuple[jax.Array, jax.Array]]:
-    """One optimizer step.
-
-    Args:
-        step_config: The fixed part.
-        weights: (trainable, fixed, slots, tables) of one member.
-        data: All rows.
-        batch: Row indices int32 (b,) and bool mask (b,).
-        labels: What the member knows of the labels.
-        step_scalars: Hyperparameters of the loss.
-        rate: The step's learning rate.
-        key: Where the draws of varied images begin.
-
-    Returns:
-        The new weights, and (loss sum, weight sum) of the batch before the step.
-    """
+    """Take one optimizer step of one member -> new weights, and (loss sum, weight sum) of the batch before it."""
     trainable, fixed, slots, tables = weights
     bags = compute_bags(step_config, tables, data, batch)
     examples = take_batch(step_config, data, batch, key)
@@ -224,16 +179,7 @@ def apply_gradients(
     batch: tuple[jax.Array, jax.Array],
     rate: jax.Array,
 ) -> tuple[list, list, list, dict[str, EmbeddingTable]]:
-    """The weights after the optimizer's step.
-
-    Args:
-        step_config: The fixed part.
-        weights: (trainable, fixed, slots, tables) of one member.
-        gradients: Of the trainable weights, and of each table's bags (b, u).
-        data: All rows.
-        batch: Row indices int32 (b,) and bool mask (b,).
-        rate: The step's learning rate.
-    """
+    """Move weights by gradients of the trainable ones and of each table's bags (b, u)."""
     trainable, fixed, slots, tables = weights
     slots = list(slots)
     if step_config.sets_learning_rate:

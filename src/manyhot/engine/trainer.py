@@ -1,7 +1,6 @@
-"""Trains all members: one compiled program for a chunk of them, chunks spread over devices and threads.
+"""Train all members: one compiled program for a chunk of them, chunks spread over devices and threads.
 
-It must not know what a fold or a label is: it is given row indices and arrays. How many members make a chunk is a
-rule on shapes, never a timing, so that one seed gives one result. Start reading at `train`.
+How many members make a chunk is a rule on shapes, never a timing, so that one seed gives one result.
 """
 
 from __future__ import annotations
@@ -38,10 +37,8 @@ from manyhot.engine.weights import Weights
 from manyhot.errors import InputError, TrainingError
 from manyhot.gc_pause import pause_gc
 
-VALIDATION_ROWS = 1024
-"""Rows in a step of the stopping loss at most."""
-CALL_SECONDS = 0.4
-"""How long one call of the program should take, so that progress moves; it changes nothing else."""
+VALIDATION_ROWS = 1024  # rows in a step of the stopping loss at most
+CALL_SECONDS = 0.4  # how long one call of the program should take, so that progress moves; it changes nothing else
 
 
 def select_devices(runtime: RuntimeConfig) -> list[Any]:
@@ -72,24 +69,7 @@ def train(
     start: Weights | None = None,
     callback: ProgressCallback | None = None,
 ) -> TrainingResult:
-    """Train every member on its own rows.
-
-    Args:
-        networks: How the networks are made.
-        data: All rows, on the host.
-        splits: Which rows each member uses.
-        config: Settings that change the result, `epochs` a number; `members`, `folds`, `decision` are not looked at.
-        runtime: Settings that change only speed.
-        batch_size: Rows in a step at most.
-        start: Weights to go on from instead of the networks' own.
-        callback: Called now and then, from any thread.
-
-    Returns:
-        The weights and curves of all members.
-
-    Raises:
-        TrainingError: A loss that is not finite.
-    """
+    """Train every member on its own rows; `callback` is called now and then, from any thread."""
     with use_dtype(config.dtype):
         return Trainer(networks, data, splits, config, runtime, batch_size, start, callback).run()
 
@@ -206,8 +186,8 @@ class Trainer:
         return TrainingResult(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
 
     def _report_memory(self, n_running: int) -> None:
-        """Say before training what it needs: the rows as laid out, all members' weights, and what each of n_running
-        chunks carries, twice: it is made on the host and moves on a device; a tenth more for everything else."""
+        """Report before training what memory it needs, with a tenth more for everything else."""
+        # what a running chunk carries counts twice: it is made on the host and moves on a device
         data_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(next(iter(self.data.values()))))
         weight_bytes = sum(leaf.nbytes for leaves in self.weights for leaf in leaves)
         member_bytes, slot_bytes = weight_bytes / len(self.splits), sum(slot.nbytes for slot in self.slots)

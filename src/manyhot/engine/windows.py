@@ -1,9 +1,4 @@
-"""Trains on more rows than fit into memory, a window of them at a time.
-
-An epoch of the compiled program is one window, and a pass over all rows is as many epochs as there are windows. All
-windows have one padded shape, so one program serves them; the next one is loaded while the members train on the
-current one. Where the rows come from is not known here. Start reading at `train_windows`.
-"""
+"""Train on more rows than fit into memory: an epoch of the compiled program is one window, all of one padded shape."""
 
 from __future__ import annotations
 
@@ -28,37 +23,23 @@ from manyhot.engine.trainer import VALIDATION_ROWS, Trainer
 
 
 class Window(NamedTuple):
-    """Some of the rows.
+    """Some of the rows, on the host."""
 
-    Attributes:
-        data: `n_train` training rows, padding up to the largest window, then the stopping rows, then padding.
-        n_train: How many rows are trained on.
-    """
-
-    data: DeviceData
-    n_train: int
+    data: DeviceData  # `n_train` training rows, padding up to the largest window, then the stopping rows, then padding
+    n_train: int  # how many rows are trained on
 
 
 @dataclass(frozen=True)
 class Windows:
-    """All rows, dealt out to windows anew in every pass.
+    """All rows, dealt out to windows anew in every pass."""
 
-    Args:
-        load: (pass, window) -> the window, on the host; always of one padded shape. Called from another thread.
-        n_windows: Windows of a pass.
-        n_train: Training rows of the smallest and of the largest window.
-        n_validation: Stopping rows, the same in every window; they follow the largest window's training rows.
-        positives: float (l,), weighted count of each label's positives among all training rows.
-        known: float (l,), weighted count of its known entries.
-        max_entries: (block with a table, rows) -> the most non-zeros that so many rows can have.
-    """
-
-    load: Callable[[int, int], Window]
-    n_windows: int
-    n_train: tuple[int, int]
-    n_validation: int
-    positives: np.ndarray
-    known: np.ndarray
+    load: Callable[[int, int], Window]  # (pass, window) -> rows of one padded shape; called from another thread
+    n_windows: int  # of a pass
+    n_train: tuple[int, int]  # training rows of the smallest and of the largest window
+    n_validation: int  # stopping rows, the same in every window; they follow the largest window's training rows
+    positives: np.ndarray  # float (l,), weighted count of each label's positives among all training rows
+    known: np.ndarray  # float (l,), weighted count of its known entries
+    # (block with a table, rows) -> the most non-zeros that so many rows can have
     max_entries: Callable[[str, int], int] = field(default=lambda name, n_rows: 0)
 
     @contextmanager
@@ -92,25 +73,7 @@ def train_windows(
     batch_size: int,
     callback: ProgressCallback | None = None,
 ) -> TrainingResult:
-    """Train every member on all windows, each in an order of its own within a window.
-
-    With a single window this is `train` on the same rows. Early stopping asks the stopping rows after each window, and
-    waits for `patience` passes.
-
-    Args:
-        networks: How the networks are made.
-        windows: The rows.
-        config: Settings that change the result, `epochs` (passes over all rows) a number.
-        runtime: Settings that change only speed.
-        batch_size: Rows in a step at most.
-        callback: Called now and then, from any thread.
-
-    Returns:
-        The weights of all members, and curves by pass (means over its windows).
-
-    Raises:
-        TrainingError: A loss that is not finite.
-    """
+    """Train every member on all windows; early stopping asks after each, `patience` and curves count passes."""
     with use_dtype(config.dtype), windows.iterate(int(config.epochs)) as order:
         return _Streaming(networks, windows, order, config, runtime, batch_size, callback).run()
 

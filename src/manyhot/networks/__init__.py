@@ -1,8 +1,4 @@
-"""Network builders: `(input shapes, n_labels, settings, start) -> keras.Model that returns logits`.
-
-Everything is imported on first use, so that JAX and Keras come in only where something is built. The table is in
-`builders.py`.
-"""
+"""Network builders: `(input shapes, n_labels, settings, start) -> keras.Model that returns logits`."""
 
 from __future__ import annotations
 

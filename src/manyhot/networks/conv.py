@@ -1,8 +1,4 @@
-"""Networks for images, trained from nothing: convolutions in stages, then the same layers as for tables.
-
-Each column of images has a branch of its own; what the branches end in stands beside the other features, and hidden
-layers follow. Start reading at `build_cnn`.
-"""
+"""Networks for images, trained from nothing: a branch of stages for each column, then the layers of "mlp"."""
 
 from __future__ import annotations
 
@@ -17,11 +13,9 @@ from manyhot.networks.layers import BatchNormalization, Pixels
 from manyhot.networks.mlp import hidden_layers, logit_layer
 from manyhot.networks.weight_shapes import first_units
 
-MIN_EDGE = 4
-"""Pixels on an edge from which a stage halves it."""
+MIN_EDGE = 4  # pixels on an edge from which a stage halves it
 
-STEM_EDGE = 32
-"""Pixels on the shorter edge, about, at which the residual stages begin; four times more at most."""
+STEM_EDGE = 32  # pixels on the shorter edge, about, at which the residual stages begin; four times more at most
 
 Stages = Callable[[Any, Mapping[str, Any], MemberInitializer], Any]
 BranchBuilder = Callable[[Any, str], Any]
@@ -30,56 +24,23 @@ BranchBuilder = Callable[[Any, str], Any]
 def build_cnn(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """Plain stages: convolutions with a bias and an activation, and the maximum of 2 x 2 after each stage.
-
-    Args:
-        shapes: Shape of one row of each named input: `(h, w, c)` for images, `(features,)` for others.
-        n_labels: Number of logits.
-        settings: As for `build_mlp`, and `images` (name of an input of images -> mean and deviation of its channels),
-            `filters` (of each stage), `blocks` (convolutions of a stage), `kernel` (edge of a filter), `pool`:
-            "flatten" or "average".
-        initializer: Where the weights begin.
-
-    Returns:
-        A model from a dict of inputs, uint8 (b, h, w, c) for images, to logits (b, n_labels).
-    """
+    """Build plain stages: convolutions with a bias and an activation, and the maximum of 2 x 2 after each stage."""
     return _build(_plain_stages, "cnn", shapes, n_labels, settings, initializer)
 
 
 def build_resnet(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """Stages of residual blocks with batch normalisation; each but the first halves height and width.
-
-    Large images are halved before them too, until 32 pixels are left on an edge, or twice at most.
-
-    Args:
-        shapes: As for `build_cnn`.
-        n_labels: Number of logits.
-        settings: As for `build_cnn`; `blocks` counts residual blocks of two convolutions.
-        initializer: Where the weights begin.
-
-    Source:
-        He, Zhang, Ren, Sun (2016), arXiv 1603.05027: normalisation and activation before each convolution.
-    """
+    """Build stages of residual blocks with batch normalisation; each but the first halves height and width."""
+    # Source: He, Zhang, Ren, Sun (2016), arXiv 1603.05027: normalisation and activation before each convolution.
     return _build(_residual_stages, "resnet", shapes, n_labels, settings, initializer)
 
 
 def build_convnext(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """Stages of blocks with one filter a channel, two dense layers a pixel and layer normalisation.
-
-    Args:
-        shapes: As for `build_cnn`.
-        n_labels: Number of logits.
-        settings: As for `build_cnn`; `kernel` is the edge of a channel's filter, `blocks` counts blocks of a stage.
-        initializer: Where the weights begin.
-
-    Source:
-        Liu, Mao, Wu, Feichtenhofer, Darrell, Xie (2022), arXiv 2201.03545, without stochastic depth; images
-        are cut into patches that leave 32 to 64 of them on an edge.
-    """
+    """Build stages of blocks with one filter a channel, two dense layers a pixel and layer normalisation."""
+    # Source: Liu et al. (2022), arXiv 2201.03545, without stochastic depth; patches leave 32 to 64 on an edge.
     return _build(_convnext_stages, "convnext", shapes, n_labels, settings, initializer)
 
 
@@ -91,16 +52,7 @@ def build_image_network(
     settings: Mapping[str, Any],
     initializer: MemberInitializer,
 ) -> keras.Model:
-    """A network with a branch for each column of images, and the layers of "mlp" behind.
-
-    Args:
-        build_branch: (an input of images, its name) -> (b, f), what the branch ends in.
-        name: The network's name.
-        shapes: As for `build_cnn`.
-        n_labels: Number of logits.
-        settings: As for `build_cnn`.
-        initializer: Where the weights begin.
-    """
+    """Build `build_branch` (image, name) -> (b, f) for each column of images, and the layers of "mlp" behind."""
     images, tables = settings["images"], settings.get("tables", ())
     if not images:
         raise InputError(f"the network {name!r} is for images, and there are none", argument="network")

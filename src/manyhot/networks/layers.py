@@ -26,23 +26,12 @@ def real_rows(mask: Any) -> Iterator[None]:
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch normalisation that leaves padded rows out and keeps its input's precision.
+    """Keras' batch normalisation that leaves padded rows out (`real_rows`) and keeps its input's precision."""
 
-    Keras' own layer computes in float32 on JAX whatever its type, and takes a mask only along with the tensor. This
-    one asks `real_rows` which rows of the batch count. Arguments, weights and their order are those of Keras.
-
-    Source:
-        Ioffe and Szegedy (2015), arXiv 1502.03167, algorithms 1 and 2; moving averages as in Keras (biased variance).
-    """
+    # Source: Ioffe and Szegedy (2015), arXiv 1502.03167; moving averages as in Keras (biased variance).
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalised by the batch's real rows while training, by the moving statistics otherwise.
-
-        Args:
-            inputs: float (b, ...).
-            training: Whether this is a training step.
-            mask: Not looked at; rows count or not as a whole.
-        """
+        """Normalised by the batch's real rows while training, by the moving statistics otherwise."""
         inputs = jnp.asarray(inputs)
         if inputs.dtype.itemsize < 4:
             inputs = inputs.astype("float32")
@@ -79,14 +68,7 @@ def _moments(x: Any, rows: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
 
 
 class Dropout(keras.layers.Layer):
-    """Dropout that spends 8 random bits a unit instead of 32: the draw costs a quarter.
-
-    The rate is rounded to a multiple of 1/256, and the kept units are scaled by the rounded rate.
-
-    Args:
-        rate: Share of units set to zero while training, 0 to below 1.
-        seed: Start of the draws.
-    """
+    """Dropout of 8 random bits a unit instead of 32, a quarter of the work; the rate is rounded to n / 256."""
 
     def __init__(self, rate: float, seed: int, **settings: Any) -> None:
         super().__init__(**settings)
@@ -112,11 +94,7 @@ class Dropout(keras.layers.Layer):
 
 
 class Bias(keras.layers.Layer):
-    """A number added to each unit.
-
-    Args:
-        initializer: What the numbers begin with.
-    """
+    """A number added to each unit."""
 
     def __init__(self, initializer: Any, **settings: Any) -> None:
         super().__init__(**settings)
@@ -136,13 +114,7 @@ class Bias(keras.layers.Layer):
 
 
 class Pixels(keras.layers.Layer):
-    """Images of whole numbers from 0 to 255 -> floats around 0.
-
-    Args:
-        mean: Mean of each channel, where 1 is white.
-        deviation: Deviation of each channel, where 1 is white.
-        is_reversed: Whether the last channel comes first afterwards.
-    """
+    """Images of 0 to 255 -> floats around 0, by each channel's mean and deviation where 1 is white."""
 
     def __init__(
         self, mean: Sequence[float], deviation: Sequence[float], is_reversed: bool = False, **kwargs: Any
@@ -168,14 +140,9 @@ class Pixels(keras.layers.Layer):
 
 
 class Scaled(keras.layers.Layer):
-    """Numbers centred, scaled and smoothly clipped as those of a table are, by a centre and a scale that do not learn.
+    """Numbers centred, scaled and smoothly clipped to (-clip, clip); centre and scale do not learn."""
 
-    Args:
-        clip: Where the clip bends; values end inside (-clip, clip).
-
-    Source:
-        z / sqrt(1 + (z / 3)^2), the smooth clip of Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
-    """
+    # Source: z / sqrt(1 + (z / clip)^2), Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
 
     def __init__(self, clip: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,7 +1,4 @@
-"""The network for numbers of words: vectors that it learns, pooled, beside the dense features.
-
-Start reading at `build_embedding_bag`.
-"""
+"""The network for texts as numbers of words: word vectors that it learns, pooled, beside the dense features."""
 
 from __future__ import annotations
 
@@ -16,33 +13,15 @@ from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.mlp import hidden_layers, logit_layer
 from manyhot.networks.text_pooling import LabelAttention, WordDropout, WordMean
 
+# a word's vector is so much times its weights: a step moves it by that much more, since it is met in few batches
 EMBEDDING_SCALE = 10.0
-"""A word's vector is so much times its weights: a step moves it by that much more, since it is met in few batches."""
 
 
 def build_embedding_bag(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """Word vectors pooled into rows of features, and hidden layers on them as in "mlp"; perhaps attention too.
-
-    Args:
-        shapes: Shape of one row of each named input, `(features,)` or `(length,)`.
-        n_labels: Number of logits.
-        settings: As for `build_mlp`, without tables, and `vocabularies` (the one input that is numbers of words -> how
-            many there are, 0 for padding among them), `units` (of a word's vector) and `pool`: "mean", or "attention",
-            which adds logits that weigh the words for each label by itself. `dropout` drops whole words too.
-        initializer: Where the weights begin.
-
-    Returns:
-        A model from a dict of inputs (b, f) float and (b, length) int32 to logits (b, n_labels).
-
-    Raises:
-        InputError: No input that is numbers of words, or more than one.
-
-    Source:
-        Mean: Joulin, Grave, Bojanowski, Mikolov (2017), arXiv 1607.01759. Attention: Mullenbach et al. (2018), arXiv
-        1802.05695, equations 2 to 4, on word vectors instead of convolutions of them.
-    """
+    """Pool word vectors into features for layers as in "mlp"; "attention" adds logits that weigh words by label."""
+    # Source: mean, arXiv 1607.01759; attention, arXiv 1802.05695, equations 2 to 4, on word vectors.
     if len(settings["vocabularies"]) != 1 or any(len(shape) != 1 for shape in shapes.values()):
         raise InputError(
             "the network 'embedding_bag' takes one input of numbers of words; say text='embeddings' for columns of "

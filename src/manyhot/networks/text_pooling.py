@@ -11,12 +11,7 @@ jnp = jax.numpy
 
 
 class WordDropout(Dropout):
-    """Makes whole words padding while training, each with the same chance.
-
-    Args:
-        rate: Share of words, 0 to below 1.
-        seed: Start of the draws.
-    """
+    """Makes whole words padding while training, each with the same chance."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Numbers of words int32 (b, length), some of them 0 while training."""
@@ -41,13 +36,7 @@ class WordMean(keras.layers.Layer):
 
 
 class LabelAttention(keras.layers.Layer):
-    """A logit for each label from the words that its own query finds: the weighed mean of the words' answers.
-
-    Args:
-        n_labels: Labels, l.
-        queries: What the queries (u, l) begin with.
-        values: What the answers (u, l) begin with.
-    """
+    """A logit for each label: the mean of the words' answers, weighed by the label's own query; both (u, l)."""
 
     def __init__(self, n_labels: int, queries: Any, values: Any, **settings: Any) -> None:
         super().__init__(**settings)

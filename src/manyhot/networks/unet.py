@@ -1,7 +1,4 @@
-"""A network with one row of logits for every pixel: stages down, stages up, and what each stage saw handed across.
-
-All of it is convolutions, so any height and width will do that its stages can halve. Start reading at `build_unet`.
-"""
+"""A network with logits for every pixel: stages down, stages up, and what each stage saw handed across."""
 
 from __future__ import annotations
 
@@ -17,32 +14,10 @@ from manyhot.networks.layers import BatchNormalization, Bias, Dropout, Pixels
 def build_unet(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """Stages of convolutions that halve height and width, and as many that double them again.
-
-    The first stage sees squares of `patch` x `patch` pixels as one place with as many times the channels, and the last
-    gives each of these pixels logits of its own, so that no convolution is done at the full size, which would take
-    most of the time. Every convolution is followed by batch normalisation and the activation. A stage on the way up
-    brings what is below to its own number of filters, repeats each place 2 x 2, and sees it beside what the stage of
-    the same size saw on the way down.
-
-    Args:
-        shapes: Shape of the one named input, (h, w, c); h and w can be divided by `edge_factor(settings)`.
-        n_labels: Logits of a pixel.
-        settings: `images` (name of the input -> mean and deviation of its channels), `filters` (of each stage),
-            `blocks` (convolutions of a stage), `kernel` (edge of a filter), `patch`, `activation`, and `dropout` (of
-            what the lowest stage gives). Others are not looked at.
-        initializer: Where the weights begin.
-
-    Returns:
-        A model from a dict of inputs, uint8 (b, h, w, c), to logits (b, h, w, n_labels).
-
-    Raises:
-        InputError: Not exactly one input of images, or a height or width that cannot be halved so often.
-
-    Source:
-        Ronneberger, Fischer, Brox (2015), arXiv 1505.04597, with padded convolutions; each pixel's own logits at a
-        lower resolution as in Shi et al. (2016), arXiv 1609.05158.
-    """
+    """Build stages that halve height and width and as many that double them, logits (b, h, w, n_labels)."""
+    # The first stage sees squares of `patch` x `patch` pixels as one place, and the last gives each pixel its own
+    # logits: convolutions at the full size would take most of the time.
+    # Source: Ronneberger et al. (2015), arXiv 1505.04597, padded; logits at lower resolution as in arXiv 1609.05158.
     images, patch, factor = settings["images"], settings["patch"], edge_factor(settings)
     if len(images) != 1 or len(shapes) != 1:
         raise InputError("the network 'unet' takes one column of images and nothing beside it", argument="network")

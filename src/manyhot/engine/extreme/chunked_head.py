@@ -1,12 +1,4 @@
-"""The last layer over so many labels that one array of rows by labels does not fit: worked through in chunks of labels.
-
-It is given the rows' hidden values, the head's weights and lists of labels; it knows no trunk, no schedule and no
-files. Nothing here ever has the shape (b, l): one pass makes the logits of a chunk, their loss and slope, adds to the
-gradient of the hidden values and moves the chunk's weights in place. Start reading at `loss_and_update`.
-
-Shapes: b rows, d hidden values, n_labels labels, padded to l, a multiple of the chunk (`padded_size`), so that every
-chunk is one shape. Padding labels have no loss and no gradient, and zeros there stay zeros.
-"""
+"""The last layer over very many labels, worked through in chunks: nothing here ever has the shape (rows, labels)."""
 
 from __future__ import annotations
 
@@ -20,31 +12,21 @@ from manyhot.engine.train_step import safe_mean
 
 jnp = jax.numpy
 
+# Labels in a chunk: within 5 % of the fastest size at 131,072 labels, 512 hidden values and 128 rows on a 2-core CPU
+# (368 ms a step, all logits at once 772). Temporary memory is about chunk x (2 hidden values + rows) floats: 9 MiB.
 CHUNK = 2048
-"""Labels in a chunk: the largest within 5% of the fastest median step of AdaGrad and AdamW, measured at 131,072 labels,
-512 hidden values and 128 rows on a 2-core CPU. 512, 1,024, 2,048, 4,096, 8,192 and 16,384 labels took 396, 364, 368,
-384, 388 and 414 ms with AdaGrad (all logits at once: 772 ms), 441, 433, 402, 430, 453 and 451 ms with AdamW (874 ms).
-Temporary memory is about chunk x (2 hidden values + rows) floats: 9 MiB there instead of 577."""
 
+# Labels whose maximum stands for them in a search for few: the best five of 2,048 take 2 ms for 1,024 rows, not 12.
 GROUP = 16
-"""Labels whose maximum stands for them in a search for few: 1,024 rows by 2,048 labels take 2 ms instead of 12 for the
-best five on a 2-core CPU. For the best fifty nothing is gained, so these are searched for among all labels."""
 
 
 class HeadStep(NamedTuple):
-    """What one step over all labels leaves.
+    """Result of one step over all labels."""
 
-    Attributes:
-        head: The moved weights.
-        optimizer_state: What the optimizer keeps, moved.
-        hidden_gradient: float (b, d), of the mean loss, for the trunk.
-        sums: (sum of the weighted losses, sum of the weights) before the step, both float ().
-    """
-
-    head: Head
-    optimizer_state: Any
-    hidden_gradient: Any
-    sums: tuple[Any, Any]
+    head: Head  # the moved weights
+    optimizer_state: Any  # what the optimizer keeps, moved
+    hidden_gradient: Any  # float (b, d), of the mean loss, for the trunk
+    sums: tuple[Any, Any]  # (sum of the weighted losses, sum of the weights) before the step, both float ()
 
 
 def padded_size(n_labels: int, chunk: int = CHUNK) -> int:
@@ -69,24 +51,7 @@ def loss_and_update(
     n_labels: int | jax.Array,
     chunk: int = CHUNK,
 ) -> HeadStep:
-    """One optimizer step of the head, and the gradient that the trunk needs.
-
-    The loss is the binary cross-entropy summed over known entries of the rows by their weights, over the sum of these
-    weights: the same mean as `train_step.loss_sums` and `train_step.safe_mean` take of all logits at once. Donate
-        `head` and
-    `optimizer_state` to the compiled program, otherwise they are copied once a call.
-
-    Args:
-        hidden: float (b, d), the trunk's output.
-        head: Weights of all labels, padded.
-        optimizer_state: What the optimizer keeps, from `optimizer.init(head)`.
-        targets: The rows' targets.
-        optimizer: How a chunk's weights move.
-        rate: float (), the learning rate of this step.
-        step: int32 (), steps done before.
-        n_labels: How many labels there are without padding.
-        chunk: Labels worked on at once; fixed when a program is compiled.
-    """
+    """Take one optimizer step of the padded head; donate head and state to the program, or they are copied."""
     n_chunks = _n_chunks(head, chunk)
     weight = _weight_sum(targets, n_labels)
     row_slope = safe_mean(targets.weights, weight)
@@ -126,18 +91,7 @@ def loss_only(
 def top_k(
     hidden: jax.Array, head: Head, k: int, n_labels: int | jax.Array, chunk: int = CHUNK
 ) -> tuple[jax.Array, jax.Array]:
-    """The k labels of the highest logits of each row, exact over all labels.
-
-    Args:
-        hidden: float (b, d).
-        head: Weights of all labels, padded.
-        k: How many, at most n_labels.
-        n_labels: How many labels there are without padding.
-        chunk: Labels worked on at once.
-
-    Returns:
-        Logits float (b, k), falling, and labels int32 (b, k); equal logits stand by ascending label.
-    """
+    """Find the k best labels of each row, exactly: falling logits (b, k) and labels int32 (b, k), ties by label."""
 
     def process_chunk(chunk_index: jax.Array, best: tuple) -> tuple:
         first = chunk_index * chunk
@@ -158,10 +112,7 @@ def top_k(
 
 
 def _leading_groups(logits: jax.Array, label_ids: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """The k groups of labels with the highest maxima, (b, k * GROUP): among them are the k best, equal ones too.
-
-    Whatever lies in another group has k groups before it, each with a label that is higher, or equal and lower in name.
-    """
+    """Select the k groups of labels with the highest maxima, (b, k * GROUP): among them are the k best, ties too."""
     groups = logits.reshape(len(logits), -1, GROUP)
     _, leading = jax.lax.top_k(groups.max(axis=2), k)
     leading = jnp.sort(leading, axis=1)[:, :, None]  # equal logits stay by ascending label
@@ -173,16 +124,7 @@ def _leading_groups(logits: jax.Array, label_ids: jax.Array, k: int) -> tuple[ja
 
 
 def score_labels(hidden: jax.Array, head: Head, labels: jax.Array) -> jax.Array:
-    """Logits of listed labels only.
-
-    Args:
-        hidden: float (b, d).
-        head: Weights of all labels.
-        labels: int32 (b, q), filled up with -1. Their weights are gathered, (b, q, d): few rows or short lists.
-
-    Returns:
-        float (b, q), -inf at the filled-up places.
-    """
+    """Logits float (b, q) of listed labels int32 (b, q), -inf where a list is filled up with -1."""
     is_label = (labels >= 0) & (labels < head.bias.shape[0])
     safe_labels = jnp.where(is_label, labels, 0)
     logits = (hidden[:, None, :] * head.kernel[safe_labels]).sum(axis=-1) + head.bias[safe_labels]
@@ -209,13 +151,9 @@ def _write_chunk(arrays: Any, part: Any, first: jax.Array) -> Any:
 def _update_chunk(
     head: Head, optimizer_state: Any, gradient: Head, optimizer: HeadOptimizer, rate_and_step: tuple, first: jax.Array
 ) -> tuple[Head, Any]:
-    """The head and what is kept beside it, with one chunk moved in place.
-
-    The weights are moved by what was written to `optimizer_state`, read back from there. With both moved by one
-    computation, XLA repeats it in the update of each array: two unordered updates then read and write the same one, and
-    it is copied whole in every chunk (AdamW at 131,072 x 512 on 2 cores: 518 MiB and 9 s a step instead of 9 MiB and
-    0.4 s). The barrier keeps XLA from taking the detour out again; jaxlib 0.10.2 on a CPU does not try.
-    """
+    """Move one chunk of the head, and what the optimizer keeps of it, in place."""
+    # The weights follow the state as it was written, read back from there. Moved by one computation, XLA would repeat
+    # it for each array and copy one whole in every chunk (AdamW at 131,072 x 512: 518 MiB and 9 s instead of 9 MiB).
     chunk = gradient.bias.shape[0]
     optimizer_state = jax.lax.optimization_barrier(
         _write_chunk(

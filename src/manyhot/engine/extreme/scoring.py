@@ -20,18 +20,11 @@ from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.scoring import IN_FLIGHT, SMALL_BATCH_ROWS, make_batch
 from manyhot.engine.weights import ExtremeWeights
 
-ROWS = 1024
-"""Rows scored at once; a chunk of their logits is 8 MiB."""
+ROWS = 1024  # rows scored at once; a chunk of their logits is 8 MiB
 
 
 class TopScorer:
-    """A trained network over very many labels on a device, ready to score rows.
-
-    Args:
-        networks: How the trunk is made.
-        weights: Its weights and the last layer's.
-        dtype_name: "float32" or "float64".
-    """
+    """A trained network over very many labels on a device, ready to score rows."""
 
     def __init__(self, networks: NetworkFactory, weights: ExtremeWeights, dtype_name: str) -> None:
         self.networks, self.dtype = networks, dtype_name
@@ -44,16 +37,7 @@ class TopScorer:
             self.weights = (*jax.device_put((list(weights.trainable), list(weights.fixed)), self.device), head)
 
     def top_k(self, blocks: Mapping[str, np.ndarray | sp.csr_matrix], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k labels with the highest probabilities of each row, exact over all labels.
-
-        Args:
-            blocks: Named features (n, f), dense or CSR.
-            k: How many, from 1 to the number of labels.
-
-        Returns:
-            Labels int32 (n, k), best first, of equal ones the lower first; their probabilities, float (n, k) of the
-            network's precision, in [0, 1].
-        """
+        """Find the k best labels of each row, int32 (n, k), best first, ties by label, and their probabilities."""
         n_rows = next(iter(blocks.values())).shape[0]
         size = SMALL_BATCH_ROWS if n_rows <= SMALL_BATCH_ROWS else ROWS
         labels = np.zeros((n_rows, k), np.int32)

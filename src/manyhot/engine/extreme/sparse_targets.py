@@ -9,41 +9,20 @@ import scipy.sparse as sp
 
 from manyhot.engine.device_data import bucket
 
-PADDING_LABEL = -1
-"""Fills up a row's list."""
-MIN_LIST_SIZE = 8
-"""Places in a row's list at least."""
+PADDING_LABEL = -1  # fills up a row's list
+MIN_LIST_SIZE = 8  # places in a row's list at least
 
 
 class PaddedTargets(NamedTuple):
-    """Targets of the rows of one step; within a row's list no label comes twice (`pad_positives` sees to it).
+    """Targets of one step; labels below 0 or not below the number of labels are padding, none comes twice in a row."""
 
-    A place below 0 or from the number of labels on is padding.
-
-    Attributes:
-        positives: int32 (b, p), the labels that hold.
-        weights: float (b,), the rows' weights, 0 for rows that only fill up the step.
-        unknown: int32 (b, q), the labels that nobody looked at, which leave the loss whether listed as positive or
-            not; None when everything is known.
-    """
-
-    positives: Any
-    weights: Any
-    unknown: Any = None
+    positives: Any  # int32 (b, p), the labels that hold
+    weights: Any  # float (b,), the rows' weights, 0 for rows that only fill up the step
+    unknown: Any = None  # int32 (b, q), labels that nobody looked at, left out of the loss; None for none
 
 
 def pad_positives(indptr: np.ndarray, indices: np.ndarray, min_size: int = MIN_LIST_SIZE) -> np.ndarray:
-    """Rows of a CSR matrix -> padded lists, on the host.
-
-    Args:
-        indptr: int (b + 1,), where each row's labels begin and end in `indices`.
-        indices: int (n,), labels; one that comes twice in a row is kept once.
-        min_size: Places at least, a power of two.
-
-    Returns:
-        int32 (b, p), ascending in each row and filled up with `PADDING_LABEL`; p is the next power of two, so that
-        steps of nearly equal rows share one compiled program.
-    """
+    """Pad rows of a CSR matrix to int32 (b, p), ascending without repeats; p is the next power of two."""
     starts = np.asarray(indptr, dtype=np.int64)
     labels = np.asarray(indices, dtype=np.int64)[starts[0] : starts[-1]]
     rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
@@ -60,15 +39,10 @@ def pad_positives(indptr: np.ndarray, indices: np.ndarray, min_size: int = MIN_L
 
 
 class LabelLists(NamedTuple):
-    """The labels of all rows, one row after another.
+    """The labels of all rows, one row after another."""
 
-    Attributes:
-        labels: int32 (z,), padded.
-        starts: int32 (n + 1,), where each row begins.
-    """
-
-    labels: Any
-    starts: Any
+    labels: Any  # int32 (z,), padded
+    starts: Any  # int32 (n + 1,), where each row begins
 
 
 def make_label_lists(targets: sp.csr_matrix) -> LabelLists:

@@ -1,10 +1,4 @@
-"""Trains one network over very many labels: a Keras trunk, and the last layer worked through in chunks of labels.
-
-It is given arrays, sparse targets and a config; it knows no label names, encoders or files. Targets stay lists: of the
-rows of a step a padded list each, never an array of rows by labels. One compiled program runs any number of steps of
-any epoch; the state is donated, so that the last layer exists once. Start reading at `train_extreme`, then
-`_train_step`.
-"""
+"""Train one network over very many labels: a Keras trunk, and a last layer worked through in chunks of labels."""
 
 from __future__ import annotations
 
@@ -48,49 +42,31 @@ from manyhot.errors import TrainingError
 
 jnp = jax.numpy
 
-HEAD_RATE_FACTOR = 50.0
-"""How much longer the last layer's steps are than the learning rate."""
+HEAD_RATE_FACTOR = 50.0  # how much longer the last layer's steps are than the learning rate
+# AdaGrad's squares of a label begin at this share of the square that one positive row of a batch makes: else the
+# first negative rows, whose slopes are tiny, would move a rare label as far as a positive one does
 INITIAL_SQUARE_SHARE = 0.1
-"""AdaGrad's squares of a label begin at this share of the square that one positive row of a batch makes. Without
-it the first negative rows, whose slopes are tiny, would move a rare label as far as a positive one does."""
-CALL_SECONDS = 1.0
-"""How long one call of the program should take, so that progress moves; it changes nothing else."""
+CALL_SECONDS = 1.0  # how long one call of the program should take, so that progress moves; it changes nothing else
 
 
 class ExtremeState(NamedTuple):
-    """What training carries from step to step.
+    """What training carries from step to step."""
 
-    Attributes:
-        trainable: The trunk's weights.
-        fixed: Everything else that the trunk keeps.
-        slots: The trunk's optimizer.
-        tables: Name of a wide sparse block -> its `EmbeddingTable`.
-        head: The last layer, padded to whole chunks.
-        optimizer_state: What its optimizer keeps.
-    """
-
-    trainable: list[Any]
-    fixed: list[Any]
-    slots: list[Any]
-    tables: dict[str, Any]
-    head: Head
-    optimizer_state: Any
+    trainable: list[Any]  # the trunk's weights
+    fixed: list[Any]  # everything else that the trunk keeps
+    slots: list[Any]  # the trunk's optimizer
+    tables: dict[str, Any]  # name of a wide sparse block -> its `EmbeddingTable`
+    head: Head  # the last layer, padded to whole chunks
+    optimizer_state: Any  # what its optimizer keeps
 
 
 class StepRange(NamedTuple):
-    """Which steps one call does.
+    """Which steps one call does."""
 
-    Attributes:
-        order: int32 (p,), the epoch's rows in its order, then padding.
-        n_rows: int32 (), how many of them are rows.
-        first: int32 (), steps of the epoch done before.
-        last: int32 (), steps of the epoch done afterwards.
-    """
-
-    order: Any
-    n_rows: Any
-    first: Any
-    last: Any
+    order: Any  # int32 (p,), the epoch's rows in its order, then padding
+    n_rows: Any  # int32 (), how many of them are rows
+    first: Any  # int32 (), steps of the epoch done before
+    last: Any  # int32 (), steps of the epoch done afterwards
 
 
 def choose_chunk(n_labels: int) -> int:
@@ -106,26 +82,7 @@ def train_extreme(
     config: TrainingConfig,
     callback: ProgressCallback | None = None,
 ) -> tuple[ExtremeWeights, np.ndarray]:
-    """Train a trunk and a last layer that begins at zero weights and the given bias.
-
-    The loss is binary cross-entropy, summed over the labels and averaged over the rows. The trunk moves by the config's
-    optimizer, tables and the last layer by row-wise AdaGrad.
-
-    Args:
-        networks: How the trunk is made; one member.
-        blocks: Named features (n, f), dense or CSR.
-        targets: CSR (n, l): what is stored holds, whatever its value; sorted, no label twice in a row.
-        bias: float (l,), what the last layer's bias begins with.
-        config: `epochs` and `batch_size` numbers; `learning_rate`, `schedule`, `optimizer`, `weight_decay`, `seed` and
-            `dtype` are looked at besides.
-        callback: Called now and then.
-
-    Returns:
-        The weights, and the mean loss of an entry in each epoch, float64 (epochs,).
-
-    Raises:
-        TrainingError: A loss that is not finite.
-    """
+    """Train a trunk and a zero last layer with this bias on CSR targets -> weights, mean loss of an entry by epoch."""
     with use_dtype(config.dtype):
         return _ExtremeTrainer(networks, blocks, targets, bias, config, callback).run()
 
@@ -276,16 +233,7 @@ def head_optimizer(n_labels: int, batch_size: int) -> Any:
 
 
 def build_extreme_program(step_config: StepConfig, n_labels: int, list_size: int) -> Callable:
-    """The function that is compiled once.
-
-    Args:
-        step_config: The fixed part; its network is the trunk.
-        n_labels: Labels without padding.
-        list_size: Labels of a row at most.
-
-    Returns:
-        (ExtremeState, StepRange, StepScalars, Data, Lists) -> (ExtremeState, (sum of the losses, sum of the weights)).
-    """
+    """Build (ExtremeState, StepRange, StepScalars, DeviceData, LabelLists) -> (ExtremeState, loss and weight sums)."""
 
     def run(
         state: ExtremeState, step_range: StepRange, step_scalars: StepScalars, data: DeviceData, lists: LabelLists

@@ -1,7 +1,4 @@
-"""From a Keras model to a description in JSON and back to a fresh model with draws of its own.
-
-Nothing here knows what the model is for. Start reading at `serialize_model`, then `clone_model`.
-"""
+"""From a Keras model to a description in JSON, and back to a fresh model with draws of its own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A product with a large kernel whose way back leaves the kernel free to be moved in place.
-
-It must not know layers, nor when it is the better way: `layers.py` says that. Start reading at `product`.
-"""
+"""A product with a large kernel whose way back leaves the kernel free to be moved in place."""
 
 from __future__ import annotations
 
@@ -12,19 +9,8 @@ from manyhot.backend import jax
 
 @jax.custom_vjp
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """x @ kernel, whose gradient of x is done before the kernel's is begun.
-
-    The gradient of x reads the kernel. XLA takes the two in any order, and where an optimizer is ready to move the
-    kernel before that, it keeps a copy of it in every step; in this order it moves the kernel in place, beside whatever
-    the gradient of x is needed for.
-
-    Args:
-        x: (b, n).
-        kernel: (n, u).
-
-    Returns:
-        (b, u).
-    """
+    """x @ kernel, (b, n) by (n, u), whose gradient of x is done before the kernel's is begun."""
+    # the gradient of x reads the kernel; in another order XLA may move the kernel first, and copy it in every step
     return x @ kernel
 
 
