@@ -13,6 +13,7 @@ from manyhot.engine.train_step import (
     StepConfig,
     call_network,
     compute_bags,
+    even_batch,
     loss_sums,
     safe_mean,
     scheduled_rate,
@@ -67,8 +68,6 @@ def _run_epoch(
 ) -> tuple[State, jax.Array]:
     """One epoch of one member -> (its state, its (training loss, stopping loss))."""
     order = _shuffle(state.key, epoch, rows, step_config.batch_size)
-    rows_per_step, n_longer_steps = rows.n_train // step_scalars.n_steps, rows.n_train % step_scalars.n_steps
-
     n_steps = step_scalars.n_steps
     if step_config.is_ragged:
         n_steps = (rows.n_train + step_config.batch_size - 1) // step_config.batch_size
@@ -84,13 +83,11 @@ def _run_epoch(
         if step_config.full_batches:
             start, count = step * step_config.batch_size, rows.n_train - step * step_config.batch_size
         else:
-            start, count = (
-                step * rows_per_step + jnp.minimum(step, n_longer_steps),
-                rows_per_step + (step < n_longer_steps),
-            )
+            start, count = even_batch(step, rows.n_train, step_scalars.n_steps)
         mask = jnp.arange(step_config.batch_size) < count
         batch = jax.lax.dynamic_slice(order, (start,), (step_config.batch_size,))
-        rate = scheduled_rate(step_config, step_scalars, epoch * n_steps + step, n_steps)
+        n_done, n_total = epoch * n_steps + step, step_scalars.n_epochs * n_steps
+        rate = scheduled_rate(step_config.schedule, step_scalars.learning_rate, n_done, n_total)
 
         def apply_update(weights: tuple) -> tuple:
             return update(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -99,15 +99,9 @@ class Scorer:
         n_rows = next(iter(blocks.values())).shape[0]
         size = self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows)
         with use_dtype(self.dtype):
-            results: list[np.ndarray] = []
-            pending: deque[tuple[Any, int]] = deque()
-            for first in range(0, n_rows, size):
-                count = min(size, n_rows - first)
-                batch = make_batch(blocks, (first, count), size, self.networks.tables, self.dtype, buckets)
-                pending.append((self._dispatch(batch, low, high, size), count))
-                if len(pending) > IN_FLIGHT:
-                    results.append(_finish(*pending.popleft()))
-            results.extend(_finish(*batch_scores) for batch_scores in pending)
+            dispatch = partial(self._dispatch, low, high, size)
+            batches = run_batches(dispatch, blocks, size, self.networks.tables, self.dtype, buckets)
+            results = [np.asarray(outputs)[:count] for _, count, outputs in batches]
         if not results:
             return np.zeros((0, *self.network.output_shape[1:]), dtype=self.dtype)
         return np.concatenate(results)
@@ -119,8 +113,8 @@ class Scorer:
         size = min(size, max(1, MAX_IMAGE_PIXELS // max(n_image_pixels, 1)))
         return size if n_pixels == 1 else min(size, max(1, MAX_OUTPUT_PIXELS // n_pixels))
 
-    def _dispatch(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
-        table_entries = tuple((name, self._max_entries(batch[name], size)) for name in self.networks.tables)
+    def _dispatch(self, low: int, high: int, size: int, batch: dict[str, Any]) -> Any:
+        table_entries = tuple(batch_entries(batch, self.networks.tables, self.device.platform).items())
         args: tuple[Any, ...] = (batch, np.int32(low), np.int32(high))
         key = (size, table_entries, tuple(_input_shape(name, rows_part) for name, rows_part in batch.items()))
         program = self._programs.get(key)
@@ -132,9 +126,6 @@ class Scorer:
             build = partial(_build_mean_program, self.network, output, dict(table_entries), size)
             program = self._programs[key] = PROGRAMS.get_or_compile(shared, build, (self.weights, *args))
         return program(self.weights, *args)
-
-    def _max_entries(self, batch: Batch, size: int) -> int:
-        return 0 if self.device.platform == "cpu" else max_entries(batch.block, size)
 
 
 def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[str, int], size: int) -> Callable:
@@ -157,36 +148,57 @@ def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[s
     return run
 
 
-def make_batch(
+def batch_entries(batch: Mapping[str, Any], tables: Collection[str], platform: str) -> dict[str, int]:
+    """Most non-zeros of each block with a table, for gathers; 0 on a CPU, where loops go over them."""
+    return {name: 0 if platform == "cpu" else max_entries(batch[name].block, len(batch[name].rows)) for name in tables}
+
+
+def run_batches(
+    dispatch: Callable[[dict[str, Any]], Any],
     blocks: Mapping[str, np.ndarray | sp.csr_matrix],
-    rows: tuple[int, int],
     size: int,
     tables: Collection[str],
     dtype: str,
     buckets: Buckets | None = None,
+) -> Iterator[tuple[int, int, Any]]:
+    """Yield first row, number of rows and outputs of each batch of named features (n, f), a few under way at once."""
+    n_rows = next(iter(blocks.values())).shape[0]
+    pending: deque[tuple[int, int, Any]] = deque()
+    for first in range(0, n_rows, size):
+        count = min(size, n_rows - first)
+        pending.append((first, count, dispatch(_make_batch(blocks, first, size, tables, dtype, buckets))))
+        if len(pending) > IN_FLIGHT:
+            yield pending.popleft()
+    yield from pending
+
+
+def _make_batch(
+    blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+    first: int,
+    size: int,
+    tables: Collection[str],
+    dtype: str,
+    buckets: Buckets | None,
 ) -> dict[str, Any]:
-    """Some rows as a scoring program takes them, padded to one size."""
-    first, count = rows
-    return {
-        name: _pad_csr_batch(sp.csr_matrix(block[first : first + count]), size, dtype, buckets)
-        if name in tables
-        else _pad_dense_batch(block, first, count, size, dtype)
-        for name, block in blocks.items()
-    }
+    """The rows from `first` on as a scoring program takes them, padded to one size."""
+    batch: dict[str, Any] = {}
+    for name, block in blocks.items():
+        rows = block[first : first + size]
+        if name in tables:
+            csr_rows = sp.csr_matrix(rows)
+            batch[name] = full_batch(csr_rows, size, dtype, None if buckets is None else buckets.entries(csr_rows.nnz))
+        else:
+            batch[name] = _pad_dense_batch(rows, size, dtype)
+    return batch
 
 
-def _pad_csr_batch(rows_part: sp.csr_matrix, size: int, dtype: str, buckets: Buckets | None) -> Batch:
-    return full_batch(rows_part, size, dtype, None if buckets is None else buckets.entries(rows_part.nnz))
-
-
-def _pad_dense_batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
-    rows_part = block[first : first + count]
+def _pad_dense_batch(rows_part: np.ndarray | sp.csr_matrix, size: int, dtype: str) -> np.ndarray:
     rows: np.ndarray = rows_part.toarray() if isinstance(rows_part, sp.csr_matrix) else rows_part
     input_dtype = device_dtype(rows, dtype)
-    if count == size:
+    if len(rows) == size:
         return np.ascontiguousarray(rows, dtype=input_dtype)
     padded = np.zeros((size, *rows.shape[1:]), dtype=input_dtype)
-    padded[:count] = rows
+    padded[: len(rows)] = rows
     return padded
 
 
@@ -196,7 +208,3 @@ def _input_shape(name: str, rows_part: np.ndarray | Batch) -> Hashable:
         if isinstance(rows_part, Batch)
         else (name, rows_part.shape, rows_part.dtype.char)
     )
-
-
-def _finish(scores: Any, count: int) -> np.ndarray:
-    return np.asarray(scores)[:count]

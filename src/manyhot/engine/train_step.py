@@ -129,16 +129,18 @@ def safe_mean(total: jax.Array, weight: jax.Array) -> jax.Array:
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1), 0)
 
 
-def scheduled_rate(
-    step_config: StepConfig, step_scalars: StepScalars, step: jax.Array, n_steps: jax.Array
-) -> jax.Array:
-    """The learning rate of a step, counted from 0 over the whole of training; n_steps is a member's in an epoch."""
-    if step_config.schedule == "constant":
-        return step_scalars.learning_rate
-    progress = step / (step_scalars.n_epochs * n_steps).astype(step_scalars.learning_rate.dtype)
-    if step_config.schedule == "linear":
-        return step_scalars.learning_rate * (1 - progress)
-    return step_scalars.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+def scheduled_rate(schedule: str, highest: jax.Array, n_done: jax.Array, n_total: jax.Array) -> jax.Array:
+    """The learning rate of the step after n_done of n_total steps of the whole training."""
+    if schedule == "constant":
+        return highest
+    progress = n_done / n_total.astype(highest.dtype)
+    return highest * (1 - progress) if schedule == "linear" else highest * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+
+
+def even_batch(step: jax.Array, n_rows: jax.Array, n_steps: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """First row and number of rows of a step, where all steps of an epoch have the same number or one more."""
+    n_short, n_longer = n_rows // n_steps, n_rows % n_steps
+    return step * n_short + jnp.minimum(step, n_longer), n_short + (step < n_longer)
 
 
 def update(

@@ -6,8 +6,6 @@ import math
 from typing import Any, NamedTuple
 
 from manyhot.backend import jax
-from manyhot.engine.extreme.optimizers import Head, HeadOptimizer
-from manyhot.engine.extreme.sparse_targets import PaddedTargets
 from manyhot.engine.train_step import safe_mean
 
 jnp = jax.numpy
@@ -20,11 +18,18 @@ CHUNK = 2048
 GROUP = 16
 
 
+class Head(NamedTuple):
+    """The last layer of all labels or of a chunk, its gradient, or what AdaGrad keeps of it; labels come first."""
+
+    kernel: Any  # float (l, d), the transpose of a Keras layer's kernel; AdaGrad's squares (l,)
+    bias: Any  # float (l,)
+
+
 class HeadStep(NamedTuple):
     """Result of one step over all labels."""
 
     head: Head  # the moved weights
-    optimizer_state: Any  # what the optimizer keeps, moved
+    squares: Head  # what AdaGrad keeps, moved
     hidden_gradient: Any  # float (b, d), of the mean loss, for the trunk
     sums: tuple[Any, Any]  # (sum of the weighted losses, sum of the weights) before the step, both float ()
 
@@ -43,49 +48,38 @@ def pad_head(head: Head, chunk: int = CHUNK) -> Head:
 def loss_and_update(
     hidden: jax.Array,
     head: Head,
-    optimizer_state: Any,
-    targets: PaddedTargets,
-    optimizer: HeadOptimizer,
+    squares: Head,
+    positives: jax.Array,
+    weights: jax.Array,
     rate: jax.Array,
-    step: jax.Array,
+    epsilon: float,
     n_labels: int | jax.Array,
     chunk: int = CHUNK,
 ) -> HeadStep:
-    """Take one optimizer step of the padded head; donate head and state to the program, or they are copied."""
-    n_chunks = _n_chunks(head, chunk)
-    weight = _weight_sum(targets, n_labels)
-    row_slope = safe_mean(targets.weights, weight)
+    """Take one row-wise AdaGrad step of the padded head, with one mean square a label; `positives` int32 (b, p).
+
+    Labels below 0 are padding. Donate head and squares to the compiled program, otherwise they are copied.
+    """
+    # Source: Duchi, Hazan, Singer (2011), with the mean over a label's weights as in FBGEMM's embeddings.
+    weight = (weights * n_labels).sum()
+    row_slope = safe_mean(weights, weight)
 
     def process_chunk(k: jax.Array, carry: tuple) -> tuple:
-        head, optimizer_state, hidden_gradient, total = carry
+        head, squares, hidden_gradient, total = carry
         first = k * chunk
         part = _slice_chunk(head, first, chunk)
-        values, is_known = _chunk_targets(targets, first, chunk, n_labels, hidden.dtype)
-        losses, slopes = _crossentropy(_logits(hidden, part), values)
-        total = total + jnp.where(is_known, losses * targets.weights[:, None], 0).sum()
-        slopes = jnp.where(is_known, slopes * row_slope[:, None], 0)
+        is_label = first + jnp.arange(chunk) < n_labels
+        losses, slopes = _crossentropy(_logits(hidden, part), _chunk_targets(positives, first, chunk, hidden.dtype))
+        total = total + jnp.where(is_label, losses * weights[:, None], 0).sum()
+        slopes = jnp.where(is_label, slopes * row_slope[:, None], 0)
         hidden_gradient = hidden_gradient + slopes @ part.kernel
         gradient = Head(slopes.T @ hidden, slopes.sum(axis=0))
-        head, optimizer_state = _update_chunk(head, optimizer_state, gradient, optimizer, (rate, step), first)
-        return head, optimizer_state, hidden_gradient, total
+        head, squares = _update_chunk(head, squares, gradient, rate, epsilon, first)
+        return head, squares, hidden_gradient, total
 
-    carry = (head, optimizer_state, jnp.zeros_like(hidden), jnp.zeros((), hidden.dtype))
-    head, optimizer_state, hidden_gradient, total = jax.lax.fori_loop(0, n_chunks, process_chunk, carry)
-    return HeadStep(head, optimizer_state, hidden_gradient, (total, weight))
-
-
-def loss_only(
-    hidden: jax.Array, head: Head, targets: PaddedTargets, n_labels: int | jax.Array, chunk: int = CHUNK
-) -> tuple[jax.Array, jax.Array]:
-    """(Sum of the weighted losses, sum of the weights) as `loss_and_update` has them, and nothing is moved."""
-
-    def process_chunk(k: jax.Array, total: jax.Array) -> jax.Array:
-        values, is_known = _chunk_targets(targets, k * chunk, chunk, n_labels, hidden.dtype)
-        losses, _ = _crossentropy(_logits(hidden, _slice_chunk(head, k * chunk, chunk)), values)
-        return total + jnp.where(is_known, losses * targets.weights[:, None], 0).sum()
-
-    total = jax.lax.fori_loop(0, _n_chunks(head, chunk), process_chunk, jnp.zeros((), hidden.dtype))
-    return total, _weight_sum(targets, n_labels)
+    carry = (head, squares, jnp.zeros_like(hidden), jnp.zeros((), hidden.dtype))
+    head, squares, hidden_gradient, total = jax.lax.fori_loop(0, _n_chunks(head, chunk), process_chunk, carry)
+    return HeadStep(head, squares, hidden_gradient, (total, weight))
 
 
 def top_k(
@@ -123,18 +117,10 @@ def _leading_groups(logits: jax.Array, label_ids: jax.Array, k: int) -> tuple[ja
     return gather_groups(logits), gather_groups(label_ids)
 
 
-def score_labels(hidden: jax.Array, head: Head, labels: jax.Array) -> jax.Array:
-    """Logits float (b, q) of listed labels int32 (b, q), -inf where a list is filled up with -1."""
-    is_label = (labels >= 0) & (labels < head.bias.shape[0])
-    safe_labels = jnp.where(is_label, labels, 0)
-    logits = (hidden[:, None, :] * head.kernel[safe_labels]).sum(axis=-1) + head.bias[safe_labels]
-    return jnp.where(is_label, logits, -jnp.inf)
-
-
 def _n_chunks(head: Head, chunk: int) -> int:
     size = head.bias.shape[0]
     if size % chunk:
-        raise ValueError(f"the head has {size} labels, which is no multiple of the chunk {chunk}: see padded_head")
+        raise ValueError(f"the head has {size} labels, which is no multiple of the chunk {chunk}: see pad_head")
     return size // chunk
 
 
@@ -149,19 +135,19 @@ def _write_chunk(arrays: Any, part: Any, first: jax.Array) -> Any:
 
 
 def _update_chunk(
-    head: Head, optimizer_state: Any, gradient: Head, optimizer: HeadOptimizer, rate_and_step: tuple, first: jax.Array
-) -> tuple[Head, Any]:
-    """Move one chunk of the head, and what the optimizer keeps of it, in place."""
-    # The weights follow the state as it was written, read back from there. Moved by one computation, XLA would repeat
-    # it for each array and copy one whole in every chunk (AdamW at 131,072 x 512: 518 MiB and 9 s instead of 9 MiB).
+    head: Head, squares: Head, gradient: Head, rate: jax.Array, epsilon: float, first: jax.Array
+) -> tuple[Head, Head]:
+    """Move one chunk of the head, and what AdaGrad keeps of it, in place."""
+    # The weights follow the squares as they were written, read back from there. Moved by one computation, XLA would
+    # repeat it in the update of each array and copy one of them whole in every chunk.
     chunk = gradient.bias.shape[0]
-    optimizer_state = jax.lax.optimization_barrier(
-        _write_chunk(
-            optimizer_state, optimizer.accumulate(_slice_chunk(optimizer_state, first, chunk), gradient), first
-        )
-    )
-    part, part_state = _slice_chunk((head, optimizer_state), first, chunk)
-    return _write_chunk(head, optimizer.apply(part, part_state, gradient, *rate_and_step), first), optimizer_state
+    old = _slice_chunk(squares, first, chunk)
+    new = Head(old.kernel + jnp.square(gradient.kernel).mean(axis=1), old.bias + jnp.square(gradient.bias))
+    squares = jax.lax.optimization_barrier(_write_chunk(squares, new, first))
+    part, part_squares = _slice_chunk((head, squares), first, chunk)
+    scale = jax.tree.map(lambda one: rate * jax.lax.rsqrt(one + epsilon), part_squares)
+    kernel = part.kernel - scale.kernel[:, None] * gradient.kernel
+    return _write_chunk(head, Head(kernel, part.bias - scale.bias * gradient.bias), first), squares
 
 
 def _logits(hidden: jax.Array, part: Head) -> jax.Array:
@@ -175,28 +161,9 @@ def _crossentropy(logits: jax.Array, values: jax.Array) -> tuple[jax.Array, jax.
     return losses, jnp.where(logits >= 0, 1, small) / (1 + small) - values
 
 
-def _weight_sum(targets: PaddedTargets, n_labels: int | jax.Array) -> jax.Array:
-    """Sum of the weights of all known entries, float ()."""
-    if targets.unknown is None:
-        return (targets.weights * n_labels).sum()
-    n_unknown = ((targets.unknown >= 0) & (targets.unknown < n_labels)).sum(axis=1)
-    return (targets.weights * (n_labels - n_unknown)).sum()
-
-
-def _chunk_targets(
-    targets: PaddedTargets, first: jax.Array, chunk: int, n_labels: int | jax.Array, dtype: Any
-) -> tuple[jax.Array, jax.Array]:
-    """Lists of labels -> the chunk's targets in the dtype and whether each is known, both (b, c)."""
-    is_known = jnp.broadcast_to(first + jnp.arange(chunk) < n_labels, (targets.positives.shape[0], chunk))
-    values = _scatter_labels(targets.positives, first, jnp.zeros(is_known.shape, dtype), 1)
-    if targets.unknown is not None:
-        is_known = _scatter_labels(targets.unknown, first, is_known, False)
-    return values, is_known
-
-
-def _scatter_labels(labels: jax.Array, first: jax.Array, marks: jax.Array, value: Any) -> jax.Array:
-    """Listed labels (b, p) set in an array (b, c) of the labels from `first` on; all others are dropped."""
-    chunk = marks.shape[1]
-    positions = labels - first
+def _chunk_targets(positives: jax.Array, first: jax.Array, chunk: int, dtype: Any) -> jax.Array:
+    """Lists of labels (b, p) -> targets (b, chunk) of the labels from `first` on; all others are dropped."""
+    positions = positives - first
     positions = jnp.where((positions >= 0) & (positions < chunk), positions, chunk)  # below 0 would count from the end
-    return marks.at[jnp.arange(labels.shape[0])[:, None], positions].set(value, mode="drop")
+    marks = jnp.zeros((len(positives), chunk), dtype)
+    return marks.at[jnp.arange(len(positives))[:, None], positions].set(1, mode="drop")

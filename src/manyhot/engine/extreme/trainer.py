@@ -16,24 +16,16 @@ from manyhot.config.training import TrainingConfig
 from manyhot.engine.device_data import DeviceData, bucket, flatten_csr, pad_rows
 from manyhot.engine.embedding_bags import init_table, max_entries
 from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback
-from manyhot.engine.extreme.chunked_head import CHUNK, loss_and_update, padded_size
-from manyhot.engine.extreme.optimizers import Head, rowwise_adagrad
-from manyhot.engine.extreme.sparse_targets import (
-    PADDING_LABEL,
-    LabelLists,
-    PaddedTargets,
-    list_size_of,
-    make_label_lists,
-)
+from manyhot.engine.extreme.chunked_head import CHUNK, Head, loss_and_update, padded_size
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.state import StepScalars
 from manyhot.engine.train_step import (
     StepConfig,
     apply_gradients,
     call_network,
     compute_bags,
+    even_batch,
     gather_inputs,
     scheduled_rate,
 )
@@ -47,6 +39,8 @@ HEAD_RATE_FACTOR = 50.0  # how much longer the last layer's steps are than the l
 # first negative rows, whose slopes are tiny, would move a rare label as far as a positive one does
 INITIAL_SQUARE_SHARE = 0.1
 CALL_SECONDS = 1.0  # how long one call of the program should take, so that progress moves; it changes nothing else
+PADDING_LABEL = -1  # fills up a row's list
+MIN_LIST_SIZE = 8  # places in a row's list at least
 
 
 class ExtremeState(NamedTuple):
@@ -57,16 +51,27 @@ class ExtremeState(NamedTuple):
     slots: list[Any]  # the trunk's optimizer
     tables: dict[str, Any]  # name of a wide sparse block -> its `EmbeddingTable`
     head: Head  # the last layer, padded to whole chunks
-    optimizer_state: Any  # what its optimizer keeps
+    squares: Head  # what AdaGrad keeps of it
 
 
 class StepRange(NamedTuple):
-    """Which steps one call does."""
+    """Which steps one call does; all but `order` are numbers, ()."""
 
     order: Any  # int32 (p,), the epoch's rows in its order, then padding
-    n_rows: Any  # int32 (), how many of them are rows
-    first: Any  # int32 (), steps of the epoch done before
-    last: Any  # int32 (), steps of the epoch done afterwards
+    n_rows: Any  # int32, how many of them are rows
+    n_steps: Any  # int32, in an epoch
+    n_epochs: Any  # int32
+    epoch: Any  # int32
+    first: Any  # int32, steps of the epoch done before
+    last: Any  # int32, steps of the epoch done afterwards
+    rate: Any  # float, the highest learning rate
+
+
+class LabelLists(NamedTuple):
+    """The labels of all rows, one row after another."""
+
+    labels: Any  # int32 (z,), padded
+    starts: Any  # int32 (n + 1,), where each row begins
 
 
 def choose_chunk(n_labels: int) -> int:
@@ -103,10 +108,12 @@ class _ExtremeTrainer:
         self.n_steps = math.ceil(self.n_rows / int(config.batch_size))
         self.batch_size = math.ceil(self.n_rows / self.n_steps)
         self.model = networks.build(0)
-        self.list_size = list_size_of(targets)
+        # the next power of two, so that nearly equal data share a program
+        longest = int(np.diff(targets.indptr).max(initial=1))
+        self.list_size = max(MIN_LIST_SIZE, 1 << (longest - 1).bit_length())
         self.step_config = self._make_step_config(blocks)
         self.data, self.lists = jax.device_put(
-            (_make_device_data(blocks, self.n_rows, networks.tables, config.dtype), make_label_lists(targets)),
+            (_make_device_data(blocks, self.n_rows, networks.tables, config.dtype), _make_label_lists(targets)),
             self.device,
         )
         self.state = self._initial_state(bias)
@@ -152,8 +159,8 @@ class _ExtremeTrainer:
             [np.array(variable.value) for variable in self.step_config.optimizer.variables],
             tables,
         )
-        optimizer = head_optimizer(self.n_labels, self.batch_size)
-        return jax.device_put(ExtremeState(*trunk_state, head, optimizer.init(head)), self.device)
+        squares = Head(jnp.zeros_like(head.bias), jnp.zeros_like(head.bias))
+        return jax.device_put(ExtremeState(*trunk_state, head, squares), self.device)
 
     def run(self) -> tuple[ExtremeWeights, np.ndarray]:
         """All epochs."""
@@ -175,13 +182,10 @@ class _ExtremeTrainer:
 
     def _run_steps(self, epoch: int, order: np.ndarray, first: int, last: int) -> tuple[Any, float]:
         """Some steps of an epoch -> the sums of their losses, and the seconds they took."""
-        step_range = StepRange(order, np.int32(self.n_rows), np.int32(first), np.int32(last))
-        args = (
-            self.state,
-            *jax.device_put((step_range, self._step_scalars(epoch)), self.device),
-            self.data,
-            self.lists,
-        )
+        numbers = (self.n_rows, self.n_steps, len(self.curve), epoch, first, last)
+        rate = np.asarray(self.config.learning_rate, self.config.dtype)
+        step_range = jax.device_put(StepRange(order, *map(np.int32, numbers), rate), self.device)
+        args = (self.state, step_range, self.data, self.lists)
         build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
         compiled = PROGRAMS.get_or_compile(self._key(), build, args, donate=(0,))
         started = time.perf_counter()
@@ -201,19 +205,6 @@ class _ExtremeTrainer:
         )
         return ("many", self.networks.key, optimizer_key(self.config), fixed, self.n_labels, self.list_size)
 
-    def _step_scalars(self, epoch: int) -> StepScalars:
-        dtype = self.config.dtype
-        return StepScalars(
-            np.asarray(self.config.learning_rate, dtype),
-            np.int32(self.n_steps),
-            np.int32(len(self.curve)),
-            np.int32(epoch),
-            np.int32(epoch + 1),
-            np.int32(0),
-            {},
-            np.asarray(0, dtype),
-        )
-
     def _report_progress(self, epoch: int, n_done: int, loss: float) -> None:
         if self.callback is not None:
             fraction = (epoch + n_done / self.n_steps) / len(self.curve)
@@ -227,34 +218,23 @@ class _ExtremeTrainer:
         return ExtremeWeights(trainable, fixed, kernel[: self.n_labels], bias[: self.n_labels])
 
 
-def head_optimizer(n_labels: int, batch_size: int) -> Any:
-    """Row-wise AdaGrad whose squares begin at what one positive row of a batch makes of hidden values of size 1."""
-    return rowwise_adagrad(epsilon=INITIAL_SQUARE_SHARE / (batch_size * n_labels) ** 2)
-
-
 def build_extreme_program(step_config: StepConfig, n_labels: int, list_size: int) -> Callable:
-    """Build (ExtremeState, StepRange, StepScalars, DeviceData, LabelLists) -> (ExtremeState, loss and weight sums)."""
+    """Build (ExtremeState, StepRange, DeviceData, LabelLists) -> (ExtremeState, sums of losses and of weights)."""
 
     def run(
-        state: ExtremeState, step_range: StepRange, step_scalars: StepScalars, data: DeviceData, lists: LabelLists
+        state: ExtremeState, step_range: StepRange, data: DeviceData, lists: LabelLists
     ) -> tuple[ExtremeState, tuple]:
-        rows_per_step, n_longer_steps = (
-            step_range.n_rows // step_scalars.n_steps,
-            step_range.n_rows % step_scalars.n_steps,
-        )
+        n_steps = step_range.n_steps
 
         def run_step(step: jax.Array, carry: tuple) -> tuple:
             state, total, weight = carry
-            start, count = (
-                step * rows_per_step + jnp.minimum(step, n_longer_steps),
-                rows_per_step + (step < n_longer_steps),
-            )
+            start, count = even_batch(step, step_range.n_rows, n_steps)
             rows = jax.lax.dynamic_slice(step_range.order, (start,), (step_config.batch_size,))
             batch = (rows, jnp.arange(step_config.batch_size) < count)
-            step_number = step_scalars.first_epoch * step_scalars.n_steps + step
-            rate = scheduled_rate(step_config, step_scalars, step_number, step_scalars.n_steps)
-            targets = _gather_targets(lists, batch, list_size, data.weights.dtype)
-            state, sums = _train_step(step_config, state, data, batch, targets, (rate, step_number), n_labels)
+            n_done, n_total = step_range.epoch * n_steps + step, step_range.n_epochs * n_steps
+            rate = scheduled_rate(step_config.schedule, step_range.rate, n_done, n_total)
+            positives = _gather_lists(lists, rows, list_size)
+            state, sums = _train_step(step_config, state, data, batch, positives, rate, n_labels)
             return state, total + sums[0], weight + sums[1]
 
         zero = jnp.zeros((), data.weights.dtype)
@@ -269,12 +249,11 @@ def _train_step(
     state: ExtremeState,
     data: DeviceData,
     batch: tuple[jax.Array, jax.Array],
-    targets: PaddedTargets,
-    rate_and_number: tuple[jax.Array, jax.Array],
+    positives: jax.Array,
+    rate: jax.Array,
     n_labels: int,
 ) -> tuple[ExtremeState, tuple[jax.Array, jax.Array]]:
     """One update of everything, by gradients taken before any of it moves."""
-    rate, step_number = rate_and_number
     bags = compute_bags(step_config, state.tables, data, batch)
 
     def trunk(trainable: list, bags: dict) -> tuple[jax.Array, list]:
@@ -283,33 +262,38 @@ def _train_step(
         return hidden, fixed
 
     hidden, vjp, fixed = jax.vjp(trunk, state.trainable, bags, has_aux=True)
-    optimizer = head_optimizer(n_labels, step_config.batch_size)
     head_step = loss_and_update(
         hidden,
         state.head,
-        state.optimizer_state,
-        targets,
-        optimizer,
+        state.squares,
+        positives,
+        batch[1].astype(hidden.dtype),
         HEAD_RATE_FACTOR * rate,
-        step_number,
+        # what one positive row of a batch makes of hidden values of size 1
+        INITIAL_SQUARE_SHARE / (step_config.batch_size * n_labels) ** 2,
         n_labels,
         choose_chunk(n_labels),
     )
     # summed over labels: Adam's epsilon would outweigh a mean over a million of them
     gradients = vjp(head_step.hidden_gradient * n_labels)
     weights = (state.trainable, fixed, state.slots, state.tables)
-    return ExtremeState(
-        *apply_gradients(step_config, weights, gradients, data, batch, rate), head_step.head, head_step.optimizer_state
-    ), head_step.sums
+    moved = apply_gradients(step_config, weights, gradients, data, batch, rate)
+    return ExtremeState(*moved, head_step.head, head_step.squares), head_step.sums
 
 
-def _gather_targets(lists: LabelLists, batch: tuple[jax.Array, jax.Array], list_size: int, dtype: Any) -> PaddedTargets:
-    """The lists of a batch, padded to the longest of all rows."""
-    rows, is_real = batch
+def _make_label_lists(targets: sp.csr_matrix) -> LabelLists:
+    """CSR targets (n, l) -> lists on the host, padded to a bucket."""
+    starts = np.full(bucket(targets.shape[0]) + 1, targets.nnz, np.int32)
+    starts[: targets.shape[0] + 1] = targets.indptr
+    size = bucket(max(targets.nnz, 1))
+    return LabelLists(np.pad(targets.indices.astype(np.int32), (0, size - targets.nnz)), starts)
+
+
+def _gather_lists(lists: LabelLists, rows: jax.Array, list_size: int) -> jax.Array:
+    """The lists of a batch, int32 (b, list_size), filled up with `PADDING_LABEL`."""
     positions = lists.starts[rows][:, None] + jnp.arange(list_size)
     is_label = positions < lists.starts[rows + 1][:, None]
-    labels = jnp.where(is_label, lists.labels[jnp.where(is_label, positions, 0)], PADDING_LABEL)
-    return PaddedTargets(labels, is_real.astype(dtype))
+    return jnp.where(is_label, lists.labels[jnp.where(is_label, positions, 0)], PADDING_LABEL)
 
 
 def _make_device_data(blocks: Mapping[str, Any], n_rows: int, tables: Mapping[str, Any], dtype: str) -> DeviceData:
