@@ -44,7 +44,7 @@ def max_entries(block: FlatNonzeros, n_rows: int) -> int:
 def bag_sum(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
     """Sum value times table row for each row, (b, u); `size` bounds the non-zeros for gathers, 0 for loops."""
     if size:
-        columns, values, places, _ = _gather_entries(batch, size)
+        columns, values, places = _gather_entries(batch, size)
         products = values[:, None] * weights[columns]
         return jax.ops.segment_sum(products, places, len(batch.rows), indices_are_sorted=True)
     block = batch.block
@@ -98,7 +98,7 @@ def _apply_gradient(
 ) -> jax.Array:
     """Weights less step(column) times value times gradient, for every non-zero."""
     if size:
-        columns, values, places, _ = _gather_entries(batch, size)
+        columns, values, places = _gather_entries(batch, size)
         return weights.at[columns].add(-(step(columns) * values)[:, None] * gradient[places])
     block = batch.block
 
@@ -118,7 +118,7 @@ def _apply_gradient(
 def _add_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int) -> jax.Array:
     """Squares (f,) and those of a batch whose rows have gradients of these mean squares, float (b,)."""
     if size:
-        columns, values, places, _ = _gather_entries(batch, size)
+        columns, values, places = _gather_entries(batch, size)
         return squares.at[columns].add(jnp.square(values) * lengths[places])
     block = batch.block
 
@@ -135,8 +135,8 @@ def _add_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int
     return jax.lax.fori_loop(0, len(batch.rows), add_row, squares)
 
 
-def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """The batch's non-zeros laid out one after another: columns, values (0 for padding), places, how many are real."""
+def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The batch's non-zeros laid out one after another: columns, values (0 for padding), places."""
     block, rows = batch.block, batch.rows
     counts = jnp.where(batch.is_real, block.starts[rows + 1] - block.starts[rows], 0)
     ends = jnp.cumsum(counts)
@@ -144,7 +144,7 @@ def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.
     place = jnp.minimum(jnp.searchsorted(ends, number, side="right"), len(rows) - 1)
     is_real = number < ends[-1]
     source = jnp.where(is_real, block.starts[rows][place] + number - (ends - counts)[place], 0)
-    return block.columns[source], jnp.where(is_real, block.values[source], 0), place, ends[-1]
+    return block.columns[source], jnp.where(is_real, block.values[source], 0), place
 
 
 def _row_span(batch: Batch, place: jax.Array) -> tuple[jax.Array, jax.Array]:

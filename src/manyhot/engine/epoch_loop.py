@@ -94,11 +94,10 @@ def _run_epoch(
                 step_config, weights, data, (batch, mask), rows.labels, step_scalars, rate, make_step_key(step)
             )
 
-        def skip_update(weights: tuple) -> tuple:
-            return weights, (zero, zero)
-
         if step_config.is_ragged:
-            weights, (step_total, step_weight) = jax.lax.cond(count > 0, apply_update, skip_update, weights)
+            weights, (step_total, step_weight) = jax.lax.cond(
+                count > 0, apply_update, lambda weights: (weights, (zero, zero)), weights
+            )
         else:
             weights, (step_total, step_weight) = apply_update(weights)
         return weights, total + step_total, weight + step_weight

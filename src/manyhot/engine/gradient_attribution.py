@@ -172,11 +172,9 @@ def _group_pairs(batch: np.ndarray, blocks: Blocks) -> Iterator[tuple[int, int]]
     starts = np.flatnonzero(np.diff(batch, prepend=-1)).tolist()
     for low, high in zip(starts, [*starts[1:], len(batch)], strict=True):
         row = batch[low]
-        size = sum(_n_contributions(block, row) for block in blocks.values())
+        size = sum(
+            block[row].size if isinstance(block, np.ndarray) else int(block.indptr[row + 1] - block.indptr[row])
+            for block in blocks.values()
+        )
         step = max(1, MAX_CONTRIBUTIONS // max(size, 1))
         yield from ((first, min(first + step, high)) for first in range(low, high, step))
-
-
-def _n_contributions(block: np.ndarray | sp.csr_matrix, row: int) -> int:
-    """How many contributions a row of a block has."""
-    return int(block[row].size) if isinstance(block, np.ndarray) else int(block.indptr[row + 1] - block.indptr[row])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from manyhot.backend import jax, keras
-from manyhot.engine.augmentation import Augmentation, augment
+from manyhot.engine.augmentation import Augmentation, TrainBatch, augment
 from manyhot.engine.device_data import DeviceData, take_rows
 from manyhot.engine.embedding_bags import Batch, EmbeddingTable, bag_sum, update_table
 from manyhot.engine.losses import Loss, LossContext
@@ -58,14 +58,6 @@ def compute_bags(
     }
 
 
-class TrainBatch(NamedTuple):
-    """The rows of a batch."""
-
-    inputs: dict[str, jax.Array]  # name of a block without a table -> (b, ...)
-    targets: jax.Array  # float (b, ..., l)
-    known: jax.Array | None  # bool like targets, or None where everything is known
-
-
 def take_batch(
     step_config: StepConfig, data: DeviceData, batch: tuple[jax.Array, jax.Array], key: jax.Array | None = None
 ) -> TrainBatch:
@@ -74,11 +66,10 @@ def take_batch(
     inputs = gather_inputs(step_config, data, rows)
     targets = data.values[rows].astype(data.weights.dtype)
     known = None if data.known is None else data.known[rows] > 0
+    examples = TrainBatch(inputs, targets, known)
     if key is None or step_config.augmentation is None:
-        return TrainBatch(inputs, targets, known)
-    images = {name: inputs[name] for name in step_config.images}
-    augmented = augment(key, images, targets, known, is_real, step_config.augmentation)
-    return TrainBatch({**inputs, **augmented.images}, augmented.targets, augmented.known)
+        return examples
+    return augment(key, examples, step_config.images, is_real, step_config.augmentation)
 
 
 def gather_inputs(step_config: StepConfig, data: DeviceData, rows: jax.Array) -> dict[str, jax.Array]:

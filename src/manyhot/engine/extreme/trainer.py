@@ -182,10 +182,17 @@ class _ExtremeTrainer:
 
     def _run_steps(self, epoch: int, order: np.ndarray, first: int, last: int) -> tuple[Any, float]:
         """Some steps of an epoch -> the sums of their losses, and the seconds they took."""
-        numbers = (self.n_rows, self.n_steps, len(self.curve), epoch, first, last)
-        rate = np.asarray(self.config.learning_rate, self.config.dtype)
-        step_range = jax.device_put(StepRange(order, *map(np.int32, numbers), rate), self.device)
-        args = (self.state, step_range, self.data, self.lists)
+        step_range = StepRange(
+            order,
+            np.int32(self.n_rows),
+            np.int32(self.n_steps),
+            np.int32(len(self.curve)),
+            np.int32(epoch),
+            np.int32(first),
+            np.int32(last),
+            np.asarray(self.config.learning_rate, self.config.dtype),
+        )
+        args = (self.state, jax.device_put(step_range, self.device), self.data, self.lists)
         build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
         compiled = PROGRAMS.get_or_compile(self._key(), build, args, donate=(0,))
         started = time.perf_counter()
