@@ -13,9 +13,8 @@ if TYPE_CHECKING:
         build_attribution_model,
         build_attribution_weights,
         build_core,
-        build_features,
     )
-    from manyhot.networks.builders import BUILDERS, Builder
+    from manyhot.networks.builders import BUILDERS
     from manyhot.networks.built_shapes import infer_weight_shapes
     from manyhot.networks.custom.allowlist import check_allowlist
     from manyhot.networks.custom.network import CustomNetwork, from_keras
@@ -32,7 +31,6 @@ __all__ = [
     "BUILDERS",
     "WEIGHT_SHAPES",
     "Backbone",
-    "Builder",
     "CustomNetwork",
     "HostWeights",
     "MemberInitializer",
@@ -40,7 +38,6 @@ __all__ = [
     "build_attribution_model",
     "build_attribution_weights",
     "build_core",
-    "build_features",
     "build_trunk",
     "check_allowlist",
     "choose_layers",
@@ -63,9 +60,8 @@ __getattr__, __dir__ = lazy_attributes(
             "build_attribution_model",
             "build_attribution_weights",
             "build_core",
-            "build_features",
         ),
-        "builders": ("BUILDERS", "Builder"),
+        "builders": ("BUILDERS",),
         "built_shapes": ("infer_weight_shapes",),
         "custom.allowlist": ("check_allowlist",),
         "custom.network": ("CustomNetwork", "from_keras"),

@@ -15,7 +15,7 @@ from manyhot.config.images import BACKBONES
 from manyhot.networks.conv import build_image_network
 from manyhot.networks.custom.cloning import flatten_layers, seeded
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import BatchNormalization, Pixels, Scaled
+from manyhot.networks.layers import BatchNormalization, Pixels, Scaled, join
 
 CLIP = 3.0  # as for the numbers of a table
 FEATURES = "features"  # name of the input of numbers
@@ -146,7 +146,7 @@ def build_attribution_model(
     for input_name, edge_lengths in edges.items():
         x = cores[edge_lengths](scaled_pixels(name, dtype)(inputs[input_name]))
         features.append(Scaled(CLIP, name=f"scaled_{input_name}", dtype=dtype)(x))
-    x = features[0] if len(features) == 1 else keras.layers.Concatenate(dtype=dtype)(features)
+    x = join(features, dtype)
     named_heads = [keras.Model(head.input, head.output, name=f"member_{k}") for k, head in enumerate(heads)]
     logits = [head({FEATURES: x}) for head in named_heads]
     return keras.Model(inputs, logits[0] if len(logits) == 1 else keras.layers.Average(dtype=dtype)(logits))

@@ -21,25 +21,14 @@ class BudgetedInitializer(MemberInitializer):
         self._zeros = ZeroInitializer()
         self._zeros.remaining = [n_elements]
 
-    def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
-        """Zeros."""
+    def _zero(self, *_: Any, **__: Any) -> keras.initializers.Initializer:
         return self._zeros
 
-    def embeddings(self, stretch: float) -> keras.initializers.Initializer:
-        """Zeros."""
-        return self._zeros
-
-    def zeros(self) -> keras.initializers.Initializer:
-        """Zeros."""
-        return self._zeros
+    weights = embeddings = zeros = bias = _zero
 
     def reserve(self, n_weights: int) -> None:
         """Refuses what the file cannot hold."""
         self._zeros.consume(n_weights)
-
-    def bias(self) -> keras.initializers.Initializer:
-        """Zeros."""
-        return self._zeros
 
 
 def infer_weight_shapes(build: Callable[[MemberInitializer], Any], n_elements: int, dtype: str) -> WeightShapes:

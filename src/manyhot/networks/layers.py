@@ -67,7 +67,25 @@ def _moments(x: Any, rows: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
     return mean.reshape(-1), variance
 
 
-class Dropout(keras.layers.Layer):
+def join(blocks: Sequence[Any], dtype: str) -> Any:
+    """One tensor of several, side by side."""
+    return blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=dtype)(blocks)
+
+
+def normalize_and_activate(x: Any, activation: str, dtype: str) -> Any:
+    """Batch normalisation, then an activation."""
+    return keras.layers.Activation(activation, dtype=dtype)(BatchNormalization(momentum=0.95, dtype=dtype)(x))
+
+
+class ShapeKeeping(keras.layers.Layer):
+    """A layer whose output has the shape of its input."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+
+class Dropout(ShapeKeeping):
     """Dropout of 8 random bits a unit instead of 32, a quarter of the work; the rate is rounded to n / 256."""
 
     def __init__(self, rate: float, seed: int, **settings: Any) -> None:
@@ -88,12 +106,8 @@ class Dropout(keras.layers.Layer):
         key = jax.random.wrap_key_data(self.draws.next(), impl="threefry2x32")
         return jax.random.bits(key, shape, "uint8") >= self.n_dropped_of_256
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
-        return input_shape
 
-
-class Bias(keras.layers.Layer):
+class Bias(ShapeKeeping):
     """A number added to each unit."""
 
     def __init__(self, initializer: Any, **settings: Any) -> None:
@@ -108,12 +122,8 @@ class Bias(keras.layers.Layer):
         """The input with the numbers added."""
         return inputs + self.bias
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
-        return input_shape
 
-
-class Pixels(keras.layers.Layer):
+class Pixels(ShapeKeeping):
     """Images of 0 to 255 -> floats around 0, by each channel's mean and deviation where 1 is white."""
 
     def __init__(
@@ -130,16 +140,12 @@ class Pixels(keras.layers.Layer):
         scaled = scaled - jnp.asarray([m / d for m, d in zip(self.mean, self.deviation, strict=True)], dtype)
         return scaled[..., ::-1] if self.is_reversed else scaled
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the images."""
-        return input_shape
-
     def compute_output_spec(self, inputs: Any) -> Any:
         """Shape and type of what `call` returns."""
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
 
-class Scaled(keras.layers.Layer):
+class Scaled(ShapeKeeping):
     """Numbers centred, scaled and smoothly clipped to (-clip, clip); centre and scale do not learn."""
 
     # Source: z / sqrt(1 + (z / clip)^2), Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
@@ -158,7 +164,3 @@ class Scaled(keras.layers.Layer):
         """(b, f) -> (b, f)."""
         z = (inputs - self.center) / self.factor
         return z * jax.lax.rsqrt(1 + jnp.square(z / self.clip))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
-        return input_shape

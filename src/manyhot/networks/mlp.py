@@ -9,7 +9,7 @@ from manyhot import validation
 from manyhot.backend import keras
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import BatchNormalization, Bias, Dropout
+from manyhot.networks.layers import BatchNormalization, Bias, Dropout, join
 from manyhot.networks.weight_shapes import first_units
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
@@ -48,9 +48,7 @@ def _trunk(
     inputs = {name: keras.Input(shape, name=name, dtype=initializer.dtype) for name, shape in input_shapes.items()}
     bags = [inputs[name] for name in tables]
     blocks = [layer_input for name, layer_input in inputs.items() if name not in tables]
-    x = None
-    if blocks:
-        x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=initializer.dtype)(blocks)
+    x = join(blocks, initializer.dtype) if blocks else None
     return inputs, hidden_layers(x, bags, settings, initializer), bags
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from manyhot.backend import jax, use_dtype
 from manyhot.config.images import BACKBONES, DOWNLOADED
 from manyhot.errors import InputError
-from manyhot.networks import build_core, build_features, choose_layers
+from manyhot.networks.backbone import build_core, build_features
 from manyhot.networks.custom.cloning import first_line
+from manyhot.networks.fast.layers import choose_layers
 
 SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
 # images in a batch: one size, so that what is made of an image does not depend on how many there are

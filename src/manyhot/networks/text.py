@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from manyhot import validation
-from manyhot.backend import keras
+from manyhot.backend import jax, keras
 from manyhot.config.text import POOLS
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
+from manyhot.networks.layers import Dropout, join
 from manyhot.networks.mlp import hidden_layers, logit_layer
-from manyhot.networks.text_pooling import LabelAttention, WordDropout, WordMean
+
+jnp = jax.numpy
 
 # a word's vector is so much times its weights: a step moves it by that much more, since it is met in few batches
 EMBEDDING_SCALE = 10.0
@@ -47,11 +49,67 @@ def build_embedding_bag(
     blocks = [block for other_name, block in inputs.items() if other_name != name] + [
         WordMean(dtype=initializer.dtype)([vectors, words])
     ]
-    x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=initializer.dtype)(blocks)
-    logits = logit_layer(hidden_layers(x, [], settings, initializer), n_labels, initializer)
+    hidden = hidden_layers(join(blocks, initializer.dtype), [], settings, initializer)
+    logits = logit_layer(hidden, n_labels, initializer)
     if pool == "attention":
         attention = LabelAttention(
             n_labels, initializer.weights(gain=1.0), initializer.weights(gain=0.25), dtype=initializer.dtype
         )
         logits = keras.layers.Add(dtype=initializer.dtype)([logits, attention([vectors, words])])
     return keras.Model(inputs, logits, name="words")
+
+
+class WordDropout(Dropout):
+    """Makes whole words padding while training, each with the same chance."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Numbers of words int32 (b, length), some of them 0 while training."""
+        if not training or self.n_dropped_of_256 == 0:
+            return inputs
+        return jnp.where(self.sample_mask(inputs.shape), inputs, 0)
+
+
+class WordMean(keras.layers.Layer):
+    """The sum of the words' vectors over the root of their number, so that its size depends little on the length."""
+
+    def call(self, inputs: Any) -> Any:
+        """Vectors (b, length, u) and numbers int32 (b, length) -> (b, u); zeros where there is no word."""
+        vectors, words = inputs
+        is_word = (words > 0).astype(vectors.dtype)
+        total = jnp.einsum("blu,bl->bu", vectors, is_word)
+        return total * jax.lax.rsqrt(jnp.maximum(is_word.sum(axis=1), 1))[:, None]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(b, u)."""
+        return (input_shape[0][0], input_shape[0][2])
+
+
+class LabelAttention(keras.layers.Layer):
+    """A logit for each label: the mean of the words' answers, weighed by the label's own query; both (u, l)."""
+
+    def __init__(self, n_labels: int, queries: Any, values: Any, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.n_labels = n_labels
+        self.initializers = {"queries": queries, "answers": values}
+
+    def build(self, input_shape: Any) -> None:
+        """Two matrices (u, l)."""
+        shape = (input_shape[0][-1], self.n_labels)
+        self.queries, self.values = (
+            self.add_weight(shape=shape, initializer=initializer, name=name)
+            for name, initializer in self.initializers.items()
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Vectors (b, length, u) and numbers int32 (b, length) -> (b, l); zeros where there is no word."""
+        vectors, words = inputs
+        is_word = (words > 0)[:, :, None]
+        scores = jnp.where(is_word, vectors @ self.queries.value, -jnp.inf)
+        max_scores = jax.lax.stop_gradient(jnp.where(is_word.any(axis=1), scores.max(axis=1), 0))
+        weights = jnp.exp(scores - max_scores[:, None])
+        total = jnp.maximum(weights.sum(axis=1), jnp.finfo(vectors.dtype).tiny)
+        return (weights * (vectors @ self.values.value)).sum(axis=1) / total
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(b, l)."""
+        return (input_shape[0][0], self.n_labels)

@@ -7,8 +7,9 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
+from manyhot.networks.conv import convolution
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import BatchNormalization, Bias, Dropout, Pixels
+from manyhot.networks.layers import Bias, Dropout, Pixels, normalize_and_activate
 
 
 def build_unet(
@@ -27,7 +28,10 @@ def build_unet(
         raise InputError(f"got {height} x {width} pixels, expected multiples of {factor}", argument="image_params")
     inputs = keras.Input(shapes[name], name=name, dtype="uint8")
     x = Pixels(channel_stats["mean"], channel_stats["deviation"], dtype=initializer.dtype)(inputs)
-    x = _space_to_depth(x, (height, width, channels), patch, initializer)
+    rows, columns = height // patch, width // patch
+    if patch > 1:
+        squares = (rows, patch, columns, patch, channels)
+        x = _regroup(x, squares, (rows, columns, patch**2 * channels), initializer)
     skips = []
     for stage, filters in enumerate(settings["filters"]):
         if stage:
@@ -47,7 +51,8 @@ def build_unet(
         kernel_initializer=initializer.weights(gain=0.25),
         dtype=initializer.dtype,
     )(x)
-    x = _depth_to_space(x, (height, width, n_labels), patch, initializer)
+    if patch > 1:
+        x = _regroup(x, (rows, columns, patch, patch, n_labels), (height, width, n_labels), initializer)
     return keras.Model({name: inputs}, Bias(initializer.bias(), dtype=initializer.dtype, name="logits")(x), name="unet")
 
 
@@ -63,16 +68,8 @@ def _convolutions(x: Any, filters: int, settings: Mapping[str, Any], initializer
 
 
 def _convolution(x: Any, filters: int, kernel: int, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
-    x = keras.layers.Conv2D(
-        filters,
-        kernel,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=initializer.weights(),
-        dtype=initializer.dtype,
-    )(x)
-    x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
-    return keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
+    x = convolution(filters, kernel, initializer)(x)
+    return normalize_and_activate(x, settings["activation"], initializer.dtype)
 
 
 def _max_pool(x: Any, initializer: MemberInitializer) -> Any:
@@ -82,21 +79,8 @@ def _max_pool(x: Any, initializer: MemberInitializer) -> Any:
     return keras.ops.max(pairs, axis=(2, 4))
 
 
-def _space_to_depth(x: Any, shape: tuple[int, int, int], patch: int, initializer: MemberInitializer) -> Any:
-    """Squares of pixels -> one place with all their channels."""
-    if patch == 1:
-        return x
-    height, width, channels = shape
-    x = keras.layers.Reshape((height // patch, patch, width // patch, patch, channels), dtype=initializer.dtype)(x)
-    x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=initializer.dtype)(x)
-    return keras.layers.Reshape((height // patch, width // patch, patch**2 * channels), dtype=initializer.dtype)(x)
-
-
-def _depth_to_space(x: Any, shape: tuple[int, int, int], patch: int, initializer: MemberInitializer) -> Any:
-    """What `_space_to_depth` does, the other way round."""
-    if patch == 1:
-        return x
-    height, width, channels = shape
-    x = keras.layers.Reshape((height // patch, width // patch, patch, patch, channels), dtype=initializer.dtype)(x)
+def _regroup(x: Any, pairs: tuple[int, ...], shape: tuple[int, ...], initializer: MemberInitializer) -> Any:
+    """Exchange the second and third axes of (h, a, w, b, c), then give it a shape: squares of pixels <-> channels."""
+    x = keras.layers.Reshape(pairs, dtype=initializer.dtype)(x)
     x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=initializer.dtype)(x)
     return keras.layers.Reshape(shape, dtype=initializer.dtype)(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,10 +83,9 @@ class CustomNetwork:
             remaining = budget
 
         custom_objects = {**self.custom, ZERO_INITIALIZER: Bounded}
-        zero_network = CustomNetwork(
-            replace_initializers(self.config), self.inputs, self.input_format, self.n_labels, self.head, self.output,
-            None, None, custom_objects, self.frozen,
-        )  # fmt: skip
+        zero_network = replace(
+            self, config=replace_initializers(self.config), optimizer=None, custom=custom_objects, frozen_weights={}
+        )
         try:
             # wrappers such as Bidirectional describe and rebuild their layer again, and then name it by its class
             with use_dtype(dtype), keras.saving.custom_object_scope({"Bounded": Bounded}):

@@ -42,17 +42,7 @@ def _convolve_at_place(
 ) -> jax.Array:
     """The convolution at one place of every tile, (b, *tiles.steps, f)."""
     strides, pads = [], []
-    for n, k, at, s, d, (low, _), t, steps in zip(
-        window.image,
-        window.size,
-        place,
-        window.strides,
-        window.dilation,
-        window.pads,
-        tiles.strides,
-        tiles.steps,
-        strict=True,
-    ):
+    for (n, k, _, s, d, low), at, t, steps in zip(window.axes, place, tiles.strides, tiles.steps, strict=True):
         strides.append(s * t)
         before = low - at * s
         pads.append((before, (steps - 1) * s * t + (k - 1) * d + 1 - n - before))

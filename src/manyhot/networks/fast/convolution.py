@@ -41,6 +41,12 @@ class Window(NamedTuple):
         return down, across
 
     @property
+    def axes(self) -> list[tuple[int, int, int, int, int, int]]:
+        """Down, then across: pixels, places, steps, stride, dilation, pad before."""
+        before = [low for low, _ in self.pads]
+        return list(zip(self.image, self.size, self.steps, self.strides, self.dilation, before, strict=True))
+
+    @property
     def places(self) -> list[tuple[int, int]]:
         """The places, row by row."""
         return [(i, j) for i in range(self.size[0]) for j in range(self.size[1])]
@@ -265,11 +271,7 @@ def patches(x: jax.Array, window: Window) -> jax.Array:
 
 def _kernel_by_convolution(x: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
     """The images' channels in the part of the batch, the batch in that of the channels."""
-    pads = []
-    for n, k, m, s, d, (low, _) in zip(
-        window.image, window.size, window.steps, window.strides, window.dilation, window.pads, strict=True
-    ):
-        pads.append((low, (m - 1) * s + 1 + (k - 1) * d - n - low))
+    pads = [(low, (m - 1) * s + 1 + (k - 1) * d - n - low) for n, k, m, s, d, low in window.axes]
     transposed, filters = x.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3)
     result = lax.conv_general_dilated(
         transposed, filters, window.dilation, pads, rhs_dilation=window.strides, dimension_numbers=DIMENSIONS
@@ -286,12 +288,7 @@ def image_by_patches(kernel: jax.Array, cotangent: jax.Array, window: Window) ->
 
 def _image_by_convolution(kernel: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
     """The kernel turned around, over a result with gaps where the window made steps."""
-    pads = []
-    for n, k, m, s, d, (low, _) in zip(
-        window.image, window.size, window.steps, window.strides, window.dilation, window.pads, strict=True
-    ):
-        before = (k - 1) * d - low
-        pads.append((before, n - (m - 1) * s - 1 - before + (k - 1) * d))
+    pads = [((k - 1) * d - low, n - (m - 1) * s - 1 + low) for n, k, m, s, d, low in window.axes]
     return lax.conv_general_dilated(
         cotangent,
         kernel[::-1, ::-1].transpose(0, 1, 3, 2),
