@@ -84,7 +84,6 @@ def lay_out(
     weights: np.ndarray,
     dtype: str,
     label_weights: np.ndarray | None = None,
-    dense_elements: int = DENSE_ELEMENTS,
     tables: Collection[str] = (),
     *,
     n_rows: int | None = None,
@@ -97,7 +96,7 @@ def lay_out(
         {
             name: flatten_csr(block, n_rows, dtype, n_entries.get(name))
             if name in tables
-            else _lay_out_block(block, n_rows, dtype, dense_elements)
+            else _lay_out_block(block, n_rows, dtype)
             for name, block in blocks.items()
         },
         pad_rows(values.astype(np.uint8), n_rows),
@@ -107,10 +106,10 @@ def lay_out(
     )
 
 
-def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, dense_elements: int) -> Any:
+def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str) -> Any:
     if not sp.issparse(block):
         return pad_rows(np.asarray(block, dtype=device_dtype(block, dtype)), n_rows)
-    if block.shape[0] * block.shape[1] <= dense_elements:
+    if block.shape[0] * block.shape[1] <= DENSE_ELEMENTS:
         return pad_rows(sp.csr_matrix(block).toarray().astype(dtype), n_rows)
     return nonzeros(block, n_rows, dtype)
 

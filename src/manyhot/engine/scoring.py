@@ -116,7 +116,11 @@ class Scorer:
     def _dispatch(self, low: int, high: int, size: int, batch: dict[str, Any]) -> Any:
         table_entries = tuple(batch_entries(batch, self.networks.tables, self.device.platform).items())
         args: tuple[Any, ...] = (batch, np.int32(low), np.int32(high))
-        key = (size, table_entries, tuple(_input_shape(name, rows_part) for name, rows_part in batch.items()))
+        shapes = tuple(
+            len(part.block.columns) if isinstance(part, Batch) else (part.shape, part.dtype.char)
+            for part in batch.values()
+        )
+        key = (size, table_entries, tuple(batch), shapes)
         program = self._programs.get(key)
         if program is None or not self._is_first:
             args = jax.device_put(args, self.device)
@@ -200,11 +204,3 @@ def _pad_dense_batch(rows_part: np.ndarray | sp.csr_matrix, size: int, dtype: st
     padded = np.zeros((size, *rows.shape[1:]), dtype=input_dtype)
     padded[: len(rows)] = rows
     return padded
-
-
-def _input_shape(name: str, rows_part: np.ndarray | Batch) -> Hashable:
-    return (
-        (name, len(rows_part.block.columns))
-        if isinstance(rows_part, Batch)
-        else (name, rows_part.shape, rows_part.dtype.char)
-    )

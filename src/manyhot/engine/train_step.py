@@ -38,11 +38,6 @@ class StepConfig:
     augmentation: Augmentation | None = None  # how images are varied in training; None for not at all
     images: tuple[str, ...] = ()  # names of the blocks of images
 
-    def rate_slot(self) -> int:
-        """Where the learning rate stands among the optimizer's variables."""
-        rate = self.optimizer.learning_rate
-        return next(i for i, variable in enumerate(self.optimizer.variables) if variable is rate)
-
 
 def compute_bags(
     step_config: StepConfig,
@@ -174,11 +169,14 @@ def apply_gradients(
 ) -> tuple[list, list, list, dict[str, EmbeddingTable]]:
     """Move weights by gradients of the trainable ones and of each table's bags (b, u)."""
     trainable, fixed, slots, tables = weights
-    slots = list(slots)
+    optimizer = step_config.optimizer
     if step_config.sets_learning_rate:
-        slot = step_config.rate_slot()
-        slots[slot] = rate.astype(slots[slot].dtype)
-    trainable, slots = step_config.optimizer.stateless_apply(slots, gradients[0], trainable)
+        variable = optimizer.learning_rate
+        slots = [
+            rate.astype(slot.dtype) if one is variable else slot
+            for one, slot in zip(optimizer.variables, slots, strict=True)
+        ]
+    trainable, slots = optimizer.stateless_apply(slots, gradients[0], trainable)
     tables = {
         name: update_table(
             table,

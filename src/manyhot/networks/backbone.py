@@ -164,25 +164,16 @@ def attach_head(
 ) -> HostWeights:
     """Weights (m, ...) of a tuned network before it is tuned: the backbone's, and of layers trained on its features."""
     n_members = len(head.trainable[0])
-    values_by_id = _backbone_values(model, core, scales)
-    weights = []
-    for variables, member_weights in (
+    values_by_id = {
+        key: np.broadcast_to(value, (n_members, *value.shape))
+        for key, value in _backbone_values(model, core, scales).items()
+    }
+    for variables, leaves in (
         (model.trainable_variables, head.trainable),
         (model.non_trainable_variables, head.fixed),
     ):
-        remaining = iter(member_weights)
-        leaves = []
-        for variable in variables:
-            dtype = str(np.dtype(str(variable.dtype)))
-            if id(variable) in values_by_id:
-                leaf = np.broadcast_to(values_by_id[id(variable)].astype(dtype), (n_members, *variable.shape))
-            else:
-                leaf = next(remaining)
-            if leaf.shape[1:] != tuple(variable.shape):
-                raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
-            leaves.append(leaf)
-        weights.append(leaves)
-    return HostWeights(*weights)
+        values_by_id |= _by_variable([one for one in variables if id(one) not in values_by_id], leaves)
+    return _in_order(model, values_by_id)
 
 
 def build_attribution_weights(
@@ -197,13 +188,19 @@ def build_attribution_weights(
     for k, head in enumerate(heads):
         values_by_id |= _by_variable(head.trainable_variables, [leaf[k] for leaf in head_weights.trainable])
         values_by_id |= _by_variable(head.non_trainable_variables, [leaf[k] for leaf in head_weights.fixed])
-    variable_groups = (model.trainable_variables, model.non_trainable_variables)
-    return HostWeights(
-        *(
-            [values_by_id[id(variable)].astype(str(np.dtype(str(variable.dtype))))[None] for variable in variables]
-            for variables in variable_groups
-        )
-    )
+    return _in_order(model, {key: value[None] for key, value in values_by_id.items()})
+
+
+def _in_order(model: keras.Model, values_by_id: Mapping[int, np.ndarray]) -> HostWeights:
+    """Weights (m, ...) by the id of their variable -> in the order and the types of the model."""
+    groups = []
+    for variables in (model.trainable_variables, model.non_trainable_variables):
+        leaves = [values_by_id[id(one)].astype(str(np.dtype(str(one.dtype))), copy=False) for one in variables]
+        for variable, leaf in zip(variables, leaves, strict=True):
+            if leaf.shape[1:] != tuple(variable.shape):
+                raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
+        groups.append(leaves)
+    return HostWeights(*groups)
 
 
 def _backbone_values(
