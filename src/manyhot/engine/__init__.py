@@ -58,7 +58,7 @@ __getattr__, __dir__ = lazy_attributes(
         "extreme.scoring": ("TopScorer",),
         "extreme.trainer": ("train_extreme",),
         "gradient_attribution": ("PAIRS_PER_BATCH", "constants", "contributions"),
-        "integrated_gradients": ("pixel_contributions"),
+        "integrated_gradients": ("pixel_contributions",),
         "label_counts": ("balanced_weights",),
         "scoring": ("Buckets", "Scorer"),
         "trainer": ("train",),
