@@ -1,8 +1,4 @@
-"""The one place where Keras and JAX come in, so that Keras always runs on JAX.
-
-Import `keras` and `jax` from here. Nothing of the user's settings is changed, except that a folder for
-compiled programs is named when JAX has none yet.
-"""
+"""The one import of JAX and Keras, so that Keras always runs on JAX; compiled programs are cached on disk."""
 
 from __future__ import annotations
 
@@ -25,8 +21,7 @@ if keras.backend.backend() != "jax":
     )
 
 
-_processes: set[int] = set()
-"""The process in which JAX ran first; a fork inherits it."""
+_processes: set[int] = set()  # the process in which JAX ran first; a fork inherits it
 
 
 def _refuse_fork() -> None:
@@ -43,11 +38,7 @@ def _refuse_fork() -> None:
 
 @contextmanager
 def use_dtype(name: str) -> Iterator[None]:
-    """Run the body in "float32" or "float64"; holds for the calling thread only.
-
-    Raises:
-        ManyhotError: In a process that was forked from one in which JAX has run: it would wait for ever.
-    """
+    """Run the body in "float32" or "float64", for the calling thread only; raise in a fork, which would hang."""
     _refuse_fork()
     with jax.enable_x64(name == "float64"):
         yield
@@ -59,11 +50,7 @@ def keras_dtype(name: str) -> str:
 
 
 def set_compilation_cache(enabled: bool = True) -> None:
-    """Let JAX keep compiled programs for the next process, unless the user has already decided about that.
-
-    Args:
-        enabled: False stops keeping them, where this function has begun it.
-    """
+    """Let JAX keep compiled programs for the next process, unless the user has decided about that; False stops it."""
     folder, current_dir = cache_folder() / "programs", jax.config.values.get("jax_compilation_cache_dir")
     if not enabled and current_dir == str(folder):
         jax.config.update("jax_compilation_cache_dir", None)

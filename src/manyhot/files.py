@@ -1,7 +1,4 @@
-"""Files that are replaced whole or not at all: a crash, a full disk or a kill leaves the old one or the new one.
-
-What is written does not matter here. Start at `atomic_write`.
-"""
+"""Replace files whole or not at all: a crash, a full disk or a kill leaves the old one or the new one."""
 
 from __future__ import annotations
 
@@ -117,11 +114,7 @@ def _copy_permissions(descriptor: int, old: os.stat_result) -> None:
 
 @contextmanager
 def file_lock(target: Path) -> Iterator[None]:
-    """Run the body while no other process runs one for the same file, so that a change of what was read is not lost.
-
-    The lock is a file beside the target, `.NAME.lock`, which is gone afterwards; the system frees it when a process
-    ends. Where none can be made, in a folder that may not be written to, the body runs without.
-    """
+    """Run the body while no other process runs one for the same file, so that a change of what was read is not lost."""
     path = target.parent / f".{target.name}.lock"
     descriptor = _open_locked(path)
     try:

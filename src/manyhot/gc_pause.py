@@ -1,7 +1,4 @@
-"""Python's garbage collector, kept out of the way of what makes many objects at once: imports, tracing, cloning.
-
-With JAX and Keras loaded one full collection walks over a million objects, which takes a sixth of a second.
-"""
+"""Keep the garbage collector out of imports, tracing and cloning: with JAX a full collection takes 0.17 s."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def pause_gc() -> Iterator[None]:
-    """No collections while the body runs; afterwards all is as it was."""
+    """Pause collections while the body runs."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -11,12 +11,7 @@ from manyhot.gc_pause import pause_gc
 
 
 def lazy_submodules(package: str, names: Sequence[str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package whose modules are written `package.module`.
-
-    Args:
-        package: Its `__name__`.
-        names: Its modules and packages.
-    """
+    """The `__getattr__` and `__dir__` of a package whose modules are written `package.module`."""
 
     def get_module(name: str) -> Any:
         if name not in names:
@@ -30,12 +25,7 @@ def lazy_submodules(package: str, names: Sequence[str]) -> tuple[Callable[[str],
 def lazy_attributes(
     package: str, names: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package.
-
-    Args:
-        package: Its `__name__`.
-        names: Module -> what is imported from it; a module that is not in `manyhot` itself is one of the package.
-    """
+    """The `__getattr__` and `__dir__` of a package: names by module, one of the package or of `manyhot` itself."""
     origins = {
         name: module if module.startswith("manyhot.") else f"{package}.{module}"
         for module, found in names.items()

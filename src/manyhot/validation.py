@@ -1,8 +1,4 @@
-"""Argument checks that name the argument: `check.positive(batch_size=0)`.
-
-Each takes exactly one keyword, returns its value, and raises `InputError`
-with the argument's name, what was got and what is expected.
-"""
+"""Argument checks of one keyword that return its value or raise: `validation.positive(batch_size=0)`."""
 
 from __future__ import annotations
 

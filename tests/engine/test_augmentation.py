@@ -6,7 +6,7 @@ import pytest
 from manyhot import MultiLabelClassifier
 from manyhot.backend import jax
 from manyhot.config.images import AUGMENTATIONS
-from manyhot.engine.augmentation import GEOMETRIC, Augmentation, augment
+from manyhot.engine.augmentation import GEOMETRIC, Augmentation, TrainBatch, augment
 
 N, H, W = 64, 12, 16
 
@@ -18,14 +18,15 @@ def images(c: int = 3, width: int = W) -> np.ndarray:
 def vary(x, names, targets=None, known=None, real=None, strength=1.0, seed=0):
     targets = np.eye(N, dtype=np.float32) if targets is None else targets
     real = np.ones(N, bool) if real is None else real
-    return augment(jax.random.key(seed), {"image": x}, targets, known, real, Augmentation(tuple(names), strength))
+    batch = TrainBatch({"image": x}, targets, known)
+    return augment(jax.random.key(seed), batch, ["image"], real, Augmentation(tuple(names), strength))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_every_way_changes_images_reproducibly_and_keeps_their_range(name):
     x = images()
-    first, again, other = (np.asarray(vary(x, [name], seed=seed).images["image"]) for seed in (0, 0, 1))
+    first, again, other = (np.asarray(vary(x, [name], seed=seed).inputs["image"]) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert not np.array_equal(first, x)
@@ -38,7 +39,7 @@ def test_every_way_changes_images_reproducibly_and_keeps_their_range(name):
 @pytest.mark.parametrize("name", ["shift", "rotate", "zoom", "colour"])
 def test_no_strength_changes_nothing(name):
     x = images()
-    np.testing.assert_allclose(vary(x, [name], strength=0.0).images["image"], x, atol=1e-3)
+    np.testing.assert_allclose(vary(x, [name], strength=0.0).inputs["image"], x, atol=1e-3)
 
 
 @pytest.mark.slow
@@ -46,7 +47,7 @@ def test_flips_and_turns_are_exact():
     x = images(1, H)
     variants = [np.rot90(x, k, axes=(1, 2))[:, :, ::step] for k in range(4) for step in (1, -1)]
     for names, few in ((["flip"], {0, 1}), (["flip_vertical"], {0, 5}), (["quarter_turns"], {0, 2, 4, 6})):
-        found = np.asarray(vary(x, names).images["image"])
+        found = np.asarray(vary(x, names).inputs["image"])
         which = [
             next(k for k, one in enumerate(variants) if np.allclose(found[row], one[row], atol=2e-3))
             for row in range(N)
@@ -61,12 +62,12 @@ def test_targets_of_pixels_move_with_them():
     targets = np.concatenate([x > 0, x == 0], axis=3).astype(np.float32)
     known = np.concatenate([x > 0, np.ones_like(x, dtype=bool)], axis=3)
     batch = vary(x, ["flip", "flip_vertical", "quarter_turns"], targets, known)
-    moved = np.asarray(batch.images["image"])
+    moved = np.asarray(batch.inputs["image"])
     np.testing.assert_allclose(batch.targets[..., 0], moved[..., 0] / 255, atol=1e-4)
     np.testing.assert_array_equal(batch.known[..., 0], moved[..., 0] > 128)
     batch = vary(x, GEOMETRIC, targets, known)
     assert set(np.unique(batch.targets)) == {0, 1}
-    near = np.abs(np.asarray(batch.images["image"])[..., 0] / 255 - np.asarray(batch.targets)[..., 0])
+    near = np.abs(np.asarray(batch.inputs["image"])[..., 0] / 255 - np.asarray(batch.targets)[..., 0])
     assert (near <= 0.75).mean() > 0.999
 
 
@@ -77,7 +78,7 @@ def test_only_real_rows_are_mixed_and_their_label_sets_with_them():
     known = np.ones((N, N), dtype=bool)
     known[3] = False
     batch = vary(x, ["mixup"], None, known, real)
-    targets, pixels = np.asarray(batch.targets), np.asarray(batch.images["image"])
+    targets, pixels = np.asarray(batch.targets), np.asarray(batch.inputs["image"])
     np.testing.assert_allclose(targets[:10].sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(targets[:10, 10:], 0)
     np.testing.assert_allclose(pixels[:10, 0, 0, 0], targets[:10] @ np.arange(N), atol=1e-3)
@@ -90,7 +91,7 @@ def test_only_real_rows_are_mixed_and_their_label_sets_with_them():
 @pytest.mark.slow
 def test_erasing_covers_half_of_the_images_with_their_mean():
     x = images()
-    found = np.asarray(vary(x, ["erase"]).images["image"])
+    found = np.asarray(vary(x, ["erase"]).inputs["image"])
     changed = (found != x).any(axis=3)
     touched = changed.any(axis=(1, 2))
     assert 0.25 < touched.mean() < 0.75

@@ -29,13 +29,13 @@ def test_large_images_are_scored_few_at_a_time(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (21, 8, 16, 1), dtype=np.uint8)
     expected = engine.Scorer(networks, weights, "float32", RuntimeConfig()).scores({"image": images})
     sizes = []
-    real = scoring.make_batch
+    real = scoring._make_batch
 
-    def record_size(blocks, rows, size, *rest):
+    def record_size(blocks, first, size, *rest):
         sizes.append(size)
-        return real(blocks, rows, size, *rest)
+        return real(blocks, first, size, *rest)
 
-    monkeypatch.setattr(scoring, "make_batch", record_size)
+    monkeypatch.setattr(scoring, "_make_batch", record_size)
     monkeypatch.setattr(scoring, "MAX_IMAGE_PIXELS", 5 * 8 * 16)
     scores = engine.Scorer(networks, weights, "float32", RuntimeConfig()).scores({"image": images})
     assert sizes == [5] * 5

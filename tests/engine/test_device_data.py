@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from manyhot.config.training import TrainingConfig
+from manyhot.engine import device_data
 from manyhot.engine.device_data import Nonzeros, bucket, lay_out, take_rows
 
 
@@ -17,9 +18,10 @@ def test_buckets_are_few_and_close():
 
 
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5])
-def test_padded_nonzeros_hold_the_same_rows(density):
+def test_padded_nonzeros_hold_the_same_rows(density, monkeypatch):
+    monkeypatch.setattr(device_data, "DENSE_ELEMENTS", -1)
     matrix = sp.random(40, 300, density=density, format="csr", random_state=0, dtype=np.float32)
-    data = lay_out({"x": matrix}, np.zeros((40, 1), bool), None, np.ones(40), "float32", dense_elements=0)
+    data = lay_out({"x": matrix}, np.zeros((40, 1), bool), None, np.ones(40), "float32")
     assert isinstance(data.blocks["x"], Nonzeros)
     rows = np.array([3, 0, 39, 3])
     np.testing.assert_array_equal(np.asarray(take_rows(data.blocks["x"], rows, 300)), matrix[rows].toarray())
@@ -30,6 +32,6 @@ def test_training_on_padded_nonzeros_equals_training_on_dense_rows(job, monkeypa
     config = TrainingConfig(dtype="float64", epochs=4, hidden_layer_sizes=(16,))
     job.features = np.where(np.abs(job.features) > 1, job.features, 0)
     dense = job.scores(config, job.train(config))
-    monkeypatch.setattr("manyhot.engine.device_data.lay_out.__defaults__", (None, 0, ()))
+    monkeypatch.setattr(device_data, "DENSE_ELEMENTS", -1)
     sparse = job.scores(config, job.train(config, features=sp.csr_matrix(job.features)))
     np.testing.assert_allclose(dense, sparse, atol=1e-9)

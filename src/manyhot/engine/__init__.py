@@ -1,7 +1,4 @@
-"""The engine: many members of one network trained and scored as compiled programs.
-
-Everything is imported on first use, so that JAX and Keras come in only where something is trained or scored.
-"""
+"""The engine: many members of one network trained and scored as compiled programs."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ if TYPE_CHECKING:
     from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult, member_bytes
     from manyhot.engine.extreme.scoring import TopScorer
     from manyhot.engine.extreme.trainer import train_extreme
-    from manyhot.engine.gradient_attribution import PAIRS_PER_BATCH, Contributions, constants, contributions
-    from manyhot.engine.integrated_gradients import PixelContributions, pixel_contributions
+    from manyhot.engine.gradient_attribution import PAIRS_PER_BATCH, constants, contributions
+    from manyhot.engine.integrated_gradients import pixel_contributions
     from manyhot.engine.label_counts import balanced_weights
     from manyhot.engine.scoring import Buckets, Scorer
     from manyhot.engine.trainer import train
@@ -26,12 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "PAIRS_PER_BATCH",
     "Buckets",
-    "Contributions",
     "DeviceData",
     "ExtremeWeights",
     "MemberSplits",
     "NetworkFactory",
-    "PixelContributions",
     "Progress",
     "ProgressCallback",
     "Scorer",
@@ -62,8 +57,8 @@ __getattr__, __dir__ = lazy_attributes(
         "ensemble": ("NetworkFactory", "Progress", "ProgressCallback", "TrainingResult", "member_bytes"),
         "extreme.scoring": ("TopScorer",),
         "extreme.trainer": ("train_extreme",),
-        "gradient_attribution": ("PAIRS_PER_BATCH", "Contributions", "constants", "contributions"),
-        "integrated_gradients": ("PixelContributions", "pixel_contributions"),
+        "gradient_attribution": ("PAIRS_PER_BATCH", "constants", "contributions"),
+        "integrated_gradients": ("pixel_contributions",),
         "label_counts": ("balanced_weights",),
         "scoring": ("Buckets", "Scorer"),
         "trainer": ("train",),

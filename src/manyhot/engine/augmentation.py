@@ -1,14 +1,9 @@
-"""Images varied in training, inside the compiled step: moved, recoloured, covered, mixed, and their targets with them.
-
-All moves (flips, turns, shifts, zooms) are one map of places and one resampling, so that nothing blurs twice, and where
-each pixel has its own targets these move along. It was measured against the same by Keras' layers: a tenth of the time
-on a CPU. Nothing here knows what an image shows. Start reading at `augment`.
-"""
+"""Vary images inside the compiled training step: moved, recoloured, erased, mixed, and their targets with them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from manyhot.backend import jax
@@ -16,72 +11,39 @@ from manyhot.backend import jax
 jnp = jax.numpy
 
 GEOMETRIC = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom")
-MAX_SHIFT = 0.08
-"""Farthest shift, as a share of the edge."""
+MAX_SHIFT = 0.08  # farthest shift, as a share of the edge
 MAX_ANGLE = math.radians(10)
-MAX_ZOOM = 0.12
-"""Farthest zoom: the logarithm of the factor."""
-MAX_COLOUR = 0.25
-"""Farthest change of brightness (where 1 is white), contrast and saturation (of 1)."""
-ERASED_SHARES = (0.02, 0.2)
-"""Smallest and largest share of an image that is covered."""
-MIXUP_ALPHA = 0.2
-"""Both parameters of the beta distribution of the shares of two mixed images."""
+MAX_ZOOM = 0.12  # farthest zoom: the logarithm of the factor
+MAX_COLOUR = 0.25  # farthest change of brightness (where 1 is white), contrast and saturation (of 1)
+ERASED_SHARES = (0.02, 0.2)  # smallest and largest share of an image that is covered
+MIXUP_ALPHA = 0.2  # both parameters of the beta distribution of the shares of two mixed images
 
 
 class Augmentation(NamedTuple):
-    """How images are varied.
+    """How images are varied."""
 
-    Attributes:
-        names: Some of `images.AUGMENTATIONS`.
-        strength: How far; 1 is usual.
-    """
-
-    names: tuple[str, ...]
-    strength: float
+    names: tuple[str, ...]  # some of `images.AUGMENTATIONS`
+    strength: float  # how far; 1 is usual
 
 
-class AugmentedBatch(NamedTuple):
-    """What a step trains on.
+class TrainBatch(NamedTuple):
+    """The rows that a step trains on."""
 
-    Attributes:
-        images: Name of a block -> float (b, h, w, c) from 0 to 255.
-        targets: float (b, ..., l) in [0, 1].
-        known: bool like targets, or None where everything is known.
-    """
-
-    images: dict[str, Any]
-    targets: Any
-    known: Any
+    inputs: dict[str, Any]  # name of a block without a table -> (b, ...); images (b, h, w, c) from 0 to 255
+    targets: Any  # float (b, ..., l) in [0, 1]
+    known: Any  # bool like targets, or None where everything is known
 
 
 def augment(
-    key: jax.Array,
-    images: Mapping[str, jax.Array],
-    targets: jax.Array,
-    known: jax.Array | None,
-    is_real: jax.Array,
-    augmentation: Augmentation,
-) -> AugmentedBatch:
-    """Images as they might have been, and their targets.
-
-    Args:
-        key: Where the draws begin.
-        images: Name of a block -> (b, h, w, c) from 0 to 255.
-        targets: float (b, l), or (b, h, w, l) where each pixel has its own.
-        known: bool like targets, or None.
-        is_real: bool (b,), False for padding; real rows come first.
-        augmentation: What is done, and how far.
-
-    Source:
-        Erasing: Zhong, Zheng, Kang, Li, Yang (2020), arXiv 1708.04896. Mixing: Zhang, Cisse, Dauphin, Lopez-Paz (2018),
-        arXiv 1710.09412, with the larger share kept first, and label sets mixed as the images are.
-    """
+    key: jax.Array, batch: TrainBatch, images: Sequence[str], is_real: jax.Array, augmentation: Augmentation
+) -> TrainBatch:
+    """Augment the named images of a batch, and its targets; padding rows, not `is_real`, come last."""
+    # Source: random erasing, arXiv 1708.04896; mixup, arXiv 1710.09412, with the larger share kept first.
+    inputs, targets, known = dict(batch.inputs), batch.targets, batch.known
     is_segmentation = targets.ndim > 2
-    augmented: dict[str, Any] = {}
-    for index, (name, block) in enumerate(images.items()):
+    for index, name in enumerate(images):
         block_key = jax.random.fold_in(key, index)
-        pixels = block.astype(targets.dtype)
+        pixels = inputs[name].astype(targets.dtype)
         if any(move in augmentation.names for move in GEOMETRIC):
             positions = _sample_positions(jax.random.fold_in(block_key, 0), pixels.shape, augmentation, pixels.dtype)
             pixels = _resample(pixels, positions)
@@ -93,10 +55,12 @@ def augment(
             pixels = _recolour(jax.random.fold_in(block_key, 1), pixels, augmentation.strength)
         if "erase" in augmentation.names:
             pixels = _erase(jax.random.fold_in(block_key, 2), pixels)
-        augmented[name] = pixels
-    if "mixup" in augmentation.names:
-        return _mix_up(jax.random.fold_in(key, len(images)), augmented, targets, known, is_real)
-    return AugmentedBatch(augmented, targets, known)
+        inputs[name] = pixels
+    if "mixup" not in augmentation.names:
+        return TrainBatch(inputs, targets, known)
+    blend, partner = _mix_up(jax.random.fold_in(key, len(images)), targets, is_real)
+    inputs |= {name: blend(inputs[name]) for name in images}
+    return TrainBatch(inputs, blend(targets), None if known is None else known & known[partner])
 
 
 def _sample_positions(key: jax.Array, shape: tuple[int, ...], augmentation: Augmentation, dtype: Any) -> jax.Array:
@@ -192,9 +156,9 @@ def _erase(key: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def _mix_up(
-    key: jax.Array, images: dict[str, jax.Array], targets: jax.Array, known: jax.Array | None, is_real: jax.Array
-) -> AugmentedBatch:
-    """Each real row with another real one, in shares that are drawn."""
+    key: jax.Array, targets: jax.Array, is_real: jax.Array
+) -> tuple[Callable[[jax.Array], jax.Array], jax.Array]:
+    """Draw shares of each real row and of its partner, another real one -> what mixes an array, and the partners."""
     share_key, partner_key = jax.random.split(key)
     share = jax.random.beta(share_key, MIXUP_ALPHA, MIXUP_ALPHA, (len(targets),), targets.dtype)
     share = jnp.maximum(share, 1 - share)
@@ -206,5 +170,4 @@ def _mix_up(
         block_share = share.reshape([-1, *[1] * (values.ndim - 1)])
         return block_share * values + (1 - block_share) * values[partner]
 
-    both_known = None if known is None else known & known[partner]
-    return AugmentedBatch({name: blend(block) for name, block in images.items()}, blend(targets), both_known)
+    return blend, partner

@@ -14,8 +14,8 @@ from manyhot.backend import jax
 
 jnp = jax.numpy
 
+# sparse features up to this many elements (256 MiB of float32) are laid out densely
 DENSE_ELEMENTS = 2**26
-"""Sparse features up to this many elements (256 MiB of float32) are laid out densely for training."""
 
 
 def bucket(count: int, min_size: int = 64) -> int:
@@ -27,61 +27,38 @@ def bucket(count: int, min_size: int = 64) -> int:
 
 
 class Nonzeros(NamedTuple):
-    """Rows of a sparse block, padded to the fullest row: columns and values, both (n, k).
+    """Non-zeros padded to the fullest row, with one column past the last, where a write is dropped."""
 
-    Padding points one past the last column, where a write is dropped.
-    """
-
-    columns: Any
-    values: Any
+    columns: Any  # int32 (n, k)
+    values: Any  # float (n, k)
 
 
 class FlatNonzeros(NamedTuple):
-    """All non-zeros of a block, row by row.
+    """All non-zeros of a block, row by row."""
 
-    Attributes:
-        columns: int32 (z,), padded.
-        values: float (z,), padded with 0.
-        starts: int32 (n + 1,), where each row begins; padding rows are empty.
-    """
-
-    columns: Any
-    values: Any
-    starts: Any
+    columns: Any  # int32 (z,), padded
+    values: Any  # float (z,), padded with 0
+    starts: Any  # int32 (n + 1,), where each row begins; padding rows are empty
 
 
 class DeviceData(NamedTuple):
-    """All rows on the device; the leading axis n is padded to a bucket.
+    """All rows on the device; the leading axis n is padded to a bucket."""
 
-    Attributes:
-        blocks: Named features: (n, ...) arrays of floats, int32 where numbers stand for words, uint8 for images;
-            `Nonzeros`, or `FlatNonzeros` where there is a table.
-        values: uint8 (n, ..., l), 1 where a label holds.
-        known: uint8 like `values`, 0 where nobody looked; None when everything is known.
-        weights: float (n,), a row's weight.
-        label_weights: float (l,), a label's weight.
-    """
-
+    # (n, ...) of floats, int32 for words, uint8 for images; CSR as `Nonzeros`, or `FlatNonzeros` with a table
     blocks: dict[str, Any]
-    values: Any
-    known: Any
-    weights: Any
-    label_weights: Any
+    values: Any  # uint8 (n, ..., l), 1 where a label holds
+    known: Any  # uint8 like `values`, 0 where nobody looked; None when everything is known
+    weights: Any  # float (n,), a row's weight
+    label_weights: Any  # float (l,), a label's weight
 
 
 @dataclass(frozen=True)
 class MemberSplits:
-    """Which rows each member trains on, stops on and is scored on; indices, per member.
+    """Which rows each member trains on, stops on and is scored on; indices, per member."""
 
-    Args:
-        train: Rows the weights are fitted on, never empty.
-        validation: Rows that decide when to stop; empty when nothing stops early.
-        held_out: Rows the member never saw, kept for out-of-fold scores.
-    """
-
-    train: Sequence[np.ndarray]
-    validation: Sequence[np.ndarray]
-    held_out: Sequence[np.ndarray]
+    train: Sequence[np.ndarray]  # rows the weights are fitted on, never empty
+    validation: Sequence[np.ndarray]  # rows that decide when to stop; empty when nothing stops early
+    held_out: Sequence[np.ndarray]  # rows the member never saw, kept for out-of-fold scores
 
     def __len__(self) -> int:
         return len(self.train)
@@ -107,33 +84,19 @@ def lay_out(
     weights: np.ndarray,
     dtype: str,
     label_weights: np.ndarray | None = None,
-    dense_elements: int = DENSE_ELEMENTS,
     tables: Collection[str] = (),
     *,
     n_rows: int | None = None,
     n_entries: Mapping[str, int] | None = None,
 ) -> DeviceData:
-    """Host arrays -> `DeviceData` still on the host, padded to a bucket of rows.
-
-    Args:
-        blocks: Named features, (n, f) each.
-        values: bool (n, ..., l).
-        known: bool like `values`, or None.
-        weights: float (n,).
-        dtype: Float type of features and weights.
-        label_weights: float (l,), a label's weight; None for ones.
-        dense_elements: Largest sparse block that is laid out densely.
-        tables: Names of CSR blocks that have a table of weights, and stay sparse.
-        n_rows: Rows to pad to; None for the next bucket.
-        n_entries: Name of such a block -> non-zeros to pad to, where the next bucket is not wanted.
-    """
+    """Pad host arrays to a bucket of rows, or to n_rows and n_entries; CSR stays sparse in `tables` or if large."""
     n_rows = bucket(len(values)) if n_rows is None else n_rows
     n_entries = n_entries or {}
     return DeviceData(
         {
             name: flatten_csr(block, n_rows, dtype, n_entries.get(name))
             if name in tables
-            else _lay_out_block(block, n_rows, dtype, dense_elements)
+            else _lay_out_block(block, n_rows, dtype)
             for name, block in blocks.items()
         },
         pad_rows(values.astype(np.uint8), n_rows),
@@ -143,10 +106,10 @@ def lay_out(
     )
 
 
-def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str, dense_elements: int) -> Any:
+def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str) -> Any:
     if not sp.issparse(block):
         return pad_rows(np.asarray(block, dtype=device_dtype(block, dtype)), n_rows)
-    if block.shape[0] * block.shape[1] <= dense_elements:
+    if block.shape[0] * block.shape[1] <= DENSE_ELEMENTS:
         return pad_rows(sp.csr_matrix(block).toarray().astype(dtype), n_rows)
     return nonzeros(block, n_rows, dtype)
 

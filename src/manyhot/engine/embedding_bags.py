@@ -1,10 +1,6 @@
-"""Wide sparse features: a table of weights with one row a column, of which a batch touches few.
+"""Tables of weights for wide sparse features: one row a column, of which a batch reads and moves few.
 
-A batch's non-zeros become sums of table rows (the first layer before its activation), and after the step only the rows
-that the batch touched are moved. Rows of any length lie flat, so that one long document costs its own non-zeros and no
-more. On a CPU both are plain loops over the non-zeros, which the compiler turns into loops over memory; each loop
-carries one large array, because XLA copies a second one in every turn. Elsewhere they are gathers and scatters. Start
-reading at `bag_sum`, then `update_table`.
+On a CPU they are loops over non-zeros, each carrying one large array, because XLA copies a second one in every turn.
 """
 
 from __future__ import annotations
@@ -20,34 +16,23 @@ from manyhot.engine.device_data import FlatNonzeros, bucket, flatten_csr
 
 jnp = jax.numpy
 
+# how much longer a table's steps are than the learning rate; a row moves by that much when it is first met
 TABLE_RATE_FACTOR = 40.0
-"""How much longer a table's steps are than the learning rate; a row moves by that much when it is first met."""
 
 
 class Batch(NamedTuple):
-    """Some rows of a block with a table.
+    """A batch of rows of a block with a table."""
 
-    Attributes:
-        block: All rows.
-        rows: int32 (b,), the rows of the batch.
-        is_real: bool (b,), False for padding.
-    """
-
-    block: FlatNonzeros
-    rows: Any
-    is_real: Any
+    block: FlatNonzeros  # all rows
+    rows: Any  # int32 (b,), the rows of the batch
+    is_real: Any  # bool (b,), False for padding
 
 
 class EmbeddingTable(NamedTuple):
-    """One member's table in training.
+    """One member's table in training."""
 
-    Attributes:
-        weights: float (f, u).
-        squares: float (f,), sum of all squared gradients so far, of a row's mean unit.
-    """
-
-    weights: Any
-    squares: Any
+    weights: Any  # float (f, u)
+    squares: Any  # float (f,), sum of all squared gradients so far, of a row's mean unit
 
 
 def max_entries(block: FlatNonzeros, n_rows: int) -> int:
@@ -57,18 +42,9 @@ def max_entries(block: FlatNonzeros, n_rows: int) -> int:
 
 
 def bag_sum(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
-    """Each row's sum of value times table row: (b, f) @ (f, u) without the zeros.
-
-    Args:
-        weights: float (f, u).
-        batch: The rows.
-        size: Non-zeros of the batch at most, for gathers; 0 for loops.
-
-    Returns:
-        float (b, u); zeros for padding.
-    """
+    """Sum value times table row for each row, (b, u); `size` bounds the non-zeros for gathers, 0 for loops."""
     if size:
-        columns, values, places, _ = _gather_entries(batch, size)
+        columns, values, places = _gather_entries(batch, size)
         products = values[:, None] * weights[columns]
         return jax.ops.segment_sum(products, places, len(batch.rows), indices_are_sorted=True)
     block = batch.block
@@ -86,20 +62,8 @@ def bag_sum(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
 def update_table(
     table: EmbeddingTable, batch: Batch, gradient: jax.Array, rate: jax.Array, is_adagrad: bool, size: int = 0
 ) -> EmbeddingTable:
-    """One optimizer step; rows that the batch did not touch stay as they are, and so does their state.
-
-    Args:
-        table: The table.
-        batch: The rows.
-        gradient: float (b, u), of the bag.
-        rate: The step's learning rate; `TABLE_RATE_FACTOR` times that for AdaGrad.
-        is_adagrad: Whether steps are AdaGrad's with one number a row; otherwise plain gradient descent.
-        size: As for `bag_sum`.
-
-    Source:
-        Duchi, Hazan, Singer (2011), with one accumulator for each row of the table, as tables of recommender systems
-        have it, and with the squares of the samples' gradients summed instead of the square of their sum.
-    """
+    """Take one optimizer step; rows that the batch did not touch stay as they are, and so does their state."""
+    # Source: Duchi, Hazan, Singer (2011), one accumulator a row; the samples' squares are summed, not the sum squared.
     if not is_adagrad:
         return EmbeddingTable(
             _apply_gradient(table.weights, batch, gradient, lambda columns: rate, size), table.squares
@@ -124,14 +88,7 @@ def init_table(weights: np.ndarray) -> EmbeddingTable:
 
 
 def full_batch(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None = None) -> Batch:
-    """All rows of a CSR block as one batch of n_rows rows, on the host.
-
-    Args:
-        block: CSR (n, f), n_rows rows at most.
-        n_rows: Rows with the padding.
-        dtype: "float32" or "float64".
-        n_entries: Non-zeros with the padding; None for the next bucket.
-    """
+    """Make one batch of n_rows rows of a whole CSR block, on the host."""
     rows = np.arange(n_rows, dtype=np.int32)
     return Batch(flatten_csr(block, n_rows, dtype, n_entries), rows, rows < block.shape[0])
 
@@ -141,7 +98,7 @@ def _apply_gradient(
 ) -> jax.Array:
     """Weights less step(column) times value times gradient, for every non-zero."""
     if size:
-        columns, values, places, _ = _gather_entries(batch, size)
+        columns, values, places = _gather_entries(batch, size)
         return weights.at[columns].add(-(step(columns) * values)[:, None] * gradient[places])
     block = batch.block
 
@@ -161,7 +118,7 @@ def _apply_gradient(
 def _add_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int) -> jax.Array:
     """Squares (f,) and those of a batch whose rows have gradients of these mean squares, float (b,)."""
     if size:
-        columns, values, places, _ = _gather_entries(batch, size)
+        columns, values, places = _gather_entries(batch, size)
         return squares.at[columns].add(jnp.square(values) * lengths[places])
     block = batch.block
 
@@ -178,8 +135,8 @@ def _add_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int
     return jax.lax.fori_loop(0, len(batch.rows), add_row, squares)
 
 
-def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """The batch's non-zeros laid out one after another: columns, values (0 for padding), places, how many are real."""
+def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The batch's non-zeros laid out one after another: columns, values (0 for padding), places."""
     block, rows = batch.block, batch.rows
     counts = jnp.where(batch.is_real, block.starts[rows + 1] - block.starts[rows], 0)
     ends = jnp.cumsum(counts)
@@ -187,7 +144,7 @@ def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.
     place = jnp.minimum(jnp.searchsorted(ends, number, side="right"), len(rows) - 1)
     is_real = number < ends[-1]
     source = jnp.where(is_real, block.starts[rows][place] + number - (ends - counts)[place], 0)
-    return block.columns[source], jnp.where(is_real, block.values[source], 0), place, ends[-1]
+    return block.columns[source], jnp.where(is_real, block.values[source], 0), place
 
 
 def _row_span(batch: Batch, place: jax.Array) -> tuple[jax.Array, jax.Array]:

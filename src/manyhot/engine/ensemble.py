@@ -1,7 +1,4 @@
-"""What the members of an ensemble are: how their networks are made, their weights, and how much of it fits at once.
-
-Start reading at `NetworkFactory`.
-"""
+"""The members of an ensemble: how their networks are made, what training leaves, and how many fit at once."""
 
 from __future__ import annotations
 
@@ -16,39 +13,24 @@ from manyhot.backend import keras, use_dtype
 from manyhot.engine.weights import Weights
 from manyhot.networks import choose_layers
 
-SMALL_STEP_FLOPS = 4e6
-"""On a CPU, members are trained together until a step of the chunk costs about this much."""
-CHUNK_BYTES = 2**31
-"""Weights, gradients and optimizer variables of one chunk at most."""
+SMALL_STEP_FLOPS = 4e6  # on a CPU, members are trained together until a step of the chunk costs about this much
+CHUNK_BYTES = 2**31  # weights, gradients and optimizer variables of one chunk at most
 
 
 @dataclass(frozen=True)
 class NetworkFactory:
-    """How the members' networks are made.
+    """How the members' networks are made."""
 
-    Args:
-        build: Member number -> Keras model with that member's initial weights; all of one structure.
-        key: Names the structure: equal keys mean equal programs.
-        shapes: Shape of one row of each named block of features.
-        n_members: How many there are.
-        optimizer: Makes the networks' own optimizer, for `config.optimizer` "compiled"; named by `key` too.
-        full_batches: Whether they are trained in full batches, as Keras' `fit` does, instead of even ones.
-        first_member: Number of the first member; shuffles depend on a member's number.
-        is_vmap_safe: Whether every layer is known to work side by side.
-        tables: Name of a wide sparse block -> shape of the table that takes its place as input.
-        init_tables: Member number -> the tables' initial weights, in the order of `tables`.
-    """
-
-    build: Callable[[int], keras.Model]
-    key: Hashable
-    shapes: Mapping[str, tuple[int, ...]]
+    build: Callable[[int], keras.Model]  # member number -> network with its initial weights; all of one structure
+    key: Hashable  # names the structure: equal keys mean equal programs
+    shapes: Mapping[str, tuple[int, ...]]  # shape of one row of each named block of features
     n_members: int
-    optimizer: Callable[[], keras.optimizers.Optimizer] | None = None
-    full_batches: bool = False
-    first_member: int = 0
-    is_vmap_safe: bool = True
-    tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    init_tables: Callable[[int], dict[str, np.ndarray]] | None = None
+    optimizer: Callable[[], keras.optimizers.Optimizer] | None = None  # their own, for `config.optimizer` "compiled"
+    full_batches: bool = False  # whether they are trained in full batches, as Keras' `fit` does, instead of even ones
+    first_member: int = 0  # number of the first member; shuffles depend on a member's number
+    is_vmap_safe: bool = True  # whether every layer is known to work side by side
+    tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # wide sparse block -> shape of its table
+    init_tables: Callable[[int], dict[str, np.ndarray]] | None = None  # member number -> tables, in their order
 
     def with_layers(self, is_fast: bool) -> NetworkFactory:
         """The same networks with our quick layers for Keras', or with Keras' own; the key tells them apart."""
@@ -57,46 +39,28 @@ class NetworkFactory:
 
 
 class TrainingResult(NamedTuple):
-    """What training leaves.
+    """What training leaves."""
 
-    Attributes:
-        weights: Each member's best (or last) weights.
-        best_epoch: int64 (m,), epochs trained when they were reached.
-        curves: float32 (m, epochs, 2), training and stopping loss per epoch, NaN after the end.
-    """
-
-    weights: Weights
-    best_epoch: np.ndarray
-    curves: np.ndarray
+    weights: Weights  # each member's best (or last) weights
+    best_epoch: np.ndarray  # int64 (m,), epochs trained when they were reached
+    curves: np.ndarray  # float32 (m, epochs, 2), training and stopping loss per epoch, NaN after the end
 
 
 class Progress(NamedTuple):
-    """How far training is.
+    """How far training is."""
 
-    Attributes:
-        done: Share of the work that is certain to be done, 0 to 1.
-        n_finished: Members finished.
-        n_members: Members in all.
-        loss: The latest stopping loss (training loss when nothing stops early); NaN before the first.
-        n_bytes: Memory that the job takes beside the rows it was given, estimated before it begins.
-    """
-
-    done: float
+    done: float  # share of the work that is certain to be done, 0 to 1
     n_finished: int
     n_members: int
-    loss: float
-    n_bytes: int
+    loss: float  # the latest stopping loss (training loss when nothing stops early); NaN before the first
+    n_bytes: int  # memory that the job takes beside the rows it was given, estimated before it begins
 
 
 ProgressCallback = Callable[[Progress], None]
 
 
 def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: str, platform: str) -> int:
-    """How many members train together, from shapes alone.
-
-    A CPU is kept busy by one network of ordinary size, and members one after another stop one by one; tiny networks
-    go together because their steps cost more in calls than in sums. A GPU takes all that fit.
-    """
+    """Choose from shapes alone how many members train together: all that fit on a GPU, few on a CPU, to stop apart."""
     if layout == "single":
         return 1
     if layout == "together":
@@ -109,12 +73,7 @@ def chunk_size(n_members: int, step_flops: float, member_bytes: float, layout: s
 
 
 def member_bytes(networks: NetworkFactory, dtype: str) -> float:
-    """Weights of one member and what an optimizer keeps beside them, in bytes.
-
-    Args:
-        networks: How the networks are made.
-        dtype: "float32" or "float64".
-    """
+    """Estimate the bytes of one member's weights and what an optimizer keeps beside them."""
     with use_dtype(dtype):
         n_weights = sum(math.prod(variable.shape) for variable in networks.build(0).trainable_variables)
     n_tables = sum(map(math.prod, networks.tables.values()))

@@ -1,9 +1,4 @@
-"""The compiled program: epochs of steps for a chunk of members, early stopping, best weights.
-
-It knows rows, weights and losses, nothing of folds, labels or devices. An epoch shuffles each member's own rows,
-deals them out to the steps (padding and a mask make every step one shape), and then asks the stopping rows.
-Start reading at `build_program`.
-"""
+"""The compiled program: epochs of steps for a chunk of members, early stopping, best weights."""
 
 from __future__ import annotations
 
@@ -18,6 +13,7 @@ from manyhot.engine.train_step import (
     StepConfig,
     call_network,
     compute_bags,
+    even_batch,
     loss_sums,
     safe_mean,
     scheduled_rate,
@@ -27,20 +23,14 @@ from manyhot.engine.train_step import (
 
 jnp = jax.numpy
 
-CURVE_EPOCHS = 256
-"""Epochs one call can record; longer training takes several calls."""
+CURVE_EPOCHS = 256  # epochs one call can record; longer training takes several calls
 
+# up to this many rows are shuffled by draws of 16 bits beside 16 bits of position; equal draws keep their order
 MAX_PACKED_ROWS = 2**16
-"""Up to this many rows are shuffled by draws of 16 bits beside 16 bits of place; equal draws keep their order."""
 
 
 def build_program(step_config: StepConfig, n_members: int) -> Callable:
-    """The function that is compiled once for a chunk of n_members.
-
-    Returns:
-        (State, Rows, Data, StepScalars) -> (State, curves (n_members, CURVE_EPOCHS, 2), epochs done). The curves hold
-        training loss and stopping loss of each epoch of this call, NaN where a member had stopped.
-    """
+    """Build (State, Rows, DeviceData, StepScalars) -> (State, curves (n_members, CURVE_EPOCHS, 2), epochs done)."""
 
     def map_members(function: Callable) -> Callable:
         if n_members > 1:
@@ -78,8 +68,6 @@ def _run_epoch(
 ) -> tuple[State, jax.Array]:
     """One epoch of one member -> (its state, its (training loss, stopping loss))."""
     order = _shuffle(state.key, epoch, rows, step_config.batch_size)
-    rows_per_step, n_longer_steps = rows.n_train // step_scalars.n_steps, rows.n_train % step_scalars.n_steps
-
     n_steps = step_scalars.n_steps
     if step_config.is_ragged:
         n_steps = (rows.n_train + step_config.batch_size - 1) // step_config.batch_size
@@ -95,24 +83,21 @@ def _run_epoch(
         if step_config.full_batches:
             start, count = step * step_config.batch_size, rows.n_train - step * step_config.batch_size
         else:
-            start, count = (
-                step * rows_per_step + jnp.minimum(step, n_longer_steps),
-                rows_per_step + (step < n_longer_steps),
-            )
+            start, count = even_batch(step, rows.n_train, step_scalars.n_steps)
         mask = jnp.arange(step_config.batch_size) < count
         batch = jax.lax.dynamic_slice(order, (start,), (step_config.batch_size,))
-        rate = scheduled_rate(step_config, step_scalars, epoch * n_steps + step, n_steps)
+        n_done, n_total = epoch * n_steps + step, step_scalars.n_epochs * n_steps
+        rate = scheduled_rate(step_config.schedule, step_scalars.learning_rate, n_done, n_total)
 
         def apply_update(weights: tuple) -> tuple:
             return update(
                 step_config, weights, data, (batch, mask), rows.labels, step_scalars, rate, make_step_key(step)
             )
 
-        def skip_update(weights: tuple) -> tuple:
-            return weights, (zero, zero)
-
         if step_config.is_ragged:
-            weights, (step_total, step_weight) = jax.lax.cond(count > 0, apply_update, skip_update, weights)
+            weights, (step_total, step_weight) = jax.lax.cond(
+                count > 0, apply_update, lambda weights: (weights, (zero, zero)), weights
+            )
         else:
             weights, (step_total, step_weight) = apply_update(weights)
         return weights, total + step_total, weight + step_weight

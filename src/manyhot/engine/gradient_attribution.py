@@ -1,11 +1,4 @@
-"""What each input of a row adds to a logit: gradient times input, for pairs of a row and a label.
-
-Explained is the mean over the members of the raw logit: before the output function, before any calibration. A batch
-holds pairs; rows do not touch each other when nothing is trained, so that one backward pass gives every pair of the
-batch its own gradient. Behind a table of weights the gradient is taken at the sum of table rows and then meets only the
-rows of the table that the row of features touches: nothing of the table's width is ever laid out. It knows arrays,
-nothing of labels' names or words. Start reading at `contributions`.
-"""
+"""Gradient times input: what each input of a row adds to a label's mean logit, for pairs of a row and a label."""
 
 from __future__ import annotations
 
@@ -21,12 +14,9 @@ from manyhot.engine.scoring import Scorer
 
 jnp = jax.numpy
 
-PAIRS_PER_BATCH = 64
-"""Pairs of a row and a label in a batch."""
-COLUMNS_PER_GATHER = 4096
-"""Rows of a table that are gathered at once."""
-MAX_CONTRIBUTIONS = 2**22
-"""Contributions handed out at once, unless a single pair has more."""
+PAIRS_PER_BATCH = 64  # pairs of a row and a label in a batch
+COLUMNS_PER_GATHER = 4096  # rows of a table that are gathered at once
+MAX_CONTRIBUTIONS = 2**22  # contributions handed out at once, unless a single pair has more
 
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
 
@@ -35,17 +25,11 @@ ZERO = np.zeros(1, np.float32)
 
 
 class Contributions(NamedTuple):
-    """What the inputs of one row add to the logits of k labels.
+    """What the inputs of one row add to the logits of k labels."""
 
-    Attributes:
-        pairs: Which of the pairs asked for these are.
-        logits: float64 (k,), mean over the members.
-        blocks: Block -> float64 (c, k); c counts all columns of a dense block, the entries of the row of a CSR block.
-    """
-
-    pairs: slice
-    logits: np.ndarray
-    blocks: dict[str, np.ndarray]
+    pairs: slice  # which of the pairs asked for these are
+    logits: np.ndarray  # float64 (k,), mean over the members
+    blocks: dict[str, np.ndarray]  # float64 (c, k); c counts the columns of a dense block, a CSR row's entries
 
 
 def contributions(
@@ -56,26 +40,8 @@ def contributions(
     labels: np.ndarray,
     reference: Mapping[str, np.ndarray] = NO_REFERENCE,
 ) -> Iterator[Contributions]:
-    """Gradient of the mean logit times what an input differs from a reference by, 0 mostly, for each input of a row.
-
-    Without hidden layers a logit is the sum of these and its constant (`constants`). With them they say how the logit
-    would move if the input moved a little, stretched to the whole input; they need not sum to anything.
-
-    Args:
-        scorer: The members.
-        tables: Tables (m, f, u) on the host, in the order of the networks' tables.
-        blocks: Named features, (n, f) dense or CSR.
-        rows: int (p,), the row of each pair, equal ones next to each other.
-        labels: int (p,), the column of the label of each pair.
-        reference: Block -> float32 (f,), the row that contributions start from; zeros for blocks that it lacks.
-
-    Yields:
-        Contributions of some pairs of one row, in the order of the pairs.
-
-    Source:
-        Shrikumar, Greenside, Shcherbina, Kundaje (2016), arXiv 1605.01713; Ancona, Ceolini, Oztireli, Gross (2018),
-        arXiv 1711.06104, section 3.
-    """
+    """Yield gradient times (input - reference) of the mean logit for each pair; equal `rows` are next to each other."""
+    # Source: Shrikumar et al. (2016), arXiv 1605.01713; Ancona et al. (2018), arXiv 1711.06104, section 3.
     tables_by_name = dict(zip(scorer.networks.tables, tables, strict=True))
     for first in range(0, len(rows), PAIRS_PER_BATCH):
         batch = np.asarray(rows[first : first + PAIRS_PER_BATCH])
@@ -96,11 +62,7 @@ def contributions(
 
 
 def constants(scorer: Scorer, labels: np.ndarray, reference: Mapping[str, np.ndarray] = NO_REFERENCE) -> np.ndarray:
-    """Mean logits float64 (k,) of the reference, as for `contributions`, for the columns `labels`, int (k,).
-
-    An input is 0 for a number that is typical (the median) or missing, a level that is not the row's, a word that is
-    not there.
-    """
+    """Mean logits float64 (k,) of the reference, zeros for blocks that it lacks, for the columns `labels`, int (k,)."""
     logits = [np.zeros(0)]
     for first in range(0, len(labels), PAIRS_PER_BATCH):
         columns = np.asarray(labels[first : first + PAIRS_PER_BATCH])
@@ -122,15 +84,7 @@ def constants(scorer: Scorer, labels: np.ndarray, reference: Mapping[str, np.nda
 def make_inputs(
     scorer: Scorer, tables: Mapping[str, np.ndarray], blocks: Blocks, batch: np.ndarray, size: int
 ) -> dict[str, np.ndarray]:
-    """Some rows as inputs of the networks, padded to `size` rows: (b, ...), and (m, b, u) sums of table rows.
-
-    Args:
-        scorer: The members.
-        tables: Name of a block -> its table (m, f, u).
-        blocks: Named features.
-        batch: int, which rows; they may be named more than once.
-        size: Rows with the padding.
-    """
+    """Lay out rows as network inputs padded to `size`: (b, ...), and (m, b, u) sums of table rows."""
     inputs: dict[str, np.ndarray] = {}
     distinct, positions = np.unique(batch, return_inverse=True)
     for name, block in blocks.items():
@@ -218,11 +172,9 @@ def _group_pairs(batch: np.ndarray, blocks: Blocks) -> Iterator[tuple[int, int]]
     starts = np.flatnonzero(np.diff(batch, prepend=-1)).tolist()
     for low, high in zip(starts, [*starts[1:], len(batch)], strict=True):
         row = batch[low]
-        size = sum(_n_contributions(block, row) for block in blocks.values())
+        size = sum(
+            block[row].size if isinstance(block, np.ndarray) else int(block.indptr[row + 1] - block.indptr[row])
+            for block in blocks.values()
+        )
         step = max(1, MAX_CONTRIBUTIONS // max(size, 1))
         yield from ((first, min(first + step, high)) for first in range(low, high, step))
-
-
-def _n_contributions(block: np.ndarray | sp.csr_matrix, row: int) -> int:
-    """How many contributions a row of a block has."""
-    return int(block[row].size) if isinstance(block, np.ndarray) else int(block.indptr[row + 1] - block.indptr[row])

@@ -1,9 +1,4 @@
-"""What each pixel of a row's images adds to a logit: integrated gradients on the way from an image of one colour.
-
-Explained is the mean over the members of the raw logit, as in `gradient_attribution.py`, and the rest of the row stays
-what it is. A batch holds points of the way of one pair of row and label, so that a single pair pads nothing. It knows
-arrays, nothing of labels' names, of files or of how a map is drawn. Start reading at `pixel_contributions`.
-"""
+"""Integrated gradients: what each pixel adds to a logit on the way from an image of one colour."""
 
 from __future__ import annotations
 
@@ -21,24 +16,16 @@ from manyhot.networks.layers import Pixels
 
 jnp = jax.numpy
 
-N_STEPS = 30
-"""Points of the way at which gradients are taken; both its ends come along for their logits."""
-MAX_PIXELS = 2**20
-"""Pixels of a batch."""
+N_STEPS = 30  # points of the way at which gradients are taken; both its ends come along for their logits
+MAX_PIXELS = 2**20  # pixels of a batch
 
 
 class PixelContributions(NamedTuple):
-    """What the pixels of one row add to one logit.
+    """What the pixels of one row add to one logit."""
 
-    Attributes:
-        logit: The row's logit, mean over the members.
-        constant: That of the row with plain images in place of its own.
-        maps: Block -> float64 (h, w), channels summed; all of them sum to logit less constant, but for the steps.
-    """
-
-    logit: float
-    constant: float
-    maps: dict[str, np.ndarray]
+    logit: float  # the row's logit, mean over the members
+    constant: float  # that of the row with plain images in place of its own
+    maps: dict[str, np.ndarray]  # float64 (h, w) by block, channels summed; together about logit less constant
 
 
 def pixel_contributions(
@@ -49,23 +36,8 @@ def pixel_contributions(
     labels: np.ndarray,
     baseline_colours: Mapping[str, Sequence[float]],
 ) -> Iterator[PixelContributions]:
-    """Integrated gradients of the mean logit over the images of a row, pair by pair.
-
-    Args:
-        scorer: The members.
-        tables: Tables (m, f, u) on the host, in the order of the networks' tables.
-        blocks: Named features; images uint8 (n, h, w, c).
-        rows: int (p,), the row of each pair.
-        labels: int (p,), the column of the label of each pair.
-        baseline_colours: Name of each block of images -> the colour that its ways begin at, a number a channel from 0
-            to 255.
-
-    Raises:
-        InputError: A network that takes images in a way of its own.
-
-    Source:
-        Sundararajan, Taly, Yan (2017), arXiv 1703.01365, equation 3, at the middles of `N_STEPS` equal steps.
-    """
+    """Yield integrated gradients over a row's images, pair by pair; ways begin at colours of 0 to 255 a channel."""
+    # Source: Sundararajan, Taly, Yan (2017), arXiv 1703.01365, equation 3, at the middles of `N_STEPS` equal steps.
     tables_by_name = dict(zip(scorer.networks.tables, tables, strict=True))
     baselines = {name: np.asarray(colour, scorer.dtype) for name, colour in baseline_colours.items()}
     fractions = np.concatenate([[0.0], (np.arange(N_STEPS) + 0.5) / N_STEPS, [1.0]]).astype(scorer.dtype)
@@ -102,10 +74,8 @@ def _gradients(
     fractions: np.ndarray,
     step_weights: np.ndarray,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Mean logits float64 (k,) of points of the way, and the weighed sum of their gradients, (h, w, c) by block.
-
-    Members are called one after another: on a CPU, convolutions in a loop of the program are many times slower.
-    """
+    """Mean logits float64 (k,) of points of the way, and the weighed sum of their gradients, (h, w, c) by block."""
+    # members are called one after another: on a CPU, convolutions in a loop of the program are many times slower
     tables = frozenset(scorer.networks.tables)
     weights = scorer.weights.trainable[len(tables) :], scorer.weights.fixed
     with use_dtype(scorer.dtype), jax.default_matmul_precision("highest"):
@@ -124,11 +94,8 @@ def _gradients(
 
 
 def _build_path_program(network: Any, tables: frozenset[str], images: tuple[str, ...]) -> Callable:
-    """(trainable, fixed, member, inputs, baselines, label, fractions, step_weights) -> logits (k,), gradients (1, h, w,
-    c) by block.
-
-    The network is entered behind the layers that scale pixels: its own inputs are whole numbers, which have no slope.
-    """
+    """Build the program of points of a way -> logits (k,) and gradients (1, h, w, c) by block."""
+    # entered behind the layers that scale pixels: the network's own inputs are whole numbers, which have no slope
     layers = {name: _find_pixel_layer(network, name) for name in images}
     scaled_names = {name: one.output.name for name, one in layers.items()}
     other_layers_inputs = {name: one for name, one in network.input.items() if name not in layers}

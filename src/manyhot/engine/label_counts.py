@@ -7,22 +7,12 @@ import numpy as np
 from manyhot.engine.device_data import DeviceData, MemberSplits
 from manyhot.engine.state import LabelCounts
 
+# a positive of a rare label weighs this many negatives at most, one of a frequent label at least its inverse
 MAX_POSITIVE_WEIGHT = 10.0
-"""A positive of a rare label weighs this many negatives at most, one of a frequent label at least its inverse."""
 
 
 def count_labels(data: DeviceData, splits: MemberSplits, is_counted: bool, is_balanced: bool) -> LabelCounts:
-    """The facts of all members.
-
-    Args:
-        data: All rows, on the host.
-        splits: Which rows each member uses.
-        is_counted: Whether the loss looks at the counts; they are ones otherwise.
-        is_balanced: Whether positives weigh as much as negatives within each label, within limits.
-
-    Returns:
-        Arrays (m, l) in the type of the rows' weights.
-    """
+    """Count each member's labels (m, l); ones where neither loss nor balance asks for counts."""
     width = data.values.shape[-1]
     dtype = data.weights.dtype
     positives, known = np.ones((len(splits), width), dtype), np.ones((len(splits), width), dtype)
@@ -33,18 +23,13 @@ def count_labels(data: DeviceData, splits: MemberSplits, is_counted: bool, is_ba
 
 
 def make_label_counts(positives: np.ndarray, known: np.ndarray, is_balanced: bool) -> LabelCounts:
-    """Counts (m, l) -> facts in their type; `count_labels` says the rest."""
+    """Label counts (m, l) with the weights of positives."""
     positive_weights = balanced_weights(positives, known) if is_balanced else np.ones_like(positives)
     return LabelCounts(positives, known, positive_weights.astype(positives.dtype))
 
 
 def balanced_weights(positives: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Negatives per positive of each label, kept within `MAX_POSITIVE_WEIGHT` both ways; 1 without either.
-
-    Args:
-        positives: Weighted counts of positives.
-        known: Weighted counts of known entries.
-    """
+    """Negatives per positive of each label, kept within `MAX_POSITIVE_WEIGHT` both ways; 1 without either."""
     negatives = known - positives
     has_both = (positives > 0) & (negatives > 0)
     ratio = np.divide(negatives, positives, out=np.ones_like(positives), where=has_both)

@@ -11,10 +11,7 @@ from manyhot.config.training import TrainingConfig
 def make_optimizer(
     config: TrainingConfig, make_compiled: Callable[[], keras.optimizers.Optimizer] | None = None
 ) -> keras.optimizers.Optimizer:
-    """A fresh optimizer.
-
-    AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101; biases are not decayed), Adam, SGD, or the networks' own.
-    """
+    """Make a fresh optimizer: AdamW (arXiv 1711.05101, biases are not decayed), Adam, SGD, or the networks' own."""
     if config.optimizer == "compiled":
         assert make_compiled is not None
         return make_compiled()

@@ -10,8 +10,7 @@ from typing import Any
 from manyhot.backend import jax
 from manyhot.gc_pause import pause_gc
 
-MAX_PROGRAMS = 64
-"""Programs kept; the one used longest ago goes first."""
+MAX_PROGRAMS = 64  # programs kept; the one used longest ago goes first
 
 
 class ProgramCache:

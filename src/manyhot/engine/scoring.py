@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,29 +25,19 @@ from manyhot.engine.weights import Weights
 
 jnp = jax.numpy
 
-SMALL_BATCH_ROWS = 64
-"""Up to this many rows are scored in a batch of this size."""
-MAX_OUTPUT_PIXELS = 2**19
-"""Pixels of a batch, where pixels are scored."""
-MAX_IMAGE_PIXELS = 2**22
-"""Pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224."""
-IN_FLIGHT = 3
-"""Batches under way at once, so that copying and computing overlap."""
-MIN_ENTRIES = 256
-"""Non-zeros of the smallest of a service's batches."""
+SMALL_BATCH_ROWS = 64  # up to this many rows are scored in a batch of this size
+MAX_OUTPUT_PIXELS = 2**19  # pixels of a batch, where pixels are scored
+MAX_IMAGE_PIXELS = 2**22  # pixels of the images of a batch, where rows are scored by images: 83 images of 224 x 224
+IN_FLIGHT = 3  # batches under way at once, so that copying and computing overlap
+MIN_ENTRIES = 256  # non-zeros of the smallest of a service's batches
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """The few shapes that a service pads its batches to, so that all are compiled before the first request.
+    """The few shapes that a service pads its batches to, so that all are compiled before the first request."""
 
-    Args:
-        rows: Rows of a batch, ascending; what has more is scored in batches of the last.
-        min_entries: Non-zeros of the smallest batch of sparse rows.
-    """
-
-    rows: tuple[int, ...]
-    min_entries: int = MIN_ENTRIES
+    rows: tuple[int, ...]  # rows of a batch, ascending; what has more is scored in batches of the last
+    min_entries: int = MIN_ENTRIES  # non-zeros of the smallest batch of sparse rows
 
     def size(self, n_rows: int) -> int:
         """Rows with the padding."""
@@ -62,19 +52,7 @@ class Buckets:
 
 
 class Scorer:
-    """The members' weights on a device, ready to score rows.
-
-    Args:
-        networks: How the networks are made; member 0 gives the structure.
-        weights: The members' weights.
-        dtype_name: "float32" or "float64".
-        runtime: Settings that change only speed.
-        output: Name of the output function, of `losses.OUTPUTS`.
-
-    Attributes:
-        averages_logits: Whether a score is the sigmoid of the members' mean logit, as in networks with tables, instead
-            of the mean of their probabilities (docs/decisions/0037-means.md).
-    """
+    """The members' weights on a device, ready to score rows."""
 
     def __init__(
         self,
@@ -87,6 +65,7 @@ class Scorer:
         networks = networks.with_layers(runtime.fast_layers)
         self.networks, self.dtype, self.runtime, self.output = networks, dtype_name, runtime, output
         self.n_members = networks.n_members
+        # whether a score is the sigmoid of the mean logit, not the mean probability (docs/decisions/0037-means.md)
         self.averages_logits = bool(networks.tables) and output == "sigmoid"
         self.device = select_devices(runtime)[0]
         # what is on the host already needs no other way to the first processor than into the program
@@ -102,16 +81,7 @@ class Scorer:
         members: tuple[int, int] | None = None,
         buckets: Buckets | None = None,
     ) -> np.ndarray:
-        """The scores that the members in [members[0], members[1]) give together, all of them by default.
-
-        Args:
-            blocks: Named features (n, f), dense or CSR.
-            members: First and one past the last member.
-            buckets: The shapes of the batches; None for those that suit few and many rows at once.
-
-        Returns:
-            float (n, ..., l) of the config's precision, in [0, 1].
-        """
+        """Scores float (n, ..., l) in [0, 1] that the members from members[0] to before members[1] give together."""
         return self.to_scores(self.mean_outputs(blocks, members, buckets))
 
     def to_scores(self, mean_outputs: np.ndarray) -> np.ndarray:
@@ -129,15 +99,9 @@ class Scorer:
         n_rows = next(iter(blocks.values())).shape[0]
         size = self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows)
         with use_dtype(self.dtype):
-            results: list[np.ndarray] = []
-            pending: deque[tuple[Any, int]] = deque()
-            for first in range(0, n_rows, size):
-                count = min(size, n_rows - first)
-                batch = make_batch(blocks, (first, count), size, self.networks.tables, self.dtype, buckets)
-                pending.append((self._dispatch(batch, low, high, size), count))
-                if len(pending) > IN_FLIGHT:
-                    results.append(_finish(*pending.popleft()))
-            results.extend(_finish(*batch_scores) for batch_scores in pending)
+            dispatch = partial(self._dispatch, low, high, size)
+            batches = run_batches(dispatch, blocks, size, self.networks.tables, self.dtype, buckets)
+            results = [np.asarray(outputs)[:count] for _, count, outputs in batches]
         if not results:
             return np.zeros((0, *self.network.output_shape[1:]), dtype=self.dtype)
         return np.concatenate(results)
@@ -149,10 +113,14 @@ class Scorer:
         size = min(size, max(1, MAX_IMAGE_PIXELS // max(n_image_pixels, 1)))
         return size if n_pixels == 1 else min(size, max(1, MAX_OUTPUT_PIXELS // n_pixels))
 
-    def _dispatch(self, batch: dict[str, Any], low: int, high: int, size: int) -> Any:
-        table_entries = tuple((name, self._max_entries(batch[name], size)) for name in self.networks.tables)
+    def _dispatch(self, low: int, high: int, size: int, batch: dict[str, Any]) -> Any:
+        table_entries = tuple(batch_entries(batch, self.networks.tables, self.device.platform).items())
         args: tuple[Any, ...] = (batch, np.int32(low), np.int32(high))
-        key = (size, table_entries, tuple(_input_shape(name, rows_part) for name, rows_part in batch.items()))
+        shapes = tuple(
+            len(part.block.columns) if isinstance(part, Batch) else (part.shape, part.dtype.char)
+            for part in batch.values()
+        )
+        key = (size, table_entries, tuple(batch), shapes)
         program = self._programs.get(key)
         if program is None or not self._is_first:
             args = jax.device_put(args, self.device)
@@ -162,9 +130,6 @@ class Scorer:
             build = partial(_build_mean_program, self.network, output, dict(table_entries), size)
             program = self._programs[key] = PROGRAMS.get_or_compile(shared, build, (self.weights, *args))
         return program(self.weights, *args)
-
-    def _max_entries(self, batch: Batch, size: int) -> int:
-        return 0 if self.device.platform == "cpu" else max_entries(batch.block, size)
 
 
 def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[str, int], size: int) -> Callable:
@@ -187,55 +152,55 @@ def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[s
     return run
 
 
-def make_batch(
+def batch_entries(batch: Mapping[str, Any], tables: Collection[str], platform: str) -> dict[str, int]:
+    """Most non-zeros of each block with a table, for gathers; 0 on a CPU, where loops go over them."""
+    return {name: 0 if platform == "cpu" else max_entries(batch[name].block, len(batch[name].rows)) for name in tables}
+
+
+def run_batches(
+    dispatch: Callable[[dict[str, Any]], Any],
     blocks: Mapping[str, np.ndarray | sp.csr_matrix],
-    rows: tuple[int, int],
     size: int,
     tables: Collection[str],
     dtype: str,
     buckets: Buckets | None = None,
+) -> Iterator[tuple[int, int, Any]]:
+    """Yield first row, number of rows and outputs of each batch of named features (n, f), a few under way at once."""
+    n_rows = next(iter(blocks.values())).shape[0]
+    pending: deque[tuple[int, int, Any]] = deque()
+    for first in range(0, n_rows, size):
+        count = min(size, n_rows - first)
+        pending.append((first, count, dispatch(_make_batch(blocks, first, size, tables, dtype, buckets))))
+        if len(pending) > IN_FLIGHT:
+            yield pending.popleft()
+    yield from pending
+
+
+def _make_batch(
+    blocks: Mapping[str, np.ndarray | sp.csr_matrix],
+    first: int,
+    size: int,
+    tables: Collection[str],
+    dtype: str,
+    buckets: Buckets | None,
 ) -> dict[str, Any]:
-    """Some rows as a scoring program takes them, padded to one size.
-
-    Args:
-        blocks: Named features (n, f), dense or CSR.
-        rows: The first, and how many.
-        size: Rows with the padding.
-        tables: Names of the blocks that have a table.
-        dtype: "float32" or "float64".
-        buckets: What non-zeros are padded to; None for the next of many sizes.
-    """
-    first, count = rows
-    return {
-        name: _pad_csr_batch(sp.csr_matrix(block[first : first + count]), size, dtype, buckets)
-        if name in tables
-        else _pad_dense_batch(block, first, count, size, dtype)
-        for name, block in blocks.items()
-    }
+    """The rows from `first` on as a scoring program takes them, padded to one size."""
+    batch: dict[str, Any] = {}
+    for name, block in blocks.items():
+        rows = block[first : first + size]
+        if name in tables:
+            csr_rows = sp.csr_matrix(rows)
+            batch[name] = full_batch(csr_rows, size, dtype, None if buckets is None else buckets.entries(csr_rows.nnz))
+        else:
+            batch[name] = _pad_dense_batch(rows, size, dtype)
+    return batch
 
 
-def _pad_csr_batch(rows_part: sp.csr_matrix, size: int, dtype: str, buckets: Buckets | None) -> Batch:
-    return full_batch(rows_part, size, dtype, None if buckets is None else buckets.entries(rows_part.nnz))
-
-
-def _pad_dense_batch(block: np.ndarray | sp.csr_matrix, first: int, count: int, size: int, dtype: str) -> np.ndarray:
-    rows_part = block[first : first + count]
+def _pad_dense_batch(rows_part: np.ndarray | sp.csr_matrix, size: int, dtype: str) -> np.ndarray:
     rows: np.ndarray = rows_part.toarray() if isinstance(rows_part, sp.csr_matrix) else rows_part
     input_dtype = device_dtype(rows, dtype)
-    if count == size:
+    if len(rows) == size:
         return np.ascontiguousarray(rows, dtype=input_dtype)
     padded = np.zeros((size, *rows.shape[1:]), dtype=input_dtype)
-    padded[:count] = rows
+    padded[: len(rows)] = rows
     return padded
-
-
-def _input_shape(name: str, rows_part: np.ndarray | Batch) -> Hashable:
-    return (
-        (name, len(rows_part.block.columns))
-        if isinstance(rows_part, Batch)
-        else (name, rows_part.shape, rows_part.dtype.char)
-    )
-
-
-def _finish(scores: Any, count: int) -> np.ndarray:
-    return np.asarray(scores)[:count]

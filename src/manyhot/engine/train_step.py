@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from manyhot.backend import jax, keras
-from manyhot.engine.augmentation import Augmentation, augment
+from manyhot.engine.augmentation import Augmentation, TrainBatch, augment
 from manyhot.engine.device_data import DeviceData, take_rows
 from manyhot.engine.embedding_bags import Batch, EmbeddingTable, bag_sum, update_table
 from manyhot.engine.losses import Loss, LossContext
@@ -19,47 +19,24 @@ jnp = jax.numpy
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What is fixed when a program is compiled.
+    """What is fixed when a program is compiled."""
 
-    Args:
-        network: Keras model from a dict of inputs to logits; only its pure functions are used.
-        optimizer: Keras optimizer, built for the network's trainable variables.
-        loss: Elementwise loss of logits, targets, mask and facts.
-        batch_size: Rows in a step at most.
-        validation_rows: Rows in a step of the stopping loss.
-        early_stops: Whether the stopping loss decides.
-        schedule: "constant", "cosine" or "linear".
-        shapes: Shape of one row of each named block of features.
-        sets_learning_rate: Whether the learning rate follows `schedule`; otherwise the optimizer keeps its own.
-        full_batches: Whether batches are full but for the last, as in Keras' `fit`, instead of even.
-        is_ragged: Whether some members have fewer steps in an epoch than others.
-        tables: Name of a block with a table -> the most non-zeros of a training and of a stopping batch where they are
-            gathered, 0 where loops go over them.
-        is_adagrad: Whether tables move by AdaGrad's steps; otherwise by plain gradient descent.
-        augmentation: How images are varied in training; None for not at all.
-        images: Names of the blocks of images.
-    """
-
-    network: keras.Model
-    optimizer: keras.optimizers.Optimizer
+    network: keras.Model  # from a dict of inputs to logits; only its pure functions are used
+    optimizer: keras.optimizers.Optimizer  # built for the network's trainable variables
     loss: Loss
-    batch_size: int
-    validation_rows: int
-    early_stops: bool
-    schedule: str
-    shapes: Mapping[str, tuple[int, ...]]
-    sets_learning_rate: bool = True
-    full_batches: bool = False
-    is_ragged: bool = False
+    batch_size: int  # rows in a step at most
+    validation_rows: int  # rows in a step of the stopping loss
+    early_stops: bool  # whether the stopping loss decides
+    schedule: str  # "constant", "cosine" or "linear"
+    shapes: Mapping[str, tuple[int, ...]]  # shape of one row of each named block of features
+    sets_learning_rate: bool = True  # whether it follows `schedule`; otherwise the optimizer keeps its own
+    full_batches: bool = False  # whether batches are full but for the last, as in Keras' `fit`, instead of even
+    is_ragged: bool = False  # whether some members have fewer steps in an epoch than others
+    # block with a table -> the most non-zeros of a training and of a stopping batch for gathers, 0 for loops
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    is_adagrad: bool = True
-    augmentation: Augmentation | None = None
-    images: tuple[str, ...] = ()
-
-    def rate_slot(self) -> int:
-        """Where the learning rate stands among the optimizer's variables."""
-        rate = self.optimizer.learning_rate
-        return next(i for i, variable in enumerate(self.optimizer.variables) if variable is rate)
+    is_adagrad: bool = True  # whether tables move by AdaGrad's steps; otherwise by plain gradient descent
+    augmentation: Augmentation | None = None  # how images are varied in training; None for not at all
+    images: tuple[str, ...] = ()  # names of the blocks of images
 
 
 def compute_bags(
@@ -76,40 +53,18 @@ def compute_bags(
     }
 
 
-class TrainBatch(NamedTuple):
-    """The rows of a batch.
-
-    Attributes:
-        inputs: Name of a block without a table -> (b, ...).
-        targets: float (b, ..., l).
-        known: bool like targets, or None where everything is known.
-    """
-
-    inputs: dict[str, jax.Array]
-    targets: jax.Array
-    known: jax.Array | None
-
-
 def take_batch(
     step_config: StepConfig, data: DeviceData, batch: tuple[jax.Array, jax.Array], key: jax.Array | None = None
 ) -> TrainBatch:
-    """The rows of a batch as they are, or, with a key, their images varied.
-
-    Args:
-        step_config: The fixed part.
-        data: All rows.
-        batch: Row indices int32 (b,) and bool mask (b,).
-        key: Where the draws begin.
-    """
+    """Take the rows of a batch, int32 (b,) and whether each is real, bool (b,); with a key, their images are varied."""
     rows, is_real = batch
     inputs = gather_inputs(step_config, data, rows)
     targets = data.values[rows].astype(data.weights.dtype)
     known = None if data.known is None else data.known[rows] > 0
+    examples = TrainBatch(inputs, targets, known)
     if key is None or step_config.augmentation is None:
-        return TrainBatch(inputs, targets, known)
-    images = {name: inputs[name] for name in step_config.images}
-    augmented = augment(key, images, targets, known, is_real, step_config.augmentation)
-    return TrainBatch({**inputs, **augmented.images}, augmented.targets, augmented.known)
+        return examples
+    return augment(key, examples, step_config.images, is_real, step_config.augmentation)
 
 
 def gather_inputs(step_config: StepConfig, data: DeviceData, rows: jax.Array) -> dict[str, jax.Array]:
@@ -160,16 +115,18 @@ def safe_mean(total: jax.Array, weight: jax.Array) -> jax.Array:
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1), 0)
 
 
-def scheduled_rate(
-    step_config: StepConfig, step_scalars: StepScalars, step: jax.Array, n_steps: jax.Array
-) -> jax.Array:
-    """The learning rate of a step, counted from 0 over the whole of training; n_steps is a member's in an epoch."""
-    if step_config.schedule == "constant":
-        return step_scalars.learning_rate
-    progress = step / (step_scalars.n_epochs * n_steps).astype(step_scalars.learning_rate.dtype)
-    if step_config.schedule == "linear":
-        return step_scalars.learning_rate * (1 - progress)
-    return step_scalars.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+def scheduled_rate(schedule: str, highest: jax.Array, n_done: jax.Array, n_total: jax.Array) -> jax.Array:
+    """The learning rate of the step after n_done of n_total steps of the whole training."""
+    if schedule == "constant":
+        return highest
+    progress = n_done / n_total.astype(highest.dtype)
+    return highest * (1 - progress) if schedule == "linear" else highest * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+
+
+def even_batch(step: jax.Array, n_rows: jax.Array, n_steps: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """First row and number of rows of a step, where all steps of an epoch have the same number or one more."""
+    n_short, n_longer = n_rows // n_steps, n_rows % n_steps
+    return step * n_short + jnp.minimum(step, n_longer), n_short + (step < n_longer)
 
 
 def update(
@@ -182,21 +139,7 @@ def update(
     rate: jax.Array,
     key: jax.Array | None = None,
 ) -> tuple[tuple[list, list, list, dict[str, EmbeddingTable]], tuple[jax.Array, jax.Array]]:
-    """One optimizer step.
-
-    Args:
-        step_config: The fixed part.
-        weights: (trainable, fixed, slots, tables) of one member.
-        data: All rows.
-        batch: Row indices int32 (b,) and bool mask (b,).
-        labels: What the member knows of the labels.
-        step_scalars: Hyperparameters of the loss.
-        rate: The step's learning rate.
-        key: Where the draws of varied images begin.
-
-    Returns:
-        The new weights, and (loss sum, weight sum) of the batch before the step.
-    """
+    """Take one optimizer step of one member -> new weights, and (loss sum, weight sum) of the batch before it."""
     trainable, fixed, slots, tables = weights
     bags = compute_bags(step_config, tables, data, batch)
     examples = take_batch(step_config, data, batch, key)
@@ -224,22 +167,16 @@ def apply_gradients(
     batch: tuple[jax.Array, jax.Array],
     rate: jax.Array,
 ) -> tuple[list, list, list, dict[str, EmbeddingTable]]:
-    """The weights after the optimizer's step.
-
-    Args:
-        step_config: The fixed part.
-        weights: (trainable, fixed, slots, tables) of one member.
-        gradients: Of the trainable weights, and of each table's bags (b, u).
-        data: All rows.
-        batch: Row indices int32 (b,) and bool mask (b,).
-        rate: The step's learning rate.
-    """
+    """Move weights by gradients of the trainable ones and of each table's bags (b, u)."""
     trainable, fixed, slots, tables = weights
-    slots = list(slots)
+    optimizer = step_config.optimizer
     if step_config.sets_learning_rate:
-        slot = step_config.rate_slot()
-        slots[slot] = rate.astype(slots[slot].dtype)
-    trainable, slots = step_config.optimizer.stateless_apply(slots, gradients[0], trainable)
+        variable = optimizer.learning_rate
+        slots = [
+            rate.astype(slot.dtype) if one is variable else slot
+            for one, slot in zip(optimizer.variables, slots, strict=True)
+        ]
+    trainable, slots = optimizer.stateless_apply(slots, gradients[0], trainable)
     tables = {
         name: update_table(
             table,

@@ -1,7 +1,6 @@
-"""Trains all members: one compiled program for a chunk of them, chunks spread over devices and threads.
+"""Train all members: one compiled program for a chunk of them, chunks spread over devices and threads.
 
-It must not know what a fold or a label is: it is given row indices and arrays. How many members make a chunk is a
-rule on shapes, never a timing, so that one seed gives one result. Start reading at `train`.
+How many members make a chunk is a rule on shapes, never a timing, so that one seed gives one result.
 """
 
 from __future__ import annotations
@@ -37,10 +36,8 @@ from manyhot.engine.weights import Weights
 from manyhot.errors import InputError, TrainingError
 from manyhot.gc_pause import pause_gc
 
-VALIDATION_ROWS = 1024
-"""Rows in a step of the stopping loss at most."""
-CALL_SECONDS = 0.4
-"""How long one call of the program should take, so that progress moves; it changes nothing else."""
+VALIDATION_ROWS = 1024  # rows in a step of the stopping loss at most
+CALL_SECONDS = 0.4  # how long one call of the program should take, so that progress moves; it changes nothing else
 
 
 def select_devices(runtime: RuntimeConfig) -> list[Any]:
@@ -71,24 +68,7 @@ def train(
     start: Weights | None = None,
     callback: ProgressCallback | None = None,
 ) -> TrainingResult:
-    """Train every member on its own rows.
-
-    Args:
-        networks: How the networks are made.
-        data: All rows, on the host.
-        splits: Which rows each member uses.
-        config: Settings that change the result, `epochs` a number; `members`, `folds`, `decision` are not looked at.
-        runtime: Settings that change only speed.
-        batch_size: Rows in a step at most.
-        start: Weights to go on from instead of the networks' own.
-        callback: Called now and then, from any thread.
-
-    Returns:
-        The weights and curves of all members.
-
-    Raises:
-        TrainingError: A loss that is not finite.
-    """
+    """Train every member on its own rows; `callback` is called now and then, from any thread."""
     with use_dtype(config.dtype):
         return Trainer(networks, data, splits, config, runtime, batch_size, start, callback).run()
 
@@ -169,12 +149,10 @@ class Trainer:
         n_weights = sum(map(math.prod, shapes))
         n_tables = sum(map(math.prod, self.networks.tables.values()))
         platform = self.devices[0].platform
-        if layout == "auto" and platform == "cpu" and any(len(shape) > 2 for shape in shapes):
-            return 1  # convolutions over members become grouped ones, which are slow on a CPU
+        if layout == "auto" and platform == "cpu" and (n_tables or any(len(shape) > 2 for shape in shapes)):
+            return 1  # tables are scattered at once, and convolutions become grouped ones: both are slow on a CPU
         flops = 6.0 * self.step_config.batch_size * n_weights
         size = chunk_size(len(self.splits), flops, 24.0 * (n_weights + n_tables), layout, platform)
-        if layout == "auto" and platform == "cpu" and n_tables:
-            return 1  # rows of many tables scattered at once are slow on a CPU
         return size if self.networks.is_vmap_safe else check_vmap(self.step_config, size, self.config.dtype)
 
     def run(self) -> TrainingResult:
@@ -188,7 +166,7 @@ class Trainer:
             device = free_devices.get()
             try:
                 with use_dtype(self.config.dtype):
-                    self._train_chunk(chunks[k], self._initial_state(chunks[k]), device)
+                    self._train_chunk(chunks[k], device)
             finally:
                 free_devices.put(device)
 
@@ -205,22 +183,15 @@ class Trainer:
         return TrainingResult(self.weights, self.best_epoch, self.curves[:, : int(self.epochs_done.max())])
 
     def _report_memory(self, n_running: int) -> None:
-        """Say before training what it needs: the rows as laid out, all members' weights, and what each of n_running
-        chunks carries, twice: it is made on the host and moves on a device; a tenth more for everything else."""
+        """Report before training what memory it needs, with a tenth more for everything else."""
+        # what a running chunk carries counts twice: it is made on the host and moves on a device
         data_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(next(iter(self.data.values()))))
         weight_bytes = sum(leaf.nbytes for leaves in self.weights for leaf in leaves)
         member_bytes, slot_bytes = weight_bytes / len(self.splits), sum(slot.nbytes for slot in self.slots)
         state_bytes = member_bytes * (2 if self.config.early_stopping else 1) + slot_bytes
         scoring_bytes = weight_bytes  # a copy on the device, when training is over
-        self.n_bytes = int(
-            1.1
-            * (
-                2 * data_bytes
-                + weight_bytes
-                + member_bytes
-                + max(2 * n_running * self.chunk * state_bytes, scoring_bytes)
-            )
-        )
+        carried_bytes = max(2 * n_running * self.chunk * state_bytes, scoring_bytes)
+        self.n_bytes = int(1.1 * (2 * data_bytes + weight_bytes + member_bytes + carried_bytes))
         self._report_progress(math.nan)
 
     def _chunks(self) -> list[list[int]]:
@@ -232,16 +203,27 @@ class Trainer:
         shares_cpu = len(self.devices) == 1 and self.devices[0].platform == "cpu"
         return min(n_chunks, n_cores if shares_cpu else len(self.devices))
 
-    def _initial_state(self, chunk: list[int]) -> State:
-        """The stacked state of a chunk on the host; a short last chunk is filled up with its last member."""
+    def _place_on_device(self, chunk: list[int], device: Any) -> tuple[State, Rows]:
+        """A chunk's first state and its rows; a short last chunk is filled up with its last member."""
         members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
+        rows = Rows(
+            self.train_rows[members],
+            self.n_train[members],
+            self.validation_rows[members],
+            self.n_validation[members],
+            LabelCounts(*(array[members] for array in self.labels)),
+        )
+        return jax.device_put((jax.tree.map(np.array, self._initial_state(members)), rows), device)
+
+    def _initial_state(self, members: list[int]) -> State:
         with pause_gc():
             initial_weights = [self._initial_weights(k) for k in members]
-        stacked = [np.stack(leaves) for leaves in zip(*(t for t, _ in initial_weights), strict=True)]
-        n_tables = len(self.networks.tables)
-        tables, trainable = stacked[:n_tables], stacked[n_tables:]
-        fixed = [np.stack(leaves) for leaves in zip(*(f for _, f in initial_weights), strict=True)]
+        trainable, fixed = (
+            [np.stack(leaves) for leaves in zip(*one, strict=True)] for one in zip(*initial_weights, strict=True)
+        )
         n_stacked, dtype, first = len(members), self.config.dtype, self.networks.first_member
+        tables = dict(zip(self.networks.tables, trainable, strict=False))
+        trainable = trainable[len(tables) :]
         keys = [
             np.random.SeedSequence([self.config.random_state, 1, first + k]).generate_state(2, np.uint32)
             for k in members
@@ -258,8 +240,8 @@ class Trainer:
             np.zeros(n_stacked, np.int32),
             np.zeros(n_stacked, bool),
             np.stack(keys),
-            {name: init_table(table) for name, table in zip(self.networks.tables, tables, strict=True)},
-            dict(zip(self.networks.tables, tables, strict=True)) if stores_best else {},
+            {name: init_table(table) for name, table in tables.items()},
+            tables if stores_best else {},
         )
 
     def _initial_weights(self, member: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -272,25 +254,14 @@ class Trainer:
             [np.asarray(variable.value) for variable in model.non_trainable_variables],
         )
 
-    def _place_on_device(self, chunk: list[int], state: State, device: Any) -> tuple[State, Rows]:
-        """A chunk's first state and its rows on the device."""
-        members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
-        labels = LabelCounts(*(array[members] for array in self.labels))
-        train, validation = (
-            (self.train_rows[members], self.n_train[members]),
-            (self.validation_rows[members], self.n_validation[members]),
-        )
-        rows = Rows(*train, *validation, labels)
-        return jax.device_put((jax.tree.map(np.array, state), rows), device)
-
     def _compile(self, state: State, rows: Rows, device: Any) -> Any:
         arguments = (state, rows, self.data[device], self._step_scalars(0, 1, device))
         return PROGRAMS.get_or_compile(
             self._key(), lambda: build_program(self.step_config, self.chunk), arguments, donate=(0,)
         )
 
-    def _train_chunk(self, chunk: list[int], state: State, device: Any) -> None:
-        state, rows = self._place_on_device(chunk, state, device)
+    def _train_chunk(self, chunk: list[int], device: Any) -> None:
+        state, rows = self._place_on_device(chunk, device)
         compiled = self._compile(state, rows, device)
         epoch, n_epochs = 0, 2
         while epoch < self.n_epochs and not self.is_cancelled.is_set():

@@ -1,7 +1,4 @@
-"""Whether a network made by somebody else can be compiled, and whether several members of it go side by side.
-
-Only shapes are worked out here, nothing is computed. Start reading at `check_vmap`.
-"""
+"""Check by shapes alone whether a network of the user's compiles, and whether its members train side by side."""
 
 from __future__ import annotations
 
@@ -18,16 +15,7 @@ from manyhot.networks import real_rows
 
 
 def check_vmap(step_config: StepConfig, n_members: int, dtype: str) -> int:
-    """How many members may train side by side: n_members, or 1 with a warning that names the layer in the way.
-
-    Args:
-        step_config: The network and what it is given.
-        n_members: How many are wanted.
-        dtype: Float type of the inputs.
-
-    Raises:
-        TrainingError: A network that cannot be compiled at all, naming the layer.
-    """
+    """Return how many members may train side by side: all, or 1 with a warning that names the layer in the way."""
     if n_members > 1:
         try:
             _trace_step(step_config, dtype, 2)

@@ -15,16 +15,9 @@ class Weights(NamedTuple):
 
 
 class ExtremeWeights(NamedTuple):
-    """A trained network on the host.
+    """A trained network over very many labels on the host."""
 
-    Attributes:
-        trainable: Tables in the order of `NetworkFactory.tables`, then the trunk's weights.
-        fixed: Everything else that the trunk keeps.
-        kernel: float (l, d), the last layer; a label's weights are contiguous.
-        bias: float (l,).
-    """
-
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
-    kernel: np.ndarray
-    bias: np.ndarray
+    trainable: list[np.ndarray]  # tables in the order of `NetworkFactory.tables`, then the trunk's weights
+    fixed: list[np.ndarray]  # everything else that the trunk keeps
+    kernel: np.ndarray  # float (l, d), the last layer; a label's weights are contiguous
+    bias: np.ndarray  # float (l,)

@@ -1,17 +1,14 @@
-"""Trains on more rows than fit into memory, a window of them at a time.
-
-An epoch of the compiled program is one window, and a pass over all rows is as many epochs as there are windows. All
-windows have one padded shape, so one program serves them; the next one is loaded while the members train on the
-current one. Where the rows come from is not known here. Start reading at `train_windows`.
-"""
+"""Train on more rows than fit into memory: an epoch of the compiled program is one window, all of one padded shape."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,60 +25,38 @@ from manyhot.engine.trainer import VALIDATION_ROWS, Trainer
 
 
 class Window(NamedTuple):
-    """Some of the rows.
+    """Some of the rows, on the host."""
 
-    Attributes:
-        data: `n_train` training rows, padding up to the largest window, then the stopping rows, then padding.
-        n_train: How many rows are trained on.
-    """
-
-    data: DeviceData
-    n_train: int
+    data: DeviceData  # `n_train` training rows, padding up to the largest window, then the stopping rows, then padding
+    n_train: int  # how many rows are trained on
 
 
 @dataclass(frozen=True)
 class Windows:
-    """All rows, dealt out to windows anew in every pass.
+    """All rows, dealt out to windows anew in every pass."""
 
-    Args:
-        load: (pass, window) -> the window, on the host; always of one padded shape. Called from another thread.
-        n_windows: Windows of a pass.
-        n_train: Training rows of the smallest and of the largest window.
-        n_validation: Stopping rows, the same in every window; they follow the largest window's training rows.
-        positives: float (l,), weighted count of each label's positives among all training rows.
-        known: float (l,), weighted count of its known entries.
-        max_entries: (block with a table, rows) -> the most non-zeros that so many rows can have.
-    """
-
-    load: Callable[[int, int], Window]
-    n_windows: int
-    n_train: tuple[int, int]
-    n_validation: int
-    positives: np.ndarray
-    known: np.ndarray
+    load: Callable[[int, int], Window]  # (pass, window) -> rows of one padded shape; called from another thread
+    n_windows: int  # of a pass
+    n_train: tuple[int, int]  # training rows of the smallest and of the largest window
+    n_validation: int  # stopping rows, the same in every window; they follow the largest window's training rows
+    positives: np.ndarray  # float (l,), weighted count of each label's positives among all training rows
+    known: np.ndarray  # float (l,), weighted count of its known entries
+    # (block with a table, rows) -> the most non-zeros that so many rows can have
     max_entries: Callable[[str, int], int] = field(default=lambda name, n_rows: 0)
 
-    @contextmanager
-    def iterate(self, n_passes: int) -> Iterator[Iterator[Window]]:
+    def iterate(self, n_passes: int) -> Generator[Window, None, None]:
         """The windows of some passes; each is loaded while the one before it is in use. A single one is loaded once."""
+        if self.n_windows == 1:
+            yield from repeat(self.load(0, 0), n_passes)
+            return
+        first, *others = product(range(n_passes), range(self.n_windows))
         with ThreadPoolExecutor(1, thread_name_prefix="window") as loader:
-
-            def submit_load(index: int) -> Future[Window]:
-                return loader.submit(self.load, *divmod(index, self.n_windows))
-
-            def generate_windows() -> Iterator[Window]:
-                n_loads = n_passes * self.n_windows if self.n_windows > 1 else 1
-                pending = submit_load(0)
-                for index in range(n_loads):
-                    window = pending.result()
-                    if index + 1 < n_loads:
-                        pending = submit_load(index + 1)
-                    yield window
-                    if self.n_windows == 1:
-                        for _ in range(n_passes - 1):
-                            yield window
-
-            yield generate_windows()
+            pending = loader.submit(self.load, *first)
+            for place in others:
+                window = pending.result()
+                pending = loader.submit(self.load, *place)
+                yield window
+            yield pending.result()
 
 
 def train_windows(
@@ -92,26 +67,8 @@ def train_windows(
     batch_size: int,
     callback: ProgressCallback | None = None,
 ) -> TrainingResult:
-    """Train every member on all windows, each in an order of its own within a window.
-
-    With a single window this is `train` on the same rows. Early stopping asks the stopping rows after each window, and
-    waits for `patience` passes.
-
-    Args:
-        networks: How the networks are made.
-        windows: The rows.
-        config: Settings that change the result, `epochs` (passes over all rows) a number.
-        runtime: Settings that change only speed.
-        batch_size: Rows in a step at most.
-        callback: Called now and then, from any thread.
-
-    Returns:
-        The weights of all members, and curves by pass (means over its windows).
-
-    Raises:
-        TrainingError: A loss that is not finite.
-    """
-    with use_dtype(config.dtype), windows.iterate(int(config.epochs)) as order:
+    """Train every member on all windows; early stopping asks after each, `patience` and curves count passes."""
+    with use_dtype(config.dtype), closing(windows.iterate(int(config.epochs))) as order:
         return _Streaming(networks, windows, order, config, runtime, batch_size, callback).run()
 
 
@@ -154,27 +111,20 @@ class _Streaming(Trainer):
         chunks = self._chunks()
         self._report_memory(len(chunks))
         devices = [self.devices[k % len(self.devices)] for k in range(len(chunks))]
-        initial = [
-            self._place_on_device(chunk, self._initial_state(chunk), chunk_device)
-            for chunk, chunk_device in zip(chunks, devices, strict=True)
-        ]
-        states, rows = [state for state, _ in initial], [chunk_rows for _, chunk_rows in initial]
+        placed = [self._place_on_device(chunk, device) for chunk, device in zip(chunks, devices, strict=True)]
+        states, rows = [state for state, _ in placed], [chunk_rows for _, chunk_rows in placed]
         window: Window | None = self.first
         with ThreadPoolExecutor(self._n_workers(len(chunks))) as pool:
             for number in range(self.n_epochs):
                 assert window is not None
-                states = list(
-                    pool.map(self._train_window, chunks, states, rows, devices, *self._repeat(number, window))
-                )
+                train_window = partial(self._train_window, number, window.n_train)
+                states = list(pool.map(train_window, chunks, states, rows, devices))
                 if all(bool(np.asarray(state.is_stopped).all()) for state in states):
                     break
                 window = self._next_window(window)
         for chunk, state in zip(chunks, states, strict=True):
             self._store_weights(chunk, state)
         return self._average_by_pass()
-
-    def _repeat(self, *values: Any) -> list[list[Any]]:
-        return [[value] * len(self._chunks()) for value in values]
 
     def _next_window(self, window: Window) -> Window | None:
         """The next window, which takes the place of this one on the devices; None after the last."""
@@ -184,12 +134,12 @@ class _Streaming(Trainer):
         return next_window
 
     def _train_window(
-        self, chunk: list[int], state: State, rows: Rows, device: Any, number: int, window: Window
+        self, number: int, n_train: int, chunk: list[int], state: State, rows: Rows, device: Any
     ) -> State:
         if bool(np.asarray(state.is_stopped).all()):
             return state
         with use_dtype(self.config.dtype):
-            rows = rows._replace(n_train=jax.device_put(np.full(self.chunk, window.n_train, np.int32), device))
+            rows = rows._replace(n_train=jax.device_put(np.full(self.chunk, n_train, np.int32), device))
             compiled = self._compile(state, rows, device)
             step_scalars = self._step_scalars(number, number + 1, device)
             state, curves, done = compiled(state, rows, self.data[device], step_scalars)

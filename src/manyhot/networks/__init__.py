@@ -1,8 +1,4 @@
-"""Network builders: `(input shapes, n_labels, settings, start) -> keras.Model that returns logits`.
-
-Everything is imported on first use, so that JAX and Keras come in only where something is built. The table is in
-`builders.py`.
-"""
+"""Network builders: `(input shapes, n_labels, settings, start) -> keras.Model that returns logits`."""
 
 from __future__ import annotations
 
@@ -17,9 +13,8 @@ if TYPE_CHECKING:
         build_attribution_model,
         build_attribution_weights,
         build_core,
-        build_features,
     )
-    from manyhot.networks.builders import BUILDERS, Builder
+    from manyhot.networks.builders import BUILDERS
     from manyhot.networks.built_shapes import infer_weight_shapes
     from manyhot.networks.custom.allowlist import check_allowlist
     from manyhot.networks.custom.network import CustomNetwork, from_keras
@@ -36,7 +31,6 @@ __all__ = [
     "BUILDERS",
     "WEIGHT_SHAPES",
     "Backbone",
-    "Builder",
     "CustomNetwork",
     "HostWeights",
     "MemberInitializer",
@@ -44,7 +38,6 @@ __all__ = [
     "build_attribution_model",
     "build_attribution_weights",
     "build_core",
-    "build_features",
     "build_trunk",
     "check_allowlist",
     "choose_layers",
@@ -67,9 +60,8 @@ __getattr__, __dir__ = lazy_attributes(
             "build_attribution_model",
             "build_attribution_weights",
             "build_core",
-            "build_features",
         ),
-        "builders": ("BUILDERS", "Builder"),
+        "builders": ("BUILDERS",),
         "built_shapes": ("infer_weight_shapes",),
         "custom.allowlist": ("check_allowlist",),
         "custom.network": ("CustomNetwork", "from_keras"),

@@ -1,8 +1,4 @@
-"""Networks of `keras.applications` without their last layer, and the network that ends in one's own labels.
-
-Which there are, and how they want their pixels, stands in `images.BACKBONES`; a name out of that table is all
-that a file can say. Where weights come from is not known here. Start reading at `build_core`, then `build_backbone`.
-"""
+"""Networks of `keras.applications` without their last layer, and networks that end in one's own labels."""
 
 from __future__ import annotations
 
@@ -19,24 +15,15 @@ from manyhot.config.images import BACKBONES
 from manyhot.networks.conv import build_image_network
 from manyhot.networks.custom.cloning import flatten_layers, seeded
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import BatchNormalization, Pixels, Scaled
+from manyhot.networks.layers import BatchNormalization, Pixels, Scaled, join
 
-CLIP = 3.0
-"""As for the numbers of a table."""
-FEATURES = "features"
-"""Name of the input of numbers."""
-MOMENTUM = 0.95
-"""Of the moving averages of batch normalisation, where these learn; as in our own networks."""
+CLIP = 3.0  # as for the numbers of a table
+FEATURES = "features"  # name of the input of numbers
+MOMENTUM = 0.95  # of the moving averages of batch normalisation, where these learn; as in our own networks
 
 
 class Core(keras.Model):
-    """Images as `PixelScaling` scaled them (b, h, w, 3) -> what the network makes of each (b, d), the mean over places.
-
-    Args:
-        inner: The network of `keras.applications`.
-        updates_statistics: Whether it does in training what it would do when it is trained from nothing: statistics of
-            the batch, units dropped. Otherwise only its weights move, and what it keeps of ImageNet's statistics stays.
-    """
+    """Scaled images (b, h, w, 3) -> features (b, d), the mean over places; statistics move only where asked for."""
 
     def __init__(self, inner: keras.Model, updates_statistics: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -52,16 +39,8 @@ class Core(keras.Model):
 
 
 def _initializers(generator: np.random.Generator | None) -> dict[str, type]:
-    """Keras' initializers by name, drawing on the host: Keras compiles a program for every shape that it draws, and JAX
-    one for every shape of a NumPy array that it is handed as it is.
-
-    Args:
-        generator: Where kernels are drawn from; None for zeros, where nothing but shapes matters.
-
-    Source:
-        Glorot and Bengio (2010), AISTATS, equation 16; He, Zhang, Ren, Sun (2015), arXiv 1502.01852, equation 14, as
-        `keras.applications` asks for them.
-    """
+    """Keras' initializers by name that draw on the host, so that nothing is compiled; zeros without a generator."""
+    # Source: Glorot and Bengio (2010), equation 16; He et al. (2015), arXiv 1502.01852, equation 14.
 
     class KernelInitializer(keras.initializers.Initializer):
         def __init__(self, scale: float = 1.0, mode: str = "fan_avg", **_: Any) -> None:
@@ -100,19 +79,7 @@ def build_core(
     updates_statistics: bool = False,
     weights: str | None = None,
 ) -> Core:
-    """A backbone with weights drawn at random, zeros, or those that Keras downloads.
-
-    Args:
-        name: A key of `BACKBONES`.
-        edges: Height and width of its images, in pixels.
-        dtype: "float32" or "float64".
-        generator: Where its draws begin; None where its weights are put in later.
-        updates_statistics: See `Core`.
-        weights: None, or "imagenet".
-
-    Raises:
-        Exception: Whatever Keras raises where weights cannot be downloaded.
-    """
+    """Build a backbone of weights drawn at random, zeros without a generator, or those that Keras downloads."""
     spec = BACKBONES[name]
     build_application = getattr(keras.applications, spec.constructor)
     options = (
@@ -147,19 +114,8 @@ def build_features(name: str, edges: tuple[int, int]) -> keras.Model:
 def build_backbone(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """A backbone on each column of images, the same one where their sizes are equal, then the layers of "mlp".
-
-    Args:
-        shapes: As for `build_cnn`; images in colour.
-        n_labels: Number of logits.
-        settings: As for `build_mlp`, and `images` (by name of the input), `backbone` (a key of `BACKBONES`),
-            `is_tuned`: whether its weights are from elsewhere, so that what it makes of an image is scaled as a
-            table's numbers are, and statistics of batches stay as they are.
-        initializer: Where the weights begin; those of a tuned one are put in later, by `attach_head`.
-
-    Returns:
-        A model from a dict of inputs, uint8 (b, h, w, 3) for images, to logits (b, n_labels).
-    """
+    """Build a backbone on each column of images, shared where sizes are equal, then the layers of "mlp"."""
+    # a tuned one (`is_tuned`) gets its weights by `attach_head`; its features are scaled as a table's numbers are
     name, is_tuned = settings["backbone"], settings["is_tuned"]
     cores: dict[tuple[int, ...], Core] = {}
 
@@ -178,18 +134,7 @@ def build_backbone(
 def build_attribution_model(
     name: str, edges: Mapping[str, tuple[int, int]], n_features: int, heads: Sequence[keras.Model], dtype: str
 ) -> keras.Model:
-    """A backbone that stays as it is and the layers of all members behind it, as one network from pixels on.
-
-    Args:
-        name: A key of `BACKBONES`.
-        edges: Name of an input of images -> height and width.
-        n_features: Numbers of the table that stand before what the backbone makes of images.
-        heads: The members' networks, which take all of these as "features".
-        dtype: "float32" or "float64".
-
-    Returns:
-        A model from a dict of inputs to the mean of the members' logits (b, l).
-    """
+    """Build a fixed backbone and the layers of all members behind it as one network, to the mean of their logits."""
     inputs = {
         input_name: keras.Input((*edge_lengths, 3), name=input_name, dtype="uint8")
         for input_name, edge_lengths in edges.items()
@@ -201,19 +146,14 @@ def build_attribution_model(
     for input_name, edge_lengths in edges.items():
         x = cores[edge_lengths](scaled_pixels(name, dtype)(inputs[input_name]))
         features.append(Scaled(CLIP, name=f"scaled_{input_name}", dtype=dtype)(x))
-    x = features[0] if len(features) == 1 else keras.layers.Concatenate(dtype=dtype)(features)
+    x = join(features, dtype)
     named_heads = [keras.Model(head.input, head.output, name=f"member_{k}") for k, head in enumerate(heads)]
     logits = [head({FEATURES: x}) for head in named_heads]
     return keras.Model(inputs, logits[0] if len(logits) == 1 else keras.layers.Average(dtype=dtype)(logits))
 
 
 class HostWeights(NamedTuple):
-    """Weights on the host.
-
-    Attributes:
-        trainable: Those that learn.
-        fixed: The others.
-    """
+    """Weights on the host."""
 
     trainable: list[np.ndarray]
     fixed: list[np.ndarray]
@@ -222,38 +162,18 @@ class HostWeights(NamedTuple):
 def attach_head(
     model: keras.Model, core: HostWeights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]], head: HostWeights
 ) -> HostWeights:
-    """The weights of a tuned network before it is tuned: those of the backbone, and of the layers that were trained on
-    what it makes of images.
-
-    Args:
-        model: What `build_backbone` made.
-        core: The backbone's weights.
-        scales: Name of an input of images -> centre and scale of what the backbone makes of it.
-        head: Weights of the layers behind, (m, ...) each, in the order of `build_mlp`, without tables.
-
-    Returns:
-        Weights of all members, (m, ...) each, in the order of the model.
-    """
+    """Weights (m, ...) of a tuned network before it is tuned: the backbone's, and of layers trained on its features."""
     n_members = len(head.trainable[0])
-    values_by_id = _backbone_values(model, core, scales)
-    weights = []
-    for variables, member_weights in (
+    values_by_id = {
+        key: np.broadcast_to(value, (n_members, *value.shape))
+        for key, value in _backbone_values(model, core, scales).items()
+    }
+    for variables, leaves in (
         (model.trainable_variables, head.trainable),
         (model.non_trainable_variables, head.fixed),
     ):
-        remaining = iter(member_weights)
-        leaves = []
-        for variable in variables:
-            dtype = str(np.dtype(str(variable.dtype)))
-            if id(variable) in values_by_id:
-                leaf = np.broadcast_to(values_by_id[id(variable)].astype(dtype), (n_members, *variable.shape))
-            else:
-                leaf = next(remaining)
-            if leaf.shape[1:] != tuple(variable.shape):
-                raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
-            leaves.append(leaf)
-        weights.append(leaves)
-    return HostWeights(*weights)
+        values_by_id |= _by_variable([one for one in variables if id(one) not in values_by_id], leaves)
+    return _in_order(model, values_by_id)
 
 
 def build_attribution_weights(
@@ -263,26 +183,24 @@ def build_attribution_weights(
     heads: Sequence[keras.Model],
     head_weights: HostWeights,
 ) -> HostWeights:
-    """The weights of what `build_attribution_model` made, (1, ...) each, in the order of the model.
-
-    Args:
-        model: What `build_attribution_model` made.
-        core: The backbone's weights.
-        scales: As for `attach_head`.
-        heads: The members' networks that it was made of.
-        head_weights: Their weights, (m, ...) each.
-    """
+    """Weights (1, ...) of what `build_attribution_model` made of these heads."""
     values_by_id = _backbone_values(model, core, scales)
     for k, head in enumerate(heads):
         values_by_id |= _by_variable(head.trainable_variables, [leaf[k] for leaf in head_weights.trainable])
         values_by_id |= _by_variable(head.non_trainable_variables, [leaf[k] for leaf in head_weights.fixed])
-    variable_groups = (model.trainable_variables, model.non_trainable_variables)
-    return HostWeights(
-        *(
-            [values_by_id[id(variable)].astype(str(np.dtype(str(variable.dtype))))[None] for variable in variables]
-            for variables in variable_groups
-        )
-    )
+    return _in_order(model, {key: value[None] for key, value in values_by_id.items()})
+
+
+def _in_order(model: keras.Model, values_by_id: Mapping[int, np.ndarray]) -> HostWeights:
+    """Weights (m, ...) by the id of their variable -> in the order and the types of the model."""
+    groups = []
+    for variables in (model.trainable_variables, model.non_trainable_variables):
+        leaves = [values_by_id[id(one)].astype(str(np.dtype(str(one.dtype))), copy=False) for one in variables]
+        for variable, leaf in zip(variables, leaves, strict=True):
+            if leaf.shape[1:] != tuple(variable.shape):
+                raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
+        groups.append(leaves)
+    return HostWeights(*groups)
 
 
 def _backbone_values(

@@ -1,106 +1,33 @@
-"""Networks for images, trained from nothing: convolutions in stages, then the same layers as for tables.
-
-Each column of images has a branch of its own; what the branches end in stands beside the other features, and hidden
-layers follow. Start reading at `build_cnn`.
-"""
+"""Networks for images, trained from nothing: a branch of stages for each column, then the layers of "mlp"."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import BatchNormalization, Pixels
+from manyhot.networks.layers import Pixels, join, normalize_and_activate
 from manyhot.networks.mlp import hidden_layers, logit_layer
 from manyhot.networks.weight_shapes import first_units
 
-MIN_EDGE = 4
-"""Pixels on an edge from which a stage halves it."""
+MIN_EDGE = 4  # pixels on an edge from which a stage halves it
 
-STEM_EDGE = 32
-"""Pixels on the shorter edge, about, at which the residual stages begin; four times more at most."""
-
-Stages = Callable[[Any, Mapping[str, Any], MemberInitializer], Any]
-BranchBuilder = Callable[[Any, str], Any]
-
-
-def build_cnn(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
-) -> keras.Model:
-    """Plain stages: convolutions with a bias and an activation, and the maximum of 2 x 2 after each stage.
-
-    Args:
-        shapes: Shape of one row of each named input: `(h, w, c)` for images, `(features,)` for others.
-        n_labels: Number of logits.
-        settings: As for `build_mlp`, and `images` (name of an input of images -> mean and deviation of its channels),
-            `filters` (of each stage), `blocks` (convolutions of a stage), `kernel` (edge of a filter), `pool`:
-            "flatten" or "average".
-        initializer: Where the weights begin.
-
-    Returns:
-        A model from a dict of inputs, uint8 (b, h, w, c) for images, to logits (b, n_labels).
-    """
-    return _build(_plain_stages, "cnn", shapes, n_labels, settings, initializer)
-
-
-def build_resnet(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
-) -> keras.Model:
-    """Stages of residual blocks with batch normalisation; each but the first halves height and width.
-
-    Large images are halved before them too, until 32 pixels are left on an edge, or twice at most.
-
-    Args:
-        shapes: As for `build_cnn`.
-        n_labels: Number of logits.
-        settings: As for `build_cnn`; `blocks` counts residual blocks of two convolutions.
-        initializer: Where the weights begin.
-
-    Source:
-        He, Zhang, Ren, Sun (2016), arXiv 1603.05027: normalisation and activation before each convolution.
-    """
-    return _build(_residual_stages, "resnet", shapes, n_labels, settings, initializer)
-
-
-def build_convnext(
-    shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
-) -> keras.Model:
-    """Stages of blocks with one filter a channel, two dense layers a pixel and layer normalisation.
-
-    Args:
-        shapes: As for `build_cnn`.
-        n_labels: Number of logits.
-        settings: As for `build_cnn`; `kernel` is the edge of a channel's filter, `blocks` counts blocks of a stage.
-        initializer: Where the weights begin.
-
-    Source:
-        Liu, Mao, Wu, Feichtenhofer, Darrell, Xie (2022), arXiv 2201.03545, without stochastic depth; images
-        are cut into patches that leave 32 to 64 of them on an edge.
-    """
-    return _build(_convnext_stages, "convnext", shapes, n_labels, settings, initializer)
+STEM_EDGE = 32  # pixels on the shorter edge, about, at which the residual stages begin; four times more at most
 
 
 def build_image_network(
-    build_branch: BranchBuilder,
+    build_branch: Callable[[Any, str], Any],
     name: str,
     shapes: Mapping[str, tuple[int, ...]],
     n_labels: int,
     settings: Mapping[str, Any],
     initializer: MemberInitializer,
 ) -> keras.Model:
-    """A network with a branch for each column of images, and the layers of "mlp" behind.
-
-    Args:
-        build_branch: (an input of images, its name) -> (b, f), what the branch ends in.
-        name: The network's name.
-        shapes: As for `build_cnn`.
-        n_labels: Number of logits.
-        settings: As for `build_cnn`.
-        initializer: Where the weights begin.
-    """
+    """Build `build_branch` (image, name) -> (b, f) for each column of images, and the layers of "mlp" behind."""
     images, tables = settings["images"], settings.get("tables", ())
     if not images:
         raise InputError(f"the network {name!r} is for images, and there are none", argument="network")
@@ -115,7 +42,7 @@ def build_image_network(
     }
     blocks = [inputs[input_name] for input_name in shapes if input_name not in images and input_name not in tables]
     blocks += [build_branch(inputs[input_name], input_name) for input_name in images]
-    x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=initializer.dtype)(blocks)
+    x = join(blocks, initializer.dtype)
     bags = [inputs[input_name] for input_name in tables]
     if bags and not settings["hidden_layer_sizes"]:
         raise InputError("images beside texts need a hidden layer, such as (256,)", argument="hidden_layer_sizes")
@@ -124,7 +51,7 @@ def build_image_network(
 
 
 def _build(
-    stages: Stages,
+    stages: Callable[[Any, Mapping[str, Any], MemberInitializer], Any],
     name: str,
     shapes: Mapping[str, tuple[int, ...]],
     n_labels: int,
@@ -133,11 +60,8 @@ def _build(
 ) -> keras.Model:
     def build_branch(image: Any, column: str) -> Any:
         channel_stats = settings["images"][column]
-        x = stages(
-            Pixels(channel_stats["mean"], channel_stats["deviation"], dtype=initializer.dtype)(image),
-            settings,
-            initializer,
-        )
+        pixels = Pixels(channel_stats["mean"], channel_stats["deviation"], dtype=initializer.dtype)(image)
+        x = stages(pixels, settings, initializer)
         pool = keras.layers.Flatten if settings["pool"] == "flatten" else keras.layers.GlobalAveragePooling2D
         return pool(dtype=initializer.dtype)(x)
 
@@ -145,36 +69,40 @@ def _build(
 
 
 def _plain_stages(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
+    """Convolutions with a bias and an activation, and the maximum of 2 x 2 after each stage."""
     for filters in settings["filters"]:
         for _ in range(settings["blocks"]):
-            x = _convolution(filters, settings["kernel"], initializer, has_bias=not settings["batch_norm"])(x)
+            x = convolution(filters, settings["kernel"], initializer, has_bias=not settings["batch_norm"])(x)
             if settings["batch_norm"]:
-                x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
-            x = keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
+                x = normalize_and_activate(x, settings["activation"], initializer.dtype)
+            else:
+                x = keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
         if min(x.shape[1:3]) >= MIN_EDGE:
             x = keras.layers.MaxPooling2D(2, dtype=initializer.dtype)(x)
     return x
 
 
 def _residual_stages(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
-    def active(x: Any) -> Any:
-        x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
-        return keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
-
+    """Residual blocks with batch normalisation; each stage but the first halves height and width."""
+    # Source: He, Zhang, Ren, Sun (2016), arXiv 1603.05027: normalisation and activation before each convolution.
+    active = partial(normalize_and_activate, activation=settings["activation"], dtype=initializer.dtype)
     x = _stem(x, settings, initializer)
     for stage, filters in enumerate(settings["filters"]):
         for block in range(settings["blocks"]):
             stride = 2 if stage and not block and min(x.shape[1:3]) >= MIN_EDGE else 1
             inner = active(x)
             if stride > 1 or x.shape[-1] != filters:
-                x = _convolution(filters, 1, initializer, stride)(inner)
-            inner = _convolution(filters, settings["kernel"], initializer, stride)(inner)
-            inner = _convolution(filters, settings["kernel"], initializer)(active(inner))
+                x = convolution(filters, 1, initializer, stride)(inner)
+            inner = convolution(filters, settings["kernel"], initializer, stride)(inner)
+            inner = convolution(filters, settings["kernel"], initializer)(active(inner))
             x = keras.layers.Add(dtype=initializer.dtype)([x, inner])
     return active(x)
 
 
 def _convnext_stages(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
+    """Blocks with one filter a channel, two dense layers a pixel and layer normalisation."""
+
+    # Source: Liu et al. (2022), arXiv 2201.03545, without stochastic depth; patches leave 32 to 64 on an edge.
     def normal(x: Any) -> Any:
         return keras.layers.LayerNormalization(epsilon=1e-6, dtype=initializer.dtype)(x)
 
@@ -183,11 +111,11 @@ def _convnext_stages(x: Any, settings: Mapping[str, Any], initializer: MemberIni
         return keras.layers.Dense(units, dtype=initializer.dtype, **initial)(x)
 
     patch = max(1, min(4, 2 ** round(math.log2(min(x.shape[1:3]) / STEM_EDGE))))
-    x = normal(_convolution(settings["filters"][0], patch, initializer, patch, has_bias=True)(x))
+    x = normal(convolution(settings["filters"][0], patch, initializer, patch, has_bias=True)(x))
     for stage, filters in enumerate(settings["filters"]):
         if stage:
             stride = 2 if min(x.shape[1:3]) >= MIN_EDGE else 1
-            x = _convolution(filters, stride, initializer, stride, has_bias=True)(normal(x))
+            x = convolution(filters, stride, initializer, stride, has_bias=True)(normal(x))
         for _ in range(settings["blocks"]):
             inner = keras.layers.DepthwiseConv2D(
                 settings["kernel"],
@@ -208,18 +136,18 @@ def _stem(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -
     filters, edge = settings["filters"][0], min(x.shape[1:3])
     n_halvings = max(0, min(2, round(math.log2(edge / STEM_EDGE))))
     if not n_halvings:
-        return _convolution(filters, settings["kernel"], initializer)(x)
+        return convolution(filters, settings["kernel"], initializer)(x)
     for k in reversed(range(n_halvings)):
-        x = _convolution(max(filters // 2**k, 8), settings["kernel"], initializer, stride=2)(x)
+        x = convolution(max(filters // 2**k, 8), settings["kernel"], initializer, stride=2)(x)
         if k:
-            x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
-            x = keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
+            x = normalize_and_activate(x, settings["activation"], initializer.dtype)
     return x
 
 
-def _convolution(
+def convolution(
     filters: int, kernel: int, initializer: MemberInitializer, stride: int = 1, has_bias: bool = False
 ) -> Any:
+    """A padded convolution."""
     return keras.layers.Conv2D(
         filters,
         kernel,
@@ -230,3 +158,8 @@ def _convolution(
         bias_initializer=initializer.zeros(),
         dtype=initializer.dtype,
     )
+
+
+build_cnn = partial(_build, _plain_stages, "cnn")
+build_resnet = partial(_build, _residual_stages, "resnet")
+build_convnext = partial(_build, _convnext_stages, "convnext")

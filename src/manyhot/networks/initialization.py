@@ -1,4 +1,4 @@
-"""Where a member's weights begin: drawn on the host from one seed, so that nothing is compiled for it."""
+"""A member's initial weights, drawn on the host from one seed, so that nothing is compiled for them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from manyhot.backend import keras
 
 
 class MemberInitializer:
-    """Initial values for one member.
-
-    Args:
-        seed: Start of this member's draws.
-        output_bias: float (l,), what the output bias begins with; None for zeros.
-        dtype: "float32" or "float64".
-    """
+    """Initial values for one member; `output_bias` float (l,), None for zeros."""
 
     def __init__(self, seed: int, output_bias: np.ndarray | None = None, dtype: str = "float32") -> None:
         self.dtype = dtype

@@ -26,23 +26,12 @@ def real_rows(mask: Any) -> Iterator[None]:
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch normalisation that leaves padded rows out and keeps its input's precision.
+    """Keras' batch normalisation that leaves padded rows out (`real_rows`) and keeps its input's precision."""
 
-    Keras' own layer computes in float32 on JAX whatever its type, and takes a mask only along with the tensor. This
-    one asks `real_rows` which rows of the batch count. Arguments, weights and their order are those of Keras.
-
-    Source:
-        Ioffe and Szegedy (2015), arXiv 1502.03167, algorithms 1 and 2; moving averages as in Keras (biased variance).
-    """
+    # Source: Ioffe and Szegedy (2015), arXiv 1502.03167; moving averages as in Keras (biased variance).
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalised by the batch's real rows while training, by the moving statistics otherwise.
-
-        Args:
-            inputs: float (b, ...).
-            training: Whether this is a training step.
-            mask: Not looked at; rows count or not as a whole.
-        """
+        """Normalised by the batch's real rows while training, by the moving statistics otherwise."""
         inputs = jnp.asarray(inputs)
         if inputs.dtype.itemsize < 4:
             inputs = inputs.astype("float32")
@@ -78,15 +67,26 @@ def _moments(x: Any, rows: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
     return mean.reshape(-1), variance
 
 
-class Dropout(keras.layers.Layer):
-    """Dropout that spends 8 random bits a unit instead of 32: the draw costs a quarter.
+def join(blocks: Sequence[Any], dtype: str) -> Any:
+    """One tensor of several, side by side."""
+    return blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=dtype)(blocks)
 
-    The rate is rounded to a multiple of 1/256, and the kept units are scaled by the rounded rate.
 
-    Args:
-        rate: Share of units set to zero while training, 0 to below 1.
-        seed: Start of the draws.
-    """
+def normalize_and_activate(x: Any, activation: str, dtype: str) -> Any:
+    """Batch normalisation, then an activation."""
+    return keras.layers.Activation(activation, dtype=dtype)(BatchNormalization(momentum=0.95, dtype=dtype)(x))
+
+
+class ShapeKeeping(keras.layers.Layer):
+    """A layer whose output has the shape of its input."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+
+class Dropout(ShapeKeeping):
+    """Dropout of 8 random bits a unit instead of 32, a quarter of the work; the rate is rounded to n / 256."""
 
     def __init__(self, rate: float, seed: int, **settings: Any) -> None:
         super().__init__(**settings)
@@ -106,17 +106,9 @@ class Dropout(keras.layers.Layer):
         key = jax.random.wrap_key_data(self.draws.next(), impl="threefry2x32")
         return jax.random.bits(key, shape, "uint8") >= self.n_dropped_of_256
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
-        return input_shape
 
-
-class Bias(keras.layers.Layer):
-    """A number added to each unit.
-
-    Args:
-        initializer: What the numbers begin with.
-    """
+class Bias(ShapeKeeping):
+    """A number added to each unit."""
 
     def __init__(self, initializer: Any, **settings: Any) -> None:
         super().__init__(**settings)
@@ -130,19 +122,9 @@ class Bias(keras.layers.Layer):
         """The input with the numbers added."""
         return inputs + self.bias
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
-        return input_shape
 
-
-class Pixels(keras.layers.Layer):
-    """Images of whole numbers from 0 to 255 -> floats around 0.
-
-    Args:
-        mean: Mean of each channel, where 1 is white.
-        deviation: Deviation of each channel, where 1 is white.
-        is_reversed: Whether the last channel comes first afterwards.
-    """
+class Pixels(ShapeKeeping):
+    """Images of 0 to 255 -> floats around 0, by each channel's mean and deviation where 1 is white."""
 
     def __init__(
         self, mean: Sequence[float], deviation: Sequence[float], is_reversed: bool = False, **kwargs: Any
@@ -158,24 +140,15 @@ class Pixels(keras.layers.Layer):
         scaled = scaled - jnp.asarray([m / d for m, d in zip(self.mean, self.deviation, strict=True)], dtype)
         return scaled[..., ::-1] if self.is_reversed else scaled
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the images."""
-        return input_shape
-
     def compute_output_spec(self, inputs: Any) -> Any:
         """Shape and type of what `call` returns."""
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
 
-class Scaled(keras.layers.Layer):
-    """Numbers centred, scaled and smoothly clipped as those of a table are, by a centre and a scale that do not learn.
+class Scaled(ShapeKeeping):
+    """Numbers centred, scaled and smoothly clipped to (-clip, clip); centre and scale do not learn."""
 
-    Args:
-        clip: Where the clip bends; values end inside (-clip, clip).
-
-    Source:
-        z / sqrt(1 + (z / 3)^2), the smooth clip of Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
-    """
+    # Source: z / sqrt(1 + (z / clip)^2), Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
 
     def __init__(self, clip: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -191,7 +164,3 @@ class Scaled(keras.layers.Layer):
         """(b, f) -> (b, f)."""
         z = (inputs - self.center) / self.factor
         return z * jax.lax.rsqrt(1 + jnp.square(z / self.clip))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
-        return input_shape

@@ -9,7 +9,7 @@ from manyhot import validation
 from manyhot.backend import keras
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import BatchNormalization, Bias, Dropout
+from manyhot.networks.layers import BatchNormalization, Bias, Dropout, join
 from manyhot.networks.weight_shapes import first_units
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
@@ -18,19 +18,7 @@ ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_rel
 def build_mlp(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """A network of dense layers.
-
-    Args:
-        shapes: Shape of one row of each named input, `(features,)`.
-        n_labels: Number of logits.
-        settings: `hidden_layer_sizes` (units per layer), `activation`, `dropout` (share), `batch_norm` (bool), `tables`
-            (names of wide sparse inputs, of which the network takes the sum of table rows (first layer's units,)
-            instead).
-        initializer: Where the weights begin.
-
-    Returns:
-        A model from a dict of inputs (b, f) to logits (b, n_labels).
-    """
+    """Build a network of dense layers; inputs in `tables` are sums of table rows (b, units of the first layer)."""
     inputs, x, bags = _trunk(shapes, first_units(n_labels, settings), settings, initializer)
     if x is not None:
         x = logit_layer(x, n_labels, initializer)
@@ -41,16 +29,7 @@ def build_mlp(
 def build_trunk(
     shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """The same network without its last layer, for more labels than one array of logits could hold.
-
-    Args:
-        shapes: Shape of one row of each named input, `(features,)`.
-        settings: As for `build_mlp`; `hidden_layer_sizes` has a layer at least.
-        initializer: Where the weights begin.
-
-    Returns:
-        A model from a dict of inputs (b, f) to the last hidden values (b, units).
-    """
+    """Build the same network without its last layer, for more labels than one array of logits could hold."""
     if not settings["hidden_layer_sizes"]:
         raise InputError("got no layer, expected layer sizes such as (512,)", argument="hidden_layer_sizes")
     inputs, x, _ = _trunk(shapes, settings["hidden_layer_sizes"][0], settings, initializer)
@@ -69,24 +48,12 @@ def _trunk(
     inputs = {name: keras.Input(shape, name=name, dtype=initializer.dtype) for name, shape in input_shapes.items()}
     bags = [inputs[name] for name in tables]
     blocks = [layer_input for name, layer_input in inputs.items() if name not in tables]
-    x = None
-    if blocks:
-        x = blocks[0] if len(blocks) == 1 else keras.layers.Concatenate(dtype=initializer.dtype)(blocks)
+    x = join(blocks, initializer.dtype) if blocks else None
     return inputs, hidden_layers(x, bags, settings, initializer), bags
 
 
 def hidden_layers(x: Any, bags: list[Any], settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
-    """The hidden layers that `settings` ask for.
-
-    Args:
-        x: Dense inputs (b, f), None for none.
-        bags: Sums of table rows (b, units of the first layer), which are added to the first layer.
-        settings: As for `build_mlp`.
-        initializer: Where the weights begin.
-
-    Returns:
-        (b, units of the last layer), or x where there is no hidden layer.
-    """
+    """Add the hidden layers to dense inputs (b, f), None for none; bags (b, units) are added to the first layer."""
     activation = validation.one_of(ACTIVATIONS, activation=settings["activation"])
     for k, units in enumerate(settings["hidden_layer_sizes"]):
         if x is not None:

@@ -1,8 +1,4 @@
-"""A backbone as a function of images: a network of `keras.applications` and the weights that it begins with.
-
-Weights come from Keras' own download, from a file of the user's, or out of a saved model; nothing of a file but numbers
-is ever read. Start reading at `open_backbone`, then `BackboneSpec`.
-"""
+"""A backbone as a function of images: weights downloaded by Keras, of a file of the user's, or of a saved model."""
 
 from __future__ import annotations
 
@@ -18,23 +14,17 @@ import numpy as np
 from manyhot.backend import jax, use_dtype
 from manyhot.config.images import BACKBONES, DOWNLOADED
 from manyhot.errors import InputError
-from manyhot.networks import build_core, build_features, choose_layers
+from manyhot.networks.backbone import build_core, build_features
 from manyhot.networks.custom.cloning import first_line
+from manyhot.networks.fast.layers import choose_layers
 
 SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
+# images in a batch: one size, so that what is made of an image does not depend on how many there are
 CPU_BATCH_SIZE, DEVICE_BATCH_SIZE = 8, 64
-"""Images in a batch: one size, so that what is made of an image does not depend on how many there are."""
 
 
 class Backbone:
-    """Makes a row of numbers of each image: the mean over places of the network's last layer.
-
-    Args:
-        name: A key of `images.BACKBONES`.
-        trainable: Its weights that can learn, in Keras' order, float32.
-        fixed: Its other weights.
-        width: Numbers that it makes of an image.
-    """
+    """Features of images, (n, width): the mean over places of the network's last layer."""
 
     def __init__(self, name: str, trainable: Sequence[np.ndarray], fixed: Sequence[np.ndarray], width: int) -> None:
         self.name, self.trainable, self.fixed, self.width = name, list(trainable), list(fixed), width
@@ -53,17 +43,7 @@ class Backbone:
         return digest.hexdigest()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Images in batches of one size, the last one filled up.
-
-        Args:
-            images: uint8 (n, h, w, 3).
-
-        Returns:
-            float32 (n, width).
-
-        Raises:
-            InputError: Weights that make something else than finite numbers of an image.
-        """
+        """Features float32 (n, width) of images uint8 (n, h, w, 3), in batches of one size."""
         size = CPU_BATCH_SIZE if jax.default_backend() == "cpu" else DEVICE_BATCH_SIZE
         outputs = []
         with use_dtype("float32"):
@@ -94,17 +74,7 @@ class Backbone:
 
 
 def open_backbone(name: str, weights: str) -> Backbone:
-    """A backbone with its weights.
-
-    Args:
-        name: A key of `images.BACKBONES`.
-        weights: "imagenet", or a file of its weights without the last layer, as Keras saves them: `save_weights` of
-            `keras.applications.X(include_top=False)`, the files that Keras itself downloads (`..._notop.h5`), or a
-            model as `.keras`, of which only the weights are read.
-
-    Raises:
-        InputError: Weights that cannot be downloaded, no such file, or a file of something else.
-    """
+    """Open a backbone with the weights "imagenet", or those of a file as Keras saves them without the last layer."""
     edge = BACKBONES[name].min_edge
     with use_dtype("float32"):
         if weights == DOWNLOADED:

@@ -1,8 +1,4 @@
-"""A pretrained transformer as a function of texts: the mean of what it makes of a text's pieces, never trained further.
-
-The transformer is a preset of keras-hub in a folder of the user's own; nothing is downloaded, and no saved model of
-ours names the folder that is opened. Start reading at `preset_function`.
-"""
+"""A pretrained transformer in a folder of the user's as a function of texts, never trained further."""
 
 from __future__ import annotations
 
@@ -20,27 +16,13 @@ from manyhot.errors import InputError
 
 jnp = jax.numpy
 
-BATCH_SIZES = (4, 32)
-"""Texts in one call of the compiled program; fewer are filled up."""
-MIN_LENGTH = 16
-"""Texts are padded to this many pieces, or to twice, four times ... as many."""
+BATCH_SIZES = (4, 32)  # texts in one call of the compiled program; fewer are filled up
+MIN_LENGTH = 16  # texts are padded to this many pieces, or to twice, four times ... as many
 INSTALL = "pip install 'manyhot[pretrained]' && pip install --no-deps keras-hub"
 
 
 def preset_function(folder: str | os.PathLike[str], max_tokens: int) -> Callable[[list[str]], np.ndarray]:
-    """What turns texts into features by the transformer in a folder.
-
-    Args:
-        folder: A preset as `keras_hub.models.BackboneSpec.save_to_preset` and its tokenizer's write it.
-        max_tokens: Pieces of a text that are looked at, with those that begin and end it.
-
-    Returns:
-        A function: list of k texts -> float32 (k, d), the mean of the last layer over the pieces. A text's features do
-        not depend on its neighbours.
-
-    Raises:
-        InputError: No such folder, a preset that cannot be read or takes no text, or keras-hub is not installed.
-    """
+    """Return texts -> float32 (k, d), the mean of a keras-hub preset's last layer over max_tokens pieces at most."""
     if not folder or not Path(folder).expanduser().is_dir():
         raise InputError(
             f"got {os.fspath(folder)!r}, expected the folder of a keras-hub preset: "

@@ -1,7 +1,4 @@
-"""A network with one row of logits for every pixel: stages down, stages up, and what each stage saw handed across.
-
-All of it is convolutions, so any height and width will do that its stages can halve. Start reading at `build_unet`.
-"""
+"""A network with logits for every pixel: stages down, stages up, and what each stage saw handed across."""
 
 from __future__ import annotations
 
@@ -10,39 +7,18 @@ from typing import Any
 
 from manyhot.backend import keras
 from manyhot.errors import InputError
+from manyhot.networks.conv import convolution
 from manyhot.networks.initialization import MemberInitializer
-from manyhot.networks.layers import BatchNormalization, Bias, Dropout, Pixels
+from manyhot.networks.layers import Bias, Dropout, Pixels, normalize_and_activate
 
 
 def build_unet(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any], initializer: MemberInitializer
 ) -> keras.Model:
-    """Stages of convolutions that halve height and width, and as many that double them again.
-
-    The first stage sees squares of `patch` x `patch` pixels as one place with as many times the channels, and the last
-    gives each of these pixels logits of its own, so that no convolution is done at the full size, which would take
-    most of the time. Every convolution is followed by batch normalisation and the activation. A stage on the way up
-    brings what is below to its own number of filters, repeats each place 2 x 2, and sees it beside what the stage of
-    the same size saw on the way down.
-
-    Args:
-        shapes: Shape of the one named input, (h, w, c); h and w can be divided by `edge_factor(settings)`.
-        n_labels: Logits of a pixel.
-        settings: `images` (name of the input -> mean and deviation of its channels), `filters` (of each stage),
-            `blocks` (convolutions of a stage), `kernel` (edge of a filter), `patch`, `activation`, and `dropout` (of
-            what the lowest stage gives). Others are not looked at.
-        initializer: Where the weights begin.
-
-    Returns:
-        A model from a dict of inputs, uint8 (b, h, w, c), to logits (b, h, w, n_labels).
-
-    Raises:
-        InputError: Not exactly one input of images, or a height or width that cannot be halved so often.
-
-    Source:
-        Ronneberger, Fischer, Brox (2015), arXiv 1505.04597, with padded convolutions; each pixel's own logits at a
-        lower resolution as in Shi et al. (2016), arXiv 1609.05158.
-    """
+    """Build stages that halve height and width and as many that double them, logits (b, h, w, n_labels)."""
+    # The first stage sees squares of `patch` x `patch` pixels as one place, and the last gives each pixel its own
+    # logits: convolutions at the full size would take most of the time.
+    # Source: Ronneberger et al. (2015), arXiv 1505.04597, padded; logits at lower resolution as in arXiv 1609.05158.
     images, patch, factor = settings["images"], settings["patch"], edge_factor(settings)
     if len(images) != 1 or len(shapes) != 1:
         raise InputError("the network 'unet' takes one column of images and nothing beside it", argument="network")
@@ -52,7 +28,10 @@ def build_unet(
         raise InputError(f"got {height} x {width} pixels, expected multiples of {factor}", argument="image_params")
     inputs = keras.Input(shapes[name], name=name, dtype="uint8")
     x = Pixels(channel_stats["mean"], channel_stats["deviation"], dtype=initializer.dtype)(inputs)
-    x = _space_to_depth(x, (height, width, channels), patch, initializer)
+    rows, columns = height // patch, width // patch
+    if patch > 1:
+        squares = (rows, patch, columns, patch, channels)
+        x = _regroup(x, squares, (rows, columns, patch**2 * channels), initializer)
     skips = []
     for stage, filters in enumerate(settings["filters"]):
         if stage:
@@ -72,7 +51,8 @@ def build_unet(
         kernel_initializer=initializer.weights(gain=0.25),
         dtype=initializer.dtype,
     )(x)
-    x = _depth_to_space(x, (height, width, n_labels), patch, initializer)
+    if patch > 1:
+        x = _regroup(x, (rows, columns, patch, patch, n_labels), (height, width, n_labels), initializer)
     return keras.Model({name: inputs}, Bias(initializer.bias(), dtype=initializer.dtype, name="logits")(x), name="unet")
 
 
@@ -88,16 +68,8 @@ def _convolutions(x: Any, filters: int, settings: Mapping[str, Any], initializer
 
 
 def _convolution(x: Any, filters: int, kernel: int, settings: Mapping[str, Any], initializer: MemberInitializer) -> Any:
-    x = keras.layers.Conv2D(
-        filters,
-        kernel,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=initializer.weights(),
-        dtype=initializer.dtype,
-    )(x)
-    x = BatchNormalization(momentum=0.95, dtype=initializer.dtype)(x)
-    return keras.layers.Activation(settings["activation"], dtype=initializer.dtype)(x)
+    x = convolution(filters, kernel, initializer)(x)
+    return normalize_and_activate(x, settings["activation"], initializer.dtype)
 
 
 def _max_pool(x: Any, initializer: MemberInitializer) -> Any:
@@ -107,21 +79,8 @@ def _max_pool(x: Any, initializer: MemberInitializer) -> Any:
     return keras.ops.max(pairs, axis=(2, 4))
 
 
-def _space_to_depth(x: Any, shape: tuple[int, int, int], patch: int, initializer: MemberInitializer) -> Any:
-    """Squares of pixels -> one place with all their channels."""
-    if patch == 1:
-        return x
-    height, width, channels = shape
-    x = keras.layers.Reshape((height // patch, patch, width // patch, patch, channels), dtype=initializer.dtype)(x)
-    x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=initializer.dtype)(x)
-    return keras.layers.Reshape((height // patch, width // patch, patch**2 * channels), dtype=initializer.dtype)(x)
-
-
-def _depth_to_space(x: Any, shape: tuple[int, int, int], patch: int, initializer: MemberInitializer) -> Any:
-    """What `_space_to_depth` does, the other way round."""
-    if patch == 1:
-        return x
-    height, width, channels = shape
-    x = keras.layers.Reshape((height // patch, width // patch, patch, patch, channels), dtype=initializer.dtype)(x)
+def _regroup(x: Any, pairs: tuple[int, ...], shape: tuple[int, ...], initializer: MemberInitializer) -> Any:
+    """Exchange the second and third axes of (h, a, w, b, c), then give it a shape: squares of pixels <-> channels."""
+    x = keras.layers.Reshape(pairs, dtype=initializer.dtype)(x)
     x = keras.layers.Permute((1, 3, 2, 4, 5), dtype=initializer.dtype)(x)
     return keras.layers.Reshape(shape, dtype=initializer.dtype)(x)

@@ -1,15 +1,12 @@
-"""The shapes of the weights of dense networks, without building anything: NumPy, JAX and Keras are not needed.
-
-Those of other networks are found by building them (`built_shapes.py`).
-"""
+"""The shapes of the weights of dense networks by formula: NumPy, JAX and Keras are not needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+# shapes of the trainable weights, and (shape, dtype) of the others; dtype None is the network's precision
 WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]
-"""Shapes of the trainable weights, and (shape, dtype) of the others; dtype None is the network's precision."""
 
 
 def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
@@ -20,12 +17,7 @@ def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
 def mlp_weight_shapes(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
 ) -> WeightShapes:
-    """The shapes that `build_mlp` gives its weights, without building anything.
-
-    Returns:
-        Shapes of the trainable weights, and (shape, dtype) of the others in the model's order; dtype None is the
-        network's precision.
-    """
+    """The shapes that `build_mlp` gives its weights."""
     trainable, fixed = trunk_weight_shapes(shapes, settings)
     dense = _dense_widths(shapes, settings)
     last = [(settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else sum(dense), n_labels)]
@@ -33,7 +25,7 @@ def mlp_weight_shapes(
 
 
 def trunk_weight_shapes(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]) -> WeightShapes:
-    """The shapes that `build_trunk` gives its weights, as `mlp_weight_shapes` tells them."""
+    """The shapes that `build_trunk` gives its weights."""
     dense = _dense_widths(shapes, settings)
     trainable, fixed = hidden_shapes(sum(dense), settings)
     return trainable[0 if dense or not settings["hidden_layer_sizes"] else 1 :], fixed
@@ -44,7 +36,7 @@ def _dense_widths(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, 
 
 
 def hidden_shapes(width: int, settings: Mapping[str, Any]) -> WeightShapes:
-    """The shapes of the weights of `hidden_layers` on inputs of some width; as `mlp_weight_shapes`."""
+    """The shapes of the weights of `hidden_layers` on inputs of some width."""
     trainable: list[tuple[int, ...]] = []
     fixed: list[tuple[tuple[int, ...], str | None]] = []
     for units in settings["hidden_layer_sizes"]:
@@ -63,7 +55,7 @@ def hidden_shapes(width: int, settings: Mapping[str, Any]) -> WeightShapes:
 def embedding_bag_weight_shapes(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
 ) -> WeightShapes:
-    """The shapes that `build_embedding_bag` gives its weights; as `mlp_weight_shapes`."""
+    """The shapes that `build_embedding_bag` gives its weights."""
     ((name, n_numbers),) = settings["vocabularies"].items()
     units = settings["units"]
     width = units + sum(shape[0] for other, shape in shapes.items() if other != name)
@@ -75,5 +67,5 @@ def embedding_bag_weight_shapes(
     return [(n_numbers, units), *trainable, (last, n_labels), (n_labels,), *attention], fixed
 
 
+# builder -> the shapes of its weights, from shapes of inputs, number of labels and settings
 WEIGHT_SHAPES = {"mlp": mlp_weight_shapes, "embedding_bag": embedding_bag_weight_shapes}
-"""Name of a builder -> the shapes of its weights, from shapes of inputs, number of labels and settings."""

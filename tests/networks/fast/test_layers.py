@@ -12,7 +12,7 @@ from manyhot.backend import jax, keras, use_dtype
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.models.network_spec import NetworkSpec
 from manyhot.networks import MemberInitializer, choose_layers, from_keras
-from manyhot.networks.fast import convolution, dense, layers
+from manyhot.networks.fast import convolution, layers
 
 L = keras.layers
 jnp = jax.numpy
@@ -231,7 +231,7 @@ def test_a_large_kernel_gives_what_keras_gives(is_first, monkeypatch):
 
 def n_products(x_is_moved: bool) -> int:
     def objective(kernel, x):
-        return dense.product(x if x_is_moved else jax.lax.stop_gradient(x), kernel).sum()
+        return layers.product(x if x_is_moved else jax.lax.stop_gradient(x), kernel).sum()
 
     argnums = (0, 1) if x_is_moved else 0
     traced = jax.make_jaxpr(jax.grad(objective, argnums=argnums))(jnp.ones((5, 4)), jnp.ones((3, 5)))

@@ -1,12 +1,4 @@
-"""The last layer over so many labels that one array of rows by labels does not fit: worked through in chunks of labels.
-
-It is given the rows' hidden values, the head's weights and lists of labels; it knows no trunk, no schedule and no
-files. Nothing here ever has the shape (b, l): one pass makes the logits of a chunk, their loss and slope, adds to the
-gradient of the hidden values and moves the chunk's weights in place. Start reading at `loss_and_update`.
-
-Shapes: b rows, d hidden values, n_labels labels, padded to l, a multiple of the chunk (`padded_size`), so that every
-chunk is one shape. Padding labels have no loss and no gradient, and zeros there stay zeros.
-"""
+"""The last layer over very many labels, worked through in chunks: nothing here ever has the shape (rows, labels)."""
 
 from __future__ import annotations
 
@@ -14,37 +6,32 @@ import math
 from typing import Any, NamedTuple
 
 from manyhot.backend import jax
-from manyhot.engine.extreme.optimizers import Head, HeadOptimizer
-from manyhot.engine.extreme.sparse_targets import PaddedTargets
 from manyhot.engine.train_step import safe_mean
 
 jnp = jax.numpy
 
+# Labels in a chunk: within 5 % of the fastest size at 131,072 labels, 512 hidden values and 128 rows on a 2-core CPU
+# (368 ms a step, all logits at once 772). Temporary memory is about chunk x (2 hidden values + rows) floats: 9 MiB.
 CHUNK = 2048
-"""Labels in a chunk: the largest within 5% of the fastest median step of AdaGrad and AdamW, measured at 131,072 labels,
-512 hidden values and 128 rows on a 2-core CPU. 512, 1,024, 2,048, 4,096, 8,192 and 16,384 labels took 396, 364, 368,
-384, 388 and 414 ms with AdaGrad (all logits at once: 772 ms), 441, 433, 402, 430, 453 and 451 ms with AdamW (874 ms).
-Temporary memory is about chunk x (2 hidden values + rows) floats: 9 MiB there instead of 577."""
 
+# Labels whose maximum stands for them in a search for few: the best five of 2,048 take 2 ms for 1,024 rows, not 12.
 GROUP = 16
-"""Labels whose maximum stands for them in a search for few: 1,024 rows by 2,048 labels take 2 ms instead of 12 for the
-best five on a 2-core CPU. For the best fifty nothing is gained, so these are searched for among all labels."""
+
+
+class Head(NamedTuple):
+    """The last layer of all labels or of a chunk, its gradient, or what AdaGrad keeps of it; labels come first."""
+
+    kernel: Any  # float (l, d), the transpose of a Keras layer's kernel; AdaGrad's squares (l,)
+    bias: Any  # float (l,)
 
 
 class HeadStep(NamedTuple):
-    """What one step over all labels leaves.
+    """Result of one step over all labels."""
 
-    Attributes:
-        head: The moved weights.
-        optimizer_state: What the optimizer keeps, moved.
-        hidden_gradient: float (b, d), of the mean loss, for the trunk.
-        sums: (sum of the weighted losses, sum of the weights) before the step, both float ().
-    """
-
-    head: Head
-    optimizer_state: Any
-    hidden_gradient: Any
-    sums: tuple[Any, Any]
+    head: Head  # the moved weights
+    squares: Head  # what AdaGrad keeps, moved
+    hidden_gradient: Any  # float (b, d), of the mean loss, for the trunk
+    sums: tuple[Any, Any]  # (sum of the weighted losses, sum of the weights) before the step, both float ()
 
 
 def padded_size(n_labels: int, chunk: int = CHUNK) -> int:
@@ -61,83 +48,44 @@ def pad_head(head: Head, chunk: int = CHUNK) -> Head:
 def loss_and_update(
     hidden: jax.Array,
     head: Head,
-    optimizer_state: Any,
-    targets: PaddedTargets,
-    optimizer: HeadOptimizer,
+    squares: Head,
+    positives: jax.Array,
+    weights: jax.Array,
     rate: jax.Array,
-    step: jax.Array,
+    epsilon: float,
     n_labels: int | jax.Array,
     chunk: int = CHUNK,
 ) -> HeadStep:
-    """One optimizer step of the head, and the gradient that the trunk needs.
+    """Take one row-wise AdaGrad step of the padded head, with one mean square a label; `positives` int32 (b, p).
 
-    The loss is the binary cross-entropy summed over known entries of the rows by their weights, over the sum of these
-    weights: the same mean as `train_step.loss_sums` and `train_step.safe_mean` take of all logits at once. Donate
-        `head` and
-    `optimizer_state` to the compiled program, otherwise they are copied once a call.
-
-    Args:
-        hidden: float (b, d), the trunk's output.
-        head: Weights of all labels, padded.
-        optimizer_state: What the optimizer keeps, from `optimizer.init(head)`.
-        targets: The rows' targets.
-        optimizer: How a chunk's weights move.
-        rate: float (), the learning rate of this step.
-        step: int32 (), steps done before.
-        n_labels: How many labels there are without padding.
-        chunk: Labels worked on at once; fixed when a program is compiled.
+    Labels below 0 are padding. Donate head and squares to the compiled program, otherwise they are copied.
     """
-    n_chunks = _n_chunks(head, chunk)
-    weight = _weight_sum(targets, n_labels)
-    row_slope = safe_mean(targets.weights, weight)
+    # Source: Duchi, Hazan, Singer (2011), with the mean over a label's weights as in FBGEMM's embeddings.
+    weight = (weights * n_labels).sum()
+    row_slope = safe_mean(weights, weight)
 
     def process_chunk(k: jax.Array, carry: tuple) -> tuple:
-        head, optimizer_state, hidden_gradient, total = carry
+        head, squares, hidden_gradient, total = carry
         first = k * chunk
         part = _slice_chunk(head, first, chunk)
-        values, is_known = _chunk_targets(targets, first, chunk, n_labels, hidden.dtype)
-        losses, slopes = _crossentropy(_logits(hidden, part), values)
-        total = total + jnp.where(is_known, losses * targets.weights[:, None], 0).sum()
-        slopes = jnp.where(is_known, slopes * row_slope[:, None], 0)
+        is_label = first + jnp.arange(chunk) < n_labels
+        losses, slopes = _crossentropy(_logits(hidden, part), _chunk_targets(positives, first, chunk, hidden.dtype))
+        total = total + jnp.where(is_label, losses * weights[:, None], 0).sum()
+        slopes = jnp.where(is_label, slopes * row_slope[:, None], 0)
         hidden_gradient = hidden_gradient + slopes @ part.kernel
         gradient = Head(slopes.T @ hidden, slopes.sum(axis=0))
-        head, optimizer_state = _update_chunk(head, optimizer_state, gradient, optimizer, (rate, step), first)
-        return head, optimizer_state, hidden_gradient, total
+        head, squares = _update_chunk(head, squares, gradient, rate, epsilon, first)
+        return head, squares, hidden_gradient, total
 
-    carry = (head, optimizer_state, jnp.zeros_like(hidden), jnp.zeros((), hidden.dtype))
-    head, optimizer_state, hidden_gradient, total = jax.lax.fori_loop(0, n_chunks, process_chunk, carry)
-    return HeadStep(head, optimizer_state, hidden_gradient, (total, weight))
-
-
-def loss_only(
-    hidden: jax.Array, head: Head, targets: PaddedTargets, n_labels: int | jax.Array, chunk: int = CHUNK
-) -> tuple[jax.Array, jax.Array]:
-    """(Sum of the weighted losses, sum of the weights) as `loss_and_update` has them, and nothing is moved."""
-
-    def process_chunk(k: jax.Array, total: jax.Array) -> jax.Array:
-        values, is_known = _chunk_targets(targets, k * chunk, chunk, n_labels, hidden.dtype)
-        losses, _ = _crossentropy(_logits(hidden, _slice_chunk(head, k * chunk, chunk)), values)
-        return total + jnp.where(is_known, losses * targets.weights[:, None], 0).sum()
-
-    total = jax.lax.fori_loop(0, _n_chunks(head, chunk), process_chunk, jnp.zeros((), hidden.dtype))
-    return total, _weight_sum(targets, n_labels)
+    carry = (head, squares, jnp.zeros_like(hidden), jnp.zeros((), hidden.dtype))
+    head, squares, hidden_gradient, total = jax.lax.fori_loop(0, _n_chunks(head, chunk), process_chunk, carry)
+    return HeadStep(head, squares, hidden_gradient, (total, weight))
 
 
 def top_k(
     hidden: jax.Array, head: Head, k: int, n_labels: int | jax.Array, chunk: int = CHUNK
 ) -> tuple[jax.Array, jax.Array]:
-    """The k labels of the highest logits of each row, exact over all labels.
-
-    Args:
-        hidden: float (b, d).
-        head: Weights of all labels, padded.
-        k: How many, at most n_labels.
-        n_labels: How many labels there are without padding.
-        chunk: Labels worked on at once.
-
-    Returns:
-        Logits float (b, k), falling, and labels int32 (b, k); equal logits stand by ascending label.
-    """
+    """Find the k best labels of each row, exactly: falling logits (b, k) and labels int32 (b, k), ties by label."""
 
     def process_chunk(chunk_index: jax.Array, best: tuple) -> tuple:
         first = chunk_index * chunk
@@ -158,10 +106,7 @@ def top_k(
 
 
 def _leading_groups(logits: jax.Array, label_ids: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """The k groups of labels with the highest maxima, (b, k * GROUP): among them are the k best, equal ones too.
-
-    Whatever lies in another group has k groups before it, each with a label that is higher, or equal and lower in name.
-    """
+    """Select the k groups of labels with the highest maxima, (b, k * GROUP): among them are the k best, ties too."""
     groups = logits.reshape(len(logits), -1, GROUP)
     _, leading = jax.lax.top_k(groups.max(axis=2), k)
     leading = jnp.sort(leading, axis=1)[:, :, None]  # equal logits stay by ascending label
@@ -172,27 +117,10 @@ def _leading_groups(logits: jax.Array, label_ids: jax.Array, k: int) -> tuple[ja
     return gather_groups(logits), gather_groups(label_ids)
 
 
-def score_labels(hidden: jax.Array, head: Head, labels: jax.Array) -> jax.Array:
-    """Logits of listed labels only.
-
-    Args:
-        hidden: float (b, d).
-        head: Weights of all labels.
-        labels: int32 (b, q), filled up with -1. Their weights are gathered, (b, q, d): few rows or short lists.
-
-    Returns:
-        float (b, q), -inf at the filled-up places.
-    """
-    is_label = (labels >= 0) & (labels < head.bias.shape[0])
-    safe_labels = jnp.where(is_label, labels, 0)
-    logits = (hidden[:, None, :] * head.kernel[safe_labels]).sum(axis=-1) + head.bias[safe_labels]
-    return jnp.where(is_label, logits, -jnp.inf)
-
-
 def _n_chunks(head: Head, chunk: int) -> int:
     size = head.bias.shape[0]
     if size % chunk:
-        raise ValueError(f"the head has {size} labels, which is no multiple of the chunk {chunk}: see padded_head")
+        raise ValueError(f"the head has {size} labels, which is no multiple of the chunk {chunk}: see pad_head")
     return size // chunk
 
 
@@ -207,23 +135,19 @@ def _write_chunk(arrays: Any, part: Any, first: jax.Array) -> Any:
 
 
 def _update_chunk(
-    head: Head, optimizer_state: Any, gradient: Head, optimizer: HeadOptimizer, rate_and_step: tuple, first: jax.Array
-) -> tuple[Head, Any]:
-    """The head and what is kept beside it, with one chunk moved in place.
-
-    The weights are moved by what was written to `optimizer_state`, read back from there. With both moved by one
-    computation, XLA repeats it in the update of each array: two unordered updates then read and write the same one, and
-    it is copied whole in every chunk (AdamW at 131,072 x 512 on 2 cores: 518 MiB and 9 s a step instead of 9 MiB and
-    0.4 s). The barrier keeps XLA from taking the detour out again; jaxlib 0.10.2 on a CPU does not try.
-    """
+    head: Head, squares: Head, gradient: Head, rate: jax.Array, epsilon: float, first: jax.Array
+) -> tuple[Head, Head]:
+    """Move one chunk of the head, and what AdaGrad keeps of it, in place."""
+    # The weights follow the squares as they were written, read back from there. Moved by one computation, XLA would
+    # repeat it in the update of each array and copy one of them whole in every chunk.
     chunk = gradient.bias.shape[0]
-    optimizer_state = jax.lax.optimization_barrier(
-        _write_chunk(
-            optimizer_state, optimizer.accumulate(_slice_chunk(optimizer_state, first, chunk), gradient), first
-        )
-    )
-    part, part_state = _slice_chunk((head, optimizer_state), first, chunk)
-    return _write_chunk(head, optimizer.apply(part, part_state, gradient, *rate_and_step), first), optimizer_state
+    old = _slice_chunk(squares, first, chunk)
+    new = Head(old.kernel + jnp.square(gradient.kernel).mean(axis=1), old.bias + jnp.square(gradient.bias))
+    squares = jax.lax.optimization_barrier(_write_chunk(squares, new, first))
+    part, part_squares = _slice_chunk((head, squares), first, chunk)
+    scale = jax.tree.map(lambda one: rate * jax.lax.rsqrt(one + epsilon), part_squares)
+    kernel = part.kernel - scale.kernel[:, None] * gradient.kernel
+    return _write_chunk(head, Head(kernel, part.bias - scale.bias * gradient.bias), first), squares
 
 
 def _logits(hidden: jax.Array, part: Head) -> jax.Array:
@@ -237,28 +161,9 @@ def _crossentropy(logits: jax.Array, values: jax.Array) -> tuple[jax.Array, jax.
     return losses, jnp.where(logits >= 0, 1, small) / (1 + small) - values
 
 
-def _weight_sum(targets: PaddedTargets, n_labels: int | jax.Array) -> jax.Array:
-    """Sum of the weights of all known entries, float ()."""
-    if targets.unknown is None:
-        return (targets.weights * n_labels).sum()
-    n_unknown = ((targets.unknown >= 0) & (targets.unknown < n_labels)).sum(axis=1)
-    return (targets.weights * (n_labels - n_unknown)).sum()
-
-
-def _chunk_targets(
-    targets: PaddedTargets, first: jax.Array, chunk: int, n_labels: int | jax.Array, dtype: Any
-) -> tuple[jax.Array, jax.Array]:
-    """Lists of labels -> the chunk's targets in the dtype and whether each is known, both (b, c)."""
-    is_known = jnp.broadcast_to(first + jnp.arange(chunk) < n_labels, (targets.positives.shape[0], chunk))
-    values = _scatter_labels(targets.positives, first, jnp.zeros(is_known.shape, dtype), 1)
-    if targets.unknown is not None:
-        is_known = _scatter_labels(targets.unknown, first, is_known, False)
-    return values, is_known
-
-
-def _scatter_labels(labels: jax.Array, first: jax.Array, marks: jax.Array, value: Any) -> jax.Array:
-    """Listed labels (b, p) set in an array (b, c) of the labels from `first` on; all others are dropped."""
-    chunk = marks.shape[1]
-    positions = labels - first
+def _chunk_targets(positives: jax.Array, first: jax.Array, chunk: int, dtype: Any) -> jax.Array:
+    """Lists of labels (b, p) -> targets (b, chunk) of the labels from `first` on; all others are dropped."""
+    positions = positives - first
     positions = jnp.where((positions >= 0) & (positions < chunk), positions, chunk)  # below 0 would count from the end
-    return marks.at[jnp.arange(labels.shape[0])[:, None], positions].set(value, mode="drop")
+    marks = jnp.zeros((len(positives), chunk), dtype)
+    return marks.at[jnp.arange(len(positives))[:, None], positions].set(1, mode="drop")

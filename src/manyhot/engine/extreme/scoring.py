@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any
@@ -11,27 +10,19 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax, use_dtype
-from manyhot.engine.embedding_bags import bag_sum, max_entries
+from manyhot.engine.embedding_bags import bag_sum
 from manyhot.engine.ensemble import NetworkFactory
-from manyhot.engine.extreme.chunked_head import pad_head, top_k
-from manyhot.engine.extreme.optimizers import Head
+from manyhot.engine.extreme.chunked_head import Head, pad_head, top_k
 from manyhot.engine.extreme.trainer import choose_chunk
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.scoring import IN_FLIGHT, SMALL_BATCH_ROWS, make_batch
+from manyhot.engine.scoring import SMALL_BATCH_ROWS, batch_entries, run_batches
 from manyhot.engine.weights import ExtremeWeights
 
-ROWS = 1024
-"""Rows scored at once; a chunk of their logits is 8 MiB."""
+ROWS = 1024  # rows scored at once; a chunk of their logits is 8 MiB
 
 
 class TopScorer:
-    """A trained network over very many labels on a device, ready to score rows.
-
-    Args:
-        networks: How the trunk is made.
-        weights: Its weights and the last layer's.
-        dtype_name: "float32" or "float64".
-    """
+    """A trained network over very many labels on a device, ready to score rows."""
 
     def __init__(self, networks: NetworkFactory, weights: ExtremeWeights, dtype_name: str) -> None:
         self.networks, self.dtype = networks, dtype_name
@@ -44,41 +35,21 @@ class TopScorer:
             self.weights = (*jax.device_put((list(weights.trainable), list(weights.fixed)), self.device), head)
 
     def top_k(self, blocks: Mapping[str, np.ndarray | sp.csr_matrix], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k labels with the highest probabilities of each row, exact over all labels.
-
-        Args:
-            blocks: Named features (n, f), dense or CSR.
-            k: How many, from 1 to the number of labels.
-
-        Returns:
-            Labels int32 (n, k), best first, of equal ones the lower first; their probabilities, float (n, k) of the
-            network's precision, in [0, 1].
-        """
+        """Find the k best labels of each row, int32 (n, k), best first, ties by label, and their probabilities."""
         n_rows = next(iter(blocks.values())).shape[0]
         size = SMALL_BATCH_ROWS if n_rows <= SMALL_BATCH_ROWS else ROWS
         labels = np.zeros((n_rows, k), np.int32)
         scores = np.zeros((n_rows, k), self.dtype)
-        pending: deque[tuple[Any, int, int]] = deque()
-
-        def store_batch(outputs: tuple[Any, Any], first: int, count: int) -> None:
-            labels[first : first + count], scores[first : first + count] = (np.asarray(one)[:count] for one in outputs)
-
         with use_dtype(self.dtype):
-            for first in range(0, n_rows, size):
-                count = min(size, n_rows - first)
-                batch = make_batch(blocks, (first, count), size, self.networks.tables, self.dtype)
-                pending.append((self._dispatch(batch, k, size), first, count))
-                if len(pending) > IN_FLIGHT:
-                    store_batch(*pending.popleft())
-            for one in pending:
-                store_batch(*one)
+            batches = run_batches(partial(self._dispatch, k), blocks, size, self.networks.tables, self.dtype)
+            for first, count, outputs in batches:
+                labels[first : first + count], scores[first : first + count] = (np.asarray(a)[:count] for a in outputs)
         return labels, scores
 
-    def _dispatch(self, batch: dict[str, Any], k: int, size: int) -> Any:
-        is_cpu = self.device.platform == "cpu"
-        table_entries = {name: 0 if is_cpu else max_entries(batch[name].block, size) for name in self.networks.tables}
+    def _dispatch(self, k: int, batch: dict[str, Any]) -> Any:
+        table_entries = batch_entries(batch, self.networks.tables, self.device.platform)
         batch = jax.device_put(batch, self.device)
-        key: Hashable = ("top", self.networks.key, k, size, self.n_labels, tuple(table_entries.items()))
+        key: Hashable = ("top", self.networks.key, k, self.n_labels, tuple(table_entries.items()))
         build = partial(_build_top_k_program, self.trunk, table_entries, self.n_labels, k)
         return PROGRAMS.get_or_compile(key, build, (self.weights, batch))(self.weights, batch)
 

@@ -1,10 +1,4 @@
-"""Trains one network over very many labels: a Keras trunk, and the last layer worked through in chunks of labels.
-
-It is given arrays, sparse targets and a config; it knows no label names, encoders or files. Targets stay lists: of the
-rows of a step a padded list each, never an array of rows by labels. One compiled program runs any number of steps of
-any epoch; the state is donated, so that the last layer exists once. Start reading at `train_extreme`, then
-`_train_step`.
-"""
+"""Train one network over very many labels: a Keras trunk, and a last layer worked through in chunks of labels."""
 
 from __future__ import annotations
 
@@ -22,24 +16,16 @@ from manyhot.config.training import TrainingConfig
 from manyhot.engine.device_data import DeviceData, bucket, flatten_csr, pad_rows
 from manyhot.engine.embedding_bags import init_table, max_entries
 from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback
-from manyhot.engine.extreme.chunked_head import CHUNK, loss_and_update, padded_size
-from manyhot.engine.extreme.optimizers import Head, rowwise_adagrad
-from manyhot.engine.extreme.sparse_targets import (
-    PADDING_LABEL,
-    LabelLists,
-    PaddedTargets,
-    list_size_of,
-    make_label_lists,
-)
+from manyhot.engine.extreme.chunked_head import CHUNK, Head, loss_and_update, padded_size
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.state import StepScalars
 from manyhot.engine.train_step import (
     StepConfig,
     apply_gradients,
     call_network,
     compute_bags,
+    even_batch,
     gather_inputs,
     scheduled_rate,
 )
@@ -48,49 +34,44 @@ from manyhot.errors import TrainingError
 
 jnp = jax.numpy
 
-HEAD_RATE_FACTOR = 50.0
-"""How much longer the last layer's steps are than the learning rate."""
+HEAD_RATE_FACTOR = 50.0  # how much longer the last layer's steps are than the learning rate
+# AdaGrad's squares of a label begin at this share of the square that one positive row of a batch makes: else the
+# first negative rows, whose slopes are tiny, would move a rare label as far as a positive one does
 INITIAL_SQUARE_SHARE = 0.1
-"""AdaGrad's squares of a label begin at this share of the square that one positive row of a batch makes. Without
-it the first negative rows, whose slopes are tiny, would move a rare label as far as a positive one does."""
-CALL_SECONDS = 1.0
-"""How long one call of the program should take, so that progress moves; it changes nothing else."""
+CALL_SECONDS = 1.0  # how long one call of the program should take, so that progress moves; it changes nothing else
+PADDING_LABEL = -1  # fills up a row's list
+MIN_LIST_SIZE = 8  # places in a row's list at least
 
 
 class ExtremeState(NamedTuple):
-    """What training carries from step to step.
+    """What training carries from step to step."""
 
-    Attributes:
-        trainable: The trunk's weights.
-        fixed: Everything else that the trunk keeps.
-        slots: The trunk's optimizer.
-        tables: Name of a wide sparse block -> its `EmbeddingTable`.
-        head: The last layer, padded to whole chunks.
-        optimizer_state: What its optimizer keeps.
-    """
-
-    trainable: list[Any]
-    fixed: list[Any]
-    slots: list[Any]
-    tables: dict[str, Any]
-    head: Head
-    optimizer_state: Any
+    trainable: list[Any]  # the trunk's weights
+    fixed: list[Any]  # everything else that the trunk keeps
+    slots: list[Any]  # the trunk's optimizer
+    tables: dict[str, Any]  # name of a wide sparse block -> its `EmbeddingTable`
+    head: Head  # the last layer, padded to whole chunks
+    squares: Head  # what AdaGrad keeps of it
 
 
 class StepRange(NamedTuple):
-    """Which steps one call does.
+    """Which steps one call does; all but `order` are numbers, ()."""
 
-    Attributes:
-        order: int32 (p,), the epoch's rows in its order, then padding.
-        n_rows: int32 (), how many of them are rows.
-        first: int32 (), steps of the epoch done before.
-        last: int32 (), steps of the epoch done afterwards.
-    """
+    order: Any  # int32 (p,), the epoch's rows in its order, then padding
+    n_rows: Any  # int32, how many of them are rows
+    n_steps: Any  # int32, in an epoch
+    n_epochs: Any  # int32
+    epoch: Any  # int32
+    first: Any  # int32, steps of the epoch done before
+    last: Any  # int32, steps of the epoch done afterwards
+    rate: Any  # float, the highest learning rate
 
-    order: Any
-    n_rows: Any
-    first: Any
-    last: Any
+
+class LabelLists(NamedTuple):
+    """The labels of all rows, one row after another."""
+
+    labels: Any  # int32 (z,), padded
+    starts: Any  # int32 (n + 1,), where each row begins
 
 
 def choose_chunk(n_labels: int) -> int:
@@ -106,26 +87,7 @@ def train_extreme(
     config: TrainingConfig,
     callback: ProgressCallback | None = None,
 ) -> tuple[ExtremeWeights, np.ndarray]:
-    """Train a trunk and a last layer that begins at zero weights and the given bias.
-
-    The loss is binary cross-entropy, summed over the labels and averaged over the rows. The trunk moves by the config's
-    optimizer, tables and the last layer by row-wise AdaGrad.
-
-    Args:
-        networks: How the trunk is made; one member.
-        blocks: Named features (n, f), dense or CSR.
-        targets: CSR (n, l): what is stored holds, whatever its value; sorted, no label twice in a row.
-        bias: float (l,), what the last layer's bias begins with.
-        config: `epochs` and `batch_size` numbers; `learning_rate`, `schedule`, `optimizer`, `weight_decay`, `seed` and
-            `dtype` are looked at besides.
-        callback: Called now and then.
-
-    Returns:
-        The weights, and the mean loss of an entry in each epoch, float64 (epochs,).
-
-    Raises:
-        TrainingError: A loss that is not finite.
-    """
+    """Train a trunk and a zero last layer with this bias on CSR targets -> weights, mean loss of an entry by epoch."""
     with use_dtype(config.dtype):
         return _ExtremeTrainer(networks, blocks, targets, bias, config, callback).run()
 
@@ -146,10 +108,12 @@ class _ExtremeTrainer:
         self.n_steps = math.ceil(self.n_rows / int(config.batch_size))
         self.batch_size = math.ceil(self.n_rows / self.n_steps)
         self.model = networks.build(0)
-        self.list_size = list_size_of(targets)
+        # the next power of two, so that nearly equal data share a program
+        longest = int(np.diff(targets.indptr).max(initial=1))
+        self.list_size = max(MIN_LIST_SIZE, 1 << (longest - 1).bit_length())
         self.step_config = self._make_step_config(blocks)
         self.data, self.lists = jax.device_put(
-            (_make_device_data(blocks, self.n_rows, networks.tables, config.dtype), make_label_lists(targets)),
+            (_make_device_data(blocks, self.n_rows, networks.tables, config.dtype), _make_label_lists(targets)),
             self.device,
         )
         self.state = self._initial_state(bias)
@@ -195,8 +159,8 @@ class _ExtremeTrainer:
             [np.array(variable.value) for variable in self.step_config.optimizer.variables],
             tables,
         )
-        optimizer = head_optimizer(self.n_labels, self.batch_size)
-        return jax.device_put(ExtremeState(*trunk_state, head, optimizer.init(head)), self.device)
+        squares = Head(jnp.zeros_like(head.bias), jnp.zeros_like(head.bias))
+        return jax.device_put(ExtremeState(*trunk_state, head, squares), self.device)
 
     def run(self) -> tuple[ExtremeWeights, np.ndarray]:
         """All epochs."""
@@ -218,13 +182,17 @@ class _ExtremeTrainer:
 
     def _run_steps(self, epoch: int, order: np.ndarray, first: int, last: int) -> tuple[Any, float]:
         """Some steps of an epoch -> the sums of their losses, and the seconds they took."""
-        step_range = StepRange(order, np.int32(self.n_rows), np.int32(first), np.int32(last))
-        args = (
-            self.state,
-            *jax.device_put((step_range, self._step_scalars(epoch)), self.device),
-            self.data,
-            self.lists,
+        step_range = StepRange(
+            order,
+            np.int32(self.n_rows),
+            np.int32(self.n_steps),
+            np.int32(len(self.curve)),
+            np.int32(epoch),
+            np.int32(first),
+            np.int32(last),
+            np.asarray(self.config.learning_rate, self.config.dtype),
         )
+        args = (self.state, jax.device_put(step_range, self.device), self.data, self.lists)
         build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
         compiled = PROGRAMS.get_or_compile(self._key(), build, args, donate=(0,))
         started = time.perf_counter()
@@ -244,19 +212,6 @@ class _ExtremeTrainer:
         )
         return ("many", self.networks.key, optimizer_key(self.config), fixed, self.n_labels, self.list_size)
 
-    def _step_scalars(self, epoch: int) -> StepScalars:
-        dtype = self.config.dtype
-        return StepScalars(
-            np.asarray(self.config.learning_rate, dtype),
-            np.int32(self.n_steps),
-            np.int32(len(self.curve)),
-            np.int32(epoch),
-            np.int32(epoch + 1),
-            np.int32(0),
-            {},
-            np.asarray(0, dtype),
-        )
-
     def _report_progress(self, epoch: int, n_done: int, loss: float) -> None:
         if self.callback is not None:
             fraction = (epoch + n_done / self.n_steps) / len(self.curve)
@@ -270,43 +225,23 @@ class _ExtremeTrainer:
         return ExtremeWeights(trainable, fixed, kernel[: self.n_labels], bias[: self.n_labels])
 
 
-def head_optimizer(n_labels: int, batch_size: int) -> Any:
-    """Row-wise AdaGrad whose squares begin at what one positive row of a batch makes of hidden values of size 1."""
-    return rowwise_adagrad(epsilon=INITIAL_SQUARE_SHARE / (batch_size * n_labels) ** 2)
-
-
 def build_extreme_program(step_config: StepConfig, n_labels: int, list_size: int) -> Callable:
-    """The function that is compiled once.
-
-    Args:
-        step_config: The fixed part; its network is the trunk.
-        n_labels: Labels without padding.
-        list_size: Labels of a row at most.
-
-    Returns:
-        (ExtremeState, StepRange, StepScalars, Data, Lists) -> (ExtremeState, (sum of the losses, sum of the weights)).
-    """
+    """Build (ExtremeState, StepRange, DeviceData, LabelLists) -> (ExtremeState, sums of losses and of weights)."""
 
     def run(
-        state: ExtremeState, step_range: StepRange, step_scalars: StepScalars, data: DeviceData, lists: LabelLists
+        state: ExtremeState, step_range: StepRange, data: DeviceData, lists: LabelLists
     ) -> tuple[ExtremeState, tuple]:
-        rows_per_step, n_longer_steps = (
-            step_range.n_rows // step_scalars.n_steps,
-            step_range.n_rows % step_scalars.n_steps,
-        )
+        n_steps = step_range.n_steps
 
         def run_step(step: jax.Array, carry: tuple) -> tuple:
             state, total, weight = carry
-            start, count = (
-                step * rows_per_step + jnp.minimum(step, n_longer_steps),
-                rows_per_step + (step < n_longer_steps),
-            )
+            start, count = even_batch(step, step_range.n_rows, n_steps)
             rows = jax.lax.dynamic_slice(step_range.order, (start,), (step_config.batch_size,))
             batch = (rows, jnp.arange(step_config.batch_size) < count)
-            step_number = step_scalars.first_epoch * step_scalars.n_steps + step
-            rate = scheduled_rate(step_config, step_scalars, step_number, step_scalars.n_steps)
-            targets = _gather_targets(lists, batch, list_size, data.weights.dtype)
-            state, sums = _train_step(step_config, state, data, batch, targets, (rate, step_number), n_labels)
+            n_done, n_total = step_range.epoch * n_steps + step, step_range.n_epochs * n_steps
+            rate = scheduled_rate(step_config.schedule, step_range.rate, n_done, n_total)
+            positives = _gather_lists(lists, rows, list_size)
+            state, sums = _train_step(step_config, state, data, batch, positives, rate, n_labels)
             return state, total + sums[0], weight + sums[1]
 
         zero = jnp.zeros((), data.weights.dtype)
@@ -321,12 +256,11 @@ def _train_step(
     state: ExtremeState,
     data: DeviceData,
     batch: tuple[jax.Array, jax.Array],
-    targets: PaddedTargets,
-    rate_and_number: tuple[jax.Array, jax.Array],
+    positives: jax.Array,
+    rate: jax.Array,
     n_labels: int,
 ) -> tuple[ExtremeState, tuple[jax.Array, jax.Array]]:
     """One update of everything, by gradients taken before any of it moves."""
-    rate, step_number = rate_and_number
     bags = compute_bags(step_config, state.tables, data, batch)
 
     def trunk(trainable: list, bags: dict) -> tuple[jax.Array, list]:
@@ -335,33 +269,38 @@ def _train_step(
         return hidden, fixed
 
     hidden, vjp, fixed = jax.vjp(trunk, state.trainable, bags, has_aux=True)
-    optimizer = head_optimizer(n_labels, step_config.batch_size)
     head_step = loss_and_update(
         hidden,
         state.head,
-        state.optimizer_state,
-        targets,
-        optimizer,
+        state.squares,
+        positives,
+        batch[1].astype(hidden.dtype),
         HEAD_RATE_FACTOR * rate,
-        step_number,
+        # what one positive row of a batch makes of hidden values of size 1
+        INITIAL_SQUARE_SHARE / (step_config.batch_size * n_labels) ** 2,
         n_labels,
         choose_chunk(n_labels),
     )
     # summed over labels: Adam's epsilon would outweigh a mean over a million of them
     gradients = vjp(head_step.hidden_gradient * n_labels)
     weights = (state.trainable, fixed, state.slots, state.tables)
-    return ExtremeState(
-        *apply_gradients(step_config, weights, gradients, data, batch, rate), head_step.head, head_step.optimizer_state
-    ), head_step.sums
+    moved = apply_gradients(step_config, weights, gradients, data, batch, rate)
+    return ExtremeState(*moved, head_step.head, head_step.squares), head_step.sums
 
 
-def _gather_targets(lists: LabelLists, batch: tuple[jax.Array, jax.Array], list_size: int, dtype: Any) -> PaddedTargets:
-    """The lists of a batch, padded to the longest of all rows."""
-    rows, is_real = batch
+def _make_label_lists(targets: sp.csr_matrix) -> LabelLists:
+    """CSR targets (n, l) -> lists on the host, padded to a bucket."""
+    starts = np.full(bucket(targets.shape[0]) + 1, targets.nnz, np.int32)
+    starts[: targets.shape[0] + 1] = targets.indptr
+    size = bucket(max(targets.nnz, 1))
+    return LabelLists(np.pad(targets.indices.astype(np.int32), (0, size - targets.nnz)), starts)
+
+
+def _gather_lists(lists: LabelLists, rows: jax.Array, list_size: int) -> jax.Array:
+    """The lists of a batch, int32 (b, list_size), filled up with `PADDING_LABEL`."""
     positions = lists.starts[rows][:, None] + jnp.arange(list_size)
     is_label = positions < lists.starts[rows + 1][:, None]
-    labels = jnp.where(is_label, lists.labels[jnp.where(is_label, positions, 0)], PADDING_LABEL)
-    return PaddedTargets(labels, is_real.astype(dtype))
+    return jnp.where(is_label, lists.labels[jnp.where(is_label, positions, 0)], PADDING_LABEL)
 
 
 def _make_device_data(blocks: Mapping[str, Any], n_rows: int, tables: Mapping[str, Any], dtype: str) -> DeviceData:

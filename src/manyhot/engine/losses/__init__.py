@@ -1,7 +1,4 @@
-"""Losses: `(logits, targets, mask, context) -> elementwise`; weights and the reduce happen once, in the engine.
-
-A new loss is one function, a row in `LOSSES` and one in `manyhot.config.losses`; the README says where.
-"""
+"""Losses: `(logits, targets, mask, context) -> elementwise`; weights and the reduce happen once, in the engine."""
 
 from __future__ import annotations
 
@@ -21,6 +18,7 @@ from manyhot.engine.losses.rebalanced import class_balanced, distribution_balanc
 
 __all__ = ["LOSSES", "OUTPUTS", "Loss", "LossContext"]
 
+# (loss, output function) -> the loss as a function of logits
 LOSSES: dict[tuple[str, str], Loss] = {
     ("binary_crossentropy", "sigmoid"): binary_crossentropy,
     ("binary_crossentropy", "softmax"): softmax_binary_crossentropy,
@@ -35,7 +33,6 @@ LOSSES: dict[tuple[str, str], Loss] = {
     ("entropy_maximization", "sigmoid"): entropy_maximization,
     ("weak_negatives", "sigmoid"): weak_negatives,
 }
-"""(Name of the loss, name of the output function) -> the loss as a function of logits."""
 
+# output function -> logits (..., l) to scores (..., l)
 OUTPUTS: dict[str, Callable[[jax.Array], jax.Array]] = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax}
-"""Name of the output function -> logits (..., l) to scores (..., l)."""

@@ -1,8 +1,4 @@
-"""Losses that fade out what is already right.
-
-Powers of probabilities are taken as `exp(gamma log p)` with log p from a softplus: no overflow, no lost digits, and
-no infinite slope where a power below 1 of a probability near 0 would have one.
-"""
+"""Losses that fade out what is already right; powers of probabilities are exp(gamma log p), without overflow."""
 
 from __future__ import annotations
 
@@ -14,29 +10,15 @@ softplus = jax.nn.softplus
 
 
 def focal_terms(logits: jax.Array, gamma: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The two halves of the focal loss.
-
-    Args:
-        logits: Any shape, float.
-        gamma: How much entries that are already right are faded out, >= 0.
-
-    Returns:
-        `-(1 - p)^gamma log p` for a yes and `-p^gamma log(1 - p)` for a no, p = s(z); shaped like the logits, >= 0.
-    """
+    """The focal loss of a yes, -(1 - p)^gamma log p, and of a no, -p^gamma log(1 - p), with p = sigmoid(z)."""
     minus_log_p, minus_log_q = softplus(-logits), softplus(logits)
     return jnp.exp(-gamma * minus_log_q) * minus_log_p, jnp.exp(-gamma * minus_log_p) * minus_log_q
 
 
 @elementwise
 def focal(logits: jax.Array, context: LossContext) -> tuple[jax.Array, jax.Array]:
-    """Focal loss: `-2 a (1 - p)^gamma log p` for a yes, `-2 (1 - a) p^gamma log(1 - p)` for a no.
-
-    Settings: `gamma`; `balance`, the a above.
-
-    Source:
-        Lin, Goyal, Girshick, He, Dollár (ICCV 2017), Focal loss for dense object detection, eq. 5. The factor 2 is
-        ours: with the neutral a = 1/2 and gamma = 0 it is binary cross-entropy.
-    """
+    """Focal loss: `-2 a (1 - p)^gamma log p` for a yes, `-2 (1 - a) p^gamma log(1 - p)` for a no."""
+    # Source: Lin et al. (ICCV 2017), eq. 5, times 2: with a = 1/2 and gamma = 0 it is binary cross-entropy.
     balance = context.settings["balance"]
     yes, no = focal_terms(logits, context.settings["gamma"])
     return 2 * balance * yes, 2 * (1 - balance) * no
@@ -44,14 +26,8 @@ def focal(logits: jax.Array, context: LossContext) -> tuple[jax.Array, jax.Array
 
 @elementwise
 def asymmetric(logits: jax.Array, context: LossContext) -> tuple[jax.Array, jax.Array]:
-    """Asymmetric loss: `-(1 - p)^g+ log p` for a yes, `-p_m^g- log(1 - p_m)` for a no, p_m = max(p - m, 0).
-
-    Settings: `gamma_positive`, `gamma_negative`, `margin`: g+, g- and m above.
-
-    Source:
-        Ridnik et al. (ICCV 2021), Asymmetric loss for multi-label classification. The gradient runs through the
-        powers too; the authors' program can hold them constant.
-    """
+    """Asymmetric loss: `-(1 - p)^g+ log p` for a yes, `-p_m^g- log(1 - p_m)` for a no, p_m = max(p - m, 0)."""
+    # Source: Ridnik et al. (ICCV 2021); the gradient runs through the powers too.
     gamma, margin = context.settings["gamma_negative"], context.settings["margin"]
     yes, _ = focal_terms(logits, context.settings["gamma_positive"])
     log_rest = jnp.logaddexp(-softplus(logits), jnp.log(margin))  # log(1 - (p - m))

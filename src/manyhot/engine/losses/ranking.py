@@ -1,8 +1,4 @@
-"""Losses that rank entries against each other; masked entries take no part.
-
-They are losses of a row (and of a label), and stand at every entry of it: the mean over entries is the mean over rows,
-a row with fewer known entries weighing less. Row weights and label weights come in at that mean, not in the ranking.
-"""
+"""Losses of a row or a label, repeated at each of its entries; masked entries take no part in the ranking."""
 
 from __future__ import annotations
 
@@ -13,17 +9,7 @@ jnp = jax.numpy
 
 
 def log_sum_exp(values: jax.Array, mask: jax.Array, axis: int, extra: float | None = None) -> jax.Array:
-    """log of the sum of exp over the taken values, and over one extra value; 0 where there is nothing.
-
-    Args:
-        values: Any shape, float.
-        mask: Same shape, bool.
-        axis: What is summed over.
-        extra: A value that takes part everywhere.
-
-    Returns:
-        The shape without that axis. The gradient is finite everywhere, and 0 at what is not taken.
-    """
+    """log of the sum of exp over the masked values and one extra value, 0 where there is none; gradients are finite."""
     lowest = -jnp.inf if extra is None else extra
     highest = jax.lax.stop_gradient(jnp.max(values, axis, keepdims=True, initial=lowest, where=mask))
     total = jnp.where(mask, jnp.exp(jnp.where(mask, values - highest, 0)), 0).sum(axis)
@@ -34,21 +20,8 @@ def log_sum_exp(values: jax.Array, mask: jax.Array, axis: int, extra: float | No
 
 
 def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
-    """ZLPR of each row: `log(1 + sum over yes of exp(-z)) + log(1 + sum over no of exp(z))`.
-
-    Args:
-        logits: float (..., l).
-        targets: Same shape, 0 or 1.
-        mask: bool, same shape.
-        context: Not looked at.
-
-    Returns:
-        Same shape, >= 0: a row's loss at each of its entries.
-
-    Source:
-        Su, Zhu, Murtadha, Pan, Wen, Liu (2022), ZLPR: a novel loss for multi-label classification, arXiv 2208.02955;
-        the form for yes and no, not the soft one.
-    """
+    """ZLPR of each row: `log(1 + sum over yes of exp(-z)) + log(1 + sum over no of exp(z))`."""
+    # Source: Su et al. (2022), ZLPR, arXiv 2208.02955; the form for yes and no, not the soft one.
     is_yes = targets > 0.5
     yes = log_sum_exp(-logits, mask & is_yes, axis=-1, extra=0.0)
     no = log_sum_exp(logits, mask & ~is_yes, axis=-1, extra=0.0)
@@ -56,24 +29,8 @@ def zlpr(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossCo
 
 
 def two_way(logits: jax.Array, targets: jax.Array, mask: jax.Array, context: LossContext) -> jax.Array:
-    """Two-way loss: yes ranked above no within each row, and within each label over the rows of the batch.
-
-    A row's loss is `softplus(T- logsumexp over no of z / T- + T+ logsumexp over yes of -z / T+)`, and so is a label's.
-    Rows and labels without a yes are left out of their mean; one without a no has loss 0.
-
-    Args:
-        logits: float (b, ..., l); everything before the labels is rows.
-        targets: Same shape, 0 or 1.
-        mask: bool, same shape.
-        context: Settings `temperature_positive` and `temperature_negative`: T+ and T- above.
-
-    Returns:
-        Same shape, >= 0: row term plus label term, scaled so that the mean over unmasked entries is the paper's loss,
-        where everything is known; otherwise its two means weigh a row or label by its known entries.
-
-    Source:
-        Kobayashi (CVPR 2023), Two-way multi-label loss.
-    """
+    """Two-way loss: yes ranked above no within each row, and within each label over the rows of the batch."""
+    # Source: Kobayashi (CVPR 2023); scaled so that the mean over unmasked entries is the paper's loss.
     known, is_yes = (x.reshape(-1, logits.shape[-1]) for x in (mask, targets > 0.5))
     z = logits.reshape(known.shape)
     rows, labels = (_rank_losses(z, known & is_yes, known & ~is_yes, context.settings, axis) for axis in (1, 0))

@@ -1,9 +1,4 @@
-"""Which parts of a Keras model a saved file may name: an explicit list, checked before anything is built.
-
-Keras rebuilds objects by importing what a description names, so a description from a file is walked first, and
-everything in it must be on the list or be a class that the caller handed over. It must not import what it checks.
-Start reading at `check_allowlist`.
-"""
+"""The parts of a Keras model that a saved file may name: an explicit list, checked before anything is imported."""
 
 from __future__ import annotations
 
@@ -95,6 +90,7 @@ LAYERS = frozenset(
         "ZeroPadding3D",
     ]
 )
+# module as a description names it -> names that may stand there
 ALLOWED: dict[str, frozenset[str]] = {
     "keras": frozenset({"Sequential", "Functional", "DTypePolicy"}),
     "keras.src.models.functional": frozenset({"Functional"}),
@@ -150,7 +146,6 @@ ALLOWED: dict[str, frozenset[str]] = {
         ]
     ),
 }
-"""Module as a description names it -> names that may stand there."""
 TENSOR = "__keras_tensor__"
 MAX_NODES = 200_000
 MAX_DEPTH = 60
@@ -158,15 +153,7 @@ MAX_NUMBER = 10_000_000
 
 
 def check_allowlist(config: Any, custom: Mapping[str, Any]) -> None:
-    """Refuse a description that names anything outside the list.
-
-    Args:
-        config: What `keras.saving.serialize_keras_object` gave, as JSON values.
-        custom: Name -> class or function of the user's own that may be named besides.
-
-    Raises:
-        InputError: A part that is not listed, or sizes beyond reason.
-    """
+    """Refuse a description (JSON) that names anything but the list and `custom`, or has sizes beyond reason."""
     for named in _named_parts(config):
         module, name, registered = named.get("module"), named["class_name"], named.get("registered_name")
         if name == TENSOR and module is None and registered is None:

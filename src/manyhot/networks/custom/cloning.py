@@ -1,7 +1,4 @@
-"""From a Keras model to a description in JSON and back to a fresh model with draws of its own.
-
-Nothing here knows what the model is for. Start reading at `serialize_model`, then `clone_model`.
-"""
+"""From a Keras model to a description in JSON, and back to a fresh model with draws of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import json
 import math
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,22 +48,19 @@ def _add_statistics(config: Any, model: keras.Model) -> Any:
         if isinstance(layer, keras.layers.Normalization) and layer.built and layer.input_mean is None
     }
 
-    def add_to(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            inner = {name: add_to(part) for name, part in value.items()}
-            if value.get("class_name") == "Normalization" and value["config"].get("name") in adapted:
-                inner["config"] = {**inner["config"], **adapted[value["config"]["name"]]}
-            return inner
-        return [add_to(part) for part in value] if isinstance(value, list) else value
+    def add_to(part: dict[str, Any]) -> dict[str, Any]:
+        if part.get("class_name") == "Normalization" and part["config"].get("name") in adapted:
+            return {**part, "config": {**part["config"], **adapted[part["config"]["name"]]}}
+        return part
 
-    return add_to(config) if adapted else config
+    return _transform(config, add_to)
 
 
 def serialize_model(model: keras.Model) -> dict[str, Any]:
     """The description of a model without its compilation, as JSON values."""
     try:
         config = keras.saving.serialize_keras_object(model)
-        return _add_statistics(json.loads(json.dumps(_drop_compilation(config))), model)
+        return _add_statistics(json.loads(json.dumps(_transform(config, _drop_compilation))), model)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise InputError(
             f"the model {type(model).__name__!r} cannot be cloned ({first_line(error)}); give it get_config and "
@@ -75,13 +69,15 @@ def serialize_model(model: keras.Model) -> dict[str, Any]:
         ) from None
 
 
-def _drop_compilation(value: Any) -> Any:
+def _transform(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """A copy of a description in which every mapping is changed, inner ones first."""
     if isinstance(value, Mapping):
-        dropped = ("compile_config", "build_config")
-        return {name: _drop_compilation(inner) for name, inner in value.items() if name not in dropped}
-    if isinstance(value, (list, tuple)):
-        return [_drop_compilation(inner) for inner in value]
-    return value
+        return change({name: _transform(inner, change) for name, inner in value.items()})
+    return [_transform(inner, change) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _drop_compilation(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: inner for name, inner in part.items() if name not in ("compile_config", "build_config")}
 
 
 def find_custom_classes(model: keras.Model, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +114,11 @@ def seeded(seed: int, dtype: str) -> Iterator[None]:
 
 def clone_model(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str) -> keras.Model:
     """A fresh model of a description, its parts of the given type; call it inside `seeded`."""
-    cast_config = _cast_config(config, dtype) if dtype != "float32" else json.loads(json.dumps(config))
+
+    def cast(part: dict[str, Any]) -> dict[str, Any]:
+        return {n: dtype if n in ("dtype", "name") and inner == "float32" else inner for n, inner in part.items()}
+
+    cast_config = _transform(config, cast)
     try:
         if cast_config.get("class_name") == "Sequential" and cast_config.get("module") == "keras":
             # all layers at once: from_config would build the model anew after each of them
@@ -130,16 +130,6 @@ def clone_model(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str
             f"the model {config.get('class_name')!r} cannot be rebuilt from its config ({first_line(error)})",
             argument="network",
         ) from None
-
-
-def _cast_config(value: Any, dtype: str) -> Any:
-    """A description whose float32 parts compute in another type."""
-    if isinstance(value, Mapping):
-        return {
-            name: dtype if name in ("dtype", "name") and inner == "float32" else _cast_config(inner, dtype)
-            for name, inner in value.items()
-        }
-    return [_cast_config(inner, dtype) for inner in value] if isinstance(value, list) else value
 
 
 def _deserialize(config: Mapping[str, Any], custom: Mapping[str, Any]) -> Any:
@@ -194,20 +184,19 @@ class ZeroInitializer(keras.initializers.Initializer):
             raise InputError("the network described has more weights than the file holds")
 
 
-def replace_initializers(value: Any) -> Any:
+def replace_initializers(config: Mapping[str, Any]) -> Any:
     """A description with `ZERO_INITIALIZER` in place of every initializer."""
-    if isinstance(value, Mapping):
+
+    def replace(part: dict[str, Any]) -> dict[str, Any]:
         marker: dict[str, Any] = {
             "module": None,
             "class_name": "ZeroInitializer",
             "config": {},
             "registered_name": ZERO_INITIALIZER,
         }
-        return {
-            name: marker if name.endswith("_initializer") else replace_initializers(inner)
-            for name, inner in value.items()
-        }
-    return [replace_initializers(inner) for inner in value] if isinstance(value, list) else value
+        return {name: marker if name.endswith("_initializer") else inner for name, inner in part.items()}
+
+    return _transform(config, replace)
 
 
 def first_line(error: Exception) -> str:

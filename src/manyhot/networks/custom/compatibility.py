@@ -1,7 +1,4 @@
-"""What a clone must have in common with the user's model, and what of a model cannot be taken over: refused by name.
-
-Start reading at `check_standard_training`, then `check_clone`.
-"""
+"""Refuse by name what a clone of a user's model cannot take over."""
 
 from __future__ import annotations
 
@@ -17,11 +14,7 @@ STATISTICS = ("moving_mean", "moving_variance")
 
 
 def check_standard_training(model: keras.Model) -> None:
-    """Refuse a model that says itself how it is trained, and weight decay with exceptions.
-
-    Raises:
-        InputError: Naming the method or the optimizer.
-    """
+    """Refuse a model that overrides its training, and weight decay with exceptions."""
     for name in OVERRIDES:
         for kind in type(model).__mro__:
             if name in vars(kind):
@@ -41,11 +34,7 @@ def check_standard_training(model: keras.Model) -> None:
 
 
 def find_frozen_layers(model: keras.Model) -> tuple[int, ...]:
-    """Places (in `flatten_layers`) of layers that are frozen as a whole.
-
-    Raises:
-        InputError: A layer that learns in part.
-    """
+    """Find the indices (in `flatten_layers`) of layers frozen as a whole; refuse those that learn in part."""
     frozen = []
     for index, layer in enumerate(flatten_layers(model)):
         fixed = [weight for weight in layer.non_trainable_weights if weight.name not in STATISTICS]
@@ -60,11 +49,7 @@ def find_frozen_layers(model: keras.Model) -> tuple[int, ...]:
 
 
 def check_clone(model: keras.Model, clone: keras.Model) -> None:
-    """Refuse a clone with other weights than the model, and batch normalisation that it cannot reach.
-
-    Raises:
-        InputError: With the numbers of weights, or naming what is hidden.
-    """
+    """Refuse a clone with other weights than the model, and batch normalisation that it cannot reach."""
     statistics = [variable for variable in clone.variables if variable.name == STATISTICS[0]]
     batch_norms = [layer for layer in flatten_layers(clone) if isinstance(layer, keras.layers.BatchNormalization)]
     if len(statistics) > len(batch_norms):

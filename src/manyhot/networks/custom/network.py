@@ -1,15 +1,10 @@
-"""A Keras model of the user's own as a network of the engine: described, cloned for each member, never changed.
-
-The description is JSON; a member is built from it afresh, with its own draws, its last sigmoid (or softmax) taken off
-so that it gives logits. It knows layers and shapes, nothing of labels, folds or files. Start reading at `from_keras`,
-then `CustomNetwork.build`.
-"""
+"""A Keras model of the user's own as a network of the engine: described, and cloned for each member."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,34 +39,19 @@ from manyhot.networks.layers import BatchNormalization
 
 @dataclass(frozen=True)
 class CustomNetwork:
-    """A description that any number of members can be built from.
+    """A description that any number of members can be built from."""
 
-    Args:
-        config: The model without its compilation, as JSON values.
-        inputs: Name and shape of one row of each input, in order; one input is called "features".
-        input_format: How the model takes its inputs: "tensor", "list" or "dict".
-        n_labels: Width of its output.
-        head: Place (in `flatten_layers`) of the layer whose activation is taken off; -1 when the model gives logits.
-        output: What the model ended in: "sigmoid", "softmax" or "linear".
-        optimizer: The compiled model's optimizer as JSON values, or None.
-        loss: Name of the loss it was compiled with, or None.
-        custom: Name -> class of the user's own that the description names.
-        frozen: Places (in `flatten_layers`) of layers that do not learn.
-        frozen_weights: Place (in `flatten_layers`) of a layer that does not learn -> its weights, which every member
-            begins with.
-    """
-
-    config: Mapping[str, Any]
-    inputs: tuple[tuple[str, tuple[int, ...]], ...]
-    input_format: str
+    config: Mapping[str, Any]  # the model without its compilation, as JSON
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]  # name and shape of one row of each input, in order
+    input_format: str  # how the model takes its inputs: "tensor", "list" or "dict"
     n_labels: int
-    head: int
-    output: str
-    optimizer: Mapping[str, Any] | None = None
-    loss: str | None = None
-    custom: Mapping[str, Any] = field(default_factory=dict)
-    frozen: tuple[int, ...] = ()
-    frozen_weights: Mapping[int, list[np.ndarray]] = field(default_factory=dict)
+    head: int  # index (in `flatten_layers`) of the layer whose activation is taken off; -1 for a model of logits
+    output: str  # what the model ended in: "sigmoid", "softmax" or "linear"
+    optimizer: Mapping[str, Any] | None = None  # the compiled model's, as JSON
+    loss: str | None = None  # name of the loss it was compiled with
+    custom: Mapping[str, Any] = field(default_factory=dict)  # name -> class of the user's own
+    frozen: tuple[int, ...] = ()  # indices (in `flatten_layers`) of layers that do not learn
+    frozen_weights: Mapping[int, list[np.ndarray]] = field(default_factory=dict)  # by the same indices
 
     def build(self, initializer: MemberInitializer) -> MemberNetwork:
         """A member's network with its own initial weights, from inputs by name to logits."""
@@ -95,18 +75,7 @@ class CustomNetwork:
         return MemberNetwork(model, [name for name, _ in self.inputs], self.input_format, self.n_labels)
 
     def audited_shapes(self, dtype: str, max_elements: int) -> dict[str, list[tuple[tuple[int, ...], str]]]:
-        """Shapes and types of the weights of a description from a file, which is checked before anything is built.
-
-        Args:
-            dtype: "float32" or "float64".
-            max_elements: Elements that the weights of one member may have.
-
-        Returns:
-            "trainable" and "fixed" -> (shape, dtype) of each weight in the model's order.
-
-        Raises:
-            InputError: A part that is not listed, more weights than allowed, or a model that does not come about.
-        """
+        """Shapes and types of the weights of a description from a file, which is checked before it is built."""
         check_allowlist(self.config, self.custom)
         budget = [max_elements]
 
@@ -114,10 +83,9 @@ class CustomNetwork:
             remaining = budget
 
         custom_objects = {**self.custom, ZERO_INITIALIZER: Bounded}
-        zero_network = CustomNetwork(
-            replace_initializers(self.config), self.inputs, self.input_format, self.n_labels, self.head, self.output,
-            None, None, custom_objects, self.frozen,
-        )  # fmt: skip
+        zero_network = replace(
+            self, config=replace_initializers(self.config), optimizer=None, custom=custom_objects, frozen_weights={}
+        )
         try:
             # wrappers such as Bidirectional describe and rebuild their layer again, and then name it by its class
             with use_dtype(dtype), keras.saving.custom_object_scope({"Bounded": Bounded}):
@@ -143,14 +111,7 @@ class CustomNetwork:
 
 
 class MemberNetwork:
-    """One member's model, called with named inputs; what the engine asks of a network.
-
-    Args:
-        model: A built Keras model.
-        names: Names of its inputs, in order.
-        input_format: "tensor", "list" or "dict".
-        n_labels: Width of its output.
-    """
+    """One member's model, called with named inputs: what the engine asks of a network."""
 
     def __init__(self, model: keras.Model, names: list[str], input_format: str, n_labels: int) -> None:
         self.model, self.names, self.input_format = model, names, input_format
@@ -177,17 +138,7 @@ class MemberNetwork:
 
 
 def from_keras(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> CustomNetwork:
-    """Read a Keras model; the model itself stays as it is.
-
-    Args:
-        model: Sequential, functional, or subclassed with a config that rebuilds it; compiled or not.
-        shapes: Shape of one row of each named input of the data; one input goes by any name.
-        n_labels: Number of labels.
-
-    Raises:
-        InputError: A model that cannot be rebuilt, whose inputs or outputs do not fit, or that uses what cannot be
-            trained with padded batches.
-    """
+    """Describe a Keras model, which stays as it is; refuse what padded batches cannot train."""
     check_standard_training(model)
     frozen = find_frozen_layers(model)
     config = serialize_model(model)

@@ -1,7 +1,4 @@
-"""How a Keras model ends and how it was compiled: what is taken off, what is taken over, what is refused.
-
-Start reading at `find_output_activation`, then `read_compilation`.
-"""
+"""How a Keras model ends and how it was compiled: what is taken off, taken over, or refused."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from manyhot.networks.custom.allowlist import check_allowlist
 from manyhot.networks.custom.cloning import Inputs, arrange_inputs, first_line, flatten_layers
 
 OUTPUT_ACTIVATIONS = {keras.activations.sigmoid: "sigmoid", keras.activations.softmax: "softmax"}
+# layers whose `activation` is the last thing they do
 ACTIVATION_LAYERS = (
     keras.layers.Activation,
     keras.layers.Dense,
@@ -27,9 +25,7 @@ ACTIVATION_LAYERS = (
     keras.layers.Conv1DTranspose,
     keras.layers.Conv2DTranspose,
 )
-"""Layers whose `activation` is the last thing they do."""
-MIN_LOGIT = 5.0
-"""Logits have to reach this, and its negative."""
+MIN_LOGIT = 5.0  # logits have to reach this, and its negative
 
 
 def check_layers(model: keras.Model) -> None:
@@ -166,15 +162,7 @@ def _loss_weights(model: keras.Model) -> Any:
 
 
 def check_loss(model: keras.Model, output: str) -> None:
-    """Refuse a loss that expects something else than the model ends in.
-
-    Args:
-        model: The user's model.
-        output: What it ends in: "sigmoid", "softmax" or "linear".
-
-    Raises:
-        InputError: Probabilities taken as logits, or the reverse.
-    """
+    """Refuse a loss that takes logits for the probabilities that the model ends in, or the reverse."""
     if not model.compiled or model.loss is None:
         return
     is_object = isinstance(model.loss, keras.losses.Loss)

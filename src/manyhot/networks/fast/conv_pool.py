@@ -1,9 +1,6 @@
 """A convolution, ReLU and max pooling in tiles as one: what lies between them is never written down.
 
-Few channels make a convolution cheap beside the memory that its result takes. So each place of a tile is a sum over the
-kernel's places of its own, the largest is kept at once, and with it the place that held it; the way back puts gradients
-where those places say, some images at a time, and nothing of that leaves the caches. It must not know layers, nor when
-it is the better way: `layers.py` says that. Start reading at `pooled_convolution`.
+Each place of a tile is summed over the kernel's places, and only the largest and where it stood are kept.
 """
 
 from __future__ import annotations
@@ -17,24 +14,12 @@ from manyhot.networks.fast.convolution import Window, first_largest, image_by_pa
 
 jnp, lax = jax.numpy, jax.lax
 
-PARTS = (2, 4)
-"""Into how many parts a batch is cut, on the way there and back."""
+PARTS = (2, 4)  # parts that a batch is cut into, forward and backward, so that each stays in the caches
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def pooled_convolution(x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, tiles: Window) -> jax.Array:
-    """max_pool(relu(convolution(x, kernel) + bias)); a gradient goes to the first place of a tile that holds the most.
-
-    Args:
-        x: (b, h, w, c).
-        kernel: (kh, kw, c, f).
-        bias: (f,).
-        window: The kernel's.
-        tiles: The pooling's, over the convolution's result: side by side, without pads.
-
-    Returns:
-        (b, *tiles.steps, f).
-    """
+    """max_pool(relu(convolution(x, kernel) + bias)), (b, *tiles.steps, f); gradients go to the first largest place."""
     return _pool_forward(x, kernel, bias, window, tiles)[0]
 
 
@@ -57,17 +42,7 @@ def _convolve_at_place(
 ) -> jax.Array:
     """The convolution at one place of every tile, (b, *tiles.steps, f)."""
     strides, pads = [], []
-    for n, k, at, s, d, (low, _), t, steps in zip(
-        window.image,
-        window.size,
-        place,
-        window.strides,
-        window.dilation,
-        window.pads,
-        tiles.strides,
-        tiles.steps,
-        strict=True,
-    ):
+    for (n, k, _, s, d, low), at, t, steps in zip(window.axes, place, tiles.strides, tiles.steps, strict=True):
         strides.append(s * t)
         before = low - at * s
         pads.append((before, (steps - 1) * s * t + (k - 1) * d + 1 - n - before))

@@ -1,9 +1,4 @@
-"""Convolution and pooling over images (b, h, w, c) as sums over the places of a window.
-
-A place of a window is a strided slice of the image (`views`); what goes back to the image is the sum of the places'
-parts, each put where its slice was taken (`spread`). It must not know layers, nor when it is the better way:
-`layers.py` says that. Start reading at `Window`.
-"""
+"""Convolution and pooling over images (b, h, w, c) as sums over the places of a window."""
 
 from __future__ import annotations
 
@@ -18,27 +13,20 @@ from manyhot.backend import jax
 
 jnp, lax = jax.numpy, jax.lax
 
-CHUNKS = 16
-"""Into how many parts a long sum over pixels is laid side by side, so that it is done in vectors."""
+CHUNKS = 16  # parts of a long sum over pixels laid side by side, so that it is done in vectors
+# XLA's convolution is quick on a CPU with dimensions laid so. It sees to that itself, but not inside a loop, where
+# gradients fall back to plain loops, 10 to 40 times slower; so they are laid out here.
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
 class Window(NamedTuple):
-    """How a window goes over an image; hashable, so that it can steer what is compiled.
+    """How a window goes over an image; hashable, so that it can steer what is compiled."""
 
-    Attributes:
-        image: Rows and columns of the image.
-        size: Places of the window, down and across.
-        strides: Steps of the window.
-        dilation: Distance of neighbouring places.
-        pads: Before and after, down and across.
-    """
-
-    image: tuple[int, int]
-    size: tuple[int, int]
-    strides: tuple[int, int]
-    dilation: tuple[int, int]
-    pads: tuple[tuple[int, int], tuple[int, int]]
+    image: tuple[int, int]  # rows and columns of the image
+    size: tuple[int, int]  # places of the window, down and across
+    strides: tuple[int, int]  # steps of the window
+    dilation: tuple[int, int]  # distance of neighbouring places
+    pads: tuple[tuple[int, int], tuple[int, int]]  # before and after, down and across
 
     @property
     def padded(self) -> tuple[int, int]:
@@ -51,6 +39,12 @@ class Window(NamedTuple):
         spans = [(k - 1) * d for k, d in zip(self.size, self.dilation, strict=True)]
         down, across = ((n - span - 1) // s + 1 for n, span, s in zip(self.padded, spans, self.strides, strict=True))
         return down, across
+
+    @property
+    def axes(self) -> list[tuple[int, int, int, int, int, int]]:
+        """Down, then across: pixels, places, steps, stride, dilation, pad before."""
+        before = [low for low, _ in self.pads]
+        return list(zip(self.image, self.size, self.steps, self.strides, self.dilation, before, strict=True))
 
     @property
     def places(self) -> list[tuple[int, int]]:
@@ -95,10 +89,8 @@ def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
 
 
 def spread(parts: list[jax.Array], window: Window) -> jax.Array:
-    """The sum of the parts (b, *steps, c), one a place, each put back where its view came from: (b, h, w, c).
-
-    Pixels that are alike modulo the strides are summed together, so that nothing is written with gaps.
-    """
+    """Sum the parts (b, *steps, c), one a place, each put back where its view came from: (b, h, w, c)."""
+    # pixels that are alike modulo the strides are summed together, so that nothing is written with gaps
     (down, across), (s, t) = window.steps, window.strides
     height, width = (-(-n // stride) for n, stride in zip(window.padded, window.strides, strict=True))
     zero = jnp.zeros((), parts[0].dtype)
@@ -128,12 +120,7 @@ def _crop_to_image(x: jax.Array, window: Window) -> jax.Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def max_pool(x: jax.Array, window: Window) -> jax.Array:
-    """The largest number of each window; a gradient goes to the first place that holds it, as in Keras.
-
-    Args:
-        x: (b, h, w, c).
-        window: At most 256 places.
-    """
+    """The largest number of each window, of at most 256 places; a gradient goes to the first place that holds it."""
     return _max_with_places(x, window)[0]
 
 
@@ -204,16 +191,7 @@ average_pool.defvjp(_average_forward, _average_backward)
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def depthwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    """A filter of its own for each channel.
-
-    Args:
-        x: (b, h, w, c).
-        kernel: (kh, kw, c, m), m filters a channel.
-        window: The kernel's.
-
-    Returns:
-        (b, *steps, c * m).
-    """
+    """A filter of its own for each channel: x (b, h, w, c), kernel (kh, kw, c, m) -> (b, *steps, c * m)."""
     window_views = views(x, window)
     sums = reduce(
         add, [view[..., None] * kernel[i, j] for view, (i, j) in zip(window_views, window.places, strict=True)]
@@ -246,13 +224,7 @@ def _sum_of_pixels(x: jax.Array) -> jax.Array:
 
 
 class ConvolutionKernels(NamedTuple):
-    """Which of a convolution's three products are matrix products over patches instead of XLA's convolution.
-
-    Attributes:
-        forward: The result.
-        kernel_gradient: The kernel's gradient.
-        image_gradient: The image's gradient.
-    """
+    """Which of a convolution's three products are matrix products over patches instead of XLA's convolution."""
 
     forward: bool
     kernel_gradient: bool
@@ -261,21 +233,7 @@ class ConvolutionKernels(NamedTuple):
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def convolution(x: jax.Array, kernel: jax.Array, window: Window, kernels: ConvolutionKernels) -> jax.Array:
-    """A convolution without groups.
-
-    XLA's convolution is quick on a CPU where its dimensions lie as in `DIMENSIONS`. It sees to that itself, but not
-    inside a loop, where the gradients' convolutions fall back to plain loops, 10 to 40 times slower; so they are laid
-    out here.
-
-    Args:
-        x: (b, h, w, c).
-        kernel: (kh, kw, c, f).
-        window: The kernel's.
-        kernels: How each product is done.
-
-    Returns:
-        (b, *steps, f).
-    """
+    """A convolution without groups: x (b, h, w, c), kernel (kh, kw, c, f) -> (b, *steps, f)."""
     if not kernels.forward:
         return lax.conv_general_dilated(
             x, kernel, window.strides, window.pads, rhs_dilation=window.dilation, dimension_numbers=DIMENSIONS
@@ -306,21 +264,14 @@ def _kernel_by_patches(x: jax.Array, cotangent: jax.Array, window: Window) -> ja
 
 
 def patches(x: jax.Array, window: Window) -> jax.Array:
-    """What each place of the window sees, (b, h, w, c) -> (places * c, pixels of the result).
-
-    Pixels are last, so that a product with (pixels, f) reads both sides as they lie.
-    """
+    """Lay out what each place sees, (b, h, w, c) -> (places * c, pixels), so that products read as memory lies."""
     window_views = jnp.moveaxis(jnp.stack(views(x, window)), -1, 1)
     return window_views.reshape(window_views.shape[0] * window_views.shape[1], -1)
 
 
 def _kernel_by_convolution(x: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
     """The images' channels in the part of the batch, the batch in that of the channels."""
-    pads = []
-    for n, k, m, s, d, (low, _) in zip(
-        window.image, window.size, window.steps, window.strides, window.dilation, window.pads, strict=True
-    ):
-        pads.append((low, (m - 1) * s + 1 + (k - 1) * d - n - low))
+    pads = [(low, (m - 1) * s + 1 + (k - 1) * d - n - low) for n, k, m, s, d, low in window.axes]
     transposed, filters = x.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3)
     result = lax.conv_general_dilated(
         transposed, filters, window.dilation, pads, rhs_dilation=window.strides, dimension_numbers=DIMENSIONS
@@ -337,12 +288,7 @@ def image_by_patches(kernel: jax.Array, cotangent: jax.Array, window: Window) ->
 
 def _image_by_convolution(kernel: jax.Array, cotangent: jax.Array, window: Window) -> jax.Array:
     """The kernel turned around, over a result with gaps where the window made steps."""
-    pads = []
-    for n, k, m, s, d, (low, _) in zip(
-        window.image, window.size, window.steps, window.strides, window.dilation, window.pads, strict=True
-    ):
-        before = (k - 1) * d - low
-        pads.append((before, n - (m - 1) * s - 1 - before + (k - 1) * d))
+    pads = [((k - 1) * d - low, n - (m - 1) * s - 1 + low) for n, k, m, s, d, low in window.axes]
     return lax.conv_general_dilated(
         cotangent,
         kernel[::-1, ::-1].transpose(0, 1, 3, 2),

@@ -1,9 +1,4 @@
-"""Keras' layers, most of them for images, the same numbers in less time where XLA on a CPU is slow.
-
-Arguments, weights and names are those of Keras' layers, and on other devices so is the work; `convolution.py`,
-`conv_pool.py` and `dense.py` do it on a CPU, and rules on shapes, measured once and never at run time, say when
-(docs/decisions/0026-fast-layers.md). It must not know what a network is for. Start reading at `choose_layers`.
-"""
+"""Keras' layers with the same numbers in less time where XLA on a CPU is slow, chosen by shapes, never by a timing."""
 
 from __future__ import annotations
 
@@ -23,18 +18,15 @@ from manyhot.networks.fast.convolution import (
     max_pool,
     window_over,
 )
-from manyhot.networks.fast.dense import product
 
 jnp = jax.numpy
 
+# windows with more places than this stay with XLA: every place is an operation of its own in the program
 MAX_PLACES = 25
-"""Windows with more places than this stay with XLA: every place is an operation of its own in the program."""
-MAX_PATCH_NUMBERS = 6_000_000
-"""Patches with more numbers than this do not pay."""
+MAX_PATCH_NUMBERS = 6_000_000  # patches with more numbers than this do not pay
+# products for one number of a convolution, and numbers of its result; see `should_fuse_pooling`
 FEW_SUMS, MORE_SUMS, LEAVES_CACHES = 9, 27, 5_000_000
-"""Products for one number of a convolution, and numbers of its result; see `should_fuse_pooling`."""
-LARGE_KERNEL = 2**18
-"""A kernel of so many numbers is not copied where that can be avoided."""
+LARGE_KERNEL = 2**18  # a kernel of so many numbers is not copied where that can be avoided
 TYPES = ("float32", "float64")
 
 
@@ -48,33 +40,12 @@ class Rectified(NamedTuple):
     data_format: str
 
 
+# results of convolutions that pooling may take up, by `id`, as long as they live
 _RECTIFIED: dict[int, Rectified] = {}
-"""Results of convolutions that pooling may take up, by their `id`, as long as they live."""
 
 
 def choose_convolution_kernels(n_pixels: int, kernel: tuple[int, ...]) -> ConvolutionKernels:
-    """Which products of a convolution are done over patches, by shapes alone.
-
-    Milliseconds inside a loop on two cores, images of a batch of 64, 32 filters; convolution / patches:
-
-        image, kernel       channels   result       kernel's      image's gradient
-        28 x 28, 3 x 3      1          0.37 / 0.97  1.2 / 0.4     4.7 / 1.8
-                            2          1.1 / 0.9    2.3 / 2.2     12 / 3.2
-                            3          4.1 / 1.7    4.9 / 3.6     9.3 / 2.4
-                            8          3.9 / 5.6    5.6 / 7.7     7.9 / 3.6
-                            16         8.4 / 26     8.8 / 40      13 / 11
-                            32         59 / 63      80 / 109      34 / 53
-        14 x 14, 5 x 5      32         7.7 / 12     15 / 12       15 / 7.2
-        28 x 28, 5 x 5      1          0.87 / 3.3   2.3 / 2.5     11 / 2.0
-                            8          4.4 / 29     4.7 / 38      12 / 14
-        32 x 32, steps of 2 3          1.9 / 1.0    0.75 / 1.2    0.77 / 0.71
-
-    Patches no longer pay where they outgrow the caches.
-
-    Args:
-        n_pixels: Of the result, over all images.
-        kernel: (kh, kw, c, f).
-    """
+    """Choose by shapes which products of a convolution are done over patches (docs/decisions/0026-fast-layers.md)."""
     places, channels = kernel[0] * kernel[1], kernel[2]
     if places == 1 or places > MAX_PLACES or n_pixels * places * channels > MAX_PATCH_NUMBERS:
         return ConvolutionKernels(False, False, False)
@@ -82,31 +53,7 @@ def choose_convolution_kernels(n_pixels: int, kernel: tuple[int, ...]) -> Convol
 
 
 def should_fuse_pooling(n_numbers: int, kernel: tuple[int, ...]) -> bool:
-    """Whether convolution, ReLU and pooling in tiles are done at once (`conv_pool.py`), by shapes alone.
-
-    Milliseconds inside a loop on two cores, images of a batch of 64 unless said, tiles of 2 x 2, with the kernel's
-    gradient; one after the other / at once:
-
-        image       kernel   channels   filters   training      result
-        28 x 28     3 x 3    1          8         2.9 / 0.9     1.2 / 0.2
-                                        16        1.8 / 1.2     1.1 / 0.3
-                                        32        1.9 / 1.7     0.7 / 0.5
-                                        64        4.7 / 2.8     1.2 / 0.9
-        64 x 64     3 x 3    1          32        14 / 8.5      5.8 / 2.5
-        28 x 28     5 x 5    1          32        1.8 / 3.3     0.8 / 1.2
-        64 x 64     5 x 5    1          32        20 / 24       5.7 / 7.1
-        28 x 28     3 x 3    3          32        4.6 / 4.5     1.0 / 1.6
-        48 x 48     3 x 3    3          32        12 / 13       4.8 / 4.6
-        64 x 64     3 x 3    3          32        45 / 28       26 / 9.0
-        96 x 96     3 x 3    3          32        180 / 67      89 / 21
-        28 x 28     3 x 3    3          32        44 / 17       7.3 / 5.9    (batch of 256)
-
-    Many sums for one number do not pay, unless what lies between would leave the caches.
-
-    Args:
-        n_numbers: Of the convolution's result, over all images.
-        kernel: (kh, kw, c, f).
-    """
+    """Whether convolution, ReLU and pooling in tiles are done at once (docs/decisions/0026-fast-layers.md)."""
     n_sums = math.prod(kernel[:3])
     return n_sums <= FEW_SUMS or (n_sums <= MORE_SUMS and n_numbers >= LEAVES_CACHES)
 
@@ -206,8 +153,34 @@ class Conv2D(keras.layers.Conv2D):
         return _from_channels_last(result, self.data_format)
 
 
+@jax.custom_vjp
+def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """x @ kernel, (b, n) by (n, u), whose gradient of x is done before the kernel's is begun."""
+    # the gradient of x reads the kernel; in another order XLA may move the kernel first, and copy it in every step
+    return x @ kernel
+
+
+def _product_forward(x: Any, kernel: Any) -> tuple[jax.Array, tuple]:
+    # a difference in structure, which is known while the way back is traced
+    needs_gradient = () if x.perturbed else None
+    return x.value @ kernel.value, (x.value, kernel.value, needs_gradient)
+
+
+def _product_backward(residuals: tuple, cotangent: Any) -> tuple[jax.Array | None, jax.Array]:
+    x, kernel, needs_gradient = residuals
+    if isinstance(cotangent, jax.custom_derivatives.SymbolicZero):
+        cotangent = jax.numpy.zeros(cotangent.shape, cotangent.dtype)
+    if needs_gradient is None:
+        return None, x.T @ cotangent
+    x_gradient = cotangent @ kernel.T
+    return x_gradient, x.T @ (cotangent + 0 * x_gradient[:1, :1])
+
+
+product.defvjp(_product_forward, _product_backward, symbolic_zeros=True)
+
+
 class Dense(keras.layers.Dense):
-    """Keras' layer whose kernel, where it is large, can be moved in place (`dense.py`)."""
+    """Keras' layer whose kernel, where it is large, can be moved in place."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The product with the kernel, bias and activation."""
@@ -255,6 +228,7 @@ def _finish_layer(layer: Any, x: Any) -> Any:
     return x if layer.activation is None else layer.activation(x)
 
 
+# Keras' layer -> ours
 LAYERS: dict[type, type] = {
     keras.layers.AveragePooling2D: AveragePooling2D,
     keras.layers.Conv2D: Conv2D,
@@ -263,18 +237,10 @@ LAYERS: dict[type, type] = {
     keras.layers.MaxPooling2D: MaxPooling2D,
     keras.layers.SeparableConv2D: SeparableConv2D,
 }
-"""Keras' layer -> ours."""
 
 
 def choose_layers(network: Any, is_fast: bool) -> Any:
-    """The same network with our layers in place of Keras' own, or the other way round.
-
-    Layers of a user's own class stay as they are, and so do layers inside other layers.
-
-    Args:
-        network: What a builder made; changed in place.
-        is_fast: Whether our layers are wanted.
-    """
+    """Exchange Keras' own layers for ours in place, or the other way round; those inside other layers stay."""
     replacements = LAYERS if is_fast else {ours: theirs for theirs, ours in LAYERS.items()}
     for layer in flatten_layers(network):
         if type(layer) in replacements:
