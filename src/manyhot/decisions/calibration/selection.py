@@ -1,7 +1,4 @@
-"""Which kind of map predicts rows it was not fitted on best, and whether any is worth having.
-
-Nothing here keeps a map: the folds are only for comparing. Start reading at `choose_kind`.
-"""
+"""Which kind of map predicts rows it was not fitted on best, and whether any is worth having."""
 
 from __future__ import annotations
 
@@ -15,19 +12,12 @@ from manyhot.decisions.calibration.parametric import N_FREE, apply_logit_maps, l
 from manyhot.decisions.calibration.shrinkage import LearnedMaps, fit_shared_map
 
 FOLDS = 5
-MIN_STANDARD_ERRORS = 2.0
-"""Standard errors that a gain must exceed."""
+MIN_STANDARD_ERRORS = 2.0  # standard errors that a gain must exceed
 SIMPLEST = "temperature"
 
 
 class KindComparison:
-    """Cross-validated log loss of every kind.
-
-    Args:
-        known: The entries.
-        learned: The maps of each kind of `N_FREE` on all rows; the folds take from them how far labels differ.
-        folds: int (n,), 0 to FOLDS - 1.
-    """
+    """Cross-validated log loss of every kind."""
 
     def __init__(self, known: KnownEntries, learned: dict[str, LearnedMaps], folds: np.ndarray) -> None:
         self.known, self.learned, self.folds = known, learned, folds
@@ -107,23 +97,10 @@ def _losses(f: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarra
 def choose_kind(
     known: KnownEntries, learned: dict[str, LearnedMaps], folds: np.ndarray, is_deployed: bool
 ) -> tuple[str, dict[str, float]]:
-    """The kind for all labels together, and the evidence.
-
-    The kind with the lowest cross-validated log loss, unless it beats "none" by less than `MIN_STANDARD_ERRORS`
-    standard errors; isotonic maps tie scores, so they have to beat the best of the others by as much. All labels share
-    a kind: choosing for each label by itself predicted worse. Where the scores are means of fewer members than the
-    deployed ones, they are more extreme, and an intercept learned on them moves the deployed scores too far; then a map
-    with more than a slope has to beat the slope alone ("temperature", which moves no answer at 0.5) by as much, too.
-
-    Args:
-        known: The entries.
-        learned: The maps of each kind of `N_FREE` on all rows.
-        folds: int (n,), 0 to FOLDS - 1.
-        is_deployed: Whether the scores come from the very network, or mean of networks, that is deployed.
-
-    Returns:
-        The kind, and the mean log loss of each kind on rows it was not fitted on, in nats.
-    """
+    """Choose one kind for all labels by cross-validated log loss, and return it with the loss of each kind in nats."""
+    # A kind must beat "none" by `MIN_STANDARD_ERRORS`, and isotonic maps, which tie scores, the best of the others too.
+    # Means of fewer members than are deployed are less extreme: there a map must also beat the slope alone
+    # (`SIMPLEST`).
     trial = KindComparison(known, learned, folds)
     evidence = trial.evidence()
     best = min(N_FREE, key=lambda kind: evidence[kind])

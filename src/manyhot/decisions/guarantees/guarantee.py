@@ -1,9 +1,4 @@
-"""What is promised: thresholds, and the sentences that say what holds, for which rows, and how surely.
-
-Nothing here computes a bound; that is done in `miss_rate` and `false_discovery_rate`, and this must not know how. Start
-reading at `Guarantee.statement`: every field is there so that these sentences can be written, again from the file years
-later.
-"""
+"""What is promised: thresholds, and the sentences that say what holds, for which rows, and how surely."""
 
 from __future__ import annotations
 
@@ -29,36 +24,18 @@ NAMES_SHOWN = 10
 
 @dataclass(frozen=True, eq=False)
 class Guarantee:
-    """Thresholds and the promise that comes with them.
+    """Thresholds and the promise that comes with them; every field is there so that the statement can be written."""
 
-    Args:
-        kind: "miss_rate" (labels that are there and not answered) or "false_discovery_rate" (answers that are wrong).
-        at_most: The promised highest rate, between 0 and 1.
-        confidence: How surely, between 0 and 1, over the draw of the calibration rows; None for "miss_rate", whose
-            promise is an average over that draw.
-        per_label: Whether the promise is made for every label by itself, each with its own threshold.
-        simultaneous: Whether the confidence is that of all labels together; False where it is each label's own.
-        thresholds: float64 (l,) in [0, 1], read-only; a label is answered where its score is at least its threshold.
-        refused: Columns of the labels for which nothing is promised, ascending. They are never answered.
-        n_used: What each promise rests on, one number, or one per label: for "miss_rate" the calibration rows that
-            carry a label (this label), for "false_discovery_rate" those with a known answer at the threshold.
-        predictions_per_row: Mean number of answers that a calibration row gets, 0 to l.
-        share_predicted: Share of the calibration rows that get an answer, 0 to 1.
-
-    Raises:
-        InputError: Fields that are wrong or do not fit each other.
-    """
-
-    kind: Kind
-    at_most: float
-    confidence: float | None
-    per_label: bool
-    simultaneous: bool
-    thresholds: np.ndarray
-    refused: tuple[int, ...]
-    n_used: tuple[int, ...]
-    predictions_per_row: float
-    share_predicted: float
+    kind: Kind  # labels present and not answered, or answers that are wrong
+    at_most: float  # the promised highest rate
+    confidence: float | None  # over the draw of the calibration rows; None for a miss rate, which is an average
+    per_label: bool  # a promise and a threshold for every label by itself
+    simultaneous: bool  # the confidence is that of all labels together, not each label's own
+    thresholds: np.ndarray  # float64 (l,), read-only
+    refused: tuple[int, ...]  # labels without a promise, ascending; never answered
+    n_used: tuple[int, ...]  # calibration rows each promise rests on, one number or one per label
+    predictions_per_row: float  # on the calibration rows
+    share_predicted: float  # share of the calibration rows with an answer
 
     def __post_init__(self) -> None:
         thresholds = Thresholds(self.thresholds).values
@@ -93,30 +70,13 @@ class Guarantee:
         validation.number(share_predicted=self.share_predicted, low=0.0, high=1.0)
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Scores -> decisions; labels without a promise are never answered, not even at a score of exactly 1.
-
-        Args:
-            scores: Probabilities (n, l), float in [0, 1], of the model whose scores were calibrated.
-
-        Returns:
-            bool (n, l).
-
-        Raises:
-            InputError: Another number of labels, or a score that is no probability.
-        """
+        """Decide; labels without a promise are never answered, not even at a score of exactly 1."""
         decisions = Thresholds(self.thresholds).apply(scores)
         decisions[..., list(self.refused)] = False
         return decisions
 
     def statement(self, labels: LabelSpace | Sequence[str] | None = None) -> str:
-        """What is guaranteed, in plain English.
-
-        Args:
-            labels: The names of the l labels, such as `labels_`; without them labels are numbered from 1.
-
-        Raises:
-            InputError: Another number of labels.
-        """
+        """Say in plain English what is guaranteed; without names, labels are numbered from 1."""
         names = labels.names if isinstance(labels, LabelSpace) else labels
         if names is not None and len(names) != len(self.thresholds):
             raise InputError(
@@ -183,14 +143,7 @@ class Guarantee:
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        """The same promise again.
-
-        Args:
-            spec: What `to_spec` gave.
-
-        Raises:
-            InputError: Fields that are missing, not known here, of a wrong type, or that do not fit each other.
-        """
+        """Rebuild a guarantee from what `to_spec` gave."""
         known = [field.name for field in fields(cls)]
         if not isinstance(spec, Mapping) or set(spec) != set(known):
             raise InputError(f"got {validation.shorten(spec)}, expected the fields {', '.join(known)}", argument="spec")
@@ -212,21 +165,7 @@ class Guarantee:
 
 
 def min_rows(at_most: float, confidence: float | None = None, parts: int = 1) -> int:
-    """The fewest rows with which a promise can be made at all, however good the scores are.
-
-    Args:
-        at_most: The rate to promise, between 0 and 1.
-        confidence: How surely, between 0 and 1; None for the miss rate, which is promised on average.
-        parts: Into how many parts the chance of being wrong is split: 1 with a guide, 8 (the fixed starts) without,
-            times the number of labels where the confidence is to hold for all at once.
-
-    Returns:
-        For the miss rate the rows that carry a label (that label), for false discoveries the rows that are answered
-        (with that label), none of them wrongly. More are needed where answers are wrong.
-
-    Raises:
-        InputError: A rate or confidence that does not lie between 0 and 1.
-    """
+    """The fewest rows (miss rate: that carry a label; false discoveries: answered) with which a promise can be made."""
     rate = check_fraction(at_most=at_most)
     if confidence is None:
         return math.ceil(1 / exact_decimal(rate)) - 1
@@ -257,15 +196,7 @@ def error_level(confidence: float) -> float:
 
 
 def calibration_entries(scores: np.ndarray, targets: Targets) -> Entries:
-    """Targets beside scores in float64, one row per sample, which is the unit of every promise.
-
-    Args:
-        scores: Probabilities (n, l).
-        targets: Targets (n, l).
-
-    Raises:
-        InputError: Another shape, no rows, pixels, or a score that is no probability.
-    """
+    """Targets beside scores in float64, one row per sample, which is the unit of every promise."""
     if targets.values.ndim != 2:
         raise InputError(
             f"got shape {targets.values.shape}, expected (n, l): the pixels of one picture do not stand for "

@@ -1,8 +1,4 @@
-"""What is known about the labels themselves: a car is a vehicle, it is never both day and night, one label at most.
-
-Margins go in, answers that keep the rules come out. Nothing here knows about scores, thresholds, networks or files, and
-no rule is ever learned. Start reading at `BoundRules`, whose docstring is the exact definition.
-"""
+"""Rules between labels that decisions keep: implications, exclusive groups, how many labels a row may have."""
 
 from __future__ import annotations
 
@@ -111,34 +107,9 @@ class Rules:
 
 
 class BoundRules:
-    """Rules on the columns of one label space; made by `Rules.bind`.
+    """Rules on the columns of one label space, made by `Rules.bind`; the README of decisions defines what they do."""
 
-    A row's answers are found in three steps. Every label has a margin, and is *wanted* where it is 0 or more.
-
-    1. *Take.* Go through the wanted labels from the highest margin to the lowest (equal ones in label order). Take each
-       one together with all that it implies, unless one of these shares a group with another label already taken; then
-       leave it. So every group goes to the member whose margin, or that of a label implying it, is the highest among
-       those that nothing stronger rules out; whatever implies a loser goes with it, and a label that was only wanted
-       through such a loser is answered only if its own margin says so.
-    2. *Fill.* While fewer than `min_labels` labels are taken, go on in the same way with the labels that are not
-    wanted,
-       until there are enough or none is left that can be taken. The last one may bring more than were missing.
-    3. *Cut.* While more than `max_labels` are taken, give back the one with the lowest margin (of equal ones, the last
-    in
-       label order) among those that no other taken label implies.
-
-    The answers contain all that they imply, have at most one label of each group and `max_labels` in all, and at least
-    `min_labels` unless the groups leave no label to add. The order of pairs, of groups and within a group has no
-    influence.
-
-    Attributes:
-        rules: The rules by name.
-        space: The names of the l labels.
-
-    Source:
-        Our own. That a label is answered with all its ancestors is what makes a labelling consistent in Silla, Freitas
-        (2011), A survey of hierarchical classification across different application domains.
-    """
+    # Source: our own; consistent labellings: Silla, Freitas (2011), A survey of hierarchical classification
 
     def __init__(self, rules: Rules, space: LabelSpace) -> None:
         self.rules = rules
@@ -160,18 +131,7 @@ class BoundRules:
         self._groups = ExclusiveGroups(groups, self._hierarchy, space.names) if groups else None
 
     def apply(self, margins: np.ndarray) -> np.ndarray:
-        """Margins -> answers.
-
-        Args:
-            margins: Float (n, l), or deeper with the label axis last: 0 or more exactly where the label would be
-                answered if there were no rules, such as logit(score) - logit(threshold). Infinite ones are welcome.
-
-        Returns:
-            bool, in the shape of the margins.
-
-        Raises:
-            InputError: Another number of labels, no floats, or NaN.
-        """
+        """Margins (n, l), or deeper with the label axis last, to decisions; without rules, 0 or more means yes."""
         array = np.asarray(margins)
         width = len(self.space)
         if array.dtype.kind != "f" or array.ndim < 2 or array.shape[-1] != width:

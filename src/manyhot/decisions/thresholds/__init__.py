@@ -1,11 +1,4 @@
-"""Scores become decisions: which labels does a sample get?
-
-Fitted on scores the network has not memorised, applied on the host, saved as plain JSON. Nothing here knows about
-networks, features or files. Start reading at `base.py`; the rule everywhere is: yes where score >= threshold.
-
-Scores may be float32 or float64, thresholds are float64, and comparisons are made in float64, so that a threshold
-between two neighbouring float32 scores separates exactly these two.
-"""
+"""Scores become decisions, yes where score >= threshold; compared in float64, whatever the type of the scores."""
 
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cardinality import Cardinality

@@ -17,14 +17,7 @@ from manyhot.evaluation.metrics.score import blocks, score_entries
 
 
 class Fixed(Decision):
-    """Yes where the score is at least a fixed threshold, whatever the data say.
-
-    Args:
-        threshold: The threshold of every label, in [0, 1].
-
-    Raises:
-        InputError: A threshold outside [0, 1].
-    """
+    """Yes where the score is at least a fixed threshold in [0, 1]."""
 
     name: ClassVar[str] = "fixed"
     learns_from_scores: ClassVar[bool] = False
@@ -40,14 +33,7 @@ class Fixed(Decision):
 
 
 class TopK(Decision):
-    """The k highest scores of each row; of equal scores, the labels that come first.
-
-    Args:
-        k: Labels per row, 1 or more; where there are fewer labels, all are answered.
-
-    Raises:
-        InputError: k is no whole number from 1.
-    """
+    """The k highest scores of each row; of equal scores, the labels that come first."""
 
     name: ClassVar[str] = "top_k"
     learns_from_scores: ClassVar[bool] = False

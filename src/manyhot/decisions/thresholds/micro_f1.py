@@ -25,25 +25,11 @@ from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
 
 
 class F1Micro(Decision):
-    """The thresholds of all labels that together maximise F1 over all entries in one pot, exactly.
+    """The thresholds of all labels that together maximise F1 over all entries in one pot, exactly."""
 
-    F = 2 hits / (answered + positives) is at least some value r exactly where 2 hits - r * answered, a sum over labels,
-    is at least r * positives; so the thresholds that maximise each label's 2 hits - r * answered reach at least r
-    whenever any do. Starting anywhere and setting r to the F they reach, r rises strictly until no choice of thresholds
-    has a higher F, and stops there after finitely many steps because there are finitely many cuts.
-
-    The thresholds for micro Jaccard, F / (2 - F), are the same.
-
-    Args:
-        shrink: How many positives the best shared threshold counts for in each label's own, from 0 (off).
-
-    Raises:
-        InputError: `shrink` below 0.
-
-    Source:
-        Dinkelbach (1967), On nonlinear fractional programming; Fan, Lin (2007), A study on threshold selection for
-        multi-label classification, section 3, find a local optimum by cyclic search instead.
-    """
+    # F = 2 hits / (answered + positives) is at least r exactly where the sum over labels of 2 hits - r * answered is at
+    # least r * positives. With r set to the F that the best cuts reach, it rises until no choice has a higher F.
+    # Source: Dinkelbach (1967), On nonlinear fractional programming
 
     name: ClassVar[str] = "f1_micro"
 

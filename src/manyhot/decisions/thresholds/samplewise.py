@@ -1,9 +1,4 @@
-"""Thresholds for the metrics of rows, F1 and Jaccard between the answered and the true label set of each row.
-
-These are no sum over labels, so what is best for one label depends on the others. Everything is counted in whole
-numbers, so that the order of rows cannot change a result. Start reading at `Rows.fit`; the cuts and their ties are
-those of `labelwise.py`.
-"""
+"""Thresholds for F1 and Jaccard between the predicted and the true label set of each row, counted in whole numbers."""
 
 from __future__ import annotations
 
@@ -34,16 +29,10 @@ MIN_GAIN = 1e-6
 
 
 class SamplewiseDecision(Decision):
-    """The part that F1 and Jaccard of rows share: the best shared threshold, then label by label.
+    """The best shared threshold, then label by label until nothing improves: a local optimum."""
 
-    Each step gives one label the cut that is exactly the best given all others. The result is a local optimum: no
-    single threshold can be moved to a better place, several at once perhaps can. With shrink = 0 it is never worse on
-    the fitted scores than any one threshold for all labels. Labels take their turns from frequent to rare, again and
-    again until a round gains less than a millionth, at most twenty times.
-
-    Rows without a known entry do not count; an empty row answered with nothing counts 1, as in the metrics. The value
-    of a row is rounded to a whole number of steps of 2^-40 (larger ones above 1,024 rows, 2^-30 at a million).
-    """
+    # No single threshold can be moved to a better place. With shrink = 0 the result is never worse on the fitted scores
+    # than any one threshold for all labels.
 
     shrink: float
 
@@ -143,15 +132,7 @@ class SamplewiseDecision(Decision):
 
 
 class F1Samples(SamplewiseDecision):
-    """The thresholds of all labels that together maximise the mean F1 of rows, as far as `SamplewiseDecision` finds
-    them.
-
-    Args:
-        shrink: How many positives the best shared threshold counts for in each label's own, from 0 (off).
-
-    Raises:
-        InputError: `shrink` below 0.
-    """
+    """The thresholds of all labels that together maximise the mean F1 of rows, up to a local optimum."""
 
     name: ClassVar[str] = "f1_samples"
 
@@ -162,15 +143,7 @@ class F1Samples(SamplewiseDecision):
 
 
 class JaccardSamples(SamplewiseDecision):
-    """The thresholds of all labels that together maximise the mean Jaccard index of rows, as far as
-    `SamplewiseDecision` finds them.
-
-    Args:
-        shrink: How many positives the best shared threshold counts for in each label's own, from 0 (off).
-
-    Raises:
-        InputError: `shrink` below 0.
-    """
+    """The thresholds of all labels that together maximise the mean Jaccard index of rows, up to a local optimum."""
 
     name: ClassVar[str] = "jaccard_samples"
 

@@ -21,23 +21,8 @@ _AnyDecision = TypeVar("_AnyDecision", bound=Decision)
 def with_spread(
     decision: _AnyDecision, scores: np.ndarray, targets: Targets, folds: np.ndarray | None = None
 ) -> _AnyDecision:
-    """The same decision with its `spread`: each threshold's standard deviation over refits without one fold.
-
-    The refits share most of their rows, so this is smaller than the deviation between independent samples; labels
-    compare well by it, and 0 means that no fold matters.
-
-    Args:
-        decision: Fitted on these scores, or not fitted yet; stays as it is.
-        scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1].
-        targets: Targets in the shape of the scores.
-        folds: int (n,), the fold of each row, of any number of folds from 2; None deals the rows to five in turn.
-
-    Returns:
-        A fitted copy; its `spread` is None for a decision without thresholds, and above `MAX_SCORES` scores.
-
-    Raises:
-        InputError: Folds that are not one whole number per row, or fewer than two; what `fit` refuses.
-    """
+    """A fitted copy with its `spread`: each threshold's standard deviation over refits without one fold."""
+    # The refits share most rows, so it is below the deviation between independent samples; labels compare well by it.
     result = copy.copy(decision)
     if result.thresholds is None:
         result = type(decision)(**decision.settings()).fit(scores, targets)

@@ -15,19 +15,14 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 class Kind(NamedTuple):
-    """What all findings of one kind have in common.
+    """What all findings of one kind have in common."""
 
-    Attributes:
-        heading: What several of them are called, after their number.
-        advice: What to do about one.
-        advice_plural: What to do about several.
-    """
-
-    heading: str
+    heading: str  # what several are called, after their number
     advice: str
     advice_plural: str
 
 
+# Kind of finding -> its words, in the order in which findings are told
 KINDS: dict[str, Kind] = {
     "one_label_per_row": Kind(
         "statements about all labels",
@@ -98,33 +93,20 @@ KINDS: dict[str, Kind] = {
         "Where they exclude each other, nothing needs to be done; where not, check whether annotators had to choose.",
     ),
 }
-"""Kind of finding -> its words, in the order in which findings are told."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One odd thing.
+    """One problem found in the data."""
 
-    Args:
-        kind: One of `KINDS`.
-        severity: "error" (almost surely wrong), "warning" (look at it before training) or "note" (good to know).
-        message: What was found, and what to do, in one or two sentences.
-        brief: The same in a few words, for a line that tells of several.
-        labels: Names of the labels it is about.
-        columns: Names of the feature columns it is about.
-        rows: The first few rows it is about: their ids, or their numbers counted from 1.
-        n_rows: How many rows it is about in all; 0 when it is not about rows.
-        values: The numbers behind it, by name.
-    """
-
-    kind: str
-    severity: Severity
-    message: str
-    brief: str
+    kind: str  # of `KINDS`
+    severity: Severity  # error: almost surely wrong; warning: look before training; note: good to know
+    message: str  # what was found, and what to do
+    brief: str  # the same in a few words
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
-    n_rows: int = 0
+    rows: tuple[str, ...] = ()  # the first few: ids, or numbers from 1
+    n_rows: int = 0  # rows in all; 0 when it is not about rows
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -139,32 +121,14 @@ def make_finding(kind: str, severity: Severity, sentence: str, brief: str, **det
 
 @dataclass(frozen=True)
 class DataChecks:
-    """What `check_data` found.
+    """What `check_data` found."""
 
-    Args:
-        findings: Odd things, the gravest first, then in the order of `KINDS`.
-        facts: The targets in numbers, without judgement; see `facts.describe_targets`.
-        limits: Sentences on what was left out because there was too much of it; empty when nothing was.
-
-    Example:
-        >>> checks = check_data(None, [["sad"], ["quiet"], ["sad", "quiet"]] * 20)  # doctest: +SKIP
-        >>> [finding.kind for finding in checks.findings]  # doctest: +SKIP
-        []
-    """
-
-    findings: Sequence[Finding]
-    facts: Mapping[str, Any]
-    limits: Sequence[str] = ()
+    findings: Sequence[Finding]  # the gravest first, then in the order of `KINDS`
+    facts: Mapping[str, Any]  # see `summary.describe_targets`
+    limits: Sequence[str] = ()  # what was left out because there was too much of it
 
     def implications(self) -> list[tuple[str, str]]:
-        """The findings of the kind "implied" as pairs for `implies`; look at them first, not each is a rule.
-
-        Labels that are always the same ("duplicate") are left out: each would imply the other, and one of them is
-        enough. Where unknown targets make implications run in a circle, the one with the weakest evidence is left out.
-
-        Returns:
-            Pairs (child, parent), those least likely by chance first; as many as there are findings at most.
-        """
+        """Pairs (child, parent) for `implies`, least likely by chance first, without circles; not each is a rule."""
         ancestors_of: dict[str, set[str]] = {}
         pairs = []
         for finding in self.findings:

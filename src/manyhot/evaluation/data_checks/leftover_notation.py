@@ -14,12 +14,7 @@ _EDGE_QUOTE = re.compile(r"""^["“]|["”]$|^'.*'$|^[\[({<]\s*["']|["']\s*[\])}
 
 
 def leftover_notation(space: LabelSpace, support: np.ndarray) -> list[Finding]:
-    """Names that begin or end with quotes or brackets which belong to the list that they were in.
-
-    Args:
-        space: Names of the l labels.
-        support: int (l,), their positives.
-    """
+    """Find label names that begin or end with quotes or brackets of the list that they were in."""
     findings = []
     for name, n_positives in zip(space.names, support.tolist(), strict=True):
         if is_leftover(name.strip()):

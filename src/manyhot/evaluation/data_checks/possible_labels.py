@@ -8,11 +8,7 @@ from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
 
 
 def possible_labels(columns: Sequence[str]) -> list[Finding]:
-    """Columns that resemble the labels, as `label_like_columns` finds them.
-
-    Args:
-        columns: Their names.
-    """
+    """Report columns that resemble the labels, as `label_like_columns` finds them."""
     return [
         make_finding(
             "possible_label",

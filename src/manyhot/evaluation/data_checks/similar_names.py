@@ -1,10 +1,4 @@
-"""Label names that are nearly the same: by case, by what joins the words, by a plural s, or by one letter.
-
-Names that differ only in digits or in a word of one letter are a series (`class_1`, `class_2`; `type_a`, `type_b`),
-not a slip. One letter counts only inside a word of five letters or more: at its ends real words differ (`typical` and
-`atypical`, `german` and `germany`), and a letter in place of another only from seven on (`stone` and `store`).
-Start reading at `similar_names`.
-"""
+"""Label names that are nearly the same: by case, by what joins the words, by a plural s, or by one letter."""
 
 from __future__ import annotations
 
@@ -18,11 +12,9 @@ from manyhot.data.labels import LabelSpace
 from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
 
 LONG_WORD = 5
-LONGER_WORD = 7
-"""Letters from which one in place of another is taken for a slip."""
+LONGER_WORD = 7  # letters from which one in place of another is taken for a slip
 MIN_STEM = 3
-MAX_NAME_LENGTH = 100
-"""Letters up to which a name is searched for a differing one."""
+MAX_NAME_LENGTH = 100  # letters up to which a name is searched for a differing one
 
 _SEPARATORS = re.compile(r"[\s_\-]+")
 _DIFFERENCES = {
@@ -33,12 +25,9 @@ _DIFFERENCES = {
 
 
 def similar_names(space: LabelSpace, support: np.ndarray) -> list[Finding]:
-    """Pairs of names that may be one label spelled in two ways, the surest first.
-
-    Args:
-        space: Names of the l labels.
-        support: int (l,), their positives.
-    """
+    """Find pairs of names that may be one label spelled in two ways, the surest first."""
+    # Names that differ only in digits or a word of one letter are a series (`class_1`, `type_a`), not a slip; one
+    # letter counts only inside long words, since at their ends real words differ (`typical`, `atypical`).
     words = [_split_words(name) for name in space.names]
     pairs: dict[tuple[int, int], str] = {}
     for key in ("joint", "plural", "letter"):

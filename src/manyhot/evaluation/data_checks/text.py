@@ -14,15 +14,7 @@ _TITLES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 
 def to_text(values: Mapping[str, Any], captions: Mapping[str, tuple[str, str]]) -> str:
-    """Render data checks.
-
-    Args:
-        values: What `DataChecks.to_dict` gave.
-        captions: Kind -> what several findings of it are called, and what to do about them.
-
-    Returns:
-        Lines of at most 100 columns, ending without a newline. Several findings of one kind share one paragraph.
-    """
+    """Render `DataChecks.to_dict()`; `captions`: kind -> heading and advice for several findings of that kind."""
     sections = [_headline(values["facts"])]
     for severity, title in _TITLES.items():
         group = [finding for finding in values["findings"] if finding["severity"] == severity]

@@ -1,12 +1,4 @@
-"""Metrics of the first k answers of each row, for so many labels that no matrix (n, l) fits into memory.
-
-Targets are sparse and answers are a list of labels for each row; time and memory go with the positives and with n * k.
-They must not know how the list came about (`top_k` and `merge_top_k` make one from scores). Start at
-`compute_top_k_metrics`.
-
-These metrics are read beside published ones, so where the field has a convention, that of the extreme classification
-repository, they keep it: rows without a label count 0, and a list of labels has no ties.
-"""
+"""Metrics of the first k answers of each row, for so many labels that no matrix (n, l) fits into memory."""
 
 from __future__ import annotations
 
@@ -33,51 +25,11 @@ def compute_top_k_metrics(
     unknown: Any = None,
     count_empty: bool = True,
 ) -> dict[str, Score]:
-    """How good the first k answers of each row are, for several k.
-
-    - `precision_at_k`: the share of positives among the first k answers.
-    - `recall_at_k`: the share of a row's positives that are among its first k answers.
-    - `ndcg_at_k`: their discounted gain, 1 / log2(place + 1) each, as a share of the best that the row allows.
-    - `psp_at_k`: precision with 1 / propensity as the weight of a positive: rare labels, which are missing from targets
-      most often, weigh more. Summed over all rows, then divided by the same sum for the best possible answers (the
-      repository's convention; not a mean of one ratio for each row).
-    - `psndcg_at_k`: the discounted gain of a row with these weights, divided by the row's best without weights; summed
-      over all rows, then divided by the same sum for the best possible answers (as in pyxclib).
-
-    Unknown entries do not exist: an answer there counts neither right nor wrong, and the next one moves up to its
-    place. So give more answers than the largest k where much is unknown; a place that stays empty is wrong. A row with
-    fewer than k known labels is looked at to its end, and one with nothing known is left out.
-
-    Args:
-        targets: The positives: scipy sparse (n, l) of bool or 0 and 1, or a dense array of bool or whole numbers.
-        top: The answers of each row, best first: a `TopK`, or whole numbers (n, m) from 0 to l - 1 with m >= the
-            largest k, each label once in a row; -1 where there is no further answer.
-        ks: Numbers of places to look at, each 1 or more.
-        propensities: float (l,) in (0, 1], from `label_propensities` of the training targets; None leaves `psp_at_k`
-            and `psndcg_at_k` out.
-        unknown: The entries that nobody looked at, in one of the forms of the targets and in their shape; None when
-            everything is known. A positive there is ignored.
-        count_empty: Whether rows without a positive count 0 in precision, recall and nDCG, as published numbers have
-            it; False leaves them out, as all other metrics here do. They never enter the propensity-scored ones.
-
-    Returns:
-        Scores from 0 to 1 (best) by name, `precision_at_1` and so on, metric by metric. `n_samples` says how many
-        rows entered, `n_labels` how many labels have a known entry in these. The baseline answers the same m most
-        frequent labels to every row (of equally frequent ones the lower index first). NaN when nothing was there to
-        score.
-
-    Raises:
-        InputError: A shape, label, k or propensity that is wrong, too few answers, or a label twice in a row.
-
-    Source:
-        Bhatia and others, The extreme classification repository; Jain, Prabhu, Varma (2016), Extreme multi-label loss
-        functions, KDD, equations 6 and 7; Järvelin, Kekäläinen (2002).
-
-    Example:
-        >>> found = compute_top_k_metrics(np.array([[True, False, True]]), np.array([[2, 1]]), ks=[1, 2])
-        >>> found["precision_at_2"].value, found["recall_at_1"].value
-        (0.5, 0.5)
-    """
+    """Score the first k answers of each row: precision, recall, nDCG and, given propensities, PSP and PSnDCG."""
+    # Unknown entries do not exist: the next answer moves up to their place, and a place that stays empty is wrong. The
+    # propensity-scored metrics are sums over all rows divided by the same sum for the best possible answers.
+    # Source: Bhatia and others, The extreme classification repository; Jain, Prabhu, Varma (KDD 2016), equations 6 and
+    # 7; Järvelin, Kekäläinen (2002)
     positives, unknown_entries = (
         sparse_positions(targets, "targets"),
         None if unknown is None else sparse_positions(unknown, "unknown"),
@@ -110,25 +62,9 @@ def compute_top_k_metrics(
 
 
 def label_propensities(targets: Any, a: float = 0.55, b: float = 1.5) -> np.ndarray:
-    """How likely a positive of each label is to have been recorded, guessed from how frequent the label is.
-
-    p = 1 / (1 + C (N_l + b)^-a) with C = (log N - 1) (b + 1)^a, for N rows of which N_l have the label.
-
-    Args:
-        targets: Targets of training, not of the test: scipy sparse (n, l), n >= 3, of bool or 0 and 1, or a dense array
-            of bool or whole numbers.
-        a: Above 0. The paper's fits: 0.5 for WikiLSHTC and Wikipedia, 0.6 for Amazon, 0.55 elsewhere.
-        b: Above 0: 0.4 for WikiLSHTC and Wikipedia, 2.6 for Amazon, 1.5 elsewhere.
-
-    Returns:
-        float64 (l,), each above 0 and below 1.
-
-    Raises:
-        InputError: Targets that are wrong or have fewer than 3 rows, or an a or b that is not positive.
-
-    Source:
-        Jain, Prabhu, Varma (2016), Extreme multi-label loss functions, KDD, section 4.
-    """
+    """Chance that a positive of each label was recorded, float64 (l,), from its frequency in the training targets."""
+    # Source: Jain, Prabhu, Varma (KDD 2016), section 4: p = 1 / (1 + C (N_l + b)^-a) with C = (log N - 1) (b + 1)^a; a
+    # and b per data set
     a, b = validation.positive(a=a), validation.positive(b=b)
     positives = sparse_positions(targets, "targets")
     n = positives.shape[0]

@@ -1,10 +1,4 @@
-"""How far metrics move when other rows had been drawn: intervals by resampling rows.
-
-Rows are drawn with replacement, as many as there are, and every metric is computed again on what was drawn, with the
-same scores and decisions: a row that was drawn three times counts three times. Nothing is trained or tuned again, so
-the intervals say how sure a figure is for rows like these, not how it would vary with another training. Start reading
-at `intervals`.
-"""
+"""Confidence intervals of metrics by resampling rows; nothing is trained or tuned again."""
 
 from __future__ import annotations
 
@@ -24,21 +18,15 @@ from manyhot.evaluation.metrics.resampling import resampled_metrics
 from manyhot.evaluation.metrics.score import Entries, blocks, decision_entries, score_entries
 
 MAX_RESAMPLES, MIN_RESAMPLES = 400, 60
+# Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_RESAMPLES`
 MAX_WORK = 2_000_000_000
-"""Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_RESAMPLES`."""
 LEVEL = 0.95
-UPPER_BOUNDS = {"brier": 1.0, "log_loss": np.inf, "ece": 1.0}
-"""Highest values of what is no row of `METRICS`."""
+UPPER_BOUNDS = {"brier": 1.0, "log_loss": np.inf, "ece": 1.0}  # highest values of what is no row of `METRICS`
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a metric lies in most draws.
-
-    Args:
-        low: Its lower end; NaN where nothing could be scored.
-        high: Its upper end.
-    """
+    """Where a metric lies in 95 % of the resamples; NaN where nothing could be scored."""
 
     low: float
     high: float
@@ -46,20 +34,12 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """Intervals of everything that a report says.
-
-    Args:
-        n_resamples: How often rows were drawn.
-        metrics: Measure -> interval: those of `METRICS` that were asked for, with scores also `brier`, `log_loss` and
-            `ece`.
-        f1: float64 (l, 2), of each label's F1, NaN where it has no positive; None without decisions.
-        ece: float64 (l, 2), of each label's expected calibration error; None without scores.
-    """
+    """Intervals of everything that a report says."""
 
     n_resamples: int
-    metrics: dict[str, Interval]
-    f1: np.ndarray | None
-    ece: np.ndarray | None
+    metrics: dict[str, Interval]  # also brier, log_loss and ece
+    f1: np.ndarray | None  # float64 (l, 2), of each label's F1; None without decisions
+    ece: np.ndarray | None  # float64 (l, 2), of each label; None without scores
 
 
 def choose_n_resamples(n_rows: int, n_labels: int) -> int:
@@ -70,29 +50,11 @@ def choose_n_resamples(n_rows: int, n_labels: int) -> int:
 def intervals(
     targets: Targets, scores: np.ndarray | None, decisions: np.ndarray | None, k: int = 5, seed: int = 0
 ) -> Intervals:
-    """Intervals of 95 % for all metrics.
-
-    Args:
-        targets: Targets (n, l), or deeper with the label axis last.
-        scores: Probabilities in the shape of the targets, float in [0, 1]; None leaves their metrics out.
-        decisions: bool in the shape of the targets; None leaves their metrics out.
-        k: Places that `precision_at_k` and `ndcg_at_k` look at, 1 or more.
-        seed: What the draws come from; the same rows and the same seed give the same intervals.
-
-    Returns:
-        The intervals: the percentiles 2.5 and 97.5 of the draws, moved by what the mean of the draws is off the
-        measured value, since a row that is drawn twice flatters the order of few positives. With a handful of positives
-        they are still too narrow, most for rankings. Calibration errors are means of distances, which
-        chance alone makes larger, in the rows as in every draw of them. Theirs reach as far to both sides as the bins
-        of 95 % of the draws differ in all from those of the rows, within 0 and 1: the true error differs by less, since
-        distances do (the triangle inequality).
-
-    Raises:
-        InputError: A shape, score or decision that is wrong.
-
-    Source:
-        Efron, Tibshirani (1993), An introduction to the bootstrap: percentile intervals.
-    """
+    """Compute 95 % intervals of all metrics; targets, scores and decisions have the label axis last."""
+    # The percentiles are moved by what the mean of the draws is off the measured value. Calibration errors, which
+    # chance makes larger in every draw, reach as far to both sides as the bins of 95 % of the draws differ from those
+    # of the rows.
+    # Source: Efron, Tibshirani (1993), An introduction to the bootstrap: percentile intervals
     n_rows = targets.values.size // max(1, targets.n_labels)
     row_counts = bootstrap_counts(
         n_rows, choose_n_resamples(n_rows, targets.n_labels), validation.integer(seed=seed, low=0)
@@ -126,16 +88,7 @@ def bootstrap_counts(n_rows: int, n_resamples: int, seed: int) -> np.ndarray:
 
 
 def decision_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of decisions in each draw.
-
-    Args:
-        entries: Targets beside decisions (n, l).
-        row_counts: float32 (n, draws), how often each row counts; in the first column once.
-
-    Returns:
-        Measure -> float64 (draws,), the value on the rows as often as they were drawn, and `label_f1`, (draws, l). A
-        label that is lost in a draw keeps the value that it has on all rows, so that means are over the same labels.
-    """
+    """Metrics of decisions per resample, float64 (draws,), and `label_f1` (draws, l); a lost label keeps its value."""
     per_row = np.zeros((entries.shape[0], 7))
     for part in blocks(*entries.shape):
         values = entries.values[part]
@@ -177,17 +130,7 @@ def decision_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, n
 
 
 def score_statistics(entries: Entries, row_counts: np.ndarray, k: int) -> dict[str, np.ndarray]:
-    """The metrics of scores in each draw.
-
-    Args:
-        entries: Targets beside scores (n, l).
-        row_counts: float32 (n, draws), how often each row counts; in the first column once.
-        k: Places looked at.
-
-    Returns:
-        Measure -> float64 (draws,), the value on the rows as often as they were drawn; lost labels as in
-        `decision_statistics`.
-    """
+    """Metrics of scores per resample, float64 (draws,); row counts float32 (n, draws), all rows once in the first."""
     margin = float(np.finfo(entries.predictions.dtype).eps)
     per_row = np.zeros((entries.shape[0], 4 + len(ROW_METRICS)))
     for part in blocks(*entries.shape):
@@ -251,17 +194,11 @@ def _label_resample_sums(
 
 @dataclass(frozen=True)
 class _LabelEntries:
-    """The known entries of one label.
+    """The known entries of one label."""
 
-    Args:
-        values: bool (m,), the positives.
-        scores: Float (m,).
-        rows: int64 (m,), where they stand.
-    """
-
-    values: np.ndarray
-    scores: np.ndarray
-    rows: np.ndarray
+    values: np.ndarray  # bool (m,)
+    scores: np.ndarray  # float (m,)
+    rows: np.ndarray  # int64 (m,)
 
 
 def _iter_labels(entries: Entries) -> Iterator[_LabelEntries]:
@@ -357,12 +294,7 @@ def pooled_ece_interval(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
 
 
 def _ece_interval(bin_sums: np.ndarray, n_entries: np.ndarray) -> np.ndarray:
-    """Where the sum of absolute distances of the bins may lie.
-
-    Args:
-        bin_sums: float64 (draws, bins), sums of score less value of each draw, all rows first.
-        n_entries: float64 (draws,), entries of each draw.
-    """
+    """Interval of a calibration error from bin sums of score less value (draws, bins), all rows first."""
     distances = counts.ratio(bin_sums, np.broadcast_to(n_entries[:, None], bin_sums.shape), 0.0)
     noise = np.abs(distances[1:] - distances[0]).sum(axis=1)
     measured, radius = np.abs(distances[0]).sum(), np.quantile(noise, LEVEL)
@@ -370,12 +302,7 @@ def _ece_interval(bin_sums: np.ndarray, n_entries: np.ndarray) -> np.ndarray:
 
 
 def _percentile_intervals(resampled: np.ndarray, upper_limit: float = 1.0) -> np.ndarray:
-    """Ends of intervals, float64 (c, 2), within 0 and top; NaN where all rows have no value.
-
-    Args:
-        resampled: float64 (1 + draws, c), all rows first.
-        upper_limit: The highest value there is.
-    """
+    """Interval ends, float64 (c, 2), of statistics (1 + draws, c), all rows first; NaN where all rows have no value."""
     bounds = np.full((resampled.shape[1], 2), np.nan)
     for column, values in enumerate(resampled.T):
         finite = values[1:][~np.isnan(values[1:])]

@@ -1,8 +1,4 @@
-"""Whether scores can be read as frequencies: of what is scored 0.3, do three in ten carry the label?
-
-Entries are put into bins of about equally many, and equal scores share a bin; nothing here changes a score. Start
-reading at `ece`.
-"""
+"""Whether scores can be read as frequencies, in bins of about equally many entries; equal scores share a bin."""
 
 from __future__ import annotations
 
@@ -20,21 +16,13 @@ BINS = 15
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Scores beside frequencies in k bins of about equally many entries, from the lowest score upwards.
+    """Scores beside frequencies in k bins of about equally many entries, from the lowest score upwards."""
 
-    Args:
-        score: float64 (k,), the mean score of each bin.
-        share: float64 (k,), the share of its entries that carry the label.
-        count: int64 (k,), its entries, 1 or more.
-        low: float64 (k,), where the interval of the share begins.
-        high: float64 (k,), where it ends.
-    """
-
-    score: np.ndarray
-    share: np.ndarray
-    count: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    score: np.ndarray  # float64 (k,), mean score of each bin
+    share: np.ndarray  # float64 (k,), share that carry the label
+    count: np.ndarray  # int64 (k,), 1 or more
+    low: np.ndarray  # float64 (k,), interval of the share
+    high: np.ndarray  # float64 (k,)
 
     def error(self) -> float:
         """The mean distance of share and score over entries; NaN without any."""
@@ -47,46 +35,16 @@ class Reliability:
 
 
 def ece(targets: Targets, scores: np.ndarray, bins: int = BINS) -> Score:
-    """The expected calibration error over all known entries: how far frequencies are from scores, bin by bin.
-
-    Bins hold about equally many entries; equal scores share a bin, so that the order of rows does not matter. Each
-    bin's distance contains its own chance fluctuation, which never cancels: even perfect scores get about
-    0.8 * sqrt(p (1 - p) * bins / n), so small sets look worse than they are. Compare on the same rows only.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-        bins: 1 or more.
-
-    Returns:
-        The score, 0 (best) to 1. The baseline, every label's prevalence, is 0: calibration alone says nothing about
-        telling rows apart.
-
-    Raises:
-        InputError: A shape or score that is wrong, or no bin.
-
-    Source:
-        Naeini, Cooper, Hauskrecht (AAAI 2015), for the positive outcome; bins of equal mass after Nguyen, O'Connor
-        (EMNLP 2015).
-    """
+    """Expected calibration error over all known entries, 0 (best) to 1; chance adds to it where bins are small."""
+    # Perfect scores get about 0.8 * sqrt(p (1 - p) * bins / n) by chance: compare on the same rows only.
+    # Source: Naeini, Cooper, Hauskrecht (AAAI 2015), for the positive outcome; equal mass: Nguyen, O'Connor (EMNLP
+    # 2015)
     entries = score_entries(targets, scores)
     return entries.score(_calibration_error(*_pooled_bins(entries, validation.integer(bins=bins, low=1))), 0.0)
 
 
 def ece_per_label(targets: Targets, scores: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """The expected calibration error of each label by itself.
-
-    Args:
-        targets: As for `ece`.
-        scores: As for `ece`.
-        bins: As for `ece`; a label's bins are cut for itself.
-
-    Returns:
-        float64 (l,), 0 (best) to 1; NaN where nothing is known. With few entries most of it is chance.
-
-    Raises:
-        InputError: As for `ece`.
-    """
+    """Expected calibration error of each label in bins of its own, float64 (l,); NaN where nothing is known."""
     entries = score_entries(targets, scores)
     bins = validation.integer(bins=bins, low=1)
     return np.array([_calibration_error(*_label_bins(entries, j, bins)) for j in range(entries.shape[1])])
@@ -95,25 +53,8 @@ def ece_per_label(targets: Targets, scores: np.ndarray, bins: int = BINS) -> np.
 def reliability(
     targets: Targets, scores: np.ndarray, bins: int = BINS, label: int | None = None, level: float = 0.95
 ) -> Reliability:
-    """Scores beside frequencies, for a picture.
-
-    Args:
-        targets: As for `ece`.
-        scores: As for `ece`.
-        bins: As for `ece`; fewer where scores are tied.
-        label: The column of one label; None for all known entries.
-        level: Coverage of each bin's interval, above 0 and below 1.
-
-    Returns:
-        The bins; none without known entries. The intervals take entries as independent; those of one row are not
-        quite.
-
-    Raises:
-        InputError: As for `ece`; a label that is not there.
-
-    Source:
-        The interval is Wilson's (JASA 1927), without continuity correction.
-    """
+    """Scores beside frequencies of all labels or of one, with intervals that take entries as independent."""
+    # Source: The interval is Wilson's (JASA 1927), without continuity correction
     entries = score_entries(targets, scores)
     bins = validation.integer(bins=bins, low=1)
     level = validation.number(level=level, low=1e-6, high=1 - 1e-6)

@@ -1,13 +1,4 @@
-"""Metrics of decisions: is the set of labels that a sample gets the right one?
-
-Everything comes from counts over known entries: true positives, yes answers and positives, by label and by row.
-Nothing here knows how the decisions were made. Start reading at `decision_metrics`.
-
-The baseline of the accuracies answers every label whose prevalence is at least 0.5. That answer is "nothing" on most
-data, and 0 is no honest rival for an F1 whose thresholds were tuned. So F1 and Jaccard stand beside the best of the
-answers "every label at least this frequent", with the limit tuned for that very measure on the same targets: for
-macro F1, where each label counts for itself, that is to answer every label that occurs at all.
-"""
+"""Metrics of decisions, from counts of hits, predictions and positives over known entries."""
 
 from __future__ import annotations
 
@@ -30,28 +21,15 @@ DECISION_METRICS = (
 
 
 def decision_metrics(targets: Targets, decisions: np.ndarray) -> dict[str, Score]:
-    """All metrics of decisions.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        A score for each of `DECISION_METRICS`.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+    """All metrics of decisions, a score for each of `DECISION_METRICS`."""
+    # F1 and Jaccard stand beside the best of "every label at least this frequent", tuned for that metric; the others
+    # beside "every label with a prevalence of 0.5 or more".
     entries = decision_entries(targets, decisions)
     return {**_entry_scores(entries), **_label_scores(entries), **_row_scores(entries)}
 
 
 def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
-    """True positives and yes answers of each label over its known entries, both int64 (l,).
-
-    Args:
-        entries: Targets beside decisions (n, l).
-    """
+    """True positives and predicted positives of each label over its known entries, both int64 (l,)."""
     decisions = entries.predictions if entries.known is None else entries.predictions & entries.known
     hits = (decisions & entries.values).sum(axis=0, dtype=np.int64)
     return hits, decisions.sum(axis=0, dtype=np.int64)
@@ -136,11 +114,7 @@ def _row_scores(entries: Entries) -> dict[str, Score]:
 def _frequency_baselines(
     values: np.ndarray, known: np.ndarray | None, order: np.ndarray, cuts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sum over rows of F1 and Jaccard when nothing, or every label down to each cut, is answered.
-
-    Returns:
-        Two arrays, float64 (cuts + 1,).
-    """
+    """Row sums of F1 and Jaccard, float64 (cuts + 1,), if nothing or every label down to each cut is predicted."""
     positives = values.sum(axis=1, dtype=np.int32)[:, None]
     empty = float((positives == 0).sum())
     hits = np.cumsum(values[:, order], axis=1, dtype=np.int32)[:, cuts]
@@ -151,134 +125,42 @@ def _frequency_baselines(
 
 
 def subset_accuracy(targets: Targets, decisions: np.ndarray) -> Score:
-    """The share of rows whose known labels are all decided right.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over rows with a known entry.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+    """The share of rows whose known labels are all decided right."""
     return _row_scores(decision_entries(targets, decisions))["subset_accuracy"]
 
 
 def element_accuracy(targets: Targets, decisions: np.ndarray) -> Score:
-    """The share of known entries that are decided right. At 3 % density, answering nothing has 97 %.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over known entries.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+    """The share of known entries that are decided right. At 3 % density, answering nothing has 97 %."""
     return _entry_scores(decision_entries(targets, decisions))["element_accuracy"]
 
 
 def hamming_loss(targets: Targets, decisions: np.ndarray) -> Score:
-    """The share of known entries that are decided wrong: 1 - element accuracy.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 (best) to 1, over known entries.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-
-    Source:
-        Schapire, Singer (2000), BoosTexter.
-    """
+    """The share of known entries that are decided wrong: 1 - element accuracy."""
+    # Source: Schapire, Singer (2000), BoosTexter
     return _entry_scores(decision_entries(targets, decisions))["hamming_loss"]
 
 
 def f1_micro(targets: Targets, decisions: np.ndarray) -> Score:
-    """F1 of all known entries in one pot, 2 tp / (answered + positives): frequent labels weigh most.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best); NaN when there is neither a positive nor a yes.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+    """F1 of all known entries in one pot, 2 tp / (answered + positives): frequent labels weigh most."""
     return _label_scores(decision_entries(targets, decisions))["f1_micro"]
 
 
 def f1_macro(targets: Targets, decisions: np.ndarray) -> Score:
-    """The mean of the labels' F1, over labels with a known positive.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best); NaN when no label has a known positive.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+    """The mean of the labels' F1, over labels with a known positive."""
     return _label_scores(decision_entries(targets, decisions))["f1_macro"]
 
 
 def f1_macro_all(targets: Targets, decisions: np.ndarray) -> Score:
-    """The mean of the labels' F1, where a label without a known positive counts 0 as in most other libraries.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1, over labels with a known entry; 1 is out of reach when one has no positive.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+    """The mean of the labels' F1, where a label without a known positive counts 0 as in most other libraries."""
     return _label_scores(decision_entries(targets, decisions))["f1_macro_all"]
 
 
 def f1_samples(targets: Targets, decisions: np.ndarray) -> Score:
-    """F1 between the decided and the true label set of each row, averaged over rows.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over rows with a known entry; an empty answer to an empty row is right and counts 1.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+    """F1 between the decided and the true label set of each row, averaged over rows."""
     return _row_scores(decision_entries(targets, decisions))["f1_samples"]
 
 
 def jaccard_samples(targets: Targets, decisions: np.ndarray) -> Score:
-    """Shared labels over all labels of the decided and the true set of each row, averaged over rows.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over rows with a known entry; an empty answer to an empty row is right and counts 1.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-
-    Source:
-        Godbole, Sarawagi (2004), where it is called accuracy.
-    """
+    """Shared labels over all labels of the decided and the true set of each row, averaged over rows."""
+    # Source: Godbole, Sarawagi (2004), where it is called accuracy
     return _row_scores(decision_entries(targets, decisions))["jaccard_samples"]

@@ -9,21 +9,8 @@ from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entri
 
 
 def brier(targets: Targets, scores: np.ndarray) -> Score:
-    """The mean squared distance between score and target over known entries.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Returns:
-        The score, 0 (best) to 1. The baseline gives every label its prevalence.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        Brier (1950), for one outcome with two values (not his sum over both).
-    """
+    """Mean squared distance between score and target over known entries."""
+    # Source: Brier (1950), for one outcome with two values (not his sum over both)
     entries = score_entries(targets, scores)
     prevalence, weight = entries.prevalence(), entries.known_per_label()
     total = int(weight.sum())
@@ -43,22 +30,8 @@ def brier_sums(entries: Entries) -> np.ndarray:
 
 
 def log_loss(targets: Targets, scores: np.ndarray) -> Score:
-    """The mean of -log(probability given to what was true) over known entries, in nats.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1]; kept the spacing of their type at 1 away from 0 and 1, since
-            one confident mistake would make it infinite.
-
-    Returns:
-        The score, 0 (best) upwards. The baseline gives every label its prevalence.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        Good (1952); binary per label, where scikit-learn's function of this name takes rows as one distribution.
-    """
+    """Mean of -log(probability of the truth) over known entries, in nats, clipped by the spacing of the type at 1."""
+    # Source: Good (1952); binary per label, where scikit-learn's function of this name takes rows as one distribution
     entries = score_entries(targets, scores)
     margin = float(np.finfo(entries.predictions.dtype).eps)
     prevalence, weight = entries.prevalence(), entries.known_per_label()

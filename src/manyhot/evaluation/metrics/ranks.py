@@ -1,8 +1,4 @@
-"""Where each positive stands among the known entries of its line: the kernel of every ranking metric.
-
-A line is a row (labels of one sample) or a column (samples of one label). Two sorts of plain values and one binary
-search for the positives alone are far cheaper than an argsort, and treat ties exactly.
-"""
+"""Where each positive stands among the known entries of its line (a row or a column), ties treated exactly."""
 
 from __future__ import annotations
 
@@ -13,25 +9,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RankedPositives:
-    """The p positives of some lines, by line and then from the lowest score upwards.
+    """The p positives of some lines, by line and then from the lowest score upwards."""
 
-    Args:
-        line: int64 (p,), the line each positive is in.
-        scores: float (p,), its score.
-        above: int64 (p,), known entries of the line with a strictly higher score.
-        reached: int64 (p,), known entries of the line with at least this score, itself included.
-        hits_above: int64 (p,), positives among `above`.
-        hits_reached: int64 (p,), positives among `reached`.
-        ascending: float (m, w), each line's known scores in ascending order behind one -inf per unknown entry.
-    """
-
-    line: np.ndarray
-    scores: np.ndarray
-    above: np.ndarray
-    reached: np.ndarray
-    hits_above: np.ndarray
-    hits_reached: np.ndarray
-    ascending: np.ndarray
+    line: np.ndarray  # int64 (p,), where each positive is
+    scores: np.ndarray  # float (p,)
+    above: np.ndarray  # int64 (p,), known entries of the line with a higher score
+    reached: np.ndarray  # int64 (p,), known entries with at least this score, itself included
+    hits_above: np.ndarray  # int64 (p,), positives among `above`
+    hits_reached: np.ndarray  # int64 (p,), positives among `reached`
+    ascending: np.ndarray  # float (m, w), known scores of each line behind one -inf per unknown entry
 
     def next_lower(self) -> np.ndarray:
         """The highest known score below each positive's own, float64 (p,); -inf where there is none."""
@@ -45,16 +31,7 @@ class RankedPositives:
 
 
 def rank_positives(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray) -> RankedPositives:
-    """Rank the positives of each line.
-
-    Args:
-        values: bool (m, w), the positives; False where unknown.
-        known: bool (m, w), or None when everything is known.
-        scores: Finite floats (m, w).
-
-    Returns:
-        The ranks. Time is m * w * log(w) for sorting, and log(w) for each distinct score of a positive.
-    """
+    """Rank the positives of each line (m, w) by two sorts of plain values and one binary search."""
     width = values.shape[1]
     ascending = np.sort(scores if known is None else np.where(known, scores, -np.inf), axis=1)
     n_positives = values.sum(axis=1, dtype=np.int64)

@@ -18,25 +18,15 @@ from manyhot.evaluation.metrics.score import Score
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric.
+    """One metric: how to compute it, and what a report says of it."""
 
-    Args:
-        function: `(targets, scores or decisions) -> Score`; with a third argument k where `title` has `{k}`.
-        title: What a report calls it.
-        needs: "scores" or "decisions".
-        higher_is_better: Whether more is better.
-        meaning: One sentence on what it says.
-        misleads: One sentence on when it misleads.
-        upper_bound: Its highest possible value.
-    """
-
-    function: Callable[..., Score]
-    title: str
+    function: Callable[..., Score]  # (targets, scores or decisions), and k where `title` has "{k}"
+    title: str  # what a report calls it
     needs: Literal["scores", "decisions"]
     higher_is_better: bool
-    meaning: str
-    misleads: str
-    upper_bound: float = 1.0
+    meaning: str  # one sentence on what it says
+    misleads: str  # one sentence on when it misleads
+    upper_bound: float = 1.0  # its highest possible value
 
     def compute(self, targets: Targets, values: np.ndarray, k: int) -> Score:
         """The metric of scores or decisions, by its own function."""

@@ -18,34 +18,21 @@ MAX_BLOCK_ENTRIES = 1 << 20
 
 @dataclass(frozen=True)
 class Score:
-    """One measured number and what it covers.
+    """One measured number and what it covers."""
 
-    Args:
-        value: The number; NaN when nothing could be scored.
-        n_labels: Labels that entered.
-        n_samples: Rows that entered (pixels, where every pixel has its own labels).
-        baseline: What an answer that never looks at the features gets; None when nothing could be scored.
-    """
-
-    value: float
-    n_labels: int
-    n_samples: int
-    baseline: float | None = None
+    value: float  # NaN when nothing could be scored
+    n_labels: int  # labels that entered
+    n_samples: int  # rows that entered, or pixels
+    baseline: float | None = None  # what an answer that never looks at the features gets
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Targets beside their scores or decisions, checked and laid out as one row per sample or pixel.
+    """Targets beside their scores or decisions, checked and laid out as one row per sample or pixel."""
 
-    Args:
-        values: bool (n, l), False where unknown.
-        known: bool (n, l), or None when everything is known.
-        predictions: Scores, float (n, l) in [0, 1], or decisions, bool (n, l).
-    """
-
-    values: np.ndarray
-    known: np.ndarray | None
-    predictions: np.ndarray
+    values: np.ndarray  # bool (n, l), False where unknown
+    known: np.ndarray | None  # bool (n, l); None when everything is known
+    predictions: np.ndarray  # scores in [0, 1] or decisions, (n, l)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -74,14 +61,7 @@ class Entries:
         rows: np.ndarray | None = None,
         labels: np.ndarray | None = None,
     ) -> Score:
-        """A number with its cover: the labels and rows that have a known entry among the chosen ones.
-
-        Args:
-            value: The measured number.
-            baseline: The number without looking at the features.
-            rows: bool (n,), the rows that entered; None for all.
-            labels: bool (l,), the labels that entered; None for all.
-        """
+        """A value with its coverage: labels and rows with a known entry among the chosen ones, bool (n,) and (l,)."""
         n_labels, n_samples = self._coverage(rows, labels)
         if n_labels == 0 or n_samples == 0 or math.isnan(value):
             return Score(math.nan, n_labels, n_samples, None)
@@ -99,28 +79,12 @@ class Entries:
 
 
 def score_entries(targets: Targets, scores: np.ndarray) -> Entries:
-    """Targets beside scores.
-
-    Args:
-        targets: Targets (n, l), or deeper with the label axis last.
-        scores: Real numbers in [0, 1], in the shape of the targets.
-
-    Raises:
-        InputError: Another shape, or a score that is no probability.
-    """
+    """Targets (n, l), or deeper with the label axis last, beside checked scores of the same shape."""
     return _build_entries(targets, check_scores(scores, targets.values.shape))
 
 
 def decision_entries(targets: Targets, decisions: np.ndarray) -> Entries:
-    """Targets beside decisions.
-
-    Args:
-        targets: Targets (n, l), or deeper with the label axis last.
-        decisions: bool, or numbers that are 0 or 1, in the shape of the targets.
-
-    Raises:
-        InputError: Another shape, or a value that is neither yes nor no.
-    """
+    """Targets (n, l), or deeper with the label axis last, beside decisions of the same shape: bool, or 0 and 1."""
     array = np.asarray(decisions)
     _check_shape(array, targets.values.shape, "decisions")
     if array.dtype != np.bool_:
@@ -134,18 +98,7 @@ def decision_entries(targets: Targets, decisions: np.ndarray) -> Entries:
 
 
 def check_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Scores as a floating array, refused where they are no probabilities.
-
-    Args:
-        scores: Real numbers in [0, 1], the label axis last.
-        shape: The shape they must have; None for any with two or more axes.
-
-    Returns:
-        The scores in their own floating type (float16 becomes float32, whole numbers float64).
-
-    Raises:
-        InputError: Another shape, a value that is not finite, or one outside [0, 1].
-    """
+    """Check scores in [0, 1], label axis last; floats keep their type, float16 becomes float32, integers float64."""
     array = np.asarray(scores)
     if shape is not None:
         _check_shape(array, shape, "scores")

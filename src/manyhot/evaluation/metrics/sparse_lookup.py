@@ -13,17 +13,11 @@ from manyhot.errors import InputError
 
 @dataclass(frozen=True)
 class SparsePositions:
-    """The entries of a matrix (n, l) that are set.
+    """The entries of a matrix (n, l) that are set."""
 
-    Args:
-        keys: int64 (p,), row * l + label of each, ascending and each once.
-        starts: int64 (n + 1,), where the keys of each row begin, and the end.
-        width: l.
-    """
-
-    keys: np.ndarray
-    starts: np.ndarray
-    width: int
+    keys: np.ndarray  # int64 (p,), row * l + label, ascending and distinct
+    starts: np.ndarray  # int64 (n + 1,), where the keys of each row begin, and the end
+    width: int  # l
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -46,12 +40,7 @@ class SparsePositions:
         return lines - part.start, labels, start + np.arange(len(lines)) - self.starts[lines]
 
     def contains(self, part: slice, labels: np.ndarray) -> np.ndarray:
-        """Whether labels of some rows are set, bool (m, k); False for -1.
-
-        Args:
-            part: m rows.
-            labels: Whole numbers (m, k), each from -1 to l - 1.
-        """
+        """Whether labels (m, k) of the m rows `part` are set, bool (m, k); False for -1."""
         row_keys = self.keys[self.starts[part.start] : self.starts[part.stop]]
         queries = np.arange(part.start, part.stop, dtype=np.int64)[:, None] * self.width + labels
         return _contains(row_keys, queries) & (labels >= 0)
@@ -64,19 +53,7 @@ class SparsePositions:
 
 
 def sparse_positions(matrix: Any, name: str) -> SparsePositions:
-    """The places of a matrix of 0 and 1.
-
-    Args:
-        matrix: scipy sparse (n, l) of bool or numbers 0 and 1, or a dense array of bool or whole numbers 0 and 1.
-            An entry stored twice in CSR counts once.
-        name: The argument it is, for errors.
-
-    Returns:
-        The places; memory is a multiple of their number, never of n * l.
-
-    Raises:
-        InputError: Another shape or kind, or a value that is neither 0 nor 1.
-    """
+    """Positions of the ones in a sparse or dense matrix of 0 and 1 (n, l); memory grows with their number only."""
     is_sparse = sp.issparse(matrix)
     array: Any = matrix if is_sparse else np.asarray(matrix)
     if array.ndim != 2:

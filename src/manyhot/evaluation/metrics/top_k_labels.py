@@ -1,7 +1,4 @@
-"""The k labels with the highest scores of each row, also where the labels are scored in blocks, one after another.
-
-A score matrix (n, l) of many labels need not fit into memory: take the top of each block of labels and merge them.
-"""
+"""The k labels with the highest scores of each row, also where labels are scored block by block."""
 
 from __future__ import annotations
 
@@ -16,36 +13,14 @@ from manyhot.evaluation.metrics.score import blocks
 
 @dataclass(frozen=True)
 class TopK:
-    """The labels with the highest scores of each row, best first.
+    """The labels with the highest scores of each row, best first."""
 
-    Args:
-        labels: Whole numbers (n, k), indices of labels; -1 where there is no further answer.
-        scores: float (n, k), their scores, never rising along a row.
-    """
-
-    labels: np.ndarray
-    scores: np.ndarray
+    labels: np.ndarray  # integers (n, k); -1 where there is no further answer
+    scores: np.ndarray  # float (n, k), never rising along a row
 
 
 def top_k(scores: np.ndarray, k: int, first: int = 0) -> TopK:
-    """The k highest scores of each row of a block; of equal scores the one with the lower label comes first.
-
-    Args:
-        scores: Real numbers (n, l), higher is better, infinities included; a block of labels or all of them.
-        k: How many, 1 or more; where the block has fewer labels, all of them.
-        first: The index of the block's first label, 0 or more.
-
-    Returns:
-        Labels, int64 (n, min(k, l)) from `first` to `first + l - 1`, and scores in their own floating type (float64
-        for whole numbers). Memory beyond that is a block of rows at a time.
-
-    Raises:
-        InputError: Scores of another shape or kind, a score that is NaN, or a k or first that is wrong.
-
-    Example:
-        >>> top_k(np.array([[0.2, 0.7, 0.7, 0.1]]), 3).labels
-        array([[1, 2, 0]])
-    """
+    """The k highest scores of each row of a block of labels from `first` on; of equal ones the lower label first."""
     k, first = validation.integer(k=k, low=1), validation.integer(first=first, low=0)
     array = np.asarray(scores)
     if array.ndim != 2:
@@ -85,24 +60,7 @@ def _top_k_rows(scores: np.ndarray, k: int, first_row: int) -> tuple[np.ndarray,
 
 
 def merge_top_k(a: TopK, b: TopK, k: int) -> TopK:
-    """The top of two blocks of labels together; the same as the top of both blocks side by side.
-
-    Args:
-        a: The top of one block, (n, p).
-        b: The top of another block of the same rows, (n, q); no label stands in both blocks.
-        k: How many are kept, 1 or more. To be exact, no more than either block was asked for.
-
-    Returns:
-        Labels (n, min(k, p + q)) and their scores, best first, equal scores by label.
-
-    Raises:
-        InputError: Other rows in b than in a, labels and scores of different shapes, or a k that is wrong.
-
-    Example:
-        >>> scores = np.array([[0.2, 0.7, 0.9, 0.1]])
-        >>> merge_top(top_k(scores[:, :2], 2), top_k(scores[:, 2:], 2, first=2), 2).labels
-        array([[2, 1]])
-    """
+    """The top k of two blocks of labels together; exact where each block was asked for k or more."""
     k = validation.integer(k=k, low=1)
     for name, top in (("a", a), ("b", b)):
         if top.labels.ndim != 2 or top.labels.shape != top.scores.shape:

@@ -9,17 +9,7 @@ from manyhot.evaluation.metrics import counts
 
 
 def weighted_metrics(targets: Targets, decisions: np.ndarray, weights: np.ndarray) -> dict[str, float | None]:
-    """Precision, recall and F1 over all entries, F1 averaged over labels, Hamming loss and subset accuracy.
-
-    Args:
-        targets: Targets (n, l); unknown entries do not count, nor do rows without any known one in subset accuracy.
-        decisions: bool (n, l).
-        weights: float (n,), 0 or more.
-
-    Returns:
-        Name of a metric -> 0 to 1; None where nothing can be divided by, and labels without known positives or
-        predictions are left out of the mean.
-    """
+    """Metrics of decisions where a row of weight k counts as k rows, weights float (n,); None where undefined."""
     known = targets.known_mask()
     values, decided = targets.values & known, decisions & known
     hits, n_decided, n_positives = (weights @ entries for entries in (values & decided, decided, values))

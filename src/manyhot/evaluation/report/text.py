@@ -1,8 +1,4 @@
-"""A report -> text for a terminal, at most 100 columns wide.
-
-It reads only the plain values, so a report saved as JSON renders the same. Names are shown as they can be shown:
-shortened where too long, and without control characters, which a terminal would obey. Start reading at `to_text`.
-"""
+"""Render a report as text for a terminal, at most 100 columns wide and without control characters."""
 
 from __future__ import annotations
 
@@ -31,15 +27,7 @@ _LABEL_COLUMNS = {
 
 
 def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
-    """Render a report.
-
-    Args:
-        report: What `measure_report` gave.
-        labels_shown: Most lines of the per-label table; those with the most positives come first.
-
-    Returns:
-        Lines of at most 100 columns, ending without a newline.
-    """
+    """Render a report; the per-label table has at most `labels_shown` lines, those with the most positives first."""
     parts = [
         _headline(report),
         _decision_table(report),
