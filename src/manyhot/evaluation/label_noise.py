@@ -30,9 +30,8 @@ class LabelView:
         width = 4 * len(self.columns)  # smaller blocks than usual: a dozen float64 arrays are at work on each
         for rows in blocks(len(self.entries.values), width) if width else ():
             values = self.entries.values[rows][:, self.columns]
-            known = self.entries.known
-            is_known = np.ones_like(values) if known is None else known[rows][:, self.columns]
-            yield rows, values, is_known, self.entries.predictions[rows][:, self.columns].astype(np.float64)
+            known = self.entries.known[rows][:, self.columns]
+            yield rows, values, known, self.entries.predictions[rows][:, self.columns].astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,11 @@ class KnownEntries:
 
     scores: np.ndarray  # float (n, l) in [0, 1]
     values: np.ndarray  # bool (n, l)
-    known: np.ndarray | None  # bool (n, l); None when everything is known
+    known: np.ndarray  # bool (n, l)
     weights: np.ndarray  # float64 (n,), 0 or more
 
     def entry_weights(self, part: slice) -> np.ndarray:
         """The weight of each entry of some labels, float64 (n, b); 0 where unknown."""
-        shape = (len(self.weights), part.stop - part.start)
-        if self.known is None:
-            return np.broadcast_to(self.weights[:, None], shape)
         return self.known[:, part] * self.weights[:, None]
 
     def label_blocks(self, n_folds: int = 1) -> Iterator[slice]:

@@ -28,7 +28,7 @@ from manyhot.decisions.guarantees.test_order import (
 )
 from manyhot.decisions.thresholds import NEVER
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import Entries
+from manyhot.evaluation.metrics.score import Column, Entries
 
 # A threshold's p-value on the calibration rows, and how many of them are answered at it.
 ThresholdTest = Callable[[float], tuple[float, int]]
@@ -64,7 +64,7 @@ def control_false_discoveries(
         orders = _orders_per_label(entries.shape[1], guide_entries, at_most)
         if simultaneous:
             n_promises = max(1, sum(bool(len(order.thresholds)) for order in orders))
-        tests = [_label_test(entries, j, at_most) for j in range(entries.shape[1])]
+        tests = [_label_test(column, at_most) for column in entries.columns()]
     else:
         orders = [fixed_order() if guide_entries is None else learn_order(row_curve(guide_entries), at_most)]
         tests = [_row_test(entries, at_most)]
@@ -126,7 +126,7 @@ def _test_in_sequence(test: ThresholdTest, order: ThresholdOrder, level: float) 
 
 
 def _row_test(entries: Entries, at_most: float) -> ThresholdTest:
-    scores = entries.predictions if entries.known is None else np.where(entries.known, entries.predictions, -1.0)
+    scores = np.where(entries.known, entries.predictions, -1.0)
     absent = ~entries.values
 
     def test(threshold: float) -> tuple[float, int]:
@@ -139,14 +139,11 @@ def _row_test(entries: Entries, at_most: float) -> ThresholdTest:
     return test
 
 
-def _label_test(entries: Entries, label: int, at_most: float) -> ThresholdTest:
-    known = slice(None) if entries.known is None else entries.known[:, label]
-    scores, values = entries.predictions[known, label], entries.values[known, label]
-
+def _label_test(column: Column, at_most: float) -> ThresholdTest:
     def test(threshold: float) -> tuple[float, int]:
-        decisions = scores >= threshold
+        decisions = column.scores >= threshold
         n_predicted = int(decisions.sum())
-        n_wrong = int((decisions & ~values).sum())
+        n_wrong = int((decisions & ~column.values).sum())
         return (float(bdtr(n_wrong, n_predicted, at_most)) if n_predicted else 1.0), n_predicted
 
     return test
@@ -156,7 +153,7 @@ def _orders_per_label(n_labels: int, guide_entries: Entries | None, at_most: flo
     """The order of each label; empty for a label where the guide has no hope, which then costs the others nothing."""
     if guide_entries is None:
         return [fixed_order()] * n_labels
-    return [learn_order(label_curve(guide_entries, j), at_most) for j in range(n_labels)]
+    return [learn_order(label_curve(column), at_most) for column in guide_entries.columns()]
 
 
 def _too_few_error(entries: Entries, at_most: float, confidence: float, parts: int, per_label: bool) -> InputError:

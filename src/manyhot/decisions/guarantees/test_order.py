@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
-from manyhot.evaluation.metrics.score import Entries
+from manyhot.evaluation.metrics.score import Column, Entries
 
 # Without a guide, testing starts at each of these and goes down; the chance of being wrong is split evenly.
 STARTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
@@ -58,18 +58,17 @@ def divergence(rate: np.ndarray, at_most: float) -> np.ndarray:
     return xlogy(rate, rate / at_most) + xlogy(1 - rate, (1 - rate) / (1 - at_most))
 
 
-def label_curve(entries: Entries, label: int) -> RiskCurve:
+def label_curve(column: Column) -> RiskCurve:
     """The curve of one label: its known rows are the units, and each holds one answer at most."""
-    known = slice(None) if entries.known is None else entries.known[:, label]
-    scores, values = entries.predictions[known, label], entries.values[known, label]
-    order = np.argsort(-scores, kind="stable")
-    return _curve_at_distinct(scores[order], np.ones(len(scores)), (~values[order]).astype(np.float64))
+    order = np.argsort(-column.scores, kind="stable")
+    is_wrong = (~column.values[order]).astype(np.float64)
+    return _curve_at_distinct(column.scores[order], np.ones(len(order)), is_wrong)
 
 
 def row_curve(entries: Entries) -> RiskCurve:
     """The curve of a threshold that all labels share: rows are the units, however many answers each holds."""
     n, n_labels = entries.shape
-    known = np.ones((n, n_labels), dtype=bool) if entries.known is None else entries.known
+    known = entries.known
     order = np.argsort(np.where(known, -entries.predictions, np.inf), axis=1, kind="stable")
     invalid = np.cumsum(np.take_along_axis(~entries.values & known, order, axis=1), axis=1)
     share = invalid / np.arange(1, n_labels + 1)  # of the first answers of each row

@@ -26,7 +26,7 @@ class Cardinality(Decision):
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Find the threshold from a partition of one copy of the scores."""
         entries = score_entries(targets, scores)
-        flat = entries.predictions.flatten() if entries.known is None else entries.predictions[entries.known]
+        flat = entries.predictions[entries.known]
         positives = int(np.count_nonzero(entries.values))
         threshold = (
             NEVER if positives == 0 else ALWAYS if positives == len(flat) else _matching_threshold(flat, positives)

@@ -2,42 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-
-from manyhot.evaluation.metrics.score import Entries, blocks
-
-# Labels taken at once: the columns of a row-major matrix share cache lines, so one at a time would read it all again.
-LABELS_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Column:
-    """The known entries of one label."""
-
-    label: int
-    values: np.ndarray  # bool (m,)
-    scores: np.ndarray  # float (m,)
-    rows: np.ndarray | None  # int64 (m,); None when all are known
-
-
-def iterate_columns(entries: Entries, labels: np.ndarray | None = None) -> Iterator[Column]:
-    """Iterate over the known entries of labels, int (k,) in their order, a few labels copied at a time."""
-    n, n_labels = entries.shape
-    label_order = np.arange(n_labels) if labels is None else labels
-    for part in blocks(len(label_order), min(n, (1 << 20) // LABELS_AT_ONCE)):
-        batch = label_order[part]
-        values = np.ascontiguousarray(entries.values[:, batch].T)
-        scores = np.ascontiguousarray(entries.predictions[:, batch].T)
-        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, batch].T)
-        for k, label in enumerate(batch):
-            if known is None:
-                yield Column(int(label), values[k], scores[k], None)
-            else:
-                rows = np.flatnonzero(known[k])
-                yield Column(int(label), values[k, rows], scores[k, rows], rows)
 
 
 @dataclass(frozen=True)

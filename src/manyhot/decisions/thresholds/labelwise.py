@@ -11,7 +11,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.cuts import Cuts, best_cut, compute_cuts, iterate_columns
+from manyhot.decisions.thresholds.cuts import Cuts, best_cut, compute_cuts
 from manyhot.decisions.thresholds.shrinkage import (
     COST_SHRINK,
     F1_SHRINK,
@@ -56,7 +56,7 @@ class LabelwiseDecision(Decision):
         is_shared = self.shrink > 0 and centre is None and bool(varying.any())
         candidates = threshold_candidates(entries, varying) if is_shared else np.zeros(0)
         total: np.ndarray | float = 0.0
-        for column in iterate_columns(entries, np.flatnonzero(varying)):
+        for column in entries.columns(np.flatnonzero(varying)):
             thresholds[column.label] = self._best_threshold(compute_cuts(column.values, column.scores), column.label)
             if is_shared:
                 hits, n_predicted = count_predictions(column.values, column.scores, candidates)

@@ -9,7 +9,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts, iterate_columns
+from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts
 from manyhot.decisions.thresholds.labelwise import constant_thresholds
 from manyhot.decisions.thresholds.shrinkage import (
     JOINT_SHRINK,
@@ -41,7 +41,7 @@ class F1Micro(Decision):
         entries = score_entries(targets, scores)
         thresholds, varying, support = constant_thresholds(entries)
         label_counts = []
-        for column in iterate_columns(entries, np.flatnonzero(varying)):
+        for column in entries.columns(np.flatnonzero(varying)):
             cuts = compute_cuts(column.values, column.scores)
             label_counts.append((cuts.hits.astype(np.int32), cuts.n_predicted.astype(np.int32)))
         constant_hits, constant_predicted = _constant_counts(entries, thresholds, ~varying)
@@ -52,7 +52,7 @@ class F1Micro(Decision):
             np.zeros(len(candidates), dtype=np.int64),
             np.zeros(len(candidates), dtype=np.int64),
         )
-        for column in iterate_columns(entries, np.flatnonzero(varying)):
+        for column in entries.columns(np.flatnonzero(varying)):
             cuts = compute_cuts(column.values, column.scores)
             best = best_cut(_gain(cuts.hits, cuts.n_predicted, numerator, denominator), cuts.thresholds)
             thresholds[column.label] = cuts.thresholds[best]
@@ -72,8 +72,7 @@ def _constant_counts(entries: Entries, thresholds: np.ndarray, labels: np.ndarra
     """Hits and answers of the labels whose thresholds are given."""
     hits = n_predicted = 0
     for part in blocks(*entries.shape):
-        predicted = np.greater_equal(entries.predictions[part], thresholds) & labels
-        predicted = predicted if entries.known is None else predicted & entries.known[part]
+        predicted = np.greater_equal(entries.predictions[part], thresholds) & labels & entries.known[part]
         hits += int(np.count_nonzero(predicted & entries.values[part]))
         n_predicted += int(np.count_nonzero(predicted))
     return hits, n_predicted

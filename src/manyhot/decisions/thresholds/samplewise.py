@@ -10,7 +10,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.cuts import Column, best_cut, compute_cuts, iterate_columns
+from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts
 from manyhot.decisions.thresholds.labelwise import constant_thresholds
 from manyhot.decisions.thresholds.shrinkage import (
     JOINT_SHRINK,
@@ -21,7 +21,7 @@ from manyhot.decisions.thresholds.shrinkage import (
 )
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.evaluation.metrics.counts import f1, jaccard
-from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
+from manyhot.evaluation.metrics.score import Column, Entries, blocks, score_entries
 
 MAX_ROUNDS = 20
 # A round over all labels that gains less than this, in the mean over rows, is the last.
@@ -74,7 +74,7 @@ class SamplewiseDecision(Decision):
         change = np.zeros(len(candidates) + 1)
         for part in blocks(entries.shape[0], 4 * entries.shape[1]):
             scores, values = entries.predictions[part], entries.values[part]
-            known = np.ones(values.shape, dtype=bool) if entries.known is None else entries.known[part]
+            known = entries.known[part]
             always = known & ~varying & np.greater_equal(scores, thresholds)
             moving = known & varying
             order = np.argsort(-scores, axis=1)
@@ -94,14 +94,13 @@ class SamplewiseDecision(Decision):
         positives = entries.values.sum(axis=1, dtype=np.int32)
         hits, n_predicted = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
         for part in blocks(*entries.shape):
-            predicted = np.greater_equal(entries.predictions[part], thresholds)
-            predicted = predicted if entries.known is None else predicted & entries.known[part]
+            predicted = np.greater_equal(entries.predictions[part], thresholds) & entries.known[part]
             hits[part] = (predicted & entries.values[part]).sum(axis=1)
             n_predicted[part] = predicted.sum(axis=1)
         label_order = _sort_by_frequency(entries, varying)
         for _ in range(MAX_ROUNDS):
             total_gain = 0
-            for column in iterate_columns(entries, label_order):
+            for column in entries.columns(label_order):
                 total_gain += self._update_threshold(column, thresholds, (hits, n_predicted, positives), scale)
             if total_gain <= MIN_GAIN * scale * n:
                 return
@@ -110,7 +109,7 @@ class SamplewiseDecision(Decision):
         self, column: Column, thresholds: np.ndarray, counts: tuple[np.ndarray, np.ndarray, np.ndarray], scale: float
     ) -> int:
         """Move one label's threshold to its best place given the others; keep the counts of rows; return the gain."""
-        rows = slice(None) if column.rows is None else column.rows
+        rows = column.rows
         hits, n_predicted, positives = (count[rows] for count in counts)
         predicted = column.scores >= thresholds[column.label]
         hits, n_predicted = hits - (predicted & column.values), n_predicted - predicted
@@ -157,7 +156,7 @@ def _sort_by_frequency(entries: Entries, labels: np.ndarray) -> np.ndarray:
     """The chosen labels by known positives, then known entries and highest score: an order that knows no places."""
     highest = np.zeros(len(labels))
     for part in blocks(*entries.shape):
-        known = True if entries.known is None else entries.known[part]
-        np.maximum(highest, entries.predictions[part].max(axis=0, initial=0.0, where=known), out=highest)
+        in_part = entries.predictions[part].max(axis=0, initial=0.0, where=entries.known[part])
+        np.maximum(highest, in_part, out=highest)
     order = np.lexsort((-highest, -entries.known_per_label(), -entries.values.sum(axis=0, dtype=np.int64)))
     return order[labels[order]]

@@ -67,7 +67,6 @@ def best_shared_threshold(entries: Entries, labels: np.ndarray, candidates: np.n
     lower = 0.0
     for part in blocks(*entries.shape):
         scores = entries.predictions[part]
-        mask = (scores < best) & labels
-        mask = mask if entries.known is None else mask & entries.known[part]
+        mask = (scores < best) & labels & entries.known[part]
         lower = max(lower, float(scores.max(initial=0.0, where=mask)))
     return float(midpoint(lower, best))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,11 @@ from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.calibration import BINS, bin_starts
+from manyhot.evaluation.metrics.classification import row_statistics
+from manyhot.evaluation.metrics.probabilistic import log_losses, squared_errors
 from manyhot.evaluation.metrics.ranking import ROW_METRICS, row_values
-from manyhot.evaluation.metrics.registry import METRICS
-from manyhot.evaluation.metrics.resampling import resampled_metrics
-from manyhot.evaluation.metrics.score import Entries, blocks, decision_entries, score_entries
+from manyhot.evaluation.metrics.registry import METRICS, compute_metrics
+from manyhot.evaluation.metrics.score import Column, Entries, blocks, decision_entries, score_entries
 
 MAX_RESAMPLES, MIN_RESAMPLES = 400, 60
 # Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_RESAMPLES`
@@ -71,7 +72,9 @@ def intervals(
         statistics |= score_statistics(entries, row_counts, validation.integer(k=k, low=1))
         bounds["ece"] = Interval(*pooled_ece_interval(entries, row_counts).tolist())
         ece = label_ece_intervals(entries, row_counts)
-    statistics |= resampled_metrics(targets, scores, decisions, row_counts, k, set(statistics))
+    provided = {"scores": scores, "decisions": decisions}
+    remaining = [name for name, m in METRICS.items() if provided[m.needs] is not None and name not in statistics]
+    statistics |= _resampled_metrics(targets, scores, decisions, row_counts, k, remaining)
     for name, values in statistics.items():
         upper_bound = METRICS[name].upper_bound if name in METRICS else UPPER_BOUNDS[name]
         bounds[name] = Interval(*_percentile_intervals(values[:, None], upper_bound)[0].tolist())
@@ -89,70 +92,70 @@ def bootstrap_counts(n_rows: int, n_resamples: int, seed: int) -> np.ndarray:
 
 def decision_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics of decisions per resample, float64 (draws,), and `label_f1` (draws, l); a lost label keeps its value."""
-    per_row = np.zeros((entries.shape[0], 7))
+    n_known = entries.known_per_row()
+    per_row = np.zeros((len(n_known), 5))
+    per_row[:, 0], per_row[:, 1] = n_known, n_known > 0
     for part in blocks(*entries.shape):
-        values = entries.values[part]
-        decisions = entries.predictions[part]
-        n_known = np.full(len(values), entries.shape[1])
-        if entries.known is not None:
-            decisions, n_known = decisions & entries.known[part], entries.known[part].sum(axis=1)
-        hits, n_predicted, positives = (decisions & values).sum(axis=1), decisions.sum(axis=1), values.sum(axis=1)
-        is_counted = n_known > 0
-        per_row[part] = np.stack(
-            [
-                hits,
-                n_predicted,
-                positives,
-                n_known,
-                (decisions == values).all(axis=1) & is_counted,
-                np.where(is_counted, counts.f1(hits, n_predicted, positives, 1.0), 0.0),
-                np.where(is_counted, counts.jaccard(hits, n_predicted, positives, 1.0), 0.0),
-            ],
-            axis=1,
-        )
-    hits, n_predicted, positives, n_known, equal, f1, jaccard = _resample_sums(per_row, row_counts).T
-    n_rows = _resample_sums((per_row[:, 3:4] > 0).astype(float), row_counts)[:, 0]
+        per_row[part, 2:] = np.stack(row_statistics(entries, part), axis=1) * per_row[part, 1:2]
+    n_known, n_rows, equal, f1, jaccard = _resample_sums(per_row, row_counts).T
+    label_hits, label_predicted, label_positives = _label_resample_sums(entries, row_counts)
+    hits, n_predicted, positives = (sums.sum(axis=1) for sums in (label_hits, label_predicted, label_positives))
     wrong = counts.ratio(n_predicted + positives - 2 * hits, n_known)
-    statistics = {
+    label_f1 = counts.f1(label_hits, label_predicted, label_positives, 0.0)
+    label_f1 = _fill_missing(np.where(label_positives > 0, label_f1, np.nan))
+    has_known = np.broadcast_to(entries.known_per_label() > 0, label_f1.shape)
+    return {
         "subset_accuracy": counts.ratio(equal, n_rows),
         "element_accuracy": 1.0 - wrong,
         "hamming_loss": wrong,
         "f1_micro": counts.f1(hits, n_predicted, positives),
         "f1_samples": counts.ratio(f1, n_rows),
         "jaccard_samples": counts.ratio(jaccard, n_rows),
+        "f1_macro": _mean(label_f1, np.broadcast_to(label_positives[0] > 0, label_f1.shape)),
+        "f1_macro_all": _mean(np.nan_to_num(label_f1), has_known),
+        "label_f1": label_f1,
     }
-    hits, n_predicted, positives, n_known = _label_resample_sums(entries, row_counts)
-    label_f1 = counts.f1(hits, n_predicted, positives, 0.0)
-    label_f1 = _fill_missing(np.where(positives > 0, label_f1, np.nan))
-    statistics["f1_macro"] = _mean(label_f1, np.broadcast_to(positives[0] > 0, label_f1.shape))
-    statistics["f1_macro_all"] = _mean(np.nan_to_num(label_f1), np.broadcast_to(n_known[0] > 0, label_f1.shape))
-    return statistics | {"label_f1": label_f1}
 
 
 def score_statistics(entries: Entries, row_counts: np.ndarray, k: int) -> dict[str, np.ndarray]:
     """Metrics of scores per resample, float64 (draws,); row counts float32 (n, draws), all rows once in the first."""
-    margin = float(np.finfo(entries.predictions.dtype).eps)
     per_row = np.zeros((entries.shape[0], 4 + len(ROW_METRICS)))
+    per_row[:, 2], per_row[:, 3] = entries.known_per_row(), entries.values.any(axis=1)
     for part in blocks(*entries.shape):
-        values, known = entries.values[part], None if entries.known is None else entries.known[part]
-        scores = entries.predictions[part].astype(np.float64)
-        clipped = np.clip(scores, margin, 1 - margin)
-        squares, losses = (scores - values) ** 2, -np.log(np.where(values, clipped, 1 - clipped))
-        is_known = np.ones_like(values) if known is None else known
-        columns = [(squares * is_known).sum(axis=1), (losses * is_known).sum(axis=1), is_known.sum(axis=1)]
-        per_row[part, :3] = np.stack(columns, axis=1)
-        has_positive = values.any(axis=1)
-        if has_positive.any():
+        values, known, ranked_rows = entries.values[part], entries.known[part], per_row[part, 3] > 0
+        per_row[part, 0] = (squared_errors(entries, part) * known).sum(axis=1)
+        per_row[part, 1] = (log_losses(entries, part) * known).sum(axis=1)
+        if ranked_rows.any():
             ranked = row_values(values, known, entries.predictions[part], k)
-            row_indices = np.arange(entries.shape[0])[part][has_positive]
-            per_row[row_indices, 3:] = np.stack(
-                [np.ones(len(row_indices)), *(ranked[name] for name in ROW_METRICS)], axis=1
-            )
+            per_row[part, 4:][ranked_rows] = np.stack([ranked[name] for name in ROW_METRICS], axis=1)
     squares, losses, n_known, n_ranked, *ranking_sums = _resample_sums(per_row, row_counts).T
     statistics = {"brier": counts.ratio(squares, n_known), "log_loss": counts.ratio(losses, n_known)}
     statistics |= {name: counts.ratio(values, n_ranked) for name, values in zip(ROW_METRICS, ranking_sums, strict=True)}
     statistics["map"], statistics["roc_auc_macro"] = _ranking_means(entries, row_counts)
     return statistics
+
+
+def _resampled_metrics(
+    targets: Targets,
+    scores: np.ndarray | None,
+    decisions: np.ndarray | None,
+    row_counts: np.ndarray,
+    k: int,
+    names: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """Metrics without sums of their own, computed anew on the rows of each draw, float64 (draws,)."""
+    if not names:
+        return {}
+    shape = (len(row_counts), targets.n_labels)
+    flat = Targets(targets.values.reshape(shape), targets.known_mask().reshape(shape))
+    inputs = [None if array is None else array.reshape(shape) for array in (scores, decisions)]
+    values = np.empty((len(names), row_counts.shape[1]))
+    for draw, times in enumerate(row_counts.T):
+        rows = np.repeat(np.arange(len(row_counts)), times.astype(int))
+        drawn_scores, drawn_decisions = (None if array is None else array[rows] for array in inputs)
+        measured = compute_metrics(flat.take(rows), drawn_scores, drawn_decisions, k, names)
+        values[:, draw] = [measured[name].value for name in names]
+    return dict(zip(names, values, strict=True))
 
 
 def _mean(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -173,58 +176,28 @@ def _resample_sums(per_row: np.ndarray, row_counts: np.ndarray) -> np.ndarray:
     return total
 
 
-def _label_resample_sums(
-    entries: Entries, row_counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Hits, answers, positives and known entries of each label, float64 (draws, l)."""
-    shape = (row_counts.shape[1], entries.shape[1])
-    hits, n_predicted, positives, known = (np.zeros(shape) for _ in range(4))
-    known += row_counts.sum(axis=0, dtype=np.float64)[:, None] if entries.known is None else 0.0
+def _label_resample_sums(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
+    """Hits, predictions and positives of each label, float64 (3, draws, l)."""
+    sums = np.zeros((3, row_counts.shape[1], entries.shape[1]))
     for part in blocks(*entries.shape):
-        weights = row_counts[part].T
-        values, decisions = entries.values[part], entries.predictions[part]
-        if entries.known is not None:
-            decisions = decisions & entries.known[part]
-            known += weights @ entries.known[part].astype(np.float32)
-        hits += weights @ (decisions & values).astype(np.float32)
-        n_predicted += weights @ decisions.astype(np.float32)
-        positives += weights @ values.astype(np.float32)
-    return hits, n_predicted, positives, known
-
-
-@dataclass(frozen=True)
-class _LabelEntries:
-    """The known entries of one label."""
-
-    values: np.ndarray  # bool (m,)
-    scores: np.ndarray  # float (m,)
-    rows: np.ndarray  # int64 (m,)
-
-
-def _iter_labels(entries: Entries) -> Iterator[_LabelEntries]:
-    """The labels, a few copied at a time."""
-    for part in blocks(entries.shape[1], entries.shape[0]):
-        values, scores = (
-            np.ascontiguousarray(entries.values[:, part].T),
-            np.ascontiguousarray(entries.predictions[:, part].T),
-        )
-        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, part].T)
-        for k in range(len(values)):
-            rows = np.arange(len(values[k])) if known is None else np.flatnonzero(known[k])
-            yield _LabelEntries(values[k, rows], scores[k, rows], rows)
+        weights, values = row_counts[part].T, entries.values[part]
+        decisions = entries.predictions[part] & entries.known[part]
+        for total, chosen in zip(sums, (decisions & values, decisions, values), strict=True):
+            total += weights @ chosen.astype(np.float32)
+    return sums
 
 
 def _ranking_means(entries: Entries, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means over labels of average precision and of ROC-AUC, each float64 (draws,)."""
     totals = np.zeros((4, row_counts.shape[1]))
-    for label in _iter_labels(entries):
+    for label in entries.columns():
         if label.values.any():
             precision, area = map(_fill_missing, _label_ranking(label, row_counts))
             totals += np.stack([np.nan_to_num(precision), ~np.isnan(precision), np.nan_to_num(area), ~np.isnan(area)])
     return counts.ratio(totals[0], totals[1]), counts.ratio(totals[2], totals[3])
 
 
-def _label_ranking(label: _LabelEntries, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _label_ranking(label: Column, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average precision and ROC-AUC of one label that has positives, NaN in draws that lack what they need."""
     order = np.argsort(-label.scores, kind="stable")
     scores, values, rows = label.scores[order], label.values[order], label.rows[order]
@@ -259,29 +232,26 @@ def _part_sums(
 def label_ece_intervals(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
     """Intervals of the expected calibration error of each label, float64 (l, 2); NaN where nothing is known."""
     bounds = np.full((entries.shape[1], 2), np.nan)
-    for j, label in enumerate(_iter_labels(entries)):
+    for label in entries.columns():
         if len(label.rows):
             order = np.argsort(label.scores, kind="stable")
             edges = np.append(np.searchsorted(label.scores[order], bin_starts(label.scores, BINS)), len(order))
             deviations = (label.scores.astype(np.float64) - label.values)[order]
             bin_sums = _part_sums(label.rows[order], edges, row_counts, deviations).T
             n_entries = row_counts[label.rows].sum(axis=0, dtype=np.float64)
-            bounds[j] = _ece_interval(bin_sums, n_entries)
+            bounds[label.label] = _ece_interval(bin_sums, n_entries)
     return bounds
 
 
 def pooled_ece_interval(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
     """The interval of the expected calibration error of all entries, float64 (2,); NaN where nothing is known."""
-    starts = bin_starts(
-        entries.predictions.ravel() if entries.known is None else entries.predictions[entries.known], BINS
-    )
+    starts = bin_starts(entries.predictions[entries.known], BINS)
     n_bins = len(starts)
     if not n_bins:
         return np.full(2, np.nan)
     per_row = np.zeros((len(row_counts), n_bins + 1))
     for part in blocks(*entries.shape):
-        scores, values = entries.predictions[part], entries.values[part]
-        known = np.ones_like(values) if entries.known is None else entries.known[part]
+        scores, values, known = entries.predictions[part], entries.values[part], entries.known[part]
         bin_indices = np.arange(len(values))[:, None] * n_bins
         bin_indices = bin_indices + np.maximum(np.searchsorted(starts, scores, side="right") - 1, 0)
         deviations = np.where(known, scores.astype(np.float64) - values, 0.0)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from manyhot import validation
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entries
+from manyhot.evaluation.metrics.score import Column, Entries, Score, blocks, score_entries
 
 BINS = 15
+LEVEL = 0.95  # coverage of the intervals of `reliability`
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +23,6 @@ class Reliability:
     count: np.ndarray  # int64 (k,), 1 or more
     low: np.ndarray  # float64 (k,), interval of the share
     high: np.ndarray  # float64 (k,)
-
-    def error(self) -> float:
-        """The mean distance of share and score over entries; NaN without any."""
-        return _calibration_error(self.count, self.score * self.count, self.share * self.count)
 
     def to_rows(self) -> list[dict[str, float]]:
         """One JSON record for each bin."""
@@ -40,29 +36,23 @@ def ece(targets: Targets, scores: np.ndarray, bins: int = BINS) -> Score:
     # Source: Naeini, Cooper, Hauskrecht (AAAI 2015), for the positive outcome; equal mass: Nguyen, O'Connor (EMNLP
     # 2015)
     entries = score_entries(targets, scores)
-    return entries.score(_calibration_error(*_pooled_bins(entries, validation.integer(bins=bins, low=1))), 0.0)
+    return entries.score(_calibration_error(*_pooled_bins(entries, bins)), 0.0)
 
 
 def ece_per_label(targets: Targets, scores: np.ndarray, bins: int = BINS) -> np.ndarray:
     """Expected calibration error of each label in bins of its own, float64 (l,); NaN where nothing is known."""
-    entries = score_entries(targets, scores)
-    bins = validation.integer(bins=bins, low=1)
-    return np.array([_calibration_error(*_label_bins(entries, j, bins)) for j in range(entries.shape[1])])
+    columns = score_entries(targets, scores).columns()
+    return np.array([_calibration_error(*_label_bins(column, bins)) for column in columns])
 
 
-def reliability(
-    targets: Targets, scores: np.ndarray, bins: int = BINS, label: int | None = None, level: float = 0.95
-) -> Reliability:
+def reliability(targets: Targets, scores: np.ndarray, bins: int = BINS, label: int | None = None) -> Reliability:
     """Scores beside frequencies of all labels or of one, with intervals that take entries as independent."""
     # Source: The interval is Wilson's (JASA 1927), without continuity correction
     entries = score_entries(targets, scores)
-    bins = validation.integer(bins=bins, low=1)
-    level = validation.number(level=level, low=1e-6, high=1 - 1e-6)
-    if label is not None:
-        label = validation.integer(label=label, low=0, high=entries.shape[1] - 1)
-    count, score_sums, positives = _pooled_bins(entries, bins) if label is None else _label_bins(entries, label, bins)
+    sums = _pooled_bins(entries, bins) if label is None else _label_bins(next(entries.columns([label])), bins)
+    count, score_sums, positives = sums
     share = positives / count
-    z2 = float(ndtri(0.5 + level / 2)) ** 2
+    z2 = float(ndtri(0.5 + LEVEL / 2)) ** 2
     center = (positives + z2 / 2) / (count + z2)
     half_width = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
     return Reliability(
@@ -76,24 +66,19 @@ def reliability(
 
 def _pooled_bins(entries: Entries, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Entries, sum of scores and positives of each bin over all labels."""
-    starts = bin_starts(
-        entries.predictions.ravel() if entries.known is None else entries.predictions[entries.known], bins
-    )
+    starts = bin_starts(entries.predictions[entries.known], bins)
     sums = [np.zeros(len(starts), dtype=np.int64), np.zeros(len(starts)), np.zeros(len(starts), dtype=np.int64)]
     for part in blocks(*entries.shape):
-        known = ... if entries.known is None else entries.known[part]
-        for total, part_sums in zip(
-            sums, _bin_sums(entries.predictions[part][known], entries.values[part][known], starts), strict=True
-        ):
-            total += part_sums
+        known = entries.known[part]
+        part_sums = _bin_sums(entries.predictions[part][known], entries.values[part][known], starts)
+        for total, added in zip(sums, part_sums, strict=True):
+            total += added
     return sums[0], sums[1], sums[2]
 
 
-def _label_bins(entries: Entries, j: int, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _label_bins(column: Column, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Entries, sum of scores and positives of each bin of one label."""
-    known = ... if entries.known is None else entries.known[:, j]
-    scores = entries.predictions[:, j][known]
-    return _bin_sums(scores, entries.values[:, j][known], bin_starts(scores, bins))
+    return _bin_sums(column.scores, column.values, bin_starts(column.scores, bins))
 
 
 def bin_starts(scores: np.ndarray, bins: int) -> np.ndarray:
@@ -105,9 +90,9 @@ def bin_starts(scores: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _bin_sums(scores: np.ndarray, values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    bin_indices = np.searchsorted(starts, scores.ravel(), side="right") - 1
-    score_sums = np.bincount(bin_indices, scores.ravel().astype(np.float64), len(starts))
-    positives = np.bincount(bin_indices[values.ravel()], minlength=len(starts))
+    bin_indices = np.searchsorted(starts, scores, side="right") - 1
+    score_sums = np.bincount(bin_indices, scores.astype(np.float64), len(starts))
+    positives = np.bincount(bin_indices[values], minlength=len(starts))
     return np.bincount(bin_indices, minlength=len(starts)), score_sums, positives
 
 

@@ -12,28 +12,16 @@ class RankedPositives:
     """The p positives of some lines, by line and then from the lowest score upwards."""
 
     line: np.ndarray  # int64 (p,), where each positive is
-    scores: np.ndarray  # float (p,)
     above: np.ndarray  # int64 (p,), known entries of the line with a higher score
     reached: np.ndarray  # int64 (p,), known entries with at least this score, itself included
     hits_above: np.ndarray  # int64 (p,), positives among `above`
     hits_reached: np.ndarray  # int64 (p,), positives among `reached`
-    ascending: np.ndarray  # float (m, w), known scores of each line behind one -inf per unknown entry
-
-    def next_lower(self) -> np.ndarray:
-        """The highest known score below each positive's own, float64 (p,); -inf where there is none."""
-        position = self.ascending.shape[1] - self.reached - 1
-        lower = self.ascending[self.line, np.maximum(position, 0)].astype(np.float64)
-        return np.where(position >= 0, lower, -np.inf)
-
-    def tied(self) -> np.ndarray:
-        """Known entries of the line with exactly this score, itself included, int64 (p,)."""
-        return self.reached - self.above
 
 
-def rank_positives(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray) -> RankedPositives:
+def rank_positives(values: np.ndarray, known: np.ndarray, scores: np.ndarray) -> RankedPositives:
     """Rank the positives of each line (m, w) by two sorts of plain values and one binary search."""
     width = values.shape[1]
-    ascending = np.sort(scores if known is None else np.where(known, scores, -np.inf), axis=1)
+    ascending = np.sort(np.where(known, scores, -np.inf), axis=1)
     n_positives = values.sum(axis=1, dtype=np.int64)
     masked_scores = np.sort(np.where(values, scores, -np.inf), axis=1)
     positive_scores = masked_scores[np.arange(width) >= (width - n_positives)[:, None]]
@@ -44,22 +32,15 @@ def rank_positives(values: np.ndarray, known: np.ndarray | None, scores: np.ndar
     is_new[1:] = (line[1:] != line[:-1]) | (positive_scores[1:] != positive_scores[:-1])
     first = np.flatnonzero(is_new)
     size = np.diff(first, append=len(positive_scores))
-    below = _count_below(ascending, line[first], positive_scores[first])
+    below = _search(ascending, line[first], positive_scores[first], np.less)
     through = _count_through(ascending, line[first], positive_scores[first], below)
     return RankedPositives(
         line=line,
-        scores=positive_scores,
         above=np.repeat(width - through, size),
         reached=np.repeat(width - below, size),
         hits_above=end - np.repeat(first + size, size),
         hits_reached=end - np.repeat(first, size),
-        ascending=ascending,
     )
-
-
-def _count_below(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Entries of the given lines that are strictly below their bound."""
-    return _search(ascending, line, bound, np.less)
 
 
 def _count_through(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -73,7 +54,7 @@ def _count_through(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, b
 
 
 def _search(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, compare: np.ufunc) -> np.ndarray:
-    """Binary search in many lines at once: the length of the leading part for which `holds(entry, bound)`."""
+    """Binary search in many lines at once: the length of the leading part for which `compare(entry, bound)`."""
     width = ascending.shape[1]
     flat = ascending.reshape(-1)
     offset = line * width - 1

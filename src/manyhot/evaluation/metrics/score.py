@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from manyhot.errors import InputError
 # Work goes through the arrays in blocks of about this many entries, so that temporary memory stays at a few dozen
 # megabytes whatever n and l are, and a block still fits into the processor's cache.
 MAX_BLOCK_ENTRIES = 1 << 20
+# Labels taken at once: the columns of a row-major matrix share cache lines, so one at a time would read it all again.
+LABELS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,21 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Column:
+    """The known entries of one label."""
+
+    label: int
+    values: np.ndarray  # bool (m,)
+    scores: np.ndarray  # float (m,)
+    rows: np.ndarray  # int64 (m,)
+
+
+@dataclass(frozen=True)
 class Entries:
     """Targets beside their scores or decisions, checked and laid out as one row per sample or pixel."""
 
     values: np.ndarray  # bool (n, l), False where unknown
-    known: np.ndarray | None  # bool (n, l); None when everything is known
+    known: np.ndarray  # bool (n, l), perhaps a read-only view of one True
     predictions: np.ndarray  # scores in [0, 1] or decisions, (n, l)
 
     @property
@@ -41,13 +53,11 @@ class Entries:
 
     def known_per_row(self) -> np.ndarray:
         """Known entries of each row, int64 (n,)."""
-        n, n_labels = self.shape
-        return np.full(n, n_labels) if self.known is None else self.known.sum(axis=1, dtype=np.int64)
+        return self.known.sum(axis=1, dtype=np.int64)
 
     def known_per_label(self) -> np.ndarray:
         """Known entries of each label, int64 (l,)."""
-        n, n_labels = self.shape
-        return np.full(n_labels, n) if self.known is None else self.known.sum(axis=0, dtype=np.int64)
+        return self.known.sum(axis=0, dtype=np.int64)
 
     def prevalence(self) -> np.ndarray:
         """Share of positives among the known entries of each label, float64 (l,); 0 where nothing is known."""
@@ -58,24 +68,26 @@ class Entries:
         self,
         value: float,
         baseline: float,
-        rows: np.ndarray | None = None,
-        labels: np.ndarray | None = None,
+        rows: np.ndarray | slice = slice(None),
+        labels: np.ndarray | slice = slice(None),
     ) -> Score:
         """A value with its coverage: labels and rows with a known entry among the chosen ones, bool (n,) and (l,)."""
-        n_labels, n_samples = self._coverage(rows, labels)
+        known = self.known[rows][:, labels]
+        n_labels, n_samples = int(known.any(axis=0).sum()), int(known.any(axis=1).sum())
         if n_labels == 0 or n_samples == 0 or math.isnan(value):
             return Score(math.nan, n_labels, n_samples, None)
         return Score(float(value), n_labels, n_samples, None if math.isnan(baseline) else float(baseline))
 
-    def _coverage(self, rows: np.ndarray | None, labels: np.ndarray | None) -> tuple[int, int]:
-        n, width = self.shape
-        if self.known is None:
-            n_rows = n if rows is None else int(rows.sum())
-            n_columns = width if labels is None else int(labels.sum())
-            return (n_columns, n_rows) if n_rows and n_columns else (0, 0)
-        known = self.known if rows is None else self.known[rows]
-        known = known if labels is None else known[:, labels]
-        return int(known.any(axis=0).sum()), int(known.any(axis=1).sum())
+    def columns(self, labels: Sequence[int] | np.ndarray | None = None) -> Iterator[Column]:
+        """Iterate over the known entries of all labels, or of those given in their order, a few copied at a time."""
+        n, n_labels = self.shape
+        label_order = np.arange(n_labels) if labels is None else np.asarray(labels)
+        for part in blocks(len(label_order), min(n, (1 << 20) // LABELS_AT_ONCE)):
+            batch = label_order[part]
+            arrays = (np.ascontiguousarray(array[:, batch].T) for array in (self.values, self.known, self.predictions))
+            for label, values, known, predictions in zip(batch.tolist(), *arrays, strict=True):
+                rows = np.flatnonzero(known)
+                yield Column(label, values[rows], predictions[rows], rows)
 
 
 def score_entries(targets: Targets, scores: np.ndarray) -> Entries:
@@ -138,5 +150,5 @@ def _build_entries(targets: Targets, predictions: np.ndarray) -> Entries:
         raise InputError(f"got shape {targets.values.shape}, expected (n, l)", argument="targets")
     width = targets.n_labels
     n = targets.values.size // width if width else 0
-    known = None if targets.known is None else targets.known.reshape(n, width)
-    return Entries(targets.values.reshape(n, width), known, predictions.reshape(n, width))
+    known = np.broadcast_to(np.True_, targets.values.shape) if targets.known is None else targets.known
+    return Entries(*(array.reshape(n, width) for array in (targets.values, known, predictions)))
