@@ -24,11 +24,9 @@ from manyhot.errors import InputError
 from manyhot.evaluation.data_checks.conflicting_rows import conflicting_rows, row_keys
 from manyhot.evaluation.data_checks.counts import count_pairs
 from manyhot.evaluation.data_checks.findings import KINDS, SEVERITIES, DataChecks, Finding
+from manyhot.evaluation.data_checks.label_names import leftover_notation, similar_names
 from manyhot.evaluation.data_checks.label_pairs import paired_labels
-from manyhot.evaluation.data_checks.leakage import category_leaks, number_leaks, same_names
-from manyhot.evaluation.data_checks.leftover_notation import leftover_notation
-from manyhot.evaluation.data_checks.possible_labels import possible_labels
-from manyhot.evaluation.data_checks.similar_names import similar_names
+from manyhot.evaluation.data_checks.leakage import category_leaks, number_leaks, possible_labels, same_names
 from manyhot.evaluation.data_checks.single_labels import constant_labels, one_label_per_row, rare_labels, unknown_labels
 from manyhot.evaluation.data_checks.summary import describe_targets
 

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from manyhot.evaluation.data_checks.text import printable, to_text
 from manyhot.evaluation.report.measure import to_json_value
+from manyhot.evaluation.report.text import bullets, pluralize, printable, wrap
 from manyhot.validation import one_of
 
 Severity = Literal["error", "warning", "note"]
+NAME_WIDTH = 40
+BRIEFS_SHOWN = 6
+SIZES_SHOWN = 10
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
@@ -150,10 +153,53 @@ class DataChecks:
         )
 
     def __str__(self) -> str:
-        values = self.to_dict()
-        return to_text(values, {name: (kind.heading, kind.advice_plural) for name, kind in KINDS.items()})
+        sections = [_headline(self.facts)]
+        for severity in SEVERITIES:
+            by_kind: dict[str, list[Finding]] = {}
+            for finding in self.findings:
+                if finding.severity == severity:
+                    by_kind.setdefault(finding.kind, []).append(finding)
+            if by_kind:
+                sections.append(f"{severity.capitalize()}s\n{bullets(map(_paragraph, by_kind.values()))}")
+        if not self.findings:
+            sections.append("No problems found.")
+        if self.limits:
+            sections.append(f"Left out\n{bullets(self.limits)}")
+        return "\n\n".join(sections)
 
 
 def quote(name: str) -> str:
     """A name for a sentence: in quotes, shortened, without what a terminal would obey."""
-    return f"'{printable(name)}'"
+    return f"'{printable(name, NAME_WIDTH)}'"
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    clauses = [f"{pluralize(facts['rows'], 'row')}, {pluralize(facts['labels'], 'label')}"]
+    if facts["cardinality"] is not None:
+        clauses.append(f"{facts['cardinality']:.2f} labels per row")
+    if facts["density"] is not None:
+        clauses.append(f"density {facts['density']:.3f}")
+    clauses.append(pluralize(facts["label_sets"]["distinct"], "distinct label set"))
+    clauses.append(f"{pluralize(facts['rows_without_labels'], 'row')} without labels")
+    if facts["unknown_share"] > 0:
+        clauses.append(f"{100 * facts['unknown_share']:.1f} % of the targets unknown")
+    sizes = [(size, rows) for size, rows in enumerate(facts["label_set_sizes"]) if rows]
+    lines = [wrap("; ".join(clauses) + ".")]
+    if sizes:
+        n_more = sum(rows for _, rows in sizes[SIZES_SHOWN:])
+        size_list = ", ".join(f"{size} in {rows}" for size, rows in sizes[:SIZES_SHOWN])
+        rest = f", more than {sizes[SIZES_SHOWN - 1][0]} in {n_more}" if n_more else ""
+        lines.append(wrap(f"Labels per row, and in how many rows: {size_list}{rest}."))
+    support = facts["support"]
+    lines.append(wrap(f"Positives per label: {support['min']} to {support['max']}, median {support['median']:g}."))
+    return "\n".join(lines)
+
+
+def _paragraph(findings: Sequence[Finding]) -> str:
+    """The findings of one kind: one in full, several in brief."""
+    if len(findings) == 1:
+        return findings[0].message
+    kind = KINDS[findings[0].kind]
+    briefs = "; ".join(finding.brief for finding in findings[:BRIEFS_SHOWN])
+    remainder = f"; and {len(findings) - BRIEFS_SHOWN} more" if len(findings) > BRIEFS_SHOWN else ""
+    return f"{len(findings)} {kind.heading}: {briefs}{remainder}. {kind.advice_plural}"

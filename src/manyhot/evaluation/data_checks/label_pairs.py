@@ -9,8 +9,8 @@ import numpy as np
 from manyhot.config.label_rules import implications_to_text
 from manyhot.data.labels import LabelSpace
 from manyhot.evaluation.data_checks.counts import PairCounts, log_hypergeometric
-from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
-from manyhot.evaluation.data_checks.text import printable
+from manyhot.evaluation.data_checks.findings import NAME_WIDTH, Finding, make_finding, quote
+from manyhot.evaluation.report.text import printable
 
 SIGNIFICANCE = 1e-3
 MIN_SUPPORT = 10  # rows with a label before its always coming with another is told
@@ -93,7 +93,7 @@ def _implied(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
 
 def _usage(child: str, parent: str) -> str:
     """How to hand an implication on, for names that a terminal shows as they are."""
-    if printable(child) != child or printable(parent) != parent:
+    if any(printable(name, NAME_WIDTH) != name for name in (child, parent)):
         return ""
     return f" (implies=[({child!r}, {parent!r})], or --implies {shlex.quote(implications_to_text([(child, parent)]))})"
 

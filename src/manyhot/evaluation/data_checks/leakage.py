@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, Severity, make_finding, quote
-from manyhot.evaluation.data_checks.similar_names import plain_name
+from manyhot.evaluation.data_checks.label_names import plain_name
 
 LEAK_AUC = 0.995
 LEAK_AGREEMENT = 0.995
@@ -77,6 +77,20 @@ def same_names(space: LabelSpace, names: Sequence[str]) -> list[Finding]:
             brief = f"{quote(name)} like label {quote(label)}"
             findings.append(make_finding("same_name", "warning", sentence, brief, labels=(label,), columns=(name,)))
     return findings
+
+
+def possible_labels(columns: Sequence[str]) -> list[Finding]:
+    """Report columns that resemble the labels, as `label_like_columns` finds them."""
+    return [
+        make_finding(
+            "possible_label",
+            "warning",
+            f"Column {quote(name)} of 0 and 1 looks like a further label and is used as a feature.",
+            quote(name),
+            columns=(name,),
+        )
+        for name in columns
+    ]
 
 
 def _label_chunks(targets: Targets) -> Iterator[np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
-from manyhot.evaluation.data_checks.text import pluralize
+from manyhot.evaluation.report.text import pluralize
 
 MOSTLY_UNKNOWN = 0.5
 # Pairs of labels in one row that chance must lead to expect before their absence means anything
