@@ -153,14 +153,11 @@ def fit_policy(
     calibration = calibration or _fit_calibration(config, rows)
     scores, targets = calibration.apply(rows.raw), rows.targets
     decision = threshold_module.build(config.decision, decision_params(config), space)
-    if (rows.counts == 1).all():
-        decision = decision.fit(scores, targets)
-    else:
-        repeated = np.repeat(np.arange(len(scores)), rows.counts)
-        decision = decision.fit(scores[repeated], targets.take(repeated))
+    repeated = np.repeat(np.arange(len(scores)), rows.counts)
+    decision = decision.fit(scores[repeated], targets.take(repeated))
     if has_spread and is_tuned(config) and len(scores) >= 2 * SPREAD_FOLDS:
         folds = stratified_folds(targets, SPREAD_FOLDS, config.random_state)
-        decision = threshold_module.with_spread(decision, scores, targets, folds)
+        decision.spread = decision.measure_spread(scores, targets, folds)
     return DecisionPolicy(space, calibration, decision, build_rules(config))
 
 

@@ -26,6 +26,14 @@ def require_pictures() -> None:
         raise InputError("pictures are an extra; install it with: pip install 'manyhot[pictures]'")
 
 
+def _altair() -> Any:
+    """Import altair, which is heavy and comes with the extra `pictures`."""
+    require_pictures()
+    import altair
+
+    return altair
+
+
 def check_plot_path(path: str | Path | None) -> Path | None:
     """Check a path for a chart before the work is done: its suffix, its folder, and that charts can be drawn at all."""
     if path is None:
@@ -59,8 +67,7 @@ def save_chart(chart: Any, path: str | Path) -> Any:
 
 def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision") -> Any:
     """Draw every metric per fold, its mean, interval and baseline; `results`: name -> `CrossValidation.to_dict()`."""
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    alt = _altair()
 
     fold_scores, means = [], []
     for name, result in results.items():
@@ -102,8 +109,7 @@ def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision
 
 def plot_heads(values: Mapping[str, Any]) -> Any:
     """Draw one sample's probabilities under each output function; `values` is `Heads.to_dict()`."""
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    alt = _altair()
 
     true = values["sample"]["true"]
     label_indices = sorted(range(len(true)), key=lambda j: (not true[j], j))[:MAX_LABELS]
@@ -141,8 +147,7 @@ def plot_heads(values: Mapping[str, Any]) -> Any:
 
 def plot_labels(facts: Mapping[str, Any]) -> Any:
     """Draw label frequencies, label set sizes and co-occurrence; `facts` is `DataChecks.to_dict()["facts"]`."""
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    alt = _altair()
 
     top_labels = sorted(facts["per_label"], key=lambda row: -row["support"])[:MAX_LABELS]
     order = [row["label"] for row in top_labels]
@@ -192,8 +197,7 @@ def plot_labels(facts: Mapping[str, Any]) -> Any:
 
 def plot_reliability(panels: Mapping[str, Mapping[str, Any]]) -> Any:
     """Draw scores beside frequencies; `panels`: title -> "before" and "after" -> `Reliability.to_rows()`."""
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    alt = _altair()
 
     settings = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     rows = [

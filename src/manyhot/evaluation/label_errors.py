@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -37,16 +37,6 @@ class SuspiciousRows:
 
 
 @dataclass(frozen=True, eq=False)
-class _RowSuspicions:
-    """All n rows: their ids, the logarithm of the chance that all is right, the worst label, entries above one half."""
-
-    ids: np.ndarray
-    log_all_correct: np.ndarray
-    worst: np.ndarray
-    n_suspicious: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class LabelErrors:
     """The k most suspicious entries, worst first, and how many entries are wrong in all."""
 
@@ -62,25 +52,17 @@ class LabelErrors:
     left_out: np.ndarray  # labels without both a known yes and a known no
     space: LabelSpace
     _entries: Entries = field(repr=False)
-    _rows: _RowSuspicions = field(repr=False)
+    _rows: SuspiciousRows = field(repr=False)  # all of them
 
     def __len__(self) -> int:
         return len(self.row)
 
     def rows(self, limit: int | None = None) -> SuspiciousRows:
         """Select the most suspicious rows, worst first; by default as many as are expected to hold a wrong entry."""
-        suspicion = -np.expm1(self._rows.log_all_correct)
+        suspicion = self._rows.suspicion
         n_rows = round(float(suspicion.sum())) if limit is None else validation.integer(limit=limit, low=0)
-        worst_rows = np.argsort(self._rows.log_all_correct, kind="stable")[:n_rows]
-        worst_rows = worst_rows[suspicion[worst_rows] > 0]
-        rows = self._rows
-        return SuspiciousRows(
-            worst_rows,
-            rows.ids[worst_rows],
-            suspicion[worst_rows],
-            rows.worst[worst_rows],
-            rows.n_suspicious[worst_rows],
-        )
+        n_rows = min(n_rows, int((suspicion > 0).sum()))
+        return SuspiciousRows(*(getattr(self._rows, column.name)[:n_rows] for column in fields(SuspiciousRows)))
 
     def reasons(self, first: int | None = None) -> list[str]:
         """One sentence for each of the first listed entries, or for all."""
@@ -88,23 +70,20 @@ class LabelErrors:
         sentences = [""] * n
         for label in np.unique(self.label[:n]).tolist():
             positions = np.flatnonzero(self.label[:n] == label)
-            scores = np.sort(self._entries.predictions[self._entries.values[:, label], label])
+            scores = self._entries.predictions[self._entries.values[:, label], label]
             for k in positions.tolist():
                 sentences[k] = self._reason(k, scores)
         return sentences
 
     def _reason(self, k: int, positive_scores: np.ndarray) -> str:
-        """The sentence for entry k, from the sorted scores of all rows that carry its label."""
+        """The sentence for entry k, from the scores of all rows that carry its label."""
         score, expected, is_recorded = float(self.score[k]), float(self.expected[k]), bool(self.recorded[k])
         if is_recorded:
             state, comparison, reference = "present", "lower", "other rows"
-            n_beyond, n_rows = (
-                len(positive_scores) - int(np.searchsorted(positive_scores, score, side="right")),
-                len(positive_scores) - 1,
-            )
+            n_beyond, n_rows = int((positive_scores > score).sum()), len(positive_scores) - 1
         else:
             state, comparison, reference = "absent", "higher", "rows"
-            n_beyond, n_rows = int(np.searchsorted(positive_scores, score, side="left")), len(positive_scores)
+            n_beyond, n_rows = int((positive_scores < score).sum()), len(positive_scores)
         context = f"with the row's other labels in view {expected:.2f} is expected"
         if 2 * n_beyond < n_rows or n_rows == 0:
             link = "but" if (expected > 0.5) != is_recorded else "and"
@@ -171,7 +150,7 @@ def find_label_errors(
     row, column, probabilities, expectation = np.concatenate(entry_parts, axis=1)
     order = np.lexsort((column, row, -probabilities))[:max_entries]
     row, column = row[order].astype(np.int64), column[order].astype(np.int64)
-    ids = np.asarray(ids)
+    ids, worst_rows = np.asarray(ids), np.argsort(log_all_correct, kind="stable")
     return LabelErrors(
         row=row,
         ids=ids[row],
@@ -185,7 +164,13 @@ def find_label_errors(
         left_out=constant,
         space=space,
         _entries=entries,
-        _rows=_RowSuspicions(ids, log_all_correct, worst, n_suspicious),
+        _rows=SuspiciousRows(
+            worst_rows,
+            ids[worst_rows],
+            -np.expm1(log_all_correct[worst_rows]),
+            worst[worst_rows],
+            n_suspicious[worst_rows],
+        ),
     )
 
 

@@ -50,7 +50,6 @@ class Calibration:
     @classmethod
     def none(cls, n_labels: int) -> Calibration:
         """The calibration that changes nothing."""
-        n_labels = validation.integer(n_labels=n_labels, low=1)
         return cls(("none",) * n_labels, np.tile(IDENTITY, (n_labels, 1)))
 
     def __len__(self) -> int:
@@ -63,10 +62,7 @@ class Calibration:
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Calibrate scores, (n, l) or deeper with the label axis last; the order within a label never reverses."""
-        array = check_scores(scores)
-        if array.shape[-1] != len(self):
-            raise InputError(f"scores have {array.shape[-1]} labels, expected {len(self)}", argument="scores")
-        calibrated = np.array(array, order="C")
+        calibrated = np.array(check_scores(scores, n_labels=len(self)), order="C")
         if self.is_identity:
             return calibrated
         rows = calibrated.reshape(-1, len(self))

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from manyhot import validation
-from manyhot.config.training import CALIBRATIONS
 from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.calibration import Calibration
 from manyhot.decisions.calibration.histogram import KnownEntries, concatenate_histograms, known_entries, pool_histograms
@@ -29,13 +27,11 @@ def fit(
     is_deployed: bool = True,
 ) -> Calibration:
     """Fit every label's map; scores (n, l) or deeper, weights (n,); a label that does not vary gets the pooled map."""
-    validation.one_of(CALIBRATIONS, kind=kind)
-    seed = validation.integer(seed=seed, low=0)
     entries = known_entries(scores, targets, weights)
     if kind == "none":
         return Calibration.none(targets.n_labels)
     parts = [(part.start, entries.histogram(part)) for part in entries.label_blocks()]
-    pooled = pool_histograms([cells for _, cells in parts], entries.scores.dtype)
+    pooled = pool_histograms([cells for _, cells in parts], entries.predictions.dtype)
     cells = concatenate_histograms(parts)
     varying = cells.varying_labels(targets.n_labels)
     if not varying.any():
@@ -62,9 +58,9 @@ def _fit_isotonic(known: KnownEntries, varying: np.ndarray, shared: np.ndarray) 
         weights = known.entry_weights(part)
         for j in np.flatnonzero(varying[part]) + part.start:
             weight = weights[:, j - part.start]
-            order = np.argsort(known.scores[:, j], kind="stable")
+            order = np.argsort(known.predictions[:, j], kind="stable")
             order = order[weight[order] > 0]
-            curves[int(j)] = fit_curve(known.scores[order, j], known.values[order, j], weight[order])
+            curves[int(j)] = fit_curve(known.predictions[order, j], known.values[order, j], weight[order])
     kinds = tuple("isotonic" if is_varying else FALLBACK for is_varying in varying)
     return Calibration(kinds, np.where(varying[:, None], IDENTITY, shared), curves)
 

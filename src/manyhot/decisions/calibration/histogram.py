@@ -10,20 +10,16 @@ import numpy as np
 
 from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.parametric import logits, max_logit
-from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, score_entries
+from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
 
 # Width of a cell in logits. A cell's entries are fitted at their mean, which errs by the square of this
 CELL_WIDTH = 1 / 16
 
 
 @dataclass(frozen=True)
-class KnownEntries:
-    """Scores beside targets and the weights of the rows, checked."""
+class KnownEntries(Entries):
+    """Targets beside scores and the weights of the rows."""
 
-    scores: np.ndarray  # float (n, l) in [0, 1]
-    values: np.ndarray  # bool (n, l)
-    known: np.ndarray  # bool (n, l)
     weights: np.ndarray  # float64 (n,), 0 or more
 
     def entry_weights(self, part: slice) -> np.ndarray:
@@ -32,13 +28,13 @@ class KnownEntries:
 
     def label_blocks(self, n_folds: int = 1) -> Iterator[slice]:
         """Blocks of labels that bound the room of everything done with one block."""
-        return blocks(self.values.shape[1], max(len(self.weights), n_folds * _n_cells(self.scores.dtype)))
+        return blocks(self.values.shape[1], max(len(self.weights), n_folds * _n_cells(self.predictions.dtype)))
 
     def histogram(self, part: slice, folds: np.ndarray | None = None) -> Histogram:
         """Count the entries of some labels, the first of them as 0; folds int (n,) from 0, None for one fold."""
         n_folds = 1 if folds is None else int(folds.max(initial=0)) + 1
-        n_cells, weights = _n_cells(self.scores.dtype), self.entry_weights(part)
-        z = logits(self.scores[:, part])
+        n_cells, weights = _n_cells(self.predictions.dtype), self.entry_weights(part)
+        z = logits(self.predictions[:, part])
         width = z.shape[1]
         cell = np.rint(z / CELL_WIDTH).astype(np.int64)
         cell += n_cells // 2 + n_folds * n_cells * np.arange(width)
@@ -78,23 +74,11 @@ class Histogram(NamedTuple):
 
 
 def known_entries(scores: np.ndarray, targets: Targets, weights: np.ndarray | None) -> KnownEntries:
-    """Check scores, targets and weights, and put them side by side."""
+    """Put scores, targets and the weights of the samples, (n,) and 0 or more or None for 1, side by side."""
     entries = score_entries(targets, scores)
-    n, n_samples = entries.shape[0], targets.n_samples
-    if weights is None:
-        return KnownEntries(entries.predictions, entries.values, entries.known, np.ones(n))
-    values = np.asarray(weights)
-    if values.shape != (n_samples,) or values.dtype.kind not in "biuf":
-        raise InputError(
-            f"got {values.dtype} values of shape {values.shape}, expected one number per row ({n_samples})",
-            argument="weights",
-        )
-    row_weights = values.astype(np.float64)
-    if not (np.isfinite(row_weights) & (row_weights >= 0)).all():
-        raise InputError("a weight is negative or not finite, expected numbers from 0 upwards", argument="weights")
-    return KnownEntries(
-        entries.predictions, entries.values, entries.known, np.repeat(row_weights, n // max(n_samples, 1))
-    )
+    sample_weights = np.ones(targets.n_samples) if weights is None else weights.astype(np.float64)
+    row_weights = np.repeat(sample_weights, entries.shape[0] // max(targets.n_samples, 1))
+    return KnownEntries(entries.values, entries.known, entries.predictions, row_weights)
 
 
 def concatenate_histograms(parts: list[tuple[int, Histogram]]) -> Histogram:

@@ -23,12 +23,12 @@ class KindComparison:
         self.known, self.learned, self.folds = known, learned, folds
         self.rows = {kind: np.zeros(len(folds)) for kind in KINDS}
         self.total = 0.0
-        self._max_logit = max_logit(known.scores.dtype)
+        self._max_logit = max_logit(known.predictions.dtype)
         self._fold_numbers = range(int(folds.max()) + 1)
         self._held_out = [folds == fold for fold in self._fold_numbers]
         pooled: list[Histogram] = []
         for part in known.label_blocks(FOLDS):
-            pooled = [pool_histograms([*pooled, known.histogram(part, folds)], known.scores.dtype)]
+            pooled = [pool_histograms([*pooled, known.histogram(part, folds)], known.predictions.dtype)]
         other_cells = [pooled[0].select(pooled[0].fold != fold) for fold in self._fold_numbers]
         self._shared = {kind: [fit_shared_map(cells, free) for cells in other_cells] for kind, free in N_FREE.items()}
         for part in known.label_blocks(FOLDS):
@@ -39,7 +39,7 @@ class KindComparison:
         known = self.known
         weights, values = known.entry_weights(part), known.values[:, part]
         self.total += float(weights.sum())
-        z, cells = logits(known.scores[:, part]), known.histogram(part, self.folds)
+        z, cells = logits(known.predictions[:, part]), known.histogram(part, self.folds)
         self.rows["none"] += _losses(z, values, weights)
         fallbacks: list[tuple[np.ndarray, np.ndarray]] = []
         for fold in self._fold_numbers:
@@ -56,7 +56,7 @@ class KindComparison:
                 self.rows[kind][held_out] += _losses(f, values[held_out], weights[held_out])
                 if kind == "platt":
                     fallbacks.append((f, varying))
-        columns = [np.ascontiguousarray(block.T) for block in (known.scores[:, part], values, weights)]
+        columns = [np.ascontiguousarray(block.T) for block in (known.predictions[:, part], values, weights)]
         for j, label in enumerate(zip(*columns, strict=True)):
             scores, label_values, label_weights = label
             self._add_isotonic(

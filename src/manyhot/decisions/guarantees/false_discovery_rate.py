@@ -15,8 +15,8 @@ from manyhot.decisions.guarantees.guarantee import (
     calibration_entries,
     check_fraction,
     error_level,
+    make_guarantee,
     min_rows,
-    prediction_rates,
 )
 from manyhot.decisions.guarantees.test_order import (
     STARTS,
@@ -81,18 +81,16 @@ def control_false_discoveries(
         raise _too_few_error(entries, at_most, confidence, parts, per_label)
     passed = [(NEVER, 0) if best is None else best for best in chosen]
     thresholds = np.resize([threshold for threshold, _ in passed], entries.shape[1])
-    predictions_per_row, share_predicted = prediction_rates(entries.predictions, thresholds, refused)
-    return Guarantee(
+    return make_guarantee(
+        entries,
+        thresholds,
+        refused,
         kind="false_discovery_rate",
         at_most=float(at_most),
         confidence=float(confidence),
         per_label=per_label,
         simultaneous=simultaneous,
-        thresholds=thresholds,
-        refused=refused,
         n_used=tuple(n for _, n in passed),
-        predictions_per_row=predictions_per_row,
-        share_predicted=share_predicted,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, Literal, Self, get_args
 
@@ -15,7 +15,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import NEVER, Thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import Entries, check_scores, score_entries
+from manyhot.evaluation.metrics.score import Entries, score_entries
 
 Kind = Literal["miss_rate", "false_discovery_rate"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -206,14 +206,20 @@ def calibration_entries(scores: np.ndarray, targets: Targets) -> Entries:
     entries = score_entries(targets, scores)
     if entries.shape[0] == 0 or entries.shape[1] == 0:
         raise InputError(f"got shape {entries.shape}, expected rows and labels to learn from", argument="targets")
-    return Entries(entries.values, entries.known, check_scores(entries.predictions).astype(np.float64))
+    return replace(entries, predictions=entries.predictions.astype(np.float64))
 
 
-def prediction_rates(scores: np.ndarray, thresholds: np.ndarray, refused: tuple[int, ...]) -> tuple[float, float]:
-    """Mean number of answers a row, and the share of rows that get one."""
-    decisions = scores >= thresholds
+def make_guarantee(entries: Entries, thresholds: np.ndarray, refused: tuple[int, ...], **promise: Any) -> Guarantee:
+    """A promise with its thresholds, and what they do on the calibration rows."""
+    decisions = entries.predictions >= thresholds
     decisions[:, list(refused)] = False
-    return float(decisions.sum(axis=1).mean()), float(decisions.any(axis=1).mean())
+    return Guarantee(
+        **promise,
+        thresholds=thresholds,
+        refused=refused,
+        predictions_per_row=float(decisions.sum(axis=1).mean()),
+        share_predicted=float(decisions.any(axis=1).mean()),
+    )
 
 
 def _is_plain(value: Any, kinds: tuple[type, ...]) -> bool:

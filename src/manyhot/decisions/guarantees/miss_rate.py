@@ -12,8 +12,8 @@ from manyhot.decisions.guarantees.guarantee import (
     calibration_entries,
     check_fraction,
     exact_decimal,
+    make_guarantee,
     min_rows,
-    prediction_rates,
 )
 from manyhot.decisions.thresholds import NEVER
 from manyhot.errors import InputError
@@ -47,18 +47,16 @@ def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_
         row, _ = np.nonzero(entries.values)
         highest = _highest_threshold(entries.predictions[entries.values], per_row[row], rate)
         thresholds, refused, n_used = np.full(n_labels, highest), (), (n_rows,)
-    predictions_per_row, share_predicted = prediction_rates(entries.predictions, thresholds, refused)
-    return Guarantee(
+    return make_guarantee(
+        entries,
+        thresholds,
+        refused,
         kind="miss_rate",
         at_most=float(at_most),
         confidence=None,
         per_label=per_label,
         simultaneous=False,
-        thresholds=thresholds,
-        refused=refused,
         n_used=n_used,
-        predictions_per_row=predictions_per_row,
-        share_predicted=share_predicted,
     )
 
 

@@ -138,13 +138,11 @@ class BoundRules:
             raise InputError(
                 f"got {array.dtype} of shape {array.shape}, expected floats of shape (n, {width})", argument="margins"
             )
-        if self.rules.is_empty:
-            _refuse_nan(array)
-            return np.asarray(array >= 0)
         rows = array.reshape(-1, width)
         decisions = np.empty(rows.shape, dtype=bool)
         for part in blocks(len(rows), width + (self._groups.n_groups if self._groups else 0)):
-            _refuse_nan(rows[part])
+            if np.isnan(rows[part]).any():
+                raise InputError("a margin is NaN, expected numbers or infinities", argument="margins")
             decisions[part] = self._decide(np.ascontiguousarray(rows[part].T)).T
         return decisions.reshape(array.shape)
 
@@ -192,8 +190,3 @@ class BoundRules:
             lowest = len(block) - 1 - first_highest(-margins[::-1, rows], leaves)
             selected[lowest, rows] = False
             rows = rows[block.sum(axis=0) - 1 > max_labels]
-
-
-def _refuse_nan(margins: np.ndarray) -> None:
-    if np.isnan(margins).any():
-        raise InputError("a margin is NaN, expected numbers or infinities", argument="margins")

@@ -12,9 +12,12 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.margins import signed_margins
-from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds, validate_scores
+from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds
 from manyhot.errors import InputError
+from manyhot.evaluation.metrics.score import check_scores
 
+# With more scores than this the refits would take longer than what they tell is worth.
+MAX_SPREAD_SCORES = 20_000_000
 _Learned = TypeVar("_Learned")
 
 
@@ -26,7 +29,7 @@ class Decision(ABC):
     has_shared_threshold: ClassVar[bool] = False  # no threshold can be moved alone
     config_fields: ClassVar[Mapping[str, str]] = {}  # constructor argument -> field of `TrainingConfig`
     thresholds: Thresholds | None = None  # None before fitting, or without thresholds
-    spread: np.ndarray | None = None  # float64 (l,), see `with_spread`
+    spread: np.ndarray | None = None  # float64 (l,), see `measure_spread`
 
     @abstractmethod
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
@@ -39,9 +42,21 @@ class Decision(ABC):
     def margins(self, scores: np.ndarray) -> np.ndarray:
         """logit(score) - logit(threshold), of the type of the scores, 0 or more exactly where `apply` says yes."""
         decisions, n_labels = self.apply(scores), len(self.require_fitted(self.thresholds))
-        rows = validate_scores(scores, n_labels).reshape(-1, n_labels)
+        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
         thresholds = self.require_fitted(self.thresholds).values
         return signed_margins(rows, thresholds, decisions.reshape(rows.shape)).reshape(decisions.shape)
+
+    def measure_spread(self, scores: np.ndarray, targets: Targets, folds: np.ndarray) -> np.ndarray | None:
+        """Standard deviation of each threshold over refits without one fold, float64 (l,); None without thresholds."""
+        # The refits share most rows, so it is below the deviation between independent samples, yet labels compare.
+        if self.thresholds is None or scores.size > MAX_SPREAD_SCORES:
+            return None
+        refits = []
+        for fold in np.unique(folds):
+            rows = np.flatnonzero(folds != fold)
+            refit = type(self)(**self.settings()).fit(scores[rows], targets.take(rows))
+            refits.append(refit.require_fitted(refit.thresholds).values)
+        return np.std(refits, axis=0)
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as plain JSON values."""

@@ -11,9 +11,9 @@ from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.margins import signed_margins
-from manyhot.decisions.thresholds.thresholds import Thresholds, validate_scores
+from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, score_entries
+from manyhot.evaluation.metrics.score import blocks, check_scores, score_entries
 
 
 class Fixed(Decision):
@@ -51,7 +51,7 @@ class TopK(Decision):
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Scores -> decisions: yes for exactly min(k, l) labels along the label axis."""
         n_labels = self.require_fitted(self.n_labels)
-        array = validate_scores(scores, n_labels)
+        array = check_scores(scores, n_labels=n_labels)
         if self.k >= n_labels:
             return np.ones(array.shape, dtype=bool)
         rows = array.reshape(-1, n_labels)
@@ -68,7 +68,7 @@ class TopK(Decision):
         """How far each score stands above the lowest one answered in its row, in logits; see `Decision.margins`."""
         decisions = self.apply(scores)
         n_labels = self.require_fitted(self.n_labels)
-        rows = validate_scores(scores, n_labels).reshape(-1, n_labels)
+        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
         decisions = decisions.reshape(rows.shape)
         lowest = rows.min(axis=1, keepdims=True, where=decisions, initial=1)
         return signed_margins(rows, lowest, decisions).reshape(np.shape(scores))

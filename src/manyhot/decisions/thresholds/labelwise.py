@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -50,7 +51,11 @@ class LabelwiseDecision(Decision):
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Find every label's threshold, in n log(n) per label."""
         entries = score_entries(targets, scores)
-        self.check_labels(entries.shape[1])
+        for name, setting in self.settings().items():
+            if isinstance(setting, list) and len(setting) != entries.shape[1]:
+                raise InputError(
+                    f"got {len(setting)} numbers, expected one or {entries.shape[1]}, one per label", argument=name
+                )
         thresholds, varying, support = constant_thresholds(entries)
         centre: float | np.ndarray | None = self.centre(entries.shape[1])
         is_shared = self.shrink > 0 and centre is None and bool(varying.any())
@@ -72,9 +77,6 @@ class LabelwiseDecision(Decision):
     def centre(self, n_labels: int) -> np.ndarray | None:
         """What thresholds are pulled towards, float64 (l,); None for the best shared one."""
         return None
-
-    def check_labels(self, n_labels: int) -> None:
-        """Refuse settings that are for another number of labels."""
 
     def _best_threshold(self, cuts: Cuts, label: int) -> float:
         best = best_cut(self.quality(cuts.hits, cuts.n_predicted, cuts.n_positives, label), cuts.thresholds)
@@ -130,8 +132,8 @@ class Cost(LabelwiseDecision):
         false_positive_cost: float | Sequence[float] = 1.0,
         shrink: float = COST_SHRINK,
     ) -> None:
-        self.false_negative_cost = _parse_costs("false_negative_cost", false_negative_cost)
-        self.false_positive_cost = _parse_costs("false_positive_cost", false_positive_cost)
+        self.false_negative_cost = _numbers(validation.positive, false_negative_cost=false_negative_cost)
+        self.false_positive_cost = _numbers(validation.positive, false_positive_cost=false_positive_cost)
         self.shrink = validation.number(shrink=shrink, low=0.0)
 
     def quality(self, hits: np.ndarray, n_predicted: np.ndarray, n_positives: int, label: int) -> np.ndarray:
@@ -146,11 +148,6 @@ class Cost(LabelwiseDecision):
         """The best thresholds where scores are probabilities that can be trusted."""
         miss, false_alarm = np.asarray(self.false_negative_cost), np.asarray(self.false_positive_cost)
         return np.broadcast_to(false_alarm / (miss + false_alarm), (n_labels,))
-
-    def check_labels(self, n_labels: int) -> None:
-        """Refuse costs for another number of labels."""
-        _check_n_values("false_negative_cost", self.false_negative_cost, n_labels)
-        _check_n_values("false_positive_cost", self.false_positive_cost, n_labels)
 
 
 class Hamming(Cost):
@@ -168,17 +165,13 @@ class Precision(LabelwiseDecision):
     name: ClassVar[str] = "precision"
 
     def __init__(self, min_precision: float | Sequence[float]) -> None:
-        self.min_precision = _parse_fractions("min_precision", min_precision)
+        self.min_precision = _numbers(partial(validation.number, low=0.0, high=1.0), min_precision=min_precision)
 
     def quality(self, hits: np.ndarray, n_predicted: np.ndarray, n_positives: int, label: int) -> np.ndarray:
         """Hits where the precision is reached, else -1."""
         return np.where(
             counts.precision(hits, n_predicted, default=0.0) >= _label_value(self.min_precision, label), hits, -1
         )
-
-    def check_labels(self, n_labels: int) -> None:
-        """Refuse precisions for another number of labels."""
-        _check_n_values("min_precision", self.min_precision, n_labels)
 
     def _best_threshold(self, cuts: Cuts, label: int) -> float:
         hits = self.quality(cuts.hits, cuts.n_predicted, cuts.n_positives, label)
@@ -192,33 +185,20 @@ class Recall(LabelwiseDecision):
     name: ClassVar[str] = "recall"
 
     def __init__(self, min_recall: float | Sequence[float]) -> None:
-        self.min_recall = _parse_fractions("min_recall", min_recall)
+        self.min_recall = _numbers(partial(validation.number, low=0.0, high=1.0), min_recall=min_recall)
 
     def quality(self, hits: np.ndarray, n_predicted: np.ndarray, n_positives: int, label: int) -> np.ndarray:
         """Fewer answers are better where the recall is reached."""
         return np.where(counts.recall(hits, n_positives) >= _label_value(self.min_recall, label), -n_predicted, -np.inf)
 
-    def check_labels(self, n_labels: int) -> None:
-        """Refuse recalls for another number of labels."""
-        _check_n_values("min_recall", self.min_recall, n_labels)
 
-
-def _parse_costs(name: str, value: Any) -> float | list[float]:
+def _numbers(check: Callable[..., float], **named: Any) -> float | list[float]:
+    """A setting that is one checked number, or one per label."""
+    ((name, value),) = named.items()
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [validation.positive(**{name: element}) for element in value]
-    return validation.positive(**{name: value})
-
-
-def _parse_fractions(name: str, value: Any) -> float | list[float]:
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [validation.number(low=0.0, high=1.0, **{name: element}) for element in value]
-    return validation.number(low=0.0, high=1.0, **{name: value})
+        return [check(**{name: element}) for element in value]
+    return check(**named)
 
 
 def _label_value(setting: float | list[float], label: int) -> float:
     return setting[label] if isinstance(setting, list) else setting
-
-
-def _check_n_values(name: str, setting: float | list[float], n_labels: int) -> None:
-    if isinstance(setting, list) and len(setting) != n_labels:
-        raise InputError(f"got {len(setting)} numbers, expected one or {n_labels}, one per label", argument=name)

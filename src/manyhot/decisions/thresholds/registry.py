@@ -16,20 +16,21 @@ from manyhot.decisions.thresholds.micro_f1 import F1Micro
 from manyhot.decisions.thresholds.samplewise import F1Samples, JaccardSamples
 from manyhot.errors import InputError
 
-DECISIONS: dict[str, type[Decision]] = {
-    "f1_macro": F1Macro,
-    "fbeta_macro": FbetaMacro,
-    "f1_micro": F1Micro,
-    "f1_samples": F1Samples,
-    "jaccard_samples": JaccardSamples,
-    "hamming": Hamming,
-    "cost": Cost,
-    "precision": Precision,
-    "recall": Recall,
-    "cardinality": Cardinality,
-    "fixed": Fixed,
-    "top_k": TopK,
-}
+_CLASSES: tuple[type[Decision], ...] = (
+    F1Macro,
+    FbetaMacro,
+    F1Micro,
+    F1Samples,
+    JaccardSamples,
+    Hamming,
+    Cost,
+    Precision,
+    Recall,
+    Cardinality,
+    Fixed,
+    TopK,
+)
+DECISIONS = {decision.name: decision for decision in _CLASSES}
 
 
 def build(name: str, settings: Mapping[str, Any] | None = None, space: LabelSpace | None = None) -> Decision:

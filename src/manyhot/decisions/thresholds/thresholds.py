@@ -41,7 +41,7 @@ class Thresholds:
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Decide for scores (n, l), or deeper with the label axis last."""
-        array = validate_scores(scores, len(self.values))
+        array = check_scores(scores, n_labels=len(self))
         return np.greater_equal(array, self.values)  # an array of float64, so float32 scores are widened exactly
 
     def with_value(self, space: LabelSpace, name: str, value: float) -> Thresholds:
@@ -55,14 +55,6 @@ class Thresholds:
     def to_dict(self, space: LabelSpace) -> dict[str, float]:
         """Label name -> threshold."""
         return dict(zip(space.names, self.values.tolist(), strict=True))
-
-
-def validate_scores(scores: np.ndarray, n_labels: int) -> np.ndarray:
-    """Checked scores (see `check_scores`) for this number of labels."""
-    array = check_scores(scores)
-    if array.shape[-1] != n_labels:
-        raise InputError(f"got {array.shape[-1]} labels, expected {n_labels}", argument="scores")
-    return array
 
 
 def parse_thresholds(values: Any, argument: str = "thresholds") -> Thresholds:

@@ -109,13 +109,15 @@ def decision_entries(targets: Targets, decisions: np.ndarray) -> Entries:
     return _build_entries(targets, array)
 
 
-def check_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+def check_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None, n_labels: int | None = None) -> np.ndarray:
     """Check scores in [0, 1], label axis last; floats keep their type, float16 becomes float32, integers float64."""
     array = np.asarray(scores)
     if shape is not None:
         _check_shape(array, shape, "scores")
     elif array.ndim < 2:
         raise InputError(f"got shape {array.shape}, expected (n, l)", argument="scores")
+    if n_labels is not None and array.shape[-1] != n_labels:
+        raise InputError(f"got {array.shape[-1]} labels, expected {n_labels}", argument="scores")
     if array.dtype.kind not in "biuf":
         raise InputError(f"got {array.dtype} values, expected numbers from 0 to 1", argument="scores")
     if array.dtype.kind != "f":
