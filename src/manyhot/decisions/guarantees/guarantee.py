@@ -13,7 +13,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.decisions.thresholds import NEVER, Thresholds
+from manyhot.decisions.thresholds.thresholds import NEVER, Thresholds, parse_thresholds
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries, score_entries
 
@@ -147,21 +147,14 @@ class Guarantee:
         known = [field.name for field in fields(cls)]
         if not isinstance(spec, Mapping) or set(spec) != set(known):
             raise InputError(f"got {validation.shorten(spec)}, expected the fields {', '.join(known)}", argument="spec")
-        for name in ("thresholds", "refused", "n_used"):
-            kinds = (int, float) if name == "thresholds" else (int,)
-            if not isinstance(spec[name], list) or not all(_is_plain(value, kinds) for value in spec[name]):
-                raise InputError("expected a list of numbers", argument=name)
+        for name in ("refused", "n_used"):
+            if not isinstance(spec[name], list) or not all(_is_plain(value, (int,)) for value in spec[name]):
+                raise InputError("expected a list of whole numbers", argument=name)
         for name in ("at_most", "confidence", "predictions_per_row", "share_predicted"):
             if not (_is_plain(spec[name], (int, float)) or (name == "confidence" and spec[name] is None)):
                 raise InputError(f"got {validation.shorten(spec[name])}, expected a number", argument=name)
-        return cls(
-            **{
-                **spec,
-                "thresholds": np.asarray(spec["thresholds"], dtype=np.float64),
-                "refused": tuple(spec["refused"]),
-                "n_used": tuple(spec["n_used"]),
-            }
-        )
+        lists = {"refused": tuple(spec["refused"]), "n_used": tuple(spec["n_used"])}
+        return cls(**{**spec, **lists, "thresholds": parse_thresholds(spec["thresholds"]).values})
 
 
 def min_rows(at_most: float, confidence: float | None = None, parts: int = 1) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -93,17 +93,10 @@ class Rules:
         Raises:
             InputError: A part that is missing, wrong or not known here.
         """
-        known = ("implies", "exclusive", "min_labels", "max_labels")
-        if not isinstance(spec, Mapping):
-            raise InputError(f"got {validation.shorten(spec)}, expected what to_spec of rules gives", argument="rules")
-        for name in spec:
-            if name not in known:
-                hint = validation.did_you_mean(str(name), known)
-                raise InputError(f"there is no rule {validation.shorten(name)}{hint}", argument="rules")
-        for name in known:
-            if name not in spec:
-                raise InputError(f"rules need {name!r}", argument="rules")
-        return cls(**{name: spec[name] for name in known})
+        known = [field.name for field in fields(cls)]
+        if not isinstance(spec, Mapping) or set(spec) != set(known):
+            raise InputError(f"got {validation.shorten(spec)}, expected {', '.join(known)}", argument="rules")
+        return cls(**spec)
 
 
 class BoundRules:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds
@@ -103,12 +102,6 @@ class Decision(ABC):
         if not isinstance(spec, Mapping) or spec.get("name") != cls.name:
             raise InputError(f"got {spec!r:.80}, expected what to_spec of {cls.name!r} gives", argument="spec")
         known = [*inspect.signature(cls).parameters, learned]
-        for name in spec:
-            if name not in ("name", *known) and (name, learned) != ("spread", "thresholds"):
-                raise InputError(
-                    f"there is no setting {name!r}{validation.did_you_mean(str(name), known)}", argument="spec"
-                )
-        for name in known:
-            if name not in spec:
-                raise InputError(f"the decision {cls.name!r} needs {name!r}", argument="spec")
+        if set(spec) - ({"spread"} if learned == "thresholds" else set()) != {"name", *known}:
+            raise InputError(f"got {spec!r:.80}, expected name, {', '.join(known)}", argument="spec")
         return {name: spec[name] for name in known if name != learned}, spec[learned]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -21,7 +22,8 @@ from manyhot.decisions.thresholds.shrinkage import (
 )
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.evaluation.metrics import counts
-from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
+from manyhot.evaluation.metrics.classification import label_counts
+from manyhot.evaluation.metrics.score import score_entries
 
 
 class F1Micro(Decision):
@@ -40,18 +42,16 @@ class F1Micro(Decision):
         """Find all thresholds, in n log(n) per label."""
         entries = score_entries(targets, scores)
         thresholds, varying, support = constant_thresholds(entries)
-        label_counts = []
+        cut_counts = []
         for column in entries.columns(np.flatnonzero(varying)):
             cuts = compute_cuts(column.values, column.scores)
-            label_counts.append((cuts.hits.astype(np.int32), cuts.n_predicted.astype(np.int32)))
-        constant_hits, constant_predicted = _constant_counts(entries, thresholds, ~varying)
-        numerator, denominator = _maximize_ratio(label_counts, constant_hits, constant_predicted, int(support.sum()))
-        del label_counts
+            cut_counts.append((cuts.hits.astype(np.int32), cuts.n_predicted.astype(np.int32)))
+        at_thresholds = replace(entries, predictions=np.greater_equal(entries.predictions, thresholds))
+        constant_hits, constant_predicted = (int(found[~varying].sum()) for found in label_counts(at_thresholds))
+        numerator, denominator = _maximize_ratio(cut_counts, constant_hits, constant_predicted, int(support.sum()))
+        del cut_counts
         candidates = threshold_candidates(entries, varying) if self.shrink else np.zeros(0)
-        total_hits, total_predicted = (
-            np.zeros(len(candidates), dtype=np.int64),
-            np.zeros(len(candidates), dtype=np.int64),
-        )
+        total_hits, total_predicted = np.zeros((2, len(candidates)), dtype=np.int64)
         for column in entries.columns(np.flatnonzero(varying)):
             cuts = compute_cuts(column.values, column.scores)
             best = best_cut(_gain(cuts.hits, cuts.n_predicted, numerator, denominator), cuts.thresholds)
@@ -68,29 +68,19 @@ class F1Micro(Decision):
         return self
 
 
-def _constant_counts(entries: Entries, thresholds: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
-    """Hits and answers of the labels whose thresholds are given."""
-    hits = n_predicted = 0
-    for part in blocks(*entries.shape):
-        predicted = np.greater_equal(entries.predictions[part], thresholds) & labels & entries.known[part]
-        hits += int(np.count_nonzero(predicted & entries.values[part]))
-        n_predicted += int(np.count_nonzero(predicted))
-    return hits, n_predicted
-
-
 def _gain(hits: np.ndarray, n_predicted: np.ndarray, numerator: int, denominator: int) -> np.ndarray:
     """2 hits - answered * top / bottom, times `denominator` to stay whole."""
     return 2 * denominator * hits.astype(np.int64) - numerator * n_predicted.astype(np.int64)
 
 
 def _maximize_ratio(
-    label_counts: list[tuple[np.ndarray, np.ndarray]], constant_hits: int, constant_predicted: int, positives: int
+    cut_counts: list[tuple[np.ndarray, np.ndarray]], constant_hits: int, constant_predicted: int, positives: int
 ) -> tuple[int, int]:
     """The highest 2 hits / (answered + positives) over all choices of one cut per label, as top and bottom."""
     numerator, denominator = 0, 1
     while True:
         hits, n_predicted = constant_hits, constant_predicted
-        for label_hits, label_predicted in label_counts:
+        for label_hits, label_predicted in cut_counts:
             best = int(np.argmax(_gain(label_hits, label_predicted, numerator, denominator)))
             hits, n_predicted = hits + int(label_hits[best]), n_predicted + int(label_predicted[best])
         new_numerator, new_denominator = 2 * hits, n_predicted + positives
