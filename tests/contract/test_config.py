@@ -6,7 +6,8 @@ from manyhot.config import training
 from manyhot.config.fields import describe_fields
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.text import TEXT_KINDS
-from manyhot.decisions import calibration, thresholds
+from manyhot.decisions import thresholds
+from manyhot.decisions.calibration.parametric import N_FREE
 from manyhot.engine.losses import LOSSES, OUTPUTS
 from manyhot.networks import BUILDERS
 
@@ -19,7 +20,7 @@ def test_the_config_knows_every_network_loss_and_head():
 
 def test_the_config_knows_every_decision_and_calibration():
     assert tuple(thresholds.DECISIONS) == training.DECISIONS
-    assert calibration.CALIBRATIONS == training.CALIBRATIONS
+    assert set(training.CALIBRATIONS) == {"auto", "none", "isotonic", *N_FREE}
 
 
 def test_softmax_has_the_losses_of_its_head():

@@ -58,7 +58,7 @@ def test_the_measures_are_those_of_the_answers(trained):
     X, Y = made(seed=1)
     top = trained.predict_top_k(X, 5)
     assert (np.diff(top.scores, axis=1) <= 0).all()
-    expected = compute_top_k_metrics(Y, top)
+    expected = compute_top_k_metrics(sp.csr_matrix(Y, dtype=bool), top, (1, 3, 5), np.ones(Y.shape[1]))
     told = trained.evaluate(X, Y).metrics
     for name in ("precision_at_1", "ndcg_at_5", "recall_at_3"):
         assert told[name]["value"] == expected[name].value

@@ -3,13 +3,13 @@ import math
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
 from manyhot.evaluation.report import Report, ReportContext, measure_report, to_text
-from manyhot.evaluation.report.text import _columns
 
 
 def made_up(n=300, n_labels=40, shift=0.0, density=0.1):
@@ -205,7 +205,7 @@ def test_text_fits_the_terminal_and_does_not_obey_names():
     )
     text = to_text(report, labels_shown=40)
     lines = text.splitlines()
-    assert max(map(_columns, lines)) <= 100
+    assert max(map(cell_len, lines)) <= 100
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     for name in METRICS:
         assert sum(line.startswith(name.replace("_at_k", "_at_5") + " ") for line in lines) == 1, name

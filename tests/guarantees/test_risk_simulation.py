@@ -41,7 +41,7 @@ class Population:
         self.guide_scores = expit(1.2 * strength + 0.2 + 0.7 * rng.normal(size=shape))  # as of fewer members: worse
         entries = Entries(self.targets.values, known, self.scores)
         self.over_labels = row_curve(entries)
-        self.of_label = [label_curve(entries, j) for j in range(N_LABELS)]
+        self.of_label = [label_curve(column) for column in entries.columns()]
         row, label = np.nonzero(self.targets.values)
         missed = self.scores[self.targets.values]
         self.misses = _falling_short(missed, 1 / self.targets.values.sum(axis=1)[row])

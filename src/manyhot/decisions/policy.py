@@ -1,9 +1,4 @@
-"""From raw scores to answers: calibrate, decide, and hold to the rules between labels, as one thing that is fitted.
-
-It joins `calibration`, `decision`, `rules` and `risk`, and knows of networks, features and files nothing at all. Raw
-scores are what the members give together, as probabilities; everything here is fitted on scores of rows that the
-scoring members never saw. Start reading at `DecisionPolicy`, then `fit_policy`.
-"""
+"""From raw scores to decisions: calibration, thresholds, rules and guarantee, fitted as one."""
 
 from __future__ import annotations
 
@@ -26,34 +21,21 @@ from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.rules.rules import BoundRules, Rules
 from manyhot.errors import InputError
 
+# Parts for the report's own maps and thresholds; many parts hedge against a bad threshold, which flatters
 REPORT_FOLDS = 2
-"""Parts for the report's own maps and thresholds; many parts hedge against a bad threshold, which flatters."""
-SPREAD_FOLDS = 5
-"""Parts of the rows that are left out in turn to see how far a threshold moves."""
+SPREAD_FOLDS = 5  # parts of the rows that are left out in turn to see how far a threshold moves
 
 
 @dataclass(frozen=True)
 class DecisionPolicy:
-    """What turns raw scores into answers.
-
-    Args:
-        space: The names of the l labels.
-        calibration: Raw scores -> calibrated ones.
-        decision: Calibrated scores -> yes or no.
-        rules: What holds between labels.
-        guarantee: Thresholds with a promise, which are used instead of `decision` and know no rules.
-        is_manual: Whether thresholds of `decision` were set by hand.
-
-    Raises:
-        InputError: Rules that do not suit the labels, or contradict each other.
-    """
+    """What turns raw scores into decisions."""
 
     space: LabelSpace
     calibration: Calibration
     decision: threshold_module.Decision
     rules: Rules = field(default_factory=Rules)
-    guarantee: Guarantee | None = None
-    is_manual: bool = False
+    guarantee: Guarantee | None = None  # used instead of `decision`; knows no rules
+    is_manual: bool = False  # thresholds were set by hand
     _bound: BoundRules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -92,21 +74,13 @@ class DecisionPolicy:
         return replace(self, decision=decision, guarantee=None, is_manual=is_manual)
 
     def with_rules(self, rules: Rules) -> DecisionPolicy:
-        """The same with other rules.
-
-        Raises:
-            InputError: Rules that contradict each other, or a guarantee is in force, which holds without rules only.
-        """
+        """The same with other rules; refused while a guarantee is in force, which holds without rules only."""
         if self.guarantee is not None and not rules.is_empty:
             raise InputError("a guarantee is in force, and it holds without rules only; choose thresholds first")
         return replace(self, rules=rules)
 
     def with_guarantee(self, guarantee: Guarantee) -> DecisionPolicy:
-        """The same with the thresholds of a guarantee.
-
-        Raises:
-            InputError: There are rules, which change answers after the thresholds.
-        """
+        """The same with the thresholds of a guarantee; refused where there are rules, which change decisions."""
         if not self.rules.is_empty:
             raise InputError("rules between labels change the answers, so nothing can be promised; remove them first")
         return replace(self, guarantee=guarantee)
@@ -127,11 +101,7 @@ def decision_params(config: TrainingConfig) -> dict[str, Any]:
 
 
 def untrained_policy(config: TrainingConfig, space: LabelSpace) -> DecisionPolicy:
-    """A policy that learned nothing: raw scores, and thresholds that need no fitting (0.5 where the config's do).
-
-    Raises:
-        InputError: Settings or rules that do not suit these labels.
-    """
+    """A policy that learned nothing: raw scores, and thresholds that need no fitting (0.5 where the config's do)."""
     decision = threshold_module.build(config.decision, decision_params(config), space)
     if is_tuned(config):
         decision = threshold_module.build("fixed")
@@ -146,19 +116,12 @@ def is_tuned(config: TrainingConfig) -> bool:
 
 
 class UniqueScores(NamedTuple):
-    """Rows of scores in an order of their own, so that nothing depends on the order they came in.
+    """Equal rows of scores and targets merged, in an order that does not depend on the order they came in."""
 
-    Attributes:
-        raw: Scores (u, l), equal rows once.
-        targets: Their targets.
-        counts: int64 (u,), how often each counts.
-        inverse: int64 (n,), where each original row is now.
-    """
-
-    raw: np.ndarray
+    raw: np.ndarray  # scores (u, l)
     targets: Targets
-    counts: np.ndarray
-    inverse: np.ndarray
+    counts: np.ndarray  # int64 (u,), how often each counts
+    inverse: np.ndarray  # int64 (n,), where each original row is now
 
     def take(self, rows: np.ndarray) -> UniqueScores:
         """Some of the rows, each in its own place."""
@@ -166,13 +129,7 @@ class UniqueScores(NamedTuple):
 
 
 def merge_equal_scores(raw: np.ndarray, targets: Targets, weights: np.ndarray) -> UniqueScores:
-    """Rows with equal scores and targets become one, in an order that does not depend on theirs.
-
-    Args:
-        raw: Scores (n, l) of rows that the scoring members never saw.
-        targets: Their targets.
-        weights: float (n,), above 0.
-    """
+    """Merge rows with equal scores and targets; raw scores (n, l) of rows that the scoring members never saw."""
     merged = merge_duplicates({"scores": raw}, targets, weights)
     return UniqueScores(raw[merged.rows], targets.take(merged.rows), integer_weights(merged.weights), merged.inverse)
 
@@ -192,26 +149,15 @@ def fit_policy(
     has_spread: bool = True,
     calibration: Calibration | None = None,
 ) -> DecisionPolicy:
-    """Calibrate raw scores, then choose thresholds on the calibrated ones.
-
-    Args:
-        config: `calibration`, `decision`, the settings of both, the rules and the seed.
-        space: The names of the l labels.
-        rows: Raw scores with their targets.
-        has_spread: Whether to find out how far thresholds move when some rows are left out.
-        calibration: The calibration to go by, where there is one already.
-    """
+    """Calibrate raw scores, then choose thresholds on the calibrated ones; a given calibration is kept."""
     calibration = calibration or _fit_calibration(config, rows)
     scores, targets = calibration.apply(rows.raw), rows.targets
     decision = threshold_module.build(config.decision, decision_params(config), space)
-    if (rows.counts == 1).all():
-        decision = decision.fit(scores, targets)
-    else:
-        repeated = np.repeat(np.arange(len(scores)), rows.counts)
-        decision = decision.fit(scores[repeated], targets.take(repeated))
+    repeated = np.repeat(np.arange(len(scores)), rows.counts)
+    decision = decision.fit(scores[repeated], targets.take(repeated))
     if has_spread and is_tuned(config) and len(scores) >= 2 * SPREAD_FOLDS:
         folds = stratified_folds(targets, SPREAD_FOLDS, config.random_state)
-        decision = threshold_module.with_spread(decision, scores, targets, folds)
+        decision.spread = decision.measure_spread(scores, targets, folds)
     return DecisionPolicy(space, calibration, decision, build_rules(config))
 
 
@@ -225,16 +171,7 @@ def _fit_calibration(config: TrainingConfig, rows: UniqueScores) -> Calibration:
 def cross_fitted_decisions(
     config: TrainingConfig, space: LabelSpace, rows: UniqueScores
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and answers for the report: each row by maps and thresholds that were fitted on the other half.
-
-    Args:
-        config: As for `fit_policy`.
-        space: The names of the l labels.
-        rows: Raw scores with their targets.
-
-    Returns:
-        Calibrated scores (n, l) in the type of the raw ones, and answers, bool (n, l), of the rows as they came.
-    """
+    """Calibrated scores and decisions of the original rows, by maps and thresholds fitted on the other half."""
     scores, decisions = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
     for train_rows, fold_rows in _cross_fit_splits(config, rows):
         policy = fit_policy(config, space, train_rows, False)

@@ -1,10 +1,4 @@
-"""Pictures from plain values: the spread of a cross-validation, three heads on one sample, the labels of a file,
-scores beside frequencies.
-
-Each function takes the JSON values that the numbers come in and gives an altair chart; `save_chart` writes it as SVG,
-PNG or a page of its own, without a browser and without any network. Nothing is computed here. Altair and vl-convert
-come with the extra `pictures`. Start reading at `save_chart`.
-"""
+"""Draw charts of plain JSON values with altair, and save them as SVG, PNG or HTML without a browser or a network."""
 
 from __future__ import annotations
 
@@ -18,8 +12,7 @@ from manyhot.files import atomic_write, write_all
 
 SUFFIXES = (".svg", ".png", ".html")
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#8a8a8a"
-MAX_LABELS = 60
-"""Labels drawn one by one; of more the most frequent ones."""
+MAX_LABELS = 60  # labels drawn one by one; of more the most frequent ones
 
 
 def can_plot() -> bool:
@@ -33,13 +26,16 @@ def require_pictures() -> None:
         raise InputError("pictures are an extra; install it with: pip install 'manyhot[pictures]'")
 
 
-def check_plot_path(path: str | Path | None) -> Path | None:
-    """A path that a picture can be written to, asked before the work is done.
+def _altair() -> Any:
+    """Import altair, which is heavy and comes with the extra `pictures`."""
+    require_pictures()
+    import altair
 
-    Raises:
-        InputError: Another suffix, or the extra `pictures` is not installed.
-        OutputError: A folder that is not there.
-    """
+    return altair
+
+
+def check_plot_path(path: str | Path | None) -> Path | None:
+    """Check a path for a chart before the work is done: its suffix, its folder, and that charts can be drawn at all."""
     if path is None:
         return None
     path = Path(path)
@@ -70,14 +66,8 @@ def save_chart(chart: Any, path: str | Path) -> Any:
 
 
 def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision") -> Any:
-    """Every metric's score in each fold, its mean, its interval and its baseline.
-
-    Args:
-        results: Name of a setting -> `CrossValidation.to_dict()`; one or two.
-        at: "decision" or "fixed".
-    """
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    """Draw every metric per fold, its mean, interval and baseline; `results`: name -> `CrossValidation.to_dict()`."""
+    alt = _altair()
 
     fold_scores, means = [], []
     for name, result in results.items():
@@ -118,13 +108,8 @@ def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision
 
 
 def plot_heads(values: Mapping[str, Any]) -> Any:
-    """One sample's probabilities under each output function, with 0.5 marked.
-
-    Args:
-        values: `Heads.to_dict()`.
-    """
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    """Draw one sample's probabilities under each output function; `values` is `Heads.to_dict()`."""
+    alt = _altair()
 
     true = values["sample"]["true"]
     label_indices = sorted(range(len(true)), key=lambda j: (not true[j], j))[:MAX_LABELS]
@@ -161,13 +146,8 @@ def plot_heads(values: Mapping[str, Any]) -> Any:
 
 
 def plot_labels(facts: Mapping[str, Any]) -> Any:
-    """The labels of a file: how frequent each is, how many a row carries, and which occur together.
-
-    Args:
-        facts: `DataChecks.to_dict()["facts"]`.
-    """
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    """Draw label frequencies, label set sizes and co-occurrence; `facts` is `DataChecks.to_dict()["facts"]`."""
+    alt = _altair()
 
     top_labels = sorted(facts["per_label"], key=lambda row: -row["support"])[:MAX_LABELS]
     order = [row["label"] for row in top_labels]
@@ -216,14 +196,8 @@ def plot_labels(facts: Mapping[str, Any]) -> Any:
 
 
 def plot_reliability(panels: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Scores beside frequencies, before and after calibration; on the diagonal a score is the frequency it names.
-
-    Args:
-        panels: What is drawn ("all labels", or a label's name) -> name of a setting ("before", "after"; one or two)
-            -> `Reliability.to_rows()`.
-    """
-    require_pictures()
-    import altair as alt  # heavy, and only for pictures
+    """Draw scores beside frequencies; `panels`: title -> "before" and "after" -> `Reliability.to_rows()`."""
+    alt = _altair()
 
     settings = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     rows = [

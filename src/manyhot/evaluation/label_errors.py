@@ -1,14 +1,9 @@
-"""Recorded labels that look wrong, found with scores of rows the network was not trained on.
-
-How probable it is that what is recorded for an entry (row, label) is wrong, from scores and targets alone. Start with
-`find_label_errors`, then `_expected_logits` (what should be recorded?) and `NoiseRates` (how often is something else
-recorded?).
-"""
+"""Recorded labels that look wrong, found with scores of rows the network was not trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -22,132 +17,73 @@ from manyhot.errors import InputError
 from manyhot.evaluation.label_noise import LabelView, NoiseRates, estimate_noise_rates
 from manyhot.evaluation.metrics.score import Entries, score_entries
 
-PSEUDO_ROWS = 30.0
-"""Rows in which labels go their own way, added so that a few rows cannot tie two labels together."""
+PSEUDO_ROWS = 30.0  # rows in which labels go their own way, added so that a few rows cannot tie two labels together
 MAX_EXAMPLES = 1 << 19
 _MIN_PROBABILITY = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
 class SuspiciousRows:
-    """The k most suspicious rows, worst first.
+    """The k most suspicious rows, worst first."""
 
-    Args:
-        row: int64 (k,), index of the row.
-        ids: Their ids as text (k,).
-        suspicion: float64 (k,) in [0, 1], the chance that at least one of the row's labels is recorded wrongly.
-        worst: int64 (k,), the label whose entry is the most suspicious.
-        n_suspicious: int64 (k,), entries of the row that are more probably wrong than right.
-    """
-
-    row: np.ndarray
-    ids: np.ndarray
-    suspicion: np.ndarray
-    worst: np.ndarray
-    n_suspicious: np.ndarray
+    row: np.ndarray  # int64 (k,)
+    ids: np.ndarray  # text (k,)
+    suspicion: np.ndarray  # float64 (k,), chance that a label of the row is recorded wrongly
+    worst: np.ndarray  # int64 (k,), label of the most suspicious entry
+    n_suspicious: np.ndarray  # int64 (k,), entries more probably wrong than right
 
     def __len__(self) -> int:
         return len(self.row)
 
 
 @dataclass(frozen=True, eq=False)
-class _RowSuspicions:
-    """All n rows: their ids, the logarithm of the chance that all is right, the worst label, entries above one half."""
-
-    ids: np.ndarray
-    log_all_correct: np.ndarray
-    worst: np.ndarray
-    n_suspicious: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class LabelErrors:
-    """The k most suspicious entries, worst first, and how many are wrong in all.
+    """The k most suspicious entries, worst first, and how many entries are wrong in all."""
 
-    Args:
-        row: int64 (k,), index of the row.
-        ids: The rows' ids as text (k,).
-        label: int64 (k,), index of the label.
-        recorded: bool (k,), what the targets say.
-        score: float64 (k,), the network's score.
-        expected: float64 (k,), the chance that the label is recorded as present, from the score and from what is
-            recorded for the row's other labels.
-        suspicion: float64 (k,) in [0, 1], the chance that what is recorded is wrong.
-        n_wrong: float64 (l,), wrong entries to be expected of each label, listed or not; 0 where it was left out.
-        n_known: Known entries that were asked about and looked at.
-        left_out: Indices of the labels without both a known yes and a known no; nothing can be said about them.
-        space: The names of the labels.
-    """
-
-    row: np.ndarray
-    ids: np.ndarray
-    label: np.ndarray
-    recorded: np.ndarray
-    score: np.ndarray
-    expected: np.ndarray
-    suspicion: np.ndarray
-    n_wrong: np.ndarray
-    n_known: int
-    left_out: np.ndarray
+    row: np.ndarray  # int64 (k,)
+    ids: np.ndarray  # of the rows, text (k,)
+    label: np.ndarray  # int64 (k,)
+    recorded: np.ndarray  # bool (k,), what the targets say
+    score: np.ndarray  # float64 (k,)
+    expected: np.ndarray  # float64 (k,), chance of being recorded as present, given the row's other labels
+    suspicion: np.ndarray  # float64 (k,), chance that what is recorded is wrong
+    n_wrong: np.ndarray  # float64 (l,), expected wrong entries, listed or not
+    n_known: int  # known entries looked at
+    left_out: np.ndarray  # labels without both a known yes and a known no
     space: LabelSpace
     _entries: Entries = field(repr=False)
-    _rows: _RowSuspicions = field(repr=False)
+    _rows: SuspiciousRows = field(repr=False)  # all of them
 
     def __len__(self) -> int:
         return len(self.row)
 
     def rows(self, limit: int | None = None) -> SuspiciousRows:
-        """The most suspicious rows.
-
-        Args:
-            limit: How many; None for as many as are expected to hold a wrong entry.
-
-        Returns:
-            The rows by the chance that any entry is wrong, the worst first; equals in their original order.
-        """
-        suspicion = -np.expm1(self._rows.log_all_correct)
+        """Select the most suspicious rows, worst first; by default as many as are expected to hold a wrong entry."""
+        suspicion = self._rows.suspicion
         n_rows = round(float(suspicion.sum())) if limit is None else validation.integer(limit=limit, low=0)
-        worst_rows = np.argsort(self._rows.log_all_correct, kind="stable")[:n_rows]
-        worst_rows = worst_rows[suspicion[worst_rows] > 0]
-        rows = self._rows
-        return SuspiciousRows(
-            worst_rows,
-            rows.ids[worst_rows],
-            suspicion[worst_rows],
-            rows.worst[worst_rows],
-            rows.n_suspicious[worst_rows],
-        )
+        n_rows = min(n_rows, int((suspicion > 0).sum()))
+        return SuspiciousRows(*(getattr(self._rows, column.name)[:n_rows] for column in fields(SuspiciousRows)))
 
     def reasons(self, first: int | None = None) -> list[str]:
-        """One plain sentence for each listed entry.
-
-        Args:
-            first: Only for the first so many entries; None for all.
-
-        Returns:
-            The sentences, in the order of the list.
-        """
+        """One sentence for each of the first listed entries, or for all."""
         n = len(self) if first is None else min(validation.integer(first=first, low=0), len(self))
         sentences = [""] * n
         for label in np.unique(self.label[:n]).tolist():
             positions = np.flatnonzero(self.label[:n] == label)
-            scores = np.sort(self._entries.predictions[self._entries.values[:, label], label])
+            scores = self._entries.predictions[self._entries.values[:, label], label]
             for k in positions.tolist():
                 sentences[k] = self._reason(k, scores)
         return sentences
 
     def _reason(self, k: int, positive_scores: np.ndarray) -> str:
-        """The sentence for entry k, from the sorted scores of all rows that carry its label."""
+        """The sentence for entry k, from the scores of all rows that carry its label."""
         score, expected, is_recorded = float(self.score[k]), float(self.expected[k]), bool(self.recorded[k])
         if is_recorded:
             state, comparison, reference = "present", "lower", "other rows"
-            n_beyond, n_rows = (
-                len(positive_scores) - int(np.searchsorted(positive_scores, score, side="right")),
-                len(positive_scores) - 1,
-            )
+            n_beyond, n_rows = int((positive_scores > score).sum()), len(positive_scores) - 1
         else:
             state, comparison, reference = "absent", "higher", "rows"
-            n_beyond, n_rows = int(np.searchsorted(positive_scores, score, side="left")), len(positive_scores)
+            n_beyond, n_rows = int((positive_scores < score).sum()), len(positive_scores)
         context = f"with the row's other labels in view {expected:.2f} is expected"
         if 2 * n_beyond < n_rows or n_rows == 0:
             link = "but" if (expected > 0.5) != is_recorded else "and"
@@ -166,34 +102,12 @@ def find_label_errors(
     limit: int | None = None,
     label: str | None = None,
 ) -> LabelErrors:
-    """Find entries whose recorded target looks wrong.
-
-    Two steps. What should be recorded: the score, corrected by what is recorded for the row's other labels, as far as
-    labels deviate from their scores together; this is fitted so that the row itself has no say. What is wrong: from
-    entries of which the corrected scores are surest, how often a yes is recorded as no and a no as yes; with these two
-    rates, the chance for each entry that it is recorded wrongly (Bayes). The sum of the chances is how many entries are
-    wrong. Where scores tell little, it is too high rather than too low: noise looks like what cannot be predicted.
-
-    Args:
-        scores: Probabilities (n, l), float in [0, 1], of rows the network has not been trained on.
-        targets: Targets (n, l); unknown entries are never accused.
-        ids: One id per row as text (n,).
-        space: The names of the l labels.
-        limit: How many entries to list; None for as many as are expected to be wrong.
-        label: Only entries of this label, ranked as among all; None for all.
-
-    Returns:
-        The entries, the most suspicious first; equals by row, then by label.
-
-    Raises:
-        InputError: Shapes that do not fit, a score that is no probability, or a name that is not in the space.
-
-    Source:
-        Counting disagreements per direction where the model is sure: Northcutt, Jiang & Chuang 2021, Confident
-        Learning, JAIR 70; rates from the surest entries: Liu & Tao 2016, IEEE TPAMI 38(3), section 5. We pool the
-        labels, take quantiles of the corrected scores instead of class means, and rank by the posterior. A row left
-        out of an inverse: Sherman & Morrison 1950.
-    """
+    """Rank entries (row, label) by the chance that they are recorded wrongly; as many as are expected to be."""
+    # First what should be recorded: the score, corrected by the row's other labels. Then how often a yes is recorded as
+    # no and a no as yes, from the surest entries. Bayes gives the chance of each entry; their sum is how many are
+    # wrong.
+    # Source: Northcutt, Jiang, Chuang (2021), Confident learning; rates from the surest entries: Liu, Tao (2016),
+    # section 5; a row left out of an inverse: Sherman, Morrison (1950)
     entries = _check_inputs(scores, targets, ids, space)
     only_label = None if label is None else space.index(label)
     max_entries = None if limit is None else validation.integer(limit=limit, low=0)
@@ -236,7 +150,7 @@ def find_label_errors(
     row, column, probabilities, expectation = np.concatenate(entry_parts, axis=1)
     order = np.lexsort((column, row, -probabilities))[:max_entries]
     row, column = row[order].astype(np.int64), column[order].astype(np.int64)
-    ids = np.asarray(ids)
+    ids, worst_rows = np.asarray(ids), np.argsort(log_all_correct, kind="stable")
     return LabelErrors(
         row=row,
         ids=ids[row],
@@ -250,16 +164,20 @@ def find_label_errors(
         left_out=constant,
         space=space,
         _entries=entries,
-        _rows=_RowSuspicions(ids, log_all_correct, worst, n_suspicious),
+        _rows=SuspiciousRows(
+            worst_rows,
+            ids[worst_rows],
+            -np.expm1(log_all_correct[worst_rows]),
+            worst[worst_rows],
+            n_suspicious[worst_rows],
+        ),
     )
 
 
 def _expected_logits(view: LabelView) -> np.ndarray:
-    """Logits of the chance that each entry is recorded as present (n, k), in the floating type of the scores.
-
-    A logistic regression of what is recorded, one for all labels together, on the score's logit, on the lift that the
-    row's other labels give it, and on the label's share; learned on evenly spaced rows where there are very many.
-    """
+    """Logits of the chance that each entry is recorded as present (n, k), in the floating type of the scores."""
+    # A logistic regression, one for all labels, on the score's logit, the lift by the row's other labels, and the
+    # label's share; learned on evenly spaced rows where there are very many.
     lifts = _lifts(view)
     prior = logit(view.entries.prevalence()[view.columns])
     stride = -(-lifts.size // MAX_EXAMPLES)
@@ -298,12 +216,9 @@ def _fit_logistic(regressors: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
 
 
 def _lifts(view: LabelView) -> np.ndarray:
-    """What the other labels of a row say about each label: the expected deviation from its score (n, k).
-
-    Deviations (target - score) are taken as jointly normal, so that each is expected to be a linear function of the
-    row's others, read off the inverse of their scatter. The scatter leaves out the row itself, by a rank-one update of
-    the inverse. An unknown entry deviates by 0.
-    """
+    """Deviation of each label from its score that the other labels of its row make expected (n, k)."""
+    # Deviations (target - score) are taken as jointly normal: each is linear in the row's others, read off the inverse
+    # of their scatter, without the row itself by a rank-one update. An unknown entry deviates by 0.
     n_columns = len(view.columns)
     scatter, spread = np.zeros((n_columns, n_columns)), np.zeros(n_columns)
     for _, values, known, scores in view:

@@ -1,7 +1,4 @@
-"""How often recorded labels are wrong, from scores of rows that the network was not trained on.
-
-Start reading at `estimate_noise_rates`; `label_errors.find_label_errors` uses it.
-"""
+"""How often recorded labels are wrong, estimated from scores of rows that the network was not trained on."""
 
 from __future__ import annotations
 
@@ -13,55 +10,40 @@ from scipy.special import expit
 
 from manyhot.evaluation.metrics.score import Entries, blocks
 
+# Shares of the present and of the absent entries, from the surest scores, that tell how often labels are wrong
 SUREST_PRESENT, SUREST_ABSENT = 0.1, 0.5
-"""Shares of the present and of the absent entries, from the surest scores, that tell how often labels are wrong."""
 _MAX_PROBABILITY = 1 - 1e-12
 _MAX_LOGIT, _BINS_PER_UNIT = 16.0, 64
-MIN_DOUBT = 0.1
-"""What is left of the doubt about an entry when all of it could be explained by wrong labels."""
+MIN_DOUBT = 0.1  # what is left of the doubt about an entry when all of it could be explained by wrong labels
 MAX_RATE = 0.45
 
 
 @dataclass(frozen=True, eq=False)
 class LabelView:
-    """The k labels that vary, a block of rows at a time.
-
-    Args:
-        entries: Targets beside scores (n, l).
-        columns: int64 (k,), the labels that vary.
-    """
+    """The k labels that vary, a block of rows at a time."""
 
     entries: Entries
-    columns: np.ndarray
+    columns: np.ndarray  # int64 (k,), the labels that vary
 
     def __iter__(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
         """Rows, and of these bool values (b, k), bool known (b, k), float64 scores (b, k)."""
         width = 4 * len(self.columns)  # smaller blocks than usual: a dozen float64 arrays are at work on each
         for rows in blocks(len(self.entries.values), width) if width else ():
             values = self.entries.values[rows][:, self.columns]
-            known = self.entries.known
-            is_known = np.ones_like(values) if known is None else known[rows][:, self.columns]
-            yield rows, values, is_known, self.entries.predictions[rows][:, self.columns].astype(np.float64)
+            known = self.entries.known[rows][:, self.columns]
+            yield rows, values, known, self.entries.predictions[rows][:, self.columns].astype(np.float64)
 
 
 @dataclass(frozen=True)
 class NoiseRates:
-    """How often a wrong target is recorded, pooled over labels.
+    """How often a wrong target is recorded, pooled over labels."""
 
-    Args:
-        missing_rate: Chance that a label which should be there is recorded as absent.
-        spurious_rate: Chance that a label which should not be there is recorded as present.
-    """
-
-    missing_rate: float
-    spurious_rate: float
+    missing_rate: float  # present ones recorded as absent
+    spurious_rate: float  # absent ones recorded as present
 
     def error_probability(self, values: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """The chance that what is recorded is wrong, strictly between 0 and 1.
-
-        recorded = added + (1 - added - missed) * present tells the chance that the label should be there. It is kept
-        from reaching 0 and 1, so that the order of the logits stays.
-        """
+        """Chance that what is recorded is wrong, strictly between 0 and 1 so that the order of the logits stays."""
+        # recorded = spurious + (1 - spurious - missing) * present tells the chance that the label should be there.
         logits = logits.astype(np.float64)
         recorded, unrecorded = expit(logits), expit(-logits)
         scale = 1 - self.spurious_rate - self.missing_rate

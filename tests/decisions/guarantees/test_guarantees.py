@@ -21,7 +21,7 @@ from manyhot.decisions.guarantees.test_order import (
     row_curve,
 )
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import Entries
+from manyhot.evaluation.metrics.score import score_entries
 from tests.reference import risk as reference
 
 NAMES = LabelSpace(tuple(f"name {j}" for j in range(6)))
@@ -156,9 +156,10 @@ def test_few_rows_by_hand():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_curves_are_what_every_cut_does(dtype):
     scores, targets = made_up(n=40, n_labels=4, known=0.7, digits=1, dtype=dtype)
-    known = targets.known_mask()
-    entries = Entries(targets.values, known, scores.astype(np.float64))
-    curves = [(row_curve(entries), slice(None))] + [(label_curve(entries, j), slice(j, j + 1)) for j in range(4)]
+    known, entries = targets.known_mask(), score_entries(targets, scores.astype(np.float64))
+    curves = [(row_curve(entries), slice(None))] + [
+        (label_curve(one), slice(one.label, one.label + 1)) for one in entries.columns()
+    ]
     for curve, part in curves:
         cuts = sorted({float(s) for s in scores[:, part][known[:, part]]}, reverse=True)
         assert curve.thresholds.tolist() == cuts
@@ -172,7 +173,7 @@ def test_curves_are_what_every_cut_does(dtype):
 
 def test_a_learned_order_goes_from_the_surest_to_more_answers():
     scores, targets = made_up(n=1000, seed=3)
-    curve = row_curve(Entries(targets.values, None, scores))
+    curve = row_curve(score_entries(targets, scores))
     order = learn_order(curve, 0.2)
     assert 10 < len(order.thresholds) <= MAX_TESTS
     assert order.parts.tolist() == [1.0] + [0.0] * (len(order.thresholds) - 1)
@@ -182,7 +183,7 @@ def test_a_learned_order_goes_from_the_surest_to_more_answers():
         found = reference.losses(reference.wrong_loss, scores, targets.values, targets.known_mask(), threshold)
         p_values.append(reference.hoeffding_bentkus(found, 0.2))
     assert p_values == sorted(p_values)
-    assert len(learn_order(row_curve(Entries(~targets.values, None, scores)), 0.01).thresholds) == 0
+    assert len(learn_order(row_curve(score_entries(Targets(~targets.values), scores)), 0.01).thresholds) == 0
 
 
 @pytest.mark.parametrize("known", [1.0, 0.7])
@@ -191,7 +192,7 @@ def test_the_false_discovery_threshold_is_the_last_of_its_order_that_passes(know
     scores, targets = made_up(n=1000, known=known, dtype=np.float32)
     guide = made_up(n=700, seed=9) if guided else None
     promise = control_false_discoveries(scores, targets, 0.25, guide=guide)
-    order = learn_order(row_curve(Entries(guide[1].values, None, guide[0])), 0.25) if guided else fixed_order()
+    order = learn_order(row_curve(score_entries(guide[1], guide[0])), 0.25) if guided else fixed_order()
 
     def test(threshold):
         found = reference.losses(reference.wrong_loss, scores, targets.values, targets.known_mask(), threshold)
@@ -216,7 +217,7 @@ def test_a_label_alone_is_tested_by_its_binomial_tail(simultaneous):
     assert 2 in promise.refused
     known = targets.known_mask()
     for j in range(6):
-        order = learn_order(label_curve(Entries(guide[1].values, None, guide[0]), j), 0.25)
+        order = learn_order(label_curve(next(score_entries(guide[1], guide[0]).columns([j]))), 0.25)
 
         def test(threshold, j=j):
             answers = (scores[:, j] >= threshold) & known[:, j]

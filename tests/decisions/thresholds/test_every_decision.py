@@ -7,7 +7,8 @@ from manyhot.config.training import TrainingConfig
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
-from manyhot.decisions.thresholds import DECISIONS, Fixed, Thresholds, TopK, stability, with_spread
+from manyhot.decisions.thresholds import DECISIONS, Thresholds, base
+from manyhot.decisions.thresholds.fixed import Fixed, TopK
 from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.errors import InputError
 from tests.decisions.thresholds.cases import SETTINGS, built, fitted, made_up, small
@@ -224,38 +225,28 @@ class TestSpread:
         scores, targets = made_up()
         folds = np.random.default_rng(0).integers(0, 3, len(scores))
         decision = fitted(name, scores, targets)
-        measured = with_spread(decision, scores, targets, folds)
+        spread = decision.measure_spread(scores, targets, folds)
         refits = [fitted(name, scores[folds != k], targets.take(folds != k)).thresholds.values for k in range(3)]
-        np.testing.assert_allclose(measured.spread, np.std(refits, axis=0))
-        assert measured.spread.max() > 0
+        np.testing.assert_allclose(spread, np.std(refits, axis=0))
+        assert spread.max() > 0
         assert decision.spread is None
-        np.testing.assert_array_equal(measured.thresholds.values, decision.thresholds.values)
-        spec = json.loads(json.dumps(measured.to_spec()))
+        before = decision.thresholds.values
+        decision.spread = spread
+        spec = json.loads(json.dumps(decision.to_spec()))
         again = thresholds.from_spec(spec)
         assert again.to_spec() == spec
-        np.testing.assert_array_equal(again.spread, measured.spread)
-        assert measured.with_thresholds(measured.thresholds).spread is None
-        assert measured.fit(scores, targets).spread is None
-        unfitted = with_spread(built(name), scores, targets, folds)
-        assert unfitted.to_spec() == spec
-
-    def test_rows_are_dealt_to_five_where_no_folds_are_given(self):
-        scores, targets = made_up()
-        dealt = with_spread(built("f1_macro"), scores, targets, np.arange(len(scores)) % 5)
-        assert with_spread(built("f1_macro"), scores, targets).to_spec() == dealt.to_spec()
+        np.testing.assert_array_equal(again.spread, spread)
+        np.testing.assert_array_equal(again.thresholds.values, before)
+        assert decision.with_thresholds(decision.thresholds).spread is None
+        assert decision.fit(scores, targets).spread is None
 
     def test_it_is_left_out_where_it_says_nothing_or_takes_too_long(self, monkeypatch):
         scores, targets = made_up()
-        assert with_spread(built("top_k"), scores, targets).spread is None
-        assert with_spread(built("fixed"), scores, targets).spread.tolist() == [0.0] * 30
-        monkeypatch.setattr(stability, "MAX_SCORES", scores.size - 1)
-        assert with_spread(built("f1_macro"), scores, targets).spread is None
-
-    @pytest.mark.parametrize("folds", [np.zeros(250, dtype=int), np.arange(249), np.arange(250.0), np.zeros((250, 1))])
-    def test_folds_that_are_none_are_refused(self, folds):
-        scores, targets = made_up()
-        with pytest.raises(InputError, match="folds"):
-            with_spread(built("f1_macro"), scores, targets, folds)
+        folds = np.arange(len(scores)) % 5
+        assert fitted("top_k", scores, targets).measure_spread(scores, targets, folds) is None
+        assert fitted("fixed", scores, targets).measure_spread(scores, targets, folds).tolist() == [0.0] * 30
+        monkeypatch.setattr(base, "MAX_SPREAD_SCORES", scores.size - 1)
+        assert fitted("f1_macro", scores, targets).measure_spread(scores, targets, folds) is None
 
     @pytest.mark.parametrize("wrong", [[0.1, 0.2], [-1.0], ["0.1"], 0.1])
     def test_a_spec_with_another_spread_is_refused(self, wrong):

@@ -10,7 +10,8 @@ from sklearn.metrics import average_precision_score, f1_score, label_ranking_ave
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions import thresholds
-from manyhot.decisions.thresholds import ALWAYS, NEVER, F1Macro
+from manyhot.decisions.thresholds import ALWAYS, NEVER
+from manyhot.decisions.thresholds.labelwise import F1Macro
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import compute_metrics, score
 from tests.decisions.thresholds.cases import fitted, made_up, small

@@ -79,7 +79,7 @@ def test_trusted_probabilities_are_the_centre_of_costs():
 
 
 def test_a_saved_decision_says_how_far_it_shrinks():
-    with pytest.raises(InputError, match="needs 'shrink'"):
+    with pytest.raises(InputError, match="expected name, min_f1, shrink"):
         thresholds.from_spec({"name": "f1_macro", "min_f1": 0.1, "thresholds": [0.5]})
     assert built("f1_macro").shrink > 0
 

@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import count_pairs, log_hypergeometric
+from manyhot.evaluation.data_checks.label_names import similar_names
 from manyhot.evaluation.data_checks.leakage import number_leaks
-from manyhot.evaluation.data_checks.similar_names import similar_names
 
 
 @pytest.mark.parametrize("is_sparse", [False, True])

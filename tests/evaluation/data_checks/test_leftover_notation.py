@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyhot.evaluation.data_checks.leftover_notation import is_leftover
+from manyhot.evaluation.data_checks.label_names import is_leftover
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, hamming_loss, precision_score, recall_score
 
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics.weighted import weighted_metrics
+from manyhot.evaluation.metrics.classification import weighted_metrics
 
 
 def test_weights_are_copies():

@@ -20,7 +20,7 @@ from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.read_options import model_read_options
-from manyhot.evaluation.metrics.weighted import weighted_metrics
+from manyhot.evaluation.metrics.classification import weighted_metrics
 from manyhot.evaluation.report import Report
 from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features

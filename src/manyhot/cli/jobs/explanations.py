@@ -14,7 +14,7 @@ import polars as pl
 from manyhot import validation
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import EXPLANATION
-from manyhot.evaluation.data_checks.text import printable
+from manyhot.evaluation.report.text import printable
 from manyhot.explanation import MAX_REASONS
 from manyhot.explanation.explain import Explanation
 
@@ -48,7 +48,7 @@ class ReasonOptions:
             return json.dumps(explanations, ensure_ascii=False, allow_nan=False)
         if self.suffix == READABLE:
             lines = [line for explanation in row.values() for line in str(explanation).splitlines()]
-            return "\n".join(f"  {printable(line, width=len(line))}" for line in lines)
+            return "\n".join(f"  {printable(line)}" for line in lines)
         return "; ".join(explanation.brief() for explanation in row.values())
 
 
@@ -87,5 +87,5 @@ def to_readable_text(frame: pl.DataFrame, label_sep: str) -> str:
     lines = []
     for name, labels, reasons in frame.select("id", "labels", EXPLANATION).iter_rows():
         label_text = f"{label_sep} ".join(labels) or "no label"
-        lines.append(f"{printable(name, width=len(name))}: {printable(label_text, width=len(label_text))}\n{reasons}\n")
+        lines.append(f"{printable(name)}: {printable(label_text)}\n{reasons}\n")
     return "".join(lines)

@@ -1,6 +1,6 @@
 """Calibration per label: scores that can be read as frequencies."""
 
 from manyhot.decisions.calibration.calibration import Calibration
-from manyhot.decisions.calibration.fitting import CALIBRATIONS, fit
+from manyhot.decisions.calibration.fitting import fit
 
-__all__ = ["CALIBRATIONS", "Calibration", "fit"]
+__all__ = ["Calibration", "fit"]

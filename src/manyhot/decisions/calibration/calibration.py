@@ -1,8 +1,4 @@
-"""Maps from scores to calibrated scores, one per label: what is kept, applied and saved.
-
-Nothing here learns, or knows of targets; whatever is read from a file is checked as if it were hostile. Start reading
-at `Calibration.apply`.
-"""
+"""Maps from scores to calibrated scores, one per label, applied and saved; what is read from a file is not trusted."""
 
 from __future__ import annotations
 
@@ -19,33 +15,20 @@ from manyhot.decisions.calibration.parametric import IDENTITY, apply_maps, are_i
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import blocks, check_scores
 
-KINDS = tuple(kind for kind in CALIBRATIONS if kind != "auto")
-"""What a label's map can be."""
+KINDS = tuple(kind for kind in CALIBRATIONS if kind != "auto")  # what a label's map can be
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """One map per label that makes scores mean what they say, and never turns two scores of a label round.
+    """One rising map per label that makes scores readable as frequencies."""
 
-    Args:
-        kinds: The kind of each label's map, l of `KINDS`.
-        parameters: a, b and c of a log p - b log(1 - p) + c, float64 (l, 3); 1, 1, 0 for "none" and "isotonic",
-            a = b for "platt" and "temperature", c = 0 for "temperature".
-        curves: Label -> its isotonic map, for "isotonic" alone.
-        evidence: Mean log loss of each kind on rows it was not fitted on, in nats; empty where nothing was compared.
+    # Source: temperature: Guo and others (ICML 2017); platt: Platt (1999) on logits; beta: Kull and others (AISTATS
+    # 2017), both slopes above 0; isotonic: Zadrozny, Elkan (KDD 2002)
 
-    Raises:
-        InputError: Parts that do not fit together, or a map that is not rising.
-
-    Source:
-        temperature: Guo, Pleiss, Sun, Weinberger (ICML 2017), here with a slope for each label; platt: Platt (1999) on
-        logits; beta: Kull, Silva Filho, Flach (AISTATS 2017), with both slopes above 0; isotonic: Zadrozny, Elkan
-        (KDD 2002).
-    """
-
-    kinds: tuple[str, ...]
-    parameters: np.ndarray
-    curves: Mapping[int, Curve] = field(default_factory=dict)
+    kinds: tuple[str, ...]  # the kind of each label's map, of `KINDS`
+    parameters: np.ndarray  # a, b, c of a log p - b log(1 - p) + c, float64 (l, 3)
+    curves: Mapping[int, Curve] = field(default_factory=dict)  # for isotonic labels alone
+    # mean log loss of each compared kind on rows it was not fitted on, in nats
     evidence: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,7 +50,6 @@ class Calibration:
     @classmethod
     def none(cls, n_labels: int) -> Calibration:
         """The calibration that changes nothing."""
-        n_labels = validation.integer(n_labels=n_labels, low=1)
         return cls(("none",) * n_labels, np.tile(IDENTITY, (n_labels, 1)))
 
     def __len__(self) -> int:
@@ -79,22 +61,8 @@ class Calibration:
         return set(self.kinds) == {"none"}
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Scores -> calibrated scores.
-
-        Args:
-            scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1].
-
-        Returns:
-            A new array of the same shape and type, in [0, 1]. Within a label the order never reverses; maps other than
-            isotonic keep scores apart wherever the type has room between their images.
-
-        Raises:
-            InputError: Another number of labels, or a score that is no probability.
-        """
-        array = check_scores(scores)
-        if array.shape[-1] != len(self):
-            raise InputError(f"scores have {array.shape[-1]} labels, expected {len(self)}", argument="scores")
-        calibrated = np.array(array, order="C")
+        """Calibrate scores, (n, l) or deeper with the label axis last; the order within a label never reverses."""
+        calibrated = np.array(check_scores(scores, n_labels=len(self)), order="C")
         if self.is_identity:
             return calibrated
         rows = calibrated.reshape(-1, len(self))
@@ -123,15 +91,7 @@ class Calibration:
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Calibration:
-        """The same calibration again.
-
-        Args:
-            spec: The JSON values that `to_spec` gave.
-            arrays: The arrays that `to_spec` gave.
-
-        Raises:
-            InputError: Anything missing, unknown, of a wrong type or shape, not finite, or not rising.
-        """
+        """Rebuild a calibration from what `to_spec` gave."""
         _check_names(spec, ("kinds", "evidence"), "spec")
         _check_names(arrays, ("parameters", "curve_ends", "curve_x", "curve_y"), "arrays")
         kinds, evidence = spec["kinds"], spec["evidence"]

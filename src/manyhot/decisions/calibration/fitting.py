@@ -1,9 +1,4 @@
-"""Learn how far a network's scores are to be believed, label by label.
-
-Takes scores and targets of rows the network has not been trained on, and must not know where they come from or what is
-decided from them. Start reading at `fit`; what a map is stands in calibration.py, how labels share strength in
-shrinkage.py.
-"""
+"""Fit calibration maps, label by label, on scores of rows that the network has not been trained on."""
 
 from __future__ import annotations
 
@@ -11,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from manyhot import validation
-from manyhot.config.training import CALIBRATIONS
 from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.calibration import Calibration
 from manyhot.decisions.calibration.histogram import KnownEntries, concatenate_histograms, known_entries, pool_histograms
@@ -21,8 +14,8 @@ from manyhot.decisions.calibration.parametric import IDENTITY, N_FREE, to_parame
 from manyhot.decisions.calibration.selection import FOLDS, choose_kind
 from manyhot.decisions.calibration.shrinkage import learn_maps
 
+# The kind of the shared map that labels without both a positive and a negative get among isotonic ones
 FALLBACK = "platt"
-"""The kind of the shared map that labels without both a positive and a negative get among isotonic ones."""
 
 
 def fit(
@@ -33,36 +26,12 @@ def fit(
     weights: np.ndarray | None = None,
     is_deployed: bool = True,
 ) -> Calibration:
-    """Learn every label's map.
-
-    The maps of a kind are learned together: each label's is pulled to the map of all labels pooled, as far as the
-    labels are alike (shrinkage.py). A label whose known targets do not vary, or that has none, gets the pooled map
-    itself; where no label varies, nothing is learned and all get "none". Isotonic maps are fitted each for itself.
-
-    Args:
-        scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1], of rows the network has not
-            been trained on.
-        targets: Targets in the shape of the scores; unknown entries are left out.
-        kind: One of `CALIBRATIONS`; "auto" compares the others by cross-validation over the rows
-            (`selection.choose_kind`).
-        seed: Start of the draw of the folds that "auto" compares in, 0 or more.
-        weights: (n,), 0 or more; a weight of 2 is the row twice. None: 1 for every row.
-        is_deployed: Whether the scores come from the very network, or mean of networks, that is deployed; "auto" is
-            more careful where they do not (`selection.choose_kind`).
-
-    Returns:
-        The calibration; `evidence` tells what "auto" compared.
-
-    Raises:
-        InputError: An unknown kind, a shape that is wrong, a score that is no probability.
-    """
-    validation.one_of(CALIBRATIONS, kind=kind)
-    seed = validation.integer(seed=seed, low=0)
+    """Fit every label's map; scores (n, l) or deeper, weights (n,); a label that does not vary gets the pooled map."""
     entries = known_entries(scores, targets, weights)
     if kind == "none":
         return Calibration.none(targets.n_labels)
     parts = [(part.start, entries.histogram(part)) for part in entries.label_blocks()]
-    pooled = pool_histograms([cells for _, cells in parts], entries.scores.dtype)
+    pooled = pool_histograms([cells for _, cells in parts], entries.predictions.dtype)
     cells = concatenate_histograms(parts)
     varying = cells.varying_labels(targets.n_labels)
     if not varying.any():
@@ -89,9 +58,9 @@ def _fit_isotonic(known: KnownEntries, varying: np.ndarray, shared: np.ndarray) 
         weights = known.entry_weights(part)
         for j in np.flatnonzero(varying[part]) + part.start:
             weight = weights[:, j - part.start]
-            order = np.argsort(known.scores[:, j], kind="stable")
+            order = np.argsort(known.predictions[:, j], kind="stable")
             order = order[weight[order] > 0]
-            curves[int(j)] = fit_curve(known.scores[order, j], known.values[order, j], weight[order])
+            curves[int(j)] = fit_curve(known.predictions[order, j], known.values[order, j], weight[order])
     kinds = tuple("isotonic" if is_varying else FALLBACK for is_varying in varying)
     return Calibration(kinds, np.where(varying[:, None], IDENTITY, shared), curves)
 

@@ -10,50 +10,31 @@ import numpy as np
 
 from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.parametric import logits, max_logit
-from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, score_entries
+from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
 
+# Width of a cell in logits. A cell's entries are fitted at their mean, which errs by the square of this
 CELL_WIDTH = 1 / 16
-"""Width of a cell in logits. A cell's entries are fitted at their mean, which errs by the square of this."""
 
 
 @dataclass(frozen=True)
-class KnownEntries:
-    """Scores beside targets and the weights of the rows, checked.
+class KnownEntries(Entries):
+    """Targets beside scores and the weights of the rows."""
 
-    Args:
-        scores: float (n, l) in [0, 1].
-        values: bool (n, l).
-        known: bool (n, l), or None when everything is known.
-        weights: float64 (n,), 0 or more.
-    """
-
-    scores: np.ndarray
-    values: np.ndarray
-    known: np.ndarray | None
-    weights: np.ndarray
+    weights: np.ndarray  # float64 (n,), 0 or more
 
     def entry_weights(self, part: slice) -> np.ndarray:
         """The weight of each entry of some labels, float64 (n, b); 0 where unknown."""
-        shape = (len(self.weights), part.stop - part.start)
-        if self.known is None:
-            return np.broadcast_to(self.weights[:, None], shape)
         return self.known[:, part] * self.weights[:, None]
 
     def label_blocks(self, n_folds: int = 1) -> Iterator[slice]:
         """Blocks of labels that bound the room of everything done with one block."""
-        return blocks(self.values.shape[1], max(len(self.weights), n_folds * _n_cells(self.scores.dtype)))
+        return blocks(self.values.shape[1], max(len(self.weights), n_folds * _n_cells(self.predictions.dtype)))
 
     def histogram(self, part: slice, folds: np.ndarray | None = None) -> Histogram:
-        """Count the entries of some labels.
-
-        Args:
-            part: The labels; the first of them is 0 in the tally.
-            folds: int (n,), from 0; None for one fold.
-        """
+        """Count the entries of some labels, the first of them as 0; folds int (n,) from 0, None for one fold."""
         n_folds = 1 if folds is None else int(folds.max(initial=0)) + 1
-        n_cells, weights = _n_cells(self.scores.dtype), self.entry_weights(part)
-        z = logits(self.scores[:, part])
+        n_cells, weights = _n_cells(self.predictions.dtype), self.entry_weights(part)
+        z = logits(self.predictions[:, part])
         width = z.shape[1]
         cell = np.rint(z / CELL_WIDTH).astype(np.int64)
         cell += n_cells // 2 + n_folds * n_cells * np.arange(width)
@@ -68,21 +49,13 @@ class KnownEntries:
 
 
 class Histogram(NamedTuple):
-    """Known entries in k cells, by label, then fold, then logit.
+    """Known entries in k cells, by label, then fold, then logit."""
 
-    Attributes:
-        label: int64 (k,), from 0.
-        fold: int64 (k,), from 0.
-        z: float64 (k,), the weighted mean logit of a cell's entries.
-        positive: float64 (k,), the weight of its entries that carry the label.
-        total: float64 (k,), the weight of all its entries, above 0.
-    """
-
-    label: np.ndarray
-    fold: np.ndarray
-    z: np.ndarray
-    positive: np.ndarray
-    total: np.ndarray
+    label: np.ndarray  # int64 (k,)
+    fold: np.ndarray  # int64 (k,)
+    z: np.ndarray  # float64 (k,), weighted mean logit of a cell's entries
+    positive: np.ndarray  # float64 (k,), weight of the positives
+    total: np.ndarray  # float64 (k,), weight of all, above 0
 
     def select(self, mask: np.ndarray) -> Histogram:
         """The chosen cells; bool or indices."""
@@ -101,27 +74,11 @@ class Histogram(NamedTuple):
 
 
 def known_entries(scores: np.ndarray, targets: Targets, weights: np.ndarray | None) -> KnownEntries:
-    """Scores, targets and weights side by side.
-
-    Raises:
-        InputError: Another shape, a score that is no probability, or weights that are no weights.
-    """
+    """Put scores, targets and the weights of the samples, (n,) and 0 or more or None for 1, side by side."""
     entries = score_entries(targets, scores)
-    n, n_samples = entries.shape[0], targets.n_samples
-    if weights is None:
-        return KnownEntries(entries.predictions, entries.values, entries.known, np.ones(n))
-    values = np.asarray(weights)
-    if values.shape != (n_samples,) or values.dtype.kind not in "biuf":
-        raise InputError(
-            f"got {values.dtype} values of shape {values.shape}, expected one number per row ({n_samples})",
-            argument="weights",
-        )
-    row_weights = values.astype(np.float64)
-    if not (np.isfinite(row_weights) & (row_weights >= 0)).all():
-        raise InputError("a weight is negative or not finite, expected numbers from 0 upwards", argument="weights")
-    return KnownEntries(
-        entries.predictions, entries.values, entries.known, np.repeat(row_weights, n // max(n_samples, 1))
-    )
+    sample_weights = np.ones(targets.n_samples) if weights is None else weights.astype(np.float64)
+    row_weights = np.repeat(sample_weights, entries.shape[0] // max(targets.n_samples, 1))
+    return KnownEntries(entries.values, entries.known, entries.predictions, row_weights)
 
 
 def concatenate_histograms(parts: list[tuple[int, Histogram]]) -> Histogram:

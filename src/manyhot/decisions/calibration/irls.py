@@ -14,21 +14,9 @@ _TOLERANCE = 1e-5
 def maximize_posterior(
     cells: Histogram, n_free: int, centre: np.ndarray, precision: np.ndarray, start: np.ndarray | None = None
 ) -> np.ndarray:
-    """The most likely (slope, shift, skew) of every label, given its cells and a Gaussian prior.
-
-    Fisher scoring: Newton's method with the expected second derivative, which is never indefinite, and a shorter step
-    where a whole one is no gain. All labels step together; those that stand still are left out.
-
-    Args:
-        cells: The entries; labels below l.
-        n_free: The first 1, 2 or 3 of the numbers are fitted, the others stay as they start.
-        centre: float64 (l, 3), the mean of each label's prior.
-        precision: float64 (3,), one over the variance of the prior; 0 for no prior.
-        start: float64 (l, 3), where the search starts; None for the centre.
-
-    Returns:
-        float64 (l, 3). A label without cells gets its centre.
-    """
+    """The most likely (slope, shift, skew) of every label under a Gaussian prior (centre (l, 3), precision (3,))."""
+    # Fisher scoring: Newton's method with the expected second derivative, never indefinite, and a shorter step where a
+    # whole one is no gain. All labels step together; those that stand still are left out.
     estimate = (centre if start is None else start).copy()
     active = np.arange(len(estimate))
     damping = np.ones(len(estimate))

@@ -9,15 +9,10 @@ from scipy.optimize import isotonic_regression
 
 
 class Curve(NamedTuple):
-    """A map through points; level beyond the first and the last.
+    """A map through points; level beyond the first and the last."""
 
-    Attributes:
-        x: float64 (k,), scores, strictly rising.
-        y: float64 (k,), their probabilities, never falling, above 0 and below 1.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
+    x: np.ndarray  # float64 (k,), scores, strictly rising
+    y: np.ndarray  # float64 (k,), never falling, above 0 and below 1
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Scores (n,) through the map, float64 (n,); never in another order, though often tied."""
@@ -30,20 +25,9 @@ class Curve(NamedTuple):
 
 
 def fit_curve(scores: np.ndarray, values: np.ndarray, weights: np.ndarray) -> Curve:
-    """The isotonic map of one label.
-
-    Args:
-        scores: float (n,), ascending.
-        values: bool (n,).
-        weights: float64 (n,), above 0; at least one.
-
-    Returns:
-        The weighted least-squares fit among rising maps, kept 1 / (total weight + 2) away from 0 and 1, so that one
-        surprise does not make the log loss infinite.
-
-    Source:
-        Zadrozny, Elkan (KDD 2002). The margin is ours, after Laplace's rule of succession.
-    """
+    """Weighted least-squares fit of one label among rising maps; scores ascending, weights above 0."""
+    # Kept 1 / (total weight + 2) away from 0 and 1, so that one surprise does not make the log loss infinite.
+    # Source: Zadrozny, Elkan (KDD 2002). The margin is ours, after Laplace's rule of succession
     x = scores.astype(np.float64)
     first = np.flatnonzero(np.append(True, x[1:] != x[:-1]))
     total = np.add.reduceat(weights, first)

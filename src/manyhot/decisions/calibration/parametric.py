@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+# How many of the numbers (slope, shift, skew) each kind fits; the others stay 0
 N_FREE = {"temperature": 1, "platt": 2, "beta": 3}
-"""How many of the numbers (slope, shift, skew) each kind fits; the others stay 0."""
 
 IDENTITY = (1.0, 1.0, 0.0)
 _LIMITS = np.array([5.0, 20.0, 2.0])
@@ -40,31 +40,14 @@ def are_in_range(abc: np.ndarray) -> bool:
 
 
 def to_parameters(numbers: np.ndarray) -> np.ndarray:
-    """(slope, shift, skew), the numbers that are fitted -> (a, b, c), the parameters of the map.
-
-    a = exp(slope + skew), b = exp(slope - skew), c = shift: any three numbers give an increasing map, and 0, 0, 0 is
-    the identity.
-
-    Args:
-        numbers: float64 (..., 3).
-
-    Returns:
-        float64 (..., 3), a and b above 0.
-    """
+    """(slope, shift, skew), the fitted numbers (..., 3), to the parameters (a, b, c); 0, 0, 0 is the identity."""
+    # a = exp(slope + skew), b = exp(slope - skew), c = shift: any three numbers give an increasing map.
     slope, shift, skew = np.moveaxis(numbers, -1, 0)
     return np.stack([np.exp(slope + skew), np.exp(slope - skew), shift], axis=-1)
 
 
 def apply_logit_maps(z: np.ndarray, abc: np.ndarray) -> np.ndarray:
-    """a log p - b log(1 - p) + c for p = sigmoid(z).
-
-    Args:
-        z: float64 (..., l) or (l,).
-        abc: Parameters, float64 (l, 3).
-
-    Returns:
-        float64, in the shape of z.
-    """
+    """a log p - b log(1 - p) + c for p = sigmoid(z), z float64 (..., l) and abc (l, 3)."""
     a, b, c = np.moveaxis(abc, -1, 0)
     if np.array_equal(a, b):
         return a * z + c
@@ -73,16 +56,8 @@ def apply_logit_maps(z: np.ndarray, abc: np.ndarray) -> np.ndarray:
 
 
 def apply_maps(scores: np.ndarray, abc: np.ndarray) -> np.ndarray:
-    """Scores through their labels' maps, in the order they had.
-
-    Args:
-        scores: float (n, l) in [0, 1]; 0 counts as the lowest normal number of its type, 1 as half a spacing above the
-            highest score below it, so that both keep their place.
-        abc: Parameters, float64 (l, 3), a and b above 0.
-
-    Returns:
-        float (n, l) in [0, 1], in the type of the scores.
-    """
+    """Scores (n, l) through their labels' maps (l, 3), in the type and order they had."""
+    # 0 counts as the lowest normal number of its type, 1 as half a spacing above the highest score below it.
     limits = np.finfo(scores.dtype)
     values = np.maximum(scores.astype(np.float64), float(limits.tiny))
     a, b, c = np.moveaxis(abc, -1, 0)

@@ -1,7 +1,4 @@
-"""Which kind of map predicts rows it was not fitted on best, and whether any is worth having.
-
-Nothing here keeps a map: the folds are only for comparing. Start reading at `choose_kind`.
-"""
+"""Which kind of map predicts rows it was not fitted on best, and whether any is worth having."""
 
 from __future__ import annotations
 
@@ -15,87 +12,47 @@ from manyhot.decisions.calibration.parametric import N_FREE, apply_logit_maps, l
 from manyhot.decisions.calibration.shrinkage import LearnedMaps, fit_shared_map
 
 FOLDS = 5
-MIN_STANDARD_ERRORS = 2.0
-"""Standard errors that a gain must exceed."""
+MIN_STANDARD_ERRORS = 2.0  # standard errors that a gain must exceed
 SIMPLEST = "temperature"
 
 
-class KindComparison:
-    """Cross-validated log loss of every kind.
-
-    Args:
-        known: The entries.
-        learned: The maps of each kind of `N_FREE` on all rows; the folds take from them how far labels differ.
-        folds: int (n,), 0 to FOLDS - 1.
-    """
-
-    def __init__(self, known: KnownEntries, learned: dict[str, LearnedMaps], folds: np.ndarray) -> None:
-        self.known, self.learned, self.folds = known, learned, folds
-        self.rows = {kind: np.zeros(len(folds)) for kind in KINDS}
-        self.total = 0.0
-        self._max_logit = max_logit(known.scores.dtype)
-        self._fold_numbers = range(int(folds.max()) + 1)
-        self._held_out = [folds == fold for fold in self._fold_numbers]
-        pooled: list[Histogram] = []
-        for part in known.label_blocks(FOLDS):
-            pooled = [pool_histograms([*pooled, known.histogram(part, folds)], known.scores.dtype)]
-        other_cells = [pooled[0].select(pooled[0].fold != fold) for fold in self._fold_numbers]
-        self._shared = {kind: [fit_shared_map(cells, free) for cells in other_cells] for kind, free in N_FREE.items()}
-        for part in known.label_blocks(FOLDS):
-            self._add(part)
-
-    def _add(self, part: slice) -> None:
-        """Add the losses of some labels."""
-        known = self.known
-        weights, values = known.entry_weights(part), known.values[:, part]
-        self.total += float(weights.sum())
-        z, cells = logits(known.scores[:, part]), known.histogram(part, self.folds)
-        self.rows["none"] += _losses(z, values, weights)
-        fallbacks: list[tuple[np.ndarray, np.ndarray]] = []
-        for fold in self._fold_numbers:
+def cross_validated_losses(
+    known: KnownEntries, learned: dict[str, LearnedMaps], folds: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Log loss of each row under each kind of map, fitted on the other folds, float64 (n,)."""
+    losses = {kind: np.zeros(len(folds)) for kind in KINDS}
+    limit = max_logit(known.predictions.dtype)
+    held_out = [folds == fold for fold in range(int(folds.max()) + 1)]
+    pooled: list[Histogram] = []
+    for part in known.label_blocks(FOLDS):
+        pooled = [pool_histograms([*pooled, known.histogram(part, folds)], known.predictions.dtype)]
+    others = [pooled[0].select(pooled[0].fold != fold) for fold in range(len(held_out))]
+    shared = {kind: [fit_shared_map(cells, free) for cells in others] for kind, free in N_FREE.items()}
+    for part in known.label_blocks(FOLDS):
+        weights, values, scores = known.entry_weights(part), known.values[:, part], known.predictions[:, part]
+        z, cells = logits(scores), known.histogram(part, folds)
+        losses["none"] += _losses(z, values, weights)
+        columns = [np.ascontiguousarray(block.T) for block in (scores, values, weights)]
+        orders = [order[w[order] > 0] for w, order in zip(columns[2], map(np.argsort, columns[0]), strict=True)]
+        for fold, rows in enumerate(held_out):
             other_cells = cells.select(cells.fold != fold)
             varying = other_cells.varying_labels(z.shape[1])
-            held_out = self._held_out[fold]
+            varying_cells = other_cells.select_labels(varying)
             for kind, free in N_FREE.items():
-                numbers = np.tile(self._shared[kind][fold], (z.shape[1], 1))
-                varying_cells, learned = other_cells.select_labels(varying), self.learned[kind]
-                numbers[varying] = maximize_posterior(
-                    varying_cells, free, numbers[varying], learned.precision, learned.numbers[part][varying]
-                )
-                f = np.clip(apply_logit_maps(z[held_out], to_parameters(numbers)), -self._max_logit, self._max_logit)
-                self.rows[kind][held_out] += _losses(f, values[held_out], weights[held_out])
-                if kind == "platt":
-                    fallbacks.append((f, varying))
-        columns = [np.ascontiguousarray(block.T) for block in (known.scores[:, part], values, weights)]
-        for j, label in enumerate(zip(*columns, strict=True)):
-            scores, label_values, label_weights = label
-            self._add_isotonic(
-                scores, label_values, label_weights, [(f[:, j], bool(is_varying[j])) for f, is_varying in fallbacks]
-            )
-
-    def _add_isotonic(
-        self, scores: np.ndarray, values: np.ndarray, weights: np.ndarray, fallbacks: list[tuple[np.ndarray, bool]]
-    ) -> None:
-        """Add one label's losses under isotonic maps; in folds where it does not vary, other logits stand in."""
-        order = np.argsort(scores)
-        order = order[weights[order] > 0]
-        ordered = [column[order] for column in (scores, values, weights, self.folds)]
-        for held_out, fold, (f, is_varying) in zip(self._held_out, self._fold_numbers, fallbacks, strict=True):
-            if is_varying:
-                is_other = ordered[3] != fold
-                p = fit_curve(*(column[is_other] for column in ordered[:3])).apply(scores[held_out])
-                f = np.log(p) - np.log1p(-p)
-            self.rows["isotonic"][held_out] += _losses(f, values[held_out], weights[held_out])
-
-    def evidence(self) -> dict[str, float]:
-        """Mean log loss of each kind on rows it was not fitted on, in nats."""
-        return {kind: float(rows.sum() / self.total) for kind, rows in self.rows.items()}
-
-    def gain(self, kind: str, baseline: str) -> float:
-        """How many standard errors a kind's mean loss is below another's; rows are what varies."""
-        gain = self.rows[baseline] - self.rows[kind]
-        noise = float(np.sqrt(len(gain)) * gain.std())
-        return float(gain.sum()) / noise if noise > 0 else 0.0
+                numbers = np.tile(shared[kind][fold], (z.shape[1], 1))
+                start, precision = learned[kind].numbers[part][varying], learned[kind].precision
+                numbers[varying] = maximize_posterior(varying_cells, free, numbers[varying], precision, start)
+                f = np.clip(apply_logit_maps(z[rows], to_parameters(numbers)), -limit, limit)
+                losses[kind][rows] += _losses(f, values[rows], weights[rows])
+                if kind == "platt":  # stands in for isotonic maps where a label does not vary
+                    isotonic = np.ascontiguousarray(f.T)
+            for j, (label, order) in enumerate(zip(zip(*columns, strict=True), orders, strict=True)):
+                if varying[j]:
+                    other_rows = order[folds[order] != fold]
+                    p = fit_curve(*(column[other_rows] for column in label)).apply(label[0][rows])
+                    isotonic[j] = np.log(p) - np.log1p(-p)
+                losses["isotonic"][rows] += _losses(isotonic[j], label[1][rows], label[2][rows])
+    return losses
 
 
 def _losses(f: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -107,28 +64,22 @@ def _losses(f: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarra
 def choose_kind(
     known: KnownEntries, learned: dict[str, LearnedMaps], folds: np.ndarray, is_deployed: bool
 ) -> tuple[str, dict[str, float]]:
-    """The kind for all labels together, and the evidence.
+    """Choose one kind for all labels by cross-validated log loss, and return it with the loss of each kind in nats."""
+    # A kind must beat "none" by `MIN_STANDARD_ERRORS`, and isotonic maps, which tie scores, the best of the others too.
+    # Means of fewer members than are deployed are less extreme: there a map must also beat the slope alone
+    # (`SIMPLEST`).
+    losses = cross_validated_losses(known, learned, folds)
+    total = sum(float(known.entry_weights(part).sum()) for part in known.label_blocks(FOLDS))
+    evidence = {kind: float(rows.sum() / total) for kind, rows in losses.items()}
 
-    The kind with the lowest cross-validated log loss, unless it beats "none" by less than `MIN_STANDARD_ERRORS`
-    standard errors; isotonic maps tie scores, so they have to beat the best of the others by as much. All labels share
-    a kind: choosing for each label by itself predicted worse. Where the scores are means of fewer members than the
-    deployed ones, they are more extreme, and an intercept learned on them moves the deployed scores too far; then a map
-    with more than a slope has to beat the slope alone ("temperature", which moves no answer at 0.5) by as much, too.
+    def is_better(kind: str, baseline: str) -> bool:
+        gain = losses[baseline] - losses[kind]  # rows are what varies
+        noise = float(np.sqrt(len(gain)) * gain.std())
+        return noise > 0 and float(gain.sum()) / noise > MIN_STANDARD_ERRORS
 
-    Args:
-        known: The entries.
-        learned: The maps of each kind of `N_FREE` on all rows.
-        folds: int (n,), 0 to FOLDS - 1.
-        is_deployed: Whether the scores come from the very network, or mean of networks, that is deployed.
-
-    Returns:
-        The kind, and the mean log loss of each kind on rows it was not fitted on, in nats.
-    """
-    trial = KindComparison(known, learned, folds)
-    evidence = trial.evidence()
     best = min(N_FREE, key=lambda kind: evidence[kind])
-    if not is_deployed and trial.gain(best, baseline=SIMPLEST) <= MIN_STANDARD_ERRORS:
+    if not is_deployed and not is_better(best, SIMPLEST):
         best = SIMPLEST
-    if trial.gain("isotonic", baseline=best) > MIN_STANDARD_ERRORS:
+    if is_better("isotonic", best):
         best = "isotonic"
-    return (best if trial.gain(best, baseline="none") > MIN_STANDARD_ERRORS else "none"), evidence
+    return (best if is_better(best, "none") else "none"), evidence

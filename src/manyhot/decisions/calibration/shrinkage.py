@@ -1,9 +1,4 @@
-"""Every label's map, pulled to the map of all labels pooled as far as the labels are alike.
-
-A rare label says little about its own map, and all labels of a network err in a similar way. So each label's numbers
-have a Gaussian prior around the numbers of the map fitted on all labels pooled. How wide that prior is, is itself
-learned from the labels (empirical Bayes). Start reading at `learn_maps`.
-"""
+"""Every label's map, pulled to the map of all labels pooled as far as the labels are alike (empirical Bayes)."""
 
 from __future__ import annotations
 
@@ -14,29 +9,21 @@ import numpy as np
 from manyhot.decisions.calibration.histogram import Histogram
 from manyhot.decisions.calibration.irls import maximize_posterior, posterior_variance
 
+# Standard deviation of the prior of the shared map's (slope, shift, skew) around the identity's 0, 0, 0
 SHARED_SPREAD = np.array([1.0, 1.0, 0.5])
-"""Standard deviation of the prior of the shared map's (slope, shift, skew) around the identity's 0, 0, 0."""
+# How far labels differ from the shared map, as a standard deviation, before anything is learned about it
 LABEL_SPREAD = 0.1
-"""How far labels differ from the shared map, as a standard deviation, before anything is learned about it."""
-PRIOR_LABELS = 2.0
-"""How many labels the belief in `LABEL_SPREAD` weighs as much as."""
-N_ROUNDS = 10
-"""Rounds of learning how far labels differ; thirty gave the same losses on five sets."""
+PRIOR_LABELS = 2.0  # how many labels the belief in `LABEL_SPREAD` weighs as much as
+N_ROUNDS = 10  # rounds of learning how far labels differ; thirty gave the same losses on five sets
 
 
 @dataclass(frozen=True)
 class LearnedMaps:
-    """The maps of one kind.
+    """The maps of one kind, as numbers (slope, shift, skew)."""
 
-    Args:
-        numbers: (slope, shift, skew) of every label, float64 (l, 3); the shared map's where a label does not vary.
-        shared: (slope, shift, skew) of the map of all labels pooled, float64 (3,).
-        precision: One over the squared spread of labels around the shared map, float64 (3,).
-    """
-
-    numbers: np.ndarray
-    shared: np.ndarray
-    precision: np.ndarray
+    numbers: np.ndarray  # float64 (l, 3); the shared map's where a label does not vary
+    shared: np.ndarray  # float64 (3,), of all labels pooled
+    precision: np.ndarray  # float64 (3,), 1 / squared spread of labels around the shared map
 
 
 def fit_shared_map(cells: Histogram, n_free: int) -> np.ndarray:
@@ -45,22 +32,8 @@ def fit_shared_map(cells: Histogram, n_free: int) -> np.ndarray:
 
 
 def learn_maps(cells: Histogram, pooled: Histogram, varying: np.ndarray, n_free: int) -> LearnedMaps:
-    """Learn the maps of one kind.
-
-    Args:
-        cells: The entries of all labels.
-        pooled: The same entries, pooled.
-        varying: bool (l,), the labels with a known positive and a known negative; at least one.
-        n_free: How many numbers the kind fits, `parametric.N_FREE`.
-
-    Returns:
-        The maps. Permuting the labels permutes them, up to rounding.
-
-    Source:
-        MAP estimates under a prior whose variances maximise the likelihood approximately: expectation maximisation
-        with a normal approximation to each label's posterior, as in Bishop (2006), Pattern Recognition and Machine
-        Learning, 3.5.1 and 4.4. The prior's own prior (`LABEL_SPREAD`) is ours: it settles what few labels cannot.
-    """
+    """Learn the maps of one kind; `varying` marks labels with a known positive and a known negative, at least one."""
+    # Source: expectation maximisation, normal approximation of the posteriors: Bishop (2006), 3.5.1 and 4.4
     shared = fit_shared_map(pooled, n_free)
     varying_cells = cells.select_labels(varying)
     n_varying = int(varying.sum())

@@ -1,7 +1,4 @@
-"""Thresholds with a statistical promise, learned from rows that no training or tuning has seen.
-
-Nothing here knows networks, features or files. Start reading at `Guarantee`, then `control_miss_rate`.
-"""
+"""Thresholds with a statistical promise, learned from rows that no training or tuning has seen."""
 
 from manyhot.decisions.guarantees.false_discovery_rate import control_false_discoveries
 from manyhot.decisions.guarantees.guarantee import Guarantee, min_rows

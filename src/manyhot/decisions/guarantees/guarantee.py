@@ -1,15 +1,10 @@
-"""What is promised: thresholds, and the sentences that say what holds, for which rows, and how surely.
-
-Nothing here computes a bound; that is done in `miss_rate` and `false_discovery_rate`, and this must not know how. Start
-reading at `Guarantee.statement`: every field is there so that these sentences can be written, again from the file years
-later.
-"""
+"""What is promised: thresholds, and the sentences that say what holds, for which rows, and how surely."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, Literal, Self, get_args
 
@@ -18,9 +13,9 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.decisions.thresholds import NEVER, Thresholds
+from manyhot.decisions.thresholds.thresholds import NEVER, Thresholds, parse_thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import Entries, check_scores, score_entries
+from manyhot.evaluation.metrics.score import Entries, score_entries
 
 Kind = Literal["miss_rate", "false_discovery_rate"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -29,36 +24,18 @@ NAMES_SHOWN = 10
 
 @dataclass(frozen=True, eq=False)
 class Guarantee:
-    """Thresholds and the promise that comes with them.
+    """Thresholds and the promise that comes with them; every field is there so that the statement can be written."""
 
-    Args:
-        kind: "miss_rate" (labels that are there and not answered) or "false_discovery_rate" (answers that are wrong).
-        at_most: The promised highest rate, between 0 and 1.
-        confidence: How surely, between 0 and 1, over the draw of the calibration rows; None for "miss_rate", whose
-            promise is an average over that draw.
-        per_label: Whether the promise is made for every label by itself, each with its own threshold.
-        simultaneous: Whether the confidence is that of all labels together; False where it is each label's own.
-        thresholds: float64 (l,) in [0, 1], read-only; a label is answered where its score is at least its threshold.
-        refused: Columns of the labels for which nothing is promised, ascending. They are never answered.
-        n_used: What each promise rests on, one number, or one per label: for "miss_rate" the calibration rows that
-            carry a label (this label), for "false_discovery_rate" those with a known answer at the threshold.
-        predictions_per_row: Mean number of answers that a calibration row gets, 0 to l.
-        share_predicted: Share of the calibration rows that get an answer, 0 to 1.
-
-    Raises:
-        InputError: Fields that are wrong or do not fit each other.
-    """
-
-    kind: Kind
-    at_most: float
-    confidence: float | None
-    per_label: bool
-    simultaneous: bool
-    thresholds: np.ndarray
-    refused: tuple[int, ...]
-    n_used: tuple[int, ...]
-    predictions_per_row: float
-    share_predicted: float
+    kind: Kind  # labels present and not answered, or answers that are wrong
+    at_most: float  # the promised highest rate
+    confidence: float | None  # over the draw of the calibration rows; None for a miss rate, which is an average
+    per_label: bool  # a promise and a threshold for every label by itself
+    simultaneous: bool  # the confidence is that of all labels together, not each label's own
+    thresholds: np.ndarray  # float64 (l,), read-only
+    refused: tuple[int, ...]  # labels without a promise, ascending; never answered
+    n_used: tuple[int, ...]  # calibration rows each promise rests on, one number or one per label
+    predictions_per_row: float  # on the calibration rows
+    share_predicted: float  # share of the calibration rows with an answer
 
     def __post_init__(self) -> None:
         thresholds = Thresholds(self.thresholds).values
@@ -93,30 +70,13 @@ class Guarantee:
         validation.number(share_predicted=self.share_predicted, low=0.0, high=1.0)
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Scores -> decisions; labels without a promise are never answered, not even at a score of exactly 1.
-
-        Args:
-            scores: Probabilities (n, l), float in [0, 1], of the model whose scores were calibrated.
-
-        Returns:
-            bool (n, l).
-
-        Raises:
-            InputError: Another number of labels, or a score that is no probability.
-        """
+        """Decide; labels without a promise are never answered, not even at a score of exactly 1."""
         decisions = Thresholds(self.thresholds).apply(scores)
         decisions[..., list(self.refused)] = False
         return decisions
 
     def statement(self, labels: LabelSpace | Sequence[str] | None = None) -> str:
-        """What is guaranteed, in plain English.
-
-        Args:
-            labels: The names of the l labels, such as `labels_`; without them labels are numbered from 1.
-
-        Raises:
-            InputError: Another number of labels.
-        """
+        """Say in plain English what is guaranteed; without names, labels are numbered from 1."""
         names = labels.names if isinstance(labels, LabelSpace) else labels
         if names is not None and len(names) != len(self.thresholds):
             raise InputError(
@@ -183,50 +143,22 @@ class Guarantee:
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        """The same promise again.
-
-        Args:
-            spec: What `to_spec` gave.
-
-        Raises:
-            InputError: Fields that are missing, not known here, of a wrong type, or that do not fit each other.
-        """
+        """Rebuild a guarantee from what `to_spec` gave."""
         known = [field.name for field in fields(cls)]
         if not isinstance(spec, Mapping) or set(spec) != set(known):
             raise InputError(f"got {validation.shorten(spec)}, expected the fields {', '.join(known)}", argument="spec")
-        for name in ("thresholds", "refused", "n_used"):
-            kinds = (int, float) if name == "thresholds" else (int,)
-            if not isinstance(spec[name], list) or not all(_is_plain(value, kinds) for value in spec[name]):
-                raise InputError("expected a list of numbers", argument=name)
+        for name in ("refused", "n_used"):
+            if not isinstance(spec[name], list) or not all(_is_plain(value, (int,)) for value in spec[name]):
+                raise InputError("expected a list of whole numbers", argument=name)
         for name in ("at_most", "confidence", "predictions_per_row", "share_predicted"):
             if not (_is_plain(spec[name], (int, float)) or (name == "confidence" and spec[name] is None)):
                 raise InputError(f"got {validation.shorten(spec[name])}, expected a number", argument=name)
-        return cls(
-            **{
-                **spec,
-                "thresholds": np.asarray(spec["thresholds"], dtype=np.float64),
-                "refused": tuple(spec["refused"]),
-                "n_used": tuple(spec["n_used"]),
-            }
-        )
+        lists = {"refused": tuple(spec["refused"]), "n_used": tuple(spec["n_used"])}
+        return cls(**{**spec, **lists, "thresholds": parse_thresholds(spec["thresholds"]).values})
 
 
 def min_rows(at_most: float, confidence: float | None = None, parts: int = 1) -> int:
-    """The fewest rows with which a promise can be made at all, however good the scores are.
-
-    Args:
-        at_most: The rate to promise, between 0 and 1.
-        confidence: How surely, between 0 and 1; None for the miss rate, which is promised on average.
-        parts: Into how many parts the chance of being wrong is split: 1 with a guide, 8 (the fixed starts) without,
-            times the number of labels where the confidence is to hold for all at once.
-
-    Returns:
-        For the miss rate the rows that carry a label (that label), for false discoveries the rows that are answered
-        (with that label), none of them wrongly. More are needed where answers are wrong.
-
-    Raises:
-        InputError: A rate or confidence that does not lie between 0 and 1.
-    """
+    """The fewest rows (miss rate: that carry a label; false discoveries: answered) with which a promise can be made."""
     rate = check_fraction(at_most=at_most)
     if confidence is None:
         return math.ceil(1 / exact_decimal(rate)) - 1
@@ -257,15 +189,7 @@ def error_level(confidence: float) -> float:
 
 
 def calibration_entries(scores: np.ndarray, targets: Targets) -> Entries:
-    """Targets beside scores in float64, one row per sample, which is the unit of every promise.
-
-    Args:
-        scores: Probabilities (n, l).
-        targets: Targets (n, l).
-
-    Raises:
-        InputError: Another shape, no rows, pixels, or a score that is no probability.
-    """
+    """Targets beside scores in float64, one row per sample, which is the unit of every promise."""
     if targets.values.ndim != 2:
         raise InputError(
             f"got shape {targets.values.shape}, expected (n, l): the pixels of one picture do not stand for "
@@ -275,14 +199,20 @@ def calibration_entries(scores: np.ndarray, targets: Targets) -> Entries:
     entries = score_entries(targets, scores)
     if entries.shape[0] == 0 or entries.shape[1] == 0:
         raise InputError(f"got shape {entries.shape}, expected rows and labels to learn from", argument="targets")
-    return Entries(entries.values, entries.known, check_scores(entries.predictions).astype(np.float64))
+    return replace(entries, predictions=entries.predictions.astype(np.float64))
 
 
-def prediction_rates(scores: np.ndarray, thresholds: np.ndarray, refused: tuple[int, ...]) -> tuple[float, float]:
-    """Mean number of answers a row, and the share of rows that get one."""
-    decisions = scores >= thresholds
+def make_guarantee(entries: Entries, thresholds: np.ndarray, refused: tuple[int, ...], **promise: Any) -> Guarantee:
+    """A promise with its thresholds, and what they do on the calibration rows."""
+    decisions = entries.predictions >= thresholds
     decisions[:, list(refused)] = False
-    return float(decisions.sum(axis=1).mean()), float(decisions.any(axis=1).mean())
+    return Guarantee(
+        **promise,
+        thresholds=thresholds,
+        refused=refused,
+        predictions_per_row=float(decisions.sum(axis=1).mean()),
+        share_predicted=float(decisions.any(axis=1).mean()),
+    )
 
 
 def _is_plain(value: Any, kinds: tuple[type, ...]) -> bool:

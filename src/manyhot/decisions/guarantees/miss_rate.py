@@ -1,8 +1,4 @@
-"""At most so many labels missed: conformal risk control over all labels, split conformal for every label.
-
-The promise is an average over calibration sets and new rows. Nothing here knows how the scores came about. Start
-reading at `_highest_threshold`, which both promises use; it is exact, in whole fractions, at every cut point.
-"""
+"""At most so many labels missed: conformal risk control over all labels, split conformal for every label."""
 
 from __future__ import annotations
 
@@ -16,42 +12,19 @@ from manyhot.decisions.guarantees.guarantee import (
     calibration_entries,
     check_fraction,
     exact_decimal,
+    make_guarantee,
     min_rows,
-    prediction_rates,
 )
 from manyhot.decisions.thresholds import NEVER
 from manyhot.errors import InputError
 
 
 def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_label: bool = False) -> Guarantee:
-    """The highest thresholds that keep the rate of missed labels at or below a number, on average.
-
-    Over all labels, a row's loss is the share of its known positives that are not answered, and there is one
-    threshold for all labels. Only rows with at least one known positive count: a row that carries nothing cannot miss
-    anything, and would only make the promise easier. Per label, the rate is that of the rows which carry the label.
-
-    Per label, a label with fewer known positives than `min_rows` is refused: it is never answered, it is named in
-    the statement, and the promise does not cover it. Answering it always would keep the promise, but say nothing.
-
-    Args:
-        scores: Probabilities (n, l), float in [0, 1], of rows held out from all training and tuning.
-        targets: Targets (n, l) of the same rows; unknown entries are left out.
-        at_most: The rate to promise, between 0 and 1.
-        per_label: A threshold and a promise for every label by itself.
-
-    Returns:
-        The thresholds with their promise.
-
-    Raises:
-        InputError: Shapes or scores that are wrong, or too few rows to promise anything; it says how many are needed.
-
-    Source:
-        Angelopoulos, Bates, Fisch, Lei, Schuster, Conformal risk control (ICLR 2024; arXiv 2208.02814), the threshold
-        rule n / (n + 1) R_n + B / (n + 1) <= alpha and Theorem 1, with B = 1. We write it for a threshold that is as
-        high as possible instead of a parameter as low as possible, and where even answering everything is not allowed
-        by the rule (alpha < 1 / (n + 1)) we refuse. Per label with losses of 0 and 1 it is the order statistic of
-        Mondrian split conformal prediction (Vovk, Gammerman, Shafer 2005, section 4.5).
-    """
+    """The highest thresholds that keep the rate of missed labels at or below a number, on average."""
+    # Only rows with a known positive count: the others cannot miss anything. A label with fewer than `min_rows`
+    # positives is never answered, and the promise does not cover it.
+    # Source: Angelopoulos and others, Conformal risk control (ICLR 2024; arXiv 2208.02814), Theorem 1 with B = 1; per
+    # label: Vovk, Gammerman, Shafer (2005), section 4.5
     rate = exact_decimal(check_fraction(at_most=at_most))
     entries = calibration_entries(scores, targets)
     n_labels = entries.shape[1]
@@ -74,32 +47,23 @@ def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_
         row, _ = np.nonzero(entries.values)
         highest = _highest_threshold(entries.predictions[entries.values], per_row[row], rate)
         thresholds, refused, n_used = np.full(n_labels, highest), (), (n_rows,)
-    predictions_per_row, share_predicted = prediction_rates(entries.predictions, thresholds, refused)
-    return Guarantee(
+    return make_guarantee(
+        entries,
+        thresholds,
+        refused,
         kind="miss_rate",
         at_most=float(at_most),
         confidence=None,
         per_label=per_label,
         simultaneous=False,
-        thresholds=thresholds,
-        refused=refused,
         n_used=n_used,
-        predictions_per_row=predictions_per_row,
-        share_predicted=share_predicted,
     )
 
 
 def _highest_threshold(positives: np.ndarray, row_size: np.ndarray, rate: Fraction) -> float:
-    """The highest threshold t at which (losses of the n rows at t) + 1 <= rate (n + 1).
-
-    Losses only change just above the score of a positive, so the threshold is the score of the positive that may no
-    longer be missed. How many of the lowest positives may be missed is found by halving, and the sum is a fraction.
-
-    Args:
-        positives: Scores of the known positives, float64.
-        row_size: The number of known positives in the row of each; missing one costs its row 1 / row_size.
-        rate: The rate to promise.
-    """
+    """The highest threshold t at which (losses of the n rows at t) + 1 <= rate (n + 1)."""
+    # Losses change only just above a positive, so the threshold is the score of the positive that may no longer be
+    # missed. Missing one costs its row 1 / row_size; the sum is an exact fraction.
     order = np.argsort(positives, kind="stable")
     lowest, size = positives[order], row_size[order]
     sizes, n_of_size = np.unique(size, return_counts=True)

@@ -1,8 +1,4 @@
-"""In which order thresholds are tested: learned from independent scores, or fixed once and for all.
-
-The order must not depend on the calibration rows, not even on their scores without targets, or the tests lose their
-promise; nothing here ever sees these rows. Start reading at `learn_order`.
-"""
+"""The order in which thresholds are tested; it never sees the calibration rows, or the tests would prove nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
-from manyhot.evaluation.metrics.score import Entries
+from manyhot.evaluation.metrics.score import Column, Entries
 
 # Without a guide, testing starts at each of these and goes down; the chance of being wrong is split evenly.
 STARTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
@@ -22,32 +18,20 @@ MAX_TESTS, MAX_RATE = 50, 2.0
 
 @dataclass(frozen=True)
 class RiskCurve:
-    """What every threshold would have done on some rows.
+    """What every threshold would have done on some rows."""
 
-    Args:
-        thresholds: Distinct scores, descending, float64 (c,); from this score upwards is answered.
-        n_units: Rows with an answer at each, (c,).
-        rate: Mean share of wrong answers among those rows, float64 (c,).
-        n_predicted: Answers at each, (c,).
-    """
-
-    thresholds: np.ndarray
-    n_units: np.ndarray
-    rate: np.ndarray
-    n_predicted: np.ndarray
+    thresholds: np.ndarray  # distinct scores, descending, float64 (c,)
+    n_units: np.ndarray  # rows with an answer at each (c,)
+    rate: np.ndarray  # mean share of wrong answers among those rows, float64 (c,)
+    n_predicted: np.ndarray  # answers at each (c,)
 
 
 @dataclass(frozen=True)
 class ThresholdOrder:
-    """Thresholds in the order of their tests.
+    """Thresholds in the order of their tests."""
 
-    Args:
-        thresholds: Descending, float64 (c,); none where there is nothing worth testing.
-        parts: The part of the chance of being wrong that each brings along, (c,), with a sum of 1.
-    """
-
-    thresholds: np.ndarray
-    parts: np.ndarray
+    thresholds: np.ndarray  # descending, float64 (c,)
+    parts: np.ndarray  # share of the error level that each brings along (c,), sum 1
 
 
 def fixed_order() -> ThresholdOrder:
@@ -58,18 +42,8 @@ def fixed_order() -> ThresholdOrder:
 
 
 def learn_order(curve: RiskCurve, at_most: float) -> ThresholdOrder:
-    """The thresholds worth testing, the surest first, each with more answers than the one before.
-
-    The surest is where the guide has the strongest evidence for the rate, in the exponent of Hoeffding's bound. A
-    threshold is left out when a lower one, which answers more, has as strong evidence: it could only stop the tests.
-
-    Args:
-        curve: What the thresholds do on the guide's rows.
-        at_most: The rate to promise.
-
-    Returns:
-        At most `MAX_TESTS` thresholds, the first with all of the chance; none where the guide is never near the rate.
-    """
+    """The thresholds worth testing, the one with the strongest evidence first, each with more answers than the last."""
+    # Evidence is the exponent of Hoeffding's bound. A threshold is left out when a lower one has as strong evidence.
     evidence = np.sign(at_most - curve.rate) * curve.n_units * divergence(curve.rate, at_most)
     best_below = np.append(np.maximum.accumulate(evidence[::-1])[::-1][1:], -np.inf)
     selected = np.flatnonzero((evidence > best_below) & (curve.rate <= MAX_RATE * at_most))
@@ -84,18 +58,17 @@ def divergence(rate: np.ndarray, at_most: float) -> np.ndarray:
     return xlogy(rate, rate / at_most) + xlogy(1 - rate, (1 - rate) / (1 - at_most))
 
 
-def label_curve(entries: Entries, label: int) -> RiskCurve:
+def label_curve(column: Column) -> RiskCurve:
     """The curve of one label: its known rows are the units, and each holds one answer at most."""
-    known = slice(None) if entries.known is None else entries.known[:, label]
-    scores, values = entries.predictions[known, label], entries.values[known, label]
-    order = np.argsort(-scores, kind="stable")
-    return _curve_at_distinct(scores[order], np.ones(len(scores)), (~values[order]).astype(np.float64))
+    order = np.argsort(-column.scores, kind="stable")
+    is_wrong = (~column.values[order]).astype(np.float64)
+    return _curve_at_distinct(column.scores[order], np.ones(len(order)), is_wrong)
 
 
 def row_curve(entries: Entries) -> RiskCurve:
     """The curve of a threshold that all labels share: rows are the units, however many answers each holds."""
     n, n_labels = entries.shape
-    known = np.ones((n, n_labels), dtype=bool) if entries.known is None else entries.known
+    known = entries.known
     order = np.argsort(np.where(known, -entries.predictions, np.inf), axis=1, kind="stable")
     invalid = np.cumsum(np.take_along_axis(~entries.values & known, order, axis=1), axis=1)
     share = invalid / np.arange(1, n_labels + 1)  # of the first answers of each row

@@ -1,11 +1,4 @@
-"""Implications and exclusive groups as arrays, for many rows at a time.
-
-This is the machinery under rules.py: who lies above whom, which groups are settled, which labels can still be added.
-It knows columns, and names only for its errors; it decides nothing. Start reading at `Hierarchy.propagate`.
-
-A block of rows is turned so that labels come first: arrays (l, r), one line per label. Loops go over levels of the
-hierarchy and over groups, never over rows.
-"""
+"""Implications and exclusive groups as arrays (l, r), one line per label, for many rows at a time."""
 
 from __future__ import annotations
 
@@ -18,17 +11,12 @@ import scipy.sparse as sp
 from manyhot import validation
 from manyhot.errors import InputError
 
+# Most pairs of a label and a group member that it is or implies; real hierarchies have a few for each label
 MAX_MEMBERSHIPS = 5_000_000
-"""Most pairs of a label and a group member that it is or implies; real hierarchies have a few for each label."""
 
 
 class Hierarchy:
-    """Who implies whom.
-
-    Attributes:
-        parents: Label -> the labels that it implies directly.
-        height: int (l,), the longest way down: 0 for a label that no other implies.
-    """
+    """Who implies whom."""
 
     def __init__(self, pairs: Sequence[tuple[int, int]], names: tuple[str, ...]) -> None:
         self.parents: dict[int, list[int]] = {}
@@ -63,10 +51,7 @@ class Hierarchy:
 
 
 class ExclusiveGroups:
-    """Exclusive groups, and which labels have to do with them.
-
-    A label's *members* are the group members that it is or implies: at most one of each group, which is checked here.
-    """
+    """Exclusive groups; a label's members are the group members that it is or implies, at most one of each group."""
 
     def __init__(self, groups: Sequence[tuple[int, ...]], hierarchy: Hierarchy, names: tuple[str, ...]) -> None:
         self.n_groups = len(groups)
@@ -96,11 +81,7 @@ class ExclusiveGroups:
         return blocked
 
     def resolve_conflicts(self, margins: np.ndarray) -> np.ndarray:
-        """The wanted labels (l, r) that step 1 of `rules.BoundRules` takes, without those they imply; bool.
-
-        Only a label with a group that is not settled can stand in another's way. Each round takes the strongest such
-        label of each row, so there are no more rounds than groups; those left at the end stand in nobody's way.
-        """
+        """The wanted labels (l, r) that step 1 of `rules.BoundRules` takes, without those they imply; bool."""
         group_margins = margins[self._labels]
         selected = np.zeros((len(self._members), group_margins.shape[1]), dtype=bool)
         rows = np.arange(group_margins.shape[1])

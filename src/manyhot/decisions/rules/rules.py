@@ -1,13 +1,9 @@
-"""What is known about the labels themselves: a car is a vehicle, it is never both day and night, one label at most.
-
-Margins go in, answers that keep the rules come out. Nothing here knows about scores, thresholds, networks or files, and
-no rule is ever learned. Start reading at `BoundRules`, whose docstring is the exact definition.
-"""
+"""Rules between labels that decisions keep: implications, exclusive groups, how many labels a row may have."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -97,48 +93,16 @@ class Rules:
         Raises:
             InputError: A part that is missing, wrong or not known here.
         """
-        known = ("implies", "exclusive", "min_labels", "max_labels")
-        if not isinstance(spec, Mapping):
-            raise InputError(f"got {validation.shorten(spec)}, expected what to_spec of rules gives", argument="rules")
-        for name in spec:
-            if name not in known:
-                hint = validation.did_you_mean(str(name), known)
-                raise InputError(f"there is no rule {validation.shorten(name)}{hint}", argument="rules")
-        for name in known:
-            if name not in spec:
-                raise InputError(f"rules need {name!r}", argument="rules")
-        return cls(**{name: spec[name] for name in known})
+        known = [field.name for field in fields(cls)]
+        if not isinstance(spec, Mapping) or set(spec) != set(known):
+            raise InputError(f"got {validation.shorten(spec)}, expected {', '.join(known)}", argument="rules")
+        return cls(**spec)
 
 
 class BoundRules:
-    """Rules on the columns of one label space; made by `Rules.bind`.
+    """Rules on the columns of one label space, made by `Rules.bind`; the README of decisions defines what they do."""
 
-    A row's answers are found in three steps. Every label has a margin, and is *wanted* where it is 0 or more.
-
-    1. *Take.* Go through the wanted labels from the highest margin to the lowest (equal ones in label order). Take each
-       one together with all that it implies, unless one of these shares a group with another label already taken; then
-       leave it. So every group goes to the member whose margin, or that of a label implying it, is the highest among
-       those that nothing stronger rules out; whatever implies a loser goes with it, and a label that was only wanted
-       through such a loser is answered only if its own margin says so.
-    2. *Fill.* While fewer than `min_labels` labels are taken, go on in the same way with the labels that are not
-    wanted,
-       until there are enough or none is left that can be taken. The last one may bring more than were missing.
-    3. *Cut.* While more than `max_labels` are taken, give back the one with the lowest margin (of equal ones, the last
-    in
-       label order) among those that no other taken label implies.
-
-    The answers contain all that they imply, have at most one label of each group and `max_labels` in all, and at least
-    `min_labels` unless the groups leave no label to add. The order of pairs, of groups and within a group has no
-    influence.
-
-    Attributes:
-        rules: The rules by name.
-        space: The names of the l labels.
-
-    Source:
-        Our own. That a label is answered with all its ancestors is what makes a labelling consistent in Silla, Freitas
-        (2011), A survey of hierarchical classification across different application domains.
-    """
+    # Source: our own; consistent labellings: Silla, Freitas (2011), A survey of hierarchical classification
 
     def __init__(self, rules: Rules, space: LabelSpace) -> None:
         self.rules = rules
@@ -160,31 +124,18 @@ class BoundRules:
         self._groups = ExclusiveGroups(groups, self._hierarchy, space.names) if groups else None
 
     def apply(self, margins: np.ndarray) -> np.ndarray:
-        """Margins -> answers.
-
-        Args:
-            margins: Float (n, l), or deeper with the label axis last: 0 or more exactly where the label would be
-                answered if there were no rules, such as logit(score) - logit(threshold). Infinite ones are welcome.
-
-        Returns:
-            bool, in the shape of the margins.
-
-        Raises:
-            InputError: Another number of labels, no floats, or NaN.
-        """
+        """Margins (n, l), or deeper with the label axis last, to decisions; without rules, 0 or more means yes."""
         array = np.asarray(margins)
         width = len(self.space)
         if array.dtype.kind != "f" or array.ndim < 2 or array.shape[-1] != width:
             raise InputError(
                 f"got {array.dtype} of shape {array.shape}, expected floats of shape (n, {width})", argument="margins"
             )
-        if self.rules.is_empty:
-            _refuse_nan(array)
-            return np.asarray(array >= 0)
         rows = array.reshape(-1, width)
         decisions = np.empty(rows.shape, dtype=bool)
         for part in blocks(len(rows), width + (self._groups.n_groups if self._groups else 0)):
-            _refuse_nan(rows[part])
+            if np.isnan(rows[part]).any():
+                raise InputError("a margin is NaN, expected numbers or infinities", argument="margins")
             decisions[part] = self._decide(np.ascontiguousarray(rows[part].T)).T
         return decisions.reshape(array.shape)
 
@@ -232,8 +183,3 @@ class BoundRules:
             lowest = len(block) - 1 - first_highest(-margins[::-1, rows], leaves)
             selected[lowest, rows] = False
             rows = rows[block.sum(axis=0) - 1 > max_labels]
-
-
-def _refuse_nan(margins: np.ndarray) -> None:
-    if np.isnan(margins).any():
-        raise InputError("a margin is NaN, expected numbers or infinities", argument="margins")

@@ -1,7 +1,4 @@
-"""What every decision can do: fit, apply, margins, and plain JSON there and back.
-
-It must not know any metric. Start reading at `Decision`.
-"""
+"""What every decision can do: fit, apply, margins, and plain JSON there and back."""
 
 from __future__ import annotations
 
@@ -12,83 +9,53 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.margins import signed_margins
-from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds, validate_scores
+from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds
 from manyhot.errors import InputError
+from manyhot.evaluation.metrics.score import check_scores
 
+# With more scores than this the refits would take longer than what they tell is worth.
+MAX_SPREAD_SCORES = 20_000_000
 _Learned = TypeVar("_Learned")
 
 
 class Decision(ABC):
-    """What turns scores into decisions, and the part that all decisions by thresholds share.
-
-    A new one is a subclass that says its `name`, how to `fit`, and keeps each constructor argument as an attribute of
-    the same name; a row in `registry.DECISIONS`; and its name in `config.training.DECISIONS`.
-
-    Attributes:
-        learns_from_scores: Whether `fit` looks at scores and targets.
-        has_shared_threshold: Whether all labels have one threshold, so that none can be moved alone.
-        config_fields: Constructor argument -> field of `TrainingConfig`, for those that are not in `decision_params`.
-        thresholds: The thresholds in use; None before fitting, and where decisions do not come from thresholds.
-        spread: How much each label's threshold varies over refits on parts of the rows, a standard deviation, float64
-            (l,); None where `with_spread` has not measured it.
-    """
+    """What turns scores into decisions; each constructor argument is kept as an attribute of the same name."""
 
     name: ClassVar[str]
-    learns_from_scores: ClassVar[bool] = True
-    has_shared_threshold: ClassVar[bool] = False
-    config_fields: ClassVar[Mapping[str, str]] = {}
-    thresholds: Thresholds | None = None
-    spread: np.ndarray | None = None
+    learns_from_scores: ClassVar[bool] = True  # whether `fit` looks at scores and targets
+    has_shared_threshold: ClassVar[bool] = False  # no threshold can be moved alone
+    config_fields: ClassVar[Mapping[str, str]] = {}  # constructor argument -> field of `TrainingConfig`
+    thresholds: Thresholds | None = None  # None before fitting, or without thresholds
+    spread: np.ndarray | None = None  # float64 (l,), see `measure_spread`
 
     @abstractmethod
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
-        """Learn from the scores and targets of the same rows.
-
-        Args:
-            scores: Probabilities (n, l), float in [0, 1], of rows the network has not been trained on.
-            targets: Targets (n, l); unknown entries are left out.
-
-        Returns:
-            Itself, fitted.
-
-        Raises:
-            InputError: A shape or score that is wrong.
-        """
+        """Learn from the scores (n, l) and targets of the same rows, which the network has not been trained on."""
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Scores -> decisions.
-
-        Args:
-            scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1].
-
-        Returns:
-            bool, in the shape of the scores.
-
-        Raises:
-            InputError: Not fitted, another number of labels, or a score that is no probability.
-        """
+        """Decide for scores (n, l), or deeper with the label axis last."""
         return self.require_fitted(self.thresholds).apply(scores)
 
     def margins(self, scores: np.ndarray) -> np.ndarray:
-        """How far each score stands from its threshold: logit(score) - logit(threshold).
-
-        Args:
-            scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1].
-
-        Returns:
-            Float in the shape and type of the scores, at least 0 exactly where `apply` says yes. Infinite at scores
-            and thresholds of 0 and 1, never NaN.
-
-        Raises:
-            InputError: As in `apply`.
-        """
+        """logit(score) - logit(threshold), of the type of the scores, 0 or more exactly where `apply` says yes."""
         decisions, n_labels = self.apply(scores), len(self.require_fitted(self.thresholds))
-        rows = validate_scores(scores, n_labels).reshape(-1, n_labels)
+        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
         thresholds = self.require_fitted(self.thresholds).values
         return signed_margins(rows, thresholds, decisions.reshape(rows.shape)).reshape(decisions.shape)
+
+    def measure_spread(self, scores: np.ndarray, targets: Targets, folds: np.ndarray) -> np.ndarray | None:
+        """Standard deviation of each threshold over refits without one fold, float64 (l,); None without thresholds."""
+        # The refits share most rows, so it is below the deviation between independent samples, yet labels compare.
+        if self.thresholds is None or scores.size > MAX_SPREAD_SCORES:
+            return None
+        refits = []
+        for fold in np.unique(folds):
+            rows = np.flatnonzero(folds != fold)
+            refit = type(self)(**self.settings()).fit(scores[rows], targets.take(rows))
+            refits.append(refit.require_fitted(refit.thresholds).values)
+        return np.std(refits, axis=0)
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as plain JSON values."""
@@ -105,14 +72,7 @@ class Decision(ABC):
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        """The same decision again.
-
-        Args:
-            spec: What `to_spec` gave.
-
-        Raises:
-            InputError: Thresholds or settings that are missing, wrong or not known here.
-        """
+        """Rebuild a decision from what `to_spec` gave."""
         settings, values = cls.split_spec(spec, "thresholds")
         decision = cls(**settings).with_thresholds(parse_thresholds(values))
         if spec.get("spread") is not None:
@@ -123,14 +83,7 @@ class Decision(ABC):
         return decision
 
     def with_thresholds(self, thresholds: Thresholds) -> Self:
-        """The same decision with other thresholds, edited by hand or carried over.
-
-        Args:
-            thresholds: One per label.
-
-        Raises:
-            InputError: Another number of labels than fitted, or a decision that has no thresholds.
-        """
+        """The same decision with other thresholds, edited by hand or carried over."""
         if self.thresholds is not None and len(thresholds) != len(self.thresholds):
             raise InputError(f"got {len(thresholds)}, expected {len(self.thresholds)}", argument="thresholds")
         decision = type(self)(**self.settings())
@@ -145,21 +98,10 @@ class Decision(ABC):
 
     @classmethod
     def split_spec(cls, spec: Mapping[str, Any], learned: str) -> tuple[dict[str, Any], Any]:
-        """The constructor's arguments and the learned part of a spec, with unknown and missing names refused.
-
-        Args:
-            spec: What `to_spec` gave.
-            learned: The name of the part that `fit` learns.
-        """
+        """The constructor's arguments and the learned part of a spec, with unknown and missing names refused."""
         if not isinstance(spec, Mapping) or spec.get("name") != cls.name:
             raise InputError(f"got {spec!r:.80}, expected what to_spec of {cls.name!r} gives", argument="spec")
         known = [*inspect.signature(cls).parameters, learned]
-        for name in spec:
-            if name not in ("name", *known) and (name, learned) != ("spread", "thresholds"):
-                raise InputError(
-                    f"there is no setting {name!r}{validation.did_you_mean(str(name), known)}", argument="spec"
-                )
-        for name in known:
-            if name not in spec:
-                raise InputError(f"the decision {cls.name!r} needs {name!r}", argument="spec")
+        if set(spec) - ({"spread"} if learned == "thresholds" else set()) != {"name", *known}:
+            raise InputError(f"got {spec!r:.80}, expected name, {', '.join(known)}", argument="spec")
         return {name: spec[name] for name in known if name != learned}, spec[learned]

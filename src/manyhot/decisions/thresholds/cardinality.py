@@ -14,15 +14,11 @@ from manyhot.evaluation.metrics.score import blocks, score_entries
 
 
 class Cardinality(Decision):
-    """One threshold for all labels: the number of known entries it answers comes nearest to that of the positives.
+    """One threshold for all labels, with the number of predictions nearest to that of the known positives."""
 
-    Of two equally near cuts, the one whose threshold is nearest to 0.5 is taken, and of two equally near ones the
-    higher. Without a known positive the threshold is 1, with nothing but positives it is 0.
-
-    Source:
-        Read, Pfahringer, Holmes (2008), Multi-label classification using ensembles of pruned sets (PCut). There the
-        answers on new rows are matched; here those on the rows it is fitted on, so that a row's answer is its own.
-    """
+    # Of equally near cuts, the one whose threshold is nearest to 0.5, then the higher; 1 without a positive, 0 with
+    # only them.
+    # Source: Read, Pfahringer, Holmes (2008), PCut; here fitted once, so that the answer of a row is its own
 
     name: ClassVar[str] = "cardinality"
     has_shared_threshold: ClassVar[bool] = True
@@ -30,7 +26,7 @@ class Cardinality(Decision):
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Find the threshold from a partition of one copy of the scores."""
         entries = score_entries(targets, scores)
-        flat = entries.predictions.flatten() if entries.known is None else entries.predictions[entries.known]
+        flat = entries.predictions[entries.known]
         positives = int(np.count_nonzero(entries.values))
         threshold = (
             NEVER if positives == 0 else ALWAYS if positives == len(flat) else _matching_threshold(flat, positives)

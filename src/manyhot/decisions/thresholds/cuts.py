@@ -1,90 +1,25 @@
-"""The cuts of one label, and what each of them answers: the kernel of every tuned threshold.
-
-A cut answers everything from some score upwards. Only cuts just below a positive are listed, and the highest one of
-all: for every metric here, going down past scores without a positive adds wrong answers only.
-"""
+"""The cuts of one label just below a positive, and what each predicts; lower cuts add wrong predictions only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from manyhot.evaluation.metrics.score import Entries, blocks
-
-# Labels taken at once: the columns of a row-major matrix share cache lines, so one at a time would read it all again.
-LABELS_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Column:
-    """The known entries of one label.
-
-    Args:
-        label: Its place.
-        values: bool (m,), the positives.
-        scores: Float (m,).
-        rows: The rows they stand in, int64 (m,); None when all rows are known.
-    """
-
-    label: int
-    values: np.ndarray
-    scores: np.ndarray
-    rows: np.ndarray | None
-
-
-def iterate_columns(entries: Entries, labels: np.ndarray | None = None) -> Iterator[Column]:
-    """The known entries of each label, a few labels copied at a time.
-
-    Args:
-        entries: Targets beside scores (n, l).
-        labels: Which ones and in which order, int (k,); None for all.
-    """
-    n, n_labels = entries.shape
-    label_order = np.arange(n_labels) if labels is None else labels
-    for part in blocks(len(label_order), min(n, (1 << 20) // LABELS_AT_ONCE)):
-        batch = label_order[part]
-        values = np.ascontiguousarray(entries.values[:, batch].T)
-        scores = np.ascontiguousarray(entries.predictions[:, batch].T)
-        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, batch].T)
-        for k, label in enumerate(batch):
-            if known is None:
-                yield Column(int(label), values[k], scores[k], None)
-            else:
-                rows = np.flatnonzero(known[k])
-                yield Column(int(label), values[k, rows], scores[k, rows], rows)
-
 
 @dataclass(frozen=True)
 class Cuts:
-    """The c cuts of one label that can be the best, from the lowest upwards.
+    """The c cuts of one label that can be the best, from the lowest upwards."""
 
-    Args:
-        hits: int64 (c,), positives answered.
-        n_predicted: int64 (c,), known entries answered.
-        thresholds: float64 (c,), midway between the lowest score answered and the next lower known one.
-        n_positives: Known positives of the label.
-        highest: Its highest known score.
-    """
-
-    hits: np.ndarray
-    n_predicted: np.ndarray
-    thresholds: np.ndarray
+    hits: np.ndarray  # int64 (c,)
+    n_predicted: np.ndarray  # int64 (c,)
+    thresholds: np.ndarray  # float64 (c,), midway to the next lower known score
     n_positives: int
-    highest: float
+    highest: float  # highest known score
 
 
 def compute_cuts(values: np.ndarray, scores: np.ndarray, order: np.ndarray | None = None) -> Cuts:
-    """The cuts of one label, in m log(m).
-
-    The last one has its threshold above all scores but those of exactly 1, so mostly it answers nothing.
-
-    Args:
-        values: bool (m,), at least one of them True.
-        scores: Float (m,) in [0, 1].
-        order: Their argsort, where it is known; it saves sorting.
-    """
+    """The cuts of one label with a positive; the last mostly predicts nothing. `order` is the argsort of the scores."""
     ascending = np.sort(scores) if order is None else scores[order]
     positive_scores = np.sort(scores[values]) if order is None else ascending[values[order]]
     first = np.flatnonzero(np.append(True, positive_scores[1:] != positive_scores[:-1]))

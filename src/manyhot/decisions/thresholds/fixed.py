@@ -11,20 +11,13 @@ from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.margins import signed_margins
-from manyhot.decisions.thresholds.thresholds import Thresholds, validate_scores
+from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, score_entries
+from manyhot.evaluation.metrics.score import blocks, check_scores, score_entries
 
 
 class Fixed(Decision):
-    """Yes where the score is at least a fixed threshold, whatever the data say.
-
-    Args:
-        threshold: The threshold of every label, in [0, 1].
-
-    Raises:
-        InputError: A threshold outside [0, 1].
-    """
+    """Yes where the score is at least a fixed threshold in [0, 1]."""
 
     name: ClassVar[str] = "fixed"
     learns_from_scores: ClassVar[bool] = False
@@ -40,14 +33,7 @@ class Fixed(Decision):
 
 
 class TopK(Decision):
-    """The k highest scores of each row; of equal scores, the labels that come first.
-
-    Args:
-        k: Labels per row, 1 or more; where there are fewer labels, all are answered.
-
-    Raises:
-        InputError: k is no whole number from 1.
-    """
+    """The k highest scores of each row; of equal scores, the labels that come first."""
 
     name: ClassVar[str] = "top_k"
     learns_from_scores: ClassVar[bool] = False
@@ -65,7 +51,7 @@ class TopK(Decision):
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Scores -> decisions: yes for exactly min(k, l) labels along the label axis."""
         n_labels = self.require_fitted(self.n_labels)
-        array = validate_scores(scores, n_labels)
+        array = check_scores(scores, n_labels=n_labels)
         if self.k >= n_labels:
             return np.ones(array.shape, dtype=bool)
         rows = array.reshape(-1, n_labels)
@@ -82,7 +68,7 @@ class TopK(Decision):
         """How far each score stands above the lowest one answered in its row, in logits; see `Decision.margins`."""
         decisions = self.apply(scores)
         n_labels = self.require_fitted(self.n_labels)
-        rows = validate_scores(scores, n_labels).reshape(-1, n_labels)
+        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
         decisions = decisions.reshape(rows.shape)
         lowest = rows.min(axis=1, keepdims=True, where=decisions, initial=1)
         return signed_margins(rows, lowest, decisions).reshape(np.shape(scores))

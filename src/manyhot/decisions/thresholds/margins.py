@@ -15,19 +15,8 @@ def logit(values: np.ndarray) -> np.ndarray:
 
 
 def signed_margins(scores: np.ndarray, thresholds: np.ndarray, decisions: np.ndarray) -> np.ndarray:
-    """logit(score) - logit(limit), at least 0 exactly where answered.
-
-    Rounding may give a difference the wrong sign, and two infinities have none: such a margin becomes 0 where the
-    label is answered and the smallest negative number where it is not.
-
-    Args:
-        scores: Float (n, l) in [0, 1].
-        thresholds: Float in [0, 1], broadcast against the scores: (l,) or (n, 1).
-        decisions: bool (n, l).
-
-    Returns:
-        Float (n, l) of the scores' own type, finite or infinite, never NaN.
-    """
+    """logit(score) - logit(threshold), scores (n, l), thresholds (l,) or (n, 1); 0 or more where decided yes."""
+    # Rounding may give the wrong sign, and two infinities have no difference: then 0, or the smallest negative number.
     margins = np.empty_like(scores)
     smallest_negative = -np.finfo(scores.dtype).smallest_normal
     row_thresholds = np.broadcast_to(thresholds, scores.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts, iterate_columns
+from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts
 from manyhot.decisions.thresholds.labelwise import constant_thresholds
 from manyhot.decisions.thresholds.shrinkage import (
     JOINT_SHRINK,
@@ -21,29 +22,16 @@ from manyhot.decisions.thresholds.shrinkage import (
 )
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.evaluation.metrics import counts
-from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
+from manyhot.evaluation.metrics.classification import label_counts
+from manyhot.evaluation.metrics.score import score_entries
 
 
 class F1Micro(Decision):
-    """The thresholds of all labels that together maximise F1 over all entries in one pot, exactly.
+    """The thresholds of all labels that together maximise F1 over all entries in one pot, exactly."""
 
-    F = 2 hits / (answered + positives) is at least some value r exactly where 2 hits - r * answered, a sum over labels,
-    is at least r * positives; so the thresholds that maximise each label's 2 hits - r * answered reach at least r
-    whenever any do. Starting anywhere and setting r to the F they reach, r rises strictly until no choice of thresholds
-    has a higher F, and stops there after finitely many steps because there are finitely many cuts.
-
-    The thresholds for micro Jaccard, F / (2 - F), are the same.
-
-    Args:
-        shrink: How many positives the best shared threshold counts for in each label's own, from 0 (off).
-
-    Raises:
-        InputError: `shrink` below 0.
-
-    Source:
-        Dinkelbach (1967), On nonlinear fractional programming; Fan, Lin (2007), A study on threshold selection for
-        multi-label classification, section 3, find a local optimum by cyclic search instead.
-    """
+    # F = 2 hits / (answered + positives) is at least r exactly where the sum over labels of 2 hits - r * answered is at
+    # least r * positives. With r set to the F that the best cuts reach, it rises until no choice has a higher F.
+    # Source: Dinkelbach (1967), On nonlinear fractional programming
 
     name: ClassVar[str] = "f1_micro"
 
@@ -54,19 +42,17 @@ class F1Micro(Decision):
         """Find all thresholds, in n log(n) per label."""
         entries = score_entries(targets, scores)
         thresholds, varying, support = constant_thresholds(entries)
-        label_counts = []
-        for column in iterate_columns(entries, np.flatnonzero(varying)):
+        cut_counts = []
+        for column in entries.columns(np.flatnonzero(varying)):
             cuts = compute_cuts(column.values, column.scores)
-            label_counts.append((cuts.hits.astype(np.int32), cuts.n_predicted.astype(np.int32)))
-        constant_hits, constant_predicted = _constant_counts(entries, thresholds, ~varying)
-        numerator, denominator = _maximize_ratio(label_counts, constant_hits, constant_predicted, int(support.sum()))
-        del label_counts
+            cut_counts.append((cuts.hits.astype(np.int32), cuts.n_predicted.astype(np.int32)))
+        at_thresholds = replace(entries, predictions=np.greater_equal(entries.predictions, thresholds))
+        constant_hits, constant_predicted = (int(found[~varying].sum()) for found in label_counts(at_thresholds))
+        numerator, denominator = _maximize_ratio(cut_counts, constant_hits, constant_predicted, int(support.sum()))
+        del cut_counts
         candidates = threshold_candidates(entries, varying) if self.shrink else np.zeros(0)
-        total_hits, total_predicted = (
-            np.zeros(len(candidates), dtype=np.int64),
-            np.zeros(len(candidates), dtype=np.int64),
-        )
-        for column in iterate_columns(entries, np.flatnonzero(varying)):
+        total_hits, total_predicted = np.zeros((2, len(candidates)), dtype=np.int64)
+        for column in entries.columns(np.flatnonzero(varying)):
             cuts = compute_cuts(column.values, column.scores)
             best = best_cut(_gain(cuts.hits, cuts.n_predicted, numerator, denominator), cuts.thresholds)
             thresholds[column.label] = cuts.thresholds[best]
@@ -82,30 +68,19 @@ class F1Micro(Decision):
         return self
 
 
-def _constant_counts(entries: Entries, thresholds: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
-    """Hits and answers of the labels whose thresholds are given."""
-    hits = n_predicted = 0
-    for part in blocks(*entries.shape):
-        predicted = np.greater_equal(entries.predictions[part], thresholds) & labels
-        predicted = predicted if entries.known is None else predicted & entries.known[part]
-        hits += int(np.count_nonzero(predicted & entries.values[part]))
-        n_predicted += int(np.count_nonzero(predicted))
-    return hits, n_predicted
-
-
 def _gain(hits: np.ndarray, n_predicted: np.ndarray, numerator: int, denominator: int) -> np.ndarray:
     """2 hits - answered * top / bottom, times `denominator` to stay whole."""
     return 2 * denominator * hits.astype(np.int64) - numerator * n_predicted.astype(np.int64)
 
 
 def _maximize_ratio(
-    label_counts: list[tuple[np.ndarray, np.ndarray]], constant_hits: int, constant_predicted: int, positives: int
+    cut_counts: list[tuple[np.ndarray, np.ndarray]], constant_hits: int, constant_predicted: int, positives: int
 ) -> tuple[int, int]:
     """The highest 2 hits / (answered + positives) over all choices of one cut per label, as top and bottom."""
     numerator, denominator = 0, 1
     while True:
         hits, n_predicted = constant_hits, constant_predicted
-        for label_hits, label_predicted in label_counts:
+        for label_hits, label_predicted in cut_counts:
             best = int(np.argmax(_gain(label_hits, label_predicted, numerator, denominator)))
             hits, n_predicted = hits + int(label_hits[best]), n_predicted + int(label_predicted[best])
         new_numerator, new_denominator = 2 * hits, n_predicted + positives

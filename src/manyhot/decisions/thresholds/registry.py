@@ -16,34 +16,25 @@ from manyhot.decisions.thresholds.micro_f1 import F1Micro
 from manyhot.decisions.thresholds.samplewise import F1Samples, JaccardSamples
 from manyhot.errors import InputError
 
-DECISIONS: dict[str, type[Decision]] = {
-    "f1_macro": F1Macro,
-    "fbeta_macro": FbetaMacro,
-    "f1_micro": F1Micro,
-    "f1_samples": F1Samples,
-    "jaccard_samples": JaccardSamples,
-    "hamming": Hamming,
-    "cost": Cost,
-    "precision": Precision,
-    "recall": Recall,
-    "cardinality": Cardinality,
-    "fixed": Fixed,
-    "top_k": TopK,
-}
+_CLASSES: tuple[type[Decision], ...] = (
+    F1Macro,
+    FbetaMacro,
+    F1Micro,
+    F1Samples,
+    JaccardSamples,
+    Hamming,
+    Cost,
+    Precision,
+    Recall,
+    Cardinality,
+    Fixed,
+    TopK,
+)
+DECISIONS = {decision.name: decision for decision in _CLASSES}
 
 
 def build(name: str, settings: Mapping[str, Any] | None = None, space: LabelSpace | None = None) -> Decision:
-    """An unfitted decision by its name.
-
-    Args:
-        name: One of `DECISIONS`.
-        settings: Arguments of the decision's own constructor by name; None for its defaults.
-        space: The label names, for settings that are given as {label name: number}; such a setting becomes one number
-            per label.
-
-    Raises:
-        InputError: Another name or setting (with a suggestion), or a setting that is missing or wrong.
-    """
+    """An unfitted decision by its name; a setting given as {label name: number} becomes one number per label."""
     validation.one_of(DECISIONS, decision=name)
     values = {} if settings is None else settings
     arguments = inspect.signature(DECISIONS[name]).parameters
@@ -74,11 +65,7 @@ def _per_label(key: str, value: Any, space: LabelSpace | None) -> Any:
 
 
 def from_spec(spec: Mapping[str, Any]) -> Decision:
-    """A fitted decision from what its `to_spec` gave.
-
-    Raises:
-        InputError: A name that is not known, or settings that are missing or wrong.
-    """
+    """Rebuild a fitted decision from what its `to_spec` gave."""
     if not isinstance(spec, Mapping):
         raise InputError(f"got {type(spec).__name__}, expected a mapping with a 'name'", argument="spec")
     validation.one_of(DECISIONS, name=spec.get("name"))

@@ -1,9 +1,4 @@
-"""Thresholds for the metrics of rows, F1 and Jaccard between the answered and the true label set of each row.
-
-These are no sum over labels, so what is best for one label depends on the others. Everything is counted in whole
-numbers, so that the order of rows cannot change a result. Start reading at `Rows.fit`; the cuts and their ties are
-those of `labelwise.py`.
-"""
+"""Thresholds for F1 and Jaccard between the predicted and the true label set of each row, counted in whole numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +10,7 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.cuts import Column, best_cut, compute_cuts, iterate_columns
+from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts
 from manyhot.decisions.thresholds.labelwise import constant_thresholds
 from manyhot.decisions.thresholds.shrinkage import (
     JOINT_SHRINK,
@@ -26,7 +21,7 @@ from manyhot.decisions.thresholds.shrinkage import (
 )
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.evaluation.metrics.counts import f1, jaccard
-from manyhot.evaluation.metrics.score import Entries, blocks, score_entries
+from manyhot.evaluation.metrics.score import Column, Entries, blocks, score_entries
 
 MAX_ROUNDS = 20
 # A round over all labels that gains less than this, in the mean over rows, is the last.
@@ -34,16 +29,10 @@ MIN_GAIN = 1e-6
 
 
 class SamplewiseDecision(Decision):
-    """The part that F1 and Jaccard of rows share: the best shared threshold, then label by label.
+    """The best shared threshold, then label by label until nothing improves: a local optimum."""
 
-    Each step gives one label the cut that is exactly the best given all others. The result is a local optimum: no
-    single threshold can be moved to a better place, several at once perhaps can. With shrink = 0 it is never worse on
-    the fitted scores than any one threshold for all labels. Labels take their turns from frequent to rare, again and
-    again until a round gains less than a millionth, at most twenty times.
-
-    Rows without a known entry do not count; an empty row answered with nothing counts 1, as in the metrics. The value
-    of a row is rounded to a whole number of steps of 2^-40 (larger ones above 1,024 rows, 2^-30 at a million).
-    """
+    # No single threshold can be moved to a better place. With shrink = 0 the result is never worse on the fitted scores
+    # than any one threshold for all labels.
 
     shrink: float
 
@@ -85,7 +74,7 @@ class SamplewiseDecision(Decision):
         change = np.zeros(len(candidates) + 1)
         for part in blocks(entries.shape[0], 4 * entries.shape[1]):
             scores, values = entries.predictions[part], entries.values[part]
-            known = np.ones(values.shape, dtype=bool) if entries.known is None else entries.known[part]
+            known = entries.known[part]
             always = known & ~varying & np.greater_equal(scores, thresholds)
             moving = known & varying
             order = np.argsort(-scores, axis=1)
@@ -105,14 +94,13 @@ class SamplewiseDecision(Decision):
         positives = entries.values.sum(axis=1, dtype=np.int32)
         hits, n_predicted = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
         for part in blocks(*entries.shape):
-            predicted = np.greater_equal(entries.predictions[part], thresholds)
-            predicted = predicted if entries.known is None else predicted & entries.known[part]
+            predicted = np.greater_equal(entries.predictions[part], thresholds) & entries.known[part]
             hits[part] = (predicted & entries.values[part]).sum(axis=1)
             n_predicted[part] = predicted.sum(axis=1)
         label_order = _sort_by_frequency(entries, varying)
         for _ in range(MAX_ROUNDS):
             total_gain = 0
-            for column in iterate_columns(entries, label_order):
+            for column in entries.columns(label_order):
                 total_gain += self._update_threshold(column, thresholds, (hits, n_predicted, positives), scale)
             if total_gain <= MIN_GAIN * scale * n:
                 return
@@ -121,7 +109,7 @@ class SamplewiseDecision(Decision):
         self, column: Column, thresholds: np.ndarray, counts: tuple[np.ndarray, np.ndarray, np.ndarray], scale: float
     ) -> int:
         """Move one label's threshold to its best place given the others; keep the counts of rows; return the gain."""
-        rows = slice(None) if column.rows is None else column.rows
+        rows = column.rows
         hits, n_predicted, positives = (count[rows] for count in counts)
         predicted = column.scores >= thresholds[column.label]
         hits, n_predicted = hits - (predicted & column.values), n_predicted - predicted
@@ -143,15 +131,7 @@ class SamplewiseDecision(Decision):
 
 
 class F1Samples(SamplewiseDecision):
-    """The thresholds of all labels that together maximise the mean F1 of rows, as far as `SamplewiseDecision` finds
-    them.
-
-    Args:
-        shrink: How many positives the best shared threshold counts for in each label's own, from 0 (off).
-
-    Raises:
-        InputError: `shrink` below 0.
-    """
+    """The thresholds of all labels that together maximise the mean F1 of rows, up to a local optimum."""
 
     name: ClassVar[str] = "f1_samples"
 
@@ -162,15 +142,7 @@ class F1Samples(SamplewiseDecision):
 
 
 class JaccardSamples(SamplewiseDecision):
-    """The thresholds of all labels that together maximise the mean Jaccard index of rows, as far as
-    `SamplewiseDecision` finds them.
-
-    Args:
-        shrink: How many positives the best shared threshold counts for in each label's own, from 0 (off).
-
-    Raises:
-        InputError: `shrink` below 0.
-    """
+    """The thresholds of all labels that together maximise the mean Jaccard index of rows, up to a local optimum."""
 
     name: ClassVar[str] = "jaccard_samples"
 
@@ -184,7 +156,7 @@ def _sort_by_frequency(entries: Entries, labels: np.ndarray) -> np.ndarray:
     """The chosen labels by known positives, then known entries and highest score: an order that knows no places."""
     highest = np.zeros(len(labels))
     for part in blocks(*entries.shape):
-        known = True if entries.known is None else entries.known[part]
-        np.maximum(highest, entries.predictions[part].max(axis=0, initial=0.0, where=known), out=highest)
+        in_part = entries.predictions[part].max(axis=0, initial=0.0, where=entries.known[part])
+        np.maximum(highest, in_part, out=highest)
     order = np.lexsort((-highest, -entries.known_per_label(), -entries.values.sum(axis=0, dtype=np.int64)))
     return order[labels[order]]

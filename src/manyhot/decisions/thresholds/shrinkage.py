@@ -1,9 +1,4 @@
-"""One threshold for all labels, and the pull of the rare labels' own thresholds towards it.
-
-A label with three positives finds an optimum of its own that mostly is noise; what all labels have in common is known
-better; and with few positives in all labels together, 0.5 is. Start reading at `shrink_thresholds`. Nothing here knows
-a metric.
-"""
+"""One threshold for all labels, and the pull of the rare labels' own thresholds, mostly noise, towards it."""
 
 from __future__ import annotations
 
@@ -28,20 +23,7 @@ JOINT_SHRINK, F1_SHRINK, COST_SHRINK = 20.0, 1.0, 50.0
 def shrink_thresholds(
     thresholds: np.ndarray, n_positives: np.ndarray, n_known: np.ndarray, centre: float | np.ndarray, shrink: float
 ) -> np.ndarray:
-    """Thresholds pulled towards a centre, in logit space: (n_positives * own + shrink * centre) / their sum.
-
-    So a label without a positive takes the centre. A label without a known negative keeps its own.
-
-    Args:
-        thresholds: float64 (l,) in [0, 1].
-        n_positives: int64 (l,), known positives behind each.
-        n_known: int64 (l,), known entries.
-        centre: In [0, 1], for all labels or one for each.
-        shrink: How many positives the centre counts for, from 0.
-
-    Returns:
-        float64 (l,) in [0, 1]; `thresholds` itself, bit for bit, when shrink is 0.
-    """
+    """Thresholds (l,) pulled towards a centre in logit space: (n_positives * own + shrink * centre) / their sum."""
     if shrink == 0:
         return thresholds
     total = n_positives * _clipped_logit(thresholds) + shrink * _clipped_logit(np.asarray(centre))
@@ -49,13 +31,7 @@ def shrink_thresholds(
 
 
 def shrink_to_half(shared: float, n_positives: int, shrink: float) -> float:
-    """A shared threshold pulled towards 0.5, in logit space: n_positives * shared / (n_positives + shrink).
-
-    Args:
-        shared: In [0, 1].
-        n_positives: Known positives of all labels.
-        shrink: How many positives 0.5 counts for, from 0.
-    """
+    """A shared threshold pulled towards 0.5 in logit space: n_positives * shared / (n_positives + shrink)."""
     return float(_sigmoid(_clipped_logit(np.asarray(shared)) * (n_positives / max(n_positives + shrink, 1.0))))
 
 
@@ -68,15 +44,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def threshold_candidates(entries: Entries, labels: np.ndarray) -> np.ndarray:
-    """Scores at which a shared threshold can be best: those of positives and 1, ascending and distinct.
-
-    Args:
-        entries: Targets beside scores (n, l).
-        labels: bool (l,), the labels whose positives count.
-
-    Returns:
-        Float (c,) of the scores' type, about `MAX_CANDIDATES` quantiles when there would be more.
-    """
+    """Scores at which a shared threshold can be best: those of positives and 1, ascending and distinct (c,)."""
     n, width = entries.shape
     positive_scores = [entries.predictions[part][entries.values[part] & labels] for part in blocks(n, width)]
     distinct = np.unique(np.concatenate([*positive_scores, np.ones(1, dtype=entries.predictions.dtype)]))
@@ -86,33 +54,19 @@ def threshold_candidates(entries: Entries, labels: np.ndarray) -> np.ndarray:
 
 
 def count_predictions(values: np.ndarray, scores: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positives and entries of one label that a shared threshold at each candidate answers, both int64 (c,).
-
-    Args:
-        values: bool (m,).
-        scores: Float (m,).
-        candidates: Candidates, float (c,), ascending.
-    """
+    """Hits and predictions of one label at each of the ascending candidates, both int64 (c,)."""
     hits = np.count_nonzero(values) - np.searchsorted(np.sort(scores[values]), candidates, side="left")
     return hits, len(scores) - np.searchsorted(np.sort(scores), candidates, side="left")
 
 
 def best_shared_threshold(entries: Entries, labels: np.ndarray, candidates: np.ndarray, quality: np.ndarray) -> float:
-    """The best shared threshold: midway between the best candidate and the next lower known score of any label.
-
-    Args:
-        entries: Targets beside scores (n, l).
-        labels: bool (l,), the labels it is for.
-        candidates: Candidates, float (c,), ascending.
-        quality: (c,) of each candidate; floats that differ by rounding only count as equal.
-    """
+    """The threshold midway between the best candidate (quality (c,)) and the next lower known score of any label."""
     if quality.dtype.kind == "f":
         quality = quality >= quality.max() - ROUNDING * np.abs(quality).max()
     best = candidates[best_cut(quality, candidates.astype(np.float64))]
     lower = 0.0
     for part in blocks(*entries.shape):
         scores = entries.predictions[part]
-        mask = (scores < best) & labels
-        mask = mask if entries.known is None else mask & entries.known[part]
+        mask = (scores < best) & labels & entries.known[part]
         lower = max(lower, float(scores.max(initial=0.0, where=mask)))
     return float(midpoint(lower, best))

@@ -17,16 +17,9 @@ ALWAYS, NEVER = 0.0, 1.0
 
 @dataclass(frozen=True, eq=False)
 class Thresholds:
-    """One threshold per label; a label is answered where its score is at least its threshold.
+    """One threshold per label; a label is answered where its score is at least its threshold."""
 
-    Args:
-        values: Numbers in [0, 1], one per label; kept as float64 (l,), read-only.
-
-    Raises:
-        InputError: No threshold, or one that is no number in [0, 1].
-    """
-
-    values: np.ndarray
+    values: np.ndarray  # float64 (l,) in [0, 1], read-only
 
     def __post_init__(self) -> None:
         array = np.asarray(self.values)
@@ -47,31 +40,12 @@ class Thresholds:
         return len(self.values)
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Scores -> decisions.
-
-        Args:
-            scores: Probabilities (n, l), or deeper with the label axis last; float in [0, 1].
-
-        Returns:
-            bool, in the shape of the scores.
-
-        Raises:
-            InputError: Another number of labels, or a score that is no probability.
-        """
-        array = validate_scores(scores, len(self.values))
+        """Decide for scores (n, l), or deeper with the label axis last."""
+        array = check_scores(scores, n_labels=len(self))
         return np.greater_equal(array, self.values)  # an array of float64, so float32 scores are widened exactly
 
     def with_value(self, space: LabelSpace, name: str, value: float) -> Thresholds:
-        """These thresholds with one label's changed.
-
-        Args:
-            space: The names of the l labels.
-            name: The label.
-            value: Its new threshold, 0 (always yes) to 1 (yes only at a score of exactly 1).
-
-        Raises:
-            InputError: A name that is not in the space, or a value outside [0, 1].
-        """
+        """These thresholds with one label's changed: 0 is always yes, 1 is yes only at a score of exactly 1."""
         if len(space) != len(self.values):
             raise InputError(f"{len(space)} labels are named, but there are {len(self)} thresholds", argument="space")
         values = self.values.copy()
@@ -81,14 +55,6 @@ class Thresholds:
     def to_dict(self, space: LabelSpace) -> dict[str, float]:
         """Label name -> threshold."""
         return dict(zip(space.names, self.values.tolist(), strict=True))
-
-
-def validate_scores(scores: np.ndarray, n_labels: int) -> np.ndarray:
-    """Checked scores (see `check_scores`) for this number of labels."""
-    array = check_scores(scores)
-    if array.shape[-1] != n_labels:
-        raise InputError(f"got {array.shape[-1]} labels, expected {n_labels}", argument="scores")
-    return array
 
 
 def parse_thresholds(values: Any, argument: str = "thresholds") -> Thresholds:

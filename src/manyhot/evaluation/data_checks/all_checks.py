@@ -24,47 +24,30 @@ from manyhot.errors import InputError
 from manyhot.evaluation.data_checks.conflicting_rows import conflicting_rows, row_keys
 from manyhot.evaluation.data_checks.counts import count_pairs
 from manyhot.evaluation.data_checks.findings import KINDS, SEVERITIES, DataChecks, Finding
+from manyhot.evaluation.data_checks.label_names import leftover_notation, similar_names
 from manyhot.evaluation.data_checks.label_pairs import paired_labels
-from manyhot.evaluation.data_checks.leakage import category_leaks, number_leaks, same_names
-from manyhot.evaluation.data_checks.leftover_notation import leftover_notation
-from manyhot.evaluation.data_checks.possible_labels import possible_labels
-from manyhot.evaluation.data_checks.similar_names import similar_names
+from manyhot.evaluation.data_checks.leakage import category_leaks, number_leaks, possible_labels, same_names
 from manyhot.evaluation.data_checks.single_labels import constant_labels, one_label_per_row, rare_labels, unknown_labels
 from manyhot.evaluation.data_checks.summary import describe_targets
 
-MAX_PAIRED_LABELS = 3000
-"""Most labels that are compared two by two: those with the most positives."""
-MAX_LEAK_ROWS = 50_000
-"""Most rows that columns are compared with labels on: drawn once, always the same."""
-MAX_FINDINGS = 1000
-"""Most findings of one kind, the strongest; more help nobody."""
+MAX_PAIRED_LABELS = 3000  # most labels that are compared two by two: those with the most positives
+MAX_LEAK_ROWS = 50_000  # most rows that columns are compared with labels on: drawn once, always the same
+MAX_FINDINGS = 1000  # most findings of one kind, the strongest; more help nobody
 
 
 @dataclass(frozen=True)
 class _CheckInputs:
-    """Rows in the forms that the checks take.
-
-    Args:
-        space: Names of the l labels.
-        targets: Targets (n, l).
-        ids: str (n,).
-        matrix: Numbers, float64 (n, f) with NaN for missing, or CSR; None when there are none.
-        matrix_names: The f names.
-        categories: Text columns with levels.
-        identity_columns: Columns by which rows are told apart; None when it is the matrix.
-        column_names: Column names that people chose, to compare with labels.
-        label_like: Columns of 0 and 1 that resemble the labels.
-    """
+    """The data set in the forms that the checks take."""
 
     space: LabelSpace
     targets: Targets
-    ids: np.ndarray
-    matrix: np.ndarray | sp.csr_matrix | None = None
+    ids: np.ndarray  # str (n,)
+    matrix: np.ndarray | sp.csr_matrix | None = None  # float64 (n, f), NaN for missing, or CSR
     matrix_names: list[str] = field(default_factory=list)
     categories: pl.DataFrame = field(default_factory=pl.DataFrame)
-    identity_columns: pl.DataFrame | None = None
-    column_names: list[str] = field(default_factory=list)
-    label_like: tuple[str, ...] = ()
+    identity_columns: pl.DataFrame | None = None  # what tells rows apart; None: the matrix
+    column_names: list[str] = field(default_factory=list)  # names that people chose
+    label_like: tuple[str, ...] = ()  # columns of 0 and 1 that resemble labels
 
 
 def check_data(

@@ -16,25 +16,14 @@ from manyhot.validation import join_names
 
 ROWS_SHOWN = 5
 LABELS_SHOWN = 5
+# With a smaller share of distinct rows the columns are too coarse to tell rows apart, and conflicts are no news
 MIN_DISTINCT_SHARE = 0.5
-"""With a smaller share of distinct rows the columns are too coarse to tell rows apart, and conflicts are no news."""
 
 
 def conflicting_rows(
     space: LabelSpace, targets: Targets, features: np.ndarray | sp.csr_matrix, ids: np.ndarray
 ) -> list[Finding]:
-    """One finding on all groups of equal rows in which a label is known as yes and as no.
-
-    Args:
-        space: Names of the l labels.
-        targets: Targets (n, l).
-        features: What tells rows apart: uint32 (n, w) from `row_keys`, or a CSR matrix (n, f).
-        ids: str (n,).
-
-    Returns:
-        No finding or one; a note where fewer than half of the rows are distinct, else a warning. Rows that carry
-        nothing (all zero, all missing) are left out.
-    """
+    """Report rows with equal features (`row_keys` or CSR) in which a label is known as both yes and no; one finding."""
     nonempty_rows = _nonempty_rows(features)
     if len(nonempty_rows) < 2 or features.shape[1] == 0:
         return []

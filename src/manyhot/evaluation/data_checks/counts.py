@@ -15,17 +15,11 @@ CHUNK_ROWS = 8192
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Rows counted for every ordered pair of labels (a, b), over rows where both are known.
+    """Row counts for every ordered pair of labels (a, b), int64 (l, l), over rows where both are known."""
 
-    Args:
-        both: int64 (l, l), rows with a and b.
-        first: int64 (l, l), rows with a where b is known; `first.T` are those with b where a is known.
-        rows: int64 (l, l), rows where both are known.
-    """
-
-    both: np.ndarray
-    first: np.ndarray
-    rows: np.ndarray
+    both: np.ndarray  # rows with a and b
+    first: np.ndarray  # rows with a where b is known
+    rows: np.ndarray  # rows where both are known
 
     @property
     def second(self) -> np.ndarray:
@@ -39,15 +33,7 @@ class PairCounts:
 
 
 def count_pairs(targets: Targets, columns: np.ndarray) -> PairCounts:
-    """Count the pairs of some labels.
-
-    Args:
-        targets: Targets (n, l).
-        columns: int (c,), the labels to pair.
-
-    Returns:
-        Counts (c, c). With everything known only the positives are multiplied, as sparse matrices.
-    """
+    """Count the pairs of the labels `columns`, int (c,); only positives are multiplied where everything is known."""
     values = targets.values[:, columns]
     positives = sp.csr_matrix(values).astype(np.int64)
     both = (positives.T @ positives).toarray()
@@ -65,16 +51,7 @@ def count_pairs(targets: Targets, columns: np.ndarray) -> PairCounts:
 
 
 def log_hypergeometric(n_drawn: np.ndarray, n_matching: np.ndarray, n_rows: np.ndarray) -> np.ndarray:
-    """Log probability that all of `n_drawn` rows, picked blindly out of `n_rows`, are among the `n_matching` ones.
-
-    Args:
-        n_drawn: Whole numbers from 0 to rows, any shape.
-        n_matching: Whole numbers from 0 to rows, same shape.
-        n_rows: Whole numbers, same shape.
-
-    Returns:
-        float64, at most 0; -inf where it cannot happen. (Hypergeometric: C(fitting, drawn) / C(rows, drawn).)
-    """
+    """Log probability that `n_drawn` rows drawn blindly from `n_rows` all fall among `n_matching` ones."""
     n_drawn, n_matching, n_rows = (np.asarray(x, dtype=float) for x in (n_drawn, n_matching, n_rows))
     possible = n_drawn <= n_matching
     n_spare = np.where(possible, n_matching - n_drawn, 0.0)

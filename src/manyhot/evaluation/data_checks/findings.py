@@ -6,28 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from manyhot.evaluation.data_checks.text import printable, to_text
 from manyhot.evaluation.report.measure import to_json_value
+from manyhot.evaluation.report.text import bullets, pluralize, printable, wrap
 from manyhot.validation import one_of
 
 Severity = Literal["error", "warning", "note"]
+NAME_WIDTH = 40
+BRIEFS_SHOWN = 6
+SIZES_SHOWN = 10
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 class Kind(NamedTuple):
-    """What all findings of one kind have in common.
+    """What all findings of one kind have in common."""
 
-    Attributes:
-        heading: What several of them are called, after their number.
-        advice: What to do about one.
-        advice_plural: What to do about several.
-    """
-
-    heading: str
+    heading: str  # what several are called, after their number
     advice: str
     advice_plural: str
 
 
+# Kind of finding -> its words, in the order in which findings are told
 KINDS: dict[str, Kind] = {
     "one_label_per_row": Kind(
         "statements about all labels",
@@ -98,33 +96,20 @@ KINDS: dict[str, Kind] = {
         "Where they exclude each other, nothing needs to be done; where not, check whether annotators had to choose.",
     ),
 }
-"""Kind of finding -> its words, in the order in which findings are told."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One odd thing.
+    """One problem found in the data."""
 
-    Args:
-        kind: One of `KINDS`.
-        severity: "error" (almost surely wrong), "warning" (look at it before training) or "note" (good to know).
-        message: What was found, and what to do, in one or two sentences.
-        brief: The same in a few words, for a line that tells of several.
-        labels: Names of the labels it is about.
-        columns: Names of the feature columns it is about.
-        rows: The first few rows it is about: their ids, or their numbers counted from 1.
-        n_rows: How many rows it is about in all; 0 when it is not about rows.
-        values: The numbers behind it, by name.
-    """
-
-    kind: str
-    severity: Severity
-    message: str
-    brief: str
+    kind: str  # of `KINDS`
+    severity: Severity  # error: almost surely wrong; warning: look before training; note: good to know
+    message: str  # what was found, and what to do
+    brief: str  # the same in a few words
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
-    n_rows: int = 0
+    rows: tuple[str, ...] = ()  # the first few: ids, or numbers from 1
+    n_rows: int = 0  # rows in all; 0 when it is not about rows
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -139,32 +124,14 @@ def make_finding(kind: str, severity: Severity, sentence: str, brief: str, **det
 
 @dataclass(frozen=True)
 class DataChecks:
-    """What `check_data` found.
+    """What `check_data` found."""
 
-    Args:
-        findings: Odd things, the gravest first, then in the order of `KINDS`.
-        facts: The targets in numbers, without judgement; see `facts.describe_targets`.
-        limits: Sentences on what was left out because there was too much of it; empty when nothing was.
-
-    Example:
-        >>> checks = check_data(None, [["sad"], ["quiet"], ["sad", "quiet"]] * 20)  # doctest: +SKIP
-        >>> [finding.kind for finding in checks.findings]  # doctest: +SKIP
-        []
-    """
-
-    findings: Sequence[Finding]
-    facts: Mapping[str, Any]
-    limits: Sequence[str] = ()
+    findings: Sequence[Finding]  # the gravest first, then in the order of `KINDS`
+    facts: Mapping[str, Any]  # see `summary.describe_targets`
+    limits: Sequence[str] = ()  # what was left out because there was too much of it
 
     def implications(self) -> list[tuple[str, str]]:
-        """The findings of the kind "implied" as pairs for `implies`; look at them first, not each is a rule.
-
-        Labels that are always the same ("duplicate") are left out: each would imply the other, and one of them is
-        enough. Where unknown targets make implications run in a circle, the one with the weakest evidence is left out.
-
-        Returns:
-            Pairs (child, parent), those least likely by chance first; as many as there are findings at most.
-        """
+        """Pairs (child, parent) for `implies`, least likely by chance first, without circles; not each is a rule."""
         ancestors_of: dict[str, set[str]] = {}
         pairs = []
         for finding in self.findings:
@@ -186,10 +153,53 @@ class DataChecks:
         )
 
     def __str__(self) -> str:
-        values = self.to_dict()
-        return to_text(values, {name: (kind.heading, kind.advice_plural) for name, kind in KINDS.items()})
+        sections = [_headline(self.facts)]
+        for severity in SEVERITIES:
+            by_kind: dict[str, list[Finding]] = {}
+            for finding in self.findings:
+                if finding.severity == severity:
+                    by_kind.setdefault(finding.kind, []).append(finding)
+            if by_kind:
+                sections.append(f"{severity.capitalize()}s\n{bullets(map(_paragraph, by_kind.values()))}")
+        if not self.findings:
+            sections.append("No problems found.")
+        if self.limits:
+            sections.append(f"Left out\n{bullets(self.limits)}")
+        return "\n\n".join(sections)
 
 
 def quote(name: str) -> str:
     """A name for a sentence: in quotes, shortened, without what a terminal would obey."""
-    return f"'{printable(name)}'"
+    return f"'{printable(name, NAME_WIDTH)}'"
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    clauses = [f"{pluralize(facts['rows'], 'row')}, {pluralize(facts['labels'], 'label')}"]
+    if facts["cardinality"] is not None:
+        clauses.append(f"{facts['cardinality']:.2f} labels per row")
+    if facts["density"] is not None:
+        clauses.append(f"density {facts['density']:.3f}")
+    clauses.append(pluralize(facts["label_sets"]["distinct"], "distinct label set"))
+    clauses.append(f"{pluralize(facts['rows_without_labels'], 'row')} without labels")
+    if facts["unknown_share"] > 0:
+        clauses.append(f"{100 * facts['unknown_share']:.1f} % of the targets unknown")
+    sizes = [(size, rows) for size, rows in enumerate(facts["label_set_sizes"]) if rows]
+    lines = [wrap("; ".join(clauses) + ".")]
+    if sizes:
+        n_more = sum(rows for _, rows in sizes[SIZES_SHOWN:])
+        size_list = ", ".join(f"{size} in {rows}" for size, rows in sizes[:SIZES_SHOWN])
+        rest = f", more than {sizes[SIZES_SHOWN - 1][0]} in {n_more}" if n_more else ""
+        lines.append(wrap(f"Labels per row, and in how many rows: {size_list}{rest}."))
+    support = facts["support"]
+    lines.append(wrap(f"Positives per label: {support['min']} to {support['max']}, median {support['median']:g}."))
+    return "\n".join(lines)
+
+
+def _paragraph(findings: Sequence[Finding]) -> str:
+    """The findings of one kind: one in full, several in brief."""
+    if len(findings) == 1:
+        return findings[0].message
+    kind = KINDS[findings[0].kind]
+    briefs = "; ".join(finding.brief for finding in findings[:BRIEFS_SHOWN])
+    remainder = f"; and {len(findings) - BRIEFS_SHOWN} more" if len(findings) > BRIEFS_SHOWN else ""
+    return f"{len(findings)} {kind.heading}: {briefs}{remainder}. {kind.advice_plural}"

@@ -1,8 +1,4 @@
-"""Labels two at a time: the same, the opposite, one only with the other, never together.
-
-Each must be too regular for chance: a finding is kept when labels that have nothing to do with each other would show
-the like anywhere among all pairs with a probability below `SIGNIFICANCE`. Start reading at `paired_labels`.
-"""
+"""Pairs of labels that are too regular for chance: equal, opposite, one implying the other, never together."""
 
 from __future__ import annotations
 
@@ -13,28 +9,17 @@ import numpy as np
 from manyhot.config.label_rules import implications_to_text
 from manyhot.data.labels import LabelSpace
 from manyhot.evaluation.data_checks.counts import PairCounts, log_hypergeometric
-from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
-from manyhot.evaluation.data_checks.text import printable
+from manyhot.evaluation.data_checks.findings import NAME_WIDTH, Finding, make_finding, quote
+from manyhot.evaluation.report.text import printable
 
 SIGNIFICANCE = 1e-3
-MIN_SUPPORT = 10
-"""Rows with a label before its always coming with another is told."""
-MIN_EXPECTED_ROWS = 10.0
-"""Rows with both labels that chance must lead to expect before their absence is told."""
+MIN_SUPPORT = 10  # rows with a label before its always coming with another is told
+MIN_EXPECTED_ROWS = 10.0  # rows with both labels that chance must lead to expect before their absence is told
 
 
 def paired_labels(space: LabelSpace, paired: np.ndarray, pairs: PairCounts, is_multi_class: bool) -> list[Finding]:
-    """Findings on pairs of labels.
-
-    Args:
-        space: Names of the labels.
-        paired: int (c,), the labels whose pairs were counted.
-        pairs: Counts (c, c).
-        is_multi_class: Whether no row has two labels, in which case exclusive pairs are no news.
-
-    Returns:
-        Findings of the kinds "duplicate", "implied" and "exclusive", strongest first in each kind.
-    """
+    """Find duplicates, implications and exclusions among the labels `paired`, the strongest of each kind first."""
+    # A pair is kept when unrelated labels would show the like anywhere among all pairs with less than `SIGNIFICANCE`.
     c = len(paired)
     if c < 2:
         return []
@@ -108,7 +93,7 @@ def _implied(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
 
 def _usage(child: str, parent: str) -> str:
     """How to hand an implication on, for names that a terminal shows as they are."""
-    if printable(child) != child or printable(parent) != parent:
+    if any(printable(name, NAME_WIDTH) != name for name in (child, parent)):
         return ""
     return f" (implies=[({child!r}, {parent!r})], or --implies {shlex.quote(implications_to_text([(child, parent)]))})"
 

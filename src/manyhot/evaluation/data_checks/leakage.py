@@ -1,9 +1,4 @@
-"""Single columns that predict a label almost perfectly, which usually means that they were made from it.
-
-A column of numbers is judged by the area under its ROC curve (ranks, ties shared, missing cells left out), in either
-direction; a column of categories by how often two rows of one level agree about the label. Ranks are computed once per
-column and summed for all labels by one matrix product. Start reading at `number_leaks`.
-"""
+"""Single columns that predict a label almost perfectly, which usually means that they were made from it."""
 
 from __future__ import annotations
 
@@ -17,14 +12,13 @@ from scipy.stats import rankdata
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, Severity, make_finding, quote
-from manyhot.evaluation.data_checks.similar_names import plain_name
+from manyhot.evaluation.data_checks.label_names import plain_name
 
 LEAK_AUC = 0.995
 LEAK_AGREEMENT = 0.995
+# Where targets are unknown, ranks over all rows only suggest candidates; from here on they are computed exactly
 SCREEN_AUC = 0.9
-"""Where targets are unknown, ranks over all rows only suggest candidates; from here on they are computed exactly."""
-MIN_ROWS = 10
-"""Rows with the label, and rows without it, that a verdict needs."""
+MIN_ROWS = 10  # rows with the label, and rows without it, that a verdict needs
 CHUNK_COLUMNS = 128
 CHUNK_LABELS = 512
 MISSING = "\0missing"
@@ -33,18 +27,7 @@ MISSING = "\0missing"
 def number_leaks(
     space: LabelSpace, targets: Targets, features: np.ndarray | sp.csr_matrix, names: Sequence[str]
 ) -> list[Finding]:
-    """Columns of numbers (or yes/no) that alone tell whether a label applies.
-
-    Args:
-        space: Names of the l labels.
-        targets: Targets (n, l).
-        features: float64 (n, f), NaN for missing, or CSR (n, f).
-        names: The f column names.
-
-    Returns:
-        One finding per column and label with an area of `LEAK_AUC` or more, the greatest area first; notes where the
-        matrix is sparse, since single words do give labels away, and rightly.
-    """
+    """Find columns of numbers, float (n, f) or CSR, whose AUC for a label is `LEAK_AUC` or more, the highest first."""
     leaks = []
     for labels in _label_chunks(targets):
         positives = sp.csr_matrix(targets.values[:, labels], dtype=np.float64)
@@ -65,17 +48,7 @@ def number_leaks(
 
 
 def category_leaks(space: LabelSpace, targets: Targets, frame: pl.DataFrame) -> list[Finding]:
-    """Columns of categories whose level tells whether a label applies.
-
-    Args:
-        space: Names of the l labels.
-        targets: Targets (n, l).
-        frame: n rows of text columns; a missing cell counts as a level.
-
-    Returns:
-        One finding per column and label where, of the rows with the label and of those without it alike, another row
-        of the same level agrees in a share of `LEAK_AGREEMENT` or more. Levels with one row say nothing.
-    """
+    """Find text columns whose level tells whether a label applies; a missing cell is a level of its own."""
     findings = []
     for column in frame:
         cells = column.cast(pl.String, strict=False).fill_null(MISSING)
@@ -104,6 +77,20 @@ def same_names(space: LabelSpace, names: Sequence[str]) -> list[Finding]:
             brief = f"{quote(name)} like label {quote(label)}"
             findings.append(make_finding("same_name", "warning", sentence, brief, labels=(label,), columns=(name,)))
     return findings
+
+
+def possible_labels(columns: Sequence[str]) -> list[Finding]:
+    """Report columns that resemble the labels, as `label_like_columns` finds them."""
+    return [
+        make_finding(
+            "possible_label",
+            "warning",
+            f"Column {quote(name)} of 0 and 1 looks like a further label and is used as a feature.",
+            quote(name),
+            columns=(name,),
+        )
+        for name in columns
+    ]
 
 
 def _label_chunks(targets: Targets) -> Iterator[np.ndarray]:
@@ -158,10 +145,8 @@ def _roc_auc_areas(
     offset: np.ndarray,
     is_present: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Areas under the ROC curve (l, c), and the lesser number of positives and negatives behind each.
-
-    The area is 0.5 + (mean rank of positives - mean rank of negatives) / rows, exact when all targets are known.
-    """
+    """Areas under the ROC curve (l, c), and the smaller of the numbers of positives and negatives behind each."""
+    # 0.5 + (mean rank of positives - mean rank of negatives) / rows, exact when all targets are known.
     n = positives.shape[0]
     yes_ranks = _dense(positives.T @ ranks)
     if known is None:

@@ -7,11 +7,11 @@ import numpy as np
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
-from manyhot.evaluation.data_checks.text import pluralize
+from manyhot.evaluation.report.text import pluralize
 
 MOSTLY_UNKNOWN = 0.5
+# Pairs of labels in one row that chance must lead to expect before their absence means anything
 MIN_EXPECTED_PAIRS = 10.0
-"""Pairs of labels in one row that chance must lead to expect before their absence means anything."""
 
 
 def constant_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
@@ -84,10 +84,7 @@ def unknown_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
 
 
 def one_label_per_row(space: LabelSpace, targets: Targets) -> list[Finding]:
-    """Targets that are multi-class: no row has two labels although chance would give some two.
-
-    With two labels in all this is left to the check for labels that are each other's opposite.
-    """
+    """Detect multi-class targets: three or more labels, and no row has two although chance would give some two."""
     n_positives = targets.values.sum(axis=1)
     complete = np.ones(targets.n_samples, bool) if targets.known is None else targets.known.all(axis=1)
     n_varying = len(space) - len(targets.constant_labels())

@@ -11,28 +11,12 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import PairCounts
 from manyhot.evaluation.report.label_statistics import describe
 
-MAX_MATRIX_LABELS = 100
-"""Most labels for which the whole matrix of co-occurrences is given."""
+MAX_MATRIX_LABELS = 100  # most labels for which the whole matrix of co-occurrences is given
 TOP_PAIRS = 100
 
 
 def describe_targets(space: LabelSpace, targets: Targets, paired: np.ndarray, pairs: PairCounts) -> dict[str, Any]:
-    """The targets in numbers.
-
-    Args:
-        space: Names of the l labels.
-        targets: Targets (n, l).
-        paired: int (c,), the labels whose pairs were counted.
-        pairs: Counts (c, c).
-
-    Returns:
-        What `report.data.describe` gives (rows, labels, cardinality, density, label_sets, unknown_share, ...), and
-        `share_without_labels`; `rows_unknown` (nothing is known of them); `label_set_sizes` (place k: rows with k
-        known labels, rows of which nothing is known left out); `per_label` (`label`, `support`, `known`,
-        `prevalence`, `unknown_share` of each, in the order of the columns); `co_occurrence` (`labels`, `counts`: a
-        symmetric matrix with the supports on its diagonal; None with more than 100 labels); `top_pairs` (`labels`,
-        `rows`, `expected`: the pairs seen together most often).
-    """
+    """Describe the targets: what `describe` gives, unknown rows, label set sizes, numbers per label and per pair."""
     facts = describe(space, targets)
     n = targets.n_samples
     sizes = targets.values.sum(axis=1)

@@ -1,14 +1,8 @@
-"""How far metrics move when other rows had been drawn: intervals by resampling rows.
-
-Rows are drawn with replacement, as many as there are, and every metric is computed again on what was drawn, with the
-same scores and decisions: a row that was drawn three times counts three times. Nothing is trained or tuned again, so
-the intervals say how sure a figure is for rows like these, not how it would vary with another training. Start reading
-at `intervals`.
-"""
+"""Confidence intervals of metrics by resampling rows; nothing is trained or tuned again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,27 +12,22 @@ from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.calibration import BINS, bin_starts
+from manyhot.evaluation.metrics.classification import row_statistics
+from manyhot.evaluation.metrics.probabilistic import log_losses, squared_errors
 from manyhot.evaluation.metrics.ranking import ROW_METRICS, row_values
-from manyhot.evaluation.metrics.registry import METRICS
-from manyhot.evaluation.metrics.resampling import resampled_metrics
-from manyhot.evaluation.metrics.score import Entries, blocks, decision_entries, score_entries
+from manyhot.evaluation.metrics.registry import METRICS, compute_metrics
+from manyhot.evaluation.metrics.score import Column, Entries, blocks, decision_entries, score_entries
 
 MAX_RESAMPLES, MIN_RESAMPLES = 400, 60
+# Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_RESAMPLES`
 MAX_WORK = 2_000_000_000
-"""Draws times rows times labels that are aimed at; larger data get fewer draws, down to `MIN_RESAMPLES`."""
 LEVEL = 0.95
-UPPER_BOUNDS = {"brier": 1.0, "log_loss": np.inf, "ece": 1.0}
-"""Highest values of what is no row of `METRICS`."""
+UPPER_BOUNDS = {"brier": 1.0, "log_loss": np.inf, "ece": 1.0}  # highest values of what is no row of `METRICS`
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a metric lies in most draws.
-
-    Args:
-        low: Its lower end; NaN where nothing could be scored.
-        high: Its upper end.
-    """
+    """Where a metric lies in 95 % of the resamples; NaN where nothing could be scored."""
 
     low: float
     high: float
@@ -46,20 +35,12 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """Intervals of everything that a report says.
-
-    Args:
-        n_resamples: How often rows were drawn.
-        metrics: Measure -> interval: those of `METRICS` that were asked for, with scores also `brier`, `log_loss` and
-            `ece`.
-        f1: float64 (l, 2), of each label's F1, NaN where it has no positive; None without decisions.
-        ece: float64 (l, 2), of each label's expected calibration error; None without scores.
-    """
+    """Intervals of everything that a report says."""
 
     n_resamples: int
-    metrics: dict[str, Interval]
-    f1: np.ndarray | None
-    ece: np.ndarray | None
+    metrics: dict[str, Interval]  # also brier, log_loss and ece
+    f1: np.ndarray | None  # float64 (l, 2), of each label's F1; None without decisions
+    ece: np.ndarray | None  # float64 (l, 2), of each label; None without scores
 
 
 def choose_n_resamples(n_rows: int, n_labels: int) -> int:
@@ -70,29 +51,11 @@ def choose_n_resamples(n_rows: int, n_labels: int) -> int:
 def intervals(
     targets: Targets, scores: np.ndarray | None, decisions: np.ndarray | None, k: int = 5, seed: int = 0
 ) -> Intervals:
-    """Intervals of 95 % for all metrics.
-
-    Args:
-        targets: Targets (n, l), or deeper with the label axis last.
-        scores: Probabilities in the shape of the targets, float in [0, 1]; None leaves their metrics out.
-        decisions: bool in the shape of the targets; None leaves their metrics out.
-        k: Places that `precision_at_k` and `ndcg_at_k` look at, 1 or more.
-        seed: What the draws come from; the same rows and the same seed give the same intervals.
-
-    Returns:
-        The intervals: the percentiles 2.5 and 97.5 of the draws, moved by what the mean of the draws is off the
-        measured value, since a row that is drawn twice flatters the order of few positives. With a handful of positives
-        they are still too narrow, most for rankings. Calibration errors are means of distances, which
-        chance alone makes larger, in the rows as in every draw of them. Theirs reach as far to both sides as the bins
-        of 95 % of the draws differ in all from those of the rows, within 0 and 1: the true error differs by less, since
-        distances do (the triangle inequality).
-
-    Raises:
-        InputError: A shape, score or decision that is wrong.
-
-    Source:
-        Efron, Tibshirani (1993), An introduction to the bootstrap: percentile intervals.
-    """
+    """Compute 95 % intervals of all metrics; targets, scores and decisions have the label axis last."""
+    # The percentiles are moved by what the mean of the draws is off the measured value. Calibration errors, which
+    # chance makes larger in every draw, reach as far to both sides as the bins of 95 % of the draws differ from those
+    # of the rows.
+    # Source: Efron, Tibshirani (1993), An introduction to the bootstrap: percentile intervals
     n_rows = targets.values.size // max(1, targets.n_labels)
     row_counts = bootstrap_counts(
         n_rows, choose_n_resamples(n_rows, targets.n_labels), validation.integer(seed=seed, low=0)
@@ -109,7 +72,9 @@ def intervals(
         statistics |= score_statistics(entries, row_counts, validation.integer(k=k, low=1))
         bounds["ece"] = Interval(*pooled_ece_interval(entries, row_counts).tolist())
         ece = label_ece_intervals(entries, row_counts)
-    statistics |= resampled_metrics(targets, scores, decisions, row_counts, k, set(statistics))
+    provided = {"scores": scores, "decisions": decisions}
+    remaining = [name for name, m in METRICS.items() if provided[m.needs] is not None and name not in statistics]
+    statistics |= _resampled_metrics(targets, scores, decisions, row_counts, k, remaining)
     for name, values in statistics.items():
         upper_bound = METRICS[name].upper_bound if name in METRICS else UPPER_BOUNDS[name]
         bounds[name] = Interval(*_percentile_intervals(values[:, None], upper_bound)[0].tolist())
@@ -126,90 +91,71 @@ def bootstrap_counts(n_rows: int, n_resamples: int, seed: int) -> np.ndarray:
 
 
 def decision_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of decisions in each draw.
-
-    Args:
-        entries: Targets beside decisions (n, l).
-        row_counts: float32 (n, draws), how often each row counts; in the first column once.
-
-    Returns:
-        Measure -> float64 (draws,), the value on the rows as often as they were drawn, and `label_f1`, (draws, l). A
-        label that is lost in a draw keeps the value that it has on all rows, so that means are over the same labels.
-    """
-    per_row = np.zeros((entries.shape[0], 7))
+    """Metrics of decisions per resample, float64 (draws,), and `label_f1` (draws, l); a lost label keeps its value."""
+    n_known = entries.known_per_row()
+    per_row = np.zeros((len(n_known), 5))
+    per_row[:, 0], per_row[:, 1] = n_known, n_known > 0
     for part in blocks(*entries.shape):
-        values = entries.values[part]
-        decisions = entries.predictions[part]
-        n_known = np.full(len(values), entries.shape[1])
-        if entries.known is not None:
-            decisions, n_known = decisions & entries.known[part], entries.known[part].sum(axis=1)
-        hits, n_predicted, positives = (decisions & values).sum(axis=1), decisions.sum(axis=1), values.sum(axis=1)
-        is_counted = n_known > 0
-        per_row[part] = np.stack(
-            [
-                hits,
-                n_predicted,
-                positives,
-                n_known,
-                (decisions == values).all(axis=1) & is_counted,
-                np.where(is_counted, counts.f1(hits, n_predicted, positives, 1.0), 0.0),
-                np.where(is_counted, counts.jaccard(hits, n_predicted, positives, 1.0), 0.0),
-            ],
-            axis=1,
-        )
-    hits, n_predicted, positives, n_known, equal, f1, jaccard = _resample_sums(per_row, row_counts).T
-    n_rows = _resample_sums((per_row[:, 3:4] > 0).astype(float), row_counts)[:, 0]
+        per_row[part, 2:] = np.stack(row_statistics(entries, part), axis=1) * per_row[part, 1:2]
+    n_known, n_rows, equal, f1, jaccard = _resample_sums(per_row, row_counts).T
+    label_hits, label_predicted, label_positives = _label_resample_sums(entries, row_counts)
+    hits, n_predicted, positives = (sums.sum(axis=1) for sums in (label_hits, label_predicted, label_positives))
     wrong = counts.ratio(n_predicted + positives - 2 * hits, n_known)
-    statistics = {
+    label_f1 = counts.f1(label_hits, label_predicted, label_positives, 0.0)
+    label_f1 = _fill_missing(np.where(label_positives > 0, label_f1, np.nan))
+    has_known = np.broadcast_to(entries.known_per_label() > 0, label_f1.shape)
+    return {
         "subset_accuracy": counts.ratio(equal, n_rows),
         "element_accuracy": 1.0 - wrong,
         "hamming_loss": wrong,
         "f1_micro": counts.f1(hits, n_predicted, positives),
         "f1_samples": counts.ratio(f1, n_rows),
         "jaccard_samples": counts.ratio(jaccard, n_rows),
+        "f1_macro": _mean(label_f1, np.broadcast_to(label_positives[0] > 0, label_f1.shape)),
+        "f1_macro_all": _mean(np.nan_to_num(label_f1), has_known),
+        "label_f1": label_f1,
     }
-    hits, n_predicted, positives, n_known = _label_resample_sums(entries, row_counts)
-    label_f1 = counts.f1(hits, n_predicted, positives, 0.0)
-    label_f1 = _fill_missing(np.where(positives > 0, label_f1, np.nan))
-    statistics["f1_macro"] = _mean(label_f1, np.broadcast_to(positives[0] > 0, label_f1.shape))
-    statistics["f1_macro_all"] = _mean(np.nan_to_num(label_f1), np.broadcast_to(n_known[0] > 0, label_f1.shape))
-    return statistics | {"label_f1": label_f1}
 
 
 def score_statistics(entries: Entries, row_counts: np.ndarray, k: int) -> dict[str, np.ndarray]:
-    """The metrics of scores in each draw.
-
-    Args:
-        entries: Targets beside scores (n, l).
-        row_counts: float32 (n, draws), how often each row counts; in the first column once.
-        k: Places looked at.
-
-    Returns:
-        Measure -> float64 (draws,), the value on the rows as often as they were drawn; lost labels as in
-        `decision_statistics`.
-    """
-    margin = float(np.finfo(entries.predictions.dtype).eps)
+    """Metrics of scores per resample, float64 (draws,); row counts float32 (n, draws), all rows once in the first."""
     per_row = np.zeros((entries.shape[0], 4 + len(ROW_METRICS)))
+    per_row[:, 2], per_row[:, 3] = entries.known_per_row(), entries.values.any(axis=1)
     for part in blocks(*entries.shape):
-        values, known = entries.values[part], None if entries.known is None else entries.known[part]
-        scores = entries.predictions[part].astype(np.float64)
-        clipped = np.clip(scores, margin, 1 - margin)
-        squares, losses = (scores - values) ** 2, -np.log(np.where(values, clipped, 1 - clipped))
-        is_known = np.ones_like(values) if known is None else known
-        columns = [(squares * is_known).sum(axis=1), (losses * is_known).sum(axis=1), is_known.sum(axis=1)]
-        per_row[part, :3] = np.stack(columns, axis=1)
-        has_positive = values.any(axis=1)
-        if has_positive.any():
+        values, known, ranked_rows = entries.values[part], entries.known[part], per_row[part, 3] > 0
+        per_row[part, 0] = (squared_errors(entries, part) * known).sum(axis=1)
+        per_row[part, 1] = (log_losses(entries, part) * known).sum(axis=1)
+        if ranked_rows.any():
             ranked = row_values(values, known, entries.predictions[part], k)
-            row_indices = np.arange(entries.shape[0])[part][has_positive]
-            per_row[row_indices, 3:] = np.stack(
-                [np.ones(len(row_indices)), *(ranked[name] for name in ROW_METRICS)], axis=1
-            )
+            per_row[part, 4:][ranked_rows] = np.stack([ranked[name] for name in ROW_METRICS], axis=1)
     squares, losses, n_known, n_ranked, *ranking_sums = _resample_sums(per_row, row_counts).T
     statistics = {"brier": counts.ratio(squares, n_known), "log_loss": counts.ratio(losses, n_known)}
     statistics |= {name: counts.ratio(values, n_ranked) for name, values in zip(ROW_METRICS, ranking_sums, strict=True)}
     statistics["map"], statistics["roc_auc_macro"] = _ranking_means(entries, row_counts)
     return statistics
+
+
+def _resampled_metrics(
+    targets: Targets,
+    scores: np.ndarray | None,
+    decisions: np.ndarray | None,
+    row_counts: np.ndarray,
+    k: int,
+    names: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """Metrics without sums of their own, computed anew on the rows of each draw, float64 (draws,)."""
+    if not names:
+        return {}
+    shape = (len(row_counts), targets.n_labels)
+    flat = Targets(targets.values.reshape(shape), targets.known_mask().reshape(shape))
+    inputs = [None if array is None else array.reshape(shape) for array in (scores, decisions)]
+    values = np.empty((len(names), row_counts.shape[1]))
+    for draw, times in enumerate(row_counts.T):
+        rows = np.repeat(np.arange(len(row_counts)), times.astype(int))
+        drawn_scores, drawn_decisions = (None if array is None else array[rows] for array in inputs)
+        measured = compute_metrics(flat.take(rows), drawn_scores, drawn_decisions, k, names)
+        values[:, draw] = [measured[name].value for name in names]
+    return dict(zip(names, values, strict=True))
 
 
 def _mean(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -230,64 +176,28 @@ def _resample_sums(per_row: np.ndarray, row_counts: np.ndarray) -> np.ndarray:
     return total
 
 
-def _label_resample_sums(
-    entries: Entries, row_counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Hits, answers, positives and known entries of each label, float64 (draws, l)."""
-    shape = (row_counts.shape[1], entries.shape[1])
-    hits, n_predicted, positives, known = (np.zeros(shape) for _ in range(4))
-    known += row_counts.sum(axis=0, dtype=np.float64)[:, None] if entries.known is None else 0.0
+def _label_resample_sums(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
+    """Hits, predictions and positives of each label, float64 (3, draws, l)."""
+    sums = np.zeros((3, row_counts.shape[1], entries.shape[1]))
     for part in blocks(*entries.shape):
-        weights = row_counts[part].T
-        values, decisions = entries.values[part], entries.predictions[part]
-        if entries.known is not None:
-            decisions = decisions & entries.known[part]
-            known += weights @ entries.known[part].astype(np.float32)
-        hits += weights @ (decisions & values).astype(np.float32)
-        n_predicted += weights @ decisions.astype(np.float32)
-        positives += weights @ values.astype(np.float32)
-    return hits, n_predicted, positives, known
-
-
-@dataclass(frozen=True)
-class _LabelEntries:
-    """The known entries of one label.
-
-    Args:
-        values: bool (m,), the positives.
-        scores: Float (m,).
-        rows: int64 (m,), where they stand.
-    """
-
-    values: np.ndarray
-    scores: np.ndarray
-    rows: np.ndarray
-
-
-def _iter_labels(entries: Entries) -> Iterator[_LabelEntries]:
-    """The labels, a few copied at a time."""
-    for part in blocks(entries.shape[1], entries.shape[0]):
-        values, scores = (
-            np.ascontiguousarray(entries.values[:, part].T),
-            np.ascontiguousarray(entries.predictions[:, part].T),
-        )
-        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, part].T)
-        for k in range(len(values)):
-            rows = np.arange(len(values[k])) if known is None else np.flatnonzero(known[k])
-            yield _LabelEntries(values[k, rows], scores[k, rows], rows)
+        weights, values = row_counts[part].T, entries.values[part]
+        decisions = entries.predictions[part] & entries.known[part]
+        for total, chosen in zip(sums, (decisions & values, decisions, values), strict=True):
+            total += weights @ chosen.astype(np.float32)
+    return sums
 
 
 def _ranking_means(entries: Entries, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means over labels of average precision and of ROC-AUC, each float64 (draws,)."""
     totals = np.zeros((4, row_counts.shape[1]))
-    for label in _iter_labels(entries):
+    for label in entries.columns():
         if label.values.any():
             precision, area = map(_fill_missing, _label_ranking(label, row_counts))
             totals += np.stack([np.nan_to_num(precision), ~np.isnan(precision), np.nan_to_num(area), ~np.isnan(area)])
     return counts.ratio(totals[0], totals[1]), counts.ratio(totals[2], totals[3])
 
 
-def _label_ranking(label: _LabelEntries, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _label_ranking(label: Column, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average precision and ROC-AUC of one label that has positives, NaN in draws that lack what they need."""
     order = np.argsort(-label.scores, kind="stable")
     scores, values, rows = label.scores[order], label.values[order], label.rows[order]
@@ -322,29 +232,26 @@ def _part_sums(
 def label_ece_intervals(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
     """Intervals of the expected calibration error of each label, float64 (l, 2); NaN where nothing is known."""
     bounds = np.full((entries.shape[1], 2), np.nan)
-    for j, label in enumerate(_iter_labels(entries)):
+    for label in entries.columns():
         if len(label.rows):
             order = np.argsort(label.scores, kind="stable")
             edges = np.append(np.searchsorted(label.scores[order], bin_starts(label.scores, BINS)), len(order))
             deviations = (label.scores.astype(np.float64) - label.values)[order]
             bin_sums = _part_sums(label.rows[order], edges, row_counts, deviations).T
             n_entries = row_counts[label.rows].sum(axis=0, dtype=np.float64)
-            bounds[j] = _ece_interval(bin_sums, n_entries)
+            bounds[label.label] = _ece_interval(bin_sums, n_entries)
     return bounds
 
 
 def pooled_ece_interval(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
     """The interval of the expected calibration error of all entries, float64 (2,); NaN where nothing is known."""
-    starts = bin_starts(
-        entries.predictions.ravel() if entries.known is None else entries.predictions[entries.known], BINS
-    )
+    starts = bin_starts(entries.predictions[entries.known], BINS)
     n_bins = len(starts)
     if not n_bins:
         return np.full(2, np.nan)
     per_row = np.zeros((len(row_counts), n_bins + 1))
     for part in blocks(*entries.shape):
-        scores, values = entries.predictions[part], entries.values[part]
-        known = np.ones_like(values) if entries.known is None else entries.known[part]
+        scores, values, known = entries.predictions[part], entries.values[part], entries.known[part]
         bin_indices = np.arange(len(values))[:, None] * n_bins
         bin_indices = bin_indices + np.maximum(np.searchsorted(starts, scores, side="right") - 1, 0)
         deviations = np.where(known, scores.astype(np.float64) - values, 0.0)
@@ -357,12 +264,7 @@ def pooled_ece_interval(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
 
 
 def _ece_interval(bin_sums: np.ndarray, n_entries: np.ndarray) -> np.ndarray:
-    """Where the sum of absolute distances of the bins may lie.
-
-    Args:
-        bin_sums: float64 (draws, bins), sums of score less value of each draw, all rows first.
-        n_entries: float64 (draws,), entries of each draw.
-    """
+    """Interval of a calibration error from bin sums of score less value (draws, bins), all rows first."""
     distances = counts.ratio(bin_sums, np.broadcast_to(n_entries[:, None], bin_sums.shape), 0.0)
     noise = np.abs(distances[1:] - distances[0]).sum(axis=1)
     measured, radius = np.abs(distances[0]).sum(), np.quantile(noise, LEVEL)
@@ -370,12 +272,7 @@ def _ece_interval(bin_sums: np.ndarray, n_entries: np.ndarray) -> np.ndarray:
 
 
 def _percentile_intervals(resampled: np.ndarray, upper_limit: float = 1.0) -> np.ndarray:
-    """Ends of intervals, float64 (c, 2), within 0 and top; NaN where all rows have no value.
-
-    Args:
-        resampled: float64 (1 + draws, c), all rows first.
-        upper_limit: The highest value there is.
-    """
+    """Interval ends, float64 (c, 2), of statistics (1 + draws, c), all rows first; NaN where all rows have no value."""
     bounds = np.full((resampled.shape[1], 2), np.nan)
     for column, values in enumerate(resampled.T):
         finite = values[1:][~np.isnan(values[1:])]

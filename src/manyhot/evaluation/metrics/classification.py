@@ -1,13 +1,4 @@
-"""Metrics of decisions: is the set of labels that a sample gets the right one?
-
-Everything comes from counts over known entries: true positives, yes answers and positives, by label and by row.
-Nothing here knows how the decisions were made. Start reading at `decision_metrics`.
-
-The baseline of the accuracies answers every label whose prevalence is at least 0.5. That answer is "nothing" on most
-data, and 0 is no honest rival for an F1 whose thresholds were tuned. So F1 and Jaccard stand beside the best of the
-answers "every label at least this frequent", with the limit tuned for that very measure on the same targets: for
-macro F1, where each label counts for itself, that is to answer every label that occurs at all.
-"""
+"""Metrics of decisions, from counts of hits, predictions and positives over known entries."""
 
 from __future__ import annotations
 
@@ -17,42 +8,18 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, decision_entries
 
-DECISION_METRICS = (
-    "subset_accuracy",
-    "element_accuracy",
-    "hamming_loss",
-    "f1_micro",
-    "f1_macro",
-    "f1_macro_all",
-    "f1_samples",
-    "jaccard_samples",
-)
 
-
-def decision_metrics(targets: Targets, decisions: np.ndarray) -> dict[str, Score]:
-    """All metrics of decisions.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        A score for each of `DECISION_METRICS`.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
+def decision_metrics(targets: Targets, decisions: np.ndarray, k: int) -> dict[str, Score]:
+    """All metrics of decisions by name; k is unused."""
+    # F1 and Jaccard stand beside the best of "every label at least this frequent", tuned for that metric; the others
+    # beside "every label with a prevalence of 0.5 or more".
     entries = decision_entries(targets, decisions)
     return {**_entry_scores(entries), **_label_scores(entries), **_row_scores(entries)}
 
 
 def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
-    """True positives and yes answers of each label over its known entries, both int64 (l,).
-
-    Args:
-        entries: Targets beside decisions (n, l).
-    """
-    decisions = entries.predictions if entries.known is None else entries.predictions & entries.known
+    """True positives and predicted positives of each label over its known entries, both int64 (l,)."""
+    decisions = entries.predictions & entries.known
     hits = (decisions & entries.values).sum(axis=0, dtype=np.int64)
     return hits, decisions.sum(axis=0, dtype=np.int64)
 
@@ -98,187 +65,65 @@ def _frequency_cuts(prevalence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])
 
 
+def row_statistics(entries: Entries, part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of some rows, (m,) each: whether all known labels are right, F1 and Jaccard; an empty answer may be right."""
+    values, decisions = entries.values[part], entries.predictions[part] & entries.known[part]
+    row_counts = (decisions & values).sum(axis=1), decisions.sum(axis=1), values.sum(axis=1)
+    f1, jaccard = counts.f1(*row_counts, default=1.0), counts.jaccard(*row_counts, default=1.0)
+    return (decisions == values).all(axis=1), f1, jaccard
+
+
 def _row_scores(entries: Entries) -> dict[str, Score]:
-    n, width = entries.shape
-    rows = entries.known_per_row() > 0
-    n_rows = int(rows.sum())
+    has_known = entries.known_per_row() > 0
+    n_rows = int(has_known.sum())
     prevalence = entries.prevalence()
     order, cuts = _frequency_cuts(prevalence)
-    sums = dict.fromkeys(("subset", "subset_without", "f1", "jaccard"), 0.0)
-    f1_at, jaccard_at = np.zeros(len(cuts) + 1), np.zeros(len(cuts) + 1)  # the first: answer nothing
-    for part in blocks(n, width):
-        has_known = rows[part]
-        values = entries.values[part][has_known]
-        known = None if entries.known is None else entries.known[part][has_known]
-        decisions = entries.predictions[part][has_known]
-        decisions = decisions if known is None else decisions & known
-        frequent = prevalence >= 0.5 if known is None else (prevalence >= 0.5) & known
-        hits, n_predicted = (decisions & values).sum(axis=1), decisions.sum(axis=1)
-        positives = values.sum(axis=1)
-        sums["subset"] += float((decisions == values).all(axis=1).sum())
-        sums["subset_without"] += float((frequent == values).all(axis=1).sum())
-        sums["f1"] += float(counts.f1(hits, n_predicted, positives, default=1.0).sum())
-        sums["jaccard"] += float(counts.jaccard(hits, n_predicted, positives, default=1.0).sum())
-        f1_part, jaccard_part = _frequency_baselines(values, known, order, cuts)
-        f1_at += f1_part
-        jaccard_at += jaccard_part
-
-    def score(total: float, baseline: float) -> Score:
-        return entries.score(float(counts.ratio(total, n_rows)), float(counts.ratio(baseline, n_rows)))
-
+    names = ("subset_accuracy", "f1_samples", "jaccard_samples")
+    sums, baseline_sums = np.zeros(3), [np.zeros(1), np.zeros(len(cuts) + 1), np.zeros(len(cuts) + 1)]
+    for part in blocks(*entries.shape):
+        rows = has_known[part]
+        sums += [float(values[rows].sum()) for values in row_statistics(entries, part)]
+        values, known = entries.values[part][rows], entries.known[part][rows]
+        baseline_sums[0] += (((prevalence >= 0.5) & known) == values).all(axis=1).sum()
+        for total, values_at in zip(baseline_sums[1:], _frequency_baselines(values, known, order, cuts), strict=True):
+            total += values_at
+    best_sums = [float(total.max()) for total in baseline_sums]
     return {
-        "subset_accuracy": score(sums["subset"], sums["subset_without"]),
-        "f1_samples": score(sums["f1"], float(f1_at.max())),
-        "jaccard_samples": score(sums["jaccard"], float(jaccard_at.max())),
+        name: entries.score(float(counts.ratio(total, n_rows)), float(counts.ratio(best, n_rows)))
+        for name, total, best in zip(names, sums, best_sums, strict=True)
     }
 
 
 def _frequency_baselines(
-    values: np.ndarray, known: np.ndarray | None, order: np.ndarray, cuts: np.ndarray
+    values: np.ndarray, known: np.ndarray, order: np.ndarray, cuts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sum over rows of F1 and Jaccard when nothing, or every label down to each cut, is answered.
-
-    Returns:
-        Two arrays, float64 (cuts + 1,).
-    """
+    """Row sums of F1 and Jaccard, float64 (cuts + 1,), if nothing or every label down to each cut is predicted."""
     positives = values.sum(axis=1, dtype=np.int32)[:, None]
     empty = float((positives == 0).sum())
-    hits = np.cumsum(values[:, order], axis=1, dtype=np.int32)[:, cuts]
-    n_predicted = cuts[None, :] + 1 if known is None else np.cumsum(known[:, order], axis=1, dtype=np.int32)[:, cuts]
+    hits, n_predicted = (np.cumsum(array[:, order], axis=1, dtype=np.int32)[:, cuts] for array in (values, known))
     f1 = counts.f1(hits, n_predicted, positives, default=1.0).sum(axis=0)
     jaccard = counts.jaccard(hits, n_predicted, positives, default=1.0).sum(axis=0)
     return np.append(empty, f1), np.append(empty, jaccard)
 
 
-def subset_accuracy(targets: Targets, decisions: np.ndarray) -> Score:
-    """The share of rows whose known labels are all decided right.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over rows with a known entry.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
-    return _row_scores(decision_entries(targets, decisions))["subset_accuracy"]
-
-
-def element_accuracy(targets: Targets, decisions: np.ndarray) -> Score:
-    """The share of known entries that are decided right. At 3 % density, answering nothing has 97 %.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over known entries.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
-    return _entry_scores(decision_entries(targets, decisions))["element_accuracy"]
+def weighted_metrics(targets: Targets, decisions: np.ndarray, weights: np.ndarray) -> dict[str, float | None]:
+    """Metrics of decisions where a row of weight k counts as k rows, weights float (n,); None where undefined."""
+    known = targets.known_mask()
+    values, decided = targets.values & known, decisions & known
+    hits, n_decided, n_positives = (weights @ entries for entries in (values & decided, decided, values))
+    label_f1 = counts.f1(hits, n_decided, n_positives)
+    has_f1 = ~np.isnan(label_f1)
+    is_scored = known.any(axis=1)
+    is_right = (values == decided).all(axis=1)
+    return {
+        "precision_micro": _or_none(counts.precision(hits.sum(), n_decided.sum())),
+        "recall_micro": _or_none(counts.recall(hits.sum(), n_positives.sum())),
+        "f1_micro": _or_none(counts.f1(hits.sum(), n_decided.sum(), n_positives.sum())),
+        "f1_macro": float(np.mean(label_f1[has_f1])) if has_f1.any() else None,
+        "hamming_loss": _or_none(counts.ratio((weights @ (values != decided)).sum(), (weights @ known).sum())),
+        "subset_accuracy": _or_none(counts.ratio(weights[is_scored & is_right].sum(), weights[is_scored].sum())),
+    }
 
 
-def hamming_loss(targets: Targets, decisions: np.ndarray) -> Score:
-    """The share of known entries that are decided wrong: 1 - element accuracy.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 (best) to 1, over known entries.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-
-    Source:
-        Schapire, Singer (2000), BoosTexter.
-    """
-    return _entry_scores(decision_entries(targets, decisions))["hamming_loss"]
-
-
-def f1_micro(targets: Targets, decisions: np.ndarray) -> Score:
-    """F1 of all known entries in one pot, 2 tp / (answered + positives): frequent labels weigh most.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best); NaN when there is neither a positive nor a yes.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
-    return _label_scores(decision_entries(targets, decisions))["f1_micro"]
-
-
-def f1_macro(targets: Targets, decisions: np.ndarray) -> Score:
-    """The mean of the labels' F1, over labels with a known positive.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best); NaN when no label has a known positive.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
-    return _label_scores(decision_entries(targets, decisions))["f1_macro"]
-
-
-def f1_macro_all(targets: Targets, decisions: np.ndarray) -> Score:
-    """The mean of the labels' F1, where a label without a known positive counts 0 as in most other libraries.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1, over labels with a known entry; 1 is out of reach when one has no positive.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
-    return _label_scores(decision_entries(targets, decisions))["f1_macro_all"]
-
-
-def f1_samples(targets: Targets, decisions: np.ndarray) -> Score:
-    """F1 between the decided and the true label set of each row, averaged over rows.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over rows with a known entry; an empty answer to an empty row is right and counts 1.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-    """
-    return _row_scores(decision_entries(targets, decisions))["f1_samples"]
-
-
-def jaccard_samples(targets: Targets, decisions: np.ndarray) -> Score:
-    """Shared labels over all labels of the decided and the true set of each row, averaged over rows.
-
-    Args:
-        targets: Targets (n, l).
-        decisions: bool (n, l), or numbers that are 0 or 1.
-
-    Returns:
-        The score, 0 to 1 (best), over rows with a known entry; an empty answer to an empty row is right and counts 1.
-
-    Raises:
-        InputError: A shape or decision that is wrong.
-
-    Source:
-        Godbole, Sarawagi (2004), where it is called accuracy.
-    """
-    return _row_scores(decision_entries(targets, decisions))["jaccard_samples"]
+def _or_none(value: np.ndarray) -> float | None:
+    return None if np.isnan(value) else float(value)

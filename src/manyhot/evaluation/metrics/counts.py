@@ -1,8 +1,4 @@
-"""F-measures, Jaccard, precision and recall from counts: the one place where they are divided.
-
-Counts are numbers or arrays of shapes that broadcast: `hits` (true positives), `n_predicted` (predicted positives) and
-`n_positives`. Results are float64, and `default` (NaN unless said otherwise) where there is nothing to divide by.
-"""
+"""F-measures, Jaccard, precision and recall from counts (numbers or arrays), `default` where a divisor is 0."""
 
 from __future__ import annotations
 

@@ -23,24 +23,7 @@ def compute_label_metrics(
     decisions: np.ndarray,
     thresholds: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """What is known of each label, and how well it is answered, over its known entries.
-
-    Args:
-        space: The names of the l labels.
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-        decisions: bool (n, l), or numbers that are 0 or 1.
-        thresholds: float (l,), each in [0, 1]; None where decisions do not come from thresholds.
-
-    Returns:
-        Columns of length l by name: `label` (list of text), `support` and `n_known` and `predicted` (int64: positives,
-        known entries, yes answers among them), and float64 `prevalence`, `threshold`, `precision` (NaN without a yes),
-        `recall`, `f1` and `average_precision` (NaN without a positive), `roc_auc` (NaN without both), `brier`
-        (NaN where nothing is known).
-
-    Raises:
-        InputError: A shape, score, decision or number of names or thresholds that does not fit.
-    """
+    """Columns of length l with the counts and metrics of each label over its known entries; NaN where undefined."""
     by_score, by_decision = score_entries(targets, scores), decision_entries(targets, decisions)
     n_labels = by_score.shape[1]
     if len(space) != n_labels:

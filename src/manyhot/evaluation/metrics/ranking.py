@@ -1,41 +1,20 @@
-"""Metrics of scores: is the order right, within each row and within each label?
-
-They need no threshold and must not know one; all of them come from one ranking of the positives (ranks.py).
-Ties never help: a tie counts as an error where scikit-learn counts it so, and as its expected value over all orders
-of the tied entries where places are counted (one error, precision at k, nDCG), so the order of labels is no advantage.
-Start reading at `row_ranking` and `label_ranking`.
-"""
+"""Metrics of scores: is the order right, within each row and within each label?"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.ranks import rank_positives
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entries
 
-LABEL_METRICS = ("map", "roc_auc_macro")
 ROW_METRICS = ("ranking_loss", "lrap", "coverage_error", "one_error", "precision_at_k", "ndcg_at_k")
 
 
-def row_ranking(targets: Targets, scores: np.ndarray, k: int = 5) -> dict[str, Score]:
-    """All metrics of the order of labels within rows, from one ranking.
-
-    Rows without a known positive are left out of all six; unknown entries are as if they were not there.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-        k: Places that `precision_at_k` and `ndcg_at_k` look at, 1 or more.
-
-    Returns:
-        A score for each of `ROW_METRICS`.
-
-    Raises:
-        InputError: A shape, score or k that is wrong.
-    """
-    k = validation.integer(k=k, low=1)
+def row_ranking(targets: Targets, scores: np.ndarray, k: int) -> dict[str, Score]:
+    """All metrics of the order of labels within rows, `ROW_METRICS`, over the rows with a known positive."""
+    # A tie counts as an error where scikit-learn counts it so, and as its expected value over all orders of the tied
+    # entries where places are counted (one error, precision at k, nDCG).
     entries = score_entries(targets, scores)
     n, width = entries.shape
     rows = np.asarray(entries.values.any(axis=1))
@@ -54,22 +33,20 @@ def _row_means(entries: Entries, scores: np.ndarray, k: int) -> dict[str, float]
     sums: dict[str, float] = {name: 0.0 for name in ROW_METRICS}
     n_rows = 0
     for part in blocks(*entries.shape):
-        known = None if entries.known is None else entries.known[part]
-        per_row = row_values(entries.values[part], known, scores[part], k)
+        per_row = row_values(entries.values[part], entries.known[part], scores[part], k)
         n_rows += len(per_row["lrap"])
         for name, values in per_row.items():
             sums[name] += float(values.sum())
     return {name: total / n_rows for name, total in sums.items()}
 
 
-def row_values(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
+def row_values(values: np.ndarray, known: np.ndarray, scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
     """The six metrics of each row that has a known positive, float64 (rows,) each."""
     n, width = values.shape
-    n_positives = values.sum(axis=1, dtype=np.int64)
-    n_known = np.full(n, width) if known is None else known.sum(axis=1, dtype=np.int64)
+    n_positives, n_known = values.sum(axis=1, dtype=np.int64), known.sum(axis=1, dtype=np.int64)
     rows = n_positives > 0
     ranked = rank_positives(values, known, scores)
-    tied = ranked.tied()
+    tied = ranked.reached - ranked.above
     discounts = np.zeros(width)
     discounts[:k] = 1.0 / np.log2(np.arange(2, min(k, width) + 2))
     cumulative_discounts = np.concatenate([[0.0], np.cumsum(discounts)])
@@ -93,142 +70,16 @@ def row_values(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray,
     }
 
 
-def ranking_loss(targets: Targets, scores: np.ndarray) -> Score:
-    """The share of (positive, negative) pairs of a row that stand in the wrong order or tie, averaged over rows.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Returns:
-        The score, 0 (best) to 1, over rows with a known positive; a row whose known labels are all positive counts 0.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        Tsoumakas, Katakis, Vlahavas (2010), Mining multi-label data; ties and full rows as in scikit-learn, except
-        that rows without a positive are left out there where scikit-learn counts them as 0.
-    """
-    return row_ranking(targets, scores)["ranking_loss"]
-
-
-def lrap(targets: Targets, scores: np.ndarray) -> Score:
-    """Label ranking average precision: of the labels ranked at or above a positive, the share that is positive.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Returns:
-        The score, above 0 to 1 (best): the mean over a row's positives, then over rows with a known positive.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        Schapire, Singer (2000), BoosTexter; ties as in scikit-learn (the worst place of the tied).
-    """
-    return row_ranking(targets, scores)["lrap"]
-
-
-def coverage_error(targets: Targets, scores: np.ndarray) -> Score:
-    """How many labels of the ranking must be taken to have all positives of a row, averaged over rows.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Returns:
-        The score, from the mean number of positives (best) to l, over rows with a known positive.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        Tsoumakas, Katakis, Vlahavas (2010), plus one, as in scikit-learn; ties take the worst place.
-    """
-    return row_ranking(targets, scores)["coverage_error"]
-
-
-def one_error(targets: Targets, scores: np.ndarray) -> Score:
-    """How often the label with the highest score is wrong; tied for highest counts as drawing one of them.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Returns:
-        The score, 0 (best) to 1, over rows with a known positive. It is 1 - precision at 1.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        Schapire, Singer (2000), BoosTexter.
-    """
-    return row_ranking(targets, scores)["one_error"]
-
-
-def precision_at_k(targets: Targets, scores: np.ndarray, k: int = 5) -> Score:
-    """The share of positives among a row's k highest scores, averaged over rows.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-        k: Places looked at, 1 or more; a row with fewer known labels is looked at to its end.
-
-    Returns:
-        The score, 0 to 1 (best, which a row with fewer than k positives cannot reach), over rows with a positive.
-
-    Raises:
-        InputError: A shape, score or k that is wrong.
-
-    Source:
-        Bhatia and others, The extreme classification repository; ties are averaged over their orders.
-    """
-    return row_ranking(targets, scores, k)["precision_at_k"]
-
-
-def ndcg_at_k(targets: Targets, scores: np.ndarray, k: int = 5) -> Score:
-    """Discounted gain of the positives among a row's k highest scores, as a share of the best that row allows.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-        k: Places looked at, 1 or more; beyond l it is l.
-
-    Returns:
-        The score, 0 to 1 (best), over rows with a known positive.
-
-    Raises:
-        InputError: A shape, score or k that is wrong.
-
-    Source:
-        Järvelin, Kekäläinen (2002), discount 1 / log2(place + 1); ties averaged as in McSherry, Najork (2008).
-    """
-    return row_ranking(targets, scores, k)["ndcg_at_k"]
-
-
 def label_ranking(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
-    """Average precision and ROC-AUC of every label over its known entries.
-
-    Args:
-        entries: Targets beside scores (n, l).
-
-    Returns:
-        Average precision, float64 (l,), NaN without a known positive; ROC-AUC, float64 (l,), NaN unless the label
-        has both a known positive and a known negative.
-    """
+    """Average precision and ROC-AUC of every label over its known entries, float64 (l,) each; NaN where undefined."""
     n, width = entries.shape
     n_positives = entries.values.sum(axis=0, dtype=np.int64)
     n_negatives = entries.known_per_label() - n_positives
     precision_sum, wrong_pairs = np.zeros(width), np.zeros(width)
     for part in blocks(width, n):
-        known = None if entries.known is None else np.ascontiguousarray(entries.known[:, part].T)
-        values = np.ascontiguousarray(entries.values[:, part].T)
-        ranked = rank_positives(values, known, np.ascontiguousarray(entries.predictions[:, part].T))
-        n_lines = len(values)
+        arrays = (entries.values, entries.known, entries.predictions)
+        ranked = rank_positives(*(np.ascontiguousarray(array[:, part].T) for array in arrays))
+        n_lines = part.stop - part.start
         precision_sum[part] = np.bincount(ranked.line, weights=ranked.hits_reached / ranked.reached, minlength=n_lines)
         # A negative above a positive is one wrong pair, a tie half of one: twice the count stays a whole number.
         twice_wrong = (ranked.reached - ranked.hits_reached) + (ranked.above - ranked.hits_above)
@@ -238,16 +89,8 @@ def label_ranking(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
     return precision, np.where(pairs > 0, 1.0 - wrong_pairs / np.maximum(pairs, 1), np.nan)
 
 
-def label_means(targets: Targets, scores: np.ndarray) -> dict[str, Score]:
-    """`map` and `roc_auc_macro` from one ranking of each label's samples.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Raises:
-        InputError: A shape or score that is wrong.
-    """
+def label_means(targets: Targets, scores: np.ndarray, k: int) -> dict[str, Score]:
+    """`map` and `roc_auc_macro` from one ranking of each label's samples; k is unused."""
     entries = score_entries(targets, scores)
     precision, area = label_ranking(entries)
     has_positive, has_both = ~np.isnan(precision), ~np.isnan(area)
@@ -261,41 +104,3 @@ def label_means(targets: Targets, scores: np.ndarray) -> dict[str, Score]:
         ),
         "roc_auc_macro": entries.score(mean(area, has_both), 0.5, labels=has_both),
     }
-
-
-def map(targets: Targets, scores: np.ndarray) -> Score:
-    """Mean average precision: each label's average precision over samples, averaged over labels.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Returns:
-        The score, 0 to 1 (best), over labels with a known positive. The baseline is their mean prevalence.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        The step-wise sum of precisions that scikit-learn uses, without interpolation; tied samples share one step.
-    """
-    return label_means(targets, scores)["map"]
-
-
-def roc_auc_macro(targets: Targets, scores: np.ndarray) -> Score:
-    """The chance that a label's positive has a higher score than its negative (a tie is half), averaged over labels.
-
-    Args:
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), float in [0, 1].
-
-    Returns:
-        The score, 0 to 1 (best), over labels with a known positive and a known negative. The baseline is 0.5.
-
-    Raises:
-        InputError: A shape or score that is wrong.
-
-    Source:
-        Mann, Whitney (1947); Hanley, McNeil (1982).
-    """
-    return label_means(targets, scores)["roc_auc_macro"]

@@ -1,8 +1,4 @@
-"""Where each positive stands among the known entries of its line: the kernel of every ranking metric.
-
-A line is a row (labels of one sample) or a column (samples of one label). Two sorts of plain values and one binary
-search for the positives alone are far cheaper than an argsort, and treat ties exactly.
-"""
+"""Where each positive stands among the known entries of its line (a row or a column), ties treated exactly."""
 
 from __future__ import annotations
 
@@ -13,50 +9,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RankedPositives:
-    """The p positives of some lines, by line and then from the lowest score upwards.
+    """The p positives of some lines, by line and then from the lowest score upwards."""
 
-    Args:
-        line: int64 (p,), the line each positive is in.
-        scores: float (p,), its score.
-        above: int64 (p,), known entries of the line with a strictly higher score.
-        reached: int64 (p,), known entries of the line with at least this score, itself included.
-        hits_above: int64 (p,), positives among `above`.
-        hits_reached: int64 (p,), positives among `reached`.
-        ascending: float (m, w), each line's known scores in ascending order behind one -inf per unknown entry.
-    """
-
-    line: np.ndarray
-    scores: np.ndarray
-    above: np.ndarray
-    reached: np.ndarray
-    hits_above: np.ndarray
-    hits_reached: np.ndarray
-    ascending: np.ndarray
-
-    def next_lower(self) -> np.ndarray:
-        """The highest known score below each positive's own, float64 (p,); -inf where there is none."""
-        position = self.ascending.shape[1] - self.reached - 1
-        lower = self.ascending[self.line, np.maximum(position, 0)].astype(np.float64)
-        return np.where(position >= 0, lower, -np.inf)
-
-    def tied(self) -> np.ndarray:
-        """Known entries of the line with exactly this score, itself included, int64 (p,)."""
-        return self.reached - self.above
+    line: np.ndarray  # int64 (p,), where each positive is
+    above: np.ndarray  # int64 (p,), known entries of the line with a higher score
+    reached: np.ndarray  # int64 (p,), known entries with at least this score, itself included
+    hits_above: np.ndarray  # int64 (p,), positives among `above`
+    hits_reached: np.ndarray  # int64 (p,), positives among `reached`
 
 
-def rank_positives(values: np.ndarray, known: np.ndarray | None, scores: np.ndarray) -> RankedPositives:
-    """Rank the positives of each line.
-
-    Args:
-        values: bool (m, w), the positives; False where unknown.
-        known: bool (m, w), or None when everything is known.
-        scores: Finite floats (m, w).
-
-    Returns:
-        The ranks. Time is m * w * log(w) for sorting, and log(w) for each distinct score of a positive.
-    """
+def rank_positives(values: np.ndarray, known: np.ndarray, scores: np.ndarray) -> RankedPositives:
+    """Rank the positives of each line (m, w) by two sorts of plain values and one binary search."""
     width = values.shape[1]
-    ascending = np.sort(scores if known is None else np.where(known, scores, -np.inf), axis=1)
+    ascending = np.sort(np.where(known, scores, -np.inf), axis=1)
     n_positives = values.sum(axis=1, dtype=np.int64)
     masked_scores = np.sort(np.where(values, scores, -np.inf), axis=1)
     positive_scores = masked_scores[np.arange(width) >= (width - n_positives)[:, None]]
@@ -67,22 +32,15 @@ def rank_positives(values: np.ndarray, known: np.ndarray | None, scores: np.ndar
     is_new[1:] = (line[1:] != line[:-1]) | (positive_scores[1:] != positive_scores[:-1])
     first = np.flatnonzero(is_new)
     size = np.diff(first, append=len(positive_scores))
-    below = _count_below(ascending, line[first], positive_scores[first])
+    below = _search(ascending, line[first], positive_scores[first], np.less)
     through = _count_through(ascending, line[first], positive_scores[first], below)
     return RankedPositives(
         line=line,
-        scores=positive_scores,
         above=np.repeat(width - through, size),
         reached=np.repeat(width - below, size),
         hits_above=end - np.repeat(first + size, size),
         hits_reached=end - np.repeat(first, size),
-        ascending=ascending,
     )
-
-
-def _count_below(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Entries of the given lines that are strictly below their bound."""
-    return _search(ascending, line, bound, np.less)
 
 
 def _count_through(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -96,7 +54,7 @@ def _count_through(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, b
 
 
 def _search(ascending: np.ndarray, line: np.ndarray, bound: np.ndarray, compare: np.ufunc) -> np.ndarray:
-    """Binary search in many lines at once: the length of the leading part for which `holds(entry, bound)`."""
+    """Binary search in many lines at once: the length of the leading part for which `compare(entry, bound)`."""
     width = ascending.shape[1]
     flat = ascending.reshape(-1)
     offset = line * width - 1

@@ -18,34 +18,20 @@ from manyhot.evaluation.metrics.score import Score
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric.
+    """One metric: how to compute it, and what a report says of it."""
 
-    Args:
-        function: `(targets, scores or decisions) -> Score`; with a third argument k where `title` has `{k}`.
-        title: What a report calls it.
-        needs: "scores" or "decisions".
-        higher_is_better: Whether more is better.
-        meaning: One sentence on what it says.
-        misleads: One sentence on when it misleads.
-        upper_bound: Its highest possible value.
-    """
-
-    function: Callable[..., Score]
-    title: str
+    function: Callable[[Targets, np.ndarray, int], dict[str, Score]]  # (targets, scores or decisions, k) -> by name
+    title: str  # what a report calls it
     needs: Literal["scores", "decisions"]
     higher_is_better: bool
-    meaning: str
-    misleads: str
-    upper_bound: float = 1.0
-
-    def compute(self, targets: Targets, values: np.ndarray, k: int) -> Score:
-        """The metric of scores or decisions, by its own function."""
-        return self.function(targets, values, k) if "{k}" in self.title else self.function(targets, values)
+    meaning: str  # one sentence on what it says
+    misleads: str  # one sentence on when it misleads
+    upper_bound: float = 1.0  # its highest possible value
 
 
 METRICS: dict[str, Metric] = {
     "f1_macro": Metric(
-        classification.f1_macro,
+        classification.decision_metrics,
         "Macro F1",
         "decisions",
         True,
@@ -53,7 +39,7 @@ METRICS: dict[str, Metric] = {
         "A label with three positives weighs as much as one with thousands, so it is noisy with many rare labels.",
     ),
     "f1_micro": Metric(
-        classification.f1_micro,
+        classification.decision_metrics,
         "Micro F1",
         "decisions",
         True,
@@ -61,15 +47,16 @@ METRICS: dict[str, Metric] = {
         "Frequent labels decide it; rare ones can all be wrong unseen.",
     ),
     "f1_samples": Metric(
-        classification.f1_samples,
+        classification.decision_metrics,
         "Sample F1",
         "decisions",
         True,
         "The balance of precision and recall of each row's label set, averaged over rows.",
         "Rows without labels count fully right or fully wrong and dominate when there are many.",
     ),
+    # Source: Godbole, Sarawagi (2004), where it is called accuracy
     "jaccard_samples": Metric(
-        classification.jaccard_samples,
+        classification.decision_metrics,
         "Jaccard index, mean of rows",
         "decisions",
         True,
@@ -77,15 +64,16 @@ METRICS: dict[str, Metric] = {
         "Rows without labels count fully right or fully wrong and dominate when there are many.",
     ),
     "subset_accuracy": Metric(
-        classification.subset_accuracy,
+        classification.decision_metrics,
         "Exact match (subset accuracy)",
         "decisions",
         True,
         "The share of rows whose whole label set is right.",
         "One wrong label of many costs as much as all wrong, and where most rows carry no label silence does well.",
     ),
+    # Source: Schapire, Singer (2000), BoosTexter
     "hamming_loss": Metric(
-        classification.hamming_loss,
+        classification.decision_metrics,
         "Hamming loss",
         "decisions",
         False,
@@ -93,7 +81,7 @@ METRICS: dict[str, Metric] = {
         "When labels are rare, answering nothing already has a small loss.",
     ),
     "element_accuracy": Metric(
-        classification.element_accuracy,
+        classification.decision_metrics,
         "Element-wise accuracy",
         "decisions",
         True,
@@ -101,55 +89,61 @@ METRICS: dict[str, Metric] = {
         "When labels are rare, answering nothing is already right nearly everywhere.",
     ),
     "f1_macro_all": Metric(
-        classification.f1_macro_all,
+        classification.decision_metrics,
         "F1, absent labels as 0",
         "decisions",
         True,
         "As f1_macro, with 0 for every label that does not occur, as other libraries report it.",
         "It falls with the number of labels that happen to be absent, whatever the answers are.",
     ),
+    # Source: the step-wise sum of precisions of scikit-learn, without interpolation; tied samples share one step
     "map": Metric(
-        ranking.map,
+        ranking.label_means,
         "Average precision, mean of labels",
         "scores",
         True,
         "The average precision of each label over samples, averaged over labels that occur.",
         "It grows with prevalence, so values of different data sets do not compare.",
     ),
+    # Source: Mann, Whitney (1947); Hanley, McNeil (1982); a tie is half
     "roc_auc_macro": Metric(
-        ranking.roc_auc_macro,
+        ranking.label_means,
         "ROC-AUC, mean of labels",
         "scores",
         True,
         "The chance that a sample with a label scores higher than one without, averaged over labels.",
         "With rare labels it is high although most of the top answers are wrong.",
     ),
+    # Source: Schapire, Singer (2000), BoosTexter; ties as in scikit-learn (the worst place of the tied)
     "lrap": Metric(
-        ranking.lrap,
+        ranking.row_ranking,
         "Label ranking average precision",
         "scores",
         True,
         "For each label that is present: the share of present ones among those ranked at least as high.",
         "It compares labels within a row only, so it says nothing about thresholds.",
     ),
+    # Source: Tsoumakas, Katakis, Vlahavas (2010), Mining multi-label data; ties and full rows as in scikit-learn
     "ranking_loss": Metric(
-        ranking.ranking_loss,
+        ranking.row_ranking,
         "Ranking loss",
         "scores",
         False,
         "How often a label that is absent stands before one that is present in the same row.",
         "With many labels nearly all pairs are easy, so small numbers hide bad first places.",
     ),
+    # Source: Schapire, Singer (2000), BoosTexter; tied for highest counts as drawing one of them
     "one_error": Metric(
-        ranking.one_error,
+        ranking.row_ranking,
         "One-error",
         "scores",
         False,
         "How often the label ranked first is absent.",
         "It looks at one label per row; always naming a very frequent label does well.",
     ),
+    # Source: Tsoumakas, Katakis, Vlahavas (2010), plus one, as in scikit-learn; ties take the worst place
     "coverage_error": Metric(
-        ranking.coverage_error,
+        ranking.row_ranking,
         "Coverage error",
         "scores",
         False,
@@ -157,16 +151,18 @@ METRICS: dict[str, Metric] = {
         "Its best value is the mean size of the label sets, not 0, and one hard label sets it for a row.",
         upper_bound=math.inf,
     ),
+    # Source: Bhatia and others, The extreme classification repository; ties are averaged over their orders
     "precision_at_k": Metric(
-        ranking.precision_at_k,
+        ranking.row_ranking,
         "Precision at {k}",
         "scores",
         True,
         "The share of present labels among a row's k highest scores.",
         "Rows with fewer than k labels cannot reach 1.",
     ),
+    # Source: Järvelin, Kekäläinen (2002), discount 1 / log2(place + 1); ties averaged as in McSherry, Najork (2008)
     "ndcg_at_k": Metric(
-        ranking.ndcg_at_k,
+        ranking.row_ranking,
         "nDCG at {k}",
         "scores",
         True,
@@ -206,15 +202,8 @@ def compute_metrics(
         if not is_provided[METRICS[name].needs]:
             raise InputError(f"needed for {name!r}, got None", argument=METRICS[name].needs)
     measured: dict[str, Score] = {}
-    if decisions is not None and not set(classification.DECISION_METRICS).isdisjoint(selected):
-        measured |= classification.decision_metrics(targets, decisions)
-    if scores is not None and not set(ranking.ROW_METRICS).isdisjoint(selected):
-        measured |= ranking.row_ranking(targets, scores, k)
-    if scores is not None and not set(ranking.LABEL_METRICS).isdisjoint(selected):
-        measured |= ranking.label_means(targets, scores)
     for name in selected:
-        if name not in measured:
-            values = scores if METRICS[name].needs == "scores" else decisions
-            assert values is not None
-            measured[name] = METRICS[name].compute(targets, values, k)
+        values = scores if METRICS[name].needs == "scores" else decisions
+        if name not in measured and values is not None:
+            measured |= METRICS[name].function(targets, values, k)
     return {name: measured[name] for name in selected}

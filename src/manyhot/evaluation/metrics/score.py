@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,38 +14,37 @@ from manyhot.errors import InputError
 # Work goes through the arrays in blocks of about this many entries, so that temporary memory stays at a few dozen
 # megabytes whatever n and l are, and a block still fits into the processor's cache.
 MAX_BLOCK_ENTRIES = 1 << 20
+# Labels taken at once: the columns of a row-major matrix share cache lines, so one at a time would read it all again.
+LABELS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Score:
-    """One measured number and what it covers.
+    """One measured number and what it covers."""
 
-    Args:
-        value: The number; NaN when nothing could be scored.
-        n_labels: Labels that entered.
-        n_samples: Rows that entered (pixels, where every pixel has its own labels).
-        baseline: What an answer that never looks at the features gets; None when nothing could be scored.
-    """
+    value: float  # NaN when nothing could be scored
+    n_labels: int  # labels that entered
+    n_samples: int  # rows that entered, or pixels
+    baseline: float | None = None  # what an answer that never looks at the features gets
 
-    value: float
-    n_labels: int
-    n_samples: int
-    baseline: float | None = None
+
+@dataclass(frozen=True)
+class Column:
+    """The known entries of one label."""
+
+    label: int
+    values: np.ndarray  # bool (m,)
+    scores: np.ndarray  # float (m,)
+    rows: np.ndarray  # int64 (m,)
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Targets beside their scores or decisions, checked and laid out as one row per sample or pixel.
+    """Targets beside their scores or decisions, checked and laid out as one row per sample or pixel."""
 
-    Args:
-        values: bool (n, l), False where unknown.
-        known: bool (n, l), or None when everything is known.
-        predictions: Scores, float (n, l) in [0, 1], or decisions, bool (n, l).
-    """
-
-    values: np.ndarray
-    known: np.ndarray | None
-    predictions: np.ndarray
+    values: np.ndarray  # bool (n, l), False where unknown
+    known: np.ndarray  # bool (n, l), perhaps a read-only view of one True
+    predictions: np.ndarray  # scores in [0, 1] or decisions, (n, l)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,13 +53,11 @@ class Entries:
 
     def known_per_row(self) -> np.ndarray:
         """Known entries of each row, int64 (n,)."""
-        n, n_labels = self.shape
-        return np.full(n, n_labels) if self.known is None else self.known.sum(axis=1, dtype=np.int64)
+        return self.known.sum(axis=1, dtype=np.int64)
 
     def known_per_label(self) -> np.ndarray:
         """Known entries of each label, int64 (l,)."""
-        n, n_labels = self.shape
-        return np.full(n_labels, n) if self.known is None else self.known.sum(axis=0, dtype=np.int64)
+        return self.known.sum(axis=0, dtype=np.int64)
 
     def prevalence(self) -> np.ndarray:
         """Share of positives among the known entries of each label, float64 (l,); 0 where nothing is known."""
@@ -71,56 +68,35 @@ class Entries:
         self,
         value: float,
         baseline: float,
-        rows: np.ndarray | None = None,
-        labels: np.ndarray | None = None,
+        rows: np.ndarray | slice = slice(None),
+        labels: np.ndarray | slice = slice(None),
     ) -> Score:
-        """A number with its cover: the labels and rows that have a known entry among the chosen ones.
-
-        Args:
-            value: The measured number.
-            baseline: The number without looking at the features.
-            rows: bool (n,), the rows that entered; None for all.
-            labels: bool (l,), the labels that entered; None for all.
-        """
-        n_labels, n_samples = self._coverage(rows, labels)
+        """A value with its coverage: labels and rows with a known entry among the chosen ones, bool (n,) and (l,)."""
+        known = self.known[rows][:, labels]
+        n_labels, n_samples = int(known.any(axis=0).sum()), int(known.any(axis=1).sum())
         if n_labels == 0 or n_samples == 0 or math.isnan(value):
             return Score(math.nan, n_labels, n_samples, None)
         return Score(float(value), n_labels, n_samples, None if math.isnan(baseline) else float(baseline))
 
-    def _coverage(self, rows: np.ndarray | None, labels: np.ndarray | None) -> tuple[int, int]:
-        n, width = self.shape
-        if self.known is None:
-            n_rows = n if rows is None else int(rows.sum())
-            n_columns = width if labels is None else int(labels.sum())
-            return (n_columns, n_rows) if n_rows and n_columns else (0, 0)
-        known = self.known if rows is None else self.known[rows]
-        known = known if labels is None else known[:, labels]
-        return int(known.any(axis=0).sum()), int(known.any(axis=1).sum())
+    def columns(self, labels: Sequence[int] | np.ndarray | None = None) -> Iterator[Column]:
+        """Iterate over the known entries of all labels, or of those given in their order, a few copied at a time."""
+        n, n_labels = self.shape
+        label_order = np.arange(n_labels) if labels is None else np.asarray(labels)
+        for part in blocks(len(label_order), min(n, (1 << 20) // LABELS_AT_ONCE)):
+            batch = label_order[part]
+            arrays = (np.ascontiguousarray(array[:, batch].T) for array in (self.values, self.known, self.predictions))
+            for label, values, known, predictions in zip(batch.tolist(), *arrays, strict=True):
+                rows = np.flatnonzero(known)
+                yield Column(label, values[rows], predictions[rows], rows)
 
 
 def score_entries(targets: Targets, scores: np.ndarray) -> Entries:
-    """Targets beside scores.
-
-    Args:
-        targets: Targets (n, l), or deeper with the label axis last.
-        scores: Real numbers in [0, 1], in the shape of the targets.
-
-    Raises:
-        InputError: Another shape, or a score that is no probability.
-    """
+    """Targets (n, l), or deeper with the label axis last, beside checked scores of the same shape."""
     return _build_entries(targets, check_scores(scores, targets.values.shape))
 
 
 def decision_entries(targets: Targets, decisions: np.ndarray) -> Entries:
-    """Targets beside decisions.
-
-    Args:
-        targets: Targets (n, l), or deeper with the label axis last.
-        decisions: bool, or numbers that are 0 or 1, in the shape of the targets.
-
-    Raises:
-        InputError: Another shape, or a value that is neither yes nor no.
-    """
+    """Targets (n, l), or deeper with the label axis last, beside decisions of the same shape: bool, or 0 and 1."""
     array = np.asarray(decisions)
     _check_shape(array, targets.values.shape, "decisions")
     if array.dtype != np.bool_:
@@ -133,24 +109,15 @@ def decision_entries(targets: Targets, decisions: np.ndarray) -> Entries:
     return _build_entries(targets, array)
 
 
-def check_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Scores as a floating array, refused where they are no probabilities.
-
-    Args:
-        scores: Real numbers in [0, 1], the label axis last.
-        shape: The shape they must have; None for any with two or more axes.
-
-    Returns:
-        The scores in their own floating type (float16 becomes float32, whole numbers float64).
-
-    Raises:
-        InputError: Another shape, a value that is not finite, or one outside [0, 1].
-    """
+def check_scores(scores: np.ndarray, shape: tuple[int, ...] | None = None, n_labels: int | None = None) -> np.ndarray:
+    """Check scores in [0, 1], label axis last; floats keep their type, float16 becomes float32, integers float64."""
     array = np.asarray(scores)
     if shape is not None:
         _check_shape(array, shape, "scores")
     elif array.ndim < 2:
         raise InputError(f"got shape {array.shape}, expected (n, l)", argument="scores")
+    if n_labels is not None and array.shape[-1] != n_labels:
+        raise InputError(f"got {array.shape[-1]} labels, expected {n_labels}", argument="scores")
     if array.dtype.kind not in "biuf":
         raise InputError(f"got {array.dtype} values, expected numbers from 0 to 1", argument="scores")
     if array.dtype.kind != "f":
@@ -185,5 +152,5 @@ def _build_entries(targets: Targets, predictions: np.ndarray) -> Entries:
         raise InputError(f"got shape {targets.values.shape}, expected (n, l)", argument="targets")
     width = targets.n_labels
     n = targets.values.size // width if width else 0
-    known = None if targets.known is None else targets.known.reshape(n, width)
-    return Entries(targets.values.reshape(n, width), known, predictions.reshape(n, width))
+    known = np.broadcast_to(np.True_, targets.values.shape) if targets.known is None else targets.known
+    return Entries(*(array.reshape(n, width) for array in (targets.values, known, predictions)))

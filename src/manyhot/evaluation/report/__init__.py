@@ -15,16 +15,7 @@ __all__ = ["SCORES_FROM", "LabelSets", "Report", "ReportContext", "measure_repor
 
 @dataclass(frozen=True)
 class Report:
-    """A report to print, to look things up in, and to save.
-
-    Args:
-        values: What `measure_report` gave, or the same read back from JSON.
-
-    Example:
-        >>> report = Report(measure_report(space, targets, scores, decisions, fixed_decisions))  # doctest: +SKIP
-        >>> report.metrics["decision"]["f1_macro"]["value"]  # doctest: +SKIP
-        0.68
-    """
+    """A report to print, to look things up in, and to save; `values` is what `measure_report` gave."""
 
     values: Mapping[str, Any]
 

@@ -13,19 +13,7 @@ MAX_COMMON = 5
 
 
 def describe(space: LabelSpace, targets: Targets) -> dict[str, Any]:
-    """The targets in numbers.
-
-    Args:
-        space: The names of the l labels.
-        targets: Targets (n, l), or deeper; then every pixel is a row.
-
-    Returns:
-        `rows`, `labels`; `support` (positives of the labels: total, min, median, max); `cardinality` (known
-        positives per row), `density` (share of positives among known entries, None when nothing is known);
-        `label_sets` (over completely known rows: distinct, seen once, the most common); `rows_without_labels`
-        (something is known of them, and no positive); `unknown_share`; `constant_labels` and, among them,
-        `absent_labels` (no known positive).
-    """
+    """Describe the targets in numbers; every pixel is a row. Label sets count completely known rows only."""
     n_labels = targets.n_labels
     values = targets.values.reshape(-1, n_labels)
     n = len(values)

@@ -1,9 +1,4 @@
-"""Numbers and facts -> one dict of plain JSON values.
-
-Everything is measured here, from targets, scores and decisions; what cannot be seen in them (members, folds, the
-config) is handed in as `ReportContext`. This must not know how decisions are fitted, nor how anything is trained or
-printed. Start reading at `measure_report`.
-"""
+"""Measure everything that a report says, as one dict of plain JSON values."""
 
 from __future__ import annotations
 
@@ -43,39 +38,20 @@ SCORES_FROM = {
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What a report says that cannot be measured from targets and scores.
+    """What a report says that cannot be measured from targets and scores."""
 
-    Args:
-        scores_from: One of `SCORES_FROM`.
-        n_rows: Rows handed in, also those that were not scored; None when all were scored.
-        n_members: Members of the deployed mean.
-        n_folds: Folds the rows were split into.
-        members_per_score: Members behind each score here (their mean number, where it differs); None: all of them.
-        is_tuned_here: Whether the own thresholds were fitted on these very scores.
-        constant_labels: Labels that are answered by their prior because they did not vary in training.
-        notes: Short sentences to pass on.
-        config: The settings, as plain values.
-        training: A summary of the training curves, as plain values.
-        raw_scores: Scores before calibration, float like the scores; None where there are no others.
-        decision_info: How scores become answers, as plain values: `decision`, `calibration` (kind -> labels),
-            `guarantee` (its words or None), `rules`.
-
-    Raises:
-        InputError: A `scores_from` that is not known.
-    """
-
-    scores_from: str = "new"
-    n_rows: int | None = None
-    n_members: int | None = None
+    scores_from: str = "new"  # one of `SCORES_FROM`
+    n_rows: int | None = None  # rows handed in, also those not scored; None: all were scored
+    n_members: int | None = None  # members of the deployed mean
     n_folds: int | None = None
-    members_per_score: float | None = None
-    is_tuned_here: bool = False
-    constant_labels: Sequence[str] = ()
+    members_per_score: float | None = None  # their mean number; None: all members
+    is_tuned_here: bool = False  # thresholds were fitted on these very scores
+    constant_labels: Sequence[str] = ()  # answered by their prior, since they did not vary in training
     notes: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    raw_scores: np.ndarray | None = None
-    decision_info: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)  # a summary of the training curves
+    raw_scores: np.ndarray | None = None  # before calibration; None where there are no others
+    decision_info: Mapping[str, Any] = field(default_factory=dict)  # `DecisionPolicy.describe()`
 
     def __post_init__(self) -> None:
         validation.one_of(SCORES_FROM, scores_from=self.scores_from)
@@ -91,29 +67,7 @@ def measure_report(
     context: ReportContext | None = None,
     k: int = 5,
 ) -> dict[str, Any]:
-    """Measure everything and put it into plain values.
-
-    Args:
-        space: The names of the l labels.
-        targets: Targets (n, l), or deeper with the label axis last.
-        scores: Probabilities in the shape of the targets, float in [0, 1].
-        decisions: Decisions of the model as it is deployed, bool.
-        fixed_decisions: Decisions at 0.5, bool.
-        thresholds: The own thresholds, float (l,); None where decisions do not come from thresholds.
-        context: What cannot be measured; None for scores of new rows and nothing else to say.
-        k: Places that `precision_at_k` and `ndcg_at_k` look at.
-
-    Returns:
-        `format`, `data` (see `describe`), `scores` (where they come from, with sentences about bias), `metrics`
-        ("decision" and "fixed" -> metric -> value, n_labels, n_samples, baseline), `k`, `probabilities` (brier,
-        log_loss, ece), `raw` (the same and the `reliability` before calibration; None where nothing was calibrated),
-        `reliability` (mean score, share and interval of each bin of entries), `policy`, `labels` (one dict per
-        label, see `compute_label_metrics`), `checks` (code, text, labels), `notes`, `config`, `training`. Only dict,
-        list, text, int, finite float, bool and None: what is not defined is None.
-
-    Raises:
-        InputError: A shape, score, decision, threshold or fact that is wrong.
-    """
+    """Measure scores and decisions, label axis last, as plain JSON values; None where undefined."""
     context = context or ReportContext()
     measured = compute_metrics(targets, scores, decisions, k)
     score_metrics = {name: score for name, score in measured.items() if METRICS[name].needs == "scores"}
@@ -181,11 +135,7 @@ def _provenance(context: ReportContext) -> dict[str, Any]:
 
 
 def to_json_value(value: Any) -> Any:
-    """A value as JSON knows it: numpy becomes Python, tuples lists, and a number that is not finite None.
-
-    Raises:
-        InputError: Something JSON has no word for.
-    """
+    """Convert to JSON values: NumPy to Python, tuples to lists, and numbers that are not finite to None."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, np.ndarray):

@@ -35,14 +35,7 @@ def _label_chips(names: set[Any]) -> str:
 
 
 def report_html(report: Mapping[str, Any]) -> str:
-    """A report in brief.
-
-    Args:
-        report: What `measure_report` gave.
-
-    Returns:
-        HTML without a script, which takes the notebook's own colours.
-    """
+    """Render a report in brief as HTML without a script, in the notebook's own colours."""
     data, decision_metrics = report["data"], report["metrics"]["decision"]
     metrics = "".join(
         _table_row((name, decision_metrics[name]["value"], decision_metrics[name]["baseline"]))

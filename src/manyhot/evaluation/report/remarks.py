@@ -15,16 +15,7 @@ NAMES_SHOWN = 10
 
 
 def check_report(report: Mapping[str, Any], n_predicted: Sequence[int]) -> list[dict[str, Any]]:
-    """Find what is odd.
-
-    Args:
-        report: `data`, `metrics` and `labels` of a report, as plain values.
-        n_predicted: Yes answers of each label at 0.5, over known entries.
-
-    Returns:
-        One dict per finding, the gravest first: `code` (a word for machines), `text` (a sentence or two) and
-        `labels` (the names it is about; empty when it is about all).
-    """
+    """List what is odd in a report, the gravest first; `n_predicted`: predictions of each label at 0.5."""
     findings = [
         _threshold_wrong(report, n_predicted),
         _no_better_than_baseline(report),

@@ -31,20 +31,7 @@ def pixel_section(
     source: str,
     previous: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The section "pixels".
-
-    Args:
-        counts: The counts.
-        space: The names of the l labels.
-        n_images: Images whose pixels were counted.
-        n_sampled: Pixels that all other figures of the report come from.
-        source: A key of `SOURCES`.
-        previous: An earlier section, whose average precision still holds; None where the tally has its own.
-
-    Returns:
-        `from`, `images`, `sampled`, `labels` (label, support, iou, dice, precision, recall, average_precision),
-        `mean_iou`, `mean_dice`.
-    """
+    """Build the section "pixels"; `previous` is an earlier one whose average precision still holds."""
     values = counts.to_values(space.names)
     if previous is not None:
         for row, previous_row in zip(values["labels"], previous["labels"], strict=True):

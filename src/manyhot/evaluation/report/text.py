@@ -1,14 +1,11 @@
-"""A report -> text for a terminal, at most 100 columns wide.
-
-It reads only the plain values, so a report saved as JSON renders the same. Names are shown as they can be shown:
-shortened where too long, and without control characters, which a terminal would obey. Start reading at `to_text`.
-"""
+"""Render a report as text for a terminal, at most 100 columns wide and without control characters."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from rich.cells import cell_len, chop_cells
 
 from manyhot.evaluation.metrics import METRICS
 from manyhot.evaluation.report.segmentation import describe_source
@@ -28,18 +25,18 @@ _LABEL_COLUMNS = {
     "average_precision": "AP",
     "roc_auc": "AUC",
 }
+_PIXEL_COLUMNS = {
+    "support": "support",
+    "iou": "IoU",
+    "dice": "Dice",
+    "precision": "precision",
+    "recall": "recall",
+    "average_precision": "AP",
+}
 
 
 def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
-    """Render a report.
-
-    Args:
-        report: What `measure_report` gave.
-        labels_shown: Most lines of the per-label table; those with the most positives come first.
-
-    Returns:
-        Lines of at most 100 columns, ending without a newline.
-    """
+    """Render a report; the per-label table has at most `labels_shown` lines, those with the most positives first."""
     parts = [
         _headline(report),
         _decision_table(report),
@@ -50,9 +47,9 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
     if "pixels" in report:
         parts.append(_pixel_table(report["pixels"], labels_shown))
     if report["checks"]:
-        parts.append("What stands out\n" + _bullets(finding["text"] for finding in report["checks"]))
+        parts.append("What stands out\n" + bullets(finding["text"] for finding in report["checks"]))
     if report["notes"]:
-        parts.append("Notes\n" + _bullets(report["notes"]))
+        parts.append("Notes\n" + bullets(report["notes"]))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -71,8 +68,8 @@ def _headline(report: Mapping[str, Any]) -> str:
     counts = [f"{scores[f'n_{name}']} {name}" for name in ("members", "folds") if scores[f"n_{name}"] is not None]
     if counts:
         clauses.append(", ".join(counts))
-    lines = [_wrap("; ".join(clauses) + ".")]
-    lines += [_wrap(remark) for remark in scores["remarks"]]
+    lines = [wrap("; ".join(clauses) + ".")]
+    lines += [wrap(remark) for remark in scores["remarks"]]
     return "\n".join(lines)
 
 
@@ -129,39 +126,33 @@ def _decision_summary(report: Mapping[str, Any]) -> str:
         lines.append(info["guarantee"])
     else:
         lines.append(f"Decision: {info['decision']}.")
-    return "\n".join(_wrap(line) for line in lines)
+    return "\n".join(wrap(line) for line in lines)
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]], max_rows: int) -> str:
-    ranked = sorted(labels, key=lambda row: -row["support"])
-    rows = [
-        [_truncate(_printable(row["label"]), NAME_WIDTH), *(_number(row[name]) for name in _LABEL_COLUMNS)]
-        for row in ranked[:max_rows]
-    ]
-    lines = table(["label", *_LABEL_COLUMNS.values()], rows)
-    n_left = len(ranked) - max_rows
+    lines = table(["label", *_LABEL_COLUMNS.values()], _label_rows(labels, _LABEL_COLUMNS, max_rows))
+    n_left = len(labels) - max_rows
     if n_left <= 0:
         return lines
-    n_more, max_positives = _pluralize(n_left, "more label"), _pluralize(ranked[max_rows]["support"], "positive")
+    max_support = sorted((row["support"] for row in labels), reverse=True)[max_rows]
+    n_more, max_positives = pluralize(n_left, "more label"), pluralize(max_support, "positive")
     return f"{lines}\n... and {n_more}, each with {max_positives} or fewer."
 
 
 def _pixel_table(section: Mapping[str, Any], max_rows: int) -> str:
-    columns = {"iou": "IoU", "dice": "Dice", "precision": "precision", "recall": "recall", "average_precision": "AP"}
-    ranked = sorted(section["labels"], key=lambda row: -row["support"])
-    rows = [
-        [
-            _truncate(_printable(row["label"]), NAME_WIDTH),
-            str(row["support"]),
-            *(_number(row[name]) for name in columns),
-        ]
-        for row in ranked[:max_rows]
-    ]
+    rows = _label_rows(section["labels"], _PIXEL_COLUMNS, max_rows)
     rows.append(["mean", "", _number(section["mean_iou"]), _number(section["mean_dice"]), "", "", ""])
-    return f"{_wrap(describe_source(section))}\n" + table(["pixels", "support", *columns.values()], rows)
+    return f"{wrap(describe_source(section))}\n" + table(["pixels", *_PIXEL_COLUMNS.values()], rows)
 
 
-def _pluralize(count: int, noun: str) -> str:
+def _label_rows(labels: Sequence[Mapping[str, Any]], columns: Iterable[str], max_rows: int) -> list[list[str]]:
+    """The labels with the most positives, a row of cells for each."""
+    ranked = sorted(labels, key=lambda row: -row["support"])[:max_rows]
+    return [[printable(row["label"], NAME_WIDTH), *(_number(row[name]) for name in columns)] for row in ranked]
+
+
+def pluralize(count: int, noun: str) -> str:
+    """A number and its noun: "1 row", "2 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -185,56 +176,37 @@ def _number(value: float | int | None) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Aligned columns: the first to the left, numbers to the right."""
-    widths = [max(_columns(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
     lines = []
-    for row in [header, *rows]:
-        first, *cells = (
-            cell + " " * (width - _columns(cell)) if j == 0 else " " * (width - _columns(cell)) + cell
-            for j, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join([first, *cells]).rstrip())
+    for first, *numbers in [header, *rows]:
+        cells = [first + " " * (widths[0] - cell_len(first))]
+        cells += [" " * (width - cell_len(cell)) + cell for cell, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     return "\n".join(lines)
 
 
-def _bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(_wrap(_printable(" ".join(sentence.split())), "- ", "  ") for sentence in sentences)
+def bullets(sentences: Iterable[str]) -> str:
+    """One paragraph for each sentence, behind a dash."""
+    return "\n".join(wrap(sentence, "- ", "  ") for sentence in sentences)
 
 
-def _wrap(text: str, first: str = "", indent: str = "") -> str:
+def wrap(text: str, first: str = "", indent: str = "") -> str:
     """Lines of at most `WIDTH` columns; a word that is longer than a line is cut, and so is a text without end."""
     lines, line = [], first
-    for word in _printable(" ".join(text[:MAX_CHARACTERS].split())).split():
-        while _columns(indent + word) > WIDTH:
-            head = _truncate(word, WIDTH - _columns(indent), mark="")
-            if line not in (first, indent):
+    for word in printable(" ".join(text[:MAX_CHARACTERS].split())).split():
+        for part in chop_cells(word, WIDTH - cell_len(indent)):
+            is_start = line in (first, indent)
+            if not is_start and cell_len(line) + cell_len(part) + 1 > WIDTH:
                 lines.append(line)
-            line, word = indent + head, word[len(head) :]
-        if _columns(line) + _columns(word) + 1 > WIDTH:
-            lines.append(line.rstrip())
-            line = indent
-        line += word if line in (first, indent) else f" {word}"
+                line, is_start = indent, True
+            line += part if is_start else f" {part}"
     return "\n".join([*lines, line.rstrip()])
 
 
-def _printable(text: str) -> str:
-    """The text without what a terminal would obey rather than show."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal the text takes."""
-    n_wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + n_wide - sum(unicodedata.combining(letter) != 0 for letter in text)
-
-
-def _truncate(text: str, width: int, mark: str = "\N{HORIZONTAL ELLIPSIS}") -> str:
-    remaining_width, end = width - _columns(mark), 0
-    for place, letter in enumerate(text):
-        width -= _columns(letter)
-        remaining_width -= _columns(letter)
-        if remaining_width >= 0:
-            end = place + 1
-        if width < 0:
-            return text[:end] + mark
-    return text
+def printable(text: str, width: int | None = None) -> str:
+    """The text without what a terminal would obey rather than show, cut to a number of columns."""
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    if width is None or cell_len(shown) <= width:
+        return shown
+    return chop_cells(shown, width - 1)[0] + "\N{HORIZONTAL ELLIPSIS}"

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.evaluation.metrics import TopK, counts
-from manyhot.evaluation.metrics.sparse_lookup import sparse_positions
+from manyhot.evaluation.metrics.at_k import top_k_hits
 
 
 class Counts(NamedTuple):
@@ -36,8 +36,7 @@ class Counts(NamedTuple):
 
 def hits(targets: sp.csr_matrix, top: TopK) -> np.ndarray:
     """Whether each answer holds, bool (n, k)."""
-    is_correct: np.ndarray = sparse_positions(targets, "targets").contains(slice(0, targets.shape[0]), top.labels)
-    return is_correct
+    return top_k_hits(targets, top.labels)
 
 
 def best_threshold(scores: np.ndarray, is_correct: np.ndarray, n_positives: int) -> float:

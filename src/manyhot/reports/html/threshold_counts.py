@@ -48,8 +48,7 @@ def count(targets: Targets, scores: np.ndarray) -> Counts:
     for part in blocks(*entries.shape):
         part_scores = entries.predictions[part].astype(np.float64)
         positions = np.searchsorted(GRID, part_scores, side="right") - 1 + width * np.arange(n_labels)
-        known = ... if entries.known is None else entries.known[part]
         counts[0] += np.bincount(positions[entries.values[part]], minlength=n_labels * width)
-        counts[1] += np.bincount(positions[known].ravel(), minlength=n_labels * width)
+        counts[1] += np.bincount(positions[entries.known[part]], minlength=n_labels * width)
     positives, all_known = counts.reshape(2, n_labels, width)
     return Counts(positives, all_known)

@@ -1,10 +1,4 @@
-"""Label names that are nearly the same: by case, by what joins the words, by a plural s, or by one letter.
-
-Names that differ only in digits or in a word of one letter are a series (`class_1`, `class_2`; `type_a`, `type_b`),
-not a slip. One letter counts only inside a word of five letters or more: at its ends real words differ (`typical` and
-`atypical`, `german` and `germany`), and a letter in place of another only from seven on (`stone` and `store`).
-Start reading at `similar_names`.
-"""
+"""Label names that are nearly the same, or have traces of a notation that was not read as one around them."""
 
 from __future__ import annotations
 
@@ -18,13 +12,13 @@ from manyhot.data.labels import LabelSpace
 from manyhot.evaluation.data_checks.findings import Finding, make_finding, quote
 
 LONG_WORD = 5
-LONGER_WORD = 7
-"""Letters from which one in place of another is taken for a slip."""
+LONGER_WORD = 7  # letters from which one in place of another is taken for a slip
 MIN_STEM = 3
-MAX_NAME_LENGTH = 100
-"""Letters up to which a name is searched for a differing one."""
+MAX_NAME_LENGTH = 100  # letters up to which a name is searched for a differing one
 
 _SEPARATORS = re.compile(r"[\s_\-]+")
+_CLOSING = {"[": "]", "{": "}", "<": ">"}
+_EDGE_QUOTE = re.compile(r"""^["“]|["”]$|^'.*'$|^[\[({<]\s*["']|["']\s*[\])}>]$""", re.DOTALL)
 _DIFFERENCES = {
     "joint": "differ only in case, blanks, hyphens or underscores",
     "plural": "differ only in a plural s",
@@ -33,12 +27,9 @@ _DIFFERENCES = {
 
 
 def similar_names(space: LabelSpace, support: np.ndarray) -> list[Finding]:
-    """Pairs of names that may be one label spelled in two ways, the surest first.
-
-    Args:
-        space: Names of the l labels.
-        support: int (l,), their positives.
-    """
+    """Find pairs of names that may be one label spelled in two ways, the surest first."""
+    # Names that differ only in digits or a word of one letter are a series (`class_1`, `type_a`), not a slip; one
+    # letter counts only inside long words, since at their ends real words differ (`typical`, `atypical`).
     words = [_split_words(name) for name in space.names]
     pairs: dict[tuple[int, int], str] = {}
     for key in ("joint", "plural", "letter"):
@@ -122,3 +113,26 @@ def _is_slip(a: str, b: str) -> bool:
         return False
     is_changed = len(short) >= LONGER_WORD and short[k + 1 :] == long[k + 1 :]
     return is_changed or (short[k : k + 2] == long[k : k + 2][::-1] and short[k + 2 :] == long[k + 2 :])
+
+
+def leftover_notation(space: LabelSpace, support: np.ndarray) -> list[Finding]:
+    """Find label names that begin or end with quotes or brackets of the list that they were in."""
+    findings = []
+    for name, n_positives in zip(space.names, support.tolist(), strict=True):
+        if is_leftover(name.strip()):
+            sentence = f"The label name {quote(name)} ({n_positives} positives) has brackets or quotes of a list in it."
+            values = {"positives": int(n_positives)}
+            findings.append(make_finding("notation", "warning", sentence, quote(name), labels=(name,), values=values))
+    return findings
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a name has quotes at its edges, brackets around it, or a bracket at an edge without its partner."""
+    if _EDGE_QUOTE.search(name):
+        return True
+    if _CLOSING.get(name[:1]) == name[-1:] and len(name) > 1:
+        return True
+    pairs = {**_CLOSING, "(": ")"}
+    is_open = name[:1] in pairs and name.count(name[0]) != name.count(pairs[name[0]])
+    opening = {right: left for left, right in pairs.items()}
+    return is_open or (name[-1:] in opening and name.count(name[-1]) != name.count(opening[name[-1]]))
