@@ -1,4 +1,4 @@
-"""What every encoder answers about its columns, so that nobody has to ask of which class it is."""
+"""What every encoder answers about its columns, so that nobody asks for its class."""
 
 from __future__ import annotations
 
@@ -17,23 +17,13 @@ NO_IMAGES = ImageColumns([])
 
 
 class BaseEncoder:
-    """The answers of an encoder without kinds of columns, texts or images.
+    """The answers of an encoder without kinds of columns, texts or images."""
 
-    Attributes:
-        column_types: Column name -> kind, where columns have kinds.
-        number_formats: How text columns write numbers, where columns have kinds; else None.
-        text_columns: The columns of text.
-        image_columns: The columns of images.
-        images: Their encoders.
-        is_sparse: Whether rows are CSR.
-        takes_gaps: Whether a number may be missing.
-        matrix_names: The columns by which sparse formats are matched, of a matrix; else None.
-    """
-
-    column_types: Mapping[str, str] = {}
+    column_types: Mapping[str, str] = {}  # column name -> kind, where columns have kinds
+    # how text columns write numbers, where columns have kinds; else None
     number_formats: Mapping[str, NumberFormat] | None = None
-    text_columns: Sequence[str] = ()
-    image_columns: Sequence[str] = ()
+    text_columns: Sequence[str] = ()  # the columns of text
+    image_columns: Sequence[str] = ()  # the columns of images
     images = NO_IMAGES
     is_sparse = False
     takes_gaps = True
@@ -45,7 +35,7 @@ class BaseEncoder:
 
     @property
     def matrix_names(self) -> tuple[str, ...] | None:
-        """The columns of a matrix."""
+        """The columns by which sparse formats are matched, of a matrix; else None."""
         return None
 
     @property
@@ -55,27 +45,27 @@ class BaseEncoder:
 
     @property
     def vocabularies(self) -> dict[str, int]:
-        """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
+        """Block of token ids -> number of different ids, padding (0) included."""
         return {}
 
     @property
     def image_scaling(self) -> dict[str, dict[str, list[float]]]:
-        """Name of a block of images -> mean and deviation of each channel, where 1 is white."""
+        """Block of images -> mean and deviation of each channel, where 1 is white."""
         return {}
 
     @property
     def reference(self) -> dict[str, np.ndarray]:
-        """Block -> the row that explanations start from, where it is not all zeros."""
+        """Block -> float32 (f,), the row that explanations start from, where it is not all zeros."""
         return {}
 
     def typical_numbers(self) -> list[float]:
-        """A usual value of each column of numbers."""
+        """Return a usual value of each column of numbers."""
         return [0.0] * len(self.names)
 
     def from_frame(self, frame: pl.DataFrame) -> Any:
-        """The rows of a frame as `transform` takes them; columns are matched by name."""
+        """Return the rows of a frame as `transform` takes them; columns are matched by name."""
         return columns_by_name(frame, self.names)[0]
 
     def decode_images(self, features: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
-        """The frame with its images decoded, for `transform`, and the rows whose images cannot be used."""
+        """Decode the images of a frame, for `transform`; also return the rows whose images cannot be used."""
         return self.images.decode(features)

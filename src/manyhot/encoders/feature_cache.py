@@ -1,8 +1,6 @@
-"""Rows of features that were computed once, by what they belong to: in memory, and on disk for the next process.
+"""Features of texts or images that were computed once, by a hash of the content: in memory, and on disk.
 
-A text or an image is known by a hash of its content, so that neither its place nor its neighbours matter, and nothing
-of it can be read back. Files are only ever added, each written whole or not at all, and never hold anything but
-numbers. What computes the features is not known here. Start reading at `FeatureCache`.
+Files are only ever added, each written whole or not at all.
 """
 
 from __future__ import annotations
@@ -19,19 +17,12 @@ import numpy as np
 from manyhot.errors import OutputError
 from manyhot.files import atomic_write, write_all
 
-MIN_ROWS = 32
-"""Fewer new rows than this are not worth a file."""
-MEMORY_BYTES = 2**28
-"""Rows kept in memory where they are not on disk."""
+MIN_ROWS = 32  # fewer new rows than this are not worth a file
+MEMORY_BYTES = 2**28  # rows kept in memory where they are not on disk
 
 
 class FeatureCache:
-    """Features of texts or images, float32 rows of one width.
-
-    Args:
-        folder: Where files are; None keeps rows in memory alone.
-        width: Numbers in a row.
-    """
+    """Features of texts or images, float32 rows of one width; a folder of None keeps them in memory alone."""
 
     def __init__(self, folder: Path | None, width: int) -> None:
         self.folder = folder
@@ -46,7 +37,7 @@ class FeatureCache:
         self._clear()
 
     def find(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
-        """The row of each key (see `content_key`), None where it is not known."""
+        """Return the row of each key (see `content_key`), None where it is not known."""
         self._load_new_files()
         return [self._row(key) for key in keys]
 
@@ -75,7 +66,7 @@ class FeatureCache:
         self._n_bytes = 0
 
     def _load_new_files(self) -> None:
-        """Take in the files that have come up since; a damaged one is passed over."""
+        """Load the files that have come up since; a damaged one is passed over."""
         if self.folder is None or not self.folder.is_dir():
             return
         for path in sorted(self.folder.glob("*.npy")):
@@ -109,6 +100,6 @@ class FeatureCache:
 
 
 def content_key(content: str | np.ndarray) -> bytes:
-    """What a text, or the numbers of one image, are known by, 16 bytes."""
+    """Hash a text, or the numbers of one image, to 16 bytes."""
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else np.ascontiguousarray(content).data
     return hashlib.blake2b(data, digest_size=16).digest()

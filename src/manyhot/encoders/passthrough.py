@@ -1,4 +1,4 @@
-"""Encoder that encodes nothing: numbers go into the network as they are, in rows of any shape, from named arrays."""
+"""Encoder that changes nothing: numbers go into the network as they are, in rows of any shape."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ BLOCK = "features"
 
 
 class PlainEncoder(BaseEncoder):
-    """Takes a matrix, a frame of numbers, or named arrays, and changes nothing but the type.
-
-    Args:
-        columns: Names of the columns of a matrix or frame, f of them; none for named arrays.
-    """
+    """Take a matrix, a frame of numbers, or named arrays, and change nothing but the type."""
 
     kind = "plain"
     takes_gaps = False
@@ -36,20 +32,12 @@ class PlainEncoder(BaseEncoder):
         return self.columns
 
     def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
-        """Remember the shapes of the rows.
-
-        Args:
-            features: A matrix (n, f), dense or CSR, a polars frame, or `Arrays`.
-            weights: Unused.
-
-        Raises:
-            InputError: A value that is missing, infinite or no number.
-        """
+        """Remember the shapes of the rows."""
         self._shapes = {name: tuple(block.shape[1:]) for name, block in self._blocks(features).items()}
         return self
 
     def transform(self, features: Any) -> dict[str, np.ndarray | sp.csr_matrix]:
-        """The blocks, float32 (n, ...) each."""
+        """Return the blocks, float32 (n, ...) each."""
         blocks = self._blocks(features)
         shapes = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
         if shapes != self._shapes:
@@ -57,15 +45,7 @@ class PlainEncoder(BaseEncoder):
         return blocks
 
     def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[FeatureSources]:
-        """What the inputs of each row come from: the columns by name.
-
-        Args:
-            features: Unused.
-            blocks: What `transform` made of them.
-
-        Raises:
-            InputError: Named arrays, whose numbers have no names.
-        """
+        """Yield the sources of each row: the columns by name; raise `InputError` for named arrays."""
         if not self.columns:
             raise InputError(
                 "this model takes arrays (images, sequences), whose single numbers have no names to give as reasons; "
@@ -75,17 +55,17 @@ class PlainEncoder(BaseEncoder):
         return column_sources(BLOCK, blocks[BLOCK], self.columns)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of one row of each block."""
+        """Return the shape of one row of each block."""
         return dict(self._shapes)
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays."""
+        """Describe the state as JSON values and arrays."""
         blocks = [{"name": name, "shape": list(shape)} for name, shape in self._shapes.items()]
         return {"kind": self.kind, "columns": list(self.columns), "blocks": blocks}, {}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> PlainEncoder:
-        """The encoder that `to_spec` described; the caller has checked types and sizes."""
+        """Rebuild what `to_spec` described; the caller has checked types and sizes."""
         encoder = cls(spec["columns"])
         encoder._shapes = {block["name"]: tuple(block["shape"]) for block in spec["blocks"]}
         return encoder

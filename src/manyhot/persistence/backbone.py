@@ -1,4 +1,4 @@
-"""The pretrained backbone out of a saved model."""
+"""The pretrained backbone of a saved model."""
 
 from __future__ import annotations
 
@@ -13,16 +13,7 @@ from manyhot.persistence.container import DocumentReader
 
 
 def read_backbone(reader: DocumentReader, encoder: Encoder, is_cached: bool) -> None:
-    """Hand the encoder the backbone that its file holds, if it needs one.
-
-    Args:
-        reader: The document and the arrays; "encoder/backbone....".
-        encoder: The encoder that was read.
-        is_cached: Whether what the backbone makes of images is kept on disk.
-
-    Raises:
-        BundleError: Weights of another shape than the backbone's.
-    """
+    """Attach the backbone ("encoder/backbone....") that the file holds to the encoder, if it needs one."""
     if not encoder.images.is_frozen:
         return
     name, prefix = encoder.images.backbone_name, "encoder/backbone."

@@ -1,4 +1,4 @@
-"""An encoder out of a bundle's document: every field and array is checked before anything is made of it."""
+"""The encoder of a saved model: every field and array is checked before anything is built."""
 
 from __future__ import annotations
 
@@ -14,17 +14,11 @@ from manyhot.errors import BundleError
 from manyhot.persistence.container import DocumentReader
 
 MAX_UNITS = 10_000_000
-MIN_LEVEL_SIZE = 1e-6
-"""Of what the input of a level is; far below what any table of training comes to."""
+MIN_LEVEL_SIZE = 1e-6  # of what the input of a level is; far below what any table of training comes to
 
 
 def read_encoder(reader: DocumentReader) -> Encoder:
-    """The encoder that a document describes under "encoder", with the arrays "encoder/...".
-
-    Raises:
-        BundleError: Anything that `to_spec` of an encoder would not have written.
-        InputError: Likewise, where the encoder itself checks.
-    """
+    """Read the encoder that a document describes under "encoder", with the arrays "encoder/..."."""
     kind = reader.text("encoder.kind", choices=list(ENCODERS))
     if kind == MatrixEncoder.kind:
         spec: dict[str, Any] = {

@@ -1,7 +1,6 @@
 """A model of very many labels as a bundle and back: describe, audit, construct.
 
-Everything read from a file is checked for type, size and range before anything is built from it; names of labels lie
-in arrays, because a JSON text holds only so many values. Start reading at `construct`.
+Names of labels lie in arrays, because a JSON text holds only so many values.
 """
 
 from __future__ import annotations
@@ -25,28 +24,18 @@ from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.model_file import versions
 
+# says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing
 KIND = "extreme_multi_label"
-"""Says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing."""
 MAX_LABELS = 2**26
 
 
 def is_extreme(contents: Contents) -> bool:
-    """Whether a bundle says that it holds such a model."""
+    """Return whether a bundle says that it holds such a model."""
     return contents.document.get("kind") == KIND
 
 
 def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any], has_fixed_labels: bool) -> None:
-    """Write a model into one file; a file there is replaced only when the new one is complete.
-
-    Args:
-        model: The model.
-        path: Where to.
-        read_options: How the training file was read.
-        has_fixed_labels: Whether names and order of the labels were set by the user.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Write a model into one file; a file there is replaced only when the new one is complete."""
     spec, encoder_arrays = model.encoder.to_spec()
     names = [name.encode() for name in model.labels.names]
     document = {
@@ -76,11 +65,7 @@ def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any],
 
 
 def construct(contents: Contents, path: str | Path) -> tuple[ExtremeModel, dict[str, Any], bool]:
-    """The model in a bundle, how its training file was read, and whether the user set the labels.
-
-    Raises:
-        BundleError: The bundle does not describe such a model.
-    """
+    """Read the model, how its training file was read, and whether the user set the labels."""
     reader = DocumentReader(contents.document, contents.arrays, path)
     try:
         model = _model(reader)
@@ -116,7 +101,7 @@ def _model(reader: DocumentReader) -> ExtremeModel:
 
 
 def _weights(reader: DocumentReader, spec: TrunkSpec, n_labels: int) -> engine.ExtremeWeights:
-    """The arrays, each of exactly the shape that the described network has."""
+    """Read the arrays, each of exactly the shape that the described network has."""
     trainable, fixed = spec.weight_shapes()
     dtype = spec.dtype
     return engine.ExtremeWeights(
@@ -144,7 +129,7 @@ def _labels(reader: DocumentReader, n_labels: int) -> LabelSpace:
 
 
 def _report(reader: DocumentReader) -> dict[str, Any]:
-    """The report, refused when it cannot be shown: it has no part in predicting, but people read it."""
+    """Read the report; raise `BundleError` when it cannot be shown."""
     values = reader.mapping("report")
     try:
         extreme_text(values)

@@ -1,9 +1,4 @@
-"""A model as a bundle and back: describe, audit, construct.
-
-Everything read from a file is checked for type, size and range before anything is built from it, and what is built
-comes from fixed tables (encoders, networks, decisions). The file format itself is `bundle`'s. Start reading at
-`construct`.
-"""
+"""A model as a bundle and back: describe, audit, construct."""
 
 from __future__ import annotations
 
@@ -39,18 +34,7 @@ MAX_LAYERS = 1000
 
 
 def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evidence: bool = True) -> None:
-    """Write a model into one file; a file there is replaced only when the new one is complete.
-
-    Args:
-        model: The model.
-        path: Where to.
-        metadata: `classes` (the two values of a binary target, or None), `read_options` (how the file was read) and
-            `has_fixed_labels` (whether names and order of the labels were set by the user).
-        with_evidence: Whether out-of-fold scores, targets, ids and training curves go along.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Write a model into one file; a file there is replaced only when the new one is complete."""
     spec, encoder_arrays = model.encoder.to_spec()
     policy_document, policy_arrays = _policy_document(model.policy)
     evidence = model.evidence if with_evidence else None
@@ -77,16 +61,7 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
 
 
 def construct(contents: Contents, path: str | Path, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
-    """The model in a bundle and the facts that were saved with it.
-
-    Args:
-        contents: What the bundle holds.
-        path: The bundle, for the errors.
-        custom_objects: Name -> class of the user's own that a Keras model in the file may name.
-
-    Raises:
-        BundleError: The bundle does not describe a model.
-    """
+    """Read the model and the facts that were saved with it."""
     reader = DocumentReader(contents.document, contents.arrays, path)
     try:
         n_elements = sum(array.size for name, array in contents.arrays.items() if name.startswith("network/"))
@@ -100,7 +75,7 @@ def construct(contents: Contents, path: str | Path, custom_objects: Mapping[str,
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Return the versions of what a result depends on."""
     names = ("manyhot", "jax", "jaxlib", "keras", "numpy", "scikit-learn", "polars")
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
@@ -147,7 +122,7 @@ def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, 
 
 
 def _policy(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
-    """What turns scores into answers; every part checks what it is made from."""
+    """Read the decision policy; every part checks what it is made from."""
     names = reader.array_names("calibration/")
     arrays = {name.removeprefix("calibration/"): reader.any_array(name) for name in names}
     calibration = Calibration.from_spec(reader.mapping("policy.calibration"), arrays)
@@ -165,7 +140,7 @@ def _policy(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
 
 
 def _report(reader: DocumentReader) -> dict[str, Any]:
-    """The report, refused when it cannot be shown: it has no part in predicting, but people and commands read it."""
+    """Read the report; raise `BundleError` when it cannot be shown."""
     values = reader.mapping("report")
     try:
         to_text(values)

@@ -1,7 +1,4 @@
-"""A network in a bundle's document: described, and read back with its weights, every field checked before it is built.
-
-Start reading at `read_network`.
-"""
+"""The network of a saved model: described, and read back with its weights, every field checked before it is built."""
 
 from __future__ import annotations
 
@@ -40,20 +37,7 @@ def read_network(
     custom_objects: Mapping[str, Any],
     n_elements: int,
 ) -> tuple[NetworkSpec, engine.Weights]:
-    """The network that a document describes under "network", and its weights.
-
-    Args:
-        reader: The document and the arrays.
-        encoder: The encoder, which says what the network takes.
-        n_labels: Number of logits.
-        config: The config's network and precision.
-        n_members: Members that have weights.
-        custom_objects: Name -> class of the user's own that a Keras model in the file may name.
-        n_elements: Numbers in all weights of the file.
-
-    Raises:
-        BundleError: Anything that `network_document` would not have written.
-    """
+    """Read the network that a document describes under "network", and its weights."""
     name, dtype = config
     if name == CUSTOM:
         network = _custom_network(reader, encoder, n_labels, dtype, custom_objects)
@@ -63,7 +47,7 @@ def read_network(
 
 
 def network_document(network: NetworkSpec) -> dict[str, Any]:
-    """What a network is, as JSON values; its weights are arrays."""
+    """Describe a network as JSON values; its weights are arrays."""
     if network.custom is None:
         settings = {name: value for name, value in network.settings.items() if name != "images"}
         widths = {name: shape[0] for name, shape in network.shapes.items() if len(shape) == 1}
@@ -90,7 +74,7 @@ def _custom_network(
     dtype: str,
     custom_objects: Mapping[str, Any],
 ) -> NetworkSpec:
-    """A Keras model of the user's: its description is checked against the list before anything of it is built."""
+    """Read a Keras model of the user's: its description is checked against the list before anything is built."""
     reader.text("network.name", choices=[CUSTOM])
     inputs = tuple(
         (record.text("name"), tuple(record.list_of_integers("shape", 0, MAX_UNITS, max_items=8)))
@@ -188,7 +172,7 @@ def _image_settings(reader: DocumentReader, encoder: Encoder, is_per_pixel: bool
 
 
 def _weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
-    """The arrays, each of exactly the shape that the described network has."""
+    """Read the arrays, each of exactly the shape that the described network has."""
     if network.name in networks.WEIGHT_SHAPES:
         trainable, fixed = networks.WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
     else:

@@ -1,8 +1,4 @@
-"""What a backbone makes of images, computed once for each image and kept.
-
-The backbone is a function that somebody else opens (`BackboneFunction` says what is asked of it), so that nothing here
-knows Keras. Start reading at `ImageFeatures`.
-"""
+"""Features that a pretrained backbone extracts from images, computed once for each image and cached."""
 
 from __future__ import annotations
 
@@ -15,62 +11,39 @@ import numpy as np
 from manyhot.encoders.feature_cache import FeatureCache, content_key
 from manyhot.files import cache_folder
 
-CALL_IMAGES = 256
-"""Images in one call of a function at most; then what it made of them is kept."""
-VERSION = 1
-"""Told apart in the cache: features of another version are not those of this one."""
+CALL_IMAGES = 256  # images in one call of a function at most; then what it made of them is kept
+VERSION = 1  # told apart in the cache: features of another version are not those of this one
 
-OnProgress = Callable[[float], None]
-"""Called with the share that is done."""
+OnProgress = Callable[[float], None]  # called with the share that is done
 
 
 class BackboneFunction(Protocol):
-    """A backbone.
+    """What is asked of a backbone, so that nothing here knows Keras."""
 
-    Attributes:
-        name: A key of `config.images.BACKBONES`.
-        width: Numbers that it makes of an image, d.
-        trainable: Its weights that can learn.
-        fixed: Its other weights.
-    """
-
-    name: str
-    width: int
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
+    name: str  # a key of `config.images.BACKBONES`
+    width: int  # numbers that it makes of an image, d
+    trainable: list[np.ndarray]  # its weights that can learn
+    fixed: list[np.ndarray]  # its other weights
 
     @property
     def digest(self) -> str:
-        """Of its weights: other weights, another digest."""
+        """Digest of the weights."""
         ...
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """uint8 (n, h, w, 3) -> float32 (n, d)."""
+        """Extract features of uint8 (n, h, w, 3) images, float32 (n, d)."""
         ...
 
 
 class ImageFeatures:
-    """A backbone whose answers are kept by its name and weights, the size of the images, and their content.
-
-    Args:
-        function: The backbone.
-        is_kept: Whether answers are kept on disk too, under the user's cache folder.
-    """
+    """A backbone whose features are cached by its name and weights, the size of the images, and their content."""
 
     def __init__(self, function: BackboneFunction, is_cached: bool = True) -> None:
         self.function, self.is_cached = function, is_cached
         self._caches: dict[tuple[int, ...], FeatureCache] = {}
 
     def extract(self, images: np.ndarray, on_progress: OnProgress | None = None) -> np.ndarray:
-        """Features of images.
-
-        Args:
-            images: uint8 (n, h, w, 3).
-            on_progress: Called with the progress.
-
-        Returns:
-            float32 (n, d).
-        """
+        """Extract features of uint8 (n, h, w, 3) images, float32 (n, d)."""
         cache = self._cache_for(images.shape[1:3])
         keys = [content_key(image) for image in images]
         result = np.empty((len(images), self.function.width), dtype=np.float32)

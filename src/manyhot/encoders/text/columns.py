@@ -1,8 +1,4 @@
-"""The columns of text of one table, each with an encoder of its own, all of one kind.
-
-A kind makes sparse rows, dense rows or numbers of words; its class says which (`block`), and the columns' rows stand
-side by side in that block. What a kind does with a text is not known here. Start reading at `TextColumns`.
-"""
+"""The columns of text of one table: an encoder for each, all of one kind, their rows side by side in one block."""
 
 from __future__ import annotations
 
@@ -28,6 +24,8 @@ TEXT_BLOCK = "text"
 
 TextEncoder = NgramEncoder | WordEncoder | StaticEncoder | FunctionEncoder | PretrainedEncoder
 
+# name of the kind -> class for one column: `fit`, `transform`, `width`, `to_spec`, `from_spec`, `block` (the block
+# its rows are in) and `shared_arrays` (names of arrays that are the same for every column)
 TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     NgramEncoder.kind: NgramEncoder,
     WordEncoder.kind: WordEncoder,
@@ -35,21 +33,10 @@ TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     PretrainedEncoder.kind: PretrainedEncoder,
     FunctionEncoder.kind: FunctionEncoder,
 }
-"""Name of the kind -> class for one column: `fit`, `transform`, `width`, `to_spec`, `from_spec`, `block` (the block its
-rows are in) and `shared_arrays` (names of arrays that are the same for every column)."""
 
 
 class TextColumns:
-    """Encoders for some columns of text.
-
-    Args:
-        n_columns: How many there are.
-        kind: A key of `TEXT_ENCODERS`.
-        settings: Settings of the kind by name; None for its defaults.
-
-    Raises:
-        InputError: No such kind or setting, or a value out of its range.
-    """
+    """Encode columns of text by the kind `kind`."""
 
     def __init__(self, n_columns: int, kind: str = TFIDF, settings: Mapping[str, Any] | None = None) -> None:
         values = text_params(kind, settings)
@@ -58,11 +45,7 @@ class TextColumns:
         self.encoders: list[TextEncoder] = [TEXT_ENCODERS[kind](**values) for _ in range(n_columns)]
 
     def attach(self, function: TextFunction | CachedTextFunction) -> None:
-        """Hand over the function that makes numbers of texts.
-
-        Raises:
-            InputError: Texts that become numbers otherwise, or by another function in training.
-        """
+        """Attach the function that computes features of texts."""
         if not issubclass(TEXT_ENCODERS[self.kind], FunctionEncoder):
             raise InputError(f"these texts become numbers by {self.kind!r}, which takes no function", argument="text")
         cached = function
@@ -73,38 +56,28 @@ class TextColumns:
 
     @property
     def block(self) -> str:
-        """Name of the block that the columns' rows are in."""
+        """The block that the columns' rows are in."""
         return TEXT_ENCODERS[self.kind].block
 
     @property
     def width(self) -> int:
-        """Numbers in a row, of all columns."""
+        """Width of a row of all columns."""
         return sum(encoder.width for encoder in self.encoders)
 
     @property
     def vocabularies(self) -> dict[str, int]:
-        """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
+        """Block of token ids -> number of different ids, padding (0) included."""
         return {self.block: self._n_token_ids(len(self.encoders))} if self.kind == WordEncoder.kind else {}
 
     def fit(self, columns: Sequence[pl.Series], weights: np.ndarray) -> TextColumns:
-        """Learn each column.
-
-        Args:
-            columns: Texts, n of them in each column.
-            weights: float (n,), above 0.
-
-        Returns:
-            Itself.
-        """
+        """Fit the encoder of each column; weights: float (n,), above 0."""
         for encoder, column in zip(self.encoders, columns, strict=True):
             encoder.fit(column, weights)
         return self
 
     def transform(self, columns: Sequence[Texts]) -> Any:
-        """Rows of all columns side by side, (n, width): float32, CSR in the block "text", else dense; or int32.
-
-        Numbers of words are int32, and each column's words have numbers of their own; 0 stays 0.
-        """
+        """Encode all columns side by side, (n, width): CSR float32 in the block "text", dense float32, or int32 ids."""
+        # token ids of each column lie behind those of the columns before it; 0 stays 0
         rows = [encoder.transform(column) for encoder, column in zip(self.encoders, columns, strict=True)]
         if self.kind == WordEncoder.kind:
             for k in range(1, len(rows)):
@@ -114,7 +87,7 @@ class TextColumns:
         return sp.hstack(rows, format="csr", dtype=np.float32)
 
     def shares(self, cells: Sequence[str | None]) -> list[WordAttribution]:
-        """For one row, the words of each column's text and their shares of its inputs; "" where a text is one thing."""
+        """Return the words of each text of one row and their shares of its inputs; "" for a text encoded as a whole."""
         return [
             encoder.shares(text)
             if isinstance(encoder, NgramEncoder)
@@ -123,12 +96,12 @@ class TextColumns:
         ]
 
     def _n_token_ids(self, n_columns: int) -> int:
-        """Numbers that the words of the first columns have, 0 among them."""
+        """Count the token ids of the first columns, padding included."""
         encoders = [encoder for encoder in self.encoders[:n_columns] if isinstance(encoder, WordEncoder)]
         return 1 + sum(encoder.n_token_ids - 1 for encoder in encoders)
 
     def to_spec(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-        """One JSON object a column, and their arrays as "<k>.<name>"; shared ones are the first column's."""
+        """Describe each column as JSON, with arrays "<k>.<name>"; shared ones are stored for the first column alone."""
         encoder_states = [encoder.to_spec() for encoder in self.encoders]
         arrays = {
             f"{k}.{name}": array
@@ -140,16 +113,7 @@ class TextColumns:
 
     @classmethod
     def from_spec(cls, specs: Any, arrays: Mapping[str, np.ndarray], n_columns: int) -> TextColumns:
-        """The columns that `to_spec` described.
-
-        Args:
-            specs: JSON values, checked here as if they were hostile.
-            arrays: The arrays, checked likewise; there may be no others.
-            n_columns: How many columns there have to be.
-
-        Raises:
-            InputError: Anything that `to_spec` would not have written.
-        """
+        """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
         if not isinstance(specs, list) or len(specs) != n_columns:
             raise InputError(f"{n_columns} columns of text are described by a list of as many objects")
         kinds = {spec.get("kind") if isinstance(spec, Mapping) else None for spec in specs}

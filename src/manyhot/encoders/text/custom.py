@@ -1,9 +1,4 @@
-"""Encoder for one column of text by a function: texts -> numbers, whatever makes them.
-
-The function is called for distinct texts only, its answers are checked and kept, and what is learned here is the scale
-of each number. A saved file holds the scales and what the function made of a few fixed sentences, never the function.
-Start reading at `FunctionEncoder`.
-"""
+"""Encoder for one column of text by a function of the user's; a saved file never holds the function."""
 
 from __future__ import annotations
 
@@ -22,9 +17,10 @@ from manyhot.encoders.text.text_input import Texts, to_text_list, training_texts
 from manyhot.errors import InputError
 from manyhot.files import cache_folder
 
+# a list of k texts -> array (k, d) of finite numbers, d the same in every call
 TextFunction = Callable[[list[str]], Any]
-"""A list of k texts -> array (k, d) of finite numbers, d the same in every call."""
 
+# sentences by whose features a function is recognised
 PROBE = (
     "",
     "The quick brown fox jumps over the lazy dog.",
@@ -32,29 +28,13 @@ PROBE = (
     "שלום עולם 你好 привет",
     "1, 2, 3: 4.5%",
 )
-"""Sentences by whose features a function is recognised."""
-CALL_TEXTS = 1024
-"""Texts in one call of a function at most."""
+CALL_TEXTS = 1024  # texts in one call of a function at most
 MAX_WIDTH = 100_000
-TOLERANCE = 1e-3
-"""How far, beside the largest number, features of the same sentences may be apart on two machines."""
+TOLERANCE = 1e-3  # how far, beside the largest number, features of the same sentences may be apart on two machines
 
 
 class CachedTextFunction:
-    """A function of texts whose answers are checked and kept.
-
-    Answers are kept by the name, by what the function makes of the probe, and by the text: a function that was changed
-    so that the probe shows it does not meet answers of the old one.
-
-    Args:
-        function: Texts -> array (k, d).
-        name: Names the function in the cache and in errors; empty for its qualified name.
-        is_cached: Whether features are kept on disk too, under the user's cache folder.
-        variant: Tells apart in the cache what name and probe do not.
-
-    Raises:
-        InputError: Something that cannot be called, or that gives something else than finite numbers (k, d).
-    """
+    """A function of texts whose features are checked, and cached by its name, those of the probe, and the text."""
 
     def __init__(self, function: TextFunction, name: str = "", is_cached: bool = True, variant: str = "") -> None:
         if not callable(function):
@@ -71,11 +51,11 @@ class CachedTextFunction:
 
     @property
     def width(self) -> int:
-        """Numbers a text, d."""
+        """Features of a text, d."""
         return self.probe.shape[1]
 
     def extract(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of n texts, float32 (n, d)."""
+        """Compute features of n texts, float32 (n, d); distinct texts are computed once."""
         distinct = list(dict.fromkeys(texts))
         features = dict(zip(distinct, self._cache.find([content_key(text) for text in distinct]), strict=True))
         missing = [text for text, row in features.items() if row is None]
@@ -116,12 +96,7 @@ Restored = TypeVar("Restored", bound="FunctionEncoder")
 
 
 class FunctionEncoder:
-    """Makes each text a row of numbers by a function, scaled as numbers of a table are.
-
-    Args:
-        name: Names the function; empty for its qualified name.
-        cache: Whether features are kept on disk.
-    """
+    """Encode texts by a function, scaled as numbers of a table are."""
 
     kind = CUSTOM_TEXT
     block = "features"
@@ -135,11 +110,7 @@ class FunctionEncoder:
         self._probe: np.ndarray | None = None
 
     def attach(self, function: TextFunction | CachedTextFunction) -> None:
-        """Hand over the function; after `from_spec` it must be the one of training.
-
-        Raises:
-            InputError: A function that makes other numbers of the probe than the one of training did.
-        """
+        """Attach the function; after `from_spec` it must compute the features of the probe that it had in training."""
         features = (
             function
             if isinstance(function, CachedTextFunction)
@@ -165,52 +136,29 @@ class FunctionEncoder:
             self._probe = features.probe
 
     def fit(self, texts: Texts, weights: np.ndarray | None = None) -> FunctionEncoder:
-        """Learn the centre and scale of each number.
-
-        Args:
-            texts: n texts; None for missing, which the function gets as the empty text.
-            weights: float (n,), above 0; None for ones.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: Not a single text, or a function that gives something else than finite numbers (k, d).
-        """
+        """Learn the centre and scale of each feature; missing texts are empty."""
         rows = self._extract(training_texts(texts))
         self.scale = fit_scale(rows, row_weights(weights, len(rows)))
         return self
 
     def transform(self, texts: Texts) -> np.ndarray:
-        """Texts -> float32 (n, d), in (-3, 3).
-
-        Raises:
-            InputError: As for `fit`, or a model from a file to which no function was handed.
-        """
+        """Encode n texts as float32 (n, d), in (-3, 3)."""
         return self.scale.apply(self._extract(to_text_list(texts)))
 
     @property
     def width(self) -> int:
-        """Columns of a row, d."""
+        """Width of a row, d."""
         return len(self.scale.center)
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays: center, scale float64 (d,), probe float32 (sentences, d)."""
+        """Describe the state as JSON values and arrays: center, scale float64 (d,), probe float32 (sentences, d)."""
         assert self._probe is not None
         spec = {"kind": self.kind, "name": self.name, "cache": self.cache, "probe": list(self._sentences)}
         return spec, {"center": self.scale.center, "scale": self.scale.scale, "probe": self._probe}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> FunctionEncoder:
-        """The encoder that `to_spec` described, waiting for its function.
-
-        Args:
-            spec: JSON values, checked here as if they were hostile.
-            arrays: The arrays, checked likewise; there may be no others.
-
-        Raises:
-            InputError: Anything that `to_spec` would not have written.
-        """
+        """Rebuild what `to_spec` described, but for the function; everything is checked here as if it were hostile."""
         spec_keys = {"kind", "name", "cache", "probe"}
         return cls(str(spec.get("name")), validation.boolean(cache=spec.get("cache")))._restore(spec, arrays, spec_keys)
 
@@ -246,13 +194,7 @@ class FunctionEncoder:
 
 
 class PretrainedEncoder(FunctionEncoder):
-    """The same by a pretrained transformer, which somebody else opens.
-
-    Args:
-        preset: The folder of the transformer, of which the description keeps the last name.
-        max_tokens: Pieces of a text that are looked at.
-        cache: Whether features are kept on disk.
-    """
+    """Encode texts by a pretrained transformer, which the caller opens and attaches."""
 
     kind = PRETRAINED
     what, hand_over = "a pretrained transformer", "'FOLDER'"
@@ -262,13 +204,13 @@ class PretrainedEncoder(FunctionEncoder):
         self.max_tokens = max_tokens
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """As `FunctionEncoder.to_spec`, with `max_tokens`."""
+        """Describe the state as `FunctionEncoder.to_spec` does, with `max_tokens`."""
         spec, arrays = super().to_spec()
         return {**spec, "max_tokens": self.max_tokens}, arrays
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> PretrainedEncoder:
-        """As `FunctionEncoder.from_spec`."""
+        """Rebuild what `to_spec` described, but for the transformer."""
         encoder = cls(cache=validation.boolean(cache=spec.get("cache")))
         encoder.name = str(spec.get("name"))
         encoder.max_tokens = validation.integer(max_tokens=spec.get("max_tokens"), low=4, high=4096)
@@ -276,11 +218,7 @@ class PretrainedEncoder(FunctionEncoder):
 
 
 def validate_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
-    """Centres and scales out of a file.
-
-    Raises:
-        InputError: Anything but finite float64 (d,), scales above 0.
-    """
+    """Check centres and scales out of a file: finite float64 (d,), scales above 0."""
     for array in (center, scale):
         if array.dtype != np.float64 or array.ndim != 1 or not np.isfinite(array).all():
             raise InputError("centres and scales of texts are not finite float64 numbers in one row")

@@ -1,9 +1,4 @@
-"""Typed fields out of an untrusted document: each is checked when it is taken, none is missed.
-
-It is for who rebuilds an object from a bundle: every `DocumentReader` method takes one field, checks
-type and range, and raises a `BundleError` that names the field. It must not know any particular
-document. Start at `DocumentReader`; its `finish` is what refuses unknown keys.
-"""
+"""Typed fields out of an untrusted document: each is checked when it is taken, none is missed."""
 
 from __future__ import annotations
 
@@ -25,23 +20,9 @@ _WHOLE = (-(2**63), 2**64 - 1)
 
 
 class DocumentReader:
-    """A checked view of one JSON object and of the arrays beside it.
+    """A checked view of one JSON object and of the arrays beside it, fields named by dotted paths."""
 
-    Fields are named by dotted paths ("network.name"). The rule for unknown keys: **every key must
-    have been taken by the time `finish` is called**, or been named in its `ignore`; `mapping`
-    takes a whole object with all that is in it. Arrays follow the same rule.
-
-    Args:
-        document: The JSON object.
-        arrays: The arrays of the bundle.
-        file: Where both come from, for the errors.
-
-    Example:
-        >>> reader = DocumentReader({"network": {"name": "mlp", "n_layers": 2}})
-        >>> reader.text("network.name"), reader.integer("network.n_layers", 1, 100)
-        ('mlp', 2)
-        >>> reader.finish()
-    """
+    # every key and array has to be taken by the time `finish` is called
 
     def __init__(
         self,
@@ -58,14 +39,14 @@ class DocumentReader:
         self._records: list[DocumentReader] = []
 
     def __contains__(self, path: str) -> bool:
-        """Whether there is a value other than null at `path`; a null then counts as taken."""
+        """Return whether there is a value other than null at `path`; a null then counts as taken."""
         found, value = self._find(path)
         if found and value is None:
             self._read_fields.add(path)
         return found and value is not None
 
     def text(self, path: str, *, choices: Iterable[str] | None = None, max_characters: int = MAX_CHARACTERS) -> str:
-        """A text, of at most `max_characters`, one of `choices` if they are given."""
+        """Take a text, of at most `max_characters`, one of `choices` if they are given."""
         value = self._get(path)
         if not isinstance(value, str) or len(value) > max_characters:
             self._refuse(path, value, f"a text of at most {max_characters:,} characters")
@@ -75,21 +56,21 @@ class DocumentReader:
         return value
 
     def integer(self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1]) -> int:
-        """A whole number in [low, high]; 2.0 and true are none."""
+        """Take a whole number in [low, high]; 2.0 and true are none."""
         value = self._get(path)
         if not _is_integer(value) or not low <= value <= high:
             self._refuse(path, value, f"a whole number from {low} to {high}")
         return value
 
     def number(self, path: str, low: float = -math.inf, high: float = math.inf) -> float:
-        """A finite number in [low, high], as a float."""
+        """Take a finite number in [low, high], as a float."""
         value = self._get(path)
         if not _is_number(value) or not low <= value <= high:
             self._refuse(path, value, f"a number from {low:g} to {high:g}")
         return float(value)
 
     def boolean(self, path: str) -> bool:
-        """True or false."""
+        """Take true or false."""
         value = self._get(path)
         if not isinstance(value, bool):
             self._refuse(path, value, "true or false")
@@ -104,7 +85,7 @@ class DocumentReader:
         is_unique: bool = False,
         max_characters: int = MAX_CHARACTERS,
     ) -> list[str]:
-        """A list of texts; `is_unique` refuses repeated ones (label names)."""
+        """Take a list of texts; `is_unique` refuses repeated ones (label names)."""
         values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not isinstance(value, str) or len(value) > max_characters:
@@ -116,7 +97,7 @@ class DocumentReader:
     def list_of_integers(
         self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1], *, min_items: int = 0, max_items: int = MAX_ITEMS
     ) -> list[int]:
-        """A list of whole numbers in [low, high]."""
+        """Take a list of whole numbers in [low, high]."""
         values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not _is_integer(value) or not low <= value <= high:
@@ -132,7 +113,7 @@ class DocumentReader:
         min_items: int = 0,
         max_items: int = MAX_ITEMS,
     ) -> list[float]:
-        """A list of finite numbers in [low, high], as floats."""
+        """Take a list of finite numbers in [low, high], as floats."""
         values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not _is_number(value) or not low <= value <= high:
@@ -140,14 +121,14 @@ class DocumentReader:
         return [float(value) for value in values]
 
     def mapping(self, path: str, max_items: int = MAX_ITEMS) -> dict[str, Any]:
-        """A whole JSON object, unchecked beyond its size: the caller vouches for what is in it."""
+        """Take a whole JSON object, unchecked beyond its size: the caller vouches for what is in it."""
         value = self._get(path)
         if not isinstance(value, dict) or len(value) > max_items:
             self._refuse(path, value, f"a JSON object of at most {max_items:,} keys")
         return dict(value)
 
     def mappings(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[dict[str, Any]]:
-        """A list of whole JSON objects, unchecked: the caller vouches for what is in them."""
+        """Take a list of whole JSON objects, unchecked: the caller vouches for what is in them."""
         values = self._get_list(path, min_items, max_items)
         for position, value in enumerate(values):
             if not isinstance(value, dict):
@@ -155,19 +136,19 @@ class DocumentReader:
         return [dict(value) for value in values]
 
     def record(self, path: str) -> DocumentReader:
-        """A reader of the JSON object at `path`; this reader's `finish` covers it too."""
+        """Return a reader of the JSON object at `path`; this reader's `finish` covers it too."""
         value = self._get(path)
         if not isinstance(value, dict):
             self._refuse(path, value, "a JSON object")
         return self._nested(value, path)
 
     def records(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[DocumentReader]:
-        """A reader for each JSON object of a list (layers, encoders)."""
+        """Return a reader for each JSON object of a list."""
         values = self.mappings(path, max_items, min_items=min_items)
         return [self._nested(value, f"{path}[{position}]") for position, value in enumerate(values)]
 
     def array_names(self, prefix: str = "") -> list[str]:
-        """The names of the arrays that start with `prefix`, sorted."""
+        """Return the names of the arrays that start with `prefix`, sorted."""
         return sorted(name for name in self._arrays if name.startswith(prefix))
 
     def array(
@@ -180,22 +161,7 @@ class DocumentReader:
         low: float = -math.inf,
         high: float = math.inf,
     ) -> np.ndarray:
-        """One array, checked.
-
-        Args:
-            name: "part/name".
-            dtype: Exactly this dtype.
-            shape: Exactly this shape; None stands for any size.
-            finite: Refuse NaN and infinities.
-            low: Smallest value allowed (NaN passes, where `finite` lets it).
-            high: Largest value allowed.
-
-        Returns:
-            The array itself, not a copy.
-
-        Raises:
-            BundleError: It is missing or otherwise.
-        """
+        """Take one array of exactly this dtype and shape (None: any size) in [low, high]; NaN only if not `finite`."""
         if name not in self._arrays:
             hint = validation.did_you_mean(name, islice(self._arrays, 1000))  # not all: a file may name many
             self._fail(f"the array {name!r} is missing{hint}")
@@ -215,19 +181,12 @@ class DocumentReader:
         return array
 
     def any_array(self, name: str) -> np.ndarray:
-        """One array, unchecked: the caller vouches for what is in it."""
+        """Take one array, unchecked: the caller vouches for what is in it."""
         self._read_arrays.add(name)
         return self._arrays[name]
 
     def finish(self, ignore: Collection[str] = ()) -> None:
-        """Refuse every key and every array that nobody took.
-
-        Args:
-            ignore: Paths, and names or parts of arrays, that may be there unread ("notes", "evidence").
-
-        Raises:
-            BundleError: There are others; the error names them.
-        """
+        """Raise `BundleError` if any key or array was not taken; `ignore` holds paths, and names or parts of arrays."""
         self._finish_document(frozenset(ignore))
         read_arrays = self._read_arrays.union(*(record._all_read_arrays() for record in self._records))
         unread = [name for name in sorted(self._arrays) if name not in read_arrays]
@@ -303,7 +262,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value from the file, cut to what fits into one line."""
+    """Show a value from the file, cut to what fits into one line."""
     return reprlib.repr(value)[:100]
 
 

@@ -38,29 +38,14 @@ _MAGIC_BYTES = [
 
 
 def begins_as_bundle(path: Path) -> bool:
-    """Whether a file begins as a bundle does, whatever became of the rest."""
+    """Return whether a file begins as a bundle does, whatever became of the rest."""
     with path.open("rb") as file:
         return b'{"manyhot":' in file.read(64)
 
 
 @contextmanager
 def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file, opened once for reading, and its size in bytes.
-
-    Whatever goes wrong inside the `with` block for reasons of the file becomes a `BundleError`
-    that names the file.
-
-    Args:
-        path: Where it should be.
-        limits: The largest size to accept.
-
-    Yields:
-        The unbuffered file and its size.
-
-    Raises:
-        BundleError: No such file, a folder, a device, not readable, too large, or not a bundle.
-        InputError: `path` is not a path.
-    """
+    """Open a regular file, unbuffered, and its size; faults of the file become a `BundleError` that names it."""
     try:
         file = Path(os.fsdecode(path))
     except TypeError:
@@ -87,14 +72,7 @@ def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple
 
 
 def identify(head: bytes) -> str:
-    """What the first bytes of a file suggest it is, for an error message.
-
-    Args:
-        head: The first bytes, 64 or so.
-
-    Returns:
-        A phrase that completes "it looks like ...".
-    """
+    """Say what the first 64 bytes of a file look like, for an error message."""
     if not head:
         return "an empty file"
     for magic, name in _MAGIC_BYTES:
@@ -121,7 +99,7 @@ def _descriptor(file: Path) -> int:
 
 
 def _neighbours(folder: Path, name: str) -> str:
-    """A hint at the bundles that do lie there, or nothing."""
+    """Return a hint at the bundles that do lie there, or nothing."""
     try:
         bundles = sorted(entry for entry in islice(os.listdir(folder), 10_000) if entry.endswith(SUFFIX))
     except OSError:
