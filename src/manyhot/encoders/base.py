@@ -20,23 +20,14 @@ class BaseEncoder:
     """The answers of an encoder without kinds of columns, texts or images."""
 
     column_types: Mapping[str, str] = {}  # column name -> kind, where columns have kinds
-    # how text columns write numbers, where columns have kinds; else None
-    number_formats: Mapping[str, NumberFormat] | None = None
+    number_formats: Mapping[str, NumberFormat] | None = None  # how text columns write numbers, where they have kinds
     text_columns: Sequence[str] = ()  # the columns of text
     image_columns: Sequence[str] = ()  # the columns of images
     images = NO_IMAGES
-    is_sparse = False
-    takes_gaps = True
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns; none for arrays."""
-        return ()
-
-    @property
-    def matrix_names(self) -> tuple[str, ...] | None:
-        """The columns by which sparse formats are matched, of a matrix; else None."""
-        return None
+    is_sparse = False  # whether rows are CSR
+    takes_gaps = True  # whether a number may be missing
+    names: tuple[str, ...] = ()  # the columns; none for arrays
+    matrix_names: tuple[str, ...] | None = None  # the columns of a matrix, by which sparse formats are matched
 
     @property
     def sparse(self) -> frozenset[str]:

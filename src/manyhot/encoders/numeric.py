@@ -26,17 +26,7 @@ class MatrixEncoder(BaseEncoder):
     kind = "matrix"
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(names)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns."""
-        return self._names
-
-    @property
-    def matrix_names(self) -> tuple[str, ...]:
-        """The columns."""
-        return self._names
+        self.names = self.matrix_names = tuple(names)
 
     @property
     def sparse(self) -> frozenset[str]:

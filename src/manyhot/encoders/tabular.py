@@ -51,7 +51,7 @@ class TableEncoder(BaseEncoder):
         image_params: Mapping[str, Any] | None = None,
         number_formats: Mapping[str, NumberFormat] | None = None,
     ) -> None:
-        self.column_types = dict(column_types)
+        self.column_types, self.names = dict(column_types), tuple(column_types)
         self.number_formats = {
             name: one for name, one in (number_formats or {}).items() if self.column_types.get(name) in NUMBER_TYPES
         }
@@ -66,11 +66,6 @@ class TableEncoder(BaseEncoder):
                 f"no column can be used: {len(self.column_types)} columns, none of kind {', '.join(ENCODED_TYPES)}; "
                 "say what a column is with column_types={'NAME': 'numeric'} (--column-type NAME=numeric)"
             )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns, in the order of `column_types`."""
-        return tuple(self.column_types)
 
     @property
     def sparse(self) -> frozenset[str]:
@@ -108,8 +103,8 @@ class TableEncoder(BaseEncoder):
         required = self.numeric_columns + self.categorical_columns + self.text_columns + self.image_columns
         missing = [name for name in required if name not in features.columns]
         if missing:
-            hints = "".join(did_you_mean(name, features.columns) for name in missing[:1])
-            raise InputError(f"columns that training had are missing: {', '.join(missing)}{hints}")
+            hint = did_you_mean(missing[0], features.columns)
+            raise InputError(f"columns that training had are missing: {', '.join(missing)}{hint}")
         texts = [cells_as_text(features[name]) for name in self.text_columns]
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         images = [features[name] for name in self.image_columns]
@@ -128,11 +123,13 @@ class TableEncoder(BaseEncoder):
         if self.numeric_columns or self.categorical_columns:
             blocks[BLOCK] = self._dense(numbers, levels)
         if self.text_columns:
-            text_rows = self.texts.transform(texts)
-            dense = blocks.get(self.texts.block)
-            blocks[self.texts.block] = text_rows if dense is None else np.concatenate([dense, text_rows], axis=1)
-        pixels, features = self.images.transform(images)
-        return blocks | pixels if features is None else _append_dense(blocks, features)
+            _append_columns(blocks, self.texts.block, self.texts.transform(texts))
+        if self.image_columns:
+            pixels = self.images.pixels(images)
+            if not self.images.is_frozen:
+                return blocks | dict(zip(self.images.blocks, pixels, strict=True))
+            _append_columns(blocks, BLOCK, self.images.scaled_features(pixels))
+        return blocks
 
     @property
     def reference(self) -> dict[str, np.ndarray]:
@@ -149,11 +146,10 @@ class TableEncoder(BaseEncoder):
 
     def backbone_features(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
         """Replace blocks of pixels by the features of a frozen backbone."""
-        pixels = [blocks[name] for name in self.images.blocks]
-        return _append_dense(
-            {name: block for name, block in blocks.items() if name not in self.images.blocks},
-            self.images.scaled_features(pixels),
-        )
+        features = self.images.scaled_features([blocks[name] for name in self.images.blocks])
+        others = {name: block for name, block in blocks.items() if name not in self.images.blocks}
+        _append_columns(others, BLOCK, features)
+        return others
 
     def sources(
         self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]
@@ -169,44 +165,32 @@ class TableEncoder(BaseEncoder):
         return self._sources(features)
 
     def _sources(self, features: pl.DataFrame) -> Iterator[FeatureSources]:
-        names = self.numeric_columns + self.categorical_columns
         missing = np.isnan(frame_numbers(features, self.numeric_columns))
         levels = [level_texts(features[name]) for name in self.categorical_columns]
         text_cells = [cells_as_text(features[name]).to_list() for name in self.text_columns]
         for row in range(len(features)):
-            source_names = [
+            columns = self.numeric_columns + self.categorical_columns
+            names = [
                 f"{name} = missing" if is_missing else name
                 for name, is_missing in zip(self.numeric_columns, missing[row], strict=True)
             ]
-            source_names += [
+            names += [
                 f"{name} = {values[row] or 'missing'}"
                 for name, values in zip(self.categorical_columns, levels, strict=True)
             ]
-            attributions = self.texts.shares([column[row] for column in text_cells])
-            text_owners = [
-                name
-                for name, attribution in zip(self.text_columns, attributions, strict=True)
-                for _ in attribution.words
-            ]
-            source_names += [
-                word or name
-                for name, attribution in zip(self.text_columns, attributions, strict=True)
-                for word in attribution.words
-            ]
-            texts = {
-                name: column[row]
-                for name, column, attribution in zip(self.text_columns, text_cells, attributions, strict=True)
-                if column[row] and all(attribution.words)
-            }
-            yield FeatureSources(source_names, [*names, *text_owners], self._shares(attributions), texts)
+            attributions = self.texts.shares([cells[row] for cells in text_cells])
+            texts = {}
+            for name, cells, attribution in zip(self.text_columns, text_cells, attributions, strict=True):
+                columns += [name] * len(attribution.words)
+                names += [word or name for word in attribution.words]
+                if cells[row] and all(attribution.words):
+                    texts[name] = cells[row]
+            yield FeatureSources(names, columns, self._shares(attributions), texts)
 
     def _shares(self, attributions: Sequence[WordAttribution]) -> dict[str, sp.csr_matrix]:
         """Return the shares of the sources of a row in the inputs of each block."""
-        n_table_sources, n_text_sources = (
-            len(self.numeric_columns) + len(self.categorical_columns),
-            sum(len(attribution.words) for attribution in attributions),
-        )
-        places = {name: k for k, name in enumerate([*self.numeric_columns, *self.categorical_columns])}
+        places = {name: k for k, name in enumerate(self.numeric_columns + self.categorical_columns)}
+        n_text_sources = sum(len(attribution.words) for attribution in attributions)
         number_owners = np.array([places[name] for name in self.scaled_columns], dtype=np.int64)
         level_owners = [
             place
@@ -214,14 +198,10 @@ class TableEncoder(BaseEncoder):
             for _ in range(category.width)
         ]
         owners = [*number_owners, *number_owners[self.gaps], *level_owners]
-        shares = {BLOCK: ownership_shares(owners, n_table_sources + n_text_sources)} if n_table_sources else {}
+        shares = {BLOCK: ownership_shares(owners, len(places) + n_text_sources)} if places else {}
         if attributions:
-            empty_rows = sp.csr_matrix(
-                (n_table_sources, sum(attribution.shares.shape[1] for attribution in attributions))
-            )
-            text_shares = sp.vstack(
-                [empty_rows, sp.block_diag([attribution.shares for attribution in attributions])], format="csr"
-            )
+            word_shares = sp.block_diag([attribution.shares for attribution in attributions])
+            text_shares = sp.vstack([sp.csr_matrix((len(places), word_shares.shape[1])), word_shares], format="csr")
             dense = shares.get(self.texts.block)
             shares[self.texts.block] = text_shares if dense is None else sp.hstack([dense, text_shares], format="csr")
         return shares
@@ -230,13 +210,11 @@ class TableEncoder(BaseEncoder):
         """Return the shape of one row of each block."""
         n_levels = sum(category.width for category in self.categories)
         shapes: dict[str, tuple[int, ...]] = {}
-        if self.numeric_columns or self.categorical_columns:
+        if self.numeric_columns or self.categorical_columns:  # a width of 0 is a block too
             shapes[BLOCK] = (len(self.scaled_columns) + len(self.gaps) + n_levels,)
-        if self.text_columns:
-            n_dense = shapes.get(self.texts.block, (0,))[0]
-            shapes[self.texts.block] = (n_dense + self.texts.width,)
-        if self.images.width:
-            shapes[BLOCK] = (shapes.get(BLOCK, (0,))[0] + self.images.width,)
+        for block, width in ((self.texts.block, self.texts.width), (BLOCK, self.images.width)):
+            if width:
+                shapes[block] = (shapes.get(block, (0,))[0] + width,)
         return shapes | dict(zip(self.images.blocks, (encoder.shape for encoder in self.images.encoders), strict=False))
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -268,12 +246,8 @@ class TableEncoder(BaseEncoder):
         number_formats = {one["column"]: NumberFormat.from_spec(one) for one in spec.get("number_formats", ())}
         encoder = cls(column_types, number_formats=number_formats)
         texts = {name.removeprefix("text."): array for name, array in arrays.items() if name.startswith("text.")}
-        encoder.texts = TextColumns.from_spec(
-            spec["text"] if encoder.text_columns else [], texts, len(encoder.text_columns)
-        )
-        encoder.images = ImageColumns.from_spec(
-            encoder.image_columns, spec["images"] if encoder.image_columns else [], arrays
-        )
+        encoder.texts = TextColumns.from_spec(spec.get("text", []), texts, len(encoder.text_columns))
+        encoder.images = ImageColumns.from_spec(encoder.image_columns, spec.get("images", []), arrays)
         encoder.level_size = spec.get("level_size", 1.0)
         encoder._set_categories(list(map(Category.from_spec, spec["categories"], spec["has_other"])))
         encoder.scale = Scale(arrays["center"], arrays["scale"])
@@ -297,7 +271,6 @@ class TableEncoder(BaseEncoder):
         return np.concatenate(parts, axis=1)
 
 
-def _append_dense(blocks: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
-    """Append numbers to the dense block."""
-    dense = blocks.get(BLOCK)
-    return {**blocks, BLOCK: rows if dense is None else np.concatenate([dense, rows], axis=1)}
+def _append_columns(blocks: dict[str, Any], name: str, columns: Any) -> None:
+    """Append columns to a dense block, or begin a block with them."""
+    blocks[name] = np.concatenate([blocks[name], columns], axis=1) if name in blocks else columns

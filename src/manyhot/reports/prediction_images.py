@@ -143,7 +143,7 @@ def plot_errors(
     return paths
 
 
-def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int] | None, edge: int) -> list[Any]:
+def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int], edge: int) -> list[Any]:
     """For each column of images an iterator over its images as people look at them."""
     encoder = model.encoder
     return [iter_images(features[name], rows=rows, longest_edge=edge) for name in encoder.image_columns]

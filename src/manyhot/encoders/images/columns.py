@@ -13,7 +13,7 @@ import polars as pl
 
 from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, NONE, image_params, is_pretrained, is_trainable
 from manyhot.encoders.images.backbone_features import ImageFeatures, OnProgress
-from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages, decode_image_columns
+from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.errors import InputError
 
@@ -67,8 +67,13 @@ class ImageColumns:
 
     def decode(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
         """Decode the images of a frame; also return the rows whose images cannot be used."""
-        pairs = zip(self.names, self.encoders, strict=True)
-        return decode_image_columns(frame, {name: one for name, one in pairs if name in frame.columns})
+        columns, invalid = [], InvalidImages()
+        for name, encoder in zip(self.names, self.encoders, strict=True):
+            if name in frame.columns:
+                images, errors = encoder.decode(frame[name])
+                columns.append(pl.Series(name, images))
+                invalid = errors | invalid
+        return frame.with_columns(columns), dict(sorted(invalid.items()))
 
     def fit(self, frame: pl.DataFrame, weights: np.ndarray | None = None) -> ImageColumns:
         """Learn sizes, means and deviations, and the scales of the backbone's features."""
@@ -84,21 +89,11 @@ class ImageColumns:
         """Return the images of each column, uint8 (n, h, w, c)."""
         return [encoder.transform(column) for column, encoder in zip(columns, self.encoders, strict=True)]
 
-    def transform(self, columns: Sequence[pl.Series]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Return blocks of pixels, and features of a frozen backbone, float32 (n, width), or None."""
-        if not self.names:
-            return {}, None
-        pixels = self.pixels(columns)
-        return (
-            ({}, self.scaled_features(pixels))
-            if self.is_frozen
-            else (dict(zip(self.blocks, pixels, strict=True)), None)
-        )
-
     def scaled_features(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
         """Extract the features of each column's images, scaled and side by side, float32 (n, d)."""
+        extract = self.backbone().extract
         pairs = zip(self.scales, pixels, strict=True)
-        return np.concatenate([scale.apply(self.backbone().extract(images)) for scale, images in pairs], axis=1)
+        return np.concatenate([scale.apply(extract(images)) for scale, images in pairs], axis=1)
 
     def extract_features(self, frame: pl.DataFrame, on_progress: OnProgress | None = None) -> None:
         """Extract features of decoded images now, so that they are cached later."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -47,13 +47,6 @@ class ImageError(NamedTuple):
 InvalidImages = dict[int, ImageError]  # row, from 0 -> what is wrong with its image
 
 
-class DecodedImages(NamedTuple):
-    """A column of images, decoded."""
-
-    images: np.ndarray  # uint8 (n, h, w, c); black where there is none
-    bad: InvalidImages  # what cannot be used
-
-
 class ImageEncoder:
     """Bring the images of one column to one size."""
 
@@ -66,10 +59,9 @@ class ImageEncoder:
         min_edge: int = 1,
     ) -> None:
         values = {"size": size, "channels": channels, "fit": fit}
-        settings: dict[str, Any] = {
-            name: ENCODER_SETTINGS[name].validate(name, value) for name, value in values.items()
-        }
-        self.size, self.channels, self.fit_mode = settings["size"], settings["channels"], settings["fit"]
+        self.size, self.channels, self.fit_mode = (
+            ENCODER_SETTINGS[name].validate(name, value) for name, value in values.items()
+        )
         self.edge, self.min_edge = edge, min_edge
 
     def infer_shape(self, column: pl.Series) -> ImageEncoder:
@@ -78,11 +70,10 @@ class ImageEncoder:
         headers = _map_cells(sample, read_header)
         valid = [header for header in headers if isinstance(header, Header)]
         if not valid:
-            first_error = next((str(one) for one in headers if isinstance(one, BadImageError)), "there is no row")
-            message = _describe_cell(sample[0][1], first_error) if sample else first_error
-            raise InputError(
-                f"no image can be used: {message}", row=sample[0][0] + 1 if sample else None, column=column.name
-            )
+            row, message = None, "there is no row"
+            if sample:
+                row, message = sample[0][0] + 1, _describe_cell(sample[0][1], str(headers[0]))
+            raise InputError(f"no image can be used: {message}", row=row, column=column.name)
         height, width = _edges(valid, self.edge, self.min_edge) if self.size == "auto" else (self.size * 2)[:2]
         channels = {"grey": 1, "colour": 3}.get(self.channels) or _channels(sample, valid)
         self.shape: tuple[int, int, int] = (height, width, channels)
@@ -105,9 +96,24 @@ class ImageEncoder:
         raise_for_invalid(bad)
         return images
 
-    def decode(self, column: pl.Series) -> DecodedImages:
-        """Decode the images, and say what is wrong with those that cannot be used."""
-        return decode_column(column, self.shape, self.fit_mode)
+    def decode(self, column: pl.Series) -> tuple[np.ndarray, InvalidImages]:
+        """Decode the images, black where one cannot be used, within bounded memory; say what is wrong with those."""
+        if isinstance(column.dtype, pl.Array) and not column.null_count():
+            images = to_image_arrays(column)
+            if images.shape[1:] == self.shape:
+                return images, {}
+        images = np.zeros((len(column), *self.shape), dtype=np.uint8)
+        budget, bad = PixelBudget(), InvalidImages()
+
+        def decode_rows(start: int) -> None:
+            for row, cell in enumerate(slice_cells(column, start, start + TASK_ROWS), start):
+                try:
+                    images[row] = decode_pixels(cell, self.shape, self.fit_mode, budget)
+                except BadImageError as error:
+                    bad[row] = ImageError(column.name, _describe_cell(cell, str(error)))
+
+        _map_in_threads(decode_rows, range(0, len(column), TASK_ROWS))
+        return images, dict(sorted(bad.items()))
 
     def to_spec(self) -> dict[str, Any]:
         """Describe the state as JSON values."""
@@ -124,37 +130,14 @@ class ImageEncoder:
         return encoder
 
 
-def decode_column(column: pl.Series, shape: tuple[int, int, int], fit: str) -> DecodedImages:
-    """Decode a column to one shape (h, w, c) by several threads, with bounded memory beyond the result."""
-    if isinstance(column.dtype, pl.Array) and not column.null_count():
-        images = to_image_arrays(column)
-        if images.shape[1:] == shape:
-            return DecodedImages(images, {})
-    images = np.zeros((len(column), *shape), dtype=np.uint8)
-    budget, bad = PixelBudget(), InvalidImages()
-
-    def decode(start: int) -> None:
-        for row, cell in enumerate(slice_cells(column, start, start + TASK_ROWS), start):
-            try:
-                images[row] = decode_pixels(cell, shape, fit, budget)
-            except BadImageError as error:
-                bad[row] = ImageError(column.name, _describe_cell(cell, str(error)))
-
-    with suppress_warnings(), ThreadPoolExecutor(_threads()) as pool:
-        list(pool.map(decode, range(0, len(column), TASK_ROWS)))
-    return DecodedImages(images, dict(sorted(bad.items())))
-
-
-def iter_images(
-    column: pl.Series, rows: Sequence[int] | np.ndarray | None = None, longest_edge: int | None = None
-) -> Iterator[np.ndarray | None]:
+def iter_images(column: pl.Series, rows: Sequence[int], longest_edge: int) -> Iterator[np.ndarray | None]:
     """Yield images at their own shapes, at most `longest_edge` long, uint8 (h, w, 3); None where it cannot be used."""
-    for row in range(len(column)) if rows is None else rows:
+    for row in rows:
         cell = slice_cells(column, int(row), int(row) + 1)[0]
         try:
             with suppress_warnings():
                 header = read_header(cell)
-                scale = min(1.0, (longest_edge or np.inf) / max(header.height, header.width))
+                scale = min(1.0, longest_edge / max(header.height, header.width))
                 edges = (max(1, round(header.height * scale)), max(1, round(header.width * scale)))
                 image = decode_pixels(cell, (*edges, 3), "stretch", PixelBudget())
         except BadImageError:
@@ -188,18 +171,6 @@ def to_image_arrays(column: pl.Series) -> np.ndarray:
     return images
 
 
-def decode_image_columns(
-    frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]
-) -> tuple[pl.DataFrame, InvalidImages]:
-    """Decode columns of a frame, black where an image cannot be used; also return these rows."""
-    columns, invalid = [], InvalidImages()
-    for name, encoder in encoders.items():
-        images, errors = encoder.decode(frame[name])
-        columns.append(pl.Series(name, images))
-        invalid = {**errors, **invalid}
-    return frame.with_columns(columns), dict(sorted(invalid.items()))
-
-
 def raise_for_invalid(bad: InvalidImages) -> None:
     """Raise `InputError` with the first image that cannot be used."""
     for row, (column, message) in bad.items():
@@ -227,8 +198,9 @@ def _describe_cell(cell: Cell, message: str) -> str:
     return f"the image ({len(cell)} bytes) {message}" if isinstance(cell, bytes) else f"the image {message}"
 
 
-def _threads() -> int:
-    return min(8, (os.cpu_count() or 1) + 1)
+def _map_in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    with suppress_warnings(), ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 1)) as pool:
+        return list(pool.map(function, items))
 
 
 def _sample_cells(column: pl.Series, max_cells: int) -> list[tuple[int, Cell]]:
@@ -263,8 +235,7 @@ def _map_cells(sample: list[tuple[int, Cell]], function: Callable[[Cell], Any]) 
         except BadImageError as error:
             return error
 
-    with suppress_warnings(), ThreadPoolExecutor(_threads()) as pool:
-        return list(pool.map(safe, sample))
+    return _map_in_threads(safe, sample)
 
 
 def _edges(headers: list[Header], edge: int | None, min_edge: int) -> tuple[int, int]:
