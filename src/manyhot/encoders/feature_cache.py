@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,50 @@ from manyhot.files import atomic_write, write_all
 MIN_ROWS = 32  # fewer new rows than this are not worth a file
 MEMORY_BYTES = 2**28  # rows kept in memory where they are not on disk
 
+OnProgress = Callable[[float], None]  # called with the share that is done
+
 
 class FeatureCache:
     """Features of texts or images, float32 rows of one width; a folder of None keeps them in memory alone."""
 
     def __init__(self, folder: Path | None, width: int) -> None:
-        self.folder = folder
+        self.folder, self.width = folder, width
         self._type = np.dtype([("key", "V16"), ("row", "<f4", (width,))])
-        self._clear()
+        self._blocks: list[np.ndarray] = []
+        self._positions: dict[bytes, tuple[int, int]] = {}
+        self._loaded_files: set[str] = set()
+        self._n_bytes = 0
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "_type": self._type}
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy begins without rows
+        return FeatureCache, (self.folder, self.width)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._clear()
+    def extract(
+        self,
+        keys: Sequence[bytes],
+        compute: Callable[[list[int]], np.ndarray],
+        batch_size: int,
+        on_progress: OnProgress | None = None,
+    ) -> np.ndarray:
+        """Return the rows of n keys, float32 (n, width); `compute` makes those of keys at the positions it is given."""
+        positions: dict[bytes, list[int]] = {}
+        for position, key in enumerate(keys):
+            positions.setdefault(key, []).append(position)
+        result = np.empty((len(keys), self.width), dtype=np.float32)
+        missing = []
+        for key, row in zip(positions, self.find(list(positions)), strict=True):
+            if row is None:
+                missing.append(key)
+            else:
+                result[positions[key]] = row
+        for start in range(0, len(missing), batch_size):
+            batch = missing[start : start + batch_size]
+            rows = compute([positions[key][0] for key in batch])
+            self.add(batch, rows)
+            for key, row in zip(batch, rows, strict=True):
+                result[positions[key]] = row
+            if on_progress is not None:
+                on_progress((start + len(batch)) / len(missing))
+        return result
 
     def find(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
         """Return the row of each key (see `content_key`), None where it is not known."""
@@ -58,12 +87,6 @@ class FeatureCache:
         block_index, position = self._positions[key]
         row: np.ndarray = self._blocks[block_index]["row"][position]
         return row if np.isfinite(row).all() else None
-
-    def _clear(self) -> None:
-        self._blocks: list[np.ndarray] = []
-        self._positions: dict[bytes, tuple[int, int]] = {}
-        self._loaded_files: set[str] = set()
-        self._n_bytes = 0
 
     def _load_new_files(self) -> None:
         """Load the files that have come up since; a damaged one is passed over."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
-from manyhot.encoders.feature_cache import FeatureCache, content_key
+from manyhot.encoders.feature_cache import FeatureCache, OnProgress, content_key
 from manyhot.files import cache_folder
 
 CALL_IMAGES = 256  # images in one call of a function at most; then what it made of them is kept
 VERSION = 1  # told apart in the cache: features of another version are not those of this one
-
-OnProgress = Callable[[float], None]  # called with the share that is done
 
 
 class BackboneFunction(Protocol):
@@ -44,30 +41,11 @@ class ImageFeatures:
 
     def extract(self, images: np.ndarray, on_progress: OnProgress | None = None) -> np.ndarray:
         """Extract features of uint8 (n, h, w, 3) images, float32 (n, d)."""
-        cache = self._cache_for(images.shape[1:3])
-        keys = [content_key(image) for image in images]
-        result = np.empty((len(images), self.function.width), dtype=np.float32)
-        positions: dict[bytes, list[int]] = {}
-        for position, (key, row) in enumerate(zip(keys, cache.find(keys), strict=True)):
-            if row is None:
-                positions.setdefault(key, []).append(position)
-            else:
-                result[position] = row
-        missing = list(positions)
-        for start in range(0, len(missing), CALL_IMAGES):
-            batch = missing[start : start + CALL_IMAGES]
-            rows = self.function(images[[positions[key][0] for key in batch]])
-            cache.add(batch, rows)
-            for key, row in zip(batch, rows, strict=True):
-                result[positions[key]] = row
-            if on_progress is not None:
-                on_progress((start + len(batch)) / len(missing))
-        return result
-
-    def _cache_for(self, edges: tuple[int, ...]) -> FeatureCache:
+        edges = images.shape[1:3]
         if edges not in self._caches:
             cache_key = (VERSION, self.function.name, self.function.digest, *edges)
             digest = hashlib.sha256("\n".join(map(str, cache_key)).encode()).hexdigest()
             folder = cache_folder() / "images" / digest[:32] if self.is_cached else None
             self._caches[edges] = FeatureCache(folder, self.function.width)
-        return self._caches[edges]
+        keys = [content_key(image) for image in images]
+        return self._caches[edges].extract(keys, lambda rows: self.function(images[rows]), CALL_IMAGES, on_progress)

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, NONE, image_params, is_pretrained, is_trainable
-from manyhot.encoders.images.backbone_features import ImageFeatures, OnProgress
+from manyhot.encoders.feature_cache import OnProgress
+from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.errors import InputError

@@ -58,9 +58,13 @@ class ImageEncoder:
         edge: int | None = None,
         min_edge: int = 1,
     ) -> None:
-        values = {"size": size, "channels": channels, "fit": fit}
+        def checked(name: str, value: Any) -> Any:
+            return ENCODER_SETTINGS[name].validate(name, value)
+
         self.size, self.channels, self.fit_mode = (
-            ENCODER_SETTINGS[name].validate(name, value) for name, value in values.items()
+            checked("size", size),
+            checked("channels", channels),
+            checked("fit", fit),
         )
         self.edge, self.min_edge = edge, min_edge
 

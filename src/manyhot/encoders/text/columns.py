@@ -11,7 +11,6 @@ import scipy.sparse as sp
 
 from manyhot import validation
 from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
-from manyhot.encoders.feature_sources import ownership_shares
 from manyhot.encoders.text.custom import CachedTextFunction, FunctionEncoder, PretrainedEncoder, TextFunction
 from manyhot.encoders.text.static_embeddings import StaticEncoder
 from manyhot.encoders.text.text_input import Texts
@@ -24,8 +23,7 @@ TEXT_BLOCK = "text"
 
 TextEncoder = NgramEncoder | WordEncoder | StaticEncoder | FunctionEncoder | PretrainedEncoder
 
-# name of the kind -> class for one column: `fit`, `transform`, `width`, `to_spec`, `from_spec`, `block` (the block
-# its rows are in) and `shared_arrays` (names of arrays that are the same for every column)
+# name of the kind -> class for one column: a `BaseTextEncoder` with `fit`, `transform`, `to_spec`, `from_spec`
 TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     NgramEncoder.kind: NgramEncoder,
     WordEncoder.kind: WordEncoder,
@@ -46,13 +44,8 @@ class TextColumns:
 
     def attach(self, function: TextFunction | CachedTextFunction) -> None:
         """Attach the function that computes features of texts."""
-        if not issubclass(TEXT_ENCODERS[self.kind], FunctionEncoder):
-            raise InputError(f"these texts become numbers by {self.kind!r}, which takes no function", argument="text")
-        cached = function
         for encoder in self.encoders:
-            assert isinstance(encoder, FunctionEncoder)
-            encoder.attach(cached)
-            cached = encoder.features or function
+            function = encoder.attach(function)
 
     @property
     def block(self) -> str:
@@ -67,7 +60,8 @@ class TextColumns:
     @property
     def vocabularies(self) -> dict[str, int]:
         """Block of token ids -> number of different ids, padding (0) included."""
-        return {self.block: self._n_token_ids(len(self.encoders))} if self.kind == WordEncoder.kind else {}
+        n_token_ids = self._n_token_ids(len(self.encoders))
+        return {self.block: n_token_ids} if n_token_ids > 1 else {}
 
     def fit(self, columns: Sequence[pl.Series], weights: np.ndarray) -> TextColumns:
         """Fit the encoder of each column; weights: float (n,), above 0."""
@@ -79,7 +73,7 @@ class TextColumns:
         """Encode all columns side by side, (n, width): CSR float32 in the block "text", dense float32, or int32 ids."""
         # token ids of each column lie behind those of the columns before it; 0 stays 0
         rows = [encoder.transform(column) for encoder, column in zip(self.encoders, columns, strict=True)]
-        if self.kind == WordEncoder.kind:
+        if self.vocabularies:
             for k in range(1, len(rows)):
                 rows[k][rows[k] > 0] += self._n_token_ids(k) - 1
         if self.block != TEXT_BLOCK:
@@ -88,17 +82,11 @@ class TextColumns:
 
     def shares(self, cells: Sequence[str | None]) -> list[WordAttribution]:
         """Return the words of each text of one row and their shares of its inputs; "" for a text encoded as a whole."""
-        return [
-            encoder.shares(text)
-            if isinstance(encoder, NgramEncoder)
-            else WordAttribution(("",), np.arange(encoder.width), ownership_shares(np.zeros(encoder.width), 1))
-            for encoder, text in zip(self.encoders, cells, strict=True)
-        ]
+        return [encoder.shares(text) for encoder, text in zip(self.encoders, cells, strict=True)]
 
     def _n_token_ids(self, n_columns: int) -> int:
         """Count the token ids of the first columns, padding included."""
-        encoders = [encoder for encoder in self.encoders[:n_columns] if isinstance(encoder, WordEncoder)]
-        return 1 + sum(encoder.n_token_ids - 1 for encoder in encoders)
+        return 1 + sum(encoder.n_token_ids - 1 for encoder in self.encoders[:n_columns])
 
     def to_spec(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         """Describe each column as JSON, with arrays "<k>.<name>"; shared ones are stored for the first column alone."""

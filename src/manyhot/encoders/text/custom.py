@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
 from manyhot import validation
 from manyhot.config.text import CUSTOM_TEXT, PRETRAINED
 from manyhot.encoders.feature_cache import FeatureCache, content_key
-from manyhot.encoders.scaling import Scale, fit_scale, row_weights
-from manyhot.encoders.text.text_input import Texts, to_text_list, training_texts
+from manyhot.encoders.text.base import MAX_WIDTH, ScaledTextEncoder
 from manyhot.errors import InputError
 from manyhot.files import cache_folder
 
@@ -29,7 +28,6 @@ PROBE = (
     "1, 2, 3: 4.5%",
 )
 CALL_TEXTS = 1024  # texts in one call of a function at most
-MAX_WIDTH = 100_000
 TOLERANCE = 1e-3  # how far, beside the largest number, features of the same sentences may be apart on two machines
 
 
@@ -56,18 +54,8 @@ class CachedTextFunction:
 
     def extract(self, texts: Sequence[str]) -> np.ndarray:
         """Compute features of n texts, float32 (n, d); distinct texts are computed once."""
-        distinct = list(dict.fromkeys(texts))
-        features = dict(zip(distinct, self._cache.find([content_key(text) for text in distinct]), strict=True))
-        missing = [text for text, row in features.items() if row is None]
-        for start in range(0, len(missing), CALL_TEXTS):
-            batch = missing[start : start + CALL_TEXTS]
-            rows = self._call(batch)
-            self._cache.add([content_key(text) for text in batch], rows)
-            features |= dict(zip(batch, rows, strict=True))
-        result = np.empty((len(texts), self.width), dtype=np.float32)
-        for row_index, text in enumerate(texts):
-            result[row_index] = features[text]
-        return result
+        keys = [content_key(text) for text in texts]
+        return self._cache.extract(keys, lambda rows: self._call([texts[k] for k in rows]), CALL_TEXTS)
 
     def _call(self, texts: list[str]) -> np.ndarray:
         width = self.probe.shape[1] if hasattr(self, "probe") else None
@@ -92,16 +80,13 @@ class CachedTextFunction:
         return rows
 
 
-Restored = TypeVar("Restored", bound="FunctionEncoder")
-
-
-class FunctionEncoder:
+class FunctionEncoder(ScaledTextEncoder):
     """Encode texts by a function, scaled as numbers of a table are."""
 
     kind = CUSTOM_TEXT
-    block = "features"
     shared_arrays = frozenset({"probe"})
     what, hand_over = "a function", "function"
+    _spec_keys = frozenset({"kind", "name", "cache", "probe"})
 
     def __init__(self, name: str = "", cache: bool = True) -> None:
         self.name, self.cache = name, cache
@@ -109,46 +94,30 @@ class FunctionEncoder:
         self._sentences: Sequence[str] = PROBE
         self._probe: np.ndarray | None = None
 
-    def attach(self, function: TextFunction | CachedTextFunction) -> None:
+    def attach(self, function: TextFunction | CachedTextFunction) -> CachedTextFunction:
         """Attach the function; after `from_spec` it must compute the features of the probe that it had in training."""
-        features = (
-            function
-            if isinstance(function, CachedTextFunction)
-            else CachedTextFunction(function, self.name, self.cache)
-        )
-        if self._probe is not None:
-            probe_features = features.extract(self._sentences)
-            if probe_features.shape != self._probe.shape:
-                difference = f"{probe_features.shape[1]} numbers a text, {self._probe.shape[1]}"
-            else:
-                max_difference = float(np.abs(probe_features - self._probe).max())
-                difference = f"numbers that are up to {max_difference:.2g} away from those"
-                if max_difference <= TOLERANCE * float(np.abs(self._probe).max()):
-                    difference = ""
-            if difference:
-                raise InputError(
-                    f"the function gives {difference} of training ({self.name}); hand over the one that the model was "
-                    "trained with",
-                    argument="text",
-                )
-        self.features, self.name = features, features.name
+        if not isinstance(function, CachedTextFunction):
+            function = CachedTextFunction(function, self.name, self.cache)
         if self._probe is None:
-            self._probe = features.probe
+            self._probe = function.probe
+        else:
+            self._check_probe(function.extract(self._sentences), self._probe)
+        self.features, self.name = function, function.name
+        return function
 
-    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> FunctionEncoder:
-        """Learn the centre and scale of each feature; missing texts are empty."""
-        rows = self._extract(training_texts(texts))
-        self.scale = fit_scale(rows, row_weights(weights, len(rows)))
-        return self
-
-    def transform(self, texts: Texts) -> np.ndarray:
-        """Encode n texts as float32 (n, d), in (-3, 3)."""
-        return self.scale.apply(self._extract(to_text_list(texts)))
-
-    @property
-    def width(self) -> int:
-        """Width of a row, d."""
-        return len(self.scale.center)
+    def _check_probe(self, probe: np.ndarray, expected: np.ndarray) -> None:
+        if probe.shape != expected.shape:
+            difference = f"{probe.shape[1]} numbers a text, {expected.shape[1]}"
+        else:
+            max_difference = float(np.abs(probe - expected).max())
+            if max_difference <= TOLERANCE * float(np.abs(expected).max()):
+                return
+            difference = f"numbers that are up to {max_difference:.2g} away from those"
+        raise InputError(
+            f"the function gives {difference} of training ({self.name}); hand over the one that the model was "
+            "trained with",
+            argument="text",
+        )
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the state as JSON values and arrays: center, scale float64 (d,), probe float32 (sentences, d)."""
@@ -157,31 +126,22 @@ class FunctionEncoder:
         return spec, {"center": self.scale.center, "scale": self.scale.scale, "probe": self._probe}
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> FunctionEncoder:
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Rebuild what `to_spec` described, but for the function; everything is checked here as if it were hostile."""
-        spec_keys = {"kind", "name", "cache", "probe"}
-        return cls(str(spec.get("name")), validation.boolean(cache=spec.get("cache")))._restore(spec, arrays, spec_keys)
-
-    def _restore(
-        self: Restored, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray], spec_keys: set[str]
-    ) -> Restored:
-        if set(spec) != spec_keys or set(arrays) != {"center", "scale", "probe"}:
+        if set(spec) != cls._spec_keys or set(arrays) != {"center", "scale", "probe"}:
             raise InputError(f"texts by a function are described otherwise than by {validation.shorten(sorted(spec))}")
-        sentences = spec["probe"]
-        if (
-            not isinstance(sentences, list)
-            or not sentences
-            or not all(isinstance(sentence, str) for sentence in sentences)
-        ):
+        sentences, name, probe = spec["probe"], spec["name"], arrays["probe"]
+        is_list = isinstance(sentences, list) and all(isinstance(sentence, str) for sentence in sentences)
+        if not is_list or not sentences:
             raise InputError(f"got {validation.shorten(sentences)}, expected a list of sentences", argument="probe")
-        if not isinstance(spec["name"], str):
-            raise InputError(f"got {validation.shorten(spec['name'])}, expected a name", argument="name")
-        self.scale = validate_scale(arrays["center"], arrays["scale"])
-        probe = arrays["probe"]
-        if probe.dtype != np.float32 or probe.shape != (len(sentences), self.width) or not np.isfinite(probe).all():
+        if not isinstance(name, str):
+            raise InputError(f"got {validation.shorten(name)}, expected a name", argument="name")
+        encoder = cls(cache=validation.boolean(cache=spec["cache"]))
+        encoder._restore_scale(arrays)
+        if probe.dtype != np.float32 or probe.shape != (len(sentences), encoder.width) or not np.isfinite(probe).all():
             raise InputError("the probe of a function of texts has another shape than its sentences")
-        self._sentences, self._probe = tuple(sentences), probe
-        return self
+        encoder.name, encoder._sentences, encoder._probe = name, tuple(sentences), probe
+        return encoder
 
     def _extract(self, texts: list[str]) -> np.ndarray:
         if self.features is None:
@@ -198,6 +158,7 @@ class PretrainedEncoder(FunctionEncoder):
 
     kind = PRETRAINED
     what, hand_over = "a pretrained transformer", "'FOLDER'"
+    _spec_keys = FunctionEncoder._spec_keys | {"max_tokens"}
 
     def __init__(self, preset: str = "", max_tokens: int = 128, cache: bool = True) -> None:
         super().__init__(Path(preset).name, cache)
@@ -209,22 +170,11 @@ class PretrainedEncoder(FunctionEncoder):
         return {**spec, "max_tokens": self.max_tokens}, arrays
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> PretrainedEncoder:
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Rebuild what `to_spec` described, but for the transformer."""
-        encoder = cls(cache=validation.boolean(cache=spec.get("cache")))
-        encoder.name = str(spec.get("name"))
-        encoder.max_tokens = validation.integer(max_tokens=spec.get("max_tokens"), low=4, high=4096)
-        return encoder._restore(spec, arrays, {"kind", "name", "cache", "probe", "max_tokens"})
-
-
-def validate_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
-    """Check centres and scales out of a file: finite float64 (d,), scales above 0."""
-    for array in (center, scale):
-        if array.dtype != np.float64 or array.ndim != 1 or not np.isfinite(array).all():
-            raise InputError("centres and scales of texts are not finite float64 numbers in one row")
-    if len(center) != len(scale) or not 1 <= len(center) <= MAX_WIDTH or (scale < np.finfo(float).tiny).any():
-        raise InputError("centres and scales of texts do not fit each other")
-    return Scale(center, scale)
+        encoder = super().from_spec(spec, arrays)
+        encoder.max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=4, high=4096)
+        return encoder
 
 
 def _qualified_name(function: Any) -> str:

@@ -6,15 +6,14 @@ import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from manyhot import validation
 from manyhot.config.text import STATIC
-from manyhot.encoders.scaling import fit_scale, row_weights
-from manyhot.encoders.text.custom import validate_scale
-from manyhot.encoders.text.text_input import Texts, to_text_list, training_texts
+from manyhot.encoders.text.base import ScaledTextEncoder
+from manyhot.encoders.text.text_input import Texts
 from manyhot.errors import InputError
 
 DEFAULT_MAX_TOKENS = 512  # pieces of a text that are looked at where the config says nothing, as in Model2Vec
@@ -25,49 +24,31 @@ FILES = ("model.safetensors", "tokenizer.json", "config.json")
 _ARRAYS = {"vectors": (2, "f"), "tokenizer": (1, "u"), "weights": (1, "f"), "mapping": (1, "i")}
 
 
-class StaticEncoder:
+class StaticEncoder(ScaledTextEncoder):
     """Encode texts as the mean of their tokens' vectors, scaled as numbers of a table are."""
 
     # Source: Tulkens, van Dongen (2024), Model2Vec 0.10, `StaticModel.encode`, but sums in float64, a text at a time
     # a saved model holds vectors and tokenizer, so that it predicts where the folder is not
 
     kind = STATIC
-    block = "features"
     shared_arrays = frozenset(_ARRAYS)
 
     def __init__(self, model: str = "") -> None:
         self.model = model
 
-    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> StaticEncoder:
+    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> Self:
         """Read the files, and learn the centre and scale of each feature."""
-        rows = training_texts(texts)
         self._arrays, self._normalize, self._max_tokens = _read_model(self.model)
         self._build_tokenizer()
-        means = self._means(rows)
-        self.scale = fit_scale(means, row_weights(weights, len(rows)))
-        return self
-
-    def transform(self, texts: Texts) -> np.ndarray:
-        """Encode n texts as float32 (n, d), in (-3, 3)."""
-        return self.scale.apply(self._means(to_text_list(texts)))
-
-    @property
-    def width(self) -> int:
-        """Width of a row, d."""
-        return len(self.scale.center)
+        return super().fit(texts, weights)
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the state as JSON values and arrays: center, scale, and what was read (the tokenizer in UTF-8)."""
-        spec = {
-            "kind": self.kind,
-            "model": self.model,
-            "normalize": self._normalize,
-            "max_tokens": self._max_tokens,
-        }
-        return spec, {"center": self.scale.center, "scale": self.scale.scale, **self._arrays}
+        settings = {"model": self.model, "normalize": self._normalize, "max_tokens": self._max_tokens}
+        return {"kind": self.kind, **settings}, {"center": self.scale.center, "scale": self.scale.scale, **self._arrays}
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> StaticEncoder:
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
         if set(spec) != {"kind", "model", "normalize", "max_tokens"} or not isinstance(spec["model"], str):
             raise InputError(f"static embeddings are described otherwise than by {validation.shorten(spec)}")
@@ -76,7 +57,7 @@ class StaticEncoder:
         encoder = cls(spec["model"])
         encoder._normalize = validation.boolean(normalize=spec["normalize"])
         encoder._max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=1, high=MAX_TOKENS)
-        encoder.scale = validate_scale(arrays["center"], arrays["scale"])
+        encoder._restore_scale(arrays)
         encoder._arrays = {name: arrays[name] for name in _ARRAYS if name in arrays}
         encoder._build_tokenizer()
         if encoder._arrays["vectors"].shape[1] != encoder.width:
@@ -116,14 +97,13 @@ class StaticEncoder:
             if size < n_tokens:
                 raise InputError(f"there are {size} {name} for the {n_tokens} pieces of words of the tokenizer")
 
-    def _means(self, rows: list[str]) -> np.ndarray:
-        result = np.zeros((len(rows), self._arrays["vectors"].shape[1]), dtype=np.float32)
-        for start in range(0, len(rows), CALL_TEXTS):
-            batch = [row[: self._max_characters] for row in rows[start : start + CALL_TEXTS]]
-            batch = [row.encode("utf-8", "replace").decode() for row in batch]
-            for row_index, encoding in enumerate(
-                self._tokenizer.encode_batch_fast(batch, add_special_tokens=False), start
-            ):
+    def _extract(self, texts: list[str]) -> np.ndarray:
+        result = np.zeros((len(texts), self._arrays["vectors"].shape[1]), dtype=np.float32)
+        for start in range(0, len(texts), CALL_TEXTS):
+            batch = [text[: self._max_characters] for text in texts[start : start + CALL_TEXTS]]
+            batch = [text.encode("utf-8", "replace").decode() for text in batch]
+            encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            for row_index, encoding in enumerate(encodings, start):
                 token_ids = np.asarray(encoding.ids, dtype=np.int64)
                 result[row_index] = self._mean(token_ids[token_ids != self._unknown_id])
         return result

@@ -23,14 +23,9 @@ def to_text_list(texts: Texts) -> list[str]:
             raise InputError(
                 f"got {validation.shorten(row)}, expected text, or None where it is missing",
                 row=position + 1,
-                column=column_name(texts),
+                column=_column_name(texts),
             )
     return [row or "" for row in rows]
-
-
-def training_texts(texts: Texts) -> list[str]:
-    """Return the texts as a list; raise `InputError` where all are blank."""
-    return require_text(to_text_list(texts), texts)
 
 
 def require_text(rows: list[str], texts: Texts) -> list[str]:
@@ -38,11 +33,10 @@ def require_text(rows: list[str], texts: Texts) -> list[str]:
     if not any(row.strip() for row in rows):
         raise InputError(
             "there is no text in any row; leave the column out with column_types={'NAME': 'ignored'}",
-            column=column_name(texts),
+            column=_column_name(texts),
         )
     return rows
 
 
-def column_name(texts: Texts) -> str | None:
-    """Return the name of the column, None where it has none."""
+def _column_name(texts: Texts) -> str | None:
     return (texts.name or None) if isinstance(texts, pl.Series) else None

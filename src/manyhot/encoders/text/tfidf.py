@@ -15,6 +15,8 @@ import scipy.sparse as sp
 from manyhot import validation
 from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
 from manyhot.encoders.scaling import row_weights
+from manyhot.encoders.text.base import BaseTextEncoder
+from manyhot.encoders.text.packed_texts import pack_texts, unpack_texts
 from manyhot.encoders.text.text_input import Texts, require_text, to_text_list
 from manyhot.encoders.text.tokenization import RUNS, WORD, normalize_text
 from manyhot.encoders.text.word_shares import WordAttribution, attribute_words
@@ -34,7 +36,7 @@ _ANALYSIS: dict[str, dict[str, Any]] = {
 _DISPLAY_NAMES = {"words": "word", "characters": "characters"}
 
 
-class NgramEncoder:
+class NgramEncoder(BaseTextEncoder):
     """Encode texts as TF-IDF of words, pairs of words, and runs of 3 or 4 characters within words; or hashed."""
 
     # Source: (1 + log tf) (1 + log((1 + n) / (1 + df))), as in Manning, Raghavan, Schuetze, Introduction to Information
@@ -43,7 +45,6 @@ class NgramEncoder:
 
     kind = TFIDF
     block = "text"
-    shared_arrays: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class NgramEncoder:
                 constant = self._constant_terms(part, rows, np.flatnonzero(n_rows >= n * (1 - 1e-9)))
             self._idf[part] = (1 + np.log((1 + n) / (1 + n_rows))).astype(np.float32)
             self._idf[part][constant] = 0
-        self._build_vectorizers()
+        self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
         return self
 
     def transform(self, texts: Texts) -> sp.csr_matrix:
@@ -129,9 +130,7 @@ class NgramEncoder:
         }
         arrays = {f"{part}.idf": self._idf[part] for part in self._parts}
         for part, terms in self._terms.items():
-            encoded = [term.encode() for term in terms]
-            arrays[f"{part}.ends"] = np.cumsum([len(term) for term in encoded], dtype=np.int64)
-            arrays[f"{part}.bytes"] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+            arrays[f"{part}.ends"], arrays[f"{part}.bytes"] = pack_texts(terms)
         return spec, arrays
 
     @classmethod
@@ -156,13 +155,13 @@ class NgramEncoder:
             if len(idf) > size or (encoder.hashed and len(idf) != size):
                 raise InputError(f"there are {len(idf)} weights of {part}, expected {size}")
             if not encoder.hashed:
-                terms = validate_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
+                terms = unpack_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
                 if len(terms) != len(idf):
                     raise InputError(f"there are {len(terms)} {part} and {len(idf)} weights for them")
                 encoder._terms[part] = terms
         if not encoder.width:
             raise InputError("an encoder of text without a single term")
-        encoder._build_vectorizers()
+        encoder._vectorizers = {part: encoder._vectorizer(part) for part in encoder._parts}
         return encoder
 
     def _constant_terms(self, part: str, rows: Sequence[str], columns: np.ndarray) -> np.ndarray:
@@ -172,9 +171,6 @@ class NgramEncoder:
                 vectorizer = _term_counter(part, [self._terms[part][column] for column in columns])
                 columns = columns[_constant_columns(_counts(part, vectorizer, row_subset))]
         return columns
-
-    def _build_vectorizers(self) -> None:
-        self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
 
     def _term_columns(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
         """Return the column of each term, int64; -1 where it has none, or one of weight 0."""
@@ -274,18 +270,9 @@ def _validate_idf(idf: np.ndarray, part: str) -> np.ndarray:
     return idf
 
 
-def validate_terms(ends: np.ndarray, encoded: np.ndarray, part: str) -> list[str]:
-    """Decode terms; ends rise, so that none is empty, and terms rise, so that none is there twice."""
-    if ends.dtype != np.int64 or ends.ndim != 1 or encoded.dtype != np.uint8 or encoded.ndim != 1:
-        raise InputError(f"the terms of {part} are not bytes (uint8) and their ends (int64)")
-    offsets = [0, *ends.tolist()]
-    if offsets[-1] != len(encoded) or any(start >= end for start, end in pairwise(offsets)):
-        raise InputError(f"the terms of {part} do not fit their ends")
-    data = encoded.tobytes()
-    try:
-        terms = [data[start:end].decode("utf-8") for start, end in pairwise(offsets)]
-    except UnicodeDecodeError:
-        raise InputError(f"the terms of {part} are not UTF-8") from None
+def unpack_terms(ends: np.ndarray, encoded: np.ndarray, part: str) -> list[str]:
+    """Decode terms; none is empty, and they rise, so that none is there twice."""
+    terms = unpack_texts(ends, encoded, f"the terms of {part}")
     if any(first >= second for first, second in pairwise(terms)):
         raise InputError(f"the terms of {part} are not in order, each once")
     return terms

@@ -14,8 +14,10 @@ import numpy as np
 from manyhot import validation
 from manyhot.config.text import EMBEDDINGS, TEXT_KINDS
 from manyhot.encoders.scaling import row_weights, weighted_quantiles
+from manyhot.encoders.text.base import BaseTextEncoder
+from manyhot.encoders.text.packed_texts import pack_texts
 from manyhot.encoders.text.text_input import Texts, require_text
-from manyhot.encoders.text.tfidf import frequent_terms, normalize_texts, validate_terms
+from manyhot.encoders.text.tfidf import frequent_terms, normalize_texts, unpack_terms
 from manyhot.encoders.text.tokenization import WORD
 from manyhot.errors import InputError
 
@@ -26,12 +28,11 @@ _SETTINGS = TEXT_KINDS[EMBEDDINGS].settings
 _WORD = re.compile(WORD)
 
 
-class WordEncoder:
+class WordEncoder(BaseTextEncoder):
     """Encode texts as rows of token ids: 0 for padding, an id for each frequent word, hashed ids for others."""
 
     kind = EMBEDDINGS
     block = "words"
-    shared_arrays: frozenset[str] = frozenset()
 
     def __init__(self, max_words: int, buckets: int, max_tokens: int) -> None:
         self.max_words = int(_SETTINGS["max_words"].validate("max_words", max_words))
@@ -85,9 +86,8 @@ class WordEncoder:
             "max_tokens": self.max_tokens,
             "length": self._length,
         }
-        encoded = [word.encode() for word in self._words]
-        ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
-        return spec, {"ends": ends, "bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8)}
+        ends, encoded = pack_texts(self._words)
+        return spec, {"ends": ends, "bytes": encoded}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WordEncoder:
@@ -102,7 +102,7 @@ class WordEncoder:
         if spec["length"] not in LENGTHS:
             raise InputError(f"got {spec['length']}, expected one of {LENGTHS}", argument="length")
         encoder._length = spec["length"]
-        encoder._words = validate_terms(arrays["ends"], arrays["bytes"], "words")
+        encoder._words = unpack_terms(arrays["ends"], arrays["bytes"], "words")
         if len(encoder._words) > encoder.max_words:
             raise InputError(f"there are {len(encoder._words)} words, expected {encoder.max_words} at most")
         encoder._build_vocabulary()
