@@ -44,8 +44,8 @@ def read_encoder(reader: DocumentReader) -> Encoder:
         arrays["image.scale"] = reader.array("encoder/image.scale", dtype=np.float64, shape=columns, low=low)
         if arrays["image.center"].shape != arrays["image.scale"].shape:
             raise BundleError("centres and scales of images do not fit each other")
-    texts = reader.array_names("encoder/text.") if "text" in spec else []
-    arrays |= {name.removeprefix("encoder/"): reader.any_array(name) for name in texts}
+    if "text" in spec:
+        arrays |= {f"text.{name}": array for name, array in reader.arrays("encoder/text.").items()}
     if len(gaps) > width or (np.diff(gaps) <= 0).any():
         raise BundleError("columns with gaps are not in order")
     return ENCODERS[kind].from_spec(spec, arrays)

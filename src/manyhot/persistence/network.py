@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from manyhot import engine, networks
 from manyhot.config.fields import IntField, IntListField
@@ -18,8 +20,9 @@ from manyhot.config.images import (
     POOLS,
 )
 from manyhot.config.text import POOLS as WORD_POOLS
-from manyhot.config.training import BUILT_NETWORKS, CUSTOM, DTYPES, LOSSES
+from manyhot.config.training import BUILT_NETWORKS, CUSTOM, DTYPES, LOSSES, TrainingConfig
 from manyhot.encoders import Encoder
+from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.errors import BundleError
 from manyhot.models.network_spec import NetworkSpec
 from manyhot.persistence.container import DocumentReader
@@ -27,23 +30,27 @@ from manyhot.persistence.encoder import MAX_UNITS
 
 MAX_LAYERS = 1000
 
+Layout = tuple[tuple[int, ...], str | None]  # shape and dtype of an array of weights, None for that of the network
+
 
 def read_network(
     reader: DocumentReader,
     encoder: Encoder,
     n_labels: int,
-    config: tuple[str, str],
+    config: TrainingConfig,
     n_members: int,
     custom_objects: Mapping[str, Any],
-    n_elements: int,
 ) -> tuple[NetworkSpec, engine.Weights]:
     """Read the network that a document describes under "network", and its weights."""
-    name, dtype = config
-    if name == CUSTOM:
-        network = _custom_network(reader, encoder, n_labels, dtype, custom_objects)
-        return network, _custom_weights(reader, network, n_members, n_elements // n_members)
-    network = _network(reader, encoder, n_labels, dtype)
-    return network, _weights(reader, network, n_members, n_elements // n_members)
+    n_elements = reader.n_elements("network/") // n_members
+    layouts: Iterable[Sequence[Layout]]
+    if config.network == CUSTOM:
+        network, custom = _custom_network(reader, encoder, n_labels, config.dtype, custom_objects)
+        layouts = custom.audited_shapes(config.dtype, n_elements).values()
+    else:
+        network = _network(reader, encoder, n_labels, config.dtype)
+        layouts = _weight_layouts(network, n_elements)
+    return network, engine.Weights(*read_weights(reader, "network/", layouts, config.dtype, (n_members,)))
 
 
 def network_document(network: NetworkSpec) -> dict[str, Any]:
@@ -73,7 +80,7 @@ def _custom_network(
     n_labels: int,
     dtype: str,
     custom_objects: Mapping[str, Any],
-) -> NetworkSpec:
+) -> tuple[NetworkSpec, networks.CustomNetwork]:
     """Read a Keras model of the user's: its description is checked against the list before anything is built."""
     reader.text("network.name", choices=[CUSTOM])
     inputs = tuple(
@@ -95,19 +102,7 @@ def _custom_network(
         frozen=tuple(reader.list_of_integers("network.frozen", 0, MAX_LAYERS, max_items=MAX_LAYERS)),
     )
     networks.check_allowlist(custom.optimizer, {})
-    return NetworkSpec(CUSTOM, {}, encoder.shapes(), n_labels, dtype, custom)
-
-
-def _custom_weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
-    assert network.custom is not None
-    trainable, fixed = (
-        [
-            reader.array(f"network/{kind}.{k}", dtype=dtype, shape=(n_members, *shape))
-            for k, (shape, dtype) in enumerate(shapes)
-        ]
-        for kind, shapes in network.custom.audited_shapes(network.dtype, n_elements).items()
-    )
-    return engine.Weights(trainable, fixed)
+    return NetworkSpec(CUSTOM, {}, encoder.shapes(), n_labels, dtype, custom), custom
 
 
 def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, dtype: str) -> NetworkSpec:
@@ -171,21 +166,53 @@ def _image_settings(reader: DocumentReader, encoder: Encoder, is_per_pixel: bool
     return {"images": encoder.image_scaling, "filters": stored_filters, **numbers, "pool": pool}
 
 
-def _weights(reader: DocumentReader, network: NetworkSpec, n_members: int, n_elements: int) -> engine.Weights:
-    """Read the arrays, each of exactly the shape that the described network has."""
+def _weight_layouts(network: NetworkSpec, n_elements: int) -> tuple[list[Layout], list[Layout]]:
+    """Return shape and dtype of each trainable and each fixed weight of one member of a built network."""
     if network.name in networks.WEIGHT_SHAPES:
         trainable, fixed = networks.WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
     else:
         build = partial(networks.BUILDERS[network.name], network.shapes, network.n_labels, network.settings)
         trainable, fixed = networks.infer_weight_shapes(build, n_elements, network.dtype)
-    trainable = [*network.tables().values(), *trainable]
-    return engine.Weights(
+    return [(shape, None) for shape in (*network.tables().values(), *trainable)], fixed
+
+
+def read_weights(
+    reader: DocumentReader,
+    prefix: str,
+    layouts: Iterable[Sequence[Layout]],
+    dtype: str,
+    members: tuple[int, ...] = (),
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Read trainable and fixed weights, each of exactly its shape and dtype (None: `dtype`)."""
+    trainable, fixed = (
         [
-            reader.array(f"network/trainable.{k}", dtype=network.dtype, shape=(n_members, *shape))
-            for k, shape in enumerate(trainable)
-        ],
-        [
-            reader.array(f"network/fixed.{k}", dtype=dtype or network.dtype, shape=(n_members, *shape))
-            for k, (shape, dtype) in enumerate(fixed)
-        ],
+            reader.array(f"{prefix}{kind}.{k}", dtype=own_dtype or dtype, shape=(*members, *shape))
+            for k, (shape, own_dtype) in enumerate(kind_layouts)
+        ]
+        for kind, kind_layouts in zip(("trainable", "fixed"), layouts, strict=True)
     )
+    return trainable, fixed
+
+
+def weight_arrays(weights: engine.Weights | engine.ExtremeWeights) -> dict[str, np.ndarray]:
+    """Name the weights as `read_weights` reads them, under "network/"."""
+    arrays = {f"network/trainable.{k}": leaf for k, leaf in enumerate(weights.trainable)}
+    return arrays | {f"network/fixed.{k}": leaf for k, leaf in enumerate(weights.fixed)}
+
+
+def read_backbone(reader: DocumentReader, encoder: Encoder, is_cached: bool) -> None:
+    """Attach the backbone ("encoder/backbone....") that the file holds to the encoder, if it needs one."""
+    if not encoder.images.is_frozen:
+        return
+    name = encoder.images.backbone_name
+    if reader.n_elements("encoder/backbone.") != BACKBONES[name].n_weights:
+        raise BundleError(f"the file does not hold the weights of {name}")
+    edge = BACKBONES[name].min_edge
+    with engine.use_dtype("float32"):
+        core = networks.build_core(name, (edge, edge), "float32")
+    layouts = (
+        [(tuple(variable.shape), str(variable.dtype)) for variable in variables]
+        for variables in (core.trainable_variables, core.non_trainable_variables)
+    )
+    weights = read_weights(reader, "encoder/backbone.", layouts, "float32")
+    encoder.images.attach(ImageFeatures(networks.Backbone(name, *weights, core.inner.output_shape[-1]), is_cached))
