@@ -13,7 +13,7 @@ from manyhot.encoders.feature_sources import FeatureSources
 from manyhot.encoders.text.tokenization import find_words
 from manyhot.errors import InputError
 from manyhot.explanation import MAX_REASONS
-from manyhot.explanation.image_maps import attribute_images, coarse_maps, has_images, part_sums
+from manyhot.explanation.image_maps import attribute_images, coarse_maps, part_sums
 from manyhot.models.cross_fitting import Features
 from manyhot.models.model import Model
 from manyhot.validation import did_you_mean
@@ -90,9 +90,8 @@ class Explanation:
 
     def brief(self) -> str:
         """Return one line without numbers: "refund: +money +back -hello"."""
-        reasons = [f"+{self._qualified_name(reason)}" for reason in self.for_] + [
-            f"-{self._qualified_name(reason)}" for reason in self.against
-        ]
+        reasons = [f"+{self._qualified_name(reason)}" for reason in self.for_]
+        reasons += [f"-{self._qualified_name(reason)}" for reason in self.against]
         return f"{self.label}: {' '.join(reasons)}".rstrip()
 
     def __str__(self) -> str:
@@ -105,9 +104,7 @@ class Explanation:
 
     def _qualified_name(self, reason: Reason) -> str:
         """Name the reason, with its column where two columns have the same word here."""
-        columns = {
-            other_reason.column for other_reason in (*self.for_, *self.against) if other_reason.what == reason.what
-        }
+        columns = {other.column for other in (*self.for_, *self.against) if other.what == reason.what}
         return f"{reason.column}: {reason.what}" if len(columns) > 1 else reason.what
 
 
@@ -122,9 +119,7 @@ def explain_rows(
     label_columns = [
         _columns_to_explain(row_decisions, row, requested) for row_decisions, row in zip(decisions, scores, strict=True)
     ]
-    return (_explain_images if has_images(model) else _explain_inputs)(
-        model, features, scores, decisions, label_columns, top
-    )
+    return _explain(model, features, scores, decisions, label_columns, top)
 
 
 def _label_columns(model: Model, labels: Sequence[str]) -> np.ndarray:
@@ -136,51 +131,28 @@ def _label_columns(model: Model, labels: Sequence[str]) -> np.ndarray:
     return np.array([model.labels.index(name) for name in dict.fromkeys(labels)], dtype=np.int64)
 
 
-def _explain_inputs(
-    model: Model, features: Features, scores: np.ndarray, decisions: np.ndarray, columns: Sequence[np.ndarray], top: int
+def _explain(
+    model: Model,
+    features: Features,
+    scores: np.ndarray,
+    decisions: np.ndarray,
+    label_columns: Sequence[np.ndarray],
+    top: int,
 ) -> Iterator[dict[str, Explanation]]:
     constants = _ConstantCache(model)
     for first in range(0, len(scores), BLOCK_ROWS):
         part = slice(first, min(first + BLOCK_ROWS, len(scores)))
-        row_contributions = _contributions(model, features[part], columns[part])
-        for row, (indices, contributions) in enumerate(zip(columns[part], row_contributions, strict=True), start=first):
-            explanations = {}
-            for column, (logit, sources, amounts) in zip(indices.tolist(), contributions, strict=True):
-                name, constant = model.labels.names[column], constants.get(column)
-                prediction = (float(scores[row, column]), bool(decisions[row, column]), logit, constant)
-                unexplained = logit - constant - float(amounts.sum())
-                explanations[name] = Explanation(
-                    name, *prediction, unexplained, *_strongest_reasons(sources, amounts, top)
+        if model.encoder.image_columns:
+            rows = _image_answers(model, features[part], label_columns[part], top)
+        else:
+            rows = _input_answers(model, features[part], label_columns[part], top, constants)
+        for row, (columns, answers) in enumerate(zip(label_columns[part], rows, strict=True), start=first):
+            yield {
+                model.labels.names[column]: Explanation(
+                    model.labels.names[column], float(scores[row, column]), bool(decisions[row, column]), *answer
                 )
-            yield explanations
-
-
-def _explain_images(
-    model: Model, features: Features, scores: np.ndarray, decisions: np.ndarray, columns: Sequence[np.ndarray], top: int
-) -> Iterator[dict[str, Explanation]]:
-    """Explain by parts of images."""
-    for first in range(0, len(scores), BLOCK_ROWS):
-        part = slice(first, min(first + BLOCK_ROWS, len(scores)))
-        row_attributions = attribute_images(model, features[part], columns[part])
-        for row, (indices, attributions) in enumerate(zip(columns[part], row_attributions, strict=True), start=first):
-            explanations = {}
-            for column, attribution in zip(indices.tolist(), attributions, strict=True):
-                name = model.labels.names[column]
-                prediction = (
-                    float(scores[row, column]),
-                    bool(decisions[row, column]),
-                    attribution.logit,
-                    attribution.constant,
-                )
-                unexplained = (
-                    attribution.logit
-                    - attribution.constant
-                    - sum(float(pixels.sum()) for pixels in attribution.maps.values())
-                )
-                explanations[name] = Explanation(
-                    name, *prediction, unexplained, *_strongest_parts(attribution.maps, top), attribution.maps
-                )
-            yield explanations
+                for column, answer in zip(columns.tolist(), answers, strict=True)
+            }
 
 
 def _columns_to_explain(decisions: np.ndarray, scores: np.ndarray, requested: np.ndarray | None) -> np.ndarray:
@@ -208,24 +180,40 @@ class _ConstantCache:
         return self.cache[column]
 
 
-# for each label asked of a row: its logit, the row's sources, and what each of them contributes, float64 (s,)
-RowContributions = list[tuple[float, FeatureSources, np.ndarray]]
+Answers = list[tuple[Any, ...]]  # for each label asked of a row, the fields of its explanation from `logit` on
 
 
-def _contributions(model: Model, features: Features, label_columns: Sequence[np.ndarray]) -> Iterator[RowContributions]:
-    """Yield what the sources of each row contribute."""
+def _input_answers(
+    model: Model, features: Features, label_columns: Sequence[np.ndarray], top: int, constants: _ConstantCache
+) -> Iterator[Answers]:
+    """Explain by the sources of each row's inputs."""
     blocks = model.encoder.transform(features)
     rows = np.repeat(np.arange(len(label_columns)), [len(columns) for columns in label_columns])
     labels = np.concatenate(label_columns)
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
     parts = engine.contributions(model.scorer(), tables, blocks, rows, labels, model.encoder.reference)
     for columns, sources in zip(label_columns, model.encoder.sources(features, blocks), strict=True):
-        contributions: RowContributions = []
-        while len(contributions) < len(columns):
+        answers: Answers = []
+        while len(answers) < len(columns):
             part = next(parts)
             amounts = sum(share @ part.blocks[name] for name, share in sources.shares.items())
-            contributions += [(float(logit), sources, amounts[:, k]) for k, logit in enumerate(part.logits)]
-        yield contributions
+            for k, logit in enumerate(part.logits.tolist()):
+                constant = constants.get(int(columns[len(answers)]))
+                unexplained = logit - constant - float(amounts[:, k].sum())
+                answers.append((logit, constant, unexplained, *_strongest_reasons(sources, amounts[:, k], top)))
+        yield answers
+
+
+def _image_answers(
+    model: Model, features: Features, label_columns: Sequence[np.ndarray], top: int
+) -> Iterator[Answers]:
+    """Explain by parts of images."""
+    for attributions in attribute_images(model, features, label_columns):
+        answers: Answers = []
+        for logit, constant, maps in attributions:
+            unexplained = logit - constant - sum(float(pixels.sum()) for pixels in maps.values())
+            answers.append((logit, constant, unexplained, *_strongest_parts(maps, top), maps))
+        yield answers
 
 
 def _strongest_reasons(
@@ -257,7 +245,7 @@ def _strongest_parts(maps: Mapping[str, np.ndarray], top: int) -> tuple[tuple[Re
         Reason(what, column, value) for column, pixels in maps.items() for what, value in part_sums(pixels).items()
     ]
     reasons.sort(key=lambda reason: -reason.contribution)
-    highest, lowest = reasons[:top], reasons[::-1][:top]
-    return tuple(reason for reason in highest if reason.contribution > 0), tuple(
-        reason for reason in lowest if reason.contribution < 0
+    return (
+        tuple(reason for reason in reasons[:top] if reason.contribution > 0),
+        tuple(reason for reason in reasons[::-1][:top] if reason.contribution < 0),
     )

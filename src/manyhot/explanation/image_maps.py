@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,23 +22,9 @@ PARTS = (
 GRID_SIZE = 8  # parts of each edge in the coarse form of a map
 
 
-class ImageAttribution(NamedTuple):
-    """What the images of one row add to one logit."""
-
-    logit: float  # the row's logit, mean over the members
-    constant: float  # that of the row with images of one colour, the mean of training, in place of its own
-    # column -> float64 (h, w), what each pixel adds, as large as the network gets the image
-    maps: dict[str, np.ndarray]
-
-
-def has_images(model: Model) -> bool:
-    """Whether a model looks at images."""
-    return bool(model.encoder.image_columns)
-
-
 def attribute_images(
     model: Model, features: Features, columns_per_row: Sequence[np.ndarray]
-) -> Iterator[list[ImageAttribution]]:
+) -> Iterator[list[engine.PixelContributions]]:
     """Yield the maps of some labels of each row; `columns_per_row` says which, and a row without any is skipped."""
     encoder = model.encoder
     images = encoder.images
@@ -61,14 +47,10 @@ def attribute_images(
         blocks |= dict(zip(images.pixel_blocks, images.pixels(requested_features), strict=True))
     contributions = engine.pixel_contributions(scorer, tables, blocks, rows, labels, mean_pixels)
     for row_columns in columns_per_row:
-        pairs = [next(contributions) for _ in row_columns]
+        row_contributions = [next(contributions) for _ in row_columns]
         yield [
-            ImageAttribution(
-                contribution.logit,
-                contribution.constant,
-                {columns[name]: pixel_map for name, pixel_map in contribution.maps.items()},
-            )
-            for contribution in pairs
+            one._replace(maps={columns[name]: pixel_map for name, pixel_map in one.maps.items()})
+            for one in row_contributions
         ]
 
 

@@ -20,7 +20,6 @@ from manyhot.data.targets import Targets
 from manyhot.encoders.images.encoder import iter_images
 from manyhot.errors import InputError
 from manyhot.explanation.explain import Explanation, explain_rows
-from manyhot.explanation.image_maps import has_images
 from manyhot.models.model import Model
 from manyhot.models.prediction import predict_scores
 from manyhot.models.segmentation import ImageSet
@@ -36,7 +35,7 @@ LONGEST_TILE_EDGE = 256
 
 def check_has_images(model: Model, argument: str = "X") -> None:
     """Raise `InputError` for a model without image columns."""
-    if not has_images(model):
+    if not model.encoder.image_columns:
         raise InputError("plots need images, and this model has no image column", argument=argument)
 
 
