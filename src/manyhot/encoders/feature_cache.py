@@ -29,8 +29,7 @@ class FeatureCache:
     def __init__(self, folder: Path | None, width: int) -> None:
         self.folder, self.width = folder, width
         self._type = np.dtype([("key", "V16"), ("row", "<f4", (width,))])
-        self._blocks: list[np.ndarray] = []
-        self._positions: dict[bytes, tuple[int, int]] = {}
+        self._rows: dict[bytes, np.ndarray] = {}
         self._loaded_files: set[str] = set()
         self._n_bytes = 0
 
@@ -82,11 +81,8 @@ class FeatureCache:
             self._add_block(block)
 
     def _row(self, key: bytes) -> np.ndarray | None:
-        if key not in self._positions:
-            return None
-        block_index, position = self._positions[key]
-        row: np.ndarray = self._blocks[block_index]["row"][position]
-        return row if np.isfinite(row).all() else None
+        row = self._rows.get(key)
+        return row if row is not None and np.isfinite(row).all() else None
 
     def _load_new_files(self) -> None:
         """Load the files that have come up since; a damaged one is passed over."""
@@ -116,10 +112,8 @@ class FeatureCache:
         return self._open_file(path)
 
     def _add_block(self, block: np.ndarray) -> None:
-        block_index = len(self._blocks)
-        self._blocks.append(block)
-        for position, key in enumerate(block["key"].tolist()):
-            self._positions.setdefault(key, (block_index, position))
+        for key, row in zip(block["key"].tolist(), block["row"], strict=True):
+            self._rows.setdefault(key, row)
 
 
 def content_key(content: str | np.ndarray) -> bytes:

@@ -86,15 +86,13 @@ class TableEncoder(BaseEncoder):
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
         """Learn centres, scales, levels and terms; weights: float (n,), above 0."""
         weights = row_weights(weights, len(features))
-        levels = [level_texts(features[name]) for name in self.categorical_columns]
+        numbers, levels, texts = self._cells(features)
         self._set_categories([fit_category(cells, weights) for cells in levels])
         self.level_size = level_size(self.categories, float(weights.sum()))
-        numbers = insert_pairs(
-            frame_numbers(features, self.numeric_columns), self.categories, levels, self.number_order
-        )
+        numbers = insert_pairs(numbers, self.categories, levels, self.number_order)
         self.scale = fit_scale(numbers, weights)
         self.gaps = np.flatnonzero(np.isnan(numbers).any(axis=0))
-        self.texts.fit([cells_as_text(features[name]) for name in self.text_columns], weights)
+        self.texts.fit(texts, weights)
         self.images.fit(features, weights)
         return self
 
@@ -105,10 +103,13 @@ class TableEncoder(BaseEncoder):
         if missing:
             hint = did_you_mean(missing[0], features.columns)
             raise InputError(f"columns that training had are missing: {', '.join(missing)}{hint}")
-        texts = [cells_as_text(features[name]) for name in self.text_columns]
+        return self.transform_cells(*self._cells(features), [features[name] for name in self.image_columns])
+
+    def _cells(self, features: pl.DataFrame) -> tuple[np.ndarray, list[np.ndarray], list[pl.Series]]:
+        """Bring numbers, levels and texts into the form that `transform_cells` takes."""
+        numbers = frame_numbers(features, self.numeric_columns)
         levels = [level_texts(features[name]) for name in self.categorical_columns]
-        images = [features[name] for name in self.image_columns]
-        return self.transform_cells(frame_numbers(features, self.numeric_columns), levels, texts, images)
+        return numbers, levels, [cells_as_text(features[name]) for name in self.text_columns]
 
     def transform_cells(
         self,
@@ -165,9 +166,8 @@ class TableEncoder(BaseEncoder):
         return self._sources(features)
 
     def _sources(self, features: pl.DataFrame) -> Iterator[FeatureSources]:
-        missing = np.isnan(frame_numbers(features, self.numeric_columns))
-        levels = [level_texts(features[name]) for name in self.categorical_columns]
-        text_cells = [cells_as_text(features[name]).to_list() for name in self.text_columns]
+        numbers, levels, text_columns = self._cells(features)
+        missing, text_cells = np.isnan(numbers), [column.to_list() for column in text_columns]
         for row in range(len(features)):
             columns = self.numeric_columns + self.categorical_columns
             names = [

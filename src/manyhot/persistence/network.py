@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, networks
-from manyhot.config.fields import IntField, IntListField
 from manyhot.config.images import (
     BACKBONE,
     BACKBONES,
@@ -148,22 +147,15 @@ def _word_settings(reader: DocumentReader, encoder: Encoder) -> dict[str, Any]:
 
 
 def _image_settings(reader: DocumentReader, encoder: Encoder, is_per_pixel: bool) -> dict[str, Any]:
-    names = ("blocks", "kernel", "patch") if is_per_pixel else ("blocks", "kernel")
-    ranges = {**NETWORK_SETTINGS, **PIXEL_SETTINGS}
-    filters = NETWORK_SETTINGS["filters"]
-    assert isinstance(filters, IntListField)
-    stored_filters = reader.list_of_integers(
-        "network.settings.filters", filters.low, filters.high, min_items=1, max_items=max(filters.counts)
-    )
-    numbers = {
-        name: reader.integer(f"network.settings.{name}", field.low, field.high)
-        for name, field in ((name, ranges[name]) for name in names)
-        if isinstance(field, IntField)
-    }
-    if is_per_pixel:
-        return {"images": encoder.image_scaling, "filters": stored_filters, **numbers}
-    pool = reader.text("network.settings.pool", choices=POOLS[1:])
-    return {"images": encoder.image_scaling, "filters": stored_filters, **numbers, "pool": pool}
+    fields: dict[str, Any] = {**NETWORK_SETTINGS, **PIXEL_SETTINGS}
+    low, high, counts = fields["filters"].low, fields["filters"].high, fields["filters"].counts
+    filters = reader.list_of_integers("network.settings.filters", low, high, min_items=1, max_items=max(counts))
+    settings = {"images": encoder.image_scaling, "filters": filters}
+    for name in ("blocks", "kernel", "patch") if is_per_pixel else ("blocks", "kernel"):
+        settings[name] = reader.integer(f"network.settings.{name}", fields[name].low, fields[name].high)
+    if not is_per_pixel:
+        settings["pool"] = reader.text("network.settings.pool", choices=POOLS[1:])
+    return settings
 
 
 def _weight_layouts(network: NetworkSpec, n_elements: int) -> tuple[list[Layout], list[Layout]]:

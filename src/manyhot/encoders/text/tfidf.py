@@ -101,12 +101,7 @@ class NgramEncoder(BaseTextEncoder):
 
     def shares(self, text: str | None) -> WordAttribution:
         """Divide the columns that `transform` gives a text among its words."""
-        starts = np.cumsum([0, *(len(self._idf[part]) for part in self._parts)]).tolist()
-        lookups = {
-            part: (lambda terms, part=part, start=start: self._term_columns(part, terms, start))
-            for part, start in zip(self._parts, starts, strict=False)
-        }
-        return attribute_words(normalize_texts([text])[0], lookups)
+        return attribute_words(normalize_texts([text])[0], self._parts, self._term_columns)
 
     @property
     def width(self) -> int:
@@ -172,7 +167,7 @@ class NgramEncoder(BaseTextEncoder):
                 columns = columns[_constant_columns(_counts(part, vectorizer, row_subset))]
         return columns
 
-    def _term_columns(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
+    def _term_columns(self, part: str, terms: Sequence[str]) -> np.ndarray:
         """Return the column of each term, int64; -1 where it has none, or one of weight 0."""
         if self.hashed and terms:
             from sklearn.feature_extraction import FeatureHasher  # slow to load, and for texts alone
@@ -184,6 +179,7 @@ class NgramEncoder(BaseTextEncoder):
             columns = np.array([vocabulary.get(term, -1) for term in terms], dtype=np.int64)
         has_weight = columns >= 0
         has_weight[has_weight] = self._idf[part][columns[has_weight]] > 0
+        start = len(self._idf["words"]) if part == "characters" and "words" in self._idf else 0
         return np.where(has_weight, start + columns, -1)
 
     def _vectorizer(self, part: str) -> Any:

@@ -16,7 +16,7 @@ from manyhot.encoders.text.tokenization import RUNS, WORD
 Portions = dict[int, float]  # number of a word -> its portion of one occurrence of a term, 1 in all
 # a term, how often it occurs in this way, and the portions of one such occurrence
 Occurrences = list[tuple[str, int, Portions]]
-Lookup = Callable[[Sequence[str]], np.ndarray]  # terms -> the column of each, int64; -1 where it has none
+Lookup = Callable[[str, Sequence[str]], np.ndarray]  # part, terms -> the column of each, int64; -1 where it has none
 
 
 class WordAttribution(NamedTuple):
@@ -27,16 +27,16 @@ class WordAttribution(NamedTuple):
     shares: sp.csr_matrix  # CSR float64 (w, c), from 0 to 1; each column sums to 1
 
 
-def attribute_words(text: str, lookups: Mapping[str, Lookup]) -> WordAttribution:
+def attribute_words(text: str, parts: Sequence[str], lookup: Lookup) -> WordAttribution:
     """Divide the columns of a normalized text among its words."""
     # a pair counts half for each word, a run of characters by the characters in each word, occurrences alike
     word_ids: dict[str, int] = {}
     for word in re.findall(WORD, text):
         word_ids.setdefault(word, len(word_ids))
     entries: list[tuple[int, int, float]] = []
-    for kind, lookup in lookups.items():
-        occurrences = _TERM_KINDS[kind](text, word_ids)
-        columns = lookup([term for term, _, _ in occurrences]).tolist()
+    for part in parts:
+        occurrences = _PARTS[part](text, word_ids)
+        columns = lookup(part, [term for term, _, _ in occurrences]).tolist()
         entries += [
             (number, column, times * portion)
             for (_, times, portions), column in zip(occurrences, columns, strict=True)
@@ -94,7 +94,7 @@ def _portions(owners: Sequence[int]) -> Portions:
     return {owner: count / total for owner, count in counts.items()}
 
 
-_TERM_KINDS: dict[str, Callable[[str, Mapping[str, int]], Occurrences]] = {
+_PARTS: dict[str, Callable[[str, Mapping[str, int]], Occurrences]] = {
     "words": _word_occurrences,
     "characters": _character_occurrences,
 }

@@ -46,10 +46,7 @@ def begins_as_bundle(path: Path) -> bool:
 @contextmanager
 def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
     """Open a regular file, unbuffered, and its size; faults of the file become a `BundleError` that names it."""
-    try:
-        file = Path(os.fsdecode(path))
-    except TypeError:
-        raise InputError(f"got a {type(path).__name__}, expected a path", argument="path") from None
+    file = Path(decode_path(path))
     try:
         with open(_descriptor(file), "rb", buffering=0) as opened:
             status = os.fstat(opened.fileno())
@@ -69,6 +66,14 @@ def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple
         raise BundleError("is nested too deeply to be a bundle", file=file) from None
     except OSError as error:
         raise BundleError(f"cannot be read: {error.strerror or error}", file=file) from None
+
+
+def decode_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as text; raise `InputError` for anything else."""
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise InputError(f"got a {type(path).__name__}, expected a path", argument="path") from None
 
 
 def identify(head: bytes) -> str:

@@ -26,7 +26,6 @@ class Contents:
     document: dict[str, Any]  # the JSON document as it was given to `write`; still to be checked by who reads it
     arrays: dict[str, np.ndarray]  # name -> array, read-only, in native byte order
     version: str  # the manyhot that wrote it
-    format: int = FORMAT  # the number of the file format
 
 
 def read(path: str | os.PathLike[str], limits: Limits = DEFAULT, *, skip: Collection[str] = ()) -> Contents:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from manyhot.persistence.container.header import (
     part_checksum,
 )
 from manyhot.persistence.container.limits import DEFAULT, Limits
+from manyhot.persistence.container.opening import decode_path
 from manyhot.version import __version__
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
@@ -36,38 +37,29 @@ def write(
     limits: Limits = DEFAULT,
 ) -> None:
     """Write a bundle of a JSON document and arrays "part/name"; the same input gives the same bytes."""
-    plain = {name: _as_array(name, array) for name, array in sorted(_check_names(arrays))}
+    plain = {name: _as_array(name, array) for name, array in arrays.items()}
     head, ordered = _render_header(document, plain, limits)
-    target = Path(os.path.realpath(_path(path)))
-    with atomic_write(target) as descriptor:
+    with atomic_write(_target(path)) as descriptor:
         write_all(descriptor, memoryview(head))
         for array in ordered:
             # made contiguous one at a time: at most one copy is alive
             write_all(descriptor, _to_bytes(array).data)
 
 
-def _path(path: str | os.PathLike[str]) -> str:
-    try:
-        text = os.fsdecode(path)
-    except TypeError:
-        raise InputError(f"got a {type(path).__name__}, expected a path", argument="path") from None
+def _target(path: str | os.PathLike[str]) -> Path:
+    text = decode_path(path)
     if not text or "\0" in text:
         raise InputError(f"got {text!r}, expected the name of a file", argument="path")
-    return text
+    return Path(os.path.realpath(text))
 
 
-def _check_names(arrays: Mapping[str, np.ndarray]) -> Iterable[tuple[str, np.ndarray]]:
-    for name in arrays:
-        if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
-            raise InputError(
-                f"got the array name {name!r}, expected part/name: the part of a-z, 0-9 and _, "
-                "the name of ASCII letters, digits, '.', '_', '-' and '/'",
-                argument="arrays",
-            )
-    return arrays.items()
-
-
-def _as_array(name: str, array: Any) -> np.ndarray:
+def _as_array(name: Any, array: Any) -> np.ndarray:
+    if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
+        raise InputError(
+            f"got the array name {name!r}, expected part/name: the part of a-z, 0-9 and _, "
+            "the name of ASCII letters, digits, '.', '_', '-' and '/'",
+            argument="arrays",
+        )
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise InputError(f"{name!r} is a {type(array).__name__}, expected a numpy.ndarray", argument="arrays")
     if array.dtype.newbyteorder("<") not in _CODES:
