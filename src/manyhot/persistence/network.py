@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from manyhot import engine, networks
-from manyhot.config.images import (
-    BACKBONE,
-    BACKBONES,
-    IMAGE_NETWORKS,
-    NETWORK_SETTINGS,
-    PIXEL_NETWORKS,
-    PIXEL_SETTINGS,
-    POOLS,
-)
-from manyhot.config.text import POOLS as WORD_POOLS
-from manyhot.config.training import BUILT_NETWORKS, CUSTOM, DTYPES, LOSSES, TrainingConfig
+from manyhot import engine, networks, validation
+from manyhot.config.images import BACKBONE, BACKBONES, PIXEL_NETWORKS, image_params
+from manyhot.config.training import BUILT_NETWORKS, CUSTOM, LOSSES, TrainingConfig
 from manyhot.encoders import Encoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.errors import BundleError
-from manyhot.models.network_spec import NetworkSpec
+from manyhot.models.network_spec import NetworkSpec, choose_network, network_settings
 from manyhot.persistence.container import DocumentReader
 from manyhot.persistence.encoder import MAX_UNITS
 
@@ -47,7 +39,7 @@ def read_network(
         network, custom = _custom_network(reader, encoder, n_labels, config.dtype, custom_objects)
         layouts = custom.audited_shapes(config.dtype, n_elements).values()
     else:
-        network = _network(reader, encoder, n_labels, config.dtype)
+        network = _network(reader, encoder, n_labels, config)
         layouts = _weight_layouts(network, n_elements)
     return network, engine.Weights(*read_weights(reader, "network/", layouts, config.dtype, (n_members,)))
 
@@ -104,58 +96,30 @@ def _custom_network(
     return NetworkSpec(CUSTOM, {}, encoder.shapes(), n_labels, dtype, custom), custom
 
 
-def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, dtype: str) -> NetworkSpec:
-    name = reader.text("network.name", choices=list(BUILT_NETWORKS))
-    settings = {
-        "hidden_layer_sizes": reader.list_of_integers(
-            "network.settings.hidden_layer_sizes", 1, MAX_UNITS, max_items=MAX_LAYERS
-        ),
-        "activation": reader.text("network.settings.activation"),
-        "dropout": reader.number("network.settings.dropout", 0, 0.99),
-        "batch_norm": reader.boolean("network.settings.batch_norm"),
-    }
-    settings["tables"] = reader.list_of_text("network.settings.tables", is_unique=True)
-    if name == "embedding_bag":
-        settings |= _word_settings(reader, encoder)
-    if (name in (*IMAGE_NETWORKS, *PIXEL_NETWORKS)) != bool(encoder.image_scaling):
-        raise BundleError(f"the network {name!r} does not fit {len(encoder.image_scaling)} columns of images")
+def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, config: TrainingConfig) -> NetworkSpec:
+    """Read the network that the config and the encoder make."""
+    document, images = reader.mapping("network"), encoder.image_scaling
+    name, sizes = validation.one_of(BUILT_NETWORKS, network=config.network), config.hidden_layer_sizes
+    if len(sizes) > MAX_LAYERS or max(sizes, default=0) > MAX_UNITS:
+        raise BundleError(f"there are more than {MAX_LAYERS} hidden layers, or more than {MAX_UNITS:,} units")
+    if name not in PIXEL_NETWORKS:
+        choose_network(config, encoder.vocabularies, images)
+    elif encoder.vocabularies or not images:
+        raise BundleError(f"the network {name!r} takes images alone")
+    if images:  # what "auto" was made of is as it was then
+        stored = reader.mapping("network.settings")
+        chosen = {key: stored[key] for key in ("filters", "pool") if key in stored}
+        config = replace(config, image_params={**image_params(config.image_params), **chosen})
+    shapes = encoder.shapes()
+    settings = network_settings(config, encoder.sparse, encoder.vocabularies, images)
+    network = NetworkSpec(name, settings, shapes, n_labels, config.dtype)
+    if document != network_document(network):
+        raise BundleError("the network is not the one that its settings and its encoder make")
     if name == BACKBONE:
-        backbone = reader.text("network.settings.backbone", choices=list(BACKBONES))
-        is_tuned = reader.boolean("network.settings.is_tuned")
-        settings |= {"images": encoder.image_scaling, "backbone": backbone, "is_tuned": is_tuned}
-        min_edge = BACKBONES[backbone].min_edge
-        if any(min(shape[:2]) < min_edge or shape[2] != 3 for shape in encoder.shapes().values() if len(shape) == 3):
-            raise BundleError(f"the images are not such as {backbone} takes")
-    elif encoder.image_scaling:
-        settings |= _image_settings(reader, encoder, name in PIXEL_NETWORKS)
-    if settings["tables"] != sorted(encoder.sparse):
-        raise BundleError(f"the network has tables for {settings['tables']}, but {sorted(encoder.sparse)} are sparse")
-    widths = {block: shape[0] for block, shape in encoder.shapes().items() if len(shape) == 1}
-    stored_widths = {block: reader.integer(f"network.widths.{block}", 0, MAX_UNITS) for block in widths}
-    if stored_widths != widths or dtype not in DTYPES:
-        raise BundleError(f"the network takes {stored_widths} columns, but the encoder gives {widths}")
-    return NetworkSpec(name, settings, encoder.shapes(), n_labels, dtype)
-
-
-def _word_settings(reader: DocumentReader, encoder: Encoder) -> dict[str, Any]:
-    vocabularies = encoder.vocabularies
-    stored = {block: reader.integer(f"network.settings.vocabularies.{block}", 1, 2**31) for block in vocabularies}
-    if stored != vocabularies or not vocabularies:
-        raise BundleError(f"the network knows {stored} words, but the encoder gives {vocabularies}")
-    units = reader.integer("network.settings.units", 1, MAX_UNITS)
-    return {"vocabularies": stored, "units": units, "pool": reader.text("network.settings.pool", choices=WORD_POOLS)}
-
-
-def _image_settings(reader: DocumentReader, encoder: Encoder, is_per_pixel: bool) -> dict[str, Any]:
-    fields: dict[str, Any] = {**NETWORK_SETTINGS, **PIXEL_SETTINGS}
-    low, high, counts = fields["filters"].low, fields["filters"].high, fields["filters"].counts
-    filters = reader.list_of_integers("network.settings.filters", low, high, min_items=1, max_items=max(counts))
-    settings = {"images": encoder.image_scaling, "filters": filters}
-    for name in ("blocks", "kernel", "patch") if is_per_pixel else ("blocks", "kernel"):
-        settings[name] = reader.integer(f"network.settings.{name}", fields[name].low, fields[name].high)
-    if not is_per_pixel:
-        settings["pool"] = reader.text("network.settings.pool", choices=POOLS[1:])
-    return settings
+        min_edge = BACKBONES[settings["backbone"]].min_edge
+        if any(min(shape[:2]) < min_edge or shape[2] != 3 for shape in shapes.values() if len(shape) == 3):
+            raise BundleError(f"the images are not such as {settings['backbone']} takes")
+    return network
 
 
 def _weight_layouts(network: NetworkSpec, n_elements: int) -> tuple[list[Layout], list[Layout]]:
