@@ -12,8 +12,9 @@ from manyhot.data.feature_input import columns_by_name
 from manyhot.data.number_cells import NumberFormat
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
+from manyhot.encoders.text.columns import TextColumns
 
-NO_IMAGES = ImageColumns([])
+NO_TEXTS, NO_IMAGES = TextColumns(0), ImageColumns([])
 
 
 class BaseEncoder:
@@ -23,6 +24,7 @@ class BaseEncoder:
     number_formats: Mapping[str, NumberFormat] | None = None  # how text columns write numbers, where they have kinds
     text_columns: Sequence[str] = ()  # the columns of text
     image_columns: Sequence[str] = ()  # the columns of images
+    texts = NO_TEXTS
     images = NO_IMAGES
     is_sparse = False  # whether rows are CSR
     takes_gaps = True  # whether a number may be missing
@@ -37,12 +39,13 @@ class BaseEncoder:
     @property
     def vocabularies(self) -> dict[str, int]:
         """Block of token ids -> number of different ids, padding (0) included."""
-        return {}
+        return self.texts.vocabularies
 
     @property
     def image_scaling(self) -> dict[str, dict[str, list[float]]]:
         """Block of images -> mean and deviation of each channel, where 1 is white."""
-        return {}
+        pairs = zip(self.images.blocks, self.images.encoders, strict=False)
+        return {name: {"mean": encoder.mean, "deviation": encoder.deviation} for name, encoder in pairs}
 
     @property
     def reference(self) -> dict[str, np.ndarray]:

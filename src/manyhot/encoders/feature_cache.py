@@ -67,7 +67,8 @@ class FeatureCache:
     def find(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
         """Return the row of each key (see `content_key`), None where it is not known."""
         self._load_new_files()
-        return [self._row(key) for key in keys]
+        rows = [self._rows.get(key) for key in keys]
+        return [row if row is not None and np.isfinite(row).all() else None for row in rows]
 
     def add(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
         """Keep float32 (n, width) rows of n keys; what cannot be written stays in memory, where there is room."""
@@ -79,10 +80,6 @@ class FeatureCache:
         if self._n_bytes + block.nbytes <= MEMORY_BYTES:
             self._n_bytes += block.nbytes
             self._add_block(block)
-
-    def _row(self, key: bytes) -> np.ndarray | None:
-        row = self._rows.get(key)
-        return row if row is not None and np.isfinite(row).all() else None
 
     def _load_new_files(self) -> None:
         """Load the files that have come up since; a damaged one is passed over."""

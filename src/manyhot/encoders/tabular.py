@@ -72,17 +72,6 @@ class TableEncoder(BaseEncoder):
         """The blocks that are CSR."""
         return frozenset({TEXT_BLOCK} if self.text_columns and self.texts.block == TEXT_BLOCK else ())
 
-    @property
-    def vocabularies(self) -> dict[str, int]:
-        """Block of token ids -> number of different ids, padding (0) included."""
-        return self.texts.vocabularies if self.text_columns else {}
-
-    @property
-    def image_scaling(self) -> dict[str, dict[str, list[float]]]:
-        """Block of images -> mean and deviation of each channel, where 1 is white."""
-        pairs = zip(self.images.blocks, self.images.encoders, strict=False)
-        return {name: {"mean": encoder.mean, "deviation": encoder.deviation} for name, encoder in pairs}
-
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
         """Learn centres, scales, levels and terms; weights: float (n,), above 0."""
         weights = row_weights(weights, len(features))

@@ -33,7 +33,6 @@ _ANALYSIS: dict[str, dict[str, Any]] = {
     "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": WORD},
     "characters": {"analyzer": "char_wb", "ngram_range": RUNS},
 }
-_DISPLAY_NAMES = {"words": "word", "characters": "characters"}
 
 
 class NgramEncoder(BaseTextEncoder):
@@ -107,13 +106,6 @@ class NgramEncoder(BaseTextEncoder):
     def width(self) -> int:
         """Width of a row, v."""
         return sum(len(idf) for idf in self._idf.values())
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name each of the v columns: "word: so good", "characters: goo", or "hashed words: 17"."""
-        if self.hashed:
-            return tuple(f"hashed {part}: {k}" for part in self._parts for k in range(self.sizes[part]))
-        return tuple(f"{_DISPLAY_NAMES[part]}: {term}" for part in self._parts for term in self._terms[part])
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the state as JSON values and arrays: per part idf float32, terms as UTF-8 uint8, ends int64."""

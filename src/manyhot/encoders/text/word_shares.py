@@ -75,17 +75,10 @@ def _runs(piece: str, word_ids: Mapping[str, int]) -> Iterator[tuple[str, int, P
     owners = [-1] * len(padded)
     for match in re.finditer(WORD, piece):
         owners[match.start() + 1 : match.end() + 1] = [word_ids[match.group()]] * (match.end() - match.start())
-    single_owner = {owners[1]: 1.0} if len(set(owners[1:-1])) == 1 else None
     for length in range(RUNS[0], RUNS[1] + 1):
         starts = range(len(padded) - length + 1)
-        if single_owner:
-            runs = Counter(padded[start : start + length] for start in starts)
-            yield from ((run, count, single_owner) for run, count in runs.items())
-        else:
-            run_counts = Counter(
-                (padded[start : start + length], tuple(owners[start : start + length])) for start in starts
-            )
-            yield from ((run, count, _portions(run_owners)) for (run, run_owners), count in run_counts.items())
+        runs = Counter((padded[start : start + length], tuple(owners[start : start + length])) for start in starts)
+        yield from ((run, count, _portions(run_owners)) for (run, run_owners), count in runs.items())
 
 
 def _portions(owners: Sequence[int]) -> Portions:
