@@ -108,7 +108,7 @@ def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, config: Tr
         raise BundleError(f"the network {name!r} takes images alone")
     if images:  # what "auto" was made of is as it was then
         stored = reader.mapping("network.settings")
-        chosen = {key: stored[key] for key in ("filters", "pool") if key in stored}
+        chosen: dict[str, Any] = {key: stored[key] for key in ("filters", "pool") if key in stored}
         config = replace(config, image_params={**image_params(config.image_params), **chosen})
     shapes = encoder.shapes()
     settings = network_settings(config, encoder.sparse, encoder.vocabularies, images)

@@ -64,13 +64,9 @@ class StaticEncoder(ScaledTextEncoder):
             raise InputError("the vectors of words have another width than their scales")
         return encoder
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_tokenizer"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if "_arrays" in state:
-            self._build_tokenizer()
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy builds its tokenizer anew
+        is_fitted = hasattr(self, "scale")
+        return (StaticEncoder.from_spec, self.to_spec()) if is_fitted else (StaticEncoder, (self.model,))
 
     def _build_tokenizer(self) -> None:
         """Check what was read, and build the tokenizer."""
@@ -86,9 +82,7 @@ class StaticEncoder(ScaledTextEncoder):
         n_tokens = max(pieces.values(), default=-1) + 1
         self._max_characters = self._max_tokens * max(int(np.median([len(one) for one in pieces] or [1])), 1)
         mapping, n_vectors = self._arrays.get("mapping"), len(self._arrays["vectors"])
-        sizes: dict[str, int] = {
-            name: len(self._arrays[name]) for name in ("weights", "mapping") if name in self._arrays
-        }
+        sizes = {name: len(array) for name, array in self._arrays.items() if name in ("weights", "mapping")}
         if mapping is None:
             sizes["vectors"] = n_vectors
         elif mapping.min() < 0 or mapping.max() >= n_vectors:

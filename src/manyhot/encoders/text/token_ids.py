@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -43,18 +43,18 @@ class WordEncoder(BaseTextEncoder):
         """Learn the words and the length of a row; a row of weight k counts like k rows."""
         rows = require_text(normalize_texts(texts), texts)
         weights = row_weights(weights, len(rows))
-        counts: Counter[str] = Counter()
+        counts: dict[str, float] = defaultdict(float)
         lengths = np.zeros(len(rows))
         for row_index in np.argsort(weights, kind="stable").tolist():
             words = _WORD.findall(rows[row_index])
             lengths[row_index] = len(words)
             for word in set(words):
-                counts[word] += float(weights[row_index])  # type: ignore[assignment]
+                counts[word] += float(weights[row_index])
         self._words, _ = frequent_terms(counts, np.sort(weights).sum(), self.max_words)
         typical_length = float(weighted_quantiles(lengths, weights, (USUAL_SHARE,))[0])
         min_length = min(max(typical_length, 1), self.max_tokens)
         self._length = next(length for length in LENGTHS if length >= min_length)
-        self._build_vocabulary()
+        self._word_ids = {word: number for number, word in enumerate(self._words, 1)}
         return self
 
     def transform(self, texts: Texts) -> np.ndarray:
@@ -105,11 +105,8 @@ class WordEncoder(BaseTextEncoder):
         encoder._words = unpack_terms(arrays["ends"], arrays["bytes"], "words")
         if len(encoder._words) > encoder.max_words:
             raise InputError(f"there are {len(encoder._words)} words, expected {encoder.max_words} at most")
-        encoder._build_vocabulary()
+        encoder._word_ids = {word: number for number, word in enumerate(encoder._words, 1)}
         return encoder
-
-    def _build_vocabulary(self) -> None:
-        self._word_ids = {word: number for number, word in enumerate(self._words, 1)}
 
     def _hash_word(self, word: str) -> int:
         return 1 + len(self._words) + zlib.crc32(word.encode()) % self.buckets
