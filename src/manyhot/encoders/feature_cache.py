@@ -6,7 +6,6 @@ Files are only ever added, each written whole or not at all.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.errors import OutputError
-from manyhot.files import atomic_write, write_all
+from manyhot.files import atomic_write
 
 MIN_ROWS = 32  # fewer new rows than this are not worth a file
 MEMORY_BYTES = 2**28  # rows kept in memory where they are not on disk
@@ -101,10 +100,8 @@ class FeatureCache:
         assert self.folder is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{hashlib.blake2b(b''.join(keys), digest_size=16).hexdigest()}.npy"
-        content = io.BytesIO()
-        np.save(content, block, allow_pickle=False)
-        with atomic_write(path) as descriptor:
-            write_all(descriptor, content.getbuffer())
+        with atomic_write(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
+            np.save(file, block, allow_pickle=False)
         self._loaded_files.add(path.name)
         return self._open_file(path)
 

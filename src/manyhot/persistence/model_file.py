@@ -102,12 +102,11 @@ def _construct(reader: DocumentReader, custom_objects: Mapping[str, Any]) -> tup
 
 def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     calibration, arrays = policy.calibration.to_spec()
-    guarantee = None if policy.guarantee is None else policy.guarantee.to_spec()
     return {
         "calibration": calibration,
         "decision": policy.decision.to_spec(),
         "rules": policy.rules.to_spec(),
-        "guarantee": guarantee,
+        "guarantee": None if policy.guarantee is None else policy.guarantee.to_spec(),
         "is_manual": policy.is_manual,
     }, arrays
 
@@ -117,9 +116,7 @@ def _policy(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
     calibration = Calibration.from_spec(reader.mapping("policy.calibration"), reader.arrays("calibration/"))
     decision = thresholds.from_spec(reader.mapping("policy.decision"))
     rules = Rules.from_spec(reader.mapping("policy.rules"))
-    guarantee = None
-    if "policy.guarantee" in reader:
-        guarantee = Guarantee.from_spec(reader.mapping("policy.guarantee"))
+    guarantee = Guarantee.from_spec(reader.mapping("policy.guarantee")) if "policy.guarantee" in reader else None
     n_decided = len(decision.thresholds) if decision.thresholds is not None else getattr(decision, "n_labels", None)
     n_guaranteed = len(labels) if guarantee is None else len(guarantee.thresholds)
     counts = {n_decided, len(calibration), n_guaranteed, len(labels)}

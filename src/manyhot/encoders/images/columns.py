@@ -27,7 +27,8 @@ class ImageColumns:
     def __init__(self, names: Sequence[str], settings: Mapping[str, Any] | None = None) -> None:
         values = image_params(settings)
         self.names = list(names)
-        self.backbone_name = values["backbone"] if is_pretrained(values) else ""
+        self.backbone_name = values["backbone"] if is_pretrained(values) else ""  # of weights from elsewhere
+        # images become what the backbone makes of them, not blocks of pixels
         self.is_frozen = bool(self.backbone_name) and not is_trainable(values)
         self.features: ImageFeatures | None = None
         self.scales: list[Scale] = []
