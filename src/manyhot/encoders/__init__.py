@@ -1,4 +1,4 @@
-"""Features -> named blocks of numbers: `fit`, `transform`, `to_spec`, `from_spec`."""
+"""Features to named blocks of numbers: `fit`, `transform`, `to_spec`, `from_spec`."""
 
 from __future__ import annotations
 

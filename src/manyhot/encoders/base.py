@@ -1,4 +1,4 @@
-"""What every encoder answers about its columns, so that nobody has to ask of which class it is."""
+"""What every encoder answers about its columns, so that nobody asks for its class."""
 
 from __future__ import annotations
 
@@ -14,43 +14,23 @@ from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
 from manyhot.encoders.text.columns import TextColumns
 
-NO_IMAGES, NO_TEXTS = ImageColumns([]), TextColumns(0)
+NO_TEXTS, NO_IMAGES = TextColumns(0), ImageColumns([])
 
 
 class BaseEncoder:
-    """The answers of an encoder without kinds of columns, texts or images.
+    """The answers of an encoder without kinds of columns, texts or images."""
 
-    Attributes:
-        column_types: Column name -> kind, where columns have kinds.
-        number_formats: How text columns write numbers, where columns have kinds; else None.
-        text_columns: The columns of text.
-        image_columns: The columns of images.
-        images: Their encoders; texts: likewise.
-        is_sparse: Whether rows are CSR.
-        takes_gaps: Whether a number may be missing.
-        takes_arrays: Whether arrays of any shape are features.
-        matrix_names: The columns by which sparse formats are matched, of a matrix; else None.
-    """
-
-    column_types: Mapping[str, str] = {}
-    number_formats: Mapping[str, NumberFormat] | None = None
-    text_columns: Sequence[str] = ()
-    image_columns: Sequence[str] = ()
-    images = NO_IMAGES
+    column_types: Mapping[str, str] = {}  # column name -> kind, where columns have kinds
+    number_formats: Mapping[str, NumberFormat] | None = None  # how text columns write numbers, where they have kinds
+    text_columns: Sequence[str] = ()  # the columns of text
+    image_columns: Sequence[str] = ()  # the columns of images
     texts = NO_TEXTS
-    is_sparse = False
-    takes_gaps = True
-    takes_arrays = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns; none for arrays."""
-        return ()
-
-    @property
-    def matrix_names(self) -> tuple[str, ...] | None:
-        """The columns of a matrix."""
-        return None
+    images = NO_IMAGES
+    is_sparse = False  # whether rows are CSR
+    takes_gaps = True  # whether a number may be missing
+    takes_arrays = False  # whether arrays of any shape are features
+    names: tuple[str, ...] = ()  # the columns; none for arrays
+    matrix_names: tuple[str, ...] | None = None  # the columns of a matrix, by which sparse formats are matched
 
     @property
     def sparse(self) -> frozenset[str]:
@@ -59,27 +39,28 @@ class BaseEncoder:
 
     @property
     def vocabularies(self) -> dict[str, int]:
-        """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
-        return {}
+        """Block of token ids -> number of different ids, padding (0) included."""
+        return self.texts.vocabularies
 
     @property
     def image_scaling(self) -> dict[str, dict[str, list[float]]]:
-        """Name of a block of images -> mean and deviation of each channel, where 1 is white."""
-        return {}
+        """Block of images -> mean and deviation of each channel, where 1 is white."""
+        pairs = zip(self.images.blocks, self.images.encoders, strict=False)
+        return {name: {"mean": encoder.mean, "deviation": encoder.deviation} for name, encoder in pairs}
 
     @property
     def reference(self) -> dict[str, np.ndarray]:
-        """Block -> the row that explanations start from, where it is not all zeros."""
+        """Block -> float32 (f,), the row that explanations start from, where it is not all zeros."""
         return {}
 
     def typical_numbers(self) -> list[float]:
-        """A usual value of each column of numbers."""
+        """Return a usual value of each column of numbers."""
         return [0.0] * len(self.names)
 
     def from_frame(self, frame: pl.DataFrame) -> Any:
-        """The rows of a frame as `transform` takes them; columns are matched by name."""
+        """Return the rows of a frame as `transform` takes them; columns are matched by name."""
         return columns_by_name(frame, self.names)[0]
 
     def decode_images(self, features: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
-        """The frame with its images decoded, for `transform`, and the rows whose images cannot be used."""
+        """Decode the images of a frame, for `transform`; also return the rows whose images cannot be used."""
         return self.images.decode(features)

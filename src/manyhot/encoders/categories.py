@@ -1,8 +1,4 @@
-"""Columns of categories: cells as text, and levels as numbers.
-
-Two values are one number, 0 or 1, as if they had been written so; more have an input a level. Start reading at
-`fit_category`.
-"""
+"""Columns of categories: cells as text, and levels as numbers: two values are one, more have an input a level."""
 
 from __future__ import annotations
 
@@ -14,16 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-MAX_LEVELS = 1000
-"""Levels of one categorical column that get an input of their own; the rarer ones share one."""
-MIN_ROWS = 2
-"""Rows a level needs for an input of its own."""
-ROWS_PER_INPUT = 4
-"""Rows for each input of a level; where there are fewer, inputs are smaller."""
+MAX_LEVELS = 1000  # levels of one categorical column that get an input of their own; the rarer ones share one
+MIN_ROWS = 2  # rows a level needs for an input of its own
+ROWS_PER_INPUT = 4  # rows for each input of a level; where there are fewer, inputs are smaller
 
 
 def cells_as_text(column: pl.Series) -> pl.Series:
-    """Cells as text; 1 and 1.0 are one text."""
+    """Return cells as text; 1 and 1.0 are one text."""
     if column.dtype.is_float():
         whole = column.round(0)
         if bool(((whole == column) | column.is_null() | column.is_nan()).all()):
@@ -32,30 +25,24 @@ def cells_as_text(column: pl.Series) -> pl.Series:
 
 
 def level_texts(column: pl.Series) -> np.ndarray:
-    """Levels as text, missing ones as the empty text."""
+    """Return levels as text (n,), missing ones as the empty text."""
     return cells_as_text(column).fill_null("").to_numpy().astype(str)
 
 
 @dataclass(frozen=True)
 class Category:
-    """How the cells of one column become numbers.
+    """How the cells of one column become numbers."""
 
-    Attributes:
-        levels: The levels with a value of their own, sorted.
-        has_other: Whether training had other cells, missing ones among them.
-        rarer: Which of two values is the rarer one, 0 or 1: of two levels, or of one level and all other cells, in this
-            order. None where every level has an input.
-        share: How often the rarer of the two values is the cell, by weight.
-    """
-
-    levels: list[str]
-    has_other: bool
+    levels: list[str]  # the levels with a value of their own, sorted
+    has_other: bool  # whether training had other cells, missing ones among them
+    # which of two values is the rarer one, 0 or 1: of two levels, or of one level and all other cells, in this
+    # order. None where every level has an input
     rarer: int | None = None
-    share: float = 0.0
+    share: float = 0.0  # how often the rarer of the two values is the cell, by weight
 
     @property
     def is_pair(self) -> bool:
-        """Whether cells are numbers, which the encoder scales like other numbers."""
+        """Whether cells become one number, scaled like other numbers."""
         return self.rarer is not None
 
     @property
@@ -64,12 +51,12 @@ class Category:
         return 0 if self.is_pair else len(self.levels) + self.has_other
 
     def pair_numbers(self, cells: np.ndarray) -> np.ndarray:
-        """Text (n,) -> float64 (n,): 1 for the rarer of the two values, 0 for the other one, NaN for neither."""
+        """Encode text (n,) as float64 (n,): 1 for the rarer of the two values, 0 for the other one, NaN for neither."""
         positions = self._positions(cells)
         return np.where(positions > 1, np.nan, positions == self.rarer)
 
     def one_hot(self, cells: np.ndarray, size: float = 1.0) -> np.ndarray:
-        """Text (n,) -> float32 (n, width), 0 and `size`: a column for each level, in order, and one for all others."""
+        """Encode text (n,) as float32 (n, width), 0 and `size`: a column a level, in order, and one for others."""
         positions = self._positions(cells)
         result = np.zeros((len(cells), self.width), dtype=np.float32)
         is_there = positions < self.width
@@ -77,7 +64,7 @@ class Category:
         return result
 
     def _positions(self, cells: np.ndarray) -> np.ndarray:
-        """Place of each cell among the levels, int64 (n,); their number for any other cell."""
+        """Find each cell among the levels, int64 (n,); their number for any other cell."""
         if not self.levels:
             return np.zeros(len(cells), dtype=np.int64)
         levels = np.asarray(self.levels, dtype=str)
@@ -85,23 +72,18 @@ class Category:
         return np.where(levels[positions] == cells, positions, len(levels))
 
     def to_spec(self) -> dict[str, Any]:
-        """As JSON values, but for `has_other`, which a table keeps for all its categories together."""
+        """Describe as JSON values, but for `has_other`, which a table stores for all its categories together."""
         pair = {} if self.rarer is None else {"rarer": self.rarer, "share": self.share}
         return {"levels": self.levels, **pair}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], has_other: int) -> Category:
-        """The category that `to_spec` described; without "rarer", two levels have an input each, as in older files."""
+        """Rebuild what `to_spec` described; without "rarer", two levels have an input each, as in older files."""
         return cls(list(spec["levels"]), bool(has_other), spec.get("rarer"), spec.get("share", 0.0))
 
 
 def fit_category(cells: np.ndarray, weights: np.ndarray) -> Category:
-    """Levels, and which of two values is the rarer one; the second one where both are as frequent.
-
-    Args:
-        cells: Text (n,), "" for missing.
-        weights: float (n,), above 0.
-    """
+    """Learn levels from text (n,), "" for missing, and which of two values is the rarer one; ties go to the second."""
     values, inverse = np.unique(cells, return_inverse=True)
     counts = np.bincount(inverse, weights=weights, minlength=len(values))
     indices = np.flatnonzero((counts >= MIN_ROWS) & (values != ""))
@@ -118,14 +100,7 @@ def fit_category(cells: np.ndarray, weights: np.ndarray) -> Category:
 def insert_pairs(
     numbers: np.ndarray, categories: Sequence[Category], levels: Sequence[np.ndarray], order: np.ndarray | None
 ) -> np.ndarray:
-    """Numbers and the categories of two values as one matrix, float64 (n, k + p).
-
-    Args:
-        numbers: float64 (n, k).
-        categories: All categories of the table.
-        levels: Text (n,) for each of them.
-        order: int (k + p,), the order of the columns, of numbers followed by pairs; None without pairs.
-    """
+    """Join numbers (n, k) and the p categories of two values, in `order`, as float64 (n, k + p)."""
     if order is None:
         return numbers
     pairs = [one.pair_numbers(cells) for one, cells in zip(categories, levels, strict=True) if one.is_pair]
@@ -133,13 +108,6 @@ def insert_pairs(
 
 
 def level_size(categories: Sequence[Category], n_rows: float) -> float:
-    """What the input of a level is where the level is there: 1, or less where there are too many inputs for the rows.
-
-    The squares of all inputs of levels together count for no more than a quarter of the rows.
-
-    Args:
-        categories: All categories of the table.
-        n_rows: Rows of training, by weight.
-    """
+    """Return the input of a level that is there: 1, or less so that all squares count for a quarter of the rows."""
     width = sum(category.width for category in categories)
     return min(1.0, math.sqrt(n_rows / (ROWS_PER_INPUT * max(width, 1))))

@@ -1,15 +1,12 @@
-"""Rows of features that were computed once, by what they belong to: in memory, and on disk for the next process.
+"""Features of texts or images that were computed once, by a hash of the content: in memory, and on disk.
 
-A text or an image is known by a hash of its content, so that neither its place nor its neighbours matter, and nothing
-of it can be read back. Files are only ever added, each written whole or not at all, and never hold anything but
-numbers. What computes the features is not known here. Start reading at `FeatureCache`.
+Files are only ever added, each written whole or not at all.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,38 +14,60 @@ from typing import Any
 import numpy as np
 
 from manyhot.errors import OutputError
-from manyhot.files import atomic_write, write_all
+from manyhot.files import atomic_write
 
-MIN_ROWS = 32
-"""Fewer new rows than this are not worth a file."""
-MEMORY_BYTES = 2**28
-"""Rows kept in memory where they are not on disk."""
+MIN_ROWS = 32  # fewer new rows than this are not worth a file
+MEMORY_BYTES = 2**28  # rows kept in memory where they are not on disk
+
+OnProgress = Callable[[float], None]  # called with the share that is done
 
 
 class FeatureCache:
-    """Features of texts or images, float32 rows of one width.
-
-    Args:
-        folder: Where files are; None keeps rows in memory alone.
-        width: Numbers in a row.
-    """
+    """Features of texts or images, float32 rows of one width; a folder of None keeps them in memory alone."""
 
     def __init__(self, folder: Path | None, width: int) -> None:
-        self.folder = folder
+        self.folder, self.width = folder, width
         self._type = np.dtype([("key", "V16"), ("row", "<f4", (width,))])
-        self._clear()
+        self._rows: dict[bytes, np.ndarray] = {}
+        self._loaded_files: set[str] = set()
+        self._n_bytes = 0
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "_type": self._type}
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy begins without rows
+        return FeatureCache, (self.folder, self.width)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._clear()
+    def extract(
+        self,
+        keys: Sequence[bytes],
+        compute: Callable[[list[int]], np.ndarray],
+        batch_size: int,
+        on_progress: OnProgress | None = None,
+    ) -> np.ndarray:
+        """Return the rows of n keys, float32 (n, width); `compute` makes those of keys at the positions it is given."""
+        positions: dict[bytes, list[int]] = {}
+        for position, key in enumerate(keys):
+            positions.setdefault(key, []).append(position)
+        result = np.empty((len(keys), self.width), dtype=np.float32)
+        missing = []
+        for key, row in zip(positions, self.find(list(positions)), strict=True):
+            if row is None:
+                missing.append(key)
+            else:
+                result[positions[key]] = row
+        for start in range(0, len(missing), batch_size):
+            batch = missing[start : start + batch_size]
+            rows = compute([positions[key][0] for key in batch])
+            self.add(batch, rows)
+            for key, row in zip(batch, rows, strict=True):
+                result[positions[key]] = row
+            if on_progress is not None:
+                on_progress((start + len(batch)) / len(missing))
+        return result
 
     def find(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
-        """The row of each key (see `content_key`), None where it is not known."""
+        """Return the row of each key (see `content_key`), None where it is not known."""
         self._load_new_files()
-        return [self._row(key) for key in keys]
+        rows = [self._rows.get(key) for key in keys]
+        return [row if row is not None and np.isfinite(row).all() else None for row in rows]
 
     def add(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
         """Keep float32 (n, width) rows of n keys; what cannot be written stays in memory, where there is room."""
@@ -61,21 +80,8 @@ class FeatureCache:
             self._n_bytes += block.nbytes
             self._add_block(block)
 
-    def _row(self, key: bytes) -> np.ndarray | None:
-        if key not in self._positions:
-            return None
-        block_index, position = self._positions[key]
-        row: np.ndarray = self._blocks[block_index]["row"][position]
-        return row if np.isfinite(row).all() else None
-
-    def _clear(self) -> None:
-        self._blocks: list[np.ndarray] = []
-        self._positions: dict[bytes, tuple[int, int]] = {}
-        self._loaded_files: set[str] = set()
-        self._n_bytes = 0
-
     def _load_new_files(self) -> None:
-        """Take in the files that have come up since; a damaged one is passed over."""
+        """Load the files that have come up since; a damaged one is passed over."""
         if self.folder is None or not self.folder.is_dir():
             return
         for path in sorted(self.folder.glob("*.npy")):
@@ -94,21 +100,17 @@ class FeatureCache:
         assert self.folder is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{hashlib.blake2b(b''.join(keys), digest_size=16).hexdigest()}.npy"
-        content = io.BytesIO()
-        np.save(content, block, allow_pickle=False)
-        with atomic_write(path) as descriptor:
-            write_all(descriptor, content.getbuffer())
+        with atomic_write(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
+            np.save(file, block, allow_pickle=False)
         self._loaded_files.add(path.name)
         return self._open_file(path)
 
     def _add_block(self, block: np.ndarray) -> None:
-        block_index = len(self._blocks)
-        self._blocks.append(block)
-        for position, key in enumerate(block["key"].tolist()):
-            self._positions.setdefault(key, (block_index, position))
+        for key, row in zip(block["key"].tolist(), block["row"], strict=True):
+            self._rows.setdefault(key, row)
 
 
 def content_key(content: str | np.ndarray) -> bytes:
-    """What a text, or the numbers of one image, are known by, 16 bytes."""
+    """Hash a text, or the numbers of one image, to 16 bytes."""
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else np.ascontiguousarray(content).data
     return hashlib.blake2b(data, digest_size=16).digest()

@@ -1,7 +1,4 @@
-"""What a person would call each input of a row: columns, levels and words, and their shares of the blocks' inputs.
-
-Start reading at `FeatureSources`; tables make theirs in `tabular.py`, words come from `text/word_shares.py`.
-"""
+"""The columns, levels and words of a row that its inputs come from, and their shares of these inputs."""
 
 from __future__ import annotations
 
@@ -13,24 +10,18 @@ import scipy.sparse as sp
 
 
 class FeatureSources(NamedTuple):
-    """The s things of one row that its inputs come from.
+    """The s columns, levels and words of one row that its inputs come from."""
 
-    Attributes:
-        names: What each is called: a column, "column = level", "column = missing", or a word.
-        column: The column that each belongs to.
-        shares: Block -> CSR float64 (s, c): what share of each input is whose. c counts all columns of a dense block,
-            the entries of the row, in their order, of a CSR block.
-        texts: Column of text -> the row's text, where words were found.
-    """
-
-    names: Sequence[str]
-    column: Sequence[str]
+    names: Sequence[str]  # what each is called: a column, "column = level", "column = missing", or a word
+    column: Sequence[str]  # the column that each belongs to
+    # block -> CSR float64 (s, c): what share of each input is whose. c counts all columns of a dense block, the
+    # entries of the row, in their order, of a CSR block
     shares: Mapping[str, sp.csr_matrix]
-    texts: Mapping[str, str]
+    texts: Mapping[str, str]  # column of text -> the row's text, where words were found
 
 
 def ownership_shares(owners: Sequence[int] | np.ndarray, n_sources: int) -> sp.csr_matrix:
-    """Shares (n_sources, c) of c inputs that belong to one source each."""
+    """Return shares (n_sources, c) of c inputs that belong to one source each."""
     owners = np.asarray(owners, dtype=np.int64)
     return sp.csr_matrix((np.ones(len(owners)), (owners, np.arange(len(owners)))), shape=(n_sources, len(owners)))
 
@@ -38,14 +29,7 @@ def ownership_shares(owners: Sequence[int] | np.ndarray, n_sources: int) -> sp.c
 def column_sources(
     name: str, block: np.ndarray | sp.csr_matrix, names: Sequence[str], gaps: Sequence[int] | np.ndarray = ()
 ) -> Iterator[FeatureSources]:
-    """The sources of each row of a single block whose columns have names.
-
-    Args:
-        name: The block's name.
-        block: Dense (n, f + g) or CSR (n, f).
-        names: Names of its first f columns.
-        gaps: int (g,), the columns that have a second column, 1 where they are missing.
-    """
+    """Yield the sources of each row of a block (n, f + g) whose first f columns have names, the others say gaps."""
     if not isinstance(block, np.ndarray):
         for row in range(block.shape[0]):
             present = [names[column] for column in block.indices[block.indptr[row] : block.indptr[row + 1]]]

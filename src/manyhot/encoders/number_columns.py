@@ -11,15 +11,7 @@ from manyhot.errors import InputError
 
 
 def frame_numbers(features: pl.DataFrame, names: Sequence[str]) -> np.ndarray:
-    """Float64 (n, k), NaN for missing cells and for columns that are not there; true is 1.
-
-    Args:
-        features: The frame, n rows.
-        names: k columns of numbers, booleans, or text of numbers.
-
-    Raises:
-        InputError: A cell that is no number, or infinite.
-    """
+    """Return columns as float64 (n, k), NaN for missing cells and columns; raise `InputError` at any other cell."""
     if not names:  # a frame of no columns has no rows either
         return np.zeros((len(features), 0))
     schema = features.schema

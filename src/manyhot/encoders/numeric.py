@@ -18,29 +18,15 @@ BLOCK = "features"
 
 
 class MatrixEncoder(BaseEncoder):
-    """Scales numbers robustly; columns that had missing values get a second column that says so.
+    """Scale numbers robustly; columns that had missing values get a second column that says so."""
 
-    Columns of a CSR matrix share one scale but for those in other units; its rows have a length of about 1 (root mean
-    square) and no second columns; missing is 0 there.
-
-    Args:
-        names: Column names, f of them.
-    """
+    # columns of a CSR matrix share one scale but for those in other units; its rows have a length of about 1 (root mean
+    # square) and no second columns; missing is 0 there.
 
     kind = "matrix"
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(names)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns."""
-        return self._names
-
-    @property
-    def matrix_names(self) -> tuple[str, ...]:
-        """The columns."""
-        return self._names
+        self.names = self.matrix_names = tuple(names)
 
     @property
     def sparse(self) -> frozenset[str]:
@@ -48,23 +34,15 @@ class MatrixEncoder(BaseEncoder):
         return frozenset({BLOCK} if self.is_sparse else ())
 
     def typical_numbers(self) -> list[float]:
-        """The centre of each column."""
+        """Return the centre of each column."""
         return self.scale.center.tolist()
 
     def from_frame(self, frame: pl.DataFrame) -> np.ndarray:
-        """A frame of the columns, in their order, as a matrix."""
+        """Return a frame of the columns, in their order, as a matrix."""
         return frame.to_numpy()
 
     def fit(self, features: np.ndarray | sp.csr_matrix, weights: np.ndarray | None = None) -> MatrixEncoder:
-        """Learn centres and scales.
-
-        Args:
-            features: (n, f), NaN for missing.
-            weights: float (n,), above 0; None for ones.
-
-        Returns:
-            Itself.
-        """
+        """Learn centres and scales of (n, f) numbers, NaN for missing; weights: float (n,), above 0."""
         self._check_width(features)
         weights = row_weights(weights, features.shape[0])
         self.is_sparse = sp.issparse(features)
@@ -80,7 +58,7 @@ class MatrixEncoder(BaseEncoder):
         return self
 
     def transform(self, features: np.ndarray | sp.csr_matrix) -> dict[str, np.ndarray | sp.csr_matrix]:
-        """One block, float32: dense (n, f + columns with gaps), or CSR (n, f)."""
+        """Encode as one block, float32: dense (n, f + columns with gaps), or CSR (n, f)."""
         self._check_width(features)
         if self.is_sparse:
             scaled = self.scale.apply_sparse(sp.csr_matrix(features))
@@ -93,26 +71,21 @@ class MatrixEncoder(BaseEncoder):
         return {BLOCK: np.concatenate([scaled, np.isnan(dense[:, self.gaps]).astype(np.float32)], axis=1)}
 
     def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[FeatureSources]:
-        """What the inputs of each row come from: the columns by name.
-
-        Args:
-            features: Unused.
-            blocks: What `transform` made of them.
-        """
+        """Yield the sources of each row: the columns by name."""
         return column_sources(BLOCK, blocks[BLOCK], self.names, self.gaps)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of one row of each block."""
+        """Return the shape of one row of each block."""
         return {BLOCK: (len(self.names) + len(self.gaps),)}
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays."""
+        """Describe the state as JSON values and arrays."""
         spec = {"kind": self.kind, "names": list(self.names), "is_sparse": bool(self.is_sparse), "length": self.length}
         return spec, {"center": self.scale.center, "scale": self.scale.scale, "gaps": self.gaps}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MatrixEncoder:
-        """The encoder that `to_spec` described; the caller has checked types and sizes."""
+        """Rebuild what `to_spec` described; the caller has checked types and sizes."""
         encoder = cls(spec["names"])
         encoder.is_sparse, encoder.length = spec["is_sparse"], spec["length"]
         encoder.scale = Scale(arrays["center"], arrays["scale"])
@@ -127,7 +100,7 @@ class MatrixEncoder(BaseEncoder):
 
 
 def _typical_length(rows: sp.csr_matrix, weights: np.ndarray) -> float:
-    """Root mean square of the rows' lengths, whatever the order of the rows; 1 when all are empty."""
+    """Return the root mean square of the rows' lengths, whatever the order of the rows; 1 when all are empty."""
     squares = np.asarray(rows.multiply(rows).sum(axis=1), dtype=float).ravel()
     total = np.sort(squares * weights).sum() / np.sort(weights).sum()
     return float(np.sqrt(total)) if total > 0 else 1.0

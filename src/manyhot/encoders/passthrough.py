@@ -1,4 +1,4 @@
-"""Encoder that encodes nothing: numbers go into the network as they are, in rows of any shape, from named arrays."""
+"""Encoder that changes nothing: numbers go into the network as they are, in rows of any shape."""
 
 from __future__ import annotations
 
@@ -12,81 +12,57 @@ import scipy.sparse as sp
 from manyhot.data.samples import Arrays
 from manyhot.encoders.base import BaseEncoder
 from manyhot.encoders.feature_sources import FeatureSources, column_sources
+from manyhot.encoders.number_columns import frame_numbers
 from manyhot.errors import InputError
 
 BLOCK = "features"
 
 
 class PlainEncoder(BaseEncoder):
-    """Takes a matrix, a frame of numbers, or named arrays, and changes nothing but the type.
-
-    Args:
-        columns: Names of the columns of a matrix or frame, f of them; none for named arrays.
-    """
+    """Take a matrix, a frame of numbers, or named arrays, and change nothing but the type."""
 
     kind = "plain"
     takes_gaps = False
     takes_arrays = True
 
-    def __init__(self, columns: Sequence[str] = ()) -> None:
-        self.columns = tuple(columns)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns."""
-        return self.columns
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = tuple(names)
 
     def fit(self, features: Any, weights: np.ndarray | None = None) -> PlainEncoder:
-        """Remember the shapes of the rows.
-
-        Args:
-            features: A matrix (n, f), dense or CSR, a polars frame, or `Arrays`.
-            weights: Unused.
-
-        Raises:
-            InputError: A value that is missing, infinite or no number.
-        """
-        self._shapes = {name: tuple(block.shape[1:]) for name, block in self._blocks(features).items()}
+        """Remember the shapes of the rows."""
+        self._shapes = _row_shapes(self._blocks(features))
         return self
 
     def transform(self, features: Any) -> dict[str, np.ndarray | sp.csr_matrix]:
-        """The blocks, float32 (n, ...) each."""
+        """Return the blocks, float32 (n, ...) each."""
         blocks = self._blocks(features)
-        shapes = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
+        shapes = _row_shapes(blocks)
         if shapes != self._shapes:
             raise InputError(f"X has rows of shape {shapes}, expected {self._shapes}", argument="X")
         return blocks
 
     def sources(self, features: Any, blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> Iterator[FeatureSources]:
-        """What the inputs of each row come from: the columns by name.
-
-        Args:
-            features: Unused.
-            blocks: What `transform` made of them.
-
-        Raises:
-            InputError: Named arrays, whose numbers have no names.
-        """
-        if not self.columns:
+        """Yield the sources of each row: the columns by name; raise `InputError` for named arrays."""
+        if not self.names:
             raise InputError(
                 "this model takes arrays (images, sequences), whose single numbers have no names to give as reasons; "
                 "only rows of named columns and texts can be explained",
                 argument="X",
             )
-        return column_sources(BLOCK, blocks[BLOCK], self.columns)
+        return column_sources(BLOCK, blocks[BLOCK], self.names)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of one row of each block."""
+        """Return the shape of one row of each block."""
         return dict(self._shapes)
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays."""
+        """Describe the state as JSON values and arrays."""
         blocks = [{"name": name, "shape": list(shape)} for name, shape in self._shapes.items()]
-        return {"kind": self.kind, "columns": list(self.columns), "blocks": blocks}, {}
+        return {"kind": self.kind, "columns": list(self.names), "blocks": blocks}, {}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> PlainEncoder:
-        """The encoder that `to_spec` described; the caller has checked types and sizes."""
+        """Rebuild what `to_spec` described; the caller has checked types and sizes."""
         encoder = cls(spec["columns"])
         encoder._shapes = {block["name"]: tuple(block["shape"]) for block in spec["blocks"]}
         return encoder
@@ -95,28 +71,30 @@ class PlainEncoder(BaseEncoder):
         if isinstance(features, Arrays):
             return {name: _require_finite(block, name) for name, block in features.blocks.items()}
         if isinstance(features, pl.DataFrame):
-            features = self._to_matrix(features)
-        elif features.shape[1] != len(self.columns):
-            raise InputError(f"X has {features.shape[1]} features, expected {len(self.columns)}", argument="X")
+            features = self._to_numbers(features)
+        elif features.shape[1] != len(self.names):
+            raise InputError(f"X has {features.shape[1]} features, expected {len(self.names)}", argument="X")
         if sp.issparse(features):
             block = sp.csr_matrix(features, dtype=np.float32)
             _require_finite(block.data, BLOCK)
             return {BLOCK: block}
-        return {BLOCK: _require_finite(features, BLOCK, self.columns)}
+        return {BLOCK: _require_finite(features, BLOCK, self.names)}
 
-    def _to_matrix(self, frame: pl.DataFrame) -> np.ndarray:
-        for name in self.columns:
+    def _to_numbers(self, frame: pl.DataFrame) -> np.ndarray:
+        for name in self.names:
             if name not in frame.columns:
                 raise InputError("this column that training had is missing", column=name)
             if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
                 raise InputError(
                     "this column holds text, which a network of your own cannot take as it is; "
-                    "preprocessing='standard' makes "
-                    "numbers of it, or leave the column out",
+                    "preprocessing='standard' makes numbers of it, or leave the column out",
                     column=name,
                 )
-        columns = [frame[name].cast(pl.Float64).to_numpy() for name in self.columns]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
+        return frame_numbers(frame, self.names)
+
+
+def _row_shapes(blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(block.shape[1:]) for name, block in blocks.items()}
 
 
 def _require_finite(block: np.ndarray, name: str, columns: Sequence[str] = ()) -> np.ndarray:
@@ -128,8 +106,7 @@ def _require_finite(block: np.ndarray, name: str, columns: Sequence[str] = ()) -
         column = str(columns[position[1]]) if columns and len(position) == 2 else None
         raise InputError(
             f"Input X contains {'NaN' if np.isnan(result[tuple(position)]) else 'infinity'}, and nothing fills gaps "
-            "for a "
-            "network of your own; fill them, or say preprocessing='standard'",
+            "for a network of your own; fill them, or say preprocessing='standard'",
             row=int(position[0]) + 1,
             column=column,
         )

@@ -1,6 +1,6 @@
 """The one formula for numbers: centred, scaled by quantiles, smoothly clipped; missing values become the centre.
 
-Quantiles are taken so that a row of weight k counts exactly like k rows, and a column without spread becomes zero.
+A row of weight k counts exactly like k rows.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-CLIP = 3.0
-"""Where the smooth clip bends; values end inside (-CLIP, CLIP)."""
-NORMAL_IQR = 1.3489795003921634
-"""Interquartile range of the standard normal distribution."""
-MAX_ABS = 1e9
-"""Beyond this the clip is flat in float32; it keeps squares from overflowing."""
+CLIP = 3.0  # where the smooth clip bends; values end inside (-CLIP, CLIP)
+NORMAL_IQR = 1.3489795003921634  # interquartile range of the standard normal distribution
+MAX_ABS = 1e9  # beyond this the clip is flat in float32; it keeps squares from overflowing
+# a sparse column whose usual size is so many times larger or smaller than that of all has a scale of its own
 MAX_RATIO = 10.0
-"""A sparse column whose usual size is so many times larger or smaller than that of all has a scale of its own."""
 CHUNK_ROWS = 65536
 
 
@@ -29,11 +26,8 @@ class Scale:
     scale: np.ndarray
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """(n, f) numbers with NaN for missing -> float32 (n, f) in (-CLIP, CLIP), missing as 0.
-
-        Source:
-            z / sqrt(1 + (z / 3)^2), the smooth clip of Holzmueller, Grinsztajn, Steinwart (2024), arXiv 2407.04491.
-        """
+        """Scale (n, f) numbers, NaN for missing, to float32 (n, f) in (-CLIP, CLIP), missing as 0."""
+        # Source: z / sqrt(1 + (z / 3)^2), the smooth clip of Holzmueller et al. (2024), arXiv 2407.04491
         result = np.empty(values.shape, dtype=np.float32)
         for first in range(0, len(values), CHUNK_ROWS):
             with np.errstate(over="ignore"):  # what is too far becomes infinite, and is clipped
@@ -44,7 +38,7 @@ class Scale:
         return result
 
     def apply_sparse(self, values: sp.csr_matrix) -> sp.csr_matrix:
-        """Like `apply` for a CSR matrix whose centres are 0: zeros stay zeros, missing entries become zeros."""
+        """Scale a CSR matrix whose centres are 0: zeros stay zeros, missing entries become zeros."""
         z = np.clip(values.data / self.scale[values.indices], -MAX_ABS, MAX_ABS)
         z = np.nan_to_num(z / np.sqrt(1 + np.square(z / CLIP)), nan=0.0).astype(np.float32)
         scaled = sp.csr_matrix((z, values.indices, values.indptr), shape=values.shape)
@@ -53,15 +47,8 @@ class Scale:
 
 
 def fit_scale(values: np.ndarray, weights: np.ndarray) -> Scale:
-    """Centre and scale of dense columns.
-
-    The centre is the median. The scale is the interquartile range over that of a normal distribution; where it is 0,
-    half the full range; where that is 0, 1.
-
-    Args:
-        values: float (n, f), NaN for missing.
-        weights: float (n,), above 0.
-    """
+    """Fit the median and interquartile range of dense columns (n, f), NaN for missing; weights: float (n,), above 0."""
+    # where the range is 0, half the full range is the scale; where that is 0, 1
     n_features = values.shape[1]
     center, scale = np.zeros(n_features), np.ones(n_features)
     for j in range(n_features):
@@ -78,15 +65,8 @@ def fit_scale(values: np.ndarray, weights: np.ndarray) -> Scale:
 
 
 def fit_sparse_scale(values: sp.csr_matrix, weights: np.ndarray) -> Scale:
-    """Scale of sparse columns: the median size of all non-zeros, one for all, so that columns keep their proportions.
-
-    Where values are weights already (TF-IDF, counts) the proportions tell. A column whose own median size is more than
-    `MAX_RATIO` times as large or as small is in other units, and has that as its scale.
-
-    Args:
-        values: CSR (n, f), NaN for missing.
-        weights: float (n,), above 0.
-    """
+    """Fit the median size of all non-zeros, one scale for all columns of a CSR (n, f), which keep their proportions."""
+    # a column whose own median is more than `MAX_RATIO` times as large or as small has its own scale
     scale = np.ones(values.shape[1])
     is_used = np.abs(values.data) > 0
     if not is_used.any():
@@ -107,12 +87,12 @@ def fit_sparse_scale(values: sp.csr_matrix, weights: np.ndarray) -> Scale:
 
 
 def row_weights(weights: np.ndarray | None, n_rows: int) -> np.ndarray:
-    """Weights of rows, float64 (n_rows,); ones when there are none."""
+    """Return weights of rows, float64 (n_rows,); ones when there are none."""
     return np.ones(n_rows) if weights is None else np.asarray(weights, dtype=float)
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """The smallest value below or at which lies at least each share of the weight, float64 (len(shares),)."""
+    """Return the smallest values at or below which lie these shares of the weight, float64 (len(levels),)."""
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weights[order])
     indices = np.searchsorted(cumulative, np.asarray(levels) * cumulative[-1], side="left")

@@ -1,8 +1,4 @@
-"""Encoder for a table with a kind per column: numbers, booleans and categories in a dense block, texts as their kind.
-
-Numbers are scaled, booleans are numbers, what categories become is `categories.py`'s, and texts `text/columns.py`'s.
-What a column is was settled before; nothing here sees a label. Start reading at `TableEncoder`.
-"""
+"""Encoder for a table with a kind per column: numbers, booleans and categories in a dense block, texts and images."""
 
 from __future__ import annotations
 
@@ -33,28 +29,16 @@ ENCODED_TYPES = ("numeric", "boolean", "categorical", "text", "image")
 
 
 class TableEncoder(BaseEncoder):
-    """Encodes a polars frame by the kinds of its columns; columns of other kinds are left out.
+    """Encode a polars frame by the kinds of its columns; columns of other kinds are left out."""
 
-    A category of two values is a number, 1 for the rarer one and 0 for the other, at its place among the numbers; the
-    second value is whatever is not the only level, such as a missing cell. Other categories have a column a level; a
-    level seen only once, and a missing one, share a column of their variable; a level never seen falls there too, or
-    becomes zeros when training had no such row. These inputs are 0 and 1, or less than 1 where there are more of them
-    than a quarter of the rows.
-
-    Args:
-        column_types: Column name -> kind, in the order in which the columns are encoded.
-        text: How texts become numbers, a key of `config.text.TEXT_KINDS`.
-        text_params: Settings of that by name, for every text column; None for its defaults.
-        image_params: Settings of images by name, for every column of images; None for their defaults.
-        number_formats: Column name -> how its numbers are written, for readers; cells that come here are numbers.
-
-    Raises:
-        InputError: No column that can be used, or a setting that does not exist or is out of its range.
-    """
+    # a category of two values is a number, 1 for the rarer one, at its place among the numbers; the second value is
+    # whatever is not the only level, such as a missing cell. Others have a column a level; a level seen only once, a
+    # missing one, and one never seen share a column, or become zeros where training had no such row.
 
     kind = "table"
 
-    column_types: dict[str, str]
+    column_types: dict[str, str]  # column name -> kind, in the order in which the columns are encoded
+    # column name -> how its numbers are written, for readers; cells that come here are numbers
     number_formats: dict[str, NumberFormat]
     text_columns: list[str]
     image_columns: list[str]
@@ -67,7 +51,7 @@ class TableEncoder(BaseEncoder):
         image_params: Mapping[str, Any] | None = None,
         number_formats: Mapping[str, NumberFormat] | None = None,
     ) -> None:
-        self.column_types = dict(column_types)
+        self.column_types, self.names = dict(column_types), tuple(column_types)
         self.number_formats = {
             name: one for name, one in (number_formats or {}).items() if self.column_types.get(name) in NUMBER_TYPES
         }
@@ -84,71 +68,37 @@ class TableEncoder(BaseEncoder):
             )
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The columns, in the order of `column_types`."""
-        return tuple(self.column_types)
-
-    @property
     def sparse(self) -> frozenset[str]:
         """The blocks that are CSR."""
         return frozenset({TEXT_BLOCK} if self.text_columns and self.texts.block == TEXT_BLOCK else ())
 
-    @property
-    def vocabularies(self) -> dict[str, int]:
-        """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
-        return self.texts.vocabularies if self.text_columns else {}
-
-    @property
-    def image_scaling(self) -> dict[str, dict[str, list[float]]]:
-        """Name of a block of images -> mean and deviation of each channel, where 1 is white."""
-        pairs = zip(self.images.blocks, self.images.encoders, strict=False)
-        return {name: {"mean": encoder.mean, "deviation": encoder.deviation} for name, encoder in pairs}
-
     def fit(self, features: pl.DataFrame, weights: np.ndarray | None = None) -> TableEncoder:
-        """Learn centres, scales, levels and terms.
-
-        Args:
-            features: The frame; more columns than `column_types` names are allowed.
-            weights: float (n,), above 0; None for ones.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: A cell that is no number in a column of numbers, or a text column without any text.
-        """
+        """Learn centres, scales, levels and terms; weights: float (n,), above 0."""
         weights = row_weights(weights, len(features))
-        levels = [level_texts(features[name]) for name in self.categorical_columns]
+        numbers, levels, texts = self._cells(features)
         self._set_categories([fit_category(cells, weights) for cells in levels])
         self.level_size = level_size(self.categories, float(weights.sum()))
-        numbers = insert_pairs(
-            frame_numbers(features, self.numeric_columns), self.categories, levels, self.number_order
-        )
+        numbers = insert_pairs(numbers, self.categories, levels, self.number_order)
         self.scale = fit_scale(numbers, weights)
         self.gaps = np.flatnonzero(np.isnan(numbers).any(axis=0))
-        self.texts.fit([cells_as_text(features[name]) for name in self.text_columns], weights)
+        self.texts.fit(texts, weights)
         self.images.fit(features, weights)
         return self
 
     def transform(self, features: pl.DataFrame) -> dict[str, np.ndarray | sp.csr_matrix]:
-        """Blocks: "features", float32 (n, f), where there are other columns than texts, and that of the texts.
-
-        The block of the texts is "text", CSR float32 (n, v), or "words", int32 (n, length), or, where they become a few
-        numbers, "features" again. Images are uint8 (n, h, w, c), in "image", "image_1" and so on, or what a backbone
-        makes of them, in "features".
-
-        Raises:
-            InputError: A column that is missing, or a cell that is no number in a column of numbers.
-        """
+        """Encode a frame: "features" (n, f); texts in "text", "words" or "features"; images in "image", ..."""
         required = self.numeric_columns + self.categorical_columns + self.text_columns + self.image_columns
         missing = [name for name in required if name not in features.columns]
         if missing:
-            hints = "".join(did_you_mean(name, features.columns) for name in missing[:1])
-            raise InputError(f"columns that training had are missing: {', '.join(missing)}{hints}")
-        texts = [cells_as_text(features[name]) for name in self.text_columns]
+            hint = did_you_mean(missing[0], features.columns)
+            raise InputError(f"columns that training had are missing: {', '.join(missing)}{hint}")
+        return self.transform_cells(*self._cells(features), [features[name] for name in self.image_columns])
+
+    def _cells(self, features: pl.DataFrame) -> tuple[np.ndarray, list[np.ndarray], list[pl.Series]]:
+        """Bring numbers, levels and texts into the form that `transform_cells` takes."""
+        numbers = frame_numbers(features, self.numeric_columns)
         levels = [level_texts(features[name]) for name in self.categorical_columns]
-        images = [features[name] for name in self.image_columns]
-        return self.transform_cells(frame_numbers(features, self.numeric_columns), levels, texts, images)
+        return numbers, levels, [cells_as_text(features[name]) for name in self.text_columns]
 
     def transform_cells(
         self,
@@ -157,33 +107,23 @@ class TableEncoder(BaseEncoder):
         texts: Sequence[Texts] = (),
         images: Sequence[pl.Series] = (),
     ) -> dict[str, np.ndarray | sp.csr_matrix]:
-        """As `transform`, of cells that are in form already, so that a single row needs no frame.
-
-        Args:
-            numbers: float64 (n, k), finite or NaN for missing, in the order of `numeric_columns`; true is 1.
-            levels: Text (n,) for each of `categorical_columns`, "" for missing.
-            texts: n texts for each of `text_columns`, None for missing.
-            images: n images for each of `image_columns`.
-
-        Raises:
-            InputError: An image that cannot be used.
-        """
+        """Encode cells that are in form already, so that a single row needs no frame."""
+        # numbers: float64 (n, k), NaN for missing; levels: text (n,) a column, "" for missing; texts: None for missing
         blocks: dict[str, Any] = {}
         if self.numeric_columns or self.categorical_columns:
             blocks[BLOCK] = self._dense(numbers, levels)
         if self.text_columns:
-            text_rows = self.texts.transform(texts)
-            dense = blocks.get(self.texts.block)
-            blocks[self.texts.block] = text_rows if dense is None else np.concatenate([dense, text_rows], axis=1)
-        pixels, features = self.images.transform(images)
-        return blocks | pixels if features is None else _append_dense(blocks, features)
+            _append_columns(blocks, self.texts.block, self.texts.transform(texts))
+        if self.image_columns:
+            pixels = self.images.pixels(images)
+            if not self.images.is_frozen:
+                return blocks | dict(zip(self.images.blocks, pixels, strict=True))
+            _append_columns(blocks, BLOCK, self.images.scaled_features(pixels))
+        return blocks
 
     @property
     def reference(self) -> dict[str, np.ndarray]:
-        """Block -> float32 (f,), the row that explanations start from, where it is not all zeros.
-
-        A category of two values stands at its mean there, so that either can be given as a reason; the rest is 0.
-        """
+        """Block -> float32 (f,), where explanations start: categories of two values at their mean, the rest 0."""
         if not any(category.is_pair for category in self.categories):
             return {}
         shares = dict(zip(self.categorical_columns, (category.share for category in self.categories), strict=True))
@@ -195,29 +135,16 @@ class TableEncoder(BaseEncoder):
         return {BLOCK: row}
 
     def backbone_features(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
-        """Blocks with pixels -> the blocks that a backbone that stays as it is would have made."""
-        pixels = [blocks[name] for name in self.images.blocks]
-        return _append_dense(
-            {name: block for name, block in blocks.items() if name not in self.images.blocks},
-            self.images.scaled_features(pixels),
-        )
+        """Replace blocks of pixels by the features of a frozen backbone."""
+        features = self.images.scaled_features([blocks[name] for name in self.images.blocks])
+        others = {name: block for name, block in blocks.items() if name not in self.images.blocks}
+        _append_columns(others, BLOCK, features)
+        return others
 
     def sources(
         self, features: pl.DataFrame, blocks: Mapping[str, np.ndarray | sp.csr_matrix]
     ) -> Iterator[FeatureSources]:
-        """What the inputs of each row come from: numbers by name, categories with their level, words of n-grams, other
-        texts as a whole.
-
-        Args:
-            features: The frame, n rows.
-            blocks: What `transform` made of them.
-
-        Returns:
-            The sources of each row in turn; texts after all other columns.
-
-        Raises:
-            InputError: Texts whose words have vectors that the network learns, which have no gradient to follow.
-        """
+        """Yield the sources of each row: numbers by name, categories with their level, words of n-grams, texts last."""
         if self.image_columns:
             raise InputError("single pixels have no names to give as reasons", argument="X")
         if self.texts.vocabularies:
@@ -228,44 +155,31 @@ class TableEncoder(BaseEncoder):
         return self._sources(features)
 
     def _sources(self, features: pl.DataFrame) -> Iterator[FeatureSources]:
-        names = self.numeric_columns + self.categorical_columns
-        missing = np.isnan(frame_numbers(features, self.numeric_columns))
-        levels = [level_texts(features[name]) for name in self.categorical_columns]
-        text_cells = [cells_as_text(features[name]).to_list() for name in self.text_columns]
+        numbers, levels, text_columns = self._cells(features)
+        missing, text_cells = np.isnan(numbers), [column.to_list() for column in text_columns]
         for row in range(len(features)):
-            source_names = [
+            columns = self.numeric_columns + self.categorical_columns
+            names = [
                 f"{name} = missing" if is_missing else name
                 for name, is_missing in zip(self.numeric_columns, missing[row], strict=True)
             ]
-            source_names += [
+            names += [
                 f"{name} = {values[row] or 'missing'}"
                 for name, values in zip(self.categorical_columns, levels, strict=True)
             ]
-            attributions = self.texts.shares([column[row] for column in text_cells])
-            text_owners = [
-                name
-                for name, attribution in zip(self.text_columns, attributions, strict=True)
-                for _ in attribution.words
-            ]
-            source_names += [
-                word or name
-                for name, attribution in zip(self.text_columns, attributions, strict=True)
-                for word in attribution.words
-            ]
-            texts = {
-                name: column[row]
-                for name, column, attribution in zip(self.text_columns, text_cells, attributions, strict=True)
-                if column[row] and all(attribution.words)
-            }
-            yield FeatureSources(source_names, [*names, *text_owners], self._shares(attributions), texts)
+            attributions = self.texts.shares([cells[row] for cells in text_cells])
+            texts = {}
+            for name, cells, attribution in zip(self.text_columns, text_cells, attributions, strict=True):
+                columns += [name] * len(attribution.words)
+                names += [word or name for word in attribution.words]
+                if cells[row] and all(attribution.words):
+                    texts[name] = cells[row]
+            yield FeatureSources(names, columns, self._shares(attributions), texts)
 
     def _shares(self, attributions: Sequence[WordAttribution]) -> dict[str, sp.csr_matrix]:
-        """Which source each input of a row belongs to, in the blocks that `transform` makes."""
-        n_table_sources, n_text_sources = (
-            len(self.numeric_columns) + len(self.categorical_columns),
-            sum(len(attribution.words) for attribution in attributions),
-        )
-        places = {name: k for k, name in enumerate([*self.numeric_columns, *self.categorical_columns])}
+        """Return the shares of the sources of a row in the inputs of each block."""
+        places = {name: k for k, name in enumerate(self.numeric_columns + self.categorical_columns)}
+        n_text_sources = sum(len(attribution.words) for attribution in attributions)
         number_owners = np.array([places[name] for name in self.scaled_columns], dtype=np.int64)
         level_owners = [
             place
@@ -273,33 +187,27 @@ class TableEncoder(BaseEncoder):
             for _ in range(category.width)
         ]
         owners = [*number_owners, *number_owners[self.gaps], *level_owners]
-        shares = {BLOCK: ownership_shares(owners, n_table_sources + n_text_sources)} if n_table_sources else {}
+        shares = {BLOCK: ownership_shares(owners, len(places) + n_text_sources)} if places else {}
         if attributions:
-            empty_rows = sp.csr_matrix(
-                (n_table_sources, sum(attribution.shares.shape[1] for attribution in attributions))
-            )
-            text_shares = sp.vstack(
-                [empty_rows, sp.block_diag([attribution.shares for attribution in attributions])], format="csr"
-            )
+            word_shares = sp.block_diag([attribution.shares for attribution in attributions])
+            text_shares = sp.vstack([sp.csr_matrix((len(places), word_shares.shape[1])), word_shares], format="csr")
             dense = shares.get(self.texts.block)
             shares[self.texts.block] = text_shares if dense is None else sp.hstack([dense, text_shares], format="csr")
         return shares
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of one row of each block."""
+        """Return the shape of one row of each block."""
         n_levels = sum(category.width for category in self.categories)
         shapes: dict[str, tuple[int, ...]] = {}
-        if self.numeric_columns or self.categorical_columns:
+        if self.numeric_columns or self.categorical_columns:  # a width of 0 is a block too
             shapes[BLOCK] = (len(self.scaled_columns) + len(self.gaps) + n_levels,)
-        if self.text_columns:
-            n_dense = shapes.get(self.texts.block, (0,))[0]
-            shapes[self.texts.block] = (n_dense + self.texts.width,)
-        if self.images.width:
-            shapes[BLOCK] = (shapes.get(BLOCK, (0,))[0] + self.images.width,)
+        for block, width in ((self.texts.block, self.texts.width), (BLOCK, self.images.width)):
+            if width:
+                shapes[block] = (shapes.get(block, (0,))[0] + width,)
         return shapes | dict(zip(self.images.blocks, (encoder.shape for encoder in self.images.encoders), strict=False))
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays; "text" is there where text columns are, their arrays are "text.<k>."."""
+        """Describe the state as JSON values and arrays; those of texts are "text.<k>.<name>"."""
         spec: dict[str, Any] = {
             "kind": self.kind,
             "columns": list(self.column_types),
@@ -322,25 +230,13 @@ class TableEncoder(BaseEncoder):
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TableEncoder:
-        """The encoder that `to_spec` described.
-
-        Args:
-            spec: JSON values; the caller has checked types and sizes, but for "text", which is checked here.
-            arrays: The arrays; the caller has checked them, but for those of texts ("text."), which are checked here.
-
-        Raises:
-            InputError: Texts that `to_spec` would not have written.
-        """
+        """Rebuild what `to_spec` described; the caller has checked types and sizes, but for texts, checked here."""
         column_types = dict(zip(spec["columns"], spec["column_types"], strict=True))
         number_formats = {one["column"]: NumberFormat.from_spec(one) for one in spec.get("number_formats", ())}
         encoder = cls(column_types, number_formats=number_formats)
         texts = {name.removeprefix("text."): array for name, array in arrays.items() if name.startswith("text.")}
-        encoder.texts = TextColumns.from_spec(
-            spec["text"] if encoder.text_columns else [], texts, len(encoder.text_columns)
-        )
-        encoder.images = ImageColumns.from_spec(
-            encoder.image_columns, spec["images"] if encoder.image_columns else [], arrays
-        )
+        encoder.texts = TextColumns.from_spec(spec.get("text", []), texts, len(encoder.text_columns))
+        encoder.images = ImageColumns.from_spec(encoder.image_columns, spec.get("images", []), arrays)
         encoder.level_size = spec.get("level_size", 1.0)
         encoder._set_categories(list(map(Category.from_spec, spec["categories"], spec["has_other"])))
         encoder.scale = Scale(arrays["center"], arrays["scale"])
@@ -348,7 +244,7 @@ class TableEncoder(BaseEncoder):
         return encoder
 
     def _set_categories(self, categories: list[Category]) -> None:
-        """Take over the categories, those of two values among the numbers; `scaled_columns` names all of these."""
+        """Set the categories, those of two values among the numbers; `scaled_columns` names all of these."""
         self.categories = categories
         pairs = [name for name, one in zip(self.categorical_columns, categories, strict=True) if one.is_pair]
         numbers, places = [*self.numeric_columns, *pairs], {name: k for k, name in enumerate(self.column_types)}
@@ -364,7 +260,6 @@ class TableEncoder(BaseEncoder):
         return np.concatenate(parts, axis=1)
 
 
-def _append_dense(blocks: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
-    """Blocks with further numbers at the end of the dense one."""
-    dense = blocks.get(BLOCK)
-    return {**blocks, BLOCK: rows if dense is None else np.concatenate([dense, rows], axis=1)}
+def _append_columns(blocks: dict[str, Any], name: str, columns: Any) -> None:
+    """Append columns to a dense block, or begin a block with them."""
+    blocks[name] = np.concatenate([blocks[name], columns], axis=1) if name in blocks else columns

@@ -1,7 +1,4 @@
-"""What speaks for and against a label in one row.
-
-Its modules are imported on first use: after `from manyhot import explanation`, `explanation.explain` is one.
-"""
+"""What speaks for and against a label in one row."""
 
 from __future__ import annotations
 
@@ -13,8 +10,7 @@ if TYPE_CHECKING:
     from manyhot.explanation import explain as explain
     from manyhot.explanation import image_maps as image_maps
 
-MAX_REASONS = 10
-"""Most reasons for and most against."""
+MAX_REASONS = 10  # most reasons for and most against
 
 __getattr__, __dir__ = lazy_submodules(
     __name__,

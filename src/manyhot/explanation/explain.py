@@ -1,8 +1,4 @@
-"""Why a model answers as it does: what speaks for and against a label, in the words of the rows.
-
-The engine says what each input adds to a logit, the encoder what a person would call that input; here both meet. Files
-and the command line are not known. Start reading at `explain_rows`, then `Explanation`.
-"""
+"""Why a model answers as it does: what speaks for and against a label, in the words of the rows."""
 
 from __future__ import annotations
 
@@ -17,15 +13,13 @@ from manyhot.encoders.feature_sources import FeatureSources
 from manyhot.encoders.text.tokenization import find_words
 from manyhot.errors import InputError
 from manyhot.explanation import MAX_REASONS
-from manyhot.explanation.image_maps import attribute_images, coarse_maps, has_images, part_sums
+from manyhot.explanation.image_maps import attribute_images, coarse_maps, part_sums
 from manyhot.models.cross_fitting import Features
 from manyhot.models.model import Model
 from manyhot.validation import did_you_mean
 
-BLOCK_ROWS = 256
-"""Rows that are encoded at once."""
-MAX_PLACES = 100
-"""Places of one word that are told, the first ones."""
+BLOCK_ROWS = 256  # rows that are encoded at once
+MAX_PLACES = 100  # places of one word that are told, the first ones
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,7 @@ class Reason:
     places: tuple[tuple[int, int], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values; `places` only where there are any."""
+        """Return JSON values; `places` only where there are any."""
         values: dict[str, Any] = {"what": self.what, "column": self.column, "contribution": self.contribution}
         return values | {"places": [list(place) for place in self.places]} if self.places else values
 
@@ -85,7 +79,7 @@ class Explanation:
     maps: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values, `for_` under "for", maps as sums over a coarse grid; the label is left to the caller."""
+        """Return JSON values, `for_` under "for", maps as sums over a coarse grid; the label is left to the caller."""
         names = ("score", "is_predicted", "logit", "constant", "unexplained")
         values = {name: getattr(self, name) for name in names}
         values |= {
@@ -95,10 +89,9 @@ class Explanation:
         return values | {"maps": coarse_maps(self.maps)} if self.maps else values
 
     def brief(self) -> str:
-        """One line without numbers: "refund: +money +back -hello"."""
-        reasons = [f"+{self._qualified_name(reason)}" for reason in self.for_] + [
-            f"-{self._qualified_name(reason)}" for reason in self.against
-        ]
+        """Return one line without numbers: "refund: +money +back -hello"."""
+        reasons = [f"+{self._qualified_name(reason)}" for reason in self.for_]
+        reasons += [f"-{self._qualified_name(reason)}" for reason in self.against]
         return f"{self.label}: {' '.join(reasons)}".rstrip()
 
     def __str__(self) -> str:
@@ -110,46 +103,23 @@ class Explanation:
         return "\n".join(lines)
 
     def _qualified_name(self, reason: Reason) -> str:
-        """What the reason is called, with its column where two columns have the same word here."""
-        columns = {
-            other_reason.column for other_reason in (*self.for_, *self.against) if other_reason.what == reason.what
-        }
+        """Name the reason, with its column where two columns have the same word here."""
+        columns = {other.column for other in (*self.for_, *self.against) if other.what == reason.what}
         return f"{reason.column}: {reason.what}" if len(columns) > 1 else reason.what
 
 
 def explain_rows(
     model: Model, features: Features, scores: np.ndarray, labels: Sequence[str] | None = None, top: int = MAX_REASONS
 ) -> Iterator[dict[str, Explanation]]:
-    """What speaks for and against labels, row by row.
-
-    Exact for networks without hidden layers, gradient times input otherwise; see `engine.contributions` and
-    docs/decisions/0023-explanations.md. A model that looks at images is explained by its images alone, the rest of the
-    row held as it is, with integrated gradients; see `engine.pixel_contributions`. Rows are encoded `BLOCK_ROWS` at a
-    time.
-
-    Args:
-        model: The model.
-        features: What its encoder takes, n rows.
-        scores: Its calibrated scores (n, l) of these rows.
-        labels: Names of the labels to explain in every row; None for those answered in the row, or the one with the
-            highest score where none is.
-        top: Most reasons for and most against, each, 1 or more.
-
-    Returns:
-        An iterator over the rows: label -> explanation, in the order of `labels` or of the model's labels.
-
-    Raises:
-        InputError: An unknown label, `top` below 1, or a model of arrays whose numbers have no names.
-    """
+    """Explain `labels` (None: those predicted, or the highest score) of n rows, whose calibrated scores are (n, l)."""
+    # see docs/decisions/0023-explanations.md; a model that takes images is explained by its images alone
     top = validation.integer(top=top, low=1)
     requested = None if labels is None else _label_columns(model, labels)
     decisions = model.policy.decide(np.nan_to_num(scores))
     label_columns = [
         _columns_to_explain(row_decisions, row, requested) for row_decisions, row in zip(decisions, scores, strict=True)
     ]
-    return (_explain_images if has_images(model) else _explain_inputs)(
-        model, features, scores, decisions, label_columns, top
-    )
+    return _explain(model, features, scores, decisions, label_columns, top)
 
 
 def _label_columns(model: Model, labels: Sequence[str]) -> np.ndarray:
@@ -161,55 +131,32 @@ def _label_columns(model: Model, labels: Sequence[str]) -> np.ndarray:
     return np.array([model.labels.index(name) for name in dict.fromkeys(labels)], dtype=np.int64)
 
 
-def _explain_inputs(
-    model: Model, features: Features, scores: np.ndarray, decisions: np.ndarray, columns: Sequence[np.ndarray], top: int
+def _explain(
+    model: Model,
+    features: Features,
+    scores: np.ndarray,
+    decisions: np.ndarray,
+    label_columns: Sequence[np.ndarray],
+    top: int,
 ) -> Iterator[dict[str, Explanation]]:
     constants = _ConstantCache(model)
     for first in range(0, len(scores), BLOCK_ROWS):
         part = slice(first, min(first + BLOCK_ROWS, len(scores)))
-        row_contributions = _contributions(model, features[part], columns[part])
-        for row, (indices, contributions) in enumerate(zip(columns[part], row_contributions, strict=True), start=first):
-            explanations = {}
-            for column, (logit, sources, amounts) in zip(indices.tolist(), contributions, strict=True):
-                name, constant = model.labels.names[column], constants.get(column)
-                prediction = (float(scores[row, column]), bool(decisions[row, column]), logit, constant)
-                unexplained = logit - constant - float(amounts.sum())
-                explanations[name] = Explanation(
-                    name, *prediction, unexplained, *_strongest_reasons(sources, amounts, top)
+        if model.encoder.image_columns:
+            rows = _image_answers(model, features[part], label_columns[part], top)
+        else:
+            rows = _input_answers(model, features[part], label_columns[part], top, constants)
+        for row, (columns, answers) in enumerate(zip(label_columns[part], rows, strict=True), start=first):
+            yield {
+                model.labels.names[column]: Explanation(
+                    model.labels.names[column], float(scores[row, column]), bool(decisions[row, column]), *answer
                 )
-            yield explanations
-
-
-def _explain_images(
-    model: Model, features: Features, scores: np.ndarray, decisions: np.ndarray, columns: Sequence[np.ndarray], top: int
-) -> Iterator[dict[str, Explanation]]:
-    """The same for a model that looks at images: its reasons are parts of the images."""
-    for first in range(0, len(scores), BLOCK_ROWS):
-        part = slice(first, min(first + BLOCK_ROWS, len(scores)))
-        row_attributions = attribute_images(model, features[part], columns[part])
-        for row, (indices, attributions) in enumerate(zip(columns[part], row_attributions, strict=True), start=first):
-            explanations = {}
-            for column, attribution in zip(indices.tolist(), attributions, strict=True):
-                name = model.labels.names[column]
-                prediction = (
-                    float(scores[row, column]),
-                    bool(decisions[row, column]),
-                    attribution.logit,
-                    attribution.constant,
-                )
-                unexplained = (
-                    attribution.logit
-                    - attribution.constant
-                    - sum(float(pixels.sum()) for pixels in attribution.maps.values())
-                )
-                explanations[name] = Explanation(
-                    name, *prediction, unexplained, *_strongest_parts(attribution.maps, top), attribution.maps
-                )
-            yield explanations
+                for column, answer in zip(columns.tolist(), answers, strict=True)
+            }
 
 
 def _columns_to_explain(decisions: np.ndarray, scores: np.ndarray, requested: np.ndarray | None) -> np.ndarray:
-    """The columns of the labels to explain in a row; none in a row without scores."""
+    """Select the labels to explain in a row; none in a row without scores."""
     if not np.isfinite(scores).all():
         return np.zeros(0, dtype=np.int64)
     if requested is not None:
@@ -218,7 +165,7 @@ def _columns_to_explain(decisions: np.ndarray, scores: np.ndarray, requested: np
 
 
 class _ConstantCache:
-    """The labels' mean logits of the reference row, each computed when it is first asked for."""
+    """Mean logits of the reference row by label, each computed when it is first asked for."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -233,30 +180,46 @@ class _ConstantCache:
         return self.cache[column]
 
 
-RowContributions = list[tuple[float, FeatureSources, np.ndarray]]
-"""For each label asked of a row: its logit, the row's sources, and what each of them contributes, float64 (s,)."""
+Answers = list[tuple[Any, ...]]  # for each label asked of a row, the fields of its explanation from `logit` on
 
 
-def _contributions(model: Model, features: Features, label_columns: Sequence[np.ndarray]) -> Iterator[RowContributions]:
-    """What the sources of each row contribute."""
+def _input_answers(
+    model: Model, features: Features, label_columns: Sequence[np.ndarray], top: int, constants: _ConstantCache
+) -> Iterator[Answers]:
+    """Explain by the sources of each row's inputs."""
     blocks = model.encoder.transform(features)
     rows = np.repeat(np.arange(len(label_columns)), [len(columns) for columns in label_columns])
     labels = np.concatenate(label_columns)
     tables = [np.asarray(table) for table in model.weights.trainable[: len(model.network.tables())]]
     parts = engine.contributions(model.scorer(), tables, blocks, rows, labels, model.encoder.reference)
     for columns, sources in zip(label_columns, model.encoder.sources(features, blocks), strict=True):
-        contributions: RowContributions = []
-        while len(contributions) < len(columns):
+        answers: Answers = []
+        while len(answers) < len(columns):
             part = next(parts)
             amounts = sum(share @ part.blocks[name] for name, share in sources.shares.items())
-            contributions += [(float(logit), sources, amounts[:, k]) for k, logit in enumerate(part.logits)]
-        yield contributions
+            for k, logit in enumerate(part.logits.tolist()):
+                constant = constants.get(int(columns[len(answers)]))
+                unexplained = logit - constant - float(amounts[:, k].sum())
+                answers.append((logit, constant, unexplained, *_strongest_reasons(sources, amounts[:, k], top)))
+        yield answers
+
+
+def _image_answers(
+    model: Model, features: Features, label_columns: Sequence[np.ndarray], top: int
+) -> Iterator[Answers]:
+    """Explain by parts of images."""
+    for attributions in attribute_images(model, features, label_columns):
+        answers: Answers = []
+        for logit, constant, maps in attributions:
+            unexplained = logit - constant - sum(float(pixels.sum()) for pixels in maps.values())
+            answers.append((logit, constant, unexplained, *_strongest_parts(maps, top), maps))
+        yield answers
 
 
 def _strongest_reasons(
     sources: FeatureSources, amounts: np.ndarray, top: int
 ) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
-    """The strongest reasons for and against."""
+    """Select the strongest reasons for and against."""
     order = np.argsort(-amounts, kind="stable")
     positive = [k for k in order[:top].tolist() if amounts[k] > 0]
     negative = [k for k in order[::-1][:top].tolist() if amounts[k] < 0]
@@ -277,12 +240,12 @@ def _strongest_reasons(
 
 
 def _strongest_parts(maps: Mapping[str, np.ndarray], top: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
-    """The parts of images that speak most for and most against."""
+    """Select the parts of images that speak most for and most against."""
     reasons = [
         Reason(what, column, value) for column, pixels in maps.items() for what, value in part_sums(pixels).items()
     ]
     reasons.sort(key=lambda reason: -reason.contribution)
-    highest, lowest = reasons[:top], reasons[::-1][:top]
-    return tuple(reason for reason in highest if reason.contribution > 0), tuple(
-        reason for reason in lowest if reason.contribution < 0
+    return (
+        tuple(reason for reason in reasons[:top] if reason.contribution > 0),
+        tuple(reason for reason in reasons[::-1][:top] if reason.contribution < 0),
     )

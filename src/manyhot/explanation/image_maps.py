@@ -1,13 +1,9 @@
-"""Where in an image a model found what speaks for and against a label: a map of the image, and its nine parts by name.
-
-The engine says what each pixel adds to a logit; here maps become sums over parts of the image that a person or another
-program can read. How a map is drawn belongs to `gallery`. Start reading at `attribute_images`.
-"""
+"""Where in an image a model found what speaks for and against a label: maps of pixels, and sums over nine parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,45 +13,19 @@ from manyhot.models.cross_fitting import Features
 from manyhot.models.fine_tuning import HEAD
 from manyhot.models.model import Model
 
+# what the nine parts of an image are called
 PARTS = (
     ("top left", "top", "top right"),
     ("left", "centre", "right"),
     ("bottom left", "bottom", "bottom right"),
 )
-"""What the nine parts of an image are called."""
-GRID_SIZE = 8
-"""Parts of each edge in the coarse form of a map."""
-
-
-class ImageAttribution(NamedTuple):
-    """What one row's images add to one logit.
-
-    Attributes:
-        logit: The row's logit, mean over the members.
-        constant: That of the row with images of one colour, the mean of training, in place of its own.
-        maps: Column -> float64 (h, w), what each pixel adds, as large as the network gets the image.
-    """
-
-    logit: float
-    constant: float
-    maps: dict[str, np.ndarray]
-
-
-def has_images(model: Model) -> bool:
-    """Whether a model looks at images."""
-    return bool(model.encoder.image_columns)
+GRID_SIZE = 8  # parts of each edge in the coarse form of a map
 
 
 def attribute_images(
     model: Model, features: Features, columns_per_row: Sequence[np.ndarray]
-) -> Iterator[list[ImageAttribution]]:
-    """Maps of some labels, row by row.
-
-    Args:
-        model: A model that looks at images.
-        features: What its encoder takes, n rows.
-        columns_per_row: For each row the columns of the labels; a row without any is not looked at.
-    """
+) -> Iterator[list[engine.PixelContributions]]:
+    """Yield the maps of some labels of each row; `columns_per_row` says which, and a row without any is skipped."""
     encoder = model.encoder
     images = encoder.images
     counts = np.array([len(columns) for columns in columns_per_row], dtype=np.int64)
@@ -77,19 +47,15 @@ def attribute_images(
         blocks |= dict(zip(images.pixel_blocks, images.pixels(requested_features), strict=True))
     contributions = engine.pixel_contributions(scorer, tables, blocks, rows, labels, mean_pixels)
     for row_columns in columns_per_row:
-        pairs = [next(contributions) for _ in row_columns]
+        row_contributions = [next(contributions) for _ in row_columns]
         yield [
-            ImageAttribution(
-                contribution.logit,
-                contribution.constant,
-                {columns[name]: pixel_map for name, pixel_map in contribution.maps.items()},
-            )
-            for contribution in pairs
+            one._replace(maps={columns[name]: pixel_map for name, pixel_map in one.maps.items()})
+            for one in row_contributions
         ]
 
 
 def _frozen_backbone_scorer(model: Model) -> engine.Scorer:
-    """The members behind a backbone that stays as it is, together with it, as one network of a single member."""
+    """Join a frozen backbone and the members behind it as one network of a single member."""
     spec, encoder = model.network, model.encoder
     if spec.name != HEAD or spec.tables():
         raise InputError(
@@ -121,13 +87,13 @@ def _frozen_backbone_scorer(model: Model) -> engine.Scorer:
 
 
 def part_sums(pixels: np.ndarray) -> dict[str, float]:
-    """What each of the nine parts of an image adds, by name."""
+    """Sum a map over the nine parts of an image, by name."""
     sums = grid_sums(pixels, 3)
     return {name: float(sums[i, j]) for i, names in enumerate(PARTS) for j, name in enumerate(names)}
 
 
 def grid_sums(pixels: np.ndarray, n_parts: int) -> np.ndarray:
-    """Sums over a grid of a map, float64 (n_parts, n_parts), as even as the edges allow."""
+    """Sum a map over a grid, float64 (n_parts, n_parts), as even as the edges allow."""
     for axis, edge in enumerate(pixels.shape):
         bounds = np.arange(n_parts + 1) * edge // n_parts
         summed = np.concatenate([np.zeros_like(pixels[:1] if not axis else pixels[:, :1]), pixels.cumsum(axis)], axis)
@@ -136,7 +102,7 @@ def grid_sums(pixels: np.ndarray, n_parts: int) -> np.ndarray:
 
 
 def coarse_maps(maps: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Maps as JSON values: by column the size in pixels, and sums over a grid of `GRID_SIZE` by `GRID_SIZE` parts."""
+    """Return maps as JSON values: by column the size in pixels, and sums over a grid of `GRID_SIZE` by `GRID_SIZE`."""
     return {
         column: {
             "height": pixel_map.shape[0],

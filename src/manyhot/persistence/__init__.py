@@ -1,7 +1,4 @@
-"""Models to files, and files to models.
-
-Its modules are imported on first use: after `from manyhot import persistence`, `persistence.container` is one.
-"""
+"""Models to files, and files to models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An encoder out of a bundle's document: every field and array is checked before anything is made of it."""
+"""The encoder of a saved model: every field and array is checked before anything is built."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ from manyhot.config.images import BACKBONES, FITS, MAX_EDGE
 from manyhot.data.number_cells import MAX_MISSING_WORDS, MAX_WORD_LENGTH
 from manyhot.data.samples import COLUMN_TYPES
 from manyhot.encoders import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
+from manyhot.encoders.tabular import NUMBER_TYPES
 from manyhot.errors import BundleError
 from manyhot.persistence.container import DocumentReader
 
 MAX_UNITS = 10_000_000
-MIN_LEVEL_SIZE = 1e-6
-"""Of what the input of a level is; far below what any table of training comes to."""
+MIN_LEVEL_SIZE = 1e-6  # of what the input of a level is; far below what any table of training comes to
 
 
 def read_encoder(reader: DocumentReader) -> Encoder:
-    """The encoder that a document describes under "encoder", with the arrays "encoder/...".
-
-    Raises:
-        BundleError: Anything that `to_spec` of an encoder would not have written.
-        InputError: Likewise, where the encoder itself checks.
-    """
+    """Read the encoder that a document describes under "encoder", with the arrays "encoder/..."."""
     kind = reader.text("encoder.kind", choices=list(ENCODERS))
     if kind == MatrixEncoder.kind:
         spec: dict[str, Any] = {
@@ -38,32 +33,30 @@ def read_encoder(reader: DocumentReader) -> Encoder:
     else:
         spec, width = _table_spec(reader)
     gaps = reader.array("encoder/gaps", dtype=np.int64, shape=(None,), low=0, high=max(width - 1, 0))
-    arrays = {
-        "center": reader.array("encoder/center", dtype=np.float64, shape=(width,)),
-        "scale": reader.array("encoder/scale", dtype=np.float64, shape=(width,), low=np.finfo(float).tiny),
-        "gaps": gaps,
-    }
+    arrays = {"gaps": gaps, **_scale_arrays(reader, "", (width,))}
     if any("backbone" in one for one in spec.get("images", ())):
-        columns = (len(spec["images"]), None)
-        arrays["image.center"] = reader.array("encoder/image.center", dtype=np.float64, shape=columns)
-        low = np.finfo(float).tiny
-        arrays["image.scale"] = reader.array("encoder/image.scale", dtype=np.float64, shape=columns, low=low)
+        arrays |= _scale_arrays(reader, "image.", (len(spec["images"]), None))
         if arrays["image.center"].shape != arrays["image.scale"].shape:
             raise BundleError("centres and scales of images do not fit each other")
-    texts = reader.array_names("encoder/text.") if "text" in spec else []
-    arrays |= {name.removeprefix("encoder/"): reader.any_array(name) for name in texts}
+    if "text" in spec:
+        arrays |= {f"text.{name}": array for name, array in reader.arrays("encoder/text.").items()}
     if len(gaps) > width or (np.diff(gaps) <= 0).any():
         raise BundleError("columns with gaps are not in order")
     return ENCODERS[kind].from_spec(spec, arrays)
 
 
+def _scale_arrays(reader: DocumentReader, prefix: str, shape: tuple[int | None, ...]) -> dict[str, np.ndarray]:
+    lows = {"center": -np.inf, "scale": np.finfo(float).tiny}
+    return {
+        prefix + name: reader.array(f"encoder/{prefix}{name}", dtype=np.float64, shape=shape, low=low)
+        for name, low in lows.items()
+    }
+
+
 def _plain_spec(reader: DocumentReader) -> dict[str, Any]:
     columns = reader.list_of_text("encoder.columns", is_unique=True)
     blocks = [
-        {
-            "name": record.text("name"),
-            "shape": record.list_of_integers("shape", 0, MAX_UNITS, max_items=8),
-        }
+        {"name": record.text("name"), "shape": record.list_of_integers("shape", 0, MAX_UNITS, max_items=8)}
         for record in reader.records("encoder.blocks", 1000, min_items=1)
     ]
     if columns and (len(blocks) != 1 or blocks[0]["shape"] != [len(columns)]):
@@ -79,19 +72,17 @@ def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
             raise BundleError(f"there is no kind of column {kind[:100]!r}")
     n_categories = column_types.count("categorical")
     records = reader.records("encoder.categories", n_categories, min_items=n_categories)
-    levels = [record.list_of_text("levels", is_unique=True) for record in records]
     has_other = reader.list_of_integers("encoder.has_other", 0, 1, min_items=n_categories, max_items=n_categories)
-    for column_levels in levels:
-        if column_levels != sorted(column_levels):
+    categories: list[dict[str, Any]] = []
+    for record, rest in zip(records, has_other, strict=True):
+        levels = record.list_of_text("levels", is_unique=True)
+        if levels != sorted(levels):
             raise BundleError("levels of a column are not in order")
-    pairs = [
-        {"rarer": record.integer("rarer", 0, 1), "share": record.number("share", 0.0, 1.0)} if "rarer" in record else {}
-        for record in records
-    ]
-    for column_levels, rest, pair in zip(levels, has_other, pairs, strict=True):
-        if pair and len(column_levels) != 2 and not (len(column_levels) == 1 and rest):
-            raise BundleError(f"a column of {len(column_levels)} levels is told to have two values")
-    categories = [{"levels": column_levels, **pair} for column_levels, pair in zip(levels, pairs, strict=True)]
+        categories.append({"levels": levels})
+        if "rarer" in record:
+            if len(levels) != 2 and not (len(levels) == 1 and rest):
+                raise BundleError(f"a column of {len(levels)} levels is told to have two values")
+            categories[-1] |= {"rarer": record.integer("rarer", 0, 1), "share": record.number("share", 0.0, 1.0)}
     spec = {"columns": names, "column_types": column_types, "categories": categories, "has_other": has_other}
     if "encoder.level_size" in reader:
         spec["level_size"] = reader.number("encoder.level_size", MIN_LEVEL_SIZE, 1.0)
@@ -113,7 +104,8 @@ def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:
         if len({one["column"] for one in formats}) < len(formats):
             raise BundleError("a column has more than one way to write numbers")
         spec["number_formats"] = formats
-    return spec, sum(kind in ("numeric", "boolean") for kind in column_types) + sum(map(bool, pairs))
+    n_numbers = sum(kind in NUMBER_TYPES for kind in column_types)
+    return spec, n_numbers + sum("rarer" in category for category in categories)
 
 
 def _image_spec(record: DocumentReader) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """A model of very many labels as a bundle and back: describe, audit, construct.
 
-Everything read from a file is checked for type, size and range before anything is built from it; names of labels lie
-in arrays, because a JSON text holds only so many values. Start reading at `construct`.
+Names of labels lie in arrays, because a JSON text holds only so many values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +15,34 @@ from manyhot import engine
 from manyhot.config.extreme import ExtremeConfig
 from manyhot.config.training import config_from_dict
 from manyhot.data.labels import LabelSpace
-from manyhot.errors import BundleError, InputError
+from manyhot.encoders.text.packed_texts import pack_texts, unpack_texts
+from manyhot.errors import BundleError
 from manyhot.models.extreme.model import ExtremeModel, build_trunk_spec
 from manyhot.models.extreme.report import extreme_text
 from manyhot.models.network_spec import TrunkSpec
 from manyhot.persistence import container
 from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
-from manyhot.persistence.model_file import versions
+from manyhot.persistence.model_file import read_all, read_metadata, read_report, versions
+from manyhot.persistence.network import read_weights, weight_arrays
 
+# says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing
 KIND = "extreme_multi_label"
-"""Says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing."""
 MAX_LABELS = 2**26
 
 
 def is_extreme(contents: Contents) -> bool:
-    """Whether a bundle says that it holds such a model."""
+    """Return whether a bundle says that it holds such a model."""
     return contents.document.get("kind") == KIND
 
 
 def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any], has_fixed_labels: bool) -> None:
-    """Write a model into one file; a file there is replaced only when the new one is complete.
-
-    Args:
-        model: The model.
-        path: Where to.
-        read_options: How the training file was read.
-        has_fixed_labels: Whether names and order of the labels were set by the user.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Write a model into one file; a file there is replaced only when the new one is complete."""
     spec, encoder_arrays = model.encoder.to_spec()
-    names = [name.encode() for name in model.labels.names]
+    label_ends, label_bytes = pack_texts(model.labels.names)
     document = {
         "kind": KIND,
-        "n_labels": len(names),
+        "n_labels": len(model.labels),
         "has_integer_labels": model.labels.is_integer,
         "has_fixed_labels": has_fixed_labels,
         "encoder": spec,
@@ -64,35 +54,20 @@ def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any],
         "versions": versions(),
     }
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
-    arrays |= {f"network/trainable.{k}": leaf for k, leaf in enumerate(model.weights.trainable)}
-    arrays |= {f"network/fixed.{k}": leaf for k, leaf in enumerate(model.weights.fixed)}
-    arrays |= {
+    arrays |= weight_arrays(model.weights) | {
         "network/kernel": model.weights.kernel,
         "network/bias": model.weights.bias,
-        "labels/ends": np.cumsum([len(name) for name in names], dtype=np.int64),
-        "labels/bytes": np.frombuffer(b"".join(names), dtype=np.uint8),
+        "labels/ends": label_ends,
+        "labels/bytes": label_bytes,
         "labels/propensities": model.propensities,
     }
     container.write(path, document, arrays)
 
 
 def construct(contents: Contents, path: str | Path) -> tuple[ExtremeModel, dict[str, Any], bool]:
-    """The model in a bundle, how its training file was read, and whether the user set the labels.
-
-    Raises:
-        BundleError: The bundle does not describe such a model.
-    """
-    reader = DocumentReader(contents.document, contents.arrays, path)
-    try:
-        model = _model(reader)
-        read_options = reader.mapping("read_options", max_items=1000)
-        has_fixed_labels = "has_fixed_labels" in reader and reader.boolean("has_fixed_labels")
-    except InputError as error:
-        if isinstance(error, BundleError) and error.file is not None:
-            raise
-        raise BundleError(f"{error}; the file does not describe a model", file=path) from None
-    reader.finish()
-    return model, read_options, has_fixed_labels
+    """Read the model, how its training file was read, and whether the user set the labels."""
+    model, metadata = read_all(contents, path, lambda reader: (_model(reader), read_metadata(reader)))
+    return model, metadata["read_options"], metadata["has_fixed_labels"]
 
 
 def _model(reader: DocumentReader) -> ExtremeModel:
@@ -112,45 +87,27 @@ def _model(reader: DocumentReader) -> ExtremeModel:
         reader.array("labels/propensities", dtype=np.float64, shape=(n_labels,), low=np.finfo(float).tiny, high=1),
         reader.number("threshold", 0, 1),
         config,
-        _report(reader),
+        read_report(reader, _check_report),
     )
 
 
 def _weights(reader: DocumentReader, spec: TrunkSpec, n_labels: int) -> engine.ExtremeWeights:
-    """The arrays, each of exactly the shape that the described network has."""
+    """Read the arrays, each of exactly the shape that the described network has."""
     trainable, fixed = spec.weight_shapes()
-    dtype = spec.dtype
     return engine.ExtremeWeights(
-        [reader.array(f"network/trainable.{k}", dtype=dtype, shape=shape) for k, shape in enumerate(trainable)],
-        [
-            reader.array(f"network/fixed.{k}", dtype=fixed_dtype or dtype, shape=shape)
-            for k, (shape, fixed_dtype) in enumerate(fixed)
-        ],
-        reader.array("network/kernel", dtype=dtype, shape=(n_labels, spec.settings["hidden_layer_sizes"][-1])),
-        reader.array("network/bias", dtype=dtype, shape=(n_labels,)),
+        *read_weights(reader, "network/", ([(shape, None) for shape in trainable], fixed), spec.dtype),
+        reader.array("network/kernel", dtype=spec.dtype, shape=(n_labels, spec.settings["hidden_layer_sizes"][-1])),
+        reader.array("network/bias", dtype=spec.dtype, shape=(n_labels,)),
     )
 
 
 def _labels(reader: DocumentReader, n_labels: int) -> LabelSpace:
-    ends = reader.array("labels/ends", dtype=np.int64, shape=(n_labels,), low=1)
-    raw = reader.array("labels/bytes", dtype=np.uint8, shape=(None,)).tobytes()
-    if (np.diff(ends) <= 0).any() or ends[-1] != len(raw):
-        raise BundleError("names of labels do not fit their places")
-    places = [0, *ends.tolist()]
-    try:
-        names = [raw[start:end].decode() for start, end in pairwise(places)]
-    except UnicodeDecodeError:
-        raise BundleError("a name of a label is not text") from None
+    ends = reader.array("labels/ends", dtype=np.int64, shape=(n_labels,))
+    encoded = reader.array("labels/bytes", dtype=np.uint8, shape=(None,))
+    names = unpack_texts(ends, encoded, "names of labels")
     return LabelSpace(tuple(names), "has_integer_labels" in reader and reader.boolean("has_integer_labels"))
 
 
-def _report(reader: DocumentReader) -> dict[str, Any]:
-    """The report, refused when it cannot be shown: it has no part in predicting, but people read it."""
-    values = reader.mapping("report")
-    try:
-        extreme_text(values)
-        dict(values["training"])
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        raise BundleError("the report in the file is not one that manyhot wrote") from None
-    reader.mapping("versions", max_items=100)
-    return values
+def _check_report(values: dict[str, Any]) -> None:
+    extreme_text(values)
+    dict(values["training"])

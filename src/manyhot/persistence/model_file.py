@@ -1,17 +1,13 @@
-"""A model as a bundle and back: describe, audit, construct.
-
-Everything read from a file is checked for type, size and range before anything is built from it, and what is built
-comes from fixed tables (encoders, networks, decisions). The file format itself is `bundle`'s. Start reading at
-`construct`.
-"""
+"""A model as a bundle and back: describe, audit, construct."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,33 +20,22 @@ from manyhot.decisions.calibration import Calibration
 from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.policy import DecisionPolicy
 from manyhot.decisions.rules.rules import Rules
+from manyhot.encoders.text.packed_texts import pack_texts, unpack_texts
 from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.report import to_text
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.model import Model
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.persistence import container
-from manyhot.persistence.backbone import read_backbone
 from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
-from manyhot.persistence.network import network_document, read_network
+from manyhot.persistence.network import network_document, read_backbone, read_network, weight_arrays
 
-MAX_LAYERS = 1000
+Result = TypeVar("Result")
 
 
 def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evidence: bool = True) -> None:
-    """Write a model into one file; a file there is replaced only when the new one is complete.
-
-    Args:
-        model: The model.
-        path: Where to.
-        metadata: `classes` (the two values of a binary target, or None), `read_options` (how the file was read) and
-            `has_fixed_labels` (whether names and order of the labels were set by the user).
-        with_evidence: Whether out-of-fold scores, targets, ids and training curves go along.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Write a model into one file; a file there is replaced only when the new one is complete."""
     spec, encoder_arrays = model.encoder.to_spec()
     policy_document, policy_arrays = _policy_document(model.policy)
     evidence = model.evidence if with_evidence else None
@@ -71,91 +56,67 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
     }
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
     arrays |= {f"calibration/{name}": array for name, array in policy_arrays.items()}
-    arrays |= {f"network/trainable.{k}": leaf for k, leaf in enumerate(model.weights.trainable)}
-    arrays |= {f"network/fixed.{k}": leaf for k, leaf in enumerate(model.weights.fixed)}
+    arrays |= weight_arrays(model.weights)
     container.write(path, document, arrays | ({} if evidence is None else _evidence_arrays(evidence)))
 
 
 def construct(contents: Contents, path: str | Path, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
-    """The model in a bundle and the facts that were saved with it.
+    """Read the model and the facts that were saved with it."""
+    return read_all(contents, path, partial(_construct, custom_objects=custom_objects))
 
-    Args:
-        contents: What the bundle holds.
-        path: The bundle, for the errors.
-        custom_objects: Name -> class of the user's own that a Keras model in the file may name.
 
-    Raises:
-        BundleError: The bundle does not describe a model.
-    """
+def read_all(contents: Contents, path: str | Path, read: Callable[[DocumentReader], Result]) -> Result:
+    """Return what `read` makes of a bundle; raise `BundleError` where it describes something else, or more."""
     reader = DocumentReader(contents.document, contents.arrays, path)
     try:
-        n_elements = sum(array.size for name, array in contents.arrays.items() if name.startswith("network/"))
-        model, metadata = _construct(reader, custom_objects, n_elements)
+        result = read(reader)
     except InputError as error:
         if isinstance(error, BundleError) and error.file is not None:
             raise
         raise BundleError(f"{error}; the file does not describe a model", file=path) from None
     reader.finish()
-    return model, metadata
+    return result
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Return the versions of what a result depends on."""
     names = ("manyhot", "jax", "jaxlib", "keras", "numpy", "scikit-learn", "polars")
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
-def _construct(
-    reader: DocumentReader, custom_objects: Mapping[str, Any], n_elements: int
-) -> tuple[Model, dict[str, Any]]:
+def _construct(reader: DocumentReader, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
     names = tuple(reader.list_of_text("labels", min_items=1, is_unique=True))
     labels = LabelSpace(names, reader.boolean("has_integer_labels"))
     config = config_from_dict(TrainingConfig, reader.mapping("config"))
     encoder = read_encoder(reader)
     read_backbone(reader, encoder, config.image_params["cache"])
     n_members = reader.integer("n_members", 1, 100_000)
-    network_plan = (config.network, config.dtype)
-    network, weights = read_network(reader, encoder, len(labels), network_plan, n_members, custom_objects, n_elements)
+    network, weights = read_network(reader, encoder, len(labels), config, n_members, custom_objects)
     policy = _policy(reader, labels)
-    report = _report(reader)
-    evidence = None
-    if "evidence" in reader:
-        evidence = _evidence(reader, len(labels), n_members, config.dtype)
-    classes = None
-    if "classes" in reader:
-        classes = _classes(reader)
-    reader.mapping("versions", max_items=100)
-    metadata = {
-        "classes": classes,
-        "read_options": reader.mapping("read_options", max_items=1000),
-        "has_fixed_labels": "has_fixed_labels" in reader and reader.boolean("has_fixed_labels"),
-    }
+    report = read_report(reader, _check_report)
+    evidence = _evidence(reader, len(labels), n_members, config.dtype) if "evidence" in reader else None
+    metadata = {"classes": _classes(reader) if "classes" in reader else None, **read_metadata(reader)}
     model_class = PixelModel if network.name in PIXEL_NETWORKS else Model
     return model_class(labels, encoder, network, weights, policy, config, report, evidence), metadata
 
 
 def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     calibration, arrays = policy.calibration.to_spec()
-    guarantee = None if policy.guarantee is None else policy.guarantee.to_spec()
     return {
         "calibration": calibration,
         "decision": policy.decision.to_spec(),
         "rules": policy.rules.to_spec(),
-        "guarantee": guarantee,
+        "guarantee": None if policy.guarantee is None else policy.guarantee.to_spec(),
         "is_manual": policy.is_manual,
     }, arrays
 
 
 def _policy(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
-    """What turns scores into answers; every part checks what it is made from."""
-    names = reader.array_names("calibration/")
-    arrays = {name.removeprefix("calibration/"): reader.any_array(name) for name in names}
-    calibration = Calibration.from_spec(reader.mapping("policy.calibration"), arrays)
+    """Read the decision policy; every part checks what it is made from."""
+    calibration = Calibration.from_spec(reader.mapping("policy.calibration"), reader.arrays("calibration/"))
     decision = thresholds.from_spec(reader.mapping("policy.decision"))
     rules = Rules.from_spec(reader.mapping("policy.rules"))
-    guarantee = None
-    if "policy.guarantee" in reader:
-        guarantee = Guarantee.from_spec(reader.mapping("policy.guarantee"))
+    guarantee = Guarantee.from_spec(reader.mapping("policy.guarantee")) if "policy.guarantee" in reader else None
     n_decided = len(decision.thresholds) if decision.thresholds is not None else getattr(decision, "n_labels", None)
     n_guaranteed = len(labels) if guarantee is None else len(guarantee.thresholds)
     counts = {n_decided, len(calibration), n_guaranteed, len(labels)}
@@ -164,16 +125,29 @@ def _policy(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
     return DecisionPolicy(labels, calibration, decision, rules, guarantee, reader.boolean("policy.is_manual"))
 
 
-def _report(reader: DocumentReader) -> dict[str, Any]:
-    """The report, refused when it cannot be shown: it has no part in predicting, but people and commands read it."""
+def read_metadata(reader: DocumentReader) -> dict[str, Any]:
+    """Read how the training file was read, and whether names and order of the labels were set by the user."""
+    reader.mapping("versions", max_items=100)
+    return {
+        "read_options": reader.mapping("read_options", max_items=1000),
+        "has_fixed_labels": "has_fixed_labels" in reader and reader.boolean("has_fixed_labels"),
+    }
+
+
+def read_report(reader: DocumentReader, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Read the report; raise `BundleError` when it cannot be shown."""
     values = reader.mapping("report")
     try:
-        to_text(values)
-        for kind in ("decision", "fixed"):
-            float(values["metrics"][kind]["f1_micro"]["n_labels"])
+        check(values)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise BundleError("the report in the file is not one that manyhot wrote") from None
     return values
+
+
+def _check_report(values: dict[str, Any]) -> None:
+    to_text(values)
+    for kind in ("decision", "fixed"):
+        float(values["metrics"][kind]["f1_micro"]["n_labels"])
 
 
 def _classes(reader: DocumentReader) -> list[Any]:
@@ -186,15 +160,15 @@ def _classes(reader: DocumentReader) -> list[Any]:
 
 def _evidence_arrays(evidence: OutOfFoldResults) -> dict[str, np.ndarray]:
     rows = evidence.rows
-    texts = [str(name).encode() for name in rows.ids]
+    id_ends, id_bytes = pack_texts(str(name) for name in rows.ids)
     arrays = {
         "scores": evidence.scores,
         "values": rows.targets.values,
         "weights": rows.weights,
         "curves": evidence.curves,
         "best_epoch": evidence.best_epoch,
-        "id_ends": np.cumsum([len(text) for text in texts], dtype=np.int64),
-        "id_bytes": np.frombuffer(b"".join(texts), dtype=np.uint8),
+        "id_ends": id_ends,
+        "id_bytes": id_bytes,
         "fingerprints": rows.fingerprints,
         "held": rows.held_out,
     }
@@ -204,8 +178,6 @@ def _evidence_arrays(evidence: OutOfFoldResults) -> dict[str, np.ndarray]:
 
 
 def _evidence(reader: DocumentReader, n_labels: int, n_members: int, dtype: str) -> OutOfFoldResults:
-    record = reader.record("evidence")
-    is_stale = record.boolean("is_stale")
     held_out = reader.array("evidence/held", dtype=bool, shape=(None, n_members))
     n, n_scored = len(held_out), int(held_out.any(axis=1).sum())
     scores = reader.array("evidence/scores", dtype=dtype, shape=(n_scored, n_labels), low=0, high=1)
@@ -213,12 +185,9 @@ def _evidence(reader: DocumentReader, n_labels: int, n_members: int, dtype: str)
     known = None
     if "evidence/known" in reader.array_names("evidence/known"):
         known = reader.array("evidence/known", dtype=bool, shape=(n, n_labels))
-    ends = reader.array("evidence/id_ends", dtype=np.int64, shape=(n,), low=0)
-    raw = reader.array("evidence/id_bytes", dtype=np.uint8, shape=(None,)).tobytes()
-    if (np.diff(ends) < 0).any() or (n and ends[-1] != len(raw)):
-        raise BundleError("row ids do not fit their places")
-    starts = [0, *ends[:-1].tolist()] if n else []
-    ids = [raw[start:end].decode("utf-8", "replace") for start, end in zip(starts, ends.tolist(), strict=True)]
+    ends = reader.array("evidence/id_ends", dtype=np.int64, shape=(n,))
+    encoded = reader.array("evidence/id_bytes", dtype=np.uint8, shape=(None,))
+    ids = unpack_texts(ends, encoded, "row ids", can_be_empty=True)
     weights = reader.array("evidence/weights", dtype=np.float64, shape=(n,), low=0)
     fingerprints = reader.array("evidence/fingerprints", dtype=np.uint64, shape=(n,))
     return OutOfFoldResults(
@@ -226,5 +195,5 @@ def _evidence(reader: DocumentReader, n_labels: int, n_members: int, dtype: str)
         TrainingRows(Targets(values, known), np.asarray(ids, dtype=str), weights, fingerprints, held_out),
         reader.array("evidence/curves", dtype=np.float32, shape=(None, None, 2), finite=False),
         reader.array("evidence/best_epoch", dtype=np.int64, shape=(None,), low=0),
-        is_stale,
+        reader.boolean("evidence.is_stale"),
     )

@@ -20,7 +20,6 @@ from manyhot.data.targets import Targets
 from manyhot.encoders.images.encoder import iter_images
 from manyhot.errors import InputError
 from manyhot.explanation.explain import Explanation, explain_rows
-from manyhot.explanation.image_maps import has_images
 from manyhot.models.model import Model
 from manyhot.models.prediction import predict_scores
 from manyhot.models.segmentation import ImageSet
@@ -36,7 +35,7 @@ LONGEST_TILE_EDGE = 256
 
 def check_has_images(model: Model, argument: str = "X") -> None:
     """Raise `InputError` for a model without image columns."""
-    if not has_images(model):
+    if not model.encoder.image_columns:
         raise InputError("plots need images, and this model has no image column", argument=argument)
 
 
@@ -143,7 +142,7 @@ def plot_errors(
     return paths
 
 
-def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int] | None, edge: int) -> list[Any]:
+def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int], edge: int) -> list[Any]:
     """For each column of images an iterator over its images as people look at them."""
     encoder = model.encoder
     return [iter_images(features[name], rows=rows, longest_edge=edge) for name in encoder.image_columns]

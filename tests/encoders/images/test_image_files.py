@@ -208,7 +208,7 @@ def test_large_jpegs_come_out_alike_whether_decoded_small_or_whole():
 def test_threads_change_neither_order_nor_pixels(monkeypatch):
     cells = [as_file(noise(seed=k)) for k in range(80)]
     many = opened(*cells)[0]
-    monkeypatch.setattr("manyhot.encoders.images.encoder._threads", lambda: 1)
+    monkeypatch.setattr("manyhot.encoders.images.encoder.os.cpu_count", lambda: 0)
     np.testing.assert_array_equal(opened(*cells)[0], many)
     np.testing.assert_array_equal(many[[3, 79]], [noise(seed=3), noise(seed=79)])
 
@@ -235,10 +235,10 @@ def test_arrays_are_brought_to_the_size_as_files_are():
 
 def test_pictures_are_shown_at_their_own_shapes():
     cells = column(EXACT["png"], b"", as_file(GREY.repeat(4, 0)), turned())
-    shown = list(iter_images(cells, longest_edge=24))
+    shown = list(iter_images(cells, range(4), 24))
     assert [None if one is None else one.shape for one in shown] == [(12, 16, 3), None, (24, 8, 3), (24, 12, 3)]
     np.testing.assert_array_equal(shown[0], PIXELS)
-    assert [one is None for one in iter_images(cells, rows=[1, 0])] == [True, False]
+    assert [one is None for one in iter_images(cells, [1, 0], 24)] == [True, False]
 
 
 BOUNDED = (

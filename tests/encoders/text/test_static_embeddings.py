@@ -20,7 +20,7 @@ SMALL = {"n_members": 2, "n_folds": 2, "epochs": 2, "hidden_layer_sizes": (8,), 
 
 def means(folder, texts=TEXTS) -> np.ndarray:
     encoder = StaticEncoder(str(folder)).fit(TEXTS)
-    return encoder._means([text or "" for text in texts])
+    return encoder._extract([text or "" for text in texts])
 
 
 def mean_of(words: list[str], table: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from manyhot.encoders.text.tfidf import NgramEncoder
 from manyhot.encoders.text.tokenization import WORD, find_words, normalize_text
+from tests.encoders.text.term_names import term_names
 
 TEXTS = [
     "The cat sat on the mat, the cat slept.",
@@ -61,7 +62,9 @@ def shares_of(encoder: NgramEncoder, text: str) -> dict:
     found = encoder.shares(text)
     dense = found.shares.toarray()
     return {
-        encoder.names[column]: {word: share for word, share in zip(found.words, dense[:, k], strict=True) if share}
+        term_names(encoder)[column]: {
+            word: share for word, share in zip(found.words, dense[:, k], strict=True) if share
+        }
         for k, column in enumerate(found.columns)
     }
 

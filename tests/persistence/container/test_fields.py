@@ -28,23 +28,22 @@ def test_reader_takes_typed_fields():
     assert layers[0].text("kind") == "dense"
     assert reader.mapping("free") == {"x": {"y": [1]}}
     assert reader.array("encoder/medians", dtype=float, shape=(None, 5), low=0, high=1) is arrays["encoder/medians"]
-    with pytest.raises(BundleError, match=r"layers\[1\].kind"):
-        reader.finish(ignore=("evidence", "notes"))
-    layers[1].text("kind")
-    reader.finish(ignore=("evidence", "notes"))
     with pytest.raises(BundleError, match="'notes' is not known"):
-        reader.finish(ignore=("evidence",))
-    with pytest.raises(BundleError, match="'evidence/x' is not known"):
-        reader.finish(ignore=("notes",))
-
-
-def test_record_covers_only_what_is_taken_through_it():
-    reader = DocumentReader({"encoder": {"kind": "table", "more": 1}})
-    record = reader.record("encoder")
-    record.text("kind")
-    with pytest.raises(BundleError, match=r"'encoder\.more' is not known"):
         reader.finish()
-    record.integer("more")
+    reader.integer("notes")
+    with pytest.raises(BundleError, match=r"layers\[1\].kind"):
+        reader.finish()
+    layers[1].text("kind")
+    with pytest.raises(BundleError, match="'evidence/x' is not known"):
+        reader.finish()
+    assert reader.n_elements("evidence/") == 2
+    assert reader.arrays("evidence/") == {"x": arrays["evidence/x"]}
+    reader.finish()
+
+
+def test_an_array_that_a_record_takes_is_taken():
+    reader = DocumentReader({"layers": [{}]}, {"layers/0": np.zeros(2)})
+    reader.records("layers")[0].array("layers/0", dtype=float, shape=(2,))
     reader.finish()
 
 
@@ -66,7 +65,7 @@ def test_key_that_holds_a_dot_is_not_taken_for_a_path():
         ("list_of_text", ["a", "a"], {"is_unique": True}), ("list_of_text", ["a"] * 3, {"max_items": 2}),
         ("list_of_text", [], {"min_items": 1}), ("list_of_integers", [1, True], {}),
         ("list_of_integers", {"0": 1}, {}), ("list_of_numbers", [0.5, "1"], {}), ("mapping", [], {}),
-        ("mapping", {"a": 1, "b": 2}, {"max_items": 1}), ("record", [], {}), ("records", [{}, 1], {}),
+        ("mapping", {"a": 1, "b": 2}, {"max_items": 1}), ("records", [{}, 1], {}),
         ("records", {}, {}),
     ],
 )  # fmt: skip

@@ -1,100 +1,51 @@
-"""What a backbone makes of images, computed once for each image and kept.
-
-The backbone is a function that somebody else opens (`BackboneFunction` says what is asked of it), so that nothing here
-knows Keras. Start reading at `ImageFeatures`.
-"""
+"""Features that a pretrained backbone extracts from images, computed once for each image and cached."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
-from manyhot.encoders.feature_cache import FeatureCache, content_key
+from manyhot.encoders.feature_cache import FeatureCache, OnProgress, content_key
 from manyhot.files import cache_folder
 
-CALL_IMAGES = 256
-"""Images in one call of a function at most; then what it made of them is kept."""
-VERSION = 1
-"""Told apart in the cache: features of another version are not those of this one."""
-
-OnProgress = Callable[[float], None]
-"""Called with the share that is done."""
+CALL_IMAGES = 256  # images in one call of a function at most; then what it made of them is kept
+VERSION = 1  # told apart in the cache: features of another version are not those of this one
 
 
 class BackboneFunction(Protocol):
-    """A backbone.
+    """What is asked of a backbone, so that nothing here knows Keras."""
 
-    Attributes:
-        name: A key of `config.images.BACKBONES`.
-        width: Numbers that it makes of an image, d.
-        trainable: Its weights that can learn.
-        fixed: Its other weights.
-    """
-
-    name: str
-    width: int
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
+    name: str  # a key of `config.images.BACKBONES`
+    width: int  # numbers that it makes of an image, d
+    trainable: list[np.ndarray]  # its weights that can learn
+    fixed: list[np.ndarray]  # its other weights
 
     @property
     def digest(self) -> str:
-        """Of its weights: other weights, another digest."""
+        """Digest of the weights."""
         ...
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """uint8 (n, h, w, 3) -> float32 (n, d)."""
+        """Extract features of uint8 (n, h, w, 3) images, float32 (n, d)."""
         ...
 
 
 class ImageFeatures:
-    """A backbone whose answers are kept by its name and weights, the size of the images, and their content.
-
-    Args:
-        function: The backbone.
-        is_kept: Whether answers are kept on disk too, under the user's cache folder.
-    """
+    """A backbone whose features are cached by its name and weights, the size of the images, and their content."""
 
     def __init__(self, function: BackboneFunction, is_cached: bool = True) -> None:
         self.function, self.is_cached = function, is_cached
         self._caches: dict[tuple[int, ...], FeatureCache] = {}
 
     def extract(self, images: np.ndarray, on_progress: OnProgress | None = None) -> np.ndarray:
-        """Features of images.
-
-        Args:
-            images: uint8 (n, h, w, 3).
-            on_progress: Called with the progress.
-
-        Returns:
-            float32 (n, d).
-        """
-        cache = self._cache_for(images.shape[1:3])
-        keys = [content_key(image) for image in images]
-        result = np.empty((len(images), self.function.width), dtype=np.float32)
-        positions: dict[bytes, list[int]] = {}
-        for position, (key, row) in enumerate(zip(keys, cache.find(keys), strict=True)):
-            if row is None:
-                positions.setdefault(key, []).append(position)
-            else:
-                result[position] = row
-        missing = list(positions)
-        for start in range(0, len(missing), CALL_IMAGES):
-            batch = missing[start : start + CALL_IMAGES]
-            rows = self.function(images[[positions[key][0] for key in batch]])
-            cache.add(batch, rows)
-            for key, row in zip(batch, rows, strict=True):
-                result[positions[key]] = row
-            if on_progress is not None:
-                on_progress((start + len(batch)) / len(missing))
-        return result
-
-    def _cache_for(self, edges: tuple[int, ...]) -> FeatureCache:
+        """Extract features of uint8 (n, h, w, 3) images, float32 (n, d)."""
+        edges = images.shape[1:3]
         if edges not in self._caches:
             cache_key = (VERSION, self.function.name, self.function.digest, *edges)
             digest = hashlib.sha256("\n".join(map(str, cache_key)).encode()).hexdigest()
             folder = cache_folder() / "images" / digest[:32] if self.is_cached else None
             self._caches[edges] = FeatureCache(folder, self.function.width)
-        return self._caches[edges]
+        keys = [content_key(image) for image in images]
+        return self._caches[edges].extract(keys, lambda rows: self.function(images[rows]), CALL_IMAGES, on_progress)

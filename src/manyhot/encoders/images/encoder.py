@@ -1,15 +1,10 @@
-"""Images of one column -> arrays of one size, as whole numbers from 0 to 255, and what they look like on the whole.
-
-A column holds paths, contents of files, or arrays. Networks get whole numbers as they are and scale them themselves
-(`image_scaling` says by how much), so that a thousand images take a quarter of the memory. One image is
-`data/image_decoding.py`'s; here are threads, sizes and rows. Start reading at `ImageEncoder`, then `decode_column`.
-"""
+"""Images of one column (paths, contents of files, arrays) to uint8 arrays of one size, with means and deviations."""
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -31,58 +26,29 @@ from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
 MIN_DEVIATION = 1.0 / 255.0
-MAX_NATIVE_EDGE = 256
-"""Images that are all of one size keep it up to this edge."""
-MAX_AUTO_EDGE = 128
-"""The longest edge otherwise, at most."""
+MAX_NATIVE_EDGE = 256  # images that are all of one size keep it up to this edge
+MAX_AUTO_EDGE = 128  # the longest edge otherwise, at most
 MAX_HEADERS = 1000
+# images that size and channels are settled by, at most: chosen by what they are, whatever the order of the rows
 MAX_COLOUR_CHECKS = 100
-"""Images that size and channels are settled by, at most: chosen by what they are, whatever the order of the rows."""
-MAX_RATIO_SPREAD = 1.05
-"""Shapes whose ratios of width to height differ by no more than this factor are one shape."""
+MAX_RATIO_SPREAD = 1.05  # shapes whose ratios of width to height differ by no more than this factor are one shape
 TASK_ROWS = 16
 COUNT_CHUNK_SIZE = 2**24
 MAX_LISTED = 5
 
 
 class ImageError(NamedTuple):
-    """An image that cannot be used.
+    """An image that cannot be used."""
 
-    Attributes:
-        column: Where it stands.
-        message: Its name and what is wrong with it.
-    """
-
-    column: str
-    message: str
+    column: str  # where it stands
+    message: str  # its name and what is wrong with it
 
 
-InvalidImages = dict[int, ImageError]
-"""Row, from 0 -> what is wrong with its image."""
-
-
-class DecodedImages(NamedTuple):
-    """A column of images, decoded.
-
-    Attributes:
-        images: uint8 (n, h, w, c); black where there is none.
-        bad: What cannot be used.
-    """
-
-    images: np.ndarray
-    bad: InvalidImages
+InvalidImages = dict[int, ImageError]  # row, from 0 -> what is wrong with its image
 
 
 class ImageEncoder:
-    """Brings the images of one column to one size.
-
-    Args:
-        size: "auto", one edge, or height and width in pixels.
-        channels: "grey", "colour" or "auto": what the images of training are.
-        fit: How an image of another shape is brought to the size: "pad", "stretch" or "crop".
-        edge: The longest edge with size "auto", in pixels; None for one that suits most images.
-        min_edge: The shorter edge is no shorter then.
-    """
+    """Bring the images of one column to one size."""
 
     def __init__(
         self,
@@ -92,51 +58,33 @@ class ImageEncoder:
         edge: int | None = None,
         min_edge: int = 1,
     ) -> None:
-        values = {"size": size, "channels": channels, "fit": fit}
-        settings: dict[str, Any] = {
-            name: ENCODER_SETTINGS[name].validate(name, value) for name, value in values.items()
-        }
-        self.size, self.channels, self.fit_mode = settings["size"], settings["channels"], settings["fit"]
+        def checked(name: str, value: Any) -> Any:
+            return ENCODER_SETTINGS[name].validate(name, value)
+
+        self.size, self.channels, self.fit_mode = (
+            checked("size", size),
+            checked("channels", channels),
+            checked("fit", fit),
+        )
         self.edge, self.min_edge = edge, min_edge
 
     def infer_shape(self, column: pl.Series) -> ImageEncoder:
-        """Learn only size and number of channels, from headers and a few images.
-
-        Args:
-            column: Images, n of them.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: None of the images can be used.
-        """
+        """Learn size and number of channels alone, from headers and a few images."""
         sample = _sample_cells(column, MAX_HEADERS)
         headers = _map_cells(sample, read_header)
         valid = [header for header in headers if isinstance(header, Header)]
         if not valid:
-            first_error = next((str(one) for one in headers if isinstance(one, BadImageError)), "there is no row")
-            message = _describe_cell(sample[0][1], first_error) if sample else first_error
-            raise InputError(
-                f"no image can be used: {message}", row=sample[0][0] + 1 if sample else None, column=column.name
-            )
+            row, message = None, "there is no row"
+            if sample:
+                row, message = sample[0][0] + 1, _describe_cell(sample[0][1], str(headers[0]))
+            raise InputError(f"no image can be used: {message}", row=row, column=column.name)
         height, width = _edges(valid, self.edge, self.min_edge) if self.size == "auto" else (self.size * 2)[:2]
         channels = {"grey": 1, "colour": 3}.get(self.channels) or _channels(sample, valid)
         self.shape: tuple[int, int, int] = (height, width, channels)
         return self
 
     def fit(self, column: pl.Series) -> ImageEncoder:
-        """Learn the size, the number of channels, and mean and deviation of each channel.
-
-        Args:
-            column: Images, n of them.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: An image that cannot be used, with its row.
-        """
+        """Learn the size, the number of channels, and mean and deviation of each channel."""
         images = self.infer_shape(column).transform(column)
         levels = np.arange(256) / 255
         counts = [_counts(images, k) for k in range(self.shape[2])]
@@ -147,26 +95,37 @@ class ImageEncoder:
         return self
 
     def transform(self, column: pl.Series) -> np.ndarray:
-        """The images, uint8 (n, h, w, c).
-
-        Raises:
-            InputError: An image that cannot be used, with its row.
-        """
+        """Decode the images, uint8 (n, h, w, c); raise `InputError` at one that cannot be used."""
         images, bad = self.decode(column)
         raise_for_invalid(bad)
         return images
 
-    def decode(self, column: pl.Series) -> DecodedImages:
-        """The images, and what is wrong with those that cannot be used."""
-        return decode_column(column, self.shape, self.fit_mode)
+    def decode(self, column: pl.Series) -> tuple[np.ndarray, InvalidImages]:
+        """Decode the images, black where one cannot be used, within bounded memory; say what is wrong with those."""
+        if isinstance(column.dtype, pl.Array) and not column.null_count():
+            images = to_image_arrays(column)
+            if images.shape[1:] == self.shape:
+                return images, {}
+        images = np.zeros((len(column), *self.shape), dtype=np.uint8)
+        budget, bad = PixelBudget(), InvalidImages()
+
+        def decode_rows(start: int) -> None:
+            for row, cell in enumerate(slice_cells(column, start, start + TASK_ROWS), start):
+                try:
+                    images[row] = decode_pixels(cell, self.shape, self.fit_mode, budget)
+                except BadImageError as error:
+                    bad[row] = ImageError(column.name, _describe_cell(cell, str(error)))
+
+        _map_in_threads(decode_rows, range(0, len(column), TASK_ROWS))
+        return images, dict(sorted(bad.items()))
 
     def to_spec(self) -> dict[str, Any]:
-        """The state as JSON values."""
+        """Describe the state as JSON values."""
         return {"shape": list(self.shape), "mean": self.mean, "deviation": self.deviation, "fit": self.fit_mode}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> ImageEncoder:
-        """The encoder that `to_spec` described; the caller has checked types and ranges."""
+        """Rebuild what `to_spec` described; the caller has checked types and ranges."""
         if not 1 <= min(spec["shape"][:2]) <= max(spec["shape"][:2]) <= MAX_EDGE or spec["shape"][2] not in (1, 3):
             raise InputError(f"images of shape {spec['shape']}, expected height, width and 1 or 3 channels")
         encoder = cls("auto", "grey" if spec["shape"][2] == 1 else "colour", spec["fit"])
@@ -175,55 +134,14 @@ class ImageEncoder:
         return encoder
 
 
-def decode_column(column: pl.Series, shape: tuple[int, int, int], fit: str) -> DecodedImages:
-    """A column of images as arrays of one shape, by several threads; memory beyond the result is bounded.
-
-    Args:
-        column: Paths, contents of files or arrays.
-        shape: Height, width and channels.
-        fit: How an image of another shape is brought to it.
-
-    Raises:
-        InputError: Cells of another type.
-    """
-    if isinstance(column.dtype, pl.Array) and not column.null_count():
-        images = to_image_arrays(column)
-        if images.shape[1:] == shape:
-            return DecodedImages(images, {})
-    images = np.zeros((len(column), *shape), dtype=np.uint8)
-    budget, bad = PixelBudget(), InvalidImages()
-
-    def decode(start: int) -> None:
-        for row, cell in enumerate(slice_cells(column, start, start + TASK_ROWS), start):
-            try:
-                images[row] = decode_pixels(cell, shape, fit, budget)
-            except BadImageError as error:
-                bad[row] = ImageError(column.name, _describe_cell(cell, str(error)))
-
-    with suppress_warnings(), ThreadPoolExecutor(_threads()) as pool:
-        list(pool.map(decode, range(0, len(column), TASK_ROWS)))
-    return DecodedImages(images, dict(sorted(bad.items())))
-
-
-def iter_images(
-    column: pl.Series, rows: Sequence[int] | np.ndarray | None = None, longest_edge: int | None = None
-) -> Iterator[np.ndarray | None]:
-    """The images of a column at their own shapes, to be shown.
-
-    Args:
-        column: Paths, contents of files or arrays.
-        rows: Which of them, from 0; None for all.
-        longest_edge: Larger ones are made smaller, to this edge; None leaves them as large as they are.
-
-    Yields:
-        uint8 (h, w, 3) each, or None for one that cannot be used.
-    """
-    for row in range(len(column)) if rows is None else rows:
+def iter_images(column: pl.Series, rows: Sequence[int], longest_edge: int) -> Iterator[np.ndarray | None]:
+    """Yield images at their own shapes, at most `longest_edge` long, uint8 (h, w, 3); None where it cannot be used."""
+    for row in rows:
         cell = slice_cells(column, int(row), int(row) + 1)[0]
         try:
             with suppress_warnings():
                 header = read_header(cell)
-                scale = min(1.0, (longest_edge or np.inf) / max(header.height, header.width))
+                scale = min(1.0, longest_edge / max(header.height, header.width))
                 edges = (max(1, round(header.height * scale)), max(1, round(header.width * scale)))
                 image = decode_pixels(cell, (*edges, 3), "stretch", PixelBudget())
         except BadImageError:
@@ -232,11 +150,7 @@ def iter_images(
 
 
 def slice_cells(column: pl.Series, start: int, stop: int) -> list[Cell]:
-    """Some cells of a column of images.
-
-    Raises:
-        InputError: Cells of another type.
-    """
+    """Return some cells of a column of images."""
     part = column[start:stop]
     if column.dtype in (pl.String, pl.Binary, pl.Null):
         return part.to_list()
@@ -247,11 +161,7 @@ def slice_cells(column: pl.Series, start: int, stop: int) -> list[Cell]:
 
 
 def to_image_arrays(column: pl.Series) -> np.ndarray:
-    """A column of arrays of one shape as uint8 (n, h, w, c).
-
-    Raises:
-        InputError: Cells of another type.
-    """
+    """Return a column of arrays of one shape as uint8 (n, h, w, c); raise `InputError` for other cells."""
     if not isinstance(column.dtype, pl.Array) or column.dtype.inner.base_type() not in (pl.UInt8, pl.Array):
         raise InputError(
             f"holds {column.dtype}, expected images: paths, contents of files, or arrays of whole numbers (pl.UInt8)",
@@ -263,29 +173,6 @@ def to_image_arrays(column: pl.Series) -> np.ndarray:
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
         raise InputError(f"holds arrays of shape {images.shape[1:]}, expected (h, w) or (h, w, 3)", column=column.name)
     return images
-
-
-def decode_image_columns(
-    frame: pl.DataFrame, encoders: Mapping[str, ImageEncoder]
-) -> tuple[pl.DataFrame, InvalidImages]:
-    """A frame with its columns of images decoded, each at the size that its encoder has settled.
-
-    Args:
-        frame: n rows.
-        encoders: Name of a column of images -> its encoder.
-
-    Returns:
-        The frame with arrays in these columns, black where there is none, and the rows whose images cannot be used.
-
-    Raises:
-        InputError: Cells of another type.
-    """
-    columns, invalid = [], InvalidImages()
-    for name, encoder in encoders.items():
-        images, errors = encoder.decode(frame[name])
-        columns.append(pl.Series(name, images))
-        invalid = {**errors, **invalid}
-    return frame.with_columns(columns), dict(sorted(invalid.items()))
 
 
 def raise_for_invalid(bad: InvalidImages) -> None:
@@ -301,13 +188,7 @@ def raise_for_invalid(bad: InvalidImages) -> None:
 
 
 def describe_invalid(bad: InvalidImages, outcome: str, samples: Samples | None = None) -> str:
-    """A sentence that counts and names the first few rows.
-
-    Args:
-        bad: These rows.
-        outcome: What became of them.
-        samples: Whose rows they are, for their numbers in the file.
-    """
+    """Describe in a sentence how many images cannot be used, and the first few rows of them."""
     row_numbers = range(1, max(bad) + 2) if samples is None else samples.row_numbers()
     listed = "; ".join(f"row {row_numbers[row]}: {error.message}" for row, error in list(bad.items())[:MAX_LISTED])
     more = f"; and {len(bad) - MAX_LISTED} more" if len(bad) > MAX_LISTED else ""
@@ -321,12 +202,13 @@ def _describe_cell(cell: Cell, message: str) -> str:
     return f"the image ({len(cell)} bytes) {message}" if isinstance(cell, bytes) else f"the image {message}"
 
 
-def _threads() -> int:
-    return min(8, (os.cpu_count() or 1) + 1)
+def _map_in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    with suppress_warnings(), ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 1)) as pool:
+        return list(pool.map(function, items))
 
 
 def _sample_cells(column: pl.Series, max_cells: int) -> list[tuple[int, Cell]]:
-    """Rows and cells of a sample that does not depend on the order of the rows."""
+    """Sample rows and their cells by content, whatever the order of the rows."""
     if isinstance(column.dtype, pl.Array):
         rows: Any = range(1) if len(column) and not column[:1].null_count() else range(min(len(column), max_cells))
     elif len(column) <= max_cells:
@@ -342,14 +224,14 @@ def _sample_cells(column: pl.Series, max_cells: int) -> list[tuple[int, Cell]]:
 
 
 def _cell_hash(cell: Any) -> int:
-    """A number that looks random and depends on the cell alone; of a path, on its last two parts."""
+    """Hash a cell; of a path, its last two parts."""
     if isinstance(cell, str):
         cell = "/".join(cell.replace("\\", "/").rsplit("/", 2)[-2:]).encode("utf-8", errors="replace")
     return zlib.crc32(cell[-4096:]) if isinstance(cell, bytes) else 2**32
 
 
 def _map_cells(sample: list[tuple[int, Cell]], function: Callable[[Cell], Any]) -> list[Any]:
-    """What a look at each cell says, or the `BadImageError`."""
+    """Apply a function to each cell; a `BadImageError` is returned, not raised."""
 
     def safe(one: tuple[int, Cell]) -> Any:
         try:
@@ -357,12 +239,11 @@ def _map_cells(sample: list[tuple[int, Cell]], function: Callable[[Cell], Any]) 
         except BadImageError as error:
             return error
 
-    with suppress_warnings(), ThreadPoolExecutor(_threads()) as pool:
-        return list(pool.map(safe, sample))
+    return _map_in_threads(safe, sample)
 
 
 def _edges(headers: list[Header], edge: int | None, min_edge: int) -> tuple[int, int]:
-    """Height and width for images of these sizes; the longer one is `edge`, if that is given."""
+    """Choose height and width for images of these sizes; the longer one is `edge`, if that is given."""
     sizes = np.asarray([header[:2] for header in headers], dtype=float)
     if edge is None and (sizes == sizes[0]).all() and sizes[0].max() <= MAX_NATIVE_EDGE:
         return int(sizes[0, 0]), int(sizes[0, 1])
@@ -375,7 +256,7 @@ def _edges(headers: list[Header], edge: int | None, min_edge: int) -> tuple[int,
 
 
 def _channels(sample: list[tuple[int, Cell]], headers: list[Header]) -> int:
-    """1 where no image of a sample has a colour, else 3."""
+    """Return 1 where no image of a sample has a colour, else 3."""
     if all(header.is_grey for header in headers):
         return 1
     if isinstance(sample[0][1], np.ndarray):
@@ -385,7 +266,7 @@ def _channels(sample: list[tuple[int, Cell]], headers: list[Header]) -> int:
 
 
 def _counts(images: np.ndarray, channel: int) -> np.ndarray:
-    """How often each level stands in a channel, int64 (256,)."""
+    """Count each level of a channel, int64 (256,)."""
     n_rows = max(1, COUNT_CHUNK_SIZE // max(1, int(np.prod(images.shape[1:3]))))
     counts = np.zeros(256, dtype=np.int64)
     for start in range(0, len(images), n_rows):

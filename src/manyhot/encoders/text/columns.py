@@ -1,8 +1,4 @@
-"""The columns of text of one table, each with an encoder of its own, all of one kind.
-
-A kind makes sparse rows, dense rows or numbers of words; its class says which (`block`), and the columns' rows stand
-side by side in that block. What a kind does with a text is not known here. Start reading at `TextColumns`.
-"""
+"""The columns of text of one table: an encoder for each, all of one kind, their rows side by side in one block."""
 
 from __future__ import annotations
 
@@ -16,7 +12,6 @@ import scipy.sparse as sp
 from manyhot import validation
 from manyhot.config.fields import default_values
 from manyhot.config.text import TEXT_KINDS, TFIDF
-from manyhot.encoders.feature_sources import ownership_shares
 from manyhot.encoders.text.custom import CachedTextFunction, FunctionEncoder, PretrainedEncoder, TextFunction
 from manyhot.encoders.text.static_embeddings import StaticEncoder
 from manyhot.encoders.text.text_input import Texts
@@ -29,6 +24,7 @@ TEXT_BLOCK = "text"
 
 TextEncoder = NgramEncoder | WordEncoder | StaticEncoder | FunctionEncoder | PretrainedEncoder
 
+# name of the kind -> class for one column: a `BaseTextEncoder` with `fit`, `transform`, `to_spec`, `from_spec`
 TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     NgramEncoder.kind: NgramEncoder,
     WordEncoder.kind: WordEncoder,
@@ -36,18 +32,10 @@ TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     PretrainedEncoder.kind: PretrainedEncoder,
     FunctionEncoder.kind: FunctionEncoder,
 }
-"""Name of the kind -> class for one column: `fit`, `transform`, `width`, `to_spec`, `from_spec`, `block` (the block its
-rows are in) and `shared_arrays` (names of arrays that are the same for every column)."""
 
 
 class TextColumns:
-    """Encoders for some columns of text.
-
-    Args:
-        n_columns: How many there are.
-        kind: A key of `TEXT_ENCODERS`.
-        settings: `TrainingConfig.text_params`; None for the defaults.
-    """
+    """Encode columns of text by a kind; the settings are `TrainingConfig.text_params`, None for the defaults."""
 
     def __init__(self, n_columns: int, kind: str = TFIDF, settings: Mapping[str, Any] | None = None) -> None:
         values = default_values(TEXT_KINDS[kind].settings)
@@ -56,55 +44,37 @@ class TextColumns:
         self.encoders: list[TextEncoder] = [TEXT_ENCODERS[kind](**values) for _ in range(n_columns)]
 
     def attach(self, function: TextFunction | CachedTextFunction) -> None:
-        """Hand over the function that makes numbers of texts.
-
-        Raises:
-            InputError: Texts that become numbers otherwise, or by another function in training.
-        """
-        if not issubclass(TEXT_ENCODERS[self.kind], FunctionEncoder):
-            raise InputError(f"these texts become numbers by {self.kind!r}, which takes no function", argument="text")
-        cached = function
+        """Attach the function that computes features of texts."""
         for encoder in self.encoders:
-            assert isinstance(encoder, FunctionEncoder)
-            encoder.attach(cached)
-            cached = encoder.features or function
+            function = encoder.attach(function)
 
     @property
     def block(self) -> str:
-        """Name of the block that the columns' rows are in."""
+        """The block that the columns' rows are in."""
         return TEXT_ENCODERS[self.kind].block
 
     @property
     def width(self) -> int:
-        """Numbers in a row, of all columns."""
+        """Width of a row of all columns."""
         return sum(encoder.width for encoder in self.encoders)
 
     @property
     def vocabularies(self) -> dict[str, int]:
-        """Name of a block of numbers of words -> how many different numbers there are, 0 among them."""
-        return {self.block: self._n_token_ids(len(self.encoders))} if self.kind == WordEncoder.kind else {}
+        """Block of token ids -> number of different ids, padding (0) included."""
+        n_token_ids = self._n_token_ids(len(self.encoders))
+        return {self.block: n_token_ids} if n_token_ids > 1 else {}
 
     def fit(self, columns: Sequence[pl.Series], weights: np.ndarray) -> TextColumns:
-        """Learn each column.
-
-        Args:
-            columns: Texts, n of them in each column.
-            weights: float (n,), above 0.
-
-        Returns:
-            Itself.
-        """
+        """Fit the encoder of each column; weights: float (n,), above 0."""
         for encoder, column in zip(self.encoders, columns, strict=True):
             encoder.fit(column, weights)
         return self
 
     def transform(self, columns: Sequence[Texts]) -> Any:
-        """Rows of all columns side by side, (n, width): float32, CSR in the block "text", else dense; or int32.
-
-        Numbers of words are int32, and each column's words have numbers of their own; 0 stays 0.
-        """
+        """Encode all columns side by side, (n, width): CSR float32 in the block "text", dense float32, or int32 ids."""
+        # token ids of each column lie behind those of the columns before it; 0 stays 0
         rows = [encoder.transform(column) for encoder, column in zip(self.encoders, columns, strict=True)]
-        if self.kind == WordEncoder.kind:
+        if self.vocabularies:
             for k in range(1, len(rows)):
                 rows[k][rows[k] > 0] += self._n_token_ids(k) - 1
         if self.block != TEXT_BLOCK:
@@ -112,21 +82,15 @@ class TextColumns:
         return sp.hstack(rows, format="csr", dtype=np.float32)
 
     def shares(self, cells: Sequence[str | None]) -> list[WordAttribution]:
-        """For one row, the words of each column's text and their shares of its inputs; "" where a text is one thing."""
-        return [
-            encoder.shares(text)
-            if isinstance(encoder, NgramEncoder)
-            else WordAttribution(("",), np.arange(encoder.width), ownership_shares(np.zeros(encoder.width), 1))
-            for encoder, text in zip(self.encoders, cells, strict=True)
-        ]
+        """Return the words of each text of one row and their shares of its inputs; "" for a text encoded as a whole."""
+        return [encoder.shares(text) for encoder, text in zip(self.encoders, cells, strict=True)]
 
     def _n_token_ids(self, n_columns: int) -> int:
-        """Numbers that the words of the first columns have, 0 among them."""
-        encoders = [encoder for encoder in self.encoders[:n_columns] if isinstance(encoder, WordEncoder)]
-        return 1 + sum(encoder.n_token_ids - 1 for encoder in encoders)
+        """Count the token ids of the first columns, padding included."""
+        return 1 + sum(encoder.n_token_ids - 1 for encoder in self.encoders[:n_columns])
 
     def to_spec(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-        """One JSON object a column, and their arrays as "<k>.<name>"; shared ones are the first column's."""
+        """Describe each column as JSON, with arrays "<k>.<name>"; shared ones are stored for the first column alone."""
         encoder_states = [encoder.to_spec() for encoder in self.encoders]
         arrays = {
             f"{k}.{name}": array
@@ -138,16 +102,7 @@ class TextColumns:
 
     @classmethod
     def from_spec(cls, specs: Any, arrays: Mapping[str, np.ndarray], n_columns: int) -> TextColumns:
-        """The columns that `to_spec` described.
-
-        Args:
-            specs: JSON values, checked here as if they were hostile.
-            arrays: The arrays, checked likewise; there may be no others.
-            n_columns: How many columns there have to be.
-
-        Raises:
-            InputError: Anything that `to_spec` would not have written.
-        """
+        """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
         if not isinstance(specs, list) or len(specs) != n_columns:
             raise InputError(f"{n_columns} columns of text are described by a list of as many objects")
         kinds = {spec.get("kind") if isinstance(spec, Mapping) else None for spec in specs}

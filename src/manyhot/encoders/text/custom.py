@@ -1,30 +1,25 @@
-"""Encoder for one column of text by a function: texts -> numbers, whatever makes them.
-
-The function is called for distinct texts only, its answers are checked and kept, and what is learned here is the scale
-of each number. A saved file holds the scales and what the function made of a few fixed sentences, never the function.
-Start reading at `FunctionEncoder`.
-"""
+"""Encoder for one column of text by a function of the user's; a saved file never holds the function."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
 from manyhot import validation
 from manyhot.config.text import CUSTOM_TEXT, PRETRAINED
 from manyhot.encoders.feature_cache import FeatureCache, content_key
-from manyhot.encoders.scaling import Scale, fit_scale, row_weights
-from manyhot.encoders.text.text_input import Texts, to_text_list, training_texts
+from manyhot.encoders.text.base import MAX_WIDTH, ScaledTextEncoder
 from manyhot.errors import InputError
 from manyhot.files import cache_folder
 
+# a list of k texts -> array (k, d) of finite numbers, d the same in every call
 TextFunction = Callable[[list[str]], Any]
-"""A list of k texts -> array (k, d) of finite numbers, d the same in every call."""
 
+# sentences by whose features a function is recognised
 PROBE = (
     "",
     "The quick brown fox jumps over the lazy dog.",
@@ -32,29 +27,12 @@ PROBE = (
     "שלום עולם 你好 привет",
     "1, 2, 3: 4.5%",
 )
-"""Sentences by whose features a function is recognised."""
-CALL_TEXTS = 1024
-"""Texts in one call of a function at most."""
-MAX_WIDTH = 100_000
-TOLERANCE = 1e-3
-"""How far, beside the largest number, features of the same sentences may be apart on two machines."""
+CALL_TEXTS = 1024  # texts in one call of a function at most
+TOLERANCE = 1e-3  # how far, beside the largest number, features of the same sentences may be apart on two machines
 
 
 class CachedTextFunction:
-    """A function of texts whose answers are checked and kept.
-
-    Answers are kept by the name, by what the function makes of the probe, and by the text: a function that was changed
-    so that the probe shows it does not meet answers of the old one.
-
-    Args:
-        function: Texts -> array (k, d).
-        name: Names the function in the cache and in errors; empty for its qualified name.
-        is_cached: Whether features are kept on disk too, under the user's cache folder.
-        variant: Tells apart in the cache what name and probe do not.
-
-    Raises:
-        InputError: Something that cannot be called, or that gives something else than finite numbers (k, d).
-    """
+    """A function of texts whose features are checked, and cached by its name, those of the probe, and the text."""
 
     def __init__(self, function: TextFunction, name: str = "", is_cached: bool = True, variant: str = "") -> None:
         if not callable(function):
@@ -71,23 +49,13 @@ class CachedTextFunction:
 
     @property
     def width(self) -> int:
-        """Numbers a text, d."""
+        """Features of a text, d."""
         return self.probe.shape[1]
 
     def extract(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of n texts, float32 (n, d)."""
-        distinct = list(dict.fromkeys(texts))
-        features = dict(zip(distinct, self._cache.find([content_key(text) for text in distinct]), strict=True))
-        missing = [text for text, row in features.items() if row is None]
-        for start in range(0, len(missing), CALL_TEXTS):
-            batch = missing[start : start + CALL_TEXTS]
-            rows = self._call(batch)
-            self._cache.add([content_key(text) for text in batch], rows)
-            features |= dict(zip(batch, rows, strict=True))
-        result = np.empty((len(texts), self.width), dtype=np.float32)
-        for row_index, text in enumerate(texts):
-            result[row_index] = features[text]
-        return result
+        """Compute features of n texts, float32 (n, d); distinct texts are computed once."""
+        keys = [content_key(text) for text in texts]
+        return self._cache.extract(keys, lambda rows: self._call([texts[k] for k in rows]), CALL_TEXTS)
 
     def _call(self, texts: list[str]) -> np.ndarray:
         width = self.probe.shape[1] if hasattr(self, "probe") else None
@@ -112,21 +80,13 @@ class CachedTextFunction:
         return rows
 
 
-Restored = TypeVar("Restored", bound="FunctionEncoder")
-
-
-class FunctionEncoder:
-    """Makes each text a row of numbers by a function, scaled as numbers of a table are.
-
-    Args:
-        name: Names the function; empty for its qualified name.
-        cache: Whether features are kept on disk.
-    """
+class FunctionEncoder(ScaledTextEncoder):
+    """Encode texts by a function, scaled as numbers of a table are."""
 
     kind = CUSTOM_TEXT
-    block = "features"
     shared_arrays = frozenset({"probe"})
     what, hand_over = "a function", "function"
+    _spec_keys = frozenset({"kind", "name", "cache", "probe"})
 
     def __init__(self, name: str = "", cache: bool = True) -> None:
         self.name, self.cache = name, cache
@@ -134,106 +94,54 @@ class FunctionEncoder:
         self._sentences: Sequence[str] = PROBE
         self._probe: np.ndarray | None = None
 
-    def attach(self, function: TextFunction | CachedTextFunction) -> None:
-        """Hand over the function; after `from_spec` it must be the one of training.
-
-        Raises:
-            InputError: A function that makes other numbers of the probe than the one of training did.
-        """
-        features = (
-            function
-            if isinstance(function, CachedTextFunction)
-            else CachedTextFunction(function, self.name, self.cache)
-        )
-        if self._probe is not None:
-            probe_features = features.extract(self._sentences)
-            if probe_features.shape != self._probe.shape:
-                difference = f"{probe_features.shape[1]} numbers a text, {self._probe.shape[1]}"
-            else:
-                max_difference = float(np.abs(probe_features - self._probe).max())
-                difference = f"numbers that are up to {max_difference:.2g} away from those"
-                if max_difference <= TOLERANCE * float(np.abs(self._probe).max()):
-                    difference = ""
-            if difference:
-                raise InputError(
-                    f"the function gives {difference} of training ({self.name}); hand over the one that the model was "
-                    "trained with",
-                    argument="text",
-                )
-        self.features, self.name = features, features.name
+    def attach(self, function: TextFunction | CachedTextFunction) -> CachedTextFunction:
+        """Attach the function; after `from_spec` it must compute the features of the probe that it had in training."""
+        if not isinstance(function, CachedTextFunction):
+            function = CachedTextFunction(function, self.name, self.cache)
         if self._probe is None:
-            self._probe = features.probe
+            self._probe = function.probe
+        else:
+            self._check_probe(function.extract(self._sentences), self._probe)
+        self.features, self.name = function, function.name
+        return function
 
-    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> FunctionEncoder:
-        """Learn the centre and scale of each number.
-
-        Args:
-            texts: n texts; None for missing, which the function gets as the empty text.
-            weights: float (n,), above 0; None for ones.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: Not a single text, or a function that gives something else than finite numbers (k, d).
-        """
-        rows = self._extract(training_texts(texts))
-        self.scale = fit_scale(rows, row_weights(weights, len(rows)))
-        return self
-
-    def transform(self, texts: Texts) -> np.ndarray:
-        """Texts -> float32 (n, d), in (-3, 3).
-
-        Raises:
-            InputError: As for `fit`, or a model from a file to which no function was handed.
-        """
-        return self.scale.apply(self._extract(to_text_list(texts)))
-
-    @property
-    def width(self) -> int:
-        """Columns of a row, d."""
-        return len(self.scale.center)
+    def _check_probe(self, probe: np.ndarray, expected: np.ndarray) -> None:
+        if probe.shape != expected.shape:
+            difference = f"{probe.shape[1]} numbers a text, {expected.shape[1]}"
+        else:
+            max_difference = float(np.abs(probe - expected).max())
+            if max_difference <= TOLERANCE * float(np.abs(expected).max()):
+                return
+            difference = f"numbers that are up to {max_difference:.2g} away from those"
+        raise InputError(
+            f"the function gives {difference} of training ({self.name}); hand over the one that the model was "
+            "trained with",
+            argument="text",
+        )
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays: center, scale float64 (d,), probe float32 (sentences, d)."""
+        """Describe the state as JSON values and arrays: center, scale float64 (d,), probe float32 (sentences, d)."""
         assert self._probe is not None
         spec = {"kind": self.kind, "name": self.name, "cache": self.cache, "probe": list(self._sentences)}
         return spec, {"center": self.scale.center, "scale": self.scale.scale, "probe": self._probe}
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> FunctionEncoder:
-        """The encoder that `to_spec` described, waiting for its function.
-
-        Args:
-            spec: JSON values, checked here as if they were hostile.
-            arrays: The arrays, checked likewise; there may be no others.
-
-        Raises:
-            InputError: Anything that `to_spec` would not have written.
-        """
-        spec_keys = {"kind", "name", "cache", "probe"}
-        return cls(str(spec.get("name")), validation.boolean(cache=spec.get("cache")))._restore(spec, arrays, spec_keys)
-
-    def _restore(
-        self: Restored, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray], spec_keys: set[str]
-    ) -> Restored:
-        if set(spec) != spec_keys or set(arrays) != {"center", "scale", "probe"}:
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Rebuild what `to_spec` described, but for the function; everything is checked here as if it were hostile."""
+        if set(spec) != cls._spec_keys or set(arrays) != {"center", "scale", "probe"}:
             raise InputError(f"texts by a function are described otherwise than by {validation.shorten(sorted(spec))}")
-        sentences = spec["probe"]
-        if (
-            not isinstance(sentences, list)
-            or not sentences
-            or not all(isinstance(sentence, str) for sentence in sentences)
-        ):
+        sentences, name, probe = spec["probe"], spec["name"], arrays["probe"]
+        is_list = isinstance(sentences, list) and all(isinstance(sentence, str) for sentence in sentences)
+        if not is_list or not sentences:
             raise InputError(f"got {validation.shorten(sentences)}, expected a list of sentences", argument="probe")
-        if not isinstance(spec["name"], str):
-            raise InputError(f"got {validation.shorten(spec['name'])}, expected a name", argument="name")
-        self.scale = validate_scale(arrays["center"], arrays["scale"])
-        probe = arrays["probe"]
-        if probe.dtype != np.float32 or probe.shape != (len(sentences), self.width) or not np.isfinite(probe).all():
+        if not isinstance(name, str):
+            raise InputError(f"got {validation.shorten(name)}, expected a name", argument="name")
+        encoder = cls(cache=validation.boolean(cache=spec["cache"]))
+        encoder._restore_scale(arrays)
+        if probe.dtype != np.float32 or probe.shape != (len(sentences), encoder.width) or not np.isfinite(probe).all():
             raise InputError("the probe of a function of texts has another shape than its sentences")
-        self._sentences, self._probe = tuple(sentences), probe
-        return self
+        encoder.name, encoder._sentences, encoder._probe = name, tuple(sentences), probe
+        return encoder
 
     def _extract(self, texts: list[str]) -> np.ndarray:
         if self.features is None:
@@ -246,47 +154,27 @@ class FunctionEncoder:
 
 
 class PretrainedEncoder(FunctionEncoder):
-    """The same by a pretrained transformer, which somebody else opens.
-
-    Args:
-        preset: The folder of the transformer, of which the description keeps the last name.
-        max_tokens: Pieces of a text that are looked at.
-        cache: Whether features are kept on disk.
-    """
+    """Encode texts by a pretrained transformer, which the caller opens and attaches."""
 
     kind = PRETRAINED
     what, hand_over = "a pretrained transformer", "'FOLDER'"
+    _spec_keys = FunctionEncoder._spec_keys | {"max_tokens"}
 
     def __init__(self, preset: str = "", max_tokens: int = 128, cache: bool = True) -> None:
         super().__init__(Path(preset).name, cache)
         self.max_tokens = max_tokens
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """As `FunctionEncoder.to_spec`, with `max_tokens`."""
+        """Describe the state as `FunctionEncoder.to_spec` does, with `max_tokens`."""
         spec, arrays = super().to_spec()
         return {**spec, "max_tokens": self.max_tokens}, arrays
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> PretrainedEncoder:
-        """As `FunctionEncoder.from_spec`."""
-        encoder = cls(cache=validation.boolean(cache=spec.get("cache")))
-        encoder.name = str(spec.get("name"))
-        encoder.max_tokens = validation.integer(max_tokens=spec.get("max_tokens"), low=4, high=4096)
-        return encoder._restore(spec, arrays, {"kind", "name", "cache", "probe", "max_tokens"})
-
-
-def validate_scale(center: np.ndarray, scale: np.ndarray) -> Scale:
-    """Centres and scales out of a file.
-
-    Raises:
-        InputError: Anything but finite float64 (d,), scales above 0.
-    """
-    for array in (center, scale):
-        if array.dtype != np.float64 or array.ndim != 1 or not np.isfinite(array).all():
-            raise InputError("centres and scales of texts are not finite float64 numbers in one row")
-    if len(center) != len(scale) or not 1 <= len(center) <= MAX_WIDTH or (scale < np.finfo(float).tiny).any():
-        raise InputError("centres and scales of texts do not fit each other")
-    return Scale(center, scale)
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Rebuild what `to_spec` described, but for the transformer."""
+        encoder = super().from_spec(spec, arrays)
+        encoder.max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=4, high=4096)
+        return encoder
 
 
 def _qualified_name(function: Any) -> str:

@@ -1,9 +1,4 @@
-"""Encoder for one column of text by static embeddings: the mean of a fixed vector for each piece of a word.
-
-Files are those of Model2Vec: a folder with `model.safetensors`, `tokenizer.json` and `config.json`, or a name on the
-Hugging Face hub. A saved model holds vectors and tokenizer, so that it predicts where the folder is not. The
-libraries that this takes are imported when a text is met. Start reading at `StaticEncoder`.
-"""
+"""Encoder for one column of text by static embeddings (files of Model2Vec): the mean of fixed vectors of its tokens."""
 
 from __future__ import annotations
 
@@ -11,103 +6,50 @@ import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from manyhot import validation
 from manyhot.config.text import STATIC
-from manyhot.encoders.scaling import fit_scale, row_weights
-from manyhot.encoders.text.custom import validate_scale
-from manyhot.encoders.text.text_input import Texts, to_text_list, training_texts
+from manyhot.encoders.text.base import ScaledTextEncoder
+from manyhot.encoders.text.text_input import Texts
 from manyhot.errors import InputError
 
-DEFAULT_MAX_TOKENS = 512
-"""Pieces of a text that are looked at where the config says nothing, as in Model2Vec."""
+DEFAULT_MAX_TOKENS = 512  # pieces of a text that are looked at where the config says nothing, as in Model2Vec
 MAX_TOKENS = 10_000_000
 CALL_TEXTS = 1024
 FILES = ("model.safetensors", "tokenizer.json", "config.json")
+# name -> axes and kind of numbers
 _ARRAYS = {"vectors": (2, "f"), "tokenizer": (1, "u"), "weights": (1, "f"), "mapping": (1, "i")}
-"""Name -> axes and kind of numbers."""
 
 
-class StaticEncoder:
-    """Makes each text the mean of its pieces' vectors, scaled as numbers of a table are.
+class StaticEncoder(ScaledTextEncoder):
+    """Encode texts as the mean of their tokens' vectors, scaled as numbers of a table are."""
 
-    Args:
-        model: A folder, or a name on the hub.
-
-    Raises:
-        InputError: No folder or name given, files that are missing or damaged, or the extra is not installed.
-
-    Source:
-        Tulkens, van Dongen (2024), Model2Vec, github.com/MinishLab/model2vec, `StaticModel.encode` as of 0.10: unknown
-        pieces are left out, weights and mapping of a quantised vocabulary are followed, and vectors have a length of 1
-        where the config says `normalize`. Long texts are cut alike: at so many pieces, and before that at so many
-        characters as these have by the median. Sums here are taken in float64, one text at a time.
-    """
+    # Source: Tulkens, van Dongen (2024), Model2Vec 0.10, `StaticModel.encode`, but sums in float64, a text at a time
+    # a saved model holds vectors and tokenizer, so that it predicts where the folder is not
 
     kind = STATIC
-    block = "features"
     shared_arrays = frozenset(_ARRAYS)
 
     def __init__(self, model: str = "") -> None:
         self.model = model
 
-    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> StaticEncoder:
-        """Read the folder, and learn the centre and scale of each number.
-
-        Args:
-            texts: n texts; None for missing, which is all zeros before it is scaled.
-            weights: float (n,), above 0; None for ones.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: Not a single text, or as for the class.
-        """
-        rows = training_texts(texts)
+    def fit(self, texts: Texts, weights: np.ndarray | None = None) -> Self:
+        """Read the files, and learn the centre and scale of each feature."""
         self._arrays, self._normalize, self._max_tokens = _read_model(self.model)
         self._build_tokenizer()
-        means = self._means(rows)
-        self.scale = fit_scale(means, row_weights(weights, len(rows)))
-        return self
-
-    def transform(self, texts: Texts) -> np.ndarray:
-        """Texts -> float32 (n, d), in (-3, 3).
-
-        Raises:
-            InputError: Something other than text.
-        """
-        return self.scale.apply(self._means(to_text_list(texts)))
-
-    @property
-    def width(self) -> int:
-        """Columns of a row, d."""
-        return len(self.scale.center)
+        return super().fit(texts, weights)
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays: center, scale, and what was read; tokenizer as JSON in UTF-8 bytes."""
-        spec = {
-            "kind": self.kind,
-            "model": self.model,
-            "normalize": self._normalize,
-            "max_tokens": self._max_tokens,
-        }
-        return spec, {"center": self.scale.center, "scale": self.scale.scale, **self._arrays}
+        """Describe the state as JSON values and arrays: center, scale, and what was read (the tokenizer in UTF-8)."""
+        settings = {"model": self.model, "normalize": self._normalize, "max_tokens": self._max_tokens}
+        return {"kind": self.kind, **settings}, {"center": self.scale.center, "scale": self.scale.scale, **self._arrays}
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> StaticEncoder:
-        """The encoder that `to_spec` described, whose rows are the same bit for bit.
-
-        Args:
-            spec: JSON values, checked here as if they were hostile.
-            arrays: The arrays, checked likewise; there may be no others.
-
-        Raises:
-            InputError: Anything that `to_spec` would not have written, or the extra is not installed.
-        """
+    def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
         if set(spec) != {"kind", "model", "normalize", "max_tokens"} or not isinstance(spec["model"], str):
             raise InputError(f"static embeddings are described otherwise than by {validation.shorten(spec)}")
         if not {"center", "scale", "vectors", "tokenizer"} <= set(arrays) <= {"center", "scale", *_ARRAYS}:
@@ -115,23 +57,19 @@ class StaticEncoder:
         encoder = cls(spec["model"])
         encoder._normalize = validation.boolean(normalize=spec["normalize"])
         encoder._max_tokens = validation.integer(max_tokens=spec["max_tokens"], low=1, high=MAX_TOKENS)
-        encoder.scale = validate_scale(arrays["center"], arrays["scale"])
+        encoder._restore_scale(arrays)
         encoder._arrays = {name: arrays[name] for name in _ARRAYS if name in arrays}
         encoder._build_tokenizer()
         if encoder._arrays["vectors"].shape[1] != encoder.width:
             raise InputError("the vectors of words have another width than their scales")
         return encoder
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_tokenizer"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if "_arrays" in state:
-            self._build_tokenizer()
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy builds its tokenizer anew
+        is_fitted = hasattr(self, "scale")
+        return (StaticEncoder.from_spec, self.to_spec()) if is_fitted else (StaticEncoder, (self.model,))
 
     def _build_tokenizer(self) -> None:
-        """Check what was read, and make the tokenizer of it."""
+        """Check what was read, and build the tokenizer."""
         for name, array in self._arrays.items():
             axes, letter = _ARRAYS[name]
             is_bytes = name == "tokenizer" and array.dtype != np.uint8
@@ -144,9 +82,7 @@ class StaticEncoder:
         n_tokens = max(pieces.values(), default=-1) + 1
         self._max_characters = self._max_tokens * max(int(np.median([len(one) for one in pieces] or [1])), 1)
         mapping, n_vectors = self._arrays.get("mapping"), len(self._arrays["vectors"])
-        sizes: dict[str, int] = {
-            name: len(self._arrays[name]) for name in ("weights", "mapping") if name in self._arrays
-        }
+        sizes = {name: len(array) for name, array in self._arrays.items() if name in ("weights", "mapping")}
         if mapping is None:
             sizes["vectors"] = n_vectors
         elif mapping.min() < 0 or mapping.max() >= n_vectors:
@@ -155,14 +91,13 @@ class StaticEncoder:
             if size < n_tokens:
                 raise InputError(f"there are {size} {name} for the {n_tokens} pieces of words of the tokenizer")
 
-    def _means(self, rows: list[str]) -> np.ndarray:
-        result = np.zeros((len(rows), self._arrays["vectors"].shape[1]), dtype=np.float32)
-        for start in range(0, len(rows), CALL_TEXTS):
-            batch = [row[: self._max_characters] for row in rows[start : start + CALL_TEXTS]]
-            batch = [row.encode("utf-8", "replace").decode() for row in batch]
-            for row_index, encoding in enumerate(
-                self._tokenizer.encode_batch_fast(batch, add_special_tokens=False), start
-            ):
+    def _extract(self, texts: list[str]) -> np.ndarray:
+        result = np.zeros((len(texts), self._arrays["vectors"].shape[1]), dtype=np.float32)
+        for start in range(0, len(texts), CALL_TEXTS):
+            batch = [text[: self._max_characters] for text in texts[start : start + CALL_TEXTS]]
+            batch = [text.encode("utf-8", "replace").decode() for text in batch]
+            encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            for row_index, encoding in enumerate(encodings, start):
                 token_ids = np.asarray(encoding.ids, dtype=np.int64)
                 result[row_index] = self._mean(token_ids[token_ids != self._unknown_id])
         return result
@@ -180,7 +115,7 @@ class StaticEncoder:
 
 
 def _read_model(model: str) -> tuple[dict[str, np.ndarray], bool, int]:
-    """Arrays, whether means have a length of 1, and the most pieces of a text."""
+    """Read the arrays, whether means are normalized, and the most tokens of a text."""
     if not model:
         raise InputError(
             "text='static' needs a folder of Model2Vec files, or a name on the Hugging Face hub such as "
@@ -230,7 +165,7 @@ def _model_files(model: str) -> dict[str, Path]:
 
 
 def _load_tokenizer(json_bytes: np.ndarray, max_tokens: int) -> tuple[Any, int]:
-    """The tokenizer, and the number of unknown pieces (-1 for none)."""
+    """Build the tokenizer, and return the id of unknown tokens (-1 for none)."""
     tokenizers = _import_extra("tokenizers")
     try:
         text = json_bytes.tobytes().decode("utf-8")

@@ -1,9 +1,4 @@
-"""Encoder for one column of text: how often each word, pair of words and piece of a word occurs, weighed by rarity.
-
-It knows rows of text and nothing of tables, labels or files; the rows it gives are sparse and never laid out densely.
-What it has learned is two sorted lists of terms and a weight for each, so that it is saved without pickle. Start
-reading at `NgramEncoder`.
-"""
+"""Encoder for one column of text: words, pairs of words and runs of characters, weighed by rarity."""
 
 from __future__ import annotations
 
@@ -21,58 +16,35 @@ from manyhot import validation
 from manyhot.config.fields import default_values
 from manyhot.config.text import TEXT_KINDS, TFIDF
 from manyhot.encoders.scaling import row_weights
+from manyhot.encoders.text.base import BaseTextEncoder
+from manyhot.encoders.text.packed_texts import pack_texts, unpack_texts
 from manyhot.encoders.text.text_input import Texts, require_text, to_text_list
 from manyhot.encoders.text.tokenization import RUNS, WORD, normalize_text
 from manyhot.encoders.text.word_shares import WordAttribution, attribute_words
 from manyhot.errors import InputError
 
 _SETTINGS = TEXT_KINDS[TFIDF].settings
-_DEFAULTS = default_values(TEXT_KINDS[TFIDF].settings)
-MIN_ROWS = 2
-"""Rows a term needs for a column of its own."""
-FEW_ROWS = 50
-"""Below this many rows a term seen in one of them has a column too."""
-PROBE_ROWS = 100
-"""Rows in which a term is looked at before all rows are, to see whether each has it equally often."""
+_DEFAULTS = default_values(_SETTINGS)
+MIN_ROWS = 2  # rows a term needs for a column of its own
+FEW_ROWS = 50  # below this many rows a term seen in one of them has a column too
+PROBE_ROWS = 100  # rows in which a term is looked at before all rows are, to see whether each has it equally often
 MAX_CACHED_WORDS = 100_000
 
 _ANALYSIS: dict[str, dict[str, Any]] = {
     "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": WORD},
     "characters": {"analyzer": "char_wb", "ngram_range": RUNS},
 }
-_DISPLAY_NAMES = {"words": "word", "characters": "characters"}
 
 
-class NgramEncoder:
-    """Makes each text a row of weights: words and pairs of words, and runs of 3 or 4 characters within words.
+class NgramEncoder(BaseTextEncoder):
+    """Encode texts as TF-IDF of words, pairs of words, and runs of 3 or 4 characters within words; or hashed."""
 
-    Letters count without their case, and in one form whichever way they were composed. An emoji or a mark of
-    punctuation is a word. Words and characters have a length of 1 each in a row where they have anything, so that
-    long texts weigh no more than short ones. Fitting needs memory for every distinct term of the column.
-
-    Args:
-        max_words: Most columns for words and pairs of words, 0 to 10,000,000; those in most rows are kept.
-        max_characters: The same for runs of characters. One of the two is above 0.
-        hashed: Whether terms share columns, `max_words` and `max_characters` of them exactly, by a fixed hash: no term
-            is kept then, not in memory and not in a saved file, and no column has a name.
-
-    Raises:
-        InputError: A setting out of its range.
-
-    Source:
-        Weights are (1 + log tf) (1 + log((1 + n) / (1 + df))), as in Manning, Raghavan, Schuetze, Introduction to
-        Information Retrieval (2008), section 6.4, with counts smoothed as scikit-learn does. A term that every row has
-        equally often has weight 0: it tells no row from another, and many of them would drown those that do.
-
-    Example:
-        >>> rows = NgramEncoder(max_characters=0).fit(["so good", "good dog"]).transform(["Good good dog", None])
-        >>> rows.shape, rows.nnz
-        ((2, 5), 2)
-    """
+    # Source: (1 + log tf) (1 + log((1 + n) / (1 + df))), as in Manning, Raghavan, Schuetze, Introduction to Information
+    # Retrieval (2008), section 6.4, with counts smoothed as scikit-learn does. A term that every row has equally often
+    # has weight 0. Words and characters have a length of 1 each in a row: long texts weigh no more than short ones.
 
     kind = TFIDF
     block = "text"
-    shared_arrays: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -90,18 +62,7 @@ class NgramEncoder:
             raise InputError("max_words and max_characters are both 0, expected one of them above 0")
 
     def fit(self, texts: Texts, weights: np.ndarray | None = None) -> NgramEncoder:
-        """Learn which terms there are and how rare each is.
-
-        Args:
-            texts: n texts; None for missing.
-            weights: float (n,), above 0: a row of weight k counts like k rows. None for ones.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: Something other than text, or not a single term in all rows.
-        """
+        """Learn the terms and how rare each is; a row of weight k counts like k rows."""
         rows = require_text(normalize_texts(texts), texts)
         weights = row_weights(weights, len(rows))
         n = np.sort(weights).sum()
@@ -119,18 +80,11 @@ class NgramEncoder:
                 constant = self._constant_terms(part, rows, np.flatnonzero(n_rows >= n * (1 - 1e-9)))
             self._idf[part] = (1 + np.log((1 + n) / (1 + n_rows))).astype(np.float32)
             self._idf[part][constant] = 0
-        self._build_vectorizers()
+        self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
         return self
 
     def transform(self, texts: Texts) -> sp.csr_matrix:
-        """Texts -> CSR float32 (n, v), finite, from 0 to 1: words, then characters; terms not learned are passed over.
-
-        Args:
-            texts: n texts; one that is missing or empty gives an empty row.
-
-        Raises:
-            InputError: Something other than text.
-        """
+        """Encode n texts as CSR float32 (n, v), from 0 to 1: words, then characters."""
         rows = normalize_texts(texts)
         if not rows:
             return sp.csr_matrix((0, self.width), dtype=np.float32)
@@ -146,46 +100,16 @@ class NgramEncoder:
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
     def shares(self, text: str | None) -> WordAttribution:
-        """Which words stand behind each column that a text has, so that what a column did can be told of its words.
-
-        Args:
-            text: One text; None for missing.
-
-        Returns:
-            The distinct words w of the text, and for each of the c columns that `transform` gives it the words' shares:
-            a pair of words is shared evenly, a run of characters by how many of them stand in each word, and a column
-            that occurs several times evenly among its occurrences. Hashed terms are looked up by their hash.
-
-        Example:
-            >>> encoder = NgramEncoder(max_characters=0).fit(["so good", "good dog", "dog"])
-            >>> found = encoder.shares("So good")
-            >>> [encoder.names[k] for k in found.columns], found.words, found.shares.toarray().tolist()
-            (['word: good', 'word: so', 'word: so good'], ('so', 'good'), [[0.0, 1.0, 0.5], [1.0, 0.0, 0.5]])
-        """
-        starts = np.cumsum([0, *(len(self._idf[part]) for part in self._parts)]).tolist()
-        lookups = {
-            part: (lambda terms, part=part, start=start: self._term_columns(part, terms, start))
-            for part, start in zip(self._parts, starts, strict=False)
-        }
-        return attribute_words(normalize_texts([text])[0], lookups)
+        """Divide the columns that `transform` gives a text among its words."""
+        return attribute_words(normalize_texts([text])[0], self._parts, self._term_columns)
 
     @property
     def width(self) -> int:
-        """Columns of a row, v."""
+        """Width of a row, v."""
         return sum(len(idf) for idf in self._idf.values())
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What each column stands for, v of them: "word: so good", "characters: goo", or "hashed words: 17"."""
-        if self.hashed:
-            return tuple(f"hashed {part}: {k}" for part in self._parts for k in range(self.sizes[part]))
-        return tuple(f"{_DISPLAY_NAMES[part]}: {term}" for part in self._parts for term in self._terms[part])
-
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays: per part idf float32, terms as UTF-8 bytes uint8 with their ends int64.
-
-        Hashed terms have an idf alone.
-        """
+        """Describe the state as JSON values and arrays: per part idf float32, terms as UTF-8 uint8, ends int64."""
         spec = {
             "kind": self.kind,
             "max_words": self.sizes["words"],
@@ -194,22 +118,12 @@ class NgramEncoder:
         }
         arrays = {f"{part}.idf": self._idf[part] for part in self._parts}
         for part, terms in self._terms.items():
-            encoded = [term.encode() for term in terms]
-            arrays[f"{part}.ends"] = np.cumsum([len(term) for term in encoded], dtype=np.int64)
-            arrays[f"{part}.bytes"] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+            arrays[f"{part}.ends"], arrays[f"{part}.bytes"] = pack_texts(terms)
         return spec, arrays
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> NgramEncoder:
-        """The encoder that `to_spec` described, whose rows are the same bit for bit.
-
-        Args:
-            spec: JSON values, checked here as if they were hostile.
-            arrays: The arrays, checked likewise; there may be no others.
-
-        Raises:
-            InputError: Anything that `to_spec` would not have written.
-        """
+        """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
         spec_keys = {"kind", "max_words", "max_characters", "hashed"}
         if not isinstance(spec, Mapping) or set(spec) != spec_keys:
             raise InputError(f"an encoder of text is described by {sorted(spec_keys)}, got {validation.shorten(spec)}")
@@ -229,28 +143,25 @@ class NgramEncoder:
             if len(idf) > size or (encoder.hashed and len(idf) != size):
                 raise InputError(f"there are {len(idf)} weights of {part}, expected {size}")
             if not encoder.hashed:
-                terms = validate_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
+                terms = unpack_terms(arrays[f"{part}.ends"], arrays[f"{part}.bytes"], part)
                 if len(terms) != len(idf):
                     raise InputError(f"there are {len(terms)} {part} and {len(idf)} weights for them")
                 encoder._terms[part] = terms
         if not encoder.width:
             raise InputError("an encoder of text without a single term")
-        encoder._build_vectorizers()
+        encoder._vectorizers = {part: encoder._vectorizer(part) for part in encoder._parts}
         return encoder
 
     def _constant_terms(self, part: str, rows: Sequence[str], columns: np.ndarray) -> np.ndarray:
-        """Those of the terms at `columns` that every row has equally often; most are ruled out by the first rows."""
+        """Select the terms at `columns` that every row has equally often; the first rows rule out most."""
         for row_subset in (rows[:PROBE_ROWS], rows):
             if len(columns):
                 vectorizer = _term_counter(part, [self._terms[part][column] for column in columns])
                 columns = columns[_constant_columns(_counts(part, vectorizer, row_subset))]
         return columns
 
-    def _build_vectorizers(self) -> None:
-        self._vectorizers = {part: self._vectorizer(part) for part in self._parts}
-
-    def _term_columns(self, part: str, terms: Sequence[str], start: int) -> np.ndarray:
-        """The column of each term, int64; -1 where it has none, or one of weight 0."""
+    def _term_columns(self, part: str, terms: Sequence[str]) -> np.ndarray:
+        """Return the column of each term, int64; -1 where it has none, or one of weight 0."""
         if self.hashed and terms:
             from sklearn.feature_extraction import FeatureHasher  # slow to load, and for texts alone
 
@@ -261,6 +172,7 @@ class NgramEncoder:
             columns = np.array([vocabulary.get(term, -1) for term in terms], dtype=np.int64)
         has_weight = columns >= 0
         has_weight[has_weight] = self._idf[part][columns[has_weight]] > 0
+        start = len(self._idf["words"]) if part == "characters" and "words" in self._idf else 0
         return np.where(has_weight, start + columns, -1)
 
     def _vectorizer(self, part: str) -> Any:
@@ -273,12 +185,12 @@ class NgramEncoder:
 
 
 def normalize_texts(texts: Texts) -> list[str]:
-    """Texts in the one form that terms are looked for in; missing ones are empty."""
+    """Normalize texts; missing ones are empty."""
     return [normalize_text(row) if row else "" for row in to_text_list(texts)]
 
 
 def _row_counts(part: str, rows: Sequence[str], weights: np.ndarray) -> dict[str, float]:
-    """For each term the weight of the rows that have it, the same whatever the order of the rows."""
+    """Sum the weights of the rows that have each term, the same whatever the order of the rows."""
     analyze = _term_analyzer(part)
     total: dict[str, float] = {}
     order = np.argsort(weights, kind="stable")
@@ -292,7 +204,7 @@ def _row_counts(part: str, rows: Sequence[str], weights: np.ndarray) -> dict[str
 
 
 def _term_analyzer(part: str) -> Callable[[str], set[str]]:
-    """The distinct terms of a text; characters are taken word by word, and the same words come again and again."""
+    """Return a function from a text to its distinct terms; characters are taken word by word, and cached."""
     from sklearn.feature_extraction.text import CountVectorizer  # slow to load, and for texts alone
 
     analyze = CountVectorizer(lowercase=False, **_ANALYSIS[part]).build_analyzer()
@@ -303,7 +215,7 @@ def _term_analyzer(part: str) -> Callable[[str], set[str]]:
 
 
 def _counts(part: str, vectorizer: Any, rows: Sequence[str]) -> sp.csr_matrix:
-    """How often each row has each term, CSR float64; characters as (words of a row) times (characters of a word)."""
+    """Count terms in rows, CSR float64; characters as (words of a row) times (characters of a word)."""
     if part == "words":
         return sp.csr_matrix(vectorizer.transform(rows), dtype=np.float64)
     vocabulary = {"": 0}
@@ -320,7 +232,7 @@ def _counts(part: str, vectorizer: Any, rows: Sequence[str]) -> sp.csr_matrix:
 
 
 def frequent_terms(counts: Mapping[str, float], n_rows: float, max_terms: int) -> tuple[list[str], np.ndarray]:
-    """The terms in most rows, sorted, and their counts float64; of equally frequent ones the first by code point."""
+    """Select the terms in most rows, sorted, and their counts float64; ties go to the first by code point."""
     min_count = MIN_ROWS if n_rows >= FEW_ROWS else 0
     candidates = [term for term, count in counts.items() if count >= min_count] or list(counts)
     terms = sorted(sorted(candidates, key=lambda term: (-counts[term], term))[:max_terms])
@@ -328,7 +240,7 @@ def frequent_terms(counts: Mapping[str, float], n_rows: float, max_terms: int) -
 
 
 def _term_counter(part: str, terms: Sequence[str]) -> Any:
-    """Counts these terms alone, each in the column of its place."""
+    """Build a vectorizer that counts these terms alone, each in the column of its place."""
     from sklearn.feature_extraction.text import CountVectorizer  # slow to load, and for texts alone
 
     vocabulary = {term: k for k, term in enumerate(terms)}
@@ -336,7 +248,7 @@ def _term_counter(part: str, terms: Sequence[str]) -> Any:
 
 
 def _constant_columns(counts: sp.csr_matrix) -> np.ndarray:
-    """The columns that have the same count in every row, and not 0, int64."""
+    """Find the columns that have the same count in every row, and not 0, int64."""
     maxima, minima = (bound(axis=0).toarray().ravel() for bound in (counts.max, counts.min))
     return np.flatnonzero((maxima == minima) & (maxima > 0))
 
@@ -347,18 +259,9 @@ def _validate_idf(idf: np.ndarray, part: str) -> np.ndarray:
     return idf
 
 
-def validate_terms(ends: np.ndarray, encoded: np.ndarray, part: str) -> list[str]:
-    """Terms out of their bytes; ends rise, so none is empty, and terms rise, so none is there twice."""
-    if ends.dtype != np.int64 or ends.ndim != 1 or encoded.dtype != np.uint8 or encoded.ndim != 1:
-        raise InputError(f"the terms of {part} are not bytes (uint8) and their ends (int64)")
-    offsets = [0, *ends.tolist()]
-    if offsets[-1] != len(encoded) or any(start >= end for start, end in pairwise(offsets)):
-        raise InputError(f"the terms of {part} do not fit their ends")
-    data = encoded.tobytes()
-    try:
-        terms = [data[start:end].decode("utf-8") for start, end in pairwise(offsets)]
-    except UnicodeDecodeError:
-        raise InputError(f"the terms of {part} are not UTF-8") from None
+def unpack_terms(ends: np.ndarray, encoded: np.ndarray, part: str) -> list[str]:
+    """Decode terms; none is empty, and they rise, so that none is there twice."""
+    terms = unpack_texts(ends, encoded, f"the terms of {part}")
     if any(first >= second for first, second in pairwise(terms)):
         raise InputError(f"the terms of {part} are not in order, each once")
     return terms

@@ -1,14 +1,10 @@
-"""Encoder for one column of text whose words the network learns vectors for: each text a row of numbers of words.
-
-It learns which words there are and how long a row is; a word it has not learned shares a number with others, by a fixed
-hash. The vectors are the network's, `networks/text.py`. Start reading at `WordEncoder`.
-"""
+"""Encoder for one column of text as token ids, whose embeddings the network learns."""
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -18,37 +14,25 @@ import numpy as np
 from manyhot import validation
 from manyhot.config.text import EMBEDDINGS, TEXT_KINDS
 from manyhot.encoders.scaling import row_weights, weighted_quantiles
+from manyhot.encoders.text.base import BaseTextEncoder
+from manyhot.encoders.text.packed_texts import pack_texts
 from manyhot.encoders.text.text_input import Texts, require_text
-from manyhot.encoders.text.tfidf import frequent_terms, normalize_texts, validate_terms
+from manyhot.encoders.text.tfidf import frequent_terms, normalize_texts, unpack_terms
 from manyhot.encoders.text.tokenization import WORD
 from manyhot.errors import InputError
 
+# lengths that rows may have, so that few programs are compiled
 LENGTHS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
-"""Lengths that rows may have, so that few programs are compiled."""
-USUAL_SHARE = 0.99
-"""Share of the texts of training that are not cut, where `max_tokens` allows it."""
+USUAL_SHARE = 0.99  # share of the texts of training that are not cut, where `max_tokens` allows it
 _SETTINGS = TEXT_KINDS[EMBEDDINGS].settings
 _WORD = re.compile(WORD)
 
 
-class WordEncoder:
-    """Makes each text a row of numbers of words: 0 for padding, one for each learned word, and shared ones for others.
-
-    Words are those of `NgramEncoder`: without their case, marks and emoji words of their own. A row is as long as
-    the shortest of `LENGTHS` in which 99 of 100 texts of training have room; what is beyond is cut.
-
-    Args:
-        max_words: Words with a number of their own, those in most rows; the others are seen in one row alone, or rarer.
-        buckets: Numbers that other words share.
-        max_tokens: Longest row.
-
-    Raises:
-        InputError: A setting out of its range.
-    """
+class WordEncoder(BaseTextEncoder):
+    """Encode texts as rows of token ids: 0 for padding, an id for each frequent word, hashed ids for others."""
 
     kind = EMBEDDINGS
     block = "words"
-    shared_arrays: frozenset[str] = frozenset()
 
     def __init__(self, max_words: int, buckets: int, max_tokens: int) -> None:
         self.max_words = int(_SETTINGS["max_words"].validate("max_words", max_words))
@@ -56,40 +40,25 @@ class WordEncoder:
         self.max_tokens = int(_SETTINGS["max_tokens"].validate("max_tokens", max_tokens))
 
     def fit(self, texts: Texts, weights: np.ndarray | None = None) -> WordEncoder:
-        """Learn which words there are, and how long a row is.
-
-        Args:
-            texts: n texts; None for missing.
-            weights: float (n,), above 0: a row of weight k counts like k rows. None for ones.
-
-        Returns:
-            Itself.
-
-        Raises:
-            InputError: Something other than text, or not a single word in all rows.
-        """
+        """Learn the words and the length of a row; a row of weight k counts like k rows."""
         rows = require_text(normalize_texts(texts), texts)
         weights = row_weights(weights, len(rows))
-        counts: Counter[str] = Counter()
+        counts: dict[str, float] = defaultdict(float)
         lengths = np.zeros(len(rows))
         for row_index in np.argsort(weights, kind="stable").tolist():
             words = _WORD.findall(rows[row_index])
             lengths[row_index] = len(words)
             for word in set(words):
-                counts[word] += float(weights[row_index])  # type: ignore[assignment]
+                counts[word] += float(weights[row_index])
         self._words, _ = frequent_terms(counts, np.sort(weights).sum(), self.max_words)
         typical_length = float(weighted_quantiles(lengths, weights, (USUAL_SHARE,))[0])
         min_length = min(max(typical_length, 1), self.max_tokens)
         self._length = next(length for length in LENGTHS if length >= min_length)
-        self._build_vocabulary()
+        self._word_ids = {word: number for number, word in enumerate(self._words, 1)}
         return self
 
     def transform(self, texts: Texts) -> np.ndarray:
-        """Texts -> int32 (n, length), from 0 below `n_token_ids`; a text without words is all 0.
-
-        Raises:
-            InputError: Something other than text.
-        """
+        """Encode n texts as int32 (n, length), from 0 below `n_token_ids`."""
         rows = normalize_texts(texts)
         result = np.zeros((len(rows), self._length), dtype=np.int32)
         for row_index, row in enumerate(rows):
@@ -105,11 +74,11 @@ class WordEncoder:
 
     @property
     def n_token_ids(self) -> int:
-        """Numbers that a row may hold, 0 among them."""
+        """Number of different ids, padding included."""
         return 1 + len(self._words) + self.buckets
 
     def to_spec(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The state as JSON values and arrays: words as UTF-8 bytes uint8 with their ends int64."""
+        """Describe the state as JSON values and arrays: words as UTF-8 bytes uint8 with their ends int64."""
         spec = {
             "kind": self.kind,
             "max_words": self.max_words,
@@ -117,21 +86,12 @@ class WordEncoder:
             "max_tokens": self.max_tokens,
             "length": self._length,
         }
-        encoded = [word.encode() for word in self._words]
-        ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
-        return spec, {"ends": ends, "bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8)}
+        ends, encoded = pack_texts(self._words)
+        return spec, {"ends": ends, "bytes": encoded}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WordEncoder:
-        """The encoder that `to_spec` described, whose rows are the same.
-
-        Args:
-            spec: JSON values, checked here as if they were hostile.
-            arrays: The arrays, checked likewise; there may be no others.
-
-        Raises:
-            InputError: Anything that `to_spec` would not have written.
-        """
+        """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
         names = {"max_words", "buckets", "max_tokens", "length"}
         if set(spec) != {"kind", *names} or set(arrays) != {"ends", "bytes"}:
             raise InputError(f"words are described otherwise than by {validation.shorten(spec)}")
@@ -142,14 +102,11 @@ class WordEncoder:
         if spec["length"] not in LENGTHS:
             raise InputError(f"got {spec['length']}, expected one of {LENGTHS}", argument="length")
         encoder._length = spec["length"]
-        encoder._words = validate_terms(arrays["ends"], arrays["bytes"], "words")
+        encoder._words = unpack_terms(arrays["ends"], arrays["bytes"], "words")
         if len(encoder._words) > encoder.max_words:
             raise InputError(f"there are {len(encoder._words)} words, expected {encoder.max_words} at most")
-        encoder._build_vocabulary()
+        encoder._word_ids = {word: number for number, word in enumerate(encoder._words, 1)}
         return encoder
-
-    def _build_vocabulary(self) -> None:
-        self._word_ids = {word: number for number, word in enumerate(self._words, 1)}
 
     def _hash_word(self, word: str) -> int:
         return 1 + len(self._words) + zlib.crc32(word.encode()) % self.buckets

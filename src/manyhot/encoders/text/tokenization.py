@@ -1,7 +1,4 @@
-"""The words of a text: the one form that letters are brought to, and where a word begins and ends.
-
-Nothing here counts or weighs anything. Start reading at `normalize_text`, then `find_words`.
-"""
+"""The normal form of a text, and where its words begin and end."""
 
 from __future__ import annotations
 
@@ -9,44 +6,32 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-RUNS = (3, 4)
-"""Lengths of runs of characters, the shortest and the longest."""
+RUNS = (3, 4)  # lengths of runs of characters, the shortest and the longest
+# accents and vowel signs that no composed letter stands for; without them words of many scripts fall to pieces
 _MARKS = "".join(chr(code) for code in range(0x300, 0x2000) if unicodedata.category(chr(code)).startswith("M"))
-"""Accents and vowel signs that no composed letter stands for; without them words of many scripts fall to pieces."""
+# Thai, Lao, Burmese, Khmer, kana and Han: written without blanks, so that each of their characters is a word
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 )
-"""Thai, Lao, Burmese, Khmer, kana and Han: written without blanks, so that each of their characters is a word."""
+# what a word is, as a regular expression; every character that is no blank belongs to one word
 WORD = rf"[{_UNSPACED}][{_MARKS}]*|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{_MARKS}])*|[^\w\s]"
-"""What a word is, as a regular expression; every character that is no blank belongs to one word."""
+# characters without a width: joiners, directions of writing, forms of emoji
 _ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-"""Characters without a width: joiners, directions of writing, forms of emoji."""
+# control characters, and halves of characters that no encoding can write
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of characters that no encoding can write."""
 
-_CLUSTER = re.compile(rf"(?s:.)(?:[{_MARKS}]|{_ZERO_WIDTH.pattern})*")
-"""A character and what belongs to it."""
+_CLUSTER = re.compile(rf"(?s:.)(?:[{_MARKS}]|{_ZERO_WIDTH.pattern})*")  # a character and what belongs to it
 
 
 def normalize_text(text: str) -> str:
-    """A text without case, in one composed form, without what has no width, and with blanks for control characters."""
+    """Return a text in lower case and NFKC, without zero-width characters, with blanks for control characters."""
     plain = _CONTROL.sub(" ", _ZERO_WIDTH.sub("", text))
     return unicodedata.normalize("NFKC", plain).lower()
 
 
 def find_words(text: str, words: Collection[str], max_matches: int) -> dict[str, list[tuple[int, int]]]:
-    """Where words stand in a text as it was written.
-
-    Args:
-        text: The text.
-        words: Words in their normal form.
-        max_matches: Places of one word at most, the first ones.
-
-    Returns:
-        Word -> (start, end), counted in characters (code points), in the text's order. Where the normal form has
-        another length than what was written, so that letters cannot be counted off, the place is that of the whole
-        piece between blanks.
-    """
+    """Find the first `max_matches` places (start, end) of each normalized word in a text as written, in code points."""
+    # where normalizing changes the number of letters, a place is the whole piece between blanks
     spans: dict[str, list[tuple[int, int]]] = {word: [] for word in words}
     cached_words: dict[str, list[tuple[str, int, int]]] = {}
     for piece in re.finditer(r"\S+", text):
@@ -60,7 +45,7 @@ def find_words(text: str, words: Collection[str], max_matches: int) -> dict[str,
 
 
 def _split_words(piece: str) -> list[tuple[str, int, int]]:
-    """The words of a piece without blanks, each with its place there."""
+    """List the words of a piece without blanks, each with its place there."""
     normalized = normalize_text(piece)
     matches = [(match.group(), match.start(), match.end()) for match in re.finditer(WORD, normalized)]
     starts: list[int] = []
@@ -74,7 +59,7 @@ def _split_words(piece: str) -> list[tuple[str, int, int]]:
 
 
 def _end_offset(starts: list[int], last: int) -> int:
-    """Where the character after `last - 1` begins; several that came of one written character end together."""
+    """Return where the character after `last - 1` begins; several that came of one written character end together."""
     while last < len(starts) - 1 and starts[last] == starts[last - 1]:
         last += 1
     return starts[last]

@@ -1,8 +1,4 @@
-"""Which words of a text stand behind each of its columns: pairs and runs of characters given back to words.
-
-It knows one text and where terms have their columns, nothing of weights or networks. Start reading at
-`attribute_words`.
-"""
+"""Which words of a text stand behind each of its columns: pairs of words and runs of characters divided among words."""
 
 from __future__ import annotations
 
@@ -17,47 +13,30 @@ import scipy.sparse as sp
 
 from manyhot.encoders.text.tokenization import RUNS, WORD
 
-Portions = dict[int, float]
-"""Number of a word -> its portion of one occurrence of a term, 1 in all."""
+Portions = dict[int, float]  # number of a word -> its portion of one occurrence of a term, 1 in all
+# a term, how often it occurs in this way, and the portions of one such occurrence
 Occurrences = list[tuple[str, int, Portions]]
-"""A term, how often it occurs in this way, and the portions of one such occurrence."""
-Lookup = Callable[[Sequence[str]], np.ndarray]
-"""Terms -> the column of each, int64; -1 where it has none."""
+Lookup = Callable[[str, Sequence[str]], np.ndarray]  # part, terms -> the column of each, int64; -1 where it has none
 
 
 class WordAttribution(NamedTuple):
-    """The words of one text and their shares of its columns.
+    """The words of one text and their shares of its columns."""
 
-    Attributes:
-        words: The w distinct words in their normal form, in the order in which they first occur.
-        columns: int64 (c,), the columns that the text has, rising: those of its row that are not zero.
-        shares: CSR float64 (w, c), from 0 to 1; each column sums to 1.
-    """
-
-    words: tuple[str, ...]
-    columns: np.ndarray
-    shares: sp.csr_matrix
+    words: tuple[str, ...]  # the w distinct words in their normal form, in the order in which they first occur
+    columns: np.ndarray  # int64 (c,), the columns that the text has, rising: those of its row that are not zero
+    shares: sp.csr_matrix  # CSR float64 (w, c), from 0 to 1; each column sums to 1
 
 
-def attribute_words(text: str, lookups: Mapping[str, Lookup]) -> WordAttribution:
-    """Share the columns of a text among its words.
-
-    Args:
-        text: A text in its normal form.
-        lookups: "words", "characters", or both -> where terms of that kind have their columns.
-
-    Returns:
-        Words and shares. An occurrence of a pair of words counts half for each, one of a run of characters for each
-        word by the characters that stand in it (blanks around do not count); all occurrences of what has one column
-        count alike.
-    """
+def attribute_words(text: str, parts: Sequence[str], lookup: Lookup) -> WordAttribution:
+    """Divide the columns of a normalized text among its words."""
+    # a pair counts half for each word, a run of characters by the characters in each word, occurrences alike
     word_ids: dict[str, int] = {}
     for word in re.findall(WORD, text):
         word_ids.setdefault(word, len(word_ids))
     entries: list[tuple[int, int, float]] = []
-    for kind, lookup in lookups.items():
-        occurrences = _TERM_KINDS[kind](text, word_ids)
-        columns = lookup([term for term, _, _ in occurrences]).tolist()
+    for part in parts:
+        occurrences = _PARTS[part](text, word_ids)
+        columns = lookup(part, [term for term, _, _ in occurrences]).tolist()
         entries += [
             (number, column, times * portion)
             for (_, times, portions), column in zip(occurrences, columns, strict=True)
@@ -73,7 +52,7 @@ def attribute_words(text: str, lookups: Mapping[str, Lookup]) -> WordAttribution
 
 
 def _word_occurrences(text: str, word_ids: Mapping[str, int]) -> Occurrences:
-    """Words and pairs of words."""
+    """List words and pairs of words."""
     sequence = re.findall(WORD, text)
     occurrences: Occurrences = [(word, times, {word_ids[word]: 1.0}) for word, times in Counter(sequence).items()]
     for (first, second), times in Counter(pairwise(sequence)).items():
@@ -83,7 +62,7 @@ def _word_occurrences(text: str, word_ids: Mapping[str, int]) -> Occurrences:
 
 
 def _character_occurrences(text: str, word_ids: Mapping[str, int]) -> Occurrences:
-    """Runs of characters within the pieces between blanks, a blank before and after each piece."""
+    """List runs of characters within the pieces between blanks, a blank before and after each piece."""
     return [
         (run, times * count, portions)
         for piece, times in Counter(text.split()).items()
@@ -96,17 +75,10 @@ def _runs(piece: str, word_ids: Mapping[str, int]) -> Iterator[tuple[str, int, P
     owners = [-1] * len(padded)
     for match in re.finditer(WORD, piece):
         owners[match.start() + 1 : match.end() + 1] = [word_ids[match.group()]] * (match.end() - match.start())
-    single_owner = {owners[1]: 1.0} if len(set(owners[1:-1])) == 1 else None
     for length in range(RUNS[0], RUNS[1] + 1):
         starts = range(len(padded) - length + 1)
-        if single_owner:
-            runs = Counter(padded[start : start + length] for start in starts)
-            yield from ((run, count, single_owner) for run, count in runs.items())
-        else:
-            run_counts = Counter(
-                (padded[start : start + length], tuple(owners[start : start + length])) for start in starts
-            )
-            yield from ((run, count, _portions(run_owners)) for (run, run_owners), count in run_counts.items())
+        runs = Counter((padded[start : start + length], tuple(owners[start : start + length])) for start in starts)
+        yield from ((run, count, _portions(run_owners)) for (run, run_owners), count in runs.items())
 
 
 def _portions(owners: Sequence[int]) -> Portions:
@@ -115,7 +87,7 @@ def _portions(owners: Sequence[int]) -> Portions:
     return {owner: count / total for owner, count in counts.items()}
 
 
-_TERM_KINDS: dict[str, Callable[[str, Mapping[str, int]], Occurrences]] = {
+_PARTS: dict[str, Callable[[str, Mapping[str, int]], Occurrences]] = {
     "words": _word_occurrences,
     "characters": _character_occurrences,
 }

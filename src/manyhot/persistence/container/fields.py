@@ -1,16 +1,11 @@
-"""Typed fields out of an untrusted document: each is checked when it is taken, none is missed.
-
-It is for who rebuilds an object from a bundle: every `DocumentReader` method takes one field, checks
-type and range, and raises a `BundleError` that names the field. It must not know any particular
-document. Start at `DocumentReader`; its `finish` is what refuses unknown keys.
-"""
+"""Typed fields out of an untrusted document: each is checked when it is taken, none is missed."""
 
 from __future__ import annotations
 
 import math
 import os
 import reprlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -25,23 +20,9 @@ _WHOLE = (-(2**63), 2**64 - 1)
 
 
 class DocumentReader:
-    """A checked view of one JSON object and of the arrays beside it.
+    """A checked view of one JSON object and of the arrays beside it, fields named by dotted paths."""
 
-    Fields are named by dotted paths ("network.name"). The rule for unknown keys: **every key must
-    have been taken by the time `finish` is called**, or been named in its `ignore`; `mapping`
-    takes a whole object with all that is in it. Arrays follow the same rule.
-
-    Args:
-        document: The JSON object.
-        arrays: The arrays of the bundle.
-        file: Where both come from, for the errors.
-
-    Example:
-        >>> reader = DocumentReader({"network": {"name": "mlp", "n_layers": 2}})
-        >>> reader.text("network.name"), reader.integer("network.n_layers", 1, 100)
-        ('mlp', 2)
-        >>> reader.finish()
-    """
+    # every key and array has to be taken by the time `finish` is called
 
     def __init__(
         self,
@@ -58,70 +39,47 @@ class DocumentReader:
         self._records: list[DocumentReader] = []
 
     def __contains__(self, path: str) -> bool:
-        """Whether there is a value other than null at `path`; a null then counts as taken."""
+        """Return whether there is a value other than null at `path`; a null then counts as taken."""
         found, value = self._find(path)
         if found and value is None:
             self._read_fields.add(path)
         return found and value is not None
 
     def text(self, path: str, *, choices: Iterable[str] | None = None, max_characters: int = MAX_CHARACTERS) -> str:
-        """A text, of at most `max_characters`, one of `choices` if they are given."""
+        """Take a text, of at most `max_characters`, one of `choices` if they are given."""
         value = self._get(path)
-        if not isinstance(value, str) or len(value) > max_characters:
-            self._refuse(path, value, f"a text of at most {max_characters:,} characters")
+        self._check(path, value, *_text(max_characters))
         if choices is not None and value not in (options := list(choices)):
             hint = validation.did_you_mean(value[:200], options)
             self._refuse(path, value, f"one of {', '.join(map(repr, options))}{hint}")
         return value
 
     def integer(self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1]) -> int:
-        """A whole number in [low, high]; 2.0 and true are none."""
-        value = self._get(path)
-        if not _is_integer(value) or not low <= value <= high:
-            self._refuse(path, value, f"a whole number from {low} to {high}")
-        return value
+        """Take a whole number in [low, high]; 2.0 and true are none."""
+        return self._check(path, self._get(path), *_integer(low, high))
 
     def number(self, path: str, low: float = -math.inf, high: float = math.inf) -> float:
-        """A finite number in [low, high], as a float."""
-        value = self._get(path)
-        if not _is_number(value) or not low <= value <= high:
-            self._refuse(path, value, f"a number from {low:g} to {high:g}")
-        return float(value)
+        """Take a finite number in [low, high], as a float."""
+        return float(self._check(path, self._get(path), *_number(low, high)))
 
     def boolean(self, path: str) -> bool:
-        """True or false."""
-        value = self._get(path)
-        if not isinstance(value, bool):
-            self._refuse(path, value, "true or false")
-        return value
+        """Take true or false."""
+        return self._check(path, self._get(path), lambda value: isinstance(value, bool), "true or false")
 
     def list_of_text(
-        self,
-        path: str,
-        max_items: int = MAX_ITEMS,
-        *,
-        min_items: int = 0,
-        is_unique: bool = False,
-        max_characters: int = MAX_CHARACTERS,
+        self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0, is_unique: bool = False
     ) -> list[str]:
-        """A list of texts; `is_unique` refuses repeated ones (label names)."""
-        values = self._get_list(path, min_items, max_items)
-        for position, value in enumerate(values):
-            if not isinstance(value, str) or len(value) > max_characters:
-                self._refuse(f"{path}[{position}]", value, f"a text of at most {max_characters:,} characters")
+        """Take a list of texts; `is_unique` refuses repeated ones (label names)."""
+        values = self._get_list(path, min_items, max_items, *_text(MAX_CHARACTERS))
         if is_unique and len(set(values)) != len(values):
             self._refuse(path, values, "a list without repetitions")
-        return list(values)
+        return values
 
     def list_of_integers(
         self, path: str, low: int = _WHOLE[0], high: int = _WHOLE[1], *, min_items: int = 0, max_items: int = MAX_ITEMS
     ) -> list[int]:
-        """A list of whole numbers in [low, high]."""
-        values = self._get_list(path, min_items, max_items)
-        for position, value in enumerate(values):
-            if not _is_integer(value) or not low <= value <= high:
-                self._refuse(f"{path}[{position}]", value, f"a whole number from {low} to {high}")
-        return list(values)
+        """Take a list of whole numbers in [low, high]."""
+        return self._get_list(path, min_items, max_items, *_integer(low, high))
 
     def list_of_numbers(
         self,
@@ -132,43 +90,44 @@ class DocumentReader:
         min_items: int = 0,
         max_items: int = MAX_ITEMS,
     ) -> list[float]:
-        """A list of finite numbers in [low, high], as floats."""
-        values = self._get_list(path, min_items, max_items)
-        for position, value in enumerate(values):
-            if not _is_number(value) or not low <= value <= high:
-                self._refuse(f"{path}[{position}]", value, f"a number from {low:g} to {high:g}")
-        return [float(value) for value in values]
+        """Take a list of finite numbers in [low, high], as floats."""
+        return [float(value) for value in self._get_list(path, min_items, max_items, *_number(low, high))]
 
     def mapping(self, path: str, max_items: int = MAX_ITEMS) -> dict[str, Any]:
-        """A whole JSON object, unchecked beyond its size: the caller vouches for what is in it."""
+        """Take a whole JSON object, unchecked beyond its size: the caller vouches for what is in it."""
         value = self._get(path)
         if not isinstance(value, dict) or len(value) > max_items:
             self._refuse(path, value, f"a JSON object of at most {max_items:,} keys")
         return dict(value)
 
     def mappings(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[dict[str, Any]]:
-        """A list of whole JSON objects, unchecked: the caller vouches for what is in them."""
-        values = self._get_list(path, min_items, max_items)
-        for position, value in enumerate(values):
-            if not isinstance(value, dict):
-                self._refuse(f"{path}[{position}]", value, "a JSON object")
-        return [dict(value) for value in values]
-
-    def record(self, path: str) -> DocumentReader:
-        """A reader of the JSON object at `path`; this reader's `finish` covers it too."""
-        value = self._get(path)
-        if not isinstance(value, dict):
-            self._refuse(path, value, "a JSON object")
-        return self._nested(value, path)
+        """Take a list of whole JSON objects, unchecked: the caller vouches for what is in them."""
+        return self._get_list(path, min_items, max_items, lambda value: isinstance(value, dict), "a JSON object")
 
     def records(self, path: str, max_items: int = MAX_ITEMS, *, min_items: int = 0) -> list[DocumentReader]:
-        """A reader for each JSON object of a list (layers, encoders)."""
-        values = self.mappings(path, max_items, min_items=min_items)
-        return [self._nested(value, f"{path}[{position}]") for position, value in enumerate(values)]
+        """Return a reader for each JSON object of a list; this reader's `finish` covers them too."""
+        records = []
+        for position, value in enumerate(self.mappings(path, max_items, min_items=min_items)):
+            record = DocumentReader(value, self._arrays, self._file)
+            record._place = f"{self._place}{path}[{position}]."
+            record._read_arrays = self._read_arrays
+            records.append(record)
+        self._records += records
+        return records
 
-    def array_names(self, prefix: str = "") -> list[str]:
-        """The names of the arrays that start with `prefix`, sorted."""
+    def array_names(self, prefix: str) -> list[str]:
+        """Return the names of the arrays that start with `prefix`, sorted."""
         return sorted(name for name in self._arrays if name.startswith(prefix))
+
+    def n_elements(self, prefix: str) -> int:
+        """Count the numbers in the arrays that start with `prefix`."""
+        return sum(self._arrays[name].size for name in self.array_names(prefix))
+
+    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
+        """Take the arrays that start with `prefix`, by the rest of their names, unchecked: the caller vouches."""
+        names = self.array_names(prefix)
+        self._read_arrays.update(names)
+        return {name.removeprefix(prefix): self._arrays[name] for name in names}
 
     def array(
         self,
@@ -180,22 +139,7 @@ class DocumentReader:
         low: float = -math.inf,
         high: float = math.inf,
     ) -> np.ndarray:
-        """One array, checked.
-
-        Args:
-            name: "part/name".
-            dtype: Exactly this dtype.
-            shape: Exactly this shape; None stands for any size.
-            finite: Refuse NaN and infinities.
-            low: Smallest value allowed (NaN passes, where `finite` lets it).
-            high: Largest value allowed.
-
-        Returns:
-            The array itself, not a copy.
-
-        Raises:
-            BundleError: It is missing or otherwise.
-        """
+        """Take one array of exactly this dtype and shape (None: any size) in [low, high]; NaN only if not `finite`."""
         if name not in self._arrays:
             hint = validation.did_you_mean(name, islice(self._arrays, 1000))  # not all: a file may name many
             self._fail(f"the array {name!r} is missing{hint}")
@@ -214,54 +158,31 @@ class DocumentReader:
             self._fail(f"the array {name!r} holds values outside {low:g} to {high:g}")
         return array
 
-    def any_array(self, name: str) -> np.ndarray:
-        """One array, unchecked: the caller vouches for what is in it."""
-        self._read_arrays.add(name)
-        return self._arrays[name]
-
-    def finish(self, ignore: Collection[str] = ()) -> None:
-        """Refuse every key and every array that nobody took.
-
-        Args:
-            ignore: Paths, and names or parts of arrays, that may be there unread ("notes", "evidence").
-
-        Raises:
-            BundleError: There are others; the error names them.
-        """
-        self._finish_document(frozenset(ignore))
-        read_arrays = self._read_arrays.union(*(record._all_read_arrays() for record in self._records))
-        unread = [name for name in sorted(self._arrays) if name not in read_arrays]
-        unread = [name for name in unread if name not in ignore and name.partition("/")[0] not in ignore]
-        if unread and not self._place:
+    def finish(self) -> None:
+        """Raise `BundleError` if any key or any array was not taken."""
+        self._finish_document()
+        unread = [name for name in sorted(self._arrays) if name not in self._read_arrays]
+        if unread:
             self._fail(f"the array {unread[0]!r} is not known{_and_more(unread)}")
 
-    def _finish_document(self, ignore: frozenset[str]) -> None:
-        unread = list(self._unread(self._document, "", ignore))
+    def _finish_document(self) -> None:
+        unread = list(self._unread_fields())
         if unread:
-            self._fail(f"the field {_shown_path(self._full_path(unread[0]))} is not known{_and_more(unread)}")
+            self._fail(f"the field {_shown_path(self._place + unread[0])} is not known{_and_more(unread)}")
         for record in self._records:
-            record._finish_document(frozenset())
+            record._finish_document()
 
-    def _unread(self, value: Mapping[str, Any], place: str, ignore: frozenset[str]) -> Iterable[str]:
+    def _unread_fields(self) -> Iterable[str]:
         parents = {path[:end] for path in self._read_fields for end, c in enumerate(path) if c == "."}
-        open_objects = [(value, place)]
+        open_objects = [(self._document, "")]
         while open_objects:
             here, prefix = open_objects.pop()
             for key, inner in here.items():
                 path = prefix + key
-                if "." in key or (path not in self._read_fields and path not in parents and path not in ignore):
+                if "." in key or (path not in self._read_fields and path not in parents):
                     yield path
                 elif path in parents and path not in self._read_fields and isinstance(inner, dict):
                     open_objects.append((inner, f"{path}."))
-
-    def _all_read_arrays(self) -> set[str]:
-        return self._read_arrays.union(*(record._all_read_arrays() for record in self._records))
-
-    def _nested(self, document: dict[str, Any], path: str) -> DocumentReader:
-        record = DocumentReader(document, self._arrays, self._file)
-        record._place = f"{self._full_path(path)}."
-        self._records.append(record)
-        return record
 
     def _find(self, path: str) -> tuple[bool, Any]:
         value: Any = self._document
@@ -274,37 +195,57 @@ class DocumentReader:
     def _get(self, path: str) -> Any:
         found, value = self._find(path)
         if not found:
-            self._fail(f"the field {_shown_path(self._full_path(path))} is missing")
+            self._fail(f"the field {_shown_path(self._place + path)} is missing")
         self._read_fields.add(path)
         return value
 
-    def _get_list(self, path: str, min_items: int, max_items: int) -> list[Any]:
-        value = self._get(path)
-        if not isinstance(value, list) or not min_items <= len(value) <= max_items:
-            self._refuse(path, value, f"a list of {min_items:,} to {max_items:,} items")
+    def _get_list(
+        self, path: str, min_items: int, max_items: int, is_valid: Callable[[Any], bool], expected: str
+    ) -> list[Any]:
+        values = self._get(path)
+        if not isinstance(values, list) or not min_items <= len(values) <= max_items:
+            self._refuse(path, values, f"a list of {min_items:,} to {max_items:,} items")
+        for position, value in enumerate(values):
+            if not is_valid(value):
+                self._refuse(f"{path}[{position}]", value, expected)
+        return list(values)
+
+    def _check(self, path: str, value: Any, is_valid: Callable[[Any], bool], expected: str) -> Any:
+        if not is_valid(value):
+            self._refuse(path, value, expected)
         return value
 
-    def _full_path(self, path: str) -> str:
-        return self._place + path
-
     def _refuse(self, path: str, value: Any, expected: str) -> NoReturn:
-        self._fail(f"the field {_shown_path(self._full_path(path))} is {_shown(value)}, expected {expected}")
+        shown = reprlib.repr(value)[:100]
+        self._fail(f"the field {_shown_path(self._place + path)} is {shown}, expected {expected}")
 
     def _fail(self, fault: str) -> NoReturn:
         raise BundleError(f"{fault}; save the file again with this version of manyhot", file=self._file)
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+Check = tuple[Callable[[Any], bool], str]  # whether a value is right, and what is expected
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
+def _text(max_characters: int) -> Check:
+    return (
+        lambda value: isinstance(value, str) and len(value) <= max_characters,
+        f"a text of at most {max_characters:,} characters",
+    )
 
 
-def _shown(value: Any) -> str:
-    """A value from the file, cut to what fits into one line."""
-    return reprlib.repr(value)[:100]
+def _integer(low: int, high: int) -> Check:
+    return (
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high,
+        f"a whole number from {low} to {high}",
+    )
+
+
+def _number(low: float, high: float) -> Check:
+    def is_valid(value: Any) -> bool:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and abs(value) < math.inf and low <= value <= high
+
+    return is_valid, f"a number from {low:g} to {high:g}"
 
 
 def _shown_path(path: str) -> str:

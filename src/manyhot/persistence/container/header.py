@@ -1,8 +1,4 @@
-"""What a bundle's header says, and the audit that decides whether to believe it.
-
-It is for turning header bytes into a checked `Header`, and for the checksums that writer and
-reader must agree on. It must not know files, nor what the document means. Start at `audit`.
-"""
+"""The header of a bundle, and the audit that decides whether to believe it."""
 
 from __future__ import annotations
 
@@ -76,19 +72,7 @@ class Header:
 
 
 def audit(raw: bytes, n_data_bytes: int, limits: Limits) -> Header:
-    """Everything that can be known about a bundle without touching its arrays.
-
-    Args:
-        raw: The safetensors header, as it stands in the file.
-        n_data_bytes: How many bytes follow it.
-        limits: The bounds to hold it to.
-
-    Returns:
-        The header: the document matches its checksum, and the arrays tile the data exactly.
-
-    Raises:
-        BundleError: Anything else.
-    """
+    """Check the header: the document matches its checksum, and the arrays tile the data exactly."""
     top = strict_json.parse(raw, "the header", limits)
     if not isinstance(top, dict):
         raise BundleError("the header is not a JSON object; this is not a bundle")
@@ -103,14 +87,7 @@ def audit(raw: bytes, n_data_bytes: int, limits: Limits) -> Header:
 
 
 def part_checksum(checksums: Iterable[tuple[Entry, str]]) -> str:
-    """SHA-256 of a part: over the names, dtypes, shapes and SHA-256s of its arrays, sorted by name.
-
-    Args:
-        checksums: The arrays of one part, each with the hexadecimal SHA-256 of its bytes.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """Return the SHA-256 of a part: over names, dtypes, shapes and SHA-256s of its arrays, sorted by name."""
     total = hashlib.sha256()
     for entry, checksum in sorted(checksums, key=lambda pair: pair[0].name):
         shape = ",".join(map(str, entry.shape))
@@ -119,7 +96,7 @@ def part_checksum(checksums: Iterable[tuple[Entry, str]]) -> str:
 
 
 def _read_sealed(metadata: Any, limits: Limits) -> dict[str, Any]:
-    """The inner JSON, after its checksum and its format number were looked at."""
+    """Read the inner JSON: first its checksum and format number, then the rest."""
     if not isinstance(metadata, dict) or not isinstance(text := metadata.get(DOCUMENT_KEY), str):
         raise BundleError("this is a safetensors file, but not one that manyhot wrote")
     raw = text.encode("utf-8")

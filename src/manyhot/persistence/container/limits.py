@@ -9,25 +9,14 @@ from manyhot import validation
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds that are checked before memory or time is spent.
+    """Upper bounds, of reading and writing alike, that are checked before memory or time is spent."""
 
-    The same bounds hold for writing, so that whatever was written can be read.
-
-    Args:
-        max_file_bytes: Size of the whole file.
-        max_header_bytes: Size of the safetensors header, the document included.
-        max_depth: Nesting of JSON objects and lists.
-        max_values: Values in one JSON text (a vocabulary of millions belongs in an array).
-        max_arrays: Number of arrays.
-        max_rank: Axes of one array.
-    """
-
-    max_file_bytes: int = 2**34
-    max_header_bytes: int = 2**26
-    max_depth: int = 64
-    max_values: int = 2_000_000
-    max_arrays: int = 65_536
-    max_rank: int = 8
+    max_file_bytes: int = 2**34  # size of the whole file
+    max_header_bytes: int = 2**26  # size of the safetensors header, the document included
+    max_depth: int = 64  # nesting of JSON objects and lists
+    max_values: int = 2_000_000  # values in one JSON text (a vocabulary of millions belongs in an array)
+    max_arrays: int = 65_536  # number of arrays
+    max_rank: int = 8  # axes of one array
 
     def __post_init__(self) -> None:
         for field in fields(self):

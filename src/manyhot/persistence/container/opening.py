@@ -38,33 +38,15 @@ _MAGIC_BYTES = [
 
 
 def begins_as_bundle(path: Path) -> bool:
-    """Whether a file begins as a bundle does, whatever became of the rest."""
+    """Return whether a file begins as a bundle does, whatever became of the rest."""
     with path.open("rb") as file:
         return b'{"manyhot":' in file.read(64)
 
 
 @contextmanager
 def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file, opened once for reading, and its size in bytes.
-
-    Whatever goes wrong inside the `with` block for reasons of the file becomes a `BundleError`
-    that names the file.
-
-    Args:
-        path: Where it should be.
-        limits: The largest size to accept.
-
-    Yields:
-        The unbuffered file and its size.
-
-    Raises:
-        BundleError: No such file, a folder, a device, not readable, too large, or not a bundle.
-        InputError: `path` is not a path.
-    """
-    try:
-        file = Path(os.fsdecode(path))
-    except TypeError:
-        raise InputError(f"got a {type(path).__name__}, expected a path", argument="path") from None
+    """Open a regular file, unbuffered, and its size; faults of the file become a `BundleError` that names it."""
+    file = Path(decode_path(path))
     try:
         with open(_descriptor(file), "rb", buffering=0) as opened:
             status = os.fstat(opened.fileno())
@@ -86,15 +68,16 @@ def open_regular(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple
         raise BundleError(f"cannot be read: {error.strerror or error}", file=file) from None
 
 
+def decode_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as text; raise `InputError` for anything else."""
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise InputError(f"got a {type(path).__name__}, expected a path", argument="path") from None
+
+
 def identify(head: bytes) -> str:
-    """What the first bytes of a file suggest it is, for an error message.
-
-    Args:
-        head: The first bytes, 64 or so.
-
-    Returns:
-        A phrase that completes "it looks like ...".
-    """
+    """Say what the first 64 bytes of a file look like, for an error message."""
     if not head:
         return "an empty file"
     for magic, name in _MAGIC_BYTES:
@@ -121,7 +104,7 @@ def _descriptor(file: Path) -> int:
 
 
 def _neighbours(folder: Path, name: str) -> str:
-    """A hint at the bundles that do lie there, or nothing."""
+    """Return a hint at the bundles that do lie there, or nothing."""
     try:
         bundles = sorted(entry for entry in islice(os.listdir(folder), 10_000) if entry.endswith(SUFFIX))
     except OSError:

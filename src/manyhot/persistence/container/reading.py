@@ -1,4 +1,4 @@
-"""Bundle file -> document and arrays: described, audited, and only then built."""
+"""Bundle file to document and arrays: described, audited, and only then built."""
 
 from __future__ import annotations
 
@@ -21,39 +21,15 @@ _CHUNK_BYTES = 2**24
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle holds.
+    """What a bundle holds."""
 
-    Args:
-        document: The JSON document as it was given to `write`; still to be checked by who reads it.
-        arrays: Name -> array, read-only, in native byte order.
-        version: The manyhot that wrote it.
-        format: The number of the file format.
-    """
-
-    document: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-    version: str
-    format: int = FORMAT
+    document: dict[str, Any]  # the JSON document as it was given to `write`; still to be checked by who reads it
+    arrays: dict[str, np.ndarray]  # name -> array, read-only, in native byte order
+    version: str  # the manyhot that wrote it
 
 
 def read(path: str | os.PathLike[str], limits: Limits = DEFAULT, *, skip: Collection[str] = ()) -> Contents:
-    """Read a bundle, believing nothing in it.
-
-    Args:
-        path: The file.
-        limits: How large it may be in every respect.
-        skip: Parts to leave on disk ("evidence"); they are neither read nor checked.
-
-    Returns:
-        The document and the arrays, each part equal to its checksum.
-
-    Raises:
-        BundleError: The file is missing, no bundle, truncated, altered, or in another format.
-        InputError: `path` is not a path.
-
-    Example:
-        >>> read("songs.manyhot").arrays["encoder/medians"]  # doctest: +SKIP
-    """
+    """Read a bundle, believing nothing in it; parts in `skip` are neither read nor checked."""
     with open_regular(path, limits) as (file, n_bytes):
         header = _read_header(file, n_bytes, limits)
         arrays: dict[str, np.ndarray] = {}
@@ -72,20 +48,7 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT, *, skip: Collec
 
 
 def describe(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> dict[str, Any]:
-    """What a bundle says about itself, from its header alone: cheap for a file of any size.
-
-    Args:
-        path: The file.
-        limits: How large it may be in every respect.
-
-    Returns:
-        "format", "manyhot" (version), "document", "parts" (name -> sha256, bytes) and "arrays"
-        (name -> dtype, shape). The document is checked against its checksum, the arrays are not.
-
-    Raises:
-        BundleError: As for `read`.
-        InputError: `path` is not a path.
-    """
+    """Return format, version, document, parts and arrays (dtype, shape) from the header alone, arrays unchecked."""
     with open_regular(path, limits) as (file, n_bytes):
         header = _read_header(file, n_bytes, limits)
     arrays = {entry.name: {"dtype": entry.dtype.name, "shape": list(entry.shape)} for entry in header.entries}

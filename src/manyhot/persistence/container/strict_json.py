@@ -23,24 +23,9 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse(raw: bytes, what: str, limits: Limits, is_finite: bool = True) -> Any:
-    """The value of a UTF-8 JSON text.
-
-    Stricter than RFC 8259: no repeated keys, no NaN or infinity (nor 1e999), whole numbers from
-    -2**63 to 2**64 - 1, no halves of surrogate pairs. Depth and number of values are counted
-    on the raw bytes first, so a hostile text is refused before it costs memory.
-
-    Args:
-        raw: The bytes.
-        what: What the text is, for the error ("the header").
-        limits: Bounds of depth and of the number of values.
-        is_finite: Whether numbers are checked to fit in 64 bits; without it 1e999 is infinity, and the caller looks.
-
-    Returns:
-        dict, list, str, int, float, bool or None.
-
-    Raises:
-        BundleError: The text is not such JSON, or beyond the limits.
-    """
+    """Parse a UTF-8 JSON text `what`; depth and number of values are bounded before it costs memory."""
+    # stricter than RFC 8259: no repeated keys, no NaN, infinity or 1e999, integers in 64 bits, no half surrogate pairs;
+    # `is_finite=False` lets large numbers pass, and the caller looks
     _check_bounds(raw, what, limits)
     try:
         text = raw.decode("utf-8")
@@ -59,7 +44,7 @@ def parse(raw: bytes, what: str, limits: Limits, is_finite: bool = True) -> Any:
 
 
 def render(value: Any) -> str:
-    """The compact JSON text of a value that `check_json_safe` let pass; keys keep their order."""
+    """Render the compact JSON text of a value that `check_json_safe` let pass; keys keep their order."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -110,16 +95,7 @@ _QUICK_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant
 
 
 def check_json_safe(value: Any, place: str, depth: int = 0) -> None:
-    """Refuse what has no JSON form that `parse` would give back as it was (tuples come back as lists).
-
-    Args:
-        value: Should be dict with text keys, list, tuple, str, int, float, bool or None, nested.
-        place: How the error calls it.
-        depth: How deep it lies.
-
-    Raises:
-        InputError: Anything else in it, NaN included; the error names the place.
-    """
+    """Raise `InputError` for what `parse` would not give back as it was (tuples come back as lists)."""
     if depth > 256:
         raise InputError("it is nested more than 256 levels deep (or holds itself)", argument=place[:200])
     if isinstance(value, Mapping):

@@ -1,14 +1,10 @@
-"""Document and arrays -> bundle file: either all of it or nothing.
-
-It is for writing a file so that a crash, a full disk or a kill at any moment leaves the old
-file or the new one. It must not know what the document means. Start at `write`.
-"""
+"""Document and arrays to a bundle file: a crash at any moment leaves the old file or the new one."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +24,7 @@ from manyhot.persistence.container.header import (
     part_checksum,
 )
 from manyhot.persistence.container.limits import DEFAULT, Limits
+from manyhot.persistence.container.opening import decode_path
 from manyhot.version import __version__
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
@@ -39,50 +36,30 @@ def write(
     arrays: Mapping[str, np.ndarray],
     limits: Limits = DEFAULT,
 ) -> None:
-    """Write a bundle; the same input gives the same bytes.
-
-    Args:
-        path: The file; one that exists is replaced in one step and keeps its permissions.
-        document: Anything JSON can say, without NaN.
-        arrays: "part/name" -> array of bool, (u)int8 to 64 or float16 to 64, of any shape.
-        limits: What a reader will accept; raise it on both sides for larger bundles.
-
-    Raises:
-        InputError: The document or an array cannot be stored faithfully, or is beyond the limits.
-        OutputError: The system refused; the old file is untouched and nothing is left behind.
-    """
-    plain = {name: _as_array(name, array) for name, array in sorted(_check_names(arrays))}
+    """Write a bundle of a JSON document and arrays "part/name"; the same input gives the same bytes."""
+    plain = {name: _as_array(name, array) for name, array in arrays.items()}
     head, ordered = _render_header(document, plain, limits)
-    target = Path(os.path.realpath(_path(path)))
-    with atomic_write(target) as descriptor:
+    with atomic_write(_target(path)) as descriptor:
         write_all(descriptor, memoryview(head))
         for array in ordered:
             # made contiguous one at a time: at most one copy is alive
             write_all(descriptor, _to_bytes(array).data)
 
 
-def _path(path: str | os.PathLike[str]) -> str:
-    try:
-        text = os.fsdecode(path)
-    except TypeError:
-        raise InputError(f"got a {type(path).__name__}, expected a path", argument="path") from None
+def _target(path: str | os.PathLike[str]) -> Path:
+    text = decode_path(path)
     if not text or "\0" in text:
         raise InputError(f"got {text!r}, expected the name of a file", argument="path")
-    return text
+    return Path(os.path.realpath(text))
 
 
-def _check_names(arrays: Mapping[str, np.ndarray]) -> Iterable[tuple[str, np.ndarray]]:
-    for name in arrays:
-        if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
-            raise InputError(
-                f"got the array name {name!r}, expected part/name: the part of a-z, 0-9 and _, "
-                "the name of ASCII letters, digits, '.', '_', '-' and '/'",
-                argument="arrays",
-            )
-    return arrays.items()
-
-
-def _as_array(name: str, array: Any) -> np.ndarray:
+def _as_array(name: Any, array: Any) -> np.ndarray:
+    if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
+        raise InputError(
+            f"got the array name {name!r}, expected part/name: the part of a-z, 0-9 and _, "
+            "the name of ASCII letters, digits, '.', '_', '-' and '/'",
+            argument="arrays",
+        )
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise InputError(f"{name!r} is a {type(array).__name__}, expected a numpy.ndarray", argument="arrays")
     if array.dtype.newbyteorder("<") not in _CODES:
@@ -92,7 +69,7 @@ def _as_array(name: str, array: Any) -> np.ndarray:
 
 
 def _to_bytes(array: np.ndarray) -> np.ndarray:
-    """The array's bytes as it lies in the file: C order, little endian; uint8 (nbytes,)."""
+    """Return the bytes of an array as in the file: C order, little endian; uint8 (nbytes,)."""
     # asarray, because ascontiguousarray would give a 0-d array an axis
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
 
@@ -100,7 +77,7 @@ def _to_bytes(array: np.ndarray) -> np.ndarray:
 def _render_header(
     document: dict[str, Any], arrays: dict[str, np.ndarray], limits: Limits
 ) -> tuple[bytes, list[np.ndarray]]:
-    """The bytes before the arrays, and the arrays in the order of the file."""
+    """Return the bytes before the arrays, and the arrays in the order of the file."""
     if not isinstance(document, dict):
         raise InputError(f"got a {type(document).__name__}, expected a dict", argument="document")
     strict_json.check_json_safe(document, "document")
@@ -128,7 +105,7 @@ def _render_header(
 
 
 def _check_readable(raw: bytes, n_data_bytes: int, limits: Limits) -> None:
-    """The reader's own audit, so that no file is written which it would refuse."""
+    """Run the reader's own audit, so that no file is written which it would refuse."""
     if len(raw) > limits.max_header_bytes:
         raise InputError(
             f"the document makes a header of {len(raw):,} bytes, at most {limits.max_header_bytes:,} are allowed; "
