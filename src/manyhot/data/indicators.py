@@ -1,8 +1,4 @@
-"""Columns of one label each: which cells mean yes, which no, and which leave it unknown.
-
-The words for "unknown" are those of every other door, too: label sets read them from here. Start reading at
-`parse_indicator_column`, which files use; `parse_indicator` takes what Python brings.
-"""
+"""Columns of one label each: which cells mean yes, which no, and which leave it unknown."""
 
 from __future__ import annotations
 
@@ -18,8 +14,7 @@ from manyhot.errors import InputError
 YES_WORDS = ("1", "true", "yes", "1.0", "y", "t")
 NO_WORDS = ("0", "false", "no", "0.0", "n", "f")
 UNKNOWN_WORDS = ("?", "", "nan", "null", "none", "na", "n/a", "<na>", "#n/a")
-MARKS = ("x", "✓", "✔")
-"""What a person puts into a cell for yes where an empty cell means no."""
+MARKS = ("x", "✓", "✔")  # What a person puts into a cell for yes where an empty cell means no
 _ONE, _ZERO = r"^\+?1([.,]0*)?$", r"^[+-]?0+([.,]0*)?$"
 _WORDS = {*YES_WORDS, *NO_WORDS, *UNKNOWN_WORDS}
 _EXPECTED = "expected 0, 1, true, false, yes, no, y, n or unknown (empty, NaN, ?)"
@@ -27,16 +22,10 @@ _MISSING_TYPES = ("NAType", "NaTType")
 
 
 class Indicator(NamedTuple):
-    """One label of n rows.
+    """One label of n rows."""
 
-    Attributes:
-        values: bool (n,), where it holds.
-        known: bool (n,), where that is known.
-        note: What was guessed; empty where nothing was.
-    """
-
-    values: np.ndarray
-    known: np.ndarray
+    values: np.ndarray  # bool (n,), where it holds
+    known: np.ndarray  # bool (n,), where that is known
     note: str = ""
 
 
@@ -50,11 +39,7 @@ def is_missing(cell: Any) -> bool:
 
 
 def parse_indicator_column(column: pl.Series) -> Indicator:
-    """One column of indicators.
-
-    Raises:
-        InputError: Anything but 0/1, true/false, yes/no, marks beside empty cells or unknown, with its row.
-    """
+    """One column of indicators."""
     if column.dtype == pl.Boolean or column.dtype == pl.Null:
         return Indicator(column.cast(pl.Boolean).fill_null(False).to_numpy(), column.is_not_null().to_numpy())
     note = ""
@@ -89,16 +74,7 @@ def parse_indicator_column(column: pl.Series) -> Indicator:
 
 
 def parse_indicator(column: Any, *, name: str | None = None) -> Indicator:
-    """One indicator column of any kind.
-
-    Args:
-        column: Numbers, booleans, text or a mixture, as `parse_indicator_column` reads them; None, NaN and `pd.NA` mean
-            unknown, too.
-        name: The column's name, for messages.
-
-    Raises:
-        InputError: Any other value, with its row.
-    """
+    """One indicator column of any kind."""
     array = np.asarray(column)
     if array.dtype == np.bool_:
         return Indicator(array.copy(), np.ones(array.shape, dtype=bool))

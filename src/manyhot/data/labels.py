@@ -1,9 +1,4 @@
-"""Label sets in, arrays inside, label sets out.
-
-`LabelSpace` fixes the names and their order; `Targets` holds what is known about each
-label of each sample. Nothing here knows about features, files or networks. Start reading
-at `as_targets`, the one door through which every form of Y enters.
-"""
+"""Label sets in, arrays inside, label sets out."""
 
 from __future__ import annotations
 
@@ -26,12 +21,7 @@ UNKNOWN_LABELS: tuple[UnknownLabels, ...] = ("error", "ignore", "report")
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The label names in a fixed order: name <-> column.
-
-    Args:
-        names: Unique, non-empty strings; the order is the order of the columns.
-        is_integer: Whether the labels are whole numbers, so that `decode` gives numbers.
-    """
+    """The label names in a fixed order: name <-> column."""
 
     names: tuple[str, ...]
     is_integer: bool = False
@@ -69,19 +59,7 @@ class LabelSpace:
         unknown_labels: UnknownLabels = "error",
         advice: str = "leave it out, or name it in labels=[...] before `fit`; `add_labels` learns it afterwards",
     ) -> tuple[Targets, dict[str, int]]:
-        """Label sets -> targets.
-
-        Args:
-            label_sets: One collection of names per sample; None where the whole set is unknown.
-            unknown_labels: What to do with a name outside this space: raise, drop it, or drop it and report.
-            advice: What to do about such a name, for the message.
-
-        Returns:
-            Targets (n, l), and the names outside this space with how often each was seen (empty for "ignore").
-
-        Raises:
-            InputError: A plain string where a set belongs; an unseen label when that is an error.
-        """
+        """Label sets -> targets."""
         one_of(UNKNOWN_LABELS, unknown_labels=unknown_labels)
         sets = list(label_sets)
         check_size(len(sets), len(self.names))

@@ -30,24 +30,7 @@ def as_targets(
     unknown_labels: UnknownLabels = "error",
     column: str | None = None,
 ) -> tuple[LabelSpace, Targets, dict[str, int]]:
-    """Any form of Y -> its label space and targets.
-
-    Args:
-        Y: A multi-hot array (n, l) or a deeper one with the label axis last, a scipy sparse matrix, a pandas or
-            polars frame of indicator columns, or a sequence of label sets or of mappings {label: 0, 1 or None}. NaN,
-            None, `pd.NA` and `?` mean unknown, and so does a label that a mapping lacks.
-        labels: The names and their order. None: the frame's column names, the sorted names found in label sets
-            (whole numbers by value), or `label_0`, `label_1`, ... for arrays.
-        unknown_labels: What to do with names outside `labels` in label sets and mappings.
-        column: The name of a series, for messages, as `column_name` finds it; None takes it from Y.
-
-    Returns:
-        The label space, the targets, with notes on what was guessed, which are warned of, too, and the unseen names
-        with their counts (only for "report").
-
-    Raises:
-        InputError: What does not describe label sets, with its row and column.
-    """
+    """Any form of Y -> label space, targets, and unseen names with their counts (only for "report")."""
     space = None if labels is None else as_space(labels)
     names = None if space is None else space.names
     column = column or column_name(Y)
@@ -89,11 +72,7 @@ def warn_of_guesses(notes: Sequence[str]) -> None:
 
 
 def as_space(labels: Sequence[Any] | LabelSpace) -> LabelSpace:
-    """Labels in their order; whole numbers are labels, too.
-
-    Raises:
-        InputError: No labels, a label twice, or one that is neither text nor a whole number.
-    """
+    """Labels in their order; whole numbers are labels, too."""
     if isinstance(labels, LabelSpace):
         return labels
     names = list(labels)
@@ -103,13 +82,7 @@ def as_space(labels: Sequence[Any] | LabelSpace) -> LabelSpace:
 
 
 def plain_targets(Y: Any) -> Any:
-    """Y as a sparse matrix, a narwhals frame, an array or a list; whatever else can be an array becomes one.
-
-    A series, or a frame of one column that holds label sets, is an array of its cells; masked entries are unknown.
-
-    Raises:
-        InputError: A lazy frame, or a dict of columns.
-    """
+    """Y as a sparse matrix, a narwhals frame, an array or a list; whatever else can be an array becomes one."""
     if sp.issparse(Y):
         return Y
     refuse_twin_columns(Y, "y")
@@ -149,16 +122,7 @@ def _array_of(cells: Sequence[Any]) -> np.ndarray:
 
 
 def parse_target_cells(Y: Any, space: LabelSpace | None, column: str | None = None) -> LabelCells:
-    """A sequence of label sets, mappings or rows of 0 and 1, from `plain_targets`.
-
-    Args:
-        Y: One cell per row.
-        space: The labels, where they are known.
-        column: The name of the series that they come from, for messages.
-
-    Raises:
-        InputError: No sequence, one number per row, or a cell that is no label set.
-    """
+    """A sequence of label sets, mappings or rows of 0 and 1, from `plain_targets`."""
     if isinstance(Y, (str, bytes)) or not isinstance(Y, Iterable):
         raise InputError(f"got {type(Y).__name__}, {_EXPECTED}", argument="y")
     shape = f" (shape {Y.shape})" if isinstance(Y, np.ndarray) else ""

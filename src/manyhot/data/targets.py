@@ -9,8 +9,8 @@ import numpy as np
 
 from manyhot.errors import InputError
 
+# Rows times labels that `Targets` are made for: a byte each, and as many again where some are unknown
 MAX_TARGETS = 2_000_000_000
-"""Rows times labels that `Targets` are made for: a byte each, and as many again where some are unknown."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,7 @@ class Targets:
 
 
 def check_size(n_rows: int, n_labels: int) -> None:
-    """Refuse what would not fit into memory as an array of rows by labels.
-
-    Raises:
-        InputError: More than `MAX_TARGETS` entries.
-    """
+    """Refuse what would not fit into memory as an array of rows by labels."""
     if n_rows * n_labels > MAX_TARGETS:
         raise InputError(
             f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ExtremeMultiLabelClassifier "

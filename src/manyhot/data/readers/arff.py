@@ -1,8 +1,4 @@
-"""ARFF, dense and sparse, with labels named by a Mulan XML or by MEKA's `-C`.
-
-Sparse rows of numbers become a CSR matrix, everything else a table whose kinds are those that the header declares. It
-knows nothing of models. Start reading at `read_arff`.
-"""
+"""ARFF, dense and sparse, with labels named by a Mulan XML or by MEKA's `-C`."""
 
 from __future__ import annotations
 
@@ -31,21 +27,7 @@ _YES = ("1", "true", "yes")
 
 
 def read_arff(source: Source, options: ReadOptions) -> Samples:
-    """An ARFF file.
-
-    Labels are, in this order of preference: `options.labels`, the XML in `options.xml`, the Mulan XML beside the
-    file, MEKA's `-C` in the relation's name, the names in `options.known_labels`. They keep the file's order.
-
-    Args:
-        source: The file; Windows-1252 and Latin-1 are accepted where it is no UTF-8.
-        options: How to read it.
-
-    Returns:
-        Samples with a CSR matrix when the rows are sparse and all features numeric or {0,1}; otherwise with a frame.
-
-    Raises:
-        InputError: What is wrong, with its line or its row and column.
-    """
+    """An ARFF file; labels are those of `labels`, the XML, MEKA's `-C` or `known_labels`, in this order."""
     content = source.content()
     source.refuse_binary(content[:4096], "ARFF")
     notes: tuple[str, ...] = ()
@@ -192,11 +174,7 @@ def _from_sparse(
 
 
 def _convert_values(entries: SparseEntries, header: Header) -> np.ndarray:
-    """The stored values as numbers: words of a yes/no attribute as 1 and 0, unknown ones as NaN.
-
-    Raises:
-        InputError: A value that its attribute cannot have, with row and column.
-    """
+    """The stored values as numbers: words of a yes/no attribute as 1 and 0, unknown ones as NaN."""
     numbers = entries.numbers.copy()
     is_binary = np.array([attribute.is_binary for attribute in header.attributes])[entries.columns]
     is_wrong = is_binary & ~np.isnan(numbers) & (numbers != 0) & (numbers != 1)

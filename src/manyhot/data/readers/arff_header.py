@@ -1,8 +1,4 @@
-"""The header of an ARFF file: its attributes, in order, and where the rows begin.
-
-It knows nothing of the rows, and of labels only what MEKA writes into the relation's name. Start reading at
-`parse_header`.
-"""
+"""The header of an ARFF file: its attributes, in order, and where the rows begin."""
 
 from __future__ import annotations
 
@@ -28,17 +24,11 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 @dataclass(frozen=True)
 class Attribute:
-    """One column of an ARFF file.
-
-    Args:
-        name: Its name.
-        kind: What its values are.
-        levels: The values of a nominal attribute, in order; the first is what a sparse row leaves out.
-    """
+    """One column of an ARFF file."""
 
     name: str
     kind: AttributeKind
-    levels: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()  # of a nominal attribute; a sparse row leaves the first one out
 
     @property
     def is_binary(self) -> bool:
@@ -58,17 +48,11 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the rows.
-
-    Args:
-        relation: Name of the relation.
-        attributes: The columns, in order.
-        body_offset: Where the rows begin, in bytes.
-    """
+    """What stands before the rows."""
 
     relation: str
     attributes: tuple[Attribute, ...]
-    body_offset: int
+    body_offset: int  # where the rows begin, in bytes
 
     @property
     def names(self) -> list[str]:
@@ -76,11 +60,7 @@ class Header:
         return [attribute.name for attribute in self.attributes]
 
     def meka_labels(self) -> tuple[str, ...] | None:
-        """The labels that `-C n` in the relation's name speaks of: the first n attributes, or the last for n < 0.
-
-        Raises:
-            InputError: More labels than attributes.
-        """
+        """The labels that `-C n` in the relation's name speaks of: the first n attributes, or the last for n < 0."""
         match = _MEKA.search(self.relation)
         count = int(match.group(1)) if match else 0
         if not count:
@@ -91,16 +71,7 @@ class Header:
 
 
 def parse_header(content: bytes, source: Source) -> Header:
-    """The header of an ARFF file.
-
-    Args:
-        content: The whole file, UTF-8.
-        source: For messages.
-
-    Raises:
-        InputError: No `@data`, no attributes, one that cannot be understood (with its line), or a name that stands
-            twice.
-    """
+    """The header of an ARFF file."""
     data_match = _DATA.search(content)
     if data_match is None:
         raise InputError("has no line @data, so it is no ARFF file, or it was cut short", file=source.path)

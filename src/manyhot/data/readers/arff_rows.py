@@ -1,9 +1,4 @@
-"""The rows of an ARFF file: dense ones as cells, sparse ones as places and values.
-
-Rows of plain numbers, which is what large files hold, are parsed as one array; quotes, words and escapes go a slower
-way, row by row. It knows the header but not which attributes are labels. Start reading at `parse_dense_rows` and
-`parse_sparse_rows`.
-"""
+"""The rows of an ARFF file: dense ones as cells, sparse ones as places and values."""
 
 from __future__ import annotations
 
@@ -30,21 +25,13 @@ _BLANK_BEFORE_QUOTE = re.compile(rb",[ \t]+['\"]|['\"][ \t]+,")
 
 @dataclass(frozen=True)
 class SparseEntries:
-    """The stored values of sparse rows.
-
-    Args:
-        n_rows: Number of rows.
-        rows: Row of each value, int64 (k,), ascending.
-        columns: Attribute of each value, int64 (k,).
-        numbers: The values, float64 (k,); NaN where unknown, or where it is a word.
-        texts: The values as text (k,); None when all of them are numbers.
-    """
+    """The stored values of sparse rows."""
 
     n_rows: int
-    rows: np.ndarray
-    columns: np.ndarray
-    numbers: np.ndarray
-    texts: np.ndarray | None
+    rows: np.ndarray  # Row of each value, int64 (k,), ascending
+    columns: np.ndarray  # Attribute of each value, int64 (k,)
+    numbers: np.ndarray  # The values, float64 (k,); NaN where unknown, or where it is a word
+    texts: np.ndarray | None  # The values as text (k,); None when all of them are numbers
 
 
 def data_section(content: bytes, header: Header) -> bytes:
@@ -56,11 +43,7 @@ def data_section(content: bytes, header: Header) -> bytes:
 
 
 def parse_dense_rows(body: bytes, header: Header, source: Source) -> pl.DataFrame:
-    """Dense rows as text cells, (n, f), under the attributes' names; `?` stays what it is.
-
-    Raises:
-        InputError: A row with another number of values, with its number.
-    """
+    """Dense rows as text cells, (n, f), under the attributes' names; `?` stays what it is."""
     has_double, has_single = b'"' in body, b"'" in body
     if b"\\" in body or (has_double and has_single) or _BLANK_BEFORE_QUOTE.search(body):
         return _parse_quoted_rows(body, header, source)
@@ -70,11 +53,7 @@ def parse_dense_rows(body: bytes, header: Header, source: Source) -> pl.DataFram
 
 
 def parse_sparse_rows(body: bytes, header: Header, source: Source) -> SparseEntries:
-    """Sparse rows `{i v, i v}` as places and values.
-
-    Raises:
-        InputError: A row that is not of that form, an attribute that is not there or stands twice, with the row.
-    """
+    """Sparse rows `{i v, i v}` as places and values."""
     entries = _parse_plain_entries(body, source) or _parse_quoted_entries(body, source)
     n_columns = len(header.attributes)
     invalid = np.flatnonzero((entries.columns < 0) | (entries.columns >= n_columns))

@@ -15,12 +15,7 @@ from manyhot.data.samples import ColumnKind
 
 @dataclass(frozen=True)
 class ChunkSchema:
-    """How every piece of a file is read.
-
-    Args:
-        columns: The columns in use: features, ids and labels.
-        options: The options with every kind fixed.
-    """
+    """How every piece of a file is read."""
 
     columns: tuple[str, ...]
     options: ReadOptions
@@ -35,20 +30,7 @@ class ChunkSchema:
 
 
 def infer_schema(table: Table, source: Source, options: ReadOptions) -> ChunkSchema:
-    """The columns, kinds and labels of a file by its first piece.
-
-    Args:
-        table: The first rows.
-        source: The file.
-        options: With `column_types`, all other columns but ids are left out. Without, kinds are inspected here; a
-            column of 0 and 1 counts as numeric, because a later piece may hold other numbers.
-
-    Returns:
-        What all pieces share.
-
-    Raises:
-        InputError: As for reading the rows.
-    """
+    """The columns, kinds and labels of a file by its first piece; 0 and 1 are numeric, as others may hold more."""
     samples = build_samples(table, source, options)
     ids = [name for name, kind in samples.column_types.items() if kind == "id"]
     id_column = options.id_column or next(

@@ -16,11 +16,7 @@ _STREAM = b"\xff\xff\xff\xff"
 
 
 def read_arrow(source: Source, options: ReadOptions) -> Table:
-    """An Arrow IPC file or stream, plain or in gzip.
-
-    Raises:
-        InputError: It is something else, or damaged.
-    """
+    """An Arrow IPC file or stream, plain or in gzip."""
     is_stream = _is_stream(source)
     try:
         content = io.BytesIO(source.content())
@@ -54,11 +50,7 @@ def _is_stream(source: Source) -> bool:
 
 
 def read_parquet(source: Source, options: ReadOptions) -> Table:
-    """A Parquet file, plain or in gzip.
-
-    Raises:
-        InputError: It is something else, or damaged.
-    """
+    """A Parquet file, plain or in gzip."""
     _check_parquet(source)
     try:
         return Table(pl.read_parquet(io.BytesIO(source.content())))

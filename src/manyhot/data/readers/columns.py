@@ -1,8 +1,4 @@
-"""One form per kind of column, and ids as text.
-
-The same rows read from CSV, Parquet, JSONL or Arrow become the same columns here: numbers Float64, yes/no Boolean,
-everything else String, missing always null.
-"""
+"""One form per kind of column, and ids as text."""
 
 from __future__ import annotations
 
@@ -33,24 +29,7 @@ def coerce_column(
     file: str | None = None,
     first_row: int = 0,
 ) -> pl.Series:
-    """A column in the form of its kind.
-
-    Args:
-        column: As it came out of the file.
-        kind: What it is.
-        number_format: How its text writes numbers, where that was inferred.
-        decimal: The decimal mark that the file suggests, where it was not.
-        file: For messages.
-        first_row: Rows of the file before the column's first, for messages.
-
-    Returns:
-        Float64 for numeric, Boolean for boolean, String for categorical, text and dates; an image is String (a path),
-        Binary (a file's content) or Array (pixels); an ignored column in the type of its values, so that a model that
-        knows more about it can still use it.
-
-    Raises:
-        InputError: A value that is not of that kind, or infinity, with its row.
-    """
+    """A column in the form of its kind: Float64, Boolean or String; images and ignored columns as they are."""
     if kind == "boolean" and column.dtype == pl.Boolean:
         return column
     if kind in ("numeric", "boolean"):
@@ -77,15 +56,7 @@ def to_text(column: pl.Series) -> pl.Series:
 
 
 def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.DataFrame, Inspection]:
-    """A frame whose columns have the types of their values, with text that holds numbers as numbers; ids as they are.
-
-    Args:
-        frame: Rows without labels, as `to_frame` gives them raw.
-        overrides: Column name -> kind, which is then not inspected.
-
-    Raises:
-        InputError: As for `coerce_column`.
-    """
+    """A frame whose columns have the types of their values, numbers in text, too; ids stay as they are."""
     inspection = inspect_columns(frame, overrides)
     kinds = inspection.column_types
     columns = []
@@ -105,11 +76,7 @@ def _is_written(column: pl.Series) -> bool:
 
 
 def row_ids(column: pl.Series, *, file: str | None = None, first_row: int = 0) -> np.ndarray:
-    """The ids of all rows, text (n,).
-
-    Raises:
-        InputError: A row without id.
-    """
+    """The ids of all rows, text (n,)."""
     cells = to_text(column)
     missing = cells.is_null().arg_true()
     if len(missing):

@@ -1,8 +1,4 @@
-"""CSV and TSV: every cell is read as text, and rows of another length than the header are refused with their number.
-
-It knows bytes, delimiters and quotes; what a column means is decided later. Start reading at `read_delimited`, then
-`parse_cells`, which ARFF uses too.
-"""
+"""CSV and TSV: every cell is read as text, and rows of another length than the header are refused with their number."""
 
 from __future__ import annotations
 
@@ -31,30 +27,14 @@ SEPARATOR_LINE = re.compile(rb'"?sep=([\t -!#-~])"?[ \t]*(?:\r?\n|\Z)', re.IGNOR
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a row are told apart.
-
-    Args:
-        delimiter: One character between two cells.
-        quote: One character around a cell that holds delimiters or line breaks.
-    """
+    """How the cells of a row are told apart."""
 
     delimiter: str
     quote: str = '"'
 
 
 def read_delimited(source: Source, options: ReadOptions) -> Table:
-    """A CSV or TSV file as a table of text.
-
-    Args:
-        source: The file; `.tsv` means tabs, for `.csv` the delimiter is seen from the first lines.
-        options: `header` and `column_names` are used.
-
-    Returns:
-        Every cell as text, null where nothing stands.
-
-    Raises:
-        InputError: No text, no UTF-8, rows of different lengths, or a column name that stands twice.
-    """
+    """A CSV or TSV file as a table of text."""
     content, notes = source.decoded_text("CSV")
     separator, content = _split_separator_line(content)
     dialect = separator or detect_dialect(content, source)
@@ -87,10 +67,7 @@ def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> It
 
 
 def detect_dialect(content: bytes, source: Source) -> Dialect:
-    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first rows evenly, tabs and `;` first.
-
-    What stands in quotes does not count. Where no delimiter is even, it is the one that splits the first row most.
-    """
+    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first rows evenly, tabs and `;` first."""
     if source.suffix in (".tsv", ".tab"):
         return Dialect("\t")
     delimiter = find_even_delimiter(content, is_cut=len(content) > _SNIFFED_BYTES)
@@ -101,12 +78,7 @@ def detect_dialect(content: bytes, source: Source) -> Dialect:
 
 
 def find_even_delimiter(content: bytes, is_cut: bool) -> str | None:
-    """The delimiter that splits the first rows of a text into equally many cells, two or more; None for none.
-
-    Args:
-        content: The text, or its beginning.
-        is_cut: Whether it ends anywhere in a row.
-    """
+    """The delimiter that splits the first rows of a text into equally many cells, two or more; None for none."""
     for delimiter in _DELIMITERS:
         rows = _first_rows(content, delimiter)
         if is_cut and 1 < len(rows) <= _SNIFFED_ROWS:
@@ -131,11 +103,7 @@ def _split_separator_line(content: bytes) -> tuple[Dialect | None, bytes]:
 
 
 def parse_cells(content: bytes, width: int, dialect: Dialect, source: Source, first_row: int = 0) -> pl.DataFrame:
-    """Rows without header as text cells, (n, width), columns named `0`, `1`, ...
-
-    Raises:
-        InputError: A row with more or fewer cells, with its number; quotes that do not close.
-    """
+    """Rows without header as text cells, (n, width), columns named `0`, `1`, ..."""
     names = [str(j) for j in range(width)]
     rows = _scan(content, width, dialect)
     if rows.is_odd:

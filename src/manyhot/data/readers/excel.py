@@ -1,8 +1,4 @@
-"""Excel workbooks (`.xlsx`): the first sheet as a table, by calamine, which an extra installs.
-
-A workbook is a zip archive, and a sheet says by itself how wide and long it is: both are measured before calamine,
-which trusts them, sees the file. Start reading at `read_excel`.
-"""
+"""Excel workbooks (`.xlsx`): the first sheet as a table, by calamine, once its size has been measured."""
 
 from __future__ import annotations
 
@@ -29,20 +25,7 @@ _BLOCK = 1 << 20
 
 
 def read_excel(source: Source, options: ReadOptions) -> Table:
-    """The first sheet of a workbook; its first row that is not empty names the columns.
-
-    Args:
-        source: The file.
-        options: `header` and `column_names` are used.
-
-    Returns:
-        Numbers, dates and booleans as Excel has them; null where nothing or an error stands. Other sheets are named
-        in a note.
-
-    Raises:
-        InputError: fastexcel is not installed, no workbook, one that unpacks to more than the memory there is, no
-            rows, or a column name that stands twice.
-    """
+    """The first sheet of a workbook; its first row that is not empty names the columns."""
     source.refuse_zst("Excel")
     head = source.head()
     if identify_content(head) != ZIP:

@@ -18,15 +18,7 @@ _LABEL = r"(?:^|\s)__label__\S*"
 
 
 def read_fasttext(source: Source, options: ReadOptions) -> Samples:
-    """A fastText file: a column `text`, and label sets; the labels carry their names without `__label__`.
-
-    Args:
-        source: The file; blank lines are passed over.
-        options: As for a column of label sets.
-
-    Raises:
-        InputError: A label without a name, with its row.
-    """
+    """A fastText file: a column `text`, and label sets; the labels carry their names without `__label__`."""
     content, notes = source.decoded_text("fastText")
     table = replace(_table(content, source), notes=notes)
     return build_samples(table, source, _text_options(options, table))

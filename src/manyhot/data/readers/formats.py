@@ -1,8 +1,4 @@
-"""The table of formats: one row for each, and which of them a file is.
-
-It knows the formats' functions and their suffixes, and decides by name, by suffix, or for `.txt` by the first line.
-Start reading at `FORMATS`; to add a format, add a file beside this one and a row here.
-"""
+"""The table of formats: one row for each, and which of them a file is."""
 
 from __future__ import annotations
 
@@ -44,19 +40,12 @@ Chunker = Callable[[Source, ReadOptions, int], Iterator[Table]]
 
 @dataclass(frozen=True)
 class Format:
-    """One row of the table of formats.
-
-    Args:
-        name: What `ReadOptions.format` calls it.
-        suffixes: How the names of such files end, before `.gz` or `.zst`.
-        read: The whole file -> Samples.
-        chunks: The file a piece at a time; None for formats that are read as a whole.
-    """
+    """One row of the table of formats."""
 
     name: str
     suffixes: tuple[str, ...]
-    read: Reader
-    chunks: Chunker | None = None
+    read: Reader  # The whole file -> Samples
+    chunks: Chunker | None = None  # The file a piece at a time; None for formats that are read as a whole
 
 
 def _table_reader(load: Callable[[Source, ReadOptions], Table]) -> Reader:
@@ -124,11 +113,7 @@ FORMATS: tuple[Format, ...] = (
 
 
 def detect_format(source: Source, options: ReadOptions) -> Format:
-    """The format of a file: the one named in the options, that of its suffix, or what its first line shows.
-
-    Raises:
-        InputError: A name that is not in the table, or a file whose format cannot be told.
-    """
+    """The format of a file: the one named in the options, that of its suffix, or what its first line shows."""
     by_name = {file_format.name: file_format for file_format in FORMATS}
     if source.path.is_dir():
         return by_name[FOLDER]

@@ -17,23 +17,11 @@ from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
 COLUMN = "image"
-MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x04")
-"""How a file of images begins: bytes, three or four axes."""
+MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x04")  # How a file of images begins: bytes, three or four axes
 
 
 def read_idx(source: Source, options: ReadOptions) -> Samples:
-    """A file of images and the file of labels beside it, whose name has labels and idx1 in place of images and idx3.
-
-    Args:
-        source: The images: bytes (n, h, w), or (n, h, w, c) with 1 or 3 channels.
-        options: How to read it.
-
-    Returns:
-        Samples with one column of arrays; each row has one label, called by its number.
-
-    Raises:
-        InputError: Another content, a file cut short, or no file of labels where labels are required.
-    """
+    """A file of images and the file of labels beside it, whose name has labels and idx1 in place of images and idx3."""
     source.refuse_zst("idx")
     images = _array(source)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):

@@ -22,16 +22,7 @@ def is_path(column: pl.Series, column_types: Mapping[str, str]) -> bool:
 
 
 def resolve_image_paths(column: pl.Series, base: Path, options: ReadOptions) -> pl.Series:
-    """Paths as absolute ones.
-
-    Args:
-        column: Paths; missing ones stay missing.
-        base: The folder that they start from.
-        options: `on_bad_image` says whether files that are not there are refused.
-
-    Raises:
-        InputError: A file that is not there, with its row.
-    """
+    """Paths as absolute ones."""
     cells = column.to_list()
     paths = [cell if cell is None or _ADDRESS.match(cell) else os.path.join(base, cell) for cell in cells]
     if options.on_bad_image == "error":
@@ -51,14 +42,7 @@ def resolve_image_paths(column: pl.Series, base: Path, options: ReadOptions) -> 
 def image_row_ids(
     columns: Sequence[pl.Series], column_types: Mapping[str, str], base: Path, rows: np.ndarray | None
 ) -> np.ndarray | None:
-    """Rows called by the paths of their images, where one column has these; by their number where a path is missing.
-
-    Args:
-        columns: The features.
-        column_types: Column name -> kind.
-        base: The folder that paths are told from.
-        rows: Number of each row, from 1; None for 1 to n.
-    """
+    """Rows called by the paths of their images, where one column has these; by their number where a path is missing."""
     path_columns = [column for column in columns if is_path(column, column_types)]
     if len(path_columns) != 1:
         return None

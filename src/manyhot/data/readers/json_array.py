@@ -16,11 +16,7 @@ _EXPECTED = 'expected an array of objects, such as [{"size": 1.5, "y": 0}, {"siz
 
 
 def read_json(source: Source, options: ReadOptions) -> Table:
-    """A JSON file; a key that a row lacks is null there, and so is NaN.
-
-    Raises:
-        InputError: No JSON, or another value than an array of objects; a key that stands twice, with its row.
-    """
+    """A JSON file; a key that a row lacks is null there, and so is NaN."""
     content, notes = source.decoded_text("JSON")
     try:
         rows = json.loads(content, object_pairs_hook=_object, parse_constant=_constant)

@@ -20,20 +20,13 @@ _ROWS_WITH_TWINS_CHECKED = 100
 
 
 def read_jsonl(source: Source, options: ReadOptions) -> Table:
-    """A JSONL file; a key that a row lacks is null there.
-
-    Raises:
-        InputError: A line that is no JSON object, with its number; a key that stands twice.
-    """
+    """A JSONL file; a key that a row lacks is null there."""
     content, notes = source.decoded_text("JSONL")
     return Table(frame_from_lines(content, source, 0), notes=notes)
 
 
 def read_jsonl_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
-    """As `read_jsonl`, `rows` rows at a time; a plain or gzip file is never held as a whole.
-
-    Columns that a chunk lacks are added as missing when an earlier chunk had them.
-    """
+    """As `read_jsonl`, `rows` rows at a time; a plain or gzip file is never held as a whole."""
     lines = (line for line in source.lines() if line.strip())
     decoder, first_row = source.decoder(), 0
     names: list[str] = []

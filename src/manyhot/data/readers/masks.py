@@ -1,8 +1,4 @@
-"""Labels of pixels out of image files: one file for each label, or one file of numbers with a legend.
-
-It finds out whether label columns name masks, and reads them; which pixels an image has is not known here. Start
-reading at `extract_masks`.
-"""
+"""Labels of pixels out of image files: one file for each label, or one file of numbers with a legend."""
 
 from __future__ import annotations
 
@@ -24,8 +20,7 @@ from manyhot.validation import did_you_mean
 
 SUFFIX = r"(?i)\.(png|bmp|gif|tiff?|webp|jpe?g)$"
 LOSSY = ("JPEG",)
-NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
-"""Pillow's names of images of one number a pixel."""
+NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")  # Pillow's names of images of one number a pixel
 
 
 def mask_columns(frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -37,21 +32,7 @@ def mask_columns(frame: pl.DataFrame, options: ReadOptions, file_labels: Sequenc
 
 
 def extract_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions, folder: Path) -> ExtractedTargets:
-    """The targets of all pixels.
-
-    Args:
-        frame: All columns.
-        columns: Those that name files of masks.
-        options: `legend`, `known_labels`, `require_labels` and `unknown_labels` are used.
-        folder: Where relative paths begin.
-
-    Returns:
-        Targets and labels; nothing is read where no labels are required.
-
-    Raises:
-        InputError: A file that cannot be used, with its row and column; a number without a meaning; labels that
-            training did not have.
-    """
+    """The targets of all pixels."""
     if not options.require_labels:
         return ExtractedTargets(None, None, tuple(columns))
     if options.label_names is not None:

@@ -11,13 +11,10 @@ from manyhot.errors import InputError
 if TYPE_CHECKING:
     from manyhot.data.readers.source import Source
 
-MEMORY_FACTOR = 6
-"""How many times its own size a table usually needs while it is read, encoded and trained on."""
-MIN_MEMORY_FACTOR = 2
-"""How many times its own size a table needs at least."""
+MEMORY_FACTOR = 6  # How many times its own size a table usually needs while it is read, encoded and trained on
+MIN_MEMORY_FACTOR = 2  # How many times its own size a table needs at least
 MAX_UNPACKED = 1 << 34
-UNPACK_FACTOR = 5
-"""How many times its size a packed file unpacks to."""
+UNPACK_FACTOR = 5  # How many times its size a packed file unpacks to
 
 
 def available_memory() -> int | None:
@@ -39,12 +36,7 @@ def is_larger_than_memory(source: Source) -> bool:
 
 
 def refuse_larger_than_memory(source: Source, operation: str) -> None:
-    """Raise `InputError` for a file that can never be held in the memory that there is.
-
-    Args:
-        source: The file.
-        operation: What needs all rows at once, as the beginning of a sentence.
-    """
+    """Raise `InputError` for a file that can never be held in the memory that there is."""
     available, needed = available_memory(), _size(source) * MIN_MEMORY_FACTOR
     if available is not None and needed > available:
         raise InputError(

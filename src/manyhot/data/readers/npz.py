@@ -26,19 +26,7 @@ _NAMES = ("labels", "feature_names", "ids")
 
 
 def read_npz(source: Source, options: ReadOptions) -> Samples:
-    """A NumPy archive.
-
-    Args:
-        source: Arrays `X` (n, f), or images uint8 (n, h, w) or (n, h, w, c), or `data`, `indices`, `indptr` and `shape`
-            of a CSR matrix; `Y` (n, l) of 0, 1 and NaN; optional text arrays `labels`, `feature_names` and `ids`.
-        options: How to read it.
-
-    Returns:
-        Samples with a CSR matrix, or with a frame of numeric columns or of one column of images.
-
-    Raises:
-        InputError: It is no such archive, has pickled objects, lacks an array, or the shapes do not fit together.
-    """
+    """A NumPy archive: `X` or the parts of a CSR matrix, `Y` (n, l), and texts `labels`, `feature_names`, `ids`."""
     source.refuse_zst("NPZ")
     if identify_content(source.head()) != ZIP:
         raise InputError(

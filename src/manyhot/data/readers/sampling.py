@@ -1,8 +1,4 @@
-"""A first look at a file that is larger than memory: how many rows there are, and a random sample of them.
-
-Kinds of columns and names of labels are learned from the sample, which is all the rows where they are few. Then the
-file can be read again, piece by piece, all pieces alike. Start reading at `sample_file`, then `StreamableFile.chunks`.
-"""
+"""A first look at a file that is larger than memory: how many rows there are, and a random sample of them."""
 
 from __future__ import annotations
 
@@ -26,32 +22,19 @@ from manyhot.data.samples import ColumnKind, Samples
 from manyhot.errors import InputError
 
 SAMPLE_ROWS = 200_000
-SAMPLE_BYTES = 2**27
-"""Rows and bytes of the sample at most, whichever are fewer."""
-CHUNK_BYTES = 2**25
-"""Cells of a piece as they were read, at most."""
+SAMPLE_BYTES = 2**27  # Rows and bytes of the sample at most, whichever are fewer
+CHUNK_BYTES = 2**25  # Cells of a piece as they were read, at most
 CHUNK_ROWS = (64, 65536)
-IMAGE_CHUNK_ROWS = 1024
-"""Rows of a piece with images, which take more room once they are decoded, at most."""
+IMAGE_CHUNK_ROWS = 1024  # Rows of a piece with images, which take more room once they are decoded, at most
 PROBED_ROWS = 500
-WHOLE = ("json", "excel")
-"""Formats whose pieces are cut from the whole file."""
+WHOLE = ("json", "excel")  # Formats whose pieces are cut from the whole file
 
-ProgressCallback = Callable[[int], None]
-"""Called with the number of rows so far."""
+ProgressCallback = Callable[[int], None]  # Called with the number of rows so far
 
 
 @dataclass(frozen=True)
 class StreamableFile:
-    """A file that can be read piece by piece, all pieces alike.
-
-    Args:
-        source: The file.
-        n_rows: Its rows.
-        schema: What all pieces share.
-        chunk_rows: Rows of a piece.
-        stamp: Size and time of change of the file.
-    """
+    """A file that can be read piece by piece, all pieces alike."""
 
     source: Source
     n_rows: int
@@ -60,14 +43,7 @@ class StreamableFile:
     stamp: tuple[int, int]
 
     def chunks(self, progress: ProgressCallback | None = None) -> Iterator[Samples]:
-        """All rows in the file's order, a piece at a time, with their targets.
-
-        Args:
-            progress: Called after each piece.
-
-        Raises:
-            InputError: A row that does not suit the columns' kinds, with its number; a file that has changed.
-        """
+        """All rows in the file's order, a piece at a time, with their targets."""
         n_rows = 0
         _check_unchanged(self.source, self.stamp)
         for table in _chunker(self.source, self.schema.options)(self.source, self.schema.options, self.chunk_rows):
@@ -81,17 +57,11 @@ class StreamableFile:
 
 
 class Survey(NamedTuple):
-    """What a first look found.
-
-    Attributes:
-        file: The file, to be read again.
-        samples: The sampled rows in the file's order, with their targets.
-        rows: int64 (s,), the number of each in the file, from 0, rising.
-    """
+    """What a first look found."""
 
     file: StreamableFile
     samples: Samples
-    rows: np.ndarray
+    rows: np.ndarray  # int64 (s,), the number of each in the file, from 0, rising
 
     def take(self, mask: np.ndarray) -> Survey:
         """Without the numbers of some rows, bool (s,); the samples stay as they are."""
@@ -111,20 +81,7 @@ def sample_file(
     max_bytes: int = SAMPLE_BYTES,
     progress: ProgressCallback | None = None,
 ) -> Survey:
-    """Count the rows of a file, draw some of them at random, and learn kinds and labels from these.
-
-    Args:
-        path: CSV, TSV, JSONL, Parquet or Arrow, plain, or text in gzip.
-        options: As for `read`. Labels of a column of label sets are those of the sample unless `label_order` names
-            them; others are left out then, and noted.
-        seed: Start of the draws.
-        max_rows: Rows of the sample at most.
-        max_bytes: Its size at most, roughly.
-        progress: Called after each piece.
-
-    Raises:
-        InputError: As for `read`, or a format that cannot be read in pieces.
-    """
+    """Count the rows of a file, draw some of them at random, and learn kinds and labels from these."""
     source, options = resolve_path(path, options or ReadOptions())
     chunker, stamp = _chunker(source, options), _file_stamp(source)
     chunk_rows = choose_chunk_rows(source, options)
@@ -151,13 +108,7 @@ def sample_file(
 
 
 class Reservoir:
-    """Rows drawn evenly from a stream of unknown length, whatever the pieces it comes in.
-
-    Args:
-        seed: Start of the draws.
-        max_rows: Rows kept at most.
-        max_bytes: Their size at most, roughly.
-    """
+    """Rows drawn evenly from a stream of unknown length, whatever the pieces it comes in."""
 
     def __init__(self, seed: int, max_rows: int, max_bytes: int) -> None:
         self._seed, self._max_rows, self._max_bytes = seed, max_rows, max_bytes

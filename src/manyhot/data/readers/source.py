@@ -1,8 +1,4 @@
-"""Finding a file, unpacking it, and saying what is wrong when it is not what its name says.
-
-It knows suffixes, compression and magic numbers, and nothing of columns or labels. Every error about a file as a
-whole is worded here. Start reading at `locate`, then `Source.content`.
-"""
+"""Finding a file, unpacking it, and saying what is wrong when it is not what its name says."""
 
 from __future__ import annotations
 
@@ -56,30 +52,17 @@ _UNPACK_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
 
 @dataclass(frozen=True)
 class Source:
-    """A file that exists.
-
-    Args:
-        path: Where it is.
-        stem: Its name without the format's and the compression's suffix.
-        suffix: The suffix of its format in lower case, with the dot; "" when it has none.
-        compression: ".gz", ".zst", ".zip" or "".
-        member: The file in a zip archive that is read; stem and suffix are those of its name.
-        notes: What the user should know of it.
-    """
+    """A file that exists."""
 
     path: Path
-    stem: str
-    suffix: str
-    compression: str
+    stem: str  # without the suffixes of format and compression
+    suffix: str  # of its format in lower case, with the dot, or ""
+    compression: str  # ".gz", ".zst", ".zip" or ""
     member: str = ""
     notes: tuple[str, ...] = ()
 
     def content(self) -> bytes:
-        """All bytes, unpacked.
-
-        Raises:
-            InputError: The file cannot be read, is empty, or is not packed as its name says.
-        """
+        """All bytes, unpacked."""
         if self.compression == ".zst":
             return self._zst_text()
         try:
@@ -97,11 +80,7 @@ class Source:
         return content
 
     def text(self, format_name: str) -> bytes:
-        """All bytes of a text format in UTF-8, without a byte order mark.
-
-        Raises:
-            InputError: As `content`; or the file is no text, or no UTF-8, with the row.
-        """
+        """All bytes of a text format in UTF-8, without a byte order mark."""
         content = self.content()
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
         content = content.removeprefix(UTF8_MARK)
@@ -139,10 +118,7 @@ class Source:
             raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole.
-
-        Those of UTF-16 come as UTF-8; a byte order mark of UTF-8 stays.
-        """
+        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole."""
         if self.compression == ".zst":
             yield from self.content().splitlines(keepends=True)
             return
@@ -236,11 +212,7 @@ class Source:
 
 @dataclass(frozen=True)
 class InMemorySource(Source):
-    """Bytes that came some other way and are no file; `path` only gives them a name.
-
-    Args:
-        data: The bytes.
-    """
+    """Bytes that came some other way and are no file; `path` only gives them a name."""
 
     data: bytes = b""
 
@@ -261,11 +233,7 @@ class InMemorySource(Source):
 
 
 def locate(path: str | Path) -> Source:
-    """A path -> a file that is there.
-
-    Raises:
-        InputError: No such file (with the nearest name beside it), a folder, or an empty file.
-    """
+    """A path -> a file that is there."""
     path = existing_path(path)
     if path.is_dir():
         raise InputError("is a folder, expected a file; name one file in it", file=path)

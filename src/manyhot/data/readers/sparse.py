@@ -23,38 +23,17 @@ from manyhot.validation import did_you_mean
 
 @dataclass(frozen=True)
 class SparseRows:
-    """What a sparse format found in a file.
+    """What a sparse format found in a file."""
 
-    Args:
-        matrix: float64 CSR (n, f).
-        names: f feature names.
-        indicators: Targets as read, label sets with `sparse_targets`; None when the file has none.
-        ids: One id per row, or None.
-        notes: What the user should know.
-    """
-
-    matrix: sp.csr_matrix
+    matrix: sp.csr_matrix  # float64 CSR (n, f)
     names: Sequence[str]
-    indicators: Indicators | LabelSets | None
+    indicators: Indicators | LabelSets | None  # label sets with `sparse_targets`
     ids: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
 
 def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Samples:
-    """Targets in order, features in order, nothing infinite.
-
-    Args:
-        rows: What the format found.
-        source: The file.
-        options: `known_labels`, `unknown_labels`, `feature_names`, `column_types`, `drop` and `require_labels` are
-            used.
-
-    Returns:
-        Samples with a CSR matrix; its kinds are "boolean" where every stored value is 1 and "numeric" elsewhere.
-
-    Raises:
-        InputError: No rows, no labels where they are required, an infinite value, or a kind that a number cannot have.
-    """
+    """Targets in order, features in order, nothing infinite."""
     try:
         if not rows.matrix.get_shape()[0]:
             raise InputError("has no rows")

@@ -1,7 +1,4 @@
-"""Targets of very many labels out of a file: label sets as they were read -> CSR, in a trained model's order.
-
-The counterpart of targets.py where an array of rows by labels would not fit; `ReadOptions.sparse_targets` asks for it.
-"""
+"""Targets of very many labels out of a file: label sets as they were read -> CSR, in a trained model's order."""
 
 from __future__ import annotations
 
@@ -26,15 +23,10 @@ MAX_NOTES = 8
 
 @dataclass(frozen=True)
 class LabelSets:
-    """Label sets before they are put into an order.
+    """Label sets before they are put into an order."""
 
-    Args:
-        sets: The names that hold in each row, n lists.
-        names: All names, in the file's order.
-    """
-
-    sets: Sequence[Sequence[str]]
-    names: tuple[str, ...]
+    sets: Sequence[Sequence[str]]  # of each row
+    names: tuple[str, ...]  # all names, in the file's order
 
 
 def check_dense(n_rows: int, n_labels: int, source: Source) -> None:
@@ -46,18 +38,7 @@ def check_dense(n_rows: int, n_labels: int, source: Source) -> None:
 
 
 def encode_label_sets(label_sets: LabelSets, options: ReadOptions) -> tuple[sp.csr_matrix, LabelSpace, tuple[str, ...]]:
-    """Label sets -> CSR bool (n, l) in the order that a trained model asks for, or in their own.
-
-    Args:
-        label_sets: What was read.
-        options: `known_labels`, `label_names` and `unknown_labels` are used.
-
-    Returns:
-        Targets (sorted, no label twice in a row), their labels, and notes on labels that were left out.
-
-    Raises:
-        InputError: A label that training did not have, when that is an error.
-    """
+    """Label sets -> CSR bool (n, l) in the order that a trained model asks for, or in their own."""
     sets, found, naming_notes = name_label_sets(label_sets.sets, label_sets.names, options)
     space = LabelSpace(options.known_labels or found)
     column = {name: j for j, name in enumerate(space.names)}

@@ -23,19 +23,7 @@ _MAX_COLUMNS = 1 << 26
 
 
 def read_libsvm(source: Source, options: ReadOptions) -> Samples:
-    """A libsvm file; features are named by the numbers that stand in it (`f4`), and so are labels without
-    `label_names`.
-
-    Args:
-        source: The file; `#` begins a comment, blank lines are passed over.
-        options: `label_order` or `known_labels` fix the labels; otherwise they are those found, numbers by size.
-
-    Returns:
-        Samples with a CSR matrix; features run from the first index in use (0 or 1) to the last.
-
-    Raises:
-        InputError: A line that is not of that form, with its row.
-    """
+    """A libsvm file; features are named by their numbers (`f4`), and so are labels without `label_names`."""
     lines = [line.split("#", 1)[0].rstrip() for line in source.text("libsvm").decode("utf-8").split("\n")]
     rows = parse_rows([line for line in lines if line], source)
     first = 0 if len(rows.indices) and rows.indices.min() == 0 else 1
@@ -95,31 +83,16 @@ _NON_NUMERIC = re.compile(rb"[^0-9+\-.eE: \tnaifNAIF]")
 
 @dataclass(frozen=True)
 class SvmRows:
-    """The lines of such a file.
-
-    Args:
-        labels: The labels of each row, as they are written; n lists.
-        indptr: Where each row's values begin, int64 (n + 1,).
-        indices: Index of each value as written, int64 (k,).
-        values: The values, float64 (k,).
-    """
+    """The lines of such a file."""
 
     labels: list[list[str]]
-    indptr: np.ndarray
-    indices: np.ndarray
-    values: np.ndarray
+    indptr: np.ndarray  # Where each row's values begin, int64 (n + 1,)
+    indices: np.ndarray  # Index of each value as written, int64 (k,)
+    values: np.ndarray  # The values, float64 (k,)
 
 
 def parse_rows(lines: Sequence[str], source: Source) -> SvmRows:
-    """Lines -> labels and values.
-
-    Args:
-        lines: One per row, without line ends; the labels may be missing.
-        source: For messages.
-
-    Raises:
-        InputError: A line that is not of that form, with its row.
-    """
+    """Lines -> labels and values."""
     labels: list[list[str]] = []
     pair_texts: list[str] = []
     for line in lines:

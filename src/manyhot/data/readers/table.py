@@ -33,27 +33,16 @@ _DROPPED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 @dataclass(frozen=True)
 class Table:
-    """What a format found in a file, before anything is decided about its columns.
-
-    Args:
-        frame: All columns.
-        file_labels: The label columns that the file itself names.
-        declared: Kinds of feature columns that the file itself declares.
-        blank_is_empty: Whether an empty cell in a column of label sets is the empty set.
-        first_row: Rows of the file before the first of the frame.
-        notes: What the user should know.
-        rows: Number of each row in the file, from 1, where some were left out; None for all.
-        decimal: The decimal mark that the file suggests where its cells leave it open.
-    """
+    """What a format found in a file, before anything is decided about its columns."""
 
     frame: pl.DataFrame
-    file_labels: Sequence[str] | None = None
+    file_labels: Sequence[str] | None = None  # label columns that the file itself names
     declared: Mapping[str, ColumnKind] = field(default_factory=dict)
-    blank_is_empty: bool = False
-    first_row: int = 0
+    blank_is_empty: bool = False  # an empty cell in a column of label sets is the empty set, not unknown
+    first_row: int = 0  # rows of the file before the first of the frame
     notes: tuple[str, ...] = ()
-    rows: np.ndarray | None = None
-    decimal: str | None = None
+    rows: np.ndarray | None = None  # numbers in the file, from 1, where some rows were left out
+    decimal: str | None = None  # the mark that the file suggests where its cells leave it open
 
     @property
     def row_numbers(self) -> np.ndarray | None:
@@ -64,20 +53,7 @@ class Table:
 
 
 def build_samples(table: Table, source: Source, options: ReadOptions) -> Samples:
-    """Labels, ids and features of a table.
-
-    Args:
-        table: What the format found.
-        source: The file.
-        options: How to read it.
-
-    Returns:
-        Samples: `features` holds every column but labels, ids and nested ones; ignored columns stay in it under
-        their kind "ignored". `column_types` names every column but the labels.
-
-    Raises:
-        InputError: What cannot be used, with file, row and column.
-    """
+    """Labels, ids and features of a table."""
     try:
         return _build_samples(table, source, options)
     except InputError as error:
@@ -155,11 +131,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
 
 
 def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
-    """The weights of the rows, float64 (n,).
-
-    Raises:
-        InputError: No such column, or a cell that is no finite number of 0 or more.
-    """
+    """The weights of the rows, float64 (n,)."""
     if name not in frame.columns:
         hint = did_you_mean(name, frame.columns) or f"; the columns are {join_names(frame.columns)}"
         raise InputError(f"there is no column {name!r}{hint}", argument="sample_weight")
@@ -209,11 +181,7 @@ def column_options(options: ReadOptions) -> ReadOptions:
 
 
 def _kinds_of_model(column_types: Mapping[str, ColumnKind], columns: Sequence[str]) -> dict[str, ColumnKind]:
-    """The kinds of a trained model's columns that are there.
-
-    Raises:
-        InputError: A column that the model uses is not.
-    """
+    """The kinds of a trained model's columns that are there."""
     present = set(columns)
     missing = [name for name, kind in column_types.items() if name not in present and kind not in ("ignored", "id")]
     if missing:
@@ -227,20 +195,7 @@ def _kinds_of_model(column_types: Mapping[str, ColumnKind], columns: Sequence[st
 def read_ids(
     features: pl.DataFrame, column_types: Mapping[str, ColumnKind], id_column: str | None, preferred: Collection[str]
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The ids of the rows, and what is said of the columns that hold ids.
-
-    Args:
-        features: The columns beside the labels.
-        column_types: Column name -> kind.
-        id_column: The column that a person named, or None.
-        preferred: Columns whose kind a person gave; they go before others.
-
-    Returns:
-        Text (n,), or None where no column holds ids; and notes.
-
-    Raises:
-        InputError: A row without id.
-    """
+    """The ids of the rows, and what is said of the columns that hold ids."""
     id_columns = [name for name, kind in column_types.items() if kind == "id"]
     if not id_columns:
         return None, ()

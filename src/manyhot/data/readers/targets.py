@@ -1,8 +1,4 @@
-"""Targets out of the columns of a table, or out of any 0/1 matrix with names.
-
-It finds the label columns that `ReadOptions.labels` speaks of, and orders what it read as a trained model asks. It
-knows nothing of files or features. Start reading at `extract_labels`; `reorder_targets` is what sparse formats call.
-"""
+"""Targets out of the columns of a table, or out of any 0/1 matrix with names."""
 
 from __future__ import annotations
 
@@ -31,55 +27,28 @@ UNSEEN_ADVICE = "say unknown_labels='ignore' or 'report' to go on without it"
 
 @dataclass(frozen=True)
 class ExtractedTargets:
-    """What was found of the labels.
+    """What was found of the labels."""
 
-    Args:
-        targets: (n, l), or None; CSR with `sparse_targets` where the labels are sets.
-        space: Names of the l labels, or None.
-        columns: The columns of the frame that are no features because they belong to the labels.
-        notes: What the user should know.
-    """
-
-    targets: Targets | PixelTargets | sp.csr_matrix | None
+    targets: Targets | PixelTargets | sp.csr_matrix | None  # CSR with `sparse_targets`
     space: LabelSpace | None
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # no features, because they belong to the labels
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Indicators:
-    """Targets before they are put into an order.
+    """Targets before they are put into an order."""
 
-    Args:
-        values: bool (n, l).
-        known: bool (n, l).
-        names: l names.
-        is_closed: Whether a label that is not named is absent (formats of label sets) and not unknown (columns).
-    """
-
-    values: np.ndarray
-    known: np.ndarray
+    values: np.ndarray  # bool (n, l)
+    known: np.ndarray  # bool (n, l)
     names: tuple[str, ...]
-    is_closed: bool
+    is_closed: bool  # a label that is not named is absent (label sets) and not unknown (columns)
 
 
 def extract_labels(
     frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None = None, blank_is_empty: bool = False
 ) -> ExtractedTargets:
-    """The targets of a table, and which of its columns are no features.
-
-    Args:
-        frame: All columns.
-        options: `labels`, `sep`, `known_labels`, `label_order`, `require_labels` and `unknown_labels` are used.
-        file_labels: Label columns that the file itself names; `options.labels` goes before them.
-        blank_is_empty: Whether an empty cell in a column of label sets is the empty set (CSV), not unknown.
-
-    Returns:
-        Targets, labels and the columns they came from.
-
-    Raises:
-        InputError: No such column, no labels where they are required, or a target that is none.
-    """
+    """The targets of a table, and which of its columns are no features."""
     columns = find_columns(frame, options, file_labels)
     known_columns = [c for c in options.known_labels or () if c in frame.columns and c not in options.column_types]
     used_columns = tuple(dict.fromkeys([*columns, *known_columns]))
@@ -102,11 +71,7 @@ def extract_labels(
 def find_columns(
     frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """The label columns, in order; none only where labels are not required.
-
-    Raises:
-        InputError: A column that is not there, a glob that matches nothing, or nothing that says where labels are.
-    """
+    """The label columns, in order; none only where labels are not required."""
     names = frame.columns
     spec = options.labels
     if spec is None:
@@ -119,18 +84,7 @@ def find_columns(
 
 
 def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
-    """Indicators -> targets in the order that a trained model asks for, or in their own.
-
-    Args:
-        indicators: Values and names as read.
-        options: `known_labels`, `label_names` and `unknown_labels` are used.
-
-    Returns:
-        Targets (n, l), their labels, and notes on labels that were left out or missing.
-
-    Raises:
-        InputError: A label that training did not have, when that is an error.
-    """
+    """Indicators -> targets in the order that a trained model asks for, or in their own."""
     found = indicators.names
     names, naming_notes = name_labels(found, options, lambda label: _rows_with(indicators, label))
     if options.known_labels is None:
@@ -169,11 +123,7 @@ def _rows_with(indicators: Indicators, label: str) -> np.ndarray:
 
 
 def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed: bool = False) -> Indicators:
-    """A matrix of 0, 1 and NaN (unknown), (n, l) -> indicators.
-
-    Raises:
-        InputError: Any other value, with row and column.
-    """
+    """A matrix of 0, 1 and NaN (unknown), (n, l) -> indicators."""
     known = ~np.isnan(numbers)
     invalid = np.argwhere(known & (numbers != 0) & (numbers != 1))
     if len(invalid):

@@ -1,8 +1,4 @@
-"""The text format of the extreme classification repository: `n f l`, then `l1,l2 f:v f:v` a line, counted from 0.
-
-`labels.txt` and `features.txt` beside the file (each plain or in gzip) name the columns in their order; the names that
-a person gives (`label_names`) go before `labels.txt`.
-"""
+"""The text format of the extreme classification repository: `n f l`, then `l1,l2 f:v f:v` a line, counted from 0."""
 
 from __future__ import annotations
 
@@ -25,19 +21,7 @@ HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$")
 
 
 def read_xc(source: Source, options: ReadOptions) -> Samples:
-    """A file of the extreme classification repository.
-
-    Args:
-        source: The file.
-        options: How to read it.
-
-    Returns:
-        Samples with a CSR matrix; names from the files beside it, otherwise `label_0`, ... and `f0`, ...
-
-    Raises:
-        InputError: A header or a line that is not of that form, another number of rows than the header says, or an
-            index beyond it.
-    """
+    """A file of the extreme classification repository."""
     lines = source.text("XC").decode("utf-8").removesuffix("\n").split("\n")
     header = HEADER.match(lines[0])
     if header is None:

@@ -1,9 +1,4 @@
-"""Splits of multi-label data for scikit-learn's cross-validation, and a report of how even any splits are.
-
-Each splitter has `split` and `get_n_splits`, so that `cross_val_score(cv=...)` and `GridSearchCV(cv=...)` take it. How
-rows are spread is in `stratification`; nothing here knows about networks, metrics or scikit-learn. Start reading at
-`MultiLabelKFold`.
-"""
+"""Splits of multi-label data for scikit-learn's cross-validation, and a report of how even any splits are."""
 
 from __future__ import annotations
 
