@@ -175,20 +175,20 @@ def _from_sparse(
 
 def _convert_values(entries: SparseEntries, header: Header) -> np.ndarray:
     """The stored values as numbers: words of a yes/no attribute as 1 and 0, unknown ones as NaN."""
-    numbers = entries.numbers.copy()
+    numbers = entries.texts.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy().copy()
     is_binary = np.array([attribute.is_binary for attribute in header.attributes])[entries.columns]
     is_wrong = is_binary & ~np.isnan(numbers) & (numbers != 0) & (numbers != 1)
-    if entries.texts is not None:
-        texts = np.array([str(text).lower() for text in entries.texts], dtype=str)
-        is_text = np.isnan(numbers) & ~np.isin(texts, ["?", "nan", ""])
-        is_valid = is_text & is_binary & np.isin(texts, [*_YES, "false", "no"])
-        numbers[is_valid] = np.isin(texts[is_valid], _YES)
-        is_wrong |= is_text & ~is_valid
+    places = np.flatnonzero(np.isnan(numbers))
+    words = entries.texts.gather(places).str.to_lowercase()
+    is_word = ~words.is_in(["?", "nan", ""]).to_numpy()
+    is_valid = is_word & is_binary[places] & words.is_in([*_YES, "false", "no"]).to_numpy()
+    numbers[places[is_valid]] = words.is_in(_YES).to_numpy()[is_valid]
+    is_wrong[places] = is_word & ~is_valid
     invalid = np.flatnonzero(is_wrong)
     if invalid.size:
         k = int(invalid[0])
         attribute = header.attributes[entries.columns[k]]
-        got = f"{numbers[k]:g}" if entries.texts is None else repr(entries.texts[k])
+        got = repr(entries.texts[k]) if np.isnan(numbers[k]) else f"{numbers[k]:g}"
         expected = f"one of {', '.join(attribute.levels)}" if attribute.levels else "a number"
         raise InputError(f"got {got}, expected {expected}", row=int(entries.rows[k]) + 1, column=attribute.name)
     return numbers
@@ -214,23 +214,12 @@ def _label_matrix(entries: SparseEntries, numbers: np.ndarray, header: Header, l
 
 def _to_dense_text(entries: SparseEntries, header: Header) -> pl.DataFrame:
     """Sparse rows as a table of text, what they leave out filled in: 0, or the first level."""
-    texts = entries.texts
-    if texts is None:
-        texts = np.array([_format_number(value) for value in entries.numbers.tolist()], dtype=object)
     order = np.argsort(entries.columns, kind="stable")
     bounds = np.searchsorted(entries.columns[order], np.arange(len(header.attributes) + 1))
     columns = []
     for j, attribute in enumerate(header.attributes):
-        cells = np.full(entries.n_rows, attribute.levels[0] if attribute.levels else "0", dtype=object)
-        if attribute.kind in ("string", "date"):
-            cells[:] = "?"
+        default = "?" if attribute.kind in ("string", "date") else attribute.levels[0] if attribute.levels else "0"
         indices = order[bounds[j] : bounds[j + 1]]
-        cells[entries.rows[indices]] = texts[indices]
-        columns.append(pl.Series(attribute.name, cells.tolist(), dtype=pl.String))
+        cells = pl.Series(attribute.name, [default], dtype=pl.String).new_from_index(0, entries.n_rows)
+        columns.append(cells.scatter(entries.rows[indices], entries.texts.gather(indices)))
     return pl.DataFrame(columns)
-
-
-def _format_number(value: float) -> str:
-    if np.isnan(value):
-        return "?"
-    return repr(int(value)) if value == int(value) else repr(value)

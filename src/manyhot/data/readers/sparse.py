@@ -77,6 +77,13 @@ def _targets(
         return None, None, (f"the labels in this file were not used: {error}",)
 
 
+def find_twin(rows: np.ndarray, columns: np.ndarray) -> int | None:
+    """An entry whose row and column another one has, too; None where there is none."""
+    order = np.lexsort((columns, rows))
+    twins = np.flatnonzero((np.diff(rows[order]) == 0) & (np.diff(columns[order]) == 0))
+    return int(order[twins[0]]) if twins.size else None
+
+
 def _refuse_infinite(matrix: sp.csr_matrix, names: Sequence[str]) -> None:
     infinite = np.flatnonzero(np.isinf(matrix.data))
     if infinite.size:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
+import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate
@@ -36,15 +36,14 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         raise InputError(f"has {len(body)} rows, but its first line says {n_rows}", file=source.path)
     if not options.sparse_targets:
         check_dense(n_rows, n_labels, source)
-    rows = parse_rows(body, source)
+    rows = parse_rows(pl.Series(body, dtype=pl.String), source)
     if len(rows.indices) and rows.indices.max() >= n_features:
         index = int(np.argmax(rows.indices >= n_features))
-        row = int(np.searchsorted(rows.indptr, index, side="right"))
         raise InputError(
-            f"has the index {rows.indices[index]}, expected 0 to {n_features - 1}", file=source.path, row=row
+            f"has the index {rows.indices[index]}, expected 0 to {n_features - 1}",
+            file=source.path,
+            row=int(rows.rows[index]) + 1,
         )
-    matrix = sp.csr_matrix((rows.values, rows.indices, rows.indptr), shape=(n_rows, n_features))
-    matrix.sort_indices()
     is_named = options.label_names is not None  # numbers get their names later
     names = None if is_named else _read_names(source, "labels", n_labels)
     label_names = names or tuple(str(j) if is_named else f"label_{j}" for j in range(n_labels))
@@ -58,7 +57,7 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         for i, columns in enumerate(label_indices):
             values[i, columns] = True
         indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True)
-    return sparse_samples(SparseRows(matrix, feature_names, indicators), source, options)
+    return sparse_samples(SparseRows(rows.to_matrix(0, n_features), feature_names, indicators), source, options)
 
 
 def _parse_label_indices(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:
