@@ -21,20 +21,14 @@ from manyhot.errors import InputError
 
 
 def coerce_column(
-    column: pl.Series,
-    kind: ColumnKind,
-    number_format: NumberFormat | None = None,
-    *,
-    decimal: str | None = None,
-    file: str | None = None,
-    first_row: int = 0,
+    column: pl.Series, kind: ColumnKind, number_format: NumberFormat | None = None, decimal: str | None = None
 ) -> pl.Series:
     """A column in the form of its kind: Float64, Boolean or String; images and ignored columns as they are."""
     if kind == "boolean" and column.dtype == pl.Boolean:
         return column
     if kind in ("numeric", "boolean"):
-        numbers = _to_numbers(column, kind, number_format, decimal, file, first_row)
-        return numbers if kind == "numeric" else _to_boolean(numbers, file, first_row)
+        numbers = _to_numbers(column, kind, number_format, decimal)
+        return numbers if kind == "numeric" else _to_boolean(numbers)
     if kind == "ignored":
         values = cast_column(column)
         return values.dt.to_string() if values.dtype.is_temporal() else values
@@ -75,61 +69,50 @@ def _is_written(column: pl.Series) -> bool:
     return column.dtype == pl.String or column.dtype.is_temporal()
 
 
-def row_ids(column: pl.Series, *, file: str | None = None, first_row: int = 0) -> np.ndarray:
+def row_ids(column: pl.Series) -> np.ndarray:
     """The ids of all rows, text (n,)."""
     cells = to_text(column)
     missing = cells.is_null().arg_true()
     if len(missing):
         raise InputError(
             "has no id, expected one in every row; name another id column, or none",
-            file=file,
-            row=int(missing[0]) + 1 + first_row,
+            row=int(missing[0]) + 1,
             column=column.name,
         )
     return np.asarray(cells.to_list(), dtype=str)
 
 
-def refuse_infinite(column: pl.Series, *, file: str | None = None, first_row: int = 0) -> None:
-    """Raise `InputError` with the row of the first infinity."""
-    infinite = column.is_infinite().fill_null(False).arg_true()
-    if len(infinite):
-        raise InputError(
-            f"got {column[int(infinite[0])]}, expected a finite number; leave the cell empty where there is none",
-            file=file,
-            row=int(infinite[0]) + 1 + first_row,
-            column=column.name,
-        )
-
-
 def _to_numbers(
-    column: pl.Series,
-    kind: ColumnKind,
-    number_format: NumberFormat | None,
-    decimal: str | None,
-    file: str | None,
-    first_row: int,
+    column: pl.Series, kind: ColumnKind, number_format: NumberFormat | None, decimal: str | None
 ) -> pl.Series:
     if column.dtype == pl.String and number_format is not None:
-        values = _parse_cells(column, kind, number_format, file, first_row)
+        values = _parse_cells(column, kind, number_format)
     else:
         values = cast_column(column)
     if values.dtype == pl.String and values.null_count() != len(values):
-        values = _text_to_numbers(values, kind, decimal, file, first_row)
+        values = _text_to_numbers(values, kind, decimal)
     if values.dtype.is_temporal():
         values = _to_days(values)
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
-        raise InputError(f"holds nested values ({values.dtype}), expected numbers", file=file, column=column.name)
+        raise InputError(f"holds nested values ({values.dtype}), expected numbers", column=column.name)
     values = values.cast(pl.Float64)
     if is_finite(values):
         return values
     values = values.fill_nan(None)
-    refuse_infinite(values, file=file, first_row=first_row)
+    _refuse(values, values.is_infinite(), "a finite number; leave the cell empty where there is none")
     return values
 
 
-def _text_to_numbers(
-    values: pl.Series, kind: ColumnKind, decimal: str | None, file: str | None, first_row: int
-) -> pl.Series:
+def _refuse(values: pl.Series, is_invalid: pl.Series, expected: str) -> None:
+    """Raise `InputError` with the first value that is invalid."""
+    invalid = is_invalid.fill_null(False).arg_true()
+    if len(invalid):
+        value = values[int(invalid[0])]
+        got = repr(value) if isinstance(value, str) else f"{value:g}"
+        raise InputError(f"got {got}, expected {expected}", row=int(invalid[0]) + 1, column=values.name)
+
+
+def _text_to_numbers(values: pl.Series, kind: ColumnKind, decimal: str | None) -> pl.Series:
     """Text whose way to write numbers was not inferred: words of yes and no, decimal commas, dates."""
     if kind == "boolean":
         truths = words_to_boolean(values)
@@ -142,22 +125,12 @@ def _text_to_numbers(
         days = _dates_to_days(values)
         if days is not None:
             return days
-    return _parse_cells(values, kind, NumberFormat(), file, first_row)
+    return _parse_cells(values, kind, NumberFormat())
 
 
-def _parse_cells(
-    column: pl.Series, kind: ColumnKind, number_format: NumberFormat, file: str | None, first_row: int
-) -> pl.Series:
+def _parse_cells(column: pl.Series, kind: ColumnKind, number_format: NumberFormat) -> pl.Series:
     numbers, is_invalid = parse_numbers(column, number_format)
-    invalid = is_invalid.arg_true()
-    if len(invalid):
-        expected = number_format.describe() if kind == "numeric" else "0 or 1, or true or false"
-        raise InputError(
-            f"got {column[int(invalid[0])]!r}, expected {expected}",
-            file=file,
-            row=int(invalid[0]) + 1 + first_row,
-            column=column.name,
-        )
+    _refuse(column, is_invalid, number_format.describe() if kind == "numeric" else "0 or 1, or true or false")
     return numbers
 
 
@@ -187,13 +160,7 @@ def _to_days(values: pl.Series) -> pl.Series:
     return values.dt.timestamp("us") / 8.64e10
 
 
-def _to_boolean(numbers: pl.Series, file: str | None, first_row: int) -> pl.Series:
-    invalid = ((numbers != 0) & (numbers != 1)).fill_null(False).arg_true()
-    if len(invalid):
-        raise InputError(
-            f"got {numbers[int(invalid[0])]:g}, expected 0 or 1, or true or false; say that it is numeric if it is",
-            file=file,
-            row=int(invalid[0]) + 1 + first_row,
-            column=numbers.name,
-        )
+def _to_boolean(numbers: pl.Series) -> pl.Series:
+    is_other = (numbers != 0) & (numbers != 1)
+    _refuse(numbers, is_other, "0 or 1, or true or false; say that it is numeric if it is")
     return numbers == 1

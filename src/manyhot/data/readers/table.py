@@ -101,7 +101,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             inspection.numbers.get(name, features[name]),
             kind,
             inspection.number_formats.get(name),
-            decimal=table.decimal,
+            table.decimal,
         )
         for name, kind in inspection.column_types.items()
         if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
