@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numbers
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 YES_WORDS = ("1", "true", "yes", "1.0", "y", "t")
@@ -81,16 +83,32 @@ def parse_indicator(column: Any, *, name: str | None = None) -> Indicator:
     if array.dtype.kind not in "iuf":
         texts = pl.Series(name or "", [_cell_text(cell) for cell in array.tolist()], dtype=pl.String)
         return parse_indicator_column(texts)
-    known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, dtype=bool)
-    invalid = np.flatnonzero(known & (array != 0) & (array != 1))
-    if invalid.size:
-        value = str(array[invalid[0]])
+    targets = parse_numbers(array[:, None], [name], "empty, NaN, ?")
+    return Indicator(targets.values[:, 0], targets.known_mask()[:, 0])
+
+
+def parse_numbers(
+    numbers: np.ndarray, names: Sequence[str | None], unknown: str = "NaN", argument: str | None = None
+) -> Targets:
+    """Numbers 0, 1 and NaN, (n, ..., l) -> targets; `unknown` says how a person writes what is not known."""
+    known = ~np.isnan(numbers) if numbers.dtype.kind == "f" else np.ones(numbers.shape, dtype=bool)
+    invalid = np.argwhere(known & (numbers != 0) & (numbers != 1))
+    if len(invalid):
+        place = tuple(invalid[0])
+        value = str(numbers[place])
         raise InputError(
-            f"a target is {value}, expected 0, 1 or unknown (empty, NaN, ?){value_advice(value)}",
-            row=int(invalid[0]) + 1,
-            column=name,
+            f"a target is {value.removesuffix('.0')}, expected 0, 1 or unknown ({unknown}){value_advice(value)}",
+            row=int(place[0]) + 1,
+            column=names[place[-1]],
+            argument=argument,
         )
-    return Indicator(known & (array == 1), known)
+    return Targets(known & (numbers == 1), known)
+
+
+def stack_indicators(parsed: Sequence[Indicator], shape: Sequence[int]) -> tuple[Targets, tuple[str, ...]]:
+    """The columns of all labels as targets of a shape (n, ..., l), and what was guessed."""
+    values, known = (np.stack(part, axis=-1).reshape(shape) for part in list(zip(*parsed, strict=True))[:2])
+    return Targets(values, known), tuple(one.note for one in parsed if one.note)
 
 
 def is_indicator_text(column: pl.Series) -> pl.Series:

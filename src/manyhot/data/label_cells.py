@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.indicators import UNKNOWN_WORDS, Indicator, is_missing, parse_indicator
+from manyhot.data.indicators import UNKNOWN_WORDS, is_missing, parse_indicator, stack_indicators
 from manyhot.data.label_notation import CLOSERS, NOT_NOTATION, is_certain, parse_notation, split_delimited
-from manyhot.data.targets import check_size
+from manyhot.data.targets import Targets, check_size
 from manyhot.errors import InputError
 from manyhot.validation import join_names, shorten
 
@@ -28,8 +28,7 @@ class LabelCells:
 
     names: tuple[str, ...]
     sets: list[list[str] | None] | None = None  # names of each row, None where unknown; None for indicators
-    values: np.ndarray | None = None  # Indicators, bool (n, l); None where the cells are sets
-    known: np.ndarray | None = None  # Where the indicators are known, bool (n, l)
+    targets: Targets | None = None  # (n, l), of indicators
     is_integer: bool = False  # every label is a whole number, not text
     notes: tuple[str, ...] = ()
 
@@ -85,16 +84,6 @@ def parse_label_cells(
     are_integers = bool(labels) and all(isinstance(label, numbers.Integral) for label in labels)
     found = sort_names({name for label_set in sets if label_set is not None for name in label_set})
     return LabelCells(tuple(found), sets, is_integer=are_integers, notes=notes)
-
-
-def parse_label_sets(
-    cells: Iterable[Any], sep: str | None = None, *, column: str | None = None
-) -> list[list[str] | None]:
-    """The label sets alone; see `parse_label_cells`."""
-    parsed = parse_label_cells(cells, sep, column=column)
-    if parsed.sets is None:
-        raise InputError("got indicators, expected label sets", column=column)
-    return parsed.sets
 
 
 def sort_names(names: Collection[str]) -> list[str]:
@@ -235,10 +224,11 @@ def _from_rows(
             table[i] = cell
     labels = tuple(names) if names is not None else tuple(f"label_{j}" for j in range(width))
     parsed = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
-    notes = (*notes, *(one.note for one in parsed if one.note))
+    targets, guesses = stack_indicators(parsed, table.shape)
+    notes = (*notes, *guesses)
     if column is not None:
         notes = (*notes, f"column {column!r} lists 0 and 1 for each of {width} labels: {join_names(labels)}")
-    return LabelCells(labels, values=_stack(parsed, 0), known=_stack(parsed, 1), notes=notes)
+    return LabelCells(labels, targets=targets, notes=notes)
 
 
 def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -> LabelCells:
@@ -260,10 +250,6 @@ def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -
     for name in names:
         cells = ["?" if is_missing(row.get(name)) else row[name] for row in rows]
         parsed.append(parse_indicator(np.asarray(cells, dtype=object), name=name))
-    notes = (*notes, *(one.note for one in parsed if one.note))
+    targets, guesses = stack_indicators(parsed, (len(rows), len(names)))
     is_integer = all(isinstance(key, numbers.Integral) for key in keys)
-    return LabelCells(tuple(names), None, _stack(parsed, 0), _stack(parsed, 1), is_integer, notes)
-
-
-def _stack(parsed: Sequence[Indicator], part: int) -> np.ndarray:
-    return np.stack([one[part] for one in parsed], axis=1)
+    return LabelCells(tuple(names), None, targets, is_integer, (*notes, *guesses))

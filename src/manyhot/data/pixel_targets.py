@@ -71,11 +71,7 @@ class PixelTargets:
 
     def reorder_labels(self, order: Sequence[int]) -> PixelTargets:
         """The same with the labels in another order."""
-        images = (
-            Targets(image.values[..., order], None if image.known is None else image.known[..., order])
-            for image in self.images
-        )
-        return PixelTargets(tuple(images), self.files)
+        return PixelTargets(tuple(image.select_labels(order) for image in self.images), self.files)
 
 
 def is_pixel_targets(y: Any) -> bool:

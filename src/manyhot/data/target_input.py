@@ -26,7 +26,7 @@ def parse_targets(
     name, y = column_name(y), plain_targets(y)
     column = _binary_target(y)
     if column is None:
-        return (*as_targets(y, names, column=name)[:2], None)
+        return (*as_targets(y, names, column=name), None)
     if classes is None:
         classes = _two_classes(column)
     invalid = np.flatnonzero(~np.isin(column, classes))
@@ -123,8 +123,7 @@ def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None 
             return _check_n_labels(y, space)
         if sorted(names) != sorted(space.names):
             raise InputError(f"the labels are {list(names)[:8]}, expected {list(space.names)[:8]}", argument="y")
-        order = [list(names).index(name) for name in space.names]
-        return Targets(y.values[..., order], None if y.known is None else y.known[..., order])
+        return y.select_labels([list(names).index(name) for name in space.names])
     is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
     return _check_n_labels(parse_targets(y, None if is_numbers else space, classes)[1], space)
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from manyhot.data.indicators import parse_numbers
 from manyhot.data.readers.arff_header import Attribute, Header, parse_header
 from manyhot.data.readers.arff_rows import SparseEntries, data_section, parse_dense_rows, parse_sparse_rows
 from manyhot.data.readers.encodings import CP1252_GAPS
@@ -18,8 +19,9 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples
-from manyhot.data.readers.targets import Indicators, find_columns, indicators_from_matrix
+from manyhot.data.readers.targets import find_columns
 from manyhot.data.samples import ColumnKind, Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
@@ -168,9 +170,9 @@ def _from_sparse(
     matrix = sp.csr_matrix(
         (numbers[mask], (entries.rows[mask], positions[entries.columns[mask]])), shape=(entries.n_rows, len(features))
     )
-    indicators = _label_matrix(entries, numbers, header, labels) if labels else None
+    targets = _label_matrix(entries, numbers, header, labels) if labels else None
     names = [header.names[j] for j in features]
-    return sparse_samples(SparseRows(matrix, names, indicators, notes=notes), source, options)
+    return sparse_samples(SparseRows(matrix, names, labels, targets, notes=notes), source, options)
 
 
 def _convert_values(entries: SparseEntries, header: Header) -> np.ndarray:
@@ -194,7 +196,7 @@ def _convert_values(entries: SparseEntries, header: Header) -> np.ndarray:
     return numbers
 
 
-def _label_matrix(entries: SparseEntries, numbers: np.ndarray, header: Header, labels: Sequence[str]) -> Indicators:
+def _label_matrix(entries: SparseEntries, numbers: np.ndarray, header: Header, labels: Sequence[str]) -> Targets:
     column = {name: j for j, name in enumerate(header.names)}
     chosen = [column[name] for name in labels]
     defaults = [0.0 if header.attributes[j].is_sparse_zero else 1.0 for j in chosen]
@@ -209,7 +211,7 @@ def _label_matrix(entries: SparseEntries, numbers: np.ndarray, header: Header, l
     mask = positions[entries.columns] >= 0
     values = np.tile(np.asarray(defaults), (entries.n_rows, 1))
     values[entries.rows[mask], positions[entries.columns[mask]]] = numbers[mask]
-    return indicators_from_matrix(values, labels)
+    return parse_numbers(values, labels, "NaN, ?")
 
 
 def _to_dense_text(entries: SparseEntries, header: Header) -> pl.DataFrame:

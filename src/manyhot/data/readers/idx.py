@@ -12,8 +12,9 @@ import polars as pl
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, identify_content, locate, locate_error
 from manyhot.data.readers.table import Table, build_samples, column_options
-from manyhot.data.readers.targets import Indicators, reorder_targets
+from manyhot.data.readers.targets import reorder_targets
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 COLUMN = "image"
@@ -36,7 +37,8 @@ def read_idx(source: Source, options: ReadOptions) -> Samples:
             raise InputError(f"has no file of labels beside it, expected {expected_name!r}", file=source.path)
         return plain
     try:
-        return plain.with_targets(*reorder_targets(_indicators(locate(label_file), len(images)), options))
+        targets, names = _read_labels(locate(label_file), len(images))
+        return plain.with_targets(*reorder_targets(targets, names, options, is_closed=True))
     except InputError as error:
         if options.require_labels:
             raise locate_error(error, source) if error.file is None else error from None
@@ -67,10 +69,9 @@ def _array(source: Source) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def _indicators(source: Source, n_rows: int) -> Indicators:
+def _read_labels(source: Source, n_rows: int) -> tuple[Targets, tuple[str, ...]]:
     numbers = _array(source)
     if numbers.shape != (n_rows,):
         raise InputError(f"holds an array of shape {numbers.shape}, expected {n_rows} labels", file=source.path)
     names = np.unique(numbers)
-    values = numbers[:, None] == names
-    return Indicators(values, np.ones_like(values), tuple(str(name) for name in names), is_closed=True)
+    return Targets(numbers[:, None] == names), tuple(str(name) for name in names)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
-from manyhot.data.labels import LabelSpace
+from manyhot.data.labels import UNSEEN_ADVICE, LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.targets import ExtractedTargets, find_columns
@@ -77,8 +77,8 @@ def _mask_labels(columns: Sequence[str], options: ReadOptions) -> tuple[str, ...
     unseen = [name for name in labels if name not in options.known_labels]
     if unseen and options.unknown_labels == "error":
         raise InputError(
-            f"the label {unseen[0]!r} was not there in training{did_you_mean(unseen[0], options.known_labels)}; say "
-            "unknown_labels='ignore' or 'report' to go on without it"
+            f"the label {unseen[0]!r} was not there in training{did_you_mean(unseen[0], options.known_labels)}; "
+            f"{UNSEEN_ADVICE}"
         )
     return options.known_labels
 

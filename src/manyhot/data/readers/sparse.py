@@ -13,8 +13,7 @@ from manyhot.data.readers.column_types import refuse_unknown
 from manyhot.data.readers.label_columns import dropped_note, match_columns
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
-from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
-from manyhot.data.readers.targets import Indicators, reorder_targets
+from manyhot.data.readers.targets import encode_label_sets, reorder_targets
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -27,7 +26,9 @@ class SparseRows:
 
     matrix: sp.csr_matrix  # float64 CSR (n, f)
     names: Sequence[str]
-    indicators: Indicators | LabelSets | None  # label sets with `sparse_targets`
+    labels: Sequence[str] = ()  # names of the labels that the file has, in its order
+    targets: Targets | None = None  # of these labels
+    sets: Sequence[Sequence[str]] | None = None  # in place of targets, the labels of each row
     ids: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
@@ -63,14 +64,18 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
 def _targets(
     rows: SparseRows, options: ReadOptions
 ) -> tuple[Targets | sp.csr_matrix | None, LabelSpace | None, tuple[str, ...]]:
-    if rows.indicators is None or not rows.indicators.names:
+    if not rows.labels:
         if options.require_labels:
             raise InputError("no row has any label, so there is nothing to learn or to compare with")
         return None, None, ()
     try:
-        if isinstance(rows.indicators, LabelSets):
-            return encode_label_sets(rows.indicators, options)
-        return reorder_targets(rows.indicators, options)
+        if rows.targets is not None:
+            return reorder_targets(rows.targets, rows.labels, options)
+        sets = rows.sets or ()
+        if options.sparse_targets:
+            return encode_label_sets(sets, rows.labels, options)
+        targets = LabelSpace(tuple(rows.labels)).encode(sets)[0]
+        return reorder_targets(targets, rows.labels, options, is_closed=True)
     except InputError as error:
         if options.require_labels:
             raise

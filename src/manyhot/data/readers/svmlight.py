@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +12,6 @@ from manyhot.data.readers.label_names import name_label_sets
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
 from manyhot.data.readers.sparse import SparseRows, find_twin, sparse_samples
-from manyhot.data.readers.sparse_targets import LabelSets, check_dense
-from manyhot.data.readers.targets import Indicators
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
@@ -40,34 +37,14 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
         if options.require_labels:
             raise locate_error(error, source) from None
         sets, found_names, notes = [], (), (f"the labels in this file were not used: {error}",)
-    indicators = _indicators([list(row_labels or ()) for row_labels in sets], found_names, options, source)
-    options = replace(options, label_names=None)
-    return sparse_samples(SparseRows(rows.to_matrix(first, width), names, indicators, notes=notes), source, options)
-
-
-def _indicators(
-    labels: list[list[str]], found: Sequence[str], options: ReadOptions, source: Source
-) -> Indicators | LabelSets | None:
-    """The labels of the rows, in the order that was asked for."""
-    names = tuple(found)
     if options.label_order is not None:
-        unknown = [name for name in found if name not in options.label_order]
-        if unknown:
-            raise InputError(
-                f"the label {unknown[0]!r} is not in label_order", file=source.path, argument="label_order"
-            )
-        names = options.label_order
-    if not names or not labels:
-        return None
-    if options.sparse_targets:
-        return LabelSets(labels, names)
-    check_dense(len(labels), len(names), source)
-    column_of = {name: j for j, name in enumerate(names)}
-    values = np.zeros((len(labels), len(names)), dtype=bool)
-    for i, row_labels in enumerate(labels):
-        for name in row_labels:
-            values[i, column_of[name]] = True
-    return Indicators(values, np.ones_like(values), names, is_closed=True)
+        unknown = next((name for name in found_names if name not in options.label_order), None)
+        if unknown is not None:
+            raise InputError(f"the label {unknown!r} is not in label_order", file=source.path, argument="label_order")
+        found_names = options.label_order if sets else ()
+    label_sets = [row_labels or () for row_labels in sets]
+    svm_rows = SparseRows(rows.to_matrix(first, width), names, found_names, sets=label_sets, notes=notes)
+    return sparse_samples(svm_rows, source, replace(options, label_names=None))
 
 
 def _numeric_key(name: str) -> tuple[bool, float, str]:

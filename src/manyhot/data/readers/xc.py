@@ -9,12 +9,11 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate
+from manyhot.data.readers.source import Source, locate, locate_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
-from manyhot.data.readers.sparse_targets import LabelSets, check_dense
 from manyhot.data.readers.svmlight import parse_rows
-from manyhot.data.readers.targets import Indicators
 from manyhot.data.samples import Samples
+from manyhot.data.targets import check_size
 from manyhot.errors import InputError
 
 HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$")
@@ -35,7 +34,10 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
     if len(body) != n_rows:
         raise InputError(f"has {len(body)} rows, but its first line says {n_rows}", file=source.path)
     if not options.sparse_targets:
-        check_dense(n_rows, n_labels, source)
+        try:
+            check_size(n_rows, n_labels)
+        except InputError as error:
+            raise locate_error(error, source) from None
     rows = parse_rows(pl.Series(body, dtype=pl.String), source)
     if len(rows.indices) and rows.indices.max() >= n_features:
         index = int(np.argmax(rows.indices >= n_features))
@@ -49,15 +51,9 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
     label_names = names or tuple(str(j) if is_named else f"label_{j}" for j in range(n_labels))
     feature_names = _read_names(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
     label_indices = _parse_label_indices(rows.labels, n_labels, source)
-    indicators: Indicators | LabelSets | None = None
-    if options.sparse_targets and n_labels:
-        indicators = LabelSets([[label_names[j] for j in columns] for columns in label_indices], label_names)
-    elif n_labels:
-        values = np.zeros((n_rows, n_labels), dtype=bool)
-        for i, columns in enumerate(label_indices):
-            values[i, columns] = True
-        indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True)
-    return sparse_samples(SparseRows(rows.to_matrix(0, n_features), feature_names, indicators), source, options)
+    sets = [[label_names[j] for j in columns] for columns in label_indices]
+    found = SparseRows(rows.to_matrix(0, n_features), feature_names, label_names, sets=sets)
+    return sparse_samples(found, source, options)
 
 
 def _parse_label_indices(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:

@@ -40,7 +40,7 @@ def label_rows(y: Any) -> LabelRows:
         return _read_sparse(y)
     if isinstance(y, Targets):
         return LabelRows(*_sparse(y), [f"label_{j}" for j in range(y.n_labels)])
-    space, targets, _ = as_targets(y)
+    space, targets = as_targets(y)
     return LabelRows(*_sparse(targets), space.names)
 
 
