@@ -44,7 +44,7 @@ def read_arff(source: Source, options: ReadOptions) -> Samples:
     file_labels = _file_labels(header, source, options)
     body = data_section(content, header)
     if not body.strip():
-        raise InputError("has attributes but no rows after @data", file=source.path)
+        raise source.error("has attributes but no rows after @data")
     if not body.lstrip().startswith(b"{"):
         return _from_dense(parse_dense_rows(body, header, source), header, file_labels, notes, source, options)
     entries = parse_sparse_rows(body, header, source)
@@ -71,10 +71,9 @@ def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[
     attribute_names = set(header.names)
     missing = [name for name in label_names if name not in attribute_names]
     if missing and (options.require_labels or len(missing) < len(label_names)):
-        raise InputError(
+        raise source.error(
             f"the label {missing[0]!r} of {Path(xml).name} is no attribute of this file"
-            f"{did_you_mean(missing[0], header.names)}; give the right XML with xml=",
-            file=source.path,
+            f"{did_you_mean(missing[0], header.names)}; give the right XML with xml="
         )
     is_label = set(label_names)
     return tuple(name for name in header.names if name in is_label)
@@ -85,10 +84,9 @@ def _refuse_other_xml(source: Source) -> None:
     names = sorted(path.name for path in source.path.parent.iterdir() if path.suffix.lower() == ".xml")
     if names:
         others = join_names([repr(name) for name in names], 5)
-        raise InputError(
+        raise source.error(
             f"nothing says which attributes are labels: no XML beside it is called like {source.stem!r}, but there is "
             f"{others}; name the right one with xml= (--xml {names[0]}), or the labels with labels= (--labels)",
-            file=source.path,
             argument="labels",
         )
 
@@ -131,10 +129,9 @@ def _refuse_other_levels(column: pl.Series, attribute: Attribute, source: Source
     invalid = (~cells.is_in([*attribute.levels, "?", ""]).fill_null(True)).arg_true()
     if len(invalid):
         row = int(invalid[0])
-        raise InputError(
+        raise source.error(
             f"got {cells[row]!r}, expected one of {', '.join(attribute.levels[:10])}"
             f"{did_you_mean(str(cells[row]), attribute.levels)}",
-            file=source.path,
             row=row + 1,
             column=attribute.name,
         )

@@ -74,7 +74,7 @@ def parse_header(content: bytes, source: Source) -> Header:
     """The header of an ARFF file."""
     data_match = _DATA.search(content)
     if data_match is None:
-        raise InputError("has no line @data, so it is no ARFF file, or it was cut short", file=source.path)
+        raise source.error("has no line @data, so it is no ARFF file, or it was cut short")
     relation, attributes = "", []
     for number, line in enumerate(content[: data_match.start()].decode("utf-8").split("\n"), start=1):
         line = line.strip()
@@ -87,12 +87,11 @@ def parse_header(content: bytes, source: Source) -> Header:
         elif keyword == "@attribute":
             attributes.append(_attribute(line, number, source))
         else:
-            raise InputError(
-                f"line {number} is {line[:60]!r}, expected @relation, @attribute, @data or a comment (%)",
-                file=source.path,
+            raise source.error(
+                f"line {number} is {line[:60]!r}, expected @relation, @attribute, @data or a comment (%)"
             )
     if not attributes:
-        raise InputError("has no @attribute, expected one for each column", file=source.path)
+        raise source.error("has no @attribute, expected one for each column")
     refuse_twins([attribute.name for attribute in attributes], source)
     return Header(relation, tuple(attributes), data_match.end())
 
@@ -107,14 +106,12 @@ def unquote(text: str) -> str:
 def _attribute(line: str, number: int, source: Source) -> Attribute:
     match = _ATTRIBUTE.match(line)
     if match is None:
-        raise InputError(
-            f"line {number} is {line[:60]!r}, expected @attribute NAME TYPE; quote names with blanks", file=source.path
-        )
+        raise source.error(f"line {number} is {line[:60]!r}, expected @attribute NAME TYPE; quote names with blanks")
     name, declared = unquote(match.group(1)), match.group(2).strip()
     if declared.startswith("{"):
         stop = declared.rfind("}")
         if stop < 0:
-            raise InputError(f"line {number}: the levels of {name!r} have no closing brace", file=source.path)
+            raise source.error(f"line {number}: the levels of {name!r} have no closing brace")
         return Attribute(name, "nominal", _levels(declared[1:stop]))
     type_name = declared.split()[0].lower()
     if type_name in ("numeric", "real", "integer"):
@@ -123,10 +120,9 @@ def _attribute(line: str, number: int, source: Source) -> Attribute:
         return Attribute(name, "string")
     if type_name == "date":
         return Attribute(name, "date")
-    raise InputError(
+    raise source.error(
         f"line {number}: the type of {name!r} is {declared[:40]!r}, expected numeric, real, integer, string, date or "
-        "a list of levels {a,b}",
-        file=source.path,
+        "a list of levels {a,b}"
     )
 
 

@@ -68,16 +68,13 @@ def parse_sparse_rows(body: bytes, header: Header, source: Source) -> SparseEntr
     n_columns = len(header.attributes)
     invalid = np.flatnonzero((columns < 0) | (columns >= n_columns))
     if invalid.size:
-        raise InputError(
-            f"names attribute {columns[invalid[0]]}, expected 0 to {n_columns - 1}",
-            file=source.path,
-            row=int(rows[invalid[0]]) + 1,
+        raise source.error(
+            f"names attribute {columns[invalid[0]]}, expected 0 to {n_columns - 1}", row=int(rows[invalid[0]]) + 1
         )
     twin = find_twin(rows, columns)
     if twin is not None:
-        raise InputError(
+        raise source.error(
             "an attribute stands more than once in this row",
-            file=source.path,
             row=int(rows[twin]) + 1,
             column=header.names[columns[twin]],
         )
@@ -88,14 +85,13 @@ def _odd_row_error(line: str, inner: str | None, row: int, source: Source) -> In
     """What to say of the first row that is not made as sparse rows are."""
     if inner is None:
         message = f"is {line[:60]!r}, expected a sparse row {{i value, i value}} as the rows before"
-        return InputError(message, file=source.path, row=row + 1)
+        return source.error(message, row=row + 1)
     position = 0
     while match := re.compile(_ENTRY, re.DOTALL).match(inner, position):
         position = match.end()
-    return InputError(
+    return source.error(
         f"cannot be understood from {inner[position : position + 40]!r} on, expected pairs of a whole number and a "
         "value, with commas between them",
-        file=source.path,
         row=row + 1,
     )
 
@@ -108,18 +104,14 @@ def _parse_quoted_rows(body: bytes, header: Header, source: Source) -> pl.DataFr
         while position <= len(line):
             match = _CELL.match(line, position)
             if match is None:
-                raise InputError(
-                    f"cannot be understood from {line[position : position + 40]!r} on; is a quote left open?",
-                    file=source.path,
-                    row=i + 1,
+                raise source.error(
+                    f"cannot be understood from {line[position : position + 40]!r} on; is a quote left open?", row=i + 1
                 )
             cells.append(unquote(match.group(1)))
             position = match.end()
             if line[position - 1 : position] != "," or match.end() == match.start():
                 break
         if len(cells) != width:
-            raise InputError(
-                f"has {len(cells)} values, expected {width}, one for each @attribute", file=source.path, row=i + 1
-            )
+            raise source.error(f"has {len(cells)} values, expected {width}, one for each @attribute", row=i + 1)
         table.append(cells)
     return pl.DataFrame(table, schema=dict.fromkeys(header.names, pl.String), orient="row")

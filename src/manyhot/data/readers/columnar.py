@@ -10,7 +10,6 @@ import polars as pl
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ARROW, PARQUET, Source, identify_content, read_error
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _STREAM = b"\xff\xff\xff\xff"
 
@@ -56,7 +55,7 @@ def _check_parquet(source: Source) -> None:
 def _refuse_others(source: Source, format_name: str) -> None:
     found = identify_content(source.head())
     if found != format_name:
-        raise InputError(f"is not {format_name} but {found or 'plain text'}; rename it", file=source.path)
+        raise source.error(f"is not {format_name} but {found or 'plain text'}; rename it")
 
 
 def _read(source: Source, format_name: str, load: Callable[[io.BytesIO], pl.DataFrame]) -> Table:

@@ -127,9 +127,7 @@ def refuse_twins(names: list[str], source: Source) -> None:
     """Raise `InputError` when a column name stands twice."""
     duplicates = [name for name, count in Counter(names).items() if count > 1]
     if duplicates:
-        raise InputError(
-            f"column names must be unique, found more than once: {', '.join(duplicates)}", file=source.path
-        )
+        raise source.error(f"column names must be unique, found more than once: {', '.join(duplicates)}")
 
 
 def _table(
@@ -147,14 +145,12 @@ def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptio
     try:
         row = next(csv.reader(io.StringIO(first), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
     except csv.Error as error:
-        raise InputError(f"its first line cannot be read as column names ({error})", file=source.path) from None
+        raise source.error(f"its first line cannot be read as column names ({error})") from None
     if not options.header:
         names = list(options.column_names or (f"column_{j + 1}" for j in range(len(row))))
         if len(names) != len(row):
-            raise InputError(
-                f"the first row has {len(row)} cells but {len(names)} column names are given",
-                file=source.path,
-                argument="column_names",
+            raise source.error(
+                f"the first row has {len(row)} cells but {len(names)} column names are given", argument="column_names"
             )
         return names, content
     names = [name.strip() for name in row]
@@ -164,7 +160,7 @@ def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptio
     refuse_twins(names, source)
     body = content[stop:]
     if not body or body.isspace():
-        raise InputError("has column names but no rows", file=source.path)
+        raise source.error("has column names but no rows")
     return names, body
 
 
@@ -248,10 +244,9 @@ def _parse_quoted_cells(
     try:
         for row in csv.reader(_text_stream(content), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
             if row and len(row) != len(names):
-                raise InputError(
+                raise source.error(
                     f"has {len(row)} cells, expected {len(names)} as in the other rows; "
                     f"quote cells that hold {dialect.delimiter!r}, and leave missing ones empty",
-                    file=source.path,
                     row=len(table) + 1 + first_row,
                 )
             if row:
@@ -267,4 +262,4 @@ def _text_stream(content: bytes) -> io.StringIO:
 
 
 def _open_quote_error(dialect: Dialect, source: Source, row: int) -> InputError:
-    return InputError(f"a quote ({dialect.quote}) does not close where its cell ends", file=source.path, row=row)
+    return source.error(f"a quote ({dialect.quote}) does not close where its cell ends", row=row)

@@ -15,7 +15,6 @@ from manyhot.data.readers.memory import unpacked_limit
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ZIP, Source, identify_content
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _ADVICE = "save the sheet as CSV in UTF-8 (Excel: 'CSV UTF-8'), or the workbook as .xlsx"
 _REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d+)""")
@@ -29,26 +28,22 @@ def read_excel(source: Source, options: ReadOptions) -> Table:
     source.refuse_zst("Excel")
     head = source.head()
     if identify_content(head) != ZIP:
-        raise InputError(
-            f"is no Excel workbook (.xlsx) but {identify_content(head) or 'plain text'}; {_ADVICE}", file=source.path
-        )
+        raise source.error(f"is no Excel workbook (.xlsx) but {identify_content(head) or 'plain text'}; {_ADVICE}")
     content = source.content()
     _refuse_bombs(content, source)
     try:
         import fastexcel
     except ImportError:
-        raise InputError(
-            f"Excel workbooks need fastexcel: pip install 'manyhot[excel]'; or {_ADVICE}", file=source.path
-        ) from None
+        raise source.error(f"Excel workbooks need fastexcel: pip install 'manyhot[excel]'; or {_ADVICE}") from None
     try:
         workbook = fastexcel.read_excel(content)
         names = list(workbook.sheet_names)
         if not names:
-            raise InputError(f"is an Excel workbook without sheets; {_ADVICE}", file=source.path)
+            raise source.error(f"is an Excel workbook without sheets; {_ADVICE}")
         frame = _frame(workbook, options, source, names[0])
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
         reason = str(error).split("\n", 1)[0][:200]
-        raise InputError(f"cannot be read as an Excel workbook ({reason}); {_ADVICE}", file=source.path) from None
+        raise source.error(f"cannot be read as an Excel workbook ({reason}); {_ADVICE}") from None
     others = ", ".join(repr(name) for name in names[1:])
     notes = (f"read from the first sheet, {names[0]!r}; not read: {others}",) if others else ()
     return Table(frame, blank_is_empty=True, notes=notes)
@@ -58,7 +53,7 @@ def _frame(workbook: Any, options: ReadOptions, source: Source, sheet: str) -> p
     top = workbook.load_sheet(0, header_row=None, n_rows=1, dtypes="string").to_polars()
     cells = [(cell or "").strip() for cell in top.row(0)] if top.height else []
     if not any(cells):
-        raise InputError(f"has no cells in its first sheet, {sheet!r}", file=source.path)
+        raise source.error(f"has no cells in its first sheet, {sheet!r}")
     frame = workbook.load_sheet(
         0, header_row=None, skip_rows=int(options.header), schema_sample_rows=None, whitespace_as_null=True
     ).to_polars()
@@ -69,16 +64,14 @@ def _frame(workbook: Any, options: ReadOptions, source: Source, sheet: str) -> p
     else:
         names = list(options.column_names or (f"column_{j + 1}" for j in range(len(cells))))
     if len(names) != frame.width:
-        raise InputError(
-            f"the first row has {frame.width} cells but {len(names)} column names are given",
-            file=source.path,
-            argument="column_names",
+        raise source.error(
+            f"the first row has {frame.width} cells but {len(names)} column names are given", argument="column_names"
         )
     refuse_twins(names, source)
     frame.columns = names
     frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height:
-        raise InputError(f"has column names but no rows in its first sheet, {sheet!r}", file=source.path)
+        raise source.error(f"has column names but no rows in its first sheet, {sheet!r}")
     is_blank = [
         options.header and not cell and frame[name].null_count() == frame.height
         for cell, name in zip(cells, names, strict=True)
@@ -94,7 +87,7 @@ def _refuse_bombs(content: bytes, source: Source) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if not any(entry.filename.lower() == "xl/workbook.xml" for entry in entries):
-                raise InputError(f"is no Excel workbook but another zip archive; {_ADVICE}", file=source.path)
+                raise source.error(f"is no Excel workbook but another zip archive; {_ADVICE}")
             for entry in entries:
                 is_sheet = entry.filename.lower().startswith("xl/worksheets/")
                 size, width, height, n_references = _measure(archive, entry, limit - n_bytes, is_sheet)
@@ -104,13 +97,11 @@ def _refuse_bombs(content: bytes, source: Source) -> None:
                     longest = max((len(text) for text in _STRING.findall(archive.read(entry))), default=0)
                 if n_bytes > limit or n_cells * _CELL_BYTES > limit:
                     what = f"{n_cells} cells" if n_cells * _CELL_BYTES > limit else f"more than {limit / 2**30:.1f} GiB"
-                    raise InputError(
-                        f"unpacks to {what}, and {limit / 2**30:.1f} GiB can be held; {_ADVICE}", file=source.path
-                    )
+                    raise source.error(f"unpacks to {what}, and {limit / 2**30:.1f} GiB can be held; {_ADVICE}")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise InputError(f"is a damaged Excel workbook ({error}); {_ADVICE}", file=source.path) from None
+        raise source.error(f"is a damaged Excel workbook ({error}); {_ADVICE}") from None
     if n_cells * longest > 16 * limit:
-        raise InputError(f"spreads out to more than can be held; {_ADVICE}", file=source.path)
+        raise source.error(f"spreads out to more than can be held; {_ADVICE}")
 
 
 def _measure(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, is_sheet: bool) -> tuple[int, int, int, int]:

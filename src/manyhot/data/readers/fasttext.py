@@ -10,7 +10,6 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError
 
 LABEL_PREFIX = "__label__"
 TEXT, LABELS = "text", "labels"
@@ -36,7 +35,7 @@ def _table(content: bytes, source: Source) -> Table:
     labels = lines.str.extract_all(_LABEL).list.eval(pl.element().str.strip_chars().str.strip_prefix(LABEL_PREFIX))
     nameless = labels.list.contains("").arg_true()
     if len(nameless):
-        raise InputError(f"has {LABEL_PREFIX} without a name", file=source.path, row=int(nameless[0]) + 1)
+        raise source.error(f"has {LABEL_PREFIX} without a name", row=int(nameless[0]) + 1)
     texts = lines.str.replace_all(_LABEL, "").str.strip_chars()
     columns = [texts, labels.alias(LABELS)] if labels.list.len().sum() else [texts]
     return Table(pl.DataFrame(columns), declared={TEXT: "text"})

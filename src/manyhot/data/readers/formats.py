@@ -31,7 +31,6 @@ from manyhot.data.readers.svmlight import read_libsvm
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.xc import HEADER, read_xc
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError
 
 Reader = Callable[[Source, ReadOptions], Samples]
 IDX_NAME = re.compile(r"idx\d-ubyte")
@@ -128,17 +127,15 @@ def detect_format(source: Source, options: ReadOptions) -> Format:
     if guess is not None:
         return by_name[guess]
     if source.suffix in (".xls", ".xlsb", ".ods"):
-        raise InputError(
-            f"is a spreadsheet of a kind that is not read ({source.suffix}); save it as .xlsx, or as CSV in UTF-8",
-            file=source.path,
+        raise source.error(
+            f"is a spreadsheet of a kind that is not read ({source.suffix}); save it as .xlsx, or as CSV in UTF-8"
         )
     known = ", ".join(suffix for file_format in FORMATS for suffix in file_format.suffixes)
     suffixes = [suffix for file_format in FORMATS for suffix in file_format.suffixes]
-    raise InputError(
+    raise source.error(
         f"its format cannot be told from the suffix {source.suffix!r}"
         f"{validation.did_you_mean(source.suffix, suffixes)}; known are {known}; "
-        f"or name it with format= (--format), one of {', '.join(by_name)}",
-        file=source.path,
+        f"or name it with format= (--format), one of {', '.join(by_name)}"
     )
 
 

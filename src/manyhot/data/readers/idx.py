@@ -27,14 +27,14 @@ def read_idx(source: Source, options: ReadOptions) -> Samples:
     images = _array(source)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         content = "labels; name the file of the images" if images.ndim == 1 else f"an array of shape {images.shape}"
-        raise InputError(f"holds {content}, expected images (n, h, w)", file=source.path)
+        raise source.error(f"holds {content}, expected images (n, h, w)")
     frame = pl.DataFrame([pl.Series(COLUMN, images)])
     plain = build_samples(Table(frame, declared={COLUMN: "image"}), source, column_options(options))
     label_file = find_label_file(source.path)
     if label_file is None:
         if options.require_labels:
             expected_name = re.sub("images", "labels", re.sub(r"idx[34]", "idx1", source.path.name))
-            raise InputError(f"has no file of labels beside it, expected {expected_name!r}", file=source.path)
+            raise source.error(f"has no file of labels beside it, expected {expected_name!r}")
         return plain
     try:
         targets, names = _read_labels(locate(label_file), len(images))
@@ -56,22 +56,17 @@ def find_label_file(path: Path) -> Path | None:
 def _array(source: Source) -> np.ndarray:
     content = source.content()
     if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3] or not content[3]:
-        raise InputError(
-            f"is not idx but {identify_content(content[:4096]) or 'plain text'}; rename it", file=source.path
-        )
+        raise source.error(f"is not idx but {identify_content(content[:4096]) or 'plain text'}; rename it")
     shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
     start, n_bytes = 4 + 4 * content[3], int(np.prod([float(edge) for edge in shape]))
     if len(content) - start != n_bytes:
-        raise InputError(
-            f"is cut short or damaged: it says {shape}, {n_bytes} bytes, and has {len(content) - start}",
-            file=source.path,
-        )
+        raise source.error(f"is cut short or damaged: it says {shape}, {n_bytes} bytes, and has {len(content) - start}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def _read_labels(source: Source, n_rows: int) -> tuple[Targets, tuple[str, ...]]:
     numbers = _array(source)
     if numbers.shape != (n_rows,):
-        raise InputError(f"holds an array of shape {numbers.shape}, expected {n_rows} labels", file=source.path)
+        raise source.error(f"holds an array of shape {numbers.shape}, expected {n_rows} labels")
     names = np.unique(numbers)
     return Targets(numbers[:, None] == names), tuple(str(name) for name in names)

@@ -101,7 +101,7 @@ def match_images(table: Table, source: Source, options: ReadOptions, listing: Im
     frame = table.frame
     name = _find_name_column(table, options)
     if name is None:
-        raise InputError("has no column of text that could name images", file=source.path)
+        raise source.error("has no column of text that could name images")
     cells = frame[name].cast(pl.String).to_list()
     matches: list[str | None] = []
     for k, cell in enumerate(cells):
@@ -109,7 +109,7 @@ def match_images(table: Table, source: Source, options: ReadOptions, listing: Im
             matches.append(listing.find(cell))
         except InputError as error:
             row = table.first_row + k + 1
-            raise InputError(error.message, file=source.path, row=row, column=name) from None
+            raise source.error(error.message, row=row, column=name) from None
     has_image = np.asarray([path is not None for path in matches], dtype=bool)
     folder = os.path.abspath(listing.folder)
     paths = [None if path is None else os.path.join(folder, path) for path in matches]
@@ -140,11 +140,10 @@ def no_match_error(table: Table, source: Source, options: ReadOptions, listing: 
     summary = (
         f"it has {len(listing.paths)} images, such as {listing.paths[0]!r}" if listing.paths else "it has no images"
     )
-    return InputError(
+    return source.error(
         f"no row has an image in {str(listing.folder)!r}: {summary}, and column {name!r} begins with {first}; say "
         "which "
         "column names the images with column_types={'NAME': 'image'} (--column-type NAME=image)",
-        file=source.path,
         argument="images",
     )
 

@@ -10,7 +10,6 @@ from manyhot.data.readers.jsonl import frame_from_lines
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _EXPECTED = 'expected an array of objects, such as [{"size": 1.5, "y": 0}, {"size": 2, "y": 1}]'
 
@@ -21,23 +20,23 @@ def read_json(source: Source, options: ReadOptions) -> Table:
     try:
         rows = json.loads(content, object_pairs_hook=_object, parse_constant=_constant)
     except _TwinKeyError as error:
-        raise InputError(f"column names must be unique, found more than once: {error}", file=source.path) from None
+        raise source.error(f"column names must be unique, found more than once: {error}") from None
     except (ValueError, RecursionError) as error:
         if content.lstrip().startswith(b"{") and content.strip().count(b"\n"):
             note = "the file holds JSON lines, not one array of objects, and was read as JSONL"
             return Table(frame_from_lines(content, source, 0), notes=(*notes, note))
         reason = getattr(error, "msg", None) or str(error) or type(error).__name__
         line = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"is no JSON ({reason}{line}); {_EXPECTED}", file=source.path) from None
+        raise source.error(f"is no JSON ({reason}{line}); {_EXPECTED}") from None
     if not isinstance(rows, list):
         kind = f"an object of {len(rows)} keys" if isinstance(rows, dict) else f"the value {rows!r:.50}"
         hint = "; pandas writes it with to_json(orient='records')" if isinstance(rows, dict) else ""
-        raise InputError(f"holds {kind}, {_EXPECTED}{hint}", file=source.path)
+        raise source.error(f"holds {kind}, {_EXPECTED}{hint}")
     if not rows:
-        raise InputError(f"holds an empty array, {_EXPECTED}", file=source.path)
+        raise source.error(f"holds an empty array, {_EXPECTED}")
     for row, value in enumerate(rows):
         if not isinstance(value, dict):
-            raise InputError(f"is {value!r:.50}, expected a JSON object", file=source.path, row=row + 1)
+            raise source.error(f"is {value!r:.50}, expected a JSON object", row=row + 1)
     return Table(frame_from_lines("\n".join(map(json.dumps, rows)).encode(), source, 0), notes=notes)
 
 

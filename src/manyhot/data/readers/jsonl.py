@@ -14,7 +14,6 @@ from manyhot.data.readers.encodings import UTF8_MARK
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, read_error
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _ROWS_WITH_TWINS_CHECKED = 100
 
@@ -46,9 +45,7 @@ def read_jsonl_chunks(source: Source, options: ReadOptions, rows: int) -> Iterat
 def frame_from_lines(content: bytes, source: Source, first_row: int) -> pl.DataFrame:
     """JSON lines in UTF-8 as a frame; `first_row` rows stand before them."""
     if content.lstrip().startswith(b"["):
-        raise InputError(
-            "holds a JSON list, expected one JSON object in each line; let its name end in .json", file=source.path
-        )
+        raise source.error("holds a JSON list, expected one JSON object in each line; let its name end in .json")
     _refuse_twins(content, source, first_row)
     try:
         return pl.read_ndjson(content, infer_schema_length=None)
@@ -79,14 +76,12 @@ def _parse(line: bytes, source: Source, row: int) -> None:
         value = json.loads(line, object_pairs_hook=lambda pairs: pairs)
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", str(error))
-        raise InputError(f"is no JSON object ({reason})", file=source.path, row=row + 1) from None
+        raise source.error(f"is no JSON object ({reason})", row=row + 1) from None
     if not line.lstrip().startswith(b"{"):
-        raise InputError(f"is {_describe_value(value)}, expected a JSON object", file=source.path, row=row + 1)
+        raise source.error(f"is {_describe_value(value)}, expected a JSON object", row=row + 1)
     duplicates = [key for key, count in Counter(key for key, _ in value).items() if count > 1]
     if duplicates:
-        raise InputError(
-            f"column names must be unique, found more than once: {', '.join(duplicates)}", file=source.path, row=row + 1
-        )
+        raise source.error(f"column names must be unique, found more than once: {', '.join(duplicates)}", row=row + 1)
 
 
 def _describe_value(value: Any) -> str:

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manyhot.errors import InputError
-
 if TYPE_CHECKING:
     from manyhot.data.readers.source import Source
 
@@ -39,11 +37,10 @@ def refuse_larger_than_memory(source: Source, operation: str) -> None:
     """Raise `InputError` for a file that can never be held in the memory that there is."""
     available, needed = available_memory(), _size(source) * MIN_MEMORY_FACTOR
     if available is not None and needed > available:
-        raise InputError(
+        raise source.error(
             f"{operation} needs all rows in memory, {needed / 2**30:.1f} GiB or more, and {available / 2**30:.1f} GiB "
             "are "
-            "available; take a part of the rows (only `train` and `predict` read a file piece by piece)",
-            file=source.path,
+            "available; take a part of the rows (only `train` and `predict` read a file piece by piece)"
         )
 
 

@@ -32,9 +32,7 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
     """A NumPy archive: `X` or the parts of a CSR matrix, `Y` (n, l), and texts `labels`, `feature_names`, `ids`."""
     source.refuse_zst("NPZ")
     if identify_content(source.head()) != ZIP:
-        raise InputError(
-            f"is not NPZ but {identify_content(source.head()) or 'plain text'}; rename it", file=source.path
-        )
+        raise source.error(f"is not NPZ but {identify_content(source.head()) or 'plain text'}; rename it")
     arrays = _arrays(source)
     try:
         X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
@@ -49,14 +47,14 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
     if isinstance(X, pl.DataFrame):
         table = Table(X, declared={IMAGE_COLUMN: "image"})
     elif len(set(names)) < len(names):
-        raise InputError("feature_names must be unique", file=source.path)
+        raise source.error("feature_names must be unique")
     else:
         table = Table(pl.DataFrame(X, schema=list(names), orient="row"), declared=dict.fromkeys(names, "numeric"))
     plain = build_samples(table, source, column_options(options))
     plain = plain if ids is None else replace(plain, ids=ids)
     if targets is None:
         if options.require_labels:
-            raise InputError("has no array Y, expected the targets (n, l)", file=source.path)
+            raise source.error("has no array Y, expected the targets (n, l)")
         return plain
     try:
         return plain.with_targets(*reorder_targets(targets, labels, options))
@@ -73,8 +71,8 @@ def _arrays(source: Source) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in names if name in archive.files}
     except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error):
-            raise InputError(
-                "holds Python objects, which are never loaded; save numbers and text (dtype=str) only", file=source.path
+            raise source.error(
+                "holds Python objects, which are never loaded; save numbers and text (dtype=str) only"
             ) from None
         raise read_error(source, "NPZ", error) from None
 

@@ -215,16 +215,14 @@ def can_stream(source: Source, options: ReadOptions) -> bool:
 def _chunker(source: Source, options: ReadOptions) -> Chunker:
     file_format = detect_format(source, options)
     if file_format.chunks is None or file_format.name in WHOLE:
-        raise InputError(
+        raise source.error(
             f"{file_format.name} cannot be read in pieces, so it cannot be streamed; CSV, TSV, JSONL, Parquet and "
-            "Arrow can",
-            file=source.path,
+            "Arrow can"
         )
     if not can_stream(source, options):
-        raise InputError(
+        raise source.error(
             f"{file_format.name} in {source.compression} is unpacked as a whole, so it cannot be streamed; unpack it "
-            "first",
-            file=source.path,
+            "first"
         )
     return file_format.chunks
 
@@ -252,4 +250,4 @@ def _check_unchanged(source: Source, stamp: tuple[int, int]) -> None:
 
 
 def _changed_error(source: Source) -> InputError:
-    return InputError("changed while it was read; start again when nothing writes to it any more", file=source.path)
+    return source.error("changed while it was read; start again when nothing writes to it any more")

@@ -61,6 +61,12 @@ class Source:
     member: str = ""
     notes: tuple[str, ...] = ()
 
+    def error(
+        self, message: str, *, row: int | None = None, column: str | None = None, argument: str | None = None
+    ) -> InputError:
+        """What is wrong in this file, and where."""
+        return InputError(message, file=self.path, row=row, column=column, argument=argument)
+
     def content(self) -> bytes:
         """All bytes, unpacked."""
         if self.compression == ".zst":
@@ -74,9 +80,9 @@ class Source:
         except _UNPACK_ERRORS as error:
             raise self._unpack_error("gzip", error) from None
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
+            raise self.error(f"cannot be read ({error.strerror or error})") from None
         if not content or content.isspace():
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         return content
 
     def text(self, format_name: str) -> bytes:
@@ -95,7 +101,7 @@ class Source:
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
         content = mend_line_ends(decoder.decode(content.removeprefix(UTF8_MARK)))
         if content.isspace():
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         return content, decoder.notes
 
     def text_head(self) -> bytes:
@@ -115,7 +121,7 @@ class Source:
         except _UNPACK_ERRORS as error:
             raise self._unpack_error("gzip", error) from None
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
+            raise self.error(f"cannot be read ({error.strerror or error})") from None
 
     def lines(self) -> Iterator[bytes]:
         """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole."""
@@ -132,7 +138,7 @@ class Source:
                 else:
                     yield from file
         except UnicodeError:
-            raise InputError("begins as UTF-16 text but is none; save it as UTF-8", file=self.path) from None
+            raise self.error("begins as UTF-16 text but is none; save it as UTF-8") from None
         except _UNPACK_ERRORS as error:
             raise self._unpack_error("gzip", error) from None
 
@@ -140,11 +146,10 @@ class Source:
         """Raise when the first bytes are not those of a text."""
         content_type = identify_content(head)
         if content_type == "gzip":
-            raise InputError(f"is gzip, not {format_name}: let its name end in .gz", file=self.path)
+            raise self.error(f"is gzip, not {format_name}: let its name end in .gz")
         if content_type is not None:
-            raise InputError(
-                f"is {content_type}, not {format_name} in UTF-8; convert it, or give the format it really has",
-                file=self.path,
+            raise self.error(
+                f"is {content_type}, not {format_name} in UTF-8; convert it, or give the format it really has"
             )
 
     def refuse_other_encodings(self, content: bytes) -> None:
@@ -160,9 +165,8 @@ class Source:
     def refuse_zst(self, format_name: str) -> None:
         """Raise for a binary format in Zstandard, which needs a library that manyhot does without."""
         if self.compression == ".zst":
-            raise InputError(
-                f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz",
-                file=self.path,
+            raise self.error(
+                f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz"
             )
 
     def _open(self) -> AbstractContextManager[IO[bytes]]:
@@ -178,7 +182,7 @@ class Source:
         with self.path.open("rb") as file:
             head = file.read(4)
         if not head:
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         if identify_content(head) != "Zstandard":
             raise self._unpack_error("Zstandard", None)
         try:
@@ -191,22 +195,21 @@ class Source:
                 new_columns=["line"],
             )
         except pl.exceptions.NoDataError:
-            raise InputError("is empty: there is nothing to read", file=self.path) from None
+            raise self.error("is empty: there is nothing to read") from None
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise InputError(f"is no text in UTF-8 once unpacked ({_first_line(error)})", file=self.path) from None
+            raise self.error(f"is no text in UTF-8 once unpacked ({_first_line(error)})") from None
         return "\n".join(lines["line"].fill_null("").to_list()).encode() + b"\n"
 
     def _unpack_error(self, packing: str, error: Exception | None) -> InputError:
         with self.path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         if not head:
-            return InputError("is empty: there is nothing to read", file=self.path)
+            return self.error("is empty: there is nothing to read")
         if error is not None and identify_content(head) == packing:
-            return InputError(f"is damaged or cut short ({error})", file=self.path)
-        return InputError(
+            return self.error(f"is damaged or cut short ({error})")
+        return self.error(
             f"is {identify_content(head) or 'plain text'}, not {packing} as its name says; "
-            f"drop {self.compression} from its name",
-            file=self.path,
+            f"drop {self.compression} from its name"
         )
 
 
@@ -219,7 +222,7 @@ class InMemorySource(Source):
     def content(self) -> bytes:
         """All bytes; `InputError` where there are none but blanks."""
         if not self.data or self.data.isspace():
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         return self.data
 
     def head(self) -> bytes:
@@ -269,9 +272,8 @@ def identify_content(head: bytes) -> str | None:
 
 def locate_error(error: InputError, source: Source, *, first_row: int = 0, column: str | None = None) -> InputError:
     """The same error with its file, its column, and its row counted from the file's start."""
-    return InputError(
+    return source.error(
         error.message,
-        file=source.path,
         row=None if error.row is None else error.row + first_row,
         column=error.column or column,
         argument=error.argument,
@@ -280,7 +282,7 @@ def locate_error(error: InputError, source: Source, *, first_row: int = 0, colum
 
 def read_error(source: Source, format_name: str, error: Exception) -> InputError:
     """What to say when a library cannot read a file for a reason of its own."""
-    return InputError(f"cannot be read as {format_name} ({_first_line(error)})", file=source.path)
+    return source.error(f"cannot be read as {format_name} ({_first_line(error)})")
 
 
 def _first_line(error: Exception) -> str:

@@ -27,7 +27,7 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     first = 0 if len(rows.indices) and rows.indices.min() == 0 else 1
     width = int(rows.indices.max()) + 1 - first if len(rows.indices) else 0
     if width > _MAX_COLUMNS:
-        raise InputError(f"has the index {width}, expected at most {_MAX_COLUMNS}", file=source.path)
+        raise source.error(f"has the index {width}, expected at most {_MAX_COLUMNS}")
     names = [f"f{j + first}" for j in range(width)]
     labels = [[name.removeprefix("+") for name in row_labels] for row_labels in rows.labels]
     found = sorted({name for row_labels in labels for name in row_labels}, key=_numeric_key)
@@ -40,7 +40,7 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     if options.label_order is not None:
         unknown = next((name for name in found_names if name not in options.label_order), None)
         if unknown is not None:
-            raise InputError(f"the label {unknown!r} is not in label_order", file=source.path, argument="label_order")
+            raise source.error(f"the label {unknown!r} is not in label_order", argument="label_order")
         found_names = options.label_order if sets else ()
     label_sets = [row_labels or () for row_labels in sets]
     svm_rows = SparseRows(rows.to_matrix(first, width), names, found_names, sets=label_sets, notes=notes)
@@ -83,11 +83,9 @@ def parse_rows(lines: pl.Series, source: Source) -> SvmRows:
         message = f"holds {pair[:40]!r}, expected INDEX:VALUE with a whole number from 0 and a number"
         if pair.startswith("qid:"):
             message = "has a qid, which belongs to ranking; remove it"
-        raise InputError(message, file=source.path, row=int(rows[odd[0]]) + 1)
+        raise source.error(message, row=int(rows[odd[0]]) + 1)
     result = SvmRows(labels, rows, indices.cast(pl.Int64).to_numpy(), values.to_numpy())
     twin = find_twin(rows, result.indices)
     if twin is not None:
-        raise InputError(
-            f"the index {result.indices[twin]} stands more than once", file=source.path, row=int(rows[twin]) + 1
-        )
+        raise source.error(f"the index {result.indices[twin]} stands more than once", row=int(rows[twin]) + 1)
     return result

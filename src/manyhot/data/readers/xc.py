@@ -24,15 +24,13 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
     lines = source.text("XC").decode("utf-8").removesuffix("\n").split("\n")
     header = HEADER.match(lines[0])
     if header is None:
-        raise InputError(
-            f"begins with {lines[0][:60]!r}, expected three whole numbers: rows, features, labels", file=source.path
-        )
+        raise source.error(f"begins with {lines[0][:60]!r}, expected three whole numbers: rows, features, labels")
     n_rows, n_features, n_labels = (int(count) for count in header.groups())
     body = [line.rstrip("\r") for line in lines[1:]]
     while len(body) > n_rows and not body[-1].strip():
         body.pop()
     if len(body) != n_rows:
-        raise InputError(f"has {len(body)} rows, but its first line says {n_rows}", file=source.path)
+        raise source.error(f"has {len(body)} rows, but its first line says {n_rows}")
     if not options.sparse_targets:
         try:
             check_size(n_rows, n_labels)
@@ -41,10 +39,8 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
     rows = parse_rows(pl.Series(body, dtype=pl.String), source)
     if len(rows.indices) and rows.indices.max() >= n_features:
         index = int(np.argmax(rows.indices >= n_features))
-        raise InputError(
-            f"has the index {rows.indices[index]}, expected 0 to {n_features - 1}",
-            file=source.path,
-            row=int(rows.rows[index]) + 1,
+        raise source.error(
+            f"has the index {rows.indices[index]}, expected 0 to {n_features - 1}", row=int(rows.rows[index]) + 1
         )
     is_named = options.label_names is not None  # numbers get their names later
     names = None if is_named else _read_names(source, "labels", n_labels)
@@ -63,10 +59,8 @@ def _parse_label_indices(labels: list[list[str]], n_labels: int, source: Source)
         columns = [int(name) if name.isdecimal() else -1 for name in names]
         invalid = next((name for name, j in zip(names, columns, strict=True) if not 0 <= j < n_labels), None)
         if invalid is not None:
-            raise InputError(
-                f"has the label {invalid!r}, expected a whole number from 0 to {n_labels - 1}",
-                file=source.path,
-                row=i + 1,
+            raise source.error(
+                f"has the label {invalid!r}, expected a whole number from 0 to {n_labels - 1}", row=i + 1
             )
         rows.append(columns)
     return rows
