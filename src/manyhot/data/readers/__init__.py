@@ -23,6 +23,7 @@ from manyhot.data.readers.sampling import (
     can_stream,
     choose_chunk_rows,
     sample_file,
+    table_chunks,
 )
 from manyhot.data.readers.source import InMemorySource, Source
 from manyhot.data.readers.table import Table, build_samples
@@ -91,8 +92,10 @@ def read_table_chunks(tables: Iterable[Table], source: Source, options: ReadOpti
     """The tables of one file as samples, all with the columns and kinds of the first."""
     schema: ChunkSchema | None = None
     for table in tables:
-        schema = schema or infer_schema(table, source, options)
-        yield build_samples(schema.select_columns(table), source, schema.options)
+        if schema is None:
+            first = build_samples(table, source, options)
+            schema = infer_schema(first, table, options, is_model=bool(options.column_types))
+        yield schema.read(table, source)
 
 
 def read_bytes(content: bytes, format_name: str, options: ReadOptions, rows: int) -> Iterator[Samples]:
@@ -120,11 +123,8 @@ def first_rows(path: str | Path, options: ReadOptions | None, rows: int) -> Samp
 def count_rows(path: str | Path, options: ReadOptions | None, max_rows: int) -> int:
     """How many rows a file has that can be read in pieces, counted no further than that; 0 for another."""
     source, options = resolve_path(path, options or ReadOptions())
-    chunks = detect_format(source, options).chunks
     n_rows = 0
-    for table in (
-        chunks(source, options, choose_chunk_rows(source, options)) if chunks and can_stream(source, options) else ()
-    ):
+    for table in table_chunks(source, options) if can_stream(source, options) else ():
         n_rows += table.frame.height
         if n_rows >= max_rows:
             break

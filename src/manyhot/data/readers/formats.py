@@ -19,7 +19,6 @@ from manyhot.data.readers.image_folder import (
     match_images,
     no_match_error,
     read_folder,
-    read_folder_chunks,
     unused_images_note,
 )
 from manyhot.data.readers.json_array import read_json
@@ -107,7 +106,7 @@ FORMATS: tuple[Format, ...] = (
     Format("xc", (".xc",), read_xc),
     Format("npz", (".npz",), read_npz),
     Format("idx", (".idx", ".idx3-ubyte", ".idx4-ubyte"), read_idx),
-    Format(FOLDER, (), _table_reader(read_folder), read_folder_chunks),
+    Format(FOLDER, (), _table_reader(read_folder), _slicer(read_folder)),
 )
 
 

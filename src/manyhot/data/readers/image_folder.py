@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -46,13 +45,6 @@ def read_folder(source: Source, options: ReadOptions) -> Table:
     name = next((name for name, kind in options.column_types.items() if kind == "image"), IMAGE_COLUMN)
     paths = [os.path.join(os.path.abspath(source.path), path) for path in ImageListing(source.path).paths]
     return Table(pl.DataFrame([pl.Series(name, paths, dtype=pl.String)]), declared={name: "image"})
-
-
-def read_folder_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
-    """As `read_folder`, `rows` rows at a time."""
-    table = read_folder(source, options)
-    for start in range(0, table.frame.height, rows):
-        yield replace(table, frame=table.frame[start : start + rows], first_row=start)
 
 
 @dataclass(frozen=True)
