@@ -7,7 +7,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,6 +130,22 @@ def refuse_twins(names: list[str], source: Source) -> None:
         raise source.error(f"column names must be unique, found more than once: {', '.join(duplicates)}")
 
 
+def column_names(cells: Sequence[str], width: int, source: Source, options: ReadOptions) -> list[str]:
+    """The names of so many columns, by the cells of the first row or by those that a person gives."""
+    if options.header:
+        names = [name or f"column_{j + 1}" for j, name in enumerate(cells)]
+        if cells and not cells[0] and "index" not in cells:
+            names[0] = "index"
+    else:
+        names = list(options.column_names or (f"column_{j + 1}" for j in range(len(cells))))
+    if len(names) != width:
+        raise source.error(
+            f"the first row has {width} cells but {len(names)} column names are given", argument="column_names"
+        )
+    refuse_twins(names, source)
+    return names
+
+
 def _table(
     body: bytes, names: list[str], dialect: Dialect, source: Source, options: ReadOptions, first_row: int = 0
 ) -> Table:
@@ -146,18 +162,9 @@ def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptio
         row = next(csv.reader(io.StringIO(first), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
     except csv.Error as error:
         raise source.error(f"its first line cannot be read as column names ({error})") from None
+    names = column_names([name.strip() for name in row], len(row), source, options)
     if not options.header:
-        names = list(options.column_names or (f"column_{j + 1}" for j in range(len(row))))
-        if len(names) != len(row):
-            raise source.error(
-                f"the first row has {len(row)} cells but {len(names)} column names are given", argument="column_names"
-            )
         return names, content
-    names = [name.strip() for name in row]
-    if names and not names[0] and "index" not in names:
-        names[0] = "index"
-    names = [name or f"column_{j + 1}" for j, name in enumerate(names)]
-    refuse_twins(names, source)
     body = content[stop:]
     if not body or body.isspace():
         raise source.error("has column names but no rows")

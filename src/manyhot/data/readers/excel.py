@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from manyhot.data.readers.csv import refuse_twins
+from manyhot.data.readers.csv import column_names
 from manyhot.data.readers.memory import unpacked_limit
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ZIP, Source, identify_content
@@ -57,18 +57,7 @@ def _frame(workbook: Any, options: ReadOptions, source: Source, sheet: str) -> p
     frame = workbook.load_sheet(
         0, header_row=None, skip_rows=int(options.header), schema_sample_rows=None, whitespace_as_null=True
     ).to_polars()
-    if options.header:
-        names = [name or f"column_{j + 1}" for j, name in enumerate(cells)]
-        if not cells[0] and "index" not in cells:
-            names[0] = "index"
-    else:
-        names = list(options.column_names or (f"column_{j + 1}" for j in range(len(cells))))
-    if len(names) != frame.width:
-        raise source.error(
-            f"the first row has {frame.width} cells but {len(names)} column names are given", argument="column_names"
-        )
-    refuse_twins(names, source)
-    frame.columns = names
+    frame.columns = names = column_names(cells, frame.width, source, options)
     frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height:
         raise source.error(f"has column names but no rows in its first sheet, {sheet!r}")

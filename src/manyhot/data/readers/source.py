@@ -7,7 +7,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -71,16 +71,8 @@ class Source:
         """All bytes, unpacked."""
         if self.compression == ".zst":
             return self._zst_text()
-        try:
-            if self.compression:
-                with self._open() as packed:
-                    content = read_bounded(packed, self.path)
-            else:
-                content = self.path.read_bytes()
-        except _UNPACK_ERRORS as error:
-            raise self._unpack_error("gzip", error) from None
-        except OSError as error:
-            raise self.error(f"cannot be read ({error.strerror or error})") from None
+        with self._opened() as file:
+            content = read_bounded(file, self.path) if self.compression else file.read()
         if not content or content.isspace():
             raise self.error("is empty: there is nothing to read")
         return content
@@ -115,13 +107,8 @@ class Source:
         """The first 4096 bytes, unpacked."""
         if self.compression == ".zst":
             return self._zst_text()[:_HEAD_BYTES]
-        try:
-            with self._open() as file:
-                return file.read(_HEAD_BYTES)
-        except _UNPACK_ERRORS as error:
-            raise self._unpack_error("gzip", error) from None
-        except OSError as error:
-            raise self.error(f"cannot be read ({error.strerror or error})") from None
+        with self._opened() as file:
+            return file.read(_HEAD_BYTES)
 
     def lines(self) -> Iterator[bytes]:
         """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole."""
@@ -129,7 +116,7 @@ class Source:
             yield from self.content().splitlines(keepends=True)
             return
         try:
-            with self._open() as file:
+            with self._opened() as file:
                 head = self.head()
                 if has_old_line_ends(head):
                     yield from (line.encode("latin-1") for line in io.TextIOWrapper(file, encoding="latin-1"))
@@ -139,8 +126,6 @@ class Source:
                     yield from file
         except UnicodeError:
             raise self.error("begins as UTF-16 text but is none; save it as UTF-8") from None
-        except _UNPACK_ERRORS as error:
-            raise self._unpack_error("gzip", error) from None
 
     def refuse_binary(self, head: bytes, format_name: str) -> None:
         """Raise when the first bytes are not those of a text."""
@@ -169,13 +154,22 @@ class Source:
                 f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz"
             )
 
-    def _open(self) -> AbstractContextManager[IO[bytes]]:
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
         """The unpacked bytes of a file that is not in Zstandard."""
-        if self.compression == ".zip":
-            return open_member(self.path, self.member)
-        if self.compression == ".gz":
-            return cast(IO[bytes], gzip.open(self.path, "rb"))
-        return self.path.open("rb")
+        try:
+            with (
+                open_member(self.path, self.member)
+                if self.compression == ".zip"
+                else gzip.open(self.path, "rb")
+                if self.compression == ".gz"
+                else self.path.open("rb")
+            ) as file:
+                yield cast(IO[bytes], file)
+        except _UNPACK_ERRORS as error:
+            raise self._unpack_error("gzip", error) from None
+        except OSError as error:
+            raise self.error(f"cannot be read ({error.strerror or error})") from None
 
     def _zst_text(self) -> bytes:
         """Unpacked by polars, which can do it for text: each line is read as one cell."""
