@@ -93,9 +93,9 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
     strays = values.filter(is_stray).unique(maintain_order=True)
     if is_stray.sum() > max_strays or len(strays) > MAX_MISSING_WORDS or (is_strict and best.unit):
         return None
-    if not best.is_mostly_plain:
-        return None
     marked = values.filter(best.is_marked & ~is_stray)
+    if len(marked) > _MAX_MARKED * len(values):  # marks such as < then tell levels of a category apart
+        return None
     if mark == "," != decimal and not is_strict and _are_lists(values):
         return None
     numbers = pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
@@ -172,11 +172,6 @@ class _Read:
     unit: str
     n_without_unit: int
     is_marked: pl.Series
-
-    @property
-    def is_mostly_plain(self) -> bool:
-        """Whether marks such as < are exceptions, so that they do not tell levels of a category apart."""
-        return bool((self.numbers.is_not_null() & self.is_marked).sum() <= _MAX_MARKED * len(self.numbers))
 
 
 def _read(values: pl.Series, decimal: str) -> _Read:

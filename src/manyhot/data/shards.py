@@ -73,7 +73,7 @@ class Shards:
         self._stack = ExitStack()
         self._columns: dict[str, ColumnFile] = {}
         self._widths: dict[str, int] = {}
-        self._has_unknown = False
+        self.has_unknown = False  # whether some target is
         try:
             self._column("values")
         except OSError as error:
@@ -97,12 +97,12 @@ class Shards:
             else:
                 self._column(f"dense {name}").append(block)
         self._column("values").append(rows.targets.values)
-        if rows.targets.known is not None and not self._has_unknown:
-            self._has_unknown = True
+        if rows.targets.known is not None and not self.has_unknown:
+            self.has_unknown = True
             for low in range(0, self.n_rows, 65536):
                 n = min(65536, self.n_rows - low)
                 self._column("known").append(np.ones((n, *rows.targets.values.shape[1:]), dtype=bool))
-        if self._has_unknown:
+        if self.has_unknown:
             self._column("known").append(rows.targets.known_mask())
         self.n_rows += rows.targets.n_samples
 
@@ -115,13 +115,8 @@ class Shards:
                 blocks[block] = column.rows(low, high)
             elif kind == "ends":
                 blocks[block] = self._read_sparse(block, low, high)
-        known = self._columns["known"].rows(low, high) if self._has_unknown else None
+        known = self._columns["known"].rows(low, high) if self.has_unknown else None
         return Encoded(blocks, Targets(self._columns["values"].rows(low, high), known))
-
-    @property
-    def has_unknown(self) -> bool:
-        """Whether some target is unknown."""
-        return self._has_unknown
 
     def n_entries(self, name: str, low: int, high: int) -> int:
         """Non-zeros of a sparse block between two rows."""

@@ -99,23 +99,18 @@ def _from_dense(
     source: Source,
     options: ReadOptions,
 ) -> Samples:
-    labels = set(file_labels or ())
-    for attribute in header.attributes:
-        if attribute.kind == "nominal" and attribute.name not in labels:
-            _refuse_other_levels(frame[attribute.name], attribute, source)
-    return build_samples(_table(frame, header, file_labels, notes), source, options)
-
-
-def _table(frame: pl.DataFrame, header: Header, file_labels: Sequence[str] | None, notes: tuple[str, ...]) -> Table:
     declared: dict[str, ColumnKind] = {}
     for attribute in header.attributes:
         if attribute.kind == "numeric":
             declared[attribute.name] = "numeric"
-        elif attribute.kind == "nominal":
-            declared[attribute.name] = "boolean" if _has_boolean_levels(attribute) else "categorical"
         elif attribute.kind == "date":
             declared[attribute.name] = "ignored"
-    return Table(frame, file_labels=file_labels, declared=declared, blank_is_empty=True, notes=notes)
+        elif attribute.kind == "nominal":
+            declared[attribute.name] = "boolean" if _has_boolean_levels(attribute) else "categorical"
+            if attribute.name not in (file_labels or ()):
+                _refuse_other_levels(frame[attribute.name], attribute, source)
+    table = Table(frame, file_labels=file_labels, declared=declared, blank_is_empty=True, notes=notes)
+    return build_samples(table, source, options)
 
 
 def _has_boolean_levels(attribute: Attribute) -> bool:

@@ -21,8 +21,7 @@ from manyhot.data.readers.image_folder import (
     read_folder,
     unused_images_note,
 )
-from manyhot.data.readers.json_array import read_json
-from manyhot.data.readers.jsonl import read_jsonl, read_jsonl_chunks
+from manyhot.data.readers.jsonl import read_json, read_jsonl, read_jsonl_chunks
 from manyhot.data.readers.npz import read_npz
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, identify_content

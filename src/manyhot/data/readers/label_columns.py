@@ -6,7 +6,6 @@ import csv
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import polars as pl
 
@@ -19,7 +18,6 @@ _FIRST_PART = re.compile(r"^(?:.*?[^A-Za-z0-9](?=[A-Za-z0-9])|[A-Za-z]+(?=\d+$)|
 _SAME_NAME = "columns that have the name of a label are used as features"
 _LABEL_LIKE = "columns of 0 and 1 that look like further labels are used as features"
 _LAST_PART = re.compile(r"[^A-Za-z0-9][A-Za-z0-9]+$")
-NO_TYPES: Mapping[str, str] = MappingProxyType({})
 MAX_NEIGHBOURS = 20  # Columns of 0 and 1 beside the labels that are named; more of them are hardly labels
 
 
@@ -70,12 +68,12 @@ def dropped_note(columns: Sequence[str]) -> str:
 
 
 def label_like_columns(
-    frame: pl.DataFrame, labels: Sequence[str], column_types: Mapping[str, str] = NO_TYPES
+    frame: pl.DataFrame, labels: Sequence[str], column_types: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
     """Columns of 0 and 1 that resemble the labels without being any: the most common leak."""
     # by the beginning of labels or the end of all of them; where they share nothing, columns directly beside them
     matches = _resembling(frame, labels)
-    return tuple(name for name in matches if column_types.get(name) not in ("ignored", "id"))
+    return tuple(name for name in matches if (column_types or {}).get(name) not in ("ignored", "id"))
 
 
 def _resembling(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:

@@ -116,11 +116,9 @@ def _align_features(
             f"{selected[0]!r}{did_you_mean(names[0], selected)}"
         )
     entries = matrix.tocoo()
-    mask = positions[entries.col] >= 0
-    aligned = sp.csr_matrix(
-        (entries.data[mask], (entries.row[mask], positions[entries.col[mask]])),
-        shape=(matrix.get_shape()[0], len(selected)),
-    )
+    columns = positions[entries.col]
+    places = (entries.row[columns >= 0], columns[columns >= 0])
+    aligned = sp.csr_matrix((entries.data[columns >= 0], places), shape=(matrix.get_shape()[0], len(selected)))
     n_left = int((positions < 0).sum())
     if dropped:
         return aligned, selected, (dropped_note(list(dropped)),)

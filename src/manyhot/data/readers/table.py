@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,7 +14,6 @@ import polars as pl
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import inspect_columns, refuse_unknown
 from manyhot.data.readers.columns import coerce_column, row_ids, to_text
-from manyhot.data.readers.image_paths import image_row_ids, is_path, resolve_image_paths
 from manyhot.data.readers.label_columns import (
     dropped_note,
     label_like_columns,
@@ -28,6 +30,7 @@ from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
+_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+]+://")
 _DROPPED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
@@ -107,12 +110,10 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
         if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
     ]
     base = source.path.absolute() if source.path.is_dir() else source.path.absolute().parent
-    columns = [
-        resolve_image_paths(column, base, options) if is_path(column, inspection.column_types) else column
-        for column in columns
-    ]
-    if ids is None:
-        ids = image_row_ids(columns, inspection.column_types, options.images or base, table.row_numbers)
+    is_path = [inspection.column_types[column.name] == "image" and column.dtype == pl.String for column in columns]
+    columns = [_resolve_paths(c, base, options) if path else c for c, path in zip(columns, is_path, strict=True)]
+    if ids is None and sum(is_path) == 1:
+        ids = _ids_of_paths(columns[is_path.index(True)], options.images or base, table.row_numbers)
     return Samples(
         features=pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height),
         feature_names=tuple(column.name for column in columns),
@@ -128,6 +129,32 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
         sample_weight=weights,
         label_like=label_like,
     )
+
+
+def _resolve_paths(column: pl.Series, base: Path, options: ReadOptions) -> pl.Series:
+    """Paths as absolute ones."""
+    cells = column.to_list()
+    paths = [cell if cell is None or _ADDRESS.match(cell) else os.path.join(base, cell) for cell in cells]
+    if options.on_bad_image == "error":
+        absent = [k for k, path in enumerate(paths) if path is not None and not os.path.isfile(path)]
+        if absent:
+            more = f" (nor do {len(absent) - 1} more)" if len(absent) > 1 else ""
+            raise InputError(
+                f"{cells[absent[0]]!r} does not exist{more}; paths of images start from {str(base)!r}: put them there, "
+                "say in which folder they are (--images FOLDER), go on without them (--on-bad-image skip), or leave "
+                f"the column out (--column-type {column.name}=ignored)",
+                row=absent[0] + 1,
+                column=column.name,
+            )
+    return pl.Series(column.name, paths, dtype=pl.String)
+
+
+def _ids_of_paths(paths: pl.Series, base: Path, rows: np.ndarray | None) -> np.ndarray:
+    """Rows called by the paths of their images, in a folder, or by their number where a path is missing."""
+    start = os.path.join(os.path.abspath(base), "")
+    numbers = range(1, len(paths) + 1) if rows is None else rows.tolist()
+    cells = zip(paths.to_list(), numbers, strict=True)
+    return np.asarray([str(n) if path is None else path.removeprefix(start) for path, n in cells], dtype=str)
 
 
 def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
