@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def _binary_target(y: Any) -> np.ndarray | None:
             return None
         column = y
     elif isinstance(y, (list, tuple)) and y:
-        if not all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in y):
+        if not _are_numbers(y):
             return None
         column = np.asarray(y)
     else:
@@ -52,11 +52,15 @@ def _binary_target(y: Any) -> np.ndarray | None:
     if column.dtype.kind == "O" and len(column):
         if all(isinstance(cell, str) for cell in column):
             column = column.astype(str)
-        elif all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in column):
+        elif _are_numbers(column):
             column = np.asarray(column.tolist())
     if column.dtype.kind == "U" and looks_delimited(np.unique(column).tolist()):
         return None
     return column if column.dtype.kind in "biufU" and len(column) else None
+
+
+def _are_numbers(cells: Iterable[Any]) -> bool:
+    return all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in cells)
 
 
 def _two_classes(column: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.indicators import parse_numbers
-from manyhot.data.readers.arff_header import Attribute, Header, parse_header
+from manyhot.data.readers.arff_header import NO, YES, Attribute, Header, parse_header
 from manyhot.data.readers.arff_rows import SparseEntries, data_section, parse_dense_rows, parse_sparse_rows
 from manyhot.data.readers.encodings import CP1252_GAPS
 from manyhot.data.readers.label_columns import match_columns, names_one_column
@@ -24,8 +24,6 @@ from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
-
-_YES = ("1", "true", "yes")
 
 
 def read_arff(source: Source, options: ReadOptions) -> Samples:
@@ -175,8 +173,8 @@ def _convert_values(entries: SparseEntries, header: Header) -> np.ndarray:
     places = np.flatnonzero(np.isnan(numbers))
     words = entries.texts.gather(places).str.to_lowercase()
     is_word = ~words.is_in(["?", "nan", ""]).to_numpy()
-    is_valid = is_word & is_binary[places] & words.is_in([*_YES, "false", "no"]).to_numpy()
-    numbers[places[is_valid]] = words.is_in(_YES).to_numpy()[is_valid]
+    is_valid = is_word & is_binary[places] & words.is_in([*YES, *NO]).to_numpy()
+    numbers[places[is_valid]] = words.is_in(YES).to_numpy()[is_valid]
     is_wrong[places] = is_word & ~is_valid
     invalid = np.flatnonzero(is_wrong)
     if invalid.size:

@@ -18,7 +18,7 @@ _RELATION = re.compile(rf"@relation\s+({QUOTED}|.+)$", re.IGNORECASE | re.DOTALL
 _DATA = re.compile(rb"^[ \t]*@data\b[^\n]*(\n|\Z)", re.IGNORECASE | re.MULTILINE)
 _LEVEL = re.compile(rf"\s*({QUOTED}|[^,]*?)\s*(?:,|$)", re.DOTALL)
 _MEKA = re.compile(r"-C\s+(-?\d+)")
-_YES, _NO = {"1", "true", "yes"}, {"0", "false", "no"}
+YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -34,16 +34,13 @@ class Attribute:
     def is_binary(self) -> bool:
         """Whether its levels are 0 and 1 (or no and yes, false and true), in any order."""
         levels = [level.lower() for level in self.levels]
-        return (
-            len(levels) in (1, 2)
-            and set(levels) <= _YES | _NO
-            and len({level in _YES for level in levels}) == len(levels)
-        )
+        has_words = len(levels) in (1, 2) and set(levels) <= {*YES, *NO}
+        return has_words and len({level in YES for level in levels}) == len(levels)
 
     @property
     def is_sparse_zero(self) -> bool:
         """Whether what a sparse row leaves out is the number 0."""
-        return self.kind == "numeric" or (self.is_binary and self.levels[0].lower() in _NO)
+        return self.kind == "numeric" or (self.is_binary and self.levels[0].lower() in NO)
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,8 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
         and (n_levels := values.n_unique()) > 2
     ):
         return _infer_reference_kind(name, n_levels, len(values), notes)
-    if len(column) > 1 and len(values) == len(column) and _are_all_alike(values):
+    is_full = len(column) > 1 and len(values) == len(column)
+    if is_full and values.head(_PROBED_CELLS).n_unique() == values.n_unique() == 1:
         return notes.leave_out(name, "the same value in every row")
     if column.dtype == pl.Boolean:
         return "boolean"
@@ -313,10 +314,6 @@ def _infer_text_kind(raw: pl.Series, values: pl.Series, n_levels: int, notes: Co
     if not values.str.contains(r"\s").any():
         notes.guess(values.name, "read as text, although no cell has blanks (say id if it only names rows)")
     return "text"
-
-
-def _are_all_alike(values: pl.Series) -> bool:
-    return values.head(_PROBED_CELLS).n_unique() == 1 and values.n_unique() == 1
 
 
 def _are_dates(column: pl.Series) -> bool:

@@ -17,7 +17,6 @@ from manyhot.data.readers.encodings import BLOCK_BYTES, UTF8_MARK
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _DELIMITERS = ("\t", ";", ",", "|")
 _SNIFFED_ROWS = 20
@@ -247,9 +246,11 @@ def _parse_quoted_cells(
     content: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int
 ) -> pl.DataFrame:
     """Quotes inside unquoted cells deceive the fast count; this reading of the rows decides."""
+    csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
+    lines = io.StringIO(content.decode("utf-8"), newline="")
     table: list[list[str | None]] = []
     try:
-        for row in csv.reader(_text_stream(content), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
+        for row in csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
             if row and len(row) != len(names):
                 raise source.error(
                     f"has {len(row)} cells, expected {len(names)} as in the other rows; "
@@ -259,14 +260,6 @@ def _parse_quoted_cells(
             if row:
                 table.append([cell or None for cell in row])
     except csv.Error:
-        raise _open_quote_error(dialect, source, len(table) + 1 + first_row) from None
+        message = f"a quote ({dialect.quote}) does not close where its cell ends"
+        raise source.error(message, row=len(table) + 1 + first_row) from None
     return pl.DataFrame(table, schema=dict.fromkeys(names, pl.String), orient="row")
-
-
-def _text_stream(content: bytes) -> io.StringIO:
-    csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
-    return io.StringIO(content.decode("utf-8"), newline="")
-
-
-def _open_quote_error(dialect: Dialect, source: Source, row: int) -> InputError:
-    return source.error(f"a quote ({dialect.quote}) does not close where its cell ends", row=row)

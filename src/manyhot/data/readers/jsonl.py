@@ -123,11 +123,8 @@ def _parse(line: bytes, source: Source, row: int) -> None:
         reason = getattr(error, "msg", str(error))
         raise source.error(f"is no JSON object ({reason})", row=row + 1) from None
     if not line.lstrip().startswith(b"{"):
-        raise source.error(f"is {_describe_value(value)}, expected a JSON object", row=row + 1)
+        found = "a list" if isinstance(value, list) else f"the value {value!r}"
+        raise source.error(f"is {found}, expected a JSON object", row=row + 1)
     duplicates = [key for key, count in Counter(key for key, _ in value).items() if count > 1]
     if duplicates:
         raise source.error(f"column names must be unique, found more than once: {', '.join(duplicates)}", row=row + 1)
-
-
-def _describe_value(value: Any) -> str:
-    return "a list" if isinstance(value, list) else f"the value {value!r}"

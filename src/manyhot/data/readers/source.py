@@ -264,14 +264,10 @@ def identify_content(head: bytes) -> str | None:
     return "binary data" if b"\0" in head else None
 
 
-def locate_error(error: InputError, source: Source, *, first_row: int = 0, column: str | None = None) -> InputError:
-    """The same error with its file, its column, and its row counted from the file's start."""
-    return source.error(
-        error.message,
-        row=None if error.row is None else error.row + first_row,
-        column=error.column or column,
-        argument=error.argument,
-    )
+def locate_error(error: InputError, source: Source, first_row: int = 0) -> InputError:
+    """The same error with its file, and its row counted from the file's start."""
+    row = None if error.row is None else error.row + first_row
+    return source.error(error.message, row=row, column=error.column, argument=error.argument)
 
 
 def read_error(source: Source, format_name: str, error: Exception) -> InputError:
