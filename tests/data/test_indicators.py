@@ -45,7 +45,7 @@ def test_a_mark_beside_empty_cells_is_a_guess_that_is_stated():
     assert "column 'y'" in note
     assert "nothing as no" in note
     with pytest.warns(ManyhotWarning, match="nothing as no"):
-        _, targets, _ = as_targets(np.asarray([["x"], [None]], dtype=object), ["y"])
+        _, targets = as_targets(np.asarray([["x"], [None]], dtype=object), ["y"])
     assert targets.values.tolist() == [[True], [False]]
     assert targets.notes == ("column 'y' holds 'x' or nothing: 'x' was read as yes, nothing as no",)
 

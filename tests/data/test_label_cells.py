@@ -105,8 +105,8 @@ def test_what_cannot_be_read_is_named(cells, sep, words):
 def test_mappings_are_indicators_by_name_and_an_absent_key_is_unknown(cells):
     parsed = parse_label_cells(cells)
     assert parsed.names == ("p", "q")
-    assert parsed.values.tolist() == [[False, True], [False, False], [True, False], [False, False]]
-    assert parsed.known.tolist() == [[True, True], [False, True], [True, False], [False, False]]
+    assert parsed.targets.values.tolist() == [[False, True], [False, False], [True, False], [False, False]]
+    assert parsed.targets.known.tolist() == [[True, True], [False, True], [True, False], [False, False]]
 
 
 @pytest.mark.parametrize("cells", [["[0, 1, 0]", "[1, 0, 0]"], ["[0 1 0]", "[1 0 0]"], ["[0. 1. 0.]", "[1. 0. 0.]"]])
@@ -114,7 +114,7 @@ def test_mappings_are_indicators_by_name_and_an_absent_key_is_unknown(cells):
 def test_rows_of_0_and_1_in_a_cell(cells, sep):
     parsed = parse_label_cells(cells, sep, column="y")
     assert parsed.names == ("label_0", "label_1", "label_2")
-    assert parsed.values.tolist() == [[False, True, False], [True, False, False]]
+    assert parsed.targets.values.tolist() == [[False, True, False], [True, False, False]]
     assert "lists 0 and 1" in parsed.notes[0]
     assert parse_label_cells(cells, sep, names=["x", "y", "z"]).names == ("x", "y", "z")
 
@@ -124,8 +124,8 @@ def test_sets_of_whole_numbers():
     assert (parsed.names, parsed.is_integer) == (("0", "1", "2", "3", "10"), True)
     assert parse_label_cells([[0, 1], [1, 0]], names=["0", "1"], is_integer=True).sets == [["0", "1"], ["1", "0"]]
     assert parse_label_cells([[0], [1]], names=["0", "1", "2"]).sets == [["0"], ["1"]]
-    assert parse_label_cells([[True], [False]]).values.tolist() == [[True], [False]]
-    assert parse_label_cells([[0], [1]], names=["a"]).values.tolist() == [[False], [True]]
+    assert parse_label_cells([[True], [False]]).targets.values.tolist() == [[True], [False]]
+    assert parse_label_cells([[0], [1]], names=["a"]).targets.values.tolist() == [[False], [True]]
 
 
 @pytest.mark.parametrize(

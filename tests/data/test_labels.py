@@ -8,7 +8,8 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyhot.data.label_cells import parse_indicator, parse_label_sets
+from manyhot.data.indicators import parse_indicator
+from manyhot.data.label_cells import parse_label_cells
 from manyhot.data.labels import LabelSpace
 from manyhot.data.target_conversion import as_targets
 from manyhot.data.targets import Targets
@@ -40,7 +41,7 @@ def test_the_order_of_names_is_the_order_of_columns(data):
 
 
 def test_unknown_is_none_nan_and_question_mark():
-    space, targets, _ = as_targets([{"a"}, None, float("nan"), "?", set()], labels=["a", "b"])
+    space, targets = as_targets([{"a"}, None, float("nan"), "?", set()], labels=["a", "b"])
     assert targets.known_mask().tolist() == [[True] * 2, [False] * 2, [False] * 2, [False] * 2, [True] * 2]
     assert targets.values.tolist() == [[True, False], *[[False, False]] * 4]
     assert space.names == ("a", "b")
@@ -110,18 +111,18 @@ def test_names_of_numpy_become_plain_text():
         with pytest.raises(InputError, match=message):
             wrong()
     for y in ([names, names[:1]], np.array([[1, 1], [1, 0]])):
-        found, targets, _ = as_targets(y, names)
+        found, targets = as_targets(y, names)
         assert [type(name) for name in found.names] == [str, str]
         assert targets.values.tolist() == [[True, True], [True, False]]
 
 
 def test_text_cells():
-    assert parse_label_sets(["a|b ", "", " a ", "?", None], "|") == [["a", "b"], [], ["a"], None, None]
-    assert parse_label_sets(['["a", "b|c"]', "[]"]) == [["a", "b|c"], []]
+    assert parse_label_cells(["a|b ", "", " a ", "?", None], "|").sets == [["a", "b"], [], ["a"], None, None]
+    assert parse_label_cells(['["a", "b|c"]', "[]"]).sets == [["a", "b|c"], []]
     with pytest.raises(InputError, match=r"row 1, column 'moods'.*separator"):
-        parse_label_sets(["a|b"], column="moods")
+        parse_label_cells(["a|b"], column="moods")
     with pytest.raises(InputError, match="JSON"):
-        parse_label_sets(['["a"'])
+        parse_label_cells(['["a"'])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,4 @@
-"""Equal rows become one row with their weights added, in an order that does not depend on the rows' order.
-
-A row given twice, once to train on and once to be scored on, would make out-of-fold scores flattering; and a row of
-weight 2 should do what the row twice does. Merging settles both. Where columns can tell few rows apart, equal rows are
-no copies but other samples that look alike: `has_few_distinct` knows these.
-"""
+"""Equal rows become one row with their weights added, so that no copy of a row trained on is scored."""
 
 from __future__ import annotations
 
@@ -16,38 +11,23 @@ import scipy.sparse as sp
 from manyhot.data.targets import Targets
 
 CHUNK_NUMBERS = 2**25
+# Rows for each different one, on average, from which on equal rows are taken for different samples
 ROWS_PER_DISTINCT = 5
-"""Rows for each different one, on average, from which on equal rows are taken for different samples."""
 
 
 class UniqueRows(NamedTuple):
-    """Distinct rows.
+    """Distinct rows, ordered by a 128-bit hash of what they hold."""
 
-    Attributes:
-        rows: int64 (u,), one original row for each distinct row.
-        inverse: int64 (n,), the distinct row of each original row.
-        weights: float64 (u,), summed weights.
-    """
-
-    rows: np.ndarray
-    inverse: np.ndarray
-    weights: np.ndarray
+    rows: np.ndarray  # int64 (u,), one original row for each distinct row
+    inverse: np.ndarray  # int64 (n,), the distinct row of each original row
+    weights: np.ndarray  # float64 (u,), summed weights
 
 
 def merge_duplicates(
     blocks: Mapping[str, np.ndarray | sp.csr_matrix], targets: Targets, weights: np.ndarray
 ) -> UniqueRows:
-    """Merge rows whose features and targets are equal bit for bit.
-
-    Args:
-        blocks: Named features, numbers (n, ...) or CSR.
-        targets: Targets (n, ..., l).
-        weights: float64 (n,).
-
-    Returns:
-        The distinct rows, ordered by a 128-bit hash of what they hold (two different rows share one with a
-        probability below n^2 / 2^120).
-    """
+    """Merge rows whose features and targets are equal bit for bit."""
+    # Two different rows share a 128-bit hash with a probability below n^2 / 2^120.
     n = targets.n_samples
     parts = [*blocks.values(), _bits(targets.values)]
     if targets.known is not None:
@@ -65,38 +45,20 @@ def merge_duplicates(
 
 
 def fingerprints(blocks: Mapping[str, np.ndarray | sp.csr_matrix]) -> np.ndarray:
-    """A number for what each row's features are, uint64 (n,): equal rows have equal numbers.
-
-    Args:
-        blocks: Named features, float32 (n, f) or CSR.
-
-    Returns:
-        Numbers that two different rows share with a probability below n^2 / 2^60.
-    """
+    """A number for what each row's features are, uint64 (n,): equal rows have equal numbers."""
+    # Two different rows share one with a probability below n^2 / 2^60.
     parts = [_hash(part, [3, k]) for k, part in enumerate(blocks.values())]
     return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
 
 
 def has_few_distinct(numbers: np.ndarray) -> bool:
-    """Whether there are so few different rows that a new one is most likely equal to one of them.
-
-    Then equal rows are no copies of one sample, and nothing is learned from keeping them together.
-
-    Args:
-        numbers: uint64 (n,), what `fingerprints` gives.
-    """
+    """Whether there are so few different rows that equal ones are other samples, not copies of one."""
     return len(np.unique(numbers)) * ROWS_PER_DISTINCT <= len(numbers)
 
 
 def duplicate_fraction(numbers: np.ndarray) -> float:
-    """Share of the rows that are equal to another row: about that of new rows that are equal to one of these by chance.
-
-    Args:
-        numbers: uint64 (n,), what `fingerprints` gives.
-
-    Source:
-        Good (1953), Biometrika 40: the share of the rows that are there once estimates that of rows never seen.
-    """
+    """Share of the rows that are equal to another row, about that of new rows equal to one of these by chance."""
+    # Source: Good (1953), Biometrika 40: the share of the rows that are there once estimates that of rows never seen.
     _, counts = np.unique(numbers, return_counts=True)
     return float(counts[counts > 1].sum() / max(len(numbers), 1))
 

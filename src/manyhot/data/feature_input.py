@@ -1,8 +1,4 @@
-"""What a person hands to the estimator, brought into the few forms that the rest takes.
-
-Frames of pandas, polars or Arrow become polars frames with a kind per column; anything else becomes one matrix of
-numbers. Targets of any form become `Targets`.
-"""
+"""What a person hands to the estimator, brought into the few forms that the rest takes."""
 
 from __future__ import annotations
 
@@ -31,15 +27,7 @@ def is_frame(X: Any) -> bool:
 
 
 def refuse_other_forms(X: Any, is_custom_network: bool = False) -> None:
-    """Refuse what is no table of rows, with the way to one.
-
-    Args:
-        X: What was handed over as features.
-        is_custom_network: Whether a Keras model of the user's takes it: dicts are then its inputs by name.
-
-    Raises:
-        InputError: One text or path, a lazy frame, columns or rows as dicts, columns of one name.
-    """
+    """Refuse what is no table of rows, with the way to one."""
     refuse_twin_columns(X, "X")
     if isinstance(X, (str, bytes)):
         raise InputError(f"got one text, {shorten(X)}, expected a list of texts: write [{shorten(X)}]", argument="X")
@@ -90,15 +78,7 @@ def to_frame(
     number_formats: Mapping[str, NumberFormat] | None = None,
     is_raw: bool = False,
 ) -> pl.DataFrame:
-    """A polars frame with the same columns, each in the type its values have; missing stays missing.
-
-    Args:
-        X: A data frame of any kind.
-        column_types: Kinds of columns, where they are known: cells of text and categories are text whatever they look
-            like ("007" is no 7), yes and no in a boolean column are true and false.
-        number_formats: How a trained model's columns write their numbers; None in training.
-        is_raw: Whether text stays as it is, for `read_columns` to inspect.
-    """
+    """A polars frame with the same columns, each in the type its values have; missing stays missing."""
     column_types = column_types or {}
 
     def convert(column: pl.Series) -> pl.Series:
@@ -161,11 +141,7 @@ def _cells(column: nw.Series) -> list[Any]:
 
 
 def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Weights of rows, float64 (n,), ones when none are given.
-
-    Raises:
-        InputError: Another length, negative or infinite weights, or nothing but zeros.
-    """
+    """Weights of rows, float64 (n,), ones when none are given."""
     if sample_weight is None:
         return np.ones(n_rows)
     if isinstance(sample_weight, (str, Mapping)):
@@ -206,10 +182,7 @@ def columns_by_name(frame: pl.DataFrame, names: Collection[str]) -> tuple[pl.Dat
 
 
 def to_arrays(X: Any) -> Arrays | None:
-    """Named arrays, when X is a dict or list of arrays or one array with more than two axes; else None.
-
-    Arrays of a list are called input_0, input_1, ... in their order.
-    """
+    """Named arrays, when X is a dict or list of arrays or one array with more than two axes; else None."""
     if isinstance(X, Arrays):
         return X
     if isinstance(X, Mapping) and not sp.issparse(X):
@@ -222,15 +195,7 @@ def to_arrays(X: Any) -> Arrays | None:
 
 
 def image_column(name: str, cells: Sequence[Any]) -> pl.Series:
-    """Images as one column: arrays where all are arrays of one shape, else the contents of files.
-
-    Args:
-        name: What the column is called.
-        cells: Bytes, arrays uint8 (h, w) or (h, w, c), images of Pillow's, paths, or None.
-
-    Raises:
-        InputError: A cell that is none of these, or that cannot be read.
-    """
+    """Images as one column: arrays where all are arrays of one shape, else the contents of files."""
     shapes = {cell.shape if isinstance(cell, np.ndarray) and cell.dtype == np.uint8 else () for cell in cells}
     if len(shapes) == 1 and len(next(iter(shapes))) in (2, 3):
         return image_frame(np.stack(list(cells)), name)[name]
@@ -249,15 +214,7 @@ def image_column(name: str, cells: Sequence[Any]) -> pl.Series:
 
 
 def image_frame(images: np.ndarray, name: str) -> pl.DataFrame:
-    """One column of images from an array.
-
-    Args:
-        images: (n, h, w) or (n, h, w, c) of whole numbers from 0 to 255, or of floats from 0 to 1, which become those.
-        name: What the column is called.
-
-    Raises:
-        InputError: Another shape, or numbers outside these ranges.
-    """
+    """One column of images from an array."""
     return pl.DataFrame([pl.Series(name, np.ascontiguousarray(to_uint8(images)))])
 
 

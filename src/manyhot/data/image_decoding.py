@@ -1,8 +1,4 @@
-"""One image, wherever it lies -> pixels of a given shape, or words on why it cannot be used.
-
-It knows Pillow and nothing of columns, rows or settings. What a header claims is checked before anything is decoded, so
-that no file can ask for more memory than `MAX_PIXELS` take. Start reading at `decode_pixels`.
-"""
+"""One image, wherever it lies -> pixels of a given shape, or words on why it cannot be used."""
 
 from __future__ import annotations
 
@@ -19,23 +15,21 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, WebPImagePlugin
 
-MAX_PIXELS = 40_000_000
-"""Pixels of an image at most."""
+MAX_PIXELS = 40_000_000  # Pixels of an image at most
 _MORE = (TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile)  # known to Pillow once they are imported
+# What is read; Pillow has more, which start other programs or are rarely met
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", *(kind.format for kind in _MORE))
-"""What is read; Pillow has more, which start other programs or are rarely met."""
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 ORIENTATION = 0x0112
-DRAFT_TIMES = 2
-"""A JPEG is decoded at a fraction of its size where that is at least so many times what is wanted."""
+DRAFT_TIMES = 2  # A JPEG is decoded at a fraction of its size where that is at least so many times what is wanted
 REDUCING_GAP = 3.0
 PROBED_EDGE = 64
 
-Cell = str | bytes | np.ndarray | None
-"""A path, the content of a file, pixels (h, w) or (h, w, c), or nothing."""
+Cell = str | bytes | np.ndarray | None  # A path, the content of a file, pixels (h, w) or (h, w, c), or nothing
 
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+# What Pillow raises on files that are damaged or made by hand
 _DECODE_ERRORS = (
     OSError,
     SyntaxError,
@@ -50,7 +44,6 @@ _DECODE_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What Pillow raises on files that are damaged or made by hand."""
 
 
 class BadImageError(Exception):
@@ -58,13 +51,7 @@ class BadImageError(Exception):
 
 
 class Header(NamedTuple):
-    """What an image says of itself.
-
-    Attributes:
-        height: In pixels, as it is shown.
-        width: In pixels, as it is shown.
-        is_grey: Whether its kind has no colours.
-    """
+    """What an image says of itself."""
 
     height: int
     width: int
@@ -72,11 +59,7 @@ class Header(NamedTuple):
 
 
 class PixelBudget:
-    """So many pixels are being decoded at a time at most, whatever the number of threads; one image always is.
-
-    Args:
-        max_pixels: Pixels.
-    """
+    """So many pixels are being decoded at a time at most, whatever the number of threads; one image always is."""
 
     def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
         self._max_pixels, self._used = max_pixels, 0
@@ -97,11 +80,7 @@ class PixelBudget:
 
 
 def read_header(cell: Cell) -> Header:
-    """Size and kind, without decoding.
-
-    Raises:
-        BadImageError: It cannot be used.
-    """
+    """Size and kind, without decoding."""
     if isinstance(cell, np.ndarray):
         return Header(cell.shape[0], cell.shape[1], cell.ndim == 2 or cell.shape[2] == 1)
     with _open_image(cell) as image:
@@ -113,11 +92,7 @@ def read_header(cell: Cell) -> Header:
 
 
 def is_grey(cell: Cell) -> bool:
-    """Whether no pixel has a colour, as a look at a smaller version shows.
-
-    Raises:
-        BadImageError: It cannot be used.
-    """
+    """Whether no pixel has a colour, as a look at a smaller version shows."""
     header = read_header(cell)
     if header.is_grey:
         return True
@@ -127,20 +102,7 @@ def is_grey(cell: Cell) -> bool:
 
 
 def decode_pixels(cell: Cell, shape: tuple[int, int, int], fit: str, budget: PixelBudget) -> np.ndarray:
-    """The first frame as it is shown: turned as its EXIF data say, what is transparent on white.
-
-    Args:
-        cell: The image.
-        shape: Height, width and channels (1 or 3).
-        fit: "pad" (whole, the rest in its mean colour), "stretch" or "crop" (its middle).
-        budget: What bounds the memory of several threads.
-
-    Returns:
-        uint8 of that shape.
-
-    Raises:
-        BadImageError: It cannot be used.
-    """
+    """The first frame as it is shown: turned as its EXIF data say, what is transparent on white."""
     with _open_image(cell) as image:
         if image.format in ("JPEG", "MPO"):
             edge = DRAFT_TIMES * max(shape[:2])
@@ -162,11 +124,7 @@ def decode_pixels(cell: Cell, shape: tuple[int, int, int], fit: str, budget: Pix
 
 
 def encode_png(image: Image.Image | np.ndarray) -> bytes:
-    """An image of Pillow's, or pixels uint8 (h, w) or (h, w, 1, 3 or 4), as the content of a PNG file.
-
-    Raises:
-        BadImageError: It cannot be used.
-    """
+    """An image of Pillow's, or pixels uint8 (h, w) or (h, w, 1, 3 or 4), as the content of a PNG file."""
     try:
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:

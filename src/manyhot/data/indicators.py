@@ -1,25 +1,22 @@
-"""Columns of one label each: which cells mean yes, which no, and which leave it unknown.
-
-The words for "unknown" are those of every other door, too: label sets read them from here. Start reading at
-`parse_indicator_column`, which files use; `parse_indicator` takes what Python brings.
-"""
+"""Columns of one label each: which cells mean yes, which no, and which leave it unknown."""
 
 from __future__ import annotations
 
 import numbers
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 YES_WORDS = ("1", "true", "yes", "1.0", "y", "t")
 NO_WORDS = ("0", "false", "no", "0.0", "n", "f")
 UNKNOWN_WORDS = ("?", "", "nan", "null", "none", "na", "n/a", "<na>", "#n/a")
-MARKS = ("x", "✓", "✔")
-"""What a person puts into a cell for yes where an empty cell means no."""
+MARKS = ("x", "✓", "✔")  # What a person puts into a cell for yes where an empty cell means no
 _ONE, _ZERO = r"^\+?1([.,]0*)?$", r"^[+-]?0+([.,]0*)?$"
 _WORDS = {*YES_WORDS, *NO_WORDS, *UNKNOWN_WORDS}
 _EXPECTED = "expected 0, 1, true, false, yes, no, y, n or unknown (empty, NaN, ?)"
@@ -27,16 +24,10 @@ _MISSING_TYPES = ("NAType", "NaTType")
 
 
 class Indicator(NamedTuple):
-    """One label of n rows.
+    """One label of n rows."""
 
-    Attributes:
-        values: bool (n,), where it holds.
-        known: bool (n,), where that is known.
-        note: What was guessed; empty where nothing was.
-    """
-
-    values: np.ndarray
-    known: np.ndarray
+    values: np.ndarray  # bool (n,), where it holds
+    known: np.ndarray  # bool (n,), where that is known
     note: str = ""
 
 
@@ -50,11 +41,7 @@ def is_missing(cell: Any) -> bool:
 
 
 def parse_indicator_column(column: pl.Series) -> Indicator:
-    """One column of indicators.
-
-    Raises:
-        InputError: Anything but 0/1, true/false, yes/no, marks beside empty cells or unknown, with its row.
-    """
+    """One column of indicators."""
     if column.dtype == pl.Boolean or column.dtype == pl.Null:
         return Indicator(column.cast(pl.Boolean).fill_null(False).to_numpy(), column.is_not_null().to_numpy())
     note = ""
@@ -89,32 +76,39 @@ def parse_indicator_column(column: pl.Series) -> Indicator:
 
 
 def parse_indicator(column: Any, *, name: str | None = None) -> Indicator:
-    """One indicator column of any kind.
-
-    Args:
-        column: Numbers, booleans, text or a mixture, as `parse_indicator_column` reads them; None, NaN and `pd.NA` mean
-            unknown, too.
-        name: The column's name, for messages.
-
-    Raises:
-        InputError: Any other value, with its row.
-    """
+    """One indicator column of any kind."""
     array = np.asarray(column)
     if array.dtype == np.bool_:
         return Indicator(array.copy(), np.ones(array.shape, dtype=bool))
     if array.dtype.kind not in "iuf":
         texts = pl.Series(name or "", [_cell_text(cell) for cell in array.tolist()], dtype=pl.String)
         return parse_indicator_column(texts)
-    known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, dtype=bool)
-    invalid = np.flatnonzero(known & (array != 0) & (array != 1))
-    if invalid.size:
-        value = str(array[invalid[0]])
+    targets = parse_numbers(array[:, None], [name], "empty, NaN, ?")
+    return Indicator(targets.values[:, 0], targets.known_mask()[:, 0])
+
+
+def parse_numbers(
+    numbers: np.ndarray, names: Sequence[str | None], unknown: str = "NaN", argument: str | None = None
+) -> Targets:
+    """Numbers 0, 1 and NaN, (n, ..., l) -> targets; `unknown` says how a person writes what is not known."""
+    known = ~np.isnan(numbers) if numbers.dtype.kind == "f" else np.ones(numbers.shape, dtype=bool)
+    invalid = np.argwhere(known & (numbers != 0) & (numbers != 1))
+    if len(invalid):
+        place = tuple(invalid[0])
+        value = str(numbers[place])
         raise InputError(
-            f"a target is {value}, expected 0, 1 or unknown (empty, NaN, ?){value_advice(value)}",
-            row=int(invalid[0]) + 1,
-            column=name,
+            f"a target is {value.removesuffix('.0')}, expected 0, 1 or unknown ({unknown}){value_advice(value)}",
+            row=int(place[0]) + 1,
+            column=names[place[-1]],
+            argument=argument,
         )
-    return Indicator(known & (array == 1), known)
+    return Targets(known & (numbers == 1), known)
+
+
+def stack_indicators(parsed: Sequence[Indicator], shape: Sequence[int]) -> tuple[Targets, tuple[str, ...]]:
+    """The columns of all labels as targets of a shape (n, ..., l), and what was guessed."""
+    values, known = (np.stack(part, axis=-1).reshape(shape) for part in list(zip(*parsed, strict=True))[:2])
+    return Targets(values, known), tuple(one.note for one in parsed if one.note)
 
 
 def is_indicator_text(column: pl.Series) -> pl.Series:

@@ -1,8 +1,4 @@
-"""Cells of label sets out of any door: one parser for the columns of files and for what Python brings.
-
-A cell is a collection of names, a mapping {label: 0, 1 or None}, a text in one of the notations of
-`label_notation.py`, a delimited text, or missing. Start reading at `parse_label_cells`.
-"""
+"""Cells of label sets out of any door: one parser for the columns of files and for what Python brings."""
 
 from __future__ import annotations
 
@@ -15,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.indicators import UNKNOWN_WORDS, Indicator, is_missing, parse_indicator
+from manyhot.data.indicators import UNKNOWN_WORDS, is_missing, parse_indicator, stack_indicators
 from manyhot.data.label_notation import CLOSERS, NOT_NOTATION, is_certain, parse_notation, split_delimited
-from manyhot.data.targets import check_size
+from manyhot.data.targets import Targets, check_size
 from manyhot.errors import InputError
 from manyhot.validation import join_names, shorten
 
@@ -28,32 +24,17 @@ _WRITTEN_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*")
 
 @dataclass(frozen=True)
 class LabelCells:
-    """What the cells of one column say.
-
-    Args:
-        sets: A list of names for each row, None where the set is unknown; None where the cells are indicators.
-        values: Indicators, bool (n, l); None where the cells are sets.
-        known: Where the indicators are known, bool (n, l).
-        names: All names that occur, whole numbers by value, others sorted; of rows of indicators without names those
-            that were asked for, else `label_0`, `label_1`, ...
-        is_integer: Whether every label is a whole number, not text.
-        notes: What was guessed.
-    """
+    """What the cells of one column say."""
 
     names: tuple[str, ...]
-    sets: list[list[str] | None] | None = None
-    values: np.ndarray | None = None
-    known: np.ndarray | None = None
-    is_integer: bool = False
+    sets: list[list[str] | None] | None = None  # names of each row, None where unknown; None for indicators
+    targets: Targets | None = None  # (n, l), of indicators
+    is_integer: bool = False  # every label is a whole number, not text
     notes: tuple[str, ...] = ()
 
 
 def label_names(names: Any, *, row: int | None = None, column: str | None = None) -> list[str]:
-    """One label set as text, in its own order; whole numbers become their digits.
-
-    Raises:
-        InputError: A plain string (it would be split into characters), or something that is no collection of names.
-    """
+    """One label set as text, in its own order; whole numbers become their digits."""
     if isinstance(names, (str, bytes)):
         raise InputError(
             f"got the text {names!r} where a set of labels belongs; write [{names!r}] for one label, "
@@ -85,23 +66,8 @@ def parse_label_cells(
     is_integer: bool = False,
     column: str | None = None,
 ) -> LabelCells:
-    """Cells of one column -> label sets, or indicators where the cells are mappings or rows of 0 and 1.
-
-    An empty text is the empty set; None, NaN, `pd.NA`, `?` and the words for missing values (nan, None, NULL, N/A,
-    <NA>) mean that the whole set is unknown, unless such a word is a label elsewhere. In a mapping an absent key is
-    unknown.
-
-    Args:
-        cells: The cells, n.
-        sep: What stands between two names of a text; texts in brackets are read without it.
-        names: The labels where they are known, in their order.
-        is_integer: Whether those are whole numbers: [0, 1] is then the set of 0 and 1.
-        column: The column's name, for messages.
-
-    Raises:
-        InputError: A text that is in no notation although no separator was given, mappings beside sets, rows of 0 and 1
-            that could be either, or what is no name.
-    """
+    """Cells of one column -> label sets, or indicators where the cells are mappings or rows of 0 and 1."""
+    # an empty text is the empty set; a missing cell, or a word for it that is no label elsewhere, is an unknown set
     raw, notes = _read_cells(list(cells), sep, names, column)
     known = [cell for cell in raw if cell is not None]
     if any(isinstance(cell, Mapping) and cell for cell in known):
@@ -118,16 +84,6 @@ def parse_label_cells(
     are_integers = bool(labels) and all(isinstance(label, numbers.Integral) for label in labels)
     found = sort_names({name for label_set in sets if label_set is not None for name in label_set})
     return LabelCells(tuple(found), sets, is_integer=are_integers, notes=notes)
-
-
-def parse_label_sets(
-    cells: Iterable[Any], sep: str | None = None, *, column: str | None = None
-) -> list[list[str] | None]:
-    """The label sets alone; see `parse_label_cells`."""
-    parsed = parse_label_cells(cells, sep, column=column)
-    if parsed.sets is None:
-        raise InputError("got indicators, expected label sets", column=column)
-    return parsed.sets
 
 
 def sort_names(names: Collection[str]) -> list[str]:
@@ -268,10 +224,11 @@ def _from_rows(
             table[i] = cell
     labels = tuple(names) if names is not None else tuple(f"label_{j}" for j in range(width))
     parsed = [parse_indicator(table[:, j], name=labels[j]) for j in range(width)]
-    notes = (*notes, *(one.note for one in parsed if one.note))
+    targets, guesses = stack_indicators(parsed, table.shape)
+    notes = (*notes, *guesses)
     if column is not None:
         notes = (*notes, f"column {column!r} lists 0 and 1 for each of {width} labels: {join_names(labels)}")
-    return LabelCells(labels, values=_stack(parsed, 0), known=_stack(parsed, 1), notes=notes)
+    return LabelCells(labels, targets=targets, notes=notes)
 
 
 def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -> LabelCells:
@@ -293,10 +250,6 @@ def _from_mappings(raw: list[Any], notes: tuple[str, ...], column: str | None) -
     for name in names:
         cells = ["?" if is_missing(row.get(name)) else row[name] for row in rows]
         parsed.append(parse_indicator(np.asarray(cells, dtype=object), name=name))
-    notes = (*notes, *(one.note for one in parsed if one.note))
+    targets, guesses = stack_indicators(parsed, (len(rows), len(names)))
     is_integer = all(isinstance(key, numbers.Integral) for key in keys)
-    return LabelCells(tuple(names), None, _stack(parsed, 0), _stack(parsed, 1), is_integer, notes)
-
-
-def _stack(parsed: Sequence[Indicator], part: int) -> np.ndarray:
-    return np.stack([one[part] for one in parsed], axis=1)
+    return LabelCells(tuple(names), None, targets, is_integer, (*notes, *guesses))

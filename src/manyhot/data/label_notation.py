@@ -1,12 +1,10 @@
-"""The text of one cell of label sets: what Python, numpy, JSON, databases and people write there.
+"""The text of one cell of label sets: what Python, numpy, JSON, databases and people write there."""
 
-    ["a", "b"]   JSON              ['a', 'b'], ('a', 'b'), {'a', 'b'}, [np.str_('a')]   Python
-    ['a' 'b']    numpy             {a,b}, {"a b",c}                                     PostgreSQL
-    [a, b]       without quotes    <a><b>                                               tags
-    {"a": 1, "b": 0}               a mapping of labels
-
-Nothing is ever executed. Start reading at `parse_notation`.
-"""
+#   ["a", "b"]   JSON              ['a', 'b'], ('a', 'b'), {'a', 'b'}, [np.str_('a')]   Python
+#   ['a' 'b']    numpy             {a,b}, {"a b",c}                                     PostgreSQL
+#   [a, b]       without quotes    <a><b>                                               tags
+#   {"a": 1, "b": 0}               a mapping of labels
+# Nothing is ever executed.
 
 from __future__ import annotations
 
@@ -21,12 +19,9 @@ from typing import Any
 from manyhot.data.indicators import is_indicator_word
 from manyhot.errors import InputError
 
-NOT_NOTATION = object()
-"""What `parse_notation` returns for a text in no such notation."""
-LONGEST_MAPPING = 100_000
-"""Characters of the longest mapping in Python's notation that is read."""
-CLOSERS = "])}>"
-"""What a cell in such a notation ends with."""
+NOT_NOTATION = object()  # What `parse_notation` returns for a text in no such notation
+LONGEST_MAPPING = 100_000  # Characters of the longest mapping in Python's notation that is read
+CLOSERS = "])}>"  # What a cell in such a notation ends with
 
 _CALL = re.compile(r"(?:(?:np|numpy)\.)?(?:array|set|frozenset)\((.*)\)", re.DOTALL)
 _DTYPE = re.compile(r",\s*dtype=[^\[\](){}]*$")
@@ -44,18 +39,7 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.0*)?")
 
 
 def parse_notation(text: str, sep: str | None = None) -> Any:
-    """The label set or mapping in a text without blanks around it.
-
-    Args:
-        text: The cell.
-        sep: What a person said stands between two names; it counts inside brackets without quotes, too.
-
-    Returns:
-        A list (of text, numbers, True, False and None) or a dict; `NOT_NOTATION` where the text is none of these.
-
-    Raises:
-        InputError: A set that numpy shortened by `...`.
-    """
+    """The label set (list) or mapping in a text without blanks around it; `NOT_NOTATION` for any other text."""
     if not text or text[-1] not in CLOSERS:
         return NOT_NOTATION
     call = _CALL.fullmatch(text)
@@ -86,10 +70,8 @@ def is_certain(text: str) -> bool:
 
 
 def looks_delimited(texts: Sequence[str]) -> bool:
-    """Whether texts list labels instead of being one each: by brackets, delimiters, or a word that two of them share.
-
-    `not spam` beside `spam` is no list, nor are words for yes, no and unknown.
-    """
+    """Whether texts list labels: by brackets, delimiters, or a word that two of them share."""
+    # `not spam` beside `spam` is no list, nor are words for yes, no and unknown
     texts = [text for text in texts if not is_indicator_word(text)]
     if any(_DELIMITED.search(text) or parse_notation(text.strip()) is not NOT_NOTATION for text in texts):
         return True

@@ -1,15 +1,10 @@
-"""Label sets in, arrays inside, label sets out.
-
-`LabelSpace` fixes the names and their order; `Targets` holds what is known about each
-label of each sample. Nothing here knows about features, files or networks. Start reading
-at `as_targets`, the one door through which every form of Y enters.
-"""
+"""Label sets in, arrays inside, label sets out."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,16 +17,13 @@ from manyhot.validation import did_you_mean, one_of
 
 UnknownLabels = Literal["error", "ignore", "report"]
 UNKNOWN_LABELS: tuple[UnknownLabels, ...] = ("error", "ignore", "report")
+UNSEEN_ADVICE = "say unknown_labels='ignore' or 'report' to go on without it"
+MAX_HINTS = 10_000  # names among which a similar one is looked for
 
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The label names in a fixed order: name <-> column.
-
-    Args:
-        names: Unique, non-empty strings; the order is the order of the columns.
-        is_integer: Whether the labels are whole numbers, so that `decode` gives numbers.
-    """
+    """The label names in a fixed order: name <-> column."""
 
     names: tuple[str, ...]
     is_integer: bool = False
@@ -63,48 +55,39 @@ class LabelSpace:
         except ValueError:
             raise InputError(f"there is no label {str(name)!r}{did_you_mean(str(name), self.names)}") from None
 
+    def find(
+        self, label_sets: Sequence[Collection[str] | None], unknown_labels: UnknownLabels, advice: str
+    ) -> tuple[list[int], list[int], dict[str, int]]:
+        """Rows and columns of the labels that hold; with "report", how often each name outside this space was seen."""
+        one_of(UNKNOWN_LABELS, unknown_labels=unknown_labels)
+        column = {name: j for j, name in enumerate(self.names)}
+        rows, columns = [], []
+        unseen: Counter[str] = Counter()
+        for i, names in enumerate(label_sets):
+            for name in () if names is None else label_names(names, row=i + 1):
+                if name in column:
+                    rows.append(i)
+                    columns.append(column[name])
+                elif unknown_labels == "error":
+                    hint = did_you_mean(name, self.names[:MAX_HINTS])
+                    raise InputError(f"the label {name!r} was not there in training{hint}; {advice}", row=i + 1)
+                elif unknown_labels == "report":
+                    unseen[name] += 1
+        return rows, columns, dict(sorted(unseen.items()))
+
     def encode(
         self,
-        label_sets: Iterable[Collection[str] | None],
+        label_sets: Sequence[Collection[str] | None],
         unknown_labels: UnknownLabels = "error",
         advice: str = "leave it out, or name it in labels=[...] before `fit`; `add_labels` learns it afterwards",
     ) -> tuple[Targets, dict[str, int]]:
-        """Label sets -> targets.
-
-        Args:
-            label_sets: One collection of names per sample; None where the whole set is unknown.
-            unknown_labels: What to do with a name outside this space: raise, drop it, or drop it and report.
-            advice: What to do about such a name, for the message.
-
-        Returns:
-            Targets (n, l), and the names outside this space with how often each was seen (empty for "ignore").
-
-        Raises:
-            InputError: A plain string where a set belongs; an unseen label when that is an error.
-        """
-        one_of(UNKNOWN_LABELS, unknown_labels=unknown_labels)
-        sets = list(label_sets)
-        check_size(len(sets), len(self.names))
-        column = {name: j for j, name in enumerate(self.names)}
-        values = np.zeros((len(sets), len(self.names)), dtype=bool)
-        known = np.ones_like(values)
-        unseen: Counter[str] = Counter()
-        for i, names in enumerate(sets):
-            if names is None:
-                known[i] = False
-                continue
-            for name in label_names(names, row=i + 1):
-                j = column.get(name)
-                if j is not None:
-                    values[i, j] = True
-                elif unknown_labels == "error":
-                    raise InputError(
-                        f"the label {name!r} was not there in training{did_you_mean(name, self.names)}; {advice}",
-                        row=i + 1,
-                    )
-                else:
-                    unseen[name] += 1
-        return Targets(values, known), dict(unseen) if unknown_labels == "report" else {}
+        """Label sets, None where one is unknown -> targets (n, l), and names outside this space as `find` has them."""
+        check_size(len(label_sets), len(self.names))
+        rows, columns, unseen = self.find(label_sets, unknown_labels, advice)
+        values = np.zeros((len(label_sets), len(self.names)), dtype=bool)
+        values[rows, columns] = True
+        known = np.array([names is not None for names in label_sets], dtype=bool)
+        return Targets(values, np.repeat(known[:, None], len(self.names), axis=1)), unseen
 
     def decode(self, decisions: np.ndarray) -> list[set[Any]]:
         """0/1 decisions (n, l) -> label sets, one per sample; whole numbers where the labels are such."""

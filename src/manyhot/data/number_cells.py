@@ -1,8 +1,4 @@
-"""Numbers as people write them: decimal commas, thousands, percentages, currencies, units, and words for "missing".
-
-How one column writes its numbers is inferred once, in training, and stays with the model, so that a cell means the same
-in prediction. Start reading at `infer_number_format`, then `parse_numbers`.
-"""
+"""Numbers as people write them: decimal commas, thousands, percentages, currencies, units, and words for "missing"."""
 
 from __future__ import annotations
 
@@ -12,18 +8,16 @@ from typing import Any
 
 import polars as pl
 
+# What stands for a missing number, in small letters
 NUMBER_GAPS = (
     *("", "?", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "-", "--", "–", "—", "<na>", "\\n", "unknown"),
     *("missing", "#n/a", "#n/a n/a", "#na", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
 )
-"""What stands for a missing number, in small letters."""
+# What stands for a missing category or text: only what no category is called, as NA and None may be
 TEXT_GAPS = ("", "?", "nan", "NaN", "<NA>", "#N/A", "NULL", "null", "\\N", "N/A", "n/a")
-"""What stands for a missing category or text: only what no category is called, as NA and None may be."""
 _PLAIN_GAPS = ("", "?", "na", "n/a", "nan", "null", "none", "-")
-MIN_CELLS = 20
-"""Cells from which one that is no number is an exception rather than evidence."""
-MAX_STRAY_SHARE = 0.02
-"""Share of cells that may be no number in a column of numbers."""
+MIN_CELLS = 20  # Cells from which one that is no number is an exception rather than evidence
+MAX_STRAY_SHARE = 0.02  # Share of cells that may be no number in a column of numbers
 MAX_MISSING_WORDS = 100
 MAX_WORD_LENGTH = 200
 _PROBED_CELLS = 200
@@ -42,17 +36,11 @@ _SPACES = "'’ \u00a0\u2009\u202f"
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a column of text writes its numbers.
-
-    Args:
-        decimal: What stands before the fraction, "." or ",".
-        unit: What stands beside the numbers, such as "%", "$" or "kg"; "" for nothing.
-        missing: Cells that are no numbers and count as missing.
-    """
+    """How a column of text writes its numbers."""
 
     decimal: str = "."
-    unit: str = ""
-    missing: tuple[str, ...] = ()
+    unit: str = ""  # beside the numbers, such as "%", "$" or "kg"
+    missing: tuple[str, ...] = ()  # cells that are no numbers and count as missing
 
     def describe(self) -> str:
         """What a cell is expected to be."""
@@ -71,20 +59,9 @@ class NumberFormat:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of text read as numbers.
+    """A column of text read as numbers."""
 
-    Args:
-        numbers: Float64 (n,), null where no number is.
-        format: How they are written.
-        n_strays: Cells that are neither numbers nor usual words for missing.
-        n_without_unit: Numbers without the unit that the others have.
-        marked: A cell such as <5 or 5* whose marks are not read, "" for none.
-        n_marked: How many of these there are.
-        gaps: Words for missing that were found, beyond the most usual ones.
-        doubtful_mark: The mark before three digits that could stand for thousands as well as for fractions, or "".
-    """
-
-    numbers: pl.Series
+    numbers: pl.Series  # Float64 (n,), null where no number is
     format: NumberFormat
     n_strays: int
     n_without_unit: int
@@ -95,16 +72,7 @@ class NumberColumn:
 
 
 def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict: bool = False) -> NumberColumn | None:
-    """How a column of text writes numbers, if that is what it holds.
-
-    Args:
-        column: Text.
-        decimal: What the file as a whole suggests, where the cells leave it open.
-        is_strict: Whether every cell must be a number, or a word for a missing one, and have no unit.
-
-    Returns:
-        The numbers and their format; None for a column of something else.
-    """
+    """How a column of text writes numbers, if that is what it holds."""
     probe = _probe(column)
     n_probed = {mark: int(_split(probe, mark)["number"].is_not_null().sum()) for mark in ".,"}
     if not len(probe) or max(n_probed.values()) < len(probe) / 2:
@@ -125,9 +93,9 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
     strays = values.filter(is_stray).unique(maintain_order=True)
     if is_stray.sum() > max_strays or len(strays) > MAX_MISSING_WORDS or (is_strict and best.unit):
         return None
-    if not best.is_mostly_plain:
-        return None
     marked = values.filter(best.is_marked & ~is_stray)
+    if len(marked) > _MAX_MARKED * len(values):  # marks such as < then tell levels of a category apart
+        return None
     if mark == "," != decimal and not is_strict and _are_lists(values):
         return None
     numbers = pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
@@ -146,11 +114,7 @@ def infer_number_format(column: pl.Series, decimal: str | None = None, is_strict
 
 
 def are_thousands_or_fractions(column: pl.Series) -> bool:
-    """Whether all dots of plain numbers stand before three digits, as they do in 1.234 for 1234.
-
-    Args:
-        column: Text that can be cast to numbers.
-    """
+    """Whether all dots of plain numbers stand before three digits, as they do in 1.234 for 1234."""
     for cells in (column.gather_every(max(1, len(column) // _FEW_CELLS)), column):
         dotted = cells.filter(cells.str.contains(".", literal=True).fill_null(False))
         if not len(dotted) or not dotted.str.contains(r"^\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*$").all():
@@ -159,11 +123,7 @@ def are_thousands_or_fractions(column: pl.Series) -> bool:
 
 
 def shared_decimal(columns: Iterable[pl.Series]) -> str | None:
-    """The decimal mark of most columns of text whose numbers leave no doubt about it; None where there is no such one.
-
-    Args:
-        columns: Columns of text, whatever they hold.
-    """
+    """The decimal mark of most columns of text whose numbers leave no doubt about it, or None."""
     votes = {".": 0, ",": 0}
     for column in columns:
         cells = _probe(column)
@@ -174,15 +134,7 @@ def shared_decimal(columns: Iterable[pl.Series]) -> str | None:
 
 
 def parse_numbers(column: pl.Series, number_format: NumberFormat) -> tuple[pl.Series, pl.Series]:
-    """Cells as numbers by a known format.
-
-    Args:
-        column: Text (n,).
-        number_format: How the column writes numbers.
-
-    Returns:
-        Float64 (n,), null where no number is, and bool (n,), which of these cells should have been numbers.
-    """
+    """Cells as numbers by a known format."""
     cells = _clean(column)
     is_gap = cells.str.to_lowercase().is_in(NUMBER_GAPS) | cells.str.slice(0, MAX_WORD_LENGTH).is_in(
         number_format.missing
@@ -220,11 +172,6 @@ class _Read:
     unit: str
     n_without_unit: int
     is_marked: pl.Series
-
-    @property
-    def is_mostly_plain(self) -> bool:
-        """Whether marks such as < are exceptions, so that they do not tell levels of a category apart."""
-        return bool((self.numbers.is_not_null() & self.is_marked).sum() <= _MAX_MARKED * len(self.numbers))
 
 
 def _read(values: pl.Series, decimal: str) -> _Read:

@@ -1,8 +1,4 @@
-"""What is known about the labels of every pixel of some images, which may have different sizes.
-
-It is to images what `targets.Targets` is to rows: nothing here knows of files, features or networks. Start reading at
-`as_pixel_targets`, the one door.
-"""
+"""What is known about the labels of every pixel of some images, which may have different sizes."""
 
 from __future__ import annotations
 
@@ -20,14 +16,9 @@ from manyhot.errors import InputError
 
 @dataclass(frozen=True)
 class PixelTargets:
-    """What is known about the labels of the pixels of some images.
+    """What is known about the labels of the pixels of some images."""
 
-    Args:
-        images: For each image its targets (h, w, l), as `Targets` whose rows are rows of pixels.
-        files: For each image the file that its targets came from; empty where there is none.
-    """
-
-    images: tuple[Targets, ...]
+    images: tuple[Targets, ...]  # For each image its targets (h, w, l), as `Targets` whose rows are rows of pixels
     files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -80,11 +71,7 @@ class PixelTargets:
 
     def reorder_labels(self, order: Sequence[int]) -> PixelTargets:
         """The same with the labels in another order."""
-        images = (
-            Targets(image.values[..., order], None if image.known is None else image.known[..., order])
-            for image in self.images
-        )
-        return PixelTargets(tuple(images), self.files)
+        return PixelTargets(tuple(image.select_labels(order) for image in self.images), self.files)
 
 
 def is_pixel_targets(y: Any) -> bool:
@@ -101,16 +88,7 @@ def is_pixel_targets(y: Any) -> bool:
 
 
 def as_pixel_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[LabelSpace, PixelTargets]:
-    """Any form of targets of pixels -> their label space and themselves.
-
-    Args:
-        y: An array (n, h, w, l), or one array (h, w, l) for each image: 0 and 1, or bool, NaN for unknown; or `Targets`
-            or `PixelTargets`.
-        labels: The names of the labels; None: `label_0`, `label_1`, ...
-
-    Raises:
-        InputError: Other numbers, with the image they are in, or images with unequal numbers of labels.
-    """
+    """Any form of targets of pixels -> their label space and themselves."""
     if isinstance(y, Targets):
         y = PixelTargets(tuple(Targets(v, None if y.known is None else y.known[k]) for k, v in enumerate(y.values)))
     if not isinstance(y, PixelTargets):

@@ -106,11 +106,7 @@ class Samples:
 
 
 class Arrays:
-    """Several named arrays with one row per sample, or one array with more than two axes.
-
-    Args:
-        blocks: Name -> numbers (n, ...).
-    """
+    """Several named arrays with one row per sample, or one array with more than two axes."""
 
     def __init__(self, blocks: Mapping[str, np.ndarray]) -> None:
         self.blocks = {str(name): np.asarray(block) for name, block in blocks.items()}

@@ -1,8 +1,4 @@
-"""Encoded rows on disk, in files that nobody else sees, and the ranges of them that make up a window.
-
-It knows arrays and files, not labels' names, networks or where the rows came from. Memory holds only what is being
-written or asked for: files are read through memory maps. Start reading at `Shards`, then `WindowAssignment`.
-"""
+"""Encoded rows on disk, in files that nobody else sees, and the ranges of them that make up a window."""
 
 from __future__ import annotations
 
@@ -22,29 +18,18 @@ import scipy.sparse as sp
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
 
-SHARDS = 32
-"""Shards of a window: runs of neighbouring rows, from all over the file."""
+SHARDS = 32  # Shards of a window: runs of neighbouring rows, from all over the file
 
 
 class Encoded(NamedTuple):
-    """Some encoded rows.
+    """Some encoded rows."""
 
-    Attributes:
-        blocks: Named features, float (n, f) or CSR.
-        targets: Their targets (n, l).
-    """
-
-    blocks: dict[str, Any]
-    targets: Targets
+    blocks: dict[str, Any]  # Named features, float (n, f) or CSR
+    targets: Targets  # Their targets (n, l)
 
 
 class ColumnFile:
-    """Rows of one shape and type, one after another in a temporary file.
-
-    Args:
-        file: The file.
-        folder: Where it lies, for messages.
-    """
+    """Rows of one shape and type, one after another in a temporary file."""
 
     def __init__(self, file: IO[bytes], folder: Path) -> None:
         self.file, self.folder = file, folder
@@ -54,11 +39,7 @@ class ColumnFile:
         self._map: np.ndarray | None = None
 
     def append(self, rows: np.ndarray) -> None:
-        """More rows; the first ones settle shape and type.
-
-        Raises:
-            OutputError: The disk is full.
-        """
+        """More rows; the first ones settle shape and type."""
         if not self.n_rows:
             self.shape, self.dtype = rows.shape[1:], rows.dtype
         try:
@@ -84,16 +65,7 @@ class ColumnFile:
 
 
 class Shards:
-    """Encoded rows on disk, to be appended to and then read by ranges; a context manager that leaves nothing behind.
-
-    Its files have no names where the system can do that, so that they are gone even when the process is killed.
-
-    Args:
-        folder: Where the files lie.
-
-    Raises:
-        InputError: A folder that is not there or cannot be written to.
-    """
+    """Encoded rows on disk, to be appended to and then read by ranges; a context manager that leaves nothing behind."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -101,7 +73,7 @@ class Shards:
         self._stack = ExitStack()
         self._columns: dict[str, ColumnFile] = {}
         self._widths: dict[str, int] = {}
-        self._has_unknown = False
+        self.has_unknown = False  # whether some target is
         try:
             self._column("values")
         except OSError as error:
@@ -118,23 +90,19 @@ class Shards:
         self._stack.close()
 
     def append(self, rows: Encoded) -> None:
-        """Write more rows behind those that are there.
-
-        Raises:
-            OutputError: The disk is full.
-        """
+        """Write more rows behind those that are there."""
         for name, block in rows.blocks.items():
             if sp.issparse(block):
                 self._append_sparse(name, block)
             else:
                 self._column(f"dense {name}").append(block)
         self._column("values").append(rows.targets.values)
-        if rows.targets.known is not None and not self._has_unknown:
-            self._has_unknown = True
+        if rows.targets.known is not None and not self.has_unknown:
+            self.has_unknown = True
             for low in range(0, self.n_rows, 65536):
                 n = min(65536, self.n_rows - low)
                 self._column("known").append(np.ones((n, *rows.targets.values.shape[1:]), dtype=bool))
-        if self._has_unknown:
+        if self.has_unknown:
             self._column("known").append(rows.targets.known_mask())
         self.n_rows += rows.targets.n_samples
 
@@ -147,13 +115,8 @@ class Shards:
                 blocks[block] = column.rows(low, high)
             elif kind == "ends":
                 blocks[block] = self._read_sparse(block, low, high)
-        known = self._columns["known"].rows(low, high) if self._has_unknown else None
+        known = self._columns["known"].rows(low, high) if self.has_unknown else None
         return Encoded(blocks, Targets(self._columns["values"].rows(low, high), known))
-
-    @property
-    def has_unknown(self) -> bool:
-        """Whether some target is unknown."""
-        return self._has_unknown
 
     def n_entries(self, name: str, low: int, high: int) -> int:
         """Non-zeros of a sparse block between two rows."""
@@ -192,13 +155,7 @@ class Shards:
 
 @dataclass(frozen=True)
 class WindowAssignment:
-    """How rows are dealt out to the windows of each pass: whole shards, in another order every time.
-
-    Args:
-        n_rows: All rows.
-        n_windows: Windows of a pass, 1 or more.
-        seed: Start of the draws.
-    """
+    """How rows are dealt out to the windows of each pass: whole shards, in another order every time."""
 
     n_rows: int
     n_windows: int

@@ -12,10 +12,10 @@ import narwhals as nw
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot.data.indicators import is_missing, parse_indicator, value_advice
+from manyhot.data.indicators import is_missing, parse_indicator, parse_numbers, stack_indicators
 from manyhot.data.label_cells import LabelCells, parse_label_cells
 from manyhot.data.label_notation import looks_delimited
-from manyhot.data.labels import LabelSpace, UnknownLabels
+from manyhot.data.labels import UNSEEN_ADVICE, LabelSpace, UnknownLabels
 from manyhot.data.targets import Targets, check_size
 from manyhot.errors import InputError, ManyhotWarning
 from manyhot.validation import did_you_mean, refuse_twin_columns
@@ -29,25 +29,8 @@ def as_targets(
     labels: Sequence[Any] | LabelSpace | None = None,
     unknown_labels: UnknownLabels = "error",
     column: str | None = None,
-) -> tuple[LabelSpace, Targets, dict[str, int]]:
-    """Any form of Y -> its label space and targets.
-
-    Args:
-        Y: A multi-hot array (n, l) or a deeper one with the label axis last, a scipy sparse matrix, a pandas or
-            polars frame of indicator columns, or a sequence of label sets or of mappings {label: 0, 1 or None}. NaN,
-            None, `pd.NA` and `?` mean unknown, and so does a label that a mapping lacks.
-        labels: The names and their order. None: the frame's column names, the sorted names found in label sets
-            (whole numbers by value), or `label_0`, `label_1`, ... for arrays.
-        unknown_labels: What to do with names outside `labels` in label sets and mappings.
-        column: The name of a series, for messages, as `column_name` finds it; None takes it from Y.
-
-    Returns:
-        The label space, the targets, with notes on what was guessed, which are warned of, too, and the unseen names
-        with their counts (only for "report").
-
-    Raises:
-        InputError: What does not describe label sets, with its row and column.
-    """
+) -> tuple[LabelSpace, Targets]:
+    """Any form of Y -> label space and targets; what was guessed stands in the notes of these, and is warned of."""
     space = None if labels is None else as_space(labels)
     names = None if space is None else space.names
     column = column or column_name(Y)
@@ -59,18 +42,21 @@ def as_targets(
     if is_frame or (isinstance(Y, np.ndarray) and Y.ndim >= 2):
         found, targets = _from_frame(Y, names) if is_frame else _from_array(Y, names)
         warn_of_guesses(targets.notes)
-        return space or found, targets, {}
+        return space or found, targets
     cells = parse_target_cells(Y, space, column)
     warn_of_guesses(cells.notes)
     if space is None:
         if not cells.names:
             raise InputError("no row has any label, so there is nothing to learn", argument="y")
         space = LabelSpace(cells.names, cells.is_integer)
-    is_indicators = cells.sets is None
-    found_targets, unseen = (
-        _reorder(cells, space, unknown_labels) if is_indicators else space.encode(cells.sets or (), unknown_labels)
-    )
-    return space, replace(found_targets, notes=cells.notes), unseen
+    if cells.targets is None:
+        targets = space.encode(cells.sets or (), unknown_labels)[0]
+    else:
+        if unknown_labels == "error":
+            _refuse_unseen(cells.names, space)
+        position_of = {name: j for j, name in enumerate(cells.names)}
+        targets = cells.targets.select_labels([position_of.get(name, -1) for name in space.names])
+    return space, replace(targets, notes=cells.notes)
 
 
 def column_name(Y: Any) -> str | None:
@@ -89,11 +75,7 @@ def warn_of_guesses(notes: Sequence[str]) -> None:
 
 
 def as_space(labels: Sequence[Any] | LabelSpace) -> LabelSpace:
-    """Labels in their order; whole numbers are labels, too.
-
-    Raises:
-        InputError: No labels, a label twice, or one that is neither text nor a whole number.
-    """
+    """Labels in their order; whole numbers are labels, too."""
     if isinstance(labels, LabelSpace):
         return labels
     names = list(labels)
@@ -103,13 +85,7 @@ def as_space(labels: Sequence[Any] | LabelSpace) -> LabelSpace:
 
 
 def plain_targets(Y: Any) -> Any:
-    """Y as a sparse matrix, a narwhals frame, an array or a list; whatever else can be an array becomes one.
-
-    A series, or a frame of one column that holds label sets, is an array of its cells; masked entries are unknown.
-
-    Raises:
-        InputError: A lazy frame, or a dict of columns.
-    """
+    """Y as a sparse matrix, a narwhals frame, an array or a list; whatever else can be an array becomes one."""
     if sp.issparse(Y):
         return Y
     refuse_twin_columns(Y, "y")
@@ -149,16 +125,7 @@ def _array_of(cells: Sequence[Any]) -> np.ndarray:
 
 
 def parse_target_cells(Y: Any, space: LabelSpace | None, column: str | None = None) -> LabelCells:
-    """A sequence of label sets, mappings or rows of 0 and 1, from `plain_targets`.
-
-    Args:
-        Y: One cell per row.
-        space: The labels, where they are known.
-        column: The name of the series that they come from, for messages.
-
-    Raises:
-        InputError: No sequence, one number per row, or a cell that is no label set.
-    """
+    """A sequence of label sets, mappings or rows of 0 and 1, from `plain_targets`."""
     if isinstance(Y, (str, bytes)) or not isinstance(Y, Iterable):
         raise InputError(f"got {type(Y).__name__}, {_EXPECTED}", argument="y")
     shape = f" (shape {Y.shape})" if isinstance(Y, np.ndarray) else ""
@@ -186,31 +153,16 @@ def unseen_labels(Y: Any, space: LabelSpace) -> np.ndarray | None:
     known = set(space.names)
     if parsed.sets is not None:
         return np.array([names is not None and not known.issuperset(names) for names in parsed.sets], dtype=bool)
-    if parsed.values is None or (len(parsed.names) == len(space) and parsed.names == space.names):
+    if parsed.targets is None or parsed.names == space.names:
         return None
-    return np.asarray(parsed.values[:, [name not in known for name in parsed.names]].any(axis=1))
+    return np.asarray(parsed.targets.values[:, [name not in known for name in parsed.names]].any(axis=1))
 
 
-def _reorder(cells: LabelCells, space: LabelSpace, unknown_labels: UnknownLabels) -> tuple[Targets, dict[str, int]]:
-    """Indicators with names in the order of a space; a label that has none is unknown."""
-    assert cells.values is not None
-    assert cells.known is not None
-    values = np.zeros((len(cells.values), len(space)), dtype=bool)
-    known = np.zeros_like(values)
-    place = {name: j for j, name in enumerate(space.names)}
-    unseen = {}
-    for j, name in enumerate(cells.names):
-        if name in place:
-            values[:, place[name]], known[:, place[name]] = cells.values[:, j], cells.known[:, j]
-        elif unknown_labels == "error":
-            raise InputError(
-                f"the label {name!r} was not there in training{did_you_mean(name, space.names)}; "
-                "say unknown_labels='ignore' or 'report' to go on without it",
-                argument="y",
-            )
-        else:
-            unseen[name] = int(cells.values[:, j].sum())
-    return Targets(values, known), unseen if unknown_labels == "report" else {}
+def _refuse_unseen(names: Sequence[str], space: LabelSpace) -> None:
+    unseen = next((name for name in names if name not in space.names), None)
+    if unseen is not None:
+        hint = did_you_mean(unseen, space.names)
+        raise InputError(f"the label {unseen!r} was not there in training{hint}; {UNSEEN_ADVICE}", argument="y")
 
 
 def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[LabelSpace, Targets]:
@@ -233,9 +185,8 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
         has_gap = bool(series.is_null().any())
         cells = np.asarray(series.to_list(), dtype=object) if has_gap else series.to_numpy()
         parsed.append(parse_indicator(cells, name=name))
-    values = np.stack([one.values for one in parsed], axis=1) if parsed else np.zeros((len(frame), 0), bool)
-    known = np.stack([one.known for one in parsed], axis=1) if parsed else values.copy()
-    return space, Targets(values, known, tuple(one.note for one in parsed if one.note))
+    targets, notes = stack_indicators(parsed, (len(frame), len(order)))
+    return space, replace(targets, notes=notes)
 
 
 def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace, Targets]:
@@ -244,18 +195,7 @@ def _from_array(Y: np.ndarray, labels: Sequence[str] | None) -> tuple[LabelSpace
         raise InputError(f"y has {n_labels} columns but {len(labels)} labels are named", argument="y")
     space = LabelSpace(tuple(labels) if labels is not None else tuple(f"label_{j}" for j in range(n_labels)))
     if Y.dtype.kind in "biuf":
-        known = ~np.isnan(Y) if Y.dtype.kind == "f" else np.ones(Y.shape, dtype=bool)
-        invalid = np.argwhere(known & (Y != 0) & (Y != 1))
-        if len(invalid):
-            first = tuple(invalid[0])
-            raise InputError(
-                f"a target is {Y[first]!s}, expected 0, 1 or unknown (NaN){value_advice(str(Y[first]))}",
-                row=int(first[0]) + 1,
-                column=space.names[first[-1]],
-                argument="y",
-            )
-        return space, Targets(known & (Y == 1), known)
+        return space, parse_numbers(Y, space.names, argument="y")
     parsed = [parse_indicator(Y[..., j].reshape(-1), name=space.names[j]) for j in range(n_labels)]
-    values = np.stack([one.values for one in parsed], axis=-1).reshape(Y.shape)
-    known = np.stack([one.known for one in parsed], axis=-1).reshape(Y.shape)
-    return space, Targets(values, known, tuple(one.note for one in parsed if one.note))
+    targets, notes = stack_indicators(parsed, Y.shape)
+    return space, replace(targets, notes=notes)

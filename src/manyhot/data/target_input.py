@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,24 +20,13 @@ from manyhot.errors import InputError
 def parse_targets(
     y: Any, names: Sequence[Any] | LabelSpace | None, classes: np.ndarray | None = None
 ) -> tuple[LabelSpace, Targets, np.ndarray | None]:
-    """Targets of any form -> label space, targets, and the two classes when y was one binary target.
-
-    Args:
-        y: What `target_conversion.as_targets` takes, or one binary target (n,) as scikit-learn has it: an array or list
-            of numbers with at most two distinct values, or an array or series of text with two that list no labels. The
-            higher value is yes.
-        names: The labels and their order, or None.
-        classes: The two values of a binary target, when they are known already.
-
-    Raises:
-        InputError: What does not describe label sets or a binary target.
-    """
+    """Targets of any form -> label space, targets, and the two classes when y was one binary target (n,)."""
     if isinstance(y, Targets):
         return as_space(names or [f"label_{j}" for j in range(y.n_labels)]), y, None
     name, y = column_name(y), plain_targets(y)
     column = _binary_target(y)
     if column is None:
-        return (*as_targets(y, names, column=name)[:2], None)
+        return (*as_targets(y, names, column=name), None)
     if classes is None:
         classes = _two_classes(column)
     invalid = np.flatnonzero(~np.isin(column, classes))
@@ -55,7 +44,7 @@ def _binary_target(y: Any) -> np.ndarray | None:
             return None
         column = y
     elif isinstance(y, (list, tuple)) and y:
-        if not all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in y):
+        if not _are_numbers(y):
             return None
         column = np.asarray(y)
     else:
@@ -63,11 +52,15 @@ def _binary_target(y: Any) -> np.ndarray | None:
     if column.dtype.kind == "O" and len(column):
         if all(isinstance(cell, str) for cell in column):
             column = column.astype(str)
-        elif all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in column):
+        elif _are_numbers(column):
             column = np.asarray(column.tolist())
     if column.dtype.kind == "U" and looks_delimited(np.unique(column).tolist()):
         return None
     return column if column.dtype.kind in "biufU" and len(column) else None
+
+
+def _are_numbers(cells: Iterable[Any]) -> bool:
+    return all(isinstance(cell, (int, float, np.number, np.bool_)) for cell in cells)
 
 
 def _two_classes(column: np.ndarray) -> np.ndarray:
@@ -117,16 +110,7 @@ def resolve_targets(samples: Samples | None, y: Any, labels: Sequence[str] | Non
 
 
 def parse_named_targets(X: Any, y: Any, labels: Sequence[str] | None) -> tuple[LabelSpace, Targets]:
-    """Targets whose columns have names, as labels that are added need them.
-
-    Args:
-        X: The rows; `Samples` bring their own targets when y is None.
-        y: As for `parse_targets`.
-        labels: Names of the columns of y, when y has none.
-
-    Raises:
-        InputError: Numbers without names.
-    """
+    """Targets whose columns have names, as labels that are added need them."""
     y, names = resolve_targets(X if isinstance(X, Samples) else None, y, labels)
     if names is None and (sp.issparse(y) or (isinstance(y, np.ndarray) and y.dtype.kind in "biuf")):
         raise InputError("the columns of y have no names; say labels=[...]", argument="labels")
@@ -134,17 +118,7 @@ def parse_named_targets(X: Any, y: Any, labels: Sequence[str] | None) -> tuple[L
 
 
 def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None = None) -> Targets:
-    """Targets in the order of a model's labels: by name where y carries names, else column by column.
-
-    Args:
-        X: The rows; `Samples` bring their own targets when y is None.
-        y: As for `parse_targets`.
-        space: The model's labels.
-        classes: The two values of a binary target.
-
-    Raises:
-        InputError: Other labels than the model's, or another number of columns.
-    """
+    """Targets in the order of a model's labels: by name where y carries names, else column by column."""
     y, names = resolve_targets(X if isinstance(X, Samples) else None, y, None)
     if not isinstance(y, Targets):
         y = plain_targets(y)
@@ -153,24 +127,13 @@ def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None 
             return _check_n_labels(y, space)
         if sorted(names) != sorted(space.names):
             raise InputError(f"the labels are {list(names)[:8]}, expected {list(space.names)[:8]}", argument="y")
-        order = [list(names).index(name) for name in space.names]
-        return Targets(y.values[..., order], None if y.known is None else y.known[..., order])
+        return y.select_labels([list(names).index(name) for name in space.names])
     is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
     return _check_n_labels(parse_targets(y, None if is_numbers else space, classes)[1], space)
 
 
 def align_scored_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None) -> tuple[Targets, np.ndarray]:
-    """Targets for scoring, where label sets may name labels that the model does not know.
-
-    Args:
-        X: As for `align_targets`.
-        y: As for `align_targets`.
-        space: The model's labels.
-        classes: The two values of a binary target.
-
-    Returns:
-        Targets (n, l), and bool (n,), rows whose label set has a further label, so that no prediction can equal it.
-    """
+    """Targets for scoring (n, l), and bool (n,): rows whose label set has a label that the model does not know."""
     is_samples = isinstance(X, Samples) and y is None
     if not is_samples and y is not None and not isinstance(y, Targets):
         y = plain_targets(y)
@@ -182,16 +145,7 @@ def align_scored_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray 
 
 
 def align_pixel_targets(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
-    """Targets of pixels in the order of a model's labels: by name where y carries names, else column by column.
-
-    Args:
-        X: `Samples`, which bring their own targets when y is None, or anything.
-        y: Targets of pixels, (n, h, w, l) or one (h, w, l) for each image.
-        space: The model's labels.
-
-    Raises:
-        InputError: Other labels than the model's, or targets of rows.
-    """
+    """Targets of pixels in the order of a model's labels: by name where y carries names, else column by column."""
     y, names = resolve_targets(X if isinstance(X, Samples) else None, y, None)
     if not is_pixel_targets(y):
         raise InputError("the model gives every pixel its labels, so targets are (n, h, w, l)", argument="y")

@@ -9,8 +9,8 @@ import numpy as np
 
 from manyhot.errors import InputError
 
+# Rows times labels that `Targets` are made for: a byte each, and as many again where some are unknown
 MAX_TARGETS = 2_000_000_000
-"""Rows times labels that `Targets` are made for: a byte each, and as many again where some are unknown."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ class Targets:
         """The targets of the given rows (indices or bool mask)."""
         return Targets(self.values[rows], None if self.known is None else self.known[rows], self.notes)
 
+    def select_labels(self, columns: Sequence[int], is_absent_known: bool = False) -> Targets:
+        """The labels at these places, in this order; at -1 one that is not here: no in every row, or else unknown."""
+        order = np.asarray(columns, dtype=np.int64)
+        present = np.flatnonzero(order >= 0)
+        values = np.zeros((*self.values.shape[:-1], len(order)), dtype=bool)
+        known = np.full(values.shape, is_absent_known)
+        values[..., present] = self.values[..., order[present]]
+        known[..., present] = self.known_mask()[..., order[present]]
+        return Targets(values, known, self.notes)
+
     @classmethod
     def concatenate(cls, parts: Sequence[Targets]) -> Targets:
         """The rows of several targets of the same labels, one after another."""
@@ -83,11 +93,7 @@ class Targets:
 
 
 def check_size(n_rows: int, n_labels: int) -> None:
-    """Refuse what would not fit into memory as an array of rows by labels.
-
-    Raises:
-        InputError: More than `MAX_TARGETS` entries.
-    """
+    """Refuse what would not fit into memory as an array of rows by labels."""
     if n_rows * n_labels > MAX_TARGETS:
         raise InputError(
             f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ExtremeMultiLabelClassifier "

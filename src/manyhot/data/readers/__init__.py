@@ -1,8 +1,4 @@
-"""Reading: a file of any known format -> `Samples`.
-
-It knows nothing of training, of models or of the command line. A reader never guesses in silence: what it assumed
-stands in `Samples.notes`. Start reading at `read`; the formats are in formats.py.
-"""
+"""Reading: a file of any known format -> `Samples`."""
 
 from __future__ import annotations
 
@@ -27,6 +23,7 @@ from manyhot.data.readers.sampling import (
     can_stream,
     choose_chunk_rows,
     sample_file,
+    table_chunks,
 )
 from manyhot.data.readers.source import InMemorySource, Source
 from manyhot.data.readers.table import Table, build_samples
@@ -77,22 +74,7 @@ def read(path: str | Path, options: ReadOptions | None = None, needed_by: str | 
 
 
 def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int | None = None) -> Iterator[Samples]:
-    """As `read`, a piece at a time, so that predicting for a large file does not need all of it in memory.
-
-    All pieces have the same kinds: those in `options.column_types` (a trained model's), and with none given those that
-    inspection finds in the first piece. With kinds given, all other columns but ids are left out.
-
-    Args:
-        path: As for `read`. CSV, TSV, Parquet, JSONL and Arrow are read in pieces; others as a whole, then cut.
-        options: As for `read`; label sets need `known_labels` or `label_order`, or else the first piece fixes them.
-        rows: Rows of a piece, 1 or more; the last may have fewer. None: as many as take little memory, at most 65,536.
-
-    Yields:
-        Samples of at most `rows` rows, in the file's order.
-
-    Raises:
-        InputError: As for `read`; rows are counted from the file's start.
-    """
+    """As `read`, a piece at a time, so that predicting for a large file does not need all of it in memory."""
     source, options = resolve_path(path, options or ReadOptions())
     file_format = detect_format(source, options)
     if rows is None:
@@ -107,34 +89,17 @@ def read_chunks(path: str | Path, options: ReadOptions | None = None, rows: int 
 
 
 def read_table_chunks(tables: Iterable[Table], source: Source, options: ReadOptions) -> Iterator[Samples]:
-    """The tables of one file as samples, all with the columns and kinds of the first.
-
-    Args:
-        tables: The file's rows, in its order.
-        source: The file.
-        options: As for `read_chunks`.
-
-    Raises:
-        InputError: As for `read_chunks`.
-    """
+    """The tables of one file as samples, all with the columns and kinds of the first."""
     schema: ChunkSchema | None = None
     for table in tables:
-        schema = schema or infer_schema(table, source, options)
-        yield build_samples(schema.select_columns(table), source, schema.options)
+        if schema is None:
+            first = build_samples(table, source, options)
+            schema = infer_schema(first, table, options, is_model=bool(options.column_types))
+        yield schema.read(table, source)
 
 
 def read_bytes(content: bytes, format_name: str, options: ReadOptions, rows: int) -> Iterator[Samples]:
-    """As `read_chunks`, of bytes that are no file.
-
-    Args:
-        content: The bytes, at least one of them no blank.
-        format_name: A row of `FORMATS` that can be read in pieces.
-        options: As for `read`.
-        rows: Rows of a piece, 1 or more.
-
-    Raises:
-        InputError: As for `read`.
-    """
+    """As `read_chunks`, of bytes that are no file."""
     file_format = next(one for one in FORMATS if one.name == format_name)
     source = InMemorySource(
         Path(f"received{file_format.suffixes[0]}"), "received", file_format.suffixes[0], "", data=content
@@ -158,11 +123,8 @@ def first_rows(path: str | Path, options: ReadOptions | None, rows: int) -> Samp
 def count_rows(path: str | Path, options: ReadOptions | None, max_rows: int) -> int:
     """How many rows a file has that can be read in pieces, counted no further than that; 0 for another."""
     source, options = resolve_path(path, options or ReadOptions())
-    chunks = detect_format(source, options).chunks
     n_rows = 0
-    for table in (
-        chunks(source, options, choose_chunk_rows(source, options)) if chunks and can_stream(source, options) else ()
-    ):
+    for table in table_chunks(source, options) if can_stream(source, options) else ():
         n_rows += table.frame.height
         if n_rows >= max_rows:
             break

@@ -21,11 +21,7 @@ _ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 
 
 def find_member(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The name of the one table in an archive, and a note on what else is there.
-
-    Raises:
-        InputError: No archive, or not exactly one table in it.
-    """
+    """The name of the one table in an archive, and a note on what else is there."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.filename for entry in archive.infolist() if not _NO_FILE.search(entry.filename)]
@@ -42,11 +38,7 @@ def find_member(path: Path) -> tuple[str, tuple[str, ...]]:
 
 @contextmanager
 def open_member(path: Path, member: str) -> Iterator[IO[bytes]]:
-    """A file in an archive, to be read from its start; it never gives more bytes than the archive says.
-
-    Raises:
-        InputError: It is damaged, has a password, or unpacks to more than the memory there is.
-    """
+    """A file in an archive, to be read from its start; it never gives more bytes than the archive says."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
             yield file
@@ -55,11 +47,7 @@ def open_member(path: Path, member: str) -> Iterator[IO[bytes]]:
 
 
 def read_bounded(file: IO[bytes], path: Path) -> bytes:
-    """All bytes of a packed file.
-
-    Raises:
-        InputError: They are more than the memory there is can hold.
-    """
+    """All bytes of a packed file."""
     limit, n_bytes, blocks = unpacked_limit(), 0, []
     while block := file.read(_BLOCK):
         n_bytes += len(block)

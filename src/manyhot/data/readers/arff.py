@@ -1,8 +1,4 @@
-"""ARFF, dense and sparse, with labels named by a Mulan XML or by MEKA's `-C`.
-
-Sparse rows of numbers become a CSR matrix, everything else a table whose kinds are those that the header declares. It
-knows nothing of models. Start reading at `read_arff`.
-"""
+"""ARFF, dense and sparse, with labels named by a Mulan XML or by MEKA's `-C`."""
 
 from __future__ import annotations
 
@@ -13,7 +9,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot.data.readers.arff_header import Attribute, Header, parse_header
+from manyhot.data.indicators import parse_numbers
+from manyhot.data.readers.arff_header import NO, YES, Attribute, Header, parse_header
 from manyhot.data.readers.arff_rows import SparseEntries, data_section, parse_dense_rows, parse_sparse_rows
 from manyhot.data.readers.encodings import CP1252_GAPS
 from manyhot.data.readers.label_columns import match_columns, names_one_column
@@ -22,30 +19,15 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples
-from manyhot.data.readers.targets import Indicators, find_columns, indicators_from_matrix
+from manyhot.data.readers.targets import find_columns
 from manyhot.data.samples import ColumnKind, Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
-_YES = ("1", "true", "yes")
-
 
 def read_arff(source: Source, options: ReadOptions) -> Samples:
-    """An ARFF file.
-
-    Labels are, in this order of preference: `options.labels`, the XML in `options.xml`, the Mulan XML beside the
-    file, MEKA's `-C` in the relation's name, the names in `options.known_labels`. They keep the file's order.
-
-    Args:
-        source: The file; Windows-1252 and Latin-1 are accepted where it is no UTF-8.
-        options: How to read it.
-
-    Returns:
-        Samples with a CSR matrix when the rows are sparse and all features numeric or {0,1}; otherwise with a frame.
-
-    Raises:
-        InputError: What is wrong, with its line or its row and column.
-    """
+    """An ARFF file; labels are those of `labels`, the XML, MEKA's `-C` or `known_labels`, in this order."""
     content = source.content()
     source.refuse_binary(content[:4096], "ARFF")
     notes: tuple[str, ...] = ()
@@ -60,7 +42,7 @@ def read_arff(source: Source, options: ReadOptions) -> Samples:
     file_labels = _file_labels(header, source, options)
     body = data_section(content, header)
     if not body.strip():
-        raise InputError("has attributes but no rows after @data", file=source.path)
+        raise source.error("has attributes but no rows after @data")
     if not body.lstrip().startswith(b"{"):
         return _from_dense(parse_dense_rows(body, header, source), header, file_labels, notes, source, options)
     entries = parse_sparse_rows(body, header, source)
@@ -87,10 +69,9 @@ def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[
     attribute_names = set(header.names)
     missing = [name for name in label_names if name not in attribute_names]
     if missing and (options.require_labels or len(missing) < len(label_names)):
-        raise InputError(
+        raise source.error(
             f"the label {missing[0]!r} of {Path(xml).name} is no attribute of this file"
-            f"{did_you_mean(missing[0], header.names)}; give the right XML with xml=",
-            file=source.path,
+            f"{did_you_mean(missing[0], header.names)}; give the right XML with xml="
         )
     is_label = set(label_names)
     return tuple(name for name in header.names if name in is_label)
@@ -101,10 +82,9 @@ def _refuse_other_xml(source: Source) -> None:
     names = sorted(path.name for path in source.path.parent.iterdir() if path.suffix.lower() == ".xml")
     if names:
         others = join_names([repr(name) for name in names], 5)
-        raise InputError(
+        raise source.error(
             f"nothing says which attributes are labels: no XML beside it is called like {source.stem!r}, but there is "
             f"{others}; name the right one with xml= (--xml {names[0]}), or the labels with labels= (--labels)",
-            file=source.path,
             argument="labels",
         )
 
@@ -117,23 +97,18 @@ def _from_dense(
     source: Source,
     options: ReadOptions,
 ) -> Samples:
-    labels = set(file_labels or ())
-    for attribute in header.attributes:
-        if attribute.kind == "nominal" and attribute.name not in labels:
-            _refuse_other_levels(frame[attribute.name], attribute, source)
-    return build_samples(_table(frame, header, file_labels, notes), source, options)
-
-
-def _table(frame: pl.DataFrame, header: Header, file_labels: Sequence[str] | None, notes: tuple[str, ...]) -> Table:
     declared: dict[str, ColumnKind] = {}
     for attribute in header.attributes:
         if attribute.kind == "numeric":
             declared[attribute.name] = "numeric"
-        elif attribute.kind == "nominal":
-            declared[attribute.name] = "boolean" if _has_boolean_levels(attribute) else "categorical"
         elif attribute.kind == "date":
             declared[attribute.name] = "ignored"
-    return Table(frame, file_labels=file_labels, declared=declared, blank_is_empty=True, notes=notes)
+        elif attribute.kind == "nominal":
+            declared[attribute.name] = "boolean" if _has_boolean_levels(attribute) else "categorical"
+            if attribute.name not in (file_labels or ()):
+                _refuse_other_levels(frame[attribute.name], attribute, source)
+    table = Table(frame, file_labels=file_labels, declared=declared, blank_is_empty=True, notes=notes)
+    return build_samples(table, source, options)
 
 
 def _has_boolean_levels(attribute: Attribute) -> bool:
@@ -147,10 +122,9 @@ def _refuse_other_levels(column: pl.Series, attribute: Attribute, source: Source
     invalid = (~cells.is_in([*attribute.levels, "?", ""]).fill_null(True)).arg_true()
     if len(invalid):
         row = int(invalid[0])
-        raise InputError(
+        raise source.error(
             f"got {cells[row]!r}, expected one of {', '.join(attribute.levels[:10])}"
             f"{did_you_mean(str(cells[row]), attribute.levels)}",
-            file=source.path,
             row=row + 1,
             column=attribute.name,
         )
@@ -186,37 +160,33 @@ def _from_sparse(
     matrix = sp.csr_matrix(
         (numbers[mask], (entries.rows[mask], positions[entries.columns[mask]])), shape=(entries.n_rows, len(features))
     )
-    indicators = _label_matrix(entries, numbers, header, labels) if labels else None
+    targets = _label_matrix(entries, numbers, header, labels) if labels else None
     names = [header.names[j] for j in features]
-    return sparse_samples(SparseRows(matrix, names, indicators, notes=notes), source, options)
+    return sparse_samples(SparseRows(matrix, names, labels, targets, notes=notes), source, options)
 
 
 def _convert_values(entries: SparseEntries, header: Header) -> np.ndarray:
-    """The stored values as numbers: words of a yes/no attribute as 1 and 0, unknown ones as NaN.
-
-    Raises:
-        InputError: A value that its attribute cannot have, with row and column.
-    """
-    numbers = entries.numbers.copy()
+    """The stored values as numbers: words of a yes/no attribute as 1 and 0, unknown ones as NaN."""
+    numbers = entries.texts.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy().copy()
     is_binary = np.array([attribute.is_binary for attribute in header.attributes])[entries.columns]
     is_wrong = is_binary & ~np.isnan(numbers) & (numbers != 0) & (numbers != 1)
-    if entries.texts is not None:
-        texts = np.array([str(text).lower() for text in entries.texts], dtype=str)
-        is_text = np.isnan(numbers) & ~np.isin(texts, ["?", "nan", ""])
-        is_valid = is_text & is_binary & np.isin(texts, [*_YES, "false", "no"])
-        numbers[is_valid] = np.isin(texts[is_valid], _YES)
-        is_wrong |= is_text & ~is_valid
+    places = np.flatnonzero(np.isnan(numbers))
+    words = entries.texts.gather(places).str.to_lowercase()
+    is_word = ~words.is_in(["?", "nan", ""]).to_numpy()
+    is_valid = is_word & is_binary[places] & words.is_in([*YES, *NO]).to_numpy()
+    numbers[places[is_valid]] = words.is_in(YES).to_numpy()[is_valid]
+    is_wrong[places] = is_word & ~is_valid
     invalid = np.flatnonzero(is_wrong)
     if invalid.size:
         k = int(invalid[0])
         attribute = header.attributes[entries.columns[k]]
-        got = f"{numbers[k]:g}" if entries.texts is None else repr(entries.texts[k])
+        got = repr(entries.texts[k]) if np.isnan(numbers[k]) else f"{numbers[k]:g}"
         expected = f"one of {', '.join(attribute.levels)}" if attribute.levels else "a number"
         raise InputError(f"got {got}, expected {expected}", row=int(entries.rows[k]) + 1, column=attribute.name)
     return numbers
 
 
-def _label_matrix(entries: SparseEntries, numbers: np.ndarray, header: Header, labels: Sequence[str]) -> Indicators:
+def _label_matrix(entries: SparseEntries, numbers: np.ndarray, header: Header, labels: Sequence[str]) -> Targets:
     column = {name: j for j, name in enumerate(header.names)}
     chosen = [column[name] for name in labels]
     defaults = [0.0 if header.attributes[j].is_sparse_zero else 1.0 for j in chosen]
@@ -231,28 +201,17 @@ def _label_matrix(entries: SparseEntries, numbers: np.ndarray, header: Header, l
     mask = positions[entries.columns] >= 0
     values = np.tile(np.asarray(defaults), (entries.n_rows, 1))
     values[entries.rows[mask], positions[entries.columns[mask]]] = numbers[mask]
-    return indicators_from_matrix(values, labels)
+    return parse_numbers(values, labels, "NaN, ?")
 
 
 def _to_dense_text(entries: SparseEntries, header: Header) -> pl.DataFrame:
     """Sparse rows as a table of text, what they leave out filled in: 0, or the first level."""
-    texts = entries.texts
-    if texts is None:
-        texts = np.array([_format_number(value) for value in entries.numbers.tolist()], dtype=object)
     order = np.argsort(entries.columns, kind="stable")
     bounds = np.searchsorted(entries.columns[order], np.arange(len(header.attributes) + 1))
     columns = []
     for j, attribute in enumerate(header.attributes):
-        cells = np.full(entries.n_rows, attribute.levels[0] if attribute.levels else "0", dtype=object)
-        if attribute.kind in ("string", "date"):
-            cells[:] = "?"
+        default = "?" if attribute.kind in ("string", "date") else attribute.levels[0] if attribute.levels else "0"
         indices = order[bounds[j] : bounds[j + 1]]
-        cells[entries.rows[indices]] = texts[indices]
-        columns.append(pl.Series(attribute.name, cells.tolist(), dtype=pl.String))
+        cells = pl.Series(attribute.name, [default], dtype=pl.String).new_from_index(0, entries.n_rows)
+        columns.append(cells.scatter(entries.rows[indices], entries.texts.gather(indices)))
     return pl.DataFrame(columns)
-
-
-def _format_number(value: float) -> str:
-    if np.isnan(value):
-        return "?"
-    return repr(int(value)) if value == int(value) else repr(value)

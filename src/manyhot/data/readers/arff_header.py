@@ -1,8 +1,4 @@
-"""The header of an ARFF file: its attributes, in order, and where the rows begin.
-
-It knows nothing of the rows, and of labels only what MEKA writes into the relation's name. Start reading at
-`parse_header`.
-"""
+"""The header of an ARFF file: its attributes, in order, and where the rows begin."""
 
 from __future__ import annotations
 
@@ -22,53 +18,38 @@ _RELATION = re.compile(rf"@relation\s+({QUOTED}|.+)$", re.IGNORECASE | re.DOTALL
 _DATA = re.compile(rb"^[ \t]*@data\b[^\n]*(\n|\Z)", re.IGNORECASE | re.MULTILINE)
 _LEVEL = re.compile(rf"\s*({QUOTED}|[^,]*?)\s*(?:,|$)", re.DOTALL)
 _MEKA = re.compile(r"-C\s+(-?\d+)")
-_YES, _NO = {"1", "true", "yes"}, {"0", "false", "no"}
+YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One column of an ARFF file.
-
-    Args:
-        name: Its name.
-        kind: What its values are.
-        levels: The values of a nominal attribute, in order; the first is what a sparse row leaves out.
-    """
+    """One column of an ARFF file."""
 
     name: str
     kind: AttributeKind
-    levels: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()  # of a nominal attribute; a sparse row leaves the first one out
 
     @property
     def is_binary(self) -> bool:
         """Whether its levels are 0 and 1 (or no and yes, false and true), in any order."""
         levels = [level.lower() for level in self.levels]
-        return (
-            len(levels) in (1, 2)
-            and set(levels) <= _YES | _NO
-            and len({level in _YES for level in levels}) == len(levels)
-        )
+        has_words = len(levels) in (1, 2) and set(levels) <= {*YES, *NO}
+        return has_words and len({level in YES for level in levels}) == len(levels)
 
     @property
     def is_sparse_zero(self) -> bool:
         """Whether what a sparse row leaves out is the number 0."""
-        return self.kind == "numeric" or (self.is_binary and self.levels[0].lower() in _NO)
+        return self.kind == "numeric" or (self.is_binary and self.levels[0].lower() in NO)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the rows.
-
-    Args:
-        relation: Name of the relation.
-        attributes: The columns, in order.
-        body_offset: Where the rows begin, in bytes.
-    """
+    """What stands before the rows."""
 
     relation: str
     attributes: tuple[Attribute, ...]
-    body_offset: int
+    body_offset: int  # where the rows begin, in bytes
 
     @property
     def names(self) -> list[str]:
@@ -76,11 +57,7 @@ class Header:
         return [attribute.name for attribute in self.attributes]
 
     def meka_labels(self) -> tuple[str, ...] | None:
-        """The labels that `-C n` in the relation's name speaks of: the first n attributes, or the last for n < 0.
-
-        Raises:
-            InputError: More labels than attributes.
-        """
+        """The labels that `-C n` in the relation's name speaks of: the first n attributes, or the last for n < 0."""
         match = _MEKA.search(self.relation)
         count = int(match.group(1)) if match else 0
         if not count:
@@ -91,19 +68,10 @@ class Header:
 
 
 def parse_header(content: bytes, source: Source) -> Header:
-    """The header of an ARFF file.
-
-    Args:
-        content: The whole file, UTF-8.
-        source: For messages.
-
-    Raises:
-        InputError: No `@data`, no attributes, one that cannot be understood (with its line), or a name that stands
-            twice.
-    """
+    """The header of an ARFF file."""
     data_match = _DATA.search(content)
     if data_match is None:
-        raise InputError("has no line @data, so it is no ARFF file, or it was cut short", file=source.path)
+        raise source.error("has no line @data, so it is no ARFF file, or it was cut short")
     relation, attributes = "", []
     for number, line in enumerate(content[: data_match.start()].decode("utf-8").split("\n"), start=1):
         line = line.strip()
@@ -116,12 +84,11 @@ def parse_header(content: bytes, source: Source) -> Header:
         elif keyword == "@attribute":
             attributes.append(_attribute(line, number, source))
         else:
-            raise InputError(
-                f"line {number} is {line[:60]!r}, expected @relation, @attribute, @data or a comment (%)",
-                file=source.path,
+            raise source.error(
+                f"line {number} is {line[:60]!r}, expected @relation, @attribute, @data or a comment (%)"
             )
     if not attributes:
-        raise InputError("has no @attribute, expected one for each column", file=source.path)
+        raise source.error("has no @attribute, expected one for each column")
     refuse_twins([attribute.name for attribute in attributes], source)
     return Header(relation, tuple(attributes), data_match.end())
 
@@ -136,14 +103,12 @@ def unquote(text: str) -> str:
 def _attribute(line: str, number: int, source: Source) -> Attribute:
     match = _ATTRIBUTE.match(line)
     if match is None:
-        raise InputError(
-            f"line {number} is {line[:60]!r}, expected @attribute NAME TYPE; quote names with blanks", file=source.path
-        )
+        raise source.error(f"line {number} is {line[:60]!r}, expected @attribute NAME TYPE; quote names with blanks")
     name, declared = unquote(match.group(1)), match.group(2).strip()
     if declared.startswith("{"):
         stop = declared.rfind("}")
         if stop < 0:
-            raise InputError(f"line {number}: the levels of {name!r} have no closing brace", file=source.path)
+            raise source.error(f"line {number}: the levels of {name!r} have no closing brace")
         return Attribute(name, "nominal", _levels(declared[1:stop]))
     type_name = declared.split()[0].lower()
     if type_name in ("numeric", "real", "integer"):
@@ -152,10 +117,9 @@ def _attribute(line: str, number: int, source: Source) -> Attribute:
         return Attribute(name, "string")
     if type_name == "date":
         return Attribute(name, "date")
-    raise InputError(
+    raise source.error(
         f"line {number}: the type of {name!r} is {declared[:40]!r}, expected numeric, real, integer, string, date or "
-        "a list of levels {a,b}",
-        file=source.path,
+        "a list of levels {a,b}"
     )
 
 

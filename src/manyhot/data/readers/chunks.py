@@ -10,68 +10,51 @@ from manyhot.data.readers.column_types import cast_column
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
 from manyhot.data.readers.table import Table, build_samples
-from manyhot.data.samples import ColumnKind
+from manyhot.data.samples import ColumnKind, Samples
 
 
 @dataclass(frozen=True)
 class ChunkSchema:
-    """How every piece of a file is read.
-
-    Args:
-        columns: The columns in use: features, ids and labels.
-        options: The options with every kind fixed.
-    """
+    """How every piece of a file is read."""
 
     columns: tuple[str, ...]
     options: ReadOptions
 
-    def select_columns(self, table: Table) -> Table:
-        """The table with exactly these columns; one that it lacks is missing in every row."""
+    def read(self, table: Table, source: Source) -> Samples:
+        """The rows of a table that has exactly these columns; one that it lacks is missing in every row."""
         present = set(table.frame.columns)
         frame = table.frame.select(
             pl.col(name) if name in present else pl.lit(None).alias(name) for name in self.columns
         )
-        return replace(table, frame=frame)
+        return build_samples(replace(table, frame=frame), source, self.options)
 
 
-def infer_schema(table: Table, source: Source, options: ReadOptions) -> ChunkSchema:
-    """The columns, kinds and labels of a file by its first piece.
-
-    Args:
-        table: The first rows.
-        source: The file.
-        options: With `column_types`, all other columns but ids are left out. Without, kinds are inspected here; a
-            column of 0 and 1 counts as numeric, because a later piece may hold other numbers.
-
-    Returns:
-        What all pieces share.
-
-    Raises:
-        InputError: As for reading the rows.
-    """
-    samples = build_samples(table, source, options)
+def infer_schema(
+    samples: Samples, table: Table, options: ReadOptions, is_model: bool = False, is_whole: bool = False
+) -> ChunkSchema:
+    """The columns, kinds and labels of a file by its first piece, or by a sample of its rows."""
+    # where the options are a model's, all columns without a kind in them are left out; 0 and 1 are numeric, unless
+    # these are all rows, as others may hold more
     ids = [name for name, kind in samples.column_types.items() if kind == "id"]
-    id_column = options.id_column or next(
-        (name for name in ids if name in options.column_types), ids[0] if ids else None
-    )
+    preferred = [name for name in ids if name in options.column_types]
+    id_column = options.id_column or next(iter([*preferred, *ids]), None)
     column_types: dict[str, ColumnKind] = {}
     for name, kind in samples.column_types.items():
+        is_given = name in options.column_types
         if name == id_column:
             column_types[name] = "id"
-        elif name in options.column_types:
-            column_types[name] = options.column_types[name]
-        elif not options.column_types and kind not in ("ignored", "id"):
-            is_number = kind == "boolean" and cast_column(table.frame[name]).dtype == pl.Float64
+        elif is_given if is_model else kind not in ("ignored", "id"):
+            may_hold_more = kind == "boolean" and not is_given and not is_whole
+            is_number = may_hold_more and cast_column(table.frame[name]).dtype == pl.Float64
             column_types[name] = "numeric" if is_number else kind
     columns = tuple(name for name in table.frame.columns if name in column_types or name not in samples.column_types)
-    known = options.known_labels or (None if samples.labels is None else samples.labels.names)
     return ChunkSchema(
         columns,
         replace(
             options,
             column_types=column_types,
             id_column=id_column,
-            known_labels=known,
+            known_labels=options.known_labels or (None if samples.labels is None else samples.labels.names),
             number_formats=samples.number_formats,
         ),
     )

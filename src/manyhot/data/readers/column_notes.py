@@ -8,8 +8,7 @@ from manyhot.data.number_cells import NumberColumn
 from manyhot.data.samples import ColumnKind
 from manyhot.validation import join_names, shorten
 
-MAX_NOTES = 8
-"""Columns with cells that are no numbers that are named one by one."""
+MAX_NOTES = 8  # Columns with cells that are no numbers that are named one by one
 
 
 class ColumnNotes:

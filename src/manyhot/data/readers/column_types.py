@@ -1,8 +1,4 @@
-"""What each column of a table is: a number, a yes/no, a category, free text, an image, an id, or of no use.
-
-Inspection sees one column at a time and knows nothing of labels, files or encoders. `coerce_column` gives every kind
-one form, so that the same rows from different formats become the same frame. Start reading at `inspect_columns`.
-"""
+"""What each column of a table is: a number, a yes/no, a category, free text, an image, an id, or of no use."""
 
 from __future__ import annotations
 
@@ -30,14 +26,12 @@ from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
-FEW_LEVELS = 20
-"""Text with no more levels is categorical, unless its cells are long and mostly different."""
+FEW_LEVELS = 20  # Text with no more levels is categorical, unless its cells are long and mostly different
 MAX_LEVELS = 1000
+# Mean length of a cell, in bytes of UTF-8, from which mostly different cells are free text: a Chinese character has
+# three of them, and says about as much as three letters
 LONG_TEXT = 40
-"""Mean length of a cell, in bytes of UTF-8, from which mostly different cells are free text: a Chinese character has
-three of them, and says about as much as three letters."""
-MIN_TEXTS = 10
-"""Cells from which texts that all differ are no levels of a category, however few they are."""
+MIN_TEXTS = 10  # Cells from which texts that all differ are no levels of a category, however few they are
 
 IMAGE_NAME = r"(?i)\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|p[bgp]m)$"
 _IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6", b"RIFF")
@@ -58,35 +52,16 @@ _NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 @dataclass(frozen=True)
 class Inspection:
-    """What inspection found.
+    """What inspection found."""
 
-    Args:
-        column_types: Column name -> kind, for every column, in the frame's order.
-        notes: Sentences for the user about columns that are left out, and about guesses.
-        number_formats: Column name -> how its numbers are written, for columns of text that hold numbers.
-        numbers: Column name -> its cells as Float64 or Boolean, for columns of numbers and of yes and no whose kind was
-            inferred, so that no text is read twice.
-    """
-
-    column_types: dict[str, ColumnKind]
+    column_types: dict[str, ColumnKind]  # Column name -> kind, for every column, in the frame's order
     notes: tuple[str, ...]
     number_formats: dict[str, NumberFormat] = field(default_factory=dict)
-    numbers: dict[str, pl.Series] = field(default_factory=dict)
+    numbers: dict[str, pl.Series] = field(default_factory=dict)  # cells already read as Float64 or Boolean
 
 
 def infer_column_types(frame: pl.DataFrame, overrides: Mapping[str, str] | None = None) -> dict[str, ColumnKind]:
-    """The kind of every column.
-
-    Args:
-        frame: Rows without their labels.
-        overrides: Column name -> kind, which is then not inspected.
-
-    Returns:
-        Column name -> kind, in the frame's order.
-
-    Raises:
-        InputError: An override for a column that is not there, or a kind that does not exist.
-    """
+    """The kind of every column."""
     return inspect_columns(frame, overrides or {}).column_types
 
 
@@ -96,14 +71,7 @@ def inspect_columns(
     number_formats: Mapping[str, NumberFormat] | None = None,
     decimal: str | None = None,
 ) -> Inspection:
-    """As `infer_column_types`, with notes on what is left out and why, and how numbers are written.
-
-    Args:
-        frame: Rows without their labels.
-        overrides: Column name -> kind, which is then not inspected.
-        number_formats: How the columns of a trained model write their numbers; None in training.
-        decimal: The decimal mark that the file suggests where cells leave it open.
-    """
+    """As `infer_column_types`, with notes on what is left out and why, and how numbers are written."""
     refuse_unknown(overrides, frame.columns)
     column_types: dict[str, ColumnKind] = {}
     formats: dict[str, NumberFormat] = {}
@@ -147,12 +115,7 @@ def inspect_columns(
 
 
 class _DecimalMarks:
-    """The decimal mark where a column leaves it open: that of the other columns, or what the file suggests.
-
-    Args:
-        frame: All columns.
-        of_file: What the file suggests.
-    """
+    """The decimal mark where a column leaves it open: that of the other columns, or what the file suggests."""
 
     def __init__(self, frame: pl.DataFrame, of_file: str | None) -> None:
         self._frame, self._of_file = frame, of_file
@@ -192,11 +155,7 @@ def parse_column_type(name: str) -> ColumnKind:
 
 
 def cast_column(column: pl.Series) -> pl.Series:
-    """A column in the type its values have: Float64, Boolean or String; dates and nested types as they are.
-
-    Text whose every cell is a number (or missing: empty, ?, NA, nan, null) becomes Float64, text of true and false
-    Boolean; empty cells and `?` are missing. NaN is missing. A column without any value is String.
-    """
+    """A column in the type its values have: Float64, Boolean or String; dates and nested types as they are."""
     dtype = column.dtype
     if column.null_count() == len(column):
         return pl.Series(column.name, [None] * len(column), dtype=pl.String)
@@ -313,7 +272,8 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
         and (n_levels := values.n_unique()) > 2
     ):
         return _infer_reference_kind(name, n_levels, len(values), notes)
-    if len(column) > 1 and len(values) == len(column) and _are_all_alike(values):
+    is_full = len(column) > 1 and len(values) == len(column)
+    if is_full and values.head(_PROBED_CELLS).n_unique() == values.n_unique() == 1:
         return notes.leave_out(name, "the same value in every row")
     if column.dtype == pl.Boolean:
         return "boolean"
@@ -354,10 +314,6 @@ def _infer_text_kind(raw: pl.Series, values: pl.Series, n_levels: int, notes: Co
     if not values.str.contains(r"\s").any():
         notes.guess(values.name, "read as text, although no cell has blanks (say id if it only names rows)")
     return "text"
-
-
-def _are_all_alike(values: pl.Series) -> bool:
-    return values.head(_PROBED_CELLS).n_unique() == 1 and values.n_unique() == 1
 
 
 def _are_dates(column: pl.Series) -> bool:

@@ -1,8 +1,4 @@
-"""One form per kind of column, and ids as text.
-
-The same rows read from CSV, Parquet, JSONL or Arrow become the same columns here: numbers Float64, yes/no Boolean,
-everything else String, missing always null.
-"""
+"""One form per kind of column, and ids as text."""
 
 from __future__ import annotations
 
@@ -25,37 +21,14 @@ from manyhot.errors import InputError
 
 
 def coerce_column(
-    column: pl.Series,
-    kind: ColumnKind,
-    number_format: NumberFormat | None = None,
-    *,
-    decimal: str | None = None,
-    file: str | None = None,
-    first_row: int = 0,
+    column: pl.Series, kind: ColumnKind, number_format: NumberFormat | None = None, decimal: str | None = None
 ) -> pl.Series:
-    """A column in the form of its kind.
-
-    Args:
-        column: As it came out of the file.
-        kind: What it is.
-        number_format: How its text writes numbers, where that was inferred.
-        decimal: The decimal mark that the file suggests, where it was not.
-        file: For messages.
-        first_row: Rows of the file before the column's first, for messages.
-
-    Returns:
-        Float64 for numeric, Boolean for boolean, String for categorical, text and dates; an image is String (a path),
-        Binary (a file's content) or Array (pixels); an ignored column in the type of its values, so that a model that
-        knows more about it can still use it.
-
-    Raises:
-        InputError: A value that is not of that kind, or infinity, with its row.
-    """
+    """A column in the form of its kind: Float64, Boolean or String; images and ignored columns as they are."""
     if kind == "boolean" and column.dtype == pl.Boolean:
         return column
     if kind in ("numeric", "boolean"):
-        numbers = _to_numbers(column, kind, number_format, decimal, file, first_row)
-        return numbers if kind == "numeric" else _to_boolean(numbers, file, first_row)
+        numbers = _to_numbers(column, kind, number_format, decimal)
+        return numbers if kind == "numeric" else _to_boolean(numbers)
     if kind == "ignored":
         values = cast_column(column)
         return values.dt.to_string() if values.dtype.is_temporal() else values
@@ -77,15 +50,7 @@ def to_text(column: pl.Series) -> pl.Series:
 
 
 def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.DataFrame, Inspection]:
-    """A frame whose columns have the types of their values, with text that holds numbers as numbers; ids as they are.
-
-    Args:
-        frame: Rows without labels, as `to_frame` gives them raw.
-        overrides: Column name -> kind, which is then not inspected.
-
-    Raises:
-        InputError: As for `coerce_column`.
-    """
+    """A frame whose columns have the types of their values, numbers in text, too; ids stay as they are."""
     inspection = inspect_columns(frame, overrides)
     kinds = inspection.column_types
     columns = []
@@ -104,65 +69,50 @@ def _is_written(column: pl.Series) -> bool:
     return column.dtype == pl.String or column.dtype.is_temporal()
 
 
-def row_ids(column: pl.Series, *, file: str | None = None, first_row: int = 0) -> np.ndarray:
-    """The ids of all rows, text (n,).
-
-    Raises:
-        InputError: A row without id.
-    """
+def row_ids(column: pl.Series) -> np.ndarray:
+    """The ids of all rows, text (n,)."""
     cells = to_text(column)
     missing = cells.is_null().arg_true()
     if len(missing):
         raise InputError(
             "has no id, expected one in every row; name another id column, or none",
-            file=file,
-            row=int(missing[0]) + 1 + first_row,
+            row=int(missing[0]) + 1,
             column=column.name,
         )
     return np.asarray(cells.to_list(), dtype=str)
 
 
-def refuse_infinite(column: pl.Series, *, file: str | None = None, first_row: int = 0) -> None:
-    """Raise `InputError` with the row of the first infinity."""
-    infinite = column.is_infinite().fill_null(False).arg_true()
-    if len(infinite):
-        raise InputError(
-            f"got {column[int(infinite[0])]}, expected a finite number; leave the cell empty where there is none",
-            file=file,
-            row=int(infinite[0]) + 1 + first_row,
-            column=column.name,
-        )
-
-
 def _to_numbers(
-    column: pl.Series,
-    kind: ColumnKind,
-    number_format: NumberFormat | None,
-    decimal: str | None,
-    file: str | None,
-    first_row: int,
+    column: pl.Series, kind: ColumnKind, number_format: NumberFormat | None, decimal: str | None
 ) -> pl.Series:
     if column.dtype == pl.String and number_format is not None:
-        values = _parse_cells(column, kind, number_format, file, first_row)
+        values = _parse_cells(column, kind, number_format)
     else:
         values = cast_column(column)
     if values.dtype == pl.String and values.null_count() != len(values):
-        values = _text_to_numbers(values, kind, decimal, file, first_row)
+        values = _text_to_numbers(values, kind, decimal)
     if values.dtype.is_temporal():
         values = _to_days(values)
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
-        raise InputError(f"holds nested values ({values.dtype}), expected numbers", file=file, column=column.name)
+        raise InputError(f"holds nested values ({values.dtype}), expected numbers", column=column.name)
     values = values.cast(pl.Float64)
     if is_finite(values):
         return values
     values = values.fill_nan(None)
-    refuse_infinite(values, file=file, first_row=first_row)
+    _refuse(values, values.is_infinite(), "a finite number; leave the cell empty where there is none")
     return values
 
 
-def _text_to_numbers(
-    values: pl.Series, kind: ColumnKind, decimal: str | None, file: str | None, first_row: int
-) -> pl.Series:
+def _refuse(values: pl.Series, is_invalid: pl.Series, expected: str) -> None:
+    """Raise `InputError` with the first value that is invalid."""
+    invalid = is_invalid.fill_null(False).arg_true()
+    if len(invalid):
+        value = values[int(invalid[0])]
+        got = repr(value) if isinstance(value, str) else f"{value:g}"
+        raise InputError(f"got {got}, expected {expected}", row=int(invalid[0]) + 1, column=values.name)
+
+
+def _text_to_numbers(values: pl.Series, kind: ColumnKind, decimal: str | None) -> pl.Series:
     """Text whose way to write numbers was not inferred: words of yes and no, decimal commas, dates."""
     if kind == "boolean":
         truths = words_to_boolean(values)
@@ -175,22 +125,12 @@ def _text_to_numbers(
         days = _dates_to_days(values)
         if days is not None:
             return days
-    return _parse_cells(values, kind, NumberFormat(), file, first_row)
+    return _parse_cells(values, kind, NumberFormat())
 
 
-def _parse_cells(
-    column: pl.Series, kind: ColumnKind, number_format: NumberFormat, file: str | None, first_row: int
-) -> pl.Series:
+def _parse_cells(column: pl.Series, kind: ColumnKind, number_format: NumberFormat) -> pl.Series:
     numbers, is_invalid = parse_numbers(column, number_format)
-    invalid = is_invalid.arg_true()
-    if len(invalid):
-        expected = number_format.describe() if kind == "numeric" else "0 or 1, or true or false"
-        raise InputError(
-            f"got {column[int(invalid[0])]!r}, expected {expected}",
-            file=file,
-            row=int(invalid[0]) + 1 + first_row,
-            column=column.name,
-        )
+    _refuse(column, is_invalid, number_format.describe() if kind == "numeric" else "0 or 1, or true or false")
     return numbers
 
 
@@ -220,13 +160,7 @@ def _to_days(values: pl.Series) -> pl.Series:
     return values.dt.timestamp("us") / 8.64e10
 
 
-def _to_boolean(numbers: pl.Series, file: str | None, first_row: int) -> pl.Series:
-    invalid = ((numbers != 0) & (numbers != 1)).fill_null(False).arg_true()
-    if len(invalid):
-        raise InputError(
-            f"got {numbers[int(invalid[0])]:g}, expected 0 or 1, or true or false; say that it is numeric if it is",
-            file=file,
-            row=int(invalid[0]) + 1 + first_row,
-            column=numbers.name,
-        )
+def _to_boolean(numbers: pl.Series) -> pl.Series:
+    is_other = (numbers != 0) & (numbers != 1)
+    _refuse(numbers, is_other, "0 or 1, or true or false; say that it is numeric if it is")
     return numbers == 1

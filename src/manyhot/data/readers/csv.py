@@ -1,8 +1,4 @@
-"""CSV and TSV: every cell is read as text, and rows of another length than the header are refused with their number.
-
-It knows bytes, delimiters and quotes; what a column means is decided later. Start reading at `read_delimited`, then
-`parse_cells`, which ARFF uses too.
-"""
+"""CSV and TSV: every cell is read as text, and rows of another length than the header are refused with their number."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +17,6 @@ from manyhot.data.readers.encodings import BLOCK_BYTES, UTF8_MARK
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _DELIMITERS = ("\t", ";", ",", "|")
 _SNIFFED_ROWS = 20
@@ -31,30 +26,14 @@ SEPARATOR_LINE = re.compile(rb'"?sep=([\t -!#-~])"?[ \t]*(?:\r?\n|\Z)', re.IGNOR
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a row are told apart.
-
-    Args:
-        delimiter: One character between two cells.
-        quote: One character around a cell that holds delimiters or line breaks.
-    """
+    """How the cells of a row are told apart."""
 
     delimiter: str
     quote: str = '"'
 
 
 def read_delimited(source: Source, options: ReadOptions) -> Table:
-    """A CSV or TSV file as a table of text.
-
-    Args:
-        source: The file; `.tsv` means tabs, for `.csv` the delimiter is seen from the first lines.
-        options: `header` and `column_names` are used.
-
-    Returns:
-        Every cell as text, null where nothing stands.
-
-    Raises:
-        InputError: No text, no UTF-8, rows of different lengths, or a column name that stands twice.
-    """
+    """A CSV or TSV file as a table of text."""
     content, notes = source.decoded_text("CSV")
     separator, content = _split_separator_line(content)
     dialect = separator or detect_dialect(content, source)
@@ -87,10 +66,7 @@ def read_delimited_chunks(source: Source, options: ReadOptions, rows: int) -> It
 
 
 def detect_dialect(content: bytes, source: Source) -> Dialect:
-    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first rows evenly, tabs and `;` first.
-
-    What stands in quotes does not count. Where no delimiter is even, it is the one that splits the first row most.
-    """
+    """The delimiter: a tab for `.tsv`, otherwise the one that splits the first rows evenly, tabs and `;` first."""
     if source.suffix in (".tsv", ".tab"):
         return Dialect("\t")
     delimiter = find_even_delimiter(content, is_cut=len(content) > _SNIFFED_BYTES)
@@ -101,12 +77,7 @@ def detect_dialect(content: bytes, source: Source) -> Dialect:
 
 
 def find_even_delimiter(content: bytes, is_cut: bool) -> str | None:
-    """The delimiter that splits the first rows of a text into equally many cells, two or more; None for none.
-
-    Args:
-        content: The text, or its beginning.
-        is_cut: Whether it ends anywhere in a row.
-    """
+    """The delimiter that splits the first rows of a text into equally many cells, two or more; None for none."""
     for delimiter in _DELIMITERS:
         rows = _first_rows(content, delimiter)
         if is_cut and 1 < len(rows) <= _SNIFFED_ROWS:
@@ -131,11 +102,7 @@ def _split_separator_line(content: bytes) -> tuple[Dialect | None, bytes]:
 
 
 def parse_cells(content: bytes, width: int, dialect: Dialect, source: Source, first_row: int = 0) -> pl.DataFrame:
-    """Rows without header as text cells, (n, width), columns named `0`, `1`, ...
-
-    Raises:
-        InputError: A row with more or fewer cells, with its number; quotes that do not close.
-    """
+    """Rows without header as text cells, (n, width), columns named `0`, `1`, ..."""
     names = [str(j) for j in range(width)]
     rows = _scan(content, width, dialect)
     if rows.is_odd:
@@ -159,9 +126,23 @@ def refuse_twins(names: list[str], source: Source) -> None:
     """Raise `InputError` when a column name stands twice."""
     duplicates = [name for name, count in Counter(names).items() if count > 1]
     if duplicates:
-        raise InputError(
-            f"column names must be unique, found more than once: {', '.join(duplicates)}", file=source.path
+        raise source.error(f"column names must be unique, found more than once: {', '.join(duplicates)}")
+
+
+def column_names(cells: Sequence[str], width: int, source: Source, options: ReadOptions) -> list[str]:
+    """The names of so many columns, by the cells of the first row or by those that a person gives."""
+    if options.header:
+        names = [name or f"column_{j + 1}" for j, name in enumerate(cells)]
+        if cells and not cells[0] and "index" not in cells:
+            names[0] = "index"
+    else:
+        names = list(options.column_names or (f"column_{j + 1}" for j in range(len(cells))))
+    if len(names) != width:
+        raise source.error(
+            f"the first row has {width} cells but {len(names)} column names are given", argument="column_names"
         )
+    refuse_twins(names, source)
+    return names
 
 
 def _table(
@@ -179,24 +160,13 @@ def _header(content: bytes, dialect: Dialect, source: Source, options: ReadOptio
     try:
         row = next(csv.reader(io.StringIO(first), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
     except csv.Error as error:
-        raise InputError(f"its first line cannot be read as column names ({error})", file=source.path) from None
+        raise source.error(f"its first line cannot be read as column names ({error})") from None
+    names = column_names([name.strip() for name in row], len(row), source, options)
     if not options.header:
-        names = list(options.column_names or (f"column_{j + 1}" for j in range(len(row))))
-        if len(names) != len(row):
-            raise InputError(
-                f"the first row has {len(row)} cells but {len(names)} column names are given",
-                file=source.path,
-                argument="column_names",
-            )
         return names, content
-    names = [name.strip() for name in row]
-    if names and not names[0] and "index" not in names:
-        names[0] = "index"
-    names = [name or f"column_{j + 1}" for j, name in enumerate(names)]
-    refuse_twins(names, source)
     body = content[stop:]
     if not body or body.isspace():
-        raise InputError("has column names but no rows", file=source.path)
+        raise source.error("has column names but no rows")
     return names, body
 
 
@@ -276,27 +246,20 @@ def _parse_quoted_cells(
     content: bytes, names: list[str], dialect: Dialect, source: Source, first_row: int
 ) -> pl.DataFrame:
     """Quotes inside unquoted cells deceive the fast count; this reading of the rows decides."""
+    csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
+    lines = io.StringIO(content.decode("utf-8"), newline="")
     table: list[list[str | None]] = []
     try:
-        for row in csv.reader(_text_stream(content), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
+        for row in csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True):
             if row and len(row) != len(names):
-                raise InputError(
+                raise source.error(
                     f"has {len(row)} cells, expected {len(names)} as in the other rows; "
                     f"quote cells that hold {dialect.delimiter!r}, and leave missing ones empty",
-                    file=source.path,
                     row=len(table) + 1 + first_row,
                 )
             if row:
                 table.append([cell or None for cell in row])
     except csv.Error:
-        raise _open_quote_error(dialect, source, len(table) + 1 + first_row) from None
+        message = f"a quote ({dialect.quote}) does not close where its cell ends"
+        raise source.error(message, row=len(table) + 1 + first_row) from None
     return pl.DataFrame(table, schema=dict.fromkeys(names, pl.String), orient="row")
-
-
-def _text_stream(content: bytes) -> io.StringIO:
-    csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
-    return io.StringIO(content.decode("utf-8"), newline="")
-
-
-def _open_quote_error(dialect: Dialect, source: Source, row: int) -> InputError:
-    return InputError(f"a quote ({dialect.quote}) does not close where its cell ends", file=source.path, row=row)

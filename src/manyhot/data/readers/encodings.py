@@ -1,8 +1,4 @@
-"""Texts that are not UTF-8: UTF-16 that begins with its mark, and Windows-1252; both are read with a note.
-
-It knows bytes only. Bytes that are neither, or that mix two encodings, are refused with their line. Start reading at
-`TextDecoder`.
-"""
+"""Texts that are not UTF-8: UTF-16 that begins with its mark, and Windows-1252; both are read with a note."""
 
 from __future__ import annotations
 
@@ -15,13 +11,12 @@ from manyhot.errors import InputError
 BLOCK_BYTES = 1 << 24
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-CP1252_GAPS = b"\x81\x8d\x8f\x90\x9d"
-"""The bytes that mean nothing in Windows-1252."""
+CP1252_GAPS = b"\x81\x8d\x8f\x90\x9d"  # The bytes that mean nothing in Windows-1252
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _LONG_RUN = re.compile(rb"[\x80-\xff]{4,}")
+# Shares of the bytes beyond ASCII: those that look like UTF-8 in a text that mixes it with something else, at least;
+# and in a Western text those that do so by chance, and those that stand in runs of four, at most
 _MIXED_MULTIBYTE, _WESTERN_MULTIBYTE, _WESTERN_IN_RUNS = 0.8, 0.5, 0.3
-"""Shares of the bytes beyond ASCII: those that look like UTF-8 in a text that mixes it with something else, at least;
-and in a Western text those that do so by chance, and those that stand in runs of four, at most."""
 
 
 def find_invalid_byte(content: bytes) -> int | None:
@@ -55,11 +50,7 @@ def is_utf16(head: bytes) -> bool:
 
 
 def utf16_to_utf8(content: bytes, path: Path) -> bytes:
-    """UTF-16 with its mark -> UTF-8.
-
-    Raises:
-        InputError: It is none, or holds NUL characters, as UTF-32 and binary files do.
-    """
+    """UTF-16 with its mark -> UTF-8."""
     try:
         text = content.decode("utf-16")
         if "\0" not in text:
@@ -70,12 +61,7 @@ def utf16_to_utf8(content: bytes, path: Path) -> bytes:
 
 
 class TextDecoder:
-    """The blocks of one text, in order, as UTF-8.
-
-    Args:
-        path: The file, for messages.
-        is_utf16: Whether the blocks come from UTF-16; they are UTF-8 by now.
-    """
+    """The blocks of one text, in order, as UTF-8."""
 
     def __init__(self, path: Path, is_utf16: bool = False) -> None:
         self._path, self._line = path, 1
@@ -85,11 +71,7 @@ class TextDecoder:
         self._is_western = False
 
     def decode(self, block: bytes) -> bytes:
-        """Whole lines -> the same in UTF-8.
-
-        Raises:
-            InputError: Neither UTF-8 nor Windows-1252, with the line.
-        """
+        """Whole lines -> the same in UTF-8."""
         decoded = block if block.isascii() else self._decode(block)
         self._line += block.count(b"\n")
         return decoded

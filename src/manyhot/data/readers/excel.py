@@ -1,8 +1,4 @@
-"""Excel workbooks (`.xlsx`): the first sheet as a table, by calamine, which an extra installs.
-
-A workbook is a zip archive, and a sheet says by itself how wide and long it is: both are measured before calamine,
-which trusts them, sees the file. Start reading at `read_excel`.
-"""
+"""Excel workbooks (`.xlsx`): the first sheet as a table, by calamine, once its size has been measured."""
 
 from __future__ import annotations
 
@@ -14,12 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from manyhot.data.readers.csv import refuse_twins
+from manyhot.data.readers.csv import column_names
 from manyhot.data.readers.memory import unpacked_limit
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ZIP, Source, identify_content
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _ADVICE = "save the sheet as CSV in UTF-8 (Excel: 'CSV UTF-8'), or the workbook as .xlsx"
 _REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d+)""")
@@ -29,43 +24,26 @@ _BLOCK = 1 << 20
 
 
 def read_excel(source: Source, options: ReadOptions) -> Table:
-    """The first sheet of a workbook; its first row that is not empty names the columns.
-
-    Args:
-        source: The file.
-        options: `header` and `column_names` are used.
-
-    Returns:
-        Numbers, dates and booleans as Excel has them; null where nothing or an error stands. Other sheets are named
-        in a note.
-
-    Raises:
-        InputError: fastexcel is not installed, no workbook, one that unpacks to more than the memory there is, no
-            rows, or a column name that stands twice.
-    """
+    """The first sheet of a workbook; its first row that is not empty names the columns."""
     source.refuse_zst("Excel")
     head = source.head()
     if identify_content(head) != ZIP:
-        raise InputError(
-            f"is no Excel workbook (.xlsx) but {identify_content(head) or 'plain text'}; {_ADVICE}", file=source.path
-        )
+        raise source.error(f"is no Excel workbook (.xlsx) but {identify_content(head) or 'plain text'}; {_ADVICE}")
     content = source.content()
     _refuse_bombs(content, source)
     try:
         import fastexcel
     except ImportError:
-        raise InputError(
-            f"Excel workbooks need fastexcel: pip install 'manyhot[excel]'; or {_ADVICE}", file=source.path
-        ) from None
+        raise source.error(f"Excel workbooks need fastexcel: pip install 'manyhot[excel]'; or {_ADVICE}") from None
     try:
         workbook = fastexcel.read_excel(content)
         names = list(workbook.sheet_names)
         if not names:
-            raise InputError(f"is an Excel workbook without sheets; {_ADVICE}", file=source.path)
+            raise source.error(f"is an Excel workbook without sheets; {_ADVICE}")
         frame = _frame(workbook, options, source, names[0])
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
         reason = str(error).split("\n", 1)[0][:200]
-        raise InputError(f"cannot be read as an Excel workbook ({reason}); {_ADVICE}", file=source.path) from None
+        raise source.error(f"cannot be read as an Excel workbook ({reason}); {_ADVICE}") from None
     others = ", ".join(repr(name) for name in names[1:])
     notes = (f"read from the first sheet, {names[0]!r}; not read: {others}",) if others else ()
     return Table(frame, blank_is_empty=True, notes=notes)
@@ -75,27 +53,14 @@ def _frame(workbook: Any, options: ReadOptions, source: Source, sheet: str) -> p
     top = workbook.load_sheet(0, header_row=None, n_rows=1, dtypes="string").to_polars()
     cells = [(cell or "").strip() for cell in top.row(0)] if top.height else []
     if not any(cells):
-        raise InputError(f"has no cells in its first sheet, {sheet!r}", file=source.path)
+        raise source.error(f"has no cells in its first sheet, {sheet!r}")
     frame = workbook.load_sheet(
         0, header_row=None, skip_rows=int(options.header), schema_sample_rows=None, whitespace_as_null=True
     ).to_polars()
-    if options.header:
-        names = [name or f"column_{j + 1}" for j, name in enumerate(cells)]
-        if not cells[0] and "index" not in cells:
-            names[0] = "index"
-    else:
-        names = list(options.column_names or (f"column_{j + 1}" for j in range(len(cells))))
-    if len(names) != frame.width:
-        raise InputError(
-            f"the first row has {frame.width} cells but {len(names)} column names are given",
-            file=source.path,
-            argument="column_names",
-        )
-    refuse_twins(names, source)
-    frame.columns = names
+    frame.columns = names = column_names(cells, frame.width, source, options)
     frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height:
-        raise InputError(f"has column names but no rows in its first sheet, {sheet!r}", file=source.path)
+        raise source.error(f"has column names but no rows in its first sheet, {sheet!r}")
     is_blank = [
         options.header and not cell and frame[name].null_count() == frame.height
         for cell, name in zip(cells, names, strict=True)
@@ -111,7 +76,7 @@ def _refuse_bombs(content: bytes, source: Source) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if not any(entry.filename.lower() == "xl/workbook.xml" for entry in entries):
-                raise InputError(f"is no Excel workbook but another zip archive; {_ADVICE}", file=source.path)
+                raise source.error(f"is no Excel workbook but another zip archive; {_ADVICE}")
             for entry in entries:
                 is_sheet = entry.filename.lower().startswith("xl/worksheets/")
                 size, width, height, n_references = _measure(archive, entry, limit - n_bytes, is_sheet)
@@ -121,13 +86,11 @@ def _refuse_bombs(content: bytes, source: Source) -> None:
                     longest = max((len(text) for text in _STRING.findall(archive.read(entry))), default=0)
                 if n_bytes > limit or n_cells * _CELL_BYTES > limit:
                     what = f"{n_cells} cells" if n_cells * _CELL_BYTES > limit else f"more than {limit / 2**30:.1f} GiB"
-                    raise InputError(
-                        f"unpacks to {what}, and {limit / 2**30:.1f} GiB can be held; {_ADVICE}", file=source.path
-                    )
+                    raise source.error(f"unpacks to {what}, and {limit / 2**30:.1f} GiB can be held; {_ADVICE}")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise InputError(f"is a damaged Excel workbook ({error}); {_ADVICE}", file=source.path) from None
+        raise source.error(f"is a damaged Excel workbook ({error}); {_ADVICE}") from None
     if n_cells * longest > 16 * limit:
-        raise InputError(f"spreads out to more than can be held; {_ADVICE}", file=source.path)
+        raise source.error(f"spreads out to more than can be held; {_ADVICE}")
 
 
 def _measure(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, is_sheet: bool) -> tuple[int, int, int, int]:

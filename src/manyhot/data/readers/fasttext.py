@@ -10,7 +10,6 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError
 
 LABEL_PREFIX = "__label__"
 TEXT, LABELS = "text", "labels"
@@ -18,15 +17,7 @@ _LABEL = r"(?:^|\s)__label__\S*"
 
 
 def read_fasttext(source: Source, options: ReadOptions) -> Samples:
-    """A fastText file: a column `text`, and label sets; the labels carry their names without `__label__`.
-
-    Args:
-        source: The file; blank lines are passed over.
-        options: As for a column of label sets.
-
-    Raises:
-        InputError: A label without a name, with its row.
-    """
+    """A fastText file: a column `text`, and label sets; the labels carry their names without `__label__`."""
     content, notes = source.decoded_text("fastText")
     table = replace(_table(content, source), notes=notes)
     return build_samples(table, source, _text_options(options, table))
@@ -44,7 +35,7 @@ def _table(content: bytes, source: Source) -> Table:
     labels = lines.str.extract_all(_LABEL).list.eval(pl.element().str.strip_chars().str.strip_prefix(LABEL_PREFIX))
     nameless = labels.list.contains("").arg_true()
     if len(nameless):
-        raise InputError(f"has {LABEL_PREFIX} without a name", file=source.path, row=int(nameless[0]) + 1)
+        raise source.error(f"has {LABEL_PREFIX} without a name", row=int(nameless[0]) + 1)
     texts = lines.str.replace_all(_LABEL, "").str.strip_chars()
     columns = [texts, labels.alias(LABELS)] if labels.list.len().sum() else [texts]
     return Table(pl.DataFrame(columns), declared={TEXT: "text"})

@@ -1,8 +1,4 @@
-"""The table of formats: one row for each, and which of them a file is.
-
-It knows the formats' functions and their suffixes, and decides by name, by suffix, or for `.txt` by the first line.
-Start reading at `FORMATS`; to add a format, add a file beside this one and a row here.
-"""
+"""The table of formats: one row for each, and which of them a file is."""
 
 from __future__ import annotations
 
@@ -23,11 +19,9 @@ from manyhot.data.readers.image_folder import (
     match_images,
     no_match_error,
     read_folder,
-    read_folder_chunks,
     unused_images_note,
 )
-from manyhot.data.readers.json_array import read_json
-from manyhot.data.readers.jsonl import read_jsonl, read_jsonl_chunks
+from manyhot.data.readers.jsonl import read_json, read_jsonl, read_jsonl_chunks
 from manyhot.data.readers.npz import read_npz
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, identify_content
@@ -35,31 +29,26 @@ from manyhot.data.readers.svmlight import read_libsvm
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.xc import HEADER, read_xc
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError
 
 Reader = Callable[[Source, ReadOptions], Samples]
+Loader = Callable[[Source, ReadOptions], Table]
 IDX_NAME = re.compile(r"idx\d-ubyte")
 Chunker = Callable[[Source, ReadOptions, int], Iterator[Table]]
 
 
 @dataclass(frozen=True)
 class Format:
-    """One row of the table of formats.
-
-    Args:
-        name: What `ReadOptions.format` calls it.
-        suffixes: How the names of such files end, before `.gz` or `.zst`.
-        read: The whole file -> Samples.
-        chunks: The file a piece at a time; None for formats that are read as a whole.
-    """
+    """One row of the table of formats."""
 
     name: str
     suffixes: tuple[str, ...]
-    read: Reader
-    chunks: Chunker | None = None
+    read: Reader  # The whole file -> Samples
+    chunks: Chunker | None = None  # The file a piece at a time; None for formats that are read as a whole
 
 
-def _table_reader(load: Callable[[Source, ReadOptions], Table]) -> Reader:
+def _table_format(name: str, suffixes: tuple[str, ...], load: Loader, chunks: Chunker | None = None) -> Format:
+    """A format of tables, whose images may lie in a folder that the options name."""
+
     def read(source: Source, options: ReadOptions) -> Samples:
         table = load(source, options)
         if options.images is not None and table.frame.height and table.frame.width:
@@ -70,18 +59,13 @@ def _table_reader(load: Callable[[Source, ReadOptions], Table]) -> Reader:
             table = replace(matched, notes=(*matched.notes, *unused_images_note(matched, listing)))
         return build_samples(table, source, options)
 
-    return read
-
-
-def _image_chunker(chunks: Chunker) -> Chunker:
-    """Pieces with the rows alone whose images are in the folder that the options name."""
-
-    def matched_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+    def read_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
+        tables = _slices(load(source, options), rows) if chunks is None else chunks(source, options, rows)
         if options.images is None:
-            yield from chunks(source, options, rows)
+            yield from tables
             return
         listing, is_any, table = list_images(options.images), False, None
-        for table in chunks(source, options, rows):
+        for table in tables:
             matched = match_images(table, source, options, listing)
             if matched.frame.height:
                 is_any = True
@@ -89,46 +73,35 @@ def _image_chunker(chunks: Chunker) -> Chunker:
         if table is not None and not is_any:
             raise no_match_error(table, source, options, listing)
 
-    return matched_chunks
+    return Format(name, suffixes, read, read_chunks)
 
 
-def _slicer(load: Callable[[Source, ReadOptions], Table]) -> Chunker:
-    """Pieces of a format that is read as a whole."""
-
-    def chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
-        table = load(source, options)
-        for start in range(0, table.frame.height, rows):
-            yield replace(table, frame=table.frame.slice(start, rows), first_row=start)
-
-    return chunks
+def _slices(table: Table, rows: int) -> Iterator[Table]:
+    """Pieces of a table that was read as a whole."""
+    for start in range(0, table.frame.height, rows):
+        yield replace(table, frame=table.frame.slice(start, rows), first_row=start)
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("csv", (".csv",), _table_reader(read_delimited), _image_chunker(read_delimited_chunks)),
-    Format("tsv", (".tsv", ".tab"), _table_reader(read_delimited), _image_chunker(read_delimited_chunks)),
-    Format("parquet", (".parquet", ".pq"), _table_reader(read_parquet), _image_chunker(read_parquet_chunks)),
-    Format("jsonl", (".jsonl", ".ndjson"), _table_reader(read_jsonl), _image_chunker(read_jsonl_chunks)),
-    Format(
-        "arrow", (".arrow", ".feather", ".ipc", ".arrows"), _table_reader(read_arrow), _image_chunker(read_arrow_chunks)
-    ),
-    Format("json", (".json",), _table_reader(read_json), _image_chunker(_slicer(read_json))),
-    Format("excel", (".xlsx", ".xlsm"), _table_reader(read_excel), _image_chunker(_slicer(read_excel))),
+    _table_format("csv", (".csv",), read_delimited, read_delimited_chunks),
+    _table_format("tsv", (".tsv", ".tab"), read_delimited, read_delimited_chunks),
+    _table_format("parquet", (".parquet", ".pq"), read_parquet, read_parquet_chunks),
+    _table_format("jsonl", (".jsonl", ".ndjson"), read_jsonl, read_jsonl_chunks),
+    _table_format("arrow", (".arrow", ".feather", ".ipc", ".arrows"), read_arrow, read_arrow_chunks),
+    _table_format("json", (".json",), read_json),
+    _table_format("excel", (".xlsx", ".xlsm"), read_excel),
     Format("fasttext", (".ft", ".fasttext"), read_fasttext),
     Format("arff", (".arff",), read_arff),
     Format("libsvm", (".libsvm", ".svm", ".svmlight"), read_libsvm),
     Format("xc", (".xc",), read_xc),
     Format("npz", (".npz",), read_npz),
     Format("idx", (".idx", ".idx3-ubyte", ".idx4-ubyte"), read_idx),
-    Format(FOLDER, (), _table_reader(read_folder), read_folder_chunks),
+    _table_format(FOLDER, (), read_folder),
 )
 
 
 def detect_format(source: Source, options: ReadOptions) -> Format:
-    """The format of a file: the one named in the options, that of its suffix, or what its first line shows.
-
-    Raises:
-        InputError: A name that is not in the table, or a file whose format cannot be told.
-    """
+    """The format of a file: the one named in the options, that of its suffix, or what its first line shows."""
     by_name = {file_format.name: file_format for file_format in FORMATS}
     if source.path.is_dir():
         return by_name[FOLDER]
@@ -143,17 +116,14 @@ def detect_format(source: Source, options: ReadOptions) -> Format:
     if guess is not None:
         return by_name[guess]
     if source.suffix in (".xls", ".xlsb", ".ods"):
-        raise InputError(
-            f"is a spreadsheet of a kind that is not read ({source.suffix}); save it as .xlsx, or as CSV in UTF-8",
-            file=source.path,
+        raise source.error(
+            f"is a spreadsheet of a kind that is not read ({source.suffix}); save it as .xlsx, or as CSV in UTF-8"
         )
-    known = ", ".join(suffix for file_format in FORMATS for suffix in file_format.suffixes)
     suffixes = [suffix for file_format in FORMATS for suffix in file_format.suffixes]
-    raise InputError(
+    raise source.error(
         f"its format cannot be told from the suffix {source.suffix!r}"
-        f"{validation.did_you_mean(source.suffix, suffixes)}; known are {known}; "
-        f"or name it with format= (--format), one of {', '.join(by_name)}",
-        file=source.path,
+        f"{validation.did_you_mean(source.suffix, suffixes)}; known are {', '.join(suffixes)}; "
+        f"or name it with format= (--format), one of {', '.join(by_name)}"
     )
 
 

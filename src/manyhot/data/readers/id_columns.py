@@ -1,7 +1,4 @@
-"""Which columns name rows or things: by what they are called, or by cells that are all made alike.
-
-That all cells differ is no evidence by itself: so do texts in Chinese, addresses of pages and formulas of molecules.
-"""
+"""Which columns name rows or things: by what they are called, or by cells that are all made alike."""
 
 from __future__ import annotations
 
@@ -12,13 +9,10 @@ import polars as pl
 from manyhot.data.number_cells import NUMBER_GAPS
 
 LONGEST_ID = 64
-MIN_IDS = 20
-"""Rows from which distinct codes count as ids although the column is not named like one."""
-_MIN_RANDOM = 6
-"""Characters of random codes at least."""
+MIN_IDS = 20  # Rows from which distinct codes count as ids although the column is not named like one
+_MIN_RANDOM = 6  # Characters of random codes at least
 _PROBED_CELLS = 50
-_DIGIT_SHARE = 0.5
-"""Share of random codes that have both letters and digits, at least."""
+_DIGIT_SHARE = 0.5  # Share of random codes that have both letters and digits, at least
 
 _ID_NAME = re.compile(r"(^|[_\s.\-])(id|uuid|guid|key|index|idx)$", re.IGNORECASE)
 _REFERENCE_NAME = re.compile(r"(^|[_\s.\-])(id|uuid|guid)$", re.IGNORECASE)

@@ -12,43 +12,33 @@ import polars as pl
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, identify_content, locate, locate_error
 from manyhot.data.readers.table import Table, build_samples, column_options
-from manyhot.data.readers.targets import Indicators, reorder_targets
+from manyhot.data.readers.targets import reorder_targets
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 COLUMN = "image"
-MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x04")
-"""How a file of images begins: bytes, three or four axes."""
+MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x04")  # How a file of images begins: bytes, three or four axes
 
 
 def read_idx(source: Source, options: ReadOptions) -> Samples:
-    """A file of images and the file of labels beside it, whose name has labels and idx1 in place of images and idx3.
-
-    Args:
-        source: The images: bytes (n, h, w), or (n, h, w, c) with 1 or 3 channels.
-        options: How to read it.
-
-    Returns:
-        Samples with one column of arrays; each row has one label, called by its number.
-
-    Raises:
-        InputError: Another content, a file cut short, or no file of labels where labels are required.
-    """
+    """A file of images and the file of labels beside it, whose name has labels and idx1 in place of images and idx3."""
     source.refuse_zst("idx")
     images = _array(source)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         content = "labels; name the file of the images" if images.ndim == 1 else f"an array of shape {images.shape}"
-        raise InputError(f"holds {content}, expected images (n, h, w)", file=source.path)
+        raise source.error(f"holds {content}, expected images (n, h, w)")
     frame = pl.DataFrame([pl.Series(COLUMN, images)])
     plain = build_samples(Table(frame, declared={COLUMN: "image"}), source, column_options(options))
     label_file = find_label_file(source.path)
     if label_file is None:
         if options.require_labels:
             expected_name = re.sub("images", "labels", re.sub(r"idx[34]", "idx1", source.path.name))
-            raise InputError(f"has no file of labels beside it, expected {expected_name!r}", file=source.path)
+            raise source.error(f"has no file of labels beside it, expected {expected_name!r}")
         return plain
     try:
-        return plain.with_targets(*reorder_targets(_indicators(locate(label_file), len(images)), options))
+        targets, names = _read_labels(locate(label_file), len(images))
+        return plain.with_targets(*reorder_targets(targets, names, options, is_closed=True))
     except InputError as error:
         if options.require_labels:
             raise locate_error(error, source) if error.file is None else error from None
@@ -66,23 +56,17 @@ def find_label_file(path: Path) -> Path | None:
 def _array(source: Source) -> np.ndarray:
     content = source.content()
     if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3] or not content[3]:
-        raise InputError(
-            f"is not idx but {identify_content(content[:4096]) or 'plain text'}; rename it", file=source.path
-        )
+        raise source.error(f"is not idx but {identify_content(content[:4096]) or 'plain text'}; rename it")
     shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
     start, n_bytes = 4 + 4 * content[3], int(np.prod([float(edge) for edge in shape]))
     if len(content) - start != n_bytes:
-        raise InputError(
-            f"is cut short or damaged: it says {shape}, {n_bytes} bytes, and has {len(content) - start}",
-            file=source.path,
-        )
+        raise source.error(f"is cut short or damaged: it says {shape}, {n_bytes} bytes, and has {len(content) - start}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def _indicators(source: Source, n_rows: int) -> Indicators:
+def _read_labels(source: Source, n_rows: int) -> tuple[Targets, tuple[str, ...]]:
     numbers = _array(source)
     if numbers.shape != (n_rows,):
-        raise InputError(f"holds an array of shape {numbers.shape}, expected {n_rows} labels", file=source.path)
+        raise source.error(f"holds an array of shape {numbers.shape}, expected {n_rows} labels")
     names = np.unique(numbers)
-    values = numbers[:, None] == names
-    return Indicators(values, np.ones_like(values), tuple(str(name) for name in names), is_closed=True)
+    return Targets(numbers[:, None] == names), tuple(str(name) for name in names)

@@ -1,14 +1,9 @@
-"""Images in a folder: what lies in it, the file that names their labels, and the rows of a table that have one there.
-
-It knows names of files and nothing of what is in them. Start reading at `resolve_path`, then `match_images`;
-`ImageListing` finds an image by any of its names.
-"""
+"""Images in a folder, the file that names their labels, and the rows of a table that have an image there."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,21 +19,14 @@ from manyhot.data.readers.targets import find_columns
 from manyhot.errors import InputError
 
 FOLDER = "folder"
-IMAGE_COLUMN = "image"
-"""What the column of a folder's images is called, unless a model calls it otherwise."""
+IMAGE_COLUMN = "image"  # What the column of a folder's images is called, unless a model calls it otherwise
 _LABEL_FILE = re.compile(r"(?i)\.(csv|tsv|tab|jsonl|ndjson|parquet|pq|txt)(\.gz|\.zst)?$")
 _TABLE_KINDS = ("numeric", "boolean", "categorical", "text")
 _MAX_NAMES_SHOWN = 3
 
 
 def resolve_path(path: str | Path, options: ReadOptions) -> tuple[Source, ReadOptions]:
-    """A path -> a file that is there and how to read it; a folder of images -> the file that names their labels.
-
-    Where no labels are asked for, and a model takes nothing but images, the folder itself stands for its images.
-
-    Raises:
-        InputError: As for `locate`; a folder without images, or without exactly one file that may name labels.
-    """
+    """A path -> a file that is there and how to read it; a folder of images -> the file that names their labels."""
     path = Path(path)
     if not path.is_dir():
         return locate(path), options
@@ -59,20 +47,9 @@ def read_folder(source: Source, options: ReadOptions) -> Table:
     return Table(pl.DataFrame([pl.Series(name, paths, dtype=pl.String)]), declared={name: "image"})
 
 
-def read_folder_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
-    """As `read_folder`, `rows` rows at a time."""
-    table = read_folder(source, options)
-    for start in range(0, table.frame.height, rows):
-        yield replace(table, frame=table.frame[start : start + rows], first_row=start)
-
-
 @dataclass(frozen=True)
 class ImageListing:
-    """The images in a folder and in the folders in it.
-
-    Args:
-        folder: The folder.
-    """
+    """The images in a folder and in the folders in it."""
 
     folder: Path
 
@@ -99,11 +76,7 @@ class ImageListing:
         return by_name
 
     def find(self, name: str | None) -> str | None:
-        """The path of the image of that name; None where there is none.
-
-        Raises:
-            InputError: A name that several images have.
-        """
+        """The path of the image of that name; None where there is none."""
         key = (name or "").strip().replace("\\", "/").removeprefix("./")
         matches = self._by_name.get(key, [])
         exact = [k for k in matches if self.paths[k] == key]
@@ -116,24 +89,11 @@ class ImageListing:
 
 
 def match_images(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> Table:
-    """The rows of a table whose images are in a folder, with the paths of these in place of their names.
-
-    Args:
-        table: What the format found.
-        source: The table's file.
-        options: How to read it.
-        listing: What is in the folder.
-
-    Returns:
-        The table; without rows where none has an image.
-
-    Raises:
-        InputError: No column of names, or a name that several images have.
-    """
+    """The rows of a table whose images are in a folder, with the paths of these in place of their names."""
     frame = table.frame
     name = _find_name_column(table, options)
     if name is None:
-        raise InputError("has no column of text that could name images", file=source.path)
+        raise source.error("has no column of text that could name images")
     cells = frame[name].cast(pl.String).to_list()
     matches: list[str | None] = []
     for k, cell in enumerate(cells):
@@ -141,7 +101,7 @@ def match_images(table: Table, source: Source, options: ReadOptions, listing: Im
             matches.append(listing.find(cell))
         except InputError as error:
             row = table.first_row + k + 1
-            raise InputError(error.message, file=source.path, row=row, column=name) from None
+            raise source.error(error.message, row=row, column=name) from None
     has_image = np.asarray([path is not None for path in matches], dtype=bool)
     folder = os.path.abspath(listing.folder)
     paths = [None if path is None else os.path.join(folder, path) for path in matches]
@@ -172,11 +132,10 @@ def no_match_error(table: Table, source: Source, options: ReadOptions, listing: 
     summary = (
         f"it has {len(listing.paths)} images, such as {listing.paths[0]!r}" if listing.paths else "it has no images"
     )
-    return InputError(
+    return source.error(
         f"no row has an image in {str(listing.folder)!r}: {summary}, and column {name!r} begins with {first}; say "
         "which "
         "column names the images with column_types={'NAME': 'image'} (--column-type NAME=image)",
-        file=source.path,
         argument="images",
     )
 

@@ -1,7 +1,4 @@
-"""The files that are read with a file of rows: those beside it, and those that its cells name.
-
-Nothing is opened here but the table whose cells name images. Start reading at `list_input_files`.
-"""
+"""The files that are read with a file of rows: those beside it, and those that its cells name."""
 
 from __future__ import annotations
 
@@ -22,18 +19,7 @@ from manyhot.data.readers.xc import find_names_file
 
 
 def list_input_files(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
-    """The file itself, and what is read with it where it is there: Mulan's XML, labels of idx, names of XC.
-
-    Args:
-        path: As for `read`.
-        options: As for `read`.
-
-    Yields:
-        What a file holds, in words, and where it is.
-
-    Raises:
-        InputError: No such file.
-    """
+    """The file itself, and what is read with it where it is there: Mulan's XML, labels of idx, names of XC."""
     source, options = resolve_path(path, options)
     yield "the rows", source.path
     name = detect_format(source, options).name
@@ -48,8 +34,7 @@ def list_input_files(path: str | Path, options: ReadOptions) -> Iterator[tuple[s
 
 
 def list_input_images(path: str | Path, options: ReadOptions) -> Iterator[tuple[str, Path]]:
-    """The images and masks that the cells of a table name, or that lie in a folder; as `list_input_files` gives
-    files."""
+    """The images and masks that the cells of a table name, or that lie in a folder."""
     source, options = resolve_path(path, options)
     chunks = detect_format(source, options).chunks
     folder = source.path.parent

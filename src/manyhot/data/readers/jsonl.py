@@ -1,4 +1,4 @@
-"""JSONL (NDJSON): one JSON object in a line."""
+"""JSONL (NDJSON), one JSON object in a line, and JSON, an array of objects; each object is a row."""
 
 from __future__ import annotations
 
@@ -14,26 +14,19 @@ from manyhot.data.readers.encodings import UTF8_MARK
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, read_error
 from manyhot.data.readers.table import Table
-from manyhot.errors import InputError
 
 _ROWS_WITH_TWINS_CHECKED = 100
+_EXPECTED = 'expected an array of objects, such as [{"size": 1.5, "y": 0}, {"size": 2, "y": 1}]'
 
 
 def read_jsonl(source: Source, options: ReadOptions) -> Table:
-    """A JSONL file; a key that a row lacks is null there.
-
-    Raises:
-        InputError: A line that is no JSON object, with its number; a key that stands twice.
-    """
+    """A JSONL file; a key that a row lacks is null there."""
     content, notes = source.decoded_text("JSONL")
     return Table(frame_from_lines(content, source, 0), notes=notes)
 
 
 def read_jsonl_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
-    """As `read_jsonl`, `rows` rows at a time; a plain or gzip file is never held as a whole.
-
-    Columns that a chunk lacks are added as missing when an earlier chunk had them.
-    """
+    """As `read_jsonl`, `rows` rows at a time; a plain or gzip file is never held as a whole."""
     lines = (line for line in source.lines() if line.strip())
     decoder, first_row = source.decoder(), 0
     names: list[str] = []
@@ -50,12 +43,54 @@ def read_jsonl_chunks(source: Source, options: ReadOptions, rows: int) -> Iterat
         first_row += frame.height
 
 
+def read_json(source: Source, options: ReadOptions) -> Table:
+    """A JSON file; a key that a row lacks is null there, and so is NaN."""
+    content, notes = source.decoded_text("JSON")
+    try:
+        rows = json.loads(content, object_pairs_hook=_object, parse_constant=_constant)
+    except _TwinKeyError as error:
+        raise source.error(f"column names must be unique, found more than once: {error}") from None
+    except (ValueError, RecursionError) as error:
+        if content.lstrip().startswith(b"{") and content.strip().count(b"\n"):
+            note = "the file holds JSON lines, not one array of objects, and was read as JSONL"
+            return Table(frame_from_lines(content, source, 0), notes=(*notes, note))
+        reason = getattr(error, "msg", None) or str(error) or type(error).__name__
+        line = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise source.error(f"is no JSON ({reason}{line}); {_EXPECTED}") from None
+    if not isinstance(rows, list):
+        kind = f"an object of {len(rows)} keys" if isinstance(rows, dict) else f"the value {rows!r:.50}"
+        hint = "; pandas writes it with to_json(orient='records')" if isinstance(rows, dict) else ""
+        raise source.error(f"holds {kind}, {_EXPECTED}{hint}")
+    if not rows:
+        raise source.error(f"holds an empty array, {_EXPECTED}")
+    for row, value in enumerate(rows):
+        if not isinstance(value, dict):
+            raise source.error(f"is {value!r:.50}, expected a JSON object", row=row + 1)
+    return Table(frame_from_lines("\n".join(map(json.dumps, rows)).encode(), source, 0), notes=notes)
+
+
+class _TwinKeyError(Exception):
+    """A key that stands twice in one object."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise _TwinKeyError(next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
+    return value
+
+
+def _constant(name: str) -> float | None:
+    """NaN is what pandas and Python write for a missing number."""
+    if name == "NaN":
+        return None
+    raise ValueError(f"the value {name} is no number of JSON")
+
+
 def frame_from_lines(content: bytes, source: Source, first_row: int) -> pl.DataFrame:
     """JSON lines in UTF-8 as a frame; `first_row` rows stand before them."""
     if content.lstrip().startswith(b"["):
-        raise InputError(
-            "holds a JSON list, expected one JSON object in each line; let its name end in .json", file=source.path
-        )
+        raise source.error("holds a JSON list, expected one JSON object in each line; let its name end in .json")
     _refuse_twins(content, source, first_row)
     try:
         return pl.read_ndjson(content, infer_schema_length=None)
@@ -86,15 +121,10 @@ def _parse(line: bytes, source: Source, row: int) -> None:
         value = json.loads(line, object_pairs_hook=lambda pairs: pairs)
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", str(error))
-        raise InputError(f"is no JSON object ({reason})", file=source.path, row=row + 1) from None
+        raise source.error(f"is no JSON object ({reason})", row=row + 1) from None
     if not line.lstrip().startswith(b"{"):
-        raise InputError(f"is {_describe_value(value)}, expected a JSON object", file=source.path, row=row + 1)
+        found = "a list" if isinstance(value, list) else f"the value {value!r}"
+        raise source.error(f"is {found}, expected a JSON object", row=row + 1)
     duplicates = [key for key, count in Counter(key for key, _ in value).items() if count > 1]
     if duplicates:
-        raise InputError(
-            f"column names must be unique, found more than once: {', '.join(duplicates)}", file=source.path, row=row + 1
-        )
-
-
-def _describe_value(value: Any) -> str:
-    return "a list" if isinstance(value, list) else f"the value {value!r}"
+        raise source.error(f"column names must be unique, found more than once: {', '.join(duplicates)}", row=row + 1)

@@ -1,7 +1,4 @@
-"""Names and globs that a person writes, such as `--labels 'mood_*,"a, b"'` -> columns; columns that resemble labels.
-
-It sees names of columns, and cells only in `label_like_columns`. Start reading at `match_columns`.
-"""
+"""Names and globs that a person writes, such as `--labels 'mood_*,"a, b"'` -> columns; columns that resemble labels."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import csv
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import polars as pl
 
@@ -17,23 +13,16 @@ from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
+# What stands before the first sign, a number at the end, or the first capital: `mood_`, `label`, `is`
 _FIRST_PART = re.compile(r"^(?:.*?[^A-Za-z0-9](?=[A-Za-z0-9])|[A-Za-z]+(?=\d+$)|[a-z]{2,}(?=[A-Z]))")
-"""What stands before the first sign, a number at the end, or the first capital: `mood_`, `label`, `is`."""
 _SAME_NAME = "columns that have the name of a label are used as features"
 _LABEL_LIKE = "columns of 0 and 1 that look like further labels are used as features"
 _LAST_PART = re.compile(r"[^A-Za-z0-9][A-Za-z0-9]+$")
-NO_TYPES: Mapping[str, str] = MappingProxyType({})
-MAX_NEIGHBOURS = 20
-"""Columns of 0 and 1 beside the labels that are named; more of them are hardly labels."""
+MAX_NEIGHBOURS = 20  # Columns of 0 and 1 beside the labels that are named; more of them are hardly labels
 
 
 def split_names(text: str) -> list[str]:
-    """Names with commas between, blanks around them removed; a name in quotes may hold commas.
-
-    Example:
-        >>> split_names('sad, "quiet, slow"')
-        ['sad', 'quiet, slow']
-    """
+    """Names with commas between, blanks around them removed; a name in quotes may hold commas."""
     quote = "'" if '"' not in text and re.search(r"(^|,)\s*'", text) else '"'
     rows = list(csv.reader([text.replace("\n", " ")], quotechar=quote, skipinitialspace=True))
     return [name.strip() for name in (rows[0] if rows else []) if name.strip()]
@@ -45,19 +34,7 @@ def is_glob(text: str) -> bool:
 
 
 def match_columns(text: str, columns: Sequence[str], argument: str, is_strict: bool = True) -> tuple[str, ...]:
-    """The columns that a person named: names and globs, in the order in which they are written.
-
-    A name that is a column is that column, whatever marks of globs, commas or quotes it holds.
-
-    Args:
-        text: One name, or names and globs with commas between.
-        columns: All columns.
-        argument: What the text was written for, for messages.
-        is_strict: Whether every name and glob has to be a column.
-
-    Raises:
-        InputError: A name that is no column, a glob that matches none, a name that is written twice.
-    """
+    """The columns that a person named, in that order: names and globs; a name that is a column is no glob."""
     if text in columns:
         return (text,)
     pieces = split_names(text)
@@ -91,20 +68,12 @@ def dropped_note(columns: Sequence[str]) -> str:
 
 
 def label_like_columns(
-    frame: pl.DataFrame, labels: Sequence[str], column_types: Mapping[str, str] = NO_TYPES
+    frame: pl.DataFrame, labels: Sequence[str], column_types: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
-    """Columns of 0 and 1 that resemble the labels without being any: the most common leak.
-
-    They share the beginning of labels (`mood_` of `mood_sad`, `label` of `label12`) or the end of all of them; where
-    labels share nothing, those that stand directly beside them.
-
-    Args:
-        frame: The features and, where they come from one table, the label columns in their places.
-        labels: Names of the labels.
-        column_types: Column name -> kind; those that are ignored or only name rows are no features.
-    """
+    """Columns of 0 and 1 that resemble the labels without being any: the most common leak."""
+    # by the beginning of labels or the end of all of them; where they share nothing, columns directly beside them
     matches = _resembling(frame, labels)
-    return tuple(name for name in matches if column_types.get(name) not in ("ignored", "id"))
+    return tuple(name for name in matches if (column_types or {}).get(name) not in ("ignored", "id"))
 
 
 def _resembling(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,4 @@
-"""Labels that a file has as numbers -> their names, as `ReadOptions.label_names` gives them.
-
-It knows nothing of features or columns. Start reading at `name_labels`; `label_names_file.py` reads lists of names.
-"""
+"""Labels that a file has as numbers -> their names, as `ReadOptions.label_names` gives them."""
 
 from __future__ import annotations
 
@@ -18,19 +15,7 @@ from manyhot.validation import join_names
 def name_labels(
     found: Sequence[str], options: ReadOptions, find_rows: Callable[[str], np.ndarray]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of labels that were read as numbers.
-
-    Args:
-        found: The labels as they were read.
-        options: `label_names` and `known_labels` are used. A trained model's labels are left as they are.
-        find_rows: The rows, from 0, that have a label.
-
-    Returns:
-        A name for each label, and notes.
-
-    Raises:
-        InputError: A label that is no number, or a number without a name, with its row.
-    """
+    """The names of labels that were read as numbers."""
     names = options.label_names
     if names is None:
         return tuple(found), ()
@@ -56,19 +41,7 @@ def name_labels(
 def name_label_sets(
     sets: Sequence[Sequence[str] | None], found: Sequence[str], options: ReadOptions
 ) -> tuple[Sequence[Sequence[str] | None], tuple[str, ...], tuple[str, ...]]:
-    """Label sets of numbers -> label sets of names.
-
-    Args:
-        sets: The labels of each row as they were read; None where they are unknown.
-        found: All labels, those of the sets and others.
-        options: As for `name_labels`.
-
-    Returns:
-        The sets with names, the names in the order of their numbers, and notes.
-
-    Raises:
-        InputError: As for `name_labels`.
-    """
+    """Label sets of numbers -> label sets of names."""
     if options.label_names is None:
         return sets, tuple(found), ()
 

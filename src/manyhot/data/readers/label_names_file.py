@@ -21,16 +21,7 @@ _FORMS = 'one name in each line (the first is that of 0), a JSON list, a JSON ob
 
 
 def load_label_names(path: Path) -> dict[str, str]:
-    """A file of names -> number as text to name.
-
-    Args:
-        path: `.json` (a list, or an object with the numbers), `.csv` or `.tsv` (two columns, number and name, with or
-            without a header), or any other text: one name in each line, the first that of 0, or a number and a name in
-            each line.
-
-    Raises:
-        InputError: Anything else, an empty line, a number or a name that stands twice, with file and row.
-    """
+    """A file of names -> number as text to name."""
     source = locate(path)
     text = source.decoded_text("a list of names")[0].decode("utf-8")
     try:

@@ -1,8 +1,4 @@
-"""Labels of pixels out of image files: one file for each label, or one file of numbers with a legend.
-
-It finds out whether label columns name masks, and reads them; which pixels an image has is not known here. Start
-reading at `extract_masks`.
-"""
+"""Labels of pixels out of image files: one file for each label, or one file of numbers with a legend."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
-from manyhot.data.labels import LabelSpace
+from manyhot.data.labels import UNSEEN_ADVICE, LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.targets import ExtractedTargets, find_columns
@@ -24,8 +20,7 @@ from manyhot.validation import did_you_mean
 
 SUFFIX = r"(?i)\.(png|bmp|gif|tiff?|webp|jpe?g)$"
 LOSSY = ("JPEG",)
-NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
-"""Pillow's names of images of one number a pixel."""
+NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")  # Pillow's names of images of one number a pixel
 
 
 def mask_columns(frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -37,21 +32,7 @@ def mask_columns(frame: pl.DataFrame, options: ReadOptions, file_labels: Sequenc
 
 
 def extract_masks(frame: pl.DataFrame, columns: Sequence[str], options: ReadOptions, folder: Path) -> ExtractedTargets:
-    """The targets of all pixels.
-
-    Args:
-        frame: All columns.
-        columns: Those that name files of masks.
-        options: `legend`, `known_labels`, `require_labels` and `unknown_labels` are used.
-        folder: Where relative paths begin.
-
-    Returns:
-        Targets and labels; nothing is read where no labels are required.
-
-    Raises:
-        InputError: A file that cannot be used, with its row and column; a number without a meaning; labels that
-            training did not have.
-    """
+    """The targets of all pixels."""
     if not options.require_labels:
         return ExtractedTargets(None, None, tuple(columns))
     if options.label_names is not None:
@@ -96,8 +77,8 @@ def _mask_labels(columns: Sequence[str], options: ReadOptions) -> tuple[str, ...
     unseen = [name for name in labels if name not in options.known_labels]
     if unseen and options.unknown_labels == "error":
         raise InputError(
-            f"the label {unseen[0]!r} was not there in training{did_you_mean(unseen[0], options.known_labels)}; say "
-            "unknown_labels='ignore' or 'report' to go on without it"
+            f"the label {unseen[0]!r} was not there in training{did_you_mean(unseen[0], options.known_labels)}; "
+            f"{UNSEEN_ADVICE}"
         )
     return options.known_labels
 

@@ -6,18 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manyhot.errors import InputError
-
 if TYPE_CHECKING:
     from manyhot.data.readers.source import Source
 
-MEMORY_FACTOR = 6
-"""How many times its own size a table usually needs while it is read, encoded and trained on."""
-MIN_MEMORY_FACTOR = 2
-"""How many times its own size a table needs at least."""
+MEMORY_FACTOR = 6  # How many times its own size a table usually needs while it is read, encoded and trained on
+MIN_MEMORY_FACTOR = 2  # How many times its own size a table needs at least
 MAX_UNPACKED = 1 << 34
-UNPACK_FACTOR = 5
-"""How many times its size a packed file unpacks to."""
+UNPACK_FACTOR = 5  # How many times its size a packed file unpacks to
 
 
 def available_memory() -> int | None:
@@ -39,19 +34,13 @@ def is_larger_than_memory(source: Source) -> bool:
 
 
 def refuse_larger_than_memory(source: Source, operation: str) -> None:
-    """Raise `InputError` for a file that can never be held in the memory that there is.
-
-    Args:
-        source: The file.
-        operation: What needs all rows at once, as the beginning of a sentence.
-    """
+    """Raise `InputError` for a file that can never be held in the memory that there is."""
     available, needed = available_memory(), _size(source) * MIN_MEMORY_FACTOR
     if available is not None and needed > available:
-        raise InputError(
+        raise source.error(
             f"{operation} needs all rows in memory, {needed / 2**30:.1f} GiB or more, and {available / 2**30:.1f} GiB "
             "are "
-            "available; take a part of the rows (only `train` and `predict` read a file piece by piece)",
-            file=source.path,
+            "available; take a part of the rows (only `train` and `predict` read a file piece by piece)"
         )
 
 

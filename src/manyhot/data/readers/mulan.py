@@ -1,8 +1,4 @@
-"""The XML file that names the labels of a Mulan data set.
-
-Only names are taken from it, in the order in which they stand; a hierarchy of labels is flattened. The parser refuses
-a DOCTYPE, so no entity can be defined, and stops at 16 MiB.
-"""
+"""The XML file that names the labels of a Mulan data set; a DOCTYPE is refused, so that no entity can be defined."""
 
 from __future__ import annotations
 
@@ -15,15 +11,7 @@ MAX_BYTES = 1 << 24
 
 
 def find_label_xml(path: Path, stem: str) -> Path | None:
-    """The XML in the same folder whose stem is the longest beginning of the file's stem, case ignored.
-
-    Args:
-        path: The ARFF file.
-        stem: Its name without `.arff` and `.gz`.
-
-    Returns:
-        Its path, or None.
-    """
+    """The XML in the same folder whose stem is the longest beginning of the file's stem, case ignored."""
     lower_stem = stem.lower()
     candidates = [
         p for p in path.parent.iterdir() if p.suffix.lower() == ".xml" and lower_stem.startswith(p.stem.lower())
@@ -32,11 +20,7 @@ def find_label_xml(path: Path, stem: str) -> Path | None:
 
 
 def read_label_names(path: str | Path) -> tuple[str, ...]:
-    """The label names in a Mulan XML file.
-
-    Raises:
-        InputError: No such file, no XML, another kind of XML, a DOCTYPE, or more than 16 MiB.
-    """
+    """The label names in a Mulan XML file."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)

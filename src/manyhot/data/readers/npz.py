@@ -6,19 +6,22 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from manyhot.data.indicators import parse_numbers
 from manyhot.data.readers.image_folder import IMAGE_COLUMN
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ZIP, Source, identify_content, locate_error, read_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples, column_options
-from manyhot.data.readers.targets import Indicators, indicators_from_matrix, reorder_targets
+from manyhot.data.readers.targets import reorder_targets
 from manyhot.data.samples import Samples
+from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
 _PARTS = ("data", "indices", "indptr", "shape")
@@ -26,41 +29,39 @@ _NAMES = ("labels", "feature_names", "ids")
 
 
 def read_npz(source: Source, options: ReadOptions) -> Samples:
-    """A NumPy archive.
-
-    Args:
-        source: Arrays `X` (n, f), or images uint8 (n, h, w) or (n, h, w, c), or `data`, `indices`, `indptr` and `shape`
-            of a CSR matrix; `Y` (n, l) of 0, 1 and NaN; optional text arrays `labels`, `feature_names` and `ids`.
-        options: How to read it.
-
-    Returns:
-        Samples with a CSR matrix, or with a frame of numeric columns or of one column of images.
-
-    Raises:
-        InputError: It is no such archive, has pickled objects, lacks an array, or the shapes do not fit together.
-    """
+    """A NumPy archive: `X` or the parts of a CSR matrix, `Y` (n, l), and texts `labels`, `feature_names`, `ids`."""
     source.refuse_zst("NPZ")
     if identify_content(source.head()) != ZIP:
-        raise InputError(
-            f"is not NPZ but {identify_content(source.head()) or 'plain text'}; rename it", file=source.path
-        )
+        raise source.error(f"is not NPZ but {identify_content(source.head()) or 'plain text'}; rename it")
     arrays = _arrays(source)
     try:
         X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
         n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape
         names = _text_array(arrays, "feature_names", n_features, "f")
-        indicators = _indicators(arrays, n_rows, "label_" if options.label_names is None else "")
+        targets, labels = _read_targets(arrays, n_rows, "label_" if options.label_names is None else "")
         ids = np.asarray(_text_array(arrays, "ids", n_rows, "")) if "ids" in arrays else None
     except InputError as error:
         raise locate_error(error, source) from None
     if sp.issparse(X):
-        return sparse_samples(SparseRows(X, names, indicators, ids), source, options)
+        return sparse_samples(SparseRows(X, names, labels, targets, ids=ids), source, options)
     if isinstance(X, pl.DataFrame):
-        return _dense_samples(Table(X, declared={IMAGE_COLUMN: "image"}), indicators, ids, source, options)
-    if len(set(names)) < len(names):
-        raise InputError("feature_names must be unique", file=source.path)
-    table = Table(pl.DataFrame(X, schema=list(names), orient="row"), declared=dict.fromkeys(names, "numeric"))
-    return _dense_samples(table, indicators, ids, source, options)
+        table = Table(X, declared={IMAGE_COLUMN: "image"})
+    elif len(set(names)) < len(names):
+        raise source.error("feature_names must be unique")
+    else:
+        table = Table(pl.DataFrame(X, schema=list(names), orient="row"), declared=dict.fromkeys(names, "numeric"))
+    plain = build_samples(table, source, column_options(options))
+    plain = plain if ids is None else replace(plain, ids=ids)
+    if targets is None:
+        if options.require_labels:
+            raise source.error("has no array Y, expected the targets (n, l)")
+        return plain
+    try:
+        return plain.with_targets(*reorder_targets(targets, labels, options))
+    except InputError as error:
+        if options.require_labels:
+            raise locate_error(error, source) from None
+        return replace(plain, notes=(*plain.notes, f"the labels in this file were not used: {error}"))
 
 
 def _arrays(source: Source) -> dict[str, np.ndarray]:
@@ -70,8 +71,8 @@ def _arrays(source: Source) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in names if name in archive.files}
     except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error):
-            raise InputError(
-                "holds Python objects, which are never loaded; save numbers and text (dtype=str) only", file=source.path
+            raise source.error(
+                "holds Python objects, which are never loaded; save numbers and text (dtype=str) only"
             ) from None
         raise read_error(source, "NPZ", error) from None
 
@@ -107,15 +108,15 @@ def _sparse_features(arrays: Mapping[str, np.ndarray]) -> sp.csr_matrix:
     return matrix
 
 
-def _indicators(arrays: Mapping[str, np.ndarray], n_rows: int, prefix: str) -> Indicators | None:
+def _read_targets(arrays: Mapping[str, np.ndarray], n_rows: int, prefix: str) -> tuple[Targets | None, tuple[str, ...]]:
     """The targets; labels without a name are called by their number behind the prefix."""
     if "Y" not in arrays:
-        return None
+        return None, ()
     Y = arrays["Y"]
     if Y.ndim != 2 or Y.shape[0] != n_rows or Y.dtype.kind not in "biuf":
         raise InputError(f"Y has shape {Y.shape} and type {Y.dtype}, expected numbers of shape ({n_rows}, l)")
     names = _text_array(arrays, "labels", Y.shape[1], prefix)
-    return indicators_from_matrix(Y.astype(np.float64), names)
+    return parse_numbers(Y.astype(np.float64), names, "NaN, ?"), names
 
 
 def _text_array(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: str) -> tuple[str, ...]:
@@ -125,35 +126,3 @@ def _text_array(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: 
     if texts.shape != (count,) or texts.dtype.kind not in "Uiu":
         raise InputError(f"{key} has shape {texts.shape} and type {texts.dtype}, expected text of shape ({count},)")
     return tuple(str(text) for text in texts)
-
-
-def _dense_samples(
-    table: Table,
-    indicators: Indicators | None,
-    ids: np.ndarray | None,
-    source: Source,
-    options: ReadOptions,
-) -> Samples:
-    plain = build_samples(table, source, column_options(options))
-    notes, targets, space = tuple(plain.notes), None, None
-    if indicators is None and options.require_labels:
-        raise InputError("has no array Y, expected the targets (n, l)", file=source.path)
-    if indicators is not None:
-        try:
-            targets, space, more = reorder_targets(indicators, options)
-        except InputError as error:
-            if options.require_labels:
-                raise locate_error(error, source) from None
-            more = (f"the labels in this file were not used: {error}",)
-        notes = (*notes, *more)
-    return Samples(
-        features=plain.features,
-        feature_names=plain.feature_names,
-        column_types=plain.column_types,
-        targets=targets,
-        labels=space,
-        ids=plain.ids if ids is None else ids,
-        source=plain.source,
-        notes=notes,
-        label_like=plain.label_like,
-    )

@@ -14,10 +14,9 @@ from manyhot.data.number_cells import NumberFormat
 from manyhot.data.samples import COLUMN_TYPES, ColumnKind
 from manyhot.errors import InputError
 
+# The same words as `config.images.ON_BAD_IMAGE`; readers know no settings of training
 OnBadImage = Literal["error", "skip"]
-"""The same words as `config.images.ON_BAD_IMAGE`; readers know no settings of training."""
-MAX_VALUE = 65535
-"""The highest number that a mask holds."""
+MAX_VALUE = 65535  # The highest number that a mask holds
 
 
 @dataclass(frozen=True)
@@ -125,11 +124,7 @@ class ReadOptions:
 
 
 def _check_legend(legend: Any) -> dict[str, list[str] | None]:
-    """Numbers as text -> lists of labels, or None.
-
-    Raises:
-        InputError: Anything else.
-    """
+    """Numbers as text -> lists of labels, or None."""
     if not isinstance(legend, Mapping) or not legend:
         raise InputError(
             'expected numbers with their labels, such as {"0": ["sky"], "8": ["car", "vehicle"], "11": null}',
@@ -153,14 +148,7 @@ def _check_legend(legend: Any) -> dict[str, list[str] | None]:
 
 
 def check_label_names(names: Any) -> dict[str, str]:
-    """Numbers as text -> names.
-
-    Args:
-        names: A mapping {number: name}, or a list or tuple whose first name is that of 0.
-
-    Raises:
-        InputError: Anything else, an empty name, a number or a name that stands twice.
-    """
+    """Numbers as text -> names."""
     if isinstance(names, (list, tuple)):
         names = dict(enumerate(names))
     if not isinstance(names, Mapping) or not names:

@@ -1,8 +1,4 @@
-"""A first look at a file that is larger than memory: how many rows there are, and a random sample of them.
-
-Kinds of columns and names of labels are learned from the sample, which is all the rows where they are few. Then the
-file can be read again, piece by piece, all pieces alike. Start reading at `sample_file`, then `StreamableFile.chunks`.
-"""
+"""A first look at a file that is larger than memory: how many rows there are, and a random sample of them."""
 
 from __future__ import annotations
 
@@ -15,43 +11,30 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot.data.readers.chunks import ChunkSchema
-from manyhot.data.readers.column_types import cast_column, infer_column_types
-from manyhot.data.readers.formats import Chunker, detect_format
+from manyhot.data.readers.chunks import ChunkSchema, infer_schema
+from manyhot.data.readers.column_types import infer_column_types
+from manyhot.data.readers.formats import detect_format
 from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, read_error
 from manyhot.data.readers.table import Table, build_samples
-from manyhot.data.samples import ColumnKind, Samples
+from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
 SAMPLE_ROWS = 200_000
-SAMPLE_BYTES = 2**27
-"""Rows and bytes of the sample at most, whichever are fewer."""
-CHUNK_BYTES = 2**25
-"""Cells of a piece as they were read, at most."""
+SAMPLE_BYTES = 2**27  # Rows and bytes of the sample at most, whichever are fewer
+CHUNK_BYTES = 2**25  # Cells of a piece as they were read, at most
 CHUNK_ROWS = (64, 65536)
-IMAGE_CHUNK_ROWS = 1024
-"""Rows of a piece with images, which take more room once they are decoded, at most."""
+IMAGE_CHUNK_ROWS = 1024  # Rows of a piece with images, which take more room once they are decoded, at most
 PROBED_ROWS = 500
-WHOLE = ("json", "excel")
-"""Formats whose pieces are cut from the whole file."""
+WHOLE = ("json", "excel")  # Formats whose pieces are cut from the whole file
 
-ProgressCallback = Callable[[int], None]
-"""Called with the number of rows so far."""
+ProgressCallback = Callable[[int], None]  # Called with the number of rows so far
 
 
 @dataclass(frozen=True)
 class StreamableFile:
-    """A file that can be read piece by piece, all pieces alike.
-
-    Args:
-        source: The file.
-        n_rows: Its rows.
-        schema: What all pieces share.
-        chunk_rows: Rows of a piece.
-        stamp: Size and time of change of the file.
-    """
+    """A file that can be read piece by piece, all pieces alike."""
 
     source: Source
     n_rows: int
@@ -60,18 +43,11 @@ class StreamableFile:
     stamp: tuple[int, int]
 
     def chunks(self, progress: ProgressCallback | None = None) -> Iterator[Samples]:
-        """All rows in the file's order, a piece at a time, with their targets.
-
-        Args:
-            progress: Called after each piece.
-
-        Raises:
-            InputError: A row that does not suit the columns' kinds, with its number; a file that has changed.
-        """
+        """All rows in the file's order, a piece at a time, with their targets."""
         n_rows = 0
         _check_unchanged(self.source, self.stamp)
-        for table in _chunker(self.source, self.schema.options)(self.source, self.schema.options, self.chunk_rows):
-            yield build_samples(self.schema.select_columns(table), self.source, self.schema.options)
+        for table in table_chunks(self.source, self.schema.options, self.chunk_rows):
+            yield self.schema.read(table, self.source)
             n_rows += table.frame.height
             if progress is not None:
                 progress(n_rows)
@@ -81,17 +57,11 @@ class StreamableFile:
 
 
 class Survey(NamedTuple):
-    """What a first look found.
-
-    Attributes:
-        file: The file, to be read again.
-        samples: The sampled rows in the file's order, with their targets.
-        rows: int64 (s,), the number of each in the file, from 0, rising.
-    """
+    """What a first look found."""
 
     file: StreamableFile
     samples: Samples
-    rows: np.ndarray
+    rows: np.ndarray  # int64 (s,), the number of each in the file, from 0, rising
 
     def take(self, mask: np.ndarray) -> Survey:
         """Without the numbers of some rows, bool (s,); the samples stay as they are."""
@@ -111,27 +81,13 @@ def sample_file(
     max_bytes: int = SAMPLE_BYTES,
     progress: ProgressCallback | None = None,
 ) -> Survey:
-    """Count the rows of a file, draw some of them at random, and learn kinds and labels from these.
-
-    Args:
-        path: CSV, TSV, JSONL, Parquet or Arrow, plain, or text in gzip.
-        options: As for `read`. Labels of a column of label sets are those of the sample unless `label_order` names
-            them; others are left out then, and noted.
-        seed: Start of the draws.
-        max_rows: Rows of the sample at most.
-        max_bytes: Its size at most, roughly.
-        progress: Called after each piece.
-
-    Raises:
-        InputError: As for `read`, or a format that cannot be read in pieces.
-    """
+    """Count the rows of a file, draw some of them at random, and learn kinds and labels from these."""
     source, options = resolve_path(path, options or ReadOptions())
-    chunker, stamp = _chunker(source, options), _file_stamp(source)
-    chunk_rows = choose_chunk_rows(source, options)
+    chunk_rows, stamp = choose_chunk_rows(source, options), _file_stamp(source)
     reservoir = Reservoir(seed, max_rows, max_bytes)
     numbers: list[np.ndarray] = []
     n_rows = 0
-    for table in chunker(source, options, chunk_rows):
+    for table in table_chunks(source, options, chunk_rows):
         reservoir.add(table.frame, n_rows)
         if options.images is not None:
             first = table.first_row + 1
@@ -151,13 +107,7 @@ def sample_file(
 
 
 class Reservoir:
-    """Rows drawn evenly from a stream of unknown length, whatever the pieces it comes in.
-
-    Args:
-        seed: Start of the draws.
-        max_rows: Rows kept at most.
-        max_bytes: Their size at most, roughly.
-    """
+    """Rows drawn evenly from a stream of unknown length, whatever the pieces it comes in."""
 
     def __init__(self, seed: int, max_rows: int, max_bytes: int) -> None:
         self._seed, self._max_rows, self._max_bytes = seed, max_rows, max_bytes
@@ -218,74 +168,48 @@ def _serialize(frame: pl.DataFrame, rows: np.ndarray) -> tuple[bytes, np.ndarray
 
 def _infer_sample(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, ChunkSchema]:
     """The sample with its kinds and labels settled, and what all pieces share."""
+    if options.known_labels is None and options.label_order is None:
+        options = replace(options, unknown_labels="report")
     initial = build_samples(table, source, options)
-    ids = [name for name, kind in initial.column_types.items() if kind == "id"]
-    id_column = options.id_column or (ids[0] if ids else None)
-    column_types: dict[str, ColumnKind] = {}
-    for name, kind in initial.column_types.items():
-        if kind == "id" and name == id_column:
-            column_types[name] = "id"
-        elif kind not in ("ignored", "id"):
-            # a later piece may hold other numbers than 0 and 1
-            is_number = (
-                kind == "boolean"
-                and name not in options.column_types
-                and cast_column(table.frame[name]).dtype == pl.Float64
-            )
-            column_types[name] = "numeric" if is_number and not is_whole else kind
-    columns = tuple(name for name in table.frame.columns if name in column_types or name not in initial.column_types)
-    names = options.known_labels or (None if initial.labels is None else initial.labels.names)
-    is_open = options.known_labels is None and options.label_order is None
-    unknown = "report" if is_open else options.unknown_labels
-    resolved_options = replace(
-        options,
-        column_types=column_types,
-        id_column=id_column,
-        known_labels=names,
-        unknown_labels=unknown,
-        number_formats=initial.number_formats,
-    )
-    schema = ChunkSchema(columns, resolved_options)
-    samples = build_samples(schema.select_columns(table), source, resolved_options)
-    return replace(samples, notes=(*initial.notes,)), schema
+    schema = infer_schema(initial, table, options, is_whole=is_whole)
+    return replace(schema.read(table, source), notes=initial.notes), schema
 
 
 def can_stream(source: Source, options: ReadOptions) -> bool:
     """Whether a file can be read in pieces without holding all of it."""
-    file_format = detect_format(source, options)
-    is_binary = file_format.name in ("parquet", "arrow")
-    return (
-        file_format.chunks is not None
-        and file_format.name not in WHOLE
-        and (not source.compression or (source.compression in (".gz", ".zip") and not is_binary))
-    )
+    return _obstacle(source, options) is None
 
 
-def _chunker(source: Source, options: ReadOptions) -> Chunker:
+def _obstacle(source: Source, options: ReadOptions) -> str | None:
+    """Why a file cannot be read in pieces without holding all of it; None where it can."""
     file_format = detect_format(source, options)
     if file_format.chunks is None or file_format.name in WHOLE:
-        raise InputError(
+        return (
             f"{file_format.name} cannot be read in pieces, so it cannot be streamed; CSV, TSV, JSONL, Parquet and "
-            "Arrow can",
-            file=source.path,
+            "Arrow can"
         )
-    if not can_stream(source, options):
-        raise InputError(
+    if source.compression == ".zst" or (source.compression and file_format.name in ("parquet", "arrow")):
+        return (
             f"{file_format.name} in {source.compression} is unpacked as a whole, so it cannot be streamed; unpack it "
-            "first",
-            file=source.path,
+            "first"
         )
-    return file_format.chunks
+    return None
+
+
+def table_chunks(source: Source, options: ReadOptions, rows: int | None = None) -> Iterator[Table]:
+    """The rows of a file that can be read in pieces, so many at a time, or as many as take little memory."""
+    obstacle, chunks = _obstacle(source, options), detect_format(source, options).chunks
+    if obstacle is not None or chunks is None:
+        raise source.error(obstacle or "cannot be read in pieces")
+    return chunks(source, options, choose_chunk_rows(source, options) if rows is None else rows)
 
 
 def choose_chunk_rows(source: Source, options: ReadOptions) -> int:
     """Rows of a piece that takes little memory, as the first rows are."""
-    frame = next(_chunker(source, options)(source, options, PROBED_ROWS)).frame
+    frame = next(table_chunks(source, options, PROBED_ROWS)).frame
     low, high = CHUNK_ROWS
-    if (
-        "image"
-        in ({**infer_column_types(frame), **options.column_types} if frame.height else options.column_types).values()
-    ):
+    column_types = {**(infer_column_types(frame) if frame.height else {}), **options.column_types}
+    if "image" in column_types.values():
         high = IMAGE_CHUNK_ROWS
     return min(max(int(CHUNK_BYTES * frame.height / max(frame.estimated_size(), 1)), low), high)
 
@@ -301,4 +225,4 @@ def _check_unchanged(source: Source, stamp: tuple[int, int]) -> None:
 
 
 def _changed_error(source: Source) -> InputError:
-    return InputError("changed while it was read; start again when nothing writes to it any more", file=source.path)
+    return source.error("changed while it was read; start again when nothing writes to it any more")

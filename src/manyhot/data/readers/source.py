@@ -1,8 +1,4 @@
-"""Finding a file, unpacking it, and saying what is wrong when it is not what its name says.
-
-It knows suffixes, compression and magic numbers, and nothing of columns or labels. Every error about a file as a
-whole is worded here. Start reading at `locate`, then `Source.content`.
-"""
+"""Finding a file, unpacking it, and saying what is wrong when it is not what its name says."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -56,52 +52,33 @@ _UNPACK_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
 
 @dataclass(frozen=True)
 class Source:
-    """A file that exists.
-
-    Args:
-        path: Where it is.
-        stem: Its name without the format's and the compression's suffix.
-        suffix: The suffix of its format in lower case, with the dot; "" when it has none.
-        compression: ".gz", ".zst", ".zip" or "".
-        member: The file in a zip archive that is read; stem and suffix are those of its name.
-        notes: What the user should know of it.
-    """
+    """A file that exists."""
 
     path: Path
-    stem: str
-    suffix: str
-    compression: str
+    stem: str  # without the suffixes of format and compression
+    suffix: str  # of its format in lower case, with the dot, or ""
+    compression: str  # ".gz", ".zst", ".zip" or ""
     member: str = ""
     notes: tuple[str, ...] = ()
 
-    def content(self) -> bytes:
-        """All bytes, unpacked.
+    def error(
+        self, message: str, *, row: int | None = None, column: str | None = None, argument: str | None = None
+    ) -> InputError:
+        """What is wrong in this file, and where."""
+        return InputError(message, file=self.path, row=row, column=column, argument=argument)
 
-        Raises:
-            InputError: The file cannot be read, is empty, or is not packed as its name says.
-        """
+    def content(self) -> bytes:
+        """All bytes, unpacked."""
         if self.compression == ".zst":
             return self._zst_text()
-        try:
-            if self.compression:
-                with self._open() as packed:
-                    content = read_bounded(packed, self.path)
-            else:
-                content = self.path.read_bytes()
-        except _UNPACK_ERRORS as error:
-            raise self._unpack_error("gzip", error) from None
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
+        with self._opened() as file:
+            content = read_bounded(file, self.path) if self.compression else file.read()
         if not content or content.isspace():
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         return content
 
     def text(self, format_name: str) -> bytes:
-        """All bytes of a text format in UTF-8, without a byte order mark.
-
-        Raises:
-            InputError: As `content`; or the file is no text, or no UTF-8, with the row.
-        """
+        """All bytes of a text format in UTF-8, without a byte order mark."""
         content = self.content()
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
         content = content.removeprefix(UTF8_MARK)
@@ -116,7 +93,7 @@ class Source:
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
         content = mend_line_ends(decoder.decode(content.removeprefix(UTF8_MARK)))
         if content.isspace():
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         return content, decoder.notes
 
     def text_head(self) -> bytes:
@@ -130,24 +107,16 @@ class Source:
         """The first 4096 bytes, unpacked."""
         if self.compression == ".zst":
             return self._zst_text()[:_HEAD_BYTES]
-        try:
-            with self._open() as file:
-                return file.read(_HEAD_BYTES)
-        except _UNPACK_ERRORS as error:
-            raise self._unpack_error("gzip", error) from None
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", file=self.path) from None
+        with self._opened() as file:
+            return file.read(_HEAD_BYTES)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole.
-
-        Those of UTF-16 come as UTF-8; a byte order mark of UTF-8 stays.
-        """
+        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole."""
         if self.compression == ".zst":
             yield from self.content().splitlines(keepends=True)
             return
         try:
-            with self._open() as file:
+            with self._opened() as file:
                 head = self.head()
                 if has_old_line_ends(head):
                     yield from (line.encode("latin-1") for line in io.TextIOWrapper(file, encoding="latin-1"))
@@ -156,19 +125,16 @@ class Source:
                 else:
                     yield from file
         except UnicodeError:
-            raise InputError("begins as UTF-16 text but is none; save it as UTF-8", file=self.path) from None
-        except _UNPACK_ERRORS as error:
-            raise self._unpack_error("gzip", error) from None
+            raise self.error("begins as UTF-16 text but is none; save it as UTF-8") from None
 
     def refuse_binary(self, head: bytes, format_name: str) -> None:
         """Raise when the first bytes are not those of a text."""
         content_type = identify_content(head)
         if content_type == "gzip":
-            raise InputError(f"is gzip, not {format_name}: let its name end in .gz", file=self.path)
+            raise self.error(f"is gzip, not {format_name}: let its name end in .gz")
         if content_type is not None:
-            raise InputError(
-                f"is {content_type}, not {format_name} in UTF-8; convert it, or give the format it really has",
-                file=self.path,
+            raise self.error(
+                f"is {content_type}, not {format_name} in UTF-8; convert it, or give the format it really has"
             )
 
     def refuse_other_encodings(self, content: bytes) -> None:
@@ -184,25 +150,33 @@ class Source:
     def refuse_zst(self, format_name: str) -> None:
         """Raise for a binary format in Zstandard, which needs a library that manyhot does without."""
         if self.compression == ".zst":
-            raise InputError(
-                f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz",
-                file=self.path,
+            raise self.error(
+                f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz"
             )
 
-    def _open(self) -> AbstractContextManager[IO[bytes]]:
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
         """The unpacked bytes of a file that is not in Zstandard."""
-        if self.compression == ".zip":
-            return open_member(self.path, self.member)
-        if self.compression == ".gz":
-            return cast(IO[bytes], gzip.open(self.path, "rb"))
-        return self.path.open("rb")
+        try:
+            with (
+                open_member(self.path, self.member)
+                if self.compression == ".zip"
+                else gzip.open(self.path, "rb")
+                if self.compression == ".gz"
+                else self.path.open("rb")
+            ) as file:
+                yield cast(IO[bytes], file)
+        except _UNPACK_ERRORS as error:
+            raise self._unpack_error("gzip", error) from None
+        except OSError as error:
+            raise self.error(f"cannot be read ({error.strerror or error})") from None
 
     def _zst_text(self) -> bytes:
         """Unpacked by polars, which can do it for text: each line is read as one cell."""
         with self.path.open("rb") as file:
             head = file.read(4)
         if not head:
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         if identify_content(head) != "Zstandard":
             raise self._unpack_error("Zstandard", None)
         try:
@@ -215,39 +189,34 @@ class Source:
                 new_columns=["line"],
             )
         except pl.exceptions.NoDataError:
-            raise InputError("is empty: there is nothing to read", file=self.path) from None
+            raise self.error("is empty: there is nothing to read") from None
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise InputError(f"is no text in UTF-8 once unpacked ({_first_line(error)})", file=self.path) from None
+            raise self.error(f"is no text in UTF-8 once unpacked ({_first_line(error)})") from None
         return "\n".join(lines["line"].fill_null("").to_list()).encode() + b"\n"
 
     def _unpack_error(self, packing: str, error: Exception | None) -> InputError:
         with self.path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         if not head:
-            return InputError("is empty: there is nothing to read", file=self.path)
+            return self.error("is empty: there is nothing to read")
         if error is not None and identify_content(head) == packing:
-            return InputError(f"is damaged or cut short ({error})", file=self.path)
-        return InputError(
+            return self.error(f"is damaged or cut short ({error})")
+        return self.error(
             f"is {identify_content(head) or 'plain text'}, not {packing} as its name says; "
-            f"drop {self.compression} from its name",
-            file=self.path,
+            f"drop {self.compression} from its name"
         )
 
 
 @dataclass(frozen=True)
 class InMemorySource(Source):
-    """Bytes that came some other way and are no file; `path` only gives them a name.
-
-    Args:
-        data: The bytes.
-    """
+    """Bytes that came some other way and are no file; `path` only gives them a name."""
 
     data: bytes = b""
 
     def content(self) -> bytes:
         """All bytes; `InputError` where there are none but blanks."""
         if not self.data or self.data.isspace():
-            raise InputError("is empty: there is nothing to read", file=self.path)
+            raise self.error("is empty: there is nothing to read")
         return self.data
 
     def head(self) -> bytes:
@@ -261,11 +230,7 @@ class InMemorySource(Source):
 
 
 def locate(path: str | Path) -> Source:
-    """A path -> a file that is there.
-
-    Raises:
-        InputError: No such file (with the nearest name beside it), a folder, or an empty file.
-    """
+    """A path -> a file that is there."""
     path = existing_path(path)
     if path.is_dir():
         raise InputError("is a folder, expected a file; name one file in it", file=path)
@@ -299,20 +264,15 @@ def identify_content(head: bytes) -> str | None:
     return "binary data" if b"\0" in head else None
 
 
-def locate_error(error: InputError, source: Source, *, first_row: int = 0, column: str | None = None) -> InputError:
-    """The same error with its file, its column, and its row counted from the file's start."""
-    return InputError(
-        error.message,
-        file=source.path,
-        row=None if error.row is None else error.row + first_row,
-        column=error.column or column,
-        argument=error.argument,
-    )
+def locate_error(error: InputError, source: Source, first_row: int = 0) -> InputError:
+    """The same error with its file, and its row counted from the file's start."""
+    row = None if error.row is None else error.row + first_row
+    return source.error(error.message, row=row, column=error.column, argument=error.argument)
 
 
 def read_error(source: Source, format_name: str, error: Exception) -> InputError:
     """What to say when a library cannot read a file for a reason of its own."""
-    return InputError(f"cannot be read as {format_name} ({_first_line(error)})", file=source.path)
+    return source.error(f"cannot be read as {format_name} ({_first_line(error)})")
 
 
 def _first_line(error: Exception) -> str:

@@ -13,8 +13,7 @@ from manyhot.data.readers.column_types import refuse_unknown
 from manyhot.data.readers.label_columns import dropped_note, match_columns
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate_error
-from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
-from manyhot.data.readers.targets import Indicators, reorder_targets
+from manyhot.data.readers.targets import encode_label_sets, reorder_targets
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -23,38 +22,19 @@ from manyhot.validation import did_you_mean
 
 @dataclass(frozen=True)
 class SparseRows:
-    """What a sparse format found in a file.
+    """What a sparse format found in a file."""
 
-    Args:
-        matrix: float64 CSR (n, f).
-        names: f feature names.
-        indicators: Targets as read, label sets with `sparse_targets`; None when the file has none.
-        ids: One id per row, or None.
-        notes: What the user should know.
-    """
-
-    matrix: sp.csr_matrix
+    matrix: sp.csr_matrix  # float64 CSR (n, f)
     names: Sequence[str]
-    indicators: Indicators | LabelSets | None
+    labels: Sequence[str] = ()  # names of the labels that the file has, in its order
+    targets: Targets | None = None  # of these labels
+    sets: Sequence[Sequence[str]] | None = None  # in place of targets, the labels of each row
     ids: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
 
 def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Samples:
-    """Targets in order, features in order, nothing infinite.
-
-    Args:
-        rows: What the format found.
-        source: The file.
-        options: `known_labels`, `unknown_labels`, `feature_names`, `column_types`, `drop` and `require_labels` are
-            used.
-
-    Returns:
-        Samples with a CSR matrix; its kinds are "boolean" where every stored value is 1 and "numeric" elsewhere.
-
-    Raises:
-        InputError: No rows, no labels where they are required, an infinite value, or a kind that a number cannot have.
-    """
+    """Targets in order, features in order, nothing infinite."""
     try:
         if not rows.matrix.get_shape()[0]:
             raise InputError("has no rows")
@@ -84,18 +64,29 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
 def _targets(
     rows: SparseRows, options: ReadOptions
 ) -> tuple[Targets | sp.csr_matrix | None, LabelSpace | None, tuple[str, ...]]:
-    if rows.indicators is None or not rows.indicators.names:
+    if not rows.labels:
         if options.require_labels:
             raise InputError("no row has any label, so there is nothing to learn or to compare with")
         return None, None, ()
     try:
-        if isinstance(rows.indicators, LabelSets):
-            return encode_label_sets(rows.indicators, options)
-        return reorder_targets(rows.indicators, options)
+        if rows.targets is not None:
+            return reorder_targets(rows.targets, rows.labels, options)
+        sets = rows.sets or ()
+        if options.sparse_targets:
+            return encode_label_sets(sets, rows.labels, options)
+        targets = LabelSpace(tuple(rows.labels)).encode(sets)[0]
+        return reorder_targets(targets, rows.labels, options, is_closed=True)
     except InputError as error:
         if options.require_labels:
             raise
         return None, None, (f"the labels in this file were not used: {error}",)
+
+
+def find_twin(rows: np.ndarray, columns: np.ndarray) -> int | None:
+    """An entry whose row and column another one has, too; None where there is none."""
+    order = np.lexsort((columns, rows))
+    twins = np.flatnonzero((np.diff(rows[order]) == 0) & (np.diff(columns[order]) == 0))
+    return int(order[twins[0]]) if twins.size else None
 
 
 def _refuse_infinite(matrix: sp.csr_matrix, names: Sequence[str]) -> None:
@@ -125,11 +116,9 @@ def _align_features(
             f"{selected[0]!r}{did_you_mean(names[0], selected)}"
         )
     entries = matrix.tocoo()
-    mask = positions[entries.col] >= 0
-    aligned = sp.csr_matrix(
-        (entries.data[mask], (entries.row[mask], positions[entries.col[mask]])),
-        shape=(matrix.get_shape()[0], len(selected)),
-    )
+    columns = positions[entries.col]
+    places = (entries.row[columns >= 0], columns[columns >= 0])
+    aligned = sp.csr_matrix((entries.data[columns >= 0], places), shape=(matrix.get_shape()[0], len(selected)))
     n_left = int((positions < 0).sum())
     if dropped:
         return aligned, selected, (dropped_note(list(dropped)),)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,7 +14,6 @@ import polars as pl
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import inspect_columns, refuse_unknown
 from manyhot.data.readers.columns import coerce_column, row_ids, to_text
-from manyhot.data.readers.image_paths import image_row_ids, is_path, resolve_image_paths
 from manyhot.data.readers.label_columns import (
     dropped_note,
     label_like_columns,
@@ -28,32 +30,22 @@ from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
+_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+]+://")
 _DROPPED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a format found in a file, before anything is decided about its columns.
-
-    Args:
-        frame: All columns.
-        file_labels: The label columns that the file itself names.
-        declared: Kinds of feature columns that the file itself declares.
-        blank_is_empty: Whether an empty cell in a column of label sets is the empty set.
-        first_row: Rows of the file before the first of the frame.
-        notes: What the user should know.
-        rows: Number of each row in the file, from 1, where some were left out; None for all.
-        decimal: The decimal mark that the file suggests where its cells leave it open.
-    """
+    """What a format found in a file, before anything is decided about its columns."""
 
     frame: pl.DataFrame
-    file_labels: Sequence[str] | None = None
+    file_labels: Sequence[str] | None = None  # label columns that the file itself names
     declared: Mapping[str, ColumnKind] = field(default_factory=dict)
-    blank_is_empty: bool = False
-    first_row: int = 0
+    blank_is_empty: bool = False  # an empty cell in a column of label sets is the empty set, not unknown
+    first_row: int = 0  # rows of the file before the first of the frame
     notes: tuple[str, ...] = ()
-    rows: np.ndarray | None = None
-    decimal: str | None = None
+    rows: np.ndarray | None = None  # numbers in the file, from 1, where some rows were left out
+    decimal: str | None = None  # the mark that the file suggests where its cells leave it open
 
     @property
     def row_numbers(self) -> np.ndarray | None:
@@ -64,20 +56,7 @@ class Table:
 
 
 def build_samples(table: Table, source: Source, options: ReadOptions) -> Samples:
-    """Labels, ids and features of a table.
-
-    Args:
-        table: What the format found.
-        source: The file.
-        options: How to read it.
-
-    Returns:
-        Samples: `features` holds every column but labels, ids and nested ones; ignored columns stay in it under
-        their kind "ignored". `column_types` names every column but the labels.
-
-    Raises:
-        InputError: What cannot be used, with file, row and column.
-    """
+    """Labels, ids and features of a table."""
     try:
         return _build_samples(table, source, options)
     except InputError as error:
@@ -125,18 +104,16 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             inspection.numbers.get(name, features[name]),
             kind,
             inspection.number_formats.get(name),
-            decimal=table.decimal,
+            table.decimal,
         )
         for name, kind in inspection.column_types.items()
         if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
     ]
     base = source.path.absolute() if source.path.is_dir() else source.path.absolute().parent
-    columns = [
-        resolve_image_paths(column, base, options) if is_path(column, inspection.column_types) else column
-        for column in columns
-    ]
-    if ids is None:
-        ids = image_row_ids(columns, inspection.column_types, options.images or base, table.row_numbers)
+    is_path = [inspection.column_types[column.name] == "image" and column.dtype == pl.String for column in columns]
+    columns = [_resolve_paths(c, base, options) if path else c for c, path in zip(columns, is_path, strict=True)]
+    if ids is None and sum(is_path) == 1:
+        ids = _ids_of_paths(columns[is_path.index(True)], options.images or base, table.row_numbers)
     return Samples(
         features=pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height),
         feature_names=tuple(column.name for column in columns),
@@ -154,12 +131,34 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
     )
 
 
-def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
-    """The weights of the rows, float64 (n,).
+def _resolve_paths(column: pl.Series, base: Path, options: ReadOptions) -> pl.Series:
+    """Paths as absolute ones."""
+    cells = column.to_list()
+    paths = [cell if cell is None or _ADDRESS.match(cell) else os.path.join(base, cell) for cell in cells]
+    if options.on_bad_image == "error":
+        absent = [k for k, path in enumerate(paths) if path is not None and not os.path.isfile(path)]
+        if absent:
+            more = f" (nor do {len(absent) - 1} more)" if len(absent) > 1 else ""
+            raise InputError(
+                f"{cells[absent[0]]!r} does not exist{more}; paths of images start from {str(base)!r}: put them there, "
+                "say in which folder they are (--images FOLDER), go on without them (--on-bad-image skip), or leave "
+                f"the column out (--column-type {column.name}=ignored)",
+                row=absent[0] + 1,
+                column=column.name,
+            )
+    return pl.Series(column.name, paths, dtype=pl.String)
 
-    Raises:
-        InputError: No such column, or a cell that is no finite number of 0 or more.
-    """
+
+def _ids_of_paths(paths: pl.Series, base: Path, rows: np.ndarray | None) -> np.ndarray:
+    """Rows called by the paths of their images, in a folder, or by their number where a path is missing."""
+    start = os.path.join(os.path.abspath(base), "")
+    numbers = range(1, len(paths) + 1) if rows is None else rows.tolist()
+    cells = zip(paths.to_list(), numbers, strict=True)
+    return np.asarray([str(n) if path is None else path.removeprefix(start) for path, n in cells], dtype=str)
+
+
+def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
+    """The weights of the rows, float64 (n,)."""
     if name not in frame.columns:
         hint = did_you_mean(name, frame.columns) or f"; the columns are {join_names(frame.columns)}"
         raise InputError(f"there is no column {name!r}{hint}", argument="sample_weight")
@@ -209,11 +208,7 @@ def column_options(options: ReadOptions) -> ReadOptions:
 
 
 def _kinds_of_model(column_types: Mapping[str, ColumnKind], columns: Sequence[str]) -> dict[str, ColumnKind]:
-    """The kinds of a trained model's columns that are there.
-
-    Raises:
-        InputError: A column that the model uses is not.
-    """
+    """The kinds of a trained model's columns that are there."""
     present = set(columns)
     missing = [name for name, kind in column_types.items() if name not in present and kind not in ("ignored", "id")]
     if missing:
@@ -227,20 +222,7 @@ def _kinds_of_model(column_types: Mapping[str, ColumnKind], columns: Sequence[st
 def read_ids(
     features: pl.DataFrame, column_types: Mapping[str, ColumnKind], id_column: str | None, preferred: Collection[str]
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The ids of the rows, and what is said of the columns that hold ids.
-
-    Args:
-        features: The columns beside the labels.
-        column_types: Column name -> kind.
-        id_column: The column that a person named, or None.
-        preferred: Columns whose kind a person gave; they go before others.
-
-    Returns:
-        Text (n,), or None where no column holds ids; and notes.
-
-    Raises:
-        InputError: A row without id.
-    """
+    """The ids of the rows, and what is said of the columns that hold ids."""
     id_columns = [name for name, kind in column_types.items() if kind == "id"]
     if not id_columns:
         return None, ()

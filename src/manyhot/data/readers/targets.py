@@ -1,85 +1,43 @@
-"""Targets out of the columns of a table, or out of any 0/1 matrix with names.
-
-It finds the label columns that `ReadOptions.labels` speaks of, and orders what it read as a trained model asks. It
-knows nothing of files or features. Start reading at `extract_labels`; `reorder_targets` is what sparse formats call.
-"""
+"""Targets out of the columns of a table, or out of any 0/1 matrix with names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text, parse_indicator_column
+from manyhot.data.indicators import UNKNOWN_WORDS, is_indicator_text, parse_indicator_column, stack_indicators
 from manyhot.data.label_cells import LabelCells, parse_label_cells, whole_number
-from manyhot.data.labels import LabelSpace
+from manyhot.data.labels import MAX_HINTS, UNSEEN_ADVICE, LabelSpace
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.label_columns import looks_like_indicator, match_columns, names_one_column
 from manyhot.data.readers.label_names import name_label_sets, name_labels, naming_hint
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.sparse_targets import LabelSets, encode_label_sets
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
 _NUMBERS = r"^\s*([+-]?\d+(\.0*)?\s*(,\s*[+-]?\d+\s*)*)?$"
-UNSEEN_ADVICE = "say unknown_labels='ignore' or 'report' to go on without it"
+MAX_NOTES = 8
 
 
 @dataclass(frozen=True)
 class ExtractedTargets:
-    """What was found of the labels.
+    """What was found of the labels."""
 
-    Args:
-        targets: (n, l), or None; CSR with `sparse_targets` where the labels are sets.
-        space: Names of the l labels, or None.
-        columns: The columns of the frame that are no features because they belong to the labels.
-        notes: What the user should know.
-    """
-
-    targets: Targets | PixelTargets | sp.csr_matrix | None
+    targets: Targets | PixelTargets | sp.csr_matrix | None  # CSR with `sparse_targets`
     space: LabelSpace | None
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # no features, because they belong to the labels
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Indicators:
-    """Targets before they are put into an order.
-
-    Args:
-        values: bool (n, l).
-        known: bool (n, l).
-        names: l names.
-        is_closed: Whether a label that is not named is absent (formats of label sets) and not unknown (columns).
-    """
-
-    values: np.ndarray
-    known: np.ndarray
-    names: tuple[str, ...]
-    is_closed: bool
 
 
 def extract_labels(
     frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None = None, blank_is_empty: bool = False
 ) -> ExtractedTargets:
-    """The targets of a table, and which of its columns are no features.
-
-    Args:
-        frame: All columns.
-        options: `labels`, `sep`, `known_labels`, `label_order`, `require_labels` and `unknown_labels` are used.
-        file_labels: Label columns that the file itself names; `options.labels` goes before them.
-        blank_is_empty: Whether an empty cell in a column of label sets is the empty set (CSV), not unknown.
-
-    Returns:
-        Targets, labels and the columns they came from.
-
-    Raises:
-        InputError: No such column, no labels where they are required, or a target that is none.
-    """
+    """The targets of a table, and which of its columns are no features."""
     columns = find_columns(frame, options, file_labels)
     known_columns = [c for c in options.known_labels or () if c in frame.columns and c not in options.column_types]
     used_columns = tuple(dict.fromkeys([*columns, *known_columns]))
@@ -89,8 +47,9 @@ def extract_labels(
         if _has_label_sets(frame, columns, options, file_labels):
             targets, space, notes = _targets_from_sets(frame[columns[0]], options, blank_is_empty)
         else:
-            indicators, guesses = _indicators(frame, columns)
-            targets, space, notes = reorder_targets(indicators, options)
+            parsed = [parse_indicator_column(frame[name]) for name in columns]
+            found, guesses = stack_indicators(parsed, (frame.height, len(columns)))
+            targets, space, notes = reorder_targets(found, columns, options)
             notes = (*guesses, *notes)
     except InputError as error:
         if options.require_labels:
@@ -102,11 +61,7 @@ def extract_labels(
 def find_columns(
     frame: pl.DataFrame, options: ReadOptions, file_labels: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """The label columns, in order; none only where labels are not required.
-
-    Raises:
-        InputError: A column that is not there, a glob that matches nothing, or nothing that says where labels are.
-    """
+    """The label columns, in order; none only where labels are not required."""
     names = frame.columns
     spec = options.labels
     if spec is None:
@@ -118,84 +73,35 @@ def find_columns(
     return match_columns(spec, names, "labels", is_strict=options.require_labels)
 
 
-def reorder_targets(indicators: Indicators, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
-    """Indicators -> targets in the order that a trained model asks for, or in their own.
-
-    Args:
-        indicators: Values and names as read.
-        options: `known_labels`, `label_names` and `unknown_labels` are used.
-
-    Returns:
-        Targets (n, l), their labels, and notes on labels that were left out or missing.
-
-    Raises:
-        InputError: A label that training did not have, when that is an error.
-    """
-    found = indicators.names
-    names, naming_notes = name_labels(found, options, lambda label: _rows_with(indicators, label))
-    if options.known_labels is None:
-        return Targets(indicators.values, indicators.known), LabelSpace(names), naming_notes
-    space = LabelSpace(options.known_labels)
-    position_of = {name: j for j, name in enumerate(names)}
-    notes = list(naming_notes)
-    for j, name in enumerate(names):
-        if name in space.names:
-            continue
-        n_rows = int(indicators.values[:, j].sum())
-        if indicators.is_closed and not n_rows:
-            continue
-        if options.unknown_labels == "error":
-            raise InputError(
-                f"the label {name!r} ({n_rows} rows) was not there in training{did_you_mean(name, space.names)}; "
-                f"{UNSEEN_ADVICE}{naming_hint(name, space.names)}"
-            )
-        if options.unknown_labels == "report":
-            notes.append(_unseen_note(name, n_rows))
-    values = np.zeros((len(indicators.values), len(space)), dtype=bool)
-    known = np.full(values.shape, indicators.is_closed)
-    missing = [name for name in space.names if name not in position_of]
-    targets_present = [j for j, name in enumerate(space.names) if name in position_of]
-    source_columns = [position_of[space.names[j]] for j in targets_present]
-    values[:, targets_present] = indicators.values[:, source_columns]
-    known[:, targets_present] = indicators.known[:, source_columns]
-    if missing and not indicators.is_closed:
-        notes.append(f"unknown in every row, because there is no such column: {join_names(missing)}")
-    return Targets(values, known), space, tuple(notes)
-
-
-def _rows_with(indicators: Indicators, label: str) -> np.ndarray:
-    """The rows, from 0, that have a label."""
-    return np.flatnonzero(indicators.values[:, indicators.names.index(label)])
-
-
-def indicators_from_matrix(numbers: np.ndarray, names: Sequence[str], is_closed: bool = False) -> Indicators:
-    """A matrix of 0, 1 and NaN (unknown), (n, l) -> indicators.
-
-    Raises:
-        InputError: Any other value, with row and column.
-    """
-    known = ~np.isnan(numbers)
-    invalid = np.argwhere(known & (numbers != 0) & (numbers != 1))
-    if len(invalid):
-        row, column = (int(k) for k in invalid[0])
-        raise InputError(
-            f"a target is {numbers[row, column]:g}, expected 0, 1 or unknown (NaN, ?)",
-            row=row + 1,
-            column=names[column],
-        )
-    return Indicators(known & (numbers == 1), known, tuple(names), is_closed)
-
-
-def _indicators(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[Indicators, list[str]]:
-    """The indicators in these columns, and what was guessed about them."""
-    parsed = [parse_indicator_column(frame[name]) for name in columns]
-    indicators = Indicators(
-        np.stack([column.values for column in parsed], axis=1),
-        np.stack([column.known for column in parsed], axis=1),
-        tuple(columns),
-        is_closed=False,
+def reorder_targets(
+    targets: Targets, found: Sequence[str], options: ReadOptions, is_closed: bool = False
+) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
+    """Targets of labels in the order that a trained model asks for, or in their own."""
+    # where label sets are closed, a label that no row names is absent; a column that is not there leaves it unknown
+    names, naming_notes = name_labels(
+        found, options, lambda label: np.flatnonzero(targets.values[:, list(found).index(label)])
     )
-    return indicators, [column.note for column in parsed if column.note]
+    if options.known_labels is None:
+        return targets, LabelSpace(names), naming_notes
+    space = LabelSpace(options.known_labels)
+    unseen = {
+        name: n_rows
+        for name, n_rows in zip(names, targets.support().tolist(), strict=True)
+        if name not in space.names and (n_rows or not is_closed)
+    }
+    if unseen and options.unknown_labels == "error":
+        name, n_rows = next(iter(unseen.items()))
+        raise InputError(
+            f"the label {name!r} ({n_rows} rows) was not there in training{did_you_mean(name, space.names)}; "
+            f"{UNSEEN_ADVICE}{naming_hint(name, space.names)}"
+        )
+    notes = [*naming_notes, *(_unseen_notes(unseen) if options.unknown_labels == "report" else ())]
+    position_of = {name: j for j, name in enumerate(names)}
+    missing = [name for name in space.names if name not in position_of]
+    if missing and not is_closed:
+        notes.append(f"unknown in every row, because there is no such column: {join_names(missing)}")
+    columns = [position_of.get(name, -1) for name in space.names]
+    return targets.select_labels(columns, is_closed), space, tuple(notes)
 
 
 def _has_label_sets(
@@ -237,17 +143,16 @@ def _targets_from_sets(
         if cells.sets is None and not options.sparse_targets:
             return _targets_from_indicators(cells, options)
         sets, found, naming_notes = name_label_sets(_closed_sets(cells), cells.names, options)
-        names = tuple(order or found)
-        options, notes = replace(options, label_names=None), (*cells.notes, *naming_notes)
+        options, notes = replace(options, label_names=None, known_labels=order), (*cells.notes, *naming_notes)
         if options.sparse_targets:
-            sparse, space, more = encode_label_sets(LabelSets(_require_known(sets), names), options)
+            sparse, space, more = encode_label_sets(_require_known(sets), found, options)
             return sparse, space, (*notes, *more)
-        space = LabelSpace(names)
-        hint = next((text for name in found if (text := naming_hint(name, names))), "")
-        targets, unseen = space.encode(sets, options.unknown_labels, UNSEEN_ADVICE + hint)
+        space = LabelSpace(order or found)
+        targets, unseen = space.encode(sets, options.unknown_labels, _unseen_advice(found, space.names))
+        notes += _unseen_notes(unseen)
     except InputError as error:
         raise InputError(error.message, row=error.row, column=error.column or column.name) from None
-    return targets, space, (*notes, *(_unseen_note(name, count) for name, count in sorted(unseen.items())))
+    return targets, space, notes
 
 
 def _parse_cells(column: pl.Series, options: ReadOptions, order: Sequence[str] | None) -> LabelCells:
@@ -262,12 +167,10 @@ def _parse_cells(column: pl.Series, options: ReadOptions, order: Sequence[str] |
 
 def _targets_from_indicators(cells: LabelCells, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
     """Targets of a column of mappings or of rows of 0 and 1, in the order that was asked for."""
-    assert cells.values is not None
-    assert cells.known is not None
+    assert cells.targets is not None
     if options.known_labels is None and options.label_order is not None:
         options = replace(options, known_labels=tuple(options.label_order))
-    indicators = Indicators(cells.values, cells.known, cells.names, is_closed=False)
-    targets, space, notes = reorder_targets(indicators, options)
+    targets, space, notes = reorder_targets(cells.targets, cells.names, options)
     return targets, space, (*cells.notes, *notes)
 
 
@@ -275,11 +178,10 @@ def _closed_sets(cells: LabelCells) -> Sequence[Sequence[str] | None]:
     """Label sets, also of indicators; a row with an unknown one is unknown."""
     if cells.sets is not None:
         return cells.sets
-    assert cells.values is not None
-    assert cells.known is not None
+    assert cells.targets is not None
     return [
         [cells.names[j] for j in np.flatnonzero(values)] if known.all() else None
-        for values, known in zip(cells.values, cells.known, strict=True)
+        for values, known in zip(cells.targets.values, cells.targets.known_mask(), strict=True)
     ]
 
 
@@ -291,8 +193,31 @@ def _require_known(sets: Sequence[Sequence[str] | None]) -> list[Sequence[str]]:
     return known
 
 
-def _unseen_note(name: str, n_rows: int) -> str:
-    return f"the label {name!r} was not there in training and is left out ({n_rows} rows carry it)"
+def encode_label_sets(
+    sets: Sequence[Sequence[str] | None], found: Sequence[str], options: ReadOptions
+) -> tuple[sp.csr_matrix, LabelSpace, tuple[str, ...]]:
+    """Label sets -> CSR bool (n, l) in the order that a trained model asks for, or in their own."""
+    sets, names, naming_notes = name_label_sets(sets, found, options)
+    space = LabelSpace(options.known_labels or names)
+    advice = _unseen_advice(names, space.names[:MAX_HINTS])
+    rows, columns, unseen = space.find(sets, options.unknown_labels, advice)
+    targets = sp.csr_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(sets), len(space)))
+    notes = _unseen_notes(unseen)
+    if len(notes) > MAX_NOTES:
+        notes = (*notes[:MAX_NOTES], f"so are {len(notes) - MAX_NOTES} further labels")
+    return targets, space, (*naming_notes, *notes)
+
+
+def _unseen_advice(found: Sequence[str], names: Sequence[str]) -> str:
+    hint = next((text for name in found if (text := naming_hint(name, names))), "")
+    return UNSEEN_ADVICE + hint
+
+
+def _unseen_notes(unseen: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(
+        f"the label {name!r} was not there in training and is left out ({n_rows} rows carry it)"
+        for name, n_rows in unseen.items()
+    )
 
 
 def _no_labels_message(frame: pl.DataFrame, options: ReadOptions) -> str:

@@ -1,8 +1,4 @@
-"""The text format of the extreme classification repository: `n f l`, then `l1,l2 f:v f:v` a line, counted from 0.
-
-`labels.txt` and `features.txt` beside the file (each plain or in gzip) name the columns in their order; the names that
-a person gives (`label_names`) go before `labels.txt`.
-"""
+"""The text format of the extreme classification repository: `n f l`, then `l1,l2 f:v f:v` a line, counted from 0."""
 
 from __future__ import annotations
 
@@ -10,71 +6,50 @@ import re
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
+import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate
+from manyhot.data.readers.source import Source, locate, locate_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
-from manyhot.data.readers.sparse_targets import LabelSets, check_dense
 from manyhot.data.readers.svmlight import parse_rows
-from manyhot.data.readers.targets import Indicators
 from manyhot.data.samples import Samples
+from manyhot.data.targets import check_size
 from manyhot.errors import InputError
 
 HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$")
 
 
 def read_xc(source: Source, options: ReadOptions) -> Samples:
-    """A file of the extreme classification repository.
-
-    Args:
-        source: The file.
-        options: How to read it.
-
-    Returns:
-        Samples with a CSR matrix; names from the files beside it, otherwise `label_0`, ... and `f0`, ...
-
-    Raises:
-        InputError: A header or a line that is not of that form, another number of rows than the header says, or an
-            index beyond it.
-    """
+    """A file of the extreme classification repository."""
     lines = source.text("XC").decode("utf-8").removesuffix("\n").split("\n")
     header = HEADER.match(lines[0])
     if header is None:
-        raise InputError(
-            f"begins with {lines[0][:60]!r}, expected three whole numbers: rows, features, labels", file=source.path
-        )
+        raise source.error(f"begins with {lines[0][:60]!r}, expected three whole numbers: rows, features, labels")
     n_rows, n_features, n_labels = (int(count) for count in header.groups())
     body = [line.rstrip("\r") for line in lines[1:]]
     while len(body) > n_rows and not body[-1].strip():
         body.pop()
     if len(body) != n_rows:
-        raise InputError(f"has {len(body)} rows, but its first line says {n_rows}", file=source.path)
+        raise source.error(f"has {len(body)} rows, but its first line says {n_rows}")
     if not options.sparse_targets:
-        check_dense(n_rows, n_labels, source)
-    rows = parse_rows(body, source)
+        try:
+            check_size(n_rows, n_labels)
+        except InputError as error:
+            raise locate_error(error, source) from None
+    rows = parse_rows(pl.Series(body, dtype=pl.String), source)
     if len(rows.indices) and rows.indices.max() >= n_features:
         index = int(np.argmax(rows.indices >= n_features))
-        row = int(np.searchsorted(rows.indptr, index, side="right"))
-        raise InputError(
-            f"has the index {rows.indices[index]}, expected 0 to {n_features - 1}", file=source.path, row=row
+        raise source.error(
+            f"has the index {rows.indices[index]}, expected 0 to {n_features - 1}", row=int(rows.rows[index]) + 1
         )
-    matrix = sp.csr_matrix((rows.values, rows.indices, rows.indptr), shape=(n_rows, n_features))
-    matrix.sort_indices()
     is_named = options.label_names is not None  # numbers get their names later
     names = None if is_named else _read_names(source, "labels", n_labels)
     label_names = names or tuple(str(j) if is_named else f"label_{j}" for j in range(n_labels))
     feature_names = _read_names(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
     label_indices = _parse_label_indices(rows.labels, n_labels, source)
-    indicators: Indicators | LabelSets | None = None
-    if options.sparse_targets and n_labels:
-        indicators = LabelSets([[label_names[j] for j in columns] for columns in label_indices], label_names)
-    elif n_labels:
-        values = np.zeros((n_rows, n_labels), dtype=bool)
-        for i, columns in enumerate(label_indices):
-            values[i, columns] = True
-        indicators = Indicators(values, np.ones_like(values), label_names, is_closed=True)
-    return sparse_samples(SparseRows(matrix, feature_names, indicators), source, options)
+    sets = [[label_names[j] for j in columns] for columns in label_indices]
+    found = SparseRows(rows.to_matrix(0, n_features), feature_names, label_names, sets=sets)
+    return sparse_samples(found, source, options)
 
 
 def _parse_label_indices(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:
@@ -84,10 +59,8 @@ def _parse_label_indices(labels: list[list[str]], n_labels: int, source: Source)
         columns = [int(name) if name.isdecimal() else -1 for name in names]
         invalid = next((name for name, j in zip(names, columns, strict=True) if not 0 <= j < n_labels), None)
         if invalid is not None:
-            raise InputError(
-                f"has the label {invalid!r}, expected a whole number from 0 to {n_labels - 1}",
-                file=source.path,
-                row=i + 1,
+            raise source.error(
+                f"has the label {invalid!r}, expected a whole number from 0 to {n_labels - 1}", row=i + 1
             )
         rows.append(columns)
     return rows

@@ -1,8 +1,4 @@
-"""Folds that keep every label's frequency, also where some targets are unknown.
-
-Here is what turns targets into folds and folds into the rows of each member; how rows are spread is in
-`stratification`. Nothing here knows about networks or metrics. Start reading at `stratified_folds`.
-"""
+"""Folds that keep every label's frequency, also where some targets are unknown."""
 
 from __future__ import annotations
 
@@ -20,16 +16,10 @@ from manyhot.errors import InputError
 
 
 class LabelRows(NamedTuple):
-    """What is known of the labels of n rows, kept sparse.
+    """What is known of the labels of n rows, kept sparse."""
 
-    Attributes:
-        positives: bool CSR (n, l).
-        unknown: bool CSR (n, l); None when everything is known.
-        names: The labels, l of them.
-    """
-
-    positives: sp.csr_matrix
-    unknown: sp.csr_matrix | None
+    positives: sp.csr_matrix  # bool CSR (n, l)
+    unknown: sp.csr_matrix | None  # bool CSR (n, l); None when everything is known
     names: Sequence[str]
 
     @property
@@ -43,23 +33,14 @@ class LabelRows(NamedTuple):
 
 
 def label_rows(y: Any) -> LabelRows:
-    """Any form of targets -> sparse rows.
-
-    Args:
-        y: Whatever `target_conversion.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and NaN (unknown), which
-            is never made dense, or `Targets` (n, ..., l). A row with further axes carries a label where any of its
-            places does; the label is unknown where all of them are.
-
-    Raises:
-        InputError: None, or what does not describe label sets.
-    """
+    """Any form of targets -> sparse rows; a row (..., l) has a label where any of its places has it."""
     if y is None:
         raise InputError("got None, expected targets: rows are spread by their labels", argument="y")
     if sp.issparse(y):
         return _read_sparse(y)
     if isinstance(y, Targets):
         return LabelRows(*_sparse(y), [f"label_{j}" for j in range(y.n_labels)])
-    space, targets, _ = as_targets(y)
+    space, targets = as_targets(y)
     return LabelRows(*_sparse(targets), space.names)
 
 
@@ -95,42 +76,17 @@ def _sparse(targets: Targets) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
 
 
 def stratified_folds(targets: Targets, n_folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """A fold for every row, such that each label's positives are spread evenly.
-
-    Unknown entries count for no label. Where there are any, each label's unknown rows are spread as well, with a
-    tenth of the weight of a label, so that each fold has its share of what is known.
-
-    Args:
-        targets: Targets (n, ..., l); a row with further axes carries a label where any of its places does.
-        n_folds: Number of folds, 2 or more.
-        seed: Start of the draws that settle ties and the order of rows, 0 or more.
-        groups: (n,) without gaps; rows of one group share a fold. None: every row for itself.
-
-    Returns:
-        int32 (n,), folds 0 to n_folds - 1. Without groups the sizes differ by one at most. The same seed and the
-        same rows in the same order give the same folds.
-
-    Raises:
-        InputError: Groups of another length or with missing values.
-
-    Source:
-        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011); `stratification.stratified_parts` says where it departs.
-    """
+    """A fold for every row, such that each label's positives are spread evenly."""
+    # unknown entries count for no label, and are spread as well, with a tenth of the weight of a label
     return label_rows(targets).split([1 / n_folds] * n_folds, seed, groups)
 
 
 class MemberRows(NamedTuple):
-    """Which rows one member uses; int64 index arrays that share no row.
-
-    Attributes:
-        train: Rows the weights are fitted on.
-        validation: Rows that decide when to stop; empty when nothing stops early.
-        held_out: Rows the member is scored on.
-    """
+    """Which rows one member uses; int64 index arrays that share no row."""
 
     train: np.ndarray
-    validation: np.ndarray
-    held_out: np.ndarray
+    validation: np.ndarray  # rows that decide when to stop; empty when nothing stops early
+    held_out: np.ndarray  # rows that the member is scored on
 
 
 def cross_fitting_splits(
@@ -142,25 +98,7 @@ def cross_fitting_splits(
     groups: np.ndarray | None = None,
     n_parts: int | None = None,
 ) -> list[MemberRows]:
-    """The rows of each member, so that nothing a member has learned from comes back when it is scored.
-
-    The members go through the folds of one stratified split after another; each is scored on its fold. With fewer
-    members than folds there are as many folds as members. One member is scored on
-    one of `single_member_parts` parts.
-
-    Args:
-        targets: Targets (n, ..., l).
-        n_members: 1 or more.
-        n_folds: 2 or more.
-        validation_fraction: Share of the rows outside the fold that decides about stopping, above 0 to 0.5; None for
-            no such rows.
-        seed: Start of all draws.
-        groups: (n,), rows of one group share a fold; None: every row for itself.
-        n_parts: In how many parts the rows are split; None for the rule above.
-
-    Raises:
-        InputError: Fewer rows than folds.
-    """
+    """The rows of each member, so that nothing a member has learned from comes back when it is scored."""
     n = targets.n_samples
     if n_parts is None:
         n_parts = single_member_parts(n) if n_members == 1 else min(n_folds, n_members)
@@ -202,10 +140,8 @@ def _validation_slices(fraction: float | None) -> tuple[int, list[float]]:
 
 
 def single_member_parts(n_rows: int) -> int:
-    """In how many parts the rows are split when one of them is all that a single member is scored on.
-
-    A part has at least 100 rows, but no more than a quarter of all are given up; from 1,000 rows on it is a tenth.
-    """
+    """In how many parts the rows are split when one of them is all that a single member is scored on."""
+    # at least 100 rows in a part, at most a quarter of all rows, and a tenth from 1,000 rows on
     return min(10, max(4, n_rows // 100))
 
 

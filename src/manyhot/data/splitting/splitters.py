@@ -1,9 +1,4 @@
-"""Splits of multi-label data for scikit-learn's cross-validation, and a report of how even any splits are.
-
-Each splitter has `split` and `get_n_splits`, so that `cross_val_score(cv=...)` and `GridSearchCV(cv=...)` take it. How
-rows are spread is in `stratification`; nothing here knows about networks, metrics or scikit-learn. Start reading at
-`MultiLabelKFold`.
-"""
+"""Splits of multi-label data for scikit-learn's cross-validation, and a report of how even any splits are."""
 
 from __future__ import annotations
 
@@ -23,8 +18,42 @@ from manyhot.errors import InputError
 MAX_LABELS_SHOWN = 20
 
 
+class _Splitter:
+    """What the splitters share: a split into parts for each draw, some of which are tested in turn."""
+
+    n_splits: int
+
+    def _draws(self) -> list[tuple[list[float], int, Sequence[int]]]:
+        """The shares of the parts, the seed and the parts that are tested, for each draw."""
+        raise NotImplementedError
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows to train on and rows to test on, once for each split.
+
+        Args:
+            X: Features with n rows, or None; only their number is looked at.
+            y: Targets in any form that `target_conversion.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and
+                NaN, which stays sparse, or `Targets`. NaN means unknown.
+            groups: (n,) without gaps; rows of one group are on one side. None: every row for itself.
+
+        Yields:
+            (train, test), int64, ascending, without a row in common, together all rows.
+
+        Raises:
+            InputError: Fewer rows or groups than parts; rows of X, y and groups that differ in number; a missing
+                group; what does not describe label sets.
+        """
+        draws = self._draws()
+        rows, codes = _check_inputs(X, y, groups, len(draws[0][0]))
+        return _iterate_sides(rows, codes, draws)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """The number of splits, whatever the data."""
+        return int(self.n_splits)
+
+
 @dataclass(frozen=True)
-class MultiLabelKFold:
+class MultiLabelKFold(_Splitter):
     """K folds in which every label is as frequent as in the whole.
 
     Args:
@@ -52,31 +81,12 @@ class MultiLabelKFold:
         validation.integer(low=2, n_splits=self.n_splits)
         validation.integer(low=0, random_state=self.random_state)
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows to train on and rows to test on, once for each fold.
-
-        Args:
-            X: Features with n rows, or None; only their number is looked at.
-            y: Targets in any form that `target_conversion.as_targets` takes, a scipy sparse matrix (n, l) of 0, 1 and
-                NaN, which stays sparse, or `Targets`. NaN means unknown.
-            groups: (n,) without gaps; rows of one group are tested together. None: every row for itself.
-
-        Yields:
-            (train, test), int64, ascending, without a row in common. Every row is tested once.
-
-        Raises:
-            InputError: Fewer rows or groups than folds; rows of X, y and groups that differ in number; a missing
-                group; what does not describe label sets.
-        """
-        return _iterate_folds(*_check_inputs(X, y, groups, self.n_splits), self.n_splits, [self.random_state])
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """The number of splits, whatever the data."""
-        return int(self.n_splits)
+    def _draws(self) -> list[tuple[list[float], int, Sequence[int]]]:
+        return [([1 / self.n_splits] * self.n_splits, self.random_state, range(self.n_splits))]
 
 
 @dataclass(frozen=True)
-class RepeatedMultiLabelKFold:
+class RepeatedMultiLabelKFold(_Splitter):
     """`MultiLabelKFold` again and again, each time with other draws.
 
     Args:
@@ -97,22 +107,9 @@ class RepeatedMultiLabelKFold:
         validation.integer(low=1, n_repeats=self.n_repeats)
         validation.integer(low=0, random_state=self.random_state)
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows to train on and rows to test on, repeat after repeat; everything else as in `MultiLabelKFold.split`.
-
-        Args:
-            X: Features with n rows, or None.
-            y: Targets of n rows.
-            groups: (n,) without gaps, or None.
-
-        Yields:
-            (train, test), int64, ascending, without a row in common.
-
-        Raises:
-            InputError: As `MultiLabelKFold.split`.
-        """
+    def _draws(self) -> list[tuple[list[float], int, Sequence[int]]]:
         seeds = [derive_seed(self.random_state, repeat) for repeat in range(self.n_repeats)]
-        return _iterate_folds(*_check_inputs(X, y, groups, self.n_splits), self.n_splits, seeds)
+        return [([1 / self.n_splits] * self.n_splits, seed, range(self.n_splits)) for seed in seeds]
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of splits of all repeats, whatever the data."""
@@ -120,7 +117,7 @@ class RepeatedMultiLabelKFold:
 
 
 @dataclass(frozen=True)
-class MultiLabelShuffleSplit:
+class MultiLabelShuffleSplit(_Splitter):
     """Test sides of a chosen size in which every label is as frequent as in the whole, drawn anew for each split.
 
     Args:
@@ -143,31 +140,9 @@ class MultiLabelShuffleSplit:
         if share >= 1:
             raise InputError(f"got {share:g}, expected a share of the rows above 0 and below 1", argument="test_size")
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows to train on and rows to test on, once for each draw.
-
-        Args:
-            X: Features with n rows, or None.
-            y: Targets of n rows, as in `MultiLabelKFold.split`.
-            groups: (n,) without gaps, or None; rows of one group are on one side.
-
-        Yields:
-            (train, test), int64, ascending, together all rows, neither empty.
-
-        Raises:
-            InputError: Fewer than two rows or groups; otherwise as `MultiLabelKFold.split`.
-        """
-        return self._draw(*_check_inputs(X, y, groups, 2))
-
-    def _draw(self, rows: LabelRows, codes: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _draws(self) -> list[tuple[list[float], int, Sequence[int]]]:
         shares = [1 - float(self.test_size), float(self.test_size)]
-        for draw in range(self.n_splits):
-            parts = rows.split(shares, derive_seed(self.random_state, draw), codes)
-            yield np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """The number of splits, whatever the data."""
-        return int(self.n_splits)
+        return [(shares, derive_seed(self.random_state, draw), (1,)) for draw in range(self.n_splits)]
 
 
 @dataclass(frozen=True)
@@ -320,13 +295,13 @@ def _reason(n_positives: int, n_groups: int | None, n_folds: int) -> str:
     return "its positives were placed otherwise, though there are enough"
 
 
-def _iterate_folds(
-    rows: LabelRows, codes: np.ndarray | None, n_folds: int, seeds: Sequence[int]
+def _iterate_sides(
+    rows: LabelRows, codes: np.ndarray | None, draws: Iterable[tuple[list[float], int, Sequence[int]]]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for seed in seeds:
-        parts = rows.split([1 / n_folds] * n_folds, seed, codes)
-        for fold in range(n_folds):
-            yield np.flatnonzero(parts != fold), np.flatnonzero(parts == fold)
+    for shares, seed, tested in draws:
+        parts = rows.split(shares, seed, codes)
+        for part in tested:
+            yield np.flatnonzero(parts != part), np.flatnonzero(parts == part)
 
 
 def _check_inputs(X: Any, y: Any, groups: Any, min_parts: int) -> tuple[LabelRows, np.ndarray | None]:

@@ -1,9 +1,4 @@
-"""Rows into parts of given shares, such that every label is spread over the parts as evenly as they are sized.
-
-It sees a sparse matrix of positives and nothing of label names, unknown entries, folds or estimators; `folds` and
-`splitters` make those out of it. A greedy pass places the rarest label's rows first, and swaps between parts then even
-out what it left. Start reading at `stratified_parts`.
-"""
+"""Rows into parts of given shares, such that every label is spread over the parts as evenly as they are sized."""
 
 from __future__ import annotations
 
@@ -32,38 +27,14 @@ SIZE_WEIGHT = 10.0
 
 def stratified_parts(
     positives: sp.csr_matrix,
-    shares: Sequence[float],
+    shares: Sequence[float],  # of the rows in each part, 1 in sum
     seed: int,
     groups: np.ndarray | None = None,
-    others: sp.csr_matrix | None = None,
+    others: sp.csr_matrix | None = None,  # further marks to spread, with a tenth of the weight of a label
 ) -> np.ndarray:
-    """A part for every row, such that each label's positives are spread as the shares say.
-
-    The result depends on the seed, the order of the rows and the order of the columns alone: the same input gives the
-    same parts in every process. What the groups are called does not matter. Nothing is made dense.
-
-    Args:
-        positives: scipy CSR (n, l), bool or uint8; stored entries other than zero are positives.
-        shares: The share of the rows of each part, above 0 and 1 in sum. Ten folds are ten times 0.1.
-        seed: Start of all draws, 0 or more.
-        groups: (n,) of comparable values without gaps, or None. Rows of one group stay together.
-        others: CSR (n, m) of further marks to spread, or None. They weigh a tenth of a label and never decide where a
-            positive goes first; `folds` hands in the unknown entries.
-
-    Returns:
-        int32 (n,), parts 0 to len(shares) - 1. Without groups every part has its share of the rows, rounded up or
-        down. No part is empty where there are at least as many rows (or groups) as parts. A label with at least as
-        many positives as there are parts aims at one or more in every part.
-
-    Raises:
-        InputError: Shares that are not above 0 or do not sum to 1; groups of another length or with gaps.
-
-    Source:
-        Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011), algorithm 1, for the greedy pass. Here a part that is full
-        takes no more rows, groups go biggest count first, and swaps follow which lower the sum over labels and parts
-        of (positives - wanted)^2 / positives of the label. Labels that a part still lacks then weigh more, and the
-        swaps start again. More than 100 parts are left as the greedy pass made them.
-    """
+    """A part for every row, such that each label's positives are spread as the shares say."""
+    # Source: Sechidis, Tsoumakas, Vlahavas (ECML PKDD 2011), algorithm 1, for the greedy pass. Here a full part takes
+    # no more rows, groups go biggest count first, and swaps lower the sum of (positives - wanted)^2 / positives.
     positives = _count_matrix(positives)
     n = positives.shape[0]
     share = np.asarray(shares, dtype=np.float64)
@@ -101,15 +72,7 @@ def stratified_parts(
 
 
 def group_codes(groups: Any, n: int) -> np.ndarray:
-    """Groups -> int64 (n,), numbered in the order in which they first appear.
-
-    Args:
-        groups: (n,) of any values that can be compared for equality.
-        n: The number of rows.
-
-    Raises:
-        InputError: Another length, or a value that is missing (None, NaN, NaT).
-    """
+    """Groups -> int64 (n,), numbered in the order in which they first appear."""
     values = np.asarray(groups)
     if values.shape != (n,):
         raise InputError(f"got shape {values.shape}, expected one group for each of {n} rows", argument="groups")
@@ -259,12 +222,9 @@ def _even_out(
     is_thorough: bool,
     generator: np.random.Generator,
 ) -> None:
-    """Swap units between parts (and move single ones, if they may) while that lowers the weighted squared excess.
-
-    With x the excess of each column in each part, taking d out of part a into part b changes the sum by
-    2 w d (x_b - x_a + d). All units are judged at once with one sparse product; the promising pairs are then judged
-    again one by one, because each swap changes the excess. `parts` is changed in place.
-    """
+    """Swap units between parts (and move single ones, if they may) while that lowers the weighted squared excess."""
+    # with x the excess, taking d out of part a into part b changes the sum by 2 w d (x_b - x_a + d); all units are
+    # judged at once with one product, promising pairs again, because each swap changes the excess
     n_parts = target_counts.shape[1]
     unit_scores = units.power(2) @ (2 * weights)
     scale = (2 * weights).tolist()

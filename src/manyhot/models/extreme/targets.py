@@ -41,7 +41,7 @@ def parse_extreme_targets(
     name = None if isinstance(y, Targets) else column_name(y)
     y = y if isinstance(y, Targets) else plain_targets(y)
     if isinstance(y, nw.DataFrame) or (isinstance(y, np.ndarray) and y.dtype.kind == "O" and y.ndim == 2):
-        space, targets, _ = as_targets(y, space)
+        space, targets = as_targets(y, space)
         return space, _known_matrix(targets), targets.notes
     matrix = _as_matrix(y)
     if matrix is not None:
@@ -128,7 +128,7 @@ def _from_cells(
         raise InputError(f"got {shorten(y)}, expected {EXPECTED}", argument="y")
     cells = parse_target_cells(y, space, column)
     if cells.sets is None:
-        space, targets, _ = as_targets(y, space, "ignore" if is_open else "error", column)
+        space, targets = as_targets(y, space, "ignore" if is_open else "error", column)
         return space, _known_matrix(targets), targets.notes
     warn_of_guesses(cells.notes)
     if not cells.sets:
