@@ -1,5 +1,4 @@
-"""The app, and what every command does: gather its flags and run its job. Nothing heavy is imported here: `--help` must
-stay quick."""
+"""The app, and what every command does: gather its flags and run its job; imports nothing heavy, for `--help`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""A flag for every field of `TrainingConfig` and `RuntimeConfig`, under its own name, with its own help and default.
-
-Nothing about a setting is written twice: names, defaults and help come from the dataclasses. Start reading at
-`add_config_flags`.
-"""
+"""A flag for every field of `TrainingConfig` and `RuntimeConfig`, under its own name, with its own help and default."""
 
 from __future__ import annotations
 
@@ -27,22 +23,14 @@ SETTINGS: dict[str, Field] = {
 }
 RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text}
 SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
-FLAG_TYPES = {"random_state": int, "verbose": bool}
-"""Field -> type of its flag, where it is not that of the field."""
+FLAG_TYPES = {"random_state": int, "verbose": bool}  # field -> type of its flag, where it is not that of the field
+# field -> its flags, where they are not the field's own name
 FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
-"""Field -> its flags, where they are not the field's own name."""
 QUIET_HELP = "Hide the progress bar and notes."
 
 
 def add_config_flags(command: Callable[..., None], excluded: Collection[str] = ()) -> Callable[..., None]:
-    """A command that takes `settings: dict` -> the same with one flag a field instead.
-
-    A field whose name the command uses for something of its own has no flag there.
-
-    Args:
-        command: The command.
-        excluded: Further fields that have no flag.
-    """
+    """A command that takes `settings: dict` -> the same with one flag a field, except for names that it uses itself."""
     command_parameters = [
         p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"
     ]
@@ -83,11 +71,7 @@ def add_config_flags(command: Callable[..., None], excluded: Collection[str] = (
 
 
 def parse_setting(name: str, value: Any) -> Any:
-    """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules.
-
-    Raises:
-        InputError: Text where a number belongs.
-    """
+    """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules."""
     if name in RULE_PARSERS and isinstance(value, str):
         return RULE_PARSERS[name](value)
     if isinstance(value, str) and str(SETTINGS[name].type).startswith("Mapping"):
@@ -115,11 +99,7 @@ def parse_setting(name: str, value: Any) -> Any:
 
 
 def parse_pairs(text: str, flag: str) -> dict[str, Any]:
-    """`NAME=VALUE,NAME=VALUE`, or a JSON object -> mapping; values are numbers, true or false where they can be.
-
-    Raises:
-        InputError: Text of another form.
-    """
+    """`NAME=VALUE,NAME=VALUE`, or a JSON object -> mapping; values are numbers, true or false where they can be."""
     if text.lstrip().startswith("{"):
         try:
             values = json.loads(text)
@@ -149,11 +129,7 @@ def _parse_scalar(text: str) -> Any:
 
 
 def parse_settings(pairs: list[str] | None, flag: str) -> dict[str, Any]:
-    """`NAME=VALUE` texts -> settings by name.
-
-    Raises:
-        InputError: A text without "=", a setting that does not exist, or a value that is none.
-    """
+    """`NAME=VALUE` texts -> settings by name."""
     settings: dict[str, Any] = {}
     for pair in pairs or []:
         name, equals, text = pair.partition("=")

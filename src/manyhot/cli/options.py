@@ -1,4 +1,4 @@
-"""Arguments and flags that several commands share. Nothing heavy is imported here: `--help` must stay quick."""
+"""Arguments and flags that several commands share; imports nothing heavy, for `--help`."""
 
 from __future__ import annotations
 

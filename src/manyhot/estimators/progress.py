@@ -1,8 +1,4 @@
-"""Progress of long work on standard error: a bar in a terminal, a line now and then elsewhere.
-
-Elsewhere (a log file, a pipe) work of less than `FIRST_LINE_SECONDS` prints nothing. Start reading at
-`training_progress`.
-"""
+"""Progress of long work on standard error: a bar in a terminal, elsewhere a line now and then, late."""
 
 from __future__ import annotations
 
@@ -20,20 +16,12 @@ from rich.progress import Progress as Bar
 from manyhot import engine
 
 FIRST_LINE_SECONDS = 10.0
-LINE_SECONDS = 30.0
-"""Seconds between two lines, outside a terminal."""
+LINE_SECONDS = 30.0  # seconds between two lines, outside a terminal
 
 
 @contextmanager
 def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None] | None]:
-    """Progress of work that is not training.
-
-    Args:
-        verbose: 0 shows nothing.
-
-    Yields:
-        What to call with a description and the fraction done (None where it is unknown); None for `verbose=0`.
-    """
+    """Yield what to call with a description and the fraction done (None if unknown); None for `verbose=0`."""
     if not verbose:
         yield None
         return
@@ -58,15 +46,7 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
 
 @contextmanager
 def training_progress(verbose: int, description: str = "training") -> Iterator[engine.ProgressCallback | None]:
-    """Progress of training: members finished, loss, time left.
-
-    Args:
-        verbose: 0 shows nothing.
-        description: What stands before the figures.
-
-    Yields:
-        The callback for the engine; None for `verbose=0`.
-    """
+    """Yield the engine's callback, which shows members finished, loss, time left; None for `verbose=0`."""
     if not verbose:
         yield None
         return

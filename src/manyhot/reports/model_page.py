@@ -1,8 +1,4 @@
-"""A trained model's page: from what it kept of training, or from rows that are handed in.
-
-It gathers what `page.measure_page` takes: scores, answers, the report, data checks, likely label errors, and rows
-as a person sees them. Start reading at `out_of_fold_page` and `evaluation_page`.
-"""
+"""A trained model's page: from what it kept of training, or from rows that are handed in."""
 
 from __future__ import annotations
 
@@ -44,12 +40,7 @@ TRAINING_ROWS_NOTE = (
 
 @dataclass(frozen=True)
 class PagedReport(Report):
-    """A report that can also become a page of its own.
-
-    Args:
-        values: As for `Report`.
-        model: The model that it is about.
-    """
+    """A report that can also become a page of its own."""
 
     model: Model | None = field(default=None, repr=False, compare=False)
 
@@ -79,18 +70,7 @@ def write_page(page: Mapping[str, Any], path: str | Path) -> None:
 
 
 def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
-    """What a page shows of the out-of-fold scores that a model keeps.
-
-    Args:
-        model: The model.
-        file: Its file, for the page's command; None where there is none.
-
-    Returns:
-        See `page.measure_page`.
-
-    Raises:
-        InputError: The model keeps no out-of-fold scores, or was trained further since.
-    """
+    """What a page shows of the out-of-fold scores that a model keeps; raise `InputError` if it keeps none."""
     evidence = current_evidence(model, "make a page of them; or name a file of rows to measure on")
     targets, ids, policy = evidence.targets, evidence.ids, model.policy
     is_given = policy.is_manual or policy.guarantee is not None
@@ -126,38 +106,19 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows with known labels, and a model's scores of them.
+    """Rows with known labels, and a model's scores of them."""
 
-    Args:
-        features: What the model's encoder takes, n rows.
-        targets: Their targets (n, l).
-        scores: Calibrated scores (n, l).
-        report: What `measure_report` gave for these.
-        ids: What the rows are called (n,).
-    """
-
-    features: Features
-    targets: Targets
-    scores: np.ndarray
-    report: Mapping[str, Any]
-    ids: np.ndarray
+    features: Features  # n rows
+    targets: Targets  # (n, l)
+    scores: np.ndarray  # float (n, l), calibrated
+    report: Mapping[str, Any]  # of `measure_report`
+    ids: np.ndarray  # (n,)
 
 
 def evaluation_page(
     model: Model, rows: ScoredRows, data_checks: DataChecks, rows_file: str, file: str | None = None
 ) -> dict[str, Any]:
-    """What a page shows of rows that are handed in.
-
-    Args:
-        model: The model.
-        rows: The rows.
-        data_checks: What the data checks found in them.
-        rows_file: Where they come from.
-        file: The model's file, for the page's command; None where there is none.
-
-    Returns:
-        See `page.measure_page`.
-    """
+    """What a page shows of rows that are handed in."""
     decisions, evidence = model.policy.decide(rows.scores), model.evidence
     n_seen, n_rows = count_training_rows(model, rows.features), len(rows.scores)
     report, label_errors, label_errors_note = rows.report, None, NEW_ROWS_LABEL_ERRORS_NOTE

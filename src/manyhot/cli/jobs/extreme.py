@@ -24,8 +24,7 @@ from manyhot.estimators.read_options import model_read_options, unused_column_no
 from manyhot.models.extreme.config import SHARED
 
 CHUNK_ROWS = 65536
-DEFAULT_TOP = 5
-"""Default number of labels predicted per row."""
+DEFAULT_TOP = 5  # default number of labels predicted per row
 
 
 def train(
@@ -80,17 +79,7 @@ def predict(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write the best labels of every row, and their scores.
-
-    Args:
-        classifier: The model.
-        file: The rows.
-        output: Where to; None for standard output.
-        output_options: `format` and `label_sep`.
-        top: Labels a row; None for five.
-        as_json: JSON lines on standard output.
-        quiet: Whether to hide notes.
-    """
+    """Write the best labels of every row, and their scores."""
     suffix = (".jsonl" if as_json else ".csv") if output is None else check_suffix(output)
     top_k = min(DEFAULT_TOP, len(classifier.labels_)) if top is None else top
     options = model_read_options(

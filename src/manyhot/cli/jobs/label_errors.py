@@ -49,11 +49,7 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
 
 
 def require_evidence(model: Model, bundle: Path) -> OutOfFoldResults:
-    """The scores that training kept.
-
-    Raises:
-        InputError: They were left out of the file.
-    """
+    """The scores that training kept; raise `InputError` if they were left out of the file."""
     if model.evidence is None:
         raise InputError(
             "this model was saved without its out-of-fold scores, which finding label errors needs; "

@@ -11,12 +11,7 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 
 
 def load_model(bundle: Path, text: str | None = None) -> MultiLabelClassifier:
-    """The classifier in a file, for commands that do not support extreme multi-label models.
-
-    Raises:
-        BundleError: As for `manyhot.load`.
-        InputError: An extreme multi-label model.
-    """
+    """The classifier in a file, for commands that do not support extreme multi-label models."""
     classifier = load(bundle, text=text)
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         raise unsupported_extreme(bundle)

@@ -32,8 +32,7 @@ from manyhot.explanation.explain import explain_rows
 from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.models.segmentation.model import PixelModel
 
-EXPLANATION_CHUNK_ROWS = 4096
-"""Rows per chunk with explanations, which take more memory than predictions."""
+EXPLANATION_CHUNK_ROWS = 4096  # with explanations, which take more memory than predictions
 
 
 def run(
@@ -102,10 +101,7 @@ def predict_table(
     plot_options: ImageOptions | None = None,
     quiet: bool = False,
 ) -> pl.DataFrame:
-    """One row a sample: id, labels (a list), the probability of each label, and the requested explanations.
-
-    Labels and probabilities are null where the image cannot be used, if such rows are skipped.
-    """
+    """One row a sample: id, labels, probabilities (null where an image was skipped), requested explanations."""
     features = sample_features(classifier.model_, samples)
     scores, invalid = predict_scores(classifier.model_, features, on_bad_image=classifier.on_bad_image, samples=samples)
     if invalid:

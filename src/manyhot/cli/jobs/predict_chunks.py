@@ -21,7 +21,7 @@ def predict_file(
     classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier,
     file: Path,
     options: ReadOptions,
-    predict_chunk: Callable[[Samples, int], pl.DataFrame],
+    predict_chunk: Callable[[Samples, int], pl.DataFrame],  # of a chunk and the number of rows before it
     output: Path | None,
     suffix: str,
     label_sep: str,
@@ -29,20 +29,7 @@ def predict_file(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read, predict and write chunk by chunk, and print the number of rows.
-
-    Args:
-        classifier: The model.
-        file: The rows.
-        options: How they are read.
-        predict_chunk: (a chunk, rows before it) -> its predictions.
-        output: Where to; None for standard output.
-        suffix: The format, as for `open_writer`.
-        label_sep: Separator between labels.
-        chunk_rows: Rows of a piece, as for `read_chunks`.
-        as_json: Whether the summary is printed as JSON.
-        quiet: Whether to hide notes.
-    """
+    """Read, predict and write chunk by chunk, and print the number of rows."""
     n_rows = 0
     with open_writer(output, suffix, label_sep) as write:
         for samples in read_chunks(file, options, chunk_rows):

@@ -11,12 +11,7 @@ from manyhot.persistence.extreme_model import is_extreme
 
 
 def read_model(bundle: Path) -> Model:
-    """The model in a file.
-
-    Raises:
-        BundleError: As for `manyhot.load`.
-        InputError: An extreme multi-label model.
-    """
+    """The model in a file; raise `InputError` for an extreme multi-label model."""
     contents = container.read(bundle)
     if is_extreme(contents):
         raise unsupported_extreme(bundle)

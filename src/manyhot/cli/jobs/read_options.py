@@ -13,19 +13,12 @@ from manyhot.data.readers.label_columns import split_names
 from manyhot.data.readers.label_names_file import load_label_names
 from manyhot.errors import InputError
 
+# more names of numbered labels are not saved with a model, which has its labels already
 MAX_SAVED_NAMES = 10_000
-"""Names of numbered labels that are saved with a model at most; it has the labels themselves once already."""
 
 
 def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOptions:
-    """The reader's options.
-
-    Args:
-        read_flags: The flags by name: `labels`, `sep`, `id_column`, `format`, `column_names`, `label_order` (names with
-            commas between), `xml`, `images`, `drop`, `sample_weight`, `column_types`, and `legend` and `label_names` as
-            `open_flag_files` reads them.
-        more: Options that no flag gives.
-    """
+    """The reader's options: those of flags, whose files `open_flag_files` has read, and more."""
     names, order = read_flags["column_names"], read_flags["label_order"]
     return ReadOptions(
         labels=read_flags["labels"],
@@ -55,11 +48,7 @@ def saved_options(read_flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_flag_files(read_flags: Mapping[str, Any]) -> tuple[dict[str, Any], list[Input]]:
-    """The flags with what is in the files that they name, and these files.
-
-    Raises:
-        InputError: A file that cannot be read, or that holds something else.
-    """
+    """The flags with what is in the files that they name, and these files."""
     flags, files = dict(read_flags), []
     for name, (description, read_file) in FLAG_FILES.items():
         if flags.get(name) is not None:
@@ -69,11 +58,7 @@ def open_flag_files(read_flags: Mapping[str, Any]) -> tuple[dict[str, Any], list
 
 
 def read_legend(file: Path) -> dict[str, Any]:
-    """A legend out of a JSON file.
-
-    Raises:
-        InputError: No such file, or no JSON object.
-    """
+    """A legend out of a JSON file."""
     try:
         legend = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -85,8 +70,8 @@ def read_legend(file: Path) -> dict[str, Any]:
     return legend
 
 
+# flag -> what its file holds, in words, and how it is read
 FLAG_FILES: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "legend": ("the legend", read_legend),
     "label_names": ("the names of the labels", load_label_names),
 }
-"""Flag -> what its file holds, in words, and how it is read."""

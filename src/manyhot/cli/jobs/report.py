@@ -59,12 +59,7 @@ def run(
 
 
 def check_output(output: Path | None, as_json: bool) -> None:
-    """Refuse what cannot be written before the work is done.
-
-    Raises:
-        InputError: No output where none is printed either, or a name that is no page's.
-        OutputError: A folder that is not there.
-    """
+    """Refuse what cannot be written before the work is done."""
     if output is None:
         if not as_json:
             raise InputError("give the file to write, such as -o report.html (or --json for the figures alone)")

@@ -24,11 +24,7 @@ from manyhot.reports.model_page import ScoredRows
 def read_labelled_rows(
     classifier: MultiLabelClassifier, file: Path, read_flags: Mapping[str, Any], unknown_labels: str, quiet: bool
 ) -> Samples:
-    """Read a file for a model.
-
-    Raises:
-        InputError: A file that cannot be read, or one without labels.
-    """
+    """Read a file for a model; raise `InputError` if it has no labels."""
     samples = read(
         file, model_read_options(classifier, read_flags, unknown_labels=unknown_labels), needed_by="an evaluation"
     )

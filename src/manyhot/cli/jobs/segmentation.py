@@ -27,10 +27,8 @@ from manyhot.models.segmentation.model import PixelModel
 
 SHARES_FILE = "predictions.csv"
 MASK_VALUE = 255
-SUFFIX = r"(?i)\.(png|jpe?g|bmp|gif|tiff?|webp)$"
-"""How names of images end, which folders named after them do without."""
-CHUNK_ROWS = 256
-"""Images of a piece."""
+SUFFIX = r"(?i)\.(png|jpe?g|bmp|gif|tiff?|webp)$"  # of images; folders named after them go without
+CHUNK_ROWS = 256  # images in a chunk
 
 
 def predict(
@@ -41,13 +39,7 @@ def predict(
     as_json: bool,
     plot_options: ImageOptions | None = None,
 ) -> None:
-    """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/predictions.csv; draw the first
-    images with their predictions over them, on request.
-
-    Raises:
-        InputError: No folder to write to.
-        OutputError: It cannot be written to.
-    """
+    """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/predictions.csv."""
     if output is None or output.suffix.lower() in (".csv", ".jsonl", ".parquet"):
         raise InputError(
             "the model labels pixels; give a folder for the masks, such as -o predictions",

@@ -1,8 +1,4 @@
-"""`cross_validate`: the fits of all folds and repeats, trained together as far as memory allows.
-
-Every fold is fitted as `MultiLabelClassifier.fit` would fit its training rows (encoder, members, thresholds), so that
-no test row leaks into training. The engine trains the networks. Start reading at `cross_validate`.
-"""
+"""`cross_validate`: fit every fold as `MultiLabelClassifier.fit` would, all together as far as memory allows."""
 
 from __future__ import annotations
 
@@ -34,8 +30,8 @@ from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, score_out_
 from manyhot.models.fine_tuning import train_and_fine_tune
 from manyhot.models.training_data import TrainingInputs
 
+# encoded rows, weights and optimizer variables of the fits that are trained together
 GROUP_BYTES = 2**29
-"""Memory limit for the encoded rows, weights and optimizer variables of fits that are trained together."""
 
 
 def cross_validate(
@@ -137,11 +133,7 @@ def cross_validate(
 
 
 def as_classifier(estimator: Any, config: dict[str, Any]) -> MultiLabelClassifier:
-    """A new classifier with some settings changed; the estimator itself is not modified.
-
-    Raises:
-        InputError: An unknown setting, or an estimator that is neither a classifier nor a network.
-    """
+    """A new classifier with some settings changed; the estimator itself is not modified."""
     parameters = set(MultiLabelClassifier().get_params())
     for name in config:
         if name not in parameters:
@@ -290,5 +282,5 @@ def _print_fold(fold: FoldScores, n_done: int, n_folds: int, runtime: RuntimeCon
     print(f"fold {n_done}/{n_folds}: {', '.join(texts)}", file=sys.stderr)
 
 
+# metrics printed after each fold, if they were computed
 PRINTED_METRICS = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")
-"""Metrics printed after each fold, if they were computed."""

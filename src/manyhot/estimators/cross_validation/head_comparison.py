@@ -1,8 +1,4 @@
-"""`compare_heads`: one network with three output functions on the same folds, to show the effect of softmax.
-
-Softmax with categorical cross-entropy, softmax with binary cross-entropy, and one sigmoid per label with binary
-cross-entropy. Start reading at `compare_heads`.
-"""
+"""`compare_heads`: one network with three output functions on the same folds, to show the effect of softmax."""
 
 from __future__ import annotations
 
@@ -26,28 +22,22 @@ from manyhot.evaluation.report.text import table
 from manyhot.models.checks import is_exclusive
 from manyhot.models.network_spec import describe_custom
 
+# name in the table -> output function and loss
 HEADS = {
     "softmax, categorical cross-entropy": ("softmax", "categorical_crossentropy"),
     "softmax, binary cross-entropy": ("softmax", "binary_crossentropy"),
     "sigmoid, binary cross-entropy": ("sigmoid", "binary_crossentropy"),
 }
-"""Name in the table -> output function and loss."""
-N_MEMBERS = 4
-"""Default number of members per fold; thresholds are tuned on their out-of-fold scores."""
+N_MEMBERS = 4  # default number of members per fold; thresholds are tuned on their out-of-fold scores
 EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Results of one network with three output functions.
+    """Results of one network with three output functions."""
 
-    Args:
-        results: Name of the head -> its cross-validation; all on the same folds.
-        values: The values that `to_dict` returns.
-    """
-
-    results: Mapping[str, CrossValidation]
-    values: Mapping[str, Any]
+    results: Mapping[str, CrossValidation]  # name of the head -> its cross-validation
+    values: Mapping[str, Any]  # the values that `to_dict` returns
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: accuracies, F1 and loss per head, their baselines, count errors and one example row."""

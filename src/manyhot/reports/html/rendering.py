@@ -1,8 +1,4 @@
-"""The dict of a page -> one HTML file.
-
-It knows nothing but the dict. The page brings its style and its script along; a policy in its head lets nothing else
-run, and nothing be loaded. Names and texts come in as data, never as markup. Start reading at `render`.
-"""
+"""The dict of a page -> one HTML file, whose policy lets nothing run but its own script and loads nothing."""
 
 from __future__ import annotations
 
@@ -17,19 +13,12 @@ from typing import Any
 
 from manyhot.reports.html.sections import escape_html, render_body
 
+# the files of the page's script, one after another in one scope
 SCRIPTS = ("dom", "payload", "charts", "data", "training", "thresholds", "table", "label", "rows", "main")
-"""The files of the page's script, one after another in one scope."""
 
 
 def render(page: Mapping[str, Any]) -> str:
-    """The HTML file.
-
-    Args:
-        page: What `measure_page` gave, or the same read back from JSON.
-
-    Returns:
-        The file's text; what is no valid Unicode in names is replaced.
-    """
+    """The HTML file of what `measure_page` gave; what is no valid Unicode in names is replaced."""
     style, script = assets()
     policy = "; ".join(
         (

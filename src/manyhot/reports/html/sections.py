@@ -1,7 +1,4 @@
-"""The sections of a page as HTML, as far as no script is needed for them.
-
-Every name and text goes through `escape_html`. Start reading at `render_body`.
-"""
+"""The sections of a page as HTML, as far as no script is needed for them."""
 
 from __future__ import annotations
 

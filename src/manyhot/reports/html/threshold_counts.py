@@ -10,21 +10,16 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics.score import blocks, score_entries
 
 STEPS = 1000
+# the thresholds 0, 0.001, ..., 1: each is the float64 that its three decimals stand for
 GRID = np.arange(STEPS + 1) / STEPS
-"""The thresholds 0, 0.001, ..., 1: each is the float64 that its three decimals stand for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Known entries by the place of their score between the thresholds.
+    """Known entries by the place of their score between the thresholds."""
 
-    Args:
-        positives: int64 (l, 1001), positives with a score from this threshold up to the next.
-        entries: int64 (l, 1001), all known entries there.
-    """
-
-    positives: np.ndarray
-    entries: np.ndarray
+    positives: np.ndarray  # int64 (l, 1001), positives with a score from this threshold up to the next
+    entries: np.ndarray  # int64 (l, 1001), all known entries there
 
     def at(self, place: int) -> tuple[np.ndarray, np.ndarray]:
         """Hits and answers of each label at the threshold `GRID[place]`, int64 (l,) each."""
@@ -36,12 +31,7 @@ class Counts:
 
 
 def count(targets: Targets, scores: np.ndarray) -> Counts:
-    """Count what a threshold answers, for all thresholds of `GRID`.
-
-    Args:
-        targets: Targets (n, l); what is unknown is not counted.
-        scores: Probabilities (n, l), float in [0, 1]; compared as float64, as `decide.Thresholds` does.
-    """
+    """Count known entries between the thresholds of `GRID`; scores are compared as float64, as decisions do."""
     entries = score_entries(targets, scores)
     n_labels, width = entries.shape[1], STEPS + 1
     counts = np.zeros((2, n_labels * width), dtype=np.int64)

@@ -11,28 +11,14 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.label_errors import LabelErrors
 from manyhot.evaluation.metrics.score import blocks
 
-N_WORST = 24
-"""Mistakes of each kind over all labels."""
-N_WORST_PER_LABEL = 4
-"""Mistakes of each kind of one label."""
+N_WORST = 24  # mistakes of each kind over all labels
+N_WORST_PER_LABEL = 4  # mistakes of each kind of one label
 MAX_LABEL_ERRORS = 40
-MAX_NAMED = 40
-"""Labels of one row that are named."""
+MAX_NAMED = 40  # labels of one row that are named
 
 
 def worst_errors(targets: Targets, scores: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
-    """The worst mistakes, of all labels and of each.
-
-    Args:
-        targets: Targets (n, l); what is unknown is no mistake.
-        scores: Probabilities (n, l).
-        decisions: bool (n, l).
-
-    Returns:
-        `false_positives` (the highest scores first) and `false_negatives` (the lowest scores
-        first), each a list of `row`, `label` (indices) and `score`; `n_false_positives` and `n_false_negatives`, how
-        many there are; `labels`: for each label `false_positives` and `false_negatives`, lists of [row, score].
-    """
+    """The worst mistakes of all labels and of each, as indices and scores; what is unknown is no mistake."""
     values, known = targets.values, targets.known
     n_labels = targets.n_labels
     of_labels = [
@@ -120,8 +106,7 @@ def named_rows(errors: dict[str, Any], label_errors: list[dict[str, Any]]) -> li
 def describe_rows(
     rows: list[int], ids: np.ndarray, targets: Targets, decisions: np.ndarray, space: LabelSpace
 ) -> list[dict[str, Any]]:
-    """For each row its `row` (index), `id`, `recorded` and `predicted` (indices of labels, the first forty each), and
-    `unknown`, how many of its labels are."""
+    """Each row's index, id, first recorded and predicted labels (indices), and how many labels are unknown."""
     described = []
     for row in rows:
         known = np.ones(len(space), dtype=bool) if targets.known is None else targets.known[row]

@@ -9,16 +9,11 @@ from pathlib import Path
 
 from manyhot.errors import OutputError
 
-MAX_BYTES = 80
-"""Of a file's name, before its number and suffix."""
+MAX_BYTES = 80  # of a file's name, before its number and suffix
 
 
 def check_folder(folder: str | Path) -> Path:
-    """A folder to write to, made where it is not there.
-
-    Raises:
-        OutputError: A file of that name, or a folder that cannot be made or written to.
-    """
+    """A folder to write to, made where it is not there."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,16 +14,12 @@ from PIL import Image, ImageDraw
 from manyhot.files import atomic_write, write_all
 from manyhot.reports.image_sheets.fonts import cut, draw_text, text_length
 
-TINT = 0.35
-"""How much of a label's colour is seen inside."""
-LINE = 16
-"""Height of a line of the legend in pixels."""
-LETTERS = 11
-"""Size of its letters."""
+TINT = 0.35  # how much of a label's colour is seen inside
+LINE = 16  # height of a line of the legend in pixels
+LETTERS = 11  # size of its letters
 GAP = 8
 GOLDEN = 0.618
-MIN_WIDTH = 256
-"""Pixels that a picture is wide, if whole pixels of the image can be made as large."""
+MIN_WIDTH = 256  # pixels that a picture is wide, if whole pixels of the image can be made as large
 
 
 def colours(count: int) -> np.ndarray:
@@ -33,16 +29,7 @@ def colours(count: int) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Answers over an image.
-
-    Args:
-        image: uint8 (h, w, 3) or (h, w, 1).
-        predictions: bool (h, w, l).
-        names: The l labels.
-
-    Returns:
-        uint8 (h + legend, w, 3); the image keeps its place and all of its pixels can be seen through the tints.
-    """
+    """Answers bool (h, w, l) over an image uint8 (h, w, 3 or 1), the legend below, uint8 (h + legend, w, 3)."""
     canvas = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
     tones = colours(len(names)).astype(np.float32)
     n_labels = predictions.sum(axis=2, keepdims=True)
