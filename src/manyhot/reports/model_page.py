@@ -16,7 +16,7 @@ from manyhot.encoders.images.encoder import iter_images
 from manyhot.evaluation.data_checks import DataChecks, check_data
 from manyhot.evaluation.label_errors import find_label_errors
 from manyhot.evaluation.report import Report
-from manyhot.files import atomic_write, write_all
+from manyhot.files import write_file
 from manyhot.models.cross_fitting import Features
 from manyhot.models.decision_updates import count_training_rows, current_evidence
 from manyhot.models.model import Model
@@ -65,8 +65,7 @@ class PagedReport(Report):
 
 def write_page(page: Mapping[str, Any], path: str | Path) -> None:
     """Write a page, whole or not at all."""
-    with atomic_write(Path(path)) as descriptor:
-        write_all(descriptor, memoryview(render(page).encode()))
+    write_file(Path(path), render(page).encode())
 
 
 def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:

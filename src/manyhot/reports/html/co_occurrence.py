@@ -8,7 +8,6 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import PairCounts, count_pairs
 
@@ -18,7 +17,7 @@ MAX_PAIRS = 40
 MIN_ROWS = 5
 
 
-def co_occurrence(space: LabelSpace, targets: Targets) -> dict[str, Any]:
+def co_occurrence(targets: Targets) -> dict[str, Any]:
     """Sizes of label sets, the matrix of frequent labels (indices, rows with both), the pairs above chance."""
     sizes = targets.values.sum(axis=1)
     if targets.known is not None:

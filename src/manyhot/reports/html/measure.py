@@ -20,7 +20,6 @@ from manyhot.evaluation.metrics.classification import label_counts
 from manyhot.evaluation.metrics.score import decision_entries
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.reports.html import threshold_counts
-from manyhot.reports.html.captions import figures
 from manyhot.reports.html.co_occurrence import co_occurrence
 from manyhot.reports.html.training_curves import describe_curves
 from manyhot.reports.html.worst_rows import describe_label_errors, describe_rows, named_rows, worst_errors
@@ -29,6 +28,24 @@ FORMAT = 1
 BULKY_KEYS = ("counts",)  # parts of the dict that nobody reads, only a page's script
 SEED = 0
 DIGITS = 6
+# Title, meaning, and when it misleads, of figures that are no metric
+PROBABILITY_CAPTIONS = {
+    "brier": (
+        "Brier score",
+        "The mean squared distance between probability and truth.",
+        "When labels are rare, giving everything a probability near 0 already has a small score.",
+    ),
+    "log_loss": (
+        "Log loss",
+        "The mean of -log of the probability that was given to what is true.",
+        "A single answer that is sure and wrong can decide it, and rare labels make it small by themselves.",
+    ),
+    "ece": (
+        "Expected calibration error",
+        "How far probabilities are from frequencies, in 15 bins of equally many entries.",
+        "It says nothing about telling rows apart (the baseline has 0), and part of it is always chance.",
+    ),
+}
 
 Contents = Callable[[Sequence[int]], Mapping[int, Mapping[str, Any]]]
 
@@ -67,11 +84,11 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     decision_intervals = intervals(targets, scores, inputs.decisions, k, SEED)
     fixed_intervals = intervals(targets, None, scores >= 0.5, k, SEED)
     hits, n_predicted = label_counts(decision_entries(targets, inputs.deployed_decisions))
-    packed = threshold_counts.count(targets, scores).packed()
+    counts = threshold_counts.count_by_threshold(targets, scores).astype("<u4").tobytes()
     errors = worst_errors(targets, scores, inputs.decisions)
     label_errors = [] if inputs.label_errors is None else describe_label_errors(inputs.label_errors)
     rows = named_rows(errors, label_errors)
-    described = describe_rows(rows, inputs.ids, targets, inputs.decisions, inputs.space)
+    described = describe_rows(rows, inputs.ids, targets, inputs.decisions)
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
     checks = inputs.data_checks.to_dict()
     page = {
@@ -82,7 +99,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "version": inputs.version,
         "report": dict(inputs.report),
         "data": {
-            **co_occurrence(inputs.space, targets),
+            **co_occurrence(targets),
             "findings": checks["findings"],
             "finding_kinds": {
                 kind: {"heading": KINDS[kind].heading, "advice": KINDS[kind].advice_plural}
@@ -111,7 +128,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
             "has_contents": bool(row_contents),
             "named": [{**row, **row_contents.get(row["row"], {})} for row in described],
         },
-        "counts": {"steps": threshold_counts.STEPS, "packed": base64.b64encode(zlib.compress(packed, 9)).decode()},
+        "counts": {"steps": threshold_counts.STEPS, "packed": base64.b64encode(zlib.compress(counts, 9)).decode()},
     }
     return to_json_value(page)
 
@@ -127,8 +144,10 @@ def _figures(
     report: Mapping[str, Any], decision_intervals: Intervals, fixed_intervals: Intervals
 ) -> list[dict[str, Any]]:
     """Each metric with its words, its values, their intervals, its baseline and what it covers."""
+    captions = {name: (row.title, row.meaning, row.misleads, row.higher_is_better) for name, row in METRICS.items()}
+    captions |= {name: (*words, False) for name, words in PROBABILITY_CAPTIONS.items()}
     shown = []
-    for name, (title, meaning, misleads, is_higher_better) in figures().items():
+    for name, (title, meaning, misleads, is_higher_better) in captions.items():
         metric = report["probabilities"].get(name) or report["metrics"]["decision"].get(name)
         if metric is None:  # a report of a version that did not have the metric
             continue

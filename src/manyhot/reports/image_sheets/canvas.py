@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from manyhot.files import atomic_write, write_all
 from manyhot.reports.image_sheets import fonts
+from manyhot.reports.image_sheets.folder import save_png
 
 DENSITY = 2  # pixels of the file for one unit of the sheet
 MIN_SQUARE = 4  # pixels of the file from which a pixel of an image is a square that one sees; below it is smoothed
@@ -79,10 +78,7 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         """Write the sheet as PNG, whole or not at all."""
-        content = io.BytesIO()
-        self.picture.save(content, "PNG")
-        with atomic_write(path) as descriptor:
-            write_all(descriptor, content.getbuffer())
+        save_png(self.picture, path)
 
     def _draw_line(self, points: Sequence[tuple[float, float]], colour: str, width: float) -> None:
         """A line through points with smooth edges, which Pillow's own lines do not have."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import unicodedata
 from pathlib import Path
 
+from PIL import Image
+
 from manyhot.errors import OutputError
+from manyhot.files import write_file
 
 MAX_BYTES = 80  # of a file's name, before its number and suffix
 
@@ -32,3 +36,10 @@ def file_name(number: int, name: str, n_digits: int = 5) -> str:
     while len(stem.encode()) > MAX_BYTES:
         stem = stem[:-1]
     return f"{number:0{n_digits}d}{'-' if stem else ''}{stem}.png"
+
+
+def save_png(picture: Image.Image, path: Path) -> None:
+    """Write a picture as PNG, whole or not at all."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    write_file(path, content.getvalue())
