@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from manyhot.cli.jobs.console import print_result
+from manyhot.cli.jobs.open_model import read_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.cli.jobs.read_model import read_model
 from manyhot.config.training import to_dict
 from manyhot.decisions.policy import cross_fitted_scores
 from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart

@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.outputs import Input
+from manyhot.cli.jobs.outputs import Input, refuse_overwriting, training_inputs
 from manyhot.data.readers import ReadOptions
+from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.readers.label_columns import split_names
 from manyhot.data.readers.label_names_file import load_label_names
 from manyhot.errors import InputError
 
-# more names of numbered labels are not saved with a model, which has its labels already
-MAX_SAVED_NAMES = 10_000
+
+def prepare_reading(
+    file: Path,
+    read_flags: Mapping[str, Any],
+    outputs: Mapping[str, Path | None],
+    settings: Iterable[Mapping[str, Any]] = ({},),
+    **more: Any,
+) -> tuple[dict[str, Any], ReadOptions]:
+    """The flags with what is in the files that they name, and the reader's options; refuse to write over any input."""
+    flags, flag_files = open_flag_files(read_flags)
+    options = build_read_options(flags, **more)
+    inputs = chain.from_iterable(training_inputs(file, options, one, flag_files) for one in settings)
+    refuse_overwriting(outputs, inputs, list_input_images(file, options))
+    return flags, options
 
 
 def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOptions:
     """The reader's options: those of flags, whose files `open_flag_files` has read, and more."""
     names, order = read_flags["column_names"], read_flags["label_order"]
-    return ReadOptions(
-        labels=read_flags["labels"],
-        sep=read_flags["sep"],
-        id_column=read_flags["id_column"],
-        format=read_flags["format"],
-        legend=read_flags.get("legend"),
-        label_names=read_flags.get("label_names"),
-        xml=read_flags["xml"],
-        images=read_flags.get("images"),
-        column_types=read_flags["column_types"],
-        label_order=None if order is None else tuple(split_names(order)),
-        drop=read_flags.get("drop"),
-        sample_weight=read_flags.get("sample_weight"),
-        header=names is None,
-        column_names=None if names is None else tuple(names),
-        **more,
-    )
-
-
-def saved_options(read_flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The options saved with a model, to read the next file alike."""
-    names = ["labels", "sep", "id_column", "column_names", "legend"]
-    if len(read_flags.get("label_names") or ()) <= MAX_SAVED_NAMES:
-        names.append("label_names")
-    return {name: read_flags[name] for name in names if read_flags.get(name) is not None}
+    converted = {
+        "label_order": None if order is None else tuple(split_names(order)),
+        "header": names is None,
+        "column_names": None if names is None else tuple(names),
+    }
+    return ReadOptions(**{**read_flags, **converted, **more})
 
 
 def open_flag_files(read_flags: Mapping[str, Any]) -> tuple[dict[str, Any], list[Input]]:

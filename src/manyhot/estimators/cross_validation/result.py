@@ -245,20 +245,11 @@ def _metric_table(document: Mapping[str, Any], at: str, names: set[str] | None =
     header = ["metric", "better", "mean", "std", f"{document['level']:.0%} interval", "baseline"]
     rows = []
     for name, row in document["metrics"][at].items():
-        if names is not None and name not in names:
-            continue
-        interval_text = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
-        direction = "higher" if METRICS[name].higher_is_better else "lower"
-        rows.append(
-            [
-                name,
-                direction,
-                _format_number(row["mean"]),
-                _format_number(row["std"]),
-                interval_text,
-                _format_number(row["baseline"]),
-            ]
-        )
+        if names is None or name in names:
+            interval_text = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+            direction = "higher" if METRICS[name].higher_is_better else "lower"
+            mean, std, baseline = ("" if row[key] is None else f"{row[key]:.3f}" for key in ("mean", "std", "baseline"))
+            rows.append([name, direction, mean, std, interval_text, baseline])
     return "\n" + table(header, rows)
 
 
@@ -320,7 +311,6 @@ def collect_results(
         is_tested[split.repeat, split.test] = True
     column_names = [name for name, column in folds[0].labels.items() if name not in ("label", "threshold")]
     columns = {name: np.array([fold.labels[name] for fold in folds], dtype=np.float64) for name in column_names}
-    no_thresholds = np.full(n_labels, np.nan)
     return CrossValidation(
         labels.names,
         targets,
@@ -328,7 +318,7 @@ def collect_results(
         {at: _stack_scores([getattr(fold, at) for fold in folds], "value") for at in AT},
         {at: _stack_scores([getattr(fold, at) for fold in folds], "baseline") for at in AT},
         columns,
-        np.array([no_thresholds if fold.thresholds is None else fold.thresholds for fold in folds]),
+        np.array([np.full(n_labels, np.nan) if fold.thresholds is None else fold.thresholds for fold in folds]),
         oof_scores,
         decisions,
         is_tested,
@@ -338,18 +328,10 @@ def collect_results(
 
 
 def _stack_scores(folds: Sequence[Mapping[str, Score]], field: str) -> dict[str, np.ndarray]:
-    def to_float(score: Score) -> float:
-        value = getattr(score, field)
-        return math.nan if value is None else float(value)
-
-    return {name: np.array([to_float(fold[name]) for fold in folds]) for name in folds[0]}
+    return {name: np.array([getattr(fold[name], field) for fold in folds], dtype=float) for name in folds[0]}
 
 
 def _mean(values: np.ndarray) -> float:
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     return float(finite.mean()) if finite.size else math.nan
-
-
-def _format_number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
