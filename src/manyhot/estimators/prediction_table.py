@@ -34,15 +34,9 @@ def prediction_frame(
 
 def to_csv(frame: pl.DataFrame, label_sep: str, with_header: bool) -> str:
     """Predictions as CSV; the labels of a row are joined in one cell."""
-    escaped = frame.with_columns(
-        frame["id"].map_elements(escape_formula, return_dtype=pl.String),
-        frame["labels"].list.join(label_sep).map_elements(escape_formula, return_dtype=pl.String),
-        *(
-            frame[name].map_elements(escape_formula, return_dtype=pl.String)
-            for name in frame.columns
-            if name == EXPLANATION
-        ),
-    )
+    texts = [frame["labels"].list.join(label_sep)]
+    texts += [frame[name] for name in ("id", EXPLANATION) if name in frame.columns]
+    escaped = frame.with_columns(text.map_elements(escape_formula, return_dtype=pl.String) for text in texts)
     if "scores" in escaped.columns:
         escaped = escaped.with_columns(escaped["scores"].cast(pl.List(pl.String)).list.join(label_sep))
     escaped.columns = [escape_formula(name) for name in escaped.columns]

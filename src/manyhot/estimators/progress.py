@@ -31,7 +31,9 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
             description if fraction is None else f"{description}: {fraction:.0%}"
         )
         return
-    bar = Bar(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console(), transient=True)
+    bar = Bar(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    )
     task = bar.add_task("", total=None)
 
     def show(description: str, fraction: float | None) -> None:
@@ -63,17 +65,15 @@ def training_progress(verbose: int, description: str = "training") -> Iterator[e
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    lock = threading.Lock()
-    with Bar(*columns, console=_console(), transient=True) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=1.0, members="", loss="compiling")
 
         def show(progress: engine.Progress) -> None:
-            with lock:
-                if math.isnan(progress.loss) and progress.n_bytes:
-                    bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
-                    return
-                members = f"{progress.n_finished}/{progress.n_members} members"
-                bar.update(task, completed=progress.done, members=members, loss=f"loss {progress.loss:.4f}")
+            if math.isnan(progress.loss) and progress.n_bytes:
+                bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
+                return
+            members = f"{progress.n_finished}/{progress.n_members} members"
+            bar.update(task, completed=progress.done, members=members, loss=f"loss {progress.loss:.4f}")
 
         yield show
 
@@ -105,7 +105,3 @@ def _line(description: str, progress: engine.Progress, seconds: float) -> str:
     left = f", about {seconds * (1 / progress.done - 1):.0f} s left" if progress.done > 0 else ""
     members = f"{progress.n_finished} of {progress.n_members} members finished"
     return f"{description}: {progress.done:.0%} done, {members}, loss {progress.loss:.4f}{left}"
-
-
-def _console() -> Console:
-    return Console(stderr=True)

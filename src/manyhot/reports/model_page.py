@@ -72,8 +72,7 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
     """What a page shows of the out-of-fold scores that a model keeps; raise `InputError` if it keeps none."""
     evidence = current_evidence(model, "make a page of them; or name a file of rows to measure on")
     targets, ids, policy = evidence.targets, evidence.ids, model.policy
-    is_given = policy.is_manual or policy.guarantee is not None
-    if is_given:
+    if policy.is_manual or policy.guarantee is not None:
         scores = cross_fitted_scores(model.config, evidence.unique_scores())
         decisions = policy.decide(scores)
     else:
@@ -88,10 +87,9 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         policy.decide(scores),
         model.report,
         ids,
-        _check_labels(model, targets),
+        check_data(None, targets, n_folds=int(model.config.n_folds), labels=model.labels.names),
         "Labels alone were checked: the model keeps no features. On a file of rows, the checks also find columns that "
-        "give "
-        "a label away, and equal rows with different labels.",
+        "give a label away, and equal rows with different labels.",
         label_errors=label_errors,
         label_errors_note=NO_PIXEL_LABEL_ERRORS_NOTE if is_pixels else LABEL_ERRORS_NOTE,
         curves=evidence.curves,
@@ -174,10 +172,6 @@ def _threshold_inputs(policy: DecisionPolicy) -> dict[str, Any]:
     elif policy.guarantee is not None:
         caution = "The thresholds in force keep a promise. It ends with the first one that is moved."
     return {"thresholds": policy.thresholds, "obstacle": obstacle, "caution": caution, "version": __version__}
-
-
-def _check_labels(model: Model, targets: Targets) -> DataChecks:
-    return check_data(None, targets, n_folds=int(model.config.n_folds), labels=model.labels.names)
 
 
 def _row_contents(model: Model, features: Features, rows: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +46,17 @@ def plot_predictions(
     """A picture of each row: its images beside its labels' probabilities; a row without scores has none."""
     rows = np.flatnonzero(np.isfinite(scores).all(axis=1)).tolist()
     decisions = model.policy.decide(np.nan_to_num(scores))
-    display_images = _display_images(model, features, rows, LONGEST_EDGE)
-    input_images = [] if reasons is None else _network_inputs(model, features[rows])
+    display_images = [iter_images(features[name], rows, LONGEST_EDGE) for name in model.encoder.image_columns]
+    input_images = {} if reasons is None else _network_inputs(model, features[rows])
     paths = []
     for position, (k, *images) in enumerate(zip(rows, *display_images, strict=True)):
         maps = {}
         for name, explanation in ({} if reasons is None else reasons[k]).items():
             maps[model.labels.index(name)] = [
-                (column_images[position], explanation.maps[column]) for column, column_images in input_images
+                (column_images[position], explanation.maps[column]) for column, column_images in input_images.items()
             ]
         sheet_values = (model.labels.names, scores[k], decisions[k], model.policy.thresholds, maps)
-        path = folder / image_sheets.file_name(first + k, "" if ids[k] == str(first + k) else ids[k])
+        path = _row_file(folder, first + k, ids[k])
         image_sheets.draw_prediction(image_sheets.PredictionSheet(str(ids[k]), images, *sheet_values)).save(path)
         paths.append(path)
     return paths
@@ -69,7 +68,7 @@ def plot_pixel_predictions(
     """Yield the answers, bool (h, w, l), of each image, and the picture of them over it."""
     for k, scores in enumerate(model.iterate_scores(pictures)):
         predictions = model.decide(scores)
-        path = folder / image_sheets.file_name(first + k, "" if names[k] == str(first + k) else names[k])
+        path = _row_file(folder, first + k, names[k])
         save_overlay(path, pictures[k], predictions, model.labels.names)
         yield predictions, path
 
@@ -79,42 +78,34 @@ def plot_errors(
 ) -> dict[str, Path]:
     """A sheet for each label with its worst mistakes; labels without any have none."""
     decisions, thresholds = model.policy.decide(np.nan_to_num(scores)), model.policy.thresholds
-    known = np.isfinite(scores) & (True if targets.known is None else np.asarray(targets.known))
-    is_positive = np.asarray(targets.values) > 0
+    known, images = np.isfinite(scores) & targets.known_mask(), features[model.encoder.image_columns[0]]
     paths = {}
     for j, name in enumerate(model.labels.names):
-        worst_rows = image_sheets.worst(scores[:, j], decisions[:, j], is_positive[:, j], known[:, j])
-        if not any(worst_rows):
-            continue
-        rows = [k for kind in worst_rows for k in kind[: image_sheets.MAX_TILES]]
-        images = next(iter(_display_images(model, features, rows, LONGEST_TILE_EDGE)))
-        tiles = iter(
-            [
+        kinds: list[Any] = []
+        for rows in image_sheets.worst(scores[:, j], decisions[:, j], targets.values[:, j], known[:, j]):
+            shown = rows[: image_sheets.MAX_TILES]
+            tiles = [
                 image_sheets.ErrorTile(str(ids[k]), image, float(scores[k, j]))
-                for k, image in zip(rows, images, strict=True)
+                for k, image in zip(shown, iter_images(images, shown, LONGEST_TILE_EDGE), strict=True)
             ]
-        )
-        kinds = [(tuple(islice(tiles, min(len(kind), image_sheets.MAX_TILES))), len(kind)) for kind in worst_rows]
-        threshold = None if thresholds is None else float(thresholds[j])
-        paths[name] = folder / image_sheets.file_name(j + 1, name, n_digits=3)
-        sheet_values = (name, threshold, int(known[:, j].sum()))
-        image_sheets.draw_errors(image_sheets.ErrorSheet(*sheet_values, *kinds[0], *kinds[1])).save(paths[name])
+            kinds += [tiles, len(rows)]
+        if any(kinds):
+            threshold = None if thresholds is None else float(thresholds[j])
+            sheet = image_sheets.ErrorSheet(name, threshold, int(known[:, j].sum()), *kinds)
+            paths[name] = folder / image_sheets.file_name(j + 1, name, n_digits=3)
+            image_sheets.draw_errors(sheet).save(paths[name])
     return paths
 
 
-def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int] | None, edge: int) -> list[Any]:
-    """For each column of images an iterator over its images as people look at them."""
-    encoder = model.encoder
-    return [iter_images(features[name], rows=rows, longest_edge=edge) for name in encoder.image_columns]
+def _row_file(folder: Path, number: int, name: str) -> Path:
+    return folder / image_sheets.file_name(number, "" if name == str(number) else name)
 
 
-def _network_inputs(model: Model, features: pl.DataFrame) -> list[tuple[str, np.ndarray]]:
-    """Columns of images with what the network gets of them, uint8 (n, h, w, 3)."""
-    encoder = model.encoder
-    blocks = zip(
-        encoder.image_columns, encoder.images.pixels([features[name] for name in encoder.image_columns]), strict=True
-    )
-    return [(name, np.broadcast_to(block, (*block.shape[:3], 3))) for name, block in blocks]
+def _network_inputs(model: Model, features: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Column of images -> what the network gets of them, uint8 (n, h, w, 3)."""
+    names = model.encoder.image_columns
+    blocks = model.encoder.images.pixels([features[name] for name in names])
+    return {name: np.broadcast_to(block, (*block.shape[:3], 3)) for name, block in zip(names, blocks, strict=True)}
 
 
 def row_names(X: Any, ids: Sequence[str] | None, n_rows: int) -> list[str]:

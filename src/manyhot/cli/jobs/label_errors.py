@@ -138,8 +138,7 @@ def as_text(document: dict[str, Any]) -> str:
     label_phrase = "" if document["label"] is None else f" of {document['label']!r}"
     lines = [
         f"{document['model']}: of {document['n_known']} known entries{label_phrase} about {document['n_entries']} are "
-        "expected "
-        f"to be wrong, in about {document['n_rows']} rows"
+        f"expected to be wrong, in about {document['n_rows']} rows"
     ]
     if document["entries"]:
         lines += ["", "suspicion  entry"]

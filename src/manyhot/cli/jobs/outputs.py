@@ -52,7 +52,7 @@ def refuse_other_file(output: Path | None) -> None:
 
 
 def training_inputs(
-    file: Path, options: ReadOptions, settings: Mapping[str, Any], flag_files: Iterable[Input] = ()
+    file: Path, options: ReadOptions, settings: Mapping[str, Any], flag_files: Iterable[Input]
 ) -> Iterator[Input]:
     """What training reads: the rows, and what flags and settings name."""
     yield from list_input_files(file, options)

@@ -69,8 +69,7 @@ def predict(
     document = {"output": str(output), "rows": len(names), "labels": list(model.labels.names)}
     message = (
         f"saved predictions of {len(names)} images to {output}: a mask IMAGE/LABEL.png for each label (255 where it "
-        "holds), and "
-        f"the share of pixels in {SHARES_FILE}"
+        f"holds), and the share of pixels in {SHARES_FILE}"
     )
     print(json.dumps(document) if as_json else message)
 

@@ -127,35 +127,16 @@ class CrossValidation:
                 "the results come from different folds; use the same rows, n_splits, n_repeats and random_state"
             )
         rows = {}
-        for name in self.scores[at]:
-            if name not in other.scores[at]:
-                continue
+        for name in [name for name in self.scores[at] if name in other.scores[at]]:
             differences = self.values(name, at) - other.values(name, at)
             better = differences if METRICS[name].higher_is_better else -differences
-            finite = differences[np.isfinite(differences)]
-            rows[name] = Difference(
-                float(finite.mean()) if finite.size else math.nan,
-                *interval(differences, self.test_share, LEVEL),
-                probability_above_zero(better, self.test_share),
-            )
+            ends = interval(differences, self.test_share, LEVEL)
+            rows[name] = Difference(_mean(differences), *ends, probability_above_zero(better, self.test_share))
         return Comparison(at, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """All results except the out-of-fold scores, as plain JSON values."""
-        metrics = {
-            at: {
-                name: {
-                    "mean": self.mean(name, at),
-                    "std": self.std(name, at),
-                    "low": self.interval(name, at)[0],
-                    "high": self.interval(name, at)[1],
-                    "baseline": _mean(self.baselines[at][name]),
-                    "folds": values,
-                }
-                for name, values in named.items()
-            }
-            for at, named in self.scores.items()
-        }
+        metrics = {at: {name: self._summary(name, at) for name in named} for at, named in self.scores.items()}
         columns = {name: [_mean(column) for column in values.T] for name, values in self.label_scores.items()}
         labels = [
             {"label": label, **{name: column[j] for name, column in columns.items()}, "n_unscored": self.n_unscored[j]}
@@ -174,6 +155,17 @@ class CrossValidation:
                 **self.facts,
             }
         )
+
+    def _summary(self, metric: str, at: str) -> dict[str, Any]:
+        low, high = self.interval(metric, at)
+        return {
+            "mean": self.mean(metric, at),
+            "std": self.std(metric, at),
+            "low": low,
+            "high": high,
+            "baseline": _mean(self.baselines[at][metric]),
+            "folds": self.scores[at][metric],
+        }
 
     def plot(self, path: str | Path | None = None, at: str = "decision") -> Any:
         """Plot the scores of every metric over the folds.
