@@ -33,7 +33,7 @@ QUIET_HELP = "Hide the progress bar and notes."
 def expand_flags(
     declared: Callable[..., None], run: Callable[..., None], excluded: Collection[str] = ()
 ) -> Callable[..., None]:
-    """Give `run` the signature of `declared`, with flags for the read flags that it names and for all other settings."""
+    """Give `run` the signature of `declared`, with the read flags that it names and a flag for every other setting."""
     parameters: list[inspect.Parameter] = []
     read_names: list[str] = []
     declared_parameters = inspect.signature(declared, eval_str=True).parameters

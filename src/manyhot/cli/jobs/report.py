@@ -34,8 +34,7 @@ def run(
     classifier = load_model(bundle, text)
     model = classifier.model_
     read_flags, flag_files = open_flag_files(read_flags)
-    options = model_read_options(classifier, {**read_flags, "legend": None})
-    rows_file = None if file is None else (file, options)
+    rows_file = None if file is None else (file, model_read_options(classifier, {**read_flags, "legend": None}))
     refuse_overwriting({"--output": output}, model_inputs(bundle, rows_file, flag_files, text))
     if file is None:
         page = out_of_fold_page(model, str(bundle))

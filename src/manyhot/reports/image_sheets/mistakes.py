@@ -52,12 +52,9 @@ def worst(
     scores: np.ndarray, decisions: np.ndarray, is_positive: np.ndarray, known: np.ndarray
 ) -> tuple[list[int], list[int]]:
     """Rows (n,) of one label answered wrongly, the highest score first, and missed, the lowest score first."""
-    false_positives, false_negatives = (
-        np.flatnonzero(decisions & ~is_positive & known),
-        np.flatnonzero(~decisions & is_positive & known),
-    )
-    by_score = false_positives[np.argsort(-scores[false_positives], kind="stable")]
-    return by_score.tolist(), false_negatives[np.argsort(scores[false_negatives], kind="stable")].tolist()
+    highest_first, lowest_first = np.argsort(-scores, kind="stable"), np.argsort(scores, kind="stable")
+    wrong, missed = decisions & ~is_positive & known, ~decisions & is_positive & known
+    return highest_first[wrong[highest_first]].tolist(), lowest_first[missed[lowest_first]].tolist()
 
 
 def lay_out(errors: ErrorSheet) -> tuple[float, float, tuple[Part, ...]]:
@@ -89,14 +86,7 @@ def draw_sheet(errors: ErrorSheet) -> Canvas:
     sheet = Canvas(width, height)
     sheet.text(MARGIN, MARGIN + 14, cut(errors.label, 16, width - 2 * MARGIN, True), 16, is_bold=True)
     sheet.text(MARGIN, MARGIN + 35, _subtitle(errors), 13, colour=SOFT)
-    present = [
-        tiles
-        for tiles, n in (
-            (errors.false_positives, errors.n_false_positives),
-            (errors.false_negatives, errors.n_false_negatives),
-        )
-        if n
-    ]
+    present = [tiles for tiles in (errors.false_positives, errors.false_negatives) if tiles]
     for part, tiles in zip(parts, present, strict=True):
         sheet.text(MARGIN, part.y, part.heading, 13, is_bold=True)
         for (x, y), tile in zip(part.tiles, tiles, strict=True):
