@@ -164,6 +164,12 @@ def write_all(descriptor: int, content: memoryview) -> None:
         n_written += os.write(descriptor, content[n_written : n_written + _CHUNK_BYTES])
 
 
+def write_file(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic_write(target) as descriptor:
+        write_all(descriptor, memoryview(content))
+
+
 def cache_folder() -> Path:
     """Where compiled programs and features of texts are kept: MANYHOT_CACHE, else the user's cache folder."""
     if os.environ.get("MANYHOT_CACHE"):

@@ -37,7 +37,7 @@ def rows(monkeypatch, tmp_path):
             part = slice(first, min(first + (n or N), N))
             yield Samples(samples.features[part], ["image"], {"image": "image"}, ids=names[part])
 
-    monkeypatch.setattr("manyhot.cli.jobs.predict_chunks.read_chunks", pieces)
+    monkeypatch.setattr("manyhot.cli.jobs.prediction_writer.read_chunks", pieces)
     monkeypatch.setattr("manyhot.cli.jobs.score_file.read", lambda *_, **__: samples)
     pl.DataFrame({"row": range(N)}).write_parquet(tmp_path / "rows.parquet")
     return tmp_path / "rows.parquet"

@@ -175,6 +175,7 @@ def test_settings_have_one_name():
 
     from manyhot import MultiLabelClassifier
     from manyhot.cli import app, training_commands
+    from manyhot.cli.options import READ_FLAGS
     from manyhot.config.runtime import RuntimeConfig
     from manyhot.config.training import TrainingConfig
 
@@ -182,7 +183,7 @@ def test_settings_have_one_name():
     settings = {name for config in configs for name in config.to_dict()}
     assert settings == {field.name for config in configs for field in fields(config)}
     assert set(signature(MultiLabelClassifier).parameters) == settings | NO_FIELDS
-    of_the_command = set(signature(training_commands.train).parameters) - {"settings"}
+    of_the_command = {*signature(training_commands.train).parameters, *READ_FLAGS} - settings
     options = {
         option.name: [flag for flag in option.opts if flag.startswith("--")]
         for option in typer.main.get_command(app).commands["train"].params

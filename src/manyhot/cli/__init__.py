@@ -20,10 +20,7 @@ INTERRUPTED = 130
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run `manyhot` with the given arguments, by default those of the process, and exit.
-
-    Exit codes: 0 done, 1 it failed, 2 wrong usage or input, 130 interrupted.
-    """
+    """Run `manyhot` and exit with 0 (done), 1 (failed), 2 (wrong usage or input) or 130 (interrupted)."""
     try:
         app(args=list(args) if args is not None else None, prog_name="manyhot")
     except ManyhotError as error:

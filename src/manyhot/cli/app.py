@@ -1,14 +1,14 @@
-"""The app, and what every command does: gather its flags and run its job. Nothing heavy is imported here: `--help` must
-stay quick."""
+"""The app, and how a command runs its job; imports nothing heavy, for `--help`."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import typer
 
-from manyhot.cli.config_flags import parse_column_types
+from manyhot.cli.config_flags import expand_flags
 from manyhot.gc_pause import pause_gc
 from manyhot.version import __version__
 
@@ -22,19 +22,21 @@ app = typer.Typer(
 )
 
 
-def run_job(name: str, **options: Any) -> None:
-    """Run a command's work; its module, and with it JAX and Keras, is imported only now."""
-    with pause_gc():
-        module = importlib.import_module(f"manyhot.cli.jobs.{name}")
-    module.run(**options)
+def command(
+    name: str | None = None, *, epilog: str, excluded: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of a signature and a help text; all arguments go to `run` of the job that is called like it."""
 
+    def declare(declared: Callable[..., None]) -> Callable[..., None]:
+        def run(**arguments: Any) -> None:
+            with pause_gc():  # JAX and Keras are imported only now
+                job = importlib.import_module(f"manyhot.cli.jobs.{declared.__name__}")
+            job.run(**arguments)
 
-def collect_read_flags(
-    columns: str | None = None, column_type: list[str] | None = None, **flags: Any
-) -> dict[str, Any]:
-    """The fields of `ReadOptions` that flags set."""
-    names = None if columns is None else [name.strip() for name in columns.split(",")]
-    return {**flags, "column_names": names, "column_types": parse_column_types(column_type)}
+        app.command(name, epilog=epilog)(expand_flags(declared, run, excluded))
+        return declared
+
+    return declare
 
 
 def _version(is_requested: bool) -> None:

@@ -1,20 +1,17 @@
-"""A flag for every field of `TrainingConfig` and `RuntimeConfig`, under its own name, with its own help and default.
-
-Nothing about a setting is written twice: names, defaults and help come from the dataclasses. Start reading at
-`add_config_flags`.
-"""
+"""A flag for every field of `TrainingConfig` and `RuntimeConfig`, under its own name, and what flags say."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import typer
 
+from manyhot.cli.options import READ_DEFAULTS, READ_FLAGS
 from manyhot.config.fields import describe_fields
 from manyhot.config.label_rules import groups_from_text, implications_from_text
 from manyhot.config.runtime import RuntimeConfig
@@ -27,40 +24,53 @@ SETTINGS: dict[str, Field] = {
 }
 RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text}
 SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
-FLAG_TYPES = {"random_state": int, "verbose": bool}
-"""Field -> type of its flag, where it is not that of the field."""
+FLAG_TYPES = {"random_state": int, "verbose": bool}  # field -> type of its flag, where it is not that of the field
+# field -> its flags, where they are not the field's own name
 FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
-"""Field -> its flags, where they are not the field's own name."""
 QUIET_HELP = "Hide the progress bar and notes."
 
 
-def add_config_flags(command: Callable[..., None], excluded: Collection[str] = ()) -> Callable[..., None]:
-    """A command that takes `settings: dict` -> the same with one flag a field instead.
+def expand_flags(
+    declared: Callable[..., None], run: Callable[..., None], excluded: Collection[str] = ()
+) -> Callable[..., None]:
+    """Give `run` the signature of `declared`, with the read flags that it names and a flag for every other setting."""
+    parameters: list[inspect.Parameter] = []
+    read_names: list[str] = []
+    declared_parameters = inspect.signature(declared, eval_str=True).parameters
+    for parameter in declared_parameters.values():
+        if get_origin(parameter.annotation) is Annotated and parameter.annotation.__origin__ is dict:
+            names = parameter.annotation.__metadata__[0].split()
+            parameters += [_keyword(name, READ_FLAGS[name], READ_DEFAULTS.get(name)) for name in names]
+            read_names += names
+        elif parameter.name != "settings":
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    setting_names: list[str] = []
+    if "settings" in declared_parameters:
+        used_names = {p.name for p in parameters} | set(excluded)
+        setting_names = [name for name in SETTINGS if name not in used_names]
+        parameters += _setting_parameters(setting_names)
 
-    A field whose name the command uses for something of its own has no flag there.
+    def run_expanded(**arguments: Any) -> None:
+        if read_names:
+            arguments["read_flags"] = _collect_read_flags(**{name: arguments.pop(name) for name in read_names})
+        if setting_names:
+            arguments["settings"] = _collect_settings({name: arguments.pop(name) for name in setting_names})
+        run(**arguments)
 
-    Args:
-        command: The command.
-        excluded: Further fields that have no flag.
-    """
-    command_parameters = [
-        p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"
-    ]
-    used_names = {p.name for p in command_parameters} | set(excluded)
-    config_fields = {name: field for name, field in SETTINGS.items() if name not in used_names}
+    run_expanded.__name__, run_expanded.__doc__ = declared.__name__, declared.__doc__
+    run_expanded.__annotations__ = {p.name: p.annotation for p in parameters}
+    vars(run_expanded)["__signature__"] = inspect.Signature(parameters)
+    return run_expanded
+
+
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _setting_parameters(names: Sequence[str]) -> Iterator[inspect.Parameter]:
     help_texts = describe_fields(TrainingConfig) | describe_fields(RuntimeConfig)
-
-    def run(**arguments: Any) -> None:
-        flag_values = {name: arguments.pop(name) for name in config_fields}
-        if "verbose" in flag_values:
-            flag_values["verbose"] = 0 if flag_values["verbose"] else None
-        command(
-            **arguments,
-            settings={name: parse_setting(name, value) for name, value in flag_values.items() if value is not None},
-        )
-
-    flag_parameters = []
-    for name, field in config_fields.items():
+    for name in names:
+        field = SETTINGS[name]
         flag_type: Any = FLAG_TYPES.get(name) or SCALAR_TYPES.get(str(field.type), str)
         default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
         panel = (
@@ -70,24 +80,25 @@ def add_config_flags(command: Callable[..., None], excluded: Collection[str] = (
         option = typer.Option(
             *FLAG_NAMES.get(name, ()), help=help_text, show_default=shown_default, rich_help_panel=panel
         )
-        annotation = Annotated[flag_type | None, option]
-        flag_parameters.append(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        )
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in command_parameters] + flag_parameters
-    signature = inspect.Signature(parameters)
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    vars(run)["__signature__"] = signature
-    return run
+        yield _keyword(name, Annotated[flag_type | None, option])
+
+
+def _collect_settings(flag_values: dict[str, Any]) -> dict[str, Any]:
+    if "verbose" in flag_values:
+        flag_values["verbose"] = 0 if flag_values["verbose"] else None
+    return {name: parse_setting(name, value) for name, value in flag_values.items() if value is not None}
+
+
+def _collect_read_flags(
+    columns: str | None = None, column_type: list[str] | None = None, **flags: Any
+) -> dict[str, Any]:
+    """The fields of `ReadOptions` that flags set; files that they name are not read yet."""
+    names = None if columns is None else [name.strip() for name in columns.split(",")]
+    return {**flags, "column_names": names, "column_types": parse_column_types(column_type)}
 
 
 def parse_setting(name: str, value: Any) -> Any:
-    """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules.
-
-    Raises:
-        InputError: Text where a number belongs.
-    """
+    """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules."""
     if name in RULE_PARSERS and isinstance(value, str):
         return RULE_PARSERS[name](value)
     if isinstance(value, str) and str(SETTINGS[name].type).startswith("Mapping"):
@@ -115,11 +126,7 @@ def parse_setting(name: str, value: Any) -> Any:
 
 
 def parse_pairs(text: str, flag: str) -> dict[str, Any]:
-    """`NAME=VALUE,NAME=VALUE`, or a JSON object -> mapping; values are numbers, true or false where they can be.
-
-    Raises:
-        InputError: Text of another form.
-    """
+    """`NAME=VALUE,NAME=VALUE`, or a JSON object -> mapping; values are numbers, true or false where they can be."""
     if text.lstrip().startswith("{"):
         try:
             values = json.loads(text)
@@ -149,11 +156,7 @@ def _parse_scalar(text: str) -> Any:
 
 
 def parse_settings(pairs: list[str] | None, flag: str) -> dict[str, Any]:
-    """`NAME=VALUE` texts -> settings by name.
-
-    Raises:
-        InputError: A text without "=", a setting that does not exist, or a value that is none.
-    """
+    """`NAME=VALUE` texts -> settings by name."""
     settings: dict[str, Any] = {}
     for pair in pairs or []:
         name, equals, text = pair.partition("=")

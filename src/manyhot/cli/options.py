@@ -1,9 +1,9 @@
-"""Arguments and flags that several commands share. Nothing heavy is imported here: `--help` must stay quick."""
+"""Arguments and flags that several commands share; imports nothing heavy, for `--help`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,55 +22,63 @@ Table = Annotated[
         help="CSV, TSV, xlsx, Parquet, JSONL, Arrow, ARFF, fastText, libsvm, XC, npz, idx; .gz, .zip; an image folder.",
     ),
 ]
-Bundle = Annotated[Path, typer.Argument(callback=existing, help="A model file written by `manyhot train`.")]
+Bundle = Annotated[
+    Path, typer.Argument(metavar="model", callback=existing, help="A model file written by `manyhot train`.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Hide the progress bar and notes.")]
-Unknown = Annotated[
-    str, typer.Option(help="What to do with labels the model was not trained on: error, ignore or report.")
-]
-Sep = Annotated[str | None, typer.Option(help="Separator between labels.")]
-Labels = Annotated[
-    str | None,
-    typer.Option(
-        help="Label columns: names and globs with commas between ('mood_*,sad'), a name with a comma in quotes; or the "
-        "one column of label sets."
-    ),
-]
-SampleWeight = Annotated[str | None, typer.Option(help="Column with the weights of the rows, 0 or more.")]
-Drop = Annotated[str | None, typer.Option(help="Columns to leave out, named as in --labels.")]
-Format = Annotated[str | None, typer.Option("--format", help="File format, if the file name does not show it.")]
-IdColumn = Annotated[str | None, typer.Option(help="Column with the row ids.")]
-Columns = Annotated[str | None, typer.Option(help="Comma-separated column names of a file without a header.")]
-LabelOrder = Annotated[
-    str | None, typer.Option(help="Comma-separated label names in the order to use, for label sets.")
-]
-Xml = Annotated[
-    Path | None, typer.Option(callback=existing, help="Mulan XML file with the label names of an ARFF file.")
-]
 Plot = Annotated[
     Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html); needs the extra pictures.")
 ]
 Changed = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the changed model to this file instead of replacing it.")
 ]
-Against = Annotated[
-    list[str] | None, typer.Option(help="NAME=VALUE of a setting to compare with on the same folds; may be repeated.")
-]
 Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that encodes texts.")]
-Legend = Annotated[
-    Path | None,
-    typer.Option(
-        callback=existing, help='JSON file with the labels of each number in masks: {"0": ["sky"], "11": null}.'
-    ),
-]
-LabelNames = Annotated[
-    Path | None,
-    typer.Option(
-        callback=existing,
-        help="File with the names of labels that are numbers: one name per line (the first is that of 0), JSON, or CSV "
-        "number,name.",
-    ),
-]
-Images = Annotated[Path | None, typer.Option(callback=existing, help="Folder of the images that the file names.")]
-OnBadImage = Annotated[str, typer.Option(help="What to do with a row whose image cannot be read: error or skip.")]
-ColumnType = Annotated[list[str] | None, typer.Option(help="NAME=TYPE to set the type of a column; may be repeated.")]
+
+# How a file of rows is read; a command names those that it takes, separated by blanks, in the annotation of a dict
+READ_FLAGS: dict[str, Any] = {
+    "labels": Annotated[
+        str | None,
+        typer.Option(
+            help="Label columns: names and globs with commas between ('mood_*,sad'), a name with a comma in quotes; or "
+            "the one column of label sets."
+        ),
+    ],
+    "sep": Annotated[str | None, typer.Option(help="Separator between labels.")],
+    "label_order": Annotated[
+        str | None, typer.Option(help="Comma-separated label names in the order to use, for label sets.")
+    ],
+    "label_names": Annotated[
+        Path | None,
+        typer.Option(
+            callback=existing,
+            help="File with the names of labels that are numbers: one name per line (the first is that of 0), JSON, or "
+            "CSV number,name.",
+        ),
+    ],
+    "xml": Annotated[
+        Path | None, typer.Option(callback=existing, help="Mulan XML file with the label names of an ARFF file.")
+    ],
+    "id_column": Annotated[str | None, typer.Option(help="Column with the row ids.")],
+    "column_type": Annotated[
+        list[str] | None, typer.Option(help="NAME=TYPE to set the type of a column; may be repeated.")
+    ],
+    "drop": Annotated[str | None, typer.Option(help="Columns to leave out, named as in --labels.")],
+    "sample_weight": Annotated[str | None, typer.Option(help="Column with the weights of the rows, 0 or more.")],
+    "format": Annotated[str | None, typer.Option("--format", help="File format, if the file name does not show it.")],
+    "columns": Annotated[str | None, typer.Option(help="Comma-separated column names of a file without a header.")],
+    "legend": Annotated[
+        Path | None,
+        typer.Option(
+            callback=existing, help='JSON file with the labels of each number in masks: {"0": ["sky"], "11": null}.'
+        ),
+    ],
+    "images": Annotated[Path | None, typer.Option(callback=existing, help="Folder of the images that the file names.")],
+    "on_bad_image": Annotated[
+        str, typer.Option(help="What to do with a row whose image cannot be read: error or skip.")
+    ],
+    "unknown_labels": Annotated[
+        str, typer.Option(help="What to do with labels the model was not trained on: error, ignore or report.")
+    ],
+}
+READ_DEFAULTS = {"on_bad_image": "error", "unknown_labels": "error"}  # None for all others

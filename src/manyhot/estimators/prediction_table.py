@@ -10,10 +10,8 @@ import polars as pl
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
-EXPLANATION = "explanation"
-"""Name of the column with the explanations."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of text that spreadsheets interpret as a formula."""
+EXPLANATION = "explanation"  # name of a column
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of text that spreadsheets take for a formula
 
 
 def id_series(samples: Samples, n_before: int) -> pl.Series:
@@ -26,15 +24,7 @@ def id_series(samples: Samples, n_before: int) -> pl.Series:
 def prediction_frame(
     ids: pl.Series, names: Sequence[str], scores: np.ndarray, decisions: np.ndarray, invalid: Collection[int] = ()
 ) -> pl.DataFrame:
-    """One row per sample: id, labels (a list) and the probability of each label in a column `p_LABEL`.
-
-    Args:
-        ids: n strings.
-        names: The names of the l labels.
-        scores: float (n, l), NaN in rows without predictions.
-        decisions: bool (n, l).
-        invalid: Indices of rows without predictions; their labels and probabilities are null.
-    """
+    """One row per sample: id, labels (a list) and each label's probability `p_LABEL`; nulls in `invalid` rows."""
     label_names = np.asarray(names, dtype=object)
     label_lists = [None if k in invalid else label_names[row].tolist() for k, row in enumerate(decisions)]
     columns = {"id": ids, "labels": pl.Series("labels", label_lists, dtype=pl.List(pl.String))}
@@ -44,15 +34,9 @@ def prediction_frame(
 
 def to_csv(frame: pl.DataFrame, label_sep: str, with_header: bool) -> str:
     """Predictions as CSV; the labels of a row are joined in one cell."""
-    escaped = frame.with_columns(
-        frame["id"].map_elements(escape_formula, return_dtype=pl.String),
-        frame["labels"].list.join(label_sep).map_elements(escape_formula, return_dtype=pl.String),
-        *(
-            frame[name].map_elements(escape_formula, return_dtype=pl.String)
-            for name in frame.columns
-            if name == EXPLANATION
-        ),
-    )
+    texts = [frame["labels"].list.join(label_sep)]
+    texts += [frame[name] for name in ("id", EXPLANATION) if name in frame.columns]
+    escaped = frame.with_columns(text.map_elements(escape_formula, return_dtype=pl.String) for text in texts)
     if "scores" in escaped.columns:
         escaped = escaped.with_columns(escaped["scores"].cast(pl.List(pl.String)).list.join(label_sep))
     escaped.columns = [escape_formula(name) for name in escaped.columns]
@@ -65,14 +49,7 @@ def escape_formula(text: str) -> str:
 
 
 def check_separator(label_sep: str, names: Sequence[str], argument: str, advice: str) -> None:
-    """Raise `InputError` if the label separator is part of a label.
-
-    Args:
-        label_sep: The separator.
-        names: The labels.
-        argument: Name of the separator's argument or flag.
-        advice: How to fix it.
-    """
+    """Raise `InputError` if the label separator is part of a label."""
     conflict = next((name for name in names if label_sep in name), None)
     if conflict is not None:
         raise InputError(f"got {label_sep!r}, which is part of the label {conflict!r}; {advice}", argument=argument)

@@ -1,8 +1,4 @@
-"""Progress of long work on standard error: a bar in a terminal, a line now and then elsewhere.
-
-Elsewhere (a log file, a pipe) work of less than `FIRST_LINE_SECONDS` prints nothing. Start reading at
-`training_progress`.
-"""
+"""Progress of long work on standard error: a bar in a terminal, elsewhere a line now and then, late."""
 
 from __future__ import annotations
 
@@ -20,20 +16,12 @@ from rich.progress import Progress as Bar
 from manyhot import engine
 
 FIRST_LINE_SECONDS = 10.0
-LINE_SECONDS = 30.0
-"""Seconds between two lines, outside a terminal."""
+LINE_SECONDS = 30.0  # seconds between two lines, outside a terminal
 
 
 @contextmanager
 def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None] | None]:
-    """Progress of work that is not training.
-
-    Args:
-        verbose: 0 shows nothing.
-
-    Yields:
-        What to call with a description and the fraction done (None where it is unknown); None for `verbose=0`.
-    """
+    """Yield what to call with a description and the fraction done (None if unknown); None for `verbose=0`."""
     if not verbose:
         yield None
         return
@@ -43,7 +31,9 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
             description if fraction is None else f"{description}: {fraction:.0%}"
         )
         return
-    bar = Bar(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console(), transient=True)
+    bar = Bar(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    )
     task = bar.add_task("", total=None)
 
     def show(description: str, fraction: float | None) -> None:
@@ -58,15 +48,7 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
 
 @contextmanager
 def training_progress(verbose: int, description: str = "training") -> Iterator[engine.ProgressCallback | None]:
-    """Progress of training: members finished, loss, time left.
-
-    Args:
-        verbose: 0 shows nothing.
-        description: What stands before the figures.
-
-    Yields:
-        The callback for the engine; None for `verbose=0`.
-    """
+    """Yield the engine's callback, which shows members finished, loss, time left; None for `verbose=0`."""
     if not verbose:
         yield None
         return
@@ -83,17 +65,15 @@ def training_progress(verbose: int, description: str = "training") -> Iterator[e
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    lock = threading.Lock()
-    with Bar(*columns, console=_console(), transient=True) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=1.0, members="", loss="compiling")
 
         def show(progress: engine.Progress) -> None:
-            with lock:
-                if math.isnan(progress.loss) and progress.n_bytes:
-                    bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
-                    return
-                members = f"{progress.n_finished}/{progress.n_members} members"
-                bar.update(task, completed=progress.done, members=members, loss=f"loss {progress.loss:.4f}")
+            if math.isnan(progress.loss) and progress.n_bytes:
+                bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
+                return
+            members = f"{progress.n_finished}/{progress.n_members} members"
+            bar.update(task, completed=progress.done, members=members, loss=f"loss {progress.loss:.4f}")
 
         yield show
 
@@ -125,7 +105,3 @@ def _line(description: str, progress: engine.Progress, seconds: float) -> str:
     left = f", about {seconds * (1 / progress.done - 1):.0f} s left" if progress.done > 0 else ""
     members = f"{progress.n_finished} of {progress.n_members} members finished"
     return f"{description}: {progress.done:.0%} done, {members}, loss {progress.loss:.4f}{left}"
-
-
-def _console() -> Console:
-    return Console(stderr=True)

@@ -11,33 +11,37 @@ from manyhot.data.samples import Samples
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
+# of the training file, saved with a model to read further files alike
+SAVED_OPTIONS = ("labels", "sep", "id_column", "column_names", "legend", "label_names")
+MAX_SAVED_NAMES = 10_000  # more names of numbered labels are not saved: the model has its labels already
+
+
+def saved_options(read_flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The options saved with a model, to read the next file alike."""
+    saved = {name: read_flags[name] for name in SAVED_OPTIONS if read_flags.get(name) is not None}
+    if len(saved.get("label_names", ())) > MAX_SAVED_NAMES:
+        del saved["label_names"]
+    return saved
+
 
 def model_read_options(
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, options: Mapping[str, Any], **kwargs: Any
+    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, options: Mapping[str, Any], **more: Any
 ) -> ReadOptions:
     """Read options for a model's file: those of its training file, overridden by `options` where they are not None."""
-    saved = {**classifier.read_options_, **{name: value for name, value in options.items() if value is not None}}
+    saved = {name: value for name, value in classifier.read_options_.items() if name in SAVED_OPTIONS}
+    flags = {name: value for name, value in options.items() if value is not None}
     encoder = classifier.model_.encoder
-    column_names = saved.get("column_names")
-    column_types = {name: parse_column_type(column_type) for name, column_type in encoder.column_types.items()}
-    return ReadOptions(
-        labels=saved.get("labels"),
-        sep=saved.get("sep"),
-        id_column=saved.get("id_column"),
-        format=options.get("format"),
-        images=options.get("images"),
-        on_bad_image=options.get("on_bad_image", "error"),
-        header=column_names is None,
-        column_names=None if column_names is None else tuple(column_names),
-        column_types=column_types,
-        number_formats=encoder.number_formats,
-        feature_names=encoder.matrix_names,
-        known_labels=classifier.labels_,
-        legend=saved.get("legend"),
-        label_names=saved.get("label_names"),
-        sample_weight=options.get("sample_weight"),
-        **kwargs,
-    )
+    merged = {**saved, **flags, **more}
+    column_names = merged.get("column_names")
+    merged |= {
+        "header": column_names is None,
+        "column_names": None if column_names is None else tuple(column_names),
+        "column_types": {name: parse_column_type(kind) for name, kind in encoder.column_types.items()},
+        "number_formats": encoder.number_formats,
+        "feature_names": encoder.matrix_names,
+        "known_labels": classifier.labels_,
+    }
+    return ReadOptions(**merged)
 
 
 def unused_column_notes(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, samples: Samples) -> list[str]:

@@ -1,7 +1,4 @@
-"""Reports and images for people to look at.
-
-Its modules are imported on first use: after `from manyhot import reports`, `reports.model_page` is one.
-"""
+"""Reports and images for people to look at; modules are imported on first use (`reports.model_page`)."""
 
 from __future__ import annotations
 
@@ -13,8 +10,7 @@ if TYPE_CHECKING:
     from manyhot.reports import model_page as model_page
     from manyhot.reports import prediction_images as prediction_images
 
-MAX_DRAWN_ROWS = 100
-"""Rows that get a picture, unless more are asked for."""
+MAX_DRAWN_ROWS = 100  # rows that get a picture, unless more are asked for
 
 __getattr__, __dir__ = lazy_submodules(
     __name__,

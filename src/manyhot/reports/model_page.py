@@ -1,8 +1,4 @@
-"""A trained model's page: from what it kept of training, or from rows that are handed in.
-
-It gathers what `page.measure_page` takes: scores, answers, the report, data checks, likely label errors, and rows
-as a person sees them. Start reading at `out_of_fold_page` and `evaluation_page`.
-"""
+"""A trained model's page: from what it kept of training, or from rows that are handed in."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from manyhot.encoders.images.encoder import iter_images
 from manyhot.evaluation.data_checks import DataChecks, check_data
 from manyhot.evaluation.label_errors import find_label_errors
 from manyhot.evaluation.report import Report
-from manyhot.files import atomic_write, write_all
+from manyhot.files import write_file
 from manyhot.models.cross_fitting import Features
 from manyhot.models.decision_updates import count_training_rows, current_evidence
 from manyhot.models.model import Model
@@ -44,12 +40,7 @@ TRAINING_ROWS_NOTE = (
 
 @dataclass(frozen=True)
 class PagedReport(Report):
-    """A report that can also become a page of its own.
-
-    Args:
-        values: As for `Report`.
-        model: The model that it is about.
-    """
+    """A report that can also become a page of its own."""
 
     model: Model | None = field(default=None, repr=False, compare=False)
 
@@ -74,27 +65,14 @@ class PagedReport(Report):
 
 def write_page(page: Mapping[str, Any], path: str | Path) -> None:
     """Write a page, whole or not at all."""
-    with atomic_write(Path(path)) as descriptor:
-        write_all(descriptor, memoryview(render(page).encode()))
+    write_file(Path(path), render(page).encode())
 
 
 def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
-    """What a page shows of the out-of-fold scores that a model keeps.
-
-    Args:
-        model: The model.
-        file: Its file, for the page's command; None where there is none.
-
-    Returns:
-        See `page.measure_page`.
-
-    Raises:
-        InputError: The model keeps no out-of-fold scores, or was trained further since.
-    """
+    """What a page shows of the out-of-fold scores that a model keeps; raise `InputError` if it keeps none."""
     evidence = current_evidence(model, "make a page of them; or name a file of rows to measure on")
     targets, ids, policy = evidence.targets, evidence.ids, model.policy
-    is_given = policy.is_manual or policy.guarantee is not None
-    if is_given:
+    if policy.is_manual or policy.guarantee is not None:
         scores = cross_fitted_scores(model.config, evidence.unique_scores())
         decisions = policy.decide(scores)
     else:
@@ -109,10 +87,9 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         policy.decide(scores),
         model.report,
         ids,
-        _check_labels(model, targets),
+        check_data(None, targets, n_folds=int(model.config.n_folds), labels=model.labels.names),
         "Labels alone were checked: the model keeps no features. On a file of rows, the checks also find columns that "
-        "give "
-        "a label away, and equal rows with different labels.",
+        "give a label away, and equal rows with different labels.",
         label_errors=label_errors,
         label_errors_note=NO_PIXEL_LABEL_ERRORS_NOTE if is_pixels else LABEL_ERRORS_NOTE,
         curves=evidence.curves,
@@ -126,38 +103,19 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows with known labels, and a model's scores of them.
+    """Rows with known labels, and a model's scores of them."""
 
-    Args:
-        features: What the model's encoder takes, n rows.
-        targets: Their targets (n, l).
-        scores: Calibrated scores (n, l).
-        report: What `measure_report` gave for these.
-        ids: What the rows are called (n,).
-    """
-
-    features: Features
-    targets: Targets
-    scores: np.ndarray
-    report: Mapping[str, Any]
-    ids: np.ndarray
+    features: Features  # n rows
+    targets: Targets  # (n, l)
+    scores: np.ndarray  # float (n, l), calibrated
+    report: Mapping[str, Any]  # of `measure_report`
+    ids: np.ndarray  # (n,)
 
 
 def evaluation_page(
     model: Model, rows: ScoredRows, data_checks: DataChecks, rows_file: str, file: str | None = None
 ) -> dict[str, Any]:
-    """What a page shows of rows that are handed in.
-
-    Args:
-        model: The model.
-        rows: The rows.
-        data_checks: What the data checks found in them.
-        rows_file: Where they come from.
-        file: The model's file, for the page's command; None where there is none.
-
-    Returns:
-        See `page.measure_page`.
-    """
+    """What a page shows of rows that are handed in."""
     decisions, evidence = model.policy.decide(rows.scores), model.evidence
     n_seen, n_rows = count_training_rows(model, rows.features), len(rows.scores)
     report, label_errors, label_errors_note = rows.report, None, NEW_ROWS_LABEL_ERRORS_NOTE
@@ -214,10 +172,6 @@ def _threshold_inputs(policy: DecisionPolicy) -> dict[str, Any]:
     elif policy.guarantee is not None:
         caution = "The thresholds in force keep a promise. It ends with the first one that is moved."
     return {"thresholds": policy.thresholds, "obstacle": obstacle, "caution": caution, "version": __version__}
-
-
-def _check_labels(model: Model, targets: Targets) -> DataChecks:
-    return check_data(None, targets, n_folds=int(model.config.n_folds), labels=model.labels.names)
 
 
 def _row_contents(model: Model, features: Features, rows: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:

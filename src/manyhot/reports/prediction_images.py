@@ -1,13 +1,8 @@
-"""Pictures of what a model of images answers: each row's answers, and the worst mistakes of each label.
-
-It fetches images, answers and maps of a trained model and hands them to image_sheets/ as plain values. Start reading at
-`plot_predictions`, `plot_errors` and `plot_pixel_predictions`.
-"""
+"""Pictures of what a model of images answers: each row's answers, and the worst mistakes of each label."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +23,7 @@ from manyhot.reports import image_sheets
 from manyhot.reports.image_sheets import check_folder
 from manyhot.reports.image_sheets.mask_overlay import save_overlay
 
-LONGEST_EDGE = 640
-"""Pixels of an image that a picture can show."""
+LONGEST_EDGE = 640  # pixels of an image that a picture can show
 LONGEST_TILE_EDGE = 256
 
 
@@ -48,33 +42,20 @@ def plot_predictions(
     first: int = 1,
     reasons: Sequence[Mapping[str, Explanation]] | None = None,
 ) -> list[Path]:
-    """A picture of each row: its images beside its labels' probabilities.
-
-    Args:
-        model: A model that looks at images.
-        features: What its encoder takes, n rows.
-        scores: Its calibrated scores (n, l).
-        ids: What the rows are called.
-        folder: Where to.
-        first: The first row's number.
-        reasons: What `explain_rows` tells of each row, to be drawn over its images; None for no such maps.
-
-    Returns:
-        The files, one for each row; a row without scores has none.
-    """
+    """A picture of each row: its images beside its labels' probabilities; a row without scores has none."""
     rows = np.flatnonzero(np.isfinite(scores).all(axis=1)).tolist()
     decisions = model.policy.decide(np.nan_to_num(scores))
-    display_images = _display_images(model, features, rows, LONGEST_EDGE)
-    input_images = [] if reasons is None else _network_inputs(model, features[rows])
+    display_images = [iter_images(features[name], rows, LONGEST_EDGE) for name in model.encoder.image_columns]
+    input_images = {} if reasons is None else _network_inputs(model, features[rows])
     paths = []
     for position, (k, *images) in enumerate(zip(rows, *display_images, strict=True)):
         maps = {}
         for name, explanation in ({} if reasons is None else reasons[k]).items():
             maps[model.labels.index(name)] = [
-                (column_images[position], explanation.maps[column]) for column, column_images in input_images
+                (column_images[position], explanation.maps[column]) for column, column_images in input_images.items()
             ]
         sheet_values = (model.labels.names, scores[k], decisions[k], model.policy.thresholds, maps)
-        path = folder / image_sheets.file_name(first + k, "" if ids[k] == str(first + k) else ids[k])
+        path = _row_file(folder, first + k, ids[k])
         image_sheets.draw_prediction(image_sheets.PredictionSheet(str(ids[k]), images, *sheet_values)).save(path)
         paths.append(path)
     return paths
@@ -83,21 +64,10 @@ def plot_predictions(
 def plot_pixel_predictions(
     model: PixelModel, pictures: ImageSet, names: Sequence[str], folder: Path, first: int = 1
 ) -> Iterator[tuple[np.ndarray, Path]]:
-    """A picture of each image with the labels of its pixels over it, as their answers are made.
-
-    Args:
-        model: A model that gives every pixel its labels.
-        pictures: The images.
-        names: What they are called.
-        folder: Where to.
-        first: The first image's number.
-
-    Yields:
-        The answers, bool (h, w, l), and the file.
-    """
+    """Yield the answers, bool (h, w, l), of each image, and the picture of them over it."""
     for k, scores in enumerate(model.iterate_scores(pictures)):
         predictions = model.decide(scores)
-        path = folder / image_sheets.file_name(first + k, "" if names[k] == str(first + k) else names[k])
+        path = _row_file(folder, first + k, names[k])
         save_overlay(path, pictures[k], predictions, model.labels.names)
         yield predictions, path
 
@@ -105,56 +75,36 @@ def plot_pixel_predictions(
 def plot_errors(
     model: Model, features: pl.DataFrame, targets: Targets, scores: np.ndarray, ids: Sequence[str], folder: Path
 ) -> dict[str, Path]:
-    """A sheet for each label with its worst mistakes; labels without any have none.
-
-    Args:
-        model: A model that looks at images.
-        features: What its encoder takes, n rows.
-        targets: Their targets; what is unknown is no mistake.
-        scores: Calibrated scores (n, l); a row without scores is no mistake.
-        ids: What the rows are called.
-        folder: Where to.
-
-    Returns:
-        Label -> file.
-    """
+    """A sheet for each label with its worst mistakes; labels without any have none."""
     decisions, thresholds = model.policy.decide(np.nan_to_num(scores)), model.policy.thresholds
-    known = np.isfinite(scores) & (True if targets.known is None else np.asarray(targets.known))
-    is_positive = np.asarray(targets.values) > 0
+    known, images = np.isfinite(scores) & targets.known_mask(), features[model.encoder.image_columns[0]]
     paths = {}
     for j, name in enumerate(model.labels.names):
-        worst_rows = image_sheets.worst(scores[:, j], decisions[:, j], is_positive[:, j], known[:, j])
-        if not any(worst_rows):
-            continue
-        rows = [k for kind in worst_rows for k in kind[: image_sheets.MAX_TILES]]
-        images = next(iter(_display_images(model, features, rows, LONGEST_TILE_EDGE)))
-        tiles = iter(
-            [
+        kinds: list[Any] = []
+        for rows in image_sheets.worst(scores[:, j], decisions[:, j], targets.values[:, j], known[:, j]):
+            shown = rows[: image_sheets.MAX_TILES]
+            tiles = [
                 image_sheets.ErrorTile(str(ids[k]), image, float(scores[k, j]))
-                for k, image in zip(rows, images, strict=True)
+                for k, image in zip(shown, iter_images(images, shown, LONGEST_TILE_EDGE), strict=True)
             ]
-        )
-        kinds = [(tuple(islice(tiles, min(len(kind), image_sheets.MAX_TILES))), len(kind)) for kind in worst_rows]
-        threshold = None if thresholds is None else float(thresholds[j])
-        paths[name] = folder / image_sheets.file_name(j + 1, name, n_digits=3)
-        sheet_values = (name, threshold, int(known[:, j].sum()))
-        image_sheets.draw_errors(image_sheets.ErrorSheet(*sheet_values, *kinds[0], *kinds[1])).save(paths[name])
+            kinds += [tiles, len(rows)]
+        if any(kinds):
+            threshold = None if thresholds is None else float(thresholds[j])
+            sheet = image_sheets.ErrorSheet(name, threshold, int(known[:, j].sum()), *kinds)
+            paths[name] = folder / image_sheets.file_name(j + 1, name, n_digits=3)
+            image_sheets.draw_errors(sheet).save(paths[name])
     return paths
 
 
-def _display_images(model: Model, features: pl.DataFrame, rows: Sequence[int], edge: int) -> list[Any]:
-    """For each column of images an iterator over its images as people look at them."""
-    encoder = model.encoder
-    return [iter_images(features[name], rows=rows, longest_edge=edge) for name in encoder.image_columns]
+def _row_file(folder: Path, number: int, name: str) -> Path:
+    return folder / image_sheets.file_name(number, "" if name == str(number) else name)
 
 
-def _network_inputs(model: Model, features: pl.DataFrame) -> list[tuple[str, np.ndarray]]:
-    """Columns of images with what the network gets of them, uint8 (n, h, w, 3)."""
-    encoder = model.encoder
-    blocks = zip(
-        encoder.image_columns, encoder.images.pixels([features[name] for name in encoder.image_columns]), strict=True
-    )
-    return [(name, np.broadcast_to(block, (*block.shape[:3], 3))) for name, block in blocks]
+def _network_inputs(model: Model, features: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Column of images -> what the network gets of them, uint8 (n, h, w, 3)."""
+    names = model.encoder.image_columns
+    blocks = model.encoder.images.pixels([features[name] for name in names])
+    return {name: np.broadcast_to(block, (*block.shape[:3], 3)) for name, block in zip(names, blocks, strict=True)}
 
 
 def row_names(X: Any, ids: Sequence[str] | None, n_rows: int) -> list[str]:
@@ -167,31 +117,14 @@ def row_names(X: Any, ids: Sequence[str] | None, n_rows: int) -> list[str]:
 
 
 class RowImages:
-    """Pictures of rows as a person hands them over.
-
-    Args:
-        model: A model of images.
-        X: The rows as they were handed over; `Samples` bring their ids.
-        features: The rows as the model's encoder takes them.
-        ids: Names of the rows; None for those of `Samples`, else their numbers from 1.
-        on_bad_image: "error", or "skip" to leave out rows whose images cannot be used.
-
-    Raises:
-        InputError: A model without images.
-    """
+    """Pictures of rows as a person hands them over."""
 
     def __init__(self, model: Model, X: Any, features: Any, ids: Sequence[str] | None, on_bad_image: str) -> None:
         check_has_images(model)
         self.model, self.X, self.features, self.ids, self.on_bad_image = model, X, features, ids, on_bad_image
 
     def plot_predictions(self, folder: str | Path, explain: bool, limit: int) -> list[Path]:
-        """A picture of each of the first rows.
-
-        Args:
-            folder: Where the files go; created if missing.
-            explain: Whether maps of what spoke for and against the predicted labels are drawn too.
-            limit: Rows that are drawn, 1 or more.
-        """
+        """A picture of each of the first rows."""
         n_rows = min(validation.integer(limit=limit, low=1), self.features.shape[0])
         names, explain = row_names(self.X, self.ids, n_rows), validation.boolean(explain=explain)
         if isinstance(self.model, PixelModel):
@@ -205,12 +138,7 @@ class RowImages:
         return plot_predictions(self.model, features, scores, names, check_folder(folder), reasons=explanations)
 
     def plot_errors(self, targets: Targets, folder: str | Path) -> dict[str, Path]:
-        """A sheet of the worst errors of each label.
-
-        Args:
-            targets: Targets (n, l); what is unknown is no error.
-            folder: Where the files go; created if missing.
-        """
+        """A sheet of the worst errors of each label."""
         names = row_names(self.X, self.ids, self.features.shape[0])
         scores = predict_scores(self.model, self.features, on_bad_image=self.on_bad_image)[0]
         return plot_errors(self.model, self.features, targets, scores, names, check_folder(folder))

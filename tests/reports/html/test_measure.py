@@ -7,13 +7,12 @@ import zlib
 import numpy as np
 import pytest
 
-from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import compute_label_metrics
 from manyhot.reports.html import measure_page, without_bulk
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
-from manyhot.reports.html.threshold_counts import GRID, STEPS, count
+from manyhot.reports.html.threshold_counts import GRID, STEPS, count_by_threshold
 from manyhot.reports.html.training_curves import MAX_MEMBERS, MAX_POINTS, describe_curves
 from manyhot.reports.html.worst_rows import N_WORST, N_WORST_PER_LABEL, worst_errors
 from tests.reports.html.made_up import make_page_inputs
@@ -24,9 +23,9 @@ def test_counts_at_a_threshold_are_those_of_a_decision(kind):
     made = make_page_inputs(n=400)
     scores = made.scores.astype(kind)
     scores[:200] = np.round(scores[:200], 3)  # on the grid, or a hair beside it
-    counts = count(made.targets, scores)
+    counts = count_by_threshold(made.targets, scores)
     for place in (0, 1, 250, 300, 437, 500, 999, 1000):
-        hits, n_predicted = counts.at(place)
+        hits, n_predicted = counts[:, :, place:].sum(axis=2)
         expected = compute_label_metrics(
             made.space, made.targets, scores, scores.astype(np.float64) >= float(f"{place / 1000:.3f}")
         )
@@ -101,7 +100,7 @@ def test_labels_together_for_few_and_for_many():
     generator = np.random.default_rng(0)
     few = generator.random((300, 3)) < 0.3
     few[:, 1] |= few[:, 0]
-    found = co_occurrence(LabelSpace(("a", "b", "c")), Targets(few))
+    found = co_occurrence(Targets(few))
     order = found["matrix"]["labels"]
     assert sorted(order) == [0, 1, 2]
     assert abs(order.index(0) - order.index(1)) == 1  # side by side
@@ -113,10 +112,10 @@ def test_labels_together_for_few_and_for_many():
     assert found["sizes"] == np.bincount(few.sum(axis=1)).tolist()
     many = generator.random((500, 400)) < 0.02
     many[:, 7] = many[:, 300] = generator.random(500) < 0.1
-    found = co_occurrence(LabelSpace(tuple(map(str, range(400)))), Targets(many, generator.random(many.shape) < 0.95))
+    found = co_occurrence(Targets(many, generator.random(many.shape) < 0.95))
     assert len(found["matrix"]["labels"]) == MAX_MATRIX_LABELS
     assert (found["pairs"][0]["first"], found["pairs"][0]["second"]) == (7, 300)
-    assert co_occurrence(LabelSpace(("a", "b")), Targets(np.zeros((4, 2), dtype=bool)))["pairs"] == []
+    assert co_occurrence(Targets(np.zeros((4, 2), dtype=bool)))["pairs"] == []
 
 
 def test_long_curves_of_many_members_are_thinned_out():

@@ -13,7 +13,13 @@ from manyhot.evaluation.report import LabelSets, Report
 from manyhot.reports.html import measure_page, render
 from tests.reports.html.made_up import make_page_inputs
 
-HOSTILE = ("</script><img src=x onerror=alert(1)>", "<!--<script>", "\N{MUSICAL NOTE} & \"'", "\ud800 alone", "last")
+HOSTILE = (
+    "</script><img src=x onerror=alert(1)>",
+    "<!--<script>",
+    "\N{MUSICAL NOTE} & \"' {{ 7 * 7 }}{% raw %}",
+    "\ud800 alone",
+    "last",
+)
 
 
 class Reader(HTMLParser):
@@ -76,6 +82,19 @@ def test_names_are_text_and_data_come_back_whole(page, read):
     assert data["labels"]["label"] == list(HOSTILE)
     assert data["model"] == HOSTILE[1]
     assert {name for name in page if name not in data} == {"counts", "metrics"}
+
+
+def test_no_text_of_a_page_is_markup(page, read):
+    def with_markup(value, key=""):
+        if isinstance(value, dict):
+            return {name: with_markup(inner, name) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [with_markup(inner, key) for inner in value]
+        is_text = isinstance(value, str) and key not in ("name", "needs", "kind", "severity", "packed")
+        return f"{HOSTILE[0]}{value}" if is_text else value
+
+    assert Reader(render(with_markup(page))).tags == read.tags
+    assert "{{ 7 * 7 }}{% raw %}" in read.text
 
 
 def test_the_same_dict_from_json_gives_the_same_file(page):

@@ -7,29 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs.console import print_notes, print_result
-from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import build_read_options, open_flag_files
+from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.data.readers import read
-from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.readers.label_columns import is_label_note
 from manyhot.evaluation.charts import check_plot_path, plot_labels, save_chart
 from manyhot.evaluation.data_checks import check_data
 
 
-def run(
-    file: Path,
-    read_flags: Mapping[str, Any],
-    n_folds: int,
-    plot: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def run(file: Path, read_flags: Mapping[str, Any], n_folds: int, plot: Path | None, as_json: bool, quiet: bool) -> None:
     """Read the file, check it, print; nothing is trained, and neither JAX nor Keras is loaded."""
     check_plot_path(plot)
-    read_flags, flag_files = open_flag_files(read_flags)
-    options = build_read_options(read_flags, on_bad_image="skip")
-    input_files = training_inputs(file, options, {}, flag_files)
-    refuse_overwriting({"--plot": plot}, input_files, list_input_images(file, options))
+    _, options = prepare_reading(file, read_flags, {"--plot": plot}, on_bad_image="skip")
     samples = read(file, options, needed_by="a data check")
     print_notes([note for note in samples.notes if not is_label_note(note)], quiet)
     checks = check_data(samples, n_folds=n_folds)

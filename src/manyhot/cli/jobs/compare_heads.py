@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs.console import print_notes, print_result
-from manyhot.cli.jobs.outputs import refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import build_read_options, open_flag_files
+from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.data.readers import read
-from manyhot.data.readers.input_files import list_input_images
 from manyhot.estimators.cross_validation import compare_heads
 from manyhot.evaluation.charts import check_plot_path
 
@@ -27,10 +25,7 @@ def run(
 ) -> None:
     """Read, train one network under three output functions, print, plot."""
     check_plot_path(plot)
-    read_flags, flag_files = open_flag_files(read_flags)
-    options = build_read_options(read_flags)
-    input_files = training_inputs(file, options, settings, flag_files)
-    refuse_overwriting({"--plot": plot}, input_files, list_input_images(file, options))
+    _, options = prepare_reading(file, read_flags, {"--plot": plot}, [settings])
     samples = read(file, options, needed_by="a comparison")
     print_notes([f"{file}: {describe_samples(samples)}", *samples.notes], settings.get("verbose", 1) == 0)
     heads = compare_heads(None, samples, n_splits=n_splits, n_repeats=n_repeats, **settings)

@@ -15,16 +15,16 @@ from sklearn.datasets import load_digits
 
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.predict import predict_table
-from manyhot.cli.jobs.prediction_writer import as_text
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.config.label_rules import LABEL_SEP
 from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.estimators.prediction_table import to_csv
 from manyhot.estimators.read_options import model_read_options
 from manyhot.evaluation.charts import can_plot
 from manyhot.evaluation.report import to_text
-from manyhot.files import atomic_write, write_all
+from manyhot.files import write_file
 
 LOOPS = (0, 4, 6, 8, 9)
 N_NEW = 297
@@ -32,8 +32,9 @@ N_SHOWN = 5
 SHADES = " .:-=+*#@"
 
 
-def run(folder: Path, as_json: bool, quiet: bool) -> None:
+def run(output: Path, as_json: bool, quiet: bool) -> None:
     """Describe, train, report, predict, save, and print what to try next."""
+    folder = output
     show = print if not as_json else (lambda *_: None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,8 +65,7 @@ def run(folder: Path, as_json: bool, quiet: bool) -> None:
     loaded = load_model(model)
     new_samples = read(new_file, model_read_options(loaded, {}))
     table = predict_table(loaded, new_samples, 0)
-    with atomic_write(predictions_file) as descriptor:
-        write_all(descriptor, memoryview(as_text(table, ".csv", LABEL_SEP, with_header=True).encode()))
+    write_file(predictions_file, to_csv(table, LABEL_SEP, with_header=True).encode())
     show(f"\n4. PREDICTIONS for {N_SHOWN} of the {N_NEW} new pictures, from the saved file {model}:\n")
     for k in range(N_SHOWN):
         show(image_with_scores(images[k], table.row(k, named=True), loaded.labels_))
@@ -114,8 +114,7 @@ def write_tables(train_file: Path, new_file: Path) -> np.ndarray:
     columns["is with a closed loop"] = np.isin(digit[order], LOOPS).astype(int).tolist()
     frame = pl.DataFrame(columns)
     for path, part in ((train_file, frame.slice(N_NEW)), (new_file, frame.head(N_NEW))):
-        with atomic_write(path) as descriptor:
-            write_all(descriptor, memoryview(part.write_csv().encode()))
+        write_file(path, part.write_csv().encode())
     return pixels[order[:N_NEW]].reshape(-1, 8, 8)
 
 

@@ -13,7 +13,7 @@ from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.image_output import check_sheets_folder, refuse_plots
 from manyhot.cli.jobs.outputs import existing_plots, model_inputs, refuse_overwriting
 from manyhot.cli.jobs.read_options import open_flag_files
-from manyhot.cli.jobs.score_file import read_labelled_rows, score_rows
+from manyhot.cli.jobs.score_file import read_rows, score_rows
 from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.target_input import align_pixel_targets
 from manyhot.errors import InputError
@@ -34,11 +34,10 @@ def run(
     bundle: Path,
     file: Path,
     read_flags: Mapping[str, Any],
-    unknown_labels: str,
+    text: Path | None,
+    plots: Path | None,
     as_json: bool,
     quiet: bool,
-    text: Path | None = None,
-    plots: Path | None = None,
 ) -> None:
     """Read, score and evaluate at the model's own thresholds and at 0.5; plot the worst errors on request."""
     classifier = load(bundle, text=None if text is None else str(text))
@@ -51,21 +50,20 @@ def run(
     read_flags, flag_files = open_flag_files(read_flags)
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         refuse_plots(plots)
-        extreme.evaluate(classifier, file, read_flags, unknown_labels, as_json, quiet)
+        extreme.evaluate(classifier, file, read_flags, as_json, quiet)
         return
-    rows_file = (file, model_read_options(classifier, read_flags))
-    input_files = model_inputs(bundle, rows_file, flag_files, text)
-    refuse_overwriting({"--plots": existing_plots(plots)}, input_files, list_input_images(*rows_file))
-    sheets_folder = None if plots is None else check_sheets_folder(classifier.model_, plots)
-    samples = read_labelled_rows(classifier, file, read_flags, unknown_labels, quiet)
-    model = classifier.model_
+    model, options = classifier.model_, model_read_options(classifier, read_flags)
+    input_files = model_inputs(bundle, (file, options), flag_files, text)
+    refuse_overwriting({"--plots": existing_plots(plots)}, input_files, list_input_images(file, options))
+    sheets_folder = None if plots is None else check_sheets_folder(model, plots)
+    samples = read_rows(classifier, file, options, quiet, "an evaluation")
     if isinstance(model, PixelModel):
         targets = align_pixel_targets(samples, None, model.labels)
         values = pixel_report(model, sample_features(model, samples), targets, samples.notes)
         values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
         print_result(values, str(Report(values)), as_json)
         return
-    rows = score_rows(classifier, samples, quiet)
+    rows = score_rows(model, samples, options.on_bad_image, quiet)
     values = {**rows.report, "model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
     if sheets_folder is not None:
         files = plot_errors(model, rows.features, rows.targets, rows.scores, rows.ids.tolist(), sheets_folder)

@@ -1,7 +1,4 @@
-"""The explanations of `manyhot predict --explain`: a text a row, nested in JSON lines, or lines for a person.
-
-Start reading at `reason_options`.
-"""
+"""The explanations of `manyhot predict --explain`: a text a row, nested in JSON lines, or lines for a person."""
 
 from __future__ import annotations
 
@@ -18,28 +15,18 @@ from manyhot.evaluation.report.text import printable
 from manyhot.explanation import MAX_REASONS
 from manyhot.explanation.explain import Explanation
 
-READABLE = ".txt"
-"""Stands for predictions on a terminal."""
+READABLE = ".txt"  # stands for predictions on a terminal
 
 
 @dataclass(frozen=True)
 class ReasonOptions:
-    """How many reasons are wanted, and in which form.
+    """How many reasons are wanted, and in which form."""
 
-    Args:
-        top: Most reasons for and most against each label.
-        suffix: What is written: ".csv", ".parquet", ".jsonl" or `READABLE`.
-    """
-
-    top: int
-    suffix: str
+    top: int  # reasons for, and reasons against, each label at most
+    suffix: str  # of what is written: ".csv", ".parquet", ".jsonl" or `READABLE`
 
     def column(self, rows: Iterable[dict[str, Explanation]]) -> pl.Series:
-        """The reasons of each row as one text: JSON for JSON lines, else as a person reads them.
-
-        Args:
-            rows: What `explain_rows` gave for each row.
-        """
+        """The reasons of each row as one text: JSON for JSON lines, else as a person reads them."""
         return pl.Series(EXPLANATION, [self._format_row(row) for row in rows], dtype=pl.String)
 
     def _format_row(self, row: dict[str, Explanation]) -> str:
@@ -53,17 +40,7 @@ class ReasonOptions:
 
 
 def reason_options(explain: bool, top: int | None, suffix: str, is_terminal: bool) -> ReasonOptions | None:
-    """The options of `--explain` and `--top`; None for no explanations.
-
-    Args:
-        explain: Whether explanations are requested.
-        top: How many; None for the usual number.
-        suffix: What is written.
-        is_terminal: Whether the output goes to a terminal.
-
-    Raises:
-        InputError: `--top` below 1, or without `--explain`.
-    """
+    """The options of `--explain` and `--top`; None for no explanations."""
     if top is not None and not explain:
         raise InputError("limits the reasons of --explain; add --explain", argument="--top")
     if not explain:

@@ -1,44 +1,32 @@
-"""`train --extreme`, and `predict` and `evaluate` with an extreme multi-label model."""
+"""What `train`, `predict` and `evaluate` do otherwise for extreme multi-label models."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from manyhot.cli.jobs.console import print_notes, print_result
-from manyhot.cli.jobs.outputs import Input, refuse_other_file, refuse_overwriting, training_inputs
-from manyhot.cli.jobs.predict_chunks import predict_file
-from manyhot.cli.jobs.prediction_writer import check_suffix
-from manyhot.cli.jobs.read_options import build_read_options, saved_options
+from manyhot.cli.jobs.console import print_result
+from manyhot.cli.jobs.prediction_writer import check_suffix, predict_file
+from manyhot.cli.jobs.score_file import read_rows
 from manyhot.config.extreme import ExtremeConfig
 from manyhot.config.fields import settings_of
 from manyhot.config.training import TrainingConfig
-from manyhot.data.readers import read
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError, OutputError
+from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.prediction_table import id_series
-from manyhot.estimators.read_options import model_read_options, unused_column_notes
+from manyhot.estimators.read_options import model_read_options
 
 CHUNK_ROWS = 65536
-DEFAULT_TOP = 5
-"""Default number of labels predicted per row."""
+DEFAULT_TOP = 5  # default number of labels predicted per row
 
 
-def train(
-    file: Path,
-    output: Path,
-    read_flags: Mapping[str, Any],
-    flag_files: Iterable[Input],
-    settings: Mapping[str, Any],
-    as_json: bool,
-) -> None:
-    """Read with sparse targets, train, save, report."""
+def make_classifier(settings: Mapping[str, Any], column_types: Mapping[str, str]) -> ExtremeMultiLabelClassifier:
+    """The classifier of `train --extreme`; raise `InputError` for settings that it does not have."""
     allowed = [name for name in settings_of(ExtremeConfig) if name in TrainingConfig.__dataclass_fields__]
     for name in settings:
         if name not in (*allowed, "verbose"):
@@ -46,91 +34,33 @@ def train(
             raise InputError(
                 f"has no effect with --extreme, which takes {flags}", argument=f"--{name.replace('_', '-')}"
             )
-    classifier = ExtremeMultiLabelClassifier(**settings, column_types=read_flags["column_types"] or None)
-    if not output.parent.is_dir():
-        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
-    options = build_read_options(read_flags, sparse_targets=True)
-    refuse_overwriting({"--output": output}, training_inputs(file, options, settings, flag_files))
-    refuse_other_file(output)
-    samples = read(file, options)
-    print_notes(samples.notes, settings.get("verbose", 1) == 0)
-    start_time = time.perf_counter()
-    classifier.fit(samples)
-    seconds = time.perf_counter() - start_time
-    classifier.read_options_ = saved_options(read_flags)
-    classifier.save(output)
-    size = output.stat().st_size
-    document = {
-        "model": str(output),
-        "bytes": size,
-        "seconds": round(seconds, 3),
-        "n_labels": len(classifier.labels_),
-        "threshold": classifier.threshold_,
-        "report": classifier.report_.to_dict(),
-    }
-    message = f"saved {output} ({size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
-    text = f"{classifier.report_}\n\n{message}\nnext: manyhot predict {output} FILE --top 5 -o predictions.csv"
-    print_result(document, text, as_json)
+    return ExtremeMultiLabelClassifier(**settings, column_types=column_types or None)
 
 
 def predict(
     classifier: ExtremeMultiLabelClassifier,
     file: Path,
     output: Path | None,
-    output_options: Mapping[str, Any],
+    format: str | None,
+    label_sep: str,
     top: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write the best labels of every row, and their scores.
-
-    Args:
-        classifier: The model.
-        file: The rows.
-        output: Where to; None for standard output.
-        output_options: `format` and `label_sep`.
-        top: Labels a row; None for five.
-        as_json: JSON lines on standard output.
-        quiet: Whether to hide notes.
-    """
+    """Write the best labels of every row, and their scores."""
     suffix = (".jsonl" if as_json else ".csv") if output is None else check_suffix(output)
     top_k = min(DEFAULT_TOP, len(classifier.labels_)) if top is None else top
-    options = model_read_options(
-        classifier,
-        {"format": output_options["format"]},
-        require_labels=False,
-        unknown_labels="ignore",
-        sparse_targets=True,
-    )
+    more = {"require_labels": False, "unknown_labels": "ignore", "sparse_targets": True}
+    options = model_read_options(classifier, {"format": format}, **more)
     predict_chunk = partial(_predict_chunk, classifier, top_k)
-    predict_file(
-        classifier,
-        file,
-        options,
-        predict_chunk,
-        output,
-        suffix,
-        output_options["label_sep"],
-        CHUNK_ROWS,
-        as_json,
-        quiet,
-    )
+    predict_file(classifier, file, options, predict_chunk, output, suffix, label_sep, CHUNK_ROWS, as_json, quiet)
 
 
 def evaluate(
-    classifier: ExtremeMultiLabelClassifier,
-    file: Path,
-    read_flags: Mapping[str, Any],
-    unknown_labels: str,
-    as_json: bool,
-    quiet: bool,
+    classifier: ExtremeMultiLabelClassifier, file: Path, read_flags: Mapping[str, Any], as_json: bool, quiet: bool
 ) -> None:
     """Evaluate the top-k labels on labelled rows."""
-    options = model_read_options(classifier, read_flags, unknown_labels=unknown_labels, sparse_targets=True)
-    samples = read(file, options)
-    print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
-    if samples.labels is None:
-        raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
+    samples = read_rows(classifier, file, model_read_options(classifier, read_flags, sparse_targets=True), quiet)
     report = classifier.evaluate(samples)
     print_result({**report.to_dict(), "file": str(file)}, str(report), as_json)
 

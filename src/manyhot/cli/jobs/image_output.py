@@ -20,27 +20,18 @@ from manyhot.reports.image_sheets import check_folder
 from manyhot.reports.prediction_images import check_has_images, plot_pixel_predictions, plot_predictions
 
 FLAG = "--plots"
-PLOT_CHUNK_ROWS = 256
-"""Rows per chunk when rows are plotted."""
+PLOT_CHUNK_ROWS = 256  # rows per chunk when rows are plotted
 
 
 @dataclass
 class ImageOptions:
-    """Plots of the first rows, drawn chunk by chunk.
-
-    Args:
-        folder: Where to.
-        limit: Rows that are drawn.
-        n_drawn: Rows that were to be drawn.
-        n_rows: Rows that were seen.
-        n_files: Plots that were written; a row with an unusable image has none.
-    """
+    """Plots of the first rows, drawn chunk by chunk."""
 
     folder: Path
-    limit: int
-    n_drawn: int = 0
-    n_rows: int = 0
-    n_files: int = 0
+    limit: int  # rows that are drawn at most
+    n_drawn: int = 0  # rows that were to be drawn
+    n_rows: int = 0  # rows that were seen
+    n_files: int = 0  # plots that were written; a row with an unusable image has none
 
     @property
     def n_remaining(self) -> int:
@@ -92,12 +83,7 @@ class ImageOptions:
 
 
 def image_options(model: Model, folder: Path | None, limit: int | None) -> ImageOptions | None:
-    """The options of `--plots` and `--max-plots`; None for no plots.
-
-    Raises:
-        InputError: A model without image columns, a limit below 1 or without `--plots`.
-        OutputError: A folder that cannot be written to.
-    """
+    """The options of `--plots` and `--max-plots`; None for no plots."""
     if folder is None:
         if limit is not None:
             raise InputError("limits the rows that --plots draws; add --plots", argument="--max-plots")

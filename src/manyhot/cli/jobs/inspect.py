@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from manyhot.cli.jobs.console import print_result
+from manyhot.cli.jobs.open_model import read_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.cli.jobs.read_model import read_model
 from manyhot.decisions.policy import cross_fitted_scores
 from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart
 from manyhot.evaluation.metrics import reliability as reliability_curve
@@ -18,8 +18,7 @@ from manyhot.models.decision_updates import current_evidence
 from manyhot.models.model import Model
 from manyhot.persistence import container
 
-MAX_PLOTTED_LABELS = 5
-"""Labels with a panel of their own in the plot, the most frequent."""
+MAX_PLOTTED_LABELS = 5  # labels with a panel of their own in the plot, the most frequent
 
 
 def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> None:
@@ -61,11 +60,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
 
 
 def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
-    """Scores beside frequencies out of fold, over all labels and for the most frequent ones.
-
-    Raises:
-        InputError: A model without out-of-fold scores.
-    """
+    """Scores beside frequencies out of fold, over all labels and for the most frequent ones."""
     evidence = current_evidence(model, "draw scores beside frequencies")
     score_sets = {"calibrated": cross_fitted_scores(model.config, evidence.unique_scores())}
     if not model.policy.calibration.is_identity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
 from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
-from manyhot.files import atomic_write, write_all
+from manyhot.files import write_file
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.model import Model
 from manyhot.models.segmentation.model import refuse_pixels
@@ -49,11 +50,7 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
 
 
 def require_evidence(model: Model, bundle: Path) -> OutOfFoldResults:
-    """The scores that training kept.
-
-    Raises:
-        InputError: They were left out of the file.
-    """
+    """The scores that training kept; raise `InputError` if they were left out of the file."""
     if model.evidence is None:
         raise InputError(
             "this model was saved without its out-of-fold scores, which finding label errors needs; "
@@ -103,18 +100,15 @@ def to_table(errors: LabelErrors, first: int | None = None) -> pl.DataFrame:
 
 def write_table(entries: pl.DataFrame, output: Path) -> None:
     """The entries as CSV, JSON lines or Parquet; the file is replaced whole or not at all."""
-    suffix = output.suffix.lower()
-    with atomic_write(output) as descriptor:
-        if suffix == ".parquet":
-            with open(descriptor, "wb", closefd=False) as file:
-                entries.write_parquet(file)
-            return
-        if suffix == ".csv":
-            texts = [pl.col(name).map_elements(escape_formula, return_dtype=pl.String) for name in ("id", "label")]
-            text = entries.with_columns(texts).write_csv()
-        else:
-            text = entries.write_ndjson()
-        write_all(descriptor, memoryview(text.encode()))
+    suffix, content = output.suffix.lower(), io.BytesIO()
+    if suffix == ".parquet":
+        entries.write_parquet(content)
+    elif suffix == ".csv":
+        texts = [pl.col(name).map_elements(escape_formula, return_dtype=pl.String) for name in ("id", "label")]
+        entries.with_columns(texts).write_csv(content)
+    else:
+        entries.write_ndjson(content)
+    write_file(output, content.getvalue())
 
 
 def to_document(errors: LabelErrors, limit: int, label: str | None) -> dict[str, Any]:
@@ -144,8 +138,7 @@ def as_text(document: dict[str, Any]) -> str:
     label_phrase = "" if document["label"] is None else f" of {document['label']!r}"
     lines = [
         f"{document['model']}: of {document['n_known']} known entries{label_phrase} about {document['n_entries']} are "
-        "expected "
-        f"to be wrong, in about {document['n_rows']} rows"
+        f"expected to be wrong, in about {document['n_rows']} rows"
     ]
     if document["entries"]:
         lines += ["", "suspicion  entry"]

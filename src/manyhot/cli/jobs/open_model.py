@@ -1,23 +1,35 @@
-"""Opening a model for a command."""
+"""Opening a model for a command; the estimators, and scikit-learn, are imported only by commands that need one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from manyhot.cli.jobs.read_model import unsupported_extreme
-from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
-from manyhot.estimators.loading import load
-from manyhot.estimators.multilabel import MultiLabelClassifier
+import manyhot
+from manyhot.errors import InputError
+from manyhot.models.model import Model
+from manyhot.persistence import container, model_file
+from manyhot.persistence.extreme_model import is_extreme
 
 
-def load_model(bundle: Path, text: str | None = None) -> MultiLabelClassifier:
-    """The classifier in a file, for commands that do not support extreme multi-label models.
+def read_model(bundle: Path) -> Model:
+    """The model in a file; raise `InputError` for an extreme multi-label model."""
+    contents = container.read(bundle)
+    if is_extreme(contents):
+        raise _unsupported_extreme(bundle)
+    return model_file.construct(contents, bundle, {})[0]
 
-    Raises:
-        BundleError: As for `manyhot.load`.
-        InputError: An extreme multi-label model.
-    """
-    classifier = load(bundle, text=text)
-    if isinstance(classifier, ExtremeMultiLabelClassifier):
-        raise unsupported_extreme(bundle)
+
+def load_model(bundle: Path, text: Path | None = None) -> manyhot.MultiLabelClassifier:
+    """The classifier in a file; raise `InputError` for an extreme multi-label model."""
+    classifier = manyhot.load(bundle, text=None if text is None else str(text))
+    if not isinstance(classifier, manyhot.MultiLabelClassifier):
+        raise _unsupported_extreme(bundle)
     return classifier
+
+
+def _unsupported_extreme(bundle: Path) -> InputError:
+    return InputError(
+        "is an extreme multi-label model, which this command does not support; use `manyhot predict` or "
+        "`manyhot evaluate`",
+        file=bundle,
+    )

@@ -1,7 +1,4 @@
-"""What a command is about to write, held against what it reads, so that no slip of the pen costs an input.
-
-Start reading at `refuse_overwriting`.
-"""
+"""What a command is about to write, held against what it reads, so that no slip of the pen costs an input."""
 
 from __future__ import annotations
 
@@ -18,26 +15,15 @@ from manyhot.data.readers.input_files import list_input_files
 from manyhot.errors import InputError
 from manyhot.persistence.container import begins_as_bundle
 
-Input = tuple[str, Path]
-"""What a file holds, in words, and where it is."""
-PLOT_NAME = re.compile(r"\d{3,}(-.*)?\.png", re.DOTALL)
-"""File name of a plot, as `image_sheets` writes it."""
+Input = tuple[str, Path]  # what a file holds, in words, and where it is
+PLOT_NAME = re.compile(r"\d{3,}(-.*)?\.png", re.DOTALL)  # of a plot, as `image_sheets` names it
 
 
 def refuse_overwriting(
     outputs: Mapping[str, Path | Iterable[Path] | None], inputs: Iterable[Input], images: Iterable[Input] = ()
 ) -> None:
-    """Refuse an output that is an input, whatever it is called: by a link, or by another way through the folders.
-
-    Args:
-        outputs: Flag -> the file, or all files, that may be written; None for none.
-        inputs: What is read; not looked at where no output is there yet.
-        images: Images that are read too; looked at only where an output that is there has the name of one.
-
-    Raises:
-        InputError: With the flag, the output and the input.
-    """
-    existing: dict[tuple[int, int], tuple[str, Path]] = {}
+    """Refuse an output that is an input, whatever it is called: by a link, or by another way through the folders."""
+    existing: dict[tuple[int, int], tuple[str, Path]] = {}  # inputs are listed only if this holds any
     for flag, paths in outputs.items():
         for path in [paths] if isinstance(paths, Path) else paths or ():
             identity = _identity(path)
@@ -45,6 +31,7 @@ def refuse_overwriting(
                 existing[identity] = (flag, path)
     if not existing:
         return
+    # images may be many: they are listed only where an output has the name of one
     has_image = any(re.search(IMAGE_NAME, path.name) for _, path in existing.values())
     for description, path in chain(inputs, images if has_image else ()):
         identity = _identity(path)
@@ -55,11 +42,7 @@ def refuse_overwriting(
 
 
 def refuse_other_file(output: Path | None) -> None:
-    """Refuse to write a model over a file that is none.
-
-    Raises:
-        InputError: Such a file.
-    """
+    """Refuse to write a model over a file that is none."""
     if output is None or not output.is_file() or not os.access(output, os.R_OK):
         return
     if output.stat().st_size and not begins_as_bundle(output):
@@ -69,16 +52,9 @@ def refuse_other_file(output: Path | None) -> None:
 
 
 def training_inputs(
-    file: Path, options: ReadOptions, settings: Mapping[str, Any], flag_files: Iterable[Input] = ()
+    file: Path, options: ReadOptions, settings: Mapping[str, Any], flag_files: Iterable[Input]
 ) -> Iterator[Input]:
-    """What training reads: the rows, and what flags and settings name.
-
-    Args:
-        file: The rows.
-        options: How they are read.
-        settings: The settings by name.
-        flag_files: The files that flags name.
-    """
+    """What training reads: the rows, and what flags and settings name."""
     yield from list_input_files(file, options)
     yield from flag_files
     image_settings, text_settings = settings.get("image_params") or {}, settings.get("text_params") or {}
@@ -93,14 +69,7 @@ def model_inputs(
     flag_files: Iterable[Input] = (),
     text: Path | None = None,
 ) -> Iterator[Input]:
-    """What a command with a trained model reads: the model, the rows, and what the flags name.
-
-    Args:
-        bundle: The model.
-        rows: The file of rows, and how it is read.
-        flag_files: The files that flags name.
-        text: The folder of the pretrained transformer.
-    """
+    """What a command with a trained model reads: the model, the rows, and what the flags name."""
     yield "the model", bundle
     yield from flag_files
     yield from _files_at("the text encoder", text)

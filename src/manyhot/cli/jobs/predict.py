@@ -17,8 +17,7 @@ from manyhot.cli.jobs.console import print_notes
 from manyhot.cli.jobs.explanations import ReasonOptions, reason_options
 from manyhot.cli.jobs.image_output import PLOT_CHUNK_ROWS, ImageOptions, image_options, refuse_plots
 from manyhot.cli.jobs.outputs import existing_plots, model_inputs, refuse_overwriting
-from manyhot.cli.jobs.predict_chunks import predict_file
-from manyhot.cli.jobs.prediction_writer import check_suffix
+from manyhot.cli.jobs.prediction_writer import check_suffix, predict_file
 from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.samples import Samples
 from manyhot.encoders.images.encoder import describe_invalid
@@ -32,8 +31,7 @@ from manyhot.explanation.explain import explain_rows
 from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.models.segmentation.model import PixelModel
 
-EXPLANATION_CHUNK_ROWS = 4096
-"""Rows per chunk with explanations, which take more memory than predictions."""
+EXPLANATION_CHUNK_ROWS = 4096  # with explanations, which take more memory than predictions
 
 
 def run(
@@ -42,13 +40,13 @@ def run(
     output: Path | None,
     label_sep: str,
     read_flags: Mapping[str, Any],
+    explain: bool,
+    top: int | None,
+    text: Path | None,
+    plots: Path | None,
+    max_plots: int | None,
     as_json: bool,
     quiet: bool,
-    explain: bool = False,
-    top: int | None = None,
-    text: Path | None = None,
-    plots: Path | None = None,
-    max_plots: int | None = None,
 ) -> None:
     """Score every row and write the predictions, with explanations and plots on request."""
     classifier = load(bundle, text=None if text is None else str(text))
@@ -62,7 +60,7 @@ def run(
             raise InputError("labels of pixels cannot be explained", argument="--explain")
         classifier.on_bad_image = read_flags["on_bad_image"]
         plot_options = image_options(classifier.model_, plots, max_plots)
-        segmentation.predict(classifier, file, output, read_flags, as_json, plot_options)
+        segmentation.predict(classifier.model_, file, output, options, as_json, plot_options)
         if plot_options is not None:
             print_notes([plot_options.note()], quiet)
         return
@@ -71,9 +69,7 @@ def run(
         if explain:
             raise InputError("extreme multi-label models cannot be explained", argument="--explain")
         refuse_plots(plots)
-        extreme.predict(
-            classifier, file, output, {"format": read_flags["format"], "label_sep": label_sep}, top, as_json, quiet
-        )
+        extreme.predict(classifier, file, output, read_flags["format"], label_sep, top, as_json, quiet)
         return
     explain_options = reason_options(
         explain, top, suffix, is_terminal=output is None and not as_json and sys.stdout.isatty()
@@ -102,10 +98,7 @@ def predict_table(
     plot_options: ImageOptions | None = None,
     quiet: bool = False,
 ) -> pl.DataFrame:
-    """One row a sample: id, labels (a list), the probability of each label, and the requested explanations.
-
-    Labels and probabilities are null where the image cannot be used, if such rows are skipped.
-    """
+    """One row a sample: id, labels, probabilities (null where an image was skipped), requested explanations."""
     features = sample_features(classifier.model_, samples)
     scores, invalid = predict_scores(classifier.model_, features, on_bad_image=classifier.on_bad_image, samples=samples)
     if invalid:

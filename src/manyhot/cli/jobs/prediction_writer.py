@@ -1,21 +1,27 @@
-"""Predictions -> CSV, Parquet or JSON lines, a piece at a time, harmless to spreadsheets."""
+"""Predict the rows of a file and write CSV, Parquet or JSON lines, a chunk at a time, harmless to spreadsheets."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import polars as pl
 
+from manyhot.cli.jobs.console import print_notes
 from manyhot.cli.jobs.explanations import READABLE, to_json_lines, to_readable_text
+from manyhot.data.readers import ReadOptions, read_chunks
+from manyhot.data.samples import Samples
 from manyhot.errors import InputError
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
+from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.prediction_table import to_csv
+from manyhot.estimators.read_options import unused_column_notes
 from manyhot.files import atomic_write, write_all
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-Writer = Callable[[pl.DataFrame], None]
 
 
 def check_suffix(output: Path) -> str:
@@ -26,38 +32,62 @@ def check_suffix(output: Path) -> str:
     return suffix
 
 
+def predict_file(
+    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier,
+    file: Path,
+    options: ReadOptions,
+    predict_chunk: Callable[[Samples, int], pl.DataFrame],  # of a chunk and the number of rows before it
+    output: Path | None,
+    suffix: str,
+    label_sep: str,
+    chunk_rows: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Read, predict and write chunk by chunk, and print the number of rows."""
+    n_rows = 0
+    with open_writer(output, suffix, label_sep) as write:
+        for samples in read_chunks(file, options, chunk_rows):
+            if n_rows == 0:
+                print_notes(unused_column_notes(classifier, samples), quiet)
+            if options.images is not None:
+                print_notes(samples.notes, quiet)
+            write(predict_chunk(samples, n_rows))
+            n_rows += samples.n_samples
+    if output is not None:
+        print(
+            json.dumps({"output": str(output), "rows": n_rows})
+            if as_json
+            else f"saved predictions of {n_rows} rows to {output}"
+        )
+
+
 @contextmanager
-def open_writer(output: Path | None, suffix: str, label_sep: str) -> Iterator[Writer]:
+def open_writer(output: Path | None, suffix: str, label_sep: str) -> Iterator[Callable[[pl.DataFrame], None]]:
     """A function to call with each chunk of predictions; a file appears only when all went well."""
-    if output is None:
-        n_chunks = 0
+    frames: list[pl.DataFrame] = []
+    n_chunks = 0
+    with nullcontext() if output is None else atomic_write(output) as descriptor:
 
-        def to_screen(frame: pl.DataFrame) -> None:
-            nonlocal n_chunks
-            sys.stdout.write(as_text(frame, suffix, label_sep, with_header=n_chunks == 0))
-            n_chunks += 1
-
-        yield to_screen
-        return
-    with atomic_write(output) as descriptor:
-        frames: list[pl.DataFrame] = []
-        n_chunks = 0
-
-        def to_file(frame: pl.DataFrame) -> None:
+        def write(frame: pl.DataFrame) -> None:
             nonlocal n_chunks
             if suffix == ".parquet":
                 frames.append(frame)
-            else:
-                write_all(descriptor, memoryview(as_text(frame, suffix, label_sep, with_header=n_chunks == 0).encode()))
+                return
+            text = _as_text(frame, suffix, label_sep, with_header=n_chunks == 0)
             n_chunks += 1
+            if descriptor is None:
+                sys.stdout.write(text)
+            else:
+                write_all(descriptor, memoryview(text.encode()))
 
-        yield to_file
-        if suffix == ".parquet":
+        yield write
+        if descriptor is not None and suffix == ".parquet":
             with open(descriptor, "wb", closefd=False) as file:
                 pl.concat(frames).write_parquet(file)
 
 
-def as_text(frame: pl.DataFrame, suffix: str, label_sep: str, with_header: bool) -> str:
+def _as_text(frame: pl.DataFrame, suffix: str, label_sep: str, with_header: bool) -> str:
     """The predictions as CSV or JSON lines, or for a person to read."""
     if suffix == ".jsonl":
         return to_json_lines(frame)

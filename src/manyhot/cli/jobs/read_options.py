@@ -3,63 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.jobs.outputs import Input
+from manyhot.cli.jobs.outputs import Input, refuse_overwriting, training_inputs
 from manyhot.data.readers import ReadOptions
+from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.readers.label_columns import split_names
 from manyhot.data.readers.label_names_file import load_label_names
 from manyhot.errors import InputError
 
-MAX_SAVED_NAMES = 10_000
-"""Names of numbered labels that are saved with a model at most; it has the labels themselves once already."""
+
+def prepare_reading(
+    file: Path,
+    read_flags: Mapping[str, Any],
+    outputs: Mapping[str, Path | None],
+    settings: Iterable[Mapping[str, Any]] = ({},),
+    **more: Any,
+) -> tuple[dict[str, Any], ReadOptions]:
+    """The flags with what is in the files that they name, and the reader's options; refuse to write over any input."""
+    flags, flag_files = open_flag_files(read_flags)
+    options = build_read_options(flags, **more)
+    inputs = chain.from_iterable(training_inputs(file, options, one, flag_files) for one in settings)
+    refuse_overwriting(outputs, inputs, list_input_images(file, options))
+    return flags, options
 
 
 def build_read_options(read_flags: Mapping[str, Any], **more: Any) -> ReadOptions:
-    """The reader's options.
-
-    Args:
-        read_flags: The flags by name: `labels`, `sep`, `id_column`, `format`, `column_names`, `label_order` (names with
-            commas between), `xml`, `images`, `drop`, `sample_weight`, `column_types`, and `legend` and `label_names` as
-            `open_flag_files` reads them.
-        more: Options that no flag gives.
-    """
+    """The reader's options: those of flags, whose files `open_flag_files` has read, and more."""
     names, order = read_flags["column_names"], read_flags["label_order"]
-    return ReadOptions(
-        labels=read_flags["labels"],
-        sep=read_flags["sep"],
-        id_column=read_flags["id_column"],
-        format=read_flags["format"],
-        legend=read_flags.get("legend"),
-        label_names=read_flags.get("label_names"),
-        xml=read_flags["xml"],
-        images=read_flags.get("images"),
-        column_types=read_flags["column_types"],
-        label_order=None if order is None else tuple(split_names(order)),
-        drop=read_flags.get("drop"),
-        sample_weight=read_flags.get("sample_weight"),
-        header=names is None,
-        column_names=None if names is None else tuple(names),
-        **more,
-    )
-
-
-def saved_options(read_flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The options saved with a model, to read the next file alike."""
-    names = ["labels", "sep", "id_column", "column_names", "legend"]
-    if len(read_flags.get("label_names") or ()) <= MAX_SAVED_NAMES:
-        names.append("label_names")
-    return {name: read_flags[name] for name in names if read_flags.get(name) is not None}
+    converted = {
+        "label_order": None if order is None else tuple(split_names(order)),
+        "header": names is None,
+        "column_names": None if names is None else tuple(names),
+    }
+    return ReadOptions(**{**read_flags, **converted, **more})
 
 
 def open_flag_files(read_flags: Mapping[str, Any]) -> tuple[dict[str, Any], list[Input]]:
-    """The flags with what is in the files that they name, and these files.
-
-    Raises:
-        InputError: A file that cannot be read, or that holds something else.
-    """
+    """The flags with what is in the files that they name, and these files."""
     flags, files = dict(read_flags), []
     for name, (description, read_file) in FLAG_FILES.items():
         if flags.get(name) is not None:
@@ -69,11 +53,7 @@ def open_flag_files(read_flags: Mapping[str, Any]) -> tuple[dict[str, Any], list
 
 
 def read_legend(file: Path) -> dict[str, Any]:
-    """A legend out of a JSON file.
-
-    Raises:
-        InputError: No such file, or no JSON object.
-    """
+    """A legend out of a JSON file."""
     try:
         legend = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -85,8 +65,8 @@ def read_legend(file: Path) -> dict[str, Any]:
     return legend
 
 
+# flag -> what its file holds, in words, and how it is read
 FLAG_FILES: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "legend": ("the legend", read_legend),
     "label_names": ("the names of the labels", load_label_names),
 }
-"""Flag -> what its file holds, in words, and how it is read."""

@@ -10,7 +10,7 @@ from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.read_options import open_flag_files
-from manyhot.cli.jobs.score_file import read_labelled_rows, score_rows
+from manyhot.cli.jobs.score_file import read_rows, score_rows
 from manyhot.errors import InputError, OutputError
 from manyhot.estimators.read_options import model_read_options
 from manyhot.evaluation.data_checks import check_data
@@ -25,14 +25,13 @@ def run(
     file: Path | None,
     output: Path | None,
     read_flags: Mapping[str, Any],
-    unknown_labels: str,
+    text: Path | None,
     as_json: bool,
     quiet: bool,
-    text: Path | None = None,
 ) -> None:
     """Measure, write the page, and print its figures as JSON on request."""
     check_output(output, as_json)
-    classifier = load_model(bundle, None if text is None else str(text))
+    classifier = load_model(bundle, text)
     model = classifier.model_
     read_flags, flag_files = open_flag_files(read_flags)
     rows_file = None if file is None else (file, model_read_options(classifier, {**read_flags, "legend": None}))
@@ -46,11 +45,11 @@ def run(
             file=file,
         )
     else:
-        samples = read_labelled_rows(classifier, file, read_flags, unknown_labels, quiet)
-        rows = score_rows(classifier, samples, quiet)
-        page = evaluation_page(
-            model, rows, check_data(samples, n_folds=int(model.config.n_folds)), str(file), str(bundle)
-        )
+        options = model_read_options(classifier, read_flags)
+        samples = read_rows(classifier, file, options, quiet, "an evaluation")
+        rows = score_rows(model, samples, options.on_bad_image, quiet)
+        checks = check_data(samples, n_folds=int(model.config.n_folds))
+        page = evaluation_page(model, rows, checks, str(file), str(bundle))
     if output is not None:
         write_page(page, output)
         print_notes([f"the report is in {output}"], quiet or not as_json)
@@ -59,12 +58,7 @@ def run(
 
 
 def check_output(output: Path | None, as_json: bool) -> None:
-    """Refuse what cannot be written before the work is done.
-
-    Raises:
-        InputError: No output where none is printed either, or a name that is no page's.
-        OutputError: A folder that is not there.
-    """
+    """Refuse what cannot be written before the work is done."""
     if output is None:
         if not as_json:
             raise InputError("give the file to write, such as -o report.html (or --json for the figures alone)")

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from manyhot.cli.jobs.console import print_notes
-from manyhot.data.readers import read
+from manyhot.data.readers import ReadOptions, read
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError
+from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.estimators.read_options import model_read_options, unused_column_notes
+from manyhot.estimators.read_options import unused_column_notes
 from manyhot.evaluation.report import ReportContext, measure_report
+from manyhot.models.model import Model
 from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.reports.model_page import ScoredRows
 
 
-def read_labelled_rows(
-    classifier: MultiLabelClassifier, file: Path, read_flags: Mapping[str, Any], unknown_labels: str, quiet: bool
+def read_rows(
+    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier,
+    file: Path,
+    options: ReadOptions,
+    quiet: bool,
+    needed_by: str | None = None,
+    use: str = "evaluate on",
 ) -> Samples:
-    """Read a file for a model.
-
-    Raises:
-        InputError: A file that cannot be read, or one without labels.
-    """
-    samples = read(
-        file, model_read_options(classifier, read_flags, unknown_labels=unknown_labels), needed_by="an evaluation"
-    )
+    """Read a file for a model; raise `InputError` if it has no labels."""
+    samples = read(file, options, needed_by=needed_by)
     print_notes([*samples.notes, *unused_column_notes(classifier, samples)], quiet)
-    if samples.targets is None:
-        raise InputError("there are no labels in this file to evaluate on; name them with --labels", file=file)
-    classifier.on_bad_image = read_flags["on_bad_image"]
+    if samples.labels is None:
+        raise InputError(f"there are no labels in this file to {use}; name them with --labels", file=file)
     return samples
 
 
-def score_rows(classifier: MultiLabelClassifier, samples: Samples, quiet: bool) -> ScoredRows:
+def score_rows(model: Model, samples: Samples, on_bad_image: str, quiet: bool) -> ScoredRows:
     """Score rows and measure them at the model's own thresholds and at 0.5; rows whose images fail are left out."""
-    model, features = classifier.model_, sample_features(classifier.model_, samples)
-    raw_scores, invalid = predict_scores(model, features, False, classifier.on_bad_image, samples)
+    features = sample_features(model, samples)
+    raw_scores, invalid = predict_scores(model, features, False, on_bad_image, samples)
     targets, ids, notes = samples.targets, samples.row_ids(), list(samples.notes)
     assert isinstance(targets, Targets)
     if invalid:

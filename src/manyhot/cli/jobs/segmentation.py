@@ -2,66 +2,53 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from PIL import Image
 
 from manyhot.cli.jobs.image_output import ImageOptions
-from manyhot.data.readers import read_chunks
+from manyhot.cli.jobs.prediction_writer import SUFFIXES
+from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, OutputError
-from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.prediction_table import escape_formula
-from manyhot.estimators.read_options import model_read_options
-from manyhot.files import atomic_write, write_all
+from manyhot.files import write_file
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
+from manyhot.reports.image_sheets import save_png
 
 SHARES_FILE = "predictions.csv"
 MASK_VALUE = 255
-SUFFIX = r"(?i)\.(png|jpe?g|bmp|gif|tiff?|webp)$"
-"""How names of images end, which folders named after them do without."""
-CHUNK_ROWS = 256
-"""Images of a piece."""
+SUFFIX = r"(?i)\.(png|jpe?g|bmp|gif|tiff?|webp)$"  # of images; folders named after them go without
+CHUNK_ROWS = 256  # images in a chunk
 
 
 def predict(
-    classifier: MultiLabelClassifier,
+    model: PixelModel,
     file: Path,
     output: Path | None,
-    read_flags: Mapping[str, Any],
+    options: ReadOptions,
     as_json: bool,
-    plot_options: ImageOptions | None = None,
+    plot_options: ImageOptions | None,
 ) -> None:
-    """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/predictions.csv; draw the first
-    images with their predictions over them, on request.
-
-    Raises:
-        InputError: No folder to write to.
-        OutputError: It cannot be written to.
-    """
-    if output is None or output.suffix.lower() in (".csv", ".jsonl", ".parquet"):
+    """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/predictions.csv."""
+    if output is None or output.suffix.lower() in SUFFIXES:
         raise InputError(
             "the model labels pixels; give a folder for the masks, such as -o predictions",
             argument="--output",
         )
-    model = classifier.model_
-    assert isinstance(model, PixelModel)
-    options = model_read_options(classifier, read_flags, require_labels=False, unknown_labels="ignore")
     labels = file_names(model.labels.names, set())
     names: list[str] = []
     shares: list[np.ndarray] = []
     used_names: set[str] = {SHARES_FILE.lower()}
     for samples in read_chunks(file, options, CHUNK_ROWS):
-        images = sample_features(classifier.model_, samples)
+        images = sample_features(model, samples)
         chunk_names = image_names(samples, images, len(names))
         predictions = (
             map(model.decide, model.iterate_scores(images))
@@ -77,12 +64,12 @@ def predict(
         pl.Series(escape_formula(f"share_{name}"), np.array([share[j] for share in shares]))
         for j, name in enumerate(model.labels.names)
     )
-    _write(output / SHARES_FILE, frame.write_csv().encode())
+    _make_folder(output)
+    write_file(output / SHARES_FILE, frame.write_csv().encode())
     document = {"output": str(output), "rows": len(names), "labels": list(model.labels.names)}
     message = (
         f"saved predictions of {len(names)} images to {output}: a mask IMAGE/LABEL.png for each label (255 where it "
-        "holds), and "
-        f"the share of pixels in {SHARES_FILE}"
+        f"holds), and the share of pixels in {SHARES_FILE}"
     )
     print(json.dumps(document) if as_json else message)
 
@@ -119,15 +106,12 @@ def file_names(names: Iterable[str], used_names: set[str]) -> list[str]:
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
     """A mask (h, w) as a grey PNG of 0 and 255."""
-    file = io.BytesIO()
-    Image.fromarray(np.where(mask, MASK_VALUE, 0).astype(np.uint8)).save(file, format="PNG", optimize=False)
-    _write(path, file.getvalue())
+    _make_folder(path.parent)
+    save_png(Image.fromarray(np.where(mask, MASK_VALUE, 0).astype(np.uint8)), path)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _make_folder(folder: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent} could not be made: {error.strerror}") from None
-    with atomic_write(path) as descriptor:
-        write_all(descriptor, memoryview(content))
+        raise OutputError(f"{folder} could not be made: {error.strerror}") from None

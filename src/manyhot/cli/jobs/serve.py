@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ def run(
     host: str,
     port: int,
     token_file: Path | None,
-    allow_hosts: Sequence[str],
-    limits: Mapping[str, Any],
+    allow_host: Sequence[str] | None,
     text: Path | None,
     quiet: bool,
+    **limits: Any,
 ) -> None:
     """Open the bundles, and serve them."""
     if not all(map(find_spec, ("httptools", "starlette", "uvicorn"))):
@@ -41,8 +41,8 @@ def run(
             host,
             port,
             token=read_token(token_file),
-            allow_hosts=allow_hosts,
-            limits=Limits(**limits),
+            allow_hosts=allow_host or [],
+            limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
             text=None if text is None else str(text),
         )
     finally:

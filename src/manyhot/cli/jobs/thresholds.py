@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from manyhot.cli.config_flags import parse_pairs, parse_setting
 from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
@@ -14,53 +15,41 @@ from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.files import file_lock
 
+SHOWN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss")
+
 
 def run(
     bundle: Path,
     output: Path | None,
-    thresholds: Sequence[str],
+    thresholds: Sequence[str] | None,
     metric: str | None,
-    settings: Mapping[str, Any],
-    rules: Mapping[str, Any],
+    decision_params: str | None,
     as_json: bool,
+    **rule_flags: Any,
 ) -> None:
     """Apply the requested changes, save them at once, and show the thresholds now in use."""
+    params = {} if decision_params is None else parse_pairs(decision_params, "--decision-params")
+    rules = {name: parse_setting(name, value) for name, value in rule_flags.items() if value is not None}
+    if rules.get("max_labels") == 0:
+        rules["max_labels"] = None
     refuse_other_file(output)
-    if settings and metric is None:
+    if params and metric is None:
         raise InputError("needs --metric, which it belongs to", argument="--decision-params")
     is_changed = metric is not None or bool(thresholds) or bool(rules)
     target_file = output or bundle
     with file_lock(target_file) if is_changed else nullcontext():
         classifier = load_model(bundle)
-        _apply(classifier, thresholds, metric, settings, rules)
+        if metric is not None:
+            classifier.tune_thresholds(metric, **params)
+        if thresholds:
+            classifier.set_thresholds(dict(_parse_pair(text) for text in thresholds))
+        if rules:
+            classifier.set_rules(**{**vars(classifier.model_.policy.rules), **rules})
         if is_changed or output is not None:
             classifier.save(target_file, evidence=classifier.model_.evidence is not None)
     document = describe_model(classifier, target_file if is_changed else bundle)
     message = f"saved {target_file}" if is_changed or output is not None else "nothing was changed"
     print_result(document, f"{as_text(document)}\n\n{message}", as_json)
-
-
-def _apply(
-    classifier: MultiLabelClassifier,
-    thresholds: Sequence[str],
-    metric: str | None,
-    settings: Mapping[str, Any],
-    rules: Mapping[str, Any],
-) -> None:
-    """Change what was requested, in this order."""
-    if metric is not None:
-        classifier.tune_thresholds(metric, **settings)
-    if thresholds:
-        classifier.set_thresholds(dict(_parse_pair(text) for text in thresholds))
-    if rules:
-        current_rules = classifier.model_.policy.rules
-        current = {
-            "implies": current_rules.implies,
-            "exclusive": current_rules.exclusive,
-            "min_labels": current_rules.min_labels,
-            "max_labels": current_rules.max_labels,
-        }
-        classifier.set_rules(**{**current, **rules})
 
 
 def _parse_pair(text: str) -> tuple[str, float]:
@@ -96,9 +85,6 @@ def describe_model(classifier: MultiLabelClassifier, file: Path) -> dict[str, An
         "labels": rows,
         "metrics": {name: model.report["metrics"]["decision"][name]["value"] for name in SHOWN_METRICS},
     }
-
-
-SHOWN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss")
 
 
 def as_text(document: Mapping[str, Any]) -> str:

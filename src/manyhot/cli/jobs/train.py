@@ -11,12 +11,13 @@ from typing import Any
 
 from manyhot.cli.jobs import extreme
 from manyhot.cli.jobs.console import print_notes, print_result
-from manyhot.cli.jobs.outputs import refuse_other_file, refuse_overwriting, training_inputs
-from manyhot.cli.jobs.read_options import build_read_options, open_flag_files, saved_options
+from manyhot.cli.jobs.outputs import refuse_other_file
+from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import ManyhotWarning, OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.estimators.read_options import saved_options
 from manyhot.models.stream_survey import needs_stream
 
 
@@ -32,19 +33,18 @@ def run(
     as_json: bool,
 ) -> None:
     """Read, train, save, report."""
-    read_flags, flag_files = open_flag_files(read_flags)
-    if is_extreme:
-        extreme.train(file, output, read_flags, flag_files, settings, as_json)
-        return
     quiet = settings.get("verbose", 1) == 0
-    classifier = MultiLabelClassifier(**settings)
+    if is_extreme:
+        classifier: Any = extreme.make_classifier(settings, read_flags["column_types"])
+        more: dict[str, Any] = {"sparse_targets": True}
+    else:
+        classifier = MultiLabelClassifier(**settings)
+        more = {"on_bad_image": classifier.on_bad_image}
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
-    options = build_read_options(read_flags, on_bad_image=classifier.on_bad_image)
-    refuse_overwriting({"--output": output}, training_inputs(file, options, settings, flag_files))
+    read_flags, options = prepare_reading(file, read_flags, {"--output": output}, [settings], **more)
     refuse_other_file(output)
-    is_stream = needs_stream(file, options, classifier.image_params) if stream is None else stream
-    if is_stream:
+    if not is_extreme and (needs_stream(file, options, classifier.image_params) if stream is None else stream):
         reason = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
         print_notes([f"{file}: read piece by piece{reason}"], quiet)
         start_time = time.perf_counter()
@@ -54,23 +54,21 @@ def run(
         print_notes(classifier.report_.values["notes"], quiet)
     else:
         samples = read(file, options)
-        print_notes([f"{file}: {describe_samples(samples)}", *samples.notes], quiet)
+        print_notes([*([] if is_extreme else [f"{file}: {describe_samples(samples)}"]), *samples.notes], quiet)
         start_time = time.perf_counter()
         classifier.fit(samples)
     seconds = time.perf_counter() - start_time
     classifier.read_options_ = saved_options(read_flags)
-    classifier.save(output, evidence=evidence)
-    report = classifier.report_
-    document = {
-        "model": str(output),
-        "bytes": output.stat().st_size,
-        "seconds": round(seconds, 3),
-        "labels": list(classifier.labels_),
-        "thresholds": classifier.thresholds_,
-        "report": report.to_dict(),
-    }
-    message = f"saved {output} ({output.stat().st_size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
-    print_result(document, f"{report}\n\n{message}\nnext: manyhot predict {output} FILE -o predictions.csv", as_json)
+    classifier.save(output, **({} if is_extreme else {"evidence": evidence}))
+    report, size = classifier.report_, output.stat().st_size
+    if is_extreme:
+        facts = {"n_labels": len(classifier.labels_), "threshold": classifier.threshold_}
+    else:
+        facts = {"labels": list(classifier.labels_), "thresholds": classifier.thresholds_}
+    document = {"model": str(output), "bytes": size, "seconds": round(seconds, 3), **facts, "report": report.to_dict()}
+    message = f"saved {output} ({size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
+    next_step = f"next: manyhot predict {output} FILE {'--top 5 ' if is_extreme else ''}-o predictions.csv"
+    print_result(document, f"{report}\n\n{message}\n{next_step}", as_json)
 
 
 def describe_samples(samples: Samples) -> str:

@@ -9,19 +9,9 @@ from scipy import stats
 
 
 def corrected_scale(values: np.ndarray, test_share: float) -> tuple[float, float, int]:
-    """Mean of the scores of repeated folds, and the scale of its Student t distribution.
-
-    Args:
-        values: float (j,), one score per fold of all repeats; NaN where a fold could not be scored.
-        test_share: Ratio of test rows to training rows.
-
-    Returns:
-        Mean, scale, degrees of freedom; with fewer than two scored folds, scale is NaN and degrees of freedom is 0.
-
-    Source:
-        Nadeau and Bengio (2003), Machine Learning 52, eq. 9: variance times (1/j + n_test/n_train); for repeated folds
-        Bouckaert and Frank (PAKDD 2004).
-    """
+    """Mean of the scores (j,) of repeated folds, scale of its Student t distribution (NaN), degrees of freedom (0)."""
+    # Source: Nadeau and Bengio (2003), Machine Learning 52, eq. 9: variance times (1/j + n_test/n_train); for repeated
+    # folds Bouckaert and Frank (PAKDD 2004). `test_share` is n_test/n_train.
     values = values[np.isfinite(values)]
     if len(values) < 2:
         return (float(values[0]) if len(values) else math.nan), math.nan, 0
@@ -30,13 +20,7 @@ def corrected_scale(values: np.ndarray, test_share: float) -> tuple[float, float
 
 
 def interval(values: np.ndarray, test_share: float, level: float) -> tuple[float, float]:
-    """The corrected confidence interval of a mean over repeated folds.
-
-    Args:
-        values: float (j,).
-        test_share: Ratio of test rows to training rows.
-        level: Confidence level, such as 0.95.
-    """
+    """The corrected confidence interval of a mean over repeated folds."""
     mean, scale, degrees_of_freedom = corrected_scale(values, test_share)
     if not degrees_of_freedom:
         return math.nan, math.nan
@@ -45,16 +29,8 @@ def interval(values: np.ndarray, test_share: float, level: float) -> tuple[float
 
 
 def probability_above_zero(values: np.ndarray, test_share: float) -> float:
-    """Probability that the mean of paired differences is above zero.
-
-    Args:
-        values: float (j,), differences on the same folds.
-        test_share: Ratio of test rows to training rows.
-
-    Source:
-        Corani and Benavoli (2015), Machine Learning 100, eq. 6, with the correlation n_test / n of eq. 5; the same
-        Student t distribution as in `corrected_scale`.
-    """
+    """Probability that the mean of paired differences is above zero."""
+    # Source: Corani and Benavoli (2015), Machine Learning 100, eq. 6, with the correlation n_test / n of eq. 5.
     mean, scale, degrees_of_freedom = corrected_scale(values, test_share)
     if not degrees_of_freedom:
         return math.nan

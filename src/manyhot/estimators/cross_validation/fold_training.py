@@ -1,14 +1,11 @@
-"""`cross_validate`: the fits of all folds and repeats, trained together as far as memory allows.
-
-Every fold is fitted as `MultiLabelClassifier.fit` would fit its training rows (encoder, members, thresholds), so that
-no test row leaks into training. The engine trains the networks. Start reading at `cross_validate`.
-"""
+"""`cross_validate`: fit every fold as `MultiLabelClassifier.fit` would, all together as far as memory allows."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,8 +30,9 @@ from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, score_out_
 from manyhot.models.fine_tuning import train_and_fine_tune
 from manyhot.models.training_data import TrainingInputs
 
+# encoded rows, weights and optimizer variables of the fits that are trained together
 GROUP_BYTES = 2**29
-"""Memory limit for the encoded rows, weights and optimizer variables of fits that are trained together."""
+PRINTED_METRICS = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")  # after each fold, if they were computed
 
 
 def cross_validate(
@@ -87,7 +85,7 @@ def cross_validate(
         0.814
     """
     start_time = time.perf_counter()
-    metric_names = None if metrics is None else [validation.one_of(METRICS, metrics=name) for name in metrics]
+    metric_names = list(METRICS) if metrics is None else [validation.one_of(METRICS, metrics=name) for name in metrics]
     classifier = as_classifier(estimator, config)
     inputs = classifier._inputs(X, y)
     if sample_weight is None and isinstance(X, Samples):
@@ -136,11 +134,7 @@ def cross_validate(
 
 
 def as_classifier(estimator: Any, config: dict[str, Any]) -> MultiLabelClassifier:
-    """A new classifier with some settings changed; the estimator itself is not modified.
-
-    Raises:
-        InputError: An unknown setting, or an estimator that is neither a classifier nor a network.
-    """
+    """A new classifier with some settings changed; the estimator itself is not modified."""
     parameters = set(MultiLabelClassifier().get_params())
     for name in config:
         if name not in parameters:
@@ -164,10 +158,6 @@ def _shared_config(config: TrainingConfig, n_rows: int, n_table: int) -> Trainin
     return resolve_sizes(config, n_rows, n_table)
 
 
-def _trains_on_all(config: TrainingConfig) -> bool:
-    return config.n_members == 1 and not _uses_out_of_fold(config) and not config.early_stopping
-
-
 def _uses_out_of_fold(config: TrainingConfig) -> bool:
     """Whether anything is fitted on out-of-fold scores."""
     return is_tuned(config) or config.calibration != "none"
@@ -181,20 +171,12 @@ def _group_fits(
     weights: np.ndarray | None = None,
 ) -> Iterator[tuple[list[int], list[CrossFit]]]:
     """Yield the fits in order, in groups that are small and similar enough to train together."""
-    trains_on_all = _trains_on_all(config)
+    trains_on_all = config.n_members == 1 and not _uses_out_of_fold(config) and not config.early_stopping
+    prepare = partial(prepare_cross_fit, config=config, network=network, labels=inputs.labels)
     shared: CrossFit | None = None
     if inputs.encoder().kind == "plain":
-        shared = prepare_cross_fit(
-            inputs.features,
-            inputs.targets,
-            inputs.encoder(),
-            config,
-            network,
-            weights,
-            trains_on_all=True,
-            labels=inputs.labels,
-        )
-        network = shared.network.custom
+        all_rows = inputs.features, inputs.targets, inputs.encoder()
+        shared = prepare(*all_rows, weights=weights, trains_on_all=True)
     group: list[CrossFit] = []
     fit_numbers: list[int] = []
     group_bytes = member_bytes = 0.0
@@ -203,23 +185,14 @@ def _group_fits(
         if shared is not None:
             fit = subset(shared, split.train, trains_on_all)
         else:
-            rows, targets = inputs.features[split.train], inputs.targets.take(split.train)
-            fit = prepare_cross_fit(
-                rows,
-                targets,
-                inputs.encoder(),
-                config,
-                network,
-                None if weights is None else weights[split.train],
-                trains_on_all=trains_on_all,
-                labels=inputs.labels,
-            )
+            training_rows = inputs.features[split.train], inputs.targets.take(split.train), inputs.encoder()
+            row_weights = None if weights is None else weights[split.train]
+            fit = prepare(*training_rows, weights=row_weights, trains_on_all=trains_on_all)
         if fit.network.shapes not in known_shapes:
             known_shapes.append(fit.network.shapes)
             member_bytes = engine.member_bytes(fit.network.factory(1), config.dtype)
         fit_bytes = len(fit.members) * member_bytes + (0 if shared is not None else fit.data.n_bytes)
-        has_same_structure = not group or _network_structure(group[0]) == _network_structure(fit)
-        if group and (group_bytes + fit_bytes > GROUP_BYTES or not has_same_structure):
+        if group and (group_bytes + fit_bytes > GROUP_BYTES or _structure(group[0]) != _structure(fit)):
             yield fit_numbers, group
             group, fit_numbers, group_bytes = [], [], 0.0
         group.append(fit)
@@ -228,7 +201,7 @@ def _group_fits(
     yield fit_numbers, group
 
 
-def _network_structure(fit: CrossFit) -> tuple[Any, Any]:
+def _structure(fit: CrossFit) -> tuple[Any, Any]:
     return fit.network.shapes, fit.network.settings
 
 
@@ -238,18 +211,15 @@ def _score_fold(
     fit: CrossFit,
     scorer: engine.Scorer,
     first_member: int,
-    metric_names: list[str] | None,
+    metric_names: list[str],
 ) -> FoldScores:
     """Score one fold's test rows, at the thresholds tuned on its training rows and at 0.5."""
     policy = _fit_fold_policy(inputs.labels, fit, scorer, first_member)
     test = inputs.targets.take(split.test)
     blocks = fit.encoder.transform(inputs.features[split.test])
     scores = policy.calibrate(scorer.scores(blocks, (first_member, first_member + len(fit.members))))
-    decisions = policy.decide(scores)
-    thresholds = policy.thresholds
-    fixed_names = (
-        None if metric_names is None else [name for name in metric_names if METRICS[name].needs == "decisions"]
-    )
+    decisions, thresholds = policy.decide(scores), policy.thresholds
+    fixed_names = [name for name in metric_names if METRICS[name].needs == "decisions"]
     metrics = compute_metrics(test, scores, decisions, names=metric_names)
     return FoldScores(
         scores,
@@ -275,11 +245,6 @@ def _fit_fold_policy(labels: LabelSpace, fit: CrossFit, scorer: engine.Scorer, f
 def _print_fold(fold: FoldScores, n_done: int, n_folds: int, runtime: RuntimeConfig) -> None:
     if not runtime.verbose or not sys.stderr.isatty():
         return
-    texts = [f"{name} {score.value:.3f}" for name, score in fold.decision.items() if name in PRINTED_METRICS] or [
-        f"{name} {score.value:.3f}" for name, score in list(fold.decision.items())[:3]
-    ]
+    names = [name for name in fold.decision if name in PRINTED_METRICS] or list(fold.decision)[:3]
+    texts = [f"{name} {fold.decision[name].value:.3f}" for name in names]
     print(f"fold {n_done}/{n_folds}: {', '.join(texts)}", file=sys.stderr)
-
-
-PRINTED_METRICS = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")
-"""Metrics printed after each fold, if they were computed."""

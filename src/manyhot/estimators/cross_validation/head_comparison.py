@@ -1,8 +1,4 @@
-"""`compare_heads`: one network with three output functions on the same folds, to show the effect of softmax.
-
-Softmax with categorical cross-entropy, softmax with binary cross-entropy, and one sigmoid per label with binary
-cross-entropy. Start reading at `compare_heads`.
-"""
+"""`compare_heads`: one network with three output functions on the same folds, to show the effect of softmax."""
 
 from __future__ import annotations
 
@@ -26,28 +22,31 @@ from manyhot.evaluation.report.text import table
 from manyhot.models.checks import is_exclusive
 from manyhot.models.network_spec import describe_custom
 
+# name in the table -> output function and loss
 HEADS = {
     "softmax, categorical cross-entropy": ("softmax", "categorical_crossentropy"),
     "softmax, binary cross-entropy": ("softmax", "binary_crossentropy"),
     "sigmoid, binary cross-entropy": ("sigmoid", "binary_crossentropy"),
 }
-"""Name in the table -> output function and loss."""
-N_MEMBERS = 4
-"""Default number of members per fold; thresholds are tuned on their out-of-fold scores."""
+# row of the table -> metric, and whether at tuned thresholds or at 0.5
+METRIC_ROWS = {
+    "binary_accuracy": ("element_accuracy", "fixed"),
+    "subset_accuracy": ("subset_accuracy", "fixed"),
+    "f1_micro_fixed": ("f1_micro", "fixed"),
+    "f1_macro_fixed": ("f1_macro", "fixed"),
+    "f1_micro_tuned": ("f1_micro", "decision"),
+    "f1_macro_tuned": ("f1_macro", "decision"),
+}
+N_MEMBERS = 4  # default number of members per fold; thresholds are tuned on their out-of-fold scores
 EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Results of one network with three output functions.
+    """Results of one network with three output functions."""
 
-    Args:
-        results: Name of the head -> its cross-validation; all on the same folds.
-        values: The values that `to_dict` returns.
-    """
-
-    results: Mapping[str, CrossValidation]
-    values: Mapping[str, Any]
+    results: Mapping[str, CrossValidation]  # name of the head -> its cross-validation
+    values: Mapping[str, Any]  # the values that `to_dict` returns
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: accuracies, F1 and loss per head, their baselines, count errors and one example row."""
@@ -137,21 +136,18 @@ def compare_heads(
         shapes = inputs.encoder().fit(inputs.features).shapes()
         custom_network = describe_custom(classifier.network, shapes, len(inputs.labels))
         classifier.set_params(network=replace(custom_network, output="linear", loss=None))
-    results = {}
-    for name, (head, loss) in HEADS.items():
-        head_options: dict[str, Any] = {"head": head, "loss": loss, "allow_softmax": head == "softmax"}
-        results[name] = cross_validate(
-            classifier, X, y, n_splits=n_splits, n_repeats=n_repeats, groups=groups, **head_options
-        )
+    cv_options: dict[str, Any] = {"n_splits": n_splits, "n_repeats": n_repeats, "groups": groups}
+    results = {
+        name: cross_validate(classifier, X, y, **cv_options, head=head, loss=loss, allow_softmax=head == "softmax")
+        for name, (head, loss) in HEADS.items()
+    }
     return Heads(results, _values(results))
 
 
 def _values(results: Mapping[str, CrossValidation]) -> dict[str, Any]:
     first = next(iter(results.values()))
     targets = first.targets
-    sizes = targets.values.sum(axis=1)
     example_row = _example_row(list(results.values())[-1])
-    head_metrics = {name: _head_metrics(result, HEADS[name]) for name, result in results.items()}
     has_exclusive_labels = is_exclusive(targets)
     advice = (
         "Every row has exactly one label, so the labels are mutually exclusive: softmax with categorical cross-entropy "
@@ -161,7 +157,7 @@ def _values(results: Mapping[str, CrossValidation]) -> dict[str, Any]:
         "label lowers all others; use one sigmoid per label with binary cross-entropy, which predicts labels "
         "independently."
     )
-    counts = np.bincount(sizes)
+    counts = np.bincount(targets.values.sum(axis=1))
     return to_json_value(
         {
             "rows": targets.n_samples,
@@ -172,7 +168,7 @@ def _values(results: Mapping[str, CrossValidation]) -> dict[str, Any]:
             "baselines": _baselines(first),
             "heads": {
                 name: {
-                    **head_metrics[name],
+                    **_head_metrics(result, HEADS[name][1]),
                     "count_error": _count_errors(result),
                     "sample": result.oof_scores[0, example_row].astype(float),
                 }
@@ -193,20 +189,15 @@ def _example_row(result: CrossValidation) -> int:
     return int(rows[np.argsort(losses, kind="stable")[len(rows) // 2]])
 
 
-def _head_metrics(result: CrossValidation, head: tuple[str, str]) -> dict[str, float]:
+def _head_metrics(result: CrossValidation, loss: str) -> dict[str, float]:
     """The metrics that are called accuracy, and better alternatives."""
     scores = result.oof_scores[0][result.is_tested[0]].astype(np.float64)
     rows = result.targets.take(result.is_tested[0])
     return {
-        "loss": _loss(rows, scores, head[1]),
+        "loss": _loss(rows, scores, loss),
         "binary_crossentropy": _loss(rows, scores, "binary_crossentropy"),
         "categorical_accuracy": float((scores.argmax(axis=1) == rows.values.argmax(axis=1)).mean()),
-        "binary_accuracy": result.mean("element_accuracy", "fixed"),
-        "subset_accuracy": result.mean("subset_accuracy", "fixed"),
-        "f1_micro_fixed": result.mean("f1_micro", "fixed"),
-        "f1_macro_fixed": result.mean("f1_macro", "fixed"),
-        "f1_micro_tuned": result.mean("f1_micro", "decision"),
-        "f1_macro_tuned": result.mean("f1_macro", "decision"),
+        **{row: result.mean(*metric) for row, metric in METRIC_ROWS.items()},
     }
 
 
@@ -221,23 +212,12 @@ def _loss(rows: Targets, scores: np.ndarray, loss: str) -> float:
 
 def _baselines(result: CrossValidation) -> dict[str, float | None]:
     """Scores of a prediction that ignores the features; None where there is none."""
-    values = result.targets.values
-    most_frequent = int(np.nan_to_num(result.targets.prevalence()).argmax())
-    prevalence = np.broadcast_to(np.nan_to_num(result.targets.prevalence()), values.shape)
-
-    def mean(name: str, at: str) -> float:
-        return float(np.nanmean(result.baselines[at][name]))
-
+    values, prevalence = result.targets.values, np.nan_to_num(result.targets.prevalence())
     return {
         "loss": None,
-        "binary_crossentropy": _loss(result.targets, prevalence, "binary_crossentropy"),
-        "categorical_accuracy": float((values.argmax(axis=1) == most_frequent).mean()),
-        "binary_accuracy": mean("element_accuracy", "fixed"),
-        "subset_accuracy": mean("subset_accuracy", "fixed"),
-        "f1_micro_fixed": mean("f1_micro", "fixed"),
-        "f1_macro_fixed": mean("f1_macro", "fixed"),
-        "f1_micro_tuned": mean("f1_micro", "decision"),
-        "f1_macro_tuned": mean("f1_macro", "decision"),
+        "binary_crossentropy": _loss(result.targets, np.broadcast_to(prevalence, values.shape), "binary_crossentropy"),
+        "categorical_accuracy": float((values.argmax(axis=1) == prevalence.argmax()).mean()),
+        **{row: float(np.nanmean(result.baselines[at][name])) for row, (name, at) in METRIC_ROWS.items()},
     }
 
 

@@ -1,7 +1,4 @@
-"""The results of a cross-validation: scores per fold, their summary, and the comparison of two settings.
-
-It holds and renders numbers only; nothing is trained here. Start reading at `CrossValidation`.
-"""
+"""The results of a cross-validation: scores per fold, their summary, and the comparison of two settings."""
 
 from __future__ import annotations
 
@@ -26,15 +23,14 @@ from manyhot.evaluation.report.text import table
 
 AT = ("decision", "fixed")
 LEVEL = 0.95
-VERDICT_PROBABILITY = 0.95
-"""Probability from which a comparison names the better setting."""
+VERDICT_PROBABILITY = 0.95  # probability from which a comparison names the better setting
 
 
+# headings of the metrics for decisions without tuned thresholds
 UNTUNED_HEADINGS = {
     "fixed": "At a threshold of {threshold}",
     "top_k": "Predicting the labels with the highest scores",
 }
-"""Headings of the metrics for decisions without tuned thresholds."""
 TUNED_HEADING = "At thresholds tuned for {decision} on each fold's training rows"
 LABEL_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP", "roc_auc": "AUC"}
 WITH_SPREAD = ("f1", "average_precision", "roc_auc")
@@ -42,57 +38,32 @@ LABELS_SHOWN, NAME_WIDTH = 20, 24
 
 
 class FoldScores(NamedTuple):
-    """Scores and decisions on one fold's test rows.
+    """Scores and decisions on one fold's test rows."""
 
-    Attributes:
-        scores: float (t, l).
-        decisions: bool (t, l), at the fold's thresholds.
-        thresholds: float (l,), or None for decisions without thresholds.
-        decision: Metric -> score at the fold's thresholds.
-        fixed: Metric -> score at 0.5.
-        labels: Columns of length l by name, as `metrics.compute_label_metrics` returns them.
-    """
-
-    scores: np.ndarray
-    decisions: np.ndarray
-    thresholds: np.ndarray | None
-    decision: Mapping[str, Score]
-    fixed: Mapping[str, Score]
-    labels: Mapping[str, Any]
+    scores: np.ndarray  # float (t, l)
+    decisions: np.ndarray  # bool (t, l), at the fold's thresholds
+    thresholds: np.ndarray | None  # float (l,), or None for decisions without thresholds
+    decision: Mapping[str, Score]  # metric -> score at the fold's thresholds
+    fixed: Mapping[str, Score]  # metric -> score at 0.5
+    labels: Mapping[str, Any]  # columns of `compute_label_metrics`
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Scores of a repeated cross-validation.
-
-    Args:
-        labels: Names of the l labels.
-        targets: Targets (n, l) of all rows.
-        splits: The j folds of all repeats.
-        scores: "decision" (thresholds tuned within each fold) and "fixed" (0.5) -> metric -> float64 (j,), NaN where a
-            fold could not be scored.
-        baselines: Likewise, the scores of a prediction that ignores the features.
-        label_scores: Column of `metrics.compute_label_metrics` -> float64 (j, l).
-        thresholds: float64 (j, l), NaN where decisions have none.
-        oof_scores: float32 or float64 (r, n, l), each row's score in each repeat by a model not trained on it.
-        oof_decisions: bool (r, n, l), at the thresholds of the same model.
-        is_tested: bool (r, n), whether a row was tested in a repeat.
-        n_unscored: int64 (l,), number of folds without a known positive of the label, where it cannot be scored.
-        facts: The `config`, `seconds` and `stratify`, as plain JSON values.
-    """
+    """Scores of a repeated cross-validation: n rows, l labels, j folds, r repeats."""
 
     labels: tuple[str, ...]
-    targets: Targets
+    targets: Targets  # (n, l), of all rows
     splits: Sequence[Split]
-    scores: Mapping[str, Mapping[str, np.ndarray]]
-    baselines: Mapping[str, Mapping[str, np.ndarray]]
-    label_scores: Mapping[str, np.ndarray]
-    thresholds: np.ndarray
-    oof_scores: np.ndarray
-    oof_decisions: np.ndarray
-    is_tested: np.ndarray
-    n_unscored: np.ndarray
-    facts: Mapping[str, Any]
+    scores: Mapping[str, Mapping[str, np.ndarray]]  # "decision", "fixed" -> metric -> float64 (j,); NaN: not scored
+    baselines: Mapping[str, Mapping[str, np.ndarray]]  # likewise, of a prediction that ignores the features
+    label_scores: Mapping[str, np.ndarray]  # column of `compute_label_metrics` -> float64 (j, l)
+    thresholds: np.ndarray  # float64 (j, l), NaN where decisions have none
+    oof_scores: np.ndarray  # float (r, n, l), each row scored by a model not trained on it
+    oof_decisions: np.ndarray  # bool (r, n, l), at the thresholds of the same model
+    is_tested: np.ndarray  # bool (r, n), whether a row was tested in a repeat
+    n_unscored: np.ndarray  # int64 (l,), folds without a known positive of the label
+    facts: Mapping[str, Any]  # `config`, `seconds`, `stratify`
 
     @property
     def n_fits(self) -> int:
@@ -156,35 +127,16 @@ class CrossValidation:
                 "the results come from different folds; use the same rows, n_splits, n_repeats and random_state"
             )
         rows = {}
-        for name in self.scores[at]:
-            if name not in other.scores[at]:
-                continue
+        for name in [name for name in self.scores[at] if name in other.scores[at]]:
             differences = self.values(name, at) - other.values(name, at)
             better = differences if METRICS[name].higher_is_better else -differences
-            finite = differences[np.isfinite(differences)]
-            rows[name] = Difference(
-                float(finite.mean()) if finite.size else math.nan,
-                *interval(differences, self.test_share, LEVEL),
-                probability_above_zero(better, self.test_share),
-            )
+            ends = interval(differences, self.test_share, LEVEL)
+            rows[name] = Difference(_mean(differences), *ends, probability_above_zero(better, self.test_share))
         return Comparison(at, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """All results except the out-of-fold scores, as plain JSON values."""
-        metrics = {
-            at: {
-                name: {
-                    "mean": self.mean(name, at),
-                    "std": self.std(name, at),
-                    "low": self.interval(name, at)[0],
-                    "high": self.interval(name, at)[1],
-                    "baseline": _mean(self.baselines[at][name]),
-                    "folds": values,
-                }
-                for name, values in named.items()
-            }
-            for at, named in self.scores.items()
-        }
+        metrics = {at: {name: self._summary(name, at) for name in named} for at, named in self.scores.items()}
         columns = {name: [_mean(column) for column in values.T] for name, values in self.label_scores.items()}
         labels = [
             {"label": label, **{name: column[j] for name, column in columns.items()}, "n_unscored": self.n_unscored[j]}
@@ -203,6 +155,17 @@ class CrossValidation:
                 **self.facts,
             }
         )
+
+    def _summary(self, metric: str, at: str) -> dict[str, Any]:
+        low, high = self.interval(metric, at)
+        return {
+            "mean": self.mean(metric, at),
+            "std": self.std(metric, at),
+            "low": low,
+            "high": high,
+            "baseline": _mean(self.baselines[at][metric]),
+            "folds": self.scores[at][metric],
+        }
 
     def plot(self, path: str | Path | None = None, at: str = "decision") -> Any:
         """Plot the scores of every metric over the folds.
@@ -274,53 +237,29 @@ def _metric_table(document: Mapping[str, Any], at: str, names: set[str] | None =
     header = ["metric", "better", "mean", "std", f"{document['level']:.0%} interval", "baseline"]
     rows = []
     for name, row in document["metrics"][at].items():
-        if names is not None and name not in names:
-            continue
-        interval_text = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
-        direction = "higher" if METRICS[name].higher_is_better else "lower"
-        rows.append(
-            [
-                name,
-                direction,
-                _format_number(row["mean"]),
-                _format_number(row["std"]),
-                interval_text,
-                _format_number(row["baseline"]),
-            ]
-        )
+        if names is None or name in names:
+            interval_text = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+            direction = "higher" if METRICS[name].higher_is_better else "lower"
+            mean, std, baseline = ("" if row[key] is None else f"{row[key]:.3f}" for key in ("mean", "std", "baseline"))
+            rows.append([name, direction, mean, std, interval_text, baseline])
     return "\n" + table(header, rows)
 
 
 class Difference(NamedTuple):
-    """Difference of one metric between two settings on the same folds.
+    """Difference of one metric between two settings on the same folds."""
 
-    Attributes:
-        value: Mean difference, this minus other.
-        low: Lower end of its corrected interval.
-        high: Upper end.
-        probability_better: Probability that this setting is better.
-    """
-
-    value: float
-    low: float
+    value: float  # mean, this minus other
+    low: float  # of the corrected interval
     high: float
     probability_better: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Comparison of two settings on the same folds.
+    """Comparison of two settings on the same folds by the correlated t-test."""
 
-    Args:
-        at: "decision" or "fixed".
-        metrics: Metric -> difference.
-
-    Source:
-        Corani and Benavoli (2015), the correlated t-test; see `corrected_t_test`.
-    """
-
-    at: str
-    metrics: Mapping[str, Difference]
+    at: str  # "decision" or "fixed"
+    metrics: Mapping[str, Difference]  # metric -> difference
 
     def verdict(self, metric: str) -> str:
         """Return "this" or "other", whichever is better with a probability of at least 95 %, else "unsure"."""
@@ -364,7 +303,6 @@ def collect_results(
         is_tested[split.repeat, split.test] = True
     column_names = [name for name, column in folds[0].labels.items() if name not in ("label", "threshold")]
     columns = {name: np.array([fold.labels[name] for fold in folds], dtype=np.float64) for name in column_names}
-    no_thresholds = np.full(n_labels, np.nan)
     return CrossValidation(
         labels.names,
         targets,
@@ -372,7 +310,7 @@ def collect_results(
         {at: _stack_scores([getattr(fold, at) for fold in folds], "value") for at in AT},
         {at: _stack_scores([getattr(fold, at) for fold in folds], "baseline") for at in AT},
         columns,
-        np.array([no_thresholds if fold.thresholds is None else fold.thresholds for fold in folds]),
+        np.array([np.full(n_labels, np.nan) if fold.thresholds is None else fold.thresholds for fold in folds]),
         oof_scores,
         decisions,
         is_tested,
@@ -382,18 +320,10 @@ def collect_results(
 
 
 def _stack_scores(folds: Sequence[Mapping[str, Score]], field: str) -> dict[str, np.ndarray]:
-    def to_float(score: Score) -> float:
-        value = getattr(score, field)
-        return math.nan if value is None else float(value)
-
-    return {name: np.array([to_float(fold[name]) for fold in folds]) for name in folds[0]}
+    return {name: np.array([getattr(fold[name], field) for fold in folds], dtype=float) for name in folds[0]}
 
 
 def _mean(values: np.ndarray) -> float:
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     return float(finite.mean()) if finite.size else math.nan
-
-
-def _format_number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

@@ -18,35 +18,17 @@ from manyhot.errors import InputError
 
 @dataclass(frozen=True)
 class Split:
-    """Training and test rows of one fit.
+    """Training and test rows of one fit."""
 
-    Args:
-        repeat: Number of the repeat, from 0.
-        train: int64, indices of the training rows.
-        test: int64, indices of the test rows, none of them in `train`.
-    """
-
-    repeat: int
-    train: np.ndarray
-    test: np.ndarray
+    repeat: int  # from 0
+    train: np.ndarray  # int64, row indices
+    test: np.ndarray  # int64, row indices, none of them in `train`
 
 
 def repeated_folds(
     targets: Targets, n_splits: int, n_repeats: int, stratify: bool, groups: Any, random_state: int
 ) -> list[Split]:
-    """Folds in which every row is tested once per repeat.
-
-    Args:
-        targets: Targets (n, l).
-        n_splits: Folds per repeat, 2 or more.
-        n_repeats: Number of repeats, 1 or more.
-        stratify: Whether label frequencies are preserved in every fold.
-        groups: (n,) without missing values; rows of a group stay in the same fold. None if the rows are ungrouped.
-        random_state: Seed of the folds.
-
-    Raises:
-        InputError: A number out of range, fewer rows or groups than folds, or invalid groups.
-    """
+    """Folds in which every row is tested once per repeat."""
     validation.integer(low=2, n_splits=n_splits)
     validation.integer(low=1, n_repeats=n_repeats)
     validation.boolean(stratify=stratify)
@@ -69,11 +51,7 @@ def repeated_folds(
 
 
 def resolve_splits(splits: Any, targets: Targets, groups: Any) -> list[Split]:
-    """Validate splits from the caller: pairs of row indices, or a scikit-learn splitter.
-
-    Raises:
-        InputError: Not a pair of row indices, overlapping or duplicate rows, or indices out of range.
-    """
+    """Validate splits from the caller: pairs of row indices, or a scikit-learn splitter."""
     n = targets.n_samples
     if hasattr(splits, "split"):
         try:

@@ -8,31 +8,17 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import PairCounts, count_pairs
 
-MAX_MATRIX_LABELS = 24
-"""Labels of the matrix: all, or the most frequent."""
+MAX_MATRIX_LABELS = 24  # labels of the matrix: all, or the most frequent
 MAX_PAIRED_LABELS = 3000
 MAX_PAIRS = 40
 MIN_ROWS = 5
 
 
-def co_occurrence(space: LabelSpace, targets: Targets) -> dict[str, Any]:
-    """The label sets in numbers.
-
-    Args:
-        space: The names of the l labels.
-        targets: Targets (n, l).
-
-    Returns:
-        `sizes` (place k: rows of which something is known with k known labels); `matrix`: `labels` (indices, at most
-        24, similar ones side by side), `rows` (how many carry both; on the diagonal the support), `known` (rows where
-        both are known and the row's label is there: what shares are of); `pairs`: `first`, `second` (indices), `rows`,
-        `expected` (rows if they had nothing to do with each other), the 40 that deviate most upwards, of pairs in 5
-        rows or more; `paired`, how many labels were compared two by two.
-    """
+def co_occurrence(targets: Targets) -> dict[str, Any]:
+    """Sizes of label sets, the matrix of frequent labels (indices, rows with both), the pairs above chance."""
     sizes = targets.values.sum(axis=1)
     if targets.known is not None:
         sizes = sizes[targets.known.any(axis=1)]

@@ -1,8 +1,4 @@
-"""Everything that a page shows, measured and put into one plain dict.
-
-It takes arrays and finished reports (`PageInputs`) and knows neither models nor files; how the dict is shown is none
-of its business. Start reading at `measure_page`.
-"""
+"""Everything that a page shows, measured from arrays and finished reports and put into one plain dict."""
 
 from __future__ import annotations
 
@@ -24,98 +20,75 @@ from manyhot.evaluation.metrics.classification import label_counts
 from manyhot.evaluation.metrics.score import decision_entries
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.reports.html import threshold_counts
-from manyhot.reports.html.captions import figures
 from manyhot.reports.html.co_occurrence import co_occurrence
 from manyhot.reports.html.training_curves import describe_curves
 from manyhot.reports.html.worst_rows import describe_label_errors, describe_rows, named_rows, worst_errors
 
 FORMAT = 1
-BULKY_KEYS = ("counts",)
-"""Parts of the dict that nobody reads, only a page's script."""
+BULKY_KEYS = ("counts",)  # parts of the dict that nobody reads, only a page's script
 SEED = 0
 DIGITS = 6
+# Title, meaning, and when it misleads, of figures that are no metric
+PROBABILITY_CAPTIONS = {
+    "brier": (
+        "Brier score",
+        "The mean squared distance between probability and truth.",
+        "When labels are rare, giving everything a probability near 0 already has a small score.",
+    ),
+    "log_loss": (
+        "Log loss",
+        "The mean of -log of the probability that was given to what is true.",
+        "A single answer that is sure and wrong can decide it, and rare labels make it small by themselves.",
+    ),
+    "ece": (
+        "Expected calibration error",
+        "How far probabilities are from frequencies, in 15 bins of equally many entries.",
+        "It says nothing about telling rows apart (the baseline has 0), and part of it is always chance.",
+    ),
+}
 
 Contents = Callable[[Sequence[int]], Mapping[int, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class PageInputs:
-    """What a page is made of.
-
-    Args:
-        space: The names of the l labels.
-        targets: Targets (n, l).
-        scores: Probabilities (n, l), as they are decided on.
-        decisions: bool (n, l), the decisions that the report measures.
-        deployed_decisions: bool (n, l), the answers of the thresholds in force, which differ from `decisions` where the
-            report is made of thresholds that were fitted on other rows.
-        report: What `measure_report` gave for these.
-        ids: What the rows are called (n,).
-        data_checks: What the data checks found.
-        checks_scope: What was checked, in words.
-        thresholds: float64 (l,), those in force; None where answers do not come from thresholds.
-        obstacle: Why moving one label's threshold would not show what the model answers; empty where it does.
-        caution: What else moving thresholds does; empty for nothing.
-        label_errors: Entries that look wrong; None where they were not looked for.
-        label_errors_note: What to know of them, or why they were not looked for.
-        curves: float (m, epochs, 2), training and stopping losses; None where they were not kept.
-        best_epoch: int64 (m,), with the curves.
-        contents: Rows as a person sees them, for some rows; None where there are only names.
-        title: What the page is called.
-        model: The model's file; None where it is not known.
-        file: The file of the rows; None where they are those of training.
-        version: The version that made it.
-    """
+    """What a page is made of; n rows, l labels."""
 
     space: LabelSpace
     targets: Targets
-    scores: np.ndarray
-    decisions: np.ndarray
-    deployed_decisions: np.ndarray
-    report: Mapping[str, Any]
-    ids: np.ndarray
+    scores: np.ndarray  # float (n, l), probabilities as they are decided on
+    decisions: np.ndarray  # bool (n, l), those that the report measures
+    deployed_decisions: np.ndarray  # bool (n, l), by the thresholds in force; `decisions` may be cross-fitted
+    report: Mapping[str, Any]  # of `measure_report`
+    ids: np.ndarray  # (n,)
     data_checks: DataChecks
-    checks_scope: str
-    thresholds: np.ndarray | None = None
-    obstacle: str = ""
-    caution: str = ""
-    label_errors: LabelErrors | None = None
-    label_errors_note: str = ""
-    curves: np.ndarray | None = None
-    best_epoch: np.ndarray | None = None
-    contents: Contents | None = field(default=None, repr=False)
+    checks_scope: str  # a sentence
+    thresholds: np.ndarray | None = None  # float64 (l,); None for decisions without thresholds
+    obstacle: str = ""  # why thresholds cannot be moved; empty if they can
+    caution: str = ""  # what moving thresholds gives up; empty for nothing
+    label_errors: LabelErrors | None = None  # None where they were not looked for
+    label_errors_note: str = ""  # what to know of them, or why there are none
+    curves: np.ndarray | None = None  # float (m, epochs, 2), training and stopping loss
+    best_epoch: np.ndarray | None = None  # int64 (m,), given with the curves
+    contents: Contents | None = field(default=None, repr=False)  # None for bare names
     title: str = "report"
-    model: str | None = None
-    file: str | None = None
-    version: str = ""
+    model: str | None = None  # its file, if known
+    file: str | None = None  # of the rows; None for those of training
+    version: str = ""  # of manyhot
 
 
 def measure_page(inputs: PageInputs) -> dict[str, Any]:
-    """Measure what the report leaves open and put all of it together.
-
-    Args:
-        inputs: Rows with scores and answers, and what is known of them.
-
-    Returns:
-        Plain JSON values: `format`, `title`, `model`, `file`, `version`; `report`; `data` (see `co_occurrence`, and
-        `findings`, `finding_kinds`, `limits`, `checks_scope`); `training` (see `describe_curves`; None); `intervals`
-        (`n_resamples`, `random_state`, `level`); `metrics` (a dict each: words, values with intervals, baseline,
-        cover); `labels` (columns by name, in the order of the labels); `reliability` (for each label its bins: score,
-        share, count, low, high); `thresholds` (`obstacle`, `caution`, `true_positives` and `predicted` of the
-        thresholds in force); `rows` (`errors`, `label_errors`, `label_errors_note`, `named`: what is spoken of, with
-        contents where there are any); `counts`: hits and answers at every threshold of the grid, compressed, for the
-        page's script alone.
-    """
+    """Measure what the report leaves open; all of the page as plain JSON values."""
     targets, scores = inputs.targets, inputs.scores
     k = int(inputs.report["k"])
     decision_intervals = intervals(targets, scores, inputs.decisions, k, SEED)
     fixed_intervals = intervals(targets, None, scores >= 0.5, k, SEED)
     hits, n_predicted = label_counts(decision_entries(targets, inputs.deployed_decisions))
-    packed = threshold_counts.count(targets, scores).packed()
+    counts = threshold_counts.count_by_threshold(targets, scores).astype("<u4").tobytes()
     errors = worst_errors(targets, scores, inputs.decisions)
     label_errors = [] if inputs.label_errors is None else describe_label_errors(inputs.label_errors)
     rows = named_rows(errors, label_errors)
-    described = describe_rows(rows, inputs.ids, targets, inputs.decisions, inputs.space)
+    described = describe_rows(rows, inputs.ids, targets, inputs.decisions)
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
     checks = inputs.data_checks.to_dict()
     page = {
@@ -126,7 +99,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "version": inputs.version,
         "report": dict(inputs.report),
         "data": {
-            **co_occurrence(inputs.space, targets),
+            **co_occurrence(targets),
             "findings": checks["findings"],
             "finding_kinds": {
                 kind: {"heading": KINDS[kind].heading, "advice": KINDS[kind].advice_plural}
@@ -155,7 +128,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
             "has_contents": bool(row_contents),
             "named": [{**row, **row_contents.get(row["row"], {})} for row in described],
         },
-        "counts": {"steps": threshold_counts.STEPS, "packed": base64.b64encode(zlib.compress(packed, 9)).decode()},
+        "counts": {"steps": threshold_counts.STEPS, "packed": base64.b64encode(zlib.compress(counts, 9)).decode()},
     }
     return to_json_value(page)
 
@@ -171,8 +144,10 @@ def _figures(
     report: Mapping[str, Any], decision_intervals: Intervals, fixed_intervals: Intervals
 ) -> list[dict[str, Any]]:
     """Each metric with its words, its values, their intervals, its baseline and what it covers."""
+    captions = {name: (row.title, row.meaning, row.misleads, row.higher_is_better) for name, row in METRICS.items()}
+    captions |= {name: (*words, False) for name, words in PROBABILITY_CAPTIONS.items()}
     shown = []
-    for name, (title, meaning, misleads, is_higher_better) in figures().items():
+    for name, (title, meaning, misleads, is_higher_better) in captions.items():
         metric = report["probabilities"].get(name) or report["metrics"]["decision"].get(name)
         if metric is None:  # a report of a version that did not have the metric
             continue

@@ -1,8 +1,4 @@
-"""The dict of a page -> one HTML file.
-
-It knows nothing but the dict. The page brings its style and its script along; a policy in its head lets nothing else
-run, and nothing be loaded. Names and texts come in as data, never as markup. Start reading at `render`.
-"""
+"""The dict of a page -> one HTML file, whose policy lets nothing run but its own script and loads nothing."""
 
 from __future__ import annotations
 
@@ -13,23 +9,17 @@ import zlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from manyhot.reports.html.sections import escape_html, render_body
+if TYPE_CHECKING:
+    from jinja2 import Template
 
+# The files of the page's script, one after another in one scope
 SCRIPTS = ("dom", "payload", "charts", "data", "training", "thresholds", "table", "label", "rows", "main")
-"""The files of the page's script, one after another in one scope."""
 
 
 def render(page: Mapping[str, Any]) -> str:
-    """The HTML file.
-
-    Args:
-        page: What `measure_page` gave, or the same read back from JSON.
-
-    Returns:
-        The file's text; what is no valid Unicode in names is replaced.
-    """
+    """The HTML file of what `measure_page` gave; what is no valid Unicode in names is replaced."""
     style, script = assets()
     policy = "; ".join(
         (
@@ -44,25 +34,47 @@ def render(page: Mapping[str, Any]) -> str:
     parts = {name: value for name, value in page.items() if name not in ("counts", "metrics")}
     parts["counts_steps"] = page["counts"]["steps"]
     data = json.dumps(parts, allow_nan=False, separators=(",", ":"))
-    text = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape_html(page["title"])}</title>
-<style>{style}</style>
-</head>
-<body>
-{render_body(page)}
-<script type="text/plain" id="payload">{base64.b64encode(zlib.compress(data.encode(), 9)).decode()}</script>
-<script type="text/plain" id="counts">{page["counts"]["packed"]}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+    payload = base64.b64encode(zlib.compress(data.encode(), 9)).decode()
+    text = _template().render(page=page, policy=policy, style=style, script=script, payload=payload)
     return text.encode("utf-8", "replace").decode()
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # only where a page is made: it is slow to import
+
+    environment = Environment(
+        loader=PackageLoader("manyhot.reports.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": format_number, "percent": format_percent, "along": _along_axis}
+    return environment.get_template("page.html")
+
+
+def format_number(value: float | int | None, digits: int = 3) -> str:
+    """A number for a person."""
+    if value is None:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    if 0 < abs(value) < 0.5 * 10**-digits:
+        return f"{'<' if value > 0 else '>-'}{10**-digits:.{digits}f}"
+    return f"{value:.{digits}f}"
+
+
+def format_percent(share: float | None) -> str:
+    """A share for a person."""
+    if share is None:
+        return "–"
+    return "none" if share == 0 else f"{100 * share:.1f} %" if share >= 0.0005 else "below 0.1 %"
+
+
+def _along_axis(value: float) -> str:
+    """The x of a value on the axis of a chart, which goes from 0 to 1."""
+    return f"{6 + 188 * value:.1f}"
 
 
 @cache

@@ -11,32 +11,19 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-MAX_ROWS = 250
-"""Rows that are shown as themselves, the most important ones; others are named."""
+MAX_ROWS = 250  # rows that are shown as themselves, the most important ones; others are named
 MAX_IMAGES = 160
 TEXT_LETTERS = 400
 CELL_LETTERS = 60
 COLUMNS = 6
-EDGE = 192
-"""Pixels of the longer edge of an image."""
+EDGE = 192  # pixels of the longer edge of an image
 QUALITY = 80
 
 
 def contents(
     rows: Sequence[int], texts: Mapping[str, pl.Series], images: Iterable[np.ndarray | None], cells: pl.DataFrame
 ) -> dict[int, dict[str, Any]]:
-    """What the rows are.
-
-    Args:
-        rows: The rows, the most important first.
-        texts: Columns of texts by name.
-        images: An image for each of the first rows, uint8 (h, w, 3); None for one that cannot be shown.
-        cells: Other columns, of which the first few are shown where there is neither text nor image.
-
-    Returns:
-        Row -> `text` (the texts, with their columns' names where there are several, cut after 400 letters), `image` (a
-        JPEG file in base64) and `cells` (pairs of name and value), as far as it has any.
-    """
+    """Row -> its `text`, its `image` (a JPEG file in base64) and `cells` (name, value), as far as it has any."""
     by_row: dict[int, dict[str, Any]] = {}
     for row in rows[:MAX_ROWS]:
         content: dict[str, Any] = {}

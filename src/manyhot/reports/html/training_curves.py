@@ -6,24 +6,13 @@ from typing import Any
 
 import numpy as np
 
-MAX_POINTS = 200
-"""Epochs of a curve that are kept; of more, evenly spaced ones, the first and the last."""
+MAX_POINTS = 200  # epochs of a curve that are kept; of more, evenly spaced ones, the first and the last
 DIGITS = 5
 MAX_MEMBERS = 60
 
 
 def describe_curves(curves: np.ndarray, best_epoch: np.ndarray) -> dict[str, Any]:
-    """The losses of members by epoch.
-
-    Args:
-        curves: float (m, epochs, 2), training and stopping loss after each epoch, NaN after a member's end.
-        best_epoch: int64 (m,), epochs trained when the weights that were kept were reached.
-
-    Returns:
-        `epochs` (numbers from 1, of each point), `training` and `validation` (a list for each member; None after its
-        end), `best_epoch`, `n_members` (how many there are), `n_shown` (how many of them are listed, the first),
-        `n_epochs` (epochs that each trained).
-    """
+    """Losses (m, epochs, 2) by epoch, as lists for the first members; None after a member's end."""
     n_members, n_epochs = curves.shape[:2]
     shown = curves[:MAX_MEMBERS]
     epoch_indices = np.unique(np.linspace(0, max(0, n_epochs - 1), min(n_epochs, MAX_POINTS)).round().astype(int))

@@ -6,84 +6,63 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.label_errors import LabelErrors
 from manyhot.evaluation.metrics.score import blocks
 
-N_WORST = 24
-"""Mistakes of each kind over all labels."""
-N_WORST_PER_LABEL = 4
-"""Mistakes of each kind of one label."""
+KINDS = ("false_positives", "false_negatives")  # the highest scores first, the lowest first
+N_WORST = 24  # mistakes of each kind over all labels
+N_WORST_PER_LABEL = 4  # mistakes of each kind of one label
 MAX_LABEL_ERRORS = 40
-MAX_NAMED = 40
-"""Labels of one row that are named."""
+MAX_NAMED = 40  # labels of one row that are named
 
 
 def worst_errors(targets: Targets, scores: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
-    """The worst mistakes, of all labels and of each.
-
-    Args:
-        targets: Targets (n, l); what is unknown is no mistake.
-        scores: Probabilities (n, l).
-        decisions: bool (n, l).
-
-    Returns:
-        `false_positives` (the highest scores first) and `false_negatives` (the lowest scores
-        first), each a list of `row`, `label` (indices) and `score`; `n_false_positives` and `n_false_negatives`, how
-        many there are; `labels`: for each label `false_positives` and `false_negatives`, lists of [row, score].
-    """
-    values, known = targets.values, targets.known
-    n_labels = targets.n_labels
-    of_labels = [
-        {
-            "false_positives": _worst_of_label(values, known, scores, decisions, j, True),
-            "false_negatives": _worst_of_label(values, known, scores, decisions, j, False),
-        }
-        for j in range(n_labels)
-    ]
-    counts = {"false_positives": 0, "false_negatives": 0}
-    worst: dict[str, list[tuple[float, int, int]]] = {"false_positives": [], "false_negatives": []}
-    for part in blocks(*values.shape):
-        positives = values[part]
-        known_mask = True if known is None else known[part]
-        for kind, wrong in (
-            ("false_positives", decisions[part] & ~positives & known_mask),
-            ("false_negatives", ~decisions[part] & positives),
-        ):
-            row, label = np.nonzero(wrong)
+    """The worst mistakes of all labels and of each, as indices and scores; what is unknown is no mistake."""
+    counts = dict.fromkeys(KINDS, 0)
+    worst: dict[str, list[tuple[float, int, int]]] = {kind: [] for kind in KINDS}
+    for part in blocks(*targets.values.shape):
+        for kind in KINDS:
+            row, label = np.nonzero(_is_wrong(kind, targets, decisions, part))
             counts[kind] += len(row)
-            score = scores[part][row, label].astype(np.float64)
-            rank = -score if kind == "false_positives" else score
-            best = np.argsort(rank, kind="stable")[:N_WORST]
-            entries = zip(rank[best].tolist(), (row[best] + part.start).tolist(), label[best].tolist(), strict=True)
+            rank, best = _rank(kind, scores[part][row, label], N_WORST)
+            entries = zip(rank.tolist(), (row[best] + part.start).tolist(), label[best].tolist(), strict=True)
             worst[kind] = sorted([*worst[kind], *entries])[:N_WORST]
-    errors = {
-        kind: [{"row": row, "label": label, "score": abs(rank)} for rank, row, label in ranked]
-        for kind, ranked in worst.items()
-    }
     return {
-        **errors,
-        "n_false_positives": counts["false_positives"],
-        "n_false_negatives": counts["false_negatives"],
-        "labels": of_labels,
+        **{
+            kind: [{"row": row, "label": label, "score": abs(rank)} for rank, row, label in ranked]
+            for kind, ranked in worst.items()
+        },
+        **{f"n_{kind}": count for kind, count in counts.items()},
+        "labels": [
+            {kind: _worst_of_label(kind, targets, scores, decisions, j) for kind in KINDS}
+            for j in range(targets.n_labels)
+        ],
     }
 
 
 def _worst_of_label(
-    values: np.ndarray,
-    known: np.ndarray | None,
-    scores: np.ndarray,
-    decisions: np.ndarray,
-    j: int,
-    is_false_positive: bool,
+    kind: str, targets: Targets, scores: np.ndarray, decisions: np.ndarray, j: int
 ) -> list[list[float]]:
-    known_mask = True if known is None else known[:, j]
-    wrong = decisions[:, j] & ~values[:, j] & known_mask if is_false_positive else ~decisions[:, j] & values[:, j]
-    rows = np.flatnonzero(wrong)
-    score = scores[rows, j].astype(np.float64)
-    best = np.argsort(-score if is_false_positive else score, kind="stable")[:N_WORST_PER_LABEL]
-    return [[int(rows[k]), float(score[k])] for k in best]
+    """Pairs of row and score."""
+    rows = np.flatnonzero(_is_wrong(kind, targets, decisions, np.s_[:, j]))
+    rank, best = _rank(kind, scores[rows, j], N_WORST_PER_LABEL)
+    return [list(pair) for pair in zip(rows[best].tolist(), abs(rank).tolist(), strict=True)]
+
+
+def _is_wrong(kind: str, targets: Targets, decisions: np.ndarray, part: Any) -> np.ndarray:
+    """Where part of the entries has a mistake of this kind."""
+    positives, predicted = targets.values[part], decisions[part]
+    if kind == "false_negatives":  # only what is known is positive
+        return ~predicted & positives
+    return predicted & ~positives & (True if targets.known is None else targets.known[part])
+
+
+def _rank(kind: str, scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of the worst n mistakes, the worst lowest, and their places."""
+    ranks = scores.astype(np.float64) * (-1 if kind == "false_positives" else 1)
+    best = np.argsort(ranks, kind="stable")[:n]
+    return ranks[best], best
 
 
 def describe_label_errors(label_errors: LabelErrors) -> list[dict[str, Any]]:
@@ -104,34 +83,25 @@ def describe_label_errors(label_errors: LabelErrors) -> list[dict[str, Any]]:
 
 def named_rows(errors: dict[str, Any], label_errors: list[dict[str, Any]]) -> list[int]:
     """The rows that are spoken of, the most important first."""
-    rows = [
-        entry["row"]
-        for pair in zip(errors["false_positives"], errors["false_negatives"], strict=False)
-        for entry in pair
-    ]
-    rows += [entry["row"] for kind in ("false_positives", "false_negatives") for entry in errors[kind]]
+    pairs = zip(*(errors[kind] for kind in KINDS), strict=False)
+    rows = [entry["row"] for pair in pairs for entry in pair]
+    rows += [entry["row"] for kind in KINDS for entry in errors[kind]]
     rows += [entry["row"] for entry in label_errors]
     for index in range(N_WORST_PER_LABEL):
-        for kind in ("false_positives", "false_negatives"):
+        for kind in KINDS:
             rows += [int(label[kind][index][0]) for label in errors["labels"] if len(label[kind]) > index]
     return list(dict.fromkeys(rows))
 
 
-def describe_rows(
-    rows: list[int], ids: np.ndarray, targets: Targets, decisions: np.ndarray, space: LabelSpace
-) -> list[dict[str, Any]]:
-    """For each row its `row` (index), `id`, `recorded` and `predicted` (indices of labels, the first forty each), and
-    `unknown`, how many of its labels are."""
-    described = []
-    for row in rows:
-        known = np.ones(len(space), dtype=bool) if targets.known is None else targets.known[row]
-        described.append(
-            {
-                "row": row,
-                "id": str(ids[row]),
-                "recorded": np.flatnonzero(targets.values[row])[:MAX_NAMED].tolist(),
-                "predicted": np.flatnonzero(decisions[row])[:MAX_NAMED].tolist(),
-                "unknown": int((~known).sum()),
-            }
-        )
-    return described
+def describe_rows(rows: list[int], ids: np.ndarray, targets: Targets, decisions: np.ndarray) -> list[dict[str, Any]]:
+    """Each row's index, id, first recorded and predicted labels (indices), and how many labels are unknown."""
+    return [
+        {
+            "row": row,
+            "id": str(ids[row]),
+            "recorded": np.flatnonzero(targets.values[row])[:MAX_NAMED].tolist(),
+            "predicted": np.flatnonzero(decisions[row])[:MAX_NAMED].tolist(),
+            "unknown": 0 if targets.known is None else int((~targets.known[row]).sum()),
+        }
+        for row in rows
+    ]

@@ -1,6 +1,6 @@
 """Pictures of images: answers beside an image, the worst mistakes of a label; as PNG files in a folder."""
 
-from manyhot.reports.image_sheets.folder import check_folder, file_name
+from manyhot.reports.image_sheets.folder import check_folder, file_name, save_png
 from manyhot.reports.image_sheets.mistakes import MAX_TILES, ErrorSheet, ErrorTile, worst
 from manyhot.reports.image_sheets.mistakes import draw_sheet as draw_errors
 from manyhot.reports.image_sheets.prediction import PredictionSheet
@@ -15,5 +15,6 @@ __all__ = [
     "draw_errors",
     "draw_prediction",
     "file_name",
+    "save_png",
     "worst",
 ]

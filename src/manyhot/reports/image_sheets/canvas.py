@@ -1,11 +1,7 @@
-"""A sheet to draw on: texts, boxes, lines and images at places in units, and the PNG file that comes of it.
-
-Pillow draws it. What is drawn is not known here. Start reading at `Canvas`.
-"""
+"""A sheet to draw on: texts, boxes, lines and images at places in units, and the PNG file that comes of it."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from manyhot.files import atomic_write, write_all
 from manyhot.reports.image_sheets import fonts
+from manyhot.reports.image_sheets.folder import save_png
 
-DENSITY = 2
-"""Pixels of the file for one unit of the sheet."""
-MIN_SQUARE = 4
-"""Pixels of the file from which a pixel of an image is a square that one sees; below it is smoothed."""
-FINENESS = 8
-"""Parts of a pixel in which lines are drawn before they are smoothed."""
+DENSITY = 2  # pixels of the file for one unit of the sheet
+MIN_SQUARE = 4  # pixels of the file from which a pixel of an image is a square that one sees; below it is smoothed
+FINENESS = 8  # parts of a pixel in which lines are drawn before they are smoothed
 INK, SOFT, LINE, BLUE, GREY = "#1f1f1f", "#5c5c5c", "#d4d4d4", "#2b62a6", "#a9b0b8"
 
 
@@ -85,10 +78,7 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         """Write the sheet as PNG, whole or not at all."""
-        content = io.BytesIO()
-        self.picture.save(content, "PNG")
-        with atomic_write(path) as descriptor:
-            write_all(descriptor, content.getbuffer())
+        save_png(self.picture, path)
 
     def _draw_line(self, points: Sequence[tuple[float, float]], colour: str, width: float) -> None:
         """A line through points with smooth edges, which Pillow's own lines do not have."""
@@ -102,10 +92,7 @@ class Canvas:
 
 
 def fit_size(shape: tuple[int, ...], box: float) -> tuple[float, float]:
-    """Width and height in units that an image (h, w, ...) is shown with in a square box.
-
-    A small one is enlarged by a whole number of the file's pixels, so that all its pixels are squares of one size.
-    """
+    """Width and height in units of an image (h, w, ...) in a square box; small ones grow by a whole factor."""
     factor = box * DENSITY / max(shape[:2])
     factor = int(factor) if factor >= MIN_SQUARE else factor
     return shape[1] * factor / DENSITY, max(1 / DENSITY, shape[0] * factor / DENSITY)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import unicodedata
 from pathlib import Path
 
-from manyhot.errors import OutputError
+from PIL import Image
 
-MAX_BYTES = 80
-"""Of a file's name, before its number and suffix."""
+from manyhot.errors import OutputError
+from manyhot.files import write_file
+
+MAX_BYTES = 80  # of a file's name, before its number and suffix
 
 
 def check_folder(folder: str | Path) -> Path:
-    """A folder to write to, made where it is not there.
-
-    Raises:
-        OutputError: A file of that name, or a folder that cannot be made or written to.
-    """
+    """A folder to write to, made where it is not there."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,3 +36,10 @@ def file_name(number: int, name: str, n_digits: int = 5) -> str:
     while len(stem.encode()) > MAX_BYTES:
         stem = stem[:-1]
     return f"{number:0{n_digits}d}{'-' if stem else ''}{stem}.png"
+
+
+def save_png(picture: Image.Image, path: Path) -> None:
+    """Write a picture as PNG, whole or not at all."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    write_file(path, content.getvalue())

@@ -1,8 +1,4 @@
-"""Texts in the fonts at hand: how wide they are, what is cut, how they are drawn.
-
-DejaVu Sans is preferred, then other fonts of the system by their usual file names, then the one that Pillow brings,
-which has little more than ASCII. Each letter is drawn in the first font that has it. All sizes are in pixels.
-"""
+"""Texts in the fonts at hand: how wide they are, what is cut, how they are drawn."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from itertools import groupby
 
 from PIL import Image, ImageDraw, ImageFont
 
+# regular and bold files, in the order in which they are tried; Pillow looks for them in the system's folders
 FAMILIES = (
     ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
     ("LiberationSans-Regular.ttf", "LiberationSans-Bold.ttf"),
@@ -31,14 +28,12 @@ FAMILIES = (
     ("YuGothR.ttc", "YuGothB.ttc"),
     ("malgun.ttf", "malgunbd.ttf"),
 )
-"""Regular and bold files, in the order in which they are tried; Pillow looks for them in the system's folders."""
-BUNDLED = ""
-"""Stands for the font that Pillow brings."""
+BUNDLED = ""  # stands for the font that Pillow brings
 ELLIPSIS = "…"
-MISSING = "\uffff"
-"""No font has it, so every font draws its sign for a letter that it lacks, mostly a box."""
+MISSING = "\uffff"  # no font has it, so every font draws its sign for a letter that it lacks, mostly a box
+# letters that may be written by others where no font has them
 SPELLED = {"≥": ">=", "≤": "<=", "−": "-", "–": "-", "—": "-", "→": "->", "←": "<-", "×": "x", "ß": "ss", "„": '"'}
-"""Letters that may be written by others where no font has them."""
+# marks on letters -> signs to put there where no font has the letter, and by what share of the size to raise them
 MARKS = {
     "\u0300": ("`", 0.0),
     "\u0301": ("´", 0.0),
@@ -48,30 +43,19 @@ MARKS = {
     "\u030a": ("°", 0.05),
     "\u0327": (",", 0.0),
 }
-"""Marks on letters -> signs to put there where no font has the letter, and by what share of the size to raise them."""
-PROBE = 32
-"""Size in which it is looked up whether a font has a letter."""
-MAX_LETTERS = 400
-"""Letters of a text that is cut, at most."""
+PROBE = 32  # size in which it is looked up whether a font has a letter
+MAX_LETTERS = 400  # letters of a text that is cut, at most
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a text in one font.
+    """A part of a text in one font."""
 
-    Attributes:
-        text: The part.
-        font: Its font.
-        is_thickened: Whether it is drawn twice, a pixel apart, as its font has no bold letters.
-        x: Where it begins.
-        raised: How far above the baseline.
-    """
-
-    text: str
-    font: ImageFont.FreeTypeFont
-    is_thickened: bool
-    x: float
-    raised: float = 0.0
+    text: str  # the part
+    font: ImageFont.FreeTypeFont  # its font
+    is_thickened: bool  # whether it is drawn twice, a pixel apart, as its font has no bold letters
+    x: float  # where it begins
+    raised: float = 0.0  # how far above the baseline
 
 
 def text_length(text: str, size: float, is_bold: bool = False) -> float:
@@ -89,10 +73,7 @@ def draw_text(
 
 
 def cut(text: str, size: float, length: float, is_bold: bool = False) -> str:
-    """A text on one line, with an ellipsis in its middle where it is too wide.
-
-    The middle goes, as names that begin alike differ at their ends.
-    """
+    """A text on one line, with an ellipsis in its middle where it is too wide."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     if text_length(text, size, is_bold) <= length:
         return text

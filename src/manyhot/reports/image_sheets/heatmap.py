@@ -7,12 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
+# orange and blue of much the same lightness, which all kinds of colour vision tell apart
 FOR, AGAINST = (224, 84, 0), (32, 124, 240)
-"""Orange and blue of much the same lightness, which all kinds of colour vision tell apart."""
-SMOOTHING = 1 / 28
-"""Deviation of the smoothing as a share of the longer edge."""
-MAX_OPACITY = 0.9
-"""How much of the image the strongest colour covers."""
+SMOOTHING = 1 / 28  # deviation of the smoothing as a share of the longer edge
+MAX_OPACITY = 0.9  # how much of the image the strongest colour covers
 
 
 def smooth(pixels: np.ndarray) -> np.ndarray:
@@ -21,24 +19,13 @@ def smooth(pixels: np.ndarray) -> np.ndarray:
 
 
 def shared_strength(maps: Iterable[np.ndarray]) -> float:
-    """What counts as full strength among smoothed maps that are to be compared: all but their strongest half percent
-    stay below."""
+    """Full strength among smoothed maps that are compared: all but their strongest half percent stay below."""
     values = [np.abs(heatmap).ravel() for heatmap in maps]
     return max(float(np.quantile(np.concatenate(values), 0.995)), 1e-12) if values else 1.0
 
 
 def overlay_heatmap(image: np.ndarray, heat: np.ndarray, strength: float, edge: int) -> np.ndarray:
-    """The image in grey under a map's colours.
-
-    Args:
-        image: uint8 (h, w, 3).
-        heat: A smoothed map (h, w).
-        strength: The value with the strongest colour.
-        edge: About how many pixels the longer edge gets, at least those of the image.
-
-    Returns:
-        uint8 (h k, w k, 3) for a whole k: pixels stay squares, the map lies smoothly over them.
-    """
+    """The image in grey under a map's colours, uint8; its pixels stay squares, `edge` is about the longer one."""
     factor = max(1, edge // max(image.shape[:2]))
     grey = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     grey = 40 + grey * (225 - 40) / 255  # room for colours on black and on white

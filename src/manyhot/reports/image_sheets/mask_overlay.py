@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import colorsys
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.ndimage import binary_erosion
 
-from manyhot.files import atomic_write, write_all
+from manyhot.reports.image_sheets.folder import save_png
 from manyhot.reports.image_sheets.fonts import cut, draw_text, text_length
 
-TINT = 0.35
-"""How much of a label's colour is seen inside."""
-LINE = 16
-"""Height of a line of the legend in pixels."""
-LETTERS = 11
-"""Size of its letters."""
+TINT = 0.35  # how much of a label's colour is seen inside
+LINE = 16  # height of a line of the legend in pixels
+LETTERS = 11  # size of its letters
 GAP = 8
 GOLDEN = 0.618
-MIN_WIDTH = 256
-"""Pixels that a picture is wide, if whole pixels of the image can be made as large."""
+MIN_WIDTH = 256  # pixels that a picture is wide, if whole pixels of the image can be made as large
 
 
 def colours(count: int) -> np.ndarray:
@@ -33,16 +29,7 @@ def colours(count: int) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Answers over an image.
-
-    Args:
-        image: uint8 (h, w, 3) or (h, w, 1).
-        predictions: bool (h, w, l).
-        names: The l labels.
-
-    Returns:
-        uint8 (h + legend, w, 3); the image keeps its place and all of its pixels can be seen through the tints.
-    """
+    """Answers bool (h, w, l) over an image uint8 (h, w, 3 or 1), the legend below, uint8 (h + legend, w, 3)."""
     canvas = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
     tones = colours(len(names)).astype(np.float32)
     n_labels = predictions.sum(axis=2, keepdims=True)
@@ -59,17 +46,12 @@ def save_overlay(path: Path, image: np.ndarray, predictions: np.ndarray, names: 
     """Write `overlay` as PNG, whole or not at all; small images are enlarged so that the legend can be read."""
     scale = max(1, MIN_WIDTH // image.shape[1])
     image, predictions = (array.repeat(scale, axis=0).repeat(scale, axis=1) for array in (image, predictions))
-    content = io.BytesIO()
-    Image.fromarray(overlay(image, predictions, names)).save(content, "PNG")
-    with atomic_write(path) as descriptor:
-        write_all(descriptor, content.getbuffer())
+    save_png(Image.fromarray(overlay(image, predictions, names)), path)
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
     """The pixels of a mask (h, w) that touch one outside of it; the edge of the image is no outline."""
-    padded = np.pad(mask, 1, mode="edge")
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inner
+    return mask & ~binary_erosion(mask, border_value=1)
 
 
 def _legend(width: int, names: Sequence[str], tones: np.ndarray) -> np.ndarray:

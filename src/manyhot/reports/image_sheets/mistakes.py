@@ -1,7 +1,4 @@
-"""The worst mistakes of one label on one sheet: answered where it does not hold, and missed where it does.
-
-`lay_out` says where everything goes, as numbers; `draw_sheet` puts it on a canvas. Models and files are not known here.
-"""
+"""The worst mistakes of one label on one sheet: answered where it does not hold, and missed where it does."""
 
 from __future__ import annotations
 
@@ -12,86 +9,52 @@ import numpy as np
 
 from manyhot.reports.image_sheets.canvas import LINE, SOFT, Canvas, cut, fit_size, text_width
 
-MAX_TILES = 18
-"""Tiles of each kind of mistake."""
+MAX_TILES = 18  # tiles of each kind of mistake
 ACROSS = 6
 TILE = 128.0
 GAP = 16.0
 MARGIN = 16.0
-UNDER = 40.0
-"""Room for the two lines under a tile."""
+UNDER = 40.0  # room for the two lines under a tile
 
 
 @dataclass(frozen=True)
 class ErrorTile:
-    """One wrong image.
-
-    Args:
-        title: Its id.
-        image: uint8 (h, w, 3); None where there is none.
-        score: The label's probability.
-    """
+    """One wrong image."""
 
     title: str
-    image: np.ndarray | None
+    image: np.ndarray | None  # uint8 (h, w, 3)
     score: float
 
 
 @dataclass(frozen=True)
 class ErrorSheet:
-    """What went wrong with one label.
-
-    Args:
-        label: Its name.
-        threshold: On the probability; None where answers do not come from thresholds.
-        n_known: Rows of which it is known whether the label holds.
-        false_positives: The worst of the rows that are answered and do not carry it, the highest score first.
-        n_false_positives: How many there are.
-        false_negatives: The worst of the rows that carry it and are not answered, the lowest score first.
-        n_false_negatives: How many there are.
-    """
+    """What went wrong with one label."""
 
     label: str
-    threshold: float | None
-    n_known: int
-    false_positives: Sequence[ErrorTile]
+    threshold: float | None  # None for decisions without thresholds
+    n_known: int  # rows where the label is known
+    false_positives: Sequence[ErrorTile]  # the worst, highest score first
     n_false_positives: int
-    false_negatives: Sequence[ErrorTile]
+    false_negatives: Sequence[ErrorTile]  # the worst, lowest score first
     n_false_negatives: int
 
 
 @dataclass(frozen=True)
 class Part:
-    """One kind of mistake on the sheet.
-
-    Attributes:
-        heading: Its words.
-        y: Their baseline.
-        tiles: (x, y) of each tile.
-    """
+    """One kind of mistake on the sheet."""
 
     heading: str
-    y: float
-    tiles: tuple[tuple[float, float], ...]
+    y: float  # the heading's baseline
+    tiles: tuple[tuple[float, float], ...]  # (x, y) of each tile
 
 
 def worst(
     scores: np.ndarray, decisions: np.ndarray, is_positive: np.ndarray, known: np.ndarray
 ) -> tuple[list[int], list[int]]:
-    """All rows answered wrongly, the highest score first, and all that were missed, the lowest score first.
-
-    Args:
-        scores: float (n,) of one label.
-        decisions: bool (n,).
-        is_positive: bool (n,), where known.
-        known: bool (n,).
-    """
-    false_positives, false_negatives = (
-        np.flatnonzero(decisions & ~is_positive & known),
-        np.flatnonzero(~decisions & is_positive & known),
-    )
-    by_score = false_positives[np.argsort(-scores[false_positives], kind="stable")]
-    return by_score.tolist(), false_negatives[np.argsort(scores[false_negatives], kind="stable")].tolist()
+    """Rows (n,) of one label answered wrongly, the highest score first, and missed, the lowest score first."""
+    highest_first, lowest_first = np.argsort(-scores, kind="stable"), np.argsort(scores, kind="stable")
+    wrong, missed = decisions & ~is_positive & known, ~decisions & is_positive & known
+    return highest_first[wrong[highest_first]].tolist(), lowest_first[missed[lowest_first]].tolist()
 
 
 def lay_out(errors: ErrorSheet) -> tuple[float, float, tuple[Part, ...]]:
@@ -123,14 +86,7 @@ def draw_sheet(errors: ErrorSheet) -> Canvas:
     sheet = Canvas(width, height)
     sheet.text(MARGIN, MARGIN + 14, cut(errors.label, 16, width - 2 * MARGIN, True), 16, is_bold=True)
     sheet.text(MARGIN, MARGIN + 35, _subtitle(errors), 13, colour=SOFT)
-    present = [
-        tiles
-        for tiles, n in (
-            (errors.false_positives, errors.n_false_positives),
-            (errors.false_negatives, errors.n_false_negatives),
-        )
-        if n
-    ]
+    present = [tiles for tiles in (errors.false_positives, errors.false_negatives) if tiles]
     for part, tiles in zip(parts, present, strict=True):
         sheet.text(MARGIN, part.y, part.heading, 13, is_bold=True)
         for (x, y), tile in zip(part.tiles, tiles, strict=True):

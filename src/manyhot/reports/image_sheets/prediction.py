@@ -1,7 +1,4 @@
-"""One row answered: its images beside bars of its labels' probabilities, and maps of what spoke for the answers.
-
-`lay_out` says where everything goes, as numbers; `draw_sheet` puts it on a canvas. Models and files are not known here.
-"""
+"""One row answered: its images beside bars of its labels' probabilities, and maps of what spoke for the answers."""
 
 from __future__ import annotations
 
@@ -14,10 +11,9 @@ import numpy as np
 from manyhot.reports.image_sheets.canvas import BLUE, DENSITY, GREY, INK, LINE, SOFT, Canvas, cut, fit_size, text_width
 from manyhot.reports.image_sheets.heatmap import overlay_heatmap, ramp, shared_strength, smooth
 
-MAX_LABELS = 40
-"""Labels drawn one by one; of more the likeliest ones, answered ones first of all."""
+MAX_LABELS = 40  # labels drawn one by one; of more the likeliest ones, answered ones first of all
+# up to so many labels stay in the model's order, so that pictures can be compared; more are ordered by probability
 MAX_IN_ORDER = 15
-"""Up to so many labels stay in the model's order, so that pictures can be compared; more are ordered by probability."""
 MAX_MAPS = 12
 MARGIN = 16.0
 IMAGE_BOX = 320.0
@@ -29,10 +25,9 @@ TICK_WIDTH = 17.0
 GAP = 6.0
 SCALE_WIDTH = 90.0
 NOT_ANSWERED = " (not answered)"
-WIDEST_SUMS = "for +888.88, against \u2212888.88"
-"""What stands under a map has room for so much."""
+WIDEST_SUMS = "for +888.88, against \u2212888.88"  # what stands under a map has room for so much
+# up to so many labels: units of a row, units of its letters
 STEPS = ((12, 24.0, 13.0), (24, 20.0, 13.0), (MAX_LABELS, 17.0, 12.0))
-"""Up to so many labels: units of a row, units of its letters."""
 
 
 @dataclass(frozen=True)
@@ -61,58 +56,33 @@ class PredictionSheet:
 
 @dataclass(frozen=True)
 class Bar:
-    """Where one label's bar goes.
-
-    Attributes:
-        label: The label's index.
-        name: Its name, cut to the room there is.
-        y: The middle of its row.
-        x0: Where the bar begins.
-        x1: Where it ends.
-        threshold: Where the threshold's mark stands, if there is one.
-        is_predicted: Whether the label is answered.
-    """
+    """Where one label's bar goes."""
 
     label: int
-    name: str
-    y: float
+    name: str  # cut
+    y: float  # the middle of its row
     x0: float
     x1: float
-    threshold: float | None
+    threshold: float | None  # x of its mark
     is_predicted: bool
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything goes, in units.
-
-    Attributes:
-        width: Of the sheet.
-        height: Of the sheet.
-        title: The title, cut.
-        images: (x, y, width, height) of each image.
-        bars: The labels shown.
-        row: Height of a label's row.
-        letters: Size of its letters.
-        axis_y: Where the axis under the bars lies.
-        more: A line on the labels left out, or nothing.
-        maps: (label's index, column of images, x, y, width, height) of each map.
-        maps_y: Where the maps' heading stands.
-        more_maps: How many answered labels have no room for their map.
-    """
+    """Where everything goes, in units."""
 
     width: float
     height: float
-    title: str
-    images: tuple[tuple[float, float, float, float], ...]
+    title: str  # cut
+    images: tuple[tuple[float, float, float, float], ...]  # x, y, width, height
     bars: tuple[Bar, ...]
-    row: float
-    letters: float
-    axis_y: float
-    more: str
-    maps: tuple[tuple[int, int, float, float, float, float], ...]
-    maps_y: float
-    more_maps: int
+    row: float  # height of a label's row
+    letters: float  # size of its letters
+    axis_y: float  # where the axis under the bars lies
+    more: str  # a line on the labels left out, or nothing
+    maps: tuple[tuple[int, int, float, float, float, float], ...]  # label, image column, x, y, width, height
+    maps_y: float  # where the maps' heading stands
+    more_maps: int  # how many answered labels have no room for their map
 
 
 def shown_labels(scores: np.ndarray, decisions: np.ndarray) -> tuple[list[int], str]:
