@@ -1,7 +1,4 @@
-"""The service as an ASGI application: a route for each address, behind one gate.
-
-What the answers are is made elsewhere; here is only what HTTP asks. Start reading at `application`.
-"""
+"""The service as an ASGI application: a route for each address, behind one gate."""
 
 from __future__ import annotations
 
@@ -34,13 +31,7 @@ Endpoint = Callable[[Request], Awaitable[Response]] | ASGIApp
 
 
 def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> Gate:
-    """The service behind its gate.
-
-    Args:
-        service: The service, not yet started.
-        token: What `Authorization: Bearer` has to say; None for nothing.
-        hosts: Names that the header `Host` may say; empty for any.
-    """
+    """The service behind its gate."""
     endpoints = Endpoints(service, token is not None)
 
     @asynccontextmanager
@@ -73,12 +64,7 @@ def _model_routes(path: str, endpoint: Endpoint, methods: list[str]) -> list[Rou
 
 
 class Endpoints:
-    """What each address answers.
-
-    Args:
-        service: The service.
-        has_token: Whether a bearer token is asked for.
-    """
+    """What each address answers."""
 
     def __init__(self, service: Service, has_token: bool) -> None:
         self.service, self.has_token = service, has_token

@@ -1,10 +1,4 @@
-"""Requests on their way to the engine: whatever waits is scored together, in batches of a few sizes.
-
-It knows named arrays and what scores them, nothing of HTTP, JSON or labels. While a batch is computed the next one
-gathers by itself; only where the last one had several requests does the thread wait for as many again, a fraction of a
-millisecond. Whoever has several requests in hand can have them scored at once: `Batches.score_together`. Start reading
-at `Batches.run`.
-"""
+"""Requests on their way to the engine: whatever waits is scored together, in batches of a few sizes."""
 
 from __future__ import annotations
 
@@ -20,11 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
+# Named features (n, ...) -> arrays (n, ...) that belong to the rows.
 ScoreFunction = Callable[[Blocks], tuple[np.ndarray, ...]]
-"""Named features (n, ...) -> arrays (n, ...) that belong to the rows."""
 
-MAX_WAIT_SECONDS = 0.0003
-"""How long a batch waits for more requests, where the last one had more."""
+MAX_WAIT_SECONDS = 0.0003  # how long a batch waits for more requests, where the last one had more
 
 
 ScoreArrays = tuple[np.ndarray, ...]
@@ -32,33 +25,19 @@ Future = asyncio.Future[ScoreArrays] | concurrent.futures.Future[ScoreArrays]
 
 
 class Job(NamedTuple):
-    """Rows that wait for their scores.
-
-    Attributes:
-        blocks: Named features (n, ...).
-        n_rows: n.
-        future: Takes the arrays, or what went wrong.
-        loop: The event loop that the future belongs to; None for one of a thread.
-    """
+    """Rows that wait for their scores."""
 
     blocks: Blocks
     n_rows: int
     future: Future
-    loop: asyncio.AbstractEventLoop | None
+    loop: asyncio.AbstractEventLoop | None  # of the future; None for one of a thread
 
 
 Result = tuple[Job, ScoreArrays | Exception]
 
 
 class Batches:
-    """A queue of rows and the thread that works it off.
-
-    Args:
-        score: What is done with a batch; called in the thread, and in those that call `score_together`.
-        max_rows: Rows of a batch; a job may have no more.
-        on_batch: Called with the rows of each batch.
-
-    """
+    """A queue of rows and the thread that works it off."""
 
     def __init__(
         self, score: ScoreFunction, max_rows: int, on_batch: Callable[[int], None] = lambda n_rows: None
@@ -72,28 +51,14 @@ class Batches:
         self._thread.start()
 
     def submit(self, blocks: Blocks, n_rows: int) -> asyncio.Future[ScoreArrays]:
-        """The scores of some rows, to be awaited in an event loop.
-
-        Args:
-            blocks: Named features (n, ...).
-            n_rows: n, at most `max_rows`.
-        """
+        """The scores of some rows, to be awaited in an event loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ScoreArrays] = loop.create_future()
         self._enqueue(Job(blocks, n_rows, future, loop))
         return future
 
     def submit_and_wait(self, blocks: Blocks, n_rows: int, timeout: float) -> ScoreArrays:
-        """The same from any other thread.
-
-        Args:
-            blocks: Named features (n, ...).
-            n_rows: n, at most `max_rows`.
-            timeout: Seconds to wait.
-
-        Raises:
-            TimeoutError: The time is over.
-        """
+        """The same from any other thread."""
         future: concurrent.futures.Future[ScoreArrays] = concurrent.futures.Future()
         self._enqueue(Job(blocks, n_rows, future, None))
         try:
@@ -120,11 +85,7 @@ class Batches:
             _deliver(self._score_jobs(jobs))
 
     def score_together(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays | Exception]:
-        """Score what several ask as one batch, in this thread: for each what was found, or what went wrong.
-
-        Args:
-            parts: Named features (n, ...) and n of each; no more rows in all than fit a batch.
-        """
+        """Score what several ask as one batch, in this thread: for each what was found, or what went wrong."""
         self.on_batch(sum(n_rows for _, n_rows in parts))
         try:
             return list(self._score_parts(parts))

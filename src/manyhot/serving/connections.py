@@ -1,8 +1,4 @@
-"""Connections that are not let live for ever: one that sends no head in time, or takes no answer, is closed.
-
-uvicorn closes what is idle between two requests; what is slow in the midst of one is closed here. And here small
-requests leave uvicorn's way, for `fast_path.py`. Start reading at `guarded`.
-"""
+"""Connections that are not let live for ever: one that sends no head in time, or takes no answer, is closed."""
 
 from __future__ import annotations
 
@@ -18,10 +14,9 @@ from manyhot.serving.fast_path import SmallRequest, Turns
 from manyhot.serving.state import Service
 
 MAX_HEAD_BYTES = 65_536
-LINGER_SECONDS = 1.0
-"""How long a connection that is one too many is read on after its answer."""
+LINGER_SECONDS = 1.0  # how long a connection that is one too many is read on after its answer
+# How long the rest of a small request may be on its way before somebody watches the clock for it.
 PATIENCE_SECONDS = 0.05
-"""How long the rest of a small request may be on its way before somebody watches the clock for it."""
 
 
 def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
@@ -29,11 +24,7 @@ def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
     limits = service.limits
 
     class Guarded(HttpToolsProtocol):
-        """One connection.
-
-        A small request stands in for uvicorn's cycle while it is answered, so that what comes after it waits; one that
-        proves to be none becomes a cycle as if nothing had been.
-        """
+        """One connection."""
 
         cycle: Any
         answering: Any = None
@@ -165,12 +156,7 @@ def guarded(service: Service, turns: Turns) -> type[HttpToolsProtocol]:
 
 
 class Flow(FlowControl):
-    """uvicorn's flow of one connection, without more reading while requests that were read still wait for their turn.
-
-    Args:
-        transport: The connection.
-        pipeline: Those that wait.
-    """
+    """Do not read on while requests that were read still wait for their turn."""
 
     def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
         super().__init__(transport)

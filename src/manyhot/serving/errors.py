@@ -8,21 +8,11 @@ from typing import Any
 
 from manyhot.errors import InputError
 
-RETRY_SECONDS = 1
-"""What `Retry-After` says to who comes while there is no room."""
+RETRY_SECONDS = 1  # what `Retry-After` says to who comes while there is no room
 
 
 class ApiError(Exception):
-    """Why a request is not answered.
-
-    Args:
-        status: The HTTP status, 4xx or 5xx.
-        message: What was got, what was expected, what to do.
-        row: The row, counted from 1.
-        column: The column's name.
-        argument: The part of the request.
-        headers: Further headers of the answer.
-    """
+    """Why a request is not answered."""
 
     def __init__(
         self,

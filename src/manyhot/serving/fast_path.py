@@ -1,9 +1,4 @@
-"""Small requests to quick models, answered together at the end of the turn of the event loop in which they came.
-
-A task, a coroutine and a router for each request cost more than its scores. Here requests whose bytes came in one turn
-are read one after another, scored as one batch and written straight to their connections. What is longer, asks for
-reasons, or is for a slow model never comes here. Start reading at `Turns.take`.
-"""
+"""Small requests to quick models, answered together at the end of the turn of the event loop in which they came."""
 
 from __future__ import annotations
 
@@ -39,14 +34,7 @@ class Unheard:
 
 
 class SmallRequest:
-    """One request, from its head to its answer; uvicorn takes it for one of its own.
-
-    Args:
-        path: The address.
-        served: The model that is asked.
-        headers: What came with it, names in small letters.
-        connection: The protocol that it came by.
-    """
+    """One request, from its head to its answer; uvicorn takes it for one of its own."""
 
     more_body = False
     message_event = Unheard()
@@ -75,12 +63,7 @@ class SmallRequest:
 
 
 class Turns:
-    """What came in this turn of the event loop.
-
-    Args:
-        service: The service.
-        gate: Its door.
-    """
+    """What came in this turn of the event loop."""
 
     def __init__(self, service: Service, gate: Gate) -> None:
         self.service, self.gate = service, gate
@@ -92,13 +75,7 @@ class Turns:
         self._default: tuple[Fields, bytes] = ((), b"")
 
     def small(self, url: bytes, fields: Fields, connection: Any) -> SmallRequest | None:
-        """A request whose head is complete, if by this head it may be answered here.
-
-        Args:
-            url: Its address.
-            fields: Its headers, names in small letters.
-            connection: The protocol that it came by.
-        """
+        """A request whose head is complete, if by this head it may be answered here."""
         target = self.targets.get(url)
         if target is None or not target[1].is_quick or not self.service.is_ready:
             return None
@@ -113,11 +90,7 @@ class Turns:
         return SmallRequest(*target, headers, connection)
 
     def take(self, request: SmallRequest) -> bool:
-        """Read a request that is complete; its answer follows at the end of the turn.
-
-        Returns:
-            False for one that takes longer, which is left as it is.
-        """
+        """Read a request that is complete; its answer follows at the end of the turn."""
         try:
             self.gate.check(request.path, request.headers)
             self.service.get_batches(request.served)

@@ -1,7 +1,4 @@
-"""One cell of a row of JSON: its meaning, and what to say where it has none.
-
-Start reading at `cell_to_text` and `not_number_error`.
-"""
+"""One cell of a row of JSON: its meaning, and what to say where it has none."""
 
 from __future__ import annotations
 
@@ -24,11 +21,9 @@ from manyhot.validation import did_you_mean, shorten
 
 NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
 ENTRIES: frozenset[type] = frozenset({float, int})
-MAX_EXACT_INTEGER = 2**53
-"""Whole numbers below are exact in 64 bits of a float, as a reader has them."""
+MAX_EXACT_INTEGER = 2**53  # whole numbers below are exact in 64 bits of a float, as a reader has them
 MAX_NUMBER = 2**1023
-MISSING_MARK = "?"
-"""A cell that stands for a missing value."""
+MISSING_MARK = "?"  # a cell that stands for a missing value
 
 
 def check_width(row: Mapping[str, Any], columns: Sequence[str], limits: Limits, i: int) -> None:

@@ -1,10 +1,4 @@
-"""Rows out of JSON -> what the encoder takes, without a frame on the way where there is none to be made.
-
-Cells mean what they mean in a file: blanks around text are dropped, empty cells and `?` are missing, whole numbers are
-their digits where a category is a number. A row says something about every column that the model uses, null where it
-is missing. Nothing here knows HTTP or batches. Start reading at `TableRowParser`; `make_row_parser` says which kind
-suits a model.
-"""
+"""Rows out of JSON -> what the encoder takes, without a frame on the way where there is none to be made."""
 
 from __future__ import annotations
 
@@ -41,28 +35,16 @@ Blocks = dict[str, np.ndarray | sp.csr_matrix]
 
 
 class Cells(NamedTuple):
-    """The cells of n rows of a table in form.
+    """The cells of n rows of a table in form."""
 
-    Attributes:
-        numbers: float64 (n, k), NaN for missing.
-        levels: Text (n,) for each category, "" for missing.
-        texts: n texts for each column of text, None for missing.
-        images: n images for each column of images.
-    """
-
-    numbers: np.ndarray
-    levels: list[np.ndarray]
-    texts: list[list[str | None]]
-    images: list[pl.Series]
+    numbers: np.ndarray  # float64 (n, k), NaN for missing
+    levels: list[np.ndarray]  # text (n,) for each category, "" for missing
+    texts: list[list[str | None]]  # n texts for each column of text, None for missing
+    images: list[pl.Series]  # n images for each column of images
 
 
 class TableRowParser:
-    """Rows as JSON objects, a cell a column.
-
-    Args:
-        encoder: The model's encoder.
-        limits: Bounds.
-    """
+    """Rows as JSON objects, a cell a column."""
 
     def __init__(self, encoder: TableEncoder, limits: Limits) -> None:
         self.encoder, self.limits = encoder, limits
@@ -86,14 +68,7 @@ class TableRowParser:
         self.is_quick = not encoder.image_columns
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
-        """The cells of n rows in form, as arrays that can be joined with those of other requests.
-
-        Images are brought to their size here, where what is wrong with one can be told.
-
-        Raises:
-            ApiError: Something in a row that cannot be used, with its row and column.
-            InputError: An image that cannot be used.
-        """
+        """The cells of n rows in form, as arrays that can be joined with those of other requests."""
         cells = self._parse_cells(rows)
         if self.encoder.image_columns:
             return self.encoder.transform_cells(*cells)
@@ -181,12 +156,7 @@ class TableRowParser:
 
 
 class MatrixRowParser:
-    """Rows of a matrix as JSON lists, or as objects by the columns' names; what a sparse row does not name is 0.
-
-    Args:
-        encoder: The model's encoder, with names.
-        limits: Bounds.
-    """
+    """Rows of a matrix as JSON lists, or as objects by the columns' names; what a sparse row does not name is 0."""
 
     is_quick = True
 
@@ -279,12 +249,7 @@ class MatrixRowParser:
 
 
 class ArrayRowParser:
-    """Rows of any shape as nested JSON lists: one list for a model with one input, else an object by the inputs' names.
-
-    Args:
-        encoder: The model's encoder, without names of columns.
-        limits: Bounds.
-    """
+    """Rows of any shape as nested JSON lists; an object of them, by name, for a model with several inputs."""
 
     is_quick = True
     used_columns: tuple[str, ...] = ()

@@ -1,8 +1,4 @@
-"""The outermost door of the service: who may come in, what is counted and written down, what every answer carries.
-
-Nothing of a request is written down but its method, its endpoint, its size, its time and its status. Start reading at
-`Gate.__call__`.
-"""
+"""The outermost door of the service: who may come in, what is counted and written down, what every answer carries."""
 
 from __future__ import annotations
 
@@ -24,11 +20,11 @@ from manyhot.serving.state import Service
 
 logger = logging.getLogger("manyhot.serve")
 
+# How long an unread body is read on after its answer, so that the answer is not lost with the connection.
 DRAIN_SECONDS = 2.0
-"""How long an unread body is read on after its answer, so that the answer is not lost with the connection."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+# What needs no token: two words on the service's state, and the page's own files.
 PUBLIC_PATHS = ("/health", "/ready", "/", "/static/")
-"""What needs no token: two words on the service's state, and the page's own files."""
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -45,14 +41,7 @@ HEADERS = [
 
 
 class Gate:
-    """Lets requests through to the application.
-
-    Args:
-        app: The application.
-        service: The service.
-        token: What `Authorization: Bearer` has to say; None for nothing.
-        hosts: Names that the header `Host` may say; empty for any.
-    """
+    """Lets requests through to the application."""
 
     def __init__(
         self,
@@ -89,15 +78,7 @@ class Gate:
             self._log(request)
 
     def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
-        """Whether who asks may come in.
-
-        Args:
-            path: The address.
-            headers: The request's, their names in small letters.
-
-        Raises:
-            ApiError: No.
-        """
+        """Whether who asks may come in."""
         if self.hosts and b"host" in headers:
             host = headers[b"host"].decode("latin-1").lower()
             name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
@@ -148,13 +129,7 @@ def internal_error(error: Exception) -> ApiError:
 
 
 class TrackedRequest:
-    """One request on its way through the gate: what came in, what went out.
-
-    Args:
-        scope: What ASGI tells of it.
-        receive: Where its body comes from.
-        send: Where its answer goes.
-    """
+    """One request on its way through the gate: what came in, what went out."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send

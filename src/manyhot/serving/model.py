@@ -1,8 +1,4 @@
-"""A trained model as the service holds it: rows in, scores and predictions out, everything compiled before the first
-one.
-
-It knows the classifier, JSON rows and CSV bytes, and nothing of HTTP. Start reading at `ServedModel.score`.
-"""
+"""A trained model as the service holds it: rows in, predictions out, everything compiled before the first one."""
 
 from __future__ import annotations
 
@@ -36,50 +32,26 @@ from manyhot.serving.response import PredictionWriter
 from manyhot.serving.row_schema import describe_columns, example_row
 from manyhot.validation import shorten
 
-BUCKETS = (1, 8, 64, 256)
-"""Rows of the batches that are compiled."""
-IMAGE_BUCKETS = (1, 8, 32)
-"""The same where a row holds images."""
+BUCKETS = (1, 8, 64, 256)  # rows of the batches that are compiled
+IMAGE_BUCKETS = (1, 8, 32)  # the same where a row holds images
+# Non-zeros of the batches of sparse rows that are compiled before the first request.
 WARM_UP_ENTRIES = (256, 1024, 4096, 16384)
-"""Non-zeros of the batches of sparse rows that are compiled before the first request."""
-QUICK_BATCH = 64
-"""Rows whose time says whether batches are scored on the event loop."""
-N_TIMINGS = 3
-"""How often that is measured; the shortest counts."""
-CSV_ROWS = 4096
-"""Rows of an uploaded table that are read at once."""
+QUICK_BATCH = 64  # rows whose time says whether batches are scored on the event loop
+N_TIMINGS = 3  # how often that is measured; the shortest counts
+CSV_ROWS = 4096  # rows of an uploaded table that are read at once
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """Options of one request.
-
-    Args:
-        policy: How scores become label sets.
-        top: Number of labels to return per row, the most probable first; None for all.
-        explain: Whether to explain the predictions.
-    """
+    """Options of one request."""
 
     policy: DecisionPolicy
-    top: int | None = None
+    top: int | None = None  # labels per row, the most probable first; None for all
     explain: bool = False
 
 
 class ServedModel:
-    """One model that answers.
-
-    Args:
-        name: What it is called in the service.
-        path: Its bundle.
-        classifier: What `load` made of it.
-        limits: Bounds of requests.
-
-    Raises:
-        InputError: An extreme multi-label model, or one for labels of pixels.
-
-    Attributes:
-        is_quick: Whether a batch is computed in about the time that it takes to wake a thread.
-    """
+    """One model that answers."""
 
     def __init__(
         self, name: str, path: Path, classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, limits: Limits
@@ -143,14 +115,7 @@ class ServedModel:
         return time.perf_counter() - start
 
     def parse_options(self, values: Mapping[str, Any]) -> PredictOptions:
-        """Check the options of a request.
-
-        Args:
-            values: `thresholds`, `top` and `explain`, as far as they are set.
-
-        Raises:
-            ApiError: A value that cannot be used.
-        """
+        """Check the options of a request."""
         thresholds, top, explain = values.get("thresholds"), values.get("top"), values.get("explain", False)
         policy = self.model.policy
         if thresholds is not None:
@@ -175,11 +140,7 @@ class ServedModel:
         return default_decisions if options.policy is self.model.policy else options.policy.decide(scores)
 
     def explain(self, rows: Sequence[Any], options: PredictOptions) -> list[dict[str, Explanation]]:
-        """What spoke for and against the labels of some rows.
-
-        Raises:
-            InputError: A model whose inputs have no names.
-        """
+        """What spoke for and against the labels of some rows."""
         return self.explain_features(self.row_parser.to_features(rows), options)
 
     def explain_features(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
@@ -189,11 +150,7 @@ class ServedModel:
         return list(explain_rows(model, features, self.model.scores(features)))
 
     def read_table(self, content: bytes, format_name: str, options: PredictOptions) -> Iterator[tuple[Samples, Any]]:
-        """The rows of an uploaded table, a piece at a time, each with what the encoder takes.
-
-        Raises:
-            ApiError: What cannot be used, with its row and column.
-        """
+        """The rows of an uploaded table, a piece at a time, each with what the encoder takes."""
         encoder = self.model.encoder
         if encoder.image_columns:
             raise ApiError(415, "a table cannot contain images; send JSON with base64, or a form", argument="body")
@@ -221,18 +178,7 @@ class ServedModel:
 def load_models(
     bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None
 ) -> list[ServedModel]:
-    """The models of some bundles under names that differ.
-
-    Args:
-        bundles: The files.
-        names: A name for each, or None for that of the file without its suffix.
-        limits: Bounds of requests.
-        text: Folder of the pretrained transformer that makes numbers of texts, if a model needs one.
-
-    Raises:
-        BundleError: A file that is no bundle.
-        InputError: Two models of one name, or one that is not served.
-    """
+    """The models of some bundles under names that differ."""
     models: dict[str, ServedModel] = {}
     for path, alias in zip(bundles, names, strict=True):
         name = alias or path.name.removesuffix(path.suffix)

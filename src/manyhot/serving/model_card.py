@@ -9,21 +9,12 @@ from manyhot.serving.model import ServedModel
 from manyhot.serving.row_schema import example_row
 from manyhot.version import __version__
 
+# Metrics of the card, where the report has them.
 CARD_METRICS = ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accuracy", "lrap", "ranking_loss")
-"""Metrics of the card, where the report has them."""
 
 
 def model_card(served: ServedModel) -> dict[str, Any]:
-    """A model in plain JSON values.
-
-    Args:
-        served: The model.
-
-    Returns:
-        `name`, `labels`, `thresholds` (label -> threshold, empty where decisions use none), `decision`, `calibration`,
-        `guarantee`, `rules`, `report` (metric -> value, and where the scores came from), `columns` (name, type and
-        what a form needs), `example` (a row), `n_members`, `network`, `limits`, `can_explain`, `has_report`, `version`.
-    """
+    """A model in plain JSON values."""
     model, report = served.model, served.model.report
     metrics = report["metrics"]["decision"]
     return to_json_value(

@@ -1,7 +1,4 @@
-"""The service described in OpenAPI 3.1, with schemas and examples made from the models' own columns.
-
-Start reading at `openapi_document`.
-"""
+"""The service described in OpenAPI 3.1, with schemas and examples made from the models' own columns."""
 
 from __future__ import annotations
 
@@ -33,12 +30,7 @@ RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"
 
 
 def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
-    """The whole document.
-
-    Args:
-        models: The models; the first answers on the plain paths.
-        has_token: Whether a bearer token is asked for.
-    """
+    """The whole document."""
     paths: Json = {
         "/health": _get_operation("health", "Whether the process is alive.", {"type": "object"}),
         "/ready": _get_operation(

@@ -1,9 +1,4 @@
-"""`POST /predict`: a body -> rows and what is asked of them -> scores -> the answer.
-
-Small requests are read and written on the event loop, which costs them no change of thread (where their model is quick,
-`fast_path.py` answers those that come together); tables, images, reasons and many rows are left to the service's
-threads, a piece at a time, so that small ones pass between the pieces. Start reading at `predict`.
-"""
+"""`POST /predict`: a body -> rows and what is asked of them -> scores -> the answer."""
 
 from __future__ import annotations
 
@@ -30,19 +25,12 @@ from manyhot.validation import did_you_mean, shorten
 
 JSON, FORM = "application/json", "multipart/form-data"
 TABLES = {"text/csv": "csv", "text/tab-separated-values": "tsv"}
-QUICK_BYTES, QUICK_ROWS = 16_384, 8
-"""A request up to this size is answered on the event loop."""
+QUICK_BYTES, QUICK_ROWS = 16_384, 8  # a request up to this size is answered on the event loop
 OPTION_NAMES = ("thresholds", "top", "explain")
 
 
 class PredictionResponse(NamedTuple):
-    """What goes back.
-
-    Attributes:
-        content: The body.
-        media_type: Its type.
-        n_rows: Rows answered.
-    """
+    """What goes back."""
 
     content: bytes
     media_type: str
@@ -50,25 +38,14 @@ class PredictionResponse(NamedTuple):
 
 
 class ScoredBatch(NamedTuple):
-    """Some rows with their scores.
+    """Some rows with their scores."""
 
-    Attributes:
-        scores: float (n, l), calibrated.
-        decisions: bool (n, l), the model's own answers.
-    """
-
-    scores: np.ndarray
-    decisions: np.ndarray
+    scores: np.ndarray  # float (n, l), calibrated
+    decisions: np.ndarray  # bool (n, l), the model's own
 
 
 class ParsedRequest(NamedTuple):
-    """A small request, read.
-
-    Attributes:
-        rows: The rows as they came.
-        options: What is asked of them.
-        blocks: The rows as arrays.
-    """
+    """A small request, read."""
 
     rows: list[Any]
     options: PredictOptions
@@ -76,11 +53,7 @@ class ParsedRequest(NamedTuple):
 
 
 def parse_small_request(served: ServedModel, body: bytes, query: Mapping[str, str]) -> ParsedRequest | None:
-    """What a body of JSON asks, up to `QUICK_BYTES` of it; None where answering it takes a thread.
-
-    Raises:
-        ApiError: What cannot be answered.
-    """
+    """What a body of JSON asks, up to `QUICK_BYTES` of it; None where answering it takes a thread."""
     rows, options = _read_json(served, body, query)
     if len(rows) > QUICK_ROWS or options.explain:
         return None
@@ -95,18 +68,7 @@ def small_response(served: ServedModel, small: ParsedRequest, arrays: tuple[np.n
 async def predict(
     service: Service, served: ServedModel, body: bytes, content_type: str, query: Mapping[str, str]
 ) -> PredictionResponse:
-    """Answer one request.
-
-    Args:
-        service: The service.
-        served: The model that is asked.
-        body: The whole body.
-        content_type: The header that says what it is.
-        query: The parameters of the address.
-
-    Raises:
-        ApiError: What cannot be answered.
-    """
+    """Answer one request."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in (JSON, FORM, *TABLES):
         raise ApiError(
@@ -134,14 +96,7 @@ async def predict(
 
 
 class _LargeRequest:
-    """One request in a thread of the service's.
-
-    Args:
-        service: The service.
-        served: The model.
-        media_type: What the body is.
-        deadline: When it has to be done, on the clock of `time.monotonic`.
-    """
+    """One request in a thread of the service's."""
 
     def __init__(self, service: Service, served: ServedModel, media_type: str, deadline: float) -> None:
         self.service, self.served, self.media_type, self.deadline = service, served, media_type, deadline

@@ -1,7 +1,4 @@
-"""`POST /predict` in ASGI's own words: a body read within limits, answered, sent.
-
-Small requests to quick models do not come here: see `fast_path.py`. Start reading at `Predict.__call__`.
-"""
+"""`POST /predict` in ASGI's own words: a body read within limits, answered, sent."""
 
 from __future__ import annotations
 
@@ -17,11 +14,7 @@ from manyhot.serving.state import Service
 
 
 class Predict:
-    """Answers for the model that the address names, or the first.
-
-    Args:
-        service: The service.
-    """
+    """Answers for the model that the address names, or the first."""
 
     __name__ = "predict"
 
@@ -88,11 +81,7 @@ class Predict:
 
 
 class MemoryReservation:
-    """The bytes of one request that the service holds.
-
-    Args:
-        service: The service.
-    """
+    """The bytes of one request that the service holds."""
 
     def __init__(self, service: Service) -> None:
         self.service, self.n_bytes = service, 0

@@ -1,8 +1,4 @@
-"""What the service counts, in the text format that Prometheus reads.
-
-Source:
-    Prometheus, "Text-based format", version 0.0.4: counters, gauges and histograms with cumulative buckets.
-"""
+"""What the service counts, in the text format that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -18,11 +14,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Histogram:
-    """How often values fall below some limits.
-
-    Args:
-        limits: Ascending.
-    """
+    """How often values fall below some limits."""
 
     def __init__(self, limits: Sequence[float]) -> None:
         self.limits = limits
@@ -46,13 +38,7 @@ class Counters:
         self._words: dict[str, str] = {}
 
     def describe(self, name: str, words: str, gauge: Callable[[], float] | None = None) -> None:
-        """Say what a name stands for.
-
-        Args:
-            name: With its unit, as `seconds` or `total` at the end.
-            words: In one line.
-            gauge: What tells its value, for what goes up and down.
-        """
+        """Say what a name stands for."""
         self._words[name] = words
         if gauge is not None:
             self._gauges[name] = gauge

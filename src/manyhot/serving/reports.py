@@ -14,16 +14,12 @@ from manyhot.serving.errors import ApiError, service_unavailable
 from manyhot.serving.model import ServedModel
 from manyhot.serving.state import Service
 
+# The page brings a stricter one along, with the fingerprints of its own style and script.
 POLICY = "frame-ancestors 'none'"
-"""The page brings a stricter one along, with the fingerprints of its own style and script."""
 
 
 class Reports:
-    """The pages of the models.
-
-    Args:
-        service: The service, whose threads make them.
-    """
+    """The pages of the models."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -31,12 +27,7 @@ class Reports:
         self._lock = threading.Lock()
 
     async def respond(self, served: ServedModel) -> Response:
-        """The page of a model.
-
-        Raises:
-            ApiError: The model keeps nothing to make it of, or it takes too long; what was begun is finished, and the
-                next one who asks finds it.
-        """
+        """The page of a model."""
         pending = asyncio.get_running_loop().run_in_executor(self.service.pool, self._render_page, served)
         try:
             async with asyncio.timeout(self.service.limits.response_seconds):

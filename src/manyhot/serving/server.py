@@ -1,7 +1,4 @@
-"""The process around the service: a socket, signals, the token and the log.
-
-Start reading at `serve`.
-"""
+"""The process around the service: a socket, signals, the token and the log."""
 
 from __future__ import annotations
 
@@ -29,14 +26,13 @@ from manyhot.serving.model import load_models
 from manyhot.serving.state import Service
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
-TOKEN_VARIABLE = "MANYHOT_TOKEN"
-"""The environment variable that holds the token."""
+TOKEN_VARIABLE = "MANYHOT_TOKEN"  # the environment variable that holds the token
 MIN_TOKEN_LENGTH = 16
 KEEP_ALIVE_SECONDS = 30
+# How long a thread may keep the interpreter while another waits: batches and answers alternate often.
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another waits: batches and answers alternate often."""
+# Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves.
 GC_THRESHOLDS = (20_000, 20, 20)
-"""Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger("manyhot.serve")
@@ -106,11 +102,7 @@ def serve(
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that is bound to an address.
-
-    Raises:
-        ManyhotError: It is not to be had.
-    """
+    """A socket that is bound to an address."""
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
@@ -159,11 +151,7 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(file: Path | None) -> str | None:
-    """The token out of a file or the environment variable `MANYHOT_TOKEN`; None where neither is there.
-
-    Raises:
-        InputError: A file that cannot be read, or a token of fewer than 16 characters.
-    """
+    """The token out of a file or the environment variable `MANYHOT_TOKEN`; None where neither is there."""
     if file is not None:
         try:
             token = file.read_text(encoding="utf-8").strip()

@@ -1,7 +1,4 @@
-"""What the service is between requests: its models, how much it holds, what it counts, and whether it is ready.
-
-It knows no HTTP but the problems it raises. Start reading at `Service`.
-"""
+"""What the service is between requests: its models, how much it holds, what it counts, and whether it is ready."""
 
 from __future__ import annotations
 
@@ -22,23 +19,16 @@ from manyhot.serving.model import ServedModel
 from manyhot.serving.prometheus import ROWS, Counters
 from manyhot.validation import did_you_mean
 
+# A model that scores 64 rows faster does so on the event loop (`fast_path.py`); another is left to its thread.
 QUICK_SECONDS = 0.01
-"""A model that scores 64 rows faster does so on the event loop (`fast_path.py`); another is left to its thread."""
-TRIM_BYTES = 2**22
-"""After requests of so many bytes, what was freed is given back to the system."""
-THREADS = 2
-"""Threads for large requests, which are read and written beside the small ones."""
+TRIM_BYTES = 2**22  # after requests of so many bytes, what was freed is given back to the system
+THREADS = 2  # threads for large requests, which are read and written beside the small ones
 
 logger = logging.getLogger("manyhot.serve")
 
 
 class Service:
-    """The models and everything that requests share.
-
-    Args:
-        models: At least one; the first answers where no name is said.
-        limits: Bounds of requests.
-    """
+    """The models and everything that requests share."""
 
     def __init__(self, models: Sequence[ServedModel], limits: Limits) -> None:
         self.models = {served.name: served for served in models}
@@ -68,11 +58,7 @@ class Service:
             served.batches.close()
 
     def model(self, name: str | None) -> ServedModel:
-        """The model of that name, or the first.
-
-        Raises:
-            ApiError: There is none.
-        """
+        """The model of that name, or the first."""
         if name is None:
             return self.default_model
         if name not in self.models:
@@ -80,11 +66,7 @@ class Service:
         return self.models[name]
 
     def get_batches(self, served: ServedModel) -> Batches:
-        """A model's queue.
-
-        Raises:
-            ApiError: Not everything is compiled yet, or the service is about to end.
-        """
+        """A model's queue."""
         if not self.is_ready or served.batches is None:
             raise service_unavailable(self.state())
         return served.batches
@@ -98,11 +80,7 @@ class Service:
         return f"cannot start: {self.failure}" if self.failure else "compiling; try again in a moment"
 
     def reserve(self, n_bytes: int) -> None:
-        """Count bytes that are held from now on.
-
-        Raises:
-            ApiError: There is no room for them.
-        """
+        """Count bytes that are held from now on."""
         if self.n_held_bytes + n_bytes > self.limits.max_held_bytes:
             raise too_many_requests("too many bytes of other requests in memory; try again later")
         self.n_held_bytes += n_bytes
@@ -117,11 +95,7 @@ class Service:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """A request is being answered meanwhile.
-
-        Raises:
-            ApiError: Too many are.
-        """
+        """A request is being answered meanwhile."""
         if self.n_active >= self.limits.max_waiting:
             raise too_many_requests(f"{self.n_active} requests are being processed, the maximum; try again later")
         self.n_active += 1
