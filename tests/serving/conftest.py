@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.sparse as sp
+import uvicorn
 from PIL import Image
 
 from manyhot import MultiLabelClassifier
@@ -21,7 +22,7 @@ from manyhot.data.readers import ReadOptions, read
 from manyhot.serving.app import application
 from manyhot.serving.limits import Limits
 from manyhot.serving.model import load_models
-from manyhot.serving.server import Server, open_listener, server_config
+from manyhot.serving.server import open_listener, server_config
 from manyhot.serving.state import Service
 
 SMALL = {"n_members": 2, "n_folds": 2, "epochs": 3, "hidden_layer_sizes": (8,), "verbose": 0}
@@ -111,7 +112,7 @@ class Running:
         listener = open_listener("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         app = application(self.service, token, hosts)
-        self.server = Server(server_config(self.service, app, "127.0.0.1", self.port))
+        self.server = uvicorn.Server(server_config(bounds, app, "127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
         self.thread.start()
 

@@ -12,7 +12,8 @@ import scipy.sparse as sp
 
 from manyhot.data.samples import Arrays
 from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
-from manyhot.encoders.numeric import BLOCK
+from manyhot.encoders.categories import cells_as_text, level_texts
+from manyhot.encoders.number_columns import frame_numbers
 from manyhot.serving.errors import ApiError
 from manyhot.serving.json_cells import (
     ENTRIES,
@@ -70,16 +71,21 @@ class TableRowParser:
     def parse(self, rows: Sequence[Any]) -> Blocks:
         """The cells of n rows in form, as arrays that can be joined with those of other requests."""
         cells = self._parse_cells(rows)
-        if self.encoder.image_columns:
-            return self.encoder.transform_cells(*cells)
-        blocks: Blocks = {"numbers": cells.numbers}
-        blocks |= {f"level {k}": levels for k, levels in enumerate(cells.levels)}
-        return blocks | {f"text {k}": np.array(texts, dtype=object) for k, texts in enumerate(cells.texts)}
+        # Images are brought to their size here, where what is wrong with one can be told.
+        encoded = self.encoder.transform_cells(*cells) if self.encoder.image_columns else {}
+        return encoded | _named_cells(cells.numbers, cells.levels, cells.texts)
+
+    def cells(self, features: pl.DataFrame) -> Blocks:
+        """The same of a frame, but for its images."""
+        encoder = self.encoder
+        levels = [level_texts(features[name]) for name in encoder.categorical_columns]
+        texts = [cells_as_text(features[name]).to_list() for name in encoder.text_columns]
+        return _named_cells(frame_numbers(features, encoder.numeric_columns), levels, texts)
 
     def encode(self, parsed: Blocks) -> Blocks:
         """What the network takes, of what `parse` made."""
         if self.encoder.image_columns:
-            return parsed
+            return {name: parsed[name] for name in self.encoder.shapes()}
         levels = [parsed[f"level {k}"] for k in range(len(self.encoder.categorical_columns))]
         texts = [parsed[f"text {k}"].tolist() for k in range(len(self.encoder.text_columns))]
         return self.encoder.transform_cells(parsed["numbers"], levels, texts)
@@ -155,6 +161,11 @@ class TableRowParser:
         return check_finite(matrix, names)
 
 
+def _named_cells(numbers: np.ndarray, levels: Sequence[np.ndarray], texts: Sequence[Sequence[str | None]]) -> Blocks:
+    cells: Blocks = {"numbers": numbers} | {f"level {k}": column for k, column in enumerate(levels)}
+    return cells | {f"text {k}": np.array(column, dtype=object) for k, column in enumerate(texts)}
+
+
 class MatrixRowParser:
     """Rows of a matrix as JSON lists, or as objects by the columns' names; what a sparse row does not name is 0."""
 
@@ -169,11 +180,15 @@ class MatrixRowParser:
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
         """The rows as a matrix, to be joined with others; `ApiError` as for `TableRowParser`."""
-        return {BLOCK: self.to_features(rows)}
+        return self.cells(self.to_features(rows))
+
+    def cells(self, features: np.ndarray | sp.csr_matrix) -> Blocks:
+        """A matrix as `parse` gives it."""
+        return {"numbers": features}
 
     def encode(self, parsed: Blocks) -> Blocks:
         """What the network takes, of what `parse` made."""
-        return self.encoder.transform(parsed[BLOCK])
+        return self.encoder.transform(parsed["numbers"])
 
     def parse_and_encode(self, rows: Sequence[Any]) -> Blocks:
         """Both at once."""
@@ -259,7 +274,11 @@ class ArrayRowParser:
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
         """The arrays, to be joined with others; `ApiError` as for `TableRowParser`."""
-        return dict(self.to_features(rows).blocks)
+        return self.cells(self.to_features(rows))
+
+    def cells(self, features: Arrays) -> Blocks:
+        """Arrays as `parse` gives them."""
+        return dict(features.blocks)
 
     def encode(self, parsed: Blocks) -> Blocks:
         """What the network takes, of what `parse` made."""

@@ -24,7 +24,6 @@ class Limits:
     max_held_bytes: int = 2**28  # of all requests at once
     max_waiting: int = 512  # requests answered at once; more are told to come back
     max_connections: int = 4096  # open at once; more are told to come back
-    head_seconds: float = 10.0  # for the head of a request to arrive
     body_seconds: float = 30.0  # for its body
     response_seconds: float = 30.0  # for its answer, and for a client to take it
 

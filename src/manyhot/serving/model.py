@@ -28,6 +28,7 @@ from manyhot.serving.batching import Batches, Blocks
 from manyhot.serving.errors import ApiError, to_http_error
 from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
+from manyhot.serving.metrics import ModelCounts
 from manyhot.serving.response import PredictionWriter
 from manyhot.serving.row_schema import describe_columns, example_row
 from manyhot.validation import shorten
@@ -70,7 +71,8 @@ class ServedModel:
         self.writer = PredictionWriter(name, self.labels, self.model.config.dtype)
         self.columns = describe_columns(self.model.encoder)
         self.buckets = engine.Buckets(IMAGE_BUCKETS if self.model.encoder.image_scaling else BUCKETS)
-        self.can_explain = self.is_quick = False
+        self.can_explain = False
+        self.counts = ModelCounts(self.labels, self.model.encoder)
         self.batches: Batches | None = None
         self.warm_up_seconds = self.batch_seconds = 0.0
 
@@ -81,13 +83,24 @@ class ServedModel:
 
     def score(self, parsed: Blocks) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated probabilities (n, l), and the model's decisions, bool (n, l), of what `row_parser.parse` made."""
-        return self.score_blocks(self.row_parser.encode(dict(parsed)))
+        blocks = self.row_parser.encode(dict(parsed))
+        self.counts.add_cells(parsed, blocks)
+        return self.score_blocks(blocks)
 
     def score_blocks(self, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
         """The same of what the network takes."""
         policy = self.model.policy
         scores = policy.calibrate(self.model.scorer().scores(blocks, buckets=self.buckets))
-        return scores, policy.decide(scores)
+        decisions = policy.decide(scores)
+        self.counts.add_answers(scores, decisions)
+        return scores, decisions
+
+    def encode_table(self, features: Any) -> Iterator[Blocks]:
+        """What the network takes of a piece of a table, a batch at a time."""
+        blocks = self.model.encoder.transform(features)
+        self.counts.add_cells(self.row_parser.cells(features), blocks)
+        for first in range(0, len(features), self.max_batch_rows):
+            yield {name: block[first : first + self.max_batch_rows] for name, block in blocks.items()}
 
     def warm_up(self) -> None:
         """Compile every shape of a batch, and find out whether predictions can be explained."""
@@ -107,6 +120,7 @@ class ServedModel:
             self.can_explain = True
         except InputError:
             self.can_explain = False
+        self.counts = ModelCounts(self.labels, self.model.encoder)  # without the rows of this
         self.warm_up_seconds = time.perf_counter() - start
 
     def _time_batch(self, parsed: Blocks) -> float:

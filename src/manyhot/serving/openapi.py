@@ -1,16 +1,19 @@
-"""The service described in OpenAPI 3.1, with schemas and examples made from the models' own columns."""
+"""The service described in OpenAPI 3.1, and a model on its card, from the model's own columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from manyhot.evaluation.report.measure import to_json_value
 from manyhot.serving.model import ServedModel
 from manyhot.serving.row_schema import example_row, row_schema
 from manyhot.version import __version__
 
 Json = dict[str, Any]
 
+# Metrics of a model's card, where its report has them.
+CARD_METRICS = ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accuracy", "lrap", "ranking_loss")
 ERROR_DESCRIPTIONS = {
     400: "Malformed JSON or form.",
     401: "Missing or wrong token.",
@@ -58,6 +61,39 @@ def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
         for path in ("/health", "/ready"):
             paths[path]["get"]["security"] = []
     return document
+
+
+def model_card(served: ServedModel) -> Json:
+    """What a model is, in plain JSON values: its metrics, labels, decisions, columns, an example of a row, limits."""
+    model, report = served.model, served.model.report
+    metrics = report["metrics"]["decision"]
+    return to_json_value(
+        {
+            "name": served.name,
+            "labels": list(served.labels),
+            "thresholds": served.classifier.thresholds_,
+            **model.policy.describe(),
+            "report": {
+                "metrics": {name: metrics[name]["value"] for name in CARD_METRICS if name in metrics},
+                "baselines": {name: metrics[name]["baseline"] for name in CARD_METRICS if name in metrics},
+                "scores_from": report["scores"]["from"],
+                "rows": report["data"]["rows"],
+            },
+            "columns": served.columns,
+            "example": example_row(model.encoder),
+            "n_members": model.n_members,
+            "network": model.network.name,
+            "can_explain": served.can_explain,
+            "has_report": model.evidence is not None and not model.evidence.is_stale,
+            "limits": {
+                "rows": served.limits.max_rows,
+                "explained_rows": served.limits.max_explain_rows,
+                "bytes": served.limits.max_body_bytes,
+                "pixels": served.limits.max_pixels,
+            },
+            "version": __version__,
+        }
+    )
 
 
 def _paths(served: ServedModel, prefix: str, suffix: str) -> Json:

@@ -10,18 +10,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from manyhot.errors import InputError, ManyhotError
 from manyhot.serving.app import application
-from manyhot.serving.connections import guarded
-from manyhot.serving.fast_path import Turns
 from manyhot.serving.limits import Limits
-from manyhot.serving.middleware import Gate
 from manyhot.serving.model import load_models
 from manyhot.serving.state import Service
 
@@ -36,23 +34,6 @@ GC_THRESHOLDS = (20_000, 20, 20)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger("manyhot.serve")
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server; a signal ends it in good order, with exit code 0."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Let the signals end the server, and give them back afterwards; in another thread than the first, nothing."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        old_handlers = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in old_handlers.items():
-                signal.signal(number, handler)
 
 
 def serve(
@@ -85,8 +66,7 @@ def serve(
     limits_or_default = limits or Limits()
     service = Service(load_models(bundles, names, limits_or_default, text), limits_or_default)
     hosts = (*LOCAL, *allow_hosts) if is_loopback(host) or allow_hosts else ()
-    config = server_config(service, application(service, token, hosts), host, port)
-    server = Server(config)
+    config = server_config(limits_or_default, application(service, token, hosts), host, port)
     listener = open_listener(host, port)
     address, bound_port = listener.getsockname()[:2]
     shown_address = f"[{address}]" if ":" in address else address
@@ -97,8 +77,23 @@ def serve(
         )
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*GC_THRESHOLDS)
-    server.run(sockets=[listener])
+    run_until_signal(uvicorn.Server(config), listener)
     logger.info("stopped")
+
+
+def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run a server; a signal ends it in good order, and what uvicorn raises again afterwards ends nothing more."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    is_main = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    old_handlers = {number: signal.signal(number, stop) for number in SIGNALS} if is_main else {}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in old_handlers.items():
+            signal.signal(number, handler)
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -118,14 +113,13 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_config(service: Service, app: Gate, host: str, port: int) -> uvicorn.Config:
+def server_config(limits: Limits, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     """How uvicorn runs the service."""
-    limits = service.limits
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=guarded(service, Turns(service, app)),
+        http="httptools",
         ws="none",
         loop="auto",  # uvloop where there is one
         lifespan="on",
@@ -133,6 +127,7 @@ def server_config(service: Service, app: Gate, host: str, port: int) -> uvicorn.
         log_config=None,
         log_level="error",
         server_header=False,
+        limit_concurrency=limits.max_connections + 1,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(limits.body_seconds + limits.response_seconds),
         backlog=1024,

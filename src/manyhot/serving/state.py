@@ -10,16 +10,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 
 from manyhot.serving.batching import Batches
 from manyhot.serving.errors import ApiError, service_unavailable, too_many_requests
 from manyhot.serving.limits import Limits
+from manyhot.serving.metrics import Metrics, ModelCollector
 from manyhot.serving.model import ServedModel
-from manyhot.serving.prometheus import ROWS, Counters
 from manyhot.validation import did_you_mean
 
-# A model that scores 64 rows faster does so on the event loop (`fast_path.py`); another is left to its thread.
+# A model that scores 64 rows faster does so on the event loop; another is left to its thread.
 QUICK_SECONDS = 0.01
 TRIM_BYTES = 2**22  # after requests of so many bytes, what was freed is given back to the system
 THREADS = 2  # threads for large requests, which are read and written beside the small ones
@@ -33,18 +32,17 @@ class Service:
     def __init__(self, models: Sequence[ServedModel], limits: Limits) -> None:
         self.models = {served.name: served for served in models}
         self.default_model, self.limits = models[0], limits
-        self.counters = Counters()
+        self.metrics = Metrics()
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="manyhot large requests")
         self.is_ready = self.is_closing = False
         self.failure: str | None = None
-        self.n_held_bytes = self.n_active = self.n_connections = self._max_held_bytes = 0
-        self._describe()
+        self.n_held_bytes = self.n_active = self._max_held_bytes = 0
+        self._define_metrics()
 
     def start(self) -> None:
         """Begin to compile, in a thread of its own."""
         for served in self.models.values():
-            note = partial(self._observe_batch, served.name)
-            served.batches = Batches(served.score, served.max_batch_rows, note)
+            served.batches = Batches(served.score, served.max_batch_rows)
         self._warming = threading.Thread(target=self._warm_up, name="manyhot warm", daemon=True)
         self._warming.start()
 
@@ -108,7 +106,8 @@ class Service:
         try:
             for served in self.models.values():
                 served.warm_up()
-                served.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
+                assert served.batches is not None
+                served.batches.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
                 logger.info("%s is ready after %.1f s", served.name, served.warm_up_seconds)
         except Exception as error:  # whoever asks /ready is told, and so is the log
             self.failure = f"{type(error).__name__}: {error}"
@@ -118,26 +117,18 @@ class Service:
         gc.freeze()  # models and programs stay, and need not be looked through again and again
         self.is_ready = not self.is_closing
 
-    def _observe_batch(self, name: str, n_rows: int) -> None:
-        self.counters.observe("manyhot_batch_rows", n_rows, ROWS, model=name)
-
-    def _describe(self) -> None:
-        describe = self.counters.describe
-        describe("manyhot_requests_total", "Requests by endpoint and status.")
-        describe("manyhot_request_seconds", "Seconds from a request's head to the end of its response.")
-        describe("manyhot_request_bytes_total", "Bytes of bodies received.")
-        describe("manyhot_rows_total", "Rows predicted.")
-        describe("manyhot_batch_rows", "Rows scored together.")
-        describe("manyhot_active_requests", "Requests being processed.", lambda: self.n_active)
-        describe("manyhot_connections", "Open connections.", lambda: self.n_connections)
-        describe("manyhot_held_bytes", "Bytes of requests in memory.", lambda: self.n_held_bytes)
-        describe("manyhot_ready", "1 when the service is ready.", lambda: self.is_ready)
-        models = [served for served in self.models.values()]
-        describe(
+    def _define_metrics(self) -> None:
+        models = self.models.values()
+        gauge = self.metrics.gauge
+        gauge("manyhot_active_requests", "Requests being processed.", lambda: self.n_active)
+        gauge("manyhot_held_bytes", "Bytes of requests in memory.", lambda: self.n_held_bytes)
+        gauge("manyhot_ready", "1 when the service is ready.", lambda: self.is_ready)
+        gauge(
             "manyhot_waiting_requests",
             "Requests waiting for a batch.",
             lambda: sum(served.batches.n_waiting for served in models if served.batches is not None),
         )
+        self.metrics.registry.register(ModelCollector(lambda: [(served.name, served.counts) for served in models]))
 
 
 def _trim_memory() -> None:

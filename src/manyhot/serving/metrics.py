@@ -1,0 +1,184 @@
+"""What the service counts, for Prometheus: requests as they end, and what each model is asked and answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+import numpy as np
+import scipy.sparse as sp
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from manyhot.encoders import Encoder, TableEncoder
+from manyhot.encoders.text.columns import TEXT_BLOCK, TextEncoder
+from manyhot.encoders.text.tfidf import NgramEncoder
+from manyhot.serving.batching import Blocks
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SCORES = np.arange(0.1, 0.95, 0.1).round(1)
+MAX_SERIES = 1000  # labels, or columns, of a model that are counted one by one; with more, none of them are
+
+
+class Metrics:
+    """The counters of one service; the registry is its own, so that a process may have several."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "manyhot_requests", "Requests by endpoint and status.", ["endpoint", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "manyhot_request_seconds",
+            "Seconds from a request's head to the end of its response.",
+            ["endpoint"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._bytes = Counter("manyhot_request_bytes", "Bytes of bodies received.", registry=self.registry)
+        self._child = cache(lambda endpoint, status: self._requests.labels(endpoint, status))
+        self._timer = cache(lambda endpoint: self._seconds.labels(endpoint))
+
+    def gauge(self, name: str, words: str, value: Callable[[], float]) -> None:
+        """Tell a value that goes up and down."""
+        Gauge(name, words, registry=self.registry).set_function(value)
+
+    def count_request(self, endpoint: str, status: int, n_bytes: int, seconds: float) -> None:
+        """Count one request at its end."""
+        self._child(endpoint, status).inc()
+        self._timer(endpoint).observe(seconds)
+        if n_bytes:
+            self._bytes.inc(n_bytes)
+
+
+class ModelCounts:
+    """What one model was asked and what it answered, added up a batch at a time, from any thread."""
+
+    def __init__(self, labels: Sequence[str], encoder: Encoder) -> None:
+        self.labels = labels if len(labels) <= MAX_SERIES else ()
+        self.cells = CellCounts(encoder)
+        self.n_rows = 0
+        self.batches = np.zeros(len(ROWS) + 1, dtype=np.int64)  # by their rows
+        self.predicted = np.zeros(len(self.labels), dtype=np.int64)
+        self.scores = np.zeros((len(self.labels), len(SCORES) + 1), dtype=np.int64)
+        self.score_sums = np.zeros(len(self.labels))
+        self._lock = threading.Lock()
+
+    def add_answers(self, scores: np.ndarray, decisions: np.ndarray) -> None:
+        """Count the scores (n, l) of a batch, and the model's own decisions."""
+        with self._lock:
+            self.n_rows += len(scores)
+            self.batches[np.searchsorted(ROWS, len(scores))] += 1
+            if self.labels:
+                self.predicted += decisions.sum(axis=0)
+                self.score_sums += scores.sum(axis=0)
+                places = np.searchsorted(SCORES, scores) + np.arange(len(self.labels)) * self.scores.shape[1]
+                self.scores += np.bincount(places.ravel(), minlength=self.scores.size).reshape(self.scores.shape)
+
+    def add_cells(self, cells: Blocks, blocks: Blocks) -> None:
+        """Count what is missing or unknown in the cells of a batch, and in what the encoder made of them."""
+        with self._lock:
+            self.cells.add(cells, blocks)
+
+
+class CellCounts:
+    """Missing cells of each column, and those that say nothing to the model: other levels, texts without its words."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        names = encoder.names if len(encoder.names) <= MAX_SERIES else ()
+        self.numbers: list[str] = []
+        self.levels: dict[str, frozenset[str] | None] = {}  # those that the model knows
+        self.texts = list(encoder.text_columns) if names else []
+        text_encoders: list[TextEncoder] = []
+        if names and isinstance(encoder, TableEncoder):
+            self.numbers, text_encoders = encoder.numeric_columns, encoder.texts.encoders
+            for name, category in zip(encoder.categorical_columns, encoder.categories, strict=True):
+                # Of a category with one level, any other cell is the second value.
+                self.levels[name] = frozenset(("", *category.levels)) if len(category.levels) > 1 else None
+        elif encoder.takes_gaps and not encoder.is_sparse:
+            self.numbers = list(names)
+        self.missing = dict.fromkeys([*self.numbers, *self.levels, *self.texts], 0)
+        self.unknown = {name: 0 for name, known in self.levels.items() if known}
+        self._word_edges = _word_edges(text_encoders)
+        if self._word_edges:
+            self.unknown |= dict.fromkeys(self.texts, 0)
+
+    def add(self, cells: Blocks, blocks: Blocks) -> None:
+        """Count the cells of a batch, as a row parser gives them, and what the encoder made of them."""
+        if self.numbers:
+            for name, count in zip(self.numbers, np.isnan(cells["numbers"]).sum(axis=0).tolist(), strict=True):
+                self.missing[name] += count
+        for k, (name, known) in enumerate(self.levels.items()):
+            levels = cells[f"level {k}"].tolist()
+            self.missing[name] += levels.count("")
+            if known:
+                self.unknown[name] += sum(level not in known for level in levels)
+        are_missing = [np.array([cell is None for cell in cells[f"text {k}"].tolist()]) for k in range(len(self.texts))]
+        for name, is_missing in zip(self.texts, are_missing, strict=True):
+            self.missing[name] += int(is_missing.sum())
+        if self._word_edges:
+            have_words = _have_words(blocks[TEXT_BLOCK], self._word_edges)
+            for name, is_missing, has_words in zip(self.texts, are_missing, have_words, strict=True):
+                self.unknown[name] += int((~is_missing & ~has_words).sum())
+
+
+def _word_edges(encoders: Sequence[TextEncoder]) -> list[int]:
+    """Where the words of each text begin among the inputs, and where they end; nothing where they have no names."""
+    edges: list[int] = []
+    start = 0
+    for encoder in encoders:
+        names = encoder.names if isinstance(encoder, NgramEncoder) else ()
+        n_words = sum(name.startswith("word: ") for name in names)
+        if not n_words:
+            return []
+        edges += [start, start + n_words]
+        start += encoder.width
+    return edges
+
+
+def _have_words(rows: sp.csr_matrix, edges: Sequence[int]) -> np.ndarray:
+    """Whether each text has a word that the model has learned, bool (k, n)."""
+    n_rows = rows.shape[0]
+    has_inputs = np.zeros((len(edges), n_rows), dtype=bool)
+    places = np.searchsorted(edges, rows.indices, side="right") - 1
+    has_inputs[places, np.repeat(np.arange(n_rows), np.diff(rows.indptr))] = True
+    return has_inputs[::2]
+
+
+class ModelCollector(Collector):
+    """The counts of some models as Prometheus takes them, made when it asks."""
+
+    def __init__(self, counts: Callable[[], Iterable[tuple[str, ModelCounts]]]) -> None:
+        self.counts = counts  # of each model by its name
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        rows = CounterMetricFamily("manyhot_rows", "Rows predicted.", labels=["model"])
+        batches = HistogramMetricFamily("manyhot_batch_rows", "Rows scored together.", labels=["model"])
+        predicted = CounterMetricFamily(
+            "manyhot_predicted_labels",
+            "Rows that got a label, at the model's own thresholds.",
+            labels=["model", "label"],
+        )
+        scores = HistogramMetricFamily("manyhot_scores", "Probabilities of a label.", labels=["model", "label"])
+        missing = CounterMetricFamily("manyhot_missing_values", "Missing cells.", labels=["model", "column"])
+        unknown = CounterMetricFamily(
+            "manyhot_unknown_values", "Cells that training did not see.", labels=["model", "column"]
+        )
+        for model, counts in self.counts():
+            rows.add_metric([model], counts.n_rows)
+            batches.add_metric([model], _buckets(ROWS, counts.batches), counts.n_rows)
+            for j, label in enumerate(counts.labels):
+                predicted.add_metric([model, label], int(counts.predicted[j]))
+                scores.add_metric([model, label], _buckets(SCORES, counts.scores[j]), float(counts.score_sums[j]))
+            for family, cells in ((missing, counts.cells.missing), (unknown, counts.cells.unknown)):
+                for column, count in cells.items():
+                    family.add_metric([model, column], count)
+        return [rows, batches, predicted, scores, missing, unknown]
+
+
+def _buckets(limits: Sequence[float] | np.ndarray, counts: np.ndarray) -> list[tuple[str, float]]:
+    return list(zip([*map(str, limits), "+Inf"], counts.cumsum().tolist(), strict=True))
