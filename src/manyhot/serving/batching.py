@@ -13,7 +13,6 @@ import numpy as np
 import scipy.sparse as sp
 
 MAX_WAIT_SECONDS = 0.0003  # how long a batch waits for more requests, where the last one had more
-
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
 ScoreArrays = tuple[np.ndarray, ...]
 ScoreFunction = Callable[[Blocks], ScoreArrays]  # named features (n, ...) -> arrays (n, ...) that belong to the rows
@@ -29,7 +28,7 @@ class Job(NamedTuple):
 
 
 class Batches:
-    """The rows that wait for one model: small ones for the end of the loop's turn, others for a thread."""
+    """The rows that wait for one model: of quick models for the event loop, of others for a thread."""
 
     def __init__(self, score: ScoreFunction, max_rows: int) -> None:
         self.score, self.max_rows = score, max_rows
@@ -51,7 +50,7 @@ class Batches:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ScoreArrays] = loop.create_future()
         if not self._turn:
-            loop.call_soon(self._score_turn)  # behind all requests whose bytes came with this one's
+            loop.call_soon(self._gather, loop, 0)
         self._turn.append(Job(blocks, n_rows, future))
         return future
 
@@ -107,12 +106,15 @@ class Batches:
         jobs = self._pop_jobs(self._waiting)
         if jobs:
             self._n_last_jobs = len(jobs)
-            self._score_jobs([job for job in jobs if job.future.set_running_or_notify_cancel()])
+            self._score_jobs([job for job in jobs if _is_wanted(job.future)])
 
-    def _score_turn(self) -> None:
-        """Score all that came in this turn of the event loop."""
+    def _gather(self, loop: asyncio.AbstractEventLoop, n_before: int) -> None:
+        """Score what waits, once a turn of the event loop has brought no more of it, or enough for a batch."""
+        if n_before < len(self._turn) < self.max_rows:
+            loop.call_soon(self._gather, loop, len(self._turn))
+            return
         while self._turn:
-            self._score_jobs([job for job in self._pop_jobs(self._turn) if not job.future.done()])
+            self._score_jobs([job for job in self._pop_jobs(self._turn) if _is_wanted(job.future)])
 
     def _pop_jobs(self, waiting: deque[Job]) -> list[Job]:
         """The first jobs, as many as fit a batch."""
@@ -132,6 +134,13 @@ class Batches:
                 job.future.set_exception(result)
             else:
                 job.future.set_result(result)
+
+
+def _is_wanted(future: Future) -> bool:
+    """Whether somebody still waits; a thread's future can then be cancelled no more."""
+    if isinstance(future, concurrent.futures.Future):
+        return future.set_running_or_notify_cancel()
+    return not future.done()
 
 
 def _concatenate(parts: list[np.ndarray | sp.csr_matrix]) -> np.ndarray | sp.csr_matrix:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 import scipy.sparse as sp
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from manyhot.encoders import Encoder, TableEncoder
@@ -19,39 +21,10 @@ from manyhot.serving.batching import Blocks
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-SCORES = np.arange(0.1, 0.95, 0.1).round(1)
+SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MAX_SERIES = 1000  # labels, or columns, of a model that are counted one by one; with more, none of them are
 
-
-class Metrics:
-    """The counters of one service; the registry is its own, so that a process may have several."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "manyhot_requests", "Requests by endpoint and status.", ["endpoint", "status"], registry=self.registry
-        )
-        self._seconds = Histogram(
-            "manyhot_request_seconds",
-            "Seconds from a request's head to the end of its response.",
-            ["endpoint"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._bytes = Counter("manyhot_request_bytes", "Bytes of bodies received.", registry=self.registry)
-        self._child = cache(lambda endpoint, status: self._requests.labels(endpoint, status))
-        self._timer = cache(lambda endpoint: self._seconds.labels(endpoint))
-
-    def gauge(self, name: str, words: str, value: Callable[[], float]) -> None:
-        """Tell a value that goes up and down."""
-        Gauge(name, words, registry=self.registry).set_function(value)
-
-    def count_request(self, endpoint: str, status: int, n_bytes: int, seconds: float) -> None:
-        """Count one request at its end."""
-        self._child(endpoint, status).inc()
-        self._timer(endpoint).observe(seconds)
-        if n_bytes:
-            self._bytes.inc(n_bytes)
+Gauge = tuple[str, Callable[[], float]]  # what it is, and what tells its value
 
 
 class ModelCounts:
@@ -148,37 +121,66 @@ def _have_words(rows: sp.csr_matrix, edges: Sequence[int]) -> np.ndarray:
     return has_inputs[::2]
 
 
-class ModelCollector(Collector):
-    """The counts of some models as Prometheus takes them, made when it asks."""
+class Metrics(Collector):
+    """The counters of one service, made into families when Prometheus asks."""
 
-    def __init__(self, counts: Callable[[], Iterable[tuple[str, ModelCounts]]]) -> None:
-        self.counts = counts  # of each model by its name
+    def __init__(self, models: Callable[[], Mapping[str, ModelCounts]], gauges: Mapping[str, Gauge]) -> None:
+        self.models, self.gauges = models, gauges
+        self.n_bytes = 0
+        self.requests: Counter[tuple[str, str]] = Counter()  # by endpoint and status
+        self.seconds: dict[str, list[int]] = {}  # of each endpoint, requests by their time
+        self.second_sums: dict[str, float] = {}
+        self.registry = CollectorRegistry()  # not the process's, which may run several services
+        self.registry.register(self)
 
-    def collect(self) -> Iterable[Metric]:
-        """The families."""
-        rows = CounterMetricFamily("manyhot_rows", "Rows predicted.", labels=["model"])
-        batches = HistogramMetricFamily("manyhot_batch_rows", "Rows scored together.", labels=["model"])
-        predicted = CounterMetricFamily(
-            "manyhot_predicted_labels",
-            "Rows that got a label, at the model's own thresholds.",
-            labels=["model", "label"],
+    def count_request(self, endpoint: str, status: int, n_bytes: int, seconds: float) -> None:
+        """Count one request at its end, on the event loop."""
+        self.n_bytes += n_bytes
+        self.requests[endpoint, str(status)] += 1
+        self.second_sums[endpoint] = self.second_sums.get(endpoint, 0.0) + seconds
+        counts = self.seconds.setdefault(endpoint, [0] * (len(SECONDS) + 1))
+        counts[bisect_left(SECONDS, seconds)] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        requests = CounterMetricFamily(
+            "manyhot_requests", "Requests by endpoint and status.", labels=["endpoint", "status"]
         )
-        scores = HistogramMetricFamily("manyhot_scores", "Probabilities of a label.", labels=["model", "label"])
-        missing = CounterMetricFamily("manyhot_missing_values", "Missing cells.", labels=["model", "column"])
-        unknown = CounterMetricFamily(
-            "manyhot_unknown_values", "Cells that training did not see.", labels=["model", "column"]
+        times = HistogramMetricFamily(
+            "manyhot_request_seconds",
+            "Seconds from a request's head to the end of its response.",
+            labels=["endpoint"],
         )
-        for model, counts in self.counts():
-            rows.add_metric([model], counts.n_rows)
-            batches.add_metric([model], _buckets(ROWS, counts.batches), counts.n_rows)
-            for j, label in enumerate(counts.labels):
-                predicted.add_metric([model, label], int(counts.predicted[j]))
-                scores.add_metric([model, label], _buckets(SCORES, counts.scores[j]), float(counts.score_sums[j]))
-            for family, cells in ((missing, counts.cells.missing), (unknown, counts.cells.unknown)):
-                for column, count in cells.items():
-                    family.add_metric([model, column], count)
-        return [rows, batches, predicted, scores, missing, unknown]
+        for key, count in self.requests.items():
+            requests.add_metric(key, count)
+        for endpoint, counts in self.seconds.items():
+            times.add_metric([endpoint], _buckets(SECONDS, counts), self.second_sums[endpoint])
+        yield from (requests, times)
+        yield CounterMetricFamily("manyhot_request_bytes", "Bytes of bodies received.", value=self.n_bytes)
+        for name, (words, value) in self.gauges.items():
+            yield GaugeMetricFamily(name, words, value=value())
+        yield from _model_families(self.models())
 
 
-def _buckets(limits: Sequence[float] | np.ndarray, counts: np.ndarray) -> list[tuple[str, float]]:
-    return list(zip([*map(str, limits), "+Inf"], counts.cumsum().tolist(), strict=True))
+def _model_families(models: Mapping[str, ModelCounts]) -> Iterable[Metric]:
+    by_label, by_column = ["model", "label"], ["model", "column"]
+    rows = CounterMetricFamily("manyhot_rows", "Rows predicted.", labels=["model"])
+    batches = HistogramMetricFamily("manyhot_batch_rows", "Rows scored together.", labels=["model"])
+    predicted = CounterMetricFamily("manyhot_predictions", "Rows by predicted label.", labels=by_label)
+    scores = HistogramMetricFamily("manyhot_scores", "Probabilities by label.", labels=by_label)
+    missing = CounterMetricFamily("manyhot_missing_values", "Missing values by column.", labels=by_column)
+    unknown = CounterMetricFamily("manyhot_unknown_values", "Values unknown to the model.", labels=by_column)
+    for model, counts in models.items():
+        rows.add_metric([model], counts.n_rows)
+        batches.add_metric([model], _buckets(ROWS, counts.batches), counts.n_rows)
+        for j, label in enumerate(counts.labels):
+            predicted.add_metric([model, label], int(counts.predicted[j]))
+            scores.add_metric([model, label], _buckets(SCORES, counts.scores[j]), float(counts.score_sums[j]))
+        for family, cells in ((missing, counts.cells.missing), (unknown, counts.cells.unknown)):
+            for column, count in cells.items():
+                family.add_metric([model, column], count)
+    return rows, batches, predicted, scores, missing, unknown
+
+
+def _buckets(limits: Iterable[float], counts: Iterable[int]) -> list[tuple[str, float]]:
+    return list(zip([*map(str, limits), "+Inf"], map(float, accumulate(counts)), strict=True))

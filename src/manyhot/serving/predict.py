@@ -53,9 +53,13 @@ class Predict:
         try:
             await self._read_body(receive, pieces)
             content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-            query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-            with self.service.active():
+            query_string = scope["query_string"].decode("latin-1")
+            query = dict(parse_qsl(query_string, keep_blank_values=True)) if query_string else {}
+            self.service.begin()
+            try:
                 answer = await self._answer(served, b"".join(pieces), content_type, query)
+            finally:
+                self.service.end()
         finally:
             self.service.release(sum(map(len, pieces)))
         length = b"%d" % len(answer.content)

@@ -7,14 +7,13 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from manyhot.serving.batching import Batches
 from manyhot.serving.errors import ApiError, service_unavailable, too_many_requests
 from manyhot.serving.limits import Limits
-from manyhot.serving.metrics import Metrics, ModelCollector
+from manyhot.serving.metrics import Gauge, Metrics
 from manyhot.serving.model import ServedModel
 from manyhot.validation import did_you_mean
 
@@ -32,12 +31,11 @@ class Service:
     def __init__(self, models: Sequence[ServedModel], limits: Limits) -> None:
         self.models = {served.name: served for served in models}
         self.default_model, self.limits = models[0], limits
-        self.metrics = Metrics()
+        self.metrics = Metrics(lambda: {name: one.counts for name, one in self.models.items()}, self._gauges())
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="manyhot large requests")
         self.is_ready = self.is_closing = False
         self.failure: str | None = None
         self.n_held_bytes = self.n_active = self._max_held_bytes = 0
-        self._define_metrics()
 
     def start(self) -> None:
         """Begin to compile, in a thread of its own."""
@@ -91,16 +89,15 @@ class Service:
             self._max_held_bytes = 0
             self.pool.submit(_trim_memory)
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """A request is being answered meanwhile."""
+    def begin(self) -> None:
+        """Count a request as being answered; `ApiError` where too many are."""
         if self.n_active >= self.limits.max_waiting:
             raise too_many_requests(f"{self.n_active} requests are being processed, the maximum; try again later")
         self.n_active += 1
-        try:
-            yield
-        finally:
-            self.n_active -= 1
+
+    def end(self) -> None:
+        """Count a request as answered."""
+        self.n_active -= 1
 
     def _warm_up(self) -> None:
         try:
@@ -117,18 +114,16 @@ class Service:
         gc.freeze()  # models and programs stay, and need not be looked through again and again
         self.is_ready = not self.is_closing
 
-    def _define_metrics(self) -> None:
-        models = self.models.values()
-        gauge = self.metrics.gauge
-        gauge("manyhot_active_requests", "Requests being processed.", lambda: self.n_active)
-        gauge("manyhot_held_bytes", "Bytes of requests in memory.", lambda: self.n_held_bytes)
-        gauge("manyhot_ready", "1 when the service is ready.", lambda: self.is_ready)
-        gauge(
-            "manyhot_waiting_requests",
-            "Requests waiting for a batch.",
-            lambda: sum(served.batches.n_waiting for served in models if served.batches is not None),
-        )
-        self.metrics.registry.register(ModelCollector(lambda: [(served.name, served.counts) for served in models]))
+    def _gauges(self) -> dict[str, Gauge]:
+        return {
+            "manyhot_active_requests": ("Requests being processed.", lambda: self.n_active),
+            "manyhot_held_bytes": ("Bytes of requests in memory.", lambda: self.n_held_bytes),
+            "manyhot_ready": ("1 when the service is ready.", lambda: self.is_ready),
+            "manyhot_waiting_requests": (
+                "Requests waiting for a batch.",
+                lambda: sum(served.batches.n_waiting for served in self.models.values() if served.batches is not None),
+            ),
+        }
 
 
 def _trim_memory() -> None:
