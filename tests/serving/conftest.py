@@ -1,5 +1,6 @@
 """Small models in files, and a service that answers for them on a port of its own."""
 
+import asyncio
 import base64
 import http.client
 import io
@@ -112,7 +113,12 @@ class Running:
         listener = open_listener("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         app = application(self.service, token, hosts)
-        self.server = uvicorn.Server(server_config(bounds, app, "127.0.0.1", self.port))
+
+        async def noting_app(scope, receive, send):
+            self.loop = asyncio.get_running_loop()
+            await app(scope, receive, send)
+
+        self.server = uvicorn.Server(server_config(bounds, noting_app, "127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
         self.thread.start()
 
@@ -141,6 +147,11 @@ class Running:
             assert self.service.failure is None, self.service.failure
             time.sleep(0.1)
         raise AssertionError("not ready")
+
+    @property
+    def n_connections(self) -> int:
+        """Connections that uvicorn holds."""
+        return len(self.server.server_state.connections)
 
     def stop(self) -> None:
         self.server.should_exit = True

@@ -9,6 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -23,6 +24,7 @@ logger = logging.getLogger("manyhot.serve")
 
 # How long an unread body is read on after its answer, so that the answer is not lost with the connection.
 DRAIN_SECONDS = 2.0
+SMALL_BYTES = 65_536  # a body up to this size is read on before its answer, so that the connection lives
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 # What needs no token: two words on the service's state, and the page's own files.
 PUBLIC_PATHS = ("/health", "/ready", "/", "/static/")
@@ -118,9 +120,8 @@ class _Body:
 
     def __init__(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, send: Send, limits: Limits) -> None:
         self._receive, self._send, self.limits = receive, send, limits
-        self.n_bytes, self.content_length = 0, 0
-        self.is_read, self.is_checked = True, False
-        self.deadline: float | None = None
+        self.n_bytes, self.content_length, self.is_read = 0, 0, True
+        self.deadline: float | None = None  # on the loop's clock
         for name, value in headers:
             if name == b"content-length" and value.isdigit():
                 self.content_length = int(value[:20])
@@ -148,9 +149,12 @@ class _Body:
 
     async def send(self, message: Message) -> None:
         """A piece of the answer; one to a body that was not read to its end is the last of its connection."""
+        is_start = message["type"] == "http.response.start"
+        if is_start and 0 < self.content_length <= SMALL_BYTES:
+            await self._drain()  # mostly it came with the head
         if self.is_read:
             await self._send(message)
-        elif message["type"] == "http.response.start":
+        elif is_start:
             await self._send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
         elif message.get("more_body", False):
             await self._send(message)
@@ -165,12 +169,11 @@ class _Body:
         return message
 
     async def _drain(self) -> None:
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while not self.is_read:
-                    await self._next()
-        except TimeoutError:
-            self.is_read = True
+        if not self.is_read:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    while not self.is_read:
+                        await self._next()
 
     def _too_long_error(self, got: str) -> ApiError:
         return ApiError(413, f"{got}, expected at most {self.limits.max_body_bytes} bytes", argument="body")
