@@ -161,7 +161,8 @@ def test_a_connection_ends_where_that_is_asked(matrix):
         with socket.create_connection(("127.0.0.1", matrix.port), timeout=30) as connection:
             connection.sendall(post(ROWS[0], more=more).replace(b"HTTP/1.1", b"HTTP/" + version, 1))
             ((status, headers, _),) = answers_on(connection, 1)
-            assert (status, headers["connection"]) == (200, "close")
+            assert status == 200
+            assert headers["connection"] in ("close", None)  # uvicorn of 0.34 says nothing
             assert connection.recv(1) == b""
 
 

@@ -200,20 +200,20 @@ class Errors:
             return
         except Exception as error:
             if not is_started:
-                problem = _as_api_error(error)
-                response = Response(problem.to_json(), problem.status, problem.headers, "application/json")
-                await response(scope, receive, send)
+                await _error_response(error)(scope, receive, send)
 
 
-def _as_api_error(error: Exception) -> ApiError:
+def _error_response(error: Exception) -> Response:
     if isinstance(error, ApiError):
-        return error
-    if isinstance(error, HTTPException):  # the router's
+        problem = error
+    elif isinstance(error, HTTPException):  # the router's
         messages = {404: "not found; see /openapi.json for the addresses", 405: "method not allowed"}
-        return ApiError(error.status_code, messages.get(error.status_code, error.detail), headers=error.headers)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("unexpected error: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
-    return ApiError(500, "unexpected error; see the service's log")
+        problem = ApiError(error.status_code, messages.get(error.status_code, error.detail), headers=error.headers)
+    else:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        logger.error("unexpected error: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
+        problem = ApiError(500, "unexpected error; see the service's log")
+    return Response(problem.to_json(), problem.status, problem.headers, "application/json")
 
 
 class AllowedHosts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import time
+import timeit
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ IMAGE_BUCKETS = (1, 8, 32)  # the same where a row holds images
 WARM_UP_ENTRIES = (256, 1024, 4096, 16384)
 QUICK_BATCH = 64  # rows whose time says whether batches are scored on the event loop
 N_TIMINGS = 3  # how often that is measured; the shortest counts
+NOT_SERVED = "which cannot be served; use `manyhot predict`"
 CSV_ROWS = 4096  # rows of an uploaded table that are read at once
 
 
@@ -57,14 +58,11 @@ class ServedModel:
     def __init__(
         self, name: str, path: Path, classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, limits: Limits
     ) -> None:
-        if isinstance(classifier, ExtremeMultiLabelClassifier) or classifier.model_.labels_pixels:
-            kind = (
-                "an extreme multi-label model"
-                if isinstance(classifier, ExtremeMultiLabelClassifier)
-                else "a model for labels of pixels"
-            )
-            raise InputError(f"is {kind}, which cannot be served; use `manyhot predict`", file=path)
-        self.name, self.path, self.classifier, self.limits = name, path, classifier, limits
+        if isinstance(classifier, ExtremeMultiLabelClassifier):
+            raise InputError(f"is an extreme multi-label model, {NOT_SERVED}", file=path)
+        if classifier.model_.labels_pixels:
+            raise InputError(f"is a model for labels of pixels, {NOT_SERVED}", file=path)
+        self.name, self.classifier, self.limits = name, classifier, limits
         self.model: Model = classifier.model_
         self.labels = self.model.labels.names
         self.row_parser = make_row_parser(self.model.encoder, limits)
@@ -73,8 +71,8 @@ class ServedModel:
         self.buckets = engine.Buckets(IMAGE_BUCKETS if self.model.encoder.image_scaling else BUCKETS)
         self.can_explain = False
         self.counts = ModelCounts(self.labels, self.model.encoder)
-        self.batches: Batches | None = None
-        self.warm_up_seconds = self.batch_seconds = 0.0
+        self.batches = Batches(self.score, self.max_batch_rows)
+        self.batch_seconds = 0.0  # of 64 rows
 
     @property
     def max_batch_rows(self) -> int:
@@ -104,7 +102,6 @@ class ServedModel:
 
     def warm_up(self) -> None:
         """Compile every shape of a batch, and find out whether predictions can be explained."""
-        start = time.perf_counter()
         row = example_row(self.model.encoder)
         parsed = self.row_parser.parse([row])
         blocks = self.row_parser.encode(parsed)
@@ -114,19 +111,13 @@ class ServedModel:
             for entries in WARM_UP_ENTRIES if is_sparse else WARM_UP_ENTRIES[:1]:
                 scorer.scores(repeated, buckets=engine.Buckets((size,), entries))
         timed_batch = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in parsed.items()}
-        self.batch_seconds = min(self._time_batch(timed_batch) for _ in range(N_TIMINGS))
+        self.batch_seconds = min(timeit.repeat(lambda: self.score(timed_batch), repeat=N_TIMINGS, number=1))
         try:
             self.explain([row], self.parse_options({}))
             self.can_explain = True
         except InputError:
             self.can_explain = False
         self.counts = ModelCounts(self.labels, self.model.encoder)  # without the rows of this
-        self.warm_up_seconds = time.perf_counter() - start
-
-    def _time_batch(self, parsed: Blocks) -> float:
-        start = time.perf_counter()
-        self.score(parsed)
-        return time.perf_counter() - start
 
     def parse_options(self, values: Mapping[str, Any]) -> PredictOptions:
         """Check the options of a request."""
@@ -134,9 +125,8 @@ class ServedModel:
         policy = self.model.policy
         if thresholds is not None:
             if type(thresholds) is not dict:
-                raise ApiError(
-                    422, f"got {shorten(thresholds)}, expected an object of label: threshold", argument="thresholds"
-                )
+                got = shorten(thresholds)
+                raise ApiError(422, f"got {got}, expected an object of label: threshold", argument="thresholds")
             try:
                 policy = with_thresholds(policy, thresholds)
             except InputError as error:
@@ -145,7 +135,7 @@ class ServedModel:
             raise ApiError(422, f"got {shorten(top)}, expected a whole number from 1 upwards", argument="top")
         if type(explain) is not bool:
             raise ApiError(422, f"got {shorten(explain)}, expected true or false", argument="explain")
-        if explain and self.batches is not None and not self.can_explain:
+        if explain and not self.can_explain:
             raise ApiError(422, "predictions of this model cannot be explained", argument="explain")
         return PredictOptions(policy, top, explain)
 

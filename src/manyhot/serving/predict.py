@@ -48,7 +48,7 @@ class Predict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         served = self.service.model(scope["path_params"].get("name"))
-        self.service.get_batches(served)
+        self.service.check_ready()
         pieces: list[bytes] = []
         try:
             await self._read_body(receive, pieces)
@@ -62,6 +62,7 @@ class Predict:
                 self.service.end()
         finally:
             self.service.release(sum(map(len, pieces)))
+            pieces.clear()  # an error would keep them until its answer is gone
         length = b"%d" % len(answer.content)
         headers = [(b"content-type", answer.media_type.encode()), (b"content-length", length)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -89,9 +90,8 @@ class Predict:
             if media_type == JSON and len(body) <= QUICK_BYTES and served.row_parser.is_quick:
                 rows, options = read_json(served, body, query)
                 if len(rows) <= QUICK_ROWS and not options.explain:
-                    batches = self.service.get_batches(served)
-                    scores = batches.submit(served.row_parser.parse(rows), len(rows))
-                    found = await (scores if batches.is_quick else asyncio.wait_for(scores, seconds))
+                    scores = served.batches.submit(served.row_parser.parse(rows), len(rows))
+                    found = await (scores if served.batches.is_quick else asyncio.wait_for(scores, seconds))
                     return _json_answer(served, options, rows, [found], None)
             async with asyncio.timeout(seconds):
                 large = _LargeRequest(self.service, served, time.monotonic() + seconds)
@@ -121,8 +121,8 @@ class _LargeRequest:
             batch_rows = rows[first : first + served.max_batch_rows]
             try:
                 parsed = served.row_parser.parse(batch_rows)
-                waiting = self.service.get_batches(served)
-                batches.append(waiting.submit_and_wait(parsed, len(batch_rows), self._remaining_seconds()))
+                seconds = self._remaining_seconds()
+                batches.append(served.batches.submit_and_wait(parsed, len(batch_rows), seconds))
                 reasons += served.explain(batch_rows, options) if options.explain else []
             except ApiError as api_error:
                 raise api_error.shift_rows(first) from None

@@ -27,6 +27,7 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
 TOKEN_VARIABLE = "MANYHOT_TOKEN"  # the environment variable that holds the token
 MIN_TOKEN_LENGTH = 16
 KEEP_ALIVE_SECONDS = 30
+BACKLOG = 1024
 # How long a thread may keep the interpreter while another waits: batches and answers alternate often.
 SWITCH_SECONDS = 0.0005
 # Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves.
@@ -97,20 +98,14 @@ def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that is bound to an address."""
-    listener = None
+    """A socket that listens on an address."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        is_dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
     except OSError as error:
-        if listener is not None:
-            listener.close()
-        raise ManyhotError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); choose another --host or --port"
-        ) from None
-    return listener
+        problem = error.strerror or error
+        raise ManyhotError(f"cannot listen on {host}:{port} ({problem}); choose another --host or --port") from None
 
 
 def server_config(limits: Limits, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
@@ -130,7 +125,7 @@ def server_config(limits: Limits, app: ASGIApp, host: str, port: int) -> uvicorn
         limit_concurrency=limits.max_connections + 1,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(limits.body_seconds + limits.response_seconds),
-        backlog=1024,
+        backlog=BACKLOG,
         proxy_headers=False,
     )
 
