@@ -280,7 +280,7 @@ def test_labels_and_columns_are_counted_one_by_one_only_where_they_are_few():
     counts.add_cells({"numbers": X}, encoder.transform(X))
     counts.add_answers(X, X > 0)
     assert counts.n_rows == 20
-    assert [counts.cells.missing, counts.cells.unknown, counts.labels] == [{}, {}, ()]
+    assert [counts.cells.columns, counts.cells.unknown, counts.labels] == [[], {}, ()]
 
 
 def counted(running):

@@ -73,7 +73,8 @@ class CellCounts:
                 self.levels[name] = frozenset(("", *category.levels)) if len(category.levels) > 1 else None
         elif encoder.takes_gaps and not encoder.is_sparse:
             self.numbers = list(names)
-        self.missing = dict.fromkeys([*self.numbers, *self.levels, *self.texts], 0)
+        self.columns = [*self.numbers, *self.levels, *self.texts]
+        self.missing = np.zeros(len(self.columns), dtype=np.int64)
         self.unknown = {name: 0 for name, known in self.levels.items() if known}
         self._word_edges = _word_edges(text_encoders)
         if self._word_edges:
@@ -81,17 +82,16 @@ class CellCounts:
 
     def add(self, cells: Blocks, blocks: Blocks) -> None:
         """Count the cells of a batch, as a row parser gives them, and what the encoder made of them."""
-        if self.numbers:
-            for name, count in zip(self.numbers, np.isnan(cells["numbers"]).sum(axis=0).tolist(), strict=True):
-                self.missing[name] += count
+        n_numbers, n_levels = len(self.numbers), len(self.levels)
+        if n_numbers:
+            self.missing[:n_numbers] += np.isnan(cells["numbers"]).sum(axis=0)
         for k, (name, known) in enumerate(self.levels.items()):
             levels = cells[f"level {k}"].tolist()
-            self.missing[name] += levels.count("")
+            self.missing[n_numbers + k] += levels.count("")
             if known:
                 self.unknown[name] += sum(level not in known for level in levels)
         are_missing = [np.array([cell is None for cell in cells[f"text {k}"].tolist()]) for k in range(len(self.texts))]
-        for name, is_missing in zip(self.texts, are_missing, strict=True):
-            self.missing[name] += int(is_missing.sum())
+        self.missing[n_numbers + n_levels :] += np.array([is_missing.sum() for is_missing in are_missing], dtype=int)
         if self._word_edges:
             have_words = _have_words(blocks[TEXT_BLOCK], self._word_edges)
             for name, is_missing, has_words in zip(self.texts, are_missing, have_words, strict=True):
@@ -176,9 +176,10 @@ def _model_families(models: Mapping[str, ModelCounts]) -> Iterable[Metric]:
         for j, label in enumerate(counts.labels):
             predicted.add_metric([model, label], int(counts.predicted[j]))
             scores.add_metric([model, label], _buckets(SCORES, counts.scores[j]), float(counts.score_sums[j]))
-        for family, cells in ((missing, counts.cells.missing), (unknown, counts.cells.unknown)):
-            for column, count in cells.items():
-                family.add_metric([model, column], count)
+        for column, count in zip(counts.cells.columns, counts.cells.missing.tolist(), strict=True):
+            missing.add_metric([model, column], count)
+        for column, count in counts.cells.unknown.items():
+            unknown.add_metric([model, column], count)
     return rows, batches, predicted, scores, missing, unknown
 
 
