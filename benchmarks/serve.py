@@ -77,7 +77,7 @@ def inside(path: Path, row: np.ndarray, calls: int) -> dict[str, float]:
     listed = row[0].tolist()
     ways = {
         "predict_proba": lambda: classifier.predict_proba(row),
-        "service_way": lambda: served.score(served.row_parser.parse_and_encode([listed])),
+        "service_way": lambda: served.score(served.row_parser.parse([listed])),
     }
     found = {}
     for name, way in ways.items():

@@ -1,7 +1,8 @@
-"""A service under 1,000 slow connections and bodies that are too long: its memory, and the answers of others meanwhile.
+"""A service under 1,000 connections that mean ill: its memory, and the answers of others meanwhile.
 
 Usage: python benchmarks/serve_hostile.py [--connections 1000] [--seconds 20] [--out results/serve_hostile.json]
-Half of the slow connections never end their head, half never end their body; beside them four clients ask for single
+By itself: half of the connections are idle, half never end their body. Behind the nginx of docs/nginx.conf, where there
+is one: half never end their head, half ask for the report and never take it. Beside them four clients ask for single
 rows, and one sends bodies without an end. Memory is told before, at its highest, and ten seconds after.
 """
 
@@ -11,6 +12,9 @@ import json
 import os
 import re
 import resource
+import shutil
+import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -18,32 +22,60 @@ from pathlib import Path
 
 from serve import free_port, loaded, started, trained
 
-HEAD = b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+HOST = "predictions.example.org"
+HEAD = f"POST /predict HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/json\r\n".encode()
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+CONFIG = Path(__file__).parents[1] / "docs/nginx.conf"
 
 
 def memory(pid: int) -> int:
     return int(re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) // 1024
 
 
-async def slow(port: int, head: bytes, ends: float, counts: dict) -> None:
+def told(counts: dict, key: str) -> None:
+    counts[key] = counts.get(key, 0) + 1
+
+
+async def held(port: int, head: bytes, piece: bytes, ends: float, counts: dict) -> None:
+    """A connection that sends a piece a second; what it is told before it ends."""
     while time.monotonic() < ends:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(head)
             while time.monotonic() < ends:
-                writer.write(b"0")
+                writer.write(piece)
                 await writer.drain()
                 try:
                     found = await asyncio.wait_for(reader.read(65536), 1)
                 except TimeoutError:
                     continue
-                key = found[9:12].decode() if found else "closed"
-                counts[key] = counts.get(key, 0) + 1
+                told(counts, found[9:12].decode() if found else "closed")
                 break
             writer.close()
         except OSError:
-            counts["cut off"] = counts.get("cut off", 0) + 1
+            told(counts, "cut off")
             await asyncio.sleep(0.5)
+
+
+async def deaf(port: int, ends: float, counts: dict) -> None:
+    """A connection that asks for the report and never takes it, until it is cut off."""
+    report = f"GET /report HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode()
+    while time.monotonic() < ends:
+        try:
+            own = socket.socket()
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            own.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", port))
+            _, writer = await asyncio.open_connection(sock=own, limit=1)
+            writer.write(report)
+            while time.monotonic() < ends:
+                await asyncio.sleep(1)
+                writer.write(report)
+                await asyncio.wait_for(writer.drain(), 1)
+            writer.close()
+            told(counts, "unread: still open")
+        except (OSError, TimeoutError):
+            told(counts, "unread: cut off")
 
 
 async def endless(port: int, ends: float, counts: dict) -> None:
@@ -62,17 +94,57 @@ async def endless(port: int, ends: float, counts: dict) -> None:
             status = (await answer)[9:12].decode()
         except OSError:
             status = "cut off"
-        counts[f"endless {status}"] = counts.get(f"endless {status}", 0) + 1
+        told(counts, f"endless {status}")
         writer.close()
 
 
-async def attack(port: int, n_connections: int, seconds: float, watch) -> dict:
+async def attack(port: int, is_behind: bool, words: argparse.Namespace, watch) -> dict:
     counts: dict = {}
-    ends = time.monotonic() + seconds
-    heads = (b"POST /predict HTTP/1.1\r\nx-slow: ", HEAD + b"content-length: 100000\r\n\r\n")
-    tasks = [slow(port, heads[k % 2], ends, counts) for k in range(n_connections)]
+    ends = time.monotonic() + words.seconds
+    half = words.connections // 2
+    if is_behind:
+        tasks = [held(port, b"POST /predict HTTP/1.1\r\nx-slow: ", b"0", ends, counts) for _ in range(half)]
+        tasks += [deaf(port, ends, counts) for _ in range(half)]
+    else:
+        tasks = [held(port, b"", b"", ends, counts) for _ in range(half)]
+        tasks += [held(port, HEAD + b"content-length: 100000\r\n\r\n", b"0", ends, counts) for _ in range(half)]
     await asyncio.gather(*tasks, endless(port, ends, counts), watch(ends))
     return counts
+
+
+def proxy(folder: Path, service_port: int, port: int) -> subprocess.Popen:
+    config = CONFIG.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{service_port}")
+    config = config.replace("listen 80;", f"listen 127.0.0.1:{port} sndbuf=16k;").replace("limit_conn clients 64;", "")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    file = folder / "nginx.conf"
+    file.write_text(f"{user}pid {folder}/pid;\ndaemon off;\n" + config.replace("http {\n", f"http {{\n{paths}", 1))
+    process = subprocess.Popen([str(NGINX), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(file)])
+    time.sleep(1)
+    return process
+
+
+def measured(pid: int, port: int, is_behind: bool, bodies: Path, words: argparse.Namespace) -> dict:
+    alone = loaded(port, bodies, 4, words.seconds / 4)
+    before, highest, beside = memory(pid), [0], {}
+    thread = threading.Thread(target=lambda: beside.update(loaded(port, bodies, 4, words.seconds)))
+    thread.start()
+
+    async def watch(ends: float) -> None:
+        while time.monotonic() < ends:
+            highest[0] = max(highest[0], memory(pid))
+            await asyncio.sleep(0.2)
+
+    counts = asyncio.run(attack(port, is_behind, words, watch))
+    thread.join()
+    time.sleep(10)
+    return {
+        "memory_mib": {"before": before, "highest": highest[0], "after": memory(pid)},
+        "connections_told": counts,
+        "others_alone": alone,
+        "others_meanwhile": beside,
+    }
 
 
 def main() -> None:
@@ -80,7 +152,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--out", type=Path)
-    told = parser.parse_args()
+    words = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as folder:
@@ -88,35 +160,23 @@ def main() -> None:
         X = trained(path, 1)
         bodies = Path(folder) / "bodies.json"
         bodies.write_text(json.dumps([json.dumps({"rows": [row]}) for row in X[:50].tolist()]))
-        process = started(["-m", "manyhot", "serve", "--quiet", "--port", str(port), str(path)], port)
+        serve = ["-m", "manyhot", "serve", "--quiet", "--allow-host", HOST, "--port", str(port), str(path)]
+        processes = [started(serve, port)]
         try:
-            alone = loaded(port, bodies, 4, told.seconds / 4)
-            before, highest, beside = memory(process.pid), [0], {}
-            thread = threading.Thread(target=lambda: beside.update(loaded(port, bodies, 4, told.seconds)))
-            thread.start()
-
-            async def watch(ends: float) -> None:
-                while time.monotonic() < ends:
-                    highest[0] = max(highest[0], memory(process.pid))
-                    await asyncio.sleep(0.2)
-
-            counts = asyncio.run(attack(port, told.connections, told.seconds, watch))
-            thread.join()
-            time.sleep(10)
-            after = memory(process.pid)
+            result = {"by itself": measured(processes[0].pid, port, False, bodies, words)}
+            if NGINX is not None:
+                behind = free_port()
+                processes.append(proxy(Path(folder), port, behind))
+                result["behind nginx"] = measured(processes[0].pid, behind, True, bodies, words)
         finally:
-            process.terminate()
-            process.wait()
-    result = {
-        "memory_mib": {"before": before, "highest": highest[0], "after": after},
-        "slow_connections_told": counts,
-        "others_alone": alone,
-        "others_meanwhile": beside,
-        "settings": {"connections": told.connections, "seconds": told.seconds, "load": os.getloadavg()[0]},
-    }
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait()
+    result["settings"] = {"connections": words.connections, "seconds": words.seconds, "load": os.getloadavg()[0]}
     print(json.dumps(result, indent=1))
-    if told.out:
-        told.out.write_text(json.dumps(result, indent=1) + "\n")
+    if words.out:
+        words.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

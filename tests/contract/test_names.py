@@ -238,8 +238,7 @@ def test_the_service_has_no_old_name(tmp_path):
     from manyhot import MultiLabelClassifier
     from manyhot.serving.limits import Limits
     from manyhot.serving.model import load_models
-    from manyhot.serving.model_card import model_card
-    from manyhot.serving.openapi import openapi_document
+    from manyhot.serving.openapi import model_card, openapi_document
 
     X = np.random.default_rng(0).normal(size=(60, 3))
     model = MultiLabelClassifier(n_members=2, epochs=1, hidden_layer_sizes=(4,), verbose=0).fit(X, X[:, :2] > 0)

@@ -66,7 +66,7 @@ def test_rows_of_the_service_are_answered_alike(beside):
     classifier, *_ = trained(beside)
     new = things(20, seed=1, beside=beside)[0]
     rows = make_row_parser(classifier.model_.encoder, Limits())
-    blocks = rows.parse_and_encode(new.to_dicts())
+    blocks = rows.encode(rows.parse(new.to_dicts()))
     for name, block in classifier.model_.encoder.transform(new).items():
         dense = (part.toarray() if name in classifier.model_.encoder.sparse else part for part in (block, blocks[name]))
         assert np.array_equal(*dense)

@@ -1,5 +1,6 @@
 """Small models in files, and a service that answers for them on a port of its own."""
 
+import asyncio
 import base64
 import http.client
 import io
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.sparse as sp
+import uvicorn
 from PIL import Image
 
 from manyhot import MultiLabelClassifier
@@ -21,7 +23,7 @@ from manyhot.data.readers import ReadOptions, read
 from manyhot.serving.app import application
 from manyhot.serving.limits import Limits
 from manyhot.serving.model import load_models
-from manyhot.serving.server import Server, open_listener, server_config
+from manyhot.serving.server import open_listener, server_config
 from manyhot.serving.state import Service
 
 SMALL = {"n_members": 2, "n_folds": 2, "epochs": 3, "hidden_layer_sizes": (8,), "verbose": 0}
@@ -111,7 +113,12 @@ class Running:
         listener = open_listener("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         app = application(self.service, token, hosts)
-        self.server = Server(server_config(self.service, app, "127.0.0.1", self.port))
+
+        async def noting_app(scope, receive, send):
+            self.loop = asyncio.get_running_loop()
+            await app(scope, receive, send)
+
+        self.server = uvicorn.Server(server_config(bounds, noting_app, "127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
         self.thread.start()
 
@@ -140,6 +147,11 @@ class Running:
             assert self.service.failure is None, self.service.failure
             time.sleep(0.1)
         raise AssertionError("not ready")
+
+    @property
+    def n_connections(self) -> int:
+        """Connections that uvicorn holds."""
+        return len(self.server.server_state.connections)
 
     def stop(self) -> None:
         self.server.should_exit = True

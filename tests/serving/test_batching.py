@@ -45,7 +45,7 @@ def test_everybody_gets_what_is_theirs_and_few_batches_are_made():
     assert sum(score.sizes) == 40
     assert max(score.sizes) == 16
     assert len(score.sizes) <= 5
-    assert score.threads == {"manyhot batches"}
+    assert score.threads == {"manyhot batches_0"}
 
 
 def test_several_are_scored_at_once_by_who_has_them_in_hand():
@@ -70,6 +70,28 @@ def test_one_that_fails_takes_no_other_with_it(is_together):
     batches.close()
     assert isinstance(found[2], ValueError)
     assert [found[k][0][0, 0] for k in (0, 1, 3)] == [2.0, 4.0, 8.0]
+
+
+def test_quick_ones_are_scored_on_the_loop_once_no_more_come():
+    """A turn of the loop may bring further requests; those are awaited, but no more than fit a batch."""
+    score = Slow()
+    batches = Batches(score, 16)
+    batches.is_quick = True
+
+    async def later(k):
+        for _ in range(k // 5):  # five come in each turn
+            await asyncio.sleep(0)
+        return await batches.submit(row(k), 1)
+
+    async def ask():
+        return await asyncio.gather(*(later(k) for k in range(40)))
+
+    found = asyncio.run(ask())
+    batches.close()
+    assert [double[0, 0] for double, _ in found] == [2.0 * k for k in range(40)]
+    assert max(score.sizes) == 16
+    assert len(score.sizes) <= 4
+    assert score.threads == {"MainThread"}
 
 
 def test_sparse_rows_are_joined():

@@ -186,7 +186,7 @@ def test_a_table_of_too_many_rows(running):
 @pytest.fixture(scope="module")
 def hasty(bundles):
     """A service that waits for nothing for long."""
-    service = Running([bundles["songs"]], head_seconds=1.0, body_seconds=1.5, response_seconds=5.0).wait()
+    service = Running([bundles["songs"]], body_seconds=1.5, response_seconds=5.0).wait()
     yield service
     service.stop()
 
@@ -215,15 +215,6 @@ async def trickle(port: int, n_clients: int, head: bytes) -> list[bytes]:
     return await asyncio.gather(*(one() for _ in range(n_clients)))
 
 
-@pytest.mark.parametrize("head", [b"POST /predict HT", b"GET /health HTTP/1.1\r\nX-Slow: "], ids=["line", "header"])
-def test_heads_that_never_end_are_cut_off(hasty, head):
-    with Meanwhile(hasty):
-        began = time.perf_counter()
-        asyncio.run(trickle(hasty.port, 200, head))
-        assert time.perf_counter() - began < 15
-    until(lambda: not hasty.service.n_connections)
-
-
 @pytest.mark.slow
 def test_bodies_that_never_end_are_told_so(hasty):
     head = JSON_HEAD + b"Content-Length: 1000\r\n\r\n"
@@ -233,11 +224,14 @@ def test_bodies_that_never_end_are_told_so(hasty):
     until(lambda: not hasty.service.n_held_bytes)
 
 
-def test_a_head_too_long_is_cut_off(hasty):
-    with socket.create_connection(("127.0.0.1", hasty.port), timeout=10) as connection:
-        lines = b"".join(f"X-{k}: {'x' * 1000}\r\n".encode() for k in range(20_000))
-        with pytest.raises(ConnectionError):
-            connection.sendall(b"GET /health HTTP/1.1\r\n" + lines)
+def test_a_thousand_idle_connections_harm_nobody(hasty):
+    idle = [socket.create_connection(("127.0.0.1", hasty.port)) for _ in range(1000)]
+    until(lambda: hasty.n_connections >= 1000)
+    with Meanwhile(hasty):
+        time.sleep(1)
+    for one in idle:
+        one.close()
+    until(lambda: not hasty.n_connections)
 
 
 def test_no_room_is_told_at_once(bundles):
@@ -247,17 +241,11 @@ def test_no_room_is_told_at_once(bundles):
         assert (answer.status, answer.headers["retry-after"]) == (429, "1")
         assert service.predict({"rows": [ROW]}).status == 200
         open_ones = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(5)]
-        until(lambda: service.service.n_connections == 5)
-        answer = service.predict({"rows": [ROW]})
-        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as late:  # its answer is not lost
-            for piece in (b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\n", b"content-length: 2\r\n\r\n", b"{}"):
-                time.sleep(0.05)
-                late.sendall(piece)
-            assert late.recv(1000).startswith(b"HTTP/1.1 503")
+        until(lambda: service.n_connections == 5)
+        assert service.predict({"rows": [ROW]}).status == 503
         for one in open_ones:
             one.close()
-        until(lambda: not service.service.n_connections)
+        until(lambda: not service.n_connections)
         assert service.predict({"rows": [ROW]}).status == 200
     finally:
         service.stop()

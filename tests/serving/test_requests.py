@@ -2,9 +2,14 @@
 
 import json
 
+import numpy as np
+import polars as pl
 import pytest
 
 from manyhot import load
+from manyhot.config.label_rules import LABEL_SEP
+from manyhot.encoders import MatrixEncoder
+from manyhot.serving.metrics import MAX_SERIES, ModelCounts
 from tests.serving.conftest import NAMES, Running, as_base64, photo, rows_of, songs
 
 ROW = rows_of(songs(3, seed=9))[0]
@@ -235,6 +240,47 @@ def test_metrics_count(running):
         assert after[key] == before.get(key, 0) + more, key
     assert after["manyhot_ready"] == 1
     assert after["manyhot_held_bytes"] == 0
+
+
+def test_metrics_tell_what_a_model_is_asked_and_answers(running):
+    before = counted(running)
+    rows = [ROW, {**ROW, "tempo": None, "kind": "polka"}, {**ROW, "kind": None, "words": "zebra"}, {**ROW, "words": ""}]
+    answers = running.predict({"rows": rows}).document["predictions"]
+    table = songs(4, seed=9).with_columns(grade=pl.Series([None, 7, 1, 2])).write_csv().encode()
+    from_table = pl.read_csv(running.ask("POST", "/predict", table, content_type="text/csv").content)
+    after = counted(running)
+
+    def more(name, **labels):
+        key = f"{name}{{{','.join(f'{label}={json.dumps(value)}' for label, value in sorted(labels.items()))}}}"
+        return after[key] - before.get(key, 0)
+
+    for label in NAMES:
+        scores = [row["probabilities"][label] for row in answers] + from_table[f"p_{label}"].to_list()
+        n_predicted = sum(label in row["labels"] for row in answers)
+        n_predicted += sum(label in (cell or "").split(LABEL_SEP) for cell in from_table["labels"])
+        assert more("manyhot_predictions_total", model="songs", label=label) == n_predicted
+        assert more("manyhot_scores_count", model="songs", label=label) == 8
+        assert more("manyhot_scores_sum", model="songs", label=label) == pytest.approx(sum(scores), abs=1e-4)
+        for limit in ("0.1", "0.5", "0.9", "+Inf"):
+            n_below = sum(score <= float(limit) for score in scores)
+            assert more("manyhot_scores_bucket", model="songs", label=label, le=limit) == n_below
+    n_missing = {"tempo": 1 + songs(4, seed=9)["tempo"].null_count(), "energy": 0, "kind": 1, "grade": 1, "words": 1}
+    for column, n in n_missing.items():
+        assert more("manyhot_missing_values_total", model="songs", column=column) == n, column
+    for column, n in {"kind": 1, "grade": 1, "words": 1}.items():
+        assert more("manyhot_unknown_values_total", model="songs", column=column) == n, column
+    assert not [key for key in after if key.startswith("manyhot_unknown") and "tempo" in key]
+
+
+def test_labels_and_columns_are_counted_one_by_one_only_where_they_are_few():
+    many = [f"c{k}" for k in range(MAX_SERIES + 1)]
+    X = np.random.default_rng(0).normal(size=(20, len(many)))
+    encoder = MatrixEncoder(many).fit(X)
+    counts = ModelCounts(many, encoder)
+    counts.add_cells({"numbers": X}, encoder.transform(X))
+    counts.add_answers(X, X > 0)
+    assert counts.n_rows == 20
+    assert [counts.cells.columns, counts.cells.unknown, counts.labels] == [[], {}, ()]
 
 
 def counted(running):

@@ -94,7 +94,7 @@ def test_odd_cells_mean_what_they_mean_in_a_file(bundles, tmp_path, odd):
     samples = read(tmp_path / "one.jsonl", model_read_options(classifier, {}, require_labels=False))
     expected = classifier.model_.encoder.transform(sample_features(classifier.model_, samples))
     rows = make_row_parser(classifier.model_.encoder, Limits())
-    found = rows.parse_and_encode([row])
+    found = rows.encode(rows.parse([row]))
     by_frame = classifier.model_.encoder.transform(rows.to_features([row]))
     assert found.keys() == expected.keys()
     for name, block in expected.items():

@@ -1,50 +1,45 @@
-"""The service as an ASGI application: a route for each address, behind one gate.
-
-What the answers are is made elsewhere; here is only what HTTP asks. Start reading at `application`.
-"""
+"""The service as an ASGI application: a route for each address, behind one gate."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from manyhot.serving.errors import RETRY_SECONDS, ApiError
-from manyhot.serving.middleware import Gate
-from manyhot.serving.model_card import model_card
-from manyhot.serving.openapi import openapi_document
+from manyhot.errors import InputError
+from manyhot.reports.html import render
+from manyhot.reports.model_page import out_of_fold_page
+from manyhot.serving.errors import RETRY_SECONDS, ApiError, service_unavailable
+from manyhot.serving.middleware import AccessLog, AllowedHosts, BearerToken, BodyLimits, Errors, SecurityHeaders
+from manyhot.serving.model import ServedModel
+from manyhot.serving.openapi import model_card, openapi_document
 from manyhot.serving.pages import page_routes
-from manyhot.serving.predict_endpoint import Predict
-from manyhot.serving.prometheus import CONTENT_TYPE
-from manyhot.serving.reports import Reports
+from manyhot.serving.predict import Predict
 from manyhot.serving.state import Service
 
 GET, POST = ["GET"], ["POST"]
+# A report brings a stricter policy along, with the fingerprints of its own style and script.
+REPORT_HEADERS = {"content-security-policy": "frame-ancestors 'none'"}
 
 Endpoint = Callable[[Request], Awaitable[Response]] | ASGIApp
 
 
-def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> Gate:
-    """The service behind its gate.
-
-    Args:
-        service: The service, not yet started.
-        token: What `Authorization: Bearer` has to say; None for nothing.
-        hosts: Names that the header `Host` may say; empty for any.
-    """
+def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> ASGIApp:
+    """The service; without a token it asks for none, without hosts any name is good."""
     endpoints = Endpoints(service, token is not None)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Router) -> AsyncIterator[None]:
         service.start()
         yield
         await asyncio.to_thread(service.close)
@@ -61,10 +56,24 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         Route("/openapi.json", endpoints.openapi, methods=GET),
         *page_routes(),
     ]
-    handlers = {HTTPException: _routing_error_response, ApiError: _error_response}
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
-    app.router.redirect_slashes = False
-    return Gate(app, service, token, hosts)
+    router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    middlewares = [
+        Middleware(AccessLog, service),
+        Middleware(SecurityHeaders),
+        Middleware(BodyLimits, service.limits),
+        Middleware(Errors),
+        *([Middleware(AllowedHosts, hosts)] if hosts else []),
+        *([Middleware(BearerToken, token)] if token is not None else []),
+    ]
+    app: ASGIApp = router
+    for middleware, args, _ in reversed(middlewares):
+        app = middleware(app, *args)
+
+    async def service_app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = router  # so that the router raises what it refuses
+        await (app if scope["type"] == "http" else router)(scope, receive, send)
+
+    return service_app
 
 
 def _model_routes(path: str, endpoint: Endpoint, methods: list[str]) -> list[Route]:
@@ -73,16 +82,12 @@ def _model_routes(path: str, endpoint: Endpoint, methods: list[str]) -> list[Rou
 
 
 class Endpoints:
-    """What each address answers.
-
-    Args:
-        service: The service.
-        has_token: Whether a bearer token is asked for.
-    """
+    """What each address answers."""
 
     def __init__(self, service: Service, has_token: bool) -> None:
         self.service, self.has_token = service, has_token
-        self.reports = Reports(service)
+        self._reports: dict[str, bytes] = {}
+        self._lock = threading.Lock()
 
     async def labels(self, request: Request) -> Response:
         """The labels and their thresholds."""
@@ -95,7 +100,16 @@ class Endpoints:
 
     async def report(self, request: Request) -> Response:
         """The report as a page."""
-        return await self.reports.respond(self.service.model(request.path_params.get("name")))
+        served = self.service.model(request.path_params.get("name"))
+        pending = asyncio.get_running_loop().run_in_executor(self.service.pool, self._render_report, served)
+        try:
+            async with asyncio.timeout(self.service.limits.response_seconds):
+                page = await asyncio.shield(pending)  # what was begun is finished, and the next one who asks finds it
+        except TimeoutError:
+            raise service_unavailable("the report is still being made; try again later") from None
+        except InputError as error:
+            raise ApiError(404, f"there is no report: {error.message}", argument="path") from None
+        return Response(page, headers=REPORT_HEADERS, media_type="text/html; charset=utf-8")
 
     async def models(self, request: Request) -> Response:
         """The models by name."""
@@ -115,25 +129,20 @@ class Endpoints:
 
     async def metrics(self, request: Request) -> Response:
         """Counters for Prometheus."""
-        return Response(self.service.counters.text(), headers={"content-type": CONTENT_TYPE})
+        content = generate_latest(self.service.metrics.registry)
+        return Response(content, headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def openapi(self, request: Request) -> Response:
         """The description of all this."""
         return _json(openapi_document(list(self.service.models.values()), self.has_token))
 
+    def _render_report(self, served: ServedModel) -> bytes:
+        with self._lock:
+            if served.name not in self._reports:
+                self._reports[served.name] = render(out_of_fold_page(served.model, f"{served.name}.manyhot")).encode()
+            return self._reports[served.name]
+
 
 def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", errors="replace")
     return Response(content, status, headers, "application/json")
-
-
-async def _routing_error_response(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    messages = {404: "not found; see /openapi.json for the addresses", 405: "method not allowed"}
-    message = messages.get(error.status_code, error.detail)
-    return await _error_response(request, ApiError(error.status_code, message, headers=error.headers))
-
-
-async def _error_response(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return Response(error.to_json(), error.status, error.headers, "application/json")

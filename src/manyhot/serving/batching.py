@@ -1,16 +1,9 @@
-"""Requests on their way to the engine: whatever waits is scored together, in batches of a few sizes.
-
-It knows named arrays and what scores them, nothing of HTTP, JSON or labels. While a batch is computed the next one
-gathers by itself; only where the last one had several requests does the thread wait for as many again, a fraction of a
-millisecond. Whoever has several requests in hand can have them scored at once: `Batches.score_together`. Start reading
-at `Batches.run`.
-"""
+"""Rows of several requests scored together, in batches of a few sizes; nothing here knows HTTP, JSON or labels."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,113 +12,63 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+MAX_WAIT_SECONDS = 0.0003  # how long a batch waits for more requests, where the last one had more
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
-ScoreFunction = Callable[[Blocks], tuple[np.ndarray, ...]]
-"""Named features (n, ...) -> arrays (n, ...) that belong to the rows."""
-
-MAX_WAIT_SECONDS = 0.0003
-"""How long a batch waits for more requests, where the last one had more."""
-
-
 ScoreArrays = tuple[np.ndarray, ...]
+ScoreFunction = Callable[[Blocks], ScoreArrays]  # named features (n, ...) -> arrays (n, ...) that belong to the rows
 Future = asyncio.Future[ScoreArrays] | concurrent.futures.Future[ScoreArrays]
 
 
 class Job(NamedTuple):
-    """Rows that wait for their scores.
+    """Rows that wait for their scores."""
 
-    Attributes:
-        blocks: Named features (n, ...).
-        n_rows: n.
-        future: Takes the arrays, or what went wrong.
-        loop: The event loop that the future belongs to; None for one of a thread.
-    """
-
-    blocks: Blocks
+    blocks: Blocks  # (n, ...)
     n_rows: int
     future: Future
-    loop: asyncio.AbstractEventLoop | None
-
-
-Result = tuple[Job, ScoreArrays | Exception]
 
 
 class Batches:
-    """A queue of rows and the thread that works it off.
+    """The rows that wait for one model: of quick models for the event loop, of others for a thread."""
 
-    Args:
-        score: What is done with a batch; called in the thread, and in those that call `score_together`.
-        max_rows: Rows of a batch; a job may have no more.
-        on_batch: Called with the rows of each batch.
-
-    """
-
-    def __init__(
-        self, score: ScoreFunction, max_rows: int, on_batch: Callable[[int], None] = lambda n_rows: None
-    ) -> None:
-        self.score, self.max_rows, self.on_batch = score, max_rows, on_batch
-        self._n_last_jobs = 1
+    def __init__(self, score: ScoreFunction, max_rows: int) -> None:
+        self.score, self.max_rows = score, max_rows
+        self.is_quick = False  # whether a batch takes about as long as waking a thread
         self._waiting: deque[Job] = deque()
-        self._condition = threading.Condition()
-        self._is_open, self._is_idle = True, False
-        self._thread = threading.Thread(target=self.run, name="manyhot batches", daemon=True)
-        self._thread.start()
+        self._turn: deque[Job] = deque()
+        self._n_last_jobs = 1
+        self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="manyhot batches")
+
+    @property
+    def n_waiting(self) -> int:
+        """Jobs that wait."""
+        return len(self._waiting) + len(self._turn)
 
     def submit(self, blocks: Blocks, n_rows: int) -> asyncio.Future[ScoreArrays]:
-        """The scores of some rows, to be awaited in an event loop.
-
-        Args:
-            blocks: Named features (n, ...).
-            n_rows: n, at most `max_rows`.
-        """
+        """The scores of at most `max_rows` rows, for a coroutine to await."""
+        if not self.is_quick:
+            return asyncio.wrap_future(self._enqueue(blocks, n_rows))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ScoreArrays] = loop.create_future()
-        self._enqueue(Job(blocks, n_rows, future, loop))
+        if not self._turn:
+            loop.call_soon(self._gather, loop, 0)
+        self._turn.append(Job(blocks, n_rows, future))
         return future
 
     def submit_and_wait(self, blocks: Blocks, n_rows: int, timeout: float) -> ScoreArrays:
-        """The same from any other thread.
-
-        Args:
-            blocks: Named features (n, ...).
-            n_rows: n, at most `max_rows`.
-            timeout: Seconds to wait.
-
-        Raises:
-            TimeoutError: The time is over.
-        """
-        future: concurrent.futures.Future[ScoreArrays] = concurrent.futures.Future()
-        self._enqueue(Job(blocks, n_rows, future, None))
+        """The same for another thread, which waits so many seconds until it raises TimeoutError."""
+        future = self._enqueue(blocks, n_rows)
         try:
             return future.result(timeout)
         except TimeoutError:
             future.cancel()
             raise
 
-    @property
-    def n_waiting(self) -> int:
-        """Jobs that wait."""
-        return len(self._waiting)
-
     def close(self) -> None:
         """Finish what waits, and end the thread."""
-        with self._condition:
-            self._is_open = False
-            self._condition.notify_all()
-        self._thread.join()
-
-    def run(self) -> None:
-        """Work until closed and empty."""
-        while jobs := self._next_jobs():
-            _deliver(self._score_jobs(jobs))
+        self._executor.shutdown()
 
     def score_together(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays | Exception]:
-        """Score what several ask as one batch, in this thread: for each what was found, or what went wrong.
-
-        Args:
-            parts: Named features (n, ...) and n of each; no more rows in all than fit a batch.
-        """
-        self.on_batch(sum(n_rows for _, n_rows in parts))
+        """Score blocks (n, ...), each with its n, as one batch: for each what was found, or what went wrong."""
         try:
             return list(self._score_parts(parts))
         except Exception as error:
@@ -138,46 +81,6 @@ class Batches:
         except Exception as error:
             return error
 
-    def _score_jobs(self, jobs: list[Job]) -> list[Result]:
-        return list(zip(jobs, self.score_together([(job.blocks, job.n_rows) for job in jobs]), strict=True))
-
-    def _enqueue(self, job: Job) -> None:
-        if job.n_rows > self.max_rows:
-            raise ValueError(f"{job.n_rows} rows, at most {self.max_rows} fit a batch")
-        with self._condition:
-            self._waiting.append(job)
-            if self._is_idle:
-                self._condition.notify()
-
-    def _next_jobs(self) -> list[Job]:
-        """What is scored next; empty once all is done."""
-        while True:
-            with self._condition:
-                self._is_idle = True
-                self._condition.wait_for(lambda: self._waiting or not self._is_open)
-                self._is_idle = False
-                n_waiting = len(self._waiting)
-            if not n_waiting:
-                return []
-            if n_waiting < self._n_last_jobs:
-                time.sleep(MAX_WAIT_SECONDS)
-            with self._condition:
-                jobs = self._pop_jobs()
-            if jobs:
-                self._n_last_jobs = len(jobs)
-                return jobs
-
-    def _pop_jobs(self) -> list[Job]:
-        """The first jobs that somebody still waits for, as many as fit a batch."""
-        jobs: list[Job] = []
-        n_rows = 0
-        while self._waiting and n_rows + self._waiting[0].n_rows <= self.max_rows:
-            job = self._waiting.popleft()
-            if not job.future.cancelled():
-                jobs.append(job)
-                n_rows += job.n_rows
-        return jobs
-
     def _score_parts(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays]:
         if len(parts) == 1:
             return [self.score(parts[0][0])]
@@ -188,31 +91,59 @@ class Batches:
             start += n_rows
         return results
 
+    def _enqueue(self, blocks: Blocks, n_rows: int) -> concurrent.futures.Future[ScoreArrays]:
+        if n_rows > self.max_rows:
+            raise ValueError(f"{n_rows} rows, at most {self.max_rows} fit a batch")
+        future: concurrent.futures.Future[ScoreArrays] = concurrent.futures.Future()
+        self._waiting.append(Job(blocks, n_rows, future))
+        self._executor.submit(self._score_waiting)
+        return future
+
+    def _score_waiting(self) -> None:
+        """Score what waits for the thread; nothing where an earlier call took it along."""
+        if 0 < len(self._waiting) < self._n_last_jobs:
+            time.sleep(MAX_WAIT_SECONDS)
+        jobs = self._pop_jobs(self._waiting)
+        if jobs:
+            self._n_last_jobs = len(jobs)
+            self._score_jobs([job for job in jobs if _is_wanted(job.future)])
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, n_before: int) -> None:
+        """Score what waits, once a turn of the event loop has brought no more of it, or enough for a batch."""
+        if n_before < len(self._turn) < self.max_rows:
+            loop.call_soon(self._gather, loop, len(self._turn))
+            return
+        while self._turn:
+            self._score_jobs([job for job in self._pop_jobs(self._turn) if _is_wanted(job.future)])
+
+    def _pop_jobs(self, waiting: deque[Job]) -> list[Job]:
+        """The first jobs, as many as fit a batch."""
+        jobs: list[Job] = []
+        n_rows = 0
+        while waiting and n_rows + waiting[0].n_rows <= self.max_rows:
+            jobs.append(waiting.popleft())
+            n_rows += jobs[-1].n_rows
+        return jobs
+
+    def _score_jobs(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        results = self.score_together([(job.blocks, job.n_rows) for job in jobs])
+        for job, result in zip(jobs, results, strict=True):
+            if isinstance(result, Exception):
+                job.future.set_exception(result)
+            else:
+                job.future.set_result(result)
+
+
+def _is_wanted(future: Future) -> bool:
+    """Whether somebody still waits; a thread's future can then be cancelled no more."""
+    if isinstance(future, concurrent.futures.Future):
+        return future.set_running_or_notify_cancel()
+    return not future.done()
+
 
 def _concatenate(parts: list[np.ndarray | sp.csr_matrix]) -> np.ndarray | sp.csr_matrix:
     if any(sp.issparse(part) for part in parts):
         return sp.vstack(parts, format="csr")
     return np.concatenate(parts)
-
-
-def _deliver(results: list[Result]) -> None:
-    """Hand results to who waits: with one call for all that wait in one loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Result]] = {}
-    for job, result in results:
-        if job.loop is not None:
-            by_loop.setdefault(job.loop, []).append((job, result))
-        elif not job.future.cancelled():
-            _set_results([(job, result)])
-    for loop, loop_results in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_set_results, loop_results)
-
-
-def _set_results(results: list[Result]) -> None:
-    for job, result in results:
-        if job.future.done():
-            continue
-        if isinstance(result, Exception):
-            job.future.set_exception(result)
-        else:
-            job.future.set_result(result)

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from manyhot.errors import InputError
 
-RETRY_SECONDS = 1
-"""What `Retry-After` says to who comes while there is no room."""
+RETRY_SECONDS = 1  # what `Retry-After` says to who comes while there is no room
 
 
 class ApiError(Exception):
-    """Why a request is not answered.
-
-    Args:
-        status: The HTTP status, 4xx or 5xx.
-        message: What was got, what was expected, what to do.
-        row: The row, counted from 1.
-        column: The column's name.
-        argument: The part of the request.
-        headers: Further headers of the answer.
-    """
+    """Why a request is not answered."""
 
     def __init__(
         self,
@@ -45,19 +34,16 @@ class ApiError(Exception):
         self.location["row"] = row + n_rows if isinstance(row, int) else None
         return self
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values; places that are not known are left out."""
-        location = {key: value for key, value in self.location.items() if value is not None}
-        return {"error": {"status": self.status, "message": self.message, **location}}
-
     def to_json(self) -> bytes:
-        """As JSON text."""
-        return json.dumps(self.to_dict(), ensure_ascii=False).encode("utf-8", errors="replace")
+        """As JSON text; places that are not known are left out."""
+        location = {key: value for key, value in self.location.items() if value is not None}
+        document = {"error": {"status": self.status, "message": self.message, **location}}
+        return json.dumps(document, ensure_ascii=False).encode("utf-8", errors="replace")
 
 
-def to_http_error(error: InputError, status: int = 422) -> ApiError:
+def to_http_error(error: InputError) -> ApiError:
     """What an error of the library is as an answer; no file is named, because there was none."""
-    return ApiError(status, error.message, row=error.row, column=error.column, argument=error.argument)
+    return ApiError(422, error.message, row=error.row, column=error.column, argument=error.argument)
 
 
 def too_many_requests(message: str) -> ApiError:

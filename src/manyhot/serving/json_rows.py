@@ -1,16 +1,10 @@
-"""Rows out of JSON -> what the encoder takes, without a frame on the way where there is none to be made.
-
-Cells mean what they mean in a file: blanks around text are dropped, empty cells and `?` are missing, whole numbers are
-their digits where a category is a number. A row says something about every column that the model uses, null where it
-is missing. Nothing here knows HTTP or batches. Start reading at `TableRowParser`; `make_row_parser` says which kind
-suits a model.
-"""
+"""Rows out of JSON -> what the encoder takes, without a frame on the way where there is none to be made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,18 +12,20 @@ import scipy.sparse as sp
 
 from manyhot.data.samples import Arrays
 from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
-from manyhot.encoders.numeric import BLOCK
+from manyhot.encoders.categories import cells_as_text, level_texts
+from manyhot.encoders.number_columns import frame_numbers
 from manyhot.serving.errors import ApiError
 from manyhot.serving.json_cells import (
     ENTRIES,
     NUMBERS,
+    cell_error,
     cell_to_text,
     check_finite,
+    check_types,
     check_width,
     fill_row,
     missing_column_error,
-    not_number_error,
-    not_object_error,
+    row_error,
     text_to_number,
     to_boolean,
     to_image_bytes,
@@ -40,120 +36,104 @@ from manyhot.validation import did_you_mean, shorten
 Blocks = dict[str, np.ndarray | sp.csr_matrix]
 
 
-class Cells(NamedTuple):
-    """The cells of n rows of a table in form.
+class BaseRowParser:
+    """What rows of every kind have in common."""
 
-    Attributes:
-        numbers: float64 (n, k), NaN for missing.
-        levels: Text (n,) for each category, "" for missing.
-        texts: n texts for each column of text, None for missing.
-        images: n images for each column of images.
-    """
+    is_quick = True  # whether a row is read in no time
 
-    numbers: np.ndarray
-    levels: list[np.ndarray]
-    texts: list[list[str | None]]
-    images: list[pl.Series]
+    def __init__(self, used_columns: Sequence[str], limits: Limits) -> None:
+        self.used_columns, self.limits = tuple(used_columns), limits
+
+    def unused_columns(self, rows: Sequence[Any]) -> list[str]:
+        """Some of the columns in the rows that the model does not use."""
+        wide_row = next((row for row in rows if type(row) is dict and len(row) > len(self.used_columns)), {})
+        known = set(self.used_columns) if wide_row else ()
+        return list(islice((name for name in wide_row if name not in known), 8))
 
 
-class TableRowParser:
-    """Rows as JSON objects, a cell a column.
-
-    Args:
-        encoder: The model's encoder.
-        limits: Bounds.
-    """
+class TableRowParser(BaseRowParser):
+    """Rows as JSON objects, a cell a column."""
 
     def __init__(self, encoder: TableEncoder, limits: Limits) -> None:
-        self.encoder, self.limits = encoder, limits
-        self.boolean_indices = [
-            encoder.numeric_columns.index(name)
-            for name in encoder.numeric_columns
-            if encoder.column_types[name] == "boolean"
-        ]
+        groups = (encoder.numeric_columns, encoder.categorical_columns, encoder.text_columns, encoder.image_columns)
+        super().__init__([name for group in groups for name in group], limits)
+        self.encoder = encoder
+        self.is_quick = not encoder.image_columns
+        types = [encoder.column_types[name] for name in encoder.numeric_columns]
+        self.boolean_indices = [j for j, column_type in enumerate(types) if column_type == "boolean"]
         self.number_formats = {
             j: encoder.number_formats[name]
             for j, name in enumerate(encoder.numeric_columns)
-            if name in encoder.number_formats and encoder.column_types[name] == "numeric"
+            if name in encoder.number_formats and types[j] == "numeric"
         }
-        self.numeric_columns = [name for name in encoder.numeric_columns if encoder.column_types[name] == "numeric"]
-        self.used_columns = (
-            *encoder.numeric_columns,
-            *encoder.categorical_columns,
-            *encoder.text_columns,
-            *encoder.image_columns,
-        )
-        self.is_quick = not encoder.image_columns
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
-        """The cells of n rows in form, as arrays that can be joined with those of other requests.
+        """The cells of n rows in form, as arrays that can be joined with those of other requests."""
+        self._check_rows(rows)
+        levels, texts, images = self._levels(rows), self._texts(rows), self._images(rows)
+        cells = _named_cells(self._parse_numbers(rows), levels, texts)
+        # Images are brought to their size here, where what is wrong with one can be told.
+        return cells | self._encode(cells, images) if images else cells
 
-        Images are brought to their size here, where what is wrong with one can be told.
-
-        Raises:
-            ApiError: Something in a row that cannot be used, with its row and column.
-            InputError: An image that cannot be used.
-        """
-        cells = self._parse_cells(rows)
-        if self.encoder.image_columns:
-            return self.encoder.transform_cells(*cells)
-        blocks: Blocks = {"numbers": cells.numbers}
-        blocks |= {f"level {k}": levels for k, levels in enumerate(cells.levels)}
-        return blocks | {f"text {k}": np.array(texts, dtype=object) for k, texts in enumerate(cells.texts)}
+    def cells(self, features: pl.DataFrame) -> Blocks:
+        """The same of a frame, but for its images."""
+        encoder = self.encoder
+        levels = [level_texts(features[name]) for name in encoder.categorical_columns]
+        texts = [cells_as_text(features[name]).to_list() for name in encoder.text_columns]
+        return _named_cells(frame_numbers(features, encoder.numeric_columns), levels, texts)
 
     def encode(self, parsed: Blocks) -> Blocks:
         """What the network takes, of what `parse` made."""
         if self.encoder.image_columns:
-            return parsed
-        levels = [parsed[f"level {k}"] for k in range(len(self.encoder.categorical_columns))]
-        texts = [parsed[f"text {k}"].tolist() for k in range(len(self.encoder.text_columns))]
-        return self.encoder.transform_cells(parsed["numbers"], levels, texts)
+            return {name: parsed[name] for name in self.encoder.shapes()}
+        return self._encode(parsed, ())
 
-    def parse_and_encode(self, rows: Sequence[Any]) -> Blocks:
-        """Both at once."""
-        return self.encode(self.parse(rows))
+    def _encode(self, cells: Blocks, images: Sequence[pl.Series]) -> Blocks:
+        levels = [cells[f"level {k}"] for k in range(len(self.encoder.categorical_columns))]
+        texts = [cells[f"text {k}"].tolist() for k in range(len(self.encoder.text_columns))]
+        return self.encoder.transform_cells(cells["numbers"], levels, texts, images)
 
     def to_features(self, rows: Sequence[Any]) -> pl.DataFrame:
         """What the encoder takes: the same rows as a frame, in the form that a reader gives."""
-        cells = self._parse_cells(rows)
+        self._check_rows(rows)
+        encoder, numbers = self.encoder, self._parse_numbers(rows)
         columns: list[pl.Series] = []
-        for j, name in enumerate(self.encoder.numeric_columns):
-            column = pl.Series(name, cells.numbers[:, j], dtype=pl.Float64).fill_nan(None)
-            columns.append(column if name in self.numeric_columns else column == 1)
-        for name, levels in zip(self.encoder.categorical_columns, cells.levels, strict=True):
+        for j, name in enumerate(encoder.numeric_columns):
+            column = pl.Series(name, numbers[:, j], dtype=pl.Float64).fill_nan(None)
+            columns.append(column if encoder.column_types[name] == "numeric" else column == 1)
+        for name, levels in zip(encoder.categorical_columns, self._levels(rows), strict=True):
             columns.append(pl.Series(name, [level or None for level in levels.tolist()], dtype=pl.String))
-        for name, texts in zip(self.encoder.text_columns, cells.texts, strict=True):
+        for name, texts in zip(encoder.text_columns, self._texts(rows), strict=True):
             columns.append(pl.Series(name, texts, dtype=pl.String))
-        return pl.DataFrame([*columns, *cells.images])
+        return pl.DataFrame([*columns, *self._images(rows)])
 
-    def unused_columns(self, rows: Sequence[Any]) -> list[str]:
-        """Some of the columns in the rows that the model does not use."""
-        wide_row: dict[str, Any] = next((row for row in rows if len(row) > len(self.used_columns)), {})
-        return list(islice((name for name in wide_row if name not in self.used_columns), 8))
-
-    def _parse_cells(self, rows: Sequence[Any]) -> Cells:
+    def _check_rows(self, rows: Sequence[Any]) -> None:
         for i, row in enumerate(rows):
             if type(row) is not dict:
-                raise not_object_error(row, i)
+                raise row_error(f"got {shorten(row)}, expected an object with a cell a column", i)
             check_width(row, self.used_columns, self.limits, i)
-        encoder = self.encoder
-        levels = [
+
+    def _levels(self, rows: Sequence[Any]) -> list[np.ndarray]:
+        """Text (n,) for each category, "" for missing."""
+        return [
             np.array([cell_to_text(cell, name, i) or "" for i, cell in enumerate(self._column(rows, name))], dtype=str)
-            for name in encoder.categorical_columns
+            for name in self.encoder.categorical_columns
         ]
-        texts = [
+
+    def _texts(self, rows: Sequence[Any]) -> list[list[str | None]]:
+        """For each column of text its n texts, None for missing."""
+        return [
             [cell_to_text(cell, name, i) for i, cell in enumerate(self._column(rows, name))]
-            for name in encoder.text_columns
+            for name in self.encoder.text_columns
         ]
-        images = [
-            pl.Series(
-                name,
-                [to_image_bytes(cell, name, i, self.limits) for i, cell in enumerate(self._column(rows, name))],
-                dtype=pl.Binary,
-            )
-            for name in encoder.image_columns
-        ]
-        return Cells(self._parse_numbers(rows), levels, texts, images)
+
+    def _images(self, rows: Sequence[Any]) -> list[pl.Series]:
+        columns = []
+        for name in self.encoder.image_columns:
+            cells = enumerate(self._column(rows, name))
+            contents = [to_image_bytes(cell, name, i, self.limits) for i, cell in cells]
+            columns.append(pl.Series(name, contents, dtype=pl.Binary))
+        return columns
 
     def _column(self, rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
         try:
@@ -174,40 +154,37 @@ class TableRowParser:
             for j, number_format in self.number_formats.items():
                 if type(cells[j]) is str:
                     cells[j] = text_to_number(cells[j], number_format, names[j], i)
-            if not NUMBERS.issuperset(map(type, cells)):
-                raise not_number_error(cells, names, i)
+            check_types(cells, names, i)
             fill_row(matrix, i, cells, names)
         return check_finite(matrix, names)
 
 
-class MatrixRowParser:
-    """Rows of a matrix as JSON lists, or as objects by the columns' names; what a sparse row does not name is 0.
+def _named_cells(numbers: np.ndarray, levels: Sequence[np.ndarray], texts: Sequence[Sequence[str | None]]) -> Blocks:
+    cells: Blocks = {"numbers": numbers} | {f"level {k}": column for k, column in enumerate(levels)}
+    return cells | {f"text {k}": np.array(column, dtype=object) for k, column in enumerate(texts)}
 
-    Args:
-        encoder: The model's encoder, with names.
-        limits: Bounds.
-    """
 
-    is_quick = True
+class MatrixRowParser(BaseRowParser):
+    """Rows of a matrix as JSON lists, or as objects by the columns' names; what a sparse row does not name is 0."""
 
     def __init__(self, encoder: MatrixEncoder | PlainEncoder, limits: Limits) -> None:
-        self.encoder, self.limits = encoder, limits
-        self.used_columns = tuple(encoder.names)
+        super().__init__(encoder.names, limits)
+        self.encoder = encoder
         self.is_sparse = encoder.is_sparse
         self.allowed = NUMBERS if encoder.takes_gaps else ENTRIES
         self.column_indices = {name: j for j, name in enumerate(self.used_columns)} if self.is_sparse else {}
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
         """The rows as a matrix, to be joined with others; `ApiError` as for `TableRowParser`."""
-        return {BLOCK: self.to_features(rows)}
+        return self.cells(self.to_features(rows))
+
+    def cells(self, features: np.ndarray | sp.csr_matrix) -> Blocks:
+        """A matrix as `parse` gives it."""
+        return {"numbers": features if sp.issparse(features) else np.asarray(features, dtype=float)}
 
     def encode(self, parsed: Blocks) -> Blocks:
         """What the network takes, of what `parse` made."""
-        return self.encoder.transform(parsed[BLOCK])
-
-    def parse_and_encode(self, rows: Sequence[Any]) -> Blocks:
-        """Both at once."""
-        return self.encode(self.parse(rows))
+        return self.encoder.transform(parsed["numbers"])
 
     def to_features(self, rows: Sequence[Any]) -> np.ndarray | sp.csr_matrix:
         """What the encoder takes: a matrix (n, f)."""
@@ -218,12 +195,6 @@ class MatrixRowParser:
             fill_row(matrix, i, self._parse_dense_row(row, i), self.used_columns)
         return check_finite(matrix, self.used_columns)
 
-    def unused_columns(self, rows: Sequence[Any]) -> list[str]:
-        """Some of the columns in the rows that the model does not use."""
-        wide_row = next((row for row in rows if isinstance(row, dict) and len(row) > len(self.used_columns)), {})
-        known = set(self.used_columns) if wide_row else ()
-        return list(islice((name for name in wide_row if name not in known), 8))
-
     def _parse_dense_row(self, row: Any, i: int) -> list[Any]:
         if type(row) is dict:
             check_width(row, self.used_columns, self.limits, i)
@@ -233,19 +204,14 @@ class MatrixRowParser:
                 raise missing_column_error([row], self.used_columns, i) from None
         else:
             cells = self._check_list(row, i)
-        if not self.allowed.issuperset(map(type, cells)):
-            raise not_number_error(cells, self.used_columns, i, self.allowed)
+        check_types(cells, self.used_columns, i, self.allowed)
         return cells
 
     def _check_list(self, row: Any, i: int) -> list[Any]:
         if type(row) is not list:
-            raise ApiError(
-                422, f"got {shorten(row)}, expected an object or a list of numbers", row=i + 1, argument="rows"
-            )
+            raise row_error(f"got {shorten(row)}, expected an object or a list of numbers", i)
         if len(row) != len(self.used_columns):
-            raise ApiError(
-                422, f"has {len(row)} numbers, expected {len(self.used_columns)}", row=i + 1, argument="rows"
-            )
+            raise row_error(f"has {len(row)} numbers, expected {len(self.used_columns)}", i)
         return row
 
     def _parse_sparse(self, rows: Sequence[Any]) -> sp.csr_matrix:
@@ -258,12 +224,11 @@ class MatrixRowParser:
                 entries = {self._column_index(name, i): cell for name, cell in row.items()}
             else:
                 entries = {j: cell for j, cell in enumerate(self._check_list(row, i)) if cell != 0}
-            if not ENTRIES.issuperset(map(type, entries.values())):
-                raise not_number_error(list(entries.values()), [self.used_columns[j] for j in entries], i, ENTRIES)
             positions = sorted(entries)
+            row_cells, names = [entries[j] for j in positions], [self.used_columns[j] for j in positions]
+            check_types(row_cells, names, i, ENTRIES)
             cells = np.empty((1, len(positions)))
-            names = [self.used_columns[j] for j in positions]
-            fill_row(cells, 0, [entries[j] for j in positions], names, i)
+            fill_row(cells, 0, row_cells, names, i)
             columns += positions
             values += check_finite(cells, names, i)[0].tolist()
             indptr.append(len(columns))
@@ -274,45 +239,34 @@ class MatrixRowParser:
     def _column_index(self, name: str, i: int) -> int:
         if name not in self.column_indices:
             hint = did_you_mean(name, islice(self.used_columns, 10_000))
-            raise ApiError(422, f"the model has no column {shorten(name)}{hint}", row=i + 1, column=name[:200])
+            raise cell_error(f"the model has no column {shorten(name)}{hint}", i, name[:200])
         return self.column_indices[name]
 
 
-class ArrayRowParser:
-    """Rows of any shape as nested JSON lists: one list for a model with one input, else an object by the inputs' names.
-
-    Args:
-        encoder: The model's encoder, without names of columns.
-        limits: Bounds.
-    """
-
-    is_quick = True
-    used_columns: tuple[str, ...] = ()
+class ArrayRowParser(BaseRowParser):
+    """Rows of any shape as nested JSON lists; an object of them, by name, for a model with several inputs."""
 
     def __init__(self, encoder: MatrixEncoder | PlainEncoder, limits: Limits) -> None:
-        self.encoder, self.limits, self.shapes = encoder, limits, encoder.shapes()
+        self.encoder, self.shapes = encoder, encoder.shapes()
+        super().__init__(list(self.shapes), limits)
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
         """The arrays, to be joined with others; `ApiError` as for `TableRowParser`."""
-        return dict(self.to_features(rows).blocks)
+        return self.cells(self.to_features(rows))
+
+    def cells(self, features: Arrays) -> Blocks:
+        """Arrays as `parse` gives them."""
+        return dict(features.blocks)
 
     def encode(self, parsed: Blocks) -> Blocks:
         """What the network takes, of what `parse` made."""
         return self.encoder.transform(Arrays(parsed))
-
-    def parse_and_encode(self, rows: Sequence[Any]) -> Blocks:
-        """Both at once."""
-        return self.encode(self.parse(rows))
 
     def to_features(self, rows: Sequence[Any]) -> Arrays:
         """What the encoder takes: named arrays (n, ...)."""
         return Arrays(
             {name: np.stack([self._parse_array(row, name, i) for i, row in enumerate(rows)]) for name in self.shapes}
         )
-
-    def unused_columns(self, rows: Sequence[Any]) -> list[str]:
-        """Nothing: other inputs than the model's are refused."""
-        return []
 
     def _parse_array(self, row: Any, name: str, i: int) -> np.ndarray:
         is_named = type(row) is dict
@@ -327,7 +281,7 @@ class ArrayRowParser:
             raise ApiError(422, f"its lists have unequal lengths, expected shape {shape}", row=i + 1) from None
         if array.dtype.kind not in "iuf" or array.shape != shape or not np.isfinite(array).all():
             got = f"shape {array.shape}" if array.dtype.kind in "iuf" else "something other than numbers"
-            raise ApiError(422, f"got {got}, expected finite numbers of shape {shape}", row=i + 1, column=name)
+            raise cell_error(f"got {got}, expected finite numbers of shape {shape}", i, name)
         return array
 
 

@@ -12,40 +12,20 @@ from manyhot.persistence import container
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds, checked before memory or time is spent.
+    """Upper bounds, checked before memory or time is spent."""
 
-    Args:
-        max_body_bytes: Bytes of one request, counted while they come in.
-        max_rows: Rows of one request.
-        max_columns: Columns of a row beyond twice what the model has.
-        max_depth: Nesting of JSON objects and lists, 1 to 256.
-        max_values: Values in one JSON text.
-        max_pixels: Pixels of one image, as its header says.
-        max_explain_rows: Rows of one request that are explained.
-        max_held_bytes: Bytes of all requests that are held at once.
-        max_waiting: Requests that are read, wait or are answered at once; more are told to come back.
-        max_connections: Open connections; more are told to come back.
-        head_seconds: Time for the head of a request to arrive.
-        body_seconds: Time for its body.
-        response_seconds: Time for its answer, and for a client to take it.
-
-    Raises:
-        InputError: A value out of its range, naming the argument.
-    """
-
-    max_body_bytes: int = 2**24
+    max_body_bytes: int = 2**24  # of one request, counted while they come in
     max_rows: int = 10_000
-    max_columns: int = 10_000
-    max_depth: int = 32
-    max_values: int = 2_000_000
-    max_pixels: int = MAX_PIXELS
+    max_columns: int = 10_000  # of a row, beyond twice what the model has
+    max_depth: int = 32  # of JSON objects and lists, 1 to 256
+    max_values: int = 2_000_000  # in one JSON text
+    max_pixels: int = MAX_PIXELS  # of one image, as its header says
     max_explain_rows: int = 100
-    max_held_bytes: int = 2**28
-    max_waiting: int = 512
-    max_connections: int = 4096
-    head_seconds: float = 10.0
-    body_seconds: float = 30.0
-    response_seconds: float = 30.0
+    max_held_bytes: int = 2**28  # of all requests at once
+    max_waiting: int = 512  # requests answered at once; more are told to come back
+    max_connections: int = 4096  # open at once; more are told to come back
+    body_seconds: float = 30.0  # for its body
+    response_seconds: float = 30.0  # for its answer, and for a client to take it
 
     @cached_property
     def json_limits(self) -> container.Limits:

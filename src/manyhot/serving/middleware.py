@@ -1,8 +1,4 @@
-"""The outermost door of the service: who may come in, what is counted and written down, what every answer carries.
-
-Nothing of a request is written down but its method, its endpoint, its size, its time and its status. Start reading at
-`Gate.__call__`.
-"""
+"""What every request passes before it is answered, one small ASGI middleware each; they see HTTP alone."""
 
 from __future__ import annotations
 
@@ -12,23 +8,27 @@ import hmac
 import logging
 import time
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manyhot.serving.errors import ApiError
-from manyhot.serving.prometheus import SECONDS
+from manyhot.serving.limits import Limits
 from manyhot.serving.state import Service
 
 logger = logging.getLogger("manyhot.serve")
 
+# How long an unread body is read on after its answer, so that the answer is not lost with the connection.
 DRAIN_SECONDS = 2.0
-"""How long an unread body is read on after its answer, so that the answer is not lost with the connection."""
+SMALL_BYTES = 65_536  # a body up to this size is read on before its answer, so that the connection lives
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+# What needs no token: two words on the service's state, and the page's own files.
 PUBLIC_PATHS = ("/health", "/ready", "/", "/static/")
-"""What needs no token: two words on the service's state, and the page's own files."""
+POLICY = b"content-security-policy"
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -36,168 +36,222 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
 ]
+DEFAULT_POLICY = (
+    POLICY,
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)
 
 
-class Gate:
-    """Lets requests through to the application.
+class AccessLog:
+    """Counts each request and writes its line: method, endpoint, status, sizes and time, nothing of what it says."""
 
-    Args:
-        app: The application.
-        service: The service.
-        token: What `Authorization: Bearer` has to say; None for nothing.
-        hosts: Names that the header `Host` may say; empty for any.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        service: Service,
-        token: str | None,
-        hosts: Collection[str],
-    ) -> None:
-        self.app, self.service = app, service
-        self.hosts = frozenset(host.lower() for host in hosts)
-        self._digest = None if token is None else _digest(token.encode())
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app, self.metrics = app, service.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the life of the application."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        request = TrackedRequest(scope, receive, send)
+        """One request."""
+        start = time.perf_counter()
+        status = n_received = n_sent = 0
+        is_complete = False
+
+        async def counting_receive() -> Message:
+            nonlocal n_received
+            message = await receive()
+            n_received += len(message.get("body", b""))
+            return message
+
+        async def counting_send(message: Message) -> None:
+            nonlocal status, n_sent, is_complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                n_sent += len(message.get("body", b""))
+                is_complete = not message.get("more_body", False)
+            await send(message)
+
         try:
-            try:
-                self.check(scope["path"], request.headers)
-                await self.app(scope, request.receive, request.send)
-            except ApiError as api_error:
-                response = Response(api_error.to_json(), api_error.status, api_error.headers, "application/json")
-                await response(scope, request.receive, request.send)
-        except ClientDisconnect:
-            request.status = 499
-        except Exception as error:  # the last door
-            request.status = request.status or 500
-            public_error = internal_error(error)
-            if not request.is_started:
-                await Response(public_error.to_json(), 500, None, "application/json")(scope, receive, request.send)
+            await self.app(scope, counting_receive, counting_send)
         finally:
-            self._log(request)
-
-    def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
-        """Whether who asks may come in.
-
-        Args:
-            path: The address.
-            headers: The request's, their names in small letters.
-
-        Raises:
-            ApiError: No.
-        """
-        if self.hosts and b"host" in headers:
-            host = headers[b"host"].decode("latin-1").lower()
-            name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-            if name not in self.hosts:
-                raise ApiError(421, "host name not accepted; add it with --allow-host", argument="Host")
-        if self._digest is None or path in PUBLIC_PATHS or path.startswith("/static/"):
-            return
-        scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
-        if not hmac.compare_digest(_digest(credentials.strip()), self._digest) or scheme.lower() != b"bearer":
-            raise ApiError(
-                401,
-                "expected the header Authorization: Bearer TOKEN",
-                argument="Authorization",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-
-    def _log(self, request: TrackedRequest) -> None:
-        log_request(
-            self.service,
-            request.scope["method"] if request.scope["method"] in METHODS else "other",
-            getattr(request.scope.get("endpoint"), "__name__", "none"),
-            request.status,
-            request.n_received,
-            request.n_sent,
-            time.perf_counter() - request.start_time,
-        )
+            seconds = time.perf_counter() - start
+            endpoint = getattr(scope.get("endpoint"), "__name__", "none")
+            status = status if is_complete else 499
+            self.metrics.count_request(endpoint, status, n_received, seconds)
+            if logger.isEnabledFor(logging.INFO):
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                values = (method, endpoint, status, n_received, n_sent, seconds * 1000)
+                logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *values)
 
 
-def log_request(
-    service: Service, method: str, endpoint: str, status: int, n_received: int, n_sent: int, seconds: float
-) -> None:
-    """Count one request, and write its line into the log."""
-    counters = service.counters
-    counters.count("manyhot_requests_total", endpoint=endpoint, status=str(status))
-    counters.observe("manyhot_request_seconds", seconds, SECONDS, endpoint=endpoint)
-    if n_received:
-        counters.count("manyhot_request_bytes_total", n_received)
-    if logger.isEnabledFor(logging.INFO):
-        values = (method, endpoint, status, n_received, n_sent, seconds * 1000)
-        logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *values)
+class SecurityHeaders:
+    """Adds to each answer what keeps a browser from making more of it than it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message["headers"]
+                has_policy = any(name == POLICY for name, _ in headers)
+                message["headers"] = [*headers, *HEADERS] if has_policy else [*headers, *HEADERS, DEFAULT_POLICY]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
 
 
-def internal_error(error: Exception) -> ApiError:
-    """What is told of a mistake of ours: to who asks nothing of the inside, to the log where it was."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("unexpected error: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
-    return ApiError(500, "unexpected error; see the service's log")
+class BodyLimits:
+    """Ends a body that is too long or too slow; one that is refused unread is read on for a moment."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self.app, self.limits = app, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        body = _Body(scope["headers"], receive, send, self.limits)
+        await self.app(scope, body.receive, body.send)
 
 
-class TrackedRequest:
-    """One request on its way through the gate: what came in, what went out.
+class _Body:
+    """The body of one request on its way in, and its answer on the way out."""
 
-    Args:
-        scope: What ASGI tells of it.
-        receive: Where its body comes from.
-        send: Where its answer goes.
-    """
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope, self._receive, self._send = scope, receive, send
-        self.start_time = time.perf_counter()
-        self.status = self.n_received = self.n_sent = 0
-        self.is_started = False
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.is_read = b"transfer-encoding" not in self.headers and self.headers.get(b"content-length", b"0") == b"0"
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, send: Send, limits: Limits) -> None:
+        self._receive, self._send, self.limits = receive, send, limits
+        self.n_bytes, self.content_length, self.is_read = 0, 0, True
+        self.deadline: float | None = None  # on the loop's clock
+        for name, value in headers:
+            if name == b"content-length" and value.isdigit():
+                self.content_length = int(value[:20])
+                self.is_read = self.is_read and not self.content_length
+            elif name == b"transfer-encoding":
+                self.is_read = False
 
     async def receive(self) -> Message:
-        """The next piece of the body."""
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self.n_received += len(message.get("body", b""))
-            self.is_read = not message.get("more_body", False)
-        else:
-            self.is_read = True
+        """The next piece, counted while it comes in."""
+        if self.content_length > self.limits.max_body_bytes:
+            raise self._too_long_error(f"says it has {self.content_length} bytes")
+        loop = asyncio.get_running_loop()
+        self.deadline = self.deadline or loop.time() + self.limits.body_seconds
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                message = await self._next()
+        except TimeoutError:
+            seconds = self.limits.body_seconds
+            text = f"{self.n_bytes} bytes came within {seconds:g} seconds, and not the last one"
+            raise ApiError(408, text, argument="body") from None
+        self.n_bytes += len(message.get("body", b""))
+        if self.n_bytes > self.limits.max_body_bytes:
+            raise self._too_long_error("is longer")
         return message
 
     async def send(self, message: Message) -> None:
         """A piece of the answer; one to a body that was not read to its end is the last of its connection."""
-        if message["type"] == "http.response.start":
-            self.is_started, self.status = True, message["status"]
-            headers = message.get("headers", [])
-            names = {name.lower() for name, _ in headers}
-            message = {**message, "headers": [*headers, *(header for header in HEADERS if header[0] not in names)]}
-            if not self.is_read:
-                message["headers"].append((b"connection", b"close"))
+        is_start = message["type"] == "http.response.start"
+        if is_start and 0 < self.content_length <= SMALL_BYTES:
+            await self._drain()  # mostly it came with the head
+        if self.is_read:
+            await self._send(message)
+        elif is_start:
+            await self._send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
+        elif message.get("more_body", False):
+            await self._send(message)
         else:
-            self.n_sent += len(message.get("body", b""))
-            if not self.is_read and not message.get("more_body", False):
-                await self._send({**message, "more_body": True})
-                await self._drain()
-                message = {"type": "http.response.body", "body": b""}
-        await self._send(message)
+            await self._send({**message, "more_body": True})
+            await self._drain()
+            await self._send({"type": "http.response.body", "body": b""})
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self.is_read = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
 
     async def _drain(self) -> None:
+        if not self.is_read:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    while not self.is_read:
+                        await self._next()
+
+    def _too_long_error(self, got: str) -> ApiError:
+        return ApiError(413, f"{got}, expected at most {self.limits.max_body_bytes} bytes", argument="body")
+
+
+class Errors:
+    """Makes an answer of what is raised further inside; of a mistake of ours only the log tells where it was."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        is_started = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while not self.is_read:
-                    await self.receive()
-        except TimeoutError:
-            self.is_read = True
+            await self.app(scope, receive, noting_send)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if not is_started:
+                await _error_response(error)(scope, receive, send)
+
+
+def _error_response(error: Exception) -> Response:
+    if isinstance(error, ApiError):
+        problem = error
+    elif isinstance(error, HTTPException):  # the router's
+        messages = {404: "not found; see /openapi.json for the addresses", 405: "method not allowed"}
+        problem = ApiError(error.status_code, messages.get(error.status_code, error.detail), headers=error.headers)
+    else:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        logger.error("unexpected error: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
+        problem = ApiError(500, "unexpected error; see the service's log")
+    return Response(problem.to_json(), problem.status, problem.headers, "application/json")
+
+
+class AllowedHosts:
+    """Refuses requests whose header `Host` names another host, as those of a page of elsewhere do."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self.app, self.hosts = app, frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value.decode("latin-1").lower()
+                before, _, port = host.rpartition(":")
+                if (before if port.isdecimal() else host) not in self.hosts:
+                    raise ApiError(421, "host name not accepted; add it with --allow-host", argument="Host")
+        await self.app(scope, receive, send)
+
+
+class BearerToken:
+    """Asks for a token on every address that tells something."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self.app, self.digest = app, _digest(token.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        path = scope["path"]
+        if path not in PUBLIC_PATHS and not path.startswith("/static/"):
+            scheme, _, credentials = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+            if not hmac.compare_digest(_digest(credentials.strip()), self.digest) or scheme.lower() != b"bearer":
+                raise ApiError(
+                    401,
+                    "expected the header Authorization: Bearer TOKEN",
+                    argument="Authorization",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+        await self.app(scope, receive, send)
 
 
 def _digest(secret: bytes) -> bytes:

@@ -1,13 +1,9 @@
-"""A trained model as the service holds it: rows in, scores and predictions out, everything compiled before the first
-one.
-
-It knows the classifier, JSON rows and CSV bytes, and nothing of HTTP. Start reading at `ServedModel.score`.
-"""
+"""A trained model as the service holds it: rows in, predictions out, everything compiled before the first one."""
 
 from __future__ import annotations
 
 import copy
-import time
+import timeit
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,75 +28,51 @@ from manyhot.serving.batching import Batches, Blocks
 from manyhot.serving.errors import ApiError, to_http_error
 from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
+from manyhot.serving.metrics import ModelCounts
 from manyhot.serving.response import PredictionWriter
 from manyhot.serving.row_schema import describe_columns, example_row
 from manyhot.validation import shorten
 
-BUCKETS = (1, 8, 64, 256)
-"""Rows of the batches that are compiled."""
-IMAGE_BUCKETS = (1, 8, 32)
-"""The same where a row holds images."""
+BUCKETS = (1, 8, 64, 256)  # rows of the batches that are compiled
+IMAGE_BUCKETS = (1, 8, 32)  # the same where a row holds images
+# Non-zeros of the batches of sparse rows that are compiled before the first request.
 WARM_UP_ENTRIES = (256, 1024, 4096, 16384)
-"""Non-zeros of the batches of sparse rows that are compiled before the first request."""
-QUICK_BATCH = 64
-"""Rows whose time says whether batches are scored on the event loop."""
-N_TIMINGS = 3
-"""How often that is measured; the shortest counts."""
-CSV_ROWS = 4096
-"""Rows of an uploaded table that are read at once."""
+QUICK_BATCH = 64  # rows whose time says whether batches are scored on the event loop
+N_TIMINGS = 3  # how often that is measured; the shortest counts
+NOT_SERVED = "which cannot be served; use `manyhot predict`"
+CSV_ROWS = 4096  # rows of an uploaded table that are read at once
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """Options of one request.
-
-    Args:
-        policy: How scores become label sets.
-        top: Number of labels to return per row, the most probable first; None for all.
-        explain: Whether to explain the predictions.
-    """
+    """Options of one request."""
 
     policy: DecisionPolicy
-    top: int | None = None
+    top: int | None = None  # labels per row, the most probable first; None for all
     explain: bool = False
 
 
 class ServedModel:
-    """One model that answers.
-
-    Args:
-        name: What it is called in the service.
-        path: Its bundle.
-        classifier: What `load` made of it.
-        limits: Bounds of requests.
-
-    Raises:
-        InputError: An extreme multi-label model, or one for labels of pixels.
-
-    Attributes:
-        is_quick: Whether a batch is computed in about the time that it takes to wake a thread.
-    """
+    """One model that answers."""
 
     def __init__(
         self, name: str, path: Path, classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, limits: Limits
     ) -> None:
-        if isinstance(classifier, ExtremeMultiLabelClassifier) or classifier.model_.labels_pixels:
-            kind = (
-                "an extreme multi-label model"
-                if isinstance(classifier, ExtremeMultiLabelClassifier)
-                else "a model for labels of pixels"
-            )
-            raise InputError(f"is {kind}, which cannot be served; use `manyhot predict`", file=path)
-        self.name, self.path, self.classifier, self.limits = name, path, classifier, limits
+        if isinstance(classifier, ExtremeMultiLabelClassifier):
+            raise InputError(f"is an extreme multi-label model, {NOT_SERVED}", file=path)
+        if classifier.model_.labels_pixels:
+            raise InputError(f"is a model for labels of pixels, {NOT_SERVED}", file=path)
+        self.name, self.classifier, self.limits = name, classifier, limits
         self.model: Model = classifier.model_
         self.labels = self.model.labels.names
         self.row_parser = make_row_parser(self.model.encoder, limits)
         self.writer = PredictionWriter(name, self.labels, self.model.config.dtype)
         self.columns = describe_columns(self.model.encoder)
         self.buckets = engine.Buckets(IMAGE_BUCKETS if self.model.encoder.image_scaling else BUCKETS)
-        self.can_explain = self.is_quick = False
-        self.batches: Batches | None = None
-        self.warm_up_seconds = self.batch_seconds = 0.0
+        self.can_explain = False
+        self.counts = ModelCounts(self.labels, self.model.encoder)
+        self.batches = Batches(self.score, self.max_batch_rows)
+        self.batch_seconds = 0.0  # of 64 rows
 
     @property
     def max_batch_rows(self) -> int:
@@ -109,17 +81,27 @@ class ServedModel:
 
     def score(self, parsed: Blocks) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated probabilities (n, l), and the model's decisions, bool (n, l), of what `row_parser.parse` made."""
-        return self.score_blocks(self.row_parser.encode(dict(parsed)))
+        blocks = self.row_parser.encode(dict(parsed))
+        self.counts.add_cells(parsed, blocks)
+        return self.score_blocks(blocks)
 
     def score_blocks(self, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
         """The same of what the network takes."""
         policy = self.model.policy
         scores = policy.calibrate(self.model.scorer().scores(blocks, buckets=self.buckets))
-        return scores, policy.decide(scores)
+        decisions = policy.decide(scores)
+        self.counts.add_answers(scores, decisions)
+        return scores, decisions
+
+    def encode_table(self, features: Any) -> Iterator[Blocks]:
+        """What the network takes of a piece of a table, a batch at a time."""
+        blocks = self.model.encoder.transform(features)
+        self.counts.add_cells(self.row_parser.cells(features), blocks)
+        for first in range(0, len(features), self.max_batch_rows):
+            yield {name: block[first : first + self.max_batch_rows] for name, block in blocks.items()}
 
     def warm_up(self) -> None:
         """Compile every shape of a batch, and find out whether predictions can be explained."""
-        start = time.perf_counter()
         row = example_row(self.model.encoder)
         parsed = self.row_parser.parse([row])
         blocks = self.row_parser.encode(parsed)
@@ -129,35 +111,22 @@ class ServedModel:
             for entries in WARM_UP_ENTRIES if is_sparse else WARM_UP_ENTRIES[:1]:
                 scorer.scores(repeated, buckets=engine.Buckets((size,), entries))
         timed_batch = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in parsed.items()}
-        self.batch_seconds = min(self._time_batch(timed_batch) for _ in range(N_TIMINGS))
+        self.batch_seconds = min(timeit.repeat(lambda: self.score(timed_batch), repeat=N_TIMINGS, number=1))
         try:
             self.explain([row], self.parse_options({}))
             self.can_explain = True
         except InputError:
             self.can_explain = False
-        self.warm_up_seconds = time.perf_counter() - start
-
-    def _time_batch(self, parsed: Blocks) -> float:
-        start = time.perf_counter()
-        self.score(parsed)
-        return time.perf_counter() - start
+        self.counts = ModelCounts(self.labels, self.model.encoder)  # without the rows of this
 
     def parse_options(self, values: Mapping[str, Any]) -> PredictOptions:
-        """Check the options of a request.
-
-        Args:
-            values: `thresholds`, `top` and `explain`, as far as they are set.
-
-        Raises:
-            ApiError: A value that cannot be used.
-        """
+        """Check the options of a request."""
         thresholds, top, explain = values.get("thresholds"), values.get("top"), values.get("explain", False)
         policy = self.model.policy
         if thresholds is not None:
             if type(thresholds) is not dict:
-                raise ApiError(
-                    422, f"got {shorten(thresholds)}, expected an object of label: threshold", argument="thresholds"
-                )
+                got = shorten(thresholds)
+                raise ApiError(422, f"got {got}, expected an object of label: threshold", argument="thresholds")
             try:
                 policy = with_thresholds(policy, thresholds)
             except InputError as error:
@@ -166,7 +135,7 @@ class ServedModel:
             raise ApiError(422, f"got {shorten(top)}, expected a whole number from 1 upwards", argument="top")
         if type(explain) is not bool:
             raise ApiError(422, f"got {shorten(explain)}, expected true or false", argument="explain")
-        if explain and self.batches is not None and not self.can_explain:
+        if explain and not self.can_explain:
             raise ApiError(422, "predictions of this model cannot be explained", argument="explain")
         return PredictOptions(policy, top, explain)
 
@@ -175,11 +144,7 @@ class ServedModel:
         return default_decisions if options.policy is self.model.policy else options.policy.decide(scores)
 
     def explain(self, rows: Sequence[Any], options: PredictOptions) -> list[dict[str, Explanation]]:
-        """What spoke for and against the labels of some rows.
-
-        Raises:
-            InputError: A model whose inputs have no names.
-        """
+        """What spoke for and against the labels of some rows."""
         return self.explain_features(self.row_parser.to_features(rows), options)
 
     def explain_features(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
@@ -189,11 +154,7 @@ class ServedModel:
         return list(explain_rows(model, features, self.model.scores(features)))
 
     def read_table(self, content: bytes, format_name: str, options: PredictOptions) -> Iterator[tuple[Samples, Any]]:
-        """The rows of an uploaded table, a piece at a time, each with what the encoder takes.
-
-        Raises:
-            ApiError: What cannot be used, with its row and column.
-        """
+        """The rows of an uploaded table, a piece at a time, each with what the encoder takes."""
         encoder = self.model.encoder
         if encoder.image_columns:
             raise ApiError(415, "a table cannot contain images; send JSON with base64, or a form", argument="body")
@@ -221,18 +182,7 @@ class ServedModel:
 def load_models(
     bundles: Sequence[Path], names: Sequence[str | None], limits: Limits, text: str | None
 ) -> list[ServedModel]:
-    """The models of some bundles under names that differ.
-
-    Args:
-        bundles: The files.
-        names: A name for each, or None for that of the file without its suffix.
-        limits: Bounds of requests.
-        text: Folder of the pretrained transformer that makes numbers of texts, if a model needs one.
-
-    Raises:
-        BundleError: A file that is no bundle.
-        InputError: Two models of one name, or one that is not served.
-    """
+    """The models of some bundles under names that differ."""
     models: dict[str, ServedModel] = {}
     for path, alias in zip(bundles, names, strict=True):
         name = alias or path.name.removesuffix(path.suffix)

@@ -1,8 +1,4 @@
-"""`multipart/form-data` out of memory: fields of text and files by name.
-
-Source:
-    RFC 7578; what a part is named follows browsers, which write quotes and line breaks as %22, %0D and %0A.
-"""
+"""`multipart/form-data` out of memory: fields of text and files by name."""
 
 from __future__ import annotations
 
@@ -18,13 +14,7 @@ MAX_HEAD_BYTES = 8192
 
 
 class Part(NamedTuple):
-    """One part of a form.
-
-    Attributes:
-        name: The field's name.
-        content: Its bytes.
-        is_file: Whether it came with the name of a file.
-    """
+    """One part of a form."""
 
     name: str
     content: bytes
@@ -32,16 +22,7 @@ class Part(NamedTuple):
 
 
 def parse_parts(body: bytes, content_type: str, max_parts: int) -> list[Part]:
-    """The parts of a form, in its order.
-
-    Args:
-        body: The whole body.
-        content_type: The header, with the boundary.
-        max_parts: Parts that are taken at most.
-
-    Raises:
-        ApiError: No boundary, no such parts, or too many.
-    """
+    """The parts of a form, in its order."""
     match = _BOUNDARY.search(content_type)
     if match is None:
         raise ApiError(400, "the header has no boundary", argument="Content-Type")

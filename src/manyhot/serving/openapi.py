@@ -1,19 +1,19 @@
-"""The service described in OpenAPI 3.1, with schemas and examples made from the models' own columns.
-
-Start reading at `openapi_document`.
-"""
+"""The service described in OpenAPI 3.1, and a model on its card, from the model's own columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from manyhot.evaluation.report.measure import to_json_value
 from manyhot.serving.model import ServedModel
 from manyhot.serving.row_schema import example_row, row_schema
 from manyhot.version import __version__
 
 Json = dict[str, Any]
 
+# Metrics of a model's card, where its report has them.
+CARD_METRICS = ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accuracy", "lrap", "ranking_loss")
 ERROR_DESCRIPTIONS = {
     400: "Malformed JSON or form.",
     401: "Missing or wrong token.",
@@ -27,31 +27,27 @@ ERROR_DESCRIPTIONS = {
     429: "Too many requests; retry after Retry-After seconds.",
     503: "Not ready, or timed out; retry after Retry-After seconds.",
 }
-COMMON_STATUSES = (401, 421)
+PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 ERROR = {"$ref": "#/components/schemas/Error"}
 RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 
 
 def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
-    """The whole document.
-
-    Args:
-        models: The models; the first answers on the plain paths.
-        has_token: Whether a bearer token is asked for.
-    """
+    """The whole document."""
+    schema, names = {"type": "object"}, {"type": "object", "required": ["models"]}
+    ready = _operation("ready", "Whether the service is ready: 503 until everything is compiled.", _content(schema))
+    not_ready = {"description": "Not ready, or shutting down.", "headers": RETRY, "content": _content(schema)}
+    ready["responses"]["503"] = not_ready
     paths: Json = {
-        "/health": _get_operation("health", "Whether the process is alive.", {"type": "object"}),
-        "/ready": _get_operation(
-            "ready", "Whether the service is ready: 503 until everything is compiled.", {"type": "object"}, 503
-        ),
-        "/metrics": {"get": _operation("metrics", "Prometheus metrics.", _text_content("text/plain"))},
-        "/models": _get_operation("models", "The models by name.", {"type": "object", "required": ["models"]}),
+        "/health": {"get": _operation("health", "Whether the process is alive.", _content(schema))},
+        "/ready": {"get": ready},
+        "/metrics": {"get": _operation("metrics", "Prometheus metrics.", _content({"type": "string"}, "text/plain"))},
+        "/models": {"get": _operation("models", "The models by name.", _content(names))},
+        **_paths(models[0], "", ""),
     }
-    paths |= _paths(models[0], "", "")
-    for served in models:
-        paths |= _paths(served, f"/models/{served.name}", f"_{served.name}")
     schemas: Json = {"Error": _error_schema()}
     for served in models:
+        paths |= _paths(served, f"/models/{served.name}", f"_{served.name}")
         schemas[f"Row_{_schema_key(served)}"] = row_schema(served.model.encoder)
         schemas[f"Prediction_{_schema_key(served)}"] = _prediction_schema(served)
     document: Json = {
@@ -68,103 +64,106 @@ def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
     return document
 
 
+def model_card(served: ServedModel) -> Json:
+    """What a model is, in plain JSON values: its metrics, labels, decisions, columns, an example of a row, limits."""
+    model, report = served.model, served.model.report
+    metrics = report["metrics"]["decision"]
+    return to_json_value(
+        {
+            "name": served.name,
+            "labels": list(served.labels),
+            "thresholds": served.classifier.thresholds_,
+            **model.policy.describe(),
+            "report": {
+                "metrics": {name: metrics[name]["value"] for name in CARD_METRICS if name in metrics},
+                "baselines": {name: metrics[name]["baseline"] for name in CARD_METRICS if name in metrics},
+                "scores_from": report["scores"]["from"],
+                "rows": report["data"]["rows"],
+            },
+            "columns": served.columns,
+            "example": example_row(model.encoder),
+            "n_members": model.n_members,
+            "network": model.network.name,
+            "can_explain": served.can_explain,
+            "has_report": model.evidence is not None and not model.evidence.is_stale,
+            "limits": {
+                "rows": served.limits.max_rows,
+                "explained_rows": served.limits.max_explain_rows,
+                "bytes": served.limits.max_body_bytes,
+                "pixels": served.limits.max_pixels,
+            },
+            "version": __version__,
+        }
+    )
+
+
 def _paths(served: ServedModel, prefix: str, suffix: str) -> Json:
     labels = {"type": "object", "required": ["labels"], "properties": {"labels": {"type": "array"}}}
     model = {"type": "object", "required": ["name", "labels", "columns"]}
-    return {
-        f"{prefix}/predict": {"post": _predict_operation(served, suffix)},
-        f"{prefix}/labels": _get_operation(f"labels{suffix}", "The labels and their thresholds.", labels),
-        f"{prefix}/report": {"get": _report_operation(suffix)},
-        f"{prefix}/model": _get_operation(
-            f"model{suffix}", "The model: its metrics, labels, columns and an example row.", model
-        ),
+    report = _content({"type": "string"}, "text/html")
+    card_words = "The model: its metrics, labels, columns and an example row."
+    operations = {
+        "predict": {"post": _predict_operation(served, suffix)},
+        "labels": {"get": _operation(f"labels{suffix}", "The labels and their thresholds.", _content(labels))},
+        "report": {"get": _operation(f"report{suffix}", "The report as one HTML page.", report, 404, 503)},
+        "model": {"get": _operation(f"model{suffix}", card_words, _content(model))},
     }
+    return {f"{prefix}/{name}": operation for name, operation in operations.items()}
 
 
 def _predict_operation(served: ServedModel, suffix: str) -> Json:
     row = {"$ref": f"#/components/schemas/Row_{_schema_key(served)}"}
-    max_rows = served.limits.max_rows
-    number = {"type": "number", "minimum": 0, "maximum": 1}
-    option_schemas: Json = {"explain": {"type": "boolean", "description": "Also explain each predicted label."}}
+    option_schemas: Json = {
+        "top": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "description": "Return only the most probable labels, best first.",
+        },
+        "explain": {"const": False},
+    }
+    if served.can_explain:
+        option_schemas["explain"] = {"type": "boolean", "description": "Also explain each predicted label."}
     if served.model.policy.thresholds is not None:
-        names = dict.fromkeys(served.labels, number)
-        text = "Thresholds to use in this request."
         option_schemas["thresholds"] = {
             "type": ["object", "null"],
-            "properties": names,
+            "properties": dict.fromkeys(served.labels, PROBABILITY),
             "additionalProperties": False,
-            "description": text,
+            "description": "Thresholds to use in this request.",
         }
-    if not served.can_explain:
-        option_schemas["explain"] = {"const": False}
-    top = {
-        "type": ["integer", "null"],
-        "minimum": 1,
-        "description": "Return only the most probable labels, best first.",
-    }
-    body = {
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": served.limits.max_rows}
+    schema = {
         "type": "object",
         "required": ["rows"],
         "additionalProperties": False,
-        "properties": {
-            "rows": {"type": "array", "items": row, "minItems": 1, "maxItems": max_rows},
-            "top": top,
-            **option_schemas,
-        },
+        "properties": {"rows": rows, **option_schemas},
     }
-    example = {"rows": [example_row(served.model.encoder)]}
-    content: Json = {"application/json": {"schema": body, "example": example}}
+    body = _content(schema)
+    body["application/json"]["example"] = {"rows": [example_row(served.model.encoder)]}
+    answer = _content({"$ref": f"#/components/schemas/Prediction_{_schema_key(served)}"})
     images = [column["name"] for column in served.columns if column["type"] == "image"]
-    form = {"type": "object", "properties": {name: {"type": "string", "format": "binary"} for name in images}}
     if images:
-        content["multipart/form-data"] = {"schema": form}
+        files = {name: {"type": "string", "format": "binary"} for name in images}
+        body |= _content({"type": "object", "properties": files}, "multipart/form-data")
     else:
-        content["text/csv"] = {"schema": {"type": "string"}}
-    response_schema = {"$ref": f"#/components/schemas/Prediction_{_schema_key(served)}"}
-    response_content: Json = {"application/json": {"schema": response_schema}}
-    if not images:
-        response_content["text/csv"] = {"schema": {"type": "string"}}
-    operation = _operation(f"predict{suffix}", "Predict labels and probabilities of rows.", response_content)
-    operation["requestBody"] = {"required": True, "content": content}
-    operation["responses"] |= _error_responses(400, 408, 413, 415, 422, 429, 503)
-    return operation
+        body |= _content({"type": "string"}, "text/csv")
+        answer |= _content({"type": "string"}, "text/csv")
+    words = "Predict labels and probabilities of rows."
+    operation = _operation(f"predict{suffix}", words, answer, 400, 408, 413, 415, 422, 429, 503)
+    return operation | {"requestBody": {"required": True, "content": body}}
 
 
-def _report_operation(suffix: str) -> Json:
-    operation = _operation(f"report{suffix}", "The report as one HTML page.", _text_content("text/html"))
-    operation["responses"] |= _error_responses(404, 503)
-    return operation
-
-
-def _get_operation(name: str, summary: str, schema: Json, *statuses: int) -> Json:
-    operation = _operation(name, summary, {"application/json": {"schema": schema}})
-    if name == "ready":
-        operation["responses"]["503"] = {
-            "description": "Not ready, or shutting down.",
-            "headers": RETRY,
-            "content": {"application/json": {"schema": schema}},
-        }
-    return {"get": operation}
-
-
-def _operation(name: str, summary: str, content: Json) -> Json:
-    responses = {"200": {"description": "Success.", "content": content}, **_error_responses(*COMMON_STATUSES, 405)}
+def _operation(name: str, summary: str, content: Json, *statuses: int) -> Json:
+    """An operation that answers 200 or one of these errors, or of those that any has."""
+    responses: Json = {"200": {"description": "Success.", "content": content}}
+    for status in (401, 405, 421, *statuses):
+        responses[str(status)] = {"description": ERROR_DESCRIPTIONS[status], "content": _content(ERROR)}
+        if status in (429, 503):
+            responses[str(status)]["headers"] = RETRY
     return {"operationId": name, "summary": summary, "responses": responses}
 
 
-def _error_responses(*statuses: int) -> Json:
-    return {
-        str(status): {
-            "description": ERROR_DESCRIPTIONS[status],
-            "content": {"application/json": {"schema": ERROR}},
-            **({"headers": RETRY} if status in (429, 503) else {}),
-        }
-        for status in statuses
-    }
-
-
-def _text_content(media: str) -> Json:
-    return {media: {"schema": {"type": "string"}}}
+def _content(schema: Json, media_type: str = "application/json") -> Json:
+    return {media_type: {"schema": schema}}
 
 
 def _error_schema() -> Json:
@@ -180,15 +179,14 @@ def _error_schema() -> Json:
 
 
 def _prediction_schema(served: ServedModel) -> Json:
-    probability = {"type": "number", "minimum": 0, "maximum": 1}
     names = {"enum": list(served.labels)}
-    pair = {"type": "object", "properties": {"label": names, "probability": probability}}
+    pair = {"type": "object", "properties": {"label": names, "probability": PROBABILITY}}
     prediction = {
         "type": "object",
         "required": ["labels"],
         "properties": {
             "labels": {"type": "array", "items": names},
-            "probabilities": {"type": "object", "additionalProperties": probability},
+            "probabilities": {"type": "object", "additionalProperties": PROBABILITY},
             "top": {"type": "array", "items": pair},
             "explain": {"type": "object"},
         },

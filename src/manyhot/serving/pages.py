@@ -1,8 +1,4 @@
-"""The page at `/`: files of the package, held in memory, each under its own name.
-
-A file in `static/` is served as `/static/NAME`, and `index.html` as `/`. The gate's headers let a page load nothing
-from elsewhere, and no script or style that stands in the HTML itself.
-"""
+"""The page at `/`: files of the package, held in memory, each under its own name."""
 
 from __future__ import annotations
 
@@ -14,15 +10,13 @@ from starlette.routing import Route
 
 from manyhot.serving.errors import ApiError
 
+# What is served, by suffix; other files stay at home.
 CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".png": "image/png",
     ".svg": "image/svg+xml",
 }
-"""What is served, by suffix; other files stay at home."""
 
 
 def page_routes() -> list[Route]:

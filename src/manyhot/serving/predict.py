@@ -1,206 +1,158 @@
-"""`POST /predict`: a body -> rows and what is asked of them -> scores -> the answer.
-
-Small requests are read and written on the event loop, which costs them no change of thread (where their model is quick,
-`fast_path.py` answers those that come together); tables, images, reasons and many rows are left to the service's
-threads, a piece at a time, so that small ones pass between the pieces. Start reading at `predict`.
-"""
+"""`POST /predict`: a body -> rows and what is asked of them -> scores -> the answer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import numpy as np
 import polars as pl
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from manyhot.config.label_rules import LABEL_SEP
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import EXPLANATION, check_separator, id_series, prediction_frame, to_csv
 from manyhot.explanation.explain import Explanation
-from manyhot.persistence.container import strict_json
-from manyhot.serving.batching import Blocks
+from manyhot.serving.batching import ScoreArrays
 from manyhot.serving.errors import ApiError, service_unavailable, to_http_error
-from manyhot.serving.limits import Limits
 from manyhot.serving.model import PredictOptions, ServedModel
-from manyhot.serving.multipart import parse_parts
+from manyhot.serving.request_body import read_form, read_json, read_query
 from manyhot.serving.state import Service
-from manyhot.validation import did_you_mean, shorten
+from manyhot.validation import shorten
 
 JSON, FORM = "application/json", "multipart/form-data"
 TABLES = {"text/csv": "csv", "text/tab-separated-values": "tsv"}
+# A request up to this size is read and written on the event loop, which costs it no change of thread.
 QUICK_BYTES, QUICK_ROWS = 16_384, 8
-"""A request up to this size is answered on the event loop."""
-OPTION_NAMES = ("thresholds", "top", "explain")
 
 
-class PredictionResponse(NamedTuple):
-    """What goes back.
-
-    Attributes:
-        content: The body.
-        media_type: Its type.
-        n_rows: Rows answered.
-    """
+class Answer(NamedTuple):
+    """What goes back."""
 
     content: bytes
-    media_type: str
-    n_rows: int
+    media_type: str = JSON
 
 
-class ScoredBatch(NamedTuple):
-    """Some rows with their scores.
+class Predict:
+    """Answers for the model that the address names, or the first."""
 
-    Attributes:
-        scores: float (n, l), calibrated.
-        decisions: bool (n, l), the model's own answers.
-    """
+    __name__ = "predict"  # the endpoint in the log and the counters
 
-    scores: np.ndarray
-    decisions: np.ndarray
+    def __init__(self, service: Service) -> None:
+        self.service = service
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        served = self.service.model(scope["path_params"].get("name"))
+        self.service.check_ready()
+        pieces: list[bytes] = []
+        try:
+            await self._read_body(receive, pieces)
+            content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+            query_string = scope["query_string"].decode("latin-1")
+            query = dict(parse_qsl(query_string, keep_blank_values=True)) if query_string else {}
+            self.service.begin()
+            try:
+                answer = await self._answer(served, b"".join(pieces), content_type, query)
+            finally:
+                self.service.end()
+        finally:
+            self.service.release(sum(map(len, pieces)))
+            pieces.clear()  # an error would keep them until its answer is gone
+        length = b"%d" % len(answer.content)
+        headers = [(b"content-type", answer.media_type.encode()), (b"content-length", length)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.content})
 
-class ParsedRequest(NamedTuple):
-    """A small request, read.
+    async def _read_body(self, receive: Receive, pieces: list[bytes]) -> None:
+        """Read the body into a list, whose bytes count as held from then on."""
+        is_read = False
+        while not is_read:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            self.service.reserve(len(piece))
+            pieces.append(piece)
+            is_read = not message.get("more_body", False)
 
-    Attributes:
-        rows: The rows as they came.
-        options: What is asked of them.
-        blocks: The rows as arrays.
-    """
-
-    rows: list[Any]
-    options: PredictOptions
-    blocks: Blocks
-
-
-def parse_small_request(served: ServedModel, body: bytes, query: Mapping[str, str]) -> ParsedRequest | None:
-    """What a body of JSON asks, up to `QUICK_BYTES` of it; None where answering it takes a thread.
-
-    Raises:
-        ApiError: What cannot be answered.
-    """
-    rows, options = _read_json(served, body, query)
-    if len(rows) > QUICK_ROWS or options.explain:
-        return None
-    return ParsedRequest(rows, options, served.row_parser.parse(rows))
-
-
-def small_response(served: ServedModel, small: ParsedRequest, arrays: tuple[np.ndarray, ...]) -> PredictionResponse:
-    """The answer to a small request, from what `ServedModel.score` gave for its rows."""
-    return _json_response(served, small.options, small.rows, [ScoredBatch(*arrays)], None)
-
-
-async def predict(
-    service: Service, served: ServedModel, body: bytes, content_type: str, query: Mapping[str, str]
-) -> PredictionResponse:
-    """Answer one request.
-
-    Args:
-        service: The service.
-        served: The model that is asked.
-        body: The whole body.
-        content_type: The header that says what it is.
-        query: The parameters of the address.
-
-    Raises:
-        ApiError: What cannot be answered.
-    """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in (JSON, FORM, *TABLES):
-        raise ApiError(
-            415, f"got {shorten(media_type)}, expected {JSON}, {FORM} or {', '.join(TABLES)}", argument="Content-Type"
-        )
-    batches = service.get_batches(served)
-    deadline = time.monotonic() + service.limits.response_seconds
-    try:
-        if media_type == JSON and len(body) <= QUICK_BYTES and served.row_parser.is_quick:
-            small = parse_small_request(served, body, query)
-            if small is not None:
-                scores = batches.submit(small.blocks, len(small.rows))
-                return small_response(served, small, await asyncio.wait_for(scores, service.limits.response_seconds))
-        async with asyncio.timeout(service.limits.response_seconds):
-            large = _LargeRequest(service, served, media_type, deadline)
-            return await asyncio.get_running_loop().run_in_executor(
-                service.pool, large.respond, body, content_type, query
-            )
-    except TimeoutError:
-        raise service_unavailable(
-            f"no response within {service.limits.response_seconds:g} seconds; send fewer rows"
-        ) from None
-    except InputError as error:
-        raise to_http_error(error) from None
+    async def _answer(self, served: ServedModel, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
+        media_type = content_type.partition(";")[0].strip().lower()
+        if media_type not in (JSON, FORM, *TABLES):
+            expected = f"expected {JSON}, {FORM} or {', '.join(TABLES)}"
+            raise ApiError(415, f"got {shorten(media_type)}, {expected}", argument="Content-Type")
+        seconds = self.service.limits.response_seconds
+        try:
+            if media_type == JSON and len(body) <= QUICK_BYTES and served.row_parser.is_quick:
+                rows, options = read_json(served, body, query)
+                if len(rows) <= QUICK_ROWS and not options.explain:
+                    scores = served.batches.submit(served.row_parser.parse(rows), len(rows))
+                    found = await (scores if served.batches.is_quick else asyncio.wait_for(scores, seconds))
+                    return _json_answer(served, options, rows, [found], None)
+            async with asyncio.timeout(seconds):
+                large = _LargeRequest(self.service, served, time.monotonic() + seconds)
+                respond = large.respond_table if media_type in TABLES else large.respond_rows
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self.service.pool, respond, body, content_type, query)
+        except TimeoutError:
+            raise service_unavailable(f"no response within {seconds:g} seconds; send fewer rows") from None
+        except InputError as error:
+            raise to_http_error(error) from None
 
 
 class _LargeRequest:
-    """One request in a thread of the service's.
+    """A request in a thread of the service's: a piece at a time, so that small ones pass between the pieces."""
 
-    Args:
-        service: The service.
-        served: The model.
-        media_type: What the body is.
-        deadline: When it has to be done, on the clock of `time.monotonic`.
-    """
+    def __init__(self, service: Service, served: ServedModel, deadline: float) -> None:
+        self.service, self.served, self.deadline = service, served, deadline  # on the clock of `time.monotonic`
 
-    def __init__(self, service: Service, served: ServedModel, media_type: str, deadline: float) -> None:
-        self.service, self.served, self.media_type, self.deadline = service, served, media_type, deadline
-
-    def respond(self, body: bytes, content_type: str, query: Mapping[str, str]) -> PredictionResponse:
-        """The whole answer."""
+    def respond_rows(self, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
+        """The answer to rows of JSON or of a form."""
         self._remaining_seconds()
-        if self.media_type in TABLES:
-            return self._respond_table(body, query)
         served = self.served
-        if self.media_type == JSON:
-            rows, options = _read_json(served, body, query)
-        else:
-            rows, options = _parse_document(served, _parse_form(served, body, content_type))
+        is_form = content_type.partition(";")[0].strip().lower() == FORM
+        rows, options = read_form(served, body, content_type) if is_form else read_json(served, body, query)
         batches, reasons = [], []
         for first in range(0, len(rows), served.max_batch_rows):
             batch_rows = rows[first : first + served.max_batch_rows]
             try:
-                batches.append(self._score_batch(served.row_parser.parse(batch_rows), len(batch_rows)))
+                parsed = served.row_parser.parse(batch_rows)
+                seconds = self._remaining_seconds()
+                batches.append(served.batches.submit_and_wait(parsed, len(batch_rows), seconds))
                 reasons += served.explain(batch_rows, options) if options.explain else []
             except ApiError as api_error:
                 raise api_error.shift_rows(first) from None
             except InputError as error:
                 raise to_http_error(error).shift_rows(first) from None
-        return _json_response(served, options, rows, batches, reasons if options.explain else None)
+        return _json_answer(served, options, rows, batches, reasons if options.explain else None)
 
-    def _respond_table(self, body: bytes, query: Mapping[str, str]) -> PredictionResponse:
+    def respond_table(self, body: bytes, content_type: str, query: Mapping[str, str]) -> Answer:
+        """The answer to a table, in CSV."""
+        self._remaining_seconds()
         served = self.served
-        options = served.parse_options(_parse_query(query, served.limits, excluded="top"))
+        options = read_query(served, query)
         check_separator(LABEL_SEP, served.labels, "body", "send JSON rows instead")
+        format_name = TABLES[content_type.partition(";")[0].strip().lower()]
         csv_parts, n_rows = [], 0
-        for samples, features in served.read_table(body, TABLES[self.media_type], options):
-            blocks = served.model.encoder.transform(features)
-            batches = [
-                self._score_table_batch(part)
-                for part in _split_blocks(blocks, samples.n_samples, served.max_batch_rows)
-            ]
-            scores = np.concatenate([batch.scores for batch in batches])
-            decisions = served.decide(options, scores, np.concatenate([batch.decisions for batch in batches]))
+        for samples, features in served.read_table(body, format_name, options):
+            batches = []
+            for batch in served.encode_table(features):
+                self._remaining_seconds()
+                batches.append(served.score_blocks(batch))
+            scores, own_decisions = map(np.concatenate, zip(*batches, strict=True))
+            decisions = served.decide(options, scores, own_decisions)
             frame = prediction_frame(id_series(samples, n_rows), served.labels, scores, decisions)
             if options.explain:
-                reason_texts = [
-                    "; ".join(explanation.brief() for explanation in row.values())
-                    for row in served.explain_features(features, options)
-                ]
-                frame = frame.with_columns(pl.Series(EXPLANATION, reason_texts, dtype=pl.String))
+                reasons = served.explain_features(features, options)
+                texts = ["; ".join(explanation.brief() for explanation in row.values()) for row in reasons]
+                frame = frame.with_columns(pl.Series(EXPLANATION, texts, dtype=pl.String))
             csv_parts.append(to_csv(frame, LABEL_SEP, with_header=not n_rows))
             n_rows += samples.n_samples
-        return PredictionResponse("".join(csv_parts).encode(), "text/csv; charset=utf-8", n_rows)
-
-    def _score_batch(self, blocks: Mapping[str, Any], n_rows: int) -> ScoredBatch:
-        """Rows scored together with those of other requests."""
-        batches = self.service.get_batches(self.served)
-        return ScoredBatch(*batches.submit_and_wait(blocks, n_rows, self._remaining_seconds()))
-
-    def _score_table_batch(self, blocks: Mapping[str, Any]) -> ScoredBatch:
-        """A piece of a table, a batch by itself."""
-        self._remaining_seconds()
-        return ScoredBatch(*self.served.score_blocks(blocks))
+        return Answer("".join(csv_parts).encode(), "text/csv; charset=utf-8")
 
     def _remaining_seconds(self) -> float:
         remaining = self.deadline - time.monotonic()
@@ -209,100 +161,12 @@ class _LargeRequest:
         return remaining
 
 
-def _split_blocks(blocks: Mapping[str, Any], n_rows: int, max_rows: int) -> Iterator[dict[str, Any]]:
-    for first in range(0, n_rows, max_rows):
-        yield {name: block[first : first + max_rows] for name, block in blocks.items()}
-
-
-def _parse_json(text: bytes, argument: str, limits: Limits) -> Any:
-    try:
-        return strict_json.parse(text, argument, limits.json_limits, is_finite=False)
-    except InputError as error:
-        raise ApiError(400, error.message, argument=argument) from None
-
-
-def _read_json(served: ServedModel, body: bytes, query: Mapping[str, str]) -> tuple[list[Any], PredictOptions]:
-    if query:
-        raise ApiError(
-            422,
-            f"unknown parameter {shorten(next(iter(query)))}; with JSON, all options go in the body",
-            argument="query",
-        )
-    return _parse_document(served, _parse_json(body, "body", served.limits))
-
-
-def _parse_document(served: ServedModel, document: Any) -> tuple[list[Any], PredictOptions]:
-    if type(document) is not dict:
-        raise ApiError(422, f'got {shorten(document)}, expected an object such as {{"rows": [...]}}', argument="body")
-    for name in document:
-        if name != "rows" and name not in OPTION_NAMES:
-            hint = did_you_mean(name, ("rows", *OPTION_NAMES))
-            raise ApiError(
-                422, f"unknown field {shorten(name)}, expected rows, {', '.join(OPTION_NAMES)}{hint}", argument="body"
-            )
-    rows = document.get("rows")
-    if type(rows) is not list or not rows:
-        got = "nothing" if rows is None else shorten(rows)
-        raise ApiError(422, f"got {got}, expected a list of one row or more", argument="rows")
-    options = served.parse_options(document)
-    max_rows = served.limits.max_explain_rows if options.explain else served.limits.max_rows
-    if len(rows) > max_rows:
-        raise ApiError(
-            422,
-            f"got {len(rows)} rows, expected at most {max_rows}{' with explain' * options.explain}",
-            argument="rows",
-        )
-    return rows, options
-
-
-def _parse_query(query: Mapping[str, str], limits: Limits, excluded: str) -> dict[str, Any]:
-    """What the address asks, each parameter as JSON."""
-    known = [name for name in OPTION_NAMES if name != excluded]
-    values = {}
-    for name, text in query.items():
-        if name not in known:
-            raise ApiError(422, f"unknown parameter {shorten(name)}, expected {', '.join(known)}", argument="query")
-        values[name] = _parse_json(text.encode("utf-8", errors="replace"), name, limits)
-    return values
-
-
-def _parse_form(served: ServedModel, body: bytes, content_type: str) -> dict[str, Any]:
-    """A form as the object that JSON would be: the k-th file of a column belongs to the k-th row."""
-    document: dict[str, Any] = {}
-    files: dict[str, list[bytes]] = {}
-    for part in parse_parts(body, content_type, served.limits.max_rows + len(OPTION_NAMES) + 1):
-        if part.is_file or part.name not in ("rows", *OPTION_NAMES):
-            files.setdefault(part.name, []).append(part.content)
-        elif part.name in document:
-            raise ApiError(422, "appears twice in the form", argument=part.name)
-        else:
-            document[part.name] = _parse_json(part.content, part.name, served.limits)
-    known = [column["name"] for column in served.columns if column["type"] == "image"]
-    for name in files:
-        if name not in known:
-            expected = f"the model's images are {known}" if known else "the model takes no images"
-            raise ApiError(
-                422, f"there is a file {shorten(name)}, but {expected}{did_you_mean(name, known)}", argument="body"
-            )
-    n_rows = max((len(contents) for contents in files.values()), default=0)
-    rows = document.setdefault("rows", [{} for _ in range(n_rows)])
-    if files and (type(rows) is not list or not all(type(row) is dict for row in rows)):
-        raise ApiError(422, "expected a list of objects", argument="rows")
-    for name, contents in files.items():
-        if len(contents) != len(rows):
-            raise ApiError(422, f"{len(contents)} files for {len(rows)} rows", column=name)
-        for row, content in zip(rows, contents, strict=True):
-            row[name] = content
-    return document
-
-
-def _json_response(
+def _json_answer(
     served: ServedModel,
     options: PredictOptions,
     rows: Sequence[Any],
-    batches: Sequence[ScoredBatch],
+    batches: Sequence[ScoreArrays],
     reasons: Sequence[Mapping[str, Explanation]] | None,
-) -> PredictionResponse:
+) -> Answer:
     predictions = [(scores, served.decide(options, scores, decisions)) for scores, decisions in batches]
-    content = served.writer.to_json(predictions, options.top, reasons, served.row_parser.unused_columns(rows))
-    return PredictionResponse(content, JSON, len(rows))
+    return Answer(served.writer.to_json(predictions, options.top, reasons, served.row_parser.unused_columns(rows)))

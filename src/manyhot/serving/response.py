@@ -1,7 +1,4 @@
-"""Predictions as JSON text: labels and probabilities of each row, put together from parts that never change.
-
-Start reading at `PredictionWriter.to_json`.
-"""
+"""Predictions as JSON text: labels and probabilities of each row, put together from parts that never change."""
 
 from __future__ import annotations
 
@@ -11,18 +8,11 @@ from typing import Any
 
 import numpy as np
 
-DIGITS = {"float32": 9, "float64": 17}
-"""Significant digits that give the same number again."""
+DIGITS = {"float32": 9, "float64": 17}  # significant digits that give the same number again
 
 
 class PredictionWriter:
-    """Writes the answers of one model.
-
-    Args:
-        name: What the model is called.
-        labels: The names of the l labels.
-        dtype: "float32" or "float64".
-    """
+    """Writes the answers of one model."""
 
     def __init__(self, name: str, labels: Sequence[str], dtype: str) -> None:
         self.number_format = f"%.{DIGITS[dtype]}g"
@@ -38,14 +28,7 @@ class PredictionWriter:
         reasons: Sequence[Mapping[str, Any]] | None,
         unused: Sequence[str],
     ) -> bytes:
-        """The whole answer.
-
-        Args:
-            batches: Pieces of the rows: probabilities (n, l), and answers, bool (n, l).
-            top: Labels a row that are told, the most probable first; None for all, in their order.
-            reasons: For each row label -> `Explanation`; None where nobody asked.
-            unused: Columns of the rows that the model does not use.
-        """
+        """The whole answer."""
         rows = [
             self._format_row(row, row_decisions, top)
             for scores, decisions in batches

@@ -1,7 +1,4 @@
-"""What a model's rows look like: columns with their types, a JSON schema of a row, and an example of one.
-
-All of it comes from what the encoder learned, so a form can be made of it. Start reading at `describe_columns`.
-"""
+"""What a model's rows look like: columns with their types, a JSON schema of a row, and an example of one."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ from PIL import Image
 
 from manyhot.encoders import Encoder, TableEncoder
 
-MAX_NAMED_COLUMNS = 100
-"""A matrix with more columns than this has its example as a list."""
+MAX_NAMED_COLUMNS = 100  # a matrix with more columns than this has its example as a list
 ANY_CELL = {"type": ["string", "number", "boolean", "null"]}
 EXAMPLE_TEXT = "a few words"
 
@@ -23,11 +19,7 @@ Json = dict[str, Any]
 
 
 def describe_columns(encoder: Encoder) -> list[Json]:
-    """The columns that are used: name and type, the known levels of a category, the usual value and spread of a number.
-
-    Args:
-        encoder: The model's encoder, fitted.
-    """
+    """Describe the columns in use: name and type, a category's levels, a number's usual value and spread."""
     if not isinstance(encoder, TableEncoder):
         return [{"name": str(name), "type": "numeric"} for name in encoder.names]
     columns: dict[str, Json] = {}

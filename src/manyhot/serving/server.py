@@ -1,7 +1,4 @@
-"""The process around the service: a socket, signals, the token and the log.
-
-Start reading at `serve`.
-"""
+"""The process around the service: a socket, signals, the token and the log."""
 
 from __future__ import annotations
 
@@ -13,50 +10,31 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from manyhot.errors import InputError, ManyhotError
 from manyhot.serving.app import application
-from manyhot.serving.connections import guarded
-from manyhot.serving.fast_path import Turns
 from manyhot.serving.limits import Limits
-from manyhot.serving.middleware import Gate
 from manyhot.serving.model import load_models
 from manyhot.serving.state import Service
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
-TOKEN_VARIABLE = "MANYHOT_TOKEN"
-"""The environment variable that holds the token."""
+TOKEN_VARIABLE = "MANYHOT_TOKEN"  # the environment variable that holds the token
 MIN_TOKEN_LENGTH = 16
 KEEP_ALIVE_SECONDS = 30
+BACKLOG = 1024
+# How long a thread may keep the interpreter while another waits: batches and answers alternate often.
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another waits: batches and answers alternate often."""
+# Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves.
 GC_THRESHOLDS = (20_000, 20, 20)
-"""Objects between two collections of garbage; a request makes a thousand, and nearly all die by themselves."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger("manyhot.serve")
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server; a signal ends it in good order, with exit code 0."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Let the signals end the server, and give them back afterwards; in another thread than the first, nothing."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        old_handlers = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in old_handlers.items():
-                signal.signal(number, handler)
 
 
 def serve(
@@ -89,8 +67,7 @@ def serve(
     limits_or_default = limits or Limits()
     service = Service(load_models(bundles, names, limits_or_default, text), limits_or_default)
     hosts = (*LOCAL, *allow_hosts) if is_loopback(host) or allow_hosts else ()
-    config = server_config(service, application(service, token, hosts), host, port)
-    server = Server(config)
+    config = server_config(limits_or_default, application(service, token, hosts), host, port)
     listener = open_listener(host, port)
     address, bound_port = listener.getsockname()[:2]
     shown_address = f"[{address}]" if ":" in address else address
@@ -101,39 +78,43 @@ def serve(
         )
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*GC_THRESHOLDS)
-    server.run(sockets=[listener])
+    run_until_signal(uvicorn.Server(config), listener)
     logger.info("stopped")
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that is bound to an address.
+def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run a server; a signal ends it in good order, and what uvicorn raises again afterwards ends nothing more."""
 
-    Raises:
-        ManyhotError: It is not to be had.
-    """
-    listener = None
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    is_main = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    old_handlers = {number: signal.signal(number, stop) for number in SIGNALS} if is_main else {}
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in old_handlers.items():
+            signal.signal(number, handler)
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        is_dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
     except OSError as error:
-        if listener is not None:
-            listener.close()
-        raise ManyhotError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); choose another --host or --port"
-        ) from None
-    return listener
+        problem = error.strerror or error
+        raise ManyhotError(f"cannot listen on {host}:{port} ({problem}); choose another --host or --port") from None
 
 
-def server_config(service: Service, app: Gate, host: str, port: int) -> uvicorn.Config:
+def server_config(limits: Limits, app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     """How uvicorn runs the service."""
-    limits = service.limits
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=guarded(service, Turns(service, app)),
+        http="httptools",
         ws="none",
         loop="auto",  # uvloop where there is one
         lifespan="on",
@@ -141,9 +122,10 @@ def server_config(service: Service, app: Gate, host: str, port: int) -> uvicorn.
         log_config=None,
         log_level="error",
         server_header=False,
+        limit_concurrency=limits.max_connections + 1,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(limits.body_seconds + limits.response_seconds),
-        backlog=1024,
+        backlog=BACKLOG,
         proxy_headers=False,
     )
 
@@ -159,11 +141,7 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(file: Path | None) -> str | None:
-    """The token out of a file or the environment variable `MANYHOT_TOKEN`; None where neither is there.
-
-    Raises:
-        InputError: A file that cannot be read, or a token of fewer than 16 characters.
-    """
+    """The token out of a file or the environment variable `MANYHOT_TOKEN`; None where neither is there."""
     if file is not None:
         try:
             token = file.read_text(encoding="utf-8").strip()

@@ -1,7 +1,4 @@
-"""What the service is between requests: its models, how much it holds, what it counts, and whether it is ready.
-
-It knows no HTTP but the problems it raises. Start reading at `Service`.
-"""
+"""What the service is between requests: its models, how much it holds, what it counts, and whether it is ready."""
 
 from __future__ import annotations
 
@@ -10,51 +7,38 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
 
-from manyhot.serving.batching import Batches
 from manyhot.serving.errors import ApiError, service_unavailable, too_many_requests
 from manyhot.serving.limits import Limits
+from manyhot.serving.metrics import Gauge, Metrics
 from manyhot.serving.model import ServedModel
-from manyhot.serving.prometheus import ROWS, Counters
 from manyhot.validation import did_you_mean
 
+# A model that scores 64 rows faster does so on the event loop; another is left to its thread.
 QUICK_SECONDS = 0.01
-"""A model that scores 64 rows faster does so on the event loop (`fast_path.py`); another is left to its thread."""
-TRIM_BYTES = 2**22
-"""After requests of so many bytes, what was freed is given back to the system."""
-THREADS = 2
-"""Threads for large requests, which are read and written beside the small ones."""
+TRIM_BYTES = 2**22  # after requests of so many bytes, what was freed is given back to the system
+THREADS = 2  # threads for large requests, which are read and written beside the small ones
 
 logger = logging.getLogger("manyhot.serve")
 
 
 class Service:
-    """The models and everything that requests share.
-
-    Args:
-        models: At least one; the first answers where no name is said.
-        limits: Bounds of requests.
-    """
+    """The models and everything that requests share."""
 
     def __init__(self, models: Sequence[ServedModel], limits: Limits) -> None:
         self.models = {served.name: served for served in models}
         self.default_model, self.limits = models[0], limits
-        self.counters = Counters()
+        self.metrics = Metrics(lambda: {name: one.counts for name, one in self.models.items()}, self._gauges())
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="manyhot large requests")
         self.is_ready = self.is_closing = False
         self.failure: str | None = None
-        self.n_held_bytes = self.n_active = self.n_connections = self._max_held_bytes = 0
-        self._describe()
+        self.n_held_bytes = self.n_active = self._max_held_bytes = 0
 
     def start(self) -> None:
         """Begin to compile, in a thread of its own."""
-        for served in self.models.values():
-            note = partial(self._observe_batch, served.name)
-            served.batches = Batches(served.score, served.max_batch_rows, note)
         self._warming = threading.Thread(target=self._warm_up, name="manyhot warm", daemon=True)
         self._warming.start()
 
@@ -64,30 +48,20 @@ class Service:
         self._warming.join()
         self.pool.shutdown(wait=True)
         for served in self.models.values():
-            assert served.batches is not None
             served.batches.close()
 
     def model(self, name: str | None) -> ServedModel:
-        """The model of that name, or the first.
-
-        Raises:
-            ApiError: There is none.
-        """
+        """The model of that name, or the first."""
         if name is None:
             return self.default_model
         if name not in self.models:
             raise ApiError(404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name")
         return self.models[name]
 
-    def get_batches(self, served: ServedModel) -> Batches:
-        """A model's queue.
-
-        Raises:
-            ApiError: Not everything is compiled yet, or the service is about to end.
-        """
-        if not self.is_ready or served.batches is None:
+    def check_ready(self) -> None:
+        """Refuse a request while not everything is compiled yet, or the service is about to end."""
+        if not self.is_ready:
             raise service_unavailable(self.state())
-        return served.batches
 
     def state(self) -> str:
         """Whether requests are answered, in one line."""
@@ -98,11 +72,7 @@ class Service:
         return f"cannot start: {self.failure}" if self.failure else "compiling; try again in a moment"
 
     def reserve(self, n_bytes: int) -> None:
-        """Count bytes that are held from now on.
-
-        Raises:
-            ApiError: There is no room for them.
-        """
+        """Count bytes that are held from now on."""
         if self.n_held_bytes + n_bytes > self.limits.max_held_bytes:
             raise too_many_requests("too many bytes of other requests in memory; try again later")
         self.n_held_bytes += n_bytes
@@ -115,27 +85,23 @@ class Service:
             self._max_held_bytes = 0
             self.pool.submit(_trim_memory)
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """A request is being answered meanwhile.
-
-        Raises:
-            ApiError: Too many are.
-        """
+    def begin(self) -> None:
+        """Count a request as being answered; `ApiError` where too many are."""
         if self.n_active >= self.limits.max_waiting:
             raise too_many_requests(f"{self.n_active} requests are being processed, the maximum; try again later")
         self.n_active += 1
-        try:
-            yield
-        finally:
-            self.n_active -= 1
+
+    def end(self) -> None:
+        """Count a request as answered."""
+        self.n_active -= 1
 
     def _warm_up(self) -> None:
         try:
             for served in self.models.values():
+                start = time.perf_counter()
                 served.warm_up()
-                served.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
-                logger.info("%s is ready after %.1f s", served.name, served.warm_up_seconds)
+                served.batches.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
+                logger.info("%s is ready after %.1f s", served.name, time.perf_counter() - start)
         except Exception as error:  # whoever asks /ready is told, and so is the log
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("cannot start")
@@ -144,26 +110,16 @@ class Service:
         gc.freeze()  # models and programs stay, and need not be looked through again and again
         self.is_ready = not self.is_closing
 
-    def _observe_batch(self, name: str, n_rows: int) -> None:
-        self.counters.observe("manyhot_batch_rows", n_rows, ROWS, model=name)
-
-    def _describe(self) -> None:
-        describe = self.counters.describe
-        describe("manyhot_requests_total", "Requests by endpoint and status.")
-        describe("manyhot_request_seconds", "Seconds from a request's head to the end of its response.")
-        describe("manyhot_request_bytes_total", "Bytes of bodies received.")
-        describe("manyhot_rows_total", "Rows predicted.")
-        describe("manyhot_batch_rows", "Rows scored together.")
-        describe("manyhot_active_requests", "Requests being processed.", lambda: self.n_active)
-        describe("manyhot_connections", "Open connections.", lambda: self.n_connections)
-        describe("manyhot_held_bytes", "Bytes of requests in memory.", lambda: self.n_held_bytes)
-        describe("manyhot_ready", "1 when the service is ready.", lambda: self.is_ready)
-        models = [served for served in self.models.values()]
-        describe(
-            "manyhot_waiting_requests",
-            "Requests waiting for a batch.",
-            lambda: sum(served.batches.n_waiting for served in models if served.batches is not None),
-        )
+    def _gauges(self) -> dict[str, Gauge]:
+        return {
+            "manyhot_active_requests": ("Requests being processed.", lambda: self.n_active),
+            "manyhot_held_bytes": ("Bytes of requests in memory.", lambda: self.n_held_bytes),
+            "manyhot_ready": ("1 when the service is ready.", lambda: self.is_ready),
+            "manyhot_waiting_requests": (
+                "Requests waiting for a batch.",
+                lambda: sum(served.batches.n_waiting for served in self.models.values()),
+            ),
+        }
 
 
 def _trim_memory() -> None:

@@ -23,7 +23,7 @@ def run(
     **limits: Any,
 ) -> None:
     """Open the bundles, and serve them."""
-    if not all(map(find_spec, ("httptools", "starlette", "uvicorn"))):
+    if not all(map(find_spec, ("httptools", "prometheus_client", "starlette", "uvicorn"))):
         raise ManyhotError("the service is an extra; install it with: pip install 'manyhot[serve]'")
     from manyhot.serving.limits import Limits
     from manyhot.serving.server import read_token, serve

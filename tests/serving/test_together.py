@@ -1,4 +1,4 @@
-"""Small requests leave uvicorn's way, and nobody who asks can tell."""
+"""Small requests that come together are scored together, and nobody who asks can tell."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from manyhot.serving.server import LOCAL
-from tests.serving.conftest import Running, until
+from tests.serving.conftest import Running
 
 ROWS = np.random.default_rng(3).normal(size=(40, 6)).round(3).tolist()
 
@@ -19,7 +19,7 @@ ROWS = np.random.default_rng(3).normal(size=(40, 6)).round(3).tolist()
 @pytest.fixture(scope="module")
 def matrix(bundles):
     service = Running([bundles["matrix"]], hosts=LOCAL).wait()
-    service.service.default_model.is_quick = True  # however busy this machine was when it was measured
+    service.service.default_model.batches.is_quick = True  # however busy this machine was when it was measured
     yield service
     service.stop()
 
@@ -38,7 +38,7 @@ def logged(monkeypatch):
 
 @pytest.fixture
 def batches(matrix, monkeypatch):
-    """The rows of the batches that were scored in one turn of the event loop."""
+    """The rows of the batches that were scored."""
     found = []
     together = matrix.service.default_model.batches.score_together
 
@@ -82,15 +82,9 @@ def expected(service, rows):
     return service.service.default_model.classifier.predict_proba(np.array(rows))
 
 
-@pytest.mark.slow
-def test_the_answer_is_the_one_that_every_other_way_gives(matrix, batches):
-    ((status, headers, document),) = talk(matrix, post(ROWS[0]))
+def test_one_row_is_a_batch_of_its_own(matrix, batches):
+    ((status, _, document),) = talk(matrix, post(ROWS[0]))
     assert (status, batches) == (200, [1])
-    body = post(ROWS[0]).partition(b"\r\n\r\n")[2]
-    slow = matrix.ask("POST", "/predict?", body)  # an address that is no small request's
-    assert batches == [1, 1]
-    assert slow.document == document
-    assert {name.lower() for name in headers} == set(slow.headers)
     assert np.allclose(probabilities(document), expected(matrix, ROWS[:1]), atol=1e-6)
 
 
@@ -124,8 +118,7 @@ def test_one_turn_makes_one_batch(matrix, batches, connections):
     """All bytes lie ready while the loop is held, so that they come in one turn."""
     some = connections[:8]
     each_answer(some)
-    loop = next(iter(matrix.server.server_state.connections)).loop
-    loop.call_soon_threadsafe(time.sleep, 0.3)
+    matrix.loop.call_soon_threadsafe(time.sleep, 0.3)
     batches.clear()
     time.sleep(0.1)
     are_right(matrix, each_answer(some))
@@ -156,7 +149,7 @@ def test_a_body_in_pieces_is_read_to_its_end(matrix, pause):
     assert np.allclose(probabilities(document), expected(matrix, ROWS[:1]), atol=1e-6)
 
 
-def test_more_than_a_few_rows_take_the_long_way(matrix, batches):
+def test_more_than_a_few_rows_are_read_in_a_thread(matrix):
     document = matrix.predict({"rows": ROWS[:9]}).document
     assert np.allclose(probabilities(document), expected(matrix, ROWS[:9]), atol=1e-6)
     explained = matrix.predict({"rows": ROWS[:1], "explain": True})
@@ -168,7 +161,8 @@ def test_a_connection_ends_where_that_is_asked(matrix):
         with socket.create_connection(("127.0.0.1", matrix.port), timeout=30) as connection:
             connection.sendall(post(ROWS[0], more=more).replace(b"HTTP/1.1", b"HTTP/" + version, 1))
             ((status, headers, _),) = answers_on(connection, 1)
-            assert (status, headers["connection"]) == (200, "close")
+            assert status == 200
+            assert headers["connection"] in ("close", None)  # uvicorn of 0.34 says nothing
             assert connection.recv(1) == b""
 
 
@@ -189,7 +183,7 @@ def test_a_mistake_of_ours_is_one_requests_own(matrix, monkeypatch, logged):
     score = served.batches.score
 
     def failing(blocks):
-        if (blocks["features"] > 100).any():
+        if (blocks["numbers"] > 100).any():
             raise RuntimeError("secret")
         return score(blocks)
 
@@ -207,19 +201,7 @@ def test_who_leaves_before_the_answer_harms_nobody(matrix):
     assert talk(matrix, post(ROWS[0]))[0][0] == 200
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", ["/predict", "/predict?"], ids=["small", "as any other"])
-def test_who_takes_no_answers_is_read_no_further(matrix, logged, path):
-    """Answers wait in the connection until somebody takes them, and requests behind them are not read meanwhile."""
-    more_than_lies_in_sockets = post(ROWS[0], path=path) * 200_000
-    with socket.create_connection(("127.0.0.1", matrix.port), timeout=2) as connection, pytest.raises(TimeoutError):
-        connection.sendall(more_than_lies_in_sockets)
-    until(lambda: matrix.service.n_connections == 0)
-    assert logged == []
-    assert talk(matrix, post(ROWS[0]))[0][0] == 200
-
-
-def test_it_is_counted_like_any_other(matrix):
+def test_requests_rows_and_bytes_are_counted(matrix):
     def counted(name):
         text = matrix.ask("GET", "/metrics").content.decode()
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
