@@ -10,6 +10,7 @@ import polars as pl
 
 from manyhot.data.feature_input import columns_by_name
 from manyhot.data.number_cells import NumberFormat
+from manyhot.encoders.categories import Category
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.images.encoder import InvalidImages
 from manyhot.encoders.text.columns import TextColumns
@@ -22,8 +23,11 @@ class BaseEncoder:
 
     column_types: Mapping[str, str] = {}  # column name -> kind, where columns have kinds
     number_formats: Mapping[str, NumberFormat] | None = None  # how text columns write numbers, where they have kinds
-    text_columns: Sequence[str] = ()  # the columns of text
-    image_columns: Sequence[str] = ()  # the columns of images
+    numeric_columns: Sequence[str] = ()  # the columns of numbers, where columns have kinds
+    categorical_columns: Sequence[str] = ()
+    categories: Sequence[Category] = ()  # their levels
+    text_columns: Sequence[str] = ()
+    image_columns: Sequence[str] = ()
     texts = NO_TEXTS
     images = NO_IMAGES
     is_sparse = False  # whether rows are CSR
@@ -52,6 +56,14 @@ class BaseEncoder:
     def reference(self) -> dict[str, np.ndarray]:
         """Block -> float32 (f,), the row that explanations start from, where it is not all zeros."""
         return {}
+
+    def describe_columns(self) -> list[dict[str, Any]]:
+        """Describe the columns: name and type."""
+        return [{"name": str(name), "type": "numeric"} for name in self.names]
+
+    def backbone_features(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace blocks of pixels by the features of a backbone."""
+        return dict(blocks)
 
     def typical_numbers(self) -> list[float]:
         """Return a usual value of each column of numbers."""

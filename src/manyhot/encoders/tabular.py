@@ -40,6 +40,8 @@ class TableEncoder(BaseEncoder):
     column_types: dict[str, str]  # column name -> kind, in the order in which the columns are encoded
     # column name -> how its numbers are written, for readers; cells that come here are numbers
     number_formats: dict[str, NumberFormat]
+    numeric_columns: list[str]
+    categorical_columns: list[str]
     text_columns: list[str]
     image_columns: list[str]
 
@@ -133,6 +135,27 @@ class TableEncoder(BaseEncoder):
         row = np.zeros(self.shapes()[BLOCK], dtype=np.float32)
         row[: len(is_pair)] = np.where(is_pair, mean, 0)
         return {BLOCK: row}
+
+    def describe_columns(self) -> list[dict[str, Any]]:
+        """Describe the columns in use: name and type, a category's levels, a number's usual value and spread."""
+        columns: dict[str, dict[str, Any]] = {}
+        scales = zip(self.scale.center.tolist(), self.scale.scale.tolist(), strict=True)
+        scale_of = dict(zip(self.scaled_columns, scales, strict=True))
+        for name in self.numeric_columns:
+            center, spread = scale_of[name]
+            column_type = self.column_types[name]
+            columns[name] = {"name": name, "type": column_type} | (
+                {"typical": center, "spread": spread} if column_type == "numeric" else {}
+            )
+            if name in self.number_formats and column_type == "numeric":
+                columns[name]["written_as"] = self.number_formats[name].describe()
+        for name, category in zip(self.categorical_columns, self.categories, strict=True):
+            columns[name] = {"name": name, "type": "categorical", "levels": category.levels}
+        for name in self.text_columns:
+            columns[name] = {"name": name, "type": "text"}
+        for name, image_encoder in zip(self.image_columns, self.images.encoders, strict=True):
+            columns[name] = {"name": name, "type": "image", "shape": list(image_encoder.shape)}
+        return [columns[name] for name in self.column_types if name in columns]
 
     def backbone_features(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
         """Replace blocks of pixels by the features of a frozen backbone."""

@@ -10,7 +10,6 @@ import numpy as np
 from manyhot import engine, networks
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
-from manyhot.encoders import TableEncoder
 from manyhot.models.cross_fitting import CrossFit, train_cross_fits
 from manyhot.models.network_spec import NetworkSpec
 
@@ -49,14 +48,9 @@ def fine_tuning_plan(config: TrainingConfig) -> TrainingConfig:
     return config.changed(epochs=options["fine_tune_epochs"], learning_rate=options["fine_tune_learning_rate"])
 
 
-def _image_encoder(fit: CrossFit) -> TableEncoder:
-    assert isinstance(fit.encoder, TableEncoder)
-    return fit.encoder
-
-
 def head_fit(fit: CrossFit) -> CrossFit:
     """The same fit on what the backbone makes of the images."""
-    blocks = _image_encoder(fit).backbone_features(fit.data.blocks)
+    blocks = fit.encoder.backbone_features(fit.data.blocks)
     settings = {name: fit.network.settings[name] for name in HEAD_SETTINGS}
     shapes = {name: tuple(block.shape[1:]) for name, block in blocks.items()}
     network = replace(fit.network, name=HEAD, settings=settings, shapes=shapes)
@@ -70,7 +64,7 @@ def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engi
         model = spec.factory(1).build(0)
     n_tables = len(spec.tables())
     for fit in fits:
-        images = _image_encoder(fit).images
+        images = fit.encoder.images
         members = slice(first, first + len(fit.members))
         trainable, fixed = ([leaf[members] for leaf in leaves] for leaves in head_weights)
         core = images.backbone().function

@@ -119,7 +119,7 @@ def row_names(X: Any, ids: Sequence[str] | None, n_rows: int) -> list[str]:
 class RowImages:
     """Pictures of rows as a person hands them over."""
 
-    def __init__(self, model: Model, X: Any, features: Any, ids: Sequence[str] | None, on_bad_image: str) -> None:
+    def __init__(self, model: Any, X: Any, features: Any, ids: Sequence[str] | None, on_bad_image: str) -> None:
         check_has_images(model)
         self.model, self.X, self.features, self.ids, self.on_bad_image = model, X, features, ids, on_bad_image
 
@@ -127,7 +127,7 @@ class RowImages:
         """A picture of each of the first rows."""
         n_rows = min(validation.integer(limit=limit, low=1), self.features.shape[0])
         names, explain = row_names(self.X, self.ids, n_rows), validation.boolean(explain=explain)
-        if isinstance(self.model, PixelModel):
+        if self.model.labels_pixels:
             if explain:
                 raise InputError("labels of pixels cannot be explained", argument="explain")
             images = self.features[np.arange(n_rows)]

@@ -11,7 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from manyhot.data.samples import Arrays
-from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
+from manyhot.encoders import MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encoders.categories import cells_as_text, level_texts
 from manyhot.encoders.number_columns import frame_numbers
 from manyhot.serving.errors import ApiError
@@ -288,9 +288,9 @@ class ArrayRowParser(BaseRowParser):
 RowParser = TableRowParser | MatrixRowParser | ArrayRowParser
 
 
-def make_row_parser(encoder: Encoder, limits: Limits) -> RowParser:
+def make_row_parser(encoder: Any, limits: Limits) -> RowParser:
     """How rows of a model's features are taken."""
-    if isinstance(encoder, TableEncoder):
+    if encoder.column_types:
         return TableRowParser(encoder, limits)
     if encoder.names:
         return MatrixRowParser(encoder, limits)

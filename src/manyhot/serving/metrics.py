@@ -14,9 +14,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from manyhot.encoders import Encoder, TableEncoder
+from manyhot.encoders import Encoder
 from manyhot.encoders.text.columns import TEXT_BLOCK, TextEncoder
-from manyhot.encoders.text.tfidf import NgramEncoder
 from manyhot.serving.batching import Blocks
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -61,22 +60,20 @@ class CellCounts:
     """Missing cells of each column, and those that say nothing to the model: other levels, texts without its words."""
 
     def __init__(self, encoder: Encoder) -> None:
-        names = encoder.names if len(encoder.names) <= MAX_SERIES else ()
-        self.numbers: list[str] = []
+        self.numbers: Sequence[str] = ()
         self.levels: dict[str, frozenset[str] | None] = {}  # those that the model knows
-        self.texts = list(encoder.text_columns) if names else []
-        text_encoders: list[TextEncoder] = []
-        if names and isinstance(encoder, TableEncoder):
-            self.numbers, text_encoders = encoder.numeric_columns, encoder.texts.encoders
+        self.texts: Sequence[str] = ()
+        if len(encoder.names) <= MAX_SERIES:
+            has_gaps = encoder.takes_gaps and not encoder.is_sparse and not encoder.column_types
+            self.numbers = encoder.names if has_gaps else encoder.numeric_columns
+            self.texts = encoder.text_columns
             for name, category in zip(encoder.categorical_columns, encoder.categories, strict=True):
                 # Of a category with one level, any other cell is the second value.
                 self.levels[name] = frozenset(("", *category.levels)) if len(category.levels) > 1 else None
-        elif encoder.takes_gaps and not encoder.is_sparse:
-            self.numbers = list(names)
         self.columns = [*self.numbers, *self.levels, *self.texts]
         self.missing = np.zeros(len(self.columns), dtype=np.int64)
         self.unknown = {name: 0 for name, known in self.levels.items() if known}
-        self._word_edges = _word_edges(text_encoders)
+        self._word_edges = _word_edges(encoder.texts.encoders if self.texts else ())
         if self._word_edges:
             self.unknown |= dict.fromkeys(self.texts, 0)
 
@@ -103,11 +100,9 @@ def _word_edges(encoders: Sequence[TextEncoder]) -> list[int]:
     edges: list[int] = []
     start = 0
     for encoder in encoders:
-        names = encoder.names if isinstance(encoder, NgramEncoder) else ()
-        n_words = sum(name.startswith("word: ") for name in names)
-        if not n_words:
+        if not encoder.n_words:
             return []
-        edges += [start, start + n_words]
+        edges += [start, start + encoder.n_words]
         start += encoder.width
     return edges
 

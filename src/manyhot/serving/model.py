@@ -30,7 +30,7 @@ from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
 from manyhot.serving.metrics import ModelCounts
 from manyhot.serving.response import PredictionWriter
-from manyhot.serving.row_schema import describe_columns, example_row
+from manyhot.serving.row_schema import example_row
 from manyhot.validation import shorten
 
 BUCKETS = (1, 8, 64, 256)  # rows of the batches that are compiled
@@ -67,7 +67,7 @@ class ServedModel:
         self.labels = self.model.labels.names
         self.row_parser = make_row_parser(self.model.encoder, limits)
         self.writer = PredictionWriter(name, self.labels, self.model.config.dtype)
-        self.columns = describe_columns(self.model.encoder)
+        self.columns = self.model.encoder.describe_columns()
         self.buckets = engine.Buckets(IMAGE_BUCKETS if self.model.encoder.image_scaling else BUCKETS)
         self.can_explain = False
         self.counts = ModelCounts(self.labels, self.model.encoder)

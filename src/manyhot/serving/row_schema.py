@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from manyhot.encoders import Encoder, TableEncoder
+from manyhot.encoders import Encoder
 
 MAX_NAMED_COLUMNS = 100  # a matrix with more columns than this has its example as a list
 ANY_CELL = {"type": ["string", "number", "boolean", "null"]}
@@ -18,34 +18,10 @@ EXAMPLE_TEXT = "a few words"
 Json = dict[str, Any]
 
 
-def describe_columns(encoder: Encoder) -> list[Json]:
-    """Describe the columns in use: name and type, a category's levels, a number's usual value and spread."""
-    if not isinstance(encoder, TableEncoder):
-        return [{"name": str(name), "type": "numeric"} for name in encoder.names]
-    columns: dict[str, Json] = {}
-    scales = zip(encoder.scale.center.tolist(), encoder.scale.scale.tolist(), strict=True)
-    scale_of = dict(zip(encoder.scaled_columns, scales, strict=True))
-    for name in encoder.numeric_columns:
-        center, spread = scale_of[name]
-        column_type = encoder.column_types[name]
-        columns[name] = {"name": name, "type": column_type} | (
-            {"typical": center, "spread": spread} if column_type == "numeric" else {}
-        )
-        if name in encoder.number_formats and column_type == "numeric":
-            columns[name]["written_as"] = encoder.number_formats[name].describe()
-    for name, category in zip(encoder.categorical_columns, encoder.categories, strict=True):
-        columns[name] = {"name": name, "type": "categorical", "levels": category.levels}
-    for name in encoder.text_columns:
-        columns[name] = {"name": name, "type": "text"}
-    for name, image_encoder in zip(encoder.image_columns, encoder.images.encoders, strict=True):
-        columns[name] = {"name": name, "type": "image", "shape": list(image_encoder.shape)}
-    return [columns[name] for name in encoder.column_types if name in columns]
-
-
 def example_row(encoder: Encoder) -> Any:
     """A row that the model takes: usual numbers, its own levels, a small white image."""
     if encoder.column_types:
-        return {column["name"]: _example_cell(column) for column in describe_columns(encoder)}
+        return {column["name"]: _example_cell(column) for column in encoder.describe_columns()}
     if encoder.names:
         if encoder.is_sparse:
             return {str(name): 1.0 for name in encoder.names[:2]}
@@ -60,7 +36,7 @@ def example_row(encoder: Encoder) -> Any:
 def row_schema(encoder: Encoder) -> Json:
     """The JSON schema of a row."""
     if encoder.column_types:
-        columns = describe_columns(encoder)
+        columns = encoder.describe_columns()
         return {
             "type": "object",
             "properties": {column["name"]: _cell_schema(column) for column in columns},

@@ -29,6 +29,11 @@ class BaseTextEncoder:
         raise NotImplementedError
 
     @property
+    def n_words(self) -> int:
+        """How many of its first columns stand for one word or a pair of words each."""
+        return 0
+
+    @property
     def n_token_ids(self) -> int:
         """Number of different token ids in its rows, padding included."""
         return 1

@@ -104,6 +104,11 @@ class NgramEncoder(BaseTextEncoder):
         return attribute_words(normalize_texts([text])[0], self._parts, self._term_columns)
 
     @property
+    def n_words(self) -> int:
+        """How many of its first columns stand for one word or a pair of words each."""
+        return len(self._terms.get("words", ()))
+
+    @property
     def width(self) -> int:
         """Width of a row, v."""
         return sum(len(idf) for idf in self._idf.values())
