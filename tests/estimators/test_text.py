@@ -11,6 +11,7 @@ import pytest
 
 from manyhot import MultiLabelClassifier, cross_validate, load
 from manyhot.errors import InputError
+from tests.encoders.text.term_names import term_names
 
 ODD = [
     "Grüße aus Köln, überall Straßen",
@@ -146,7 +147,7 @@ def test_text_that_looks_like_numbers_stays_text():
     both = frame.head(1).with_columns(code=pl.lit("007"))
     other = frame.head(1).with_columns(code=pl.lit("008"))
     number = frame.head(1).with_columns(code=pl.lit(7.0))
-    assert "word: 007" in classifier.model_.encoder.texts.encoders[-1].names
+    assert "word: 007" in term_names(classifier.model_.encoder.texts.encoders[-1])
     scores = [classifier.predict_proba(one) for one in (both, other, number)]
     assert not np.array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
