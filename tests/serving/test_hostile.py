@@ -207,7 +207,7 @@ async def trickle(port: int, n_clients: int, head: bytes) -> list[bytes]:
                     break
             except TimeoutError:
                 continue
-            except ConnectionError:
+            except (ConnectionError, RuntimeError):  # the latter is uvloop's
                 break
         writer.close()
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ class Batches:
         self._waiting: deque[Job] = deque()
         self._turn: deque[Job] = deque()
         self._n_last_jobs = 1
+        self._lock = threading.Lock()
         self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="manyhot batches")
 
     @property
@@ -65,6 +67,8 @@ class Batches:
 
     def close(self) -> None:
         """Finish what waits, and end the thread."""
+        with self._lock:  # what was handed over is finished
+            self._executor.shutdown(wait=False)
         self._executor.shutdown()
 
     def score_together(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays | Exception]:
@@ -95,8 +99,9 @@ class Batches:
         if n_rows > self.max_rows:
             raise ValueError(f"{n_rows} rows, at most {self.max_rows} fit a batch")
         future: concurrent.futures.Future[ScoreArrays] = concurrent.futures.Future()
-        self._waiting.append(Job(blocks, n_rows, future))
-        self._executor.submit(self._score_waiting)
+        with self._lock:
+            self._waiting.append(Job(blocks, n_rows, future))
+            self._executor.submit(self._score_waiting)
         return future
 
     def _score_waiting(self) -> None:
