@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import jax
-import keras  # on JAX: the package's first line of work says so
-
 from manyhot.errors import ManyhotError
 from manyhot.files import cache_folder
+from manyhot.gc_pause import pause_gc
+
+with pause_gc():
+    import jax
+    import keras  # on JAX: the package's first line of work says so
 
 __all__ = ["jax", "keras", "keras_dtype", "set_compilation_cache", "use_dtype"]
 

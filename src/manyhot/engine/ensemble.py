@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manyhot.backend import keras, use_dtype
+from manyhot.backend import keras
+from manyhot.backend import use_dtype as use_dtype
 from manyhot.engine.weights import Weights
 from manyhot.networks import choose_layers
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from manyhot.backend import jax
+from manyhot.backend import set_compilation_cache as set_compilation_cache
 from manyhot.gc_pause import pause_gc
 
 MAX_PROGRAMS = 64  # programs kept; the one used longest ago goes first

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from manyhot.lazy_imports import lazy_submodules
-
-if TYPE_CHECKING:
-    from manyhot.reports import model_page as model_page
-    from manyhot.reports import prediction_images as prediction_images
+import lazy_loader
 
 MAX_DRAWN_ROWS = 100  # rows that get a picture, unless more are asked for
 
-__getattr__, __dir__ = lazy_submodules(
-    __name__,
-    (
-        "model_page",
-        "prediction_images",
-    ),
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
