@@ -26,7 +26,7 @@ model = keras.Sequential(
 )
 model.compile(optimizer=keras.optimizers.Adam(common.RATE), loss="binary_crossentropy")
 classifier = MultiLabelClassifier(network=model, n_members=1, batch_size=common.BATCH, epochs=options.epochs, verbose=0)
-taken = classifier._inputs(X, Y.astype(int))
+taken = classifier._inputs(X, Y.astype(int), *classifier._configs())
 fit = prepare_cross_fit(taken.features, taken.targets, taken.encoder(), taken.config, model, trains_on_all=True)
 for _ in range(2):
     clock = common.Clock()

@@ -174,4 +174,11 @@ def test_modules_in_the_map_exist():
         name for row in re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE) for name in re.findall(r"`(.*?)`", row)
     ]
     there = {path.name + ("/" if path.is_dir() else "") for path in (ROOT / "src/manyhot").iterdir()}
-    assert set(names) == there - {"__init__.py", "__init__.pyi", "__main__.py", "version.py", "py.typed", "__pycache__/"}
+    assert set(names) == there - {
+        "__init__.py",
+        "__init__.pyi",
+        "__main__.py",
+        "version.py",
+        "py.typed",
+        "__pycache__/",
+    }

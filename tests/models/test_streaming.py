@@ -21,6 +21,10 @@ OPTIONS = ReadOptions(labels="label_*")
 SMALL = {"n_members": 1, "epochs": 3, "hidden_layer_sizes": (16,), "random_state": 3, "verbose": 0}
 
 
+def inputs_of(classifier, samples):
+    return classifier._inputs(samples, None, *classifier._configs())
+
+
 def table(n_rows: int = 1500, seed: int = 0, text: bool = False) -> pl.DataFrame:
     """Distinct rows of three numbers, a flag, a category and perhaps a text; four labels that depend on them."""
     generator = np.random.default_rng(seed)
@@ -102,7 +106,7 @@ def test_many_windows_learn_as_well(tmp_path, settings):
 
 def test_stopping_rows_stand_behind_the_largest_window(songs, tmp_path):
     found = sample_file(songs, OPTIONS)
-    job = prepare_stream(found, MultiLabelClassifier(**SMALL, early_stopping=True)._inputs(found.samples))
+    job = prepare_stream(found, inputs_of(MultiLabelClassifier(**SMALL, early_stopping=True), found.samples))
     with Shards(tmp_path) as shards:
         rows = write_rows(job, shards)
         supply = WindowSource(job, shards, WindowAssignment(shards.n_rows, 7, seed=0), rows)
@@ -161,7 +165,7 @@ def test_rows_that_are_set_aside_are_never_trained_on(songs, tmp_path):
     classifier = MultiLabelClassifier(**SMALL)
     found = sample_file(songs, OPTIONS, seed=3, max_rows=200)
     assert len(found.rows) == 200
-    job = prepare_stream(found, classifier._inputs(found.samples))
+    job = prepare_stream(found, inputs_of(classifier, found.samples))
     with Shards(tmp_path) as shards:
         rows = write_rows(job, shards)
         kept = shards.read(0, shards.n_rows)
@@ -270,7 +274,7 @@ class TestRefusals:
 
     def test_a_file_that_changes(self, songs, folder):
         found = sample_file(songs, OPTIONS)
-        job = prepare_stream(found, MultiLabelClassifier(**SMALL)._inputs(found.samples))
+        job = prepare_stream(found, inputs_of(MultiLabelClassifier(**SMALL), found.samples))
         songs.write_text(songs.read_text() + "0,0,0,0,rock,0,0,0,0\n")
         with Shards(folder) as shards, pytest.raises(InputError, match=r"songs\.csv: changed"):
             write_rows(job, shards)

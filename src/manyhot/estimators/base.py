@@ -104,10 +104,13 @@ def draw_seed(random_state: Any) -> int:
     return validation.integer(random_state=random_state, low=0, high=2**32 - 1)
 
 
-def warn_of_table(notes: Sequence[str], stacklevel: int = 3) -> None:
-    """Tell a person in Python, in one warning, what the command line prints of a table."""
+def warn_of_table(notes: Sequence[str]) -> None:
+    """Tell a person in Python, in one warning at their own line, what the command line prints of a table."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("manyhot."):
+        level, frame = level + 1, frame.f_back
     if notes:
-        warnings.warn("; ".join(notes), ManyhotWarning, stacklevel=stacklevel)
+        warnings.warn("; ".join(notes), ManyhotWarning, stacklevel=level)
 
 
 def _has_label_columns(y: Any, labels: Sequence[str]) -> bool:

@@ -176,12 +176,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         """
         if sample_weight is None and isinstance(X, Samples):
             sample_weight = X.sample_weight
-        if is_pixel_targets(X.targets if y is None and isinstance(X, Samples) else y):
-            return self._fit_pixels(X, y, sample_weight)
-        inputs = self._inputs(X, y)
-        with training_progress(self.verbose) as callback:
-            model = models.training.train_inputs(inputs, self.network, sample_weight, callback)
-        return self._set_model(model, inputs.classes)
+        return self._fit(X, y, sample_weight, *self._configs())
 
     def fit_file(
         self,
@@ -213,19 +208,17 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: What cannot be used, by file, row and column; a file that changed meanwhile; too little room
                 on the disk; a format that cannot be streamed.
         """
+        config, runtime = self._configs()
         if stream is None:
-            stream = models.stream_survey.needs_stream(path, read_options, self.image_params)
+            stream = models.stream_survey.needs_stream(path, read_options, config.image_params)
         if not stream:
             samples = read(path, read_options)
             warn_of_table(samples.notes)
-            return self.fit(samples)
-        config, runtime = self._configs()
+            return self._fit(samples, None, samples.sample_weight, config, runtime)
         with stage_progress(self.verbose) as progress:
-            survey = models.stream_survey.survey_file(
-                path, read_options, self.image_params, config.random_state, progress
-            )
+            survey = models.stream_survey.survey_file(path, read_options, config, progress)
             warn_of_table(survey.samples.notes)
-            inputs = self._inputs(survey.samples, configs=(config, runtime))
+            inputs = self._inputs(survey.samples, None, config, runtime)
             job, classes = models.streaming.prepare_stream(survey, inputs, self.network), inputs.classes
             del survey, inputs  # the sample is not needed any more
         with Shards(Path(tempfile.gettempdir() if stream_folder is None else stream_folder)) as shards:
@@ -599,11 +592,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         engine.set_compilation_cache(configs[1].compilation_cache)
         return configs
 
-    def _inputs(
-        self, X: Any, y: Any = None, configs: tuple[TrainingConfig, RuntimeConfig] | None = None
-    ) -> TrainingInputs:
+    def _inputs(self, X: Any, y: Any, config: TrainingConfig, runtime: RuntimeConfig) -> TrainingInputs:
         """X, y and the settings as training takes them; sets `n_features_in_` and `feature_names_in_`."""
-        config, runtime = self._configs() if configs is None else configs
         samples = X if isinstance(X, Samples) else None
         y, names = resolve_targets(samples, y, self.labels)
         if is_pixel_targets(y):
@@ -614,15 +604,22 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         if samples is not None:  # their notes are with them, and whoever read them has said them
             return inputs
         notes = self._data_notes(y, inputs.labels.names, table)
-        warn_of_table(notes, stacklevel=4)
+        warn_of_table(notes)
         return inputs._replace(notes=(*inputs.targets.notes, *notes, *inputs.notes))
 
-    def _fit_pixels(self, X: Any, y: Any, sample_weight: Any) -> MultiLabelClassifier:
-        inputs = models.segmentation.pixel_inputs(*self._configs(), X, y, self.labels)
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, config: TrainingConfig, runtime: RuntimeConfig
+    ) -> MultiLabelClassifier:
+        if is_pixel_targets(X.targets if y is None and isinstance(X, Samples) else y):
+            pixels = models.segmentation.pixel_inputs(config, runtime, X, y, self.labels)
+            with training_progress(self.verbose) as callback:
+                model: Model = models.segmentation.train_pixels(pixels, sample_weight, callback)
+            self.n_features_in_ = 1
+            return self._set_model(model, None)
+        inputs = self._inputs(X, y, config, runtime)
         with training_progress(self.verbose) as callback:
-            model = models.segmentation.train_pixels(inputs, sample_weight, callback)
-        self.n_features_in_ = 1
-        return self._set_model(model, None)
+            model = models.training.train_inputs(inputs, self.network, sample_weight, callback)
+        return self._set_model(model, inputs.classes)
 
     def _set_model(
         self, model: Model, classes: np.ndarray | None, read_options: Mapping[str, Any] | None = None

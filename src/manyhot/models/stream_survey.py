@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from manyhot.config.training import TrainingConfig
 from manyhot.data.readers import ReadOptions, Survey, count_rows, first_rows, needs_streaming, sample_file
 from manyhot.data.readers.memory import available_memory
 from manyhot.data.readers.sampling import SAMPLE_ROWS
@@ -20,7 +21,7 @@ MIN_IMAGES = 1000
 """The sample of a stream has so many rows, or as many as have that many bytes of decoded images."""
 
 
-def needs_stream(path: str | Path, options: ReadOptions | None, image_params: Mapping[str, Any] | None) -> bool:
+def needs_stream(path: str | Path, options: ReadOptions | None, image_params: Mapping[str, Any]) -> bool:
     """Whether a file needs more memory than there is when it is read, and its images decoded, as a whole."""
     if needs_streaming(path, options):
         return True
@@ -34,8 +35,7 @@ def needs_stream(path: str | Path, options: ReadOptions | None, image_params: Ma
 def survey_file(
     path: str | Path,
     options: ReadOptions | None,
-    image_params: Mapping[str, Any] | None,
-    seed: int,
+    config: TrainingConfig,
     progress: Callable[[str, float | None], None] | None = None,
 ) -> Survey:
     """Count the rows of a file and draw the sample that a stream is prepared from."""
@@ -50,12 +50,12 @@ def survey_file(
         if progress is not None:
             progress(f"reading: {n_rows} rows", None)
 
-    per_row = _image_bytes(path, options, image_params)
+    per_row = _image_bytes(path, options, config.image_params)
     max_rows = min(SAMPLE_ROWS, max(MIN_IMAGES, IMAGE_SAMPLE_BYTES // per_row)) if per_row else SAMPLE_ROWS
-    return sample_file(path, options, seed, max_rows, progress=report_count)
+    return sample_file(path, options, config.random_state, max_rows, progress=report_count)
 
 
-def _image_bytes(path: str | Path, options: ReadOptions | None, image_params: Mapping[str, Any] | None) -> int:
+def _image_bytes(path: str | Path, options: ReadOptions | None, image_params: Mapping[str, Any]) -> int:
     """Bytes of the decoded images of a row, as the first rows are; 0 without images."""
     first = first_rows(path, options, IMAGE_PROBE_ROWS)
     if first is None or "image" not in first.column_types.values():

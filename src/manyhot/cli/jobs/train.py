@@ -13,6 +13,7 @@ from manyhot.cli.jobs import extreme
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.cli.jobs.read_options import prepare_reading
+from manyhot.config.images import image_params
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import ManyhotWarning, OutputError
@@ -44,7 +45,10 @@ def run(
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
     read_flags, options = prepare_reading(file, read_flags, {"--output": output}, [settings], **more)
     refuse_other_file(output)
-    if not is_extreme and (needs_stream(file, options, classifier.image_params) if stream is None else stream):
+    is_streamed = bool(stream) and not is_extreme
+    if stream is None and not is_extreme:
+        is_streamed = needs_stream(file, options, image_params(classifier.image_params))
+    if is_streamed:
         reason = "" if stream else ": it needs more memory than there is (--no-stream to try it nevertheless)"
         print_notes([f"{file}: read piece by piece{reason}"], quiet)
         start_time = time.perf_counter()

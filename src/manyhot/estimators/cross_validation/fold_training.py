@@ -87,7 +87,7 @@ def cross_validate(
     start_time = time.perf_counter()
     metric_names = list(METRICS) if metrics is None else [validation.one_of(METRICS, metrics=name) for name in metrics]
     classifier = as_classifier(estimator, config)
-    inputs = classifier._inputs(X, y)
+    inputs = classifier._inputs(X, y, *classifier._configs())
     if sample_weight is None and isinstance(X, Samples):
         sample_weight = X.sample_weight
     weights = None

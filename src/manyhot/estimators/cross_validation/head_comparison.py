@@ -130,7 +130,7 @@ def compare_heads(
         classifier = as_classifier(
             base_estimator, {"n_members": N_MEMBERS, "decision": TrainingConfig.decision, "prior_bias": False, **config}
         )
-    inputs = classifier._inputs(X, y)
+    inputs = classifier._inputs(X, y, *classifier._configs())
     classifier.set_params(random_state=inputs.config.random_state)  # one seed, so that all heads have the same folds
     if inputs.config.network == CUSTOM:
         shapes = inputs.encoder().fit(inputs.features).shapes()
