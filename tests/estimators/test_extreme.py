@@ -244,7 +244,7 @@ def test_k_threshold_and_use_before_training(trained):
         trained.predict_top_k(X[:, :3])
     with pytest.raises(InputError, match="columns"):
         trained.evaluate(X, Y[:, :3])
-    with pytest.raises(InputError, match="is not among the labels"):
+    with pytest.raises(InputError, match="was not there in training"):
         trained.evaluate(X, [["other"]] * 10)
     for call in ("predict_top_k", "predict_labels", "predict"):
         with pytest.raises(NotFittedError):
@@ -305,7 +305,7 @@ def test_score_is_the_exact_match():
     assert classifier.score(X, sets) == 1.0
     assert classifier.score(X, [[*sets[0], "other"], *sets[1:]]) == 59 / 60
     assert classifier.score(X[:2], [[*sets[0], "other"], sets[1]], sample_weight=[3, 1]) == 0.25
-    with pytest.raises(InputError, match="not among the labels"):
+    with pytest.raises(InputError, match="not there in training"):
         classifier.evaluate(X, [[*sets[0], "other"], *sets[1:]])
     scores = cross_val_score(
         ExtremeMultiLabelClassifier(hidden_layer_sizes=(4,), epochs=1, verbose=0), X, Y.toarray(), cv=2

@@ -34,7 +34,6 @@ from manyhot.evaluation.metrics import TopK
 from manyhot.models.extreme.model import ExtremeModel, train_extreme_model
 from manyhot.models.extreme.report import ExtremeReport
 from manyhot.models.extreme.targets import (
-    align_extreme_targets,
     align_scored_extreme_targets,
     parse_extreme_targets,
     resolve_extreme_targets,
@@ -216,7 +215,7 @@ class ExtremeMultiLabelClassifier(BaseMultiLabelEstimator):
         y, names = resolve_extreme_targets(samples, y, None)
         self._check_order(names)
         features = self._features(X)
-        targets = align_extreme_targets(y, self.model_.labels)
+        targets = parse_extreme_targets(y, self.model_.labels)[1]
         check_row_counts(features, targets)
         notes = () if samples is None else samples.notes
         return ExtremeReport(self.model_.evaluate(features, targets, notes))

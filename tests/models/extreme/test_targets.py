@@ -9,10 +9,18 @@ import scipy.sparse as sp
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.models.extreme.targets import align_extreme_targets, extreme_targets
+from manyhot.models.extreme.targets import parse_extreme_targets
 
 DENSE = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=bool)
 SETS = [["a", "c"], [], ["b"]]
+
+
+def extreme_targets(y, labels=None):
+    return parse_extreme_targets(y, labels)[:2]
+
+
+def align_extreme_targets(y, labels):
+    return parse_extreme_targets(y, labels)[1]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +133,7 @@ def test_the_row_and_the_column_of_a_wrong_entry():
 def test_names_that_do_not_fit():
     with pytest.raises(InputError, match="3 columns but 2 labels"):
         extreme_targets(sp.csr_matrix(DENSE), ["a", "b"])
-    with pytest.raises(InputError, match=r"'bleu' is not among the labels; did you mean"):
+    with pytest.raises(InputError, match=r"'bleu' was not there in training; did you mean"):
         align_extreme_targets([["bleu"]], LabelSpace(("red", "blue")))
     with pytest.raises(InputError, match="3 columns but 2"):
         align_extreme_targets(sp.csr_matrix(DENSE), LabelSpace(("a", "b")))

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import textwrap
+import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from manyhot.evaluation.metrics import TopK, compute_top_k_metrics
-from manyhot.evaluation.report.text import WIDTH, table
+from manyhot.evaluation.report import Report
+from manyhot.evaluation.report.measure import to_json_value
+from manyhot.evaluation.report.text import bullets, table
 from manyhot.models.extreme.threshold import Counts
 
-KS = (1, 3, 5)
-"""Numbers of answers that are measured, as far as there are labels."""
+KS = (1, 3, 5)  # numbers of answers that are measured, as far as there are labels
 SCORES_FROM = {
     "held_out": "Measured on {rows} rows that were held out of training.",
     "new": "Measured on {rows} new rows.",
 }
 
 
-@dataclass(frozen=True)
-class ExtremeReport:
-    """A report to print, to look things up in, and to save.
-
-    Args:
-        values: What `build_extreme_report` gave, or the same read back from JSON.
-    """
-
-    values: Mapping[str, Any]  # what `build_extreme_report` gave, or the same read back from JSON
+class ExtremeReport(Report):
+    """A report to print, to look things up in (`metrics`: "precision_at_1", ... -> value, baseline), and to save."""
 
     def __str__(self) -> str:
         return extreme_text(self.values)
 
-    @property
-    def metrics(self) -> Mapping[str, Any]:
-        """Measure ("precision_at_1", ...) -> value, n_labels, n_samples, baseline."""
-        return self.values["metrics"]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-        return dict(self.values)
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def build_extreme_report(
@@ -67,15 +55,7 @@ def build_extreme_report(
             "cardinality": float(per_row.mean()) if n else None,
             "rows_without_labels": int((per_row == 0).sum()),
         },
-        "metrics": {
-            name: {
-                "value": _plain(score.value),
-                "n_labels": int(score.n_labels),
-                "n_samples": int(score.n_samples),
-                "baseline": None if score.baseline is None else _plain(score.baseline),
-            }
-            for name, score in scores.items()
-        },
+        "metrics": to_json_value({name: asdict(score) for name, score in scores.items()}),
         "decisions": {
             "threshold": threshold,
             "max_predictions": max_predictions,
@@ -109,18 +89,10 @@ def extreme_text(report: Mapping[str, Any]) -> str:
         f"{_number(decisions['recall_micro'])}; {_number(decisions['predictions_per_row'])} answers a row."
     )
     notes = report.get("notes", ())
-    note_text = ["Notes\n" + "\n".join(_bullet(note) for note in notes)] if notes else []
+    note_text = ["Notes\n" + bullets(notes)] if notes else []
     legend = "The baseline answers the most frequent labels to every row. Rows without labels count 0."
     metrics = table(["first answers", "value", "baseline"], rows) + "\n" + legend
     return "\n\n".join([headline, metrics, decision_text, *note_text])
-
-
-def _bullet(note: str) -> str:
-    return textwrap.fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _number(value: float | None) -> str:

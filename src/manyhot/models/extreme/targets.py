@@ -23,20 +23,15 @@ from manyhot.data.target_conversion import (
 )
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean, shorten
+from manyhot.validation import shorten
 
 EXPECTED = "a CSR matrix (n, l) of 0 and 1 or one label set per row"
-
-
-def extreme_targets(y: Any, labels: Sequence[Any] | LabelSpace | None = None) -> tuple[LabelSpace, sp.csr_matrix]:
-    """The names, and CSR bool (n, l) of a matrix, a frame or one label set, mapping or list of 0 and 1 per row."""
-    return parse_extreme_targets(y, labels)[:2]
 
 
 def parse_extreme_targets(
     y: Any, labels: Sequence[Any] | LabelSpace | None = None
 ) -> tuple[LabelSpace, sp.csr_matrix, tuple[str, ...]]:
-    """As `extreme_targets`, and notes on what was guessed."""
+    """Names, CSR bool (n, l), and notes, of a matrix, a frame or one label set, mapping or list of 0 and 1 per row."""
     space = None if labels is None else as_space(labels)
     name = None if isinstance(y, Targets) else column_name(y)
     y = y if isinstance(y, Targets) else plain_targets(y)
@@ -52,17 +47,12 @@ def parse_extreme_targets(
     return _from_cells(y, space, column=name)
 
 
-def align_extreme_targets(y: Any, labels: LabelSpace) -> sp.csr_matrix:
-    """Targets in the order of a model's labels: a matrix column by column, label sets by name."""
-    return extreme_targets(y, labels)[1]
-
-
 def align_scored_extreme_targets(y: Any, labels: LabelSpace) -> tuple[sp.csr_matrix, np.ndarray]:
     """Targets for scoring, and which rows, bool (n,), have a label that the model does not know."""
     y = y if isinstance(y, Targets) else plain_targets(y)
     unseen = None if isinstance(y, Targets) else unseen_labels(y, labels)
     if unseen is None:
-        targets = align_extreme_targets(y, labels)
+        targets = parse_extreme_targets(y, labels)[1]
         return targets, np.zeros(targets.shape[0], dtype=bool)
     return _from_cells(y, labels, is_open=True)[1], unseen
 
@@ -133,31 +123,13 @@ def _from_cells(
     warn_of_guesses(cells.notes)
     if not cells.sets:
         raise InputError(f"got no row, expected {EXPECTED}", argument="y")
-    sets = []
-    for i, names in enumerate(cells.sets):
-        if names is None:
-            raise InputError("the labels are unknown; leave the row out", row=i + 1, argument="y")
-        sets.append(names)
+    sets = cells.sets
+    if None in sets:
+        raise InputError("the labels are unknown; leave the row out", row=sets.index(None) + 1, argument="y")
     if space is None:
         if not cells.names:
             raise InputError("no row has any label, so there is nothing to learn", argument="y")
         space = LabelSpace(cells.names, cells.is_integer)
-    return space, _label_matrix(sets, space, is_open), cells.notes
-
-
-def _label_matrix(sets: Sequence[Sequence[str]], labels: LabelSpace, is_open: bool) -> sp.csr_matrix:
-    """Label sets -> CSR bool (n, l)."""
-    column = {name: j for j, name in enumerate(labels.names)}
-    rows, columns = [], []
-    for i, names in enumerate(sets):
-        for name in dict.fromkeys(names):
-            if name not in column:
-                if is_open:
-                    continue
-                hint = did_you_mean(name, labels.names[:10_000])
-                raise InputError(f"the label {name!r} is not among the labels{hint}", row=i + 1, argument="y")
-            rows.append(i)
-            columns.append(column[name])
-    matrix = sp.csr_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(sets), len(labels)))
-    matrix.sort_indices()
-    return matrix
+    rows, columns, _ = space.find(sets, "ignore" if is_open else "error", "leave it out, or fit anew with it")
+    matrix = sp.csr_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(sets), len(space)))
+    return space, _canonical(matrix), cells.notes
