@@ -23,7 +23,7 @@ _Learned = TypeVar("_Learned")
 class Decision(ABC):
     """What turns scores into decisions; each constructor argument is kept as an attribute of the same name."""
 
-    name: ClassVar[str]
+    name: ClassVar[str]  # from the config, given by the registry
     learns_from_scores: ClassVar[bool] = True  # whether `fit` looks at scores and targets
     has_shared_threshold: ClassVar[bool] = False  # no threshold can be moved alone
     config_fields: ClassVar[Mapping[str, str]] = {}  # constructor argument -> field of `TrainingConfig`

@@ -20,7 +20,6 @@ class Cardinality(Decision):
     # only them.
     # Source: Read, Pfahringer, Holmes (2008), PCut; here fitted once, so that the answer of a row is its own
 
-    name: ClassVar[str] = "cardinality"
     has_shared_threshold: ClassVar[bool] = True
 
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:

@@ -19,7 +19,6 @@ from manyhot.evaluation.metrics.score import blocks, check_scores, score_entries
 class Fixed(Decision):
     """Yes where the score is at least a fixed threshold in [0, 1]."""
 
-    name: ClassVar[str] = "fixed"
     learns_from_scores: ClassVar[bool] = False
 
     def __init__(self, threshold: float = 0.5) -> None:
@@ -35,7 +34,6 @@ class Fixed(Decision):
 class TopK(Decision):
     """The k highest scores of each row; of equal scores, the labels that come first."""
 
-    name: ClassVar[str] = "top_k"
     learns_from_scores: ClassVar[bool] = False
     config_fields: ClassVar[Mapping[str, str]] = {"k": "top_k"}
 

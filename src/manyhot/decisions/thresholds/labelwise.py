@@ -88,8 +88,6 @@ class FbetaMacro(LabelwiseDecision):
 
     # Source: van Rijsbergen (1979), ch. 7; Yang (2001), SCut and FBR.1 (`min_fbeta`); Fan, Lin (2007)
 
-    name: ClassVar[str] = "fbeta_macro"
-
     def __init__(self, beta: float = 1.0, min_fbeta: float = 0.0, shrink: float = F1_SHRINK) -> None:
         self.beta = validation.positive(beta=beta)
         self.min_fbeta = validation.number(min_fbeta=min_fbeta, low=0.0, high=1.0)
@@ -110,7 +108,6 @@ class F1Macro(FbetaMacro):
 
     # Source: Yang (2001), A study on thresholding strategies, SCut and its variant FBR.1 (`min_f1`)
 
-    name: ClassVar[str] = "f1_macro"
     config_fields: ClassVar[Mapping[str, str]] = {"min_f1": "min_f1"}
 
     def __init__(self, min_f1: float = 0.0, shrink: float = F1_SHRINK) -> None:
@@ -123,8 +120,6 @@ class Cost(LabelwiseDecision):
 
     # Source: Elkan (2001), The foundations of cost-sensitive learning, equation 2, for the case of trusted
     # probabilities
-
-    name: ClassVar[str] = "cost"
 
     def __init__(
         self,
@@ -153,16 +148,12 @@ class Cost(LabelwiseDecision):
 class Hamming(Cost):
     """The threshold of each label with the fewest wrong answers: `Cost` at equal costs."""
 
-    name: ClassVar[str] = "hamming"
-
     def __init__(self, shrink: float = COST_SHRINK) -> None:
         super().__init__(1.0, 1.0, shrink)
 
 
 class Precision(LabelwiseDecision):
     """The lowest cut of each label with the required precision on the scores it is fitted on; no guarantee."""
-
-    name: ClassVar[str] = "precision"
 
     def __init__(self, min_precision: float | Sequence[float]) -> None:
         self.min_precision = _numbers(partial(validation.number, low=0.0, high=1.0), min_precision=min_precision)
@@ -181,8 +172,6 @@ class Precision(LabelwiseDecision):
 
 class Recall(LabelwiseDecision):
     """The highest threshold of each label with the required recall on the scores it is fitted on; no guarantee."""
-
-    name: ClassVar[str] = "recall"
 
     def __init__(self, min_recall: float | Sequence[float]) -> None:
         self.min_recall = _numbers(partial(validation.number, low=0.0, high=1.0), min_recall=min_recall)

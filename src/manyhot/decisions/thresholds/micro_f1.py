@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -32,8 +32,6 @@ class F1Micro(Decision):
     # F = 2 hits / (answered + positives) is at least r exactly where the sum over labels of 2 hits - r * answered is at
     # least r * positives. With r set to the F that the best cuts reach, it rises until no choice has a higher F.
     # Source: Dinkelbach (1967), On nonlinear fractional programming
-
-    name: ClassVar[str] = "f1_micro"
 
     def __init__(self, shrink: float = JOINT_SHRINK) -> None:
         self.shrink = validation.number(shrink=shrink, low=0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -133,8 +133,6 @@ class SamplewiseDecision(Decision):
 class F1Samples(SamplewiseDecision):
     """The thresholds of all labels that together maximise the mean F1 of rows, up to a local optimum."""
 
-    name: ClassVar[str] = "f1_samples"
-
     @staticmethod
     def row_values(hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:
         """2 hits / (answered + positives)."""
@@ -143,8 +141,6 @@ class F1Samples(SamplewiseDecision):
 
 class JaccardSamples(SamplewiseDecision):
     """The thresholds of all labels that together maximise the mean Jaccard index of rows, up to a local optimum."""
-
-    name: ClassVar[str] = "jaccard_samples"
 
     @staticmethod
     def row_values(hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:
