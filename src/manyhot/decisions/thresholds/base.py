@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -13,14 +12,14 @@ from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import check_scores
+from manyhot.evaluation.metrics.score import Entries, check_scores, score_entries
 
 # With more scores than this the refits would take longer than what they tell is worth.
 MAX_SPREAD_SCORES = 20_000_000
 _Learned = TypeVar("_Learned")
 
 
-class Decision(ABC):
+class Decision:
     """What turns scores into decisions; each constructor argument is kept as an attribute of the same name."""
 
     name: ClassVar[str]  # from the config, given by the registry
@@ -30,9 +29,14 @@ class Decision(ABC):
     thresholds: Thresholds | None = None  # None before fitting, or without thresholds
     spread: np.ndarray | None = None  # float64 (l,), see `measure_spread`
 
-    @abstractmethod
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Learn from the scores (n, l) and targets of the same rows, which the network has not been trained on."""
+        self.thresholds, self.spread = Thresholds(self.find_thresholds(score_entries(targets, scores))), None
+        return self
+
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
+        """Every label's threshold, float64 (l,)."""
+        raise NotImplementedError
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Decide for scores (n, l), or deeper with the label axis last."""

@@ -13,7 +13,7 @@ from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, check_scores, score_entries
+from manyhot.evaluation.metrics.score import Entries, blocks, check_scores, score_entries
 
 
 class Fixed(Decision):
@@ -24,11 +24,9 @@ class Fixed(Decision):
     def __init__(self, threshold: float = 0.5) -> None:
         self.threshold = validation.number(threshold=threshold, low=0.0, high=1.0)
 
-    def fit(self, scores: np.ndarray, targets: Targets) -> Self:
-        """Take the number of labels; nothing is learned."""
-        entries = score_entries(targets, scores)
-        self.thresholds = Thresholds(np.full(entries.shape[1], self.threshold))
-        return self
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
+        """The same for every label; nothing is learned."""
+        return np.full(entries.shape[1], self.threshold)
 
 
 class TopK(Decision):
