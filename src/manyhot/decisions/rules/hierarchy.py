@@ -26,10 +26,7 @@ class Hierarchy:
             self.parents.setdefault(child, []).append(parent)
             children.setdefault(parent, []).append(child)
         self.height = _compute_heights(children, names)
-        edges = np.array(
-            [(child, parent) for parent, label_children in children.items() for child in label_children], dtype=np.intp
-        )
-        edges = edges.reshape(-1, 2)
+        edges = np.array(pairs, dtype=np.intp).reshape(-1, 2)
         edges = edges[np.argsort(self.height[edges[:, 1]], kind="stable")]
         ends = np.flatnonzero(np.diff(self.height[edges[:, 1]])) + 1
         self._levels = [_group_by_parent(level) for level in np.split(edges, ends) if len(level)]
