@@ -146,12 +146,8 @@ def _check_curve(label: int, curve: Curve) -> None:
 
 def _check_names(mapping: Any, expected: tuple[str, ...], argument: str) -> None:
     if not isinstance(mapping, Mapping) or set(mapping) != set(expected):
-        names = (
-            validation.shorten(sorted(map(str, mapping)))
-            if isinstance(mapping, Mapping)
-            else validation.shorten(mapping)
-        )
-        raise InputError(f"got {names}, expected {', '.join(expected)}", argument=argument)
+        got = sorted(map(str, mapping)) if isinstance(mapping, Mapping) else mapping
+        raise InputError(f"got {validation.shorten(got)}, expected {', '.join(expected)}", argument=argument)
 
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, dtype: str, n_axes: int) -> np.ndarray:

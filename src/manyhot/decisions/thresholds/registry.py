@@ -60,11 +60,10 @@ def _per_label(key: str, value: Any, space: LabelSpace | None) -> Any:
         return value
     if space is None:
         raise InputError("is given by label name, but no label names are known here", argument=key)
-    columns = [space.index(label) for label in value]
+    numbers = {space.index(label): number for label, number in value.items()}
     missing = [label for label in space.names if label not in value]
     if missing:
         raise InputError(f"has no number for {', '.join(map(repr, missing[:5]))}; give one per label", argument=key)
-    numbers = dict(zip(columns, value.values(), strict=True))
     return [numbers[j] for j in range(len(space))]
 
 
