@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -35,7 +36,7 @@ def paired_labels(space: LabelSpace, paired: np.ndarray, pairs: PairCounts, is_m
     opposite = disjoint & (first + second == rows)
     implied = contained & ~identical & (first >= MIN_SUPPORT)
     exclusive = disjoint & ~opposite & (pairs.expected() >= MIN_EXPECTED_ROWS)
-    kinds = [
+    kinds: list[tuple[np.ndarray, bool, Callable[..., Finding]]] = [
         (np.triu(identical), False, partial(_duplicate, "same", "equal", "=")),
         (np.triu(opposite), True, partial(_duplicate, "opposite", "opposites", "= not")),
         (implied, False, _implied),
