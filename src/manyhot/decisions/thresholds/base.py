@@ -44,10 +44,14 @@ class Decision:
 
     def margins(self, scores: np.ndarray) -> np.ndarray:
         """logit(score) - logit(threshold), of the type of the scores, 0 or more exactly where `apply` says yes."""
-        decisions, n_labels = self.apply(scores), len(self.require_fitted(self.thresholds))
-        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
-        thresholds = self.require_fitted(self.thresholds).values
-        return signed_margins(rows, thresholds, decisions.reshape(rows.shape)).reshape(decisions.shape)
+        decisions = self.apply(scores)
+        rows = check_scores(scores).reshape(-1, decisions.shape[-1])
+        row_decisions = decisions.reshape(rows.shape)
+        return signed_margins(rows, self.limits(rows, row_decisions), row_decisions).reshape(decisions.shape)
+
+    def limits(self, scores: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+        """What margins are measured from: the threshold of each label (l,), or the lowest yes of each row (n, 1)."""
+        return self.require_fitted(self.thresholds).values
 
     def measure_spread(self, scores: np.ndarray, targets: Targets, folds: np.ndarray) -> np.ndarray | None:
         """Standard deviation of each threshold over refits without one fold, float64 (l,); None without thresholds."""

@@ -10,7 +10,6 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries, blocks, check_scores, score_entries
@@ -60,14 +59,9 @@ class TopK(Decision):
             decisions[part] = above | (tied & (np.cumsum(tied, axis=1) <= n_tied))
         return decisions.reshape(array.shape)
 
-    def margins(self, scores: np.ndarray) -> np.ndarray:
-        """How far each score stands above the lowest one answered in its row, in logits; see `Decision.margins`."""
-        decisions = self.apply(scores)
-        n_labels = self.require_fitted(self.n_labels)
-        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
-        decisions = decisions.reshape(rows.shape)
-        lowest = rows.min(axis=1, keepdims=True, where=decisions, initial=1)
-        return signed_margins(rows, lowest, decisions).reshape(np.shape(scores))
+    def limits(self, scores: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+        """The lowest score answered in each row, (n, 1)."""
+        return scores.min(axis=1, keepdims=True, where=decisions, initial=1)
 
     def to_spec(self) -> dict[str, Any]:
         """Everything `from_spec` needs, as plain JSON values."""
