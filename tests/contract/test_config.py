@@ -7,7 +7,6 @@ from manyhot.config.fields import describe_fields
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.text import TEXT_KINDS
 from manyhot.decisions import thresholds
-from manyhot.decisions.calibration.parametric import N_FREE
 from manyhot.engine.losses import LOSSES, OUTPUTS
 from manyhot.networks import BUILDERS
 
@@ -18,9 +17,10 @@ def test_the_config_knows_every_network_loss_and_head():
     assert set(training.HEADS) == set(OUTPUTS) == {head for _, head in LOSSES}
 
 
-def test_the_config_knows_every_decision_and_calibration():
-    assert tuple(thresholds.DECISIONS) == training.DECISIONS
-    assert set(training.CALIBRATIONS) == {"auto", "none", "isotonic", *N_FREE}
+def test_every_decision_has_the_name_of_its_class():
+    for name, decision in thresholds.DECISIONS.items():
+        assert decision.name == name
+        assert decision.__name__.lower() == name.replace("_", "")
 
 
 def test_softmax_has_the_losses_of_its_head():

@@ -181,7 +181,7 @@ def mean_count(targets: Targets, decisions: np.ndarray, k: int) -> dict[str, Sco
 
 
 def test_a_new_metric_needs_its_row_alone(monkeypatch):
-    row = Metric(mean_count, "Labels per row, up to {k}", "decisions", False, "Means.", "Misleads.", upper_bound=5.0)
+    row = Metric(mean_count, "decisions", "Labels per row, up to {k}", "Means.", "Misleads.", False, upper_bound=5.0)
     monkeypatch.setitem(METRICS, "mean_count", row)
     values, known, scores, decisions = made_up()
     score = compute_metrics(Targets(values, known), scores, decisions, k=3)["mean_count"]
@@ -199,6 +199,6 @@ def test_a_new_metric_needs_its_row_alone(monkeypatch):
 
 def test_a_report_from_before_a_metric_still_makes_a_page(monkeypatch):
     inputs = make_page_inputs()
-    row = Metric(mean_count, "Labels per row, up to {k}", "decisions", False, "Means.", "Misleads.", upper_bound=5.0)
+    row = Metric(mean_count, "decisions", "Labels per row, up to {k}", "Means.", "Misleads.", False, upper_bound=5.0)
     monkeypatch.setitem(METRICS, "mean_count", row)
     assert "mean_count" not in {figure["name"] for figure in measure_page(inputs)["metrics"]}

@@ -320,14 +320,8 @@ def test_what_is_wrong_is_refused():
     scores, targets, _ = made_up(n=50)
     with pytest.raises(InputError, match="shape"):
         errors_of(scores[:, :-1], targets)
-    with pytest.raises(InputError, match="one row per sample"):
-        errors_of(scores[None], Targets(targets.values[None]), ids=np.array(["a"]), space=space_of(20))
     with pytest.raises(InputError, match="apply the sigmoid"):
         errors_of(scores * 2, targets)
-    with pytest.raises(InputError, match="one id for each of 50"):
-        errors_of(scores, targets, ids=np.array(["a"]))
-    with pytest.raises(InputError, match="7 labels are named, but the targets have 20"):
-        errors_of(scores, targets, space=space_of(7))
     for limit in (-1, 1.5, "3", True):
         with pytest.raises(InputError, match="limit"):
             errors_of(scores, targets, limit=limit)

@@ -269,7 +269,5 @@ def test_what_is_wrong_is_refused():
         report_of(space, targets, scores, constant_labels=["label x"])
     with pytest.raises(InputError, match="facts"):
         report_of(space, targets, scores, config={"network": object()})
-    with pytest.raises(InputError, match="thresholds"):
-        report_of(space, targets, scores, thresholds=np.full(len(space), 1.5))
     with pytest.raises(InputError, match="decisions"):
         measure_report(space, targets, scores, scores, scores >= 0.5)

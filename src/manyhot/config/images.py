@@ -26,7 +26,7 @@ PIXEL_NETWORKS = ("unet",)
 """Networks that take images and give every pixel its labels."""
 FITS = ("pad", "stretch", "crop")
 CHANNELS = ("auto", "grey", "colour")
-POOLS = ("auto", "flatten", "average")
+AUTO, FLATTEN, AVERAGE = POOLS = ("auto", "flatten", "average")
 AUGMENTATIONS = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom", "colour", "erase", "mixup")
 ON_BAD_IMAGE = ("error", "skip")
 """What becomes of a row whose image cannot be used."""
@@ -103,7 +103,7 @@ NETWORK_SETTINGS: dict[str, Field] = {
     "filters": IntListField("auto", 1, 4096, tuple(range(1, 9)), "filters of each stage, such as 32x64x128"),
     "blocks": IntField(1, 1, 64, "convolutions (or residual blocks) of each stage"),
     "kernel": IntField(3, 1, 15, "edge of a filter in pixels"),
-    "pool": ChoiceField("auto", POOLS, "how the last stage becomes one row: all its numbers, or each filter's mean"),
+    "pool": ChoiceField(AUTO, POOLS, "how the last stage becomes one row: all its numbers, or each filter's mean"),
 }
 """Settings of the networks that are trained from nothing."""
 

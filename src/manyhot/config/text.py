@@ -16,7 +16,7 @@ STATIC = "static"
 EMBEDDINGS = "embeddings"
 PRETRAINED = "pretrained"
 MAX_COLUMNS = 10_000_000
-POOLS = ("attention", "mean")
+ATTENTION, MEAN = POOLS = ("attention", "mean")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ TEXT_KINDS: dict[str, TextEncoderSpec] = {
         {
             "units": IntField(64, 1, 4096, "numbers in the vector of a word"),
             "pool": ChoiceField(
-                "attention", POOLS, "how vectors become one: their mean, or also a weighing for each label"
+                ATTENTION, POOLS, "how vectors become one: their mean, or also a weighing for each label"
             ),
         },
     ),

@@ -29,6 +29,7 @@ LOSSES = ("auto", *LOSS_SPECS)
 HEADS = ("sigmoid", "softmax")
 SOFTMAX_LOSSES = ("auto", "binary_crossentropy", "categorical_crossentropy")
 CALIBRATIONS = ("auto", "none", "temperature", "platt", "beta", "isotonic")
+AUTO, NONE, TEMPERATURE, PLATT, BETA, ISOTONIC = CALIBRATIONS
 DECISIONS = (
     "f1_macro",
     "fbeta_macro",
@@ -215,7 +216,7 @@ class TrainingConfig(Settings):
     positive_unlabeled: bool = setting(BoolField(False))
     head: str = setting(ChoiceField("sigmoid", HEADS))
     allow_softmax: bool = setting(BoolField(False))
-    calibration: str = setting(ChoiceField("auto", CALIBRATIONS))
+    calibration: str = setting(ChoiceField(AUTO, CALIBRATIONS))
     decision: str = setting(ChoiceField("f1_macro", DECISIONS))
     top_k: int = setting(IntField(3, 1))
     min_f1: float = setting(FloatField(0.1, 0.0, 1.0))

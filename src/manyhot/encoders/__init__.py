@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from manyhot.encoders.numeric import MatrixEncoder
 from manyhot.encoders.passthrough import PlainEncoder
 from manyhot.encoders.tabular import TableEncoder
@@ -10,8 +12,4 @@ __all__ = ["ENCODERS", "Encoder", "MatrixEncoder", "PlainEncoder", "TableEncoder
 
 Encoder = MatrixEncoder | TableEncoder | PlainEncoder
 
-ENCODERS: dict[str, type[Encoder]] = {
-    MatrixEncoder.kind: MatrixEncoder,
-    TableEncoder.kind: TableEncoder,
-    PlainEncoder.kind: PlainEncoder,
-}
+ENCODERS: dict[str, type[Encoder]] = {one.kind: one for one in get_args(Encoder)}

@@ -138,24 +138,23 @@ class TableEncoder(BaseEncoder):
 
     def describe_columns(self) -> list[dict[str, Any]]:
         """Describe the columns in use: name and type, a category's levels, a number's usual value and spread."""
-        columns: dict[str, dict[str, Any]] = {}
-        scales = zip(self.scale.center.tolist(), self.scale.scale.tolist(), strict=True)
-        scale_of = dict(zip(self.scaled_columns, scales, strict=True))
-        for name in self.numeric_columns:
-            center, spread = scale_of[name]
-            column_type = self.column_types[name]
-            columns[name] = {"name": name, "type": column_type} | (
-                {"typical": center, "spread": spread} if column_type == "numeric" else {}
-            )
-            if name in self.number_formats and column_type == "numeric":
-                columns[name]["written_as"] = self.number_formats[name].describe()
+        details: dict[str, dict[str, Any]] = {}
+        for name, center, spread in zip(
+            self.scaled_columns, self.scale.center.tolist(), self.scale.scale.tolist(), strict=True
+        ):
+            if self.column_types[name] == "numeric":
+                details[name] = {"typical": center, "spread": spread}
+                if name in self.number_formats:
+                    details[name]["written_as"] = self.number_formats[name].describe()
         for name, category in zip(self.categorical_columns, self.categories, strict=True):
-            columns[name] = {"name": name, "type": "categorical", "levels": category.levels}
-        for name in self.text_columns:
-            columns[name] = {"name": name, "type": "text"}
+            details[name] = {"levels": category.levels}
         for name, image_encoder in zip(self.image_columns, self.images.encoders, strict=True):
-            columns[name] = {"name": name, "type": "image", "shape": list(image_encoder.shape)}
-        return [columns[name] for name in self.column_types if name in columns]
+            details[name] = {"shape": list(image_encoder.shape)}
+        return [
+            {"name": name, "type": column_type, **details.get(name, {})}
+            for name, column_type in self.column_types.items()
+            if column_type in ENCODED_TYPES
+        ]
 
     def backbone_features(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
         """Replace blocks of pixels by the features of a frozen backbone."""

@@ -13,7 +13,6 @@ from scipy.special import expit, logit
 from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.errors import InputError
 from manyhot.evaluation.label_noise import LabelView, NoiseRates, estimate_noise_rates
 from manyhot.evaluation.metrics.score import Entries, score_entries
 
@@ -108,7 +107,7 @@ def find_label_errors(
     # wrong.
     # Source: Northcutt, Jiang, Chuang (2021), Confident learning; rates from the surest entries: Liu, Tao (2016),
     # section 5; a row left out of an inverse: Sherman, Morrison (1950)
-    entries = _check_inputs(scores, targets, ids, space)
+    entries = score_entries(targets, scores)
     only_label = None if label is None else space.index(label)
     max_entries = None if limit is None else validation.integer(limit=limit, low=0)
     constant = targets.constant_labels()
@@ -254,16 +253,3 @@ def _kth_largest(values: np.ndarray, k: int) -> float:
         return np.inf
     values.partition(values.size - k)
     return float(values[values.size - k])
-
-
-def _check_inputs(scores: np.ndarray, targets: Targets, ids: np.ndarray, space: LabelSpace) -> Entries:
-    if np.ndim(scores) != 2:
-        raise InputError(f"got shape {np.shape(scores)}, expected (n, l): one row per sample", argument="scores")
-    entries = score_entries(targets, scores)
-    if len(space) != entries.shape[1]:
-        raise InputError(f"{len(space)} labels are named, but the targets have {entries.shape[1]}", argument="space")
-    if np.shape(ids) != (entries.shape[0],):
-        raise InputError(
-            f"got shape {np.shape(ids)}, expected one id for each of {entries.shape[0]} rows", argument="ids"
-        )
-    return entries

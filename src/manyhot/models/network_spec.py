@@ -10,7 +10,9 @@ import numpy as np
 
 from manyhot import engine, networks
 from manyhot.config.images import (
+    AVERAGE,
     BACKBONE,
+    FLATTEN,
     IMAGE_NETWORKS,
     NETWORK_SETTINGS,
     NONE,
@@ -295,5 +297,5 @@ def _image_network_settings(config: TrainingConfig, images: Mapping[str, Any]) -
     if settings["filters"] == "auto":
         settings["filters"] = FILTERS[config.network]
     if settings.get("pool") == "auto":
-        settings["pool"] = "flatten" if config.network == "cnn" else "average"
+        settings["pool"] = FLATTEN if config.network == "cnn" else AVERAGE
     return {"images": {name: dict(statistics) for name, statistics in images.items()}, **settings}

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from manyhot.backend import keras
+from manyhot.config.images import FLATTEN
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import Pixels, join, normalize_and_activate
@@ -62,7 +63,7 @@ def _build(
         channel_stats = settings["images"][column]
         pixels = Pixels(channel_stats["mean"], channel_stats["deviation"], dtype=initializer.dtype)(image)
         x = stages(pixels, settings, initializer)
-        pool = keras.layers.Flatten if settings["pool"] == "flatten" else keras.layers.GlobalAveragePooling2D
+        pool = keras.layers.Flatten if settings["pool"] == FLATTEN else keras.layers.GlobalAveragePooling2D
         return pool(dtype=initializer.dtype)(x)
 
     return build_image_network(build_branch, name, shapes, n_labels, settings, initializer)

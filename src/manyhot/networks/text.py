@@ -7,7 +7,7 @@ from typing import Any
 
 from manyhot import validation
 from manyhot.backend import jax, keras
-from manyhot.config.text import POOLS
+from manyhot.config.text import ATTENTION, POOLS
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import Dropout, join
@@ -51,7 +51,7 @@ def build_embedding_bag(
     ]
     hidden = hidden_layers(join(blocks, initializer.dtype), [], settings, initializer)
     logits = logit_layer(hidden, n_labels, initializer)
-    if pool == "attention":
+    if pool == ATTENTION:
         attention = LabelAttention(
             n_labels, initializer.weights(gain=1.0), initializer.weights(gain=0.25), dtype=initializer.dtype
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from manyhot.config.text import ATTENTION
+
 # shapes of the trainable weights, and (shape, dtype) of the others; dtype None is the network's precision
 WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]
 
@@ -61,7 +63,7 @@ def embedding_bag_weight_shapes(
     width = units + sum(shape[0] for other, shape in shapes.items() if other != name)
     trainable, fixed = hidden_shapes(width, settings)
     last = settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else width
-    attention = [(units, n_labels), (units, n_labels)] if settings["pool"] == "attention" else []
+    attention = [(units, n_labels), (units, n_labels)] if settings["pool"] == ATTENTION else []
     if settings["dropout"] > 0:
         fixed = [((2,), "uint32"), *fixed]
     return [(n_numbers, units), *trainable, (last, n_labels), (n_labels,), *attention], fixed

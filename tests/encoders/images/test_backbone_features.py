@@ -115,7 +115,7 @@ def test_the_size_is_the_backbones_and_the_shape_that_of_the_images():
     flat = pl.DataFrame([pl.Series("photo", some(40, edges=(10, 200))), pl.Series("x", np.zeros(40))])
     assert encoder().fit(flat).images.encoders[0].shape == (32, 224, 3)
     grey = pl.DataFrame([pl.Series("photo", some(40)[..., 0]), pl.Series("x", np.zeros(40))])
-    assert encoder(size=32).fit(grey).images.encoders[0].shape == (32, 32, 3)
+    assert encoder(size=[32]).fit(grey).images.encoders[0].shape == (32, 32, 3)
 
 
 def test_a_backbone_must_be_the_one_that_was_asked_for():

@@ -187,7 +187,7 @@ def test_an_image_of_another_shape_is_padded_stretched_or_cropped():
     wide = np.zeros((10, 40, 3), np.uint8)
     wide[:, 20:] = 200
     cell = as_file(wide)
-    pad, stretch, crop = (opened(cell, size=20, fit=fit)[0][0] for fit in ("pad", "stretch", "crop"))
+    pad, stretch, crop = (opened(cell, size=[20], fit=fit)[0][0] for fit in ("pad", "stretch", "crop"))
     assert set(pad[0, :, 0].tolist()) == {100}  # its mean colour
     assert pad[10, 2, 0] == 0
     assert pad[10, 17, 0] == 200
@@ -250,7 +250,7 @@ from manyhot.encoders.images.encoder import ImageEncoder
 before = peak()
 for files in sys.argv[1:]:
     column = pl.Series("photo", files.split("|"))
-    images, bad = ImageEncoder(size=16).infer_shape(column).decode(column)
+    images, bad = ImageEncoder(size=[16]).infer_shape(column).decode(column)
     print(peak() - before, len(bad))
 """
 )

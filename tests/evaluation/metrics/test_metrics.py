@@ -244,12 +244,6 @@ def test_the_line_of_each_label():
     for name in ("prevalence", "precision", "recall", "f1", "average_precision", "roc_auc", "brier"):
         assert np.isnan(found[name][5]), name
     assert np.isnan(compute_label_metrics(space, Targets(values), scores, decisions)["threshold"]).all()
-    with pytest.raises(InputError, match="thresholds"):
-        compute_label_metrics(space, Targets(values), scores, decisions, limits[:-1])
-    with pytest.raises(InputError, match="thresholds"):
-        compute_label_metrics(space, Targets(values), scores, decisions, limits + 0.5)
-    with pytest.raises(InputError, match="space"):
-        compute_label_metrics(LabelSpace(("a", "b")), Targets(values), scores, decisions, limits)
 
 
 @pytest.mark.slow

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from manyhot import validation
-from manyhot.config.training import CALIBRATIONS
+from manyhot.config.training import AUTO, BETA, CALIBRATIONS, ISOTONIC, NONE, PLATT
 from manyhot.decisions.calibration.isotonic import Curve
 from manyhot.decisions.calibration.parametric import IDENTITY, apply_maps, are_in_range
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import blocks, check_scores
 
-KINDS = tuple(kind for kind in CALIBRATIONS if kind != "auto")  # what a label's map can be
+KINDS = tuple(kind for kind in CALIBRATIONS if kind != AUTO)  # what a label's map can be
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Calibration:
         for kind in self.kinds:
             validation.one_of(KINDS, kinds=kind)
         _check_parameters(self.parameters, self.kinds)
-        expected = {j for j, kind in enumerate(self.kinds) if kind == "isotonic"}
+        expected = {j for j, kind in enumerate(self.kinds) if kind == ISOTONIC}
         if set(self.curves) != expected:
             raise InputError(f"curves for labels {sorted(self.curves)}, expected {sorted(expected)}", argument="curves")
         for j, curve in self.curves.items():
@@ -50,7 +50,7 @@ class Calibration:
     @classmethod
     def none(cls, n_labels: int) -> Calibration:
         """The calibration that changes nothing."""
-        return cls(("none",) * n_labels, np.tile(IDENTITY, (n_labels, 1)))
+        return cls((NONE,) * n_labels, np.tile(IDENTITY, (n_labels, 1)))
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -58,7 +58,7 @@ class Calibration:
     @property
     def is_identity(self) -> bool:
         """Whether no label has a map."""
-        return set(self.kinds) == {"none"}
+        return set(self.kinds) == {NONE}
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Calibrate scores, (n, l) or deeper with the label axis last; the order within a label never reverses."""
@@ -67,7 +67,7 @@ class Calibration:
             return calibrated
         rows = calibrated.reshape(-1, len(self))
         # by a formula first, all labels alike, then what has none is put back
-        has_formula = np.array([kind not in ("none", "isotonic") for kind in self.kinds])
+        has_formula = np.array([kind not in (NONE, ISOTONIC) for kind in self.kinds])
         for part in blocks(*rows.shape):
             block = rows[part]
             if has_formula.any():
@@ -102,7 +102,7 @@ class Calibration:
         parameters = _array(arrays, "parameters", "f8", 2)
         x, y = _array(arrays, "curve_x", "f8", 1), _array(arrays, "curve_y", "f8", 1)
         ends = _array(arrays, "curve_ends", "i8", 1).tolist()
-        labels = [j for j, kind in enumerate(kinds) if kind == "isotonic"]
+        labels = [j for j, kind in enumerate(kinds) if kind == ISOTONIC]
         starts = [0, *ends[:-1]] if ends else []
         rising = all(start < end for start, end in zip(starts, ends, strict=True))
         if len(ends) != len(labels) or not rising or len(x) != len(y) or len(x) != (ends[-1] if ends else 0):
@@ -127,9 +127,9 @@ def _check_parameters(parameters: np.ndarray, kinds: tuple[str, ...]) -> None:
         raise InputError("a slope or a shift is no number, not above 0 or beyond what fits give", argument="parameters")
     kind_names = np.array(kinds)
     a, b, c = parameters.T
-    invalid = (kind_names != "beta") & (a != b)
-    invalid |= ~np.isin(kind_names, ("beta", "platt")) & (c != 0)
-    invalid |= np.isin(kind_names, ("none", "isotonic")) & (a != 1)
+    invalid = (kind_names != BETA) & (a != b)
+    invalid |= ~np.isin(kind_names, (BETA, PLATT)) & (c != 0)
+    invalid |= np.isin(kind_names, (NONE, ISOTONIC)) & (a != 1)
     if invalid.any():
         j = int(np.flatnonzero(invalid)[0])
         raise InputError(f"label {j} has {parameters[j].tolist()}, which is no {kinds[j]!r} map", argument="parameters")
@@ -146,12 +146,8 @@ def _check_curve(label: int, curve: Curve) -> None:
 
 def _check_names(mapping: Any, expected: tuple[str, ...], argument: str) -> None:
     if not isinstance(mapping, Mapping) or set(mapping) != set(expected):
-        names = (
-            validation.shorten(sorted(map(str, mapping)))
-            if isinstance(mapping, Mapping)
-            else validation.shorten(mapping)
-        )
-        raise InputError(f"got {names}, expected {', '.join(expected)}", argument=argument)
+        got = sorted(map(str, mapping)) if isinstance(mapping, Mapping) else mapping
+        raise InputError(f"got {validation.shorten(got)}, expected {', '.join(expected)}", argument=argument)
 
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, dtype: str, n_axes: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from manyhot.config.training import AUTO, ISOTONIC, NONE, PLATT
 from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.calibration import Calibration
 from manyhot.decisions.calibration.histogram import KnownEntries, concatenate_histograms, known_entries, pool_histograms
@@ -15,20 +16,20 @@ from manyhot.decisions.calibration.selection import FOLDS, choose_kind
 from manyhot.decisions.calibration.shrinkage import learn_maps
 
 # The kind of the shared map that labels without both a positive and a negative get among isotonic ones
-FALLBACK = "platt"
+FALLBACK = PLATT
 
 
 def fit(
     scores: np.ndarray,
     targets: Targets,
-    kind: str = "auto",
+    kind: str = AUTO,
     seed: int = 0,
     weights: np.ndarray | None = None,
     is_deployed: bool = True,
 ) -> Calibration:
     """Fit every label's map; scores (n, l) or deeper, weights (n,); a label that does not vary gets the pooled map."""
     entries = known_entries(scores, targets, weights)
-    if kind == "none":
+    if kind == NONE:
         return Calibration.none(targets.n_labels)
     parts = [(part.start, entries.histogram(part)) for part in entries.label_blocks()]
     pooled = pool_histograms([cells for _, cells in parts], entries.predictions.dtype)
@@ -36,16 +37,16 @@ def fit(
     varying = cells.varying_labels(targets.n_labels)
     if not varying.any():
         return Calibration.none(targets.n_labels)
-    kinds = N_FREE if kind == "auto" else [kind if kind in N_FREE else FALLBACK]
+    kinds = N_FREE if kind == AUTO else [kind if kind in N_FREE else FALLBACK]
     learned = {one: learn_maps(cells, pooled, varying, N_FREE[one]) for one in kinds}
     evidence: dict[str, float] = {}
-    if kind == "auto":
+    if kind == AUTO:
         kind, evidence = choose_kind(
             entries, learned, _assign_folds(len(entries.weights), targets.n_samples, seed), is_deployed
         )
-    if kind == "none":
+    if kind == NONE:
         return replace(Calibration.none(targets.n_labels), evidence=evidence)
-    if kind == "isotonic":
+    if kind == ISOTONIC:
         calibration = _fit_isotonic(entries, varying, to_parameters(learned[FALLBACK].shared))
         return replace(calibration, evidence=evidence)
     return Calibration((kind,) * targets.n_labels, to_parameters(learned[kind].numbers), evidence=evidence)
@@ -61,7 +62,7 @@ def _fit_isotonic(known: KnownEntries, varying: np.ndarray, shared: np.ndarray) 
             order = np.argsort(known.predictions[:, j], kind="stable")
             order = order[weight[order] > 0]
             curves[int(j)] = fit_curve(known.predictions[order, j], known.values[order, j], weight[order])
-    kinds = tuple("isotonic" if is_varying else FALLBACK for is_varying in varying)
+    kinds = tuple(ISOTONIC if is_varying else FALLBACK for is_varying in varying)
     return Calibration(kinds, np.where(varying[:, None], IDENTITY, shared), curves)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from manyhot.config.training import BETA, PLATT, TEMPERATURE
+
 # How many of the numbers (slope, shift, skew) each kind fits; the others stay 0
-N_FREE = {"temperature": 1, "platt": 2, "beta": 3}
+N_FREE = {TEMPERATURE: 1, PLATT: 2, BETA: 3}
 
 IDENTITY = (1.0, 1.0, 0.0)
 _LIMITS = np.array([5.0, 20.0, 2.0])

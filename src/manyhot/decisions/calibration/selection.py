@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from manyhot.config.training import ISOTONIC, NONE, PLATT, TEMPERATURE
 from manyhot.decisions.calibration.calibration import KINDS
 from manyhot.decisions.calibration.histogram import Histogram, KnownEntries, pool_histograms
 from manyhot.decisions.calibration.irls import maximize_posterior
@@ -13,7 +14,7 @@ from manyhot.decisions.calibration.shrinkage import LearnedMaps, fit_shared_map
 
 FOLDS = 5
 MIN_STANDARD_ERRORS = 2.0  # standard errors that a gain must exceed
-SIMPLEST = "temperature"
+SIMPLEST = TEMPERATURE
 
 
 def cross_validated_losses(
@@ -31,7 +32,7 @@ def cross_validated_losses(
     for part in known.label_blocks(FOLDS):
         weights, values, scores = known.entry_weights(part), known.values[:, part], known.predictions[:, part]
         z, cells = logits(scores), known.histogram(part, folds)
-        losses["none"] += _losses(z, values, weights)
+        losses[NONE] += _losses(z, values, weights)
         columns = [np.ascontiguousarray(block.T) for block in (scores, values, weights)]
         orders = [order[w[order] > 0] for w, order in zip(columns[2], map(np.argsort, columns[0]), strict=True)]
         for fold, rows in enumerate(held_out):
@@ -44,14 +45,14 @@ def cross_validated_losses(
                 numbers[varying] = maximize_posterior(varying_cells, free, numbers[varying], precision, start)
                 f = np.clip(apply_logit_maps(z[rows], to_parameters(numbers)), -limit, limit)
                 losses[kind][rows] += _losses(f, values[rows], weights[rows])
-                if kind == "platt":  # stands in for isotonic maps where a label does not vary
+                if kind == PLATT:  # stands in for isotonic maps where a label does not vary
                     isotonic = np.ascontiguousarray(f.T)
             for j, (label, order) in enumerate(zip(zip(*columns, strict=True), orders, strict=True)):
                 if varying[j]:
                     other_rows = order[folds[order] != fold]
                     p = fit_curve(*(column[other_rows] for column in label)).apply(label[0][rows])
                     isotonic[j] = np.log(p) - np.log1p(-p)
-                losses["isotonic"][rows] += _losses(isotonic[j], label[1][rows], label[2][rows])
+                losses[ISOTONIC][rows] += _losses(isotonic[j], label[1][rows], label[2][rows])
     return losses
 
 
@@ -80,6 +81,6 @@ def choose_kind(
     best = min(N_FREE, key=lambda kind: evidence[kind])
     if not is_deployed and not is_better(best, SIMPLEST):
         best = SIMPLEST
-    if is_better("isotonic", best):
-        best = "isotonic"
-    return (best if is_better(best, "none") else "none"), evidence
+    if is_better(ISOTONIC, best):
+        best = ISOTONIC
+    return (best if is_better(best, NONE) else NONE), evidence

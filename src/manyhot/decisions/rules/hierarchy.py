@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,11 +25,8 @@ class Hierarchy:
         for child, parent in pairs:
             self.parents.setdefault(child, []).append(parent)
             children.setdefault(parent, []).append(child)
-        self.height = _compute_heights(children, self.parents, names)
-        edges = np.array(
-            [(child, parent) for parent, label_children in children.items() for child in label_children], dtype=np.intp
-        )
-        edges = edges.reshape(-1, 2)
+        self.height = _compute_heights(children, names)
+        edges = np.array(pairs, dtype=np.intp).reshape(-1, 2)
         edges = edges[np.argsort(self.height[edges[:, 1]], kind="stable")]
         ends = np.flatnonzero(np.diff(self.height[edges[:, 1]])) + 1
         self._levels = [_group_by_parent(level) for level in np.split(edges, ends) if len(level)]
@@ -142,32 +140,19 @@ def _group_by_parent(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     return edges[:, 0], starts, parents
 
 
-def _compute_heights(
-    children: dict[int, list[int]], parents: dict[int, list[int]], names: tuple[str, ...]
-) -> np.ndarray:
+def _compute_heights(children: dict[int, list[int]], names: tuple[str, ...]) -> np.ndarray:
     """The longest way down from each label, int (l,); a circle is refused."""
     height = np.zeros(len(names), dtype=np.intp)
-    waiting = {parent: len(label_children) for parent, label_children in children.items()}
-    ready = [child for child in parents if child not in children]
-    while ready:
-        child = ready.pop()
-        for parent in parents.get(child, ()):
-            height[parent] = max(height[parent], height[child] + 1)
-            waiting[parent] -= 1
-            if not waiting[parent]:
-                del waiting[parent]
-                ready.append(parent)
-    if waiting:  # each label left has a child that is left too: going down must come back
-        visited: dict[int, int] = {}
-        label = min(waiting)
-        while label not in visited:
-            visited[label] = len(visited)
-            label = min(child for child in children[label] if child in waiting)
-        circle = [names[j] for j in (label, *reversed(list(visited)[visited[label] :]))]
+    try:
+        for label in TopologicalSorter(children).static_order():  # children before their parents
+            height[label] = max((height[child] + 1 for child in children.get(label, ())), default=0)
+    except CycleError as error:
+        circle = error.args[1][:-1]
+        first = circle.index(min(circle))
+        way = " > ".join(names[j] for j in (*circle[first:], *circle[: first + 1]))
         raise InputError(
-            f"implications go in a circle: {validation.shorten(' > '.join(circle))}; leave one of them out",
-            argument="implies",
-        )
+            f"implications go in a circle: {validation.shorten(way)}; leave one of them out", argument="implies"
+        ) from None
     return height
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -13,26 +12,31 @@ from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.decisions.thresholds.thresholds import Thresholds, parse_thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import check_scores
+from manyhot.evaluation.metrics.score import Entries, check_scores, score_entries
 
 # With more scores than this the refits would take longer than what they tell is worth.
 MAX_SPREAD_SCORES = 20_000_000
 _Learned = TypeVar("_Learned")
 
 
-class Decision(ABC):
+class Decision:
     """What turns scores into decisions; each constructor argument is kept as an attribute of the same name."""
 
-    name: ClassVar[str]
+    name: ClassVar[str]  # from the config, given by the registry
     learns_from_scores: ClassVar[bool] = True  # whether `fit` looks at scores and targets
     has_shared_threshold: ClassVar[bool] = False  # no threshold can be moved alone
     config_fields: ClassVar[Mapping[str, str]] = {}  # constructor argument -> field of `TrainingConfig`
     thresholds: Thresholds | None = None  # None before fitting, or without thresholds
     spread: np.ndarray | None = None  # float64 (l,), see `measure_spread`
 
-    @abstractmethod
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Learn from the scores (n, l) and targets of the same rows, which the network has not been trained on."""
+        self.thresholds, self.spread = Thresholds(self.find_thresholds(score_entries(targets, scores))), None
+        return self
+
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
+        """Every label's threshold, float64 (l,)."""
+        raise NotImplementedError
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Decide for scores (n, l), or deeper with the label axis last."""
@@ -40,10 +44,14 @@ class Decision(ABC):
 
     def margins(self, scores: np.ndarray) -> np.ndarray:
         """logit(score) - logit(threshold), of the type of the scores, 0 or more exactly where `apply` says yes."""
-        decisions, n_labels = self.apply(scores), len(self.require_fitted(self.thresholds))
-        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
-        thresholds = self.require_fitted(self.thresholds).values
-        return signed_margins(rows, thresholds, decisions.reshape(rows.shape)).reshape(decisions.shape)
+        decisions = self.apply(scores)
+        rows = check_scores(scores).reshape(-1, decisions.shape[-1])
+        row_decisions = decisions.reshape(rows.shape)
+        return signed_margins(rows, self.limits(rows, row_decisions), row_decisions).reshape(decisions.shape)
+
+    def limits(self, scores: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+        """What margins are measured from: the threshold of each label (l,), or the lowest yes of each row (n, 1)."""
+        return self.require_fitted(self.thresholds).values
 
     def measure_spread(self, scores: np.ndarray, targets: Targets, folds: np.ndarray) -> np.ndarray | None:
         """Standard deviation of each threshold over refits without one fold, float64 (l,); None without thresholds."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
-from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cuts import midpoint
-from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER, Thresholds
-from manyhot.evaluation.metrics.score import blocks, score_entries
+from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER
+from manyhot.evaluation.metrics.score import Entries, blocks
 
 
 class Cardinality(Decision):
@@ -20,19 +19,16 @@ class Cardinality(Decision):
     # only them.
     # Source: Read, Pfahringer, Holmes (2008), PCut; here fitted once, so that the answer of a row is its own
 
-    name: ClassVar[str] = "cardinality"
     has_shared_threshold: ClassVar[bool] = True
 
-    def fit(self, scores: np.ndarray, targets: Targets) -> Self:
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
         """Find the threshold from a partition of one copy of the scores."""
-        entries = score_entries(targets, scores)
         flat = entries.predictions[entries.known]
         positives = int(np.count_nonzero(entries.values))
         threshold = (
             NEVER if positives == 0 else ALWAYS if positives == len(flat) else _matching_threshold(flat, positives)
         )
-        self.thresholds, self.spread = Thresholds(np.full(entries.shape[1], threshold)), None
-        return self
+        return np.full(entries.shape[1], threshold)
 
 
 def _matching_threshold(flat: np.ndarray, n_wanted: int) -> float:

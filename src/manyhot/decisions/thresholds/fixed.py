@@ -10,32 +10,27 @@ import numpy as np
 from manyhot import validation
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
-from manyhot.decisions.thresholds.margins import signed_margins
 from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics.score import blocks, check_scores, score_entries
+from manyhot.evaluation.metrics.score import Entries, blocks, check_scores, score_entries
 
 
 class Fixed(Decision):
     """Yes where the score is at least a fixed threshold in [0, 1]."""
 
-    name: ClassVar[str] = "fixed"
     learns_from_scores: ClassVar[bool] = False
 
     def __init__(self, threshold: float = 0.5) -> None:
         self.threshold = validation.number(threshold=threshold, low=0.0, high=1.0)
 
-    def fit(self, scores: np.ndarray, targets: Targets) -> Self:
-        """Take the number of labels; nothing is learned."""
-        entries = score_entries(targets, scores)
-        self.thresholds = Thresholds(np.full(entries.shape[1], self.threshold))
-        return self
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
+        """The same for every label; nothing is learned."""
+        return np.full(entries.shape[1], self.threshold)
 
 
 class TopK(Decision):
     """The k highest scores of each row; of equal scores, the labels that come first."""
 
-    name: ClassVar[str] = "top_k"
     learns_from_scores: ClassVar[bool] = False
     config_fields: ClassVar[Mapping[str, str]] = {"k": "top_k"}
 
@@ -64,14 +59,9 @@ class TopK(Decision):
             decisions[part] = above | (tied & (np.cumsum(tied, axis=1) <= n_tied))
         return decisions.reshape(array.shape)
 
-    def margins(self, scores: np.ndarray) -> np.ndarray:
-        """How far each score stands above the lowest one answered in its row, in logits; see `Decision.margins`."""
-        decisions = self.apply(scores)
-        n_labels = self.require_fitted(self.n_labels)
-        rows = check_scores(scores, n_labels=n_labels).reshape(-1, n_labels)
-        decisions = decisions.reshape(rows.shape)
-        lowest = rows.min(axis=1, keepdims=True, where=decisions, initial=1)
-        return signed_margins(rows, lowest, decisions).reshape(np.shape(scores))
+    def limits(self, scores: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+        """The lowest score answered in each row, (n, 1)."""
+        return scores.min(axis=1, keepdims=True, where=decisions, initial=1)
 
     def to_spec(self) -> dict[str, Any]:
         """Everything `from_spec` needs, as plain JSON values."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cuts import Cuts, best_cut, compute_cuts
 from manyhot.decisions.thresholds.shrinkage import (
@@ -19,13 +17,13 @@ from manyhot.decisions.thresholds.shrinkage import (
     best_shared_threshold,
     count_predictions,
     shrink_thresholds,
-    shrink_to_half,
+    shrink_to_shared,
     threshold_candidates,
 )
-from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER, Thresholds
+from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import counts
-from manyhot.evaluation.metrics.score import Entries, score_entries
+from manyhot.evaluation.metrics.score import Entries
 
 
 def constant_thresholds(entries: Entries) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -44,20 +42,19 @@ class LabelwiseDecision(Decision):
 
     shrink: float = 0.0
 
-    @abstractmethod
     def quality(self, hits: np.ndarray, n_predicted: np.ndarray, n_positives: int, label: int) -> np.ndarray:
         """How good cuts of one label are, (c,), higher is better, from hits and predictions, int64 (c,) each."""
+        raise NotImplementedError
 
-    def fit(self, scores: np.ndarray, targets: Targets) -> Self:
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
         """Find every label's threshold, in n log(n) per label."""
-        entries = score_entries(targets, scores)
         for name, setting in self.settings().items():
             if isinstance(setting, list) and len(setting) != entries.shape[1]:
                 raise InputError(
                     f"got {len(setting)} numbers, expected one or {entries.shape[1]}, one per label", argument=name
                 )
         thresholds, varying, support = constant_thresholds(entries)
-        centre: float | np.ndarray | None = self.centre(entries.shape[1])
+        centre = self.centre(entries.shape[1])
         is_shared = self.shrink > 0 and centre is None and bool(varying.any())
         candidates = threshold_candidates(entries, varying) if is_shared else np.zeros(0)
         total: np.ndarray | float = 0.0
@@ -68,11 +65,8 @@ class LabelwiseDecision(Decision):
                 total = total + self.quality(hits, n_predicted, int(support[column.label]), column.label)
         if is_shared:
             shared = best_shared_threshold(entries, varying, candidates, np.asarray(total))
-            centre = shrink_to_half(shared, int(support.sum()), self.shrink)
-        if centre is not None:
-            thresholds = shrink_thresholds(thresholds, support, entries.known_per_label(), centre, self.shrink)
-        self.thresholds, self.spread = Thresholds(thresholds), None
-        return self
+            return shrink_to_shared(thresholds, entries, shared, self.shrink)
+        return thresholds if centre is None else shrink_thresholds(thresholds, entries, centre, self.shrink)
 
     def centre(self, n_labels: int) -> np.ndarray | None:
         """What thresholds are pulled towards, float64 (l,); None for the best shared one."""
@@ -87,8 +81,6 @@ class FbetaMacro(LabelwiseDecision):
     """The threshold of each label with the highest F-beta on the scores it is fitted on."""
 
     # Source: van Rijsbergen (1979), ch. 7; Yang (2001), SCut and FBR.1 (`min_fbeta`); Fan, Lin (2007)
-
-    name: ClassVar[str] = "fbeta_macro"
 
     def __init__(self, beta: float = 1.0, min_fbeta: float = 0.0, shrink: float = F1_SHRINK) -> None:
         self.beta = validation.positive(beta=beta)
@@ -110,7 +102,6 @@ class F1Macro(FbetaMacro):
 
     # Source: Yang (2001), A study on thresholding strategies, SCut and its variant FBR.1 (`min_f1`)
 
-    name: ClassVar[str] = "f1_macro"
     config_fields: ClassVar[Mapping[str, str]] = {"min_f1": "min_f1"}
 
     def __init__(self, min_f1: float = 0.0, shrink: float = F1_SHRINK) -> None:
@@ -123,8 +114,6 @@ class Cost(LabelwiseDecision):
 
     # Source: Elkan (2001), The foundations of cost-sensitive learning, equation 2, for the case of trusted
     # probabilities
-
-    name: ClassVar[str] = "cost"
 
     def __init__(
         self,
@@ -153,16 +142,12 @@ class Cost(LabelwiseDecision):
 class Hamming(Cost):
     """The threshold of each label with the fewest wrong answers: `Cost` at equal costs."""
 
-    name: ClassVar[str] = "hamming"
-
     def __init__(self, shrink: float = COST_SHRINK) -> None:
         super().__init__(1.0, 1.0, shrink)
 
 
 class Precision(LabelwiseDecision):
     """The lowest cut of each label with the required precision on the scores it is fitted on; no guarantee."""
-
-    name: ClassVar[str] = "precision"
 
     def __init__(self, min_precision: float | Sequence[float]) -> None:
         self.min_precision = _numbers(partial(validation.number, low=0.0, high=1.0), min_precision=min_precision)
@@ -181,8 +166,6 @@ class Precision(LabelwiseDecision):
 
 class Recall(LabelwiseDecision):
     """The highest threshold of each label with the required recall on the scores it is fitted on; no guarantee."""
-
-    name: ClassVar[str] = "recall"
 
     def __init__(self, min_recall: float | Sequence[float]) -> None:
         self.min_recall = _numbers(partial(validation.number, low=0.0, high=1.0), min_recall=min_recall)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Self
 
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts
 from manyhot.decisions.thresholds.labelwise import constant_thresholds
@@ -16,14 +14,12 @@ from manyhot.decisions.thresholds.shrinkage import (
     JOINT_SHRINK,
     best_shared_threshold,
     count_predictions,
-    shrink_thresholds,
-    shrink_to_half,
+    shrink_to_shared,
     threshold_candidates,
 )
-from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.classification import label_counts
-from manyhot.evaluation.metrics.score import score_entries
+from manyhot.evaluation.metrics.score import Entries
 
 
 class F1Micro(Decision):
@@ -33,14 +29,11 @@ class F1Micro(Decision):
     # least r * positives. With r set to the F that the best cuts reach, it rises until no choice has a higher F.
     # Source: Dinkelbach (1967), On nonlinear fractional programming
 
-    name: ClassVar[str] = "f1_micro"
-
     def __init__(self, shrink: float = JOINT_SHRINK) -> None:
         self.shrink = validation.number(shrink=shrink, low=0.0)
 
-    def fit(self, scores: np.ndarray, targets: Targets) -> Self:
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
         """Find all thresholds, in n log(n) per label."""
-        entries = score_entries(targets, scores)
         thresholds, varying, support = constant_thresholds(entries)
         cut_counts = []
         for column in entries.columns(np.flatnonzero(varying)):
@@ -62,10 +55,8 @@ class F1Micro(Decision):
         if self.shrink and varying.any():
             f1 = counts.f1(total_hits, total_predicted, support[varying].sum())
             shared = best_shared_threshold(entries, varying, candidates, f1)
-            centre = shrink_to_half(shared, int(support.sum()), self.shrink)
-            thresholds = shrink_thresholds(thresholds, support, entries.known_per_label(), centre, self.shrink)
-        self.thresholds, self.spread = Thresholds(thresholds), None
-        return self
+            return shrink_to_shared(thresholds, entries, shared, self.shrink)
+        return thresholds
 
 
 def _gain(hits: np.ndarray, n_predicted: np.ndarray, numerator: int, denominator: int) -> np.ndarray:

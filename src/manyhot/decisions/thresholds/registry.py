@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manyhot import validation
+from manyhot.config import training
 from manyhot.data.labels import LabelSpace
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cardinality import Cardinality
@@ -16,6 +17,7 @@ from manyhot.decisions.thresholds.micro_f1 import F1Micro
 from manyhot.decisions.thresholds.samplewise import F1Samples, JaccardSamples
 from manyhot.errors import InputError
 
+# in the order of their names in the config
 _CLASSES: tuple[type[Decision], ...] = (
     F1Macro,
     FbetaMacro,
@@ -30,7 +32,9 @@ _CLASSES: tuple[type[Decision], ...] = (
     Fixed,
     TopK,
 )
-DECISIONS = {decision.name: decision for decision in _CLASSES}
+DECISIONS = dict(zip(training.DECISIONS, _CLASSES, strict=True))
+for _name, _decision in DECISIONS.items():
+    _decision.name = _name
 
 
 def build(name: str, settings: Mapping[str, Any] | None = None, space: LabelSpace | None = None) -> Decision:
@@ -56,11 +60,10 @@ def _per_label(key: str, value: Any, space: LabelSpace | None) -> Any:
         return value
     if space is None:
         raise InputError("is given by label name, but no label names are known here", argument=key)
-    columns = [space.index(label) for label in value]
+    numbers = {space.index(label): number for label, number in value.items()}
     missing = [label for label in space.names if label not in value]
     if missing:
         raise InputError(f"has no number for {', '.join(map(repr, missing[:5]))}; give one per label", argument=key)
-    numbers = dict(zip(columns, value.values(), strict=True))
     return [numbers[j] for j in range(len(space))]
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import ClassVar, Self
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cuts import best_cut, compute_cuts
 from manyhot.decisions.thresholds.labelwise import constant_thresholds
 from manyhot.decisions.thresholds.shrinkage import (
     JOINT_SHRINK,
     best_shared_threshold,
-    shrink_thresholds,
-    shrink_to_half,
+    shrink_to_shared,
     threshold_candidates,
 )
-from manyhot.decisions.thresholds.thresholds import Thresholds
 from manyhot.evaluation.metrics.counts import f1, jaccard
-from manyhot.evaluation.metrics.score import Column, Entries, blocks, score_entries
+from manyhot.evaluation.metrics.score import Column, Entries, blocks
 
 MAX_ROUNDS = 20
 # A round over all labels that gains less than this, in the mean over rows, is the last.
@@ -34,20 +31,14 @@ class SamplewiseDecision(Decision):
     # No single threshold can be moved to a better place. With shrink = 0 the result is never worse on the fitted scores
     # than any one threshold for all labels.
 
-    shrink: float
+    row_values: ClassVar[Callable[..., np.ndarray]]  # the metric of each row, from its hits, predictions and positives
 
     def __init__(self, shrink: float = JOINT_SHRINK) -> None:
         self.shrink = validation.number(shrink=shrink, low=0.0)
 
-    @staticmethod
-    @abstractmethod
-    def row_values(hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:
-        """The metric of each row, float64 in [0, 1]; 1 where nothing is answered and nothing positive."""
-
-    def fit(self, scores: np.ndarray, targets: Targets) -> Self:
+    def find_thresholds(self, entries: Entries) -> np.ndarray:
         """Find all thresholds, in n log(n) per label and round."""
-        entries = score_entries(targets, scores)
-        thresholds, varying, support = constant_thresholds(entries)
+        thresholds, varying, _ = constant_thresholds(entries)
         if varying.any():
             scale = float(2 ** (50 - max(10, int(np.ceil(np.log2(max(2, entries.shape[0])))))))
             candidates = threshold_candidates(entries, varying)
@@ -56,16 +47,14 @@ class SamplewiseDecision(Decision):
             )
             thresholds[varying] = shared
             self._coordinate_ascent(entries, thresholds, varying, scale)
-            centre = shrink_to_half(shared, int(support.sum()), self.shrink)
-            thresholds = shrink_thresholds(thresholds, support, entries.known_per_label(), centre, self.shrink)
-        self.thresholds, self.spread = Thresholds(thresholds), None
-        return self
+            return shrink_to_shared(thresholds, entries, shared, self.shrink)
+        return thresholds
 
     def _scaled_values(
         self, hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray, scale: float
     ) -> np.ndarray:
-        """The metric of each row in whole steps, int64."""
-        return np.rint(self.row_values(hits, n_predicted, positives) * scale).astype(np.int64)
+        """The metric of each row in whole steps, int64; the highest where nothing is answered and nothing positive."""
+        return np.rint(self.row_values(hits, n_predicted, positives, default=1.0) * scale).astype(np.int64)
 
     def _shared_quality(
         self, entries: Entries, thresholds: np.ndarray, varying: np.ndarray, candidates: np.ndarray, scale: float
@@ -133,23 +122,13 @@ class SamplewiseDecision(Decision):
 class F1Samples(SamplewiseDecision):
     """The thresholds of all labels that together maximise the mean F1 of rows, up to a local optimum."""
 
-    name: ClassVar[str] = "f1_samples"
-
-    @staticmethod
-    def row_values(hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:
-        """2 hits / (answered + positives)."""
-        return f1(hits, n_predicted, positives, default=1.0)
+    row_values = staticmethod(f1)
 
 
 class JaccardSamples(SamplewiseDecision):
     """The thresholds of all labels that together maximise the mean Jaccard index of rows, up to a local optimum."""
 
-    name: ClassVar[str] = "jaccard_samples"
-
-    @staticmethod
-    def row_values(hits: np.ndarray, n_predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:
-        """hits / (answered + positives - hits)."""
-        return jaccard(hits, n_predicted, positives, default=1.0)
+    row_values = staticmethod(jaccard)
 
 
 def _sort_by_frequency(entries: Entries, labels: np.ndarray) -> np.ndarray:

@@ -21,18 +21,21 @@ JOINT_SHRINK, F1_SHRINK, COST_SHRINK = 20.0, 1.0, 50.0
 
 
 def shrink_thresholds(
-    thresholds: np.ndarray, n_positives: np.ndarray, n_known: np.ndarray, centre: float | np.ndarray, shrink: float
+    thresholds: np.ndarray, entries: Entries, centre: float | np.ndarray, shrink: float
 ) -> np.ndarray:
     """Thresholds (l,) pulled towards a centre in logit space: (n_positives * own + shrink * centre) / their sum."""
     if shrink == 0:
         return thresholds
+    n_positives, n_known = entries.values.sum(axis=0, dtype=np.int64), entries.known_per_label()
     total = n_positives * _clipped_logit(thresholds) + shrink * _clipped_logit(np.asarray(centre))
     return np.where(n_known > n_positives, _sigmoid(total / (n_positives + shrink)), thresholds)
 
 
-def shrink_to_half(shared: float, n_positives: int, shrink: float) -> float:
-    """A shared threshold pulled towards 0.5 in logit space: n_positives * shared / (n_positives + shrink)."""
-    return float(_sigmoid(_clipped_logit(np.asarray(shared)) * (n_positives / max(n_positives + shrink, 1.0))))
+def shrink_to_shared(thresholds: np.ndarray, entries: Entries, shared: float, shrink: float) -> np.ndarray:
+    """Thresholds (l,) pulled towards a shared one, itself pulled towards 0.5."""
+    n_positives = int(entries.values.sum(dtype=np.int64))
+    centre = _sigmoid(_clipped_logit(np.asarray(shared)) * (n_positives / max(n_positives + shrink, 1.0)))
+    return shrink_thresholds(thresholds, entries, float(centre), shrink)
 
 
 def _clipped_logit(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot.config.images import ENCODER_SETTINGS, MAX_EDGE
+from manyhot.config.images import MAX_EDGE
 from manyhot.data.image_decoding import (
     BadImageError,
     Cell,
@@ -58,14 +58,7 @@ class ImageEncoder:
         edge: int | None = None,
         min_edge: int = 1,
     ) -> None:
-        def checked(name: str, value: Any) -> Any:
-            return ENCODER_SETTINGS[name].validate(name, value)
-
-        self.size, self.channels, self.fit_mode = (
-            checked("size", size),
-            checked("channels", channels),
-            checked("fit", fit),
-        )
+        self.size, self.channels, self.fit_mode = size, channels, fit
         self.edge, self.min_edge = edge, min_edge
 
     def infer_shape(self, column: pl.Series) -> ImageEncoder:

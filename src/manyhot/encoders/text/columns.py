@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -25,13 +25,7 @@ TEXT_BLOCK = "text"
 TextEncoder = NgramEncoder | WordEncoder | StaticEncoder | FunctionEncoder | PretrainedEncoder
 
 # name of the kind -> class for one column: a `BaseTextEncoder` with `fit`, `transform`, `to_spec`, `from_spec`
-TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
-    NgramEncoder.kind: NgramEncoder,
-    WordEncoder.kind: WordEncoder,
-    StaticEncoder.kind: StaticEncoder,
-    PretrainedEncoder.kind: PretrainedEncoder,
-    FunctionEncoder.kind: FunctionEncoder,
-}
+TEXT_ENCODERS: dict[str, type[TextEncoder]] = {one.kind: one for one in get_args(TextEncoder)}
 
 
 class TextColumns:

@@ -133,9 +133,6 @@ class NgramEncoder(BaseTextEncoder):
         if not isinstance(spec, Mapping) or set(spec) != spec_keys:
             raise InputError(f"an encoder of text is described by {sorted(spec_keys)}, got {validation.shorten(spec)}")
         validation.one_of([cls.kind], kind=spec["kind"])
-        for key in ("max_words", "max_characters"):
-            if type(spec[key]) is not int:
-                raise InputError(f"got {validation.shorten(spec[key])}, expected a whole number", argument=key)
         encoder = cls(spec["max_words"], spec["max_characters"], spec["hashed"])
         fields = ("idf",) if encoder.hashed else ("idf", "ends", "bytes")
         array_names = {f"{part}.{field}" for part in encoder._parts for field in fields}

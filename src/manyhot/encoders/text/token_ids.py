@@ -92,16 +92,12 @@ class WordEncoder(BaseTextEncoder):
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> WordEncoder:
         """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
-        names = {"max_words", "buckets", "max_tokens", "length"}
-        if set(spec) != {"kind", *names} or set(arrays) != {"ends", "bytes"}:
+        if set(spec) != {"kind", "max_words", "buckets", "max_tokens", "length"} or set(arrays) != {"ends", "bytes"}:
             raise InputError(f"words are described otherwise than by {validation.shorten(spec)}")
-        for name in names:
-            if type(spec[name]) is not int:
-                raise InputError(f"got {validation.shorten(spec[name])}, expected a whole number", argument=name)
         encoder = cls(spec["max_words"], spec["buckets"], spec["max_tokens"])
         if spec["length"] not in LENGTHS:
             raise InputError(f"got {spec['length']}, expected one of {LENGTHS}", argument="length")
-        encoder._length = spec["length"]
+        encoder._length = int(spec["length"])
         encoder._words = unpack_terms(arrays["ends"], arrays["bytes"], "words")
         if len(encoder._words) > encoder.max_words:
             raise InputError(f"there are {len(encoder._words)} words, expected {encoder.max_words} at most")

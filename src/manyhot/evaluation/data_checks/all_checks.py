@@ -45,8 +45,7 @@ class _CheckInputs:
     matrix: np.ndarray | sp.csr_matrix | None = None  # float64 (n, f), NaN for missing, or CSR
     matrix_names: list[str] = field(default_factory=list)
     categories: pl.DataFrame = field(default_factory=pl.DataFrame)
-    identity_columns: pl.DataFrame | None = None  # what tells rows apart; None: the matrix
-    column_names: list[str] = field(default_factory=list)  # names that people chose
+    identity_columns: pl.DataFrame | None = None  # named columns, which tell rows apart; None: the matrix does
     label_like: tuple[str, ...] = ()  # columns of 0 and 1 that resemble labels
 
 
@@ -92,7 +91,7 @@ def check_data(
         *similar_names(space, targets.support()),
         *rare_labels(space, targets, n_folds),
         *unknown_labels(space, targets),
-        *same_names(space, rows.column_names),
+        *same_names(space, [] if rows.identity_columns is None else rows.identity_columns.columns),
         *possible_labels(rows.label_like),
         *_leaks(rows, limits),
         *_conflicts(rows),
@@ -159,7 +158,6 @@ def _from_frame(frame: pl.DataFrame, column_types: Any) -> dict[str, Any]:
         "matrix_names": numbers,
         "categories": frame.select(name for name in frame.columns if column_types[name] == "categorical"),
         "identity_columns": frame.select(name for name in frame.columns if column_types[name] not in ("id", "ignored")),
-        "column_names": [name for name in frame.columns if column_types[name] not in ("id", "ignored")],
     }
 
 

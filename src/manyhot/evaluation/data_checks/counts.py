@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.special import gammaln
 
 from manyhot.data.targets import Targets
+from manyhot.evaluation.metrics.counts import ratio
 
 CHUNK_ROWS = 8192
 
@@ -28,8 +29,7 @@ class PairCounts:
 
     def expected(self) -> np.ndarray:
         """float64 (l, l), rows with both if labels had nothing to do with each other; 0 where nothing is known."""
-        products = self.first.astype(float) * self.second
-        return np.divide(products, self.rows, out=np.zeros(self.rows.shape), where=self.rows > 0)
+        return ratio(self.first.astype(float) * self.second, self.rows, 0.0)
 
 
 def count_pairs(targets: Targets, columns: np.ndarray) -> PairCounts:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -34,23 +36,17 @@ def paired_labels(space: LabelSpace, paired: np.ndarray, pairs: PairCounts, is_m
     opposite = disjoint & (first + second == rows)
     implied = contained & ~identical & (first >= MIN_SUPPORT)
     exclusive = disjoint & ~opposite & (pairs.expected() >= MIN_EXPECTED_ROWS)
-    findings = [
-        _duplicate(names, pairs, i, j, "same")
-        for i, j in _significant_pairs(np.triu(identical), pairs, False, max_log_probability)
+    kinds: list[tuple[np.ndarray, bool, Callable[..., Finding]]] = [
+        (np.triu(identical), False, partial(_duplicate, "same", "equal", "=")),
+        (np.triu(opposite), True, partial(_duplicate, "opposite", "opposites", "= not")),
+        (implied, False, _implied),
+        (np.triu(exclusive) & (not is_multi_class), True, _exclusive),
     ]
-    findings += [
-        _duplicate(names, pairs, i, j, "opposite")
-        for i, j in _significant_pairs(np.triu(opposite), pairs, True, max_log_probability)
+    return [
+        describe(names, pairs, i, j)
+        for mask, is_disjoint, describe in kinds
+        for i, j in _significant_pairs(mask, pairs, is_disjoint, max_log_probability)
     ]
-    findings += [
-        _implied(names, pairs, i, j) for i, j in _significant_pairs(implied, pairs, False, max_log_probability)
-    ]
-    if not is_multi_class:
-        findings += [
-            _exclusive(names, pairs, i, j)
-            for i, j in _significant_pairs(np.triu(exclusive), pairs, True, max_log_probability)
-        ]
-    return findings
 
 
 def _significant_pairs(
@@ -68,16 +64,12 @@ def _values(pairs: PairCounts, i: int, j: int) -> dict[str, int]:
     return {"first": int(pairs.first[i, j]), "second": int(pairs.second[i, j]), "known": int(pairs.rows[i, j])}
 
 
-def _duplicate(names: list[str], pairs: PairCounts, i: int, j: int, case: str) -> Finding:
+def _duplicate(case: str, word: str, sign: str, names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
     a, b = quote(names[i]), quote(names[j])
     values = {"case": case, **_values(pairs, i, j)}
-    if case == "same":
-        sentence = f"Labels {a} and {b} are equal in all {values['known']} rows where both are known."
-        brief = f"{a} = {b}"
-    else:
-        sentence = f"Labels {a} and {b} are opposites in all {values['known']} rows where both are known."
-        brief = f"{a} = not {b}"
-    return make_finding("duplicate", "warning", sentence, brief, labels=(names[i], names[j]), values=values)
+    sentence = f"Labels {a} and {b} are {word} in all {values['known']} rows where both are known."
+    labels = (names[i], names[j])
+    return make_finding("duplicate", "warning", sentence, f"{a} {sign} {b}", labels=labels, values=values)
 
 
 def _implied(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:

@@ -96,19 +96,16 @@ def one_label_per_row(space: LabelSpace, targets: Targets) -> list[Finding]:
         return []
     n_empty = int((n_positives[complete] == 0).sum())
     if n_empty == 0:
+        brief = "exactly one label in every row"
         sentence = (
             "Exactly one label in every row: these targets are exclusive (multi-class); here softmax is right "
             "(head='softmax')."
         )
-        return [
-            make_finding(
-                "one_label_per_row", "warning", sentence, "exactly one label in every row", values={"empty": 0}
-            )
-        ]
-    sentence = (
-        f"No row has more than one label ({pluralize(n_empty, 'row')} {'has' if n_empty == 1 else 'have'} none): these "
-        "targets look exclusive (multi-class); with a further label for 'none of them', softmax would be right "
-        "(head='softmax')."
-    )
-    brief = "at most one label in every row"
+    else:
+        brief = "at most one label in every row"
+        sentence = (
+            f"No row has more than one label ({pluralize(n_empty, 'row')} {'has' if n_empty == 1 else 'have'} none): "
+            "these targets look exclusive (multi-class); with a further label for 'none of them', softmax would be "
+            "right (head='softmax')."
+        )
     return [make_finding("one_label_per_row", "warning", sentence, brief, values={"empty": n_empty})]

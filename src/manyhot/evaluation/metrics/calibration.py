@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from manyhot.data.targets import Targets
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.score import Column, Entries, Score, blocks, score_entries
 
 BINS = 15
@@ -36,21 +37,21 @@ def ece(targets: Targets, scores: np.ndarray, bins: int = BINS) -> Score:
     # Source: Naeini, Cooper, Hauskrecht (AAAI 2015), for the positive outcome; equal mass: Nguyen, O'Connor (EMNLP
     # 2015)
     entries = score_entries(targets, scores)
-    return entries.score(_calibration_error(*_pooled_bins(entries, bins)), 0.0)
+    return entries.score(_calibration_error(_pooled_bins(entries, bins)), 0.0)
 
 
 def ece_per_label(targets: Targets, scores: np.ndarray, bins: int = BINS) -> np.ndarray:
     """Expected calibration error of each label in bins of its own, float64 (l,); NaN where nothing is known."""
     columns = score_entries(targets, scores).columns()
-    return np.array([_calibration_error(*_label_bins(column, bins)) for column in columns])
+    return np.array([_calibration_error(_label_bins(column, bins)) for column in columns])
 
 
 def reliability(targets: Targets, scores: np.ndarray, bins: int = BINS, label: int | None = None) -> Reliability:
     """Scores beside frequencies of all labels or of one, with intervals that take entries as independent."""
     # Source: The interval is Wilson's (JASA 1927), without continuity correction
     entries = score_entries(targets, scores)
-    sums = _pooled_bins(entries, bins) if label is None else _label_bins(next(entries.columns([label])), bins)
-    count, score_sums, positives = sums
+    bin_sums = _pooled_bins(entries, bins) if label is None else _label_bins(next(entries.columns([label])), bins)
+    count, score_sums, positives = bin_sums
     share = positives / count
     z2 = float(ndtri(0.5 + LEVEL / 2)) ** 2
     center = (positives + z2 / 2) / (count + z2)
@@ -58,26 +59,24 @@ def reliability(targets: Targets, scores: np.ndarray, bins: int = BINS, label: i
     return Reliability(
         score_sums / count,
         share,
-        count,
+        count.astype(np.int64),
         np.clip(center - half_width, 0.0, share),
         np.clip(center + half_width, share, 1.0),
     )
 
 
-def _pooled_bins(entries: Entries, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Entries, sum of scores and positives of each bin over all labels."""
+def _pooled_bins(entries: Entries, bins: int) -> np.ndarray:
+    """What `_bin_sums` gives for all labels together."""
     starts = bin_starts(entries.predictions[entries.known], bins)
-    sums = [np.zeros(len(starts), dtype=np.int64), np.zeros(len(starts)), np.zeros(len(starts), dtype=np.int64)]
+    sums = np.zeros((3, len(starts)))
     for part in blocks(*entries.shape):
         known = entries.known[part]
-        part_sums = _bin_sums(entries.predictions[part][known], entries.values[part][known], starts)
-        for total, added in zip(sums, part_sums, strict=True):
-            total += added
-    return sums[0], sums[1], sums[2]
+        sums += _bin_sums(entries.predictions[part][known], entries.values[part][known], starts)
+    return sums
 
 
-def _label_bins(column: Column, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Entries, sum of scores and positives of each bin of one label."""
+def _label_bins(column: Column, bins: int) -> np.ndarray:
+    """What `_bin_sums` gives for one label."""
     return _bin_sums(column.scores, column.values, bin_starts(column.scores, bins))
 
 
@@ -89,13 +88,15 @@ def bin_starts(scores: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(ascending[np.arange(bins) * len(ascending) // bins])
 
 
-def _bin_sums(scores: np.ndarray, values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _bin_sums(scores: np.ndarray, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Entries, sum of scores and positives of each bin, float64 (3, k)."""
     bin_indices = np.searchsorted(starts, scores, side="right") - 1
-    score_sums = np.bincount(bin_indices, scores.astype(np.float64), len(starts))
-    positives = np.bincount(bin_indices[values], minlength=len(starts))
-    return np.bincount(bin_indices, minlength=len(starts)), score_sums, positives
+    n_bins = len(starts)
+    score_sums = np.bincount(bin_indices, scores.astype(np.float64), n_bins)
+    positives = np.bincount(bin_indices[values], minlength=n_bins)
+    return np.stack([np.bincount(bin_indices, minlength=n_bins), score_sums, positives])
 
 
-def _calibration_error(counts: np.ndarray, score_sums: np.ndarray, positives: np.ndarray) -> float:
-    total = int(counts.sum())
-    return float(np.abs(score_sums - positives).sum()) / total if total else float("nan")
+def _calibration_error(bin_sums: np.ndarray) -> float:
+    count, score_sums, positives = bin_sums
+    return float(counts.ratio(np.abs(score_sums - positives).sum(), count.sum()))

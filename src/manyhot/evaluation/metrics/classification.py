@@ -14,7 +14,7 @@ def decision_metrics(targets: Targets, decisions: np.ndarray, k: int) -> dict[st
     # F1 and Jaccard stand beside the best of "every label at least this frequent", tuned for that metric; the others
     # beside "every label with a prevalence of 0.5 or more".
     entries = decision_entries(targets, decisions)
-    return {**_entry_scores(entries), **_label_scores(entries), **_row_scores(entries)}
+    return {**_label_scores(entries), **_row_scores(entries)}
 
 
 def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
@@ -24,34 +24,23 @@ def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
     return hits, decisions.sum(axis=0, dtype=np.int64)
 
 
-def _entry_scores(entries: Entries) -> dict[str, Score]:
-    n_known = int(entries.known_per_label().sum())
-    positives = entries.values.sum(axis=0, dtype=np.int64)
-    hits, n_predicted = label_counts(entries)
-    wrong = int((n_predicted + positives - 2 * hits).sum())
-    n_rarer = int(np.minimum(positives, entries.known_per_label() - positives).sum())
-    share, rarer_share = float(counts.ratio(wrong, n_known)), float(counts.ratio(n_rarer, n_known))
-    return {
-        "element_accuracy": entries.score(1.0 - share, 1.0 - rarer_share),
-        "hamming_loss": entries.score(share, rarer_share),
-    }
-
-
 def _label_scores(entries: Entries) -> dict[str, Score]:
+    """The metrics that the counts of each label give."""
     hits, n_predicted = label_counts(entries)
     positives, n_known = entries.values.sum(axis=0, dtype=np.int64), entries.known_per_label()
+    wrong = counts.ratio((n_predicted + positives - 2 * hits).sum(), n_known.sum())
+    rarer = counts.ratio(np.minimum(positives, n_known - positives).sum(), n_known.sum())
     has_known, has_positive = n_known > 0, positives > 0
     f1 = counts.f1(hits, n_predicted, positives, default=0.0)
     always_f1 = counts.f1(positives, n_known, positives, default=0.0)
-
-    def mean(values: np.ndarray, mask: np.ndarray) -> float:
-        return float(values[mask].mean()) if mask.any() else np.nan
-
     order, cuts = _frequency_cuts(entries.prevalence())
     cumulative_f1 = counts.f1(np.cumsum(positives[order]), np.cumsum(n_known[order]), positives.sum(), default=0.0)
     micro = float(counts.f1(hits.sum(), n_predicted.sum(), positives.sum()))
     best = float(cumulative_f1[cuts].max(initial=0.0))
+    mean = counts.masked_mean
     return {
+        "element_accuracy": entries.score(1.0 - float(wrong), 1.0 - float(rarer)),
+        "hamming_loss": entries.score(float(wrong), float(rarer)),
         "f1_micro": entries.score(micro, best),
         "f1_macro": entries.score(mean(f1, has_positive), mean(always_f1, has_positive), labels=has_positive),
         "f1_macro_all": entries.score(mean(f1, has_known), mean(always_f1, has_known)),
@@ -112,18 +101,18 @@ def weighted_metrics(targets: Targets, decisions: np.ndarray, weights: np.ndarra
     values, decided = targets.values & known, decisions & known
     hits, n_decided, n_positives = (weights @ entries for entries in (values & decided, decided, values))
     label_f1 = counts.f1(hits, n_decided, n_positives)
-    has_f1 = ~np.isnan(label_f1)
+    macro_f1 = counts.masked_mean(label_f1, ~np.isnan(label_f1))
     is_scored = known.any(axis=1)
     is_right = (values == decided).all(axis=1)
     return {
         "precision_micro": _or_none(counts.precision(hits.sum(), n_decided.sum())),
         "recall_micro": _or_none(counts.recall(hits.sum(), n_positives.sum())),
         "f1_micro": _or_none(counts.f1(hits.sum(), n_decided.sum(), n_positives.sum())),
-        "f1_macro": float(np.mean(label_f1[has_f1])) if has_f1.any() else None,
+        "f1_macro": _or_none(macro_f1),
         "hamming_loss": _or_none(counts.ratio((weights @ (values != decided)).sum(), (weights @ known).sum())),
         "subset_accuracy": _or_none(counts.ratio(weights[is_scored & is_right].sum(), weights[is_scored].sum())),
     }
 
 
-def _or_none(value: np.ndarray) -> float | None:
+def _or_none(value: counts.Count) -> float | None:
     return None if np.isnan(value) else float(value)

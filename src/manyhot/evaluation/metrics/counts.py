@@ -1,4 +1,4 @@
-"""F-measures, Jaccard, precision and recall from counts (numbers or arrays), `default` where a divisor is 0."""
+"""F-measures, Jaccard, precision, recall and means from counts (numbers or arrays), `default` where a divisor is 0."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def ratio(part: Count, whole: Count, default: float = np.nan) -> np.ndarray:
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     result = np.full(np.broadcast_shapes(part.shape, whole.shape), default)
     return np.divide(part, whole, out=result, where=whole > 0)
+
+
+def masked_mean(values: np.ndarray, mask: np.ndarray) -> float:
+    """The mean of the marked ones; NaN where none is."""
+    return float(values[mask].mean()) if mask.any() else np.nan
 
 
 def precision(hits: Count, n_predicted: Count, default: float = np.nan) -> np.ndarray:

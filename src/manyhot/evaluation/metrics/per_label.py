@@ -8,7 +8,6 @@ import numpy as np
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.errors import InputError
 from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.classification import label_counts
 from manyhot.evaluation.metrics.probabilistic import brier_sums
@@ -25,14 +24,6 @@ def compute_label_metrics(
 ) -> dict[str, Any]:
     """Columns of length l with the counts and metrics of each label over its known entries; NaN where undefined."""
     by_score, by_decision = score_entries(targets, scores), decision_entries(targets, decisions)
-    n_labels = by_score.shape[1]
-    if len(space) != n_labels:
-        raise InputError(f"{len(space)} labels are named but the targets have {n_labels}", argument="space")
-    threshold_values = np.full(n_labels, np.nan) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
-    if threshold_values.shape != (n_labels,):
-        raise InputError(f"got shape {threshold_values.shape}, expected ({n_labels},)", argument="thresholds")
-    if thresholds is not None and not ((threshold_values >= 0) & (threshold_values <= 1)).all():
-        raise InputError("got a threshold that is not between 0 and 1", argument="thresholds")
     support, n_known = targets.support(), targets.n_known()
     hits, n_predicted = label_counts(by_decision)
     average_precision, roc_auc = label_ranking(by_score)
@@ -43,7 +34,7 @@ def compute_label_metrics(
         "n_known": n_known,
         "predicted": n_predicted,
         "prevalence": counts.ratio(support, n_known),
-        "threshold": threshold_values,
+        "threshold": np.full(targets.n_labels, np.nan) if thresholds is None else thresholds,
         "precision": counts.precision(hits, n_predicted),
         "recall": counts.recall(hits, support),
         "f1": np.where(support > 0, counts.f1(hits, n_predicted, support), np.nan),

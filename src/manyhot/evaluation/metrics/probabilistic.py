@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from manyhot.data.targets import Targets
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entries
 
 
@@ -13,11 +14,7 @@ def brier(targets: Targets, scores: np.ndarray) -> Score:
     # Source: Brier (1950), for one outcome with two values (not his sum over both)
     entries = score_entries(targets, scores)
     prevalence, weight = entries.prevalence(), entries.known_per_label()
-    total = int(weight.sum())
-    if total == 0:
-        return entries.score(np.nan, np.nan)
-    sums = brier_sums(entries)
-    return entries.score(float(sums.sum()) / total, float((prevalence * (1 - prevalence) * weight).sum()) / total)
+    return _mean_score(entries, brier_sums(entries).sum(), (prevalence * (1 - prevalence) * weight).sum())
 
 
 def brier_sums(entries: Entries) -> np.ndarray:
@@ -45,11 +42,14 @@ def log_loss(targets: Targets, scores: np.ndarray) -> Score:
     # Source: Good (1952); binary per label, where scikit-learn's function of this name takes rows as one distribution
     entries = score_entries(targets, scores)
     prevalence, weight = entries.prevalence(), entries.known_per_label()
-    total = int(weight.sum())
-    if total == 0:
-        return entries.score(np.nan, np.nan)
     loss = sum(float(log_losses(entries, part)[entries.known[part]].sum()) for part in blocks(*entries.shape))
-    mixed = prevalence[(prevalence > 0) & (prevalence < 1)]
+    is_mixed = (prevalence > 0) & (prevalence < 1)
+    mixed = prevalence[is_mixed]
     entropy = -(mixed * np.log(mixed) + (1 - mixed) * np.log1p(-mixed))
-    baseline = float((entropy * weight[(prevalence > 0) & (prevalence < 1)]).sum())
-    return entries.score(loss / total, baseline / total)
+    return _mean_score(entries, loss, (entropy * weight[is_mixed]).sum())
+
+
+def _mean_score(entries: Entries, total: float, baseline: float) -> Score:
+    """Sums over the known entries as means."""
+    n_known = entries.known_per_label().sum()
+    return entries.score(float(counts.ratio(total, n_known)), float(counts.ratio(baseline, n_known)))

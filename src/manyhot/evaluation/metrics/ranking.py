@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from manyhot.data.targets import Targets
+from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.ranks import rank_positives
 from manyhot.evaluation.metrics.score import Entries, Score, blocks, score_entries
 
@@ -21,16 +24,13 @@ def row_ranking(targets: Targets, scores: np.ndarray, k: int) -> dict[str, Score
     if not rows.any():
         return {name: Score(np.nan, 0, 0) for name in ROW_METRICS}
     prevalence = np.broadcast_to(entries.prevalence(), (n, width))
-    means = _row_means(entries, entries.predictions, k)
-    baseline_means = _row_means(entries, prevalence, k)
+    means, baselines = _row_means(entries, entries.predictions, k), _row_means(entries, prevalence, k)
     coverage = entries.score(0.0, 0.0, rows=rows)
-    return {
-        name: Score(means[name], coverage.n_labels, coverage.n_samples, baseline_means[name]) for name in ROW_METRICS
-    }
+    return {name: replace(coverage, value=means[name], baseline=baselines[name]) for name in ROW_METRICS}
 
 
 def _row_means(entries: Entries, scores: np.ndarray, k: int) -> dict[str, float]:
-    sums: dict[str, float] = {name: 0.0 for name in ROW_METRICS}
+    sums = dict.fromkeys(ROW_METRICS, 0.0)
     n_rows = 0
     for part in blocks(*entries.shape):
         per_row = row_values(entries.values[part], entries.known[part], scores[part], k)
@@ -85,8 +85,7 @@ def label_ranking(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
         twice_wrong = (ranked.reached - ranked.hits_reached) + (ranked.above - ranked.hits_above)
         wrong_pairs[part] = np.bincount(ranked.line, weights=twice_wrong, minlength=n_lines) / 2
     pairs = n_positives * n_negatives
-    precision = np.where(n_positives > 0, precision_sum / np.maximum(n_positives, 1), np.nan)
-    return precision, np.where(pairs > 0, 1.0 - wrong_pairs / np.maximum(pairs, 1), np.nan)
+    return counts.ratio(precision_sum, n_positives), 1.0 - counts.ratio(wrong_pairs, pairs)
 
 
 def label_means(targets: Targets, scores: np.ndarray, k: int) -> dict[str, Score]:
@@ -94,10 +93,7 @@ def label_means(targets: Targets, scores: np.ndarray, k: int) -> dict[str, Score
     entries = score_entries(targets, scores)
     precision, area = label_ranking(entries)
     has_positive, has_both = ~np.isnan(precision), ~np.isnan(area)
-
-    def mean(values: np.ndarray, mask: np.ndarray) -> float:
-        return float(values[mask].mean()) if mask.any() else np.nan
-
+    mean = counts.masked_mean
     return {
         "map": entries.score(
             mean(precision, has_positive), mean(entries.prevalence(), has_positive), labels=has_positive

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,151 +22,111 @@ class Metric:
     """One metric: how to compute it, and what a report says of it."""
 
     function: Callable[[Targets, np.ndarray, int], dict[str, Score]]  # (targets, scores or decisions, k) -> by name
-    title: str  # what a report calls it
     needs: Literal["scores", "decisions"]
-    higher_is_better: bool
+    title: str  # what a report calls it
     meaning: str  # one sentence on what it says
     misleads: str  # one sentence on when it misleads
+    higher_is_better: bool = True
     upper_bound: float = 1.0  # its highest possible value
 
 
+_of_decisions = partial(Metric, classification.decision_metrics, "decisions")
+_of_label_order = partial(Metric, ranking.label_means, "scores")
+_of_row_order = partial(Metric, ranking.row_ranking, "scores")
+
 METRICS: dict[str, Metric] = {
-    "f1_macro": Metric(
-        classification.decision_metrics,
+    "f1_macro": _of_decisions(
         "Macro F1",
-        "decisions",
-        True,
         "The balance of precision and recall of each label, averaged over labels that occur.",
         "A label with three positives weighs as much as one with thousands, so it is noisy with many rare labels.",
     ),
-    "f1_micro": Metric(
-        classification.decision_metrics,
+    "f1_micro": _of_decisions(
         "Micro F1",
-        "decisions",
-        True,
         "The balance of precision and recall over all answers in one pot.",
         "Frequent labels decide it; rare ones can all be wrong unseen.",
     ),
-    "f1_samples": Metric(
-        classification.decision_metrics,
+    "f1_samples": _of_decisions(
         "Sample F1",
-        "decisions",
-        True,
         "The balance of precision and recall of each row's label set, averaged over rows.",
         "Rows without labels count fully right or fully wrong and dominate when there are many.",
     ),
     # Source: Godbole, Sarawagi (2004), where it is called accuracy
-    "jaccard_samples": Metric(
-        classification.decision_metrics,
+    "jaccard_samples": _of_decisions(
         "Jaccard index, mean of rows",
-        "decisions",
-        True,
         "The labels shared by answer and truth over the labels in either, averaged over rows.",
         "Rows without labels count fully right or fully wrong and dominate when there are many.",
     ),
-    "subset_accuracy": Metric(
-        classification.decision_metrics,
+    "subset_accuracy": _of_decisions(
         "Exact match (subset accuracy)",
-        "decisions",
-        True,
         "The share of rows whose whole label set is right.",
         "One wrong label of many costs as much as all wrong, and where most rows carry no label silence does well.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter
-    "hamming_loss": Metric(
-        classification.decision_metrics,
+    "hamming_loss": _of_decisions(
         "Hamming loss",
-        "decisions",
-        False,
         "The share of single yes/no answers that are wrong.",
         "When labels are rare, answering nothing already has a small loss.",
+        higher_is_better=False,
     ),
-    "element_accuracy": Metric(
-        classification.decision_metrics,
+    "element_accuracy": _of_decisions(
         "Element-wise accuracy",
-        "decisions",
-        True,
         "The share of single yes/no answers that are right.",
         "When labels are rare, answering nothing is already right nearly everywhere.",
     ),
-    "f1_macro_all": Metric(
-        classification.decision_metrics,
+    "f1_macro_all": _of_decisions(
         "F1, absent labels as 0",
-        "decisions",
-        True,
         "As f1_macro, with 0 for every label that does not occur, as other libraries report it.",
         "It falls with the number of labels that happen to be absent, whatever the answers are.",
     ),
     # Source: the step-wise sum of precisions of scikit-learn, without interpolation; tied samples share one step
-    "map": Metric(
-        ranking.label_means,
+    "map": _of_label_order(
         "Average precision, mean of labels",
-        "scores",
-        True,
         "The average precision of each label over samples, averaged over labels that occur.",
         "It grows with prevalence, so values of different data sets do not compare.",
     ),
     # Source: Mann, Whitney (1947); Hanley, McNeil (1982); a tie is half
-    "roc_auc_macro": Metric(
-        ranking.label_means,
+    "roc_auc_macro": _of_label_order(
         "ROC-AUC, mean of labels",
-        "scores",
-        True,
         "The chance that a sample with a label scores higher than one without, averaged over labels.",
         "With rare labels it is high although most of the top answers are wrong.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter; ties as in scikit-learn (the worst place of the tied)
-    "lrap": Metric(
-        ranking.row_ranking,
+    "lrap": _of_row_order(
         "Label ranking average precision",
-        "scores",
-        True,
         "For each label that is present: the share of present ones among those ranked at least as high.",
         "It compares labels within a row only, so it says nothing about thresholds.",
     ),
     # Source: Tsoumakas, Katakis, Vlahavas (2010), Mining multi-label data; ties and full rows as in scikit-learn
-    "ranking_loss": Metric(
-        ranking.row_ranking,
+    "ranking_loss": _of_row_order(
         "Ranking loss",
-        "scores",
-        False,
         "How often a label that is absent stands before one that is present in the same row.",
         "With many labels nearly all pairs are easy, so small numbers hide bad first places.",
+        higher_is_better=False,
     ),
     # Source: Schapire, Singer (2000), BoosTexter; tied for highest counts as drawing one of them
-    "one_error": Metric(
-        ranking.row_ranking,
+    "one_error": _of_row_order(
         "One-error",
-        "scores",
-        False,
         "How often the label ranked first is absent.",
         "It looks at one label per row; always naming a very frequent label does well.",
+        higher_is_better=False,
     ),
     # Source: Tsoumakas, Katakis, Vlahavas (2010), plus one, as in scikit-learn; ties take the worst place
-    "coverage_error": Metric(
-        ranking.row_ranking,
+    "coverage_error": _of_row_order(
         "Coverage error",
-        "scores",
-        False,
         "How many labels of the ranking must be taken to have all that are present.",
         "Its best value is the mean size of the label sets, not 0, and one hard label sets it for a row.",
+        higher_is_better=False,
         upper_bound=math.inf,
     ),
     # Source: Bhatia and others, The extreme classification repository; ties are averaged over their orders
-    "precision_at_k": Metric(
-        ranking.row_ranking,
+    "precision_at_k": _of_row_order(
         "Precision at {k}",
-        "scores",
-        True,
         "The share of present labels among a row's k highest scores.",
         "Rows with fewer than k labels cannot reach 1.",
     ),
     # Source: Järvelin, Kekäläinen (2002), discount 1 / log2(place + 1); ties averaged as in McSherry, Najork (2008)
-    "ndcg_at_k": Metric(
-        ranking.row_ranking,
+    "ndcg_at_k": _of_row_order(
         "nDCG at {k}",
-        "scores",
-        True,
         "How early the present labels stand among a row's k highest scores, as a share of the best possible.",
         "It forgets everything behind place k.",
     ),

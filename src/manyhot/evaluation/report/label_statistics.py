@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from manyhot.data.deduplication import merge_duplicates
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 
@@ -46,11 +47,8 @@ def describe(space: LabelSpace, targets: Targets) -> dict[str, Any]:
 def _label_sets(space: LabelSpace, values: np.ndarray) -> dict[str, Any]:
     if not len(values):
         return {"rows": 0, "distinct": 0, "once": 0, "most_common": []}
-    packed = np.packbits(values, axis=1)
-    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    row_keys = padded.view(np.uint64 if padded.shape[1] == 8 else np.dtype((np.void, padded.shape[1]))).reshape(-1)
-    _, first, counts = np.unique(row_keys, return_index=True, return_counts=True)
+    first, _, weights = merge_duplicates({}, Targets(values), np.ones(len(values)))
+    counts = weights.astype(np.int64)
     order = np.lexsort((first, -counts))[:MAX_COMMON]
     return {
         "rows": len(values),

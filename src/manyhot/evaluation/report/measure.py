@@ -136,13 +136,9 @@ def _provenance(context: ReportContext) -> dict[str, Any]:
 
 def to_json_value(value: Any) -> Any:
     """Convert to JSON values: NumPy to Python, tuples to lists, and numbers that are not finite to None."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):
         return to_json_value(value.tolist())
-    if isinstance(value, np.generic):
-        return to_json_value(value.item())
-    if isinstance(value, int):
+    if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None

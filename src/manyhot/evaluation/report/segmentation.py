@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from manyhot.data.labels import LabelSpace
 from manyhot.evaluation.report.measure import to_json_value
 
 COUNT_MEASURES = ("iou", "dice", "precision", "recall")
@@ -16,23 +15,10 @@ SOURCES = {
 }
 
 
-class PixelCounts(Protocol):
-    """What counted the pixels."""
-
-    def to_values(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """`labels`, and the means over them."""
-
-
 def pixel_section(
-    counts: PixelCounts,
-    space: LabelSpace,
-    n_images: int,
-    n_sampled: int,
-    source: str,
-    previous: Mapping[str, Any] | None = None,
+    values: dict[str, Any], n_images: int, n_sampled: int, source: str, previous: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Build the section "pixels"; `previous` is an earlier one whose average precision still holds."""
-    values = counts.to_values(space.names)
+    """Build the section "pixels" from counts; `previous` is an earlier one whose average precision still holds."""
     if previous is not None:
         for row, previous_row in zip(values["labels"], previous["labels"], strict=True):
             row["average_precision"] = previous_row["average_precision"]

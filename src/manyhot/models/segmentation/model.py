@@ -81,10 +81,8 @@ class PixelModel(Model):
             return values
         counts = ConfusionCounts(len(self.labels))
         counts.add_predictions(decisions, self.evidence.targets)
-        return {
-            **values,
-            "pixels": pixel_section(counts, self.labels, section["images"], len(decisions), "sample", section),
-        }
+        counted = counts.to_values(self.labels.names)
+        return {**values, "pixels": pixel_section(counted, section["images"], len(decisions), "sample", section)}
 
     def clear_measures(self, values: dict[str, Any]) -> dict[str, Any]:
         """A report whose answers cannot be measured again."""

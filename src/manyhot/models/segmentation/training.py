@@ -200,7 +200,7 @@ def _evaluate(
     decide_and_report(model, trained, scored, rows, len(images), None, _sample_notes(len(scores), n_images))
     for row, raw in cached or _score_out_of_fold(model, images, held_out):
         counts.add_predictions(model.decide(model.calibrate(raw)), targets.images[row])
-    model.report["pixels"] = pixel_section(counts, labels, n_images, len(scores), "out_of_fold")
+    model.report["pixels"] = pixel_section(counts.to_values(labels.names), n_images, len(scores), "out_of_fold")
 
 
 def _training_rows(sample: PixelSample, rows: InputRows, held_out: np.ndarray) -> TrainingRows:
@@ -244,4 +244,5 @@ def pixel_report(
     decisions = policy.decide(scores)
     sample_targets = gather_targets(targets, sample)
     values = report.measure_report(names, sample_targets, scores, decisions, scores >= 0.5, policy.thresholds, context)
-    return {**values, "pixels": pixel_section(counts, names, len(images), len(sample.rows), "new")}
+    counted = counts.to_values(names.names)
+    return {**values, "pixels": pixel_section(counted, len(images), len(sample.rows), "new")}
