@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.backend import jax, keras
+from manyhot.backend import keras
 from manyhot.config.images import BACKBONES
 from manyhot.networks.conv import build_image_network
 from manyhot.networks.custom.cloning import flatten_layers, seeded
-from manyhot.networks.initialization import MemberInitializer
+from manyhot.networks.initialization import ConstantInitializer, MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Pixels, Scaled, join
 from manyhot.networks.weight_shapes import Weights
 
@@ -47,28 +47,24 @@ def _initializers(generator: np.random.Generator | None) -> dict[str, type]:
         def __init__(self, scale: float = 1.0, mode: str = "fan_avg", **_: Any) -> None:
             self.scale, self.mode = scale, mode
 
-        def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
+        def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
             standard_dtype = keras.backend.standardize_dtype(dtype)
             if generator is None:
-                return jax.device_put(np.zeros(tuple(shape), standard_dtype))
+                return np.zeros(tuple(shape), standard_dtype)
             n_positions = math.prod(shape[:-2])
             fans = {"fan_in": n_positions * shape[-2], "fan_out": n_positions * shape[-1]}
             fan = fans.get(self.mode, (fans["fan_in"] + fans["fan_out"]) / 2)
-            sample = generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)
-            return jax.device_put(sample.astype(standard_dtype))
+            return (generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)).astype(standard_dtype)
 
-    def make_constant(value: float) -> type:
-        class ConstantInitializer(keras.initializers.Initializer):
-            def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
-                return jax.device_put(np.full(tuple(shape), value, keras.backend.standardize_dtype(dtype)))
-
-        return ConstantInitializer
+    class OnesInitializer(ConstantInitializer):
+        def __init__(self) -> None:
+            super().__init__(1.0)
 
     return {
         "glorot_uniform": KernelInitializer,
         "VarianceScaling": KernelInitializer,
-        "zeros": make_constant(0.0),
-        "ones": make_constant(1.0),
+        "zeros": ConstantInitializer,
+        "ones": OnesInitializer,
     }
 
 

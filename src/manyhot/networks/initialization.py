@@ -41,11 +41,11 @@ class MemberInitializer:
 
     def zeros(self) -> keras.initializers.Initializer:
         """Zeros."""
-        return _ConstantInitializer(None)
+        return ConstantInitializer()
 
     def bias(self) -> keras.initializers.Initializer:
         """The output bias."""
-        return _ConstantInitializer(self.output_bias)
+        return ConstantInitializer(0.0 if self.output_bias is None else self.output_bias)
 
     def reserve(self, n_weights: int) -> None:
         """Told how many weights a part of the network will have that draws its own."""
@@ -69,10 +69,12 @@ class _NormalInitializer(keras.initializers.Initializer):
         )
 
 
-class _ConstantInitializer(keras.initializers.Initializer):
-    def __init__(self, values: np.ndarray | None) -> None:
+class ConstantInitializer(keras.initializers.Initializer):
+    """Numbers spread over the shape that is asked for."""
+
+    def __init__(self, values: np.ndarray | float = 0.0) -> None:
         self.values = values
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
-        result = np.zeros(tuple(shape)) if self.values is None else np.broadcast_to(self.values, tuple(shape))
-        return result.astype(keras.backend.standardize_dtype(dtype))
+        """The numbers, of the type asked for."""
+        return np.broadcast_to(self.values, tuple(shape)).astype(keras.backend.standardize_dtype(dtype))
