@@ -37,7 +37,7 @@ def test_a_bag_is_the_product_with_the_rows_of_the_batch(density, is_gathered):
     rows, is_real = np.array([3, 49, 0, 3, 7, 0], np.int32), np.array([True] * 5 + [False])
     with use_dtype("float64"):
         laid = flatten_csr(block, 64, "float64")
-        size = max_entries(laid, 6) if is_gathered else 0
+        size = max_entries(laid, 6, "gpu") if is_gathered else 0
         found = np.asarray(bag_sum(jax.numpy.asarray(weights), jax.device_put(Batch(laid, rows, is_real)), size))
         every = np.asarray(bag_sum(jax.numpy.asarray(weights), jax.device_put(full_batch(block, 64, "float64"))))
     np.testing.assert_allclose(found[:5], (block @ weights)[rows[:5]], atol=1e-12)
@@ -60,7 +60,7 @@ def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered
     with use_dtype("float64"):
         batch = jax.device_put(full_batch(block, 32, "float64"))
         padded = jax.numpy.pad(jax.numpy.asarray(gradient), ((0, 12), (0, 0)), constant_values=9.0)
-        size = max_entries(batch.block, 32) if is_gathered else 0
+        size = max_entries(batch.block, 32, "gpu") if is_gathered else 0
         table = jax.device_put(EmbeddingTable(weights, before))
         found = update_table(table, batch, padded, jax.numpy.asarray(0.01), is_adagrad, size)
     step, squares = np.full(40, 0.01), before

@@ -69,32 +69,24 @@ def _sample_positions(key: jax.Array, shape: tuple[int, ...], augmentation: Augm
     keys = iter(jax.random.split(key, 8))
 
     def sample_uniform(name: str, limit: float) -> jax.Array:
-        uniform = jax.random.uniform(next(keys), (n,), dtype, -1, 1)
+        uniform = jax.random.uniform(next(keys), (n,), dtype, -1, 1)[:, None, None]
         return uniform * (limit * augmentation.strength if name in augmentation.names else 0)
 
     def sample_sign(name: str) -> jax.Array:
-        is_flipped = jax.random.bernoulli(next(keys), 0.5, (n,)) & (name in augmentation.names)
+        is_flipped = jax.random.bernoulli(next(keys), 0.5, (n,))[:, None, None] & (name in augmentation.names)
         return jnp.where(is_flipped, -1, 1).astype(dtype)
 
     angle, zoom = sample_uniform("rotate", MAX_ANGLE), jnp.exp(sample_uniform("zoom", MAX_ZOOM))
     down, right = sample_uniform("shift", MAX_SHIFT) * height, sample_uniform("shift", MAX_SHIFT) * width
     vertical, horizontal = sample_sign("flip_vertical"), sample_sign("flip")
     if "quarter_turns" in augmentation.names:
-        turns = jax.random.randint(next(keys), (n,), 0, 4 if height == width else 2)
+        turns = jax.random.randint(next(keys), (n,), 0, 4 if height == width else 2)[:, None, None]
         angle = angle + turns * (math.pi / 2 if height == width else math.pi)
     cos, sin = jnp.cos(angle) * zoom, jnp.sin(angle) * zoom
     rows = jnp.arange(height, dtype=dtype)[None, :, None] - (height - 1) / 2
     columns = jnp.arange(width, dtype=dtype)[None, None, :] - (width - 1) / 2
-
-    def per_image(values: jax.Array) -> jax.Array:
-        return values[:, None, None]
-
-    old_rows = (
-        per_image(vertical * cos) * rows - per_image(vertical * sin) * columns + per_image(down) + (height - 1) / 2
-    )
-    old_columns = (
-        per_image(horizontal * sin) * rows + per_image(horizontal * cos) * columns + per_image(right) + (width - 1) / 2
-    )
+    old_rows = vertical * cos * rows - vertical * sin * columns + down + (height - 1) / 2
+    old_columns = horizontal * sin * rows + horizontal * cos * columns + right + (width - 1) / 2
     limits = jnp.asarray([height - 1, width - 1], dtype)
     positions = jnp.abs(jnp.stack([old_rows, old_columns], axis=-1))
     return jnp.clip(limits - jnp.abs(limits - positions), 0, limits)  # beyond the edge: mirrored
@@ -141,17 +133,17 @@ def _recolour(key: jax.Array, images: jax.Array, strength: float) -> jax.Array:
 def _erase(key: jax.Array, images: jax.Array) -> jax.Array:
     """Half of the images with a rectangle in their mean colour."""
     n, height, width = images.shape[:3]
-    coin, area, ratio, row, column = jax.random.uniform(key, (5, n), images.dtype)
+    coin, area, ratio, row, column = jax.random.uniform(key, (5, n), images.dtype)[..., None, None]
     area = ERASED_SHARES[0] + area * (ERASED_SHARES[1] - ERASED_SHARES[0])
     aspect = jnp.exp((2 * ratio - 1) * math.log(3))
     box_height, box_width = jnp.sqrt(area * aspect) * height, jnp.sqrt(area / aspect) * width
     rows, columns = jnp.arange(height)[None, :, None], jnp.arange(width)[None, None, :]
 
     def is_covered(positions: jax.Array, centre: jax.Array, length: jax.Array) -> jax.Array:
-        return jnp.abs(positions - centre[:, None, None]) < length[:, None, None] / 2
+        return jnp.abs(positions - centre) < length / 2
 
-    is_erased = is_covered(rows, row * height, box_height) & is_covered(columns, column * width, box_width)
-    is_erased = is_erased & (coin < 0.5)[:, None, None]
+    is_in_box = is_covered(rows, row * height, box_height) & is_covered(columns, column * width, box_width)
+    is_erased = is_in_box & (coin < 0.5)
     return jnp.where(is_erased[..., None], images.mean(axis=(1, 2), keepdims=True), images)
 
 

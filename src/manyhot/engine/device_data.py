@@ -34,7 +34,7 @@ class Nonzeros(NamedTuple):
 
 
 class FlatNonzeros(NamedTuple):
-    """All non-zeros of a block, row by row."""
+    """All non-zeros of a block, or without values the labels of all rows, row by row."""
 
     columns: Any  # int32 (z,), padded
     values: Any  # float (z,), padded with 0
@@ -64,16 +64,16 @@ class MemberSplits:
         return len(self.train)
 
 
-def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
-    """Zeros appended on the first axis up to n_rows."""
-    return np.pad(array, [(0, n_rows - len(array))] + [(0, 0)] * (array.ndim - 1))
+def pad_rows(array: np.ndarray, n_rows: int, dtype: Any = None) -> np.ndarray:
+    """A copy with zeros appended on the first axis up to n_rows, of another type where one is given."""
+    padded = np.zeros((n_rows, *array.shape[1:]), array.dtype if dtype is None else dtype)
+    padded[: len(array)] = array
+    return padded
 
 
 def pad_indices(row_indices: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
     """Index lists of unequal length -> int32 (m, size) padded with 0, and their lengths int32 (m,)."""
-    padded = np.zeros((len(row_indices), size), dtype=np.int32)
-    for k, rows in enumerate(row_indices):
-        padded[k, : len(rows)] = rows
+    padded = np.stack([pad_rows(rows, size, np.int32) for rows in row_indices])
     return padded, np.array([len(rows) for rows in row_indices], dtype=np.int32)
 
 
@@ -99,18 +99,18 @@ def lay_out(
             else _lay_out_block(block, n_rows, dtype)
             for name, block in blocks.items()
         },
-        pad_rows(values.astype(np.uint8), n_rows),
-        None if known is None else pad_rows(known.astype(np.uint8), n_rows),
-        pad_rows(weights.astype(dtype), n_rows),
+        pad_rows(values, n_rows, np.uint8),
+        None if known is None else pad_rows(known, n_rows, np.uint8),
+        pad_rows(weights, n_rows, dtype),
         np.ones(values.shape[-1], dtype) if label_weights is None else np.asarray(label_weights, dtype),
     )
 
 
 def _lay_out_block(block: np.ndarray | sp.csr_matrix, n_rows: int, dtype: str) -> Any:
     if not sp.issparse(block):
-        return pad_rows(np.asarray(block, dtype=device_dtype(block, dtype)), n_rows)
+        return pad_rows(block, n_rows, device_dtype(block, dtype))
     if block.shape[0] * block.shape[1] <= DENSE_ELEMENTS:
-        return pad_rows(sp.csr_matrix(block).toarray().astype(dtype), n_rows)
+        return pad_rows(sp.csr_matrix(block).toarray(), n_rows, dtype)
     return nonzeros(block, n_rows, dtype)
 
 

@@ -35,8 +35,10 @@ class EmbeddingTable(NamedTuple):
     squares: Any  # float (f,), sum of all squared gradients so far, of a row's mean unit
 
 
-def max_entries(block: FlatNonzeros, n_rows: int) -> int:
-    """Non-zeros that any batch of n_rows rows can have, rounded up to a bucket."""
+def max_entries(block: FlatNonzeros, n_rows: int, platform: str) -> int:
+    """Non-zeros that any batch of n_rows rows can have, in a bucket; 0 on a CPU, where loops go over them."""
+    if platform == "cpu":
+        return 0
     counts = np.diff(np.asarray(block.starts))
     return bucket(int(np.sort(counts)[-n_rows:].sum()), min_size=256)
 
@@ -64,22 +66,20 @@ def update_table(
 ) -> EmbeddingTable:
     """Take one optimizer step; rows that the batch did not touch stay as they are, and so does their state."""
     # Source: Duchi, Hazan, Singer (2011), one accumulator a row; the samples' squares are summed, not the sum squared.
-    if not is_adagrad:
-        return EmbeddingTable(
-            _apply_gradient(table.weights, batch, gradient, lambda columns: rate, size), table.squares
-        )
-    lengths = jnp.square(gradient).mean(axis=1)
-    squares = _add_squares(table.squares, batch, lengths, size)
+    if is_adagrad:
+        lengths = jnp.square(gradient).mean(axis=1)
+        squares = _add_entries(table.squares, batch, lengths, lambda column, value: jnp.square(value), size)
+    else:
+        squares = table.squares
 
-    def step(columns: jax.Array) -> jax.Array:
-        row_squares = squares[columns]
-        return (
-            TABLE_RATE_FACTOR
-            * rate
-            * jnp.where(row_squares > 0, jax.lax.rsqrt(jnp.where(row_squares > 0, row_squares, 1)), 0)
-        )
+    def move(column: jax.Array, value: jax.Array) -> jax.Array:
+        if not is_adagrad:
+            return -rate * value
+        row_squares = squares[column]
+        scale = jnp.where(row_squares > 0, jax.lax.rsqrt(jnp.where(row_squares > 0, row_squares, 1)), 0)
+        return -(TABLE_RATE_FACTOR * rate * scale) * value
 
-    return EmbeddingTable(_apply_gradient(table.weights, batch, gradient, step, size), squares)
+    return EmbeddingTable(_add_entries(table.weights, batch, gradient, move, size), squares)
 
 
 def init_table(weights: np.ndarray) -> EmbeddingTable:
@@ -93,46 +93,31 @@ def full_batch(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | N
     return Batch(flatten_csr(block, n_rows, dtype, n_entries), rows, rows < block.shape[0])
 
 
-def _apply_gradient(
-    weights: jax.Array, batch: Batch, gradient: jax.Array, step: Callable[[jax.Array], jax.Array], size: int
+def _add_entries(
+    target: jax.Array,
+    batch: Batch,
+    row_values: jax.Array,
+    factor: Callable[[jax.Array, jax.Array], jax.Array],
+    size: int,
 ) -> jax.Array:
-    """Weights less step(column) times value times gradient, for every non-zero."""
+    """Add factor(column, value) times its row's values, of (b, ...), to row `column` of the target, by non-zeros."""
+    block = batch.block
     if size:
         columns, values, places = _gather_entries(batch, size)
-        return weights.at[columns].add(-(step(columns) * values)[:, None] * gradient[places])
-    block = batch.block
+        factors = factor(columns, values).reshape(-1, *[1] * (target.ndim - 1))
+        return target.at[columns].add(factors * row_values[places])
 
-    def move_row(place: jax.Array, weights: jax.Array) -> jax.Array:
-        row_gradient = _take_row(gradient, place)
+    def add_row(place: jax.Array, target: jax.Array) -> jax.Array:
+        row_value = _take_row(row_values, place)
 
-        def move(entry: jax.Array, weights: jax.Array) -> jax.Array:
+        def add(entry: jax.Array, target: jax.Array) -> jax.Array:
             column = block.columns[entry]
-            new = _take_row(weights, column) - step(column) * block.values[entry] * row_gradient
-            return jax.lax.dynamic_update_index_in_dim(weights, new, column, 0)
+            new = _take_row(target, column) + factor(column, block.values[entry]) * row_value
+            return jax.lax.dynamic_update_index_in_dim(target, new, column, 0)
 
-        return jax.lax.fori_loop(*_row_span(batch, place), move, weights)
+        return jax.lax.fori_loop(*_row_span(batch, place), add, target)
 
-    return jax.lax.fori_loop(0, len(batch.rows), move_row, weights)
-
-
-def _add_squares(squares: jax.Array, batch: Batch, lengths: jax.Array, size: int) -> jax.Array:
-    """Squares (f,) and those of a batch whose rows have gradients of these mean squares, float (b,)."""
-    if size:
-        columns, values, places = _gather_entries(batch, size)
-        return squares.at[columns].add(jnp.square(values) * lengths[places])
-    block = batch.block
-
-    def add_row(place: jax.Array, squares: jax.Array) -> jax.Array:
-        length = lengths[place]
-
-        def add(entry: jax.Array, squares: jax.Array) -> jax.Array:
-            column = block.columns[entry]
-            new = squares[column] + jnp.square(block.values[entry]) * length
-            return jax.lax.dynamic_update_index_in_dim(squares, new, column, 0)
-
-        return jax.lax.fori_loop(*_row_span(batch, place), add, squares)
-
-    return jax.lax.fori_loop(0, len(batch.rows), add_row, squares)
+    return jax.lax.fori_loop(0, len(batch.rows), add_row, target)
 
 
 def _gather_entries(batch: Batch, size: int) -> tuple[jax.Array, jax.Array, jax.Array]:

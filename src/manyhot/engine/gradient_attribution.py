@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax, use_dtype
+from manyhot.engine.device_data import pad_rows
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.scoring import Scorer
 
@@ -95,8 +96,7 @@ def make_inputs(
             inputs[name][:, : len(batch)] = sums[:, positions]
         else:
             dense = rows.toarray() if sp.issparse(rows) else rows
-            inputs[name] = np.zeros((size, *dense.shape[1:]), np.int32 if dense.dtype.kind == "i" else scorer.dtype)
-            inputs[name][: len(batch)] = dense[positions]
+            inputs[name] = pad_rows(dense[positions], size, np.int32 if dense.dtype.kind == "i" else scorer.dtype)
     return inputs
 
 
@@ -104,8 +104,7 @@ def _gradients(
     scorer: Scorer, inputs: dict[str, np.ndarray], labels: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Mean logits float64 (k,), and gradients: (b, f) the mean over members, (m, b, u) each member's own."""
-    padded_labels = np.zeros(PAIRS_PER_BATCH, np.int32)
-    padded_labels[: len(labels)] = labels
+    padded_labels = pad_rows(labels, PAIRS_PER_BATCH, np.int32)
     names = frozenset(scorer.networks.tables)
     with use_dtype(scorer.dtype), jax.default_matmul_precision("highest"):
         weights = scorer.weights.trainable[len(names) :], scorer.weights.fixed

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from manyhot.backend import jax, use_dtype
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.engine.device_data import device_dtype
+from manyhot.engine.device_data import device_dtype, pad_rows
 from manyhot.engine.embedding_bags import Batch, bag_sum, full_batch, max_entries
 from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.losses import OUTPUTS
@@ -136,13 +136,7 @@ def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[s
     def run(weights: Weights, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
         def add(member: jax.Array, total: jax.Array) -> jax.Array:
             trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
-            bags = {
-                name: bag_sum(trainable[k], inputs[name], limit)
-                for k, (name, limit) in enumerate(table_entries.items())
-            }
-            logits, _ = network.stateless_call(
-                trainable[len(table_entries) :], fixed, {**inputs, **bags}, training=False
-            )
+            logits = call_with_tables(network, trainable, fixed, inputs, table_entries)
             return total + output(logits)
 
         dtype = weights.trainable[0].dtype
@@ -152,9 +146,21 @@ def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[s
     return run
 
 
+def call_with_tables(
+    network: Any, trainable: list, fixed: list, inputs: Mapping[str, Any], table_entries: Mapping[str, int]
+) -> jax.Array:
+    """What a network makes of a batch; tables come first among the trainable weights, and give sums of their rows."""
+    bags = {
+        name: bag_sum(table, inputs[name], limit)
+        for table, (name, limit) in zip(trainable, table_entries.items(), strict=False)
+    }
+    outputs, _ = network.stateless_call(trainable[len(bags) :], fixed, {**inputs, **bags}, training=False)
+    return outputs
+
+
 def batch_entries(batch: Mapping[str, Any], tables: Collection[str], platform: str) -> dict[str, int]:
-    """Most non-zeros of each block with a table, for gathers; 0 on a CPU, where loops go over them."""
-    return {name: 0 if platform == "cpu" else max_entries(batch[name].block, len(batch[name].rows)) for name in tables}
+    """Most non-zeros of each block with a table."""
+    return {name: max_entries(batch[name].block, len(batch[name].rows), platform) for name in tables}
 
 
 def run_batches(
@@ -192,15 +198,6 @@ def _make_batch(
             csr_rows = sp.csr_matrix(rows)
             batch[name] = full_batch(csr_rows, size, dtype, None if buckets is None else buckets.entries(csr_rows.nnz))
         else:
-            batch[name] = _pad_dense_batch(rows, size, dtype)
+            dense = rows.toarray() if isinstance(rows, sp.csr_matrix) else rows
+            batch[name] = pad_rows(dense, size, device_dtype(dense, dtype))
     return batch
-
-
-def _pad_dense_batch(rows_part: np.ndarray | sp.csr_matrix, size: int, dtype: str) -> np.ndarray:
-    rows: np.ndarray = rows_part.toarray() if isinstance(rows_part, sp.csr_matrix) else rows_part
-    input_dtype = device_dtype(rows, dtype)
-    if len(rows) == size:
-        return np.ascontiguousarray(rows, dtype=input_dtype)
-    padded = np.zeros((size, *rows.shape[1:]), dtype=input_dtype)
-    padded[: len(rows)] = rows
-    return padded

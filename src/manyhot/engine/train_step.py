@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,14 @@ class StepConfig:
     is_adagrad: bool = True  # whether tables move by AdaGrad's steps; otherwise by plain gradient descent
     augmentation: Augmentation | None = None  # how images are varied in training; None for not at all
     images: tuple[str, ...] = ()  # names of the blocks of images
+
+    @property
+    def key(self) -> Hashable:
+        """Names what is compiled in beside the network, its optimizer and the loss."""
+        schedule = self.schedule if self.sets_learning_rate else None
+        batches = (self.batch_size, self.validation_rows, self.full_batches, self.is_ragged)
+        tables = (tuple(self.tables.items()), self.is_adagrad)
+        return (batches, tables, self.early_stops, schedule, self.augmentation)
 
 
 def compute_bags(

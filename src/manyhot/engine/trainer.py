@@ -9,7 +9,6 @@ import math
 import os
 import threading
 import time
-from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
@@ -140,9 +139,8 @@ class Trainer:
 
     def _max_entries(self, name: str, block: Any, batch_size: int) -> tuple[int, int]:
         """Most non-zeros of a training and of a stopping batch; 0 where loops go over them."""
-        if self.devices[0].platform == "cpu":
-            return 0, 0
-        return max_entries(block, batch_size), max_entries(block, VALIDATION_ROWS)
+        platform = self.devices[0].platform
+        return max_entries(block, batch_size, platform), max_entries(block, VALIDATION_ROWS, platform)
 
     def _chunk_size(self, layout: str) -> int:
         shapes = [variable.shape for variable in self.models[0].trainable_variables]
@@ -256,9 +254,9 @@ class Trainer:
 
     def _compile(self, state: State, rows: Rows, device: Any) -> Any:
         arguments = (state, rows, self.data[device], self._step_scalars(0, 1, device))
-        return PROGRAMS.get_or_compile(
-            self._key(), lambda: build_program(self.step_config, self.chunk), arguments, donate=(0,)
-        )
+        loss = self.config.resolved_loss, self.config.head
+        key = ("train", self.networks.key, optimizer_key(self.config), loss, self.step_config.key, self.chunk)
+        return PROGRAMS.get_or_compile(key, lambda: build_program(self.step_config, self.chunk), arguments, donate=(0,))
 
     def _train_chunk(self, chunk: list[int], device: Any) -> None:
         state, rows = self._place_on_device(chunk, device)
@@ -278,23 +276,6 @@ class Trainer:
             if bool(np.asarray(state.is_stopped).all()):
                 break
         self._store_weights(chunk, state)
-
-    def _key(self) -> Hashable:
-        config = self.config
-        return (
-            "train",
-            self.networks.key,
-            optimizer_key(config),
-            (config.resolved_loss, config.head),
-            self.step_config.batch_size,
-            self.step_config.validation_rows,
-            config.early_stopping,
-            config.schedule if self.step_config.sets_learning_rate else None,
-            (self.step_config.full_batches, self.step_config.is_ragged),
-            (tuple(self.step_config.tables.items()), self.step_config.is_adagrad),
-            self.step_config.augmentation,
-            self.chunk,
-        )
 
     def _step_scalars(self, first_epoch: int, last_epoch: int, device: Any) -> StepScalars:
         loss_values = self.config.loss_params

@@ -6,12 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-
-class Weights(NamedTuple):
-    """The members' weights on the host, each array with the leading axis m; tables come first among the trainable."""
-
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
+from manyhot.networks.weight_shapes import Weights as Weights
 
 
 class ExtremeWeights(NamedTuple):

@@ -75,15 +75,15 @@ def _frozen_backbone_scorer(model: Model) -> engine.Scorer:
     pairs = {name: (scale.center, scale.scale) for name, scale in zip(images.pixel_blocks, images.scales, strict=True)}
     weights = networks.build_attribution_weights(
         network,
-        networks.HostWeights(backbone.trainable, backbone.fixed),
+        engine.Weights(backbone.trainable, backbone.fixed),
         pairs,
         heads,
-        networks.HostWeights(*model.weights),
+        model.weights,
     )
     key = ("seen", images.backbone_name, spec.factory(1).key, model.n_members, width, tuple(edges.items()))
     shapes = {name: (*edge, 3) for name, edge in edges.items()}
     factory = engine.NetworkFactory(lambda _: network, key, shapes, 1)
-    return engine.Scorer(factory, engine.Weights(*weights), spec.dtype, model.runtime, model.config.head)
+    return engine.Scorer(factory, weights, spec.dtype, model.runtime, model.config.head)
 
 
 def part_sums(pixels: np.ndarray) -> dict[str, float]:

@@ -72,9 +72,9 @@ def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engi
         scales = {name: (scale.center, scale.scale) for name, scale in zip(images.blocks, images.scales, strict=True)}
         joined = networks.attach_head(
             model,
-            networks.HostWeights(core.trainable, core.fixed),
+            engine.Weights(core.trainable, core.fixed),
             scales,
-            networks.HostWeights(trainable[n_tables:], fixed),
+            engine.Weights(trainable[n_tables:], fixed),
         )
         parts.append(engine.Weights([*trainable[:n_tables], *joined.trainable], joined.fixed))
         first += len(fit.members)

@@ -1,4 +1,3 @@
-from .backbone import HostWeights as HostWeights
 from .backbone import attach_head as attach_head
 from .backbone import build_attribution_model as build_attribution_model
 from .backbone import build_attribution_weights as build_attribution_weights
@@ -17,5 +16,6 @@ from .pretrained_backbone import open_backbone as open_backbone
 from .text_transformer import preset_function as preset_function
 from .unet import edge_factor as edge_factor
 from .weight_shapes import WEIGHT_SHAPES as WEIGHT_SHAPES
+from .weight_shapes import Weights as Weights
 from .weight_shapes import first_units as first_units
 from .weight_shapes import trunk_weight_shapes as trunk_weight_shapes

@@ -6,16 +6,17 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from manyhot.backend import jax, keras
+from manyhot.backend import keras
 from manyhot.config.images import BACKBONES
 from manyhot.networks.conv import build_image_network
 from manyhot.networks.custom.cloning import flatten_layers, seeded
-from manyhot.networks.initialization import MemberInitializer
+from manyhot.networks.initialization import ConstantInitializer, MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Pixels, Scaled, join
+from manyhot.networks.weight_shapes import Weights
 
 CLIP = 3.0  # as for the numbers of a table
 FEATURES = "features"  # name of the input of numbers
@@ -46,28 +47,24 @@ def _initializers(generator: np.random.Generator | None) -> dict[str, type]:
         def __init__(self, scale: float = 1.0, mode: str = "fan_avg", **_: Any) -> None:
             self.scale, self.mode = scale, mode
 
-        def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
+        def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
             standard_dtype = keras.backend.standardize_dtype(dtype)
             if generator is None:
-                return jax.device_put(np.zeros(tuple(shape), standard_dtype))
+                return np.zeros(tuple(shape), standard_dtype)
             n_positions = math.prod(shape[:-2])
             fans = {"fan_in": n_positions * shape[-2], "fan_out": n_positions * shape[-1]}
             fan = fans.get(self.mode, (fans["fan_in"] + fans["fan_out"]) / 2)
-            sample = generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)
-            return jax.device_put(sample.astype(standard_dtype))
+            return (generator.standard_normal(tuple(shape)) * math.sqrt(self.scale / fan)).astype(standard_dtype)
 
-    def make_constant(value: float) -> type:
-        class ConstantInitializer(keras.initializers.Initializer):
-            def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
-                return jax.device_put(np.full(tuple(shape), value, keras.backend.standardize_dtype(dtype)))
-
-        return ConstantInitializer
+    class OnesInitializer(ConstantInitializer):
+        def __init__(self) -> None:
+            super().__init__(1.0)
 
     return {
         "glorot_uniform": KernelInitializer,
         "VarianceScaling": KernelInitializer,
-        "zeros": make_constant(0.0),
-        "ones": make_constant(1.0),
+        "zeros": ConstantInitializer,
+        "ones": OnesInitializer,
     }
 
 
@@ -152,70 +149,67 @@ def build_attribution_model(
     return keras.Model(inputs, logits[0] if len(logits) == 1 else keras.layers.Average(dtype=dtype)(logits))
 
 
-class HostWeights(NamedTuple):
-    """Weights on the host."""
-
-    trainable: list[np.ndarray]
-    fixed: list[np.ndarray]
-
-
 def attach_head(
-    model: keras.Model, core: HostWeights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]], head: HostWeights
-) -> HostWeights:
+    model: keras.Model, core: Weights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]], head: Weights
+) -> Weights:
     """Weights (m, ...) of a tuned network before it is tuned: the backbone's, and of layers trained on its features."""
     n_members = len(head.trainable[0])
     values_by_id = {
         key: np.broadcast_to(value, (n_members, *value.shape))
         for key, value in _backbone_values(model, core, scales).items()
     }
-    for variables, leaves in (
-        (model.trainable_variables, head.trainable),
-        (model.non_trainable_variables, head.fixed),
-    ):
-        values_by_id |= _by_variable([one for one in variables if id(one) not in values_by_id], leaves)
-    return _in_order(model, values_by_id)
+    others = [[one for one in variables if id(one) not in values_by_id] for variables in _variables(model)]
+    return _in_order(model, values_by_id | _by_variable(others, head))
 
 
 def build_attribution_weights(
     model: keras.Model,
-    core: HostWeights,
+    core: Weights,
     scales: Mapping[str, tuple[np.ndarray, np.ndarray]],
     heads: Sequence[keras.Model],
-    head_weights: HostWeights,
-) -> HostWeights:
+    head_weights: Weights,
+) -> Weights:
     """Weights (1, ...) of what `build_attribution_model` made of these heads."""
     values_by_id = _backbone_values(model, core, scales)
     for k, head in enumerate(heads):
-        values_by_id |= _by_variable(head.trainable_variables, [leaf[k] for leaf in head_weights.trainable])
-        values_by_id |= _by_variable(head.non_trainable_variables, [leaf[k] for leaf in head_weights.fixed])
+        values_by_id |= _by_variable(_variables(head), [[leaf[k] for leaf in leaves] for leaves in head_weights])
     return _in_order(model, {key: value[None] for key, value in values_by_id.items()})
 
 
-def _in_order(model: keras.Model, values_by_id: Mapping[int, np.ndarray]) -> HostWeights:
+def _in_order(model: keras.Model, values_by_id: Mapping[int, np.ndarray]) -> Weights:
     """Weights (m, ...) by the id of their variable -> in the order and the types of the model."""
     groups = []
-    for variables in (model.trainable_variables, model.non_trainable_variables):
+    for variables in _variables(model):
         leaves = [values_by_id[id(one)].astype(str(np.dtype(str(one.dtype))), copy=False) for one in variables]
         for variable, leaf in zip(variables, leaves, strict=True):
             if leaf.shape[1:] != tuple(variable.shape):
                 raise AssertionError(f"{variable.path} has shape {variable.shape}, not {leaf.shape[1:]}")
         groups.append(leaves)
-    return HostWeights(*groups)
+    return Weights(*groups)
 
 
 def _backbone_values(
-    model: keras.Model, core: HostWeights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    model: keras.Model, core: Weights, scales: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> dict[int, np.ndarray]:
     """The id of a variable -> its values, for those of the backbone and of the scales of what it makes."""
     values_by_id: dict[int, np.ndarray] = {}
     for layer in model.layers:
         if isinstance(layer, Core):
-            values_by_id |= _by_variable(layer.trainable_variables, core.trainable)
-            values_by_id |= _by_variable(layer.non_trainable_variables, core.fixed)
+            values_by_id |= _by_variable(_variables(layer), core)
         elif isinstance(layer, Scaled):
-            values_by_id |= _by_variable((layer.center, layer.factor), scales[layer.name.removeprefix("scaled_")])
+            scale = scales[layer.name.removeprefix("scaled_")]
+            values_by_id |= _by_variable([(layer.center, layer.factor)], [scale])
     return values_by_id
 
 
-def _by_variable(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
-    return {id(variable): array for variable, array in zip(variables, arrays, strict=True)}
+def _variables(layer: keras.layers.Layer) -> tuple[list[Any], list[Any]]:
+    return layer.trainable_variables, layer.non_trainable_variables
+
+
+def _by_variable(groups: Sequence[Sequence[Any]], arrays: Sequence[Sequence[np.ndarray]]) -> dict[int, np.ndarray]:
+    """The id of each variable of some groups -> its array."""
+    return {
+        id(variable): array
+        for variables, leaves in zip(groups, arrays, strict=True)
+        for variable, array in zip(variables, leaves, strict=True)
+    }

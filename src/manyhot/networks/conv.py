@@ -146,7 +146,12 @@ def _stem(x: Any, settings: Mapping[str, Any], initializer: MemberInitializer) -
 
 
 def convolution(
-    filters: int, kernel: int, initializer: MemberInitializer, stride: int = 1, has_bias: bool = False
+    filters: int,
+    kernel: int,
+    initializer: MemberInitializer,
+    stride: int = 1,
+    has_bias: bool = False,
+    gain: float = 2.0,
 ) -> Any:
     """A padded convolution."""
     return keras.layers.Conv2D(
@@ -155,7 +160,7 @@ def convolution(
         strides=stride,
         padding="same",
         use_bias=has_bias,
-        kernel_initializer=initializer.weights(),
+        kernel_initializer=initializer.weights(gain),
         bias_initializer=initializer.zeros(),
         dtype=initializer.dtype,
     )

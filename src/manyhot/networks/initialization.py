@@ -12,13 +12,15 @@ from manyhot.backend import keras
 
 
 class MemberInitializer:
-    """Initial values for one member; `output_bias` float (l,), None for zeros."""
+    """Initial values for one member; `output_bias` float (l,), None for zeros; each `use` has draws of its own."""
 
-    def __init__(self, seed: int, output_bias: np.ndarray | None = None, dtype: str = "float32") -> None:
+    def __init__(
+        self, seed: int, output_bias: np.ndarray | None = None, dtype: str = "float32", use: int = 0x4D48
+    ) -> None:
         self.dtype = dtype
         self.output_bias = output_bias
         self.member_seed = seed
-        self._generator = np.random.default_rng([seed, 0x4D48])
+        self._generator = np.random.default_rng([seed, use])
 
     def weights(self, gain: float = 2.0) -> keras.initializers.Initializer:
         """Normal draws with variance gain / fan-in (He et al. 2015, arXiv 1502.01852, eq. 10; gain 2 for ReLU)."""
@@ -30,9 +32,7 @@ class MemberInitializer:
 
     def independent(self) -> MemberInitializer:
         """The same member's draws for something else than its network, unrelated to those."""
-        initializer = MemberInitializer(self.member_seed, None, self.dtype)
-        initializer._generator = np.random.default_rng([self.member_seed, 0x5442])
-        return initializer
+        return MemberInitializer(self.member_seed, None, self.dtype, use=0x5442)
 
     def table(self, shape: tuple[int, int]) -> np.ndarray:
         """Weights of a table (f, u) whose rows meet inputs of about unit length: normal, variance 1 / u."""
@@ -41,11 +41,11 @@ class MemberInitializer:
 
     def zeros(self) -> keras.initializers.Initializer:
         """Zeros."""
-        return _ConstantInitializer(None)
+        return ConstantInitializer()
 
     def bias(self) -> keras.initializers.Initializer:
         """The output bias."""
-        return _ConstantInitializer(self.output_bias)
+        return ConstantInitializer(0.0 if self.output_bias is None else self.output_bias)
 
     def reserve(self, n_weights: int) -> None:
         """Told how many weights a part of the network will have that draws its own."""
@@ -69,10 +69,12 @@ class _NormalInitializer(keras.initializers.Initializer):
         )
 
 
-class _ConstantInitializer(keras.initializers.Initializer):
-    def __init__(self, values: np.ndarray | None) -> None:
+class ConstantInitializer(keras.initializers.Initializer):
+    """Numbers spread over the shape that is asked for."""
+
+    def __init__(self, values: np.ndarray | float = 0.0) -> None:
         self.values = values
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
-        result = np.zeros(tuple(shape)) if self.values is None else np.broadcast_to(self.values, tuple(shape))
-        return result.astype(keras.backend.standardize_dtype(dtype))
+        """The numbers, of the type asked for."""
+        return np.broadcast_to(self.values, tuple(shape)).astype(keras.backend.standardize_dtype(dtype))

@@ -44,13 +44,7 @@ def build_unet(
         x = keras.layers.UpSampling2D(2, dtype=initializer.dtype)(_convolution(x, filters, 1, settings, initializer))
         x = keras.layers.Concatenate(dtype=initializer.dtype)([skip, x])
         x = _convolutions(x, filters, settings, initializer)
-    x = keras.layers.Conv2D(
-        n_labels * patch**2,
-        1,
-        use_bias=False,
-        kernel_initializer=initializer.weights(gain=0.25),
-        dtype=initializer.dtype,
-    )(x)
+    x = convolution(n_labels * patch**2, 1, initializer, gain=0.25)(x)
     if patch > 1:
         x = _regroup(x, (rows, columns, patch, patch, n_labels), (height, width, n_labels), initializer)
     return keras.Model({name: inputs}, Bias(initializer.bias(), dtype=initializer.dtype, name="logits")(x), name="unet")

@@ -1,14 +1,23 @@
-"""The shapes of the weights of dense networks by formula: NumPy, JAX and Keras are not needed."""
+"""Weights on the host, and the shapes of those of dense networks by formula: JAX and Keras are not needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from manyhot.config.text import ATTENTION
 
 # shapes of the trainable weights, and (shape, dtype) of the others; dtype None is the network's precision
 WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | None]]]
+
+
+class Weights(NamedTuple):
+    """The members' weights on the host, each array with the leading axis m; tables come first among the trainable."""
+
+    trainable: list[np.ndarray]
+    fixed: list[np.ndarray]
 
 
 def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:

@@ -9,8 +9,7 @@ import pytest
 from manyhot.backend import jax, use_dtype
 from manyhot.engine.extreme import chunked_head
 from manyhot.engine.extreme.chunked_head import Head
-from manyhot.engine.losses import LossContext
-from manyhot.engine.losses.cross_entropy import binary_crossentropy
+from manyhot.engine.losses import LossContext, binary_crossentropy
 from manyhot.engine.train_step import safe_mean
 
 jnp = jax.numpy

@@ -10,12 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot.backend import jax, use_dtype
-from manyhot.engine.embedding_bags import bag_sum
 from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.extreme.chunked_head import Head, pad_head, top_k
 from manyhot.engine.extreme.trainer import choose_chunk
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.scoring import SMALL_BATCH_ROWS, batch_entries, run_batches
+from manyhot.engine.scoring import SMALL_BATCH_ROWS, batch_entries, call_with_tables, run_batches
 from manyhot.engine.weights import ExtremeWeights
 
 ROWS = 1024  # rows scored at once; a chunk of their logits is 8 MiB
@@ -57,10 +56,7 @@ class TopScorer:
 def _build_top_k_program(trunk: Any, table_entries: Mapping[str, int], n_labels: int, k: int) -> Callable:
     def run(weights: tuple[list, list, Head], inputs: dict[str, Any]) -> tuple[jax.Array, jax.Array]:
         trainable, fixed, head = weights
-        bags = {
-            name: bag_sum(trainable[j], inputs[name], limit) for j, (name, limit) in enumerate(table_entries.items())
-        }
-        hidden, _ = trunk.stateless_call(trainable[len(table_entries) :], fixed, {**inputs, **bags}, training=False)
+        hidden = call_with_tables(trunk, trainable, fixed, inputs, table_entries)
         logits, labels = top_k(hidden, head, k, n_labels, choose_chunk(n_labels))
         return labels, jax.nn.sigmoid(logits)
 

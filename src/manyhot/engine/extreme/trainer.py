@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from manyhot.backend import jax, use_dtype
 from manyhot.config.training import TrainingConfig
-from manyhot.engine.device_data import DeviceData, bucket, flatten_csr, pad_rows
+from manyhot.engine.device_data import DeviceData, FlatNonzeros, bucket, flatten_csr, lay_out, pad_rows
 from manyhot.engine.embedding_bags import init_table, max_entries
 from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback
 from manyhot.engine.extreme.chunked_head import CHUNK, Head, loss_and_update, padded_size
@@ -67,13 +67,6 @@ class StepRange(NamedTuple):
     rate: Any  # float, the highest learning rate
 
 
-class LabelLists(NamedTuple):
-    """The labels of all rows, one row after another."""
-
-    labels: Any  # int32 (z,), padded
-    starts: Any  # int32 (n + 1,), where each row begins
-
-
 def choose_chunk(n_labels: int) -> int:
     """Labels worked on at once: `CHUNK`, or fewer where there are fewer."""
     return int(min(CHUNK, 1 << (n_labels - 1).bit_length()))
@@ -111,18 +104,17 @@ class _ExtremeTrainer:
         # the next power of two, so that nearly equal data share a program
         longest = int(np.diff(targets.indptr).max(initial=1))
         self.list_size = max(MIN_LIST_SIZE, 1 << (longest - 1).bit_length())
-        self.step_config = self._make_step_config(blocks)
-        self.data, self.lists = jax.device_put(
-            (_make_device_data(blocks, self.n_rows, networks.tables, config.dtype), _make_label_lists(targets)),
-            self.device,
-        )
+        no_labels, weights = np.zeros((self.n_rows, 0), bool), np.ones(self.n_rows)  # labels stand in lists
+        data = lay_out(blocks, no_labels, None, weights, config.dtype, tables=networks.tables)
+        lists = flatten_csr(targets, bucket(self.n_rows), "bool")._replace(values=None)
+        self.data, self.lists = jax.device_put((data, lists), self.device)
+        self.step_config = self._make_step_config()
         self.state = self._initial_state(bias)
         self.curve = np.full(int(config.epochs), np.nan)
 
-    def _make_step_config(self, blocks: Mapping[str, Any]) -> StepConfig:
+    def _make_step_config(self) -> StepConfig:
         optimizer = make_optimizer(self.config)
         optimizer.build(self.model.trainable_variables)
-        is_cpu = self.device.platform == "cpu"
         return StepConfig(
             self.model,
             optimizer,
@@ -133,10 +125,7 @@ class _ExtremeTrainer:
             schedule=self.config.schedule,
             shapes=self.networks.shapes,
             tables={
-                name: (
-                    0 if is_cpu else max_entries(flatten_csr(blocks[name], self.n_rows, "float32"), self.batch_size),
-                    0,
-                )
+                name: (max_entries(self.data.blocks[name], self.batch_size, self.device.platform), 0)
                 for name in self.networks.tables
             },
             is_adagrad=self.config.optimizer != "sgd",
@@ -151,7 +140,7 @@ class _ExtremeTrainer:
         }
         head = Head(
             jnp.zeros((size, self.model.output_shape[-1]), dtype),
-            jnp.asarray(pad_rows(np.asarray(bias, dtype), size)),
+            jnp.asarray(pad_rows(bias, size, dtype)),
         )
         trunk_state = (
             [np.array(variable.value) for variable in self.model.trainable_variables],
@@ -167,8 +156,7 @@ class _ExtremeTrainer:
         n_steps = 1
         for epoch in range(len(self.curve)):
             order = np.random.default_rng([self.config.random_state, 0x4D41, epoch]).permutation(self.n_rows)
-            padded = np.zeros(bucket(self.n_rows) + self.batch_size, np.int32)
-            padded[: self.n_rows] = order
+            padded = pad_rows(order, bucket(self.n_rows) + self.batch_size, np.int32)
             first, total, weight = 0, 0.0, 0.0
             while first < self.n_steps:
                 last = min(first + n_steps, self.n_steps)
@@ -193,24 +181,16 @@ class _ExtremeTrainer:
             np.asarray(self.config.learning_rate, self.config.dtype),
         )
         args = (self.state, jax.device_put(step_range, self.device), self.data, self.lists)
+        names = (self.networks.key, optimizer_key(self.config), self.step_config.key)
+        key = ("many", *names, self.n_labels, self.list_size)
         build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
-        compiled = PROGRAMS.get_or_compile(self._key(), build, args, donate=(0,))
+        compiled = PROGRAMS.get_or_compile(key, build, args, donate=(0,))
         started = time.perf_counter()
         self.state, sums = compiled(*args)
         sums = jax.device_get(sums)
         if not np.isfinite(sums[0]):
             raise TrainingError("the loss is not a finite number; a lower learning_rate helps")
         return sums, time.perf_counter() - started
-
-    def _key(self) -> Hashable:
-        step_config = self.step_config
-        fixed = (
-            step_config.batch_size,
-            step_config.schedule,
-            tuple(step_config.tables.items()),
-            step_config.is_adagrad,
-        )
-        return ("many", self.networks.key, optimizer_key(self.config), fixed, self.n_labels, self.list_size)
 
     def _report_progress(self, epoch: int, n_done: int, loss: float) -> None:
         if self.callback is not None:
@@ -226,10 +206,10 @@ class _ExtremeTrainer:
 
 
 def build_extreme_program(step_config: StepConfig, n_labels: int, list_size: int) -> Callable:
-    """Build (ExtremeState, StepRange, DeviceData, LabelLists) -> (ExtremeState, sums of losses and of weights)."""
+    """Build (ExtremeState, StepRange, DeviceData, FlatNonzeros) -> (ExtremeState, sums of losses and of weights)."""
 
     def run(
-        state: ExtremeState, step_range: StepRange, data: DeviceData, lists: LabelLists
+        state: ExtremeState, step_range: StepRange, data: DeviceData, lists: FlatNonzeros
     ) -> tuple[ExtremeState, tuple]:
         n_steps = step_range.n_steps
 
@@ -288,25 +268,8 @@ def _train_step(
     return ExtremeState(*moved, head_step.head, head_step.squares), head_step.sums
 
 
-def _make_label_lists(targets: sp.csr_matrix) -> LabelLists:
-    """CSR targets (n, l) -> lists on the host, padded to a bucket."""
-    starts = np.full(bucket(targets.shape[0]) + 1, targets.nnz, np.int32)
-    starts[: targets.shape[0] + 1] = targets.indptr
-    size = bucket(max(targets.nnz, 1))
-    return LabelLists(np.pad(targets.indices.astype(np.int32), (0, size - targets.nnz)), starts)
-
-
-def _gather_lists(lists: LabelLists, rows: jax.Array, list_size: int) -> jax.Array:
+def _gather_lists(lists: FlatNonzeros, rows: jax.Array, list_size: int) -> jax.Array:
     """The lists of a batch, int32 (b, list_size), filled up with `PADDING_LABEL`."""
     positions = lists.starts[rows][:, None] + jnp.arange(list_size)
     is_label = positions < lists.starts[rows + 1][:, None]
-    return jnp.where(is_label, lists.labels[jnp.where(is_label, positions, 0)], PADDING_LABEL)
-
-
-def _make_device_data(blocks: Mapping[str, Any], n_rows: int, tables: Mapping[str, Any], dtype: str) -> DeviceData:
-    size = bucket(n_rows)
-    laid_out = {
-        name: flatten_csr(block, size, dtype) if name in tables else pad_rows(np.asarray(block, dtype), size)
-        for name, block in blocks.items()
-    }
-    return DeviceData(laid_out, None, None, np.zeros((), dtype), None)
+    return jnp.where(is_label, lists.columns[jnp.where(is_label, positions, 0)], PADDING_LABEL)

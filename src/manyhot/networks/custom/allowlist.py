@@ -7,144 +7,37 @@ from typing import Any
 
 from manyhot.errors import InputError
 
-LAYERS = frozenset(
-    [
-        "Activation",
-        "ActivityRegularization",
-        "Add",
-        "AdditiveAttention",
-        "AlphaDropout",
-        "Attention",
-        "Average",
-        "AveragePooling1D",
-        "AveragePooling2D",
-        "AveragePooling3D",
-        "BatchNormalization",
-        "Bidirectional",
-        "Concatenate",
-        "Conv1D",
-        "Conv1DTranspose",
-        "Conv2D",
-        "Conv2DTranspose",
-        "Conv3D",
-        "Conv3DTranspose",
-        "Cropping1D",
-        "Cropping2D",
-        "Cropping3D",
-        "Dense",
-        "DepthwiseConv1D",
-        "DepthwiseConv2D",
-        "Dot",
-        "Dropout",
-        "ELU",
-        "EinsumDense",
-        "Embedding",
-        "Flatten",
-        "GRU",
-        "GaussianDropout",
-        "GaussianNoise",
-        "GlobalAveragePooling1D",
-        "GlobalAveragePooling2D",
-        "GlobalAveragePooling3D",
-        "GlobalMaxPooling1D",
-        "GlobalMaxPooling2D",
-        "GlobalMaxPooling3D",
-        "GroupNormalization",
-        "GroupQueryAttention",
-        "Identity",
-        "InputLayer",
-        "LSTM",
-        "LayerNormalization",
-        "LeakyReLU",
-        "Masking",
-        "MaxPooling1D",
-        "MaxPooling2D",
-        "MaxPooling3D",
-        "Maximum",
-        "Minimum",
-        "MultiHeadAttention",
-        "Multiply",
-        "Normalization",
-        "PReLU",
-        "Permute",
-        "RMSNormalization",
-        "ReLU",
-        "RepeatVector",
-        "Rescaling",
-        "Reshape",
-        "SeparableConv1D",
-        "SeparableConv2D",
-        "SimpleRNN",
-        "Softmax",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "Subtract",
-        "TimeDistributed",
-        "UnitNormalization",
-        "UpSampling1D",
-        "UpSampling2D",
-        "UpSampling3D",
-        "ZeroPadding1D",
-        "ZeroPadding2D",
-        "ZeroPadding3D",
-    ]
-)
-# module as a description names it -> names that may stand there
-ALLOWED: dict[str, frozenset[str]] = {
-    "keras": frozenset({"Sequential", "Functional", "DTypePolicy"}),
-    "keras.src.models.functional": frozenset({"Functional"}),
-    "keras.layers": LAYERS,
-    "keras.initializers": frozenset(
-        [
-            "Constant",
-            "GlorotNormal",
-            "GlorotUniform",
-            "HeNormal",
-            "HeUniform",
-            "Identity",
-            "IdentityInitializer",
-            "LecunNormal",
-            "LecunUniform",
-            "Ones",
-            "Orthogonal",
-            "OrthogonalInitializer",
-            "RandomNormal",
-            "RandomUniform",
-            "TruncatedNormal",
-            "VarianceScaling",
-            "Zeros",
-        ]
-    ),
-    "keras.regularizers": frozenset({"L1", "L2", "L1L2", "OrthogonalRegularizer"}),
-    "keras.constraints": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
-    "keras.optimizers": frozenset(
-        [
-            "SGD",
-            "RMSprop",
-            "Adam",
-            "AdamW",
-            "Adadelta",
-            "Adagrad",
-            "Adamax",
-            "Adafactor",
-            "Nadam",
-            "Ftrl",
-            "Lion",
-            "Lamb",
-            "Muon",
-        ]
-    ),
-    "keras.optimizers.schedules": frozenset(
-        [
-            "CosineDecay",
-            "CosineDecayRestarts",
-            "ExponentialDecay",
-            "InverseTimeDecay",
-            "PiecewiseConstantDecay",
-            "PolynomialDecay",
-        ]
-    ),
+# module as a description names it, and names that may stand there
+_LIST = """
+keras: Sequential Functional DTypePolicy
+keras.src.models.functional: Functional
+keras.layers: Activation Dense EinsumDense Embedding Identity InputLayer Masking ELU LeakyReLU PReLU ReLU Softmax
+keras.layers: Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose
+keras.layers: DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D
+keras.layers: AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D MaxPooling3D
+keras.layers: GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+keras.layers: GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+keras.layers: Bidirectional GRU LSTM SimpleRNN TimeDistributed
+keras.layers: AdditiveAttention Attention GroupQueryAttention MultiHeadAttention
+keras.layers: BatchNormalization GroupNormalization LayerNormalization Normalization RMSNormalization UnitNormalization
+keras.layers: ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise
+keras.layers: SpatialDropout1D SpatialDropout2D SpatialDropout3D
+keras.layers: Add Average Concatenate Dot Maximum Minimum Multiply Subtract
+keras.layers: Cropping1D Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D
+keras.layers: Flatten Permute RepeatVector Rescaling Reshape ZeroPadding1D ZeroPadding2D ZeroPadding3D
+keras.initializers: Constant Identity IdentityInitializer Ones Orthogonal OrthogonalInitializer Zeros
+keras.initializers: GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform
+keras.initializers: RandomNormal RandomUniform TruncatedNormal VarianceScaling
+keras.regularizers: L1 L2 L1L2 OrthogonalRegularizer
+keras.constraints: MaxNorm MinMaxNorm NonNeg UnitNorm
+keras.optimizers: SGD RMSprop Adam AdamW Adadelta Adagrad Adamax Adafactor Nadam Ftrl Lion Lamb Muon
+keras.optimizers.schedules: CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay
+keras.optimizers.schedules: PiecewiseConstantDecay PolynomialDecay
+"""
+ALLOWED = {
+    (module, name)
+    for module, names in (line.split(":") for line in _LIST.split("\n") if line)
+    for name in names.split()
 }
 TENSOR = "__keras_tensor__"
 MAX_NODES = 200_000
@@ -154,15 +47,8 @@ MAX_NUMBER = 10_000_000
 
 def check_allowlist(config: Any, custom: Mapping[str, Any]) -> None:
     """Refuse a description (JSON) that names anything but the list and `custom`, or has sizes beyond reason."""
-    for named in _named_parts(config):
-        module, name, registered = named.get("module"), named["class_name"], named.get("registered_name")
-        if name == TENSOR and module is None and registered is None:
-            continue
-        if name == "function":
-            name, module, registered = named.get("config"), None, named.get("config")
-        if _is_listed(module, name, registered):
-            continue
-        if isinstance(name, str) and (name in custom or registered in custom):
+    for name, registered in _unlisted_parts(config):
+        if name is not None and (name in custom or registered in custom):
             continue
         requested = str(registered or name)[:100]
         raise InputError(
@@ -173,12 +59,18 @@ def check_allowlist(config: Any, custom: Mapping[str, Any]) -> None:
 
 def find_unlisted_names(config: Any) -> list[str]:
     """The registered names of parts that are not on the list, in the order they appear."""
-    names: dict[str, None] = {}
+    return list(dict.fromkeys(str(registered or name) for name, registered in _unlisted_parts(config)))
+
+
+def _unlisted_parts(config: Any) -> Iterator[tuple[str | None, str | None]]:
+    """Class name and registered name of each part that is not on the list; twice its own name for a function."""
     for named in _named_parts(config):
-        module, name = named.get("module"), named["class_name"]
-        if not _is_listed(module, name, named.get("registered_name")) and name != TENSOR:
-            names[str(named["config"] if name == "function" else named.get("registered_name") or name)] = None
-    return list(names)
+        module, name, registered = named.get("module"), named["class_name"], named.get("registered_name")
+        if name == "function":
+            module, name, registered = None, named.get("config"), named.get("config")
+        is_tensor = name == TENSOR and module is None and registered is None
+        if not is_tensor and not ((module, name) in ALLOWED and registered in (None, name)):
+            yield name, registered
 
 
 def _check_named(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,10 +80,6 @@ def _check_named(value: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value.get(field), (str, type(None))):
             raise InputError(f"the description of the network has no text as {field!r}")
     return dict(value)
-
-
-def _is_listed(module: object, name: object, registered: object) -> bool:
-    return module in ALLOWED and name in ALLOWED[module] and registered in (None, name)
 
 
 def _named_parts(config: Any) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,22 @@ from manyhot.backend import keras
 from manyhot.errors import InputError
 from manyhot.networks.custom.allowlist import find_unlisted_names
 
-Inputs = Sequence[tuple[str, tuple[int, ...]]]
+Inputs = tuple[tuple[str, tuple[int, ...]], ...]
 _BUILDING = threading.RLock()
+network_error = partial(InputError, argument="network")
+
+
+def _walk_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """All layers, those of models inside the model right behind these, in a fixed order."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _walk_layers(layer)
 
 
 def flatten_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """All layers, those of models inside the model too, in a fixed order."""
-    layers: list[keras.layers.Layer] = []
-    for layer in model.layers:
-        layers += flatten_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return layers
+    """All layers that are no models, those of models inside the model too, in a fixed order."""
+    return [layer for layer in _walk_layers(model) if not isinstance(layer, keras.Model)]
 
 
 def get_frozen_weights(model: keras.Model) -> dict[int, list[np.ndarray]]:
@@ -62,10 +69,9 @@ def serialize_model(model: keras.Model) -> dict[str, Any]:
         config = keras.saving.serialize_keras_object(model)
         return _add_statistics(json.loads(json.dumps(_transform(config, _drop_compilation))), model)
     except (NotImplementedError, TypeError, ValueError) as error:
-        raise InputError(
+        raise network_error(
             f"the model {type(model).__name__!r} cannot be cloned ({first_line(error)}); give it get_config and "
-            "from_config, or hand over a function (input_shape, n_labels) -> keras.Model",
-            argument="network",
+            "from_config, or hand over a function (input_shape, n_labels) -> keras.Model"
         ) from None
 
 
@@ -82,20 +88,12 @@ def _drop_compilation(part: dict[str, Any]) -> dict[str, Any]:
 
 def find_custom_classes(model: keras.Model, config: Mapping[str, Any]) -> dict[str, Any]:
     """The user's classes that the description names, found in the model or among what Keras has registered."""
-    classes = {type(part).__name__: type(part) for part in (model, *flatten_layers(model), *_nested_models(model))}
-    custom = {}
-    for name in find_unlisted_names(config):
-        custom_class = keras.saving.get_registered_object(name) or classes.get(name.rpartition(">")[2])
-        if custom_class is not None:
-            custom[name] = custom_class
-    return custom
-
-
-def _nested_models(model: keras.Model) -> Iterator[keras.Model]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield layer
-            yield from _nested_models(layer)
+    classes = {type(part).__name__: type(part) for part in (model, *_walk_layers(model))}
+    found = {
+        name: keras.saving.get_registered_object(name) or classes.get(name.rpartition(">")[2])
+        for name in find_unlisted_names(config)
+    }
+    return {name: custom_class for name, custom_class in found.items() if custom_class is not None}
 
 
 @contextmanager
@@ -126,9 +124,8 @@ def clone_model(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str
             return keras.Sequential(layers, name=cast_config["config"]["name"])
         return _deserialize(cast_config, custom)
     except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
-        raise InputError(
-            f"the model {config.get('class_name')!r} cannot be rebuilt from its config ({first_line(error)})",
-            argument="network",
+        raise network_error(
+            f"the model {config.get('class_name')!r} cannot be rebuilt from its config ({first_line(error)})"
         ) from None
 
 
@@ -153,14 +150,13 @@ def build_weights(model: keras.Model, inputs: Inputs, input_format: str) -> int:
         try:
             outputs = [model(arrange_inputs(tensors, [name for name, _ in inputs], input_format))]
         except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError) as error:
-            raise InputError(
+            raise network_error(
                 f"the model {type(model).__name__!r} cannot be called on rows of shape {dict(inputs)} "
-                f"({first_line(error)})",
-                argument="network",
+                f"({first_line(error)})"
             ) from None
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
         shapes = [tuple(output.shape) for output in outputs]
-        raise InputError(f"the model gives {shapes}, expected one output (rows, labels)", argument="network")
+        raise network_error(f"the model gives {shapes}, expected one output (rows, labels)")
     return int(outputs[0].shape[-1])
 
 

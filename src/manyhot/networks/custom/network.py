@@ -14,6 +14,7 @@ from manyhot.errors import InputError
 from manyhot.networks.custom.allowlist import check_allowlist
 from manyhot.networks.custom.cloning import (
     ZERO_INITIALIZER,
+    Inputs,
     ZeroInitializer,
     arrange_inputs,
     build_weights,
@@ -22,6 +23,7 @@ from manyhot.networks.custom.cloning import (
     first_line,
     flatten_layers,
     get_frozen_weights,
+    network_error,
     replace_initializers,
     seeded,
     serialize_model,
@@ -42,7 +44,7 @@ class CustomNetwork:
     """A description that any number of members can be built from."""
 
     config: Mapping[str, Any]  # the model without its compilation, as JSON
-    inputs: tuple[tuple[str, tuple[int, ...]], ...]  # name and shape of one row of each input, in order
+    inputs: Inputs  # name and shape of one row of each input, in order
     input_format: str  # how the model takes its inputs: "tensor", "list" or "dict"
     n_labels: int
     head: int  # index (in `flatten_layers`) of the layer whose activation is taken off; -1 for a model of logits
@@ -148,7 +150,7 @@ def from_keras(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labe
         clone = clone_model(config, custom, "float32")
         n_outputs = build_weights(clone, inputs, input_format)
     if n_outputs != n_labels:
-        raise InputError(f"the model gives {n_outputs} outputs, expected {n_labels}, one per label", argument="network")
+        raise network_error(f"the model gives {n_outputs} outputs, expected {n_labels}, one per label")
     for index in frozen:
         flatten_layers(clone)[index].trainable = False
     check_clone(model, clone)
@@ -162,37 +164,28 @@ def from_keras(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labe
     )
 
 
-def _match_inputs(
-    model: keras.Model, shapes: Mapping[str, tuple[int, ...]]
-) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], str]:
+def _match_inputs(model: keras.Model, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Inputs, str]:
+    """Name and shape of one row of each input, in the model's order, and how the model takes them."""
     declared = [(tensor.name, tuple(tensor.shape[1:])) for tensor in getattr(model, "inputs", None) or []]
-    if len(shapes) == 1:
-        shape = next(iter(shapes.values()))
-        if len(declared) > 1:
-            names = [name for name, _ in declared]
-            raise InputError(f"the model has {len(declared)} inputs {names}; give X as a dict or list", argument="X")
-        if declared and not _fits(shape, declared[0][1]):
-            raise InputError(f"the model takes rows of shape {declared[0][1]}, X has {shape}", argument="X")
-        is_dict = declared and isinstance(getattr(model, "input", None), dict)
-        return ((next(iter(shapes)), shape),), "dict" if is_dict else "tensor"
-    if not declared:
-        numbered = all(name == f"input_{k}" for k, name in enumerate(shapes))
-        return tuple(shapes.items()), "list" if numbered else "dict"
-    if len(declared) != len(shapes):
-        raise InputError(f"the model has {len(declared)} inputs, X has {len(shapes)}", argument="X")
     names = [name for name, _ in declared]
-    if set(names) != set(shapes) and not all(name == f"input_{k}" for k, name in enumerate(shapes)):
+    is_single, is_named = len(shapes) == 1, set(names) == set(shapes)
+    is_numbered = all(name == f"input_{k}" for k, name in enumerate(shapes))
+    if not declared:
+        return tuple(shapes.items()), "tensor" if is_single else "list" if is_numbered else "dict"
+    if len(declared) != len(shapes):
+        advice = "; give X as a dict or list" if is_single else ""
+        raise InputError(f"the model has {len(declared)} inputs {names}, X has {len(shapes)}{advice}", argument="X")
+    if not (is_single or is_named or is_numbered):
         raise InputError(f"the model's inputs are {names}, X has {list(shapes)}", argument="X")
-    ordered = {name: shapes[name] for name in names} if set(names) == set(shapes) else dict(shapes)
-    for (name, shape), (_, declared_shape) in zip(ordered.items(), declared, strict=True):
-        if not _fits(shape, declared_shape):
-            raise InputError(
-                f"the model takes rows of shape {declared_shape} for {name!r}, X has {shape}", argument="X"
-            )
-    if isinstance(model.input, dict) and set(names) != set(shapes):
+    ordered = tuple((name, shapes[name]) for name in (names if is_named else shapes))
+    for (name, shape), (_, wanted) in zip(ordered, declared, strict=True):
+        if not _fits(shape, wanted):
+            place = "" if is_single else f" for {name!r}"
+            raise InputError(f"the model takes rows of shape {wanted}{place}, X has {shape}", argument="X")
+    is_dict = isinstance(getattr(model, "input", None), dict)
+    if is_dict and not (is_single or is_named):
         raise InputError(f"the model takes a dict with {names}; give X as a dict with these names", argument="X")
-    input_format = "dict" if isinstance(model.input, dict) else "list"
-    return tuple(ordered.items()), input_format
+    return ordered, "dict" if is_dict else "tensor" if is_single else "list"
 
 
 def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from manyhot.backend import jax, keras
 from manyhot.errors import InputError
 from manyhot.networks.custom.allowlist import check_allowlist
-from manyhot.networks.custom.cloning import Inputs, arrange_inputs, first_line, flatten_layers
+from manyhot.networks.custom.cloning import Inputs, arrange_inputs, first_line, flatten_layers, network_error
 
 OUTPUT_ACTIVATIONS = {keras.activations.sigmoid: "sigmoid", keras.activations.softmax: "softmax"}
 # layers whose `activation` is the last thing they do
@@ -32,14 +32,11 @@ def check_layers(model: keras.Model) -> None:
     """Refuse layers that would count padded rows."""
     for layer in flatten_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization) and getattr(layer, "renorm", False):
-            raise InputError(
-                f"the layer {layer.name!r} uses renorm, which padded batches would spoil", argument="network"
-            )
+            raise network_error(f"the layer {layer.name!r} uses renorm, which padded batches would spoil")
         if getattr(layer, "activity_regularizer", None) is not None:
-            raise InputError(
+            raise network_error(
                 f"the layer {layer.name!r} has an activity_regularizer, which padded batches would spoil; regularise "
-                "its weights instead (kernel_regularizer)",
-                argument="network",
+                "its weights instead (kernel_regularizer)"
             )
 
 
@@ -56,7 +53,7 @@ def find_output_activation(model: keras.Model, inputs: Inputs, input_format: str
         if isinstance(last_layer, (*ACTIVATION_LAYERS, keras.layers.ReLU, keras.layers.ELU)):
             _refuse_bounded(last_layer)
         if isinstance(last_layer, keras.layers.Softmax):
-            raise InputError("the model ends in a Softmax layer; write Activation('softmax')", argument="network")
+            raise network_error("the model ends in a Softmax layer; write Activation('softmax')")
     names = [name for name, _ in inputs]
     generator = np.random.default_rng(0)
     rows = [generator.random((16, *shape)).astype("float32") * 2 for _, shape in inputs]
@@ -85,10 +82,9 @@ def find_output_activation(model: keras.Model, inputs: Inputs, input_format: str
         if is_last:
             _refuse_bounded(layers[index])
     if probabilities.min() >= 0 and probabilities.max() <= 1:
-        raise InputError(
+        raise network_error(
             "the model seems to end in probabilities without a layer for it; end it in a layer with "
-            "activation='sigmoid', or let it give logits",
-            argument="network",
+            "activation='sigmoid', or let it give logits"
         )
     return -1, "linear"
 
@@ -108,10 +104,9 @@ def _refuse_bounded(layer: keras.layers.Layer) -> None:
     is_open = high > MIN_LOGIT
     bounds = f"{low:.2g} or more" if is_open else f"{low:.2g} to {high:.2g}"
     reach = f"{least} or more" if is_open else f"{least} to {most}"
-    raise InputError(
+    raise network_error(
         f"the model ends in {name} (layer {layer.name!r}), which gives {bounds}: as logits they would make every "
-        f"probability {reach}; end it in a layer with activation='sigmoid', or in one without activation",
-        argument="network",
+        f"probability {reach}; end it in a layer with activation='sigmoid', or in one without activation"
     )
 
 
@@ -135,22 +130,21 @@ def read_compilation(model: keras.Model) -> tuple[dict[str, Any] | None, str | N
         return None, None
     optimizer = model.optimizer
     if getattr(optimizer, "use_ema", False):
-        raise InputError("the optimizer uses use_ema, which is not supported; leave it out", argument="network")
+        raise network_error("the optimizer uses use_ema, which is not supported; leave it out")
     name = type(optimizer).__name__
     try:
         config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
         check_allowlist(config, {})
     except InputError:
-        raise InputError(
+        raise network_error(
             f"the optimizer {name!r}, or its schedule, is none of Keras' own that can be taken over; say "
-            "optimizer='adamw' (or 'adam', 'sgd') to choose another",
-            argument="network",
+            "optimizer='adamw' (or 'adam', 'sgd') to choose another"
         ) from None
     except (TypeError, ValueError) as error:
         message = f"the optimizer {name!r} cannot be taken over ({first_line(error)})"
-        raise InputError(message, argument="network") from None
+        raise network_error(message) from None
     if _loss_weights(model) is not None:
-        raise InputError("the model is compiled with loss_weights, which is not supported", argument="network")
+        raise network_error("the model is compiled with loss_weights, which is not supported")
     return config, _loss_name(model.loss)
 
 
@@ -168,12 +162,11 @@ def check_loss(model: keras.Model, output: str) -> None:
     is_object = isinstance(model.loss, keras.losses.Loss)
     from_logits = bool(model.loss.get_config().get("from_logits", False)) if is_object else False
     if from_logits and output != "linear":
-        raise InputError(f"the model ends in {output}, but its loss has from_logits=True", argument="network")
+        raise network_error(f"the model ends in {output}, but its loss has from_logits=True")
     if not from_logits and output == "linear":
-        raise InputError(
+        raise network_error(
             "the model gives logits, but its loss takes probabilities; end it with activation='sigmoid', or say "
-            "from_logits=True",
-            argument="network",
+            "from_logits=True"
         )
 
 
@@ -182,29 +175,24 @@ def _loss_name(loss: Any) -> str:
     if loss is None:
         return "binary_crossentropy"
     if not isinstance(loss, (str, keras.losses.Loss)) and not callable(loss):
-        raise InputError(f"the model is compiled with the loss {loss!r}, expected one loss", argument="network")
+        raise network_error(f"the model is compiled with the loss {loss!r}, expected one loss")
     name = str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", ""))
     squashed = name.replace("_", "").lower()
     if isinstance(loss, keras.losses.Loss):
         loss_config = loss.get_config()
         for field, supported in (("label_smoothing", (0, 0.0)), ("reduction", ("sum_over_batch_size", "mean"))):
             if loss_config.get(field, supported[0]) not in supported:
-                raise InputError(
-                    f"the model's loss has {field}={loss_config[field]!r}, which is not supported", argument="network"
-                )
+                raise network_error(f"the model's loss has {field}={loss_config[field]!r}, which is not supported")
     elif not isinstance(loss, str) and not str(getattr(loss, "__module__", "")).startswith("keras."):
-        raise InputError(
-            f"the model is compiled with a loss of your own, {name!r}, which is not supported", argument="network"
-        )
+        raise network_error(f"the model is compiled with a loss of your own, {name!r}, which is not supported")
     known = {
         "binarycrossentropy": "binary_crossentropy",
         "categoricalcrossentropy": "categorical_crossentropy",
         "sparsecategoricalcrossentropy": "categorical_crossentropy",
     }
     if squashed not in known:
-        raise InputError(
+        raise network_error(
             f"the model is compiled with the loss {name!r}; compile it with 'binary_crossentropy', the loss of one "
-            "sigmoid per label",
-            argument="network",
+            "sigmoid per label"
         )
     return known[squashed]
