@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -166,7 +166,8 @@ def apply_custom_network(config: TrainingConfig, custom: networks.CustomNetwork 
             "activation='sigmoid', or leave the loss away",
             argument="loss",
         )
-    return config.changed(head="softmax", loss=loss or "categorical_crossentropy")
+    # The head comes from a person's model, so all is checked again.
+    return replace(config, head="softmax", loss=loss or "categorical_crossentropy")
 
 
 def choose_network(
