@@ -15,13 +15,13 @@ from manyhot.cli.jobs.image_output import ImageOptions
 from manyhot.cli.jobs.prediction_writer import SUFFIXES
 from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError, OutputError
+from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
 from manyhot.files import write_file
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.reports.image_sheets import save_png
+from manyhot.reports.image_sheets import check_folder, save_png
 
 SHARES_FILE = "predictions.csv"
 MASK_VALUE = 255
@@ -64,7 +64,7 @@ def predict(
         pl.Series(escape_formula(f"share_{name}"), np.array([share[j] for share in shares]))
         for j, name in enumerate(model.labels.names)
     )
-    _make_folder(output)
+    check_folder(output, "the masks")
     write_file(output / SHARES_FILE, frame.write_csv().encode())
     document = {"output": str(output), "rows": len(names), "labels": list(model.labels.names)}
     message = (
@@ -106,12 +106,5 @@ def file_names(names: Iterable[str], used_names: set[str]) -> list[str]:
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
     """A mask (h, w) as a grey PNG of 0 and 255."""
-    _make_folder(path.parent)
+    check_folder(path.parent, "the masks")
     save_png(Image.fromarray(np.where(mask, MASK_VALUE, 0).astype(np.uint8)), path)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} could not be made: {error.strerror}") from None
