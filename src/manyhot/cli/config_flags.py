@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import Field, fields
 from typing import Annotated, Any, get_origin
 
@@ -24,7 +25,6 @@ SETTINGS: dict[str, Field] = {
 }
 RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text}
 SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
-FLAG_TYPES = {"random_state": int, "verbose": bool}  # field -> type of its flag, where it is not that of the field
 # field -> its flags, where they are not the field's own name
 FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
 QUIET_HELP = "Hide the progress bar and notes."
@@ -71,7 +71,7 @@ def _setting_parameters(names: Sequence[str]) -> Iterator[inspect.Parameter]:
     help_texts = describe_fields(TrainingConfig) | describe_fields(RuntimeConfig)
     for name in names:
         field = SETTINGS[name]
-        flag_type: Any = FLAG_TYPES.get(name) or SCALAR_TYPES.get(str(field.type), str)
+        flag_type: Any = bool if name == "verbose" else SCALAR_TYPES.get(str(field.type), str)
         default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
         panel = (
             "Settings that change the result" if name in TrainingConfig.__dataclass_fields__ else "Settings that do not"
@@ -135,9 +135,7 @@ def parse_pairs(text: str, flag: str) -> dict[str, Any]:
         return dict(values)
     mapping: dict[str, Any] = {}
     for pair in text.split(","):
-        name, equals, value = pair.rpartition("=")
-        if not equals or not name.strip():
-            raise InputError(f"got {pair!r}, expected NAME=VALUE such as gamma=2", argument=flag)
+        name, value = split_pair(pair, "NAME=VALUE such as gamma=2", flag)
         mapping[name.strip()] = _parse_scalar(value.strip())
     return mapping
 
@@ -145,14 +143,18 @@ def parse_pairs(text: str, flag: str) -> dict[str, Any]:
 def _parse_scalar(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    for number_type in (int, float):
+        with suppress(ValueError):
+            return number_type(text)
+    return text
+
+
+def split_pair(text: str, expected: str, flag: str) -> tuple[str, str]:
+    """What stands before the last = of a text, and behind it."""
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip():
+        raise InputError(f"got {text!r}, expected {expected}", argument=flag)
+    return name, value
 
 
 def parse_settings(pairs: list[str] | None, flag: str) -> dict[str, Any]:
@@ -175,10 +177,4 @@ def parse_settings(pairs: list[str] | None, flag: str) -> dict[str, Any]:
 
 def parse_column_types(pairs: list[str] | None) -> Mapping[str, str]:
     """`NAME=TYPE` texts -> mapping."""
-    column_types = {}
-    for pair in pairs or []:
-        name, equals, column_type = pair.rpartition("=")
-        if not equals or not name:
-            raise InputError(f"got {pair!r}, expected NAME=TYPE such as price=numeric", argument="--column-type")
-        column_types[name] = column_type
-    return column_types
+    return dict(split_pair(pair, "NAME=TYPE such as price=numeric", "--column-type") for pair in pairs or [])
