@@ -30,6 +30,8 @@ STEPS = 1000
 # The thresholds 0, 0.001, ..., 1: each is the float64 that its three decimals stand for
 GRID = np.arange(STEPS + 1) / STEPS
 MAX_POINTS = 200  # epochs of a curve that are kept; of more, evenly spaced ones, the first and the last
+LABEL_COUNTS = ("support", "n_known", "predicted", "prevalence")  # columns of the report's labels
+LABEL_METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc", "brier")
 CURVE_DIGITS = 5  # significant ones
 MAX_MEMBERS = 60  # whose curves are shown
 # Title, meaning, and when it misleads, of figures that are no metric
@@ -181,18 +183,7 @@ def _figures(
 
 def _label_columns(inputs: PageInputs, label_intervals: Intervals) -> dict[str, list[Any]]:
     rows = inputs.report["labels"]
-    names = (
-        "support",
-        "n_known",
-        "predicted",
-        "prevalence",
-        "precision",
-        "recall",
-        "f1",
-        "average_precision",
-        "roc_auc",
-    )
-    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in (*names, "brier")}
+    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in (*LABEL_COUNTS, *LABEL_METRICS)}
     thresholds = inputs.thresholds
     columns["threshold"] = [None] * len(rows) if thresholds is None else thresholds.tolist()
     columns["ece"] = ece_per_label(inputs.targets, inputs.scores).tolist()
@@ -204,11 +195,9 @@ def _label_columns(inputs: PageInputs, label_intervals: Intervals) -> dict[str, 
 
 
 def _reliability_bins(targets: Targets, scores: np.ndarray, label: int) -> list[list[float]]:
-    of_label = (slice(None), slice(label, label + 1))
-    known = None if targets.known is None else targets.known[of_label]
-    bins = reliability(Targets(targets.values[of_label], known), scores[of_label])
-    columns = (bins.score, bins.share, bins.count, bins.low, bins.high)
-    return [[round(float(value), DIGITS) for value in row] for row in zip(*columns, strict=True)]
+    known = None if targets.known is None else targets.known[:, [label]]
+    bins = reliability(Targets(targets.values[:, [label]], known), scores[:, [label]])
+    return [[round(float(value), DIGITS) for value in row.values()] for row in bins.to_rows()]
 
 
 def count_by_threshold(targets: Targets, scores: np.ndarray) -> np.ndarray:
