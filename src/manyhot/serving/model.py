@@ -113,7 +113,7 @@ class ServedModel:
         timed_batch = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in parsed.items()}
         self.batch_seconds = min(timeit.repeat(lambda: self.score(timed_batch), repeat=N_TIMINGS, number=1))
         try:
-            self.explain([row], self.parse_options({}))
+            self.explain(self.row_parser.to_features([row]), self.parse_options({}))
             self.can_explain = True
         except InputError:
             self.can_explain = False
@@ -143,12 +143,8 @@ class ServedModel:
         """Decisions, bool (n, l), under the options of a request; `default_decisions` are the model's."""
         return default_decisions if options.policy is self.model.policy else options.policy.decide(scores)
 
-    def explain(self, rows: Sequence[Any], options: PredictOptions) -> list[dict[str, Explanation]]:
-        """What spoke for and against the labels of some rows."""
-        return self.explain_features(self.row_parser.to_features(rows), options)
-
-    def explain_features(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
-        """The same of what the encoder takes."""
+    def explain(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
+        """What spoke for and against the labels of some rows, as the encoder takes them."""
         model = copy.copy(self.model)
         model.policy = options.policy
         return list(explain_rows(model, features, self.model.scores(features)))

@@ -116,7 +116,8 @@ def _respond_rows(served: ServedModel, deadline: float, read: ReadBody) -> Respo
             parsed = served.row_parser.parse(batch_rows)
             seconds = _remaining_seconds(deadline)
             batches.append(served.batches.submit_and_wait(parsed, len(batch_rows), seconds))
-            reasons += served.explain(batch_rows, options) if options.explain else []
+            if options.explain:
+                reasons += served.explain(served.row_parser.to_features(batch_rows), options)
         except ApiError as api_error:
             raise api_error.shift_rows(first) from None
         except InputError as error:
@@ -141,7 +142,7 @@ def _respond_table(
         decisions = served.decide(options, scores, own_decisions)
         frame = prediction_frame(id_series(samples, n_rows), served.labels, scores, decisions)
         if options.explain:
-            reasons = served.explain_features(features, options)
+            reasons = served.explain(features, options)
             texts = ["; ".join(explanation.brief() for explanation in row.values()) for row in reasons]
             frame = frame.with_columns(pl.Series(EXPLANATION, texts, dtype=pl.String))
         csv_parts.append(to_csv(frame, LABEL_SEP, with_header=not n_rows))

@@ -65,12 +65,13 @@ def run(
             print_notes([plot_options.note()], quiet)
         return
     suffix = (".jsonl" if as_json else ".csv") if output is None else check_suffix(output)
+    plot_options, chunk_rows = None, None
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         if explain:
             raise InputError("extreme multi-label models cannot be explained", argument="--explain")
         refuse_plots(plots)
         options = replace(options, sparse_targets=True, images=None)
-        plot_options, chunk_rows = None, extreme.CHUNK_ROWS
+        chunk_rows = extreme.CHUNK_ROWS
         predict_chunk = partial(extreme.predict_table, classifier, top)
     else:
         is_terminal = output is None and not as_json and sys.stdout.isatty()
@@ -79,8 +80,10 @@ def run(
         if suffix == ".csv":
             check_separator(label_sep, classifier.labels_, "--label-sep", "choose another text, or write .jsonl")
         plot_options = image_options(classifier.model_, plots, max_plots)
-        chunk_rows = None if explain_options is None else EXPLANATION_CHUNK_ROWS
-        chunk_rows = chunk_rows if plot_options is None else PLOT_CHUNK_ROWS
+        if plot_options is not None:
+            chunk_rows = PLOT_CHUNK_ROWS
+        elif explain_options is not None:
+            chunk_rows = EXPLANATION_CHUNK_ROWS
         classifier.on_bad_image = read_flags["on_bad_image"]
         predict_chunk = partial(
             predict_table, classifier, explain_options=explain_options, plot_options=plot_options, quiet=quiet
