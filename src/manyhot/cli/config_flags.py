@@ -99,29 +99,29 @@ def _collect_read_flags(
 
 def parse_setting(name: str, value: Any) -> Any:
     """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules."""
-    if name in RULE_PARSERS and isinstance(value, str):
-        return RULE_PARSERS[name](value)
-    if isinstance(value, str) and str(SETTINGS[name].type).startswith("Mapping"):
-        is_choice = "str |" in str(SETTINGS[name].type) and "=" not in value and not value.startswith("{")
-        return value if is_choice else parse_pairs(value, f"--{name.replace('_', '-')}")
-    if not isinstance(value, str) or str(SETTINGS[name].type) == "str":
+    kind, flag = str(SETTINGS[name].type), f"--{name.replace('_', '-')}"
+    if not isinstance(value, str) or kind == "str":
         return value
+    if name in RULE_PARSERS:
+        return RULE_PARSERS[name](value)
+    if kind.startswith("Mapping"):
+        is_choice = "str |" in kind and "=" not in value and not value.startswith("{")
+        return value if is_choice else parse_pairs(value, flag)
     if value == "auto":
         return value
-    if str(SETTINGS[name].type).startswith("bool"):
+    if kind.startswith("bool"):
         if value.lower() not in ("true", "false"):
-            raise InputError(f"got {value!r}, expected true, false or auto", argument=f"--{name.replace('_', '-')}")
+            raise InputError(f"got {value!r}, expected true, false or auto", argument=flag)
         return value.lower() == "true"
-    is_list = str(SETTINGS[name].type).startswith("tuple")
-    if value.lower() == "none" and (is_list or "None" in str(SETTINGS[name].type)):
+    is_list = kind.startswith("tuple")
+    if value.lower() == "none" and (is_list or "None" in kind):
         return () if is_list else None
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if not all(re.fullmatch(r"-?\d+", part) for part in parts) or (not is_list and len(parts) != 1):
-        expected = (
-            "layer sizes such as 256,256" if is_list else f"a whole number or 'auto'{did_you_mean(value, ['auto'])}"
-        )
-        raise InputError(f"got {value!r}, expected {expected}", argument=f"--{name.replace('_', '-')}")
-    numbers = tuple(int(part) for part in parts)
+        other = f"a whole number or 'auto'{did_you_mean(value, ['auto'])}"
+        expected = "layer sizes such as 256,256" if is_list else other
+        raise InputError(f"got {value!r}, expected {expected}", argument=flag)
+    numbers = tuple(map(int, parts))
     return numbers if is_list else numbers[0]
 
 
