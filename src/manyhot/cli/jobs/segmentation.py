@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.image_output import ImageOptions
 from manyhot.cli.jobs.prediction_writer import SUFFIXES
 from manyhot.data.readers import ReadOptions, read_chunks
@@ -70,7 +70,7 @@ def predict(
         f"saved predictions of {len(names)} images to {output}: a mask IMAGE/LABEL.png for each label (255 where it "
         f"holds), and the share of pixels in {SHARES_FILE}"
     )
-    print(json.dumps(document) if as_json else message)
+    print_result(document, message, as_json)
 
 
 def mask_files(folder: Path | None, labels: Iterable[str]) -> list[Path]:
