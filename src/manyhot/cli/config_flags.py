@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import Field, fields
 from typing import Annotated, Any, get_origin
 
@@ -24,7 +25,6 @@ SETTINGS: dict[str, Field] = {
 }
 RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text}
 SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
-FLAG_TYPES = {"random_state": int, "verbose": bool}  # field -> type of its flag, where it is not that of the field
 # field -> its flags, where they are not the field's own name
 FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
 QUIET_HELP = "Hide the progress bar and notes."
@@ -71,7 +71,7 @@ def _setting_parameters(names: Sequence[str]) -> Iterator[inspect.Parameter]:
     help_texts = describe_fields(TrainingConfig) | describe_fields(RuntimeConfig)
     for name in names:
         field = SETTINGS[name]
-        flag_type: Any = FLAG_TYPES.get(name) or SCALAR_TYPES.get(str(field.type), str)
+        flag_type: Any = bool if name == "verbose" else SCALAR_TYPES.get(str(field.type), str)
         default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
         panel = (
             "Settings that change the result" if name in TrainingConfig.__dataclass_fields__ else "Settings that do not"
@@ -99,29 +99,29 @@ def _collect_read_flags(
 
 def parse_setting(name: str, value: Any) -> Any:
     """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules."""
-    if name in RULE_PARSERS and isinstance(value, str):
-        return RULE_PARSERS[name](value)
-    if isinstance(value, str) and str(SETTINGS[name].type).startswith("Mapping"):
-        is_choice = "str |" in str(SETTINGS[name].type) and "=" not in value and not value.startswith("{")
-        return value if is_choice else parse_pairs(value, f"--{name.replace('_', '-')}")
-    if not isinstance(value, str) or str(SETTINGS[name].type) == "str":
+    kind, flag = str(SETTINGS[name].type), f"--{name.replace('_', '-')}"
+    if not isinstance(value, str) or kind == "str":
         return value
+    if name in RULE_PARSERS:
+        return RULE_PARSERS[name](value)
+    if kind.startswith("Mapping"):
+        is_choice = "str |" in kind and "=" not in value and not value.startswith("{")
+        return value if is_choice else parse_pairs(value, flag)
     if value == "auto":
         return value
-    if str(SETTINGS[name].type).startswith("bool"):
+    if kind.startswith("bool"):
         if value.lower() not in ("true", "false"):
-            raise InputError(f"got {value!r}, expected true, false or auto", argument=f"--{name.replace('_', '-')}")
+            raise InputError(f"got {value!r}, expected true, false or auto", argument=flag)
         return value.lower() == "true"
-    is_list = str(SETTINGS[name].type).startswith("tuple")
-    if value.lower() == "none" and (is_list or "None" in str(SETTINGS[name].type)):
+    is_list = kind.startswith("tuple")
+    if value.lower() == "none" and (is_list or "None" in kind):
         return () if is_list else None
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if not all(re.fullmatch(r"-?\d+", part) for part in parts) or (not is_list and len(parts) != 1):
-        expected = (
-            "layer sizes such as 256,256" if is_list else f"a whole number or 'auto'{did_you_mean(value, ['auto'])}"
-        )
-        raise InputError(f"got {value!r}, expected {expected}", argument=f"--{name.replace('_', '-')}")
-    numbers = tuple(int(part) for part in parts)
+        other = f"a whole number or 'auto'{did_you_mean(value, ['auto'])}"
+        expected = "layer sizes such as 256,256" if is_list else other
+        raise InputError(f"got {value!r}, expected {expected}", argument=flag)
+    numbers = tuple(map(int, parts))
     return numbers if is_list else numbers[0]
 
 
@@ -135,9 +135,7 @@ def parse_pairs(text: str, flag: str) -> dict[str, Any]:
         return dict(values)
     mapping: dict[str, Any] = {}
     for pair in text.split(","):
-        name, equals, value = pair.rpartition("=")
-        if not equals or not name.strip():
-            raise InputError(f"got {pair!r}, expected NAME=VALUE such as gamma=2", argument=flag)
+        name, value = split_pair(pair, "NAME=VALUE such as gamma=2", flag)
         mapping[name.strip()] = _parse_scalar(value.strip())
     return mapping
 
@@ -145,14 +143,18 @@ def parse_pairs(text: str, flag: str) -> dict[str, Any]:
 def _parse_scalar(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    for number_type in (int, float):
+        with suppress(ValueError):
+            return number_type(text)
+    return text
+
+
+def split_pair(text: str, expected: str, flag: str) -> tuple[str, str]:
+    """What stands before the last = of a text, and behind it."""
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip():
+        raise InputError(f"got {text!r}, expected {expected}", argument=flag)
+    return name, value
 
 
 def parse_settings(pairs: list[str] | None, flag: str) -> dict[str, Any]:
@@ -175,10 +177,4 @@ def parse_settings(pairs: list[str] | None, flag: str) -> dict[str, Any]:
 
 def parse_column_types(pairs: list[str] | None) -> Mapping[str, str]:
     """`NAME=TYPE` texts -> mapping."""
-    column_types = {}
-    for pair in pairs or []:
-        name, equals, column_type = pair.rpartition("=")
-        if not equals or not name:
-            raise InputError(f"got {pair!r}, expected NAME=TYPE such as price=numeric", argument="--column-type")
-        column_types[name] = column_type
-    return column_types
+    return dict(split_pair(pair, "NAME=TYPE such as price=numeric", "--column-type") for pair in pairs or [])

@@ -47,9 +47,11 @@ def check_plot_path(path: str | Path | None) -> Path | None:
     return path
 
 
-def save_chart(chart: Any, path: str | Path) -> Any:
-    """Write a chart as .svg, .png or .html, whole or not at all; gives the chart back."""
-    path = check_plot_path(path) or Path(path)
+def save_chart(chart: Any, path: str | Path | None) -> Any:
+    """Write a chart as .svg, .png or .html, whole or not at all, to None nowhere; gives the chart back."""
+    path = check_plot_path(path)
+    if path is None:
+        return chart
     kind = path.suffix.lower()[1:]
     import vl_convert  # heavy, and only for pictures
 

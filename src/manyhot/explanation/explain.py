@@ -139,7 +139,7 @@ def _explain(
     label_columns: Sequence[np.ndarray],
     top: int,
 ) -> Iterator[dict[str, Explanation]]:
-    constants = _ConstantCache(model)
+    constants: dict[int, float] = {}
     for first in range(0, len(scores), BLOCK_ROWS):
         part = slice(first, min(first + BLOCK_ROWS, len(scores)))
         if model.encoder.image_columns:
@@ -164,27 +164,20 @@ def _columns_to_explain(decisions: np.ndarray, scores: np.ndarray, requested: np
     return np.flatnonzero(decisions) if decisions.any() else np.array([int(scores.argmax())])
 
 
-class _ConstantCache:
-    """Mean logits of the reference row by label, each computed when it is first asked for."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.cache: dict[int, float] = {}
-
-    def get(self, column: int) -> float:
-        if column not in self.cache:
-            n_labels = len(self.model.labels)
-            columns = np.arange(column, min(column + engine.PAIRS_PER_BATCH, n_labels))
-            constants = engine.constants(self.model.scorer(), columns, self.model.encoder.reference)
-            self.cache |= dict(zip(columns.tolist(), constants.tolist(), strict=True))
-        return self.cache[column]
+def _constant(model: Model, cache: dict[int, float], column: int) -> float:
+    """The mean logit of the reference row for a label; those of the labels behind it are computed with it."""
+    if column not in cache:
+        columns = np.arange(column, min(column + engine.PAIRS_PER_BATCH, len(model.labels)))
+        constants = engine.constants(model.scorer(), columns, model.encoder.reference)
+        cache.update(zip(columns.tolist(), constants.tolist(), strict=True))
+    return cache[column]
 
 
 Answers = list[tuple[Any, ...]]  # for each label asked of a row, the fields of its explanation from `logit` on
 
 
 def _input_answers(
-    model: Model, features: Features, label_columns: Sequence[np.ndarray], top: int, constants: _ConstantCache
+    model: Model, features: Features, label_columns: Sequence[np.ndarray], top: int, constants: dict[int, float]
 ) -> Iterator[Answers]:
     """Explain by the sources of each row's inputs."""
     blocks = model.encoder.transform(features)
@@ -198,7 +191,7 @@ def _input_answers(
             part = next(parts)
             amounts = sum(share @ part.blocks[name] for name, share in sources.shares.items())
             for k, logit in enumerate(part.logits.tolist()):
-                constant = constants.get(int(columns[len(answers)]))
+                constant = _constant(model, constants, int(columns[len(answers)]))
                 unexplained = logit - constant - float(amounts[:, k].sum())
                 answers.append((logit, constant, unexplained, *_strongest_reasons(sources, amounts[:, k], top)))
         yield answers

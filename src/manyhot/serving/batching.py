@@ -73,23 +73,15 @@ class Batches:
 
     def score_together(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays | Exception]:
         """Score blocks (n, ...), each with its n, as one batch: for each what was found, or what went wrong."""
+        together = parts[0][0]
         try:
-            return list(self._score_parts(parts))
-        except Exception as error:
-            return [error if len(parts) == 1 else self._score_single(blocks) for blocks, _ in parts]
-
-    def _score_single(self, blocks: Blocks) -> ScoreArrays | Exception:
-        """Some rows by themselves, so that no request fails for what came along with it."""
-        try:
-            return self.score(blocks)
-        except Exception as error:
-            return error
-
-    def _score_parts(self, parts: Sequence[tuple[Blocks, int]]) -> list[ScoreArrays]:
-        if len(parts) == 1:
-            return [self.score(parts[0][0])]
-        arrays = self.score({name: _concatenate([blocks[name] for blocks, _ in parts]) for name in parts[0][0]})
-        results, start = [], 0
+            if len(parts) > 1:
+                together = {name: _concatenate([blocks[name] for blocks, _ in parts]) for name in together}
+            arrays = self.score(together)
+        except Exception as error:  # each by itself, so that no request fails for what came along with it
+            return [error] if len(parts) == 1 else [self.score_together([part])[0] for part in parts]
+        results: list[ScoreArrays | Exception] = []
+        start = 0
         for _, n_rows in parts:
             results.append(tuple(array[start : start + n_rows] for array in arrays))
             start += n_rows

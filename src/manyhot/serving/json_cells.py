@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -43,39 +43,34 @@ def check_width(row: Mapping[str, Any], columns: Sequence[str], limits: Limits, 
         raise row_error(f"has {len(row)} columns, expected at most {max_columns}", i)
 
 
-def missing_column_error(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], first: int = 0) -> ApiError:
-    """What to say of the first row that lacks a column."""
-    i, name = next((i, name) for i, row in enumerate(rows, first) for name in columns if name not in row)
-    hint = did_you_mean(name, [column for column in islice(rows[i - first], 1000) if column not in columns])
-    return cell_error(f"missing field; send null if the value is unknown{hint}", i, name)
+def check_columns(row: Mapping[str, Any], columns: Sequence[str], i: int) -> None:
+    """Refuse a row that lacks a column."""
+    if not all(map(row.__contains__, columns)):
+        name = next(name for name in columns if name not in row)
+        hint = did_you_mean(name, [column for column in islice(row, 1000) if column not in columns])
+        raise cell_error(f"missing field; send null if the value is unknown{hint}", i, name)
 
 
-def check_types(cells: Sequence[Any], names: Sequence[str], i: int, allowed: frozenset[type] = NUMBERS) -> None:
-    """Refuse a row with a cell whose type is none of those allowed."""
-    if not allowed.issuperset(map(type, cells)):
-        name, cell = next((n, c) for n, c in zip(names, cells, strict=True) if type(c) not in allowed)
-        hint = "" if cell is None else ", or null if the value is unknown"
-        raise cell_error(f"got {shorten(cell)}, expected a number{hint}", i, name)
-
-
-def fill_row(
-    matrix: np.ndarray, index: int, cells: Sequence[Any], names: Sequence[str], row: int | None = None
-) -> None:
-    """One row of cells as numbers; null as NaN."""
-    try:
-        matrix[index] = cells
-    except OverflowError:
-        pairs = zip(names, cells, strict=True)
-        name = next(name for name, cell in pairs if type(cell) is int and abs(cell) > MAX_NUMBER)
-        raise cell_error(TOO_LARGE, index if row is None else row, name) from None
-
-
-def check_finite(values: np.ndarray, names: Sequence[str], row: int | None = None) -> np.ndarray:
-    """The numbers, refused where one of them is infinite, as 1e999 is."""
-    if np.isinf(values).any():
-        i, j = np.argwhere(np.isinf(values))[0].tolist()
-        raise cell_error(TOO_LARGE, i if row is None else row, names[j])
-    return values
+def to_numbers(
+    rows: Iterable[Sequence[Any]], n_rows: int, names: Sequence[str], allowed: frozenset[type] = NUMBERS, first: int = 0
+) -> np.ndarray:
+    """Rows of cells as numbers (n_rows, f), null as NaN; refuses other types, and what is infinite, as 1e999 is."""
+    matrix = np.empty((n_rows, len(names)))
+    for k, cells in enumerate(rows):
+        if not allowed.issuperset(map(type, cells)):
+            name, cell = next((n, c) for n, c in zip(names, cells, strict=True) if type(c) not in allowed)
+            hint = "" if cell is None else ", or null if the value is unknown"
+            raise cell_error(f"got {shorten(cell)}, expected a number{hint}", first + k, name)
+        try:
+            matrix[k] = cells
+        except OverflowError:
+            pairs = zip(names, cells, strict=True)
+            name = next(name for name, cell in pairs if type(cell) is int and abs(cell) > MAX_NUMBER)
+            raise cell_error(TOO_LARGE, first + k, name) from None
+    if np.isinf(matrix).any():
+        k, j = np.argwhere(np.isinf(matrix))[0].tolist()
+        raise cell_error(TOO_LARGE, first + k, names[j])
+    return matrix
 
 
 def text_to_number(cell: str, number_format: NumberFormat, name: str, i: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,15 +20,13 @@ from manyhot.serving.json_cells import (
     NUMBERS,
     cell_error,
     cell_to_text,
-    check_finite,
-    check_types,
+    check_columns,
     check_width,
-    fill_row,
-    missing_column_error,
     row_error,
     text_to_number,
     to_boolean,
     to_image_bytes,
+    to_numbers,
 )
 from manyhot.serving.limits import Limits
 from manyhot.validation import did_you_mean, shorten
@@ -40,6 +38,8 @@ class BaseRowParser:
     """What rows of every kind have in common."""
 
     is_quick = True  # whether a row is read in no time
+    cells: Callable[[Any], Blocks]  # of what the encoder takes
+    to_features: Callable[[Sequence[Any]], Any]
 
     def __init__(self, used_columns: Sequence[str], limits: Limits) -> None:
         self.used_columns, self.limits = tuple(used_columns), limits
@@ -49,6 +49,10 @@ class BaseRowParser:
         wide_row = next((row for row in rows if type(row) is dict and len(row) > len(self.used_columns)), {})
         known = set(self.used_columns) if wide_row else ()
         return list(islice((name for name in wide_row if name not in known), 8))
+
+    def parse(self, rows: Sequence[Any]) -> Blocks:
+        """The cells of n rows in form, as arrays that can be joined with those of other requests."""
+        return self.cells(self.to_features(rows))
 
 
 class TableRowParser(BaseRowParser):
@@ -68,10 +72,15 @@ class TableRowParser(BaseRowParser):
         }
 
     def parse(self, rows: Sequence[Any]) -> Blocks:
-        """The cells of n rows in form, as arrays that can be joined with those of other requests."""
+        """The same without a frame on the way."""
         self._check_rows(rows)
-        levels, texts, images = self._levels(rows), self._texts(rows), self._images(rows)
-        cells = _named_cells(self._parse_numbers(rows), levels, texts)
+        encoder = self.encoder
+        levels = [
+            np.array([text or "" for text in texts], dtype=str)
+            for texts in self._texts(rows, encoder.categorical_columns)
+        ]
+        texts, images = self._texts(rows, encoder.text_columns), self._images(rows)
+        cells = _named_cells(self._numbers(rows), levels, texts)
         # Images are brought to their size here, where what is wrong with one can be told.
         return cells | self._encode(cells, images) if images else cells
 
@@ -96,15 +105,14 @@ class TableRowParser(BaseRowParser):
     def to_features(self, rows: Sequence[Any]) -> pl.DataFrame:
         """What the encoder takes: the same rows as a frame, in the form that a reader gives."""
         self._check_rows(rows)
-        encoder, numbers = self.encoder, self._parse_numbers(rows)
+        encoder, numbers = self.encoder, self._numbers(rows)
         columns: list[pl.Series] = []
         for j, name in enumerate(encoder.numeric_columns):
             column = pl.Series(name, numbers[:, j], dtype=pl.Float64).fill_nan(None)
             columns.append(column if encoder.column_types[name] == "numeric" else column == 1)
-        for name, levels in zip(encoder.categorical_columns, self._levels(rows), strict=True):
-            columns.append(pl.Series(name, [level or None for level in levels.tolist()], dtype=pl.String))
-        for name, texts in zip(encoder.text_columns, self._texts(rows), strict=True):
-            columns.append(pl.Series(name, texts, dtype=pl.String))
+        text_names = [*encoder.categorical_columns, *encoder.text_columns]
+        texts = zip(text_names, self._texts(rows, text_names), strict=True)
+        columns += [pl.Series(name, column, dtype=pl.String) for name, column in texts]
         return pl.DataFrame([*columns, *self._images(rows)])
 
     def _check_rows(self, rows: Sequence[Any]) -> None:
@@ -112,51 +120,32 @@ class TableRowParser(BaseRowParser):
             if type(row) is not dict:
                 raise row_error(f"got {shorten(row)}, expected an object with a cell a column", i)
             check_width(row, self.used_columns, self.limits, i)
+            check_columns(row, self.used_columns, i)
 
-    def _levels(self, rows: Sequence[Any]) -> list[np.ndarray]:
-        """Text (n,) for each category, "" for missing."""
-        return [
-            np.array([cell_to_text(cell, name, i) or "" for i, cell in enumerate(self._column(rows, name))], dtype=str)
-            for name in self.encoder.categorical_columns
-        ]
-
-    def _texts(self, rows: Sequence[Any]) -> list[list[str | None]]:
-        """For each column of text its n texts, None for missing."""
-        return [
-            [cell_to_text(cell, name, i) for i, cell in enumerate(self._column(rows, name))]
-            for name in self.encoder.text_columns
-        ]
+    def _texts(self, rows: Sequence[Any], names: Sequence[str]) -> list[list[str | None]]:
+        """For each of some columns its n texts, None for missing."""
+        return [[cell_to_text(row[name], name, i) for i, row in enumerate(rows)] for name in names]
 
     def _images(self, rows: Sequence[Any]) -> list[pl.Series]:
         columns = []
         for name in self.encoder.image_columns:
-            cells = enumerate(self._column(rows, name))
-            contents = [to_image_bytes(cell, name, i, self.limits) for i, cell in cells]
+            contents = [to_image_bytes(row[name], name, i, self.limits) for i, row in enumerate(rows)]
             columns.append(pl.Series(name, contents, dtype=pl.Binary))
         return columns
 
-    def _column(self, rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
-        try:
-            return [row[name] for row in rows]
-        except KeyError:
-            raise missing_column_error(rows, self.used_columns) from None
+    def _numbers(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
+        cells = (self._number_cells(row, i) for i, row in enumerate(rows))
+        return to_numbers(cells, len(rows), self.encoder.numeric_columns)
 
-    def _parse_numbers(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
+    def _number_cells(self, row: dict[str, Any], i: int) -> list[Any]:
         names = self.encoder.numeric_columns
-        matrix = np.empty((len(rows), len(names)))
-        for i, row in enumerate(rows):
-            try:
-                cells = [row[name] for name in names]
-            except KeyError:
-                raise missing_column_error(rows, self.used_columns) from None
-            for j in self.boolean_indices:
-                cells[j] = to_boolean(cells[j], names[j], i)
-            for j, number_format in self.number_formats.items():
-                if type(cells[j]) is str:
-                    cells[j] = text_to_number(cells[j], number_format, names[j], i)
-            check_types(cells, names, i)
-            fill_row(matrix, i, cells, names)
-        return check_finite(matrix, names)
+        cells = [row[name] for name in names]
+        for j in self.boolean_indices:
+            cells[j] = to_boolean(cells[j], names[j], i)
+        for j, number_format in self.number_formats.items():
+            if type(cells[j]) is str:
+                cells[j] = text_to_number(cells[j], number_format, names[j], i)
+        return cells
 
 
 def _named_cells(numbers: np.ndarray, levels: Sequence[np.ndarray], texts: Sequence[Sequence[str | None]]) -> Blocks:
@@ -174,10 +163,6 @@ class MatrixRowParser(BaseRowParser):
         self.allowed = NUMBERS if encoder.takes_gaps else ENTRIES
         self.column_indices = {name: j for j, name in enumerate(self.used_columns)} if self.is_sparse else {}
 
-    def parse(self, rows: Sequence[Any]) -> Blocks:
-        """The rows as a matrix, to be joined with others; `ApiError` as for `TableRowParser`."""
-        return self.cells(self.to_features(rows))
-
     def cells(self, features: np.ndarray | sp.csr_matrix) -> Blocks:
         """A matrix as `parse` gives it."""
         return {"numbers": features if sp.issparse(features) else np.asarray(features, dtype=float)}
@@ -190,22 +175,15 @@ class MatrixRowParser(BaseRowParser):
         """What the encoder takes: a matrix (n, f)."""
         if self.is_sparse:
             return self._parse_sparse(rows)
-        matrix = np.empty((len(rows), len(self.used_columns)))
-        for i, row in enumerate(rows):
-            fill_row(matrix, i, self._parse_dense_row(row, i), self.used_columns)
-        return check_finite(matrix, self.used_columns)
+        cells = (self._dense_cells(row, i) for i, row in enumerate(rows))
+        return to_numbers(cells, len(rows), self.used_columns, self.allowed)
 
-    def _parse_dense_row(self, row: Any, i: int) -> list[Any]:
-        if type(row) is dict:
-            check_width(row, self.used_columns, self.limits, i)
-            try:
-                cells = [row[name] for name in self.used_columns]
-            except KeyError:
-                raise missing_column_error([row], self.used_columns, i) from None
-        else:
-            cells = self._check_list(row, i)
-        check_types(cells, self.used_columns, i, self.allowed)
-        return cells
+    def _dense_cells(self, row: Any, i: int) -> list[Any]:
+        if type(row) is not dict:
+            return self._check_list(row, i)
+        check_width(row, self.used_columns, self.limits, i)
+        check_columns(row, self.used_columns, i)
+        return [row[name] for name in self.used_columns]
 
     def _check_list(self, row: Any, i: int) -> list[Any]:
         if type(row) is not list:
@@ -225,12 +203,9 @@ class MatrixRowParser(BaseRowParser):
             else:
                 entries = {j: cell for j, cell in enumerate(self._check_list(row, i)) if cell != 0}
             positions = sorted(entries)
-            row_cells, names = [entries[j] for j in positions], [self.used_columns[j] for j in positions]
-            check_types(row_cells, names, i, ENTRIES)
-            cells = np.empty((1, len(positions)))
-            fill_row(cells, 0, row_cells, names, i)
+            names = [self.used_columns[j] for j in positions]
             columns += positions
-            values += check_finite(cells, names, i)[0].tolist()
+            values += to_numbers([[entries[j] for j in positions]], 1, names, ENTRIES, i)[0].tolist()
             indptr.append(len(columns))
         return sp.csr_matrix(
             (np.asarray(values, dtype=float), columns, indptr), shape=(len(rows), len(self.used_columns))
@@ -249,10 +224,6 @@ class ArrayRowParser(BaseRowParser):
     def __init__(self, encoder: MatrixEncoder | PlainEncoder, limits: Limits) -> None:
         self.encoder, self.shapes = encoder, encoder.shapes()
         super().__init__(list(self.shapes), limits)
-
-    def parse(self, rows: Sequence[Any]) -> Blocks:
-        """The arrays, to be joined with others; `ApiError` as for `TableRowParser`."""
-        return self.cells(self.to_features(rows))
 
     def cells(self, features: Arrays) -> Blocks:
         """Arrays as `parse` gives them."""

@@ -25,7 +25,7 @@ from manyhot.models.decision_updates import with_thresholds
 from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
 from manyhot.serving.batching import Batches, Blocks
-from manyhot.serving.errors import ApiError, to_http_error
+from manyhot.serving.errors import ApiError
 from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
 from manyhot.serving.metrics import ModelCounts
@@ -113,7 +113,7 @@ class ServedModel:
         timed_batch = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in parsed.items()}
         self.batch_seconds = min(timeit.repeat(lambda: self.score(timed_batch), repeat=N_TIMINGS, number=1))
         try:
-            self.explain([row], self.parse_options({}))
+            self.explain(self.row_parser.to_features([row]), self.parse_options({}))
             self.can_explain = True
         except InputError:
             self.can_explain = False
@@ -143,12 +143,8 @@ class ServedModel:
         """Decisions, bool (n, l), under the options of a request; `default_decisions` are the model's."""
         return default_decisions if options.policy is self.model.policy else options.policy.decide(scores)
 
-    def explain(self, rows: Sequence[Any], options: PredictOptions) -> list[dict[str, Explanation]]:
-        """What spoke for and against the labels of some rows."""
-        return self.explain_features(self.row_parser.to_features(rows), options)
-
-    def explain_features(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
-        """The same of what the encoder takes."""
+    def explain(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
+        """What spoke for and against the labels of some rows, as the encoder takes them."""
         model = copy.copy(self.model)
         model.policy = options.policy
         return list(explain_rows(model, features, self.model.scores(features)))
@@ -161,15 +157,12 @@ class ServedModel:
         self._check_first_line(content)
         read_options = model_read_options(self.classifier, {}, require_labels=False, unknown_labels="ignore")
         n_rows = 0
-        try:
-            for samples in read_bytes(content, format_name, read_options, CSV_ROWS):
-                n_rows += samples.n_samples
-                max_rows = self.limits.max_explain_rows if options.explain else self.limits.max_rows
-                if n_rows > max_rows:
-                    raise ApiError(422, f"has more than {max_rows} rows", argument="body")
-                yield samples, sample_features(self.classifier.model_, samples)
-        except InputError as error:
-            raise to_http_error(error) from None
+        max_rows = self.limits.max_explain_rows if options.explain else self.limits.max_rows
+        for samples in read_bytes(content, format_name, read_options, CSV_ROWS):
+            n_rows += samples.n_samples
+            if n_rows > max_rows:
+                raise ApiError(422, f"has more than {max_rows} rows", argument="body")
+            yield samples, sample_features(self.classifier.model_, samples)
 
     def _check_first_line(self, content: bytes) -> None:
         first_line = content[: max(content.find(b"\n"), 0) or len(content)]

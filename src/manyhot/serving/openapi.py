@@ -34,7 +34,7 @@ RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"
 
 def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
     """The whole document."""
-    schema, names = {"type": "object"}, {"type": "object", "required": ["models"]}
+    schema, names = _object(), _object(required=["models"])
     ready = _operation("ready", "Whether the service is ready: 503 until everything is compiled.", _content(schema))
     not_ready = {"description": "Not ready, or shutting down.", "headers": RETRY, "content": _content(schema)}
     ready["responses"]["503"] = not_ready
@@ -98,8 +98,8 @@ def model_card(served: ServedModel) -> Json:
 
 
 def _paths(served: ServedModel, prefix: str, suffix: str) -> Json:
-    labels = {"type": "object", "required": ["labels"], "properties": {"labels": {"type": "array"}}}
-    model = {"type": "object", "required": ["name", "labels", "columns"]}
+    labels = _object(required=["labels"], properties={"labels": {"type": "array"}})
+    model = _object(required=["name", "labels", "columns"])
     report = _content({"type": "string"}, "text/html")
     card_words = "The model: its metrics, labels, columns and an example row."
     operations = {
@@ -131,19 +131,13 @@ def _predict_operation(served: ServedModel, suffix: str) -> Json:
             "description": "Thresholds to use in this request.",
         }
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": served.limits.max_rows}
-    schema = {
-        "type": "object",
-        "required": ["rows"],
-        "additionalProperties": False,
-        "properties": {"rows": rows, **option_schemas},
-    }
-    body = _content(schema)
+    body = _content(_object(required=["rows"], additionalProperties=False, properties={"rows": rows, **option_schemas}))
     body["application/json"]["example"] = {"rows": [example_row(served.model.encoder)]}
     answer = _content({"$ref": f"#/components/schemas/Prediction_{_schema_key(served)}"})
     images = [column["name"] for column in served.columns if column["type"] == "image"]
     if images:
         files = {name: {"type": "string", "format": "binary"} for name in images}
-        body |= _content({"type": "object", "properties": files}, "multipart/form-data")
+        body |= _content(_object(properties=files), "multipart/form-data")
     else:
         body |= _content({"type": "string"}, "text/csv")
         answer |= _content({"type": "string"}, "text/csv")
@@ -174,32 +168,29 @@ def _error_schema() -> Json:
         "column": {"type": "string"},
         "argument": {"type": "string"},
     }
-    error = {"type": "object", "required": ["status", "message"], "properties": properties}
-    return {"type": "object", "required": ["error"], "properties": {"error": error}}
+    error = _object(required=["status", "message"], properties=properties)
+    return _object(required=["error"], properties={"error": error})
 
 
 def _prediction_schema(served: ServedModel) -> Json:
     names = {"enum": list(served.labels)}
-    pair = {"type": "object", "properties": {"label": names, "probability": PROBABILITY}}
+    pair = _object(properties={"label": names, "probability": PROBABILITY})
     prediction = {
-        "type": "object",
-        "required": ["labels"],
-        "properties": {
-            "labels": {"type": "array", "items": names},
-            "probabilities": {"type": "object", "additionalProperties": PROBABILITY},
-            "top": {"type": "array", "items": pair},
-            "explain": {"type": "object"},
-        },
+        "labels": {"type": "array", "items": names},
+        "probabilities": _object(additionalProperties=PROBABILITY),
+        "top": {"type": "array", "items": pair},
+        "explain": _object(),
     }
-    return {
-        "type": "object",
-        "required": ["model", "predictions"],
-        "properties": {
-            "model": {"type": "string"},
-            "predictions": {"type": "array", "items": prediction},
-            "notes": {"type": "array", "items": {"type": "string"}},
-        },
+    answer = {
+        "model": {"type": "string"},
+        "predictions": {"type": "array", "items": _object(required=["labels"], properties=prediction)},
+        "notes": {"type": "array", "items": {"type": "string"}},
     }
+    return _object(required=["model", "predictions"], properties=answer)
+
+
+def _object(**keywords: Any) -> Json:
+    return {"type": "object", **keywords}
 
 
 def _schema_key(served: ServedModel) -> str:

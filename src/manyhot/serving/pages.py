@@ -22,8 +22,7 @@ CONTENT_TYPES = {
 def page_routes() -> list[Route]:
     """The routes of the page."""
     folder = resources.files("manyhot.serving") / "static"
-    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    files = {name: content for name, content in files.items() if _content_type(name) is not None}
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if _content_type(file.name) is not None}
 
     async def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 def example_row(encoder: Encoder) -> Any:
     """A row that the model takes: usual numbers, its own levels, a small white image."""
     if encoder.column_types:
-        return {column["name"]: _example_cell(column) for column in encoder.describe_columns()}
+        return {column["name"]: _cell(column)[1] for column in encoder.describe_columns()}
     if encoder.names:
         if encoder.is_sparse:
             return {str(name): 1.0 for name in encoder.names[:2]}
@@ -39,59 +39,48 @@ def row_schema(encoder: Encoder) -> Json:
         columns = encoder.describe_columns()
         return {
             "type": "object",
-            "properties": {column["name"]: _cell_schema(column) for column in columns},
+            "properties": {column["name"]: _cell(column)[0] for column in columns},
             "required": [column["name"] for column in columns],
         }
-    number = {"type": "number"}
     if encoder.names:
-        width = len(encoder.names)
-        if encoder.is_sparse:
-            list_schema = {"type": "array", "items": number, "minItems": width, "maxItems": width}
-            if width > MAX_NAMED_COLUMNS:
-                return {"oneOf": [{"type": "object", "additionalProperties": number}, list_schema]}
-            properties = {str(name): number for name in encoder.names}
-            return {"oneOf": [{"type": "object", "properties": properties, "additionalProperties": False}, list_schema]}
-        cell = {"type": ["number", "null"]} if encoder.takes_gaps else number
-        list_schema = {"type": "array", "items": cell, "minItems": width, "maxItems": width}
-        if width > MAX_NAMED_COLUMNS:
-            return list_schema
         names = [str(name) for name in encoder.names]
-        return {"oneOf": [{"type": "object", "properties": dict.fromkeys(names, cell), "required": names}, list_schema]}
-    blocks = {name: _array_schema(shape) for name, shape in encoder.shapes().items()}
+        number: Json = {"type": ["number", "null"] if encoder.takes_gaps and not encoder.is_sparse else "number"}
+        list_schema = _array_schema((len(names),), number)
+        if len(names) <= MAX_NAMED_COLUMNS:
+            more = {"additionalProperties": False} if encoder.is_sparse else {"required": names}
+            return {"oneOf": [{"type": "object", "properties": dict.fromkeys(names, number), **more}, list_schema]}
+        if encoder.is_sparse:
+            return {"oneOf": [{"type": "object", "additionalProperties": number}, list_schema]}
+        return list_schema
+    blocks = {name: _array_schema(shape, {"type": "number"}) for name, shape in encoder.shapes().items()}
     object_schema = {"type": "object", "properties": blocks, "required": list(blocks), "additionalProperties": False}
     return object_schema if len(blocks) > 1 else {"oneOf": [next(iter(blocks.values())), object_schema]}
 
 
-def _array_schema(shape: tuple[int, ...]) -> Json:
-    schema: Json = {"type": "number"}
+def _array_schema(shape: tuple[int, ...], schema: Json) -> Json:
     for edge in reversed(shape):
         schema = {"type": "array", "items": schema, "minItems": edge, "maxItems": edge}
     return schema
 
 
-def _cell_schema(column: Json) -> Json:
-    if column["type"] == "numeric":
-        written_as = column.get("written_as")
-        if written_as is not None:
-            return {"type": ["number", "string", "null"], "description": f"a text is {written_as}"}
-        return {"type": ["number", "null"]}
-    if column["type"] == "boolean":
-        return {"enum": [True, False, 0, 1, None]}
-    if column["type"] == "categorical":
-        return {**ANY_CELL, "examples": column["levels"][:5]}
-    if column["type"] == "text":
-        return ANY_CELL
-    return {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
-
-
-def _example_cell(column: Json) -> Any:
-    if column["type"] == "numeric":
-        return _short(column["typical"])
-    if column["type"] == "boolean":
-        return True
-    if column["type"] == "categorical":
-        return column["levels"][0] if column["levels"] else None
-    return EXAMPLE_TEXT if column["type"] == "text" else _white_image()
+def _cell(column: Json) -> tuple[Json, Any]:
+    """The JSON schema of a column's cells, and an example of one."""
+    match column["type"]:
+        case "numeric":
+            typical, written_as = _short(column["typical"]), column.get("written_as")
+            if written_as is None:
+                return {"type": ["number", "null"]}, typical
+            return {"type": ["number", "string", "null"], "description": f"a text is {written_as}"}, typical
+        case "boolean":
+            return {"enum": [True, False, 0, 1, None]}, True
+        case "categorical":
+            levels = column["levels"]
+            return {**ANY_CELL, "examples": levels[:5]}, levels[0] if levels else None
+        case "text":
+            return ANY_CELL, EXAMPLE_TEXT
+        case _:
+            schema = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+            return schema, _white_image()
 
 
 def _short(value: float) -> float:

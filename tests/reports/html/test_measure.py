@@ -11,9 +11,8 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import compute_label_metrics
 from manyhot.reports.html import measure_page, without_bulk
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
+from manyhot.reports.html.measure import GRID, MAX_MEMBERS, MAX_POINTS, STEPS, count_by_threshold, describe_curves
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
-from manyhot.reports.html.threshold_counts import GRID, STEPS, count_by_threshold
-from manyhot.reports.html.training_curves import MAX_MEMBERS, MAX_POINTS, describe_curves
 from manyhot.reports.html.worst_rows import N_WORST, N_WORST_PER_LABEL, worst_errors
 from tests.reports.html.made_up import make_page_inputs
 

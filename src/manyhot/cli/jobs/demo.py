@@ -18,13 +18,13 @@ from manyhot.cli.jobs.predict import predict_table
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.config.label_rules import LABEL_SEP
 from manyhot.data.readers import ReadOptions, read
-from manyhot.errors import OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.prediction_table import to_csv
 from manyhot.estimators.read_options import model_read_options
 from manyhot.evaluation.charts import can_plot
 from manyhot.evaluation.report import to_text
 from manyhot.files import write_file
+from manyhot.reports.image_sheets import check_folder
 
 LOOPS = (0, 4, 6, 8, 9)
 N_NEW = 297
@@ -34,14 +34,8 @@ SHADES = " .:-=+*#@"
 
 def run(output: Path, as_json: bool, quiet: bool) -> None:
     """Describe, train, report, predict, save, and print what to try next."""
-    folder = output
+    folder = check_folder(output, "the files of the tour")
     show = print if not as_json else (lambda *_: None)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise OutputError(f"{folder} is a file; give a folder for the files of the tour") from None
-    except OSError as error:
-        raise OutputError(f"the folder {folder} could not be made: {error.strerror or error}") from None
     train_file, new_file = folder / "digits.csv", folder / "new-digits.csv"
     images = write_tables(train_file, new_file)
     model, predictions_file = folder / "digits.manyhot", folder / "predictions.csv"

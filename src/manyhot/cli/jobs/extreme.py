@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from manyhot.cli.jobs.console import print_result
-from manyhot.cli.jobs.prediction_writer import check_suffix, predict_file
 from manyhot.cli.jobs.score_file import read_rows
 from manyhot.config.extreme import ExtremeConfig
 from manyhot.config.fields import settings_of
@@ -37,25 +35,6 @@ def make_classifier(settings: Mapping[str, Any], column_types: Mapping[str, str]
     return ExtremeMultiLabelClassifier(**settings, column_types=column_types or None)
 
 
-def predict(
-    classifier: ExtremeMultiLabelClassifier,
-    file: Path,
-    output: Path | None,
-    format: str | None,
-    label_sep: str,
-    top: int | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Write the best labels of every row, and their scores."""
-    suffix = (".jsonl" if as_json else ".csv") if output is None else check_suffix(output)
-    top_k = min(DEFAULT_TOP, len(classifier.labels_)) if top is None else top
-    more = {"require_labels": False, "unknown_labels": "ignore", "sparse_targets": True}
-    options = model_read_options(classifier, {"format": format}, **more)
-    predict_chunk = partial(_predict_chunk, classifier, top_k)
-    predict_file(classifier, file, options, predict_chunk, output, suffix, label_sep, CHUNK_ROWS, as_json, quiet)
-
-
 def evaluate(
     classifier: ExtremeMultiLabelClassifier, file: Path, read_flags: Mapping[str, Any], as_json: bool, quiet: bool
 ) -> None:
@@ -65,9 +44,11 @@ def evaluate(
     print_result({**report.to_dict(), "file": str(file)}, str(report), as_json)
 
 
-def _predict_chunk(classifier: ExtremeMultiLabelClassifier, k: int, samples: Samples, n_before: int) -> pl.DataFrame:
+def predict_table(
+    classifier: ExtremeMultiLabelClassifier, top: int | None, samples: Samples, n_before: int
+) -> pl.DataFrame:
     """One row a sample: id, the best labels (a list, best first) and their scores (a list)."""
-    best = classifier.predict_top_k(samples, k)
+    best = classifier.predict_top_k(samples, min(DEFAULT_TOP, len(classifier.labels_)) if top is None else top)
     names = [[classifier.labels_[j] for j in row] for row in best.labels.tolist()]
     return pl.DataFrame(
         {

@@ -49,15 +49,8 @@ class ImageOptions:
         """Draw the rows of a piece, as long as there are some left to draw."""
         n_to_draw = min(self.n_remaining, len(scores))
         if n_to_draw > 0:
-            plot_args = (
-                features[:n_to_draw],
-                scores[:n_to_draw],
-                ids[:n_to_draw],
-                self.folder,
-                self.n_rows + 1,
-                reasons,
-            )
-            self.n_files += len(plot_predictions(model, *plot_args))
+            rows = (features[:n_to_draw], scores[:n_to_draw], ids[:n_to_draw])
+            self.n_files += len(plot_predictions(model, *rows, self.folder, self.n_rows + 1, reasons))
         self.n_drawn += n_to_draw
         self.n_rows += len(scores)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -58,33 +59,35 @@ def run(
     if isinstance(classifier.model_, PixelModel):
         if explain:
             raise InputError("labels of pixels cannot be explained", argument="--explain")
-        classifier.on_bad_image = read_flags["on_bad_image"]
         plot_options = image_options(classifier.model_, plots, max_plots)
         segmentation.predict(classifier.model_, file, output, options, as_json, plot_options)
         if plot_options is not None:
             print_notes([plot_options.note()], quiet)
         return
     suffix = (".jsonl" if as_json else ".csv") if output is None else check_suffix(output)
+    plot_options, chunk_rows = None, None
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         if explain:
             raise InputError("extreme multi-label models cannot be explained", argument="--explain")
         refuse_plots(plots)
-        extreme.predict(classifier, file, output, read_flags["format"], label_sep, top, as_json, quiet)
-        return
-    explain_options = reason_options(
-        explain, top, suffix, is_terminal=output is None and not as_json and sys.stdout.isatty()
-    )
-    suffix = suffix if explain_options is None else explain_options.suffix
-    if suffix == ".csv":
-        check_separator(label_sep, classifier.labels_, "--label-sep", "choose another text, or write .jsonl")
-    plot_options = image_options(classifier.model_, plots, max_plots)
-    chunk_rows = (
-        PLOT_CHUNK_ROWS if plot_options is not None else None if explain_options is None else EXPLANATION_CHUNK_ROWS
-    )
-    classifier.on_bad_image = read_flags["on_bad_image"]
-    predict_chunk = partial(
-        predict_table, classifier, explain_options=explain_options, plot_options=plot_options, quiet=quiet
-    )
+        options = replace(options, sparse_targets=True, images=None)
+        chunk_rows = extreme.CHUNK_ROWS
+        predict_chunk = partial(extreme.predict_table, classifier, top)
+    else:
+        is_terminal = output is None and not as_json and sys.stdout.isatty()
+        explain_options = reason_options(explain, top, suffix, is_terminal)
+        suffix = suffix if explain_options is None else explain_options.suffix
+        if suffix == ".csv":
+            check_separator(label_sep, classifier.labels_, "--label-sep", "choose another text, or write .jsonl")
+        plot_options = image_options(classifier.model_, plots, max_plots)
+        if plot_options is not None:
+            chunk_rows = PLOT_CHUNK_ROWS
+        elif explain_options is not None:
+            chunk_rows = EXPLANATION_CHUNK_ROWS
+        classifier.on_bad_image = read_flags["on_bad_image"]
+        predict_chunk = partial(
+            predict_table, classifier, explain_options=explain_options, plot_options=plot_options, quiet=quiet
+        )
     predict_file(classifier, file, options, predict_chunk, output, suffix, label_sep, chunk_rows, as_json, quiet)
     if plot_options is not None:
         print_notes([plot_options.note()], quiet)

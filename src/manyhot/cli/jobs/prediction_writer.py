@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from manyhot.cli.jobs.console import print_notes
+from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.explanations import READABLE, to_json_lines, to_readable_text
 from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
@@ -55,11 +54,8 @@ def predict_file(
             write(predict_chunk(samples, n_rows))
             n_rows += samples.n_samples
     if output is not None:
-        print(
-            json.dumps({"output": str(output), "rows": n_rows})
-            if as_json
-            else f"saved predictions of {n_rows} rows to {output}"
-        )
+        document = {"output": str(output), "rows": n_rows}
+        print_result(document, f"saved predictions of {n_rows} rows to {output}", as_json)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,17 +10,18 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.image_output import ImageOptions
 from manyhot.cli.jobs.prediction_writer import SUFFIXES
 from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError, OutputError
+from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
 from manyhot.files import write_file
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import ImageSet
 from manyhot.models.segmentation.model import PixelModel
-from manyhot.reports.image_sheets import save_png
+from manyhot.reports.image_sheets import check_folder, save_png
 
 SHARES_FILE = "predictions.csv"
 MASK_VALUE = 255
@@ -40,8 +40,7 @@ def predict(
     """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/predictions.csv."""
     if output is None or output.suffix.lower() in SUFFIXES:
         raise InputError(
-            "the model labels pixels; give a folder for the masks, such as -o predictions",
-            argument="--output",
+            "the model labels pixels; give a folder for the masks, such as -o predictions", argument="--output"
         )
     labels = file_names(model.labels.names, set())
     names: list[str] = []
@@ -64,14 +63,14 @@ def predict(
         pl.Series(escape_formula(f"share_{name}"), np.array([share[j] for share in shares]))
         for j, name in enumerate(model.labels.names)
     )
-    _make_folder(output)
+    check_folder(output, "the masks")
     write_file(output / SHARES_FILE, frame.write_csv().encode())
     document = {"output": str(output), "rows": len(names), "labels": list(model.labels.names)}
     message = (
         f"saved predictions of {len(names)} images to {output}: a mask IMAGE/LABEL.png for each label (255 where it "
         f"holds), and the share of pixels in {SHARES_FILE}"
     )
-    print(json.dumps(document) if as_json else message)
+    print_result(document, message, as_json)
 
 
 def mask_files(folder: Path | None, labels: Iterable[str]) -> list[Path]:
@@ -106,12 +105,5 @@ def file_names(names: Iterable[str], used_names: set[str]) -> list[str]:
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
     """A mask (h, w) as a grey PNG of 0 and 255."""
-    _make_folder(path.parent)
+    check_folder(path.parent, "the masks")
     save_png(Image.fromarray(np.where(mask, MASK_VALUE, 0).astype(np.uint8)), path)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} could not be made: {error.strerror}") from None

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from manyhot.cli.config_flags import parse_pairs, parse_setting
+from manyhot.cli.config_flags import parse_pairs, parse_setting, split_pair
 from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
@@ -53,11 +53,12 @@ def run(
 
 
 def _parse_pair(text: str) -> tuple[str, float]:
-    name, equals, value = text.rpartition("=")
+    expected = "NAME=NUMBER such as sad=0.3"
+    name, value = split_pair(text, expected, "--set")
     try:
-        return name.strip(), float(value) if equals and name.strip() else float("nope")
+        return name.strip(), float(value)
     except ValueError:
-        raise InputError(f"got {text!r}, expected NAME=NUMBER such as sad=0.3", argument="--set") from None
+        raise InputError(f"got {text!r}, expected {expected}", argument="--set") from None
 
 
 def describe_model(classifier: MultiLabelClassifier, file: Path) -> dict[str, Any]:

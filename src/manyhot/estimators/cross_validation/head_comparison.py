@@ -16,7 +16,7 @@ from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.fold_training import as_classifier, cross_validate
 from manyhot.estimators.cross_validation.result import CrossValidation
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.charts import check_plot_path, plot_heads, save_chart
+from manyhot.evaluation.charts import plot_heads, save_chart
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.text import table
 from manyhot.models.checks import is_exclusive
@@ -65,9 +65,7 @@ class Heads:
             InputError: Another suffix, or the extra `pictures` is not installed.
             OutputError: A folder that is not there.
         """
-        check_plot_path(path)
-        chart = plot_heads(self.values)
-        return save_chart(chart, path) if path is not None else chart
+        return save_chart(plot_heads(self.values), path)
 
     def __str__(self) -> str:
         values = self.values

@@ -16,7 +16,7 @@ from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.corrected_t_test import corrected_scale, interval, probability_above_zero
 from manyhot.estimators.cross_validation.splits import Split
-from manyhot.evaluation.charts import check_plot_path, plot_cv_scores, save_chart
+from manyhot.evaluation.charts import plot_cv_scores, save_chart
 from manyhot.evaluation.metrics import METRICS, Score
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.text import table
@@ -181,9 +181,7 @@ class CrossValidation:
             InputError: Another suffix, or the extra `pictures` is not installed.
             OutputError: A folder that is not there.
         """
-        check_plot_path(path)
-        chart = plot_cv_scores({"": self.to_dict()}, at)
-        return save_chart(chart, path) if path is not None else chart
+        return save_chart(plot_cv_scores({"": self.to_dict()}, at), path)
 
     def _label_table(self) -> str:
         """Mean (and standard deviation) of each label's scores over the folds, most frequent labels first."""

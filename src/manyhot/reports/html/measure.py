@@ -17,17 +17,23 @@ from manyhot.evaluation.label_errors import LabelErrors
 from manyhot.evaluation.metrics import METRICS, Intervals, ece_per_label, intervals, reliability
 from manyhot.evaluation.metrics.bootstrap import LEVEL
 from manyhot.evaluation.metrics.classification import label_counts
-from manyhot.evaluation.metrics.score import decision_entries
+from manyhot.evaluation.metrics.score import blocks, decision_entries, score_entries
 from manyhot.evaluation.report.measure import to_json_value
-from manyhot.reports.html import threshold_counts
 from manyhot.reports.html.co_occurrence import co_occurrence
-from manyhot.reports.html.training_curves import describe_curves
 from manyhot.reports.html.worst_rows import describe_label_errors, describe_rows, named_rows, worst_errors
 
 FORMAT = 1
 BULKY_KEYS = ("counts",)  # parts of the dict that nobody reads, only a page's script
 SEED = 0
 DIGITS = 6
+STEPS = 1000
+# The thresholds 0, 0.001, ..., 1: each is the float64 that its three decimals stand for
+GRID = np.arange(STEPS + 1) / STEPS
+MAX_POINTS = 200  # epochs of a curve that are kept; of more, evenly spaced ones, the first and the last
+LABEL_COUNTS = ("support", "n_known", "predicted", "prevalence")  # columns of the report's labels
+LABEL_METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc", "brier")
+CURVE_DIGITS = 5  # significant ones
+MAX_MEMBERS = 60  # whose curves are shown
 # Title, meaning, and when it misleads, of figures that are no metric
 PROBABILITY_CAPTIONS = {
     "brier": (
@@ -84,7 +90,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     decision_intervals = intervals(targets, scores, inputs.decisions, k, SEED)
     fixed_intervals = intervals(targets, None, scores >= 0.5, k, SEED)
     hits, n_predicted = label_counts(decision_entries(targets, inputs.deployed_decisions))
-    counts = threshold_counts.count_by_threshold(targets, scores).astype("<u4").tobytes()
+    counts = count_by_threshold(targets, scores).astype("<u4").tobytes()
     errors = worst_errors(targets, scores, inputs.decisions)
     label_errors = [] if inputs.label_errors is None else describe_label_errors(inputs.label_errors)
     rows = named_rows(errors, label_errors)
@@ -128,7 +134,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
             "has_contents": bool(row_contents),
             "named": [{**row, **row_contents.get(row["row"], {})} for row in described],
         },
-        "counts": {"steps": threshold_counts.STEPS, "packed": base64.b64encode(zlib.compress(counts, 9)).decode()},
+        "counts": {"steps": STEPS, "packed": base64.b64encode(zlib.compress(counts, 9)).decode()},
     }
     return to_json_value(page)
 
@@ -177,18 +183,7 @@ def _figures(
 
 def _label_columns(inputs: PageInputs, label_intervals: Intervals) -> dict[str, list[Any]]:
     rows = inputs.report["labels"]
-    names = (
-        "support",
-        "n_known",
-        "predicted",
-        "prevalence",
-        "precision",
-        "recall",
-        "f1",
-        "average_precision",
-        "roc_auc",
-    )
-    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in (*names, "brier")}
+    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in (*LABEL_COUNTS, *LABEL_METRICS)}
     thresholds = inputs.thresholds
     columns["threshold"] = [None] * len(rows) if thresholds is None else thresholds.tolist()
     columns["ece"] = ece_per_label(inputs.targets, inputs.scores).tolist()
@@ -200,8 +195,41 @@ def _label_columns(inputs: PageInputs, label_intervals: Intervals) -> dict[str, 
 
 
 def _reliability_bins(targets: Targets, scores: np.ndarray, label: int) -> list[list[float]]:
-    of_label = (slice(None), slice(label, label + 1))
-    known = None if targets.known is None else targets.known[of_label]
-    bins = reliability(Targets(targets.values[of_label], known), scores[of_label])
-    columns = (bins.score, bins.share, bins.count, bins.low, bins.high)
-    return [[round(float(value), DIGITS) for value in row] for row in zip(*columns, strict=True)]
+    known = None if targets.known is None else targets.known[:, [label]]
+    bins = reliability(Targets(targets.values[:, [label]], known), scores[:, [label]])
+    return [[round(float(value), DIGITS) for value in row.values()] for row in bins.to_rows()]
+
+
+def count_by_threshold(targets: Targets, scores: np.ndarray) -> np.ndarray:
+    """Positives and all known entries by the last threshold of `GRID` that their score reaches, int64 (2, l, 1001)."""
+    entries = score_entries(targets, scores)
+    n_labels, width = entries.shape[1], STEPS + 1
+    counts = np.zeros((2, n_labels * width), dtype=np.int64)
+    for part in blocks(*entries.shape):
+        part_scores = entries.predictions[part].astype(np.float64)  # decisions compare float64 too
+        positions = np.searchsorted(GRID, part_scores, side="right") - 1 + width * np.arange(n_labels)
+        counts[0] += np.bincount(positions[entries.values[part]], minlength=n_labels * width)
+        counts[1] += np.bincount(positions[entries.known[part]], minlength=n_labels * width)
+    return counts.reshape(2, n_labels, width)
+
+
+def describe_curves(curves: np.ndarray, best_epoch: np.ndarray) -> dict[str, Any]:
+    """Losses (m, epochs, 2) by epoch, as lists for the first members; None after a member's end."""
+    n_members, n_epochs = curves.shape[:2]
+    shown = curves[:MAX_MEMBERS]
+    epoch_indices = np.unique(np.linspace(0, max(0, n_epochs - 1), min(n_epochs, MAX_POINTS)).round().astype(int))
+    n_epochs_trained = np.isfinite(shown[:, :, 0]).sum(axis=1)
+
+    def to_lists(values: np.ndarray) -> list[list[float | None]]:
+        return to_json_value([[float(f"{value:.{CURVE_DIGITS}g}") for value in row] for row in values.tolist()])
+
+    stopping = shown[:, epoch_indices, 1]
+    return {
+        "epochs": [int(index) + 1 for index in epoch_indices],
+        "training": to_lists(shown[:, epoch_indices, 0]),
+        "validation": to_lists(stopping) if np.isfinite(stopping).any() else [],
+        "best_epoch": best_epoch[:MAX_MEMBERS].tolist(),
+        "n_epochs": n_epochs_trained.tolist(),
+        "n_members": n_members,
+        "n_shown": len(shown),
+    }

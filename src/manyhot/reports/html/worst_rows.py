@@ -8,7 +8,7 @@ import numpy as np
 
 from manyhot.data.targets import Targets
 from manyhot.evaluation.label_errors import LabelErrors
-from manyhot.evaluation.metrics.score import blocks
+from manyhot.reports.image_sheets.mistakes import worst
 
 KINDS = ("false_positives", "false_negatives")  # the highest scores first, the lowest first
 N_WORST = 24  # mistakes of each kind over all labels
@@ -20,49 +20,22 @@ MAX_NAMED = 40  # labels of one row that are named
 def worst_errors(targets: Targets, scores: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
     """The worst mistakes of all labels and of each, as indices and scores; what is unknown is no mistake."""
     counts = dict.fromkeys(KINDS, 0)
-    worst: dict[str, list[tuple[float, int, int]]] = {kind: [] for kind in KINDS}
-    for part in blocks(*targets.values.shape):
-        for kind in KINDS:
-            row, label = np.nonzero(_is_wrong(kind, targets, decisions, part))
-            counts[kind] += len(row)
-            rank, best = _rank(kind, scores[part][row, label], N_WORST)
-            entries = zip(rank.tolist(), (row[best] + part.start).tolist(), label[best].tolist(), strict=True)
-            worst[kind] = sorted([*worst[kind], *entries])[:N_WORST]
-    return {
-        **{
-            kind: [{"row": row, "label": label, "score": abs(rank)} for rank, row, label in ranked]
-            for kind, ranked in worst.items()
-        },
-        **{f"n_{kind}": count for kind, count in counts.items()},
-        "labels": [
-            {kind: _worst_of_label(kind, targets, scores, decisions, j) for kind in KINDS}
-            for j in range(targets.n_labels)
-        ],
+    ranked: dict[str, list[tuple[float, int, int]]] = {kind: [] for kind in KINDS}
+    labels: list[dict[str, list[list[float]]]] = []
+    known = targets.known_mask()
+    for j in range(targets.n_labels):
+        rows_by_kind = worst(scores[:, j], decisions[:, j], targets.values[:, j], known[:, j])
+        labels.append({})
+        for kind, sign, rows in zip(KINDS, (-1, 1), rows_by_kind, strict=True):
+            counts[kind] += len(rows)
+            pairs = [(row, float(scores[row, j])) for row in rows[:N_WORST]]
+            ranked[kind] += [(sign * score, row, j) for row, score in pairs]
+            labels[-1][kind] = [[row, score] for row, score in pairs[:N_WORST_PER_LABEL]]
+    errors = {
+        kind: [{"row": row, "label": label, "score": abs(rank)} for rank, row, label in sorted(ranked[kind])[:N_WORST]]
+        for kind in KINDS
     }
-
-
-def _worst_of_label(
-    kind: str, targets: Targets, scores: np.ndarray, decisions: np.ndarray, j: int
-) -> list[list[float]]:
-    """Pairs of row and score."""
-    rows = np.flatnonzero(_is_wrong(kind, targets, decisions, np.s_[:, j]))
-    rank, best = _rank(kind, scores[rows, j], N_WORST_PER_LABEL)
-    return [list(pair) for pair in zip(rows[best].tolist(), abs(rank).tolist(), strict=True)]
-
-
-def _is_wrong(kind: str, targets: Targets, decisions: np.ndarray, part: Any) -> np.ndarray:
-    """Where part of the entries has a mistake of this kind."""
-    positives, predicted = targets.values[part], decisions[part]
-    if kind == "false_negatives":  # only what is known is positive
-        return ~predicted & positives
-    return predicted & ~positives & (True if targets.known is None else targets.known[part])
-
-
-def _rank(kind: str, scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks of the worst n mistakes, the worst lowest, and their places."""
-    ranks = scores.astype(np.float64) * (-1 if kind == "false_positives" else 1)
-    best = np.argsort(ranks, kind="stable")[:n]
-    return ranks[best], best
+    return {**errors, **{f"n_{kind}": count for kind, count in counts.items()}, "labels": labels}
 
 
 def describe_label_errors(label_errors: LabelErrors) -> list[dict[str, Any]]:

@@ -16,13 +16,13 @@ from manyhot.files import write_file
 MAX_BYTES = 80  # of a file's name, before its number and suffix
 
 
-def check_folder(folder: str | Path) -> Path:
+def check_folder(folder: str | Path, content: str = "the pictures") -> Path:
     """A folder to write to, made where it is not there."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise OutputError(f"{folder} is a file; give a folder for the pictures") from None
+        raise OutputError(f"{folder} is a file; give a folder for {content}") from None
     except OSError as error:
         raise OutputError(f"the folder {folder} could not be made: {error.strerror or error}") from error
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -52,9 +52,10 @@ def worst(
     scores: np.ndarray, decisions: np.ndarray, is_positive: np.ndarray, known: np.ndarray
 ) -> tuple[list[int], list[int]]:
     """Rows (n,) of one label answered wrongly, the highest score first, and missed, the lowest score first."""
-    highest_first, lowest_first = np.argsort(-scores, kind="stable"), np.argsort(scores, kind="stable")
-    wrong, missed = decisions & ~is_positive & known, ~decisions & is_positive & known
-    return highest_first[wrong[highest_first]].tolist(), lowest_first[missed[lowest_first]].tolist()
+    wrong = np.flatnonzero(decisions & ~is_positive & known)
+    missed = np.flatnonzero(~decisions & is_positive & known)
+    wrong, missed = wrong[np.argsort(-scores[wrong], kind="stable")], missed[np.argsort(scores[missed], kind="stable")]
+    return wrong.tolist(), missed.tolist()
 
 
 def lay_out(errors: ErrorSheet) -> tuple[float, float, tuple[Part, ...]]:
