@@ -28,7 +28,10 @@ def train(
     file: Table,
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write, such as songs.manyhot.")],
     settings: dict,
-    read_flags: Annotated[dict, f"labels sep {TABLE_FLAGS} sample_weight format columns legend images"],
+    read_flags: Annotated[
+        dict,
+        f"labels sep {TABLE_FLAGS} sample_weight format columns legend images",
+    ],
     stream: Annotated[
         bool | None,
         typer.Option(

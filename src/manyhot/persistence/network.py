@@ -66,7 +66,11 @@ def network_document(network: NetworkSpec) -> dict[str, Any]:
 
 
 def _custom_network(
-    reader: DocumentReader, encoder: Encoder, n_labels: int, dtype: str, custom_objects: Mapping[str, Any]
+    reader: DocumentReader,
+    encoder: Encoder,
+    n_labels: int,
+    dtype: str,
+    custom_objects: Mapping[str, Any],
 ) -> tuple[NetworkSpec, networks.CustomNetwork]:
     """Read a Keras model of the user's: its description is checked against the list before anything is built."""
     reader.text("network.name", choices=[CUSTOM])
@@ -129,7 +133,11 @@ def _weight_layouts(network: NetworkSpec, n_elements: int) -> tuple[list[Layout]
 
 
 def read_weights(
-    reader: DocumentReader, prefix: str, layouts: Iterable[Sequence[Layout]], dtype: str, members: tuple[int, ...] = ()
+    reader: DocumentReader,
+    prefix: str,
+    layouts: Iterable[Sequence[Layout]],
+    dtype: str,
+    members: tuple[int, ...] = (),
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Read trainable and fixed weights, each of exactly its shape and dtype (None: `dtype`)."""
     trainable, fixed = (

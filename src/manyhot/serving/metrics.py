@@ -142,7 +142,9 @@ class Metrics(Collector):
             "manyhot_requests", "Requests by endpoint and status.", labels=["endpoint", "status"]
         )
         times = HistogramMetricFamily(
-            "manyhot_request_seconds", "Seconds from a request's head to the end of its response.", labels=["endpoint"]
+            "manyhot_request_seconds",
+            "Seconds from a request's head to the end of its response.",
+            labels=["endpoint"],
         )
         for key, count in self.requests.items():
             requests.add_metric(key, count)

@@ -40,7 +40,8 @@ def predict(
     """Write OUTPUT/IMAGE/LABEL.png (0 and 255) for each image and label, and OUTPUT/predictions.csv."""
     if output is None or output.suffix.lower() in SUFFIXES:
         raise InputError(
-            "the model labels pixels; give a folder for the masks, such as -o predictions", argument="--output"
+            "the model labels pixels; give a folder for the masks, such as -o predictions",
+            argument="--output",
         )
     labels = file_names(model.labels.names, set())
     names: list[str] = []

@@ -164,7 +164,11 @@ def _uses_out_of_fold(config: TrainingConfig) -> bool:
 
 
 def _group_fits(
-    inputs: TrainingInputs, network: Any, config: TrainingConfig, splits: list[Split], weights: np.ndarray | None = None
+    inputs: TrainingInputs,
+    network: Any,
+    config: TrainingConfig,
+    splits: list[Split],
+    weights: np.ndarray | None = None,
 ) -> Iterator[tuple[list[int], list[CrossFit]]]:
     """Yield the fits in order, in groups that are small and similar enough to train together."""
     trains_on_all = config.n_members == 1 and not _uses_out_of_fold(config) and not config.early_stopping

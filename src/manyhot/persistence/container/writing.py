@@ -31,7 +31,10 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 def write(
-    path: str | os.PathLike[str], document: dict[str, Any], arrays: Mapping[str, np.ndarray], limits: Limits = DEFAULT
+    path: str | os.PathLike[str],
+    document: dict[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    limits: Limits = DEFAULT,
 ) -> None:
     """Write a bundle of a JSON document and arrays "part/name"; the same input gives the same bytes."""
     plain = {name: _as_array(name, array) for name, array in arrays.items()}
