@@ -47,7 +47,7 @@ _DATE = rf"^(({_DAY})(,?[T ]{_CLOCK}( ?(Z|UTC|[+-]\d{{2}}:?\d{{2}}))?)?|{_CLOCK}
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on"), ("false", "no", "n", "f", "off")
 _PAIRS = [{yes, no} for yes, no in zip(_TRUE, _FALSE, strict=True)]
 _PROBED_CELLS = 50
-_NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
+NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _are_named_ids(raw: pl.Series) -> bool:
 def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> ColumnKind:
     """The kind of a typed column; ids are compared raw, where no digit is lost."""
     name = column.name
-    if column.dtype in _NESTED:
+    if column.dtype in NESTED:
         return "image" if _are_images(column) else notes.leave_out(name, "lists and other nested values")
     values = column.drop_nulls()
     if not len(values):

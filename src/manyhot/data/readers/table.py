@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.pixel_targets import PixelTargets
-from manyhot.data.readers.column_types import inspect_columns, refuse_unknown
+from manyhot.data.readers.column_types import NESTED, inspect_columns, refuse_unknown
 from manyhot.data.readers.columns import coerce_column, row_ids, to_text
 from manyhot.data.readers.label_columns import (
     dropped_note,
@@ -31,7 +31,6 @@ from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+]+://")
-_DROPPED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,7 @@ def build_samples(table: Table, source: Source, options: ReadOptions) -> Samples
     try:
         return _build_samples(table, source, options)
     except InputError as error:
-        if error.row is not None and table.rows is not None:
-            row = int(table.rows[error.row - 1])
-            error = InputError(error.message, row=row, column=error.column, argument=error.argument)
-            raise locate_error(error, source) from None
-        raise locate_error(error, source, first_row=table.first_row) from None
+        raise locate_error(error, source, table.row_numbers) from None
 
 
 def _build_samples(table: Table, source: Source, options: ReadOptions) -> Samples:
@@ -107,7 +102,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             table.decimal,
         )
         for name, kind in inspection.column_types.items()
-        if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
+        if kind != "id" and not (kind == "ignored" and features[name].dtype in NESTED)
     ]
     base = source.path.absolute() if source.path.is_dir() else source.path.absolute().parent
     is_path = [inspection.column_types[column.name] == "image" and column.dtype == pl.String for column in columns]
