@@ -32,6 +32,15 @@ from manyhot.data.samples import Samples
 
 Reader = Callable[[Source, ReadOptions], Samples]
 Loader = Callable[[Source, ReadOptions], Table]
+# How the first line of a file without a suffix that tells shows its format
+_FIRST_LINES = (
+    (HEADER, "xc"),
+    (r"\S*(\s+\d+:\S+)+\s*$", "libsvm"),
+    (r"\d+:\S+(\s+\d+:\S+)*\s*$", "libsvm"),
+    (r"(?i)\s*@relation", "arff"),
+    (LABEL_PREFIX, "fasttext"),
+    (r".*\t", "tsv"),
+)
 IDX_NAME = re.compile(r"idx\d-ubyte")
 Chunker = Callable[[Source, ReadOptions, int], Iterator[Table]]
 
@@ -135,16 +144,9 @@ def _guess_format(source: Source) -> str | None:
     if identify_content(head) is not None:
         return None
     first_line = head.decode("utf-8", errors="replace").split("\n", 1)[0].rstrip("\r")
-    if HEADER.match(first_line):
-        return "xc"
-    if re.match(r"^\S*(\s+\d+:\S+)+\s*$", first_line) or re.match(r"^\d+:\S+(\s+\d+:\S+)*\s*$", first_line):
-        return "libsvm"
-    if first_line.lower().lstrip().startswith("@relation"):
-        return "arff"
-    if first_line.startswith(LABEL_PREFIX):
-        return "fasttext"
-    if "\t" in first_line:
-        return "tsv"
+    for pattern, name in _FIRST_LINES:
+        if re.match(pattern, first_line):
+            return name
     if SEPARATOR_LINE.match(head):
         return "csv"
     return "csv" if head.count(b"\n") > 1 and find_even_delimiter(head, is_cut=True) is not None else None
