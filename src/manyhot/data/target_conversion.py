@@ -177,11 +177,10 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
         )
     order = list(labels) if labels is not None else names
     space = LabelSpace(tuple(order))
-    position = {name: k for k, name in enumerate(names)}
+    columns = dict(zip(names, frame.iter_columns(), strict=True))
     parsed = []
-    columns = list(frame.iter_columns())
     for name in order:
-        series = columns[position[name]]
+        series = columns[name]
         has_gap = bool(series.is_null().any())
         cells = np.asarray(series.to_list(), dtype=object) if has_gap else series.to_numpy()
         parsed.append(parse_indicator(cells, name=name))

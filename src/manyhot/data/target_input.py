@@ -39,16 +39,10 @@ def parse_targets(
 
 def _binary_target(y: Any) -> np.ndarray | None:
     """One value per row (n,), or None when y, from `plain_targets`, is something else: label sets, indicators, gaps."""
-    if isinstance(y, np.ndarray):
-        if y.ndim != 1:
-            return None
-        column = y
-    elif isinstance(y, (list, tuple)) and y:
-        if not _are_numbers(y):
-            return None
-        column = np.asarray(y)
-    else:
+    is_list = isinstance(y, (list, tuple)) and len(y) > 0 and _are_numbers(y)
+    if not is_list and not (isinstance(y, np.ndarray) and y.ndim == 1):
         return None
+    column = np.asarray(y)
     if column.dtype.kind == "O" and len(column):
         if all(isinstance(cell, str) for cell in column):
             column = column.astype(str)
