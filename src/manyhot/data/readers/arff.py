@@ -17,7 +17,7 @@ from manyhot.data.readers.encodings import CP1252_GAPS, UTF8_MARK, find_invalid_
 from manyhot.data.readers.label_columns import match_columns, names_one_column
 from manyhot.data.readers.mulan import find_label_xml, read_label_names
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate_error
+from manyhot.data.readers.source import Source
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.targets import find_columns
@@ -43,11 +43,7 @@ def read_arff(source: Source, options: ReadOptions) -> Samples:
         raise source.error("has attributes but no rows after @data")
     if not body.lstrip().startswith(b"{"):
         return _from_dense(parse_dense_rows(body, header, source), header, file_labels, source, options)
-    entries = parse_sparse_rows(body, header, source)
-    try:
-        return _from_sparse(entries, header, file_labels, source, options)
-    except InputError as error:
-        raise error if error.file else locate_error(error, source) from None
+    return _from_sparse(parse_sparse_rows(body, header, source), header, file_labels, source, options)
 
 
 def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[str, ...] | None:
@@ -56,10 +52,7 @@ def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[
         return None
     xml = options.xml or find_label_xml(source.path, source.stem)
     if xml is None:
-        try:
-            labels = header.meka_labels()
-        except InputError as error:
-            raise locate_error(error, source) from None
+        labels = header.meka_labels()
         if labels is None and options.require_labels and options.known_labels is None:
             _refuse_other_xml(source)
         return labels

@@ -11,7 +11,7 @@ import polars as pl
 
 from manyhot.data.readers.image_folder import IMAGE_COLUMN
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, identify_content, locate, locate_error
+from manyhot.data.readers.source import Source, identify_content, locate
 from manyhot.data.readers.table import Table, build_samples, column_options
 from manyhot.data.readers.targets import reorder_targets
 from manyhot.data.samples import Samples
@@ -39,9 +39,9 @@ def read_idx(source: Source, options: ReadOptions) -> Samples:
     try:
         targets, names = _read_labels(locate(label_file), len(images))
         return plain.with_targets(*reorder_targets(targets, names, options, is_closed=True))
-    except InputError as error:
+    except InputError:
         if options.require_labels:
-            raise locate_error(error, source) if error.file is None else error from None
+            raise
         return plain
 
 

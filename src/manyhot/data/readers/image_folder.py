@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +54,10 @@ class ImageListing:
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise InputError("no such folder", file=self.folder, argument="images")
+
     @cached_property
     def paths(self) -> list[str]:
         """Their paths in the folder, in order."""
@@ -88,7 +93,21 @@ class ImageListing:
         return self.paths[(exact or matches)[0]] if matches else None
 
 
-def match_images(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> Table:
+def match_images(
+    tables: Iterable[Table], source: Source, options: ReadOptions, listing: ImageListing
+) -> Iterator[Table]:
+    """The tables with their rows that have an image in a folder; `InputError` where no row of any has one."""
+    is_any, table = False, None
+    for table in tables:
+        matched = _match_table(table, source, options, listing)
+        if matched.frame.height:
+            is_any = True
+            yield matched
+    if table is not None and not is_any:
+        raise _no_match_error(table, source, options, listing)
+
+
+def _match_table(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> Table:
     """The rows of a table whose images are in a folder, with the paths of these in place of their names."""
     frame = table.frame
     name = _find_name_column(table, options)
@@ -125,7 +144,7 @@ def match_images(table: Table, source: Source, options: ReadOptions, listing: Im
     )
 
 
-def no_match_error(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> InputError:
+def _no_match_error(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> InputError:
     """What to say when no row of a table has an image in the folder."""
     name = _find_name_column(table, options)
     first = table.frame[name].drop_nulls()[:1].to_list() if name is not None else []
@@ -149,13 +168,6 @@ def unused_images_note(table: Table, listing: ImageListing) -> tuple[str, ...]:
         return ()
     subject = "1 image has no row and is" if n_left == 1 else f"{n_left} images have no row and are"
     return (f"in {str(listing.folder)!r} {subject} not used",)
-
-
-def list_images(folder: Path) -> ImageListing:
-    """What is in a folder; `InputError` where there is none."""
-    if not folder.is_dir():
-        raise InputError("no such folder", file=folder, argument="images")
-    return ImageListing(folder)
 
 
 def _find_name_column(table: Table, options: ReadOptions) -> str | None:
