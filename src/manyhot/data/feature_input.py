@@ -15,7 +15,7 @@ from PIL import Image
 from manyhot.data.image_decoding import BadImageError, encode_png
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.readers.column_types import cast_column
-from manyhot.data.readers.columns import coerce_column, to_text
+from manyhot.data.readers.columns import coerce_column, is_written, to_text
 from manyhot.data.samples import Arrays
 from manyhot.errors import InputError
 from manyhot.validation import refuse_twin_columns, shorten
@@ -87,8 +87,7 @@ def to_frame(
         kind = column_types.get(column.name)
         if kind in ("text", "categorical"):
             return to_text(column)
-        is_written = column.dtype == pl.String or column.dtype.is_temporal()
-        if number_formats is not None and is_written and kind in ("numeric", "boolean"):
+        if number_formats is not None and is_written(column) and kind in ("numeric", "boolean"):
             return coerce_column(column, "numeric" if kind == "numeric" else "boolean", number_formats.get(column.name))
         if column.dtype in (pl.Categorical, pl.Enum):
             return to_text(column).cast(pl.Categorical)

@@ -57,7 +57,7 @@ def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.
     columns = []
     for name, kind in kinds.items():
         column = frame[name]
-        if kind in ("numeric", "boolean") and _is_written(column):
+        if kind in ("numeric", "boolean") and is_written(column):
             column = coerce_column(inspection.numbers.get(name, column), kind, inspection.number_formats.get(name))
         elif kind != "id" and overrides.get(name) not in ("text", "categorical") and column.dtype != pl.Categorical:
             column = cast_column(column)
@@ -65,7 +65,7 @@ def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.
     return frame.with_columns(columns), inspection
 
 
-def _is_written(column: pl.Series) -> bool:
+def is_written(column: pl.Series) -> bool:
     """Whether numbers of a column are in another form than numbers."""
     return column.dtype == pl.String or column.dtype.is_temporal()
 

@@ -113,33 +113,27 @@ def _match_table(table: Table, source: Source, options: ReadOptions, listing: Im
     name = _find_name_column(table, options)
     if name is None:
         raise source.error("has no column of text that could name images")
-    cells = frame[name].cast(pl.String).to_list()
-    matches: list[str | None] = []
+    cells, folder = frame[name].cast(pl.String).to_list(), os.path.abspath(listing.folder)
+    paths: list[str | None] = []
     for k, cell in enumerate(cells):
         try:
-            matches.append(listing.find(cell))
+            path = listing.find(cell)
         except InputError as error:
             row = table.first_row + k + 1
             raise source.error(error.message, row=row, column=name) from None
-    has_image = np.asarray([path is not None for path in matches], dtype=bool)
-    folder = os.path.abspath(listing.folder)
-    paths = [None if path is None else os.path.join(folder, path) for path in matches]
-    matched = replace(
-        table,
-        frame=frame.with_columns(pl.Series(name, paths, dtype=pl.String)),
-        declared={**table.declared, name: "image"},
-    )
+        paths.append(None if path is None else os.path.join(folder, path))
+    frame = frame.with_columns(pl.Series(name, paths, dtype=pl.String))
+    table = replace(table, frame=frame, declared={**table.declared, name: "image"})
+    has_image = frame[name].is_not_null()
     if has_image.all():
-        return matched
-    absent = np.flatnonzero(~has_image)
-    examples = ", ".join(repr(cells[k]) for k in absent[:_MAX_NAMES_SHOWN]) + (
-        ", ..." if len(absent) > _MAX_NAMES_SHOWN else ""
-    )
+        return table
+    absent = [repr(cell) for cell, path in zip(cells, paths, strict=True) if path is None]
+    examples = ", ".join([*absent[:_MAX_NAMES_SHOWN], *(["..."] if len(absent) > _MAX_NAMES_SHOWN else [])])
     description = "1 row is" if len(absent) == 1 else f"{len(absent)} rows are"
     return replace(
-        matched,
-        frame=matched.frame.filter(pl.Series(has_image)),
-        rows=np.flatnonzero(has_image) + table.first_row + 1,
+        table,
+        frame=frame.filter(has_image),
+        rows=np.flatnonzero(has_image.to_numpy()) + table.first_row + 1,
         notes=(*table.notes, f"{description} left out, without an image in {str(listing.folder)!r}: {examples}"),
     )
 

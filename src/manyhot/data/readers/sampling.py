@@ -148,7 +148,11 @@ def sample_file(
         raise read_error(source, "one table", error) from None
     row_numbers = np.concatenate(numbers)[rows] if numbers else rows + 1
     sampled = replace(table, frame=frame, first_row=0, rows=row_numbers)
-    samples, schema = _infer_sample(sampled, source, options, len(rows) == n_rows)
+    if options.known_labels is None and options.label_order is None:
+        options = replace(options, unknown_labels="report")
+    initial = build_samples(sampled, source, options)
+    schema = infer_schema(initial, sampled, options, is_whole=len(rows) == n_rows)
+    samples = replace(schema.read(sampled, source), notes=initial.notes)
     return Survey(StreamableFile(source, n_rows, schema, chunk_rows, stamp), samples, rows)
 
 
@@ -210,15 +214,6 @@ def _serialize(frame: pl.DataFrame, rows: np.ndarray) -> tuple[bytes, np.ndarray
     buffer = io.BytesIO()
     frame.write_ipc(buffer, compat_level=pl.CompatLevel.oldest())
     return buffer.getvalue(), rows
-
-
-def _infer_sample(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, ChunkSchema]:
-    """The sample with its kinds and labels settled, and what all pieces share."""
-    if options.known_labels is None and options.label_order is None:
-        options = replace(options, unknown_labels="report")
-    initial = build_samples(table, source, options)
-    schema = infer_schema(initial, table, options, is_whole=is_whole)
-    return replace(schema.read(table, source), notes=initial.notes), schema
 
 
 def can_stream(source: Source, options: ReadOptions) -> bool:

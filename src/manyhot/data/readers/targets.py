@@ -196,10 +196,11 @@ def _closed_sets(cells: LabelCells) -> Sequence[Sequence[str] | None]:
 
 
 def _require_known(sets: Sequence[Sequence[str] | None]) -> list[Sequence[str]]:
-    known = [names for names in sets if names is not None]
-    if len(known) < len(sets):
-        row = next(i for i, names in enumerate(sets) if names is None) + 1
-        raise InputError("the labels are unknown; with very many labels all must be known", row=row)
+    known = []
+    for row, names in enumerate(sets, 1):
+        if names is None:
+            raise InputError("the labels are unknown; with very many labels all must be known", row=row)
+        known.append(names)
     return known
 
 
