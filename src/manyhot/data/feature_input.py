@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -172,12 +172,6 @@ def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     if not weights.any():
         raise InputError("Sample weights are all zero, so no row counts", argument="sample_weight")
     return weights
-
-
-def columns_by_name(frame: pl.DataFrame, names: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
-    """The columns that training used, in its order, and the names of the others."""
-    present = [name for name in names if name in frame.columns]
-    return frame.select(present), [name for name in frame.columns if name not in names]
 
 
 def to_arrays(X: Any) -> Arrays | None:

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from manyhot.data.indicators import parse_numbers
 from manyhot.data.readers.image_folder import IMAGE_COLUMN
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import ZIP, Source, identify_content, read_error
+from manyhot.data.readers.source import ZIP, Source, read_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples, column_options
 from manyhot.data.readers.targets import reorder_targets, try_labels
@@ -30,9 +30,7 @@ _NAMES = ("labels", "feature_names", "ids")
 
 def read_npz(source: Source, options: ReadOptions) -> Samples:
     """A NumPy archive: `X` or the parts of a CSR matrix, `Y` (n, l), and texts `labels`, `feature_names`, `ids`."""
-    source.refuse_zst("NPZ")
-    if identify_content(source.head()) != ZIP:
-        raise source.error(f"is not NPZ but {identify_content(source.head()) or 'plain text'}; rename it")
+    source.refuse_other_content(ZIP, "NPZ")
     arrays = _arrays(source)
     X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
     n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape

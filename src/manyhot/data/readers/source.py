@@ -88,7 +88,9 @@ class Source:
         content = self.content()
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
         content = content.removeprefix(UTF8_MARK)
-        self.refuse_other_encodings(content)
+        position = find_invalid_byte(content)
+        if position is not None:
+            raise encoding_error(content, position, self.path)
         return content
 
     def decoded_text(self, format_name: str) -> tuple[bytes, tuple[str, ...]]:
@@ -143,12 +145,6 @@ class Source:
                 f"is {content_type}, not {format_name} in UTF-8; convert it, or give the format it really has"
             )
 
-    def refuse_other_encodings(self, content: bytes) -> None:
-        """Raise when the bytes are no UTF-8, with the row."""
-        position = find_invalid_byte(content)
-        if position is not None:
-            raise encoding_error(content, position, self.path)
-
     def decoder(self) -> TextDecoder:
         """What turns the file's lines into UTF-8, and notes from what."""
         return TextDecoder(self.path, is_utf16(self.head()))
@@ -159,6 +155,13 @@ class Source:
             raise self.error(
                 f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz"
             )
+
+    def refuse_other_content(self, content_type: str, format_name: str) -> None:
+        """Raise when the first bytes are not those of a binary format."""
+        self.refuse_zst(format_name)
+        found = identify_content(self.head())
+        if found != content_type:
+            raise self.error(f"is not {format_name} but {found or 'plain text'}; rename it")
 
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
