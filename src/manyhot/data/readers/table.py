@@ -90,9 +90,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             raise InputError(f"there is no column {options.id_column!r}{hint}", argument="id_column")
         overrides[options.id_column] = "id"
     inspection = inspect_columns(features, overrides, options.number_formats, table.decimal)
-    label_like = _label_like(frame, extracted, options, inspection.column_types)
-    like_notes = _same_name_notes(features, extracted, options, inspection.column_types)
-    like_notes = (*like_notes, label_like_note(label_like)) if label_like else like_notes
+    label_like, like_notes = _find_label_like(frame, extracted, options, inspection.column_types)
     ids, id_notes = read_ids(features, inspection.column_types, options.id_column, options.column_types)
     columns = [
         coerce_column(
@@ -172,29 +170,21 @@ def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
     return numbers.to_numpy()
 
 
-def _label_like(
+def _find_label_like(
     frame: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions, column_types: Mapping[str, ColumnKind]
-) -> tuple[str, ...]:
-    """Before training, the feature columns that resemble the label columns that a person chose."""
-    is_chosen = options.labels is not None and options.known_labels is None and options.require_labels
-    if not is_chosen or extracted.space is None:
-        return ()
-    is_named = options.label_names is not None and len(extracted.columns) > 1
-    if not is_named and not set(extracted.columns) >= set(extracted.space.names):
-        return ()
-    typed = [name for name in options.column_types if name in frame.columns]
-    return label_like_columns(frame.drop(typed), extracted.columns, column_types)
-
-
-def _same_name_notes(
-    features: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions, column_types: Mapping[str, ColumnKind]
-) -> tuple[str, ...]:
-    """What is said before training of features that have the name of a label out of label sets."""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Before training, the features that resemble chosen label columns, and notes on these and on names of labels."""
     if extracted.space is None or options.known_labels is not None or not options.require_labels:
-        return ()
+        return (), ()
     labels = set(extracted.space.names)
-    same = [name for name in features.columns if name in labels and column_types[name] not in ("ignored", "id")]
-    return (same_name_note(same),) if same else ()
+    same = [name for name, kind in column_types.items() if name in labels and kind not in ("ignored", "id")]
+    notes = (same_name_note(same),) if same else ()
+    is_named = options.label_names is not None and len(extracted.columns) > 1
+    if options.labels is None or not (is_named or set(extracted.columns) >= labels):
+        return (), notes
+    typed = [name for name in options.column_types if name in frame.columns]
+    similar = label_like_columns(frame.drop(typed), extracted.columns, column_types)
+    return similar, (*notes, label_like_note(similar)) if similar else notes
 
 
 def column_options(options: ReadOptions) -> ReadOptions:
