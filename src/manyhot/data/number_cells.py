@@ -181,6 +181,8 @@ def _read(values: pl.Series, decimal: str) -> _Read:
     is_marked = parts["marks"] != ""
     if is_marked.any():
         is_marked &= parts["marks"].filter(is_number).n_unique() > 1
+    if not (parts["unit"] != "").any():
+        return _Read(parts["number"], "", 0, is_marked)
     key = _unit_key(parts["unit"])
     counts = key.filter(is_number & (key != "")).value_counts(sort=True)
     if not len(counts):
