@@ -102,7 +102,7 @@ def _align_features(
         return matrix, names, ()
     position_of = {name: j for j, name in enumerate(selected)}
     positions = np.array([position_of.get(name, -1) for name in names], dtype=np.int64)
-    if (positions < 0).all() and len(names):
+    if (positions < 0).all() and names and selected:
         raise InputError(
             f"has none of the features that training had; its first is {names[0]!r}, expected names like "
             f"{selected[0]!r}{did_you_mean(names[0], selected)}"
