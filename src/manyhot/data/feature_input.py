@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -15,7 +15,7 @@ from PIL import Image
 from manyhot.data.image_decoding import BadImageError, encode_png
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.readers.column_types import cast_column
-from manyhot.data.readers.columns import coerce_column, to_text
+from manyhot.data.readers.columns import coerce_column, is_written, to_text
 from manyhot.data.samples import Arrays
 from manyhot.errors import InputError
 from manyhot.validation import refuse_twin_columns, shorten
@@ -87,8 +87,7 @@ def to_frame(
         kind = column_types.get(column.name)
         if kind in ("text", "categorical"):
             return to_text(column)
-        is_written = column.dtype == pl.String or column.dtype.is_temporal()
-        if number_formats is not None and is_written and kind in ("numeric", "boolean"):
+        if number_formats is not None and is_written(column) and kind in ("numeric", "boolean"):
             return coerce_column(column, "numeric" if kind == "numeric" else "boolean", number_formats.get(column.name))
         if column.dtype in (pl.Categorical, pl.Enum):
             return to_text(column).cast(pl.Categorical)
@@ -173,12 +172,6 @@ def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     if not weights.any():
         raise InputError("Sample weights are all zero, so no row counts", argument="sample_weight")
     return weights
-
-
-def columns_by_name(frame: pl.DataFrame, names: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
-    """The columns that training used, in its order, and the names of the others."""
-    present = [name for name in names if name in frame.columns]
-    return frame.select(present), [name for name in frame.columns if name not in names]
 
 
 def to_arrays(X: Any) -> Arrays | None:

@@ -35,6 +35,7 @@ _ITEM = re.compile(
 _DELIMITED = re.compile(r"[|;,\t]")
 _BLANKS = re.compile(r"[\s/&+]+")
 _NEGATIONS = {"no", "not", "non", "without"}
+_CONSTANTS = {"True": True, "False": False, "None": None, "nan": None}
 _NUMBER = re.compile(r"[+-]?\d+(?:\.0*)?")
 
 
@@ -98,7 +99,7 @@ def _parse_json(text: str) -> Any:
 def _is_python(inner: str) -> bool:
     """Whether all words are numbers, True, False, None or nan, or names in quotes that begin later."""
     words = re.split(r"[\s,]+", inner.strip(" ,"))
-    return all(_NUMBER.fullmatch(word) or word in ("True", "False", "None", "nan", "...") for word in words) or bool(
+    return all(_NUMBER.fullmatch(word) or word in (*_CONSTANTS, "...") for word in words) or bool(
         re.match(r"(?:None|nan|\d+)\s*,?\s*['\"]", inner)
     )
 
@@ -122,10 +123,8 @@ def _parse_item(word: str) -> Any:
             return ast.literal_eval(word)
         except (ValueError, SyntaxError):
             return word.lstrip("uU")[1:-1]
-    if word in ("None", "nan"):
-        return None
-    if word in ("True", "False"):
-        return word == "True"
+    if word in _CONSTANTS:
+        return _CONSTANTS[word]
     return int(float(word)) if _NUMBER.fullmatch(word) else word
 
 

@@ -95,12 +95,10 @@ def as_pixel_targets(y: Any, labels: Sequence[str] | None = None) -> tuple[Label
         images = []
         for k, image in enumerate(y):
             try:
-                images.append(as_targets(image[None], labels)[1])
+                images.append(as_targets(image, labels)[1])
             except InputError as error:
                 raise InputError(error.message, row=k + 1, column=error.column, argument="y") from None
-        y = PixelTargets(
-            tuple(Targets(image.values[0], None if image.known is None else image.known[0]) for image in images)
-        )
+        y = PixelTargets(tuple(images))
     names = tuple(labels) if labels is not None else tuple(f"label_{j}" for j in range(y.n_labels))
     if len(names) != y.n_labels:
         raise InputError(f"y has {y.n_labels} labels but {len(names)} are named", argument="labels")

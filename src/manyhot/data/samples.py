@@ -61,18 +61,17 @@ class Samples:
     def __post_init__(self) -> None:
         names = list(self.feature_names)
         duplicates = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) != len(names) else []
+        fault = None
         if duplicates:
-            raise InputError(
-                f"column names must be unique, found more than once: {duplicates}", file=self.source or None
-            )
-        if self.features.shape[1] != len(names):
-            raise InputError(f"{self.features.shape[1]} columns but {len(names)} names", file=self.source or None)
-        if (self.targets is None and self.sparse_targets is None) != (self.labels is None):
-            raise InputError("targets and labels come together", file=self.source or None)
-        if self.targets is not None and self.targets.n_samples != self.n_samples:
-            raise InputError(
-                f"{self.n_samples} rows of features but {self.targets.n_samples} of targets", file=self.source or None
-            )
+            fault = f"column names must be unique, found more than once: {duplicates}"
+        elif self.features.shape[1] != len(names):
+            fault = f"{self.features.shape[1]} columns but {len(names)} names"
+        elif (self.targets is None and self.sparse_targets is None) != (self.labels is None):
+            fault = "targets and labels come together"
+        elif self.targets is not None and self.targets.n_samples != self.n_samples:
+            fault = f"{self.n_samples} rows of features but {self.targets.n_samples} of targets"
+        if fault is not None:
+            raise InputError(fault, file=self.source or None)
 
     @property
     def n_samples(self) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -64,30 +63,22 @@ class ColumnFile:
         return np.array(self._map[low:high])
 
 
-class Shards:
+class Shards(ExitStack):
     """Encoded rows on disk, to be appended to and then read by ranges; a context manager that leaves nothing behind."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
         self.n_rows = 0
-        self._stack = ExitStack()
         self._columns: dict[str, ColumnFile] = {}
         self._widths: dict[str, int] = {}
+        self.callback(self._columns.clear)
         self.has_unknown = False  # whether some target is
         try:
             self._column("values")
         except OSError as error:
             reason = error.strerror or error
             raise InputError(f"cannot be written to ({reason}); name another folder", file=folder) from None
-
-    def __enter__(self) -> Shards:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._columns.clear()
-        self._stack.close()
 
     def append(self, rows: Encoded) -> None:
         """Write more rows behind those that are there."""
@@ -149,7 +140,7 @@ class Shards:
 
     def _column(self, name: str) -> ColumnFile:
         if name not in self._columns:
-            self._columns[name] = ColumnFile(self._stack.enter_context(_open_unnamed(self.folder)), self.folder)
+            self._columns[name] = ColumnFile(self.enter_context(_open_unnamed(self.folder)), self.folder)
         return self._columns[name]
 
 

@@ -97,10 +97,10 @@ def plain_targets(Y: Any) -> Any:
             cells = frame.get_column(frame.columns[0]).to_list()
             texts = list({cell for cell in cells if isinstance(cell, str)})
             if looks_delimited(texts) or any(isinstance(cell, _COLLECTIONS) for cell in cells):
-                return _array_of(cells)
+                return np.fromiter(cells, dtype=object, count=len(cells))
         return frame
     if isinstance(frame, nw.Series):
-        return _array_of(frame.to_list())
+        return np.fromiter(frame.to_list(), dtype=object, count=len(frame))
     if isinstance(Y, np.ma.MaskedArray):
         dtype = float if Y.dtype.kind in "biuf" else object
         return np.ma.filled(Y.astype(dtype), np.nan if dtype is float else None)
@@ -114,14 +114,6 @@ def plain_targets(Y: Any) -> Any:
         return Y
     array = np.asarray(Y)
     return array.astype(np.float32) if array.dtype.kind == "V" and array.dtype.names is None else array
-
-
-def _array_of(cells: Sequence[Any]) -> np.ndarray:
-    """Cells of any kind as an array (n,) of objects."""
-    array = np.empty(len(cells), dtype=object)
-    for i, cell in enumerate(cells):
-        array[i] = cell
-    return array
 
 
 def parse_target_cells(Y: Any, space: LabelSpace | None, column: str | None = None) -> LabelCells:
@@ -177,11 +169,10 @@ def _from_frame(frame: nw.DataFrame, labels: Sequence[str] | None) -> tuple[Labe
         )
     order = list(labels) if labels is not None else names
     space = LabelSpace(tuple(order))
-    position = {name: k for k, name in enumerate(names)}
+    columns = dict(zip(names, frame.iter_columns(), strict=True))
     parsed = []
-    columns = list(frame.iter_columns())
     for name in order:
-        series = columns[position[name]]
+        series = columns[name]
         has_gap = bool(series.is_null().any())
         cells = np.asarray(series.to_list(), dtype=object) if has_gap else series.to_numpy()
         parsed.append(parse_indicator(cells, name=name))

@@ -39,16 +39,10 @@ def parse_targets(
 
 def _binary_target(y: Any) -> np.ndarray | None:
     """One value per row (n,), or None when y, from `plain_targets`, is something else: label sets, indicators, gaps."""
-    if isinstance(y, np.ndarray):
-        if y.ndim != 1:
-            return None
-        column = y
-    elif isinstance(y, (list, tuple)) and y:
-        if not _are_numbers(y):
-            return None
-        column = np.asarray(y)
-    else:
+    is_list = isinstance(y, (list, tuple)) and len(y) > 0 and _are_numbers(y)
+    if not is_list and not (isinstance(y, np.ndarray) and y.ndim == 1):
         return None
+    column = np.asarray(y)
     if column.dtype.kind == "O" and len(column):
         if all(isinstance(cell, str) for cell in column):
             column = column.astype(str)
@@ -125,19 +119,15 @@ def align_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None 
     if isinstance(y, Targets):
         if names is None or tuple(names) == space.names:
             return _check_n_labels(y, space)
-        if sorted(names) != sorted(space.names):
-            raise InputError(f"the labels are {list(names)[:8]}, expected {list(space.names)[:8]}", argument="y")
-        return y.select_labels([list(names).index(name) for name in space.names])
+        return y.select_labels(_columns_of(space, names))
     is_numbers = sp.issparse(y) or (isinstance(y, np.ndarray) and (y.ndim > 1 or y.dtype.kind in "biuf"))
     return _check_n_labels(parse_targets(y, None if is_numbers else space, classes)[1], space)
 
 
 def align_scored_targets(X: Any, y: Any, space: LabelSpace, classes: np.ndarray | None) -> tuple[Targets, np.ndarray]:
     """Targets for scoring (n, l), and bool (n,): rows whose label set has a label that the model does not know."""
-    is_samples = isinstance(X, Samples) and y is None
-    if not is_samples and y is not None and not isinstance(y, Targets):
-        y = plain_targets(y)
-    unseen = None if is_samples or classes is not None or y is None else unseen_labels(y, space)
+    y = y if y is None or isinstance(y, Targets) else plain_targets(y)
+    unseen = None if y is None or classes is not None else unseen_labels(y, space)
     if unseen is None:
         targets = align_targets(X, y, space, classes)
         return targets, np.zeros(targets.n_samples, dtype=bool)
@@ -151,9 +141,7 @@ def align_pixel_targets(X: Any, y: Any, space: LabelSpace) -> PixelTargets:
         raise InputError("the model gives every pixel its labels, so targets are (n, h, w, l)", argument="y")
     n_labels = int(y.n_labels if isinstance(y, PixelTargets) else y[0].shape[-1])
     y_space, targets = as_pixel_targets(y, names or (space.names if len(space) == n_labels else None))
-    if sorted(y_space.names) != sorted(space.names):
-        raise InputError(f"the labels are {list(y_space.names)[:8]}, expected {list(space.names)[:8]}", argument="y")
-    return targets.reorder_labels([y_space.names.index(name) for name in space.names])
+    return targets.reorder_labels(_columns_of(space, y_space.names))
 
 
 def check_row_counts(features: Any, targets: Targets | sp.csr_matrix) -> None:
@@ -161,6 +149,13 @@ def check_row_counts(features: Any, targets: Targets | sp.csr_matrix) -> None:
     n_targets = targets.n_samples if isinstance(targets, Targets) else targets.shape[0]
     if n_targets != features.shape[0]:
         raise InputError(f"X has {features.shape[0]} rows but y has {n_targets}", argument="y")
+
+
+def _columns_of(space: LabelSpace, names: Sequence[str]) -> list[int]:
+    """Where the labels of a model stand among the names of all labels that y has."""
+    if sorted(names) != sorted(space.names):
+        raise InputError(f"the labels are {list(names)[:8]}, expected {list(space.names)[:8]}", argument="y")
+    return [names.index(name) for name in space.names]
 
 
 def _check_n_labels(targets: Targets, space: LabelSpace) -> Targets:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.data.feature_input import columns_by_name
 from manyhot.data.number_cells import NumberFormat
 from manyhot.encoders.categories import Category
 from manyhot.encoders.images.columns import ImageColumns
@@ -71,7 +70,7 @@ class BaseEncoder:
 
     def from_frame(self, frame: pl.DataFrame) -> Any:
         """Return the rows of a frame as `transform` takes them; columns are matched by name."""
-        return columns_by_name(frame, self.names)[0]
+        return frame.select([name for name in self.names if name in frame.columns])
 
     def decode_images(self, features: pl.DataFrame) -> tuple[pl.DataFrame, InvalidImages]:
         """Decode the images of a frame, for `transform`; also return the rows whose images cannot be used."""

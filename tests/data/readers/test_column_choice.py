@@ -120,6 +120,7 @@ def test_columns_of_a_sparse_file_are_dropped(tmp_path):
     assert list(samples.feature_names) == ["b"]
     assert samples.labels.names == ("y1",)
     assert samples.features.toarray().tolist() == [[0], [3], [1]]
+    assert read(tmp_path / "s.arff", ReadOptions(labels="y*", drop="a,b")).features.shape == (3, 0)
 
 
 def test_a_feature_column_that_a_model_needs_is_named(table):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from manyhot import validation
-from manyhot.data.readers.chunks import ChunkSchema, infer_schema
 from manyhot.data.readers.column_types import infer_column_types
 from manyhot.data.readers.formats import FORMATS, Format, detect_format
 from manyhot.data.readers.image_folder import resolve_path
@@ -18,10 +17,12 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.sampling import (
     CHUNK_ROWS,
     IMAGE_CHUNK_ROWS,
+    ChunkSchema,
     StreamableFile,
     Survey,
     can_stream,
     choose_chunk_rows,
+    infer_schema,
     sample_file,
     table_chunks,
 )

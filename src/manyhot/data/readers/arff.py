@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,11 @@ import scipy.sparse as sp
 from manyhot.data.indicators import parse_numbers
 from manyhot.data.readers.arff_header import NO, YES, Attribute, Header, parse_header
 from manyhot.data.readers.arff_rows import SparseEntries, data_section, parse_dense_rows, parse_sparse_rows
-from manyhot.data.readers.encodings import CP1252_GAPS
+from manyhot.data.readers.encodings import CP1252_GAPS, UTF8_MARK, find_invalid_byte
 from manyhot.data.readers.label_columns import match_columns, names_one_column
 from manyhot.data.readers.mulan import find_label_xml, read_label_names
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate_error
+from manyhot.data.readers.source import Source
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.targets import find_columns
@@ -30,26 +31,19 @@ def read_arff(source: Source, options: ReadOptions) -> Samples:
     """An ARFF file; labels are those of `labels`, the XML, MEKA's `-C` or `known_labels`, in this order."""
     content = source.content()
     source.refuse_binary(content[:4096], "ARFF")
-    notes: tuple[str, ...] = ()
-    try:
-        source.refuse_other_encodings(content)
-    except InputError:
+    if find_invalid_byte(content) is not None:
         encoding = "Windows-1252" if content.translate(None, CP1252_GAPS) == content else "Latin-1"
         content = content.decode(encoding).encode("utf-8")
-        notes = (f"the file is not UTF-8 and was read as {encoding}",)
-    content = content.removeprefix(b"\xef\xbb\xbf")
+        source = replace(source, notes=(*source.notes, f"the file is not UTF-8 and was read as {encoding}"))
+    content = content.removeprefix(UTF8_MARK)
     header = parse_header(content, source)
     file_labels = _file_labels(header, source, options)
     body = data_section(content, header)
     if not body.strip():
         raise source.error("has attributes but no rows after @data")
     if not body.lstrip().startswith(b"{"):
-        return _from_dense(parse_dense_rows(body, header, source), header, file_labels, notes, source, options)
-    entries = parse_sparse_rows(body, header, source)
-    try:
-        return _from_sparse(entries, header, file_labels, notes, source, options)
-    except InputError as error:
-        raise error if error.file else locate_error(error, source) from None
+        return _from_dense(parse_dense_rows(body, header, source), header, file_labels, source, options)
+    return _from_sparse(parse_sparse_rows(body, header, source), header, file_labels, source, options)
 
 
 def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[str, ...] | None:
@@ -58,10 +52,7 @@ def _file_labels(header: Header, source: Source, options: ReadOptions) -> tuple[
         return None
     xml = options.xml or find_label_xml(source.path, source.stem)
     if xml is None:
-        try:
-            labels = header.meka_labels()
-        except InputError as error:
-            raise locate_error(error, source) from None
+        labels = header.meka_labels()
         if labels is None and options.require_labels and options.known_labels is None:
             _refuse_other_xml(source)
         return labels
@@ -90,12 +81,7 @@ def _refuse_other_xml(source: Source) -> None:
 
 
 def _from_dense(
-    frame: pl.DataFrame,
-    header: Header,
-    file_labels: tuple[str, ...] | None,
-    notes: tuple[str, ...],
-    source: Source,
-    options: ReadOptions,
+    frame: pl.DataFrame, header: Header, file_labels: tuple[str, ...] | None, source: Source, options: ReadOptions
 ) -> Samples:
     declared: dict[str, ColumnKind] = {}
     for attribute in header.attributes:
@@ -107,7 +93,7 @@ def _from_dense(
             declared[attribute.name] = "boolean" if _has_boolean_levels(attribute) else "categorical"
             if attribute.name not in (file_labels or ()):
                 _refuse_other_levels(frame[attribute.name], attribute, source)
-    table = Table(frame, file_labels=file_labels, declared=declared, blank_is_empty=True, notes=notes)
+    table = Table(frame, file_labels=file_labels, declared=declared, blank_is_empty=True)
     return build_samples(table, source, options)
 
 
@@ -131,12 +117,7 @@ def _refuse_other_levels(column: pl.Series, attribute: Attribute, source: Source
 
 
 def _from_sparse(
-    entries: SparseEntries,
-    header: Header,
-    file_labels: tuple[str, ...] | None,
-    notes: tuple[str, ...],
-    source: Source,
-    options: ReadOptions,
+    entries: SparseEntries, header: Header, file_labels: tuple[str, ...] | None, source: Source, options: ReadOptions
 ) -> Samples:
     empty = pl.DataFrame(schema=dict.fromkeys(header.names, pl.String))
     if options.drop is not None:
@@ -152,17 +133,14 @@ def _from_sparse(
     features = [j for j, attribute in enumerate(header.attributes) if attribute.name not in not_features]
     if is_single_set or options.id_column or not all(header.attributes[j].is_sparse_zero for j in features):
         frame = _to_dense_text(entries, header)
-        return _from_dense(frame, header, file_labels if options.labels is None else None, notes, source, options)
+        return _from_dense(frame, header, file_labels if options.labels is None else None, source, options)
     numbers = _convert_values(entries, header)
-    positions = np.full(len(header.attributes), -1, dtype=np.int64)
-    positions[features] = np.arange(len(features))
-    mask = (positions[entries.columns] >= 0) & (numbers != 0)
-    matrix = sp.csr_matrix(
-        (numbers[mask], (entries.rows[mask], positions[entries.columns[mask]])), shape=(entries.n_rows, len(features))
-    )
+    shape = (entries.n_rows, len(header.attributes))
+    matrix = sp.csr_matrix((numbers, (entries.rows, entries.columns)), shape=shape)[:, features]
+    matrix.eliminate_zeros()
     targets = _label_matrix(entries, numbers, header, labels) if labels else None
     names = [header.names[j] for j in features]
-    return sparse_samples(SparseRows(matrix, names, labels, targets, notes=notes), source, options)
+    return sparse_samples(SparseRows(matrix, names, labels, targets), source, options)
 
 
 def _convert_values(entries: SparseEntries, header: Header) -> np.ndarray:

@@ -12,6 +12,11 @@ from manyhot.errors import InputError
 
 AttributeKind = Literal["numeric", "nominal", "string", "date"]
 
+_KINDS: dict[str, AttributeKind] = {
+    **dict.fromkeys(("numeric", "real", "integer"), "numeric"),
+    "string": "string",
+    "date": "date",
+}
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _ATTRIBUTE = re.compile(rf"@attribute\s+({QUOTED}|[^\s{{]+)\s*(.+)$", re.IGNORECASE | re.DOTALL)
 _RELATION = re.compile(rf"@relation\s+({QUOTED}|.+)$", re.IGNORECASE | re.DOTALL)
@@ -109,26 +114,12 @@ def _attribute(line: str, number: int, source: Source) -> Attribute:
         stop = declared.rfind("}")
         if stop < 0:
             raise source.error(f"line {number}: the levels of {name!r} have no closing brace")
-        return Attribute(name, "nominal", _levels(declared[1:stop]))
-    type_name = declared.split()[0].lower()
-    if type_name in ("numeric", "real", "integer"):
-        return Attribute(name, "numeric")
-    if type_name == "string":
-        return Attribute(name, "string")
-    if type_name == "date":
-        return Attribute(name, "date")
-    raise source.error(
-        f"line {number}: the type of {name!r} is {declared[:40]!r}, expected numeric, real, integer, string, date or "
-        "a list of levels {a,b}"
-    )
-
-
-def _levels(text: str) -> tuple[str, ...]:
-    levels, position = [], 0
-    while position < len(text):
-        match = _LEVEL.match(text, position)
-        if match is None or match.end() == position:
-            break
-        levels.append(unquote(match.group(1)))
-        position = match.end()
-    return tuple(levels)
+        levels = (match for match in _LEVEL.finditer(declared, 1, stop) if match.start() < stop)
+        return Attribute(name, "nominal", tuple(unquote(level.group(1)) for level in levels))
+    kind = _KINDS.get(declared.split()[0].lower())
+    if kind is None:
+        raise source.error(
+            f"line {number}: the type of {name!r} is {declared[:40]!r}, expected {', '.join(_KINDS)} or a list of "
+            "levels {a,b}"
+        )
+    return Attribute(name, kind)

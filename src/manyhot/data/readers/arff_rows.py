@@ -16,7 +16,7 @@ from manyhot.errors import InputError
 
 _COMMENT = re.compile(rb"^[ \t]*%[^\n]*\n?", re.MULTILINE)
 _BLANK = re.compile(rb"^[ \t\r]*\n", re.MULTILINE)
-_CELL = re.compile(rf"[ \t]*({QUOTED}|[^,]*?)[ \t]*(?:,|$)", re.DOTALL)
+_CELL = re.compile(rf"[ \t]*({QUOTED}|[^,]*?)[ \t]*,", re.DOTALL)
 _ENTRY = rf"[ \t]*([+-]?[0-9]+)[ \t]+({QUOTED}|[^,\s]+)[ \t]*(?:,|$)"
 _BLANK_BEFORE_QUOTE = re.compile(rb",[ \t]+['\"]|['\"][ \t]+,")
 
@@ -100,17 +100,7 @@ def _parse_quoted_rows(body: bytes, header: Header, source: Source) -> pl.DataFr
     width = len(header.attributes)
     table = []
     for i, line in enumerate(body.decode("utf-8").splitlines()):
-        cells, position, line = [], 0, line.strip()
-        while position <= len(line):
-            match = _CELL.match(line, position)
-            if match is None:
-                raise source.error(
-                    f"cannot be understood from {line[position : position + 40]!r} on; is a quote left open?", row=i + 1
-                )
-            cells.append(unquote(match.group(1)))
-            position = match.end()
-            if line[position - 1 : position] != "," or match.end() == match.start():
-                break
+        cells = [unquote(cell) for cell in _CELL.findall(line.strip() + ",")]
         if len(cells) != width:
             raise source.error(f"has {len(cells)} values, expected {width}, one for each @attribute", row=i + 1)
         table.append(cells)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 
 import polars as pl
 
@@ -47,7 +47,7 @@ _DATE = rf"^(({_DAY})(,?[T ]{_CLOCK}( ?(Z|UTC|[+-]\d{{2}}:?\d{{2}}))?)?|{_CLOCK}
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on"), ("false", "no", "n", "f", "off")
 _PAIRS = [{yes, no} for yes, no in zip(_TRUE, _FALSE, strict=True)]
 _PROBED_CELLS = 50
-_NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
+NESTED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,12 @@ def inspect_columns(
     formats: dict[str, NumberFormat] = {}
     numbers: dict[str, pl.Series] = {}
     notes = ColumnNotes()
-    marks = _DecimalMarks(frame, decimal)
+
+    @cache
+    def table_mark() -> str | None:
+        """The decimal mark of the columns that leave no doubt about it."""
+        return shared_decimal(column for column in frame.iter_columns() if column.dtype == pl.String)
+
     for name in frame.columns:
         kind = parse_column_type(overrides[name]) if name in overrides else None
         if number_formats is not None and name in number_formats:
@@ -86,20 +91,21 @@ def inspect_columns(
             column_types[name] = kind
             continue
         raw, column = frame[name], cast_column(frame[name])
-        if raw.dtype == pl.String and column.dtype == pl.Float64 and marks.may_be_thousands(raw):
-            found = infer_number_format(raw, marks.of_dots(raw, column))
+        is_plain = raw.dtype == pl.String and column.dtype == pl.Float64
+        if is_plain and are_thousands_or_fractions(raw) and "," in (table_mark(), decimal):
+            found = infer_number_format(raw, table_mark() or _mark_of_dots(raw, column))
             if found is not None:
                 column, formats[name] = found.numbers, found.format
                 notes.add_numbers(name, found)
-        elif kind is None and raw.dtype == pl.String and column.dtype == pl.Float64 and are_padded(raw):
+        elif kind is None and is_plain and are_padded(raw):
             column = without_gaps(raw.str.strip_chars())
             notes.guess(name, "digits with leading zeros, so not read as numbers")
         elif raw.dtype == pl.Duration:
             notes.guess(name, "spans of time, read as seconds")
         elif raw.dtype == pl.String == column.dtype and (kind is not None or not _are_named_ids(raw)):
             found = infer_number_format(column, decimal)
-            if found is not None and found.doubtful_mark and marks.of_table not in (None, found.format.decimal):
-                found = infer_number_format(column, marks.of_table)
+            if found is not None and found.doubtful_mark and table_mark() not in (None, found.format.decimal):
+                found = infer_number_format(column, table_mark())
             if found is not None:
                 column, formats[name] = found.numbers, found.format
                 notes.add_numbers(name, found)
@@ -114,25 +120,9 @@ def inspect_columns(
     return Inspection(column_types, notes.sentences(), formats, numbers)
 
 
-class _DecimalMarks:
-    """The decimal mark where a column leaves it open: that of the other columns, or what the file suggests."""
-
-    def __init__(self, frame: pl.DataFrame, of_file: str | None) -> None:
-        self._frame, self._of_file = frame, of_file
-
-    @cached_property
-    def of_table(self) -> str | None:
-        """The mark of the columns that leave no doubt."""
-        return shared_decimal(column for column in self._frame.iter_columns() if column.dtype == pl.String)
-
-    def may_be_thousands(self, raw: pl.Series) -> bool:
-        """Whether plain numbers like 1.234 may mean 1234, because other columns or the file have decimal commas."""
-        return are_thousands_or_fractions(raw) and "," in (self.of_table, self._of_file)
-
-    def of_dots(self, raw: pl.Series, numbers: pl.Series) -> str:
-        """That of such numbers; where no other column tells, dots in all cells are those of fractions."""
-        has_whole = not raw.filter(numbers.is_not_null()).str.contains(".", literal=True).all()
-        return self.of_table or ("," if has_whole else ".")
+def _mark_of_dots(raw: pl.Series, numbers: pl.Series) -> str:
+    """The decimal mark of such numbers where no other column tells: dots in all cells are those of fractions."""
+    return "." if raw.filter(numbers.is_not_null()).str.contains(".", literal=True).all() else ","
 
 
 def refuse_unknown(overrides: Mapping[str, str], columns: Sequence[str]) -> None:
@@ -250,7 +240,7 @@ def _are_named_ids(raw: pl.Series) -> bool:
 def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> ColumnKind:
     """The kind of a typed column; ids are compared raw, where no digit is lost."""
     name = column.name
-    if column.dtype in _NESTED:
+    if column.dtype in NESTED:
         return "image" if _are_images(column) else notes.leave_out(name, "lists and other nested values")
     values = column.drop_nulls()
     if not len(values):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import ARROW, PARQUET, Source, identify_content, read_error
+from manyhot.data.readers.source import ARROW, PARQUET, Source, read_error
 from manyhot.data.readers.table import Table
 
 _STREAM = b"\xff\xff\xff\xff"
@@ -27,35 +27,23 @@ def read_arrow_chunks(source: Source, options: ReadOptions, rows: int) -> Iterat
 
 
 def _is_stream(source: Source) -> bool:
-    source.refuse_zst(ARROW)
-    is_stream = source.head().startswith(_STREAM)
+    is_stream = source.compression != ".zst" and source.head().startswith(_STREAM)
     if not is_stream:
-        _refuse_others(source, ARROW)
+        source.refuse_other_content(ARROW, ARROW)
     return is_stream
 
 
 def read_parquet(source: Source, options: ReadOptions) -> Table:
     """A Parquet file, plain or in gzip."""
-    _check_parquet(source)
+    source.refuse_other_content(PARQUET, PARQUET)
     return _read(source, PARQUET, pl.read_parquet)
 
 
 def read_parquet_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
     """As `read_parquet`, `rows` rows at a time; a plain file is never held as a whole."""
-    _check_parquet(source)
+    source.refuse_other_content(PARQUET, PARQUET)
     content = source.path if not source.compression else io.BytesIO(source.content())
     return _slice(source, PARQUET, lambda: pl.scan_parquet(content), rows)
-
-
-def _check_parquet(source: Source) -> None:
-    source.refuse_zst(PARQUET)
-    _refuse_others(source, PARQUET)
-
-
-def _refuse_others(source: Source, format_name: str) -> None:
-    found = identify_content(source.head())
-    if found != format_name:
-        raise source.error(f"is not {format_name} but {found or 'plain text'}; rename it")
 
 
 def _read(source: Source, format_name: str, load: Callable[[io.BytesIO], pl.DataFrame]) -> Table:

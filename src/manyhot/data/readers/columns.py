@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -56,7 +57,7 @@ def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.
     columns = []
     for name, kind in kinds.items():
         column = frame[name]
-        if kind in ("numeric", "boolean") and _is_written(column):
+        if kind in ("numeric", "boolean") and is_written(column):
             column = coerce_column(inspection.numbers.get(name, column), kind, inspection.number_formats.get(name))
         elif kind != "id" and overrides.get(name) not in ("text", "categorical") and column.dtype != pl.Categorical:
             column = cast_column(column)
@@ -64,7 +65,7 @@ def read_columns(frame: pl.DataFrame, overrides: Mapping[str, str]) -> tuple[pl.
     return frame.with_columns(columns), inspection
 
 
-def _is_written(column: pl.Series) -> bool:
+def is_written(column: pl.Series) -> bool:
     """Whether numbers of a column are in another form than numbers."""
     return column.dtype == pl.String or column.dtype.is_temporal()
 
@@ -134,22 +135,21 @@ def _parse_cells(column: pl.Series, kind: ColumnKind, number_format: NumberForma
     return numbers
 
 
-_DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y")
-_TIME_FORMATS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f")
+_TIME_FORMATS = ("%H:%M", "%H:%M:%S", "%H:%M:%S%.f")
+_DATE_FORMATS = [
+    day + time
+    for day in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y")
+    for time in ("", *(mark + clock for clock in _TIME_FORMATS for mark in " T"))
+]
 
 
 def _dates_to_days(values: pl.Series) -> pl.Series | None:
     """Dates as days since 1970, times as hours; None unless all are written in one way that leaves nothing open."""
-    for clock in _TIME_FORMATS[1:]:
-        times = values.str.to_time(clock, strict=False)
-        if times.null_count() == values.null_count():
-            return _to_days(times)
-    for day in _DATE_FORMATS:
-        for clock in _TIME_FORMATS:
-            for mark in (" ", "T") if clock else ("",):
-                dates = values.str.to_datetime(f"{day}{mark}{clock}", strict=False, time_unit="us")
-                if dates.null_count() == values.null_count():
-                    return _to_days(dates)
+    times = (values.str.to_time(form, strict=False) for form in _TIME_FORMATS)
+    dates = (values.str.to_datetime(form, strict=False, time_unit="us") for form in _DATE_FORMATS)
+    for read in itertools.chain(times, dates):
+        if read.null_count() == values.null_count():
+            return _to_days(read)
     return None
 
 

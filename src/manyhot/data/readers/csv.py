@@ -104,10 +104,12 @@ def _split_separator_line(content: bytes) -> tuple[Dialect | None, bytes]:
 def parse_cells(content: bytes, width: int, dialect: Dialect, source: Source, first_row: int = 0) -> pl.DataFrame:
     """Rows without header as text cells, (n, width), columns named `0`, `1`, ..."""
     names = [str(j) for j in range(width)]
-    rows = _scan(content, width, dialect)
-    if rows.is_odd:
+    blank = _find_blank_rows(content, width, dialect)
+    if blank is None:
         return _parse_quoted_cells(content, names, dialect, source, first_row)
-    content = rows.without_blank(content)
+    if blank:
+        edges = [0, *itertools.chain.from_iterable(blank), len(content)]
+        content = b"".join(content[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
     try:
         return pl.read_csv(
             content,
@@ -196,22 +198,9 @@ def _row_blocks(lines: Iterator[bytes], rows: int, first: int) -> Iterator[bytes
         yield b"".join(block)
 
 
-@dataclass(frozen=True)
-class _Scan:
-    """What counting delimiters and quotes shows: whether rows differ in length, and where blank rows stand."""
-
-    is_odd: bool
-    blank: tuple[tuple[int, int], ...] = ()
-
-    def without_blank(self, content: bytes) -> bytes:
-        if not self.blank:
-            return content
-        edges = [0, *(edge for span in self.blank for edge in span), len(content)]
-        return b"".join(content[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
-
-
-def _scan(content: bytes, width: int, dialect: Dialect) -> _Scan:
-    """Counts the delimiters outside quotes between two line breaks outside quotes, a block at a time."""
+def _find_blank_rows(content: bytes, width: int, dialect: Dialect) -> list[tuple[int, int]] | None:
+    """Where blank rows begin and end; None where other rows differ in length, or quotes are left open."""
+    # counts the delimiters outside quotes between two line breaks outside quotes, a block at a time
     delimiter, quote = ord(dialect.delimiter), ord(dialect.quote)
     n_open = carried = 0
     last_stop = -1
@@ -237,9 +226,9 @@ def _scan(content: bytes, width: int, dialect: Dialect) -> _Scan:
             if lengths[k] <= 2 and not content[row[0] : row[1]].strip():
                 blank.append(row)
             elif counts[k] != width - 1:
-                return _Scan(is_odd=True)
+                return None
     is_odd = n_open % 2 == 1 or (carried != width - 1 and bool(content[last_stop + 1 :].strip()))
-    return _Scan(is_odd, tuple(blank))
+    return None if is_odd else blank
 
 
 def _parse_quoted_cells(

@@ -19,17 +19,6 @@ _LABEL = r"(?:^|\s)__label__\S*"
 def read_fasttext(source: Source, options: ReadOptions) -> Samples:
     """A fastText file: a column `text`, and label sets; the labels carry their names without `__label__`."""
     content, notes = source.decoded_text("fastText")
-    table = replace(_table(content, source), notes=notes)
-    return build_samples(table, source, _text_options(options, table))
-
-
-def _text_options(options: ReadOptions, table: Table) -> ReadOptions:
-    """The options with the labels where this format has them; `text` is text unless they say otherwise."""
-    labels = options.labels or (LABELS if LABELS in table.frame.columns else None)
-    return replace(options, labels=labels, column_types={TEXT: "text", **options.column_types})
-
-
-def _table(content: bytes, source: Source) -> Table:
     lines = pl.Series(TEXT, content.decode("utf-8").replace("\r\n", "\n").split("\n"), dtype=pl.String)
     lines = lines.filter(lines.str.strip_chars() != "")
     labels = lines.str.extract_all(_LABEL).list.eval(pl.element().str.strip_chars().str.strip_prefix(LABEL_PREFIX))
@@ -37,5 +26,8 @@ def _table(content: bytes, source: Source) -> Table:
     if len(nameless):
         raise source.error(f"has {LABEL_PREFIX} without a name", row=int(nameless[0]) + 1)
     texts = lines.str.replace_all(_LABEL, "").str.strip_chars()
-    columns = [texts, labels.alias(LABELS)] if labels.list.len().sum() else [texts]
-    return Table(pl.DataFrame(columns), declared={TEXT: "text"})
+    columns, label_column = [texts], options.labels
+    if labels.list.len().sum():
+        columns, label_column = [texts, labels.alias(LABELS)], options.labels or LABELS
+    options = replace(options, labels=label_column, column_types={TEXT: "text", **options.column_types})
+    return build_samples(Table(pl.DataFrame(columns), declared={TEXT: "text"}, notes=notes), source, options)

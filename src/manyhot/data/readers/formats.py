@@ -13,25 +13,28 @@ from manyhot.data.readers.csv import SEPARATOR_LINE, find_even_delimiter, read_d
 from manyhot.data.readers.excel import read_excel
 from manyhot.data.readers.fasttext import LABEL_PREFIX, read_fasttext
 from manyhot.data.readers.idx import MAGIC, read_idx
-from manyhot.data.readers.image_folder import (
-    FOLDER,
-    list_images,
-    match_images,
-    no_match_error,
-    read_folder,
-    unused_images_note,
-)
+from manyhot.data.readers.image_folder import FOLDER, ImageListing, match_images, read_folder, unused_images_note
 from manyhot.data.readers.jsonl import read_json, read_jsonl, read_jsonl_chunks
 from manyhot.data.readers.npz import read_npz
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, identify_content
+from manyhot.data.readers.source import Source, identify_content, locate_error
 from manyhot.data.readers.svmlight import read_libsvm
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.xc import HEADER, read_xc
 from manyhot.data.samples import Samples
+from manyhot.errors import InputError
 
 Reader = Callable[[Source, ReadOptions], Samples]
 Loader = Callable[[Source, ReadOptions], Table]
+# How the first line of a file without a suffix that tells shows its format
+_FIRST_LINES = (
+    (HEADER, "xc"),
+    (r"\S*(\s+\d+:\S+)+\s*$", "libsvm"),
+    (r"\d+:\S+(\s+\d+:\S+)*\s*$", "libsvm"),
+    (r"(?i)\s*@relation", "arff"),
+    (LABEL_PREFIX, "fasttext"),
+    (r".*\t", "tsv"),
+)
 IDX_NAME = re.compile(r"idx\d-ubyte")
 Chunker = Callable[[Source, ReadOptions, int], Iterator[Table]]
 
@@ -46,32 +49,34 @@ class Format:
     chunks: Chunker | None = None  # The file a piece at a time; None for formats that are read as a whole
 
 
+def _other_format(name: str, suffixes: tuple[str, ...], read: Reader) -> Format:
+    """A format that is read as a whole; errors that name no file are about the one that is read."""
+
+    def read_located(source: Source, options: ReadOptions) -> Samples:
+        try:
+            return read(source, options)
+        except InputError as error:
+            raise error if error.file else locate_error(error, source) from None
+
+    return Format(name, suffixes, read_located)
+
+
 def _table_format(name: str, suffixes: tuple[str, ...], load: Loader, chunks: Chunker | None = None) -> Format:
     """A format of tables, whose images may lie in a folder that the options name."""
 
     def read(source: Source, options: ReadOptions) -> Samples:
         table = load(source, options)
         if options.images is not None and table.frame.height and table.frame.width:
-            listing = list_images(options.images)
-            matched = match_images(table, source, options, listing)
-            if not matched.frame.height:
-                raise no_match_error(table, source, options, listing)
-            table = replace(matched, notes=(*matched.notes, *unused_images_note(matched, listing)))
+            listing = ImageListing(options.images)
+            (table,) = match_images([table], source, options, listing)
+            table = replace(table, notes=(*table.notes, *unused_images_note(table, listing)))
         return build_samples(table, source, options)
 
     def read_chunks(source: Source, options: ReadOptions, rows: int) -> Iterator[Table]:
         tables = _slices(load(source, options), rows) if chunks is None else chunks(source, options, rows)
-        if options.images is None:
-            yield from tables
-            return
-        listing, is_any, table = list_images(options.images), False, None
-        for table in tables:
-            matched = match_images(table, source, options, listing)
-            if matched.frame.height:
-                is_any = True
-                yield matched
-        if table is not None and not is_any:
-            raise no_match_error(table, source, options, listing)
+        if options.images is not None:
+            tables = match_images(tables, source, options, ImageListing(options.images))
+        yield from tables
 
     return Format(name, suffixes, read, read_chunks)
 
@@ -90,12 +95,12 @@ FORMATS: tuple[Format, ...] = (
     _table_format("arrow", (".arrow", ".feather", ".ipc", ".arrows"), read_arrow, read_arrow_chunks),
     _table_format("json", (".json",), read_json),
     _table_format("excel", (".xlsx", ".xlsm"), read_excel),
-    Format("fasttext", (".ft", ".fasttext"), read_fasttext),
-    Format("arff", (".arff",), read_arff),
-    Format("libsvm", (".libsvm", ".svm", ".svmlight"), read_libsvm),
-    Format("xc", (".xc",), read_xc),
-    Format("npz", (".npz",), read_npz),
-    Format("idx", (".idx", ".idx3-ubyte", ".idx4-ubyte"), read_idx),
+    _other_format("fasttext", (".ft", ".fasttext"), read_fasttext),
+    _other_format("arff", (".arff",), read_arff),
+    _other_format("libsvm", (".libsvm", ".svm", ".svmlight"), read_libsvm),
+    _other_format("xc", (".xc",), read_xc),
+    _other_format("npz", (".npz",), read_npz),
+    _other_format("idx", (".idx", ".idx3-ubyte", ".idx4-ubyte"), read_idx),
     _table_format(FOLDER, (), read_folder),
 )
 
@@ -135,16 +140,9 @@ def _guess_format(source: Source) -> str | None:
     if identify_content(head) is not None:
         return None
     first_line = head.decode("utf-8", errors="replace").split("\n", 1)[0].rstrip("\r")
-    if HEADER.match(first_line):
-        return "xc"
-    if re.match(r"^\S*(\s+\d+:\S+)+\s*$", first_line) or re.match(r"^\d+:\S+(\s+\d+:\S+)*\s*$", first_line):
-        return "libsvm"
-    if first_line.lower().lstrip().startswith("@relation"):
-        return "arff"
-    if first_line.startswith(LABEL_PREFIX):
-        return "fasttext"
-    if "\t" in first_line:
-        return "tsv"
+    for pattern, name in _FIRST_LINES:
+        if re.match(pattern, first_line):
+            return name
     if SEPARATOR_LINE.match(head):
         return "csv"
     return "csv" if head.count(b"\n") > 1 and find_even_delimiter(head, is_cut=True) is not None else None

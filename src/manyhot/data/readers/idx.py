@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from manyhot.data.readers.image_folder import IMAGE_COLUMN
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, identify_content, locate, locate_error
+from manyhot.data.readers.source import Source, identify_content, locate
 from manyhot.data.readers.table import Table, build_samples, column_options
 from manyhot.data.readers.targets import reorder_targets
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
-COLUMN = "image"
 MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x04")  # How a file of images begins: bytes, three or four axes
 
 
@@ -28,8 +28,8 @@ def read_idx(source: Source, options: ReadOptions) -> Samples:
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         content = "labels; name the file of the images" if images.ndim == 1 else f"an array of shape {images.shape}"
         raise source.error(f"holds {content}, expected images (n, h, w)")
-    frame = pl.DataFrame([pl.Series(COLUMN, images)])
-    plain = build_samples(Table(frame, declared={COLUMN: "image"}), source, column_options(options))
+    frame = pl.DataFrame([pl.Series(IMAGE_COLUMN, images)])
+    plain = build_samples(Table(frame, declared={IMAGE_COLUMN: "image"}), source, column_options(options))
     label_file = find_label_file(source.path)
     if label_file is None:
         if options.require_labels:
@@ -39,9 +39,9 @@ def read_idx(source: Source, options: ReadOptions) -> Samples:
     try:
         targets, names = _read_labels(locate(label_file), len(images))
         return plain.with_targets(*reorder_targets(targets, names, options, is_closed=True))
-    except InputError as error:
+    except InputError:
         if options.require_labels:
-            raise locate_error(error, source) if error.file is None else error from None
+            raise
         return plain
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +54,10 @@ class ImageListing:
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise InputError("no such folder", file=self.folder, argument="images")
+
     @cached_property
     def paths(self) -> list[str]:
         """Their paths in the folder, in order."""
@@ -88,44 +93,52 @@ class ImageListing:
         return self.paths[(exact or matches)[0]] if matches else None
 
 
-def match_images(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> Table:
+def match_images(
+    tables: Iterable[Table], source: Source, options: ReadOptions, listing: ImageListing
+) -> Iterator[Table]:
+    """The tables with their rows that have an image in a folder; `InputError` where no row of any has one."""
+    is_any, table = False, None
+    for table in tables:
+        matched = _match_table(table, source, options, listing)
+        if matched.frame.height:
+            is_any = True
+            yield matched
+    if table is not None and not is_any:
+        raise _no_match_error(table, source, options, listing)
+
+
+def _match_table(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> Table:
     """The rows of a table whose images are in a folder, with the paths of these in place of their names."""
     frame = table.frame
     name = _find_name_column(table, options)
     if name is None:
         raise source.error("has no column of text that could name images")
-    cells = frame[name].cast(pl.String).to_list()
-    matches: list[str | None] = []
+    cells, folder = frame[name].cast(pl.String).to_list(), os.path.abspath(listing.folder)
+    paths: list[str | None] = []
     for k, cell in enumerate(cells):
         try:
-            matches.append(listing.find(cell))
+            path = listing.find(cell)
         except InputError as error:
             row = table.first_row + k + 1
             raise source.error(error.message, row=row, column=name) from None
-    has_image = np.asarray([path is not None for path in matches], dtype=bool)
-    folder = os.path.abspath(listing.folder)
-    paths = [None if path is None else os.path.join(folder, path) for path in matches]
-    matched = replace(
-        table,
-        frame=frame.with_columns(pl.Series(name, paths, dtype=pl.String)),
-        declared={**table.declared, name: "image"},
-    )
+        paths.append(None if path is None else os.path.join(folder, path))
+    frame = frame.with_columns(pl.Series(name, paths, dtype=pl.String))
+    table = replace(table, frame=frame, declared={**table.declared, name: "image"})
+    has_image = frame[name].is_not_null()
     if has_image.all():
-        return matched
-    absent = np.flatnonzero(~has_image)
-    examples = ", ".join(repr(cells[k]) for k in absent[:_MAX_NAMES_SHOWN]) + (
-        ", ..." if len(absent) > _MAX_NAMES_SHOWN else ""
-    )
+        return table
+    absent = [repr(cell) for cell, path in zip(cells, paths, strict=True) if path is None]
+    examples = ", ".join([*absent[:_MAX_NAMES_SHOWN], *(["..."] if len(absent) > _MAX_NAMES_SHOWN else [])])
     description = "1 row is" if len(absent) == 1 else f"{len(absent)} rows are"
     return replace(
-        matched,
-        frame=matched.frame.filter(pl.Series(has_image)),
-        rows=np.flatnonzero(has_image) + table.first_row + 1,
+        table,
+        frame=frame.filter(has_image),
+        rows=np.flatnonzero(has_image.to_numpy()) + table.first_row + 1,
         notes=(*table.notes, f"{description} left out, without an image in {str(listing.folder)!r}: {examples}"),
     )
 
 
-def no_match_error(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> InputError:
+def _no_match_error(table: Table, source: Source, options: ReadOptions, listing: ImageListing) -> InputError:
     """What to say when no row of a table has an image in the folder."""
     name = _find_name_column(table, options)
     first = table.frame[name].drop_nulls()[:1].to_list() if name is not None else []
@@ -149,13 +162,6 @@ def unused_images_note(table: Table, listing: ImageListing) -> tuple[str, ...]:
         return ()
     subject = "1 image has no row and is" if n_left == 1 else f"{n_left} images have no row and are"
     return (f"in {str(listing.folder)!r} {subject} not used",)
-
-
-def list_images(folder: Path) -> ImageListing:
-    """What is in a folder; `InputError` where there is none."""
-    if not folder.is_dir():
-        raise InputError("no such folder", file=folder, argument="images")
-    return ImageListing(folder)
 
 
 def _find_name_column(table: Table, options: ReadOptions) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from collections import Counter
@@ -91,32 +92,23 @@ def frame_from_lines(content: bytes, source: Source, first_row: int) -> pl.DataF
     """JSON lines in UTF-8 as a frame; `first_row` rows stand before them."""
     if content.lstrip().startswith(b"["):
         raise source.error("holds a JSON list, expected one JSON object in each line; let its name end in .json")
-    _refuse_twins(content, source, first_row)
+    # polars keeps one of two equal keys in silence; the first rows are enough to see how the file is made
+    _check_rows(content, source, first_row, _ROWS_WITH_TWINS_CHECKED)
     try:
         return pl.read_ndjson(content, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
-        _raise_broken_row(content, source, first_row)
+        _check_rows(content, source, first_row)
         raise read_error(source, "JSONL", error) from None
 
 
-def _refuse_twins(content: bytes, source: Source, first_row: int) -> None:
-    """polars keeps one of two equal keys in silence; the first rows are enough to see how the file is made."""
-    start = row = 0
-    while start < len(content) and row < _ROWS_WITH_TWINS_CHECKED:
-        newline = content.find(b"\n", start)
-        stop = newline if newline >= 0 else len(content)
-        if content[start:stop].strip():
-            _parse(content[start:stop], source, first_row + row)
-            row += 1
-        start = stop + 1
+def _check_rows(content: bytes, source: Source, first_row: int, n_rows: int | None = None) -> None:
+    """Raise for the first row, of so many, that is no object or has a key twice."""
+    rows = (line for line in io.BytesIO(content) if line.strip())
+    for i, line in enumerate(itertools.islice(rows, n_rows)):
+        _check_row(line, source, first_row + i)
 
 
-def _raise_broken_row(content: bytes, source: Source, first_row: int) -> None:
-    for i, line in enumerate(line for line in content.splitlines() if line.strip()):
-        _parse(line, source, first_row + i)
-
-
-def _parse(line: bytes, source: Source, row: int) -> None:
+def _check_row(line: bytes, source: Source, row: int) -> None:
     try:
         value = json.loads(line, object_pairs_hook=lambda pairs: pairs)
     except (ValueError, RecursionError) as error:

@@ -72,11 +72,6 @@ def label_like_columns(
 ) -> tuple[str, ...]:
     """Columns of 0 and 1 that resemble the labels without being any: the most common leak."""
     # by the beginning of labels or the end of all of them; where they share nothing, columns directly beside them
-    matches = _resembling(frame, labels)
-    return tuple(name for name in matches if (column_types or {}).get(name) not in ("ignored", "id"))
-
-
-def _resembling(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:
     label_set = set(labels)
     groups: dict[str, list[str]] = {}
     for label in label_set:
@@ -89,9 +84,10 @@ def _resembling(frame: pl.DataFrame, labels: Sequence[str]) -> tuple[str, ...]:
         for name in frame.columns
         if name not in label_set
         and (any(_continues(name, prefix) for prefix in prefixes) or (suffix and name.endswith(suffix)))
+        and looks_like_indicator(frame[name])
     ]
-    matches = tuple(name for name in similar if looks_like_indicator(frame[name]))
-    return matches if prefixes or suffix else _neighbours(frame, label_set)
+    matches = similar if prefixes or suffix else _neighbours(frame, label_set)
+    return tuple(name for name in matches if (column_types or {}).get(name) not in ("ignored", "id"))
 
 
 def _first_part(name: str) -> str:

@@ -16,10 +16,10 @@ import scipy.sparse as sp
 from manyhot.data.indicators import parse_numbers
 from manyhot.data.readers.image_folder import IMAGE_COLUMN
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import ZIP, Source, identify_content, locate_error, read_error
+from manyhot.data.readers.source import ZIP, Source, read_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples, column_options
-from manyhot.data.readers.targets import reorder_targets
+from manyhot.data.readers.targets import reorder_targets, try_labels
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -30,18 +30,13 @@ _NAMES = ("labels", "feature_names", "ids")
 
 def read_npz(source: Source, options: ReadOptions) -> Samples:
     """A NumPy archive: `X` or the parts of a CSR matrix, `Y` (n, l), and texts `labels`, `feature_names`, `ids`."""
-    source.refuse_zst("NPZ")
-    if identify_content(source.head()) != ZIP:
-        raise source.error(f"is not NPZ but {identify_content(source.head()) or 'plain text'}; rename it")
+    source.refuse_other_content(ZIP, "NPZ")
     arrays = _arrays(source)
-    try:
-        X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
-        n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape
-        names = _text_array(arrays, "feature_names", n_features, "f")
-        targets, labels = _read_targets(arrays, n_rows, "label_" if options.label_names is None else "")
-        ids = np.asarray(_text_array(arrays, "ids", n_rows, "")) if "ids" in arrays else None
-    except InputError as error:
-        raise locate_error(error, source) from None
+    X = _dense_features(arrays) if "X" in arrays else _sparse_features(arrays)
+    n_rows, n_features = X.get_shape() if sp.issparse(X) else X.shape
+    names = _text_array(arrays, "feature_names", n_features, "f")
+    targets, labels = _read_targets(arrays, n_rows, "label_" if options.label_names is None else "")
+    ids = np.asarray(_text_array(arrays, "ids", n_rows, "")) if "ids" in arrays else None
     if sp.issparse(X):
         return sparse_samples(SparseRows(X, names, labels, targets, ids=ids), source, options)
     if isinstance(X, pl.DataFrame):
@@ -56,12 +51,7 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
         if options.require_labels:
             raise source.error("has no array Y, expected the targets (n, l)")
         return plain
-    try:
-        return plain.with_targets(*reorder_targets(targets, labels, options))
-    except InputError as error:
-        if options.require_labels:
-            raise locate_error(error, source) from None
-        return replace(plain, notes=(*plain.notes, f"the labels in this file were not used: {error}"))
+    return plain.with_targets(*try_labels(reorder_targets, targets, labels, options=options))
 
 
 def _arrays(source: Source) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A first look at a file that is larger than memory: how many rows there are, and a random sample of them."""
+"""Files in pieces: what all pieces share, how many rows there are, and a random sample of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot.data.readers.chunks import ChunkSchema, infer_schema
-from manyhot.data.readers.column_types import infer_column_types
+from manyhot.data.readers.column_types import cast_column, infer_column_types
 from manyhot.data.readers.formats import detect_format
 from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, read_error
 from manyhot.data.readers.table import Table, build_samples
-from manyhot.data.samples import Samples
+from manyhot.data.samples import ColumnKind, Samples
 from manyhot.errors import InputError
 
 SAMPLE_ROWS = 200_000
@@ -30,6 +29,53 @@ PROBED_ROWS = 500
 WHOLE = ("json", "excel")  # Formats whose pieces are cut from the whole file
 
 ProgressCallback = Callable[[int], None]  # Called with the number of rows so far
+
+
+@dataclass(frozen=True)
+class ChunkSchema:
+    """How every piece of a file is read."""
+
+    columns: tuple[str, ...]
+    options: ReadOptions
+
+    def read(self, table: Table, source: Source) -> Samples:
+        """The rows of a table that has exactly these columns; one that it lacks is missing in every row."""
+        present = set(table.frame.columns)
+        frame = table.frame.select(
+            pl.col(name) if name in present else pl.lit(None).alias(name) for name in self.columns
+        )
+        return build_samples(replace(table, frame=frame), source, self.options)
+
+
+def infer_schema(
+    samples: Samples, table: Table, options: ReadOptions, is_model: bool = False, is_whole: bool = False
+) -> ChunkSchema:
+    """The columns, kinds and labels of a file by its first piece, or by a sample of its rows."""
+    # where the options are a model's, all columns without a kind in them are left out; 0 and 1 are numeric, unless
+    # these are all rows, as others may hold more
+    ids = [name for name, kind in samples.column_types.items() if kind == "id"]
+    preferred = [name for name in ids if name in options.column_types]
+    id_column = options.id_column or next(iter([*preferred, *ids]), None)
+    column_types: dict[str, ColumnKind] = {}
+    for name, kind in samples.column_types.items():
+        is_given = name in options.column_types
+        if name == id_column:
+            column_types[name] = "id"
+        elif is_given if is_model else kind not in ("ignored", "id"):
+            may_hold_more = kind == "boolean" and not is_given and not is_whole
+            is_number = may_hold_more and cast_column(table.frame[name]).dtype == pl.Float64
+            column_types[name] = "numeric" if is_number else kind
+    columns = tuple(name for name in table.frame.columns if name in column_types or name not in samples.column_types)
+    return ChunkSchema(
+        columns,
+        replace(
+            options,
+            column_types=column_types,
+            id_column=id_column,
+            known_labels=options.known_labels or (None if samples.labels is None else samples.labels.names),
+            number_formats=samples.number_formats,
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,7 +148,11 @@ def sample_file(
         raise read_error(source, "one table", error) from None
     row_numbers = np.concatenate(numbers)[rows] if numbers else rows + 1
     sampled = replace(table, frame=frame, first_row=0, rows=row_numbers)
-    samples, schema = _infer_sample(sampled, source, options, len(rows) == n_rows)
+    if options.known_labels is None and options.label_order is None:
+        options = replace(options, unknown_labels="report")
+    initial = build_samples(sampled, source, options)
+    schema = infer_schema(initial, sampled, options, is_whole=len(rows) == n_rows)
+    samples = replace(schema.read(sampled, source), notes=initial.notes)
     return Survey(StreamableFile(source, n_rows, schema, chunk_rows, stamp), samples, rows)
 
 
@@ -164,15 +214,6 @@ def _serialize(frame: pl.DataFrame, rows: np.ndarray) -> tuple[bytes, np.ndarray
     buffer = io.BytesIO()
     frame.write_ipc(buffer, compat_level=pl.CompatLevel.oldest())
     return buffer.getvalue(), rows
-
-
-def _infer_sample(table: Table, source: Source, options: ReadOptions, is_whole: bool) -> tuple[Samples, ChunkSchema]:
-    """The sample with its kinds and labels settled, and what all pieces share."""
-    if options.known_labels is None and options.label_order is None:
-        options = replace(options, unknown_labels="report")
-    initial = build_samples(table, source, options)
-    schema = infer_schema(initial, table, options, is_whole=is_whole)
-    return replace(schema.read(table, source), notes=initial.notes), schema
 
 
 def can_stream(source: Source, options: ReadOptions) -> bool:

@@ -1,10 +1,11 @@
-"""Finding a file, unpacking it, and saying what is wrong when it is not what its name says."""
+"""Finding a file, unpacking it within the memory there is, and saying what is wrong when it is not what it says."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import re
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+import numpy as np
 import polars as pl
 
-from manyhot.data.readers.archive import find_member, open_member, read_bounded
 from manyhot.data.readers.encodings import (
     UTF8_MARK,
     TextDecoder,
@@ -23,8 +24,9 @@ from manyhot.data.readers.encodings import (
     is_utf16,
     utf16_to_utf8,
 )
+from manyhot.data.readers.memory import unpacked_limit
 from manyhot.errors import InputError
-from manyhot.validation import existing_path
+from manyhot.validation import existing_path, join_names
 
 _HEAD_BYTES = 4096
 _COMPRESSIONS = (".gz", ".zst", ".zip")
@@ -48,6 +50,10 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 PARQUET, ARROW, ZIP = "Parquet", "Arrow IPC", "a zip archive (XLSX, NPZ and ZIP files are)"
 _UNPACK_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_BLOCK = 1 << 24
+_NO_FILE = re.compile(r"(^|/)(__MACOSX/|\.[^/]*$|Thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
+_NO_TABLE = re.compile(r"(^|/)(readme|licen[cs]e|changelog|citation)[^/]*$|\.(md|pdf|html?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Source:
         if self.compression == ".zst":
             return self._zst_text()
         with self._opened() as file:
-            content = read_bounded(file, self.path) if self.compression else file.read()
+            content = _read_bounded(file, self.path) if self.compression else file.read()
         if not content or content.isspace():
             raise self.error("is empty: there is nothing to read")
         return content
@@ -82,7 +88,9 @@ class Source:
         content = self.content()
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
         content = content.removeprefix(UTF8_MARK)
-        self.refuse_other_encodings(content)
+        position = find_invalid_byte(content)
+        if position is not None:
+            raise encoding_error(content, position, self.path)
         return content
 
     def decoded_text(self, format_name: str) -> tuple[bytes, tuple[str, ...]]:
@@ -91,7 +99,7 @@ class Source:
         if is_utf16(content):
             content = utf16_to_utf8(content, self.path)
         self.refuse_binary(content[:_HEAD_BYTES], format_name)
-        content = mend_line_ends(decoder.decode(content.removeprefix(UTF8_MARK)))
+        content = _mend_line_ends(decoder.decode(content.removeprefix(UTF8_MARK)))
         if content.isspace():
             raise self.error("is empty: there is nothing to read")
         return content, decoder.notes
@@ -118,7 +126,7 @@ class Source:
         try:
             with self._opened() as file:
                 head = self.head()
-                if has_old_line_ends(head):
+                if _has_old_line_ends(head):
                     yield from (line.encode("latin-1") for line in io.TextIOWrapper(file, encoding="latin-1"))
                 elif is_utf16(head):
                     yield from (line.encode() for line in io.TextIOWrapper(file, encoding="utf-16", newline="\n"))
@@ -137,12 +145,6 @@ class Source:
                 f"is {content_type}, not {format_name} in UTF-8; convert it, or give the format it really has"
             )
 
-    def refuse_other_encodings(self, content: bytes) -> None:
-        """Raise when the bytes are no UTF-8, with the row."""
-        position = find_invalid_byte(content)
-        if position is not None:
-            raise encoding_error(content, position, self.path)
-
     def decoder(self) -> TextDecoder:
         """What turns the file's lines into UTF-8, and notes from what."""
         return TextDecoder(self.path, is_utf16(self.head()))
@@ -154,12 +156,19 @@ class Source:
                 f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz"
             )
 
+    def refuse_other_content(self, content_type: str, format_name: str) -> None:
+        """Raise when the first bytes are not those of a binary format."""
+        self.refuse_zst(format_name)
+        found = identify_content(self.head())
+        if found != content_type:
+            raise self.error(f"is not {format_name} but {found or 'plain text'}; rename it")
+
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
         """The unpacked bytes of a file that is not in Zstandard."""
         try:
             with (
-                open_member(self.path, self.member)
+                _open_member(self.path, self.member)
                 if self.compression == ".zip"
                 else gzip.open(self.path, "rb")
                 if self.compression == ".gz"
@@ -213,19 +222,16 @@ class InMemorySource(Source):
 
     data: bytes = b""
 
-    def content(self) -> bytes:
-        """All bytes; `InputError` where there are none but blanks."""
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        """The bytes; `InputError` where there are none but blanks."""
         if not self.data or self.data.isspace():
             raise self.error("is empty: there is nothing to read")
-        return self.data
-
-    def head(self) -> bytes:
-        """The first 4096 bytes."""
-        return self.data[:_HEAD_BYTES]
+        yield io.BytesIO(self.data)
 
     def lines(self) -> Iterator[bytes]:
         """The lines, one after another."""
-        content = mend_line_ends(self.content())
+        content = _mend_line_ends(self.content())
         yield from io.BytesIO(utf16_to_utf8(content, self.path) if is_utf16(content) else content)
 
 
@@ -239,21 +245,21 @@ def locate(path: str | Path) -> Source:
     name = path.name
     compression = next((c for c in _COMPRESSIONS if name.lower().endswith(c)), "")
     name = name[: len(name) - len(compression)] if compression else name
-    member, notes = find_member(path) if compression == ".zip" else ("", ())
+    member, notes = _find_member(path) if compression == ".zip" else ("", ())
     name = member.rsplit("/", 1)[-1] if member else name
     suffix = Path(name).suffix
     stem = name[: len(name) - len(suffix)] if suffix else name
     return Source(path, stem, suffix.lower(), compression, member, notes)
 
 
-def has_old_line_ends(head: bytes) -> bool:
+def _has_old_line_ends(head: bytes) -> bool:
     """Whether lines end in a carriage return alone, as in Excel's "CSV (Macintosh)"."""
     return b"\r" in head and b"\n" not in head
 
 
-def mend_line_ends(content: bytes) -> bytes:
+def _mend_line_ends(content: bytes) -> bytes:
     """A text whose lines end in a line feed, if they ended in a carriage return alone."""
-    return content.replace(b"\r", b"\n") if has_old_line_ends(content[:_HEAD_BYTES]) else content
+    return content.replace(b"\r", b"\n") if _has_old_line_ends(content[:_HEAD_BYTES]) else content
 
 
 def identify_content(head: bytes) -> str | None:
@@ -264,9 +270,9 @@ def identify_content(head: bytes) -> str | None:
     return "binary data" if b"\0" in head else None
 
 
-def locate_error(error: InputError, source: Source, first_row: int = 0) -> InputError:
-    """The same error with its file, and its row counted from the file's start."""
-    row = None if error.row is None else error.row + first_row
+def locate_error(error: InputError, source: Source, rows: np.ndarray | None = None) -> InputError:
+    """The same error with its file, and its row by the numbers of the rows, int64 (n,); None for 1 to n."""
+    row = error.row if error.row is None or rows is None else int(rows[error.row - 1])
     return source.error(error.message, row=row, column=error.column, argument=error.argument)
 
 
@@ -277,3 +283,44 @@ def read_error(source: Source, format_name: str, error: Exception) -> InputError
 
 def _first_line(error: Exception) -> str:
     return re.split(r"[\r\n]", str(error), maxsplit=1)[0][:200]
+
+
+def _find_member(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The name of the one table in an archive, and a note on what else is there."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [entry.filename for entry in archive.infolist() if not _NO_FILE.search(entry.filename)]
+    except (*_ZIP_ERRORS, OSError) as error:
+        raise InputError(f"is no zip archive, or a damaged one ({error})", file=path) from None
+    tables = [name for name in names if not _NO_TABLE.search(name)] or names
+    if len(tables) != 1:
+        listed = join_names([repr(name) for name in tables], 5)
+        found = f"{len(tables)} files: {listed}" if tables else "no file"
+        raise InputError(f"holds {found}; expected one table in a zip archive: unpack it and name one file", file=path)
+    others = [name for name in names if name != tables[0]]
+    return tables[0], (f"read {tables[0]!r} from the archive; not read: {', '.join(others)}",) if others else ()
+
+
+@contextmanager
+def _open_member(path: Path, member: str) -> Iterator[IO[bytes]]:
+    """A file in an archive, to be read from its start; it never gives more bytes than the archive says."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            yield file
+    except _ZIP_ERRORS as error:
+        raise InputError(f"{member!r} in it cannot be unpacked ({error})", file=path) from None
+
+
+def _read_bounded(file: IO[bytes], path: Path) -> bytes:
+    """All bytes of a packed file."""
+    limit, n_bytes, blocks = unpacked_limit(), 0, []
+    while block := file.read(_BLOCK):
+        n_bytes += len(block)
+        if n_bytes > limit:
+            raise InputError(
+                f"unpacks to more than {limit / 2**30:.1f} GiB, which is more than can be held; unpack it, and take a "
+                "part of the rows",
+                file=path,
+            )
+        blocks.append(block)
+    return b"".join(blocks)

@@ -12,8 +12,8 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.readers.column_types import refuse_unknown
 from manyhot.data.readers.label_columns import dropped_note, match_columns
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate_error
-from manyhot.data.readers.targets import encode_label_sets, reorder_targets
+from manyhot.data.readers.source import Source
+from manyhot.data.readers.targets import encode_label_sets, reorder_targets, try_labels
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -35,19 +35,16 @@ class SparseRows:
 
 def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Samples:
     """Targets in order, features in order, nothing infinite."""
-    try:
-        if not rows.matrix.get_shape()[0]:
-            raise InputError("has no rows")
-        if options.sample_weight is not None:
-            raise InputError(
-                "weights of rows come from a column of a dense table, not of a sparse file", argument="sample_weight"
-            )
-        targets, space, notes = _targets(rows, options)
-        _refuse_infinite(rows.matrix, rows.names)
-        matrix, names, feature_notes = _align_features(rows.matrix, list(rows.names), options)
-        column_types = _kinds(matrix, names, options)
-    except InputError as error:
-        raise locate_error(error, source) from None
+    if not rows.matrix.get_shape()[0]:
+        raise InputError("has no rows")
+    if options.sample_weight is not None:
+        raise InputError(
+            "weights of rows come from a column of a dense table, not of a sparse file", argument="sample_weight"
+        )
+    targets, space, notes = try_labels(_targets, rows, options=options)
+    _refuse_infinite(rows.matrix, rows.names)
+    matrix, names, feature_notes = _align_features(rows.matrix, list(rows.names), options)
+    column_types = _kinds(matrix, names, options)
     return Samples(
         features=matrix,
         feature_names=tuple(names),
@@ -68,18 +65,13 @@ def _targets(
         if options.require_labels:
             raise InputError("no row has any label, so there is nothing to learn or to compare with")
         return None, None, ()
-    try:
-        if rows.targets is not None:
-            return reorder_targets(rows.targets, rows.labels, options)
-        sets = rows.sets or ()
-        if options.sparse_targets:
-            return encode_label_sets(sets, rows.labels, options)
-        targets = LabelSpace(tuple(rows.labels)).encode(sets)[0]
-        return reorder_targets(targets, rows.labels, options, is_closed=True)
-    except InputError as error:
-        if options.require_labels:
-            raise
-        return None, None, (f"the labels in this file were not used: {error}",)
+    if rows.targets is not None:
+        return reorder_targets(rows.targets, rows.labels, options)
+    sets = rows.sets or ()
+    if options.sparse_targets:
+        return encode_label_sets(sets, rows.labels, options)
+    targets = LabelSpace(tuple(rows.labels)).encode(sets)[0]
+    return reorder_targets(targets, rows.labels, options, is_closed=True)
 
 
 def find_twin(rows: np.ndarray, columns: np.ndarray) -> int | None:
@@ -110,7 +102,7 @@ def _align_features(
         return matrix, names, ()
     position_of = {name: j for j, name in enumerate(selected)}
     positions = np.array([position_of.get(name, -1) for name in names], dtype=np.int64)
-    if (positions < 0).all() and len(names):
+    if (positions < 0).all() and names and selected:
         raise InputError(
             f"has none of the features that training had; its first is {names[0]!r}, expected names like "
             f"{selected[0]!r}{did_you_mean(names[0], selected)}"

@@ -10,10 +10,10 @@ import scipy.sparse as sp
 
 from manyhot.data.readers.label_names import name_label_sets
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate_error
+from manyhot.data.readers.source import Source
 from manyhot.data.readers.sparse import SparseRows, find_twin, sparse_samples
+from manyhot.data.readers.targets import try_labels
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError
 
 _MAX_COLUMNS = 1 << 26
 MAX_INDEX = 1 << 53
@@ -31,19 +31,14 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     names = [f"f{j + first}" for j in range(width)]
     labels = [[name.removeprefix("+") for name in row_labels] for row_labels in rows.labels]
     found = sorted({name for row_labels in labels for name in row_labels}, key=_numeric_key)
-    try:
-        sets, found_names, notes = name_label_sets(labels, found, options)
-    except InputError as error:
-        if options.require_labels:
-            raise locate_error(error, source) from None
-        sets, found_names, notes = [], (), (f"the labels in this file were not used: {error}",)
-    if options.label_order is not None:
+    sets, found_names, notes = try_labels(name_label_sets, labels, found, options=options)
+    if options.label_order is not None and sets is not None:
         unknown = next((name for name in found_names if name not in options.label_order), None)
         if unknown is not None:
             raise source.error(f"the label {unknown!r} is not in label_order", argument="label_order")
         found_names = options.label_order if sets else ()
-    label_sets = [row_labels or () for row_labels in sets]
-    svm_rows = SparseRows(rows.to_matrix(first, width), names, found_names, sets=label_sets, notes=notes)
+    label_sets = [row_labels or () for row_labels in sets or ()]
+    svm_rows = SparseRows(rows.to_matrix(first, width), names, found_names or (), sets=label_sets, notes=notes)
     return sparse_samples(svm_rows, source, replace(options, label_names=None))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.pixel_targets import PixelTargets
-from manyhot.data.readers.column_types import inspect_columns, refuse_unknown
+from manyhot.data.readers.column_types import NESTED, inspect_columns, refuse_unknown
 from manyhot.data.readers.columns import coerce_column, row_ids, to_text
 from manyhot.data.readers.label_columns import (
     dropped_note,
@@ -31,7 +31,6 @@ from manyhot.errors import InputError
 from manyhot.validation import did_you_mean, join_names
 
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+]+://")
-_DROPPED = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,7 @@ def build_samples(table: Table, source: Source, options: ReadOptions) -> Samples
     try:
         return _build_samples(table, source, options)
     except InputError as error:
-        if error.row is not None and table.rows is not None:
-            row = int(table.rows[error.row - 1])
-            error = InputError(error.message, row=row, column=error.column, argument=error.argument)
-            raise locate_error(error, source) from None
-        raise locate_error(error, source, first_row=table.first_row) from None
+        raise locate_error(error, source, table.row_numbers) from None
 
 
 def _build_samples(table: Table, source: Source, options: ReadOptions) -> Samples:
@@ -95,9 +90,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             raise InputError(f"there is no column {options.id_column!r}{hint}", argument="id_column")
         overrides[options.id_column] = "id"
     inspection = inspect_columns(features, overrides, options.number_formats, table.decimal)
-    label_like = _label_like(frame, extracted, options, inspection.column_types)
-    like_notes = _same_name_notes(features, extracted, options, inspection.column_types)
-    like_notes = (*like_notes, label_like_note(label_like)) if label_like else like_notes
+    label_like, like_notes = _find_label_like(frame, extracted, options, inspection.column_types)
     ids, id_notes = read_ids(features, inspection.column_types, options.id_column, options.column_types)
     columns = [
         coerce_column(
@@ -107,7 +100,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
             table.decimal,
         )
         for name, kind in inspection.column_types.items()
-        if kind != "id" and not (kind == "ignored" and features[name].dtype in _DROPPED)
+        if kind != "id" and not (kind == "ignored" and features[name].dtype in NESTED)
     ]
     base = source.path.absolute() if source.path.is_dir() else source.path.absolute().parent
     is_path = [inspection.column_types[column.name] == "image" and column.dtype == pl.String for column in columns]
@@ -177,29 +170,21 @@ def read_weights(frame: pl.DataFrame, name: str) -> np.ndarray:
     return numbers.to_numpy()
 
 
-def _label_like(
+def _find_label_like(
     frame: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions, column_types: Mapping[str, ColumnKind]
-) -> tuple[str, ...]:
-    """Before training, the feature columns that resemble the label columns that a person chose."""
-    is_chosen = options.labels is not None and options.known_labels is None and options.require_labels
-    if not is_chosen or extracted.space is None:
-        return ()
-    is_named = options.label_names is not None and len(extracted.columns) > 1
-    if not is_named and not set(extracted.columns) >= set(extracted.space.names):
-        return ()
-    typed = [name for name in options.column_types if name in frame.columns]
-    return label_like_columns(frame.drop(typed), extracted.columns, column_types)
-
-
-def _same_name_notes(
-    features: pl.DataFrame, extracted: ExtractedTargets, options: ReadOptions, column_types: Mapping[str, ColumnKind]
-) -> tuple[str, ...]:
-    """What is said before training of features that have the name of a label out of label sets."""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Before training, the features that resemble chosen label columns, and notes on these and on names of labels."""
     if extracted.space is None or options.known_labels is not None or not options.require_labels:
-        return ()
+        return (), ()
     labels = set(extracted.space.names)
-    same = [name for name in features.columns if name in labels and column_types[name] not in ("ignored", "id")]
-    return (same_name_note(same),) if same else ()
+    same = [name for name, kind in column_types.items() if name in labels and kind not in ("ignored", "id")]
+    notes = (same_name_note(same),) if same else ()
+    is_named = options.label_names is not None and len(extracted.columns) > 1
+    if options.labels is None or not (is_named or set(extracted.columns) >= labels):
+        return (), notes
+    typed = [name for name in options.column_types if name in frame.columns]
+    similar = label_like_columns(frame.drop(typed), extracted.columns, column_types)
+    return similar, (*notes, label_like_note(similar)) if similar else notes
 
 
 def column_options(options: ReadOptions) -> ReadOptions:

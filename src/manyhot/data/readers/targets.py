@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,19 +44,21 @@ def extract_labels(
     used_columns = tuple(dict.fromkeys([*columns, *known_columns]))
     if not columns:
         return ExtractedTargets(None, None, used_columns)
+    if _has_label_sets(frame, columns, options, file_labels):
+        targets, space, notes = try_labels(_targets_from_sets, frame[columns[0]], blank_is_empty, options=options)
+    else:
+        targets, space, notes = try_labels(_targets_from_columns, frame[list(columns)], options=options)
+    return ExtractedTargets(targets, space, used_columns, notes)
+
+
+def try_labels(read: Callable[..., Any], *args: Any, options: ReadOptions) -> Any:
+    """What `read(*args, options)` finds of labels, last of it the notes; only these where it may fail and does."""
     try:
-        if _has_label_sets(frame, columns, options, file_labels):
-            targets, space, notes = _targets_from_sets(frame[columns[0]], options, blank_is_empty)
-        else:
-            parsed = [parse_indicator_column(frame[name]) for name in columns]
-            found, guesses = stack_indicators(parsed, (frame.height, len(columns)))
-            targets, space, notes = reorder_targets(found, columns, options)
-            notes = (*guesses, *notes)
+        return read(*args, options)
     except InputError as error:
         if options.require_labels:
             raise
-        return ExtractedTargets(None, None, used_columns, (f"the labels in this file were not used: {error}",))
-    return ExtractedTargets(targets, space, used_columns, notes)
+        return None, None, (f"the labels in this file were not used: {error}",)
 
 
 def find_columns(
@@ -129,8 +132,15 @@ def _has_label_sets(
     return not (is_indicator_text(cells) | cells.str.strip_chars().str.to_lowercase().is_in(UNKNOWN_WORDS)).all()
 
 
+def _targets_from_columns(frame: pl.DataFrame, options: ReadOptions) -> tuple[Targets, LabelSpace, tuple[str, ...]]:
+    parsed = [parse_indicator_column(column) for column in frame]
+    found, guesses = stack_indicators(parsed, frame.shape)
+    targets, space, notes = reorder_targets(found, frame.columns, options)
+    return targets, space, (*guesses, *notes)
+
+
 def _targets_from_sets(
-    column: pl.Series, options: ReadOptions, blank_is_empty: bool
+    column: pl.Series, blank_is_empty: bool, options: ReadOptions
 ) -> tuple[Targets | sp.csr_matrix, LabelSpace, tuple[str, ...]]:
     if not column.dtype.is_nested():
         column = column.cast(pl.String)
@@ -186,10 +196,11 @@ def _closed_sets(cells: LabelCells) -> Sequence[Sequence[str] | None]:
 
 
 def _require_known(sets: Sequence[Sequence[str] | None]) -> list[Sequence[str]]:
-    known = [names for names in sets if names is not None]
-    if len(known) < len(sets):
-        row = next(i for i, names in enumerate(sets) if names is None) + 1
-        raise InputError("the labels are unknown; with very many labels all must be known", row=row)
+    known = []
+    for row, names in enumerate(sets, 1):
+        if names is None:
+            raise InputError("the labels are unknown; with very many labels all must be known", row=row)
+        known.append(names)
     return known
 
 

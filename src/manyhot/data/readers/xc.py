@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate, locate_error
+from manyhot.data.readers.source import Source, locate
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.svmlight import parse_rows
 from manyhot.data.samples import Samples
@@ -32,10 +32,7 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
     if len(body) != n_rows:
         raise source.error(f"has {len(body)} rows, but its first line says {n_rows}")
     if not options.sparse_targets:
-        try:
-            check_size(n_rows, n_labels)
-        except InputError as error:
-            raise locate_error(error, source) from None
+        check_size(n_rows, n_labels)
     rows = parse_rows(pl.Series(body, dtype=pl.String), source)
     if len(rows.indices) and rows.indices.max() >= n_features:
         index = int(np.argmax(rows.indices >= n_features))

@@ -21,8 +21,6 @@ MAX_LABELS_SHOWN = 20
 class _Splitter:
     """What the splitters share: a split into parts for each draw, some of which are tested in turn."""
 
-    n_splits: int
-
     def _draws(self) -> list[tuple[list[float], int, Sequence[int]]]:
         """The shares of the parts, the seed and the parts that are tested, for each draw."""
         raise NotImplementedError
@@ -49,7 +47,7 @@ class _Splitter:
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of splits, whatever the data."""
-        return int(self.n_splits)
+        return sum(len(tested) for _, _, tested in self._draws())
 
 
 @dataclass(frozen=True)
@@ -110,10 +108,6 @@ class RepeatedMultiLabelKFold(_Splitter):
     def _draws(self) -> list[tuple[list[float], int, Sequence[int]]]:
         seeds = [derive_seed(self.random_state, repeat) for repeat in range(self.n_repeats)]
         return [([1 / self.n_splits] * self.n_splits, seed, range(self.n_splits)) for seed in seeds]
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """The number of splits of all repeats, whatever the data."""
-        return int(self.n_splits * self.n_repeats)
 
 
 @dataclass(frozen=True)
