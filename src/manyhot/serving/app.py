@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -56,12 +57,17 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         *page_routes(),
     ]
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    middlewares = [
+        Middleware(AccessLog, service),
+        Middleware(SecurityHeaders),
+        Middleware(BodyLimits, service.limits),
+        Middleware(Errors),
+        *([Middleware(AllowedHosts, hosts)] if hosts else []),
+        *([Middleware(BearerToken, token)] if token is not None else []),
+    ]
     app: ASGIApp = router
-    if token is not None:
-        app = BearerToken(app, token)
-    if hosts:
-        app = AllowedHosts(app, hosts)
-    app = AccessLog(SecurityHeaders(BodyLimits(Errors(app), service.limits)), service)
+    for middleware, args, _ in reversed(middlewares):
+        app = middleware(app, *args)
 
     async def service_app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = router  # so that the router raises what it refuses
