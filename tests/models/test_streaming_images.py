@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from manyhot import MultiLabelClassifier
+from manyhot.config.images import image_params
 from manyhot.data.readers import ReadOptions, count_rows, read
 from manyhot.errors import InputError
 from manyhot.models.stream_survey import needs_stream
@@ -67,9 +68,9 @@ def test_many_windows_and_a_small_sample(photos, monkeypatch):
 
 def test_more_images_than_memory_are_streamed_by_themselves(photos, monkeypatch):
     model = MultiLabelClassifier(**SMALL)
-    assert not needs_stream(photos / "t.csv", OPTIONS, model.image_params)
+    assert not needs_stream(photos / "t.csv", OPTIONS, image_params(model.image_params))
     monkeypatch.setattr("manyhot.models.stream_survey.available_memory", lambda: N * 192 * 4 - 1)
-    assert needs_stream(photos / "t.csv", OPTIONS, model.image_params)
+    assert needs_stream(photos / "t.csv", OPTIONS, image_params(model.image_params))
     monkeypatch.setattr("manyhot.models.stream_survey.available_memory", lambda: N * 192 * 4)
-    assert not needs_stream(photos / "t.csv", OPTIONS, model.image_params)
+    assert not needs_stream(photos / "t.csv", OPTIONS, image_params(model.image_params))
     assert count_rows(photos / "t.csv", OPTIONS, 10**6) == N

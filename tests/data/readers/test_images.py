@@ -91,7 +91,7 @@ def test_images_inside_the_file(table, tmp_path, form):
     assert samples.column_types == {"photo": "image"}
     assert samples.features["photo"].dtype == (pl.Array(pl.UInt8, (12, 16, 3)) if form == "array" else pl.Binary)
     pieces = list(read_chunks(path, ReadOptions(labels=LABELS), rows=7))
-    whole = ImageEncoder(size=8).infer_shape(samples.features["photo"])
+    whole = ImageEncoder(size=[8]).infer_shape(samples.features["photo"])
     np.testing.assert_array_equal(
         np.concatenate([whole.transform(piece.features["photo"]) for piece in pieces]),
         whole.transform(samples.features["photo"]),
@@ -271,7 +271,7 @@ def test_uc_merced(data_folder):
     samples = read(folder / "LandUse_Multilabeled.txt", options)
     assert (samples.n_samples, len(samples.labels)) == (420, 17)
     assert "1680 rows are left out" in samples.notes[0]
-    images = ImageEncoder(size=32).infer_shape(samples.features[:8, 0]).transform(samples.features[:8, 0])
+    images = ImageEncoder(size=[32]).infer_shape(samples.features[:8, 0]).transform(samples.features[:8, 0])
     assert images.shape == (8, 32, 32, 3)
     assert images.std() > 20
 
