@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import lazy_loader
 
+from manyhot.gc_pause import pause_gc
 from manyhot.version import __version__ as __version__
 
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "jax"  # so that a later `import keras`, the user's or ours, runs on JAX
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    with pause_gc():
+        return _load(name)
