@@ -11,9 +11,10 @@ from manyhot.errors import InputError
 
 
 def _one_layer_or_more(name: str, value: Any) -> tuple[int, ...]:
-    if not layer_sizes(name, value):
+    sizes = layer_sizes(name, value)
+    if not sizes:
         raise InputError("got no layer, expected layer sizes such as (512,)", argument=name)
-    return layer_sizes(name, value)
+    return sizes
 
 
 @dataclass(frozen=True)

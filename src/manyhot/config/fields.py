@@ -13,8 +13,8 @@ from typing import Any, Self
 from manyhot import validation
 from manyhot.errors import InputError
 
-AUTO = "auto"
-"""A value that is chosen by the data; allowed where it is the default."""
+AUTO = "auto"  # chosen by the data; allowed where it is the default
+NONE = "none"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from manyhot.config.fields import (
+    AUTO,
+    NONE,
     BoolField,
     ChoiceField,
     ChoiceListField,
@@ -26,7 +28,8 @@ PIXEL_NETWORKS = ("unet",)
 """Networks that take images and give every pixel its labels."""
 FITS = ("pad", "stretch", "crop")
 CHANNELS = ("auto", "grey", "colour")
-AUTO, FLATTEN, AVERAGE = POOLS = ("auto", "flatten", "average")
+FLATTEN, AVERAGE = "flatten", "average"
+POOLS = (AUTO, FLATTEN, AVERAGE)
 AUGMENTATIONS = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "zoom", "colour", "erase", "mixup")
 ON_BAD_IMAGE = ("error", "skip")
 """What becomes of a row whose image cannot be used."""
@@ -37,7 +40,6 @@ MAX_BATCH_SIZES = (32, 1024)
 """Rows of a step likewise."""
 MAX_WEIGHTS = 2**28
 """Weights of the backbones of all members together, where the number of members is "auto": 1 GiB in float32."""
-NONE = "none"
 DOWNLOADED = "imagenet"
 """The weights that Keras downloads: learned on a million photographs of a thousand kinds of things."""
 

@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from manyhot import validation
 from manyhot.config.fields import (
+    AUTO,
+    NONE,
     BoolField,
     ChoiceField,
     CustomField,
@@ -28,8 +30,8 @@ SCHEDULES = ("constant", "cosine", "linear")
 LOSSES = ("auto", *LOSS_SPECS)
 HEADS = ("sigmoid", "softmax")
 SOFTMAX_LOSSES = ("auto", "binary_crossentropy", "categorical_crossentropy")
-CALIBRATIONS = ("auto", "none", "temperature", "platt", "beta", "isotonic")
-AUTO, NONE, TEMPERATURE, PLATT, BETA, ISOTONIC = CALIBRATIONS
+TEMPERATURE, PLATT, BETA, ISOTONIC = "temperature", "platt", "beta", "isotonic"
+CALIBRATIONS = (AUTO, NONE, TEMPERATURE, PLATT, BETA, ISOTONIC)
 DECISIONS = (
     "f1_macro",
     "fbeta_macro",

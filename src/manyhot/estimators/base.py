@@ -106,11 +106,12 @@ def draw_seed(random_state: Any) -> int:
 
 def warn_of_table(notes: Sequence[str]) -> None:
     """Tell a person in Python, in one warning at their own line, what the command line prints of a table."""
+    if not notes:
+        return
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith("manyhot."):
         level, frame = level + 1, frame.f_back
-    if notes:
-        warnings.warn("; ".join(notes), ManyhotWarning, stacklevel=level)
+    warnings.warn("; ".join(notes), ManyhotWarning, stacklevel=level)
 
 
 def _has_label_columns(y: Any, labels: Sequence[str]) -> bool:

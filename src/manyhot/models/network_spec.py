@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, networks
+from manyhot.config.fields import NONE
 from manyhot.config.images import (
     AVERAGE,
     BACKBONE,
     FLATTEN,
     IMAGE_NETWORKS,
     NETWORK_SETTINGS,
-    NONE,
     PIXEL_NETWORKS,
     is_pretrained,
     is_trainable,

@@ -13,7 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import networks
-from manyhot.config.images import NONE, is_pretrained
+from manyhot.config.fields import NONE
+from manyhot.config.images import is_pretrained
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights
 from manyhot.config.training import CUSTOM, TrainingConfig

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from manyhot import validation
-from manyhot.config.training import AUTO, BETA, CALIBRATIONS, ISOTONIC, NONE, PLATT
+from manyhot.config.fields import AUTO, NONE
+from manyhot.config.training import BETA, CALIBRATIONS, ISOTONIC, PLATT
 from manyhot.decisions.calibration.isotonic import Curve
 from manyhot.decisions.calibration.parametric import IDENTITY, apply_maps, are_in_range
 from manyhot.errors import InputError

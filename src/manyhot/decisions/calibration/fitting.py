@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from manyhot.config.training import AUTO, ISOTONIC, NONE, PLATT
+from manyhot.config.fields import AUTO, NONE
+from manyhot.config.training import ISOTONIC, PLATT
 from manyhot.data.targets import Targets
 from manyhot.decisions.calibration.calibration import Calibration
 from manyhot.decisions.calibration.histogram import KnownEntries, concatenate_histograms, known_entries, pool_histograms

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.config.training import ISOTONIC, NONE, PLATT, TEMPERATURE
+from manyhot.config.fields import NONE
+from manyhot.config.training import ISOTONIC, PLATT, TEMPERATURE
 from manyhot.decisions.calibration.calibration import KINDS
 from manyhot.decisions.calibration.histogram import Histogram, KnownEntries, pool_histograms
 from manyhot.decisions.calibration.irls import maximize_posterior

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from manyhot.config.fields import default_values
-from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, IMAGE_SETTINGS, NONE, is_pretrained, is_trainable
+from manyhot.config.fields import NONE, default_values
+from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, IMAGE_SETTINGS, is_pretrained, is_trainable
 from manyhot.encoders.feature_cache import OnProgress
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages

@@ -9,7 +9,8 @@ import numpy as np
 
 from manyhot import engine, networks
 from manyhot.config.auto import resolve_auto, resolve_pixel_sizes
-from manyhot.config.images import NONE, PIXEL_NETWORKS
+from manyhot.config.fields import NONE
+from manyhot.config.images import PIXEL_NETWORKS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.feature_input import image_frame
