@@ -152,3 +152,9 @@ def test_models_are_shown_without_scikit_learn():
 def test_the_estimator_is_imported_without_jax():
     code = "import sys; from manyhot import MultiLabelClassifier, load; assert not {'jax', 'keras'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_estimator_is_imported_without_readers_and_encoders():
+    late = {"rich.progress", "manyhot.data.readers.formats", "manyhot.encoders.tabular", "manyhot.models.training_data"}
+    code = f"import sys; from manyhot import MultiLabelClassifier; assert not {late} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

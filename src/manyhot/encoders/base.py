@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from manyhot.data.invalid_images import InvalidImages
 from manyhot.data.number_cells import NumberFormat
 from manyhot.encoders.categories import Category
 from manyhot.encoders.images.columns import ImageColumns
-from manyhot.encoders.images.encoder import InvalidImages
 from manyhot.encoders.text.columns import TextColumns
 
 NO_TEXTS, NO_IMAGES = TextColumns(0), ImageColumns([])

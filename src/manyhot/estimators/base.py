@@ -8,7 +8,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import narwhals as nw
 import numpy as np
@@ -32,17 +32,18 @@ from manyhot.data.feature_input import (
     to_frame,
 )
 from manyhot.data.readers.column_types import are_image_names
-from manyhot.data.readers.columns import read_columns
+from manyhot.data.readers.columns import read_columns, read_ids
 from manyhot.data.readers.label_columns import label_like_columns, label_like_note, same_name_note
-from manyhot.data.readers.table import read_ids
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, ManyhotWarning
-from manyhot.models.training_data import TrainingFeatures
 from manyhot.validation import did_you_mean
 
 E = TypeVar("E", bound="BaseMultiLabelEstimator")
 DOCUMENTATION = "https://manyhot.readthedocs.io/en/stable/{estimator_name}.html"
 """Where the documentation of an estimator is; scikit-learn's HTML representation links it."""
+if TYPE_CHECKING:
+    from manyhot.models.training_data import TrainingFeatures
+
 IMAGE_COLUMN = "image"
 """Name of the column that an array of images becomes."""
 
@@ -164,7 +165,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
             self.n_features_in_ = len(X.feature_names)
             self.feature_names_in_ = np.asarray(X.feature_names, dtype=object)
             sample_types = None if X.is_sparse else {name: X.column_types[name] for name in X.feature_names}
-            return TrainingFeatures(X.features, sample_types, X.number_formats)
+            return models.training_data.TrainingFeatures(X.features, sample_types, X.number_formats)
         refuse_other_forms(X, not isinstance(self.network, str) or self.network == CUSTOM)
         user_types = self.column_types or {}
         texts = extract_texts(X)
@@ -175,17 +176,19 @@ class BaseMultiLabelEstimator(BaseEstimator):
         if arrays is not None and isinstance(self.network, str) and self.network != CUSTOM and len(arrays.blocks) == 1:
             self.n_features_in_ = 1
             images = image_frame(next(iter(arrays.blocks.values())), IMAGE_COLUMN)
-            return TrainingFeatures(images, {IMAGE_COLUMN: "image"})
+            return models.training_data.TrainingFeatures(images, {IMAGE_COLUMN: "image"})
         if arrays is not None:
             self.n_features_in_ = arrays.shape[1]
-            return TrainingFeatures(arrays)
+            return models.training_data.TrainingFeatures(arrays)
         if is_frame(X):
             validate_data(self, X=X, skip_check_array=True, reset=True)
             frame, inspection = read_columns(to_frame(X, user_types, is_raw=True), user_types)
             ids, id_notes = read_ids(frame, inspection.column_types, None, user_types)
             notes = (*id_notes, *inspection.notes)
-            return TrainingFeatures(frame, inspection.column_types, inspection.number_formats, notes, ids)
-        return TrainingFeatures(self._matrix(X, reset=True))
+            return models.training_data.TrainingFeatures(
+                frame, inspection.column_types, inspection.number_formats, notes, ids
+            )
+        return models.training_data.TrainingFeatures(self._matrix(X, reset=True))
 
     def _data_notes(self, y: Any, labels: Sequence[str], table: TrainingFeatures) -> tuple[str, ...]:
         """What was guessed of the columns of X, and which are labels or look like further ones."""

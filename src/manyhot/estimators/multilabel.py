@@ -22,9 +22,11 @@ from manyhot import engine, explanation, models, persistence, reports
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT
 from manyhot.config.training import CUSTOM, TrainingConfig
+from manyhot.data import readers
 from manyhot.data.feature_input import row_weights
+from manyhot.data.invalid_images import describe_invalid
 from manyhot.data.pixel_targets import is_pixel_targets
-from manyhot.data.readers import ReadOptions, read
+from manyhot.data.readers import ReadOptions
 from manyhot.data.samples import Samples
 from manyhot.data.shards import Shards
 from manyhot.data.target_input import (
@@ -37,7 +39,6 @@ from manyhot.data.target_input import (
 from manyhot.data.targets import Targets
 from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.rules.rules import Rules
-from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError, ManyhotWarning
 from manyhot.estimators.base import (
     BaseMultiLabelEstimator,
@@ -212,7 +213,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         if stream is None:
             stream = models.stream_survey.needs_stream(path, read_options, config.image_params)
         if not stream:
-            samples = read(path, read_options)
+            samples = readers.read(path, read_options)
             warn_of_table(samples.notes)
             return self._fit(samples, None, samples.sample_weight, config, runtime)
         with stage_progress(self.verbose) as progress:

@@ -9,10 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-
 from manyhot import engine
 
 FIRST_LINE_SECONDS = 10.0
@@ -31,8 +27,15 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
             description if fraction is None else f"{description}: {fraction:.0%}"
         )
         return
-    bar = Bar(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    from rich import progress as rich_progress  # imported where a bar is drawn
+    from rich.console import Console
+
+    bar = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
     task = bar.add_task("", total=None)
 
@@ -56,16 +59,19 @@ def training_progress(verbose: int, description: str = "training") -> Iterator[e
         lines = _Lines()
         yield lambda progress: lines.show(_line(description, progress, lines.seconds))
         return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[members]}"),
-        TextColumn("{task.fields[loss]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TextColumn("{task.fields[members]}"),
+        rich_progress.TextColumn("{task.fields[loss]}"),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=1.0, members="", loss="compiling")
 
         def show(progress: engine.Progress) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from manyhot.data.invalid_images import InvalidImages, raise_for_invalid
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
-from manyhot.encoders.images.encoder import InvalidImages, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.model import Model
 from manyhot.models.segmentation import image_set

@@ -12,12 +12,12 @@ import scipy.sparse as sp
 
 from manyhot import engine
 from manyhot.config.runtime import RuntimeConfig
+from manyhot.data.invalid_images import InvalidImages
 from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import StreamableFile
 from manyhot.data.shards import Encoded, Shards, WindowAssignment, concatenate
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import DecisionPolicy
-from manyhot.encoders.images.encoder import InvalidImages
 from manyhot.models.cross_fitting import CrossFit
 from manyhot.models.measuring import InputRows
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine
+from manyhot.data.invalid_images import describe_invalid, raise_for_invalid
 from manyhot.data.readers import Survey
 from manyhot.data.samples import Samples
 from manyhot.data.shards import Encoded, Shards, WindowAssignment, check_disk_space, row_bytes
 from manyhot.data.splitting.folds import MemberRows, cross_fitting_splits, single_member_parts
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import untrained_policy
-from manyhot.encoders.images.encoder import describe_invalid, raise_for_invalid
 from manyhot.errors import InputError
 from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import (

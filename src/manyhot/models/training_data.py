@@ -18,6 +18,7 @@ from manyhot.config.images import is_pretrained
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights
 from manyhot.config.training import CUSTOM, TrainingConfig
+from manyhot.data.invalid_images import describe_invalid, raise_for_invalid
 from manyhot.data.labels import LabelSpace
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.samples import Arrays, Samples
@@ -25,7 +26,6 @@ from manyhot.data.target_input import check_row_counts, parse_targets
 from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, TableEncoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.columns import ImageColumns
-from manyhot.encoders.images.encoder import describe_invalid, raise_for_invalid
 from manyhot.encoders.tabular import ENCODED_TYPES
 from manyhot.encoders.text.custom import CachedTextFunction
 from manyhot.errors import InputError

@@ -19,9 +19,9 @@ from manyhot.cli.jobs.explanations import ReasonOptions, reason_options
 from manyhot.cli.jobs.image_output import PLOT_CHUNK_ROWS, ImageOptions, image_options, refuse_plots
 from manyhot.cli.jobs.outputs import existing_plots, model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import check_suffix, predict_file
+from manyhot.data.invalid_images import describe_invalid
 from manyhot.data.readers.input_files import list_input_images
 from manyhot.data.samples import Samples
-from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load

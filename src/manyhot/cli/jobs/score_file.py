@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from manyhot.cli.jobs.console import print_notes
+from manyhot.data.invalid_images import describe_invalid
 from manyhot.data.readers import ReadOptions, read
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
-from manyhot.encoders.images.encoder import describe_invalid
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import polars as pl
@@ -81,6 +81,24 @@ def row_ids(column: pl.Series) -> np.ndarray:
             column=column.name,
         )
     return np.asarray(cells.to_list(), dtype=str)
+
+
+def read_ids(
+    features: pl.DataFrame, column_types: Mapping[str, ColumnKind], id_column: str | None, preferred: Collection[str]
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The ids of the rows, and what is said of the columns that hold ids."""
+    id_columns = [name for name, kind in column_types.items() if kind == "id"]
+    if not id_columns:
+        return None, ()
+    name_column = id_column or next((name for name in id_columns if name in preferred), id_columns[0])
+    ids = row_ids(features[name_column])
+    notes = [] if id_column else [f"the rows are named by column {name_column!r}"]
+    others = [name for name in id_columns if name != name_column]
+    if others:
+        notes.append(f"left out, they only name rows: {', '.join(others)}")
+    if to_text(features[name_column]).n_unique() < len(ids):
+        notes.append(f"some ids in column {name_column!r} stand in several rows")
+    return ids, tuple(notes)
 
 
 def _to_numbers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import polars as pl
 
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.readers.column_types import NESTED, inspect_columns, refuse_unknown
-from manyhot.data.readers.columns import coerce_column, row_ids, to_text
+from manyhot.data.readers.columns import coerce_column, read_ids
 from manyhot.data.readers.label_columns import (
     dropped_note,
     label_like_columns,
@@ -202,21 +202,3 @@ def _kinds_of_model(column_types: Mapping[str, ColumnKind], columns: Sequence[st
         hint = did_you_mean(missing[0], columns) or f"; the columns here are {join_names(columns)}"
         raise InputError(f"{noun} of training {names} {'is' if len(missing) == 1 else 'are'} missing{hint}")
     return {name: kind for name, kind in column_types.items() if name in present}
-
-
-def read_ids(
-    features: pl.DataFrame, column_types: Mapping[str, ColumnKind], id_column: str | None, preferred: Collection[str]
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The ids of the rows, and what is said of the columns that hold ids."""
-    id_columns = [name for name, kind in column_types.items() if kind == "id"]
-    if not id_columns:
-        return None, ()
-    name_column = id_column or next((name for name in id_columns if name in preferred), id_columns[0])
-    ids = row_ids(features[name_column])
-    notes = [] if id_column else [f"the rows are named by column {name_column!r}"]
-    others = [name for name in id_columns if name != name_column]
-    if others:
-        notes.append(f"left out, they only name rows: {', '.join(others)}")
-    if to_text(features[name_column]).n_unique() < len(ids):
-        notes.append(f"some ids in column {name_column!r} stand in several rows")
-    return ids, tuple(notes)

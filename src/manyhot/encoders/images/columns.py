@@ -13,9 +13,10 @@ import polars as pl
 
 from manyhot.config.fields import NONE, default_values
 from manyhot.config.images import BACKBONES, ENCODER_SETTINGS, IMAGE_SETTINGS, is_pretrained, is_trainable
+from manyhot.data.invalid_images import InvalidImages
 from manyhot.encoders.feature_cache import OnProgress
 from manyhot.encoders.images.backbone_features import ImageFeatures
-from manyhot.encoders.images.encoder import ImageEncoder, InvalidImages
+from manyhot.encoders.images.encoder import ImageEncoder
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.errors import InputError
 

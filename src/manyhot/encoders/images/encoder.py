@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from manyhot.data.image_decoding import (
     read_header,
     suppress_warnings,
 )
-from manyhot.data.samples import Samples
+from manyhot.data.invalid_images import ImageError, InvalidImages, raise_for_invalid
 from manyhot.errors import InputError
 
 MIN_DEVIATION = 1.0 / 255.0
@@ -34,17 +34,6 @@ MAX_COLOUR_CHECKS = 100
 MAX_RATIO_SPREAD = 1.05  # shapes whose ratios of width to height differ by no more than this factor are one shape
 TASK_ROWS = 16
 COUNT_CHUNK_SIZE = 2**24
-MAX_LISTED = 5
-
-
-class ImageError(NamedTuple):
-    """An image that cannot be used."""
-
-    column: str  # where it stands
-    message: str  # its name and what is wrong with it
-
-
-InvalidImages = dict[int, ImageError]  # row, from 0 -> what is wrong with its image
 
 
 class ImageEncoder:
@@ -166,27 +155,6 @@ def to_image_arrays(column: pl.Series) -> np.ndarray:
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
         raise InputError(f"holds arrays of shape {images.shape[1:]}, expected (h, w) or (h, w, 3)", column=column.name)
     return images
-
-
-def raise_for_invalid(bad: InvalidImages) -> None:
-    """Raise `InputError` with the first image that cannot be used."""
-    for row, (column, message) in bad.items():
-        more = f" (one of {len(bad)} that cannot be used)" if len(bad) > 1 else ""
-        raise InputError(
-            f"{message}{more}; mend or remove it, or go on without such rows (on_bad_image='skip', --on-bad-image "
-            "skip)",
-            row=row + 1,
-            column=column,
-        )
-
-
-def describe_invalid(bad: InvalidImages, outcome: str, samples: Samples | None = None) -> str:
-    """Describe in a sentence how many images cannot be used, and the first few rows of them."""
-    row_numbers = range(1, max(bad) + 2) if samples is None else samples.row_numbers()
-    listed = "; ".join(f"row {row_numbers[row]}: {error.message}" for row, error in list(bad.items())[:MAX_LISTED])
-    more = f"; and {len(bad) - MAX_LISTED} more" if len(bad) > MAX_LISTED else ""
-    rows = "1 row was" if len(bad) == 1 else f"{len(bad)} rows were"
-    return f"{rows} {outcome}, because the image cannot be used: {listed}{more}"
 
 
 def _describe_cell(cell: Cell, message: str) -> str:

@@ -1,0 +1,13 @@
+from .column_types import infer_column_types as infer_column_types
+from .formats import FORMATS as FORMATS
+from .formats import Format as Format
+from .options import ReadOptions as ReadOptions
+from .reading import count_rows as count_rows
+from .reading import first_rows as first_rows
+from .reading import needs_streaming as needs_streaming
+from .reading import read as read
+from .reading import read_bytes as read_bytes
+from .reading import read_chunks as read_chunks
+from .sampling import StreamableFile as StreamableFile
+from .sampling import Survey as Survey
+from .sampling import sample_file as sample_file
