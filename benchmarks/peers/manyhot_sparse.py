@@ -24,7 +24,7 @@ spec = NetworkSpec("mlp", network_settings(config, ["rows"]), {"rows": (X.shape[
 networks = spec.factory(1, lambda member: MemberInitializer(member))
 nothing = np.zeros(0, dtype=np.int64)
 parts = engine.MemberSplits([np.arange(len(Y))], [nothing], [nothing])
-data = engine.lay_out({"rows": X}, Y, None, np.ones(len(Y)), "float32", tables=["rows"])
+data = engine.EncodedRows({"rows": X}, Y, None, np.ones(len(Y)), "float32")
 for _ in range(2):
     began = time.perf_counter()
     trained = engine.train(networks, data, parts, config, RuntimeConfig(verbose=0), options.batch)

@@ -50,7 +50,7 @@ class Job:
         self, config: TrainingConfig, layout: str = "auto", batch_size: int = 16, features: Any = None
     ) -> engine.TrainingResult:
         block = self.features if features is None else features
-        data = engine.lay_out({"features": block}, self.values, self.known, self.weights, config.dtype)
+        data = engine.EncodedRows({"features": block}, self.values, self.known, self.weights, config.dtype)
         return engine.train(
             self.networks(config), data, self.parts, config, RuntimeConfig(member_batching=layout), batch_size
         )

@@ -69,7 +69,7 @@ def test_sparse_batches_of_any_number_of_non_zeros_share_one_program(compiles):
     config = TrainingConfig(epochs=2, hidden_layer_sizes=(4,), dtype="float32")
     spec = NetworkSpec("mlp", network_settings(config, ["x"]), {"x": (3000,)}, 2, "float32")
     networks = spec.factory(1, lambda member: MemberInitializer(member))
-    data = engine.lay_out({"x": X}, Y, None, np.ones(len(Y)), "float32", tables=["x"])
+    data = engine.EncodedRows({"x": X}, Y, None, np.ones(len(Y)), "float32")
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.MemberSplits([np.arange(len(Y))], [nothing], [nothing])
     batches = np.add.reduceat(counts, np.arange(0, len(counts), 4))

@@ -109,8 +109,7 @@ class Job:
 
     def trained(self, layout="auto"):
         block = sp.csr_matrix(self.block) if self.is_table else self.block
-        tables = ["text"] if self.is_table else []
-        data = engine.lay_out({"text": block}, self.values, None, np.ones(90), "float64", tables=tables)
+        data = engine.EncodedRows({"text": block}, self.values, None, np.ones(90), "float64")
         return engine.train(
             self.networks, data, self.parts, self.config, RuntimeConfig(member_batching=layout), 16, self.start()
         )

@@ -132,7 +132,7 @@ def test_more_calls_of_the_program_change_nothing(job, monkeypatch):
 def test_progress_ends_at_one(job):
     config = TrainingConfig(epochs=5, **SMALL)
     news = []
-    data = engine.lay_out({"features": job.features}, job.values, None, job.weights, config.dtype)
+    data = engine.EncodedRows({"features": job.features}, job.values, None, job.weights, config.dtype)
     engine.train(
         job.networks(config), data, job.parts, config, members_module.RuntimeConfig(), 16, callback=news.append
     )

@@ -33,7 +33,7 @@ def test_the_reduce_weighs_rows_labels_and_positives_over_known_entries():
     values, known = generator.random((n, width)) < 0.4, generator.random((n, width)) < 0.7
     values &= known
     weights, label_weights, positive_weights = (generator.random(k).astype(np.float32) + 0.1 for k in (n, width, width))
-    data = engine.lay_out({"x": np.zeros((n, 1))}, values, known, weights, "float32", label_weights)
+    data = engine.EncodedRows({"x": np.zeros((n, 1))}, values, known, weights, "float32", label_weights)
     step_config = StepConfig(None, None, LOSSES["binary_crossentropy", "sigmoid"], n + 3, 0, False, "constant", {})
     rows = np.concatenate([np.arange(n), np.zeros(3, int)])
     ones = np.ones(width, np.float32)
@@ -55,7 +55,7 @@ def test_balanced_weights_are_negatives_per_positive_within_limits():
 def test_each_member_counts_its_own_training_rows(make_job):
     job = make_job()
     job.known = np.random.default_rng(1).random(job.values.shape) < 0.8
-    data = engine.lay_out({"x": job.features}, job.values & job.known, job.known, job.weights, "float64")
+    data = engine.EncodedRows({"x": job.features}, job.values & job.known, job.known, job.weights, "float64")
     counts = count_labels(data, job.parts, is_counted=True, is_balanced=True)
     for k, rows in enumerate(job.parts.train):
         np.testing.assert_allclose(counts.positives[k], (job.values & job.known)[rows].sum(axis=0))

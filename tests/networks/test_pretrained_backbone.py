@@ -184,8 +184,8 @@ def test_tuning_begins_where_the_layers_behind_it_ended(weights, monkeypatch):
     X, Y = tints()
     parts = []
 
-    def record_fit(fits, *rest):
-        networks, trained = train_cross_fits(fits, *rest)
+    def record_fit(fits, *rest, **options):
+        networks, trained = train_cross_fits(fits, *rest, **options)
         parts.append((fits[0], networks, trained))
         return networks, trained
 

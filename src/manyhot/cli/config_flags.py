@@ -100,7 +100,7 @@ def _collect_read_flags(
 def parse_setting(name: str, value: Any) -> Any:
     """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules."""
     kind, flag = str(SETTINGS[name].type), f"--{name.replace('_', '-')}"
-    if not isinstance(value, str) or kind == "str":
+    if not isinstance(value, str) or kind in ("str", "Any"):
         return value
     if name in RULE_PARSERS:
         return RULE_PARSERS[name](value)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from manyhot.config.fields import BoolField, ChoiceField, IntField, Settings, setting
+from manyhot.config.fields import BoolField, ChoiceField, CustomField, IntField, Settings, setting
 from manyhot.config.images import ON_BAD_IMAGE
+from manyhot.executors.names import check_executor, kept_executor
 
 MEMBER_BATCHINGS = ("auto", "together", "single")
 
@@ -26,6 +27,9 @@ class RuntimeConfig(Settings):
             than ten seconds. 0 hides it.
         on_bad_image: "error" stops at an image that cannot be used; "skip" trains without such rows, and predicts no
             label for them.
+        executor: Where members and folds are trained: None in this process, "processes:N" in N worker processes, "ray"
+            or "ray://HOST:PORT" on Ray, or an object with `submit` that returns futures, such as
+            `dask.distributed.Client().get_executor()`.
     """
 
     devices: int | Literal["auto"] = setting(IntField("auto", 1))
@@ -35,3 +39,8 @@ class RuntimeConfig(Settings):
     fast_layers: bool = setting(BoolField(True))
     verbose: int = setting(IntField(1, 0))
     on_bad_image: str = setting(ChoiceField("error", ON_BAD_IMAGE))
+    executor: Any = setting(CustomField(None, check_executor))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """An executor that is an object stays in its process: it is not copied, pickled or saved."""
+        return {**vars(self), "executor": kept_executor(self.executor)}

@@ -1,4 +1,5 @@
 from .device_data import DeviceData as DeviceData
+from .device_data import EncodedRows as EncodedRows
 from .device_data import MemberSplits as MemberSplits
 from .device_data import bucket as bucket
 from .device_data import lay_out as lay_out
@@ -15,10 +16,14 @@ from .gradient_attribution import constants as constants
 from .gradient_attribution import contributions as contributions
 from .integrated_gradients import PixelContributions as PixelContributions
 from .integrated_gradients import pixel_contributions as pixel_contributions
+from .job import JobSize as JobSize
+from .job import Snapshots as Snapshots
 from .label_counts import balanced_weights as balanced_weights
 from .program_cache import set_compilation_cache as set_compilation_cache
 from .scoring import Buckets as Buckets
 from .scoring import Scorer as Scorer
+from .trainer import members_together as members_together
+from .trainer import platform as platform
 from .trainer import train as train
 from .weights import ExtremeWeights as ExtremeWeights
 from .weights import Weights as Weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -53,6 +53,22 @@ class DeviceData(NamedTuple):
 
 
 @dataclass(frozen=True)
+class EncodedRows:
+    """Rows on the host as encoders give them, without padding: what travels to where members are trained."""
+
+    blocks: Mapping[str, np.ndarray | sp.csr_matrix]  # named features (n, ...)
+    values: np.ndarray  # bool or uint8 (n, ..., l), where a label holds
+    known: np.ndarray | None  # like `values`, where somebody looked; None when everything is known
+    weights: np.ndarray  # float (n,)
+    dtype: str  # "float32" or "float64", what numbers become on the device
+    label_weights: np.ndarray | None = None  # float (l,); None for ones
+
+    def lay_out(self, tables: Collection[str] = ()) -> DeviceData:
+        """The same rows padded for a device."""
+        return lay_out(self.blocks, self.values, self.known, self.weights, self.dtype, self.label_weights, tables)
+
+
+@dataclass(frozen=True)
 class MemberSplits:
     """Which rows each member trains on, stops on and is scored on; indices, per member."""
 
@@ -62,6 +78,44 @@ class MemberSplits:
 
     def __len__(self) -> int:
         return len(self.train)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpack_splits, tuple([pack_indices(rows) for rows in part] for part in vars(self).values())
+
+    def take(self, members: Sequence[int]) -> Self:
+        """Some members' rows; those that they are scored on stay behind."""
+        no_rows = np.zeros(0, dtype=np.int64)
+        return type(self)(
+            [self.train[k] for k in members], [self.validation[k] for k in members], [no_rows] * len(members)
+        )
+
+
+class PackedIndices(NamedTuple):
+    """Rising row indices as one bit a row."""
+
+    first: int
+    bits: np.ndarray  # uint8
+
+
+def pack_indices(rows: np.ndarray) -> PackedIndices | np.ndarray:
+    """Row indices as they travel: bits where they rise, else int32."""
+    rows = np.asarray(rows)
+    if not len(rows) or (np.diff(rows) <= 0).any() or rows[-1] - rows[0] > 32 * len(rows):
+        return rows.astype(np.int32)
+    mask = np.zeros(int(rows[-1] - rows[0]) + 1, dtype=bool)
+    mask[rows - rows[0]] = True
+    return PackedIndices(int(rows[0]), np.packbits(mask))
+
+
+def unpack_indices(packed: PackedIndices | np.ndarray) -> np.ndarray:
+    """The row indices that `pack_indices` took, int64."""
+    if isinstance(packed, PackedIndices):
+        return packed.first + np.flatnonzero(np.unpackbits(packed.bits))
+    return packed.astype(np.int64)
+
+
+def _unpack_splits(*parts: list[PackedIndices | np.ndarray]) -> MemberSplits:
+    return MemberSplits(*([unpack_indices(packed) for packed in part] for part in parts))
 
 
 def pad_rows(array: np.ndarray, n_rows: int, dtype: Any = None) -> np.ndarray:

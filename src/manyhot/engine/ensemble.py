@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ CHUNK_BYTES = 2**31  # weights, gradients and optimizer variables of one chunk a
 
 @dataclass(frozen=True)
 class NetworkFactory:
-    """How the members' networks are made."""
+    """How the members' networks are made; it can be pickled where its functions can."""
 
     build: Callable[[int], keras.Model]  # member number -> network with its initial weights; all of one structure
     key: Hashable  # names the structure: equal keys mean equal programs
@@ -35,8 +36,11 @@ class NetworkFactory:
 
     def with_layers(self, is_fast: bool) -> NetworkFactory:
         """The same networks with our quick layers for Keras', or with Keras' own; the key tells them apart."""
-        build = self.build
-        return replace(self, build=lambda member: choose_layers(build(member), is_fast), key=(self.key, is_fast))
+        return replace(self, build=partial(_build_with_layers, self.build, is_fast), key=(self.key, is_fast))
+
+
+def _build_with_layers(build: Callable[[int], keras.Model], is_fast: bool, member: int) -> keras.Model:
+    return choose_layers(build(member), is_fast)
 
 
 class TrainingResult(NamedTuple):

@@ -69,8 +69,6 @@ def _run_epoch(
     """One epoch of one member -> (its state, its (training loss, stopping loss))."""
     order = _shuffle(state.key, epoch, rows, step_config.batch_size)
     n_steps = step_scalars.n_steps
-    if step_config.is_ragged:
-        n_steps = (rows.n_train + step_config.batch_size - 1) // step_config.batch_size
 
     def make_step_key(step: jax.Array) -> jax.Array | None:
         if step_config.augmentation is None:
@@ -83,28 +81,19 @@ def _run_epoch(
         if step_config.full_batches:
             start, count = step * step_config.batch_size, rows.n_train - step * step_config.batch_size
         else:
-            start, count = even_batch(step, rows.n_train, step_scalars.n_steps)
+            start, count = even_batch(step, rows.n_train, n_steps)
         mask = jnp.arange(step_config.batch_size) < count
         batch = jax.lax.dynamic_slice(order, (start,), (step_config.batch_size,))
         n_done, n_total = epoch * n_steps + step, step_scalars.n_epochs * n_steps
         rate = scheduled_rate(step_config.schedule, step_scalars.learning_rate, n_done, n_total)
-
-        def apply_update(weights: tuple) -> tuple:
-            return update(
-                step_config, weights, data, (batch, mask), rows.labels, step_scalars, rate, make_step_key(step)
-            )
-
-        if step_config.is_ragged:
-            weights, (step_total, step_weight) = jax.lax.cond(
-                count > 0, apply_update, lambda weights: (weights, (zero, zero)), weights
-            )
-        else:
-            weights, (step_total, step_weight) = apply_update(weights)
+        weights, (step_total, step_weight) = update(
+            step_config, weights, data, (batch, mask), rows.labels, step_scalars, rate, make_step_key(step)
+        )
         return weights, total + step_total, weight + step_weight
 
     zero = jnp.zeros((), data.weights.dtype)
     carry = ((state.trainable, state.fixed, state.slots, state.tables), zero, zero)
-    (trainable, fixed, slots, tables), total, weight = jax.lax.fori_loop(0, step_scalars.n_steps, run_step, carry)
+    (trainable, fixed, slots, tables), total, weight = jax.lax.fori_loop(0, n_steps, run_step, carry)
     train_loss = safe_mean(total, weight)
     state = state._replace(trainable=trainable, fixed=fixed, slots=slots, tables=tables)
     if not step_config.early_stops:

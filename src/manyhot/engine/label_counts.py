@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyhot.engine.device_data import DeviceData, MemberSplits
+from manyhot.engine.device_data import EncodedRows, MemberSplits
 from manyhot.engine.state import LabelCounts
 
 # a positive of a rare label weighs this many negatives at most, one of a frequent label at least its inverse
 MAX_POSITIVE_WEIGHT = 10.0
 
 
-def count_labels(data: DeviceData, splits: MemberSplits, is_counted: bool, is_balanced: bool) -> LabelCounts:
+def count_labels(data: EncodedRows, splits: MemberSplits, is_counted: bool, is_balanced: bool) -> LabelCounts:
     """Count each member's labels (m, l); ones where neither loss nor balance asks for counts."""
     width = data.values.shape[-1]
-    dtype = data.weights.dtype
+    dtype = data.dtype
     positives, known = np.ones((len(splits), width), dtype), np.ones((len(splits), width), dtype)
     if is_counted or is_balanced:
         for k, rows in enumerate(splits.train):
@@ -36,9 +36,9 @@ def balanced_weights(positives: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.clip(ratio, 1 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT)
 
 
-def _count_member(data: DeviceData, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _count_member(data: EncodedRows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values = data.values[rows]
-    weights = data.weights[rows].astype(np.float64)
+    weights = data.weights[rows].astype(data.dtype).astype(np.float64)
     axes = tuple(range(1, values.ndim - 1))
     known = np.ones_like(values) if data.known is None else data.known[rows]
     row_counts = ((values * known).sum(axis=axes, dtype=np.int64), known.sum(axis=axes, dtype=np.int64))

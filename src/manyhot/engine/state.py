@@ -44,7 +44,7 @@ class StepScalars(NamedTuple):
     """Numbers that steer a program without a new compile."""
 
     learning_rate: Any  # float (), the highest
-    n_steps: Any  # int32 (), steps in an epoch
+    n_steps: Any  # int32 (), steps in an epoch of every member of the chunk
     n_epochs: Any  # int32 (), the length that schedules stretch over
     first_epoch: Any  # int32 (), epochs done before this call
     last_epoch: Any  # int32 (), epochs done after it at most

@@ -31,7 +31,6 @@ class StepConfig:
     shapes: Mapping[str, tuple[int, ...]]  # shape of one row of each named block of features
     sets_learning_rate: bool = True  # whether it follows `schedule`; otherwise the optimizer keeps its own
     full_batches: bool = False  # whether batches are full but for the last, as in Keras' `fit`, instead of even
-    is_ragged: bool = False  # whether some members have fewer steps in an epoch than others
     # block with a table -> the most non-zeros of a training and of a stopping batch for gathers, 0 for loops
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     is_adagrad: bool = True  # whether tables move by AdaGrad's steps; otherwise by plain gradient descent
@@ -42,7 +41,7 @@ class StepConfig:
     def key(self) -> Hashable:
         """Names what is compiled in beside the network, its optimizer and the loss."""
         schedule = self.schedule if self.sets_learning_rate else None
-        batches = (self.batch_size, self.validation_rows, self.full_batches, self.is_ragged)
+        batches = (self.batch_size, self.validation_rows, self.full_batches)
         tables = (tuple(self.tables.items()), self.is_adagrad)
         return (batches, tables, self.early_stops, schedule, self.augmentation)
 

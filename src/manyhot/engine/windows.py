@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import product, repeat
+from dataclasses import dataclass, replace
+from itertools import islice, product, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +18,10 @@ from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.engine.device_data import DeviceData, MemberSplits
 from manyhot.engine.ensemble import NetworkFactory, ProgressCallback, TrainingResult
+from manyhot.engine.job import ChunkResult, Snapshots, TrainingJob
 from manyhot.engine.label_counts import make_label_counts
-from manyhot.engine.state import Rows, State
+from manyhot.engine.saved_chunk import SavedChunk
+from manyhot.engine.state import LabelCounts, Rows, State
 from manyhot.engine.trainer import VALIDATION_ROWS, Trainer
 
 
@@ -29,6 +30,11 @@ class Window(NamedTuple):
 
     data: DeviceData  # `n_train` training rows, padding up to the largest window, then the stopping rows, then padding
     n_train: int  # how many rows are trained on
+
+
+def no_entries(name: str, n_rows: int) -> int:
+    """Where no block has a table."""
+    return 0
 
 
 @dataclass(frozen=True)
@@ -42,21 +48,28 @@ class Windows:
     positives: np.ndarray  # float (l,), weighted count of each label's positives among all training rows
     known: np.ndarray  # float (l,), weighted count of its known entries
     # (block with a table, rows) -> the most non-zeros that so many rows can have
-    max_entries: Callable[[str, int], int] = field(default=lambda name, n_rows: 0)
+    max_entries: Callable[[str, int], int] = no_entries
 
-    def iterate(self, n_passes: int) -> Generator[Window, None, None]:
-        """The windows of some passes; each is loaded while the one before it is in use. A single one is loaded once."""
+    def iterate(self, n_passes: int, start: int = 0) -> Generator[Window, None, None]:
+        """The windows of some passes from the `start`-th on; each is loaded while the one before it is in use."""
         if self.n_windows == 1:
-            yield from repeat(self.load(0, 0), n_passes)
+            yield from repeat(self.load(0, 0), n_passes - start)
             return
-        first, *others = product(range(n_passes), range(self.n_windows))
+        places = islice(product(range(n_passes), range(self.n_windows)), start, None)
         with ThreadPoolExecutor(1, thread_name_prefix="window") as loader:
-            pending = loader.submit(self.load, *first)
-            for place in others:
-                window = pending.result()
-                pending = loader.submit(self.load, *place)
+            pending = [loader.submit(self.load, *place) for place in islice(places, 1)]
+            while pending:
+                window = pending.pop().result()
+                pending = [loader.submit(self.load, *place) for place in islice(places, 1)]
                 yield window
-            yield pending.result()
+
+
+@dataclass(frozen=True)
+class WindowJob(TrainingJob):
+    """A job whose rows come window by window; `config` counts epochs in windows."""
+
+    windows: Windows | None = None
+    n_passes: int = 1
 
 
 def train_windows(
@@ -66,93 +79,148 @@ def train_windows(
     runtime: RuntimeConfig,
     batch_size: int,
     callback: ProgressCallback | None = None,
+    snapshots: Snapshots | None = None,
 ) -> TrainingResult:
     """Train every member on all windows; early stopping asks after each, `patience` and curves count passes."""
-    with use_dtype(config.dtype), closing(windows.iterate(int(config.epochs))) as order:
-        return _Streaming(networks, windows, order, config, runtime, batch_size, callback).run()
+    m, max_train, no_rows = networks.n_members, windows.n_train[1], np.zeros(0, dtype=np.int64)
+    validation = max_train + np.arange(windows.n_validation)
+    n_passes, n_windows = int(config.epochs), windows.n_windows
+    job = WindowJob(
+        networks,
+        None,
+        MemberSplits([np.arange(max_train)] * m, [validation] * m, [no_rows] * m),
+        replace(config, epochs=n_passes * n_windows, patience=config.patience * n_windows),
+        runtime.changed(executor=None),
+        batch_size,
+        snapshots=snapshots,
+        windows=windows,
+        n_passes=n_passes,
+    )
+    with use_dtype(config.dtype):
+        trainer = StreamTrainer(job, callback)
+        trained = trainer.run() if runtime.executor is None else trainer.run_elsewhere(runtime.executor)
+    return _average_by_pass(trained, n_windows)
 
 
-class _Streaming(Trainer):
-    def __init__(
-        self,
-        networks: NetworkFactory,
-        windows: Windows,
-        order: Iterator[Window],
-        config: TrainingConfig,
-        runtime: RuntimeConfig,
-        batch_size: int,
-        callback: ProgressCallback | None,
-    ) -> None:
-        self.windows, self.order, self.first = windows, order, next(order)
-        no_rows, max_train = np.zeros(0, dtype=np.int64), windows.n_train[1]
-        validation = max_train + np.arange(windows.n_validation)
-        m = networks.n_members
-        splits = MemberSplits([np.arange(max_train)] * m, [validation] * m, [no_rows] * m)
-        window_config = replace(
-            config, epochs=int(config.epochs) * windows.n_windows, patience=config.patience * windows.n_windows
-        )
-        super().__init__(networks, self.first.data, splits, window_config, runtime, batch_size, None, callback)
-        if networks.full_batches:
-            steps = {math.ceil(count / batch_size) for count in windows.n_train}
-            self.step_config = replace(self.step_config, is_ragged=len(steps) > 1)
-        is_balanced = config.label_weights == "balanced"
-        if LOSS_SPECS[config.resolved_loss].uses_label_counts or is_balanced:
-            positives, known = (
-                np.tile(array, (m, 1)).astype(config.dtype) for array in (windows.positives, windows.known)
-            )
-            self.labels = make_label_counts(positives, known, is_balanced)
+@dataclass
+class _StreamedChunk:
+    """A chunk of members under way."""
+
+    saved: SavedChunk
+    device: Any
+    state: State
+    rows: Rows
+    curves: np.ndarray  # float32 (k, windows, 2)
+
+    @property
+    def is_stopped(self) -> bool:
+        return bool(np.asarray(self.state.is_stopped).all())
+
+
+class StreamTrainer(Trainer):
+    """One job of `train_windows`."""
+
+    job: WindowJob
+
+    def __init__(self, job: WindowJob, callback: ProgressCallback | None = None) -> None:
+        assert job.windows is not None
+        self.windows = job.windows
+        self.window = self.windows.load(0, 0)  # for its shapes; those of all are the same
+        super().__init__(job, callback)
+
+    def _blocks(self) -> Mapping[str, Any]:
+        return self.window.data.blocks
 
     def _max_entries(self, name: str, block: Any, batch_size: int) -> tuple[int, int]:
         if self.devices[0].platform == "cpu":
             return 0, 0
         return self.windows.max_entries(name, batch_size), self.windows.max_entries(name, VALIDATION_ROWS)
 
+    def _count_labels(self) -> LabelCounts:
+        config, shape = self.config, (len(self.splits), len(self.windows.positives))
+        is_balanced = config.label_weights == "balanced"
+        is_counted = LOSS_SPECS[config.resolved_loss].uses_label_counts or is_balanced
+        counts = (self.windows.positives, self.windows.known) if is_counted else (1.0, 1.0)
+        positives, known = (np.broadcast_to(count, shape).astype(config.dtype) for count in counts)
+        return make_label_counts(positives, known, is_balanced)
+
+    def _data_on(self, device: Any) -> DeviceData:
+        if device not in self.data:
+            self.data[device] = jax.device_put(self.window.data, device)
+        return self.data[device]
+
     def run(self) -> TrainingResult:
-        chunks = self._chunks()
-        self._report_memory(len(chunks))
-        devices = [self.devices[k % len(self.devices)] for k in range(len(chunks))]
-        placed = [self._place_on_device(chunk, device) for chunk, device in zip(chunks, devices, strict=True)]
-        states, rows = [state for state, _ in placed], [chunk_rows for _, chunk_rows in placed]
-        window: Window | None = self.first
-        with ThreadPoolExecutor(self._n_workers(len(chunks))) as pool:
-            for number in range(self.n_epochs):
-                assert window is not None
-                train_window = partial(self._train_window, number, window.n_train)
-                states = list(pool.map(train_window, chunks, states, rows, devices))
-                if all(bool(np.asarray(state.is_stopped).all()) for state in states):
-                    break
-                window = self._next_window(window)
-        for chunk, state in zip(chunks, states, strict=True):
-            self._store_weights(chunk, state)
-        return self._average_by_pass()
+        """All chunks, on all devices of this process."""
+        self._allocate()
+        self._report_memory(len(self.chunks))
+        for result in self._train_chunks(range(len(self.chunks))):
+            self._store(result)
+        return self._result()
 
-    def _next_window(self, window: Window) -> Window | None:
-        """The next window, which takes the place of this one on the devices; None after the last."""
-        next_window = next(self.order, None)
-        if next_window is not None and next_window is not window:
-            self.data = {device: jax.device_put(next_window.data, device) for device in self.devices}
-        return next_window
-
-    def _train_window(
-        self, number: int, n_train: int, chunk: list[int], state: State, rows: Rows, device: Any
-    ) -> State:
-        if bool(np.asarray(state.is_stopped).all()):
-            return state
+    def train_chunk(self, number: int, device: Any = None) -> ChunkResult:
+        """Train the members of one chunk to their end, from where they were saved last."""
         with use_dtype(self.config.dtype):
-            rows = rows._replace(n_train=jax.device_put(np.full(self.chunk, n_train, np.int32), device))
-            compiled = self._compile(state, rows, device)
-            step_scalars = self._step_scalars(number, number + 1, device)
-            state, curves, done = compiled(state, rows, self.data[device], step_scalars)
-            self._record_curves(chunk, np.asarray(curves)[:, : int(done) - number], number)
-        return state
+            return self._train_chunks([number])[0]
 
-    def _average_by_pass(self) -> TrainingResult:
-        """Curves and epochs counted in passes over all rows."""
-        n_windows, n_done = self.windows.n_windows, int(self.epochs_done.max())
-        n_passes = math.ceil(n_done / n_windows)
-        window_curves = self.curves[:, : n_passes * n_windows].reshape(len(self.splits), n_passes, n_windows, 2)
-        is_finite = np.isfinite(window_curves)
-        total = np.where(is_finite, window_curves, 0).sum(axis=2)
-        count = is_finite.sum(axis=2)
-        curves = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-        return TrainingResult(self.weights, -(-self.best_epoch // n_windows), curves)
+    def _train_chunks(self, numbers: Sequence[int]) -> list[ChunkResult]:
+        """Train some chunks, window by window."""
+        results, running = {}, {}
+        for number in numbers:
+            device = self.devices[number % len(self.devices)]
+            saved = SavedChunk(self.job.snapshots, number, self.chunks[number])
+            result = saved.result(device.platform)
+            if result is not None:
+                results[number] = result
+                continue
+            state, rows = self._place_on_device(saved.members, device)
+            state, curves = saved.restore(state, device)
+            running[number] = _StreamedChunk(saved, device, state, rows, curves)
+        if running:
+            self._train_running(list(running.values()))
+        for number, chunk in running.items():
+            result = self._collect(chunk.saved.members, chunk.state, chunk.curves, chunk.device.platform)
+            results[number] = chunk.saved.keep(result)
+        return [results[number] for number in numbers]
+
+    def _train_running(self, running: list[_StreamedChunk]) -> None:
+        start = min(chunk.curves.shape[1] for chunk in running)
+        with (
+            ThreadPoolExecutor(self._n_workers(len(running))) as pool,
+            closing(self.windows.iterate(self.job.n_passes, start)) as order,
+        ):
+            for number, window in enumerate(order, start):
+                if window is not self.window:
+                    self.window, self.data = window, {}
+                data = [self._data_on(chunk.device) for chunk in running]
+                list(pool.map(self._train_window, repeat(number), running, data))
+                if all(chunk.is_stopped for chunk in running):
+                    return
+
+    def _train_window(self, number: int, chunk: _StreamedChunk, data: DeviceData) -> None:
+        if chunk.is_stopped or chunk.curves.shape[1] > number:
+            return
+        n_train, members, device = self.window.n_train, chunk.saved.members, chunk.device
+        n_steps = math.ceil(n_train / self.job.batch_size) if self.networks.full_batches else self.n_steps[0]
+        with use_dtype(self.config.dtype):
+            rows = chunk.rows._replace(n_train=jax.device_put(np.full(self.chunk, n_train, np.int32), device))
+            compiled = self._compile(chunk.state, rows, device, data)
+            step_scalars = self._step_scalars(number, number + 1, int(n_steps), device)
+            chunk.state, curves, done = compiled(chunk.state, rows, data, step_scalars)
+        new_curves = np.asarray(curves)[: len(members), : int(done) - number]
+        chunk.curves = np.concatenate([chunk.curves, new_curves], axis=1)
+        self._record_curves(members, chunk.curves)
+        chunk.saved.save(chunk.state, chunk.curves)
+
+
+def _average_by_pass(trained: TrainingResult, n_windows: int) -> TrainingResult:
+    """Curves and epochs counted in passes over all rows."""
+    m, n_done = trained.curves.shape[:2]
+    n_passes = math.ceil(n_done / n_windows)
+    window_curves = np.full((m, n_passes * n_windows, 2), np.nan, np.float32)
+    window_curves[:, :n_done] = trained.curves
+    window_curves = window_curves.reshape(m, n_passes, n_windows, 2)
+    is_finite = np.isfinite(window_curves)
+    total = np.where(is_finite, window_curves, 0).sum(axis=2)
+    count = is_finite.sum(axis=2)
+    curves = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return TrainingResult(trained.weights, -(-trained.best_epoch // n_windows), curves)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import textwrap
@@ -36,6 +37,7 @@ from manyhot.data.readers.columns import read_columns, read_ids
 from manyhot.data.readers.label_columns import label_like_columns, label_like_note, same_name_note
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, ManyhotWarning
+from manyhot.executors.names import kept_executor
 from manyhot.validation import did_you_mean
 
 E = TypeVar("E", bound="BaseMultiLabelEstimator")
@@ -134,6 +136,20 @@ class BaseMultiLabelEstimator(BaseEstimator):
     network: Any = CUSTOM  # an estimator without a choice of networks takes no arrays of images
     _doc_link_module = "manyhot"
     _doc_link_template = DOCUMENTATION
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "executor" in state:
+            state["executor"] = kept_executor(state["executor"])
+        return state
+
+    def __sklearn_clone__(self) -> Any:
+        """A clone with the same executor: a handle of somebody's cluster is shared, never copied."""
+        plain = copy.copy(self)  # without it
+        twin = super(BaseMultiLabelEstimator, plain).__sklearn_clone__()
+        if hasattr(self, "executor"):
+            twin.executor = self.executor
+        return twin
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if not name.startswith("_")]

@@ -151,6 +151,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         fast_layers: bool = RuntimeConfig.fast_layers,
         verbose: int = RuntimeConfig.verbose,
         on_bad_image: str = RuntimeConfig.on_bad_image,
+        executor: Any = RuntimeConfig.executor,
     ) -> None: ...
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,13 +66,6 @@ class CrossFit:
     network: NetworkSpec
     is_alike: bool = False
 
-    def start(self, member: int, number: int) -> networks.MemberInitializer:
-        """Where a member begins: its own seed, and the log odds of each label among its training rows."""
-        rows = self.members[member].train
-        return initial_state(
-            self.config, number, lambda: weighted_counts(self.data.targets.take(rows), self.data.weights[rows])
-        )
-
 
 def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted counts of positives and of known entries of each label, float64 (l,) both."""
@@ -84,18 +78,43 @@ def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, 
     return sum_rows(targets.values), sum_rows(targets.known_mask())
 
 
-def initial_state(
-    config: TrainingConfig, number: int, counts: Callable[[], tuple[np.ndarray, np.ndarray]]
-) -> networks.MemberInitializer:
-    """Where the member of a number begins, its counts those of positives and known entries among its training rows."""
-    seed = int(np.random.SeedSequence([config.random_state, 0, number]).generate_state(1)[0])
-    if not config.prior_bias:
-        return networks.MemberInitializer(seed, None, config.dtype)
-    positives, total = counts()
+@dataclass(frozen=True)
+class MemberStarts:
+    """Where members begin, by their number in the job; plain data, so that it can travel."""
+
+    seeds: list[int]
+    output_biases: list[np.ndarray | None]  # float64 (l,), log odds of each label among a member's training rows
+    dtype: str
+
+    def __call__(self, member: int) -> networks.MemberInitializer:
+        """The initial values of a member."""
+        return networks.MemberInitializer(self.seeds[member], self.output_biases[member], self.dtype)
+
+
+def member_seed(config: TrainingConfig, number: int) -> int:
+    """The seed of the member of a number."""
+    return int(np.random.SeedSequence([config.random_state, 0, number]).generate_state(1)[0])
+
+
+def output_bias(config: TrainingConfig, positives: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Log odds of each label (l,) for these weighted counts of positives and of known entries."""
     odds = (positives + 0.5) / (total - positives + 0.5)
     if config.label_weights == "balanced":
         odds *= engine.balanced_weights(positives, total)
-    return networks.MemberInitializer(seed, np.log(odds), config.dtype)
+    return np.log(odds)
+
+
+def member_starts(fits: Sequence[CrossFit], first: int = 0) -> MemberStarts:
+    """Where the members of these fits begin: own seeds, and the odds of each label among their training rows."""
+    config = fits[0].config
+    biases: list[np.ndarray | None] = [
+        output_bias(config, *weighted_counts(fit.data.targets.take(member.train), fit.data.weights[member.train]))
+        if config.prior_bias
+        else None
+        for fit in fits
+        for member in fit.members
+    ]
+    return MemberStarts([member_seed(config, first + k) for k in range(len(biases))], biases, config.dtype)
 
 
 def prepare_cross_fit(
@@ -195,43 +214,69 @@ def train_cross_fits(
     callback: engine.ProgressCallback | None = None,
     first: int = 0,
     initial_weights: engine.Weights | None = None,
+    size: engine.JobSize | None = None,
+    snapshots: engine.Snapshots | None = None,
 ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits as one job, numbered from `first`; their networks and configs are alike."""
-    config, spec = fits[0].config, fits[0].network
+    config, batch_size = fits[0].config, int(fits[0].config.batch_size)
+    factory, rows, splits = _as_one_job(fits, first)
+    n_steps = [math.ceil(max(len(one.train) for one in fit.members) / batch_size) for fit in fits for _ in fit.members]
+    trained = engine.train(
+        factory,
+        rows,
+        splits,
+        config,
+        runtime,
+        batch_size,
+        initial_weights,
+        callback,
+        n_steps=n_steps,
+        size=size,
+        snapshots=snapshots,
+    )
+    return factory, trained
+
+
+def fits_together(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -> int:
+    """How many fits such as this one it takes to fill the programs of a job of a size."""
+    config = fit.config
+    n_members = engine.members_together(*_as_one_job([fit], 0), config, runtime, int(config.batch_size), size)
+    return math.ceil(n_members / len(fit.members))
+
+
+def _as_one_job(
+    fits: Sequence[CrossFit], first: int
+) -> tuple[engine.NetworkFactory, engine.EncodedRows, engine.MemberSplits]:
     bases: dict[int, tuple[EncodedData, int]] = {}
     n_rows = 0
     for fit in fits:
         if id(fit.data) not in bases:
             bases[id(fit.data)] = (fit.data, n_rows)
             n_rows += len(fit.data.weights)
-    fit_members = [(fit, k) for fit in fits for k in range(len(fit.members))]
-    parts = engine.MemberSplits(
+    fit_members = [(fit, member) for fit in fits for member in fit.members]
+    splits = engine.MemberSplits(
         *(
-            [fit.members[k][part] + bases[id(fit.data)][1] for fit, k in fit_members]
+            [member[part] + bases[id(fit.data)][1] for fit, member in fit_members]
             for part in range(len(MemberRows._fields))
         )
     )
-    factory = spec.factory(len(fit_members), lambda n: fit_members[n][0].start(fit_members[n][1], first + n), first)
-    data = _lay_out([base for base, _ in bases.values()], config.dtype, factory.tables)
-    return factory, engine.train(
-        factory, data, parts, config, runtime, int(config.batch_size), initial_weights, callback
-    )
+    factory = fits[0].network.factory(len(fit_members), member_starts(fits, first), first)
+    return factory, _encoded_rows([base for base, _ in bases.values()], fits[0].config.dtype), splits
 
 
-def _lay_out(bases: list[EncodedData], dtype: str, tables: Collection[str]) -> engine.DeviceData:
+def _encoded_rows(bases: list[EncodedData], dtype: str) -> engine.EncodedRows:
     if len(bases) == 1:
         base = bases[0]
         arrays = (base.blocks, base.targets.values, base.targets.known, base.weights)
-        return engine.lay_out(*arrays, dtype, base.label_weights, tables=tables)
+        return engine.EncodedRows(*arrays, dtype, base.label_weights)
     targets = Targets.concatenate([base.targets for base in bases])
-    return engine.lay_out(
+    return engine.EncodedRows(
         {name: _stack([base.blocks[name] for base in bases]) for name in bases[0].blocks},
         targets.values,
         targets.known,
         np.concatenate([base.weights for base in bases]),
         dtype,
         bases[0].label_weights,
-        tables=tables,
     )
 
 

@@ -21,17 +21,35 @@ HEAD_SHARE = 0.1
 
 
 def train_and_fine_tune(
-    fits: Sequence[CrossFit], runtime: RuntimeConfig, callback: engine.ProgressCallback | None = None, first: int = 0
+    fits: Sequence[CrossFit],
+    runtime: RuntimeConfig,
+    callback: engine.ProgressCallback | None = None,
+    first: int = 0,
+    size: engine.JobSize | None = None,
+    snapshots: engine.Snapshots | None = None,
 ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits as one job; a fine-tuned backbone in two parts, whose curves are joined."""
     if not is_fine_tuned(fits[0].network):
-        return train_cross_fits(fits, runtime, callback, first)
+        return train_cross_fits(fits, runtime, callback, first, size=size, snapshots=snapshots)
     _, head_result = train_cross_fits(
-        [head_fit(fit) for fit in fits], runtime, _scale_progress(callback, 0.0, HEAD_SHARE), first
+        [head_fit(fit) for fit in fits],
+        runtime,
+        _scale_progress(callback, 0.0, HEAD_SHARE),
+        first,
+        size=size,
+        snapshots=None if snapshots is None else snapshots.within("head"),
     )
     start = joined_start(fits, head_result.weights)
     tuning_fits = [replace(fit, config=fine_tuning_plan(fit.config)) for fit in fits]
-    factory, tuned = train_cross_fits(tuning_fits, runtime, _scale_progress(callback, HEAD_SHARE, 1.0), first, start)
+    factory, tuned = train_cross_fits(
+        tuning_fits,
+        runtime,
+        _scale_progress(callback, HEAD_SHARE, 1.0),
+        first,
+        start,
+        size=size,
+        snapshots=None if snapshots is None else snapshots.within("backbone"),
+    )
     n_head_epochs = head_result.curves.shape[1]
     curves = np.concatenate([head_result.curves, tuned.curves], axis=1)
     return factory, engine.TrainingResult(tuned.weights, n_head_epochs + tuned.best_epoch, curves)

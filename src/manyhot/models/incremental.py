@@ -18,7 +18,14 @@ from manyhot.data.targets import Targets
 from manyhot.decisions.policy import untrained_policy
 from manyhot.errors import InputError
 from manyhot.models.checks import check_learnable, check_softmax_targets
-from manyhot.models.cross_fitting import CrossFit, EncodedData, Features, resolve_label_weights, train_cross_fits
+from manyhot.models.cross_fitting import (
+    CrossFit,
+    EncodedData,
+    Features,
+    member_starts,
+    resolve_label_weights,
+    train_cross_fits,
+)
 from manyhot.models.decision_updates import current_evidence
 from manyhot.models.evidence import TrainingRows, concatenate_rows
 from manyhot.models.fine_tuning import fine_tuning_plan, is_fine_tuned
@@ -153,7 +160,7 @@ def _split_members(config: TrainingConfig, held_out: np.ndarray) -> list[MemberR
 
 def _extend_weights(model: Model, network: NetworkSpec, fit: CrossFit) -> engine.Weights:
     """The old weights, with fresh columns behind them wherever the new network is wider."""
-    factory = network.factory(model.n_members, lambda k: fit.start(k, k))
+    factory = network.factory(model.n_members, member_starts([fit]))
     trainable: list[list[np.ndarray]] = []
     with engine.use_dtype(network.dtype):
         for k in range(model.n_members):
@@ -182,7 +189,7 @@ def continue_training(
     factory = model.network.factory(model.n_members)
     label_weights = resolve_label_weights(config, model.labels)
     arrays = (blocks, targets.values, targets.known, weights, config.dtype, label_weights)
-    data = engine.lay_out(*arrays, tables=factory.tables)
+    data = engine.EncodedRows(*arrays)
     no_rows = np.zeros(0, dtype=np.int64)
     parts = engine.MemberSplits([rows] * model.n_members, [no_rows] * model.n_members, [no_rows] * model.n_members)
     batch_size = int(config.batch_size)

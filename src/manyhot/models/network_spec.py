@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from manyhot.config.text import TEXT_KINDS
 from manyhot.config.training import COMPILED, CUSTOM, SOFTMAX_LOSSES, TrainingConfig
 from manyhot.errors import InputError
 
+Start = Callable[[int], "networks.MemberInitializer"]
+"""Number of a member -> where it begins."""
+
 
 @dataclass(frozen=True)
 class NetworkSpec:
@@ -36,17 +40,11 @@ class NetworkSpec:
     dtype: str  # "float32" or "float64"
     custom: networks.CustomNetwork | None = None
 
-    def factory(
-        self, n_members: int, start: Callable[[int], networks.MemberInitializer] | None = None, first: int = 0
-    ) -> engine.NetworkFactory:
+    def factory(self, n_members: int, start: Start | None = None, first: int = 0) -> engine.NetworkFactory:
         """The members' networks; without `start` only their structure matters."""
 
-        def build(member: int) -> Any:
-            initial = start(member) if start else networks.MemberInitializer(0, None, self.dtype)
-            if self.custom is not None:
-                return self.custom.build(initial)
-            return networks.BUILDERS[self.name](self.shapes, self.n_labels, self.settings, initial)
-
+        start = start or partial(_any_start, self.dtype)
+        build = partial(_build_member, self, start)
         if self.custom is not None:
             optimizer = None if self.custom.optimizer is None else self.custom.make_optimizer
             key: Any = (CUSTOM, self.custom.key(), self.dtype)
@@ -56,11 +54,9 @@ class NetworkSpec:
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.dtype)
         tables = self.tables()
-        begin_tables = _table_initializer(
-            tables, start or (lambda member: networks.MemberInitializer(0, None, self.dtype))
-        )
+        init_tables = partial(_init_tables, tables, start)
         return engine.NetworkFactory(
-            build, key, self.shapes, n_members, first_member=first, tables=tables, init_tables=begin_tables
+            build, key, self.shapes, n_members, first_member=first, tables=tables, init_tables=init_tables
         )
 
     @property
@@ -94,7 +90,7 @@ class TrunkSpec:
             self.shapes,
             1,
             tables=self.tables(),
-            init_tables=_table_initializer(self.tables(), lambda member: initial),
+            init_tables=partial(_init_tables, self.tables(), lambda member: initial),
         )
 
     def tables(self) -> dict[str, tuple[int, int]]:
@@ -109,16 +105,21 @@ class TrunkSpec:
         return [*self.tables().values(), *trainable], fixed
 
 
-def _table_initializer(
-    tables: Mapping[str, tuple[int, int]], start: Callable[[int], networks.MemberInitializer]
-) -> Callable[[int], dict[str, np.ndarray]]:
-    """Member number -> what its tables begin with."""
+def _any_start(dtype: str, member: int) -> networks.MemberInitializer:
+    """Where a network begins of which only the structure matters."""
+    return networks.MemberInitializer(0, None, dtype)
 
-    def initialize(member: int) -> dict[str, np.ndarray]:
-        source = start(member).independent()
-        return {name: source.table(shape) for name, shape in tables.items()}
 
-    return initialize
+def _build_member(spec: NetworkSpec, start: Start, member: int) -> Any:
+    if spec.custom is not None:
+        return spec.custom.build(start(member))
+    return networks.BUILDERS[spec.name](spec.shapes, spec.n_labels, spec.settings, start(member))
+
+
+def _init_tables(tables: Mapping[str, tuple[int, int]], start: Start, member: int) -> dict[str, np.ndarray]:
+    """What a member's tables begin with."""
+    source = start(member).independent()
+    return {name: source.table(shape) for name, shape in tables.items()}
 
 
 def describe_custom(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> networks.CustomNetwork:

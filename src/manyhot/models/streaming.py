@@ -22,8 +22,10 @@ from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import (
     CrossFit,
     EncodedData,
+    MemberStarts,
     duplicate_groups,
-    initial_state,
+    member_seed,
+    output_bias,
     prepare_cross_fit,
     weighted_counts,
 )
@@ -152,9 +154,10 @@ def train_stream(
     config, spec = job.fit.config, job.fit.network
     n_windows = _n_windows(shards, job, WINDOW_BYTES if window_bytes is None else window_bytes)
     source = WindowSource(job, shards, WindowAssignment(shards.n_rows, n_windows, config.random_state), summary)
-    factory = spec.factory(
-        len(job.fit.members), lambda number: initial_state(config, number, lambda: (summary.positives, summary.known))
-    )
+    n_members = len(job.fit.members)
+    bias = output_bias(config, summary.positives, summary.known) if config.prior_bias else None
+    seeds = [member_seed(config, number) for number in range(n_members)]
+    factory = spec.factory(n_members, MemberStarts(seeds, [bias] * n_members, config.dtype))
     windows = source.windows(factory.tables)
     trained = engine.train_windows(factory, windows, config, job.runtime, int(config.batch_size), callback)
     n_rows = job.file.n_rows - len(summary.invalid_images)

@@ -13,7 +13,7 @@ from manyhot.backend import keras
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import DECISIONS
 from manyhot.errors import InputError
-from manyhot.estimators.cross_validation import fold_training
+from manyhot.estimators.cross_validation import folds
 from manyhot.evaluation.metrics import compute_metrics
 from tests.fixtures.precisions import in_both_precisions
 
@@ -83,9 +83,9 @@ def test_the_number_of_fits_trained_together_does_not_matter(rows, estimator, mo
     clf = MultiLabelClassifier(**QUICK, dtype="float64") if estimator == "classifier" else network()
     config = {} if estimator == "classifier" else {"epochs": 3, "batch_size": 32, "dtype": "float64", "verbose": 0}
     whole = cross_validate(clf, X, Y, n_splits=4, n_repeats=1, **config)
-    monkeypatch.setattr(fold_training, "GROUP_BYTES", 1)
+    monkeypatch.setattr(folds, "GROUP_BYTES", 1)
     single = cross_validate(clf, X, Y, n_splits=4, n_repeats=1, **config)
-    np.testing.assert_allclose(whole.oof_scores, single.oof_scores, atol=1e-9)
+    np.testing.assert_array_equal(whole.oof_scores, single.oof_scores)
 
 
 @pytest.mark.slow
@@ -253,7 +253,7 @@ def test_invalid_decisions_and_rules_raise_before_training(rows, options, monkey
     def train(*_):
         pytest.fail("training started")
 
-    monkeypatch.setattr(fold_training, "train_and_fine_tune", train)
+    monkeypatch.setattr(folds, "train_and_fine_tune", train)
     with pytest.raises(InputError):
         cross_validate(MultiLabelClassifier(**QUICK), X, Y, n_splits=3, n_repeats=1, **options)
 

@@ -144,7 +144,7 @@ def test_it_is_trained_as_its_own_fit_would_train_it(rows):
     start = own.build(MemberInitializer(5))
     model.set_weights([np.asarray(v.value) for v in start.trainable_variables])
     model.fit(X, Y, batch_size=230, epochs=7, shuffle=False, verbose=0)
-    data = engine.lay_out({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
+    data = engine.EncodedRows({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.MemberSplits([np.arange(230)], [nothing], [nothing])
     config = TrainingConfig(network="custom", epochs=7, optimizer="compiled", prior_bias=False)
@@ -186,7 +186,7 @@ def test_the_last_batch_is_short_and_padding_does_not_count(rows):
         for first in range(0, 230, 64):
             chosen = order[first : first + 64]
             model.train_on_batch(X[chosen], Y[chosen])
-    data = engine.lay_out({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
+    data = engine.EncodedRows({"features": X}, Y.astype(bool), None, np.ones(230), "float32")
     nothing = np.zeros(0, dtype=np.int64)
     parts = engine.MemberSplits([np.arange(230)], [nothing], [nothing])
     config = TrainingConfig(network="custom", epochs=3, optimizer="compiled", prior_bias=False)

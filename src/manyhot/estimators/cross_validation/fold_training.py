@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from manyhot import engine, validation
+from manyhot import engine, executors, validation
 from manyhot.config.auto import resolve_sizes
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.data.feature_input import row_weights
-from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
-from manyhot.decisions.policy import DecisionPolicy, fit_policy, is_tuned, merge_equal_scores, untrained_policy
+from manyhot.decisions.policy import is_tuned, untrained_policy
 from manyhot.errors import InputError
+from manyhot.estimators.cross_validation.folds import FoldJob, FoldResult, Folds
 from manyhot.estimators.cross_validation.result import CrossValidation, FoldScores, collect_results
 from manyhot.estimators.cross_validation.splits import Split, repeated_folds, resolve_splits
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.estimators.progress import training_progress
-from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
+from manyhot.estimators.progress import stage_progress
+from manyhot.evaluation.metrics import METRICS
 from manyhot.models.checks import check_learnable
-from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, score_out_of_fold, subset
-from manyhot.models.fine_tuning import train_and_fine_tune
-from manyhot.models.training_data import TrainingInputs
 
-# encoded rows, weights and optimizer variables of the fits that are trained together
-GROUP_BYTES = 2**29
 PRINTED_METRICS = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")  # after each fold, if they were computed
 
 
@@ -115,22 +109,38 @@ def cross_validate(
             Split(split.repeat, split.train[weights[split.train] > 0], split.test) for split in resolved_splits
         ]
         weights = np.where(weights > 0, weights, 1.0)
-    results: list[FoldScores] = []
-    for fit_numbers, fits in _group_fits(inputs, classifier.network, shared_config, resolved_splits, weights):
-        with training_progress(
-            inputs.runtime.verbose, f"{len(results)}/{len(resolved_splits)} folds scored, training"
-        ) as callback:
-            first_network = int(shared_config.n_members) * fit_numbers[0]
-            networks, trained = train_and_fine_tune(fits, inputs.runtime, callback, first_network)
-        scorer = engine.Scorer(networks, trained.weights, shared_config.dtype, inputs.runtime, fits[0].config.head)
-        first_member = 0
-        for number, fit in zip(fit_numbers, fits, strict=True):
-            results.append(_score_fold(inputs, resolved_splits[number], fit, scorer, first_member, metric_names))
-            first_member += len(fit.members)
-            _print_fold(results[-1], len(results), len(resolved_splits), inputs.runtime)
+    job = FoldJob(inputs, classifier.network, shared_config, resolved_splits, weights, metric_names, engine.platform())
+    results = _run_folds(job, inputs.runtime)
     is_stratified = None if splits is not None else stratify
-    facts = {"config": fits[0].config.to_dict(), "seconds": time.perf_counter() - start_time, "stratify": is_stratified}
-    return collect_results(inputs.labels, inputs.targets, resolved_splits, results, facts)
+    facts = {"config": results[0].config, "seconds": time.perf_counter() - start_time, "stratify": is_stratified}
+    scores = [results[number].scores for number in range(len(resolved_splits))]
+    return collect_results(inputs.labels, inputs.targets, resolved_splits, scores, facts)
+
+
+def _run_folds(job: FoldJob, runtime: RuntimeConfig) -> dict[int, FoldResult]:
+    """The results of all folds by number, here or where the executor says."""
+    n_folds = len(job.splits)
+    results: dict[int, FoldResult] = {}
+
+    def keep(found: Iterable[tuple[int, FoldResult]]) -> None:
+        for number, result in found:
+            results[number] = result
+            _print_fold(result.scores, len(results), n_folds, runtime)
+
+    if runtime.executor is None:
+        folds = Folds(job)
+        keep(folds.iterate(range(n_folds), lambda: f"{len(results)}/{n_folds} folds scored, training"))
+        return results
+    folds = Folds(job)
+    n_together = folds.n_together()
+    tasks = [(list(range(k, min(k + n_together, n_folds))),) for k in range(0, n_folds, n_together)]
+    work = executors.Work(Folds, folds.as_data(), Folds.train_and_score, "cross-validation")
+    with stage_progress(runtime.verbose) as progress:
+        for _, found in executors.run_tasks(runtime.executor, work, tasks):
+            keep(found)
+            if progress is not None:
+                progress(f"{len(results)} of {n_folds} folds", len(results) / n_folds)
+    return results
 
 
 def as_classifier(estimator: Any, config: dict[str, Any]) -> MultiLabelClassifier:
@@ -156,90 +166,6 @@ def _shared_config(config: TrainingConfig, n_rows: int, n_table: int) -> Trainin
     if needs_no_tuning and config.n_members == 1 and config.calibration == "auto":
         config = config.changed(calibration="none")
     return resolve_sizes(config, n_rows, n_table)
-
-
-def _uses_out_of_fold(config: TrainingConfig) -> bool:
-    """Whether anything is fitted on out-of-fold scores."""
-    return is_tuned(config) or config.calibration != "none"
-
-
-def _group_fits(
-    inputs: TrainingInputs,
-    network: Any,
-    config: TrainingConfig,
-    splits: list[Split],
-    weights: np.ndarray | None = None,
-) -> Iterator[tuple[list[int], list[CrossFit]]]:
-    """Yield the fits in order, in groups that are small and similar enough to train together."""
-    trains_on_all = config.n_members == 1 and not _uses_out_of_fold(config) and not config.early_stopping
-    prepare = partial(prepare_cross_fit, config=config, network=network, labels=inputs.labels)
-    shared: CrossFit | None = None
-    if inputs.encoder().kind == "plain":
-        all_rows = inputs.features, inputs.targets, inputs.encoder()
-        shared = prepare(*all_rows, weights=weights, trains_on_all=True)
-    group: list[CrossFit] = []
-    fit_numbers: list[int] = []
-    group_bytes = member_bytes = 0.0
-    known_shapes: list[Any] = []
-    for number, split in enumerate(splits):
-        if shared is not None:
-            fit = subset(shared, split.train, trains_on_all)
-        else:
-            training_rows = inputs.features[split.train], inputs.targets.take(split.train), inputs.encoder()
-            row_weights = None if weights is None else weights[split.train]
-            fit = prepare(*training_rows, weights=row_weights, trains_on_all=trains_on_all)
-        if fit.network.shapes not in known_shapes:
-            known_shapes.append(fit.network.shapes)
-            member_bytes = engine.member_bytes(fit.network.factory(1), config.dtype)
-        fit_bytes = len(fit.members) * member_bytes + (0 if shared is not None else fit.data.n_bytes)
-        if group and (group_bytes + fit_bytes > GROUP_BYTES or _structure(group[0]) != _structure(fit)):
-            yield fit_numbers, group
-            group, fit_numbers, group_bytes = [], [], 0.0
-        group.append(fit)
-        fit_numbers.append(number)
-        group_bytes += fit_bytes
-    yield fit_numbers, group
-
-
-def _structure(fit: CrossFit) -> tuple[Any, Any]:
-    return fit.network.shapes, fit.network.settings
-
-
-def _score_fold(
-    inputs: TrainingInputs,
-    split: Split,
-    fit: CrossFit,
-    scorer: engine.Scorer,
-    first_member: int,
-    metric_names: list[str],
-) -> FoldScores:
-    """Score one fold's test rows, at the thresholds tuned on its training rows and at 0.5."""
-    policy = _fit_fold_policy(inputs.labels, fit, scorer, first_member)
-    test = inputs.targets.take(split.test)
-    blocks = fit.encoder.transform(inputs.features[split.test])
-    scores = policy.calibrate(scorer.scores(blocks, (first_member, first_member + len(fit.members))))
-    decisions, thresholds = policy.decide(scores), policy.thresholds
-    fixed_names = [name for name in metric_names if METRICS[name].needs == "decisions"]
-    metrics = compute_metrics(test, scores, decisions, names=metric_names)
-    return FoldScores(
-        scores,
-        decisions,
-        thresholds,
-        metrics,
-        {**metrics, **compute_metrics(test, None, scores >= 0.5, names=fixed_names)},
-        compute_label_metrics(inputs.labels, test, scores, decisions, thresholds),
-    )
-
-
-def _fit_fold_policy(labels: LabelSpace, fit: CrossFit, scorer: engine.Scorer, first_member: int) -> DecisionPolicy:
-    config = fit.config
-    if not _uses_out_of_fold(config):
-        return untrained_policy(config, labels)
-    scores, n_scorers = score_out_of_fold(scorer, fit, first_member)
-    scored_rows = np.flatnonzero(n_scorers > 0)
-    rows = fit.rows[scored_rows]
-    unique_scores = merge_equal_scores(scores[scored_rows], fit.data.targets.take(rows), fit.data.weights[rows])
-    return fit_policy(config, labels, unique_scores, has_spread=False)
 
 
 def _print_fold(fold: FoldScores, n_done: int, n_folds: int, runtime: RuntimeConfig) -> None:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -106,10 +108,18 @@ class CustomNetwork:
 
     def key(self) -> str:
         """Names the structure: equal texts mean equal programs."""
-        custom = sorted((name, id(thing)) for name, thing in self.custom.items())
+        custom = sorted((name, _token(thing)) for name, thing in self.custom.items())
         return json.dumps(
             [self.config, self.inputs, self.input_format, self.head, self.optimizer, custom], sort_keys=True
         )
+
+
+_tokens: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+
+def _token(thing: Any) -> str:
+    """A name for a class or function that no other has, in this process or in one that the network travels to."""
+    return _tokens.setdefault(thing, uuid4().hex)
 
 
 class MemberNetwork:

@@ -1,0 +1,59 @@
+"""Where the members of a chunk begin: weights, optimizer variables, shuffles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manyhot.engine.embedding_bags import init_table
+from manyhot.engine.ensemble import NetworkFactory
+from manyhot.engine.job import TrainingJob
+from manyhot.engine.state import State
+from manyhot.gc_pause import pause_gc
+
+
+def initial_state(
+    job: TrainingJob, networks: NetworkFactory, members: Sequence[int], slots: Sequence[np.ndarray]
+) -> State:
+    """The first state of some members, stacked; `slots` are an optimizer's variables before its first step."""
+    with pause_gc():
+        initial_weights = [_initial_weights(job, networks, k) for k in members]
+    trainable, fixed = (
+        [np.stack(leaves) for leaves in zip(*one, strict=True)] for one in zip(*initial_weights, strict=True)
+    )
+    n_stacked, config = len(members), job.config
+    tables = dict(zip(networks.tables, trainable, strict=False))
+    trainable = trainable[len(tables) :]
+    keys = [
+        np.random.SeedSequence([config.random_state, 1, networks.first_member + k]).generate_state(2, np.uint32)
+        for k in members
+    ]
+    stores_best = config.early_stopping
+    return State(
+        trainable,
+        fixed,
+        [np.broadcast_to(slot, (n_stacked, *slot.shape)) for slot in slots],
+        list(trainable) if stores_best else [],
+        list(fixed) if stores_best else [],
+        np.full(n_stacked, np.inf, config.dtype),
+        np.zeros(n_stacked, np.int32),
+        np.zeros(n_stacked, np.int32),
+        np.zeros(n_stacked, bool),
+        np.stack(keys),
+        {name: init_table(table) for name, table in tables.items()},
+        tables if stores_best else {},
+    )
+
+
+def _initial_weights(
+    job: TrainingJob, networks: NetworkFactory, member: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    if job.start is not None:
+        return [leaf[member] for leaf in job.start.trainable], [leaf[member] for leaf in job.start.fixed]
+    model = networks.build(member)
+    tables = networks.init_tables(member) if networks.init_tables is not None else {}
+    return (
+        [*tables.values(), *(np.asarray(variable.value) for variable in model.trainable_variables)],
+        [np.asarray(variable.value) for variable in model.non_trainable_variables],
+    )
