@@ -49,6 +49,23 @@ def test_longer_work_prints_a_line_every_half_minute(clock, capsys):
     assert capsys.readouterr().err == "writing: 50%\n"
 
 
+@pytest.mark.parametrize(("seconds", "is_long"), [(30, True), (3, False)])
+def test_work_of_more_than_ten_minutes_suggests_a_checkpoint_once(seconds, is_long, clock, capsys):
+    with progress.training_progress(1, suggests_checkpoint=True) as callback:
+        for k in range(1, 5):
+            clock.now = 1000.0 + seconds * k
+            callback(Progress(k / 100, 0, 4, 0.5, 0))
+    found = [line for line in capsys.readouterr().err.splitlines() if "checkpoint" in line]
+    assert found == (
+        [
+            "about 50 minutes are left; with checkpoint='FOLDER' (--checkpoint FOLDER) a run that is killed can go on "
+            "from where it was"
+        ]
+        if is_long
+        else []
+    )
+
+
 def test_zero_hides_it():
     with progress.training_progress(0) as callback, progress.stage_progress(0) as show:
         assert (callback, show) == (None, None)

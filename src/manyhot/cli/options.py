@@ -35,6 +35,13 @@ Changed = Annotated[
 ]
 Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that encodes texts.")]
 
+CheckpointFolder = Annotated[
+    Path | None,
+    typer.Option("--checkpoint", help="Folder in which the state of training is kept, so that a killed run can go on."),
+]
+CheckpointEvery = Annotated[float, typer.Option(help="Seconds between two states of the same members.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from what --checkpoint holds; from nothing, begin.")]
+
 # How a file of rows is read; a command names those that it takes, separated by blanks, in the annotation of a dict
 READ_FLAGS: dict[str, Any] = {
     "labels": Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from manyhot.cli.app import command
-from manyhot.cli.options import Json, Plot, Quiet, Table
+from manyhot.cli.options import CheckpointEvery, CheckpointFolder, Json, Plot, Quiet, Resume, Table
 from manyhot.config.training import TrainingConfig
 
 TABLE_FLAGS = "label_order label_names xml id_column column_type drop"  # names of `READ_FLAGS`
@@ -51,6 +51,9 @@ def train(
             help="Extreme multi-label classification, for thousands of labels: sparse targets, top-k labels.",
         ),
     ] = False,
+    checkpoint: CheckpointFolder = None,
+    checkpoint_every: CheckpointEvery = 60,
+    resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on a file and save it."""
@@ -86,6 +89,9 @@ def cv(
         typer.Option(help="NAME=VALUE of a setting to compare with on the same folds; may be repeated."),
     ] = None,
     plot: Plot = None,
+    checkpoint: CheckpointFolder = None,
+    checkpoint_every: CheckpointEvery = 60,
+    resume: Resume = False,
     read_flags: Annotated[dict, f"{TABLE_FLAGS} sample_weight format columns images"],
     as_json: Json = False,
 ) -> None:

@@ -1,8 +1,9 @@
-"""Encoded rows on disk, in files that nobody else sees, and the ranges of them that make up a window."""
+"""Encoded rows on disk, and the ranges of them that make up a window."""
 
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ class Encoded(NamedTuple):
 
 
 class ColumnFile:
-    """Rows of one shape and type, one after another in a temporary file."""
+    """Rows of one shape and type, one after another in a file."""
 
     def __init__(self, file: IO[bytes], folder: Path) -> None:
         self.file, self.folder = file, folder
@@ -52,7 +53,8 @@ class ColumnFile:
         """A copy of the rows from low to one before high, (high - low, ...)."""
         if self._map is None:
             try:
-                self.file.flush()
+                if self.file.writable():
+                    self.file.flush()
             except OSError as error:
                 raise _disk_error(self.folder, error) from None
             shape = (self.n_rows, *self.shape)
@@ -63,12 +65,25 @@ class ColumnFile:
         return np.array(self._map[low:high])
 
 
-class Shards(ExitStack):
-    """Encoded rows on disk, to be appended to and then read by ranges; a context manager that leaves nothing behind."""
+class ColumnIndex(NamedTuple):
+    """What the rows of a file are."""
 
-    def __init__(self, folder: Path) -> None:
+    file: str
+    shape: tuple[int, ...]
+    dtype: str
+    n_rows: int
+
+
+class Shards(ExitStack):
+    """Encoded rows on disk, to be appended to and then read by ranges.
+
+    A context manager. In files without names it leaves nothing behind, whatever ends the process; in named ones, which
+    other processes can read, what is in the folder stays.
+    """
+
+    def __init__(self, folder: Path, is_named: bool = False) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.is_named = folder, is_named
         self.n_rows = 0
         self._columns: dict[str, ColumnFile] = {}
         self._widths: dict[str, int] = {}
@@ -140,8 +155,40 @@ class Shards(ExitStack):
 
     def _column(self, name: str) -> ColumnFile:
         if name not in self._columns:
-            self._columns[name] = ColumnFile(self.enter_context(_open_unnamed(self.folder)), self.folder)
+            path = self.folder / f"column-{len(self._columns)}"
+            file = self.enter_context(_open(path) if self.is_named else _open_unnamed(self.folder))
+            self._columns[name] = ColumnFile(file, self.folder)
         return self._columns[name]
+
+    def index(self) -> dict[str, Any]:
+        """What a reader of the named files has to know, as JSON."""
+        for column in self._columns.values():
+            column.file.flush()
+            os.fsync(column.file.fileno())
+        columns = {
+            name: ColumnIndex(Path(column.file.name).name, column.shape, column.dtype.str, column.n_rows)
+            for name, column in self._columns.items()
+        }
+        return {"n_rows": self.n_rows, "has_unknown": self.has_unknown, "widths": self._widths, "columns": columns}
+
+    @classmethod
+    def reopen(cls, folder: Path, index: Mapping[str, Any]) -> Shards:
+        """The rows of named files that another process wrote."""
+        shards = cls.__new__(cls)
+        ExitStack.__init__(shards)
+        shards.folder, shards.is_named = folder, True
+        shards.n_rows, shards.has_unknown, shards._widths = index["n_rows"], index["has_unknown"], dict(index["widths"])
+        shards._columns = {}
+        for name, described in index["columns"].items():
+            file, shape, dtype, n_rows = described
+            column = ColumnFile(shards.enter_context((folder / file).open("rb")), folder)
+            column.shape, column.dtype, column.n_rows = tuple(shape), np.dtype(dtype), n_rows
+            shards._columns[name] = column
+        return shards
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        assert self.is_named, "rows in files without names stay in their process"
+        return type(self).reopen, (self.folder, self.index())
 
 
 @dataclass(frozen=True)
@@ -208,6 +255,10 @@ def check_disk_space(folder: Path, n_bytes: float) -> None:
             "free some space, or name another folder (stream_folder, --stream-folder)",
             file=folder,
         )
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("w+b")
 
 
 def _open_unnamed(folder: Path) -> IO[bytes]:

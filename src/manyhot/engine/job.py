@@ -26,6 +26,9 @@ class JobSize(NamedTuple):
 class Snapshots(Protocol):
     """Where training leaves what it needs to go on after the process was killed."""
 
+    def begin(self, identity: Mapping[str, Any]) -> None:
+        """Keep what the run is, as JSON; raise where what was kept is of another run."""
+
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """A JSON document and arrays, as they were saved last under a name; None where nothing was."""
 

@@ -21,7 +21,7 @@ class SavedChunk:
 
     def result(self, platform: str) -> ChunkResult | None:
         """What the chunk left, where it was trained to its end before."""
-        found = None if self.snapshots is None else self.snapshots.load(self.result_name)
+        found = self._load(self.result_name)
         if found is None:
             return None
         document, arrays = found
@@ -37,13 +37,17 @@ class SavedChunk:
             arrays = {f"trainable/{k}": leaf for k, leaf in enumerate(trainable)}
             arrays |= {f"fixed/{k}": leaf for k, leaf in enumerate(fixed)}
             arrays |= {"best_epoch": result.best_epoch, "curves": result.curves}
-            document = {"trainable": len(trainable), "fixed": len(fixed), "loss": result.loss}
+            document = {"members": self.members, "trainable": len(trainable), "fixed": len(fixed), "loss": result.loss}
             self.snapshots.save(self.result_name, document, arrays)
         return result
 
+    def _load(self, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        found = None if self.snapshots is None else self.snapshots.load(name)
+        return found if found is not None and found[0]["members"] == self.members else None
+
     def restore(self, state: State, device: Any) -> tuple[State, np.ndarray]:
         """The state that was saved last, or else this one, with the curves (k, epochs, 2) up to it."""
-        found = None if self.snapshots is None else self.snapshots.load(self.name)
+        found = self._load(self.name)
         if found is None:
             return state, np.zeros((len(self.members), 0, 2), np.float32)
         arrays = found[1]
@@ -51,9 +55,9 @@ class SavedChunk:
         saved = [arrays[f"state/{k}"].astype(leaf.dtype) for k, leaf in enumerate(leaves)]
         return jax.device_put(jax.tree.unflatten(tree, saved), device), arrays["curves"]
 
-    def save(self, state: State, curves: np.ndarray, **document: Any) -> None:
+    def save(self, state: State, curves: np.ndarray) -> None:
         """Save the state where it is due."""
         if self.snapshots is None or not self.snapshots.is_due(self.name):
             return
         arrays = {f"state/{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(state))}
-        self.snapshots.save(self.name, document, {**arrays, "curves": curves})
+        self.snapshots.save(self.name, {"members": self.members}, {**arrays, "curves": curves})

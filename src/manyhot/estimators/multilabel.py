@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ from manyhot.data.invalid_images import describe_invalid
 from manyhot.data.pixel_targets import is_pixel_targets
 from manyhot.data.readers import ReadOptions
 from manyhot.data.samples import Samples
-from manyhot.data.shards import Shards
 from manyhot.data.target_input import (
     align_scored_targets,
     align_targets,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from manyhot.explanation.explain import Explanation
     from manyhot.models.model import Model
     from manyhot.models.training_data import TrainingInputs
+    from manyhot.persistence.checkpoints import Checkpoint
     from manyhot.reports.model_page import PagedReport
 
 
@@ -154,7 +155,16 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         executor: Any = RuntimeConfig.executor,
     ) -> None: ...
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        checkpoint: Any = None,
+        checkpoint_every: float = 60,
+        resume: bool = False,
+    ) -> MultiLabelClassifier:
         """Train on features and label sets.
 
         Args:
@@ -169,16 +179,22 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
                 scikit-learn does: two classes, decided at 0.5.
             sample_weight: (n,), 0 or more; weight k has the effect of k copies of the row. None: those of `Samples`, or
                 all alike.
+            checkpoint: Folder in which the state of training is kept, so that a run that was killed can go on to the
+                same result; it is removed at the end. None for no such folder.
+            checkpoint_every: Seconds between two states of the same members, above 0.
+            resume: Whether to go on from what the folder holds; with an empty one, training begins.
 
         Returns:
             The classifier itself.
 
         Raises:
-            InputError: What cannot be used, by row, column or argument.
+            InputError: What cannot be used, by row, column or argument; a checkpoint of other rows, settings or
+                versions.
         """
         if sample_weight is None and isinstance(X, Samples):
             sample_weight = X.sample_weight
-        return self._fit(X, y, sample_weight, *self._configs())
+        with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
+            return self._fit(X, y, sample_weight, *self._configs(), snapshots)
 
     def fit_file(
         self,
@@ -188,6 +204,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         stream: bool | None = None,
         stream_folder: str | Path | None = None,
         window_bytes: int | None = None,
+        checkpoint: Any = None,
+        checkpoint_every: float = 60,
+        resume: bool = False,
     ) -> MultiLabelClassifier:
         """Train on a file, which may be larger than memory.
 
@@ -202,6 +221,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             stream: Whether the file is streamed; None does so if it does not fit in memory.
             stream_folder: Where encoded rows are kept while training; None for the folder for temporary files.
             window_bytes: Encoded rows of a window at most; several windows are in memory at a time. None for 64 MiB.
+            checkpoint: As for `fit`; encoded rows are kept there, too.
+            checkpoint_every: As for `fit`.
+            resume: As for `fit`.
 
         Returns:
             The classifier itself.
@@ -210,24 +232,38 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             InputError: What cannot be used, by file, row and column; a file that changed meanwhile; too little room
                 on the disk; a format that cannot be streamed.
         """
+        with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
+            return self._fit_file(path, read_options, stream, stream_folder, window_bytes, snapshots)
+
+    def _fit_file(
+        self,
+        path: str | Path,
+        read_options: ReadOptions | None,
+        stream: bool | None,
+        stream_folder: str | Path | None,
+        window_bytes: int | None,
+        snapshots: Checkpoint | None,
+    ) -> MultiLabelClassifier:
         config, runtime = self._configs()
         if stream is None:
             stream = models.stream_survey.needs_stream(path, read_options, config.image_params)
         if not stream:
             samples = readers.read(path, read_options)
             warn_of_table(samples.notes)
-            return self._fit(samples, None, samples.sample_weight, config, runtime)
+            return self._fit(samples, None, samples.sample_weight, config, runtime, snapshots)
         with stage_progress(self.verbose) as progress:
             survey = models.stream_survey.survey_file(path, read_options, config, progress)
             warn_of_table(survey.samples.notes)
             inputs = self._inputs(survey.samples, None, config, runtime)
             job, classes = models.streaming.prepare_stream(survey, inputs, self.network), inputs.classes
             del survey, inputs  # the sample is not needed any more
-        with Shards(Path(tempfile.gettempdir() if stream_folder is None else stream_folder)) as shards:
+        folder = Path(tempfile.gettempdir() if stream_folder is None else stream_folder)
+        folder = folder if snapshots is None else snapshots.folder
+        with ExitStack() as stack:
             with stage_progress(self.verbose) as progress:
-                summary = models.streaming.write_rows(job, shards, progress)
-            with training_progress(self.verbose) as callback:
-                model = models.streaming.train_stream(job, shards, summary, window_bytes, callback)
+                rows = stack.enter_context(models.streaming.encoded_rows(job, folder, snapshots, progress))
+            with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
+                model = models.streaming.train_stream(job, *rows, window_bytes, callback, snapshots)
         return self._set_model(model, classes)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
@@ -610,17 +646,23 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         return inputs._replace(notes=(*inputs.targets.notes, *notes, *inputs.notes))
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, config: TrainingConfig, runtime: RuntimeConfig
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        config: TrainingConfig,
+        runtime: RuntimeConfig,
+        snapshots: Checkpoint | None,
     ) -> MultiLabelClassifier:
         if is_pixel_targets(X.targets if y is None and isinstance(X, Samples) else y):
             pixels = models.segmentation.pixel_inputs(config, runtime, X, y, self.labels)
-            with training_progress(self.verbose) as callback:
-                model: Model = models.segmentation.train_pixels(pixels, sample_weight, callback)
+            with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
+                model: Model = models.segmentation.train_pixels(pixels, sample_weight, callback, snapshots)
             self.n_features_in_ = 1
             return self._set_model(model, None)
         inputs = self._inputs(X, y, config, runtime)
-        with training_progress(self.verbose) as callback:
-            model = models.training.train_inputs(inputs, self.network, sample_weight, callback)
+        with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
+            model = models.training.train_inputs(inputs, self.network, sample_weight, callback, snapshots)
         return self._set_model(model, inputs.classes)
 
     def _set_model(

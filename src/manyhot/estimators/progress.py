@@ -13,6 +13,7 @@ from manyhot import engine
 
 FIRST_LINE_SECONDS = 10.0
 LINE_SECONDS = 30.0  # seconds between two lines, outside a terminal
+LONG_SECONDS = 600.0  # work that has longer to go had better have a checkpoint
 
 
 @contextmanager
@@ -50,8 +51,37 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
 
 
 @contextmanager
-def training_progress(verbose: int, description: str = "training") -> Iterator[engine.ProgressCallback | None]:
+def training_progress(
+    verbose: int, description: str = "training", *, suggests_checkpoint: bool = False
+) -> Iterator[engine.ProgressCallback | None]:
     """Yield the engine's callback, which shows members finished, loss, time left; None for `verbose=0`."""
+    with _shown_progress(verbose, description) as callback:
+        yield _suggest_checkpoint(callback) if suggests_checkpoint and callback is not None else callback
+
+
+def _suggest_checkpoint(callback: engine.ProgressCallback) -> engine.ProgressCallback:
+    """The callback, which also says once how long work can survive a killed process."""
+    start, is_said = time.monotonic(), False
+
+    def show(progress: engine.Progress) -> None:
+        nonlocal is_said
+        callback(progress)
+        seconds = time.monotonic() - start
+        left = seconds * (1 / progress.done - 1) if progress.done > 0 else 0.0
+        if not is_said and seconds >= FIRST_LINE_SECONDS and left > LONG_SECONDS:
+            is_said = True
+            print(
+                f"about {left / 60:.0f} minutes are left; with checkpoint='FOLDER' (--checkpoint FOLDER) a run that is "
+                "killed can go on from where it was",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    return show
+
+
+@contextmanager
+def _shown_progress(verbose: int, description: str) -> Iterator[engine.ProgressCallback | None]:
     if not verbose:
         yield None
         return

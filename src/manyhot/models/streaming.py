@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manyhot import engine
-from manyhot.data.invalid_images import describe_invalid, raise_for_invalid
+from manyhot.data.invalid_images import ImageError, describe_invalid, raise_for_invalid
 from manyhot.data.readers import Survey
 from manyhot.data.samples import Samples
 from manyhot.data.shards import Encoded, Shards, WindowAssignment, check_disk_space, row_bytes
@@ -31,6 +34,7 @@ from manyhot.models.cross_fitting import (
 )
 from manyhot.models.measuring import InputRows
 from manyhot.models.model import Model
+from manyhot.models.run_identity import fit_identity
 from manyhot.models.stream_windows import RowOrder, StreamJob, WindowSource, WriteSummary
 from manyhot.models.training import build_model
 from manyhot.models.training_data import Progress, TrainingInputs
@@ -39,6 +43,8 @@ WINDOW_BYTES = 2**26
 """Encoded rows of a window at most; a few windows are in memory at a time."""
 DISK_SLACK = 1.1
 MAX_NOTES = 10
+ROWS = "rows"
+"""Name of the snapshot that says that all rows are on disk."""
 
 
 def prepare_stream(survey: Survey, inputs: TrainingInputs, network: Any = None) -> StreamJob:
@@ -124,6 +130,43 @@ def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None)
     return summary
 
 
+@contextmanager
+def encoded_rows(
+    job: StreamJob, folder: Path, snapshots: engine.Snapshots | None = None, progress: Progress | None = None
+) -> Iterator[tuple[Shards, WriteSummary]]:
+    """Encode all rows of the file on disk; with snapshots only where an earlier run did not come to the end of them."""
+    if snapshots is not None:
+        snapshots.begin(
+            fit_identity(
+                "stream",
+                job.fit,
+                job.runtime,
+                file=[job.file.n_rows, job.file.stamp[0]],
+                held_out=[job.reserved, job.input_rows.ids.tolist()],
+                stopping=None if job.validation is None else list(job.validation),
+            )
+        )
+        saved = snapshots.load(ROWS)
+        if saved is not None:
+            document, arrays = saved
+            invalid = {int(row): ImageError(*fault) for row, fault in document["invalid_images"].items()}
+            summary = WriteSummary(arrays["positives"], arrays["known"], document["notes"], invalid)
+            with Shards.reopen(folder, document["index"]) as shards:
+                yield shards, summary
+            return
+    is_shared = job.runtime.executor is not None
+    with ExitStack() as stack:
+        if is_shared and snapshots is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".manyhot-", dir=folder)))
+        shards = stack.enter_context(Shards(folder, is_named=is_shared or snapshots is not None))
+        summary = write_rows(job, shards, progress)
+        if snapshots is not None:
+            invalid_images = {str(row): list(fault) for row, fault in summary.invalid_images.items()}
+            document = {"index": shards.index(), "notes": summary.notes, "invalid_images": invalid_images}
+            snapshots.save(ROWS, document, {"positives": summary.positives, "known": summary.known})
+        yield shards, summary
+
+
 def _decode_selected(
     job: StreamJob, samples: Samples, selected: np.ndarray, summary: WriteSummary
 ) -> tuple[Any, np.ndarray]:
@@ -149,6 +192,7 @@ def train_stream(
     summary: WriteSummary,
     window_bytes: int | None = None,
     callback: engine.ProgressCallback | None = None,
+    snapshots: engine.Snapshots | None = None,
 ) -> Model:
     """Train on rows on disk, window by window; decide and report on the rows that were set aside."""
     config, spec = job.fit.config, job.fit.network
@@ -159,7 +203,7 @@ def train_stream(
     seeds = [member_seed(config, number) for number in range(n_members)]
     factory = spec.factory(n_members, MemberStarts(seeds, [bias] * n_members, config.dtype))
     windows = source.windows(factory.tables)
-    trained = engine.train_windows(factory, windows, config, job.runtime, int(config.batch_size), callback)
+    trained = engine.train_windows(factory, windows, config, job.runtime, int(config.batch_size), callback, snapshots)
     n_rows = job.file.n_rows - len(summary.invalid_images)
     notes = (*job.input_rows.notes, *report_notes(job, windows.n_windows, n_rows), *summary.notes)
     held_out_counts = weighted_counts(job.input_rows.targets, job.input_rows.weights)

@@ -28,6 +28,7 @@ from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.fine_tuning import train_and_fine_tune
 from manyhot.models.measuring import InputRows, measure_out_of_fold, training_notes, training_summary
 from manyhot.models.model import Model
+from manyhot.models.run_identity import fit_identity
 from manyhot.models.training_data import TrainingInputs
 
 
@@ -36,6 +37,7 @@ def train_inputs(
     network: Any = None,
     sample_weight: np.ndarray | None = None,
     callback: engine.ProgressCallback | None = None,
+    snapshots: engine.Snapshots | None = None,
 ) -> Model:
     """Train all members on their folds; `network` is a Keras model or a function that makes one, for "custom"."""
     features, rows = used_rows(inputs, sample_weight)
@@ -45,7 +47,9 @@ def train_inputs(
     fit = prepare_cross_fit(features, rows.targets, encoder, config, network, rows.weights, labels=labels)
     n_members = int(fit.config.n_members)
     check_n_rows(len(rows.ids), min(config.n_folds, n_members) if n_members > 1 else 2)
-    _, trained = train_and_fine_tune([fit], inputs.runtime, callback)
+    if snapshots is not None:
+        snapshots.begin(fit_identity("fit", fit, inputs.runtime))
+    _, trained = train_and_fine_tune([fit], inputs.runtime, callback, snapshots=snapshots)
     return build_model(fit, trained, untrained, inputs.runtime, rows)
 
 

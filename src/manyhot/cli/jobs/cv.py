@@ -16,6 +16,7 @@ from manyhot.errors import InputError
 from manyhot.estimators.cross_validation import cross_validate
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.evaluation.charts import check_plot_path, plot_cv_scores, save_chart
+from manyhot.persistence.checkpoints import open_checkpoint
 from manyhot.validation import did_you_mean
 
 
@@ -29,6 +30,9 @@ def run(
     metrics: str | None,
     against: list[str] | None,
     plot: Path | None,
+    checkpoint: Path | None,
+    checkpoint_every: float,
+    resume: bool,
     settings: Mapping[str, Any],
     as_json: bool,
 ) -> None:
@@ -37,6 +41,9 @@ def run(
     check_plot_path(plot)
     read_flags, _ = prepare_reading(file, read_flags, {"--plot": plot}, (settings, other_settings))
     classifier = MultiLabelClassifier(**settings)
+    if checkpoint is not None and other_settings:
+        raise InputError("one checkpoint is for one setting; leave --against away", argument="--checkpoint")
+    snapshots = open_checkpoint(checkpoint, checkpoint_every, resume)
     samples, group_values = read_grouped(file, read_flags, groups, classifier.on_bad_image)
     print_notes([f"{file}: {describe_samples(samples)}", *samples.notes], settings.get("verbose", 1) == 0)
     cv_options: dict[str, Any] = {
@@ -46,7 +53,7 @@ def run(
         "groups": group_values,
         "metrics": None if metrics is None else [name.strip() for name in metrics.split(",")],
     }
-    result = cross_validate(classifier, samples, **cv_options)
+    result = cross_validate(classifier, samples, **cv_options, checkpoint=snapshots)
     document, text = {"file": str(file), **result.to_dict()}, str(result)
     plotted = {"": document}
     if other_settings:
@@ -63,6 +70,8 @@ def run(
         save_chart(plot_cv_scores(plotted), plot)
         text += f"\n\nsaved {plot}"
     print_result(document, text, as_json)
+    if snapshots is not None:
+        snapshots.finish()
 
 
 def read_grouped(

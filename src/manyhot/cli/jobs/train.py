@@ -16,10 +16,11 @@ from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.config.images import image_params
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
-from manyhot.errors import ManyhotWarning, OutputError
+from manyhot.errors import InputError, ManyhotWarning, OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import saved_options
 from manyhot.models.stream_survey import needs_stream
+from manyhot.persistence.checkpoints import open_checkpoint
 
 
 def run(
@@ -31,11 +32,16 @@ def run(
     stream_folder: Path | None,
     evidence: bool,
     is_extreme: bool,
+    checkpoint: Path | None,
+    checkpoint_every: float,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Read, train, save, report."""
     quiet = settings.get("verbose", 1) == 0
     if is_extreme:
+        if checkpoint is not None or resume:
+            raise InputError("training on very many labels keeps no checkpoints yet", argument="--checkpoint")
         classifier: Any = extreme.make_classifier(settings, read_flags["column_types"])
         more: dict[str, Any] = {"sparse_targets": True}
     else:
@@ -45,6 +51,8 @@ def run(
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
     read_flags, options = prepare_reading(file, read_flags, {"--output": output}, [settings], **more)
     refuse_other_file(output)
+    snapshots = open_checkpoint(checkpoint, checkpoint_every, resume)
+    checkpointing: dict[str, Any] = {} if snapshots is None else {"checkpoint": snapshots}
     is_streamed = bool(stream) and not is_extreme
     if stream is None and not is_extreme:
         is_streamed = needs_stream(file, options, image_params(classifier.image_params))
@@ -54,16 +62,19 @@ def run(
         start_time = time.perf_counter()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=ManyhotWarning)  # the report has the same notes
-            classifier.fit_file(file, options, stream=True, stream_folder=stream_folder or output.parent)
+            folder = stream_folder or output.parent
+            classifier.fit_file(file, options, stream=True, stream_folder=folder, **checkpointing)
         print_notes(classifier.report_.values["notes"], quiet)
     else:
         samples = read(file, options)
         print_notes([*([] if is_extreme else [f"{file}: {describe_samples(samples)}"]), *samples.notes], quiet)
         start_time = time.perf_counter()
-        classifier.fit(samples)
+        classifier.fit(samples, **checkpointing)
     seconds = time.perf_counter() - start_time
     classifier.read_options_ = saved_options(read_flags)
     classifier.save(output, **({} if is_extreme else {"evidence": evidence}))
+    if snapshots is not None:
+        snapshots.finish()
     report, size = classifier.report_, output.stat().st_size
     if is_extreme:
         facts = {"n_labels": len(classifier.labels_), "threshold": classifier.threshold_}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from manyhot import engine, executors, validation
+from manyhot import engine, executors, persistence, validation
 from manyhot.config.auto import resolve_sizes
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
+from manyhot.data.digests import digest
 from manyhot.data.feature_input import row_weights
 from manyhot.data.samples import Samples
 from manyhot.decisions.policy import is_tuned, untrained_policy
@@ -25,6 +27,7 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import stage_progress
 from manyhot.evaluation.metrics import METRICS
 from manyhot.models.checks import check_learnable
+from manyhot.models.run_identity import run_identity
 
 PRINTED_METRICS = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")  # after each fold, if they were computed
 
@@ -41,6 +44,9 @@ def cross_validate(
     groups: Any = None,
     splits: Any = None,
     metrics: Iterable[str] | None = None,
+    checkpoint: Any = None,
+    checkpoint_every: float = 60,
+    resume: bool = False,
     **config: Any,
 ) -> CrossValidation:
     """Repeated cross-validation.
@@ -64,6 +70,9 @@ def cross_validate(
         splits: Pairs (train, test) of row indices, or a scikit-learn splitter; replaces `n_splits`, `n_repeats` and
             `stratify`.
         metrics: Names of `metrics.METRICS`; None for all.
+        checkpoint: Folder in which the state of training is kept, as for `MultiLabelClassifier.fit`.
+        checkpoint_every: Seconds between two states of the same members, above 0.
+        resume: Whether to go on from what the folder holds; with an empty one, training begins.
         config: Fields of `TrainingConfig` and `RuntimeConfig` by name, such as `epochs=100, batch_size=32,
             random_state=1`.
 
@@ -110,11 +119,27 @@ def cross_validate(
         ]
         weights = np.where(weights > 0, weights, 1.0)
     job = FoldJob(inputs, classifier.network, shared_config, resolved_splits, weights, metric_names, engine.platform())
-    results = _run_folds(job, inputs.runtime)
+    with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
+        if snapshots is not None:
+            snapshots.begin(fold_identity(job))
+        results = _run_folds(replace(job, snapshots=snapshots), inputs.runtime)
     is_stratified = None if splits is not None else stratify
     facts = {"config": results[0].config, "seconds": time.perf_counter() - start_time, "stratify": is_stratified}
     scores = [results[number].scores for number in range(len(resolved_splits))]
     return collect_results(inputs.labels, inputs.targets, resolved_splits, scores, facts)
+
+
+def fold_identity(job: FoldJob) -> dict[str, Any]:
+    """What is trained on what, for a checkpoint."""
+    network = job.network
+    if hasattr(network, "get_config"):
+        network = [network.get_config(), network.get_weights()]
+    elif callable(network):
+        network = getattr(network, "__qualname__", type(network).__name__)
+    inputs = job.inputs
+    rows = [inputs.features, inputs.targets, job.weights, [list(vars(split).values()) for split in job.splits]]
+    identity = run_identity("cross-validation", job.config.to_dict(), inputs.runtime)
+    return {**identity, "network": digest(network), "rows": digest(inputs.labels.names, *rows)}
 
 
 def _run_folds(job: FoldJob, runtime: RuntimeConfig) -> dict[int, FoldResult]:

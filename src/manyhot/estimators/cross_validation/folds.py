@@ -94,9 +94,16 @@ class Folds:
         for group in self._groups(numbers):
             fit_numbers, fits = zip(*group, strict=True)
             verbose = 0 if describe is None else runtime.verbose
-            with training_progress(verbose, "" if describe is None else describe()) as callback:
+            text = "" if describe is None else describe()
+            is_open = self.job.snapshots is None
+            with training_progress(verbose, text, suggests_checkpoint=is_open) as callback:
                 networks, trained = train_and_fine_tune(
-                    fits, runtime.changed(executor=None), callback, n_members * fit_numbers[0], self.size
+                    fits,
+                    runtime.changed(executor=None),
+                    callback,
+                    n_members * fit_numbers[0],
+                    self.size,
+                    self._snapshots(fit_numbers),
                 )
             config = fits[0].config
             scorer = engine.Scorer(networks, trained.weights, config.dtype, runtime, config.head)
@@ -104,6 +111,10 @@ class Folds:
             for number, fit in group:
                 yield number, FoldResult(self._score(number, fit, scorer, first_member), fit.config.to_dict())
                 first_member += len(fit.members)
+
+    def _snapshots(self, numbers: Sequence[int]) -> engine.Snapshots | None:
+        snapshots = self.job.snapshots
+        return None if snapshots is None else snapshots.within(f"folds-{numbers[0]:05d}-{numbers[-1]:05d}")
 
     def _groups(self, numbers: Sequence[int]) -> Iterator[list[tuple[int, CrossFit]]]:
         """Yield the fits in order, in groups that are small and similar enough to train together."""

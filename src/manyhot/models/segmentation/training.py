@@ -29,6 +29,7 @@ from manyhot.models.cross_fitting import CrossFit, EncodedData, resolve_label_we
 from manyhot.models.evidence import TrainingRows
 from manyhot.models.measuring import InputRows
 from manyhot.models.network_spec import NetworkSpec, apply_custom_network, network_settings, resolve_augmentation
+from manyhot.models.run_identity import fit_identity
 from manyhot.models.segmentation import (
     ConfusionCounts,
     ImageSet,
@@ -71,13 +72,16 @@ def train_pixels(
     inputs: TrainingInputs,
     sample_weight: np.ndarray | None = None,
     callback: engine.ProgressCallback | None = None,
+    snapshots: engine.Snapshots | None = None,
 ) -> PixelModel:
     """Cut images into tiles, train all members, score every image by members that never saw it, decide, report."""
     images, rows = used_rows(inputs, sample_weight, "images")
     labels, config, runtime = inputs.labels, inputs.config, inputs.runtime
     untrained = untrained_policy(config, labels)
     fit, members = prepare_pixels(images, rows.targets, labels, config, rows.weights)
-    _, trained = train_cross_fits([fit], runtime, callback)
+    if snapshots is not None:
+        snapshots.begin(fit_identity("pixels", fit, runtime))
+    _, trained = train_cross_fits([fit], runtime, callback, snapshots=snapshots)
     model = PixelModel(labels, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
     _evaluate(model, trained, images, rows, _held_out_mask(members, len(images)))
     return model
