@@ -51,6 +51,30 @@ def test_python_blocks_run_one_after_another(tmp_path):
         assert (tmp_path / name).is_file()
 
 
+IMPORT = "from manyhot import MultiLabelClassifier, cross_validate\n"
+READY = f"""
+import functools
+import numpy as np
+{IMPORT}
+MultiLabelClassifier = functools.partial(MultiLabelClassifier, n_members=2, epochs=2, verbose=0)
+X = np.random.default_rng(0).normal(size=(120, 4))
+Y = X[:, :2] > 0.3
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", ["docs/executors.md", "docs/checkpoints.md"])
+def test_python_blocks_of_documents_run(document, tmp_path):
+    """But for those that need what does not install everywhere, as the document says."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), flags=re.DOTALL)
+    runnable = [block for block in blocks if "mpi4py" not in block and "submitit" not in block]
+    assert runnable
+    for block in runnable:  # each a script, as Dask's workers read theirs again
+        (tmp_path / "script.py").write_text(READY + block.replace(IMPORT, ""))
+        done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_keras_may_be_imported_after_manyhot():
     code = "import manyhot, keras; assert keras.backend.backend() == 'jax'; manyhot.MultiLabelClassifier"
