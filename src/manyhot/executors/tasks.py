@@ -93,8 +93,8 @@ class _Loop:
                     continue
                 yield number, outcome.result
             while self.lost:
-                error = self.lost.pop()
-                yield error.task, error
+                lost = self.lost.pop()
+                yield lost.task, lost
 
     def _hand_over(self, handle: Handle) -> None:
         n_slots = self.pool.n_slots
