@@ -102,7 +102,8 @@ def predict_tables(
     inputs = [*model_inputs(bundle), *(("the rows", Path(part.name)) for part in parts)]
     refuse_overwriting({"--output": [folder / NAME, *(Path(part.output) for part in parts)]}, inputs)
     check_folder(folder, "the predictions")
-    payload = _Payload(os.path.abspath(bundle), file_sha256(bundle), text, _absolute(settings))
+    worker_text = os.path.abspath(text) if isinstance(text, str) else text
+    payload = _Payload(os.path.abspath(bundle), file_sha256(bundle), worker_text, _absolute(settings))
     with file_lock(folder / NAME):
         model = {"file": payload.model, "sha256": payload.sha256}
         manifest = Manifest(folder, model, _settings_to_keep(settings, options, text), options.overwrite)
@@ -164,6 +165,8 @@ def predict_part(state: _State, part: Part) -> PartResult:
         return PartResult(error=_with_typed_name(error, part), exit_code=error.exit_code)
     except ManyhotError as error:
         return PartResult(error=str(error), exit_code=error.exit_code)
+    except OSError as error:  # of the note
+        return PartResult(error=f"{part.output} could not be written: {error.strerror or error}", exit_code=2)
 
 
 def _predict_here(state: _State, parts: Sequence[Part]) -> Iterator[tuple[int, Any]]:
@@ -221,8 +224,8 @@ def remove_leftovers(folder: Path, parts: Iterable[Part]) -> None:
     stems = {Path(part.output).stem for part in parts}
     prefixes = {stem[:40] for stem in stems}
     for path in folder.glob(".*.tmp"):
-        begun = re.fullmatch(r"\.(.*)\.([0-9a-f]{16}|progress)\.tmp", path.name, re.DOTALL)
-        if begun is not None and begun[1] in (stems if begun[2] == "progress" else prefixes):
+        found = re.fullmatch(r"\.(.*)\.([0-9a-f]{16}|progress)\.tmp", path.name, re.DOTALL)
+        if found is not None and found[1] in (stems if found[2] == "progress" else prefixes):
             path.unlink(missing_ok=True)
 
 
