@@ -93,11 +93,12 @@ def test_several_files_are_named_in_several_ways(manyhot, here, kind):
     write_tables(here / "in", suffix=".csv", n=2)
     for k in range(3):
         (here / f"in/part{k}.parquet").rename(here / f"in/other{k}.parquet")
-    (here / "in/_SUCCESS").touch()
+    for name in ("_SUCCESS", "_part.csv.gz", ".part.csv"):
+        (here / "in" / name).touch()
     (here / "in/readme.md").write_text("tables\n")
     words = {
-        "shell": sorted((here / "in").glob("*.csv")),
-        "pattern": ["i?/**/*.csv"],
+        "shell": sorted((here / "in").glob("p*.csv")),
+        "pattern": ["i?/**/p*.csv"],
         "folder": ["in"],
         "folder and file": ["in", "in/part0.csv"],
     }[kind]
@@ -134,7 +135,9 @@ def test_the_same_command_does_what_is_missing_or_changed(manyhot, here):
     }
     changes = {
         "part0.parquet": lambda: (here / "out/part0.parquet").unlink(),
-        "part1.parquet": lambda: (here / "out/part1.parquet").write_bytes(b"something else"),
+        "part1.parquet": lambda: (here / "out/part1.parquet").write_bytes(
+            bytes((here / "out/part1.parquet").stat().st_size)
+        ),
         "part2.parquet": lambda: songs(70, seed=9).drop(NAMES).write_parquet(here / "in/part2.parquet"),
     }
     for name, change in changes.items():
